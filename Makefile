@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# make                 the tool: build/jnitrace
+# make demo            install what is missing, build, and trace a program that leaks
+# make test            install what is missing, build, and run every test
+# make check           style: formatting, include direction, lengths
+# make format          put all sources into the house's format
+# make asan            the tool with address and undefined-behaviour checks, in build-asan
+# make install         PREFIX (/usr/local) and DESTDIR as usual
+#
+# Variables: O=dir (build), V=1 (show commands), CC, CLANG, CFLAGS, SANITIZE=1
+
+O ?= build
+PREFIX ?= /usr/local
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v bpftool) bpftool)
+VERSION := 0.1.0
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2)
+MAKEFLAGS += --no-print-directory
+endif
+
+machine := $(shell uname -m)
+bpf_arch := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(machine)))
+jdk := $(firstword $(wildcard /usr/lib/jvm/java-17-openjdk-*))
+
+CFLAGS ?= -O2 -g
+warnings := -Wall -Wextra -Werror
+comma := ,
+sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+# -iquote, not -I: <elf.h> is the system's, "elf.h" is ours.
+includes := -iquote $(O) -iquote user -iquote bpf
+cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
+libs := -lbpf -ldw -lelf -ljansson -llzma -liberty -lz -lm
+
+bpf_sources := $(wildcard bpf/*.bpf.c)
+bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
+skeletons := $(bpf_sources:bpf/%.bpf.c=$(O)/%.skel.h)
+user_objects := $(patsubst %.c,$(O)/%.o,$(wildcard user/*.c))
+library := $(O)/libjnitrace.a
+tool := $(O)/jnitrace
+
+all: $(tool)
+
+$(tool): $(O)/user/main.o $(library)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ $(libs)
+
+$(library): $(filter-out $(O)/user/main.o,$(user_objects))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/user/%.o: user/%.c | $(skeletons) $(O)/.tools
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(cflags) -c -o $@ $<
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c | $(O)/.tools
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux -Ibpf -MMD -MP -c -o $@.tmp $< -MF $(@:.o=.d) -MT $@
+	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
+
+$(O)/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.tmp && mv $@.tmp $@
+
+# What the build needs is there, or is asked for by name.
+$(O)/.tools: scripts/setup
+	@mkdir -p $(@D)
+	@scripts/setup --check build
+	@touch $@
+
+# Unit and golden tests: test_*.c is a program each, linked with all of the tool but main.o, and
+# with the other files of its folder.
+test_dirs := tests/unit tests/golden
+test_programs := $(foreach d,$(test_dirs),$(patsubst %.c,$(O)/%,$(wildcard $(d)/test_*.c)))
+test_helper = $(patsubst %.c,$(O)/%.o,$(filter-out $(wildcard $(1)/test_*.c),$(wildcard $(1)/*.c)))
+
+unit-programs: $(test_programs)
+
+$(O)/tests/%.o: tests/%.c | $(skeletons) $(O)/.tools
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(cflags) -iquote $(<D) $(if $(jdk),-isystem $(jdk)/include -isystem $(jdk)/include/linux) -c -o $@ $<
+
+define test_program
+$(O)/$(1)/test_%: $(O)/$(1)/test_%.o $(call test_helper,$(1)) $(library)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(sanitize) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(libs)
+endef
+$(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
+
+# Java programs with a native part, for the demo and the live tests. --release 8: every JVM runs them.
+fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
+demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
+
+$(O)/fixtures/Leaky.class: tests/fixtures/demo/Leaky.java
+$(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java
+$(O)/fixtures/%.class:
+	@mkdir -p $(@D)
+	$(call say,JAVAC,$<)
+	$(Q)$(jdk)/bin/javac --release 8 -Xlint:all,-options -d $(@D) $<
+
+$(O)/fixtures/libleaky.so: tests/fixtures/demo/leaky.c
+$(O)/fixtures/liboracle.so: tests/fixtures/oracle/oracle.c
+$(O)/fixtures/%.so:
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -O2 -g $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
+
+asan:
+	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
+
+demo:
+	$(Q)scripts/setup demo
+	$(Q)$(MAKE) all demo-fixture
+	$(Q)scripts/demo $(O)
+
+test:
+	$(Q)scripts/setup test
+	$(Q)scripts/run-tests $(O)
+
+check:
+	$(Q)scripts/checks
+
+format:
+	$(Q)git ls-files -co --exclude-standard 'user/*.[ch]' 'bpf/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i --style=file
+
+install: all
+	install -D -m 755 $(tool) $(DESTDIR)$(PREFIX)/bin/jnitrace
+
+clean:
+	rm -rf $(O) $(O)-asan $(O)-clang
+
+.PHONY: all asan demo test check format install clean unit-programs fixtures demo-fixture
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+-include $(user_objects:.o=.d) $(bpf_objects:.o=.d) $(test_programs:%=%.d) $(wildcard $(O)/tests/*/*.d)

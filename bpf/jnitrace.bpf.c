@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The probes: one program per operation of jni_funcs.def, told by the cookie
+ * (an index into the rules) which function of which target fired and where its
+ * handle and its caller are.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "shared.h"
+#include "maps.bpf.h"
+#include "arch.bpf.h"
+#include "stack.bpf.h"
+#include "pairs.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* The process id of the running thread, as the tracer's pid namespace numbers it. */
+static __always_inline u32 current_tgid(void)
+{
+	struct task_struct *task;
+	struct pid *pid;
+	u32 level = pid_ns_level, nr = 0;
+
+	if (!level)
+		return bpf_get_current_pid_tgid() >> 32;
+	task = (void *)bpf_get_current_task();
+	pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	if (BPF_CORE_READ(pid, level) < level)
+		return 0; /* lives outside */
+	bpf_core_read(&nr, sizeof(nr), &pid->numbers[level].nr);
+	return nr;
+}
+
+/* The rule of this event, or NULL when it is not to be counted (not yet, no more, or another process's). */
+static __always_inline struct rule *rule_of(struct pt_regs *ctx)
+{
+	u32 cookie = bpf_get_attach_cookie(ctx), slot;
+	struct rule *r = bpf_map_lookup_elem(&rules, &cookie);
+	struct target_state *t;
+
+	if (!r || !r->valid) {
+		drop(0, DROP_RULE_BAD);
+		return NULL;
+	}
+	slot = r->slot;
+	t = bpf_map_lookup_elem(&targets, &slot);
+	/* A return probe's event reaches every consumer of the file, whatever its process filter. */
+	if (!t || *(volatile u32 *)&t->gate != GATE_OPEN || t->tgid != current_tgid())
+		return NULL;
+	return r;
+}
+
+static __always_inline struct func_counts *counts_of(const struct rule *r)
+{
+	u32 key = r->slot * NR_FUNCS + r->func;
+
+	return bpf_map_lookup_elem(&func_counts, &key);
+}
+
+/* A number for a new site: one of a target that is gone, or the next. 0: no more below limit. */
+static __always_inline u32 site_number(u32 limit)
+{
+	u32 id = 0;
+
+	if (!bpf_map_pop_elem(&free_sites, &id) && id)
+		return id;
+	if (*(volatile u32 *)&next_site > limit)
+		return 0;
+	id = __sync_fetch_and_add(&next_site, 1);
+	return id <= limit ? id : 0;
+}
+
+/* A site is new: give it a number and keep its stack. 0: no room. */
+static __always_inline u32 site_new(struct pt_regs *ctx, const struct rule *r, u64 stack_id, u64 key, bool has_stack)
+{
+	u32 zero = 0, id, *winner;
+	struct stack *st;
+	struct site *s;
+
+	id = site_number(has_stack ? max_stacks : max_sites);
+	s = bpf_map_lookup_elem(&sites, &id);
+	if (!id || !s)
+		return 0;
+	if (has_stack) {
+		st = bpf_map_lookup_elem(&empty_stack, &zero);
+		if (st)
+			bpf_map_update_elem(&stacks, &stack_id, st, BPF_NOEXIST);
+		st = bpf_map_lookup_elem(&stacks, &stack_id);
+		if (!st)
+			goto undo;
+		if (!st->n)
+			stack_store(st, ctx, r);
+	}
+	s->slot = r->slot;
+	s->func = r->func;
+	s->has_stack = has_stack;
+	s->stack_id = stack_id;
+	if (!bpf_map_update_elem(&site_ids, &key, &id, BPF_NOEXIST))
+		return id;
+	s->stack_id = 0;
+undo:
+	bpf_map_push_elem(&free_sites, &id, 0);
+	winner = bpf_map_lookup_elem(&site_ids, &key); /* another CPU was first */
+	return winner ? *winner : 0;
+}
+
+/* The site of this call. When its stack cannot be kept, the one site of its function that has no stack. */
+static __always_inline u32 site_of(struct pt_regs *ctx, const struct rule *r)
+{
+	u64 stack_id = stack_hash(ctx, r), key;
+	u32 *known, id = 0;
+
+	if (stack_id) {
+		key = site_key(stack_id, r->func);
+		known = bpf_map_lookup_elem(&site_ids, &key);
+		if (known)
+			return *known;
+		id = site_new(ctx, r, stack_id, key, true);
+		if (id)
+			return id;
+	}
+	drop(r->slot, stack_id ? DROP_STACKS_FULL : DROP_CALLER_UNREAD);
+	stack_id = mix(~(u64)r->slot);
+	key = site_key(stack_id, r->func);
+	known = bpf_map_lookup_elem(&site_ids, &key);
+	return known ? *known : site_new(ctx, r, stack_id, key, false);
+}
+
+static __always_inline struct site_counts *site_counts_of(u32 site)
+{
+	return bpf_map_lookup_elem(&site_counts, &site);
+}
+
+/* The handle was live in our books although the VM hands it out anew: its release went unseen. */
+static __always_inline void forget_stale(const struct rule *r, u64 tag, struct func_counts *fc)
+{
+	u32 site = pair_take(tag);
+	struct site_counts *sc;
+
+	if (!site)
+		return;
+	drop(r->slot, DROP_RELEASE_MISSED);
+	__sync_fetch_and_add(&fc->replaced, 1);
+	sc = site_counts_of(site);
+	if (sc)
+		__sync_fetch_and_add(&sc->unpaired, 1);
+}
+
+SEC("uprobe.multi")
+int jt_acquire(struct pt_regs *ctx)
+{
+	struct rule *r = rule_of(ctx);
+	struct func_counts *fc;
+	struct site_counts *sc;
+	u64 handle = 0, tag;
+	u32 site;
+
+	if (!r)
+		return 0;
+	fc = counts_of(r);
+	if (!fc)
+		return 0;
+	__sync_fetch_and_add(&fc->calls, 1);
+	if (loc_read(ctx, &r->handle, &handle)) {
+		drop(r->slot, DROP_HANDLE_UNREAD);
+		__sync_fetch_and_add(&fc->unpaired, 1);
+		return 0;
+	}
+	if (!handle) {
+		__sync_fetch_and_add(&fc->nulls, 1);
+		return 0;
+	}
+	site = site_of(ctx, r);
+	sc = site_counts_of(site);
+	if (!sc)
+		return 0;
+	__sync_fetch_and_add(&sc->acquired, 1);
+	tag = tag_of(r->slot, handle);
+	if (handle >> HANDLE_BITS) {
+		drop(r->slot, DROP_HANDLE_RANGE);
+	} else {
+		forget_stale(r, tag, fc);
+		if (site && !pair_put(tag, site)) {
+			__sync_fetch_and_add(&fc->paired, 1);
+			return 0;
+		}
+		drop(r->slot, DROP_REFS_FULL);
+	}
+	__sync_fetch_and_add(&sc->unpaired, 1);
+	__sync_fetch_and_add(&fc->unpaired, 1);
+	return 0;
+}
+
+SEC("uprobe.multi")
+int jt_release(struct pt_regs *ctx)
+{
+	struct rule *r = rule_of(ctx);
+	struct func_counts *fc;
+	struct site_counts *sc;
+	u64 handle = 0;
+	u32 site;
+
+	if (!r)
+		return 0;
+	fc = counts_of(r);
+	if (!fc)
+		return 0;
+	__sync_fetch_and_add(&fc->calls, 1);
+	if (loc_read(ctx, &r->handle, &handle)) {
+		drop(r->slot, DROP_HANDLE_UNREAD);
+		__sync_fetch_and_add(&fc->unpaired, 1);
+		return 0;
+	}
+	if (!handle) {
+		__sync_fetch_and_add(&fc->nulls, 1);
+		return 0;
+	}
+	site = handle >> HANDLE_BITS ? 0 : pair_take(tag_of(r->slot, handle));
+	if (!site) {
+		__sync_fetch_and_add(&fc->unpaired, 1);
+		return 0;
+	}
+	__sync_fetch_and_add(&fc->paired, 1);
+	sc = site_counts_of(site);
+	if (sc)
+		__sync_fetch_and_add(&sc->released, 1);
+	return 0;
+}
+
+/* exec keeps the pid and replaces the program: what was learned of the old one must not be used on the new. */
+SEC("raw_tp/sched_process_exec")
+int jt_exec(void *ctx __attribute__((unused)))
+{
+	u32 tgid = current_tgid(), *slot = bpf_map_lookup_elem(&slots, &tgid);
+	struct target_state *t;
+
+	if (!slot)
+		return 0;
+	t = bpf_map_lookup_elem(&targets, slot);
+	if (t && t->tgid == tgid)
+		t->gate = GATE_EXECED;
+	return 0;
+}
+
+/* Run by the loader, not by an event. */
+SEC("syscall")
+int jt_hello(struct hello *out)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	pid_ns_level = BPF_CORE_READ(task, group_leader, thread_pid, level);
+	out->jiffies = bpf_jiffies64();
+	out->monotonic_ns = bpf_ktime_get_ns();
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Everything the probes keep, and how much memory it takes. Sizes marked (loader) are set before loading. */
+#ifndef JNITRACE_MAPS_BPF_H
+#define JNITRACE_MAPS_BPF_H
+
+/* Set before loading. */
+const volatile u32 bucket_mask;	  /* buckets - 1, a power of two less one */
+const volatile u32 max_stacks;	  /* sites with a stack */
+const volatile u32 max_sites;	  /* those, and one without a stack for each function of each target */
+const volatile u32 max_depth = JT_MAX_FRAMES;
+
+u32 pid_ns_level;   /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
+u32 next_site = 1;  /* sites in use; site 0 means none */
+/* References outside their first bucket: while 0 there is no need to look there. */
+u64 second_refs, overflow_refs;
+
+#define MAP_ARRAY(name, map_type, entries, value_type)                                                          \
+	struct {                                                                                                 \
+		__uint(type, map_type);                                                                          \
+		__uint(max_entries, entries);                                                                    \
+		__type(key, u32);                                                                                \
+		__type(value, value_type);                                                                       \
+	} name SEC(".maps")
+#define MAP_HASH(name, entries, key_type, value_type)                                                           \
+	struct {                                                                                                 \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                                 \
+		__uint(map_flags, BPF_F_NO_PREALLOC); /* memory as it is used */                                 \
+		__uint(max_entries, entries);                                                                    \
+		__type(key, key_type);                                                                           \
+		__type(value, value_type);                                                                       \
+	} name SEC(".maps")
+
+MAP_ARRAY(rules, BPF_MAP_TYPE_ARRAY, JT_MAX_RULES, struct rule);
+MAP_ARRAY(targets, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct target_state);
+MAP_ARRAY(code, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct code_ranges);
+MAP_ARRAY(func_counts, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_FUNCS, struct func_counts);
+MAP_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_DROPS, u64);
+MAP_HASH(slots, JT_MAX_TARGETS, u32, u32); /* tgid -> slot, for exec */
+
+MAP_HASH(stacks, 1, u64, struct stack);			       /* (loader) stack id -> frames */
+MAP_ARRAY(empty_stack, BPF_MAP_TYPE_ARRAY, 1, struct stack);   /* what a new stack starts as */
+MAP_HASH(site_ids, 1, u64, u32);			       /* (loader) hash of slot, function, stack -> site */
+MAP_ARRAY(sites, BPF_MAP_TYPE_ARRAY, 1, struct site);	       /* (loader) */
+MAP_ARRAY(site_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct site_counts); /* (loader) */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE); /* the loader reads all of it every interval */
+	__uint(max_entries, 1);		   /* (loader) */
+	__type(key, u32);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 1); /* (loader) */
+	__type(value, u32);
+} free_sites SEC(".maps"); /* of targets that are gone */
+MAP_HASH(overflow, 1, u64, struct overflow_ref); /* (loader) tag -> what found no room in its two buckets */
+
+static __always_inline void drop(u32 slot, enum drop_id id)
+{
+	u32 key = slot * NR_DROPS + id;
+	u64 *n = bpf_map_lookup_elem(&drops, &key);
+
+	if (n)
+		__sync_fetch_and_add(n, 1); /* per CPU, but a program may be preempted here */
+}
+
+#endif

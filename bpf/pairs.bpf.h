@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The pairing store: which site acquired the reference that is now released.
+ *
+ * A table of buckets of four, one cache line each. HotSpot's handles are addresses
+ * of slots that lie side by side in blocks, so handle >> 5 spreads them without a
+ * hash; a second, hashed bucket takes what finds the first full, then an overflow
+ * map. Measured against a BPF hash in docs/measurements.md.
+ *
+ * The release of a handle is seen before the VM can hand it out again (probe at
+ * the entry of Delete*), its acquisition before the program has it (probe at the
+ * return of New*): for one handle the two never race, so freeing is a plain store
+ * and claiming one compare-and-swap.
+ */
+#ifndef JNITRACE_PAIRS_BPF_H
+#define JNITRACE_PAIRS_BPF_H
+
+static __always_inline u64 tag_of(u32 slot, u64 handle)
+{
+	return handle | (u64)(slot + 1) << HANDLE_BITS;
+}
+
+static __always_inline u32 bucket_first(u64 tag)
+{
+	return ((tag >> 5) ^ (tag >> HANDLE_BITS) * 0x9e3779b1) & bucket_mask;
+}
+
+static __always_inline u32 bucket_second(u64 tag)
+{
+	return mix(tag) & bucket_mask;
+}
+
+/* A load, where bpf_ktime_get_ns() costs 37 ns; the loader converts (struct hello). */
+static __always_inline u32 now_tick(void)
+{
+	return bpf_jiffies64() >> JT_TICK_SHIFT;
+}
+
+static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
+{
+	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
+
+	if (!b)
+		return -1;
+#pragma unroll
+	for (int i = 0; i < JT_BUCKET_WAYS; i++) {
+		if (b->tag[i] || __sync_val_compare_and_swap(&b->tag[i], 0, TAG_BUSY))
+			continue;
+		b->site[i] = site;
+		b->tick[i] = now_tick();
+		barrier();
+		*(volatile u64 *)&b->tag[i] = tag;
+		return 0;
+	}
+	return -1;
+}
+
+/* Returns the site and frees the place, or 0. */
+static __always_inline u32 bucket_take(u32 index, u64 tag)
+{
+	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
+
+	if (!b)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < JT_BUCKET_WAYS; i++) {
+		if (b->tag[i] == tag) {
+			u32 site = b->site[i];
+
+			barrier();
+			*(volatile u64 *)&b->tag[i] = 0;
+			return site;
+		}
+	}
+	return 0;
+}
+
+static __always_inline u32 second_take(u64 tag)
+{
+	u32 site;
+
+	if (!*(volatile u64 *)&second_refs)
+		return 0;
+	site = bucket_take(bucket_second(tag), tag);
+	if (site)
+		__sync_fetch_and_sub(&second_refs, 1);
+	return site;
+}
+
+static __always_inline u32 overflow_take(u64 tag)
+{
+	struct overflow_ref *o;
+	u32 site;
+
+	if (!*(volatile u64 *)&overflow_refs)
+		return 0;
+	o = bpf_map_lookup_elem(&overflow, &tag);
+	if (!o)
+		return 0;
+	site = o->site;
+	if (bpf_map_delete_elem(&overflow, &tag))
+		return 0;
+	__sync_fetch_and_sub(&overflow_refs, 1);
+	return site;
+}
+
+static __always_inline u32 pair_take(u64 tag)
+{
+	u32 site = bucket_take(bucket_first(tag), tag);
+
+	if (!site)
+		site = second_take(tag);
+	if (!site)
+		site = overflow_take(tag);
+	return site;
+}
+
+/* 0, or -1 when there is no room. The counters grow before the entry is there: a release must look for it. */
+static __always_inline int pair_put(u64 tag, u32 site)
+{
+	struct overflow_ref o = { .site = site };
+
+	if (!bucket_put(bucket_first(tag), tag, site))
+		return 0;
+	__sync_fetch_and_add(&second_refs, 1);
+	if (!bucket_put(bucket_second(tag), tag, site))
+		return 0;
+	__sync_fetch_and_sub(&second_refs, 1);
+	o.tick = now_tick();
+	__sync_fetch_and_add(&overflow_refs, 1);
+	if (!bpf_map_update_elem(&overflow, &tag, &o, BPF_NOEXIST))
+		return 0;
+	__sync_fetch_and_sub(&overflow_refs, 1);
+	return -1;
+}
+
+#endif

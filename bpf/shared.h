@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Types that cross the border between the BPF programs and the loader. Fixed
+ * width only; every size is asserted, so both sides see the same bytes.
+ */
+#ifndef JNITRACE_SHARED_H
+#define JNITRACE_SHARED_H
+
+#ifndef __bpf__
+#include <stdint.h>
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int32_t s32;
+typedef int64_t s64;
+#endif
+
+#define JT_MAX_TARGETS	256  /* targets of one run; a target's slot is below it */
+#define JT_MAX_RULES	4096 /* probe sites of one run */
+#define JT_MAX_FRAMES	64   /* native frames kept of one stack */
+#define JT_MAX_RANGES	256  /* executable ranges of one target, merged */
+#define JT_BUCKET_WAYS	4
+#define JT_TICK_SHIFT	2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
+
+enum jni_family {
+	FAMILY_GLOBAL,
+	FAMILY_WEAK,
+	FAMILY_LOCAL,
+	FAMILY_STRING,
+	FAMILY_ARRAY,
+	FAMILY_CRITICAL,
+	FAMILY_MONITOR,
+	FAMILY_THREAD,
+	NR_FAMILIES
+};
+
+enum jni_operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_COUNT };
+enum jni_table { TABLE_ENV, TABLE_VM };
+enum jni_handle { HANDLE_NONE, HANDLE_RETURN, HANDLE_ARG0, HANDLE_ARG1, HANDLE_ARG2, HANDLE_ARG3 };
+
+enum jni_func_id {
+#define JNI_FUNC(name, table, slot, family, operation, handle) FUNC_##name,
+#include "jni_funcs.def"
+#undef JNI_FUNC
+	NR_FUNCS
+};
+
+enum drop_id {
+#define DROP(id, name, meaning, advice) DROP_##id,
+#include "drops.def"
+#undef DROP
+	NR_DROPS
+};
+
+/* Why a stack has no further frames. */
+enum stack_end {
+	END_NONE,     /* not walked */
+	END_DEPTH,    /* JT_MAX_FRAMES or --depth reached */
+	END_NO_FP,    /* the frame pointer is no frame pointer (below sp, unaligned, beyond the stack) */
+	END_UNREAD,   /* stack memory not readable without a fault */
+	END_NOT_CODE, /* the return address lies outside file-backed code: Java, or no frame */
+	NR_ENDS
+};
+
+/* Where one word is when a probe fires: a register (DWARF number), or memory at register + offset. */
+enum loc_kind { LOC_NONE, LOC_REG, LOC_MEM };
+struct loc {
+	u8 kind; /* enum loc_kind */
+	u8 reg;	 /* DWARF register number of the target's architecture */
+	u16 pad;
+	s32 offset_bytes; /* LOC_MEM only */
+};
+
+/* What one probe site does. The probe's cookie is an index into the array of these. */
+struct rule {
+	u16 slot; /* target */
+	u8 func;  /* enum jni_func_id */
+	u8 valid;
+	u32 pad;
+	struct loc handle;
+	struct loc caller_pc;  /* return address of the JNI function */
+	struct loc caller_fp;  /* the caller's frame pointer */
+	struct loc caller_cfa; /* LOC_REG: the stack pointer after return = reg + offset_bytes */
+};
+
+/* A target is open when all its probes are live, and closed before they are removed. */
+enum gate { GATE_CLOSED, GATE_OPEN, GATE_EXECED };
+struct target_state {
+	u32 tgid; /* as seen in the tracer's pid namespace */
+	u32 gate; /* enum gate */
+};
+
+struct code_range {
+	u64 start, end;
+};
+struct code_ranges { /* sorted, disjoint */
+	u32 n;
+	u32 pad;
+	struct code_range range[JT_MAX_RANGES];
+};
+
+struct stack {
+	u32 n;
+	u32 end; /* enum stack_end */
+	u64 pc[JT_MAX_FRAMES]; /* return addresses, innermost first */
+};
+
+/* A site: one function of one target, called from one stack. */
+struct site {
+	u64 stack_id; /* hash of the frames and the slot; 0 = entry not in use */
+	u16 slot;
+	u8 func;
+	u8 has_stack;
+	u8 pad[4];
+};
+struct site_counts { /* per CPU */
+	u64 acquired;
+	u64 released;
+	u64 unpaired; /* of acquired: never in the pairing store, or found there when the handle came again */
+};
+
+/* murmur3's finalizer: every bit of x reaches every bit of the result. */
+static inline __attribute__((always_inline)) u64 mix(u64 x)
+{
+	x ^= x >> 33;
+	x *= 0xff51afd7ed558ccdULL;
+	x ^= x >> 33;
+	x *= 0xc4ceb9fe1a85ec53ULL;
+	x ^= x >> 33;
+	return x;
+}
+
+/* The key of a site in the index of sites. */
+static inline __attribute__((always_inline)) u64 site_key(u64 stack_id, u8 func)
+{
+	return mix(stack_id + func + 1);
+}
+
+/* Counts of one function of one target, per CPU.
+ * acquire: calls = nulls + paired + unpaired (unpaired: store full)
+ * release: calls = nulls + paired + unpaired (unpaired: acquired before attach, or never paired) */
+struct func_counts {
+	u64 calls;
+	u64 nulls;
+	u64 paired;
+	u64 unpaired;
+	u64 replaced; /* acquire: references whose handle came again without a release seen */
+};
+
+/*
+ * The pairing store: live references, found by handle. One bucket is one cache
+ * line. tag = handle | (slot + 1) << 48; 0 = free, TAG_BUSY = being filled.
+ */
+#define TAG_BUSY 1ULL
+#define HANDLE_BITS 48
+struct bucket {
+	u64 tag[JT_BUCKET_WAYS];
+	u32 site[JT_BUCKET_WAYS];
+	u32 tick[JT_BUCKET_WAYS]; /* when acquired: jiffies >> JT_TICK_SHIFT */
+};
+struct overflow_ref {
+	u32 site;
+	u32 tick;
+};
+
+/* What the kernel tells when asked (jt_hello): its two clocks at one moment, to turn ticks into seconds. */
+struct hello {
+	u64 jiffies;
+	u64 monotonic_ns;
+};
+
+#define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
+JT_ASSERT_SIZE(struct loc, 8);
+JT_ASSERT_SIZE(struct rule, 40);
+JT_ASSERT_SIZE(struct target_state, 8);
+JT_ASSERT_SIZE(struct code_ranges, 8 + 16 * JT_MAX_RANGES);
+JT_ASSERT_SIZE(struct stack, 8 + 8 * JT_MAX_FRAMES);
+JT_ASSERT_SIZE(struct site, 16);
+JT_ASSERT_SIZE(struct site_counts, 24);
+JT_ASSERT_SIZE(struct func_counts, 40);
+JT_ASSERT_SIZE(struct bucket, 64);
+JT_ASSERT_SIZE(struct overflow_ref, 8);
+JT_ASSERT_SIZE(struct hello, 16);
+
+#endif

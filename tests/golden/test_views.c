@@ -1,0 +1,829 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Views against files. Reports are made by hand here, so that every byte of a file can be accounted
+ * for. UPDATE_GOLDEN=1 writes the files anew: look at the difference before keeping it.
+ * Run from the top of the source tree, or with JNITRACE_SRCDIR set to it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cells.h"
+#include "columns.h"
+#include "views.h"
+
+#define MAX_SITES 64
+#define LONG_NAME                                                                                            \
+	"std::vector<std::map<std::basic_string<char, std::char_traits<char>, std::allocator<char> >, "      \
+	"leaky::Handle<leaky::Cache> > >::emplace_back<leaky::Entry&&>(leaky::Entry&&)"
+
+/* The files. */
+
+static void golden_path(char *path, size_t cap, const char *name)
+{
+	const char *dir = getenv("JNITRACE_SRCDIR");
+
+	snprintf(path, cap, "%s/tests/golden/%s", dir ? dir : ".", name);
+}
+
+static char *read_whole(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text;
+	long n;
+
+	if (!f)
+		fail_msg("%s: %s (UPDATE_GOLDEN=1 writes it)", path, strerror(errno));
+	assert_int_equal(fseek(f, 0, SEEK_END), 0);
+	n = ftell(f);
+	assert_true(n >= 0);
+	rewind(f);
+	text = calloc(1, (size_t)n + 1);
+	assert_non_null(text);
+	assert_int_equal(fread(text, 1, (size_t)n, f), n);
+	fclose(f);
+	return text;
+}
+
+static void update(const char *path, const struct buf *got)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f)
+		fail_msg("%s: %s", path, strerror(errno));
+	assert_int_equal(fwrite(got->p, 1, got->n, f), got->n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Compare and free. */
+static void expect_golden(const char *name, struct buf *got)
+{
+	char path[512], *want;
+	int line = 1;
+	size_t i = 0, start = 0;
+
+	assert_false(got->failed);
+	assert_non_null(got->p);
+	golden_path(path, sizeof(path), name);
+	if (getenv("UPDATE_GOLDEN"))
+		update(path, got);
+	want = read_whole(path);
+	while (want[i] && want[i] == got->p[i])
+		if (want[i++] == '\n') {
+			line++;
+			start = i;
+		}
+	if (want[i] != got->p[i])
+		fail_msg("%s:%d\n  want %.*s\n  got  %.*s", path, line, (int)strcspn(want + start, "\n"),
+			 want + start, (int)strcspn(got->p + start, "\n"), got->p + start);
+	free(want);
+	buf_free(got);
+}
+
+/* Every line but colour codes fits; call before expect_golden. */
+static void expect_width(const struct buf *got, int width)
+{
+	for (const char *line = got->p; *line;) {
+		size_t n = strcspn(line, "\n");
+
+		if (cells_width(line, n) > width)
+			fail_msg("%d cells, not %d: %.*s", cells_width(line, n), width, (int)n, line);
+		line += n + (line[n] == '\n');
+	}
+}
+
+/* Every line is a JSON object without repeated keys. */
+static void expect_json(const struct buf *got)
+{
+	for (const char *line = got->p; *line;) {
+		size_t n = strcspn(line, "\n");
+		json_error_t error;
+		json_t *record = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
+
+		if (!record)
+			fail_msg("not JSON: %s at %d: %.*s", error.text, error.column, (int)n, line);
+		assert_true(json_is_object(record));
+		assert_string_equal(json_string_value(json_object_get(record, "schema")), "jnitrace/1");
+		json_decref(record);
+		assert_int_equal(line[n], '\n');
+		line += n + 1;
+	}
+}
+
+/* Reports. */
+
+struct sample {
+	struct report report;
+	struct report_site sites[MAX_SITES];
+	struct frame frames[MAX_SITES][4];
+};
+
+static struct report_site *add_site(struct sample *s, enum jni_func_id func, uint64_t acquired,
+				    uint64_t released)
+{
+	size_t i = s->report.sites.n++;
+	struct report_site *site = &s->sites[i];
+
+	assert_true(i < MAX_SITES);
+	s->report.sites.v = s->sites;
+	*site = (struct report_site){
+	    .id = 0x1234567890abcdefULL + i,
+	    .func = func,
+	    .acquired = acquired,
+	    .released = released,
+	    .outstanding = acquired - released,
+	    .oldest_s = acquired > released ? 4.25 : -1,
+	    .rate_per_s = (double)(acquired - released) / 12,
+	    .acquired_per_s = (double)acquired / 12,
+	    .frames.v = s->frames[i],
+	};
+	return site;
+}
+
+static struct frame *add_frame(struct report_site *site, const char *symbol, const char *file, int line)
+{
+	struct frame *f = &site->frames.v[site->frames.n++];
+
+	assert_true(site->frames.n <= 4);
+	*f = (struct frame){
+	    .type = FRAME_NATIVE,
+	    .symbol = symbol,
+	    .module = "libleaky.so",
+	    .offset = 0x11e3 + 0x40 * site->frames.n,
+	    .build_id = "00112233445566778899aabbccddeeff00112233",
+	    .file = file,
+	    .line = line,
+	};
+	return f;
+}
+
+static void init_sample(struct sample *s)
+{
+	*s = (struct sample){
+	    .report =
+		{
+		    .target =
+			{
+			    .pid = 1234,
+			    .start_time_ticks = 456789,
+			    .comm = "java",
+			    .vm = "HotSpot",
+			    .vm_version = "17.0.15+6-Debian-1deb12u1",
+			    .library = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so",
+			    .build_id = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
+			},
+		    .time_unix_s = 1769860800.123,
+		    .elapsed_s = 12.004,
+		    .nr_probes = 4,
+		    .events = 241476,
+		    .events_per_s = 20123.4,
+		    .probe_cost_ns_per_event = 1100,
+		    .target_cpu_pct = 2.21,
+		    .self_cpu_pct = 0.08,
+		    .map_bytes = 47394816,
+		},
+	};
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		s->report.families[i].vm_total = -1;
+}
+
+static void trace(struct sample *s, enum jni_func_id func, uint64_t calls)
+{
+	s->report.probed[func] = true;
+	s->report.calls[func] = calls;
+	s->report.families[jni_funcs[func].family].traced = true;
+}
+
+/* Two leaks beside a churn: what the demo shows. */
+static void init_leaks(struct sample *s)
+{
+	struct report_site *site;
+
+	init_sample(s);
+	trace(s, FUNC_NewGlobalRef, 121009);
+	trace(s, FUNC_DeleteGlobalRef, 119815);
+	trace(s, FUNC_NewWeakGlobalRef, 602);
+	trace(s, FUNC_DeleteWeakGlobalRef, 0);
+	s->report.families[FAMILY_GLOBAL] = (struct report_family){true, 121009, 119812, 1197, 3, 1218};
+	s->report.families[FAMILY_WEAK] = (struct report_family){true, 602, 0, 602, 0, 640};
+	site = add_site(s, FUNC_NewWeakGlobalRef, 602, 0);
+	site->oldest_s = 192.4;
+	add_frame(site, "Java_Leaky_leakWeak", "/src/demo/leaky.c", 31);
+	site = add_site(s, FUNC_NewGlobalRef, 119812, 119812);
+	add_frame(site, "Java_Leaky_churn", "/src/demo/leaky.c", 12);
+	site = add_site(s, FUNC_NewGlobalRef, 1197, 0);
+	site->oldest_s = 11.94;
+	site->truncated = "the function keeps no frame pointer";
+	add_frame(site, "remember", "/src/demo/leaky.c", 19)->inlined = true;
+	add_frame(site, "Java_Leaky_leakGlobal", "/src/demo/leaky.c", 24);
+	add_frame(site, NULL, NULL, 0);
+}
+
+static const struct view_opts plain = {.width = 80, .rows = 20, .stack_frames = 5};
+
+static void expect_table(const char *name, const struct sample *s, const struct view_opts *o)
+{
+	const struct report *const reports[] = {&s->report};
+	struct buf out = {0};
+
+	view_table(&out, reports, 1, o);
+	if (!o->color)
+		expect_width(&out, o->width);
+	expect_golden(name, &out);
+}
+
+static void expect_records(const char *name, const struct sample *s, const struct view_opts *o)
+{
+	const struct report *const reports[] = {&s->report};
+	struct buf out = {0};
+
+	view_json(&out, reports, 1, o);
+	expect_json(&out);
+	expect_golden(name, &out);
+}
+
+/* Tests. */
+
+static void test_leaks(void **state)
+{
+	struct view_opts wide = plain, brief = plain;
+	struct sample s;
+
+	(void)state;
+	init_leaks(&s);
+	expect_table("leaks-80.txt", &s, &plain);
+	wide.width = 132;
+	expect_table("leaks-132.txt", &s, &wide);
+	brief.stack_frames = 0;
+	expect_table("leaks-brief.txt", &s, &brief);
+	brief.stack_frames = 2;
+	brief.rows = 1;
+	expect_table("leaks-row.txt", &s, &brief);
+	brief.rows = 20;
+	brief.stack_frames = 5;
+	brief.stacks = STACKS_NONE;
+	expect_table("leaks-brief.txt", &s, &brief);
+	assert_int_equal(report_sort(&s.report, NULL), 0);
+	expect_records("leaks.json", &s, &plain);
+	expect_records("leaks-nostacks.json", &s, &brief);
+}
+
+static void test_color(void **state)
+{
+	struct view_opts color = plain;
+	struct sample s;
+
+	(void)state;
+	init_leaks(&s);
+	s.report.drops[DROP_REFS_FULL] = 12;
+	expect_table("plain.txt", &s, &color);
+	color.color = true;
+	expect_table("color.txt", &s, &color);
+}
+
+static void test_height(void **state)
+{
+	struct view_opts live = plain;
+	struct sample s;
+
+	(void)state;
+	init_leaks(&s);
+	for (live.height = 1; live.height < 40; live.height++) {
+		const struct report *const reports[] = {&s.report, &s.report};
+		struct buf out = {0};
+		int lines = 0;
+
+		view_table(&out, reports, 1, &live);
+		for (size_t i = 0; i < out.n; i++)
+			lines += out.p[i] == '\n';
+		/* header 3, families 3, table's header 1, first row 5, what is left out 1, empty 1 */
+		if (lines > (live.height > 14 ? live.height : 14))
+			fail_msg("%d lines on a screen of %d:\n%s", lines, live.height, out.p);
+		buf_free(&out);
+		view_table(&out, reports, 2, &live);
+		lines = 0;
+		for (size_t i = 0; i < out.n; i++)
+			lines += out.p[i] == '\n';
+		if (lines > (live.height > 28 ? live.height : 28))
+			fail_msg("%d lines on a screen of %d:\n%s", lines, live.height, out.p);
+		buf_free(&out);
+	}
+	live.height = 16;
+	expect_table("leaks-height.txt", &s, &live);
+}
+
+static void test_empty(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	init_sample(&s);
+	s.report.events_per_s = 0;
+	s.report.events = 0;
+	trace(&s, FUNC_NewGlobalRef, 0);
+	trace(&s, FUNC_DeleteGlobalRef, 0);
+	expect_table("empty.txt", &s, &plain);
+	expect_records("empty.json", &s, &plain);
+}
+
+static void test_drops(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	init_leaks(&s);
+	for (size_t i = 0; i < NR_DROPS; i++)
+		s.report.drops[i] = i * 1234;
+	expect_table("drops.txt", &s, &plain);
+	expect_records("drops.json", &s, &plain);
+}
+
+static void test_unknown(void **state)
+{
+	struct report_site *site;
+	struct frame *f;
+	struct sample s;
+
+	(void)state;
+	init_sample(&s);
+	s.report.target = (struct report_target){.pid = 7};
+	s.report.probe_cost_ns_per_event = -1;
+	s.report.target_cpu_pct = -1;
+	s.report.self_cpu_pct = -1;
+	s.report.events_per_s = NAN;
+	trace(&s, FUNC_NewGlobalRef, 5);
+	s.report.families[FAMILY_GLOBAL] = (struct report_family){true, 5, 0, 5, 0, -1};
+	site = add_site(&s, FUNC_NewGlobalRef, 3, 0);
+	add_frame(site, NULL, NULL, 0);
+	site = add_site(&s, FUNC_NewGlobalRef, 1, 0);
+	site->rate_per_s = NAN;
+	site->acquired_per_s = INFINITY;
+	f = add_frame(site, NULL, NULL, 0);
+	f->module = NULL;
+	f->build_id = NULL;
+	f->offset = 0x7f00deadbeef;
+	site = add_site(&s, FUNC_NewGlobalRef, 1, 0);
+	site->rate_per_s = 0;
+	expect_table("unknown.txt", &s, &plain);
+	expect_records("unknown.json", &s, &plain);
+}
+
+static void test_final(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	init_leaks(&s);
+	s.report.final = true;
+	s.report.end_reason = "exited";
+	s.report.elapsed_s = 7505.3;
+	expect_table("final.txt", &s, &plain);
+	expect_records("final.json", &s, &plain);
+}
+
+static void test_two_targets(void **state)
+{
+	static struct sample a, b;
+	const struct report *const reports[] = {&a.report, &b.report};
+	struct view_opts o = plain;
+	struct buf out = {0};
+
+	(void)state;
+	init_leaks(&a);
+	init_sample(&b);
+	b.report.target.pid = 98765;
+	b.report.target.comm = "tomcat";
+	b.report.target.vm_version = "25.0.3+9-LTS";
+	trace(&b, FUNC_NewGlobalRef, 50);
+	trace(&b, FUNC_DeleteGlobalRef, 5);
+	b.report.families[FAMILY_GLOBAL] = (struct report_family){true, 50, 5, 45, 0, 61};
+	b.report.drops[DROP_STACKS_FULL] = 2;
+	add_frame(add_site(&b, FUNC_NewGlobalRef, 30, 2), "Cache::put(Entry const&)", "cache.cc", 140);
+	add_frame(add_site(&b, FUNC_NewGlobalRef, 20, 3), "Cache::grow(unsigned long)", "cache.cc", 88);
+	o.stack_frames = 1;
+	view_table(&out, reports, 2, &o);
+	expect_width(&out, 80);
+	expect_golden("two-targets.txt", &out);
+	view_json(&out, reports, 2, &o);
+	expect_json(&out);
+	expect_golden("two-targets.json", &out);
+	o.group_by = GROUP_FUNCTION;
+	view_table(&out, reports, 2, &o);
+	expect_width(&out, 80);
+	expect_golden("group-function.txt", &out);
+	o.group_by = GROUP_PID;
+	o.sort = "comm";
+	o.width = 132;
+	view_table(&out, reports, 2, &o);
+	expect_width(&out, 132);
+	expect_golden("group-pid.txt", &out);
+}
+
+static void test_long_names(void **state)
+{
+	static char huge[20000];
+	struct view_opts wide = plain;
+	struct report_site *site;
+	struct sample s;
+
+	(void)state;
+	memset(huge, 'x', sizeof(huge) - 1);
+	init_sample(&s);
+	trace(&s, FUNC_NewWeakGlobalRef, 60);
+	s.report.target.comm = LONG_NAME;
+	site = add_site(&s, FUNC_NewWeakGlobalRef, 30, 0);
+	add_frame(site, LONG_NAME, "/a/b/vector.tcc", 123);
+	add_frame(site, LONG_NAME, LONG_NAME, 1);
+	add_frame(site, huge, "x.c", 1)->inlined = true;
+	site = add_site(&s, FUNC_NewWeakGlobalRef, 20, 0);
+	add_frame(site, huge, huge, 2);
+	add_frame(site, huge, NULL, 0)->module = huge;
+	site = add_site(&s, FUNC_NewWeakGlobalRef, 10, 0);
+	/* 40 wide characters, an accent, and what must not reach a terminal */
+	add_frame(site,
+		  "\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97"
+		  "\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97\xe5\xad\x97"
+		  "e\xcc\x81\x1b[31m\xe2\x80\xae\xff\xc2\x9b",
+		  "caf\xc3\xa9.c", 7);
+	add_frame(site, "tab\there\nnew line", "a\rb.c", 8);
+	expect_table("long-80.txt", &s, &plain);
+	wide.width = 132;
+	expect_table("long-132.txt", &s, &wide);
+	s.sites[0].frames.n = 2;
+	s.sites[1].frames.n = 0;
+	expect_records("long.json", &s, &plain);
+}
+
+static void test_huge_numbers(void **state)
+{
+	const uint64_t most = 1ULL << 63;
+	struct view_opts wide = plain;
+	struct report_site *site;
+	struct sample s;
+
+	(void)state;
+	init_sample(&s);
+	trace(&s, FUNC_NewGlobalRef, most);
+	trace(&s, FUNC_DeleteGlobalRef, UINT64_MAX);
+	s.report.families[FAMILY_GLOBAL] =
+	    (struct report_family){true, most, most - 1, UINT64_MAX, most, INT64_MAX};
+	s.report.events = UINT64_MAX;
+	s.report.events_per_s = 1e300;
+	s.report.map_bytes = UINT64_MAX;
+	s.report.drops[DROP_REFS_FULL] = most;
+	s.report.drops[DROP_STACKS_FULL] = most;
+	site = add_site(&s, FUNC_NewGlobalRef, 0, 0);
+	add_frame(site, "nothing", "zero.c", 0);
+	site = add_site(&s, FUNC_NewGlobalRef, UINT64_MAX, most);
+	site->id = UINT64_MAX;
+	site->oldest_s = 1e15;
+	site->rate_per_s = -1e18;
+	site->acquired_per_s = 1e300;
+	add_frame(site, "everything", "/max.c", INT32_MAX)->offset = UINT64_MAX;
+	expect_table("huge-80.txt", &s, &plain);
+	wide.sort = "released"; /* never left out, however tight it gets */
+	expect_table("huge-sorted-80.txt", &s, &wide);
+	wide.width = 200;
+	expect_table("huge-200.txt", &s, &wide);
+	wide.group_by = GROUP_FUNCTION;
+	expect_table("huge-function.txt", &s, &wide);
+	expect_records("huge.json", &s, &plain);
+}
+
+static void test_no_stack(void **state)
+{
+	struct report_site *site;
+	struct sample s;
+
+	(void)state;
+	init_leaks(&s);
+	s.report.drops[DROP_STACKS_FULL] = 5000;
+	site = add_site(&s, FUNC_NewGlobalRef, 5000, 10);
+	site->no_stack = true;
+	site->id = 0;
+	site = add_site(&s, FUNC_NewGlobalRef, 4000, 10);
+	site->truncated = "the caller could not be read";
+	expect_table("no-stack.txt", &s, &plain);
+	expect_records("no-stack.json", &s, &plain);
+}
+
+static void test_vm_and_java_frames(void **state)
+{
+	struct report_site *site;
+	struct sample s;
+
+	(void)state;
+	init_sample(&s);
+	trace(&s, FUNC_NewGlobalRef, 12);
+	site = add_site(&s, FUNC_NewGlobalRef, 12, 0);
+	add_frame(site, "JNIHandles::make_global(Handle)", NULL, 0)->type = FRAME_VM;
+	add_frame(site, "Leak.main", "Leak.java", 40)->type = FRAME_JAVA;
+	site->frames.v[1].module = NULL;
+	site = add_site(&s, FUNC_NewGlobalRef, 3, 0);
+	add_frame(site, "jvmti_only", NULL, 0)->type = FRAME_VM;
+	expect_table("vm-frames.txt", &s, &plain);
+	expect_records("vm-frames.json", &s, &plain);
+}
+
+/* The worst leak stands first, and what is equal keeps its order. */
+static void test_sort(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	init_sample(&s);
+	add_site(&s, FUNC_NewGlobalRef, 100, 90);        /* 0: 10 outstanding, growing fast */
+	add_site(&s, FUNC_NewGlobalRef, 1000, 900);      /* 1: 100 outstanding, standing still */
+	add_site(&s, FUNC_NewGlobalRef, 200, 100);       /* 2: 100, growing */
+	add_site(&s, FUNC_NewWeakGlobalRef, 1000, 1000); /* 3: churn */
+	add_site(&s, FUNC_NewWeakGlobalRef, 1000, 1000); /* 4: the same */
+	for (size_t i = 0; i < 5; i++)
+		s.sites[i].id = 4 - i;
+	s.sites[0].rate_per_s = 50;
+	s.sites[1].rate_per_s = 0;
+	s.sites[2].rate_per_s = 1;
+	assert_int_equal(report_sort(&s.report, NULL), 0);
+	assert_int_equal(s.sites[0].id, 2);
+	assert_int_equal(s.sites[1].id, 3);
+	assert_int_equal(s.sites[2].id, 4);
+	assert_int_equal(s.sites[3].id, 1);
+	assert_int_equal(s.sites[4].id, 0);
+	assert_int_equal(report_sort(&s.report, "rate"), 0);
+	assert_int_equal(s.sites[0].id, 4);
+	assert_int_equal(s.sites[1].id, 2);
+	assert_int_equal(report_sort(&s.report, "function"), 0);
+	assert_int_equal(s.sites[0].func, FUNC_NewGlobalRef);
+	assert_int_equal(s.sites[0].id, 2);
+	assert_int_equal(s.sites[3].func, FUNC_NewWeakGlobalRef);
+	assert_int_equal(report_sort(&s.report, "id"), 0);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(s.sites[i].id, i);
+	assert_int_equal(report_sort(&s.report, "colour"), -EINVAL);
+	for (size_t i = 0; i < nr_columns; i++)
+		assert_int_equal(report_sort(&s.report, columns[i].key), 0);
+}
+
+/* The order things came in decides where nothing else does, whatever qsort does. */
+static void test_sort_stable(void **state)
+{
+	struct row v[] = {{.order = 2}, {.order = 0}, {.order = 3}, {.order = 1}};
+	struct rows rows = {.v = v, .n = ARRAY_LEN(v)};
+
+	(void)state;
+	for (size_t i = 0; i < nr_columns; i++) {
+		v[0].order = 4;
+		v[3].order = 0;
+		rows_sort(&rows, &columns[i]);
+		for (size_t j = 1; j < rows.n; j++)
+			assert_true(v[j - 1].order < v[j].order);
+	}
+}
+
+static void test_column_table(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < nr_columns; i++) {
+		assert_ptr_equal(column_find(columns[i].key), &columns[i]);
+		assert_non_null(columns[i].header);
+		assert_non_null(columns[i].help);
+		assert_non_null(columns[i].compare);
+		assert_non_null(columns[i].format);
+		assert_true(columns[i].groups != 0 && columns[i].groups < 1U << NR_GROUPS);
+	}
+	assert_string_equal(column_find(NULL)->key, "outstanding");
+	assert_null(column_find("OUTSTANDING"));
+	assert_null(column_find(""));
+}
+
+static void expect_text(struct buf *b, const char *want)
+{
+	assert_string_equal(b->p, want);
+	buf_free(b);
+}
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		double n;
+		const char *rate, *age;
+	} rows[] = {
+	    {0, "0/s", "0.0s"},
+	    {0.00001, "+1e-05/s", "0.0s"},
+	    {0.05, "+0.050/s", "0.1s"},
+	    {4.24, "+4.2/s", "4.2s"},
+	    {59.96, "+60.0/s", "1m00s"},
+	    {99.83, "+99.8/s", "1m40s"},
+	    {192.4, "+192.4/s", "3m12s"},
+	    {999.96, "+1,000/s", "16m40s"},
+	    {3599.7, "+3,600/s", "1h00m"},
+	    {7505.3, "+7,505/s", "2h05m"},
+	    {86400, "+86,400/s", "1d00h"},
+	    {-1234567, "-1,234,567/s", "-"},
+	    {NAN, "?", "-"},
+	};
+	struct buf b = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		fmt_rate(&b, rows[i].n);
+		expect_text(&b, rows[i].rate);
+		fmt_age(&b, rows[i].n);
+		expect_text(&b, rows[i].age);
+	}
+	fmt_count(&b, 0);
+	expect_text(&b, "0");
+	fmt_count(&b, 999);
+	expect_text(&b, "999");
+	fmt_count(&b, 1000);
+	expect_text(&b, "1,000");
+	fmt_count(&b, UINT64_MAX);
+	expect_text(&b, "18,446,744,073,709,551,615");
+	fmt_bytes(&b, 1023);
+	expect_text(&b, "1023 B");
+	fmt_bytes(&b, 1024);
+	expect_text(&b, "1.0 KB");
+	fmt_bytes(&b, (1 << 20) - 1);
+	expect_text(&b, "1.0 MB");
+	fmt_bytes(&b, UINT64_MAX);
+	expect_text(&b, "16.0 EB");
+}
+
+static void test_cells(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	for (int width = 1; width < 12; width++) {
+		cells_put(&b, "a\xe5\xad\x97\xe5\xad\x97z\xe5\xad\x97", 11, width, CELLS_LEFT, true);
+		assert_int_equal(cells_width(b.p, b.n), width);
+		buf_free(&b);
+		cells_put(&b, "\xe5\xad\x97\xe5\xad\x97", 6, width, CELLS_RIGHT, false);
+		assert_int_equal(cells_width(b.p, b.n), width);
+		buf_free(&b);
+	}
+	cells_put(&b, "abcdef", 6, 4, CELLS_LEFT, true);
+	expect_text(&b, "abc\xe2\x80\xa6");
+	cells_put(&b, "abc", 3, 4, CELLS_RIGHT, true);
+	expect_text(&b, " abc");
+	cells_put(&b, "abc", 3, 3, CELLS_LEFT, true);
+	expect_text(&b, "abc");
+	cells_put(&b, "a\x1b\xe2\x80\xae\x80z", 7, 9, CELLS_LEFT, false);
+	expect_text(&b, "a???z");
+}
+
+static void test_flow(void **state)
+{
+	struct buf b = {0};
+	struct flow f = {.out = &b, .width = 10, .indent = 2};
+
+	(void)state;
+	flow_add(&f, "-", "abc", 3);
+	flow_add(&f, "-", "defghi", 6);
+	flow_add(&f, "-", "j", 1);
+	flow_add(&f, "-", "one two three", 13);
+	flow_end(&f);
+	flow_words(&f, " 123456789012  x ", 17);
+	flow_end(&f);
+	expect_text(&b, "abc-defghi\n  j-one\n  two\n  three\n123456789\xe2\x80\xa6\n  x\n");
+	/* the second of three lines is cut behind its indent */
+	flow_add(&f, " ", "a", 1);
+	flow_add(&f, " ", "1234567890", 10);
+	flow_end(&f);
+	expect_text(&b, "a\n  1234567\xe2\x80\xa6\n");
+}
+
+static void test_probes(void **state)
+{
+	struct probe_site v[] = {
+	    {.func = FUNC_NewGlobalRef,
+	     .point = POINT_RETURN,
+	     .strategy = STRATEGY_USDT,
+	     .offset = 0x8b6d90,
+	     .insn = {.name = "nop", .cost = INSN_EMULATED}},
+	    {.func = FUNC_DeleteGlobalRef,
+	     .point = POINT_ENTRY,
+	     .strategy = STRATEGY_SYMTAB,
+	     .offset = 0x8b7004,
+	     .insn = {.name = "push", .cost = INSN_EMULATED}},
+	    {.func = FUNC_NewWeakGlobalRef,
+	     .point = POINT_URETPROBE,
+	     .strategy = STRATEGY_FUNCTION_TABLE,
+	     .offset = 0x8b7100,
+	     .insn = {.name = "push", .cost = INSN_EMULATED}},
+	};
+	const struct probe_sites sites = {.v = v, .n = 3, .missing = 1};
+	struct view_opts o = plain;
+	struct buf out = {0};
+	struct sample s;
+	struct probes_info info = {
+	    .target = &s.report.target, .library_file = "/opt/a b/libjvm.so", .sites = &sites};
+
+	(void)state;
+	init_sample(&s);
+	view_probes_table(&out, &info, &o);
+	expect_golden("probes.txt", &out);
+	o.color = true;
+	view_probes_table(&out, &info, &o);
+	expect_golden("probes-color.txt", &out);
+	s.report.target = (struct report_target){.pid = 1};
+	v[0].insn.name = NULL;
+	view_probes_json(&out, &info);
+	expect_json(&out);
+	expect_golden("probes.json", &out);
+}
+
+/* Numbers come back from JSON as they were. */
+static void test_json_exact(void **state)
+{
+	static const uint64_t numbers[] = {0, 1, 9007199254740993ULL, INT64_MAX};
+	struct sample s;
+	const struct report *const reports[] = {&s.report};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		json_t *record, *calls;
+		struct buf out = {0};
+
+		init_sample(&s);
+		trace(&s, FUNC_NewGlobalRef, numbers[i]);
+		view_json(&out, reports, 1, &plain);
+		record = json_loadb(out.p, out.n, 0, NULL);
+		assert_non_null(record);
+		calls = json_object_get(record, "calls");
+		assert_int_equal(json_integer_value(json_object_get(calls, "NewGlobalRef")), numbers[i]);
+		assert_int_equal(json_object_size(calls), 1);
+		assert_int_equal(json_object_size(json_object_get(record, "families")), 1);
+		assert_int_equal(json_object_size(json_object_get(record, "drops")), NR_DROPS);
+		json_decref(record);
+		buf_free(&out);
+	}
+}
+
+static void test_view_opts(void **state)
+{
+	struct options o = {.rows = -1, .depth = 64};
+	struct view_opts v;
+
+	(void)state;
+	setenv("TERM", "xterm", 1);
+	unsetenv("NO_COLOR");
+	view_opts_init(&v, &o, 132, 50, true);
+	assert_int_equal(v.width, 132);
+	assert_int_equal(v.height, 50);
+	assert_int_equal(v.rows, 0);
+	assert_true(v.color);
+	view_opts_init(&v, &o, 40, 50, false);
+	assert_int_equal(v.width, 80);
+	assert_int_equal(v.height, 0);
+	assert_int_equal(v.rows, 20);
+	setenv("NO_COLOR", "", 1);
+	view_opts_init(&v, &o, 80, 24, true);
+	assert_true(v.color);
+	setenv("NO_COLOR", "1", 1);
+	view_opts_init(&v, &o, 80, 24, true);
+	assert_false(v.color);
+	unsetenv("NO_COLOR");
+	setenv("TERM", "dumb", 1);
+	view_opts_init(&v, &o, 80, 24, true);
+	assert_false(v.color);
+	setenv("TERM", "xterm", 1);
+	view_opts_init(&v, &o, 0, 0, false);
+	assert_false(v.color);
+	o.rows = 0;
+	o.depth = 2;
+	view_opts_init(&v, &o, 0, 0, false);
+	assert_int_equal(v.rows, 0);
+	assert_int_equal(v.stack_frames, 2);
+	o.depth = 64;
+	o.verbose = 1;
+	view_opts_init(&v, &o, 0, 0, false);
+	assert_int_equal(v.stack_frames, 64);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_leaks),      cmocka_unit_test(test_color),
+	    cmocka_unit_test(test_height),     cmocka_unit_test(test_empty),
+	    cmocka_unit_test(test_drops),      cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_final),      cmocka_unit_test(test_two_targets),
+	    cmocka_unit_test(test_long_names), cmocka_unit_test(test_huge_numbers),
+	    cmocka_unit_test(test_no_stack),   cmocka_unit_test(test_vm_and_java_frames),
+	    cmocka_unit_test(test_sort),       cmocka_unit_test(test_sort_stable),
+	    cmocka_unit_test(test_flow),       cmocka_unit_test(test_column_table),
+	    cmocka_unit_test(test_numbers),    cmocka_unit_test(test_cells),
+	    cmocka_unit_test(test_probes),     cmocka_unit_test(test_json_exact),
+	    cmocka_unit_test(test_view_opts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""JVMs to trace, the oracle program in them, the tracer, and what the two must agree on."""
+
+import glob
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = TOP / os.environ.get("JNITRACE_BUILD", "build")
+TOOL_BUILD = TOP / os.environ.get("JNITRACE_TOOL_BUILD", os.environ.get("JNITRACE_BUILD", "build"))
+JNITRACE = TOOL_BUILD / "jnitrace"
+FIXTURES = BUILD / "fixtures"
+SID = Path(os.environ.get("JNITRACE_JDK_ROOT", "/var/cache/jnitrace/sid"))
+SLOW = 60  # seconds after which something that should have happened has not
+
+ENV = dict(os.environ, ASAN_OPTIONS="exitcode=99:detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1", NO_COLOR="1")
+ENV.pop("JAVA_TOOL_OPTIONS", None)
+
+NEW = {"global": "NewGlobalRef", "weak": "NewWeakGlobalRef"}
+DELETE = {"global": "DeleteGlobalRef", "weak": "DeleteWeakGlobalRef"}
+
+
+class Jdk:
+    """A JDK, of this machine or of another root."""
+
+    def __init__(self, home, root=None):
+        self.home, self.root = Path(home), root
+        assert (Path(f"{root or ''}{home}") / "bin/java").exists(), f"no JDK at {root or ''}{home}: run scripts/jdk-matrix"
+
+    def command(self, program, *args):
+        argv = [str(self.home / "bin" / program), *args]
+        if not self.root:
+            return argv
+        # A mount namespace of its own: its /proc disappears with it. Everything execs: one process.
+        script = f'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(self.root), *argv]
+
+    def run(self, program, *args):
+        return subprocess.run(self.command(program, *args), capture_output=True, text=True, timeout=SLOW, check=True).stdout
+
+    @property
+    def libjvm(self):
+        found = glob.glob(f"{self.root or ''}{self.home}/**/server/libjvm.so", recursive=True)
+        assert len(found) == 1, found
+        return found[0]
+
+    def fixtures(self):
+        """The folder of the fixtures as a process of this JDK sees it."""
+        if not self.root:
+            return FIXTURES
+        inside = Path("/tmp/jnitrace-fixtures")
+        target = Path(f"{self.root}{inside}")
+        target.mkdir(mode=0o755, exist_ok=True)
+        for file in FIXTURES.iterdir():
+            copy = target / file.name
+            if not copy.exists() or copy.stat().st_mtime_ns != file.stat().st_mtime_ns:
+                new = copy.with_suffix(".new")
+                shutil.copy2(file, new)
+                new.rename(copy)
+        return inside
+
+
+def host_jdk17():
+    homes = glob.glob("/usr/lib/jvm/java-17-openjdk-*")
+    assert homes, "no JDK 17 on this machine: run scripts/setup test"
+    return homes[0]
+
+
+def jdk(kind):
+    if kind == "17":
+        return Jdk(host_jdk17())
+    if kind == "17-stripped":
+        return Jdk(BUILD / "jdk17-stripped")
+    if kind.startswith("sid-"):
+        homes = glob.glob(f"{SID}/usr/lib/jvm/java-{kind[4:]}-openjdk-*")
+        assert homes, f"no JDK {kind[4:]} in {SID}: run scripts/jdk-matrix"
+        return Jdk(homes[0][len(str(SID)):], SID)
+    raise ValueError(kind)
+
+
+def copy_jdk17(target):
+    """A copy with a libjvm.so of its own; without the parts no test needs."""
+    home = Path(target)
+    home.mkdir(parents=True)
+    for part in ("bin", "conf", "lib"):
+        # src.zip is a link into another package.
+        shutil.copytree(f"{host_jdk17()}/{part}", home / part, ignore=shutil.ignore_patterns("src.zip"))
+    return Jdk(home)
+
+
+def read_line(stream, seconds=SLOW):
+    """One line of an unbuffered pipe; fails instead of waiting for ever."""
+    line, end = b"", time.monotonic() + seconds
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([stream], [], [], max(0, end - time.monotonic()))
+        assert ready, f"no line within {seconds} s, only {line!r}"
+        byte = os.read(stream.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line.decode(errors="replace")
+
+
+class Oracle:
+    """The fixture that makes references in known numbers, and says in which."""
+
+    def __init__(self, on, *jvm_args, wait=True, prefix=()):
+        fixtures = on.fixtures()
+        self.jdk = on
+        self.log = tempfile.TemporaryFile()
+        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), "Oracle", str(fixtures / "liboracle.so"))
+        self.proc = subprocess.Popen([*prefix, *argv], bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=self.log, start_new_session=True)
+        self.pid = self.proc.pid
+        self.now = None
+        if wait:
+            self.wait_ready()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        self.proc.wait()
+        for stream in (self.proc.stdin, self.proc.stdout, self.log):
+            stream.close()
+
+    def wait_ready(self):
+        self.now = self._answer()
+        assert self.now["pid"] == self.pid, "the oracle must be in the tracer's pid namespace"
+
+    def _answer(self):
+        while True:
+            line = read_line(self.proc.stdout)
+            if line.startswith("{"):
+                return json.loads(line)
+            if not line:  # else: a warning of -Xcheck:jni
+                self.log.seek(0)
+                raise AssertionError(f"the oracle is gone: {self.proc.wait()}: {self.log.read().decode(errors='replace')}")
+
+    def send(self, command):
+        self.proc.stdin.write(command.encode() + b"\n")
+
+    def do(self, *commands):
+        for command in commands:
+            self.send(command)
+            self.now = self._answer()
+        return self.now
+
+    def alive(self):
+        return self.proc.poll() is None
+
+    def kill(self):
+        if self.alive():
+            self.proc.kill()
+
+    def quit(self, code=0):
+        self.send(f"quit {code}")
+        return self.proc.wait(SLOW)
+
+
+# Every kind of call once, so that nothing is loaded or compiled for the first time later.
+WARM_UP = ("run 2 3 2 3 2", "pre 101", "nulls 2", "cleared 2", "nest 3 2 1", "reuse 2 10", "threads 2 2 1", "hold 3", "letgo",
+           "sites 2", "gc")
+# Primes, so that no wrong sum comes out right.
+WORK = ("run 8 1009 7 503 5", "predrop", "nulls 13", "cleared 11", "nest 17 19 4", "reuse 4 10007", "threads 23 3 1",
+        "threads 11 2 0", "hold 10007", "letgo", "sites 41")
+
+
+class Expected:
+    """What the tracer must report of what the oracle did between two of its answers."""
+
+    def __init__(self, before, after):
+        self.calls = {f: 0 for f in (*NEW.values(), *DELETE.values())}
+        self.families = {f: {"acquired": 0, "released": 0, "released_untracked": 0} for f in NEW}
+        self.sites = {}
+        for name, site in after["sites"].items():
+            d = {k: site[k] - before["sites"][name][k] for k in ("made", "made_null", "dropped", "dropped_null")}
+            family = "weak" if site["weak"] else "global"
+            # References of these were made before the tracer came.
+            untracked = name.startswith("pre_") and d["made"] == 0
+            self.calls[NEW[family]] += d["made"] + d["made_null"]
+            self.calls[DELETE[family]] += d["dropped"] + d["dropped_null"]
+            self.families[family]["acquired"] += d["made"]
+            self.families[family]["released_untracked" if untracked else "released"] += d["dropped"]
+            if d["made"]:
+                self.sites[name] = (NEW[family], d["made"], d["dropped"])
+        for f in self.families.values():
+            f["outstanding"] = f["acquired"] - f["released"]
+
+
+def direct_caller(site):
+    """The function that made the call, without what was inlined into it; the many distinct ones as one."""
+    for frame in site["stack"]:
+        if not frame["inlined"]:
+            symbol = frame["symbol"] or "?"
+            return "distinct" if symbol.startswith("distinct_0x") else symbol
+    return "?"
+
+
+def by_caller(report, of=None):
+    """{direct caller: (function, acquired, released)}"""
+    sums = {}
+    for site in report["sites"]:
+        name = direct_caller(site)
+        if of is not None and name not in of:
+            continue
+        _, acquired, released = sums.get(name, (None, 0, 0))
+        assert site["outstanding"] == site["acquired"] - site["released"], site
+        sums[name] = (site["function"], acquired + site["acquired"], released + site["released"])
+    return sums
+
+
+def assert_exact(report, before, after):
+    want = Expected(before, after)
+    calls = {name: report["calls"][name] for name in want.calls}
+    families = {f: {k: report["families"][f][k] for k in want.families[f]} for f in want.families}
+    assert (calls, families, by_caller(report)) == (want.calls, want.families, want.sites), report["drops"]
+    assert_no_losses(report)
+
+
+def assert_no_losses(report):
+    assert not any(report["drops"].values()), report["drops"]
+
+
+class Tracer:
+    """jnitrace in the background, reporting as JSON."""
+
+    def __init__(self, *args, pids=(), json_out=True, prefix=(), interval="0.5"):
+        argv = [*prefix, str(JNITRACE)]
+        if pids:
+            argv += ["-p", ",".join(str(p) for p in pids)]
+        if json_out:
+            argv += ["--json"]
+        argv += ["-i", interval, *map(str, args)]
+        self.out = tempfile.NamedTemporaryFile()
+        self.started = time.monotonic()
+        self.proc = subprocess.Popen(argv, env=ENV, stdin=subprocess.DEVNULL, stdout=self.out, stderr=subprocess.PIPE)
+        self.stderr = []
+        self.tracing = threading.Event()
+        self.tracing_after_s = None
+        self.reader = threading.Thread(target=self._read_stderr)
+        self.reader.start()
+
+    def _read_stderr(self):
+        for line in self.proc.stderr:
+            line = line.decode(errors="replace")
+            self.stderr.append(line)
+            if line.startswith("jnitrace: tracing "):
+                self.tracing_after_s = time.monotonic() - self.started
+                self.tracing.set()
+        self.tracing.set()  # the end of it
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.proc.poll() is None:
+            self.proc.kill()
+        self._collect()
+        self.out.close()
+
+    def _collect(self, seconds=SLOW):
+        code = self.proc.wait(seconds)
+        self.reader.join(seconds)
+        return code
+
+    def wait_tracing(self, seconds=SLOW):
+        assert self.tracing.wait(seconds), f"no tracing line within {seconds} s: {self.stderr}"
+        assert self.tracing_after_s is not None, f"ended with {self._collect()}: {self.stderr}"
+        return self
+
+    def reports(self):
+        """What was written until now, whole lines only."""
+        text = Path(self.out.name).read_text()
+        return [json.loads(line) for line in text.split("\n")[:-1]]
+
+    def wait_report(self, wanted, seconds=SLOW):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for report in self.reports():
+                if wanted(report):
+                    return report
+            assert self.proc.poll() is None, self.stderr
+            time.sleep(0.05)
+        raise AssertionError(f"no such report within {seconds} s; stderr: {self.stderr}")
+
+    def end(self, code=0):
+        """Wait until it ends by itself; its last reports by pid."""
+        got = self._collect()
+        assert got == code, f"exit code {got}, not {code}: {''.join(self.stderr)}"
+        reports = self.reports()
+        finals = {r["target"]["pid"]: r for r in reports if r["final"]}
+        assert len(finals) == sum(r["final"] for r in reports), "one final report a target"
+        last = {r["target"]["pid"]: r["final"] for r in reports}
+        assert all(last.values()), "a target without a final report, or with reports after it"
+        return finals
+
+    def stop(self, code=0, sig=signal.SIGINT):
+        self.proc.send_signal(sig)
+        return self.end(code)
+
+
+def run_tool(*args, prefix=(), seconds=SLOW):
+    """Run jnitrace to its end."""
+    return subprocess.run([*prefix, str(JNITRACE), *map(str, args)], env=ENV, capture_output=True, text=True, timeout=seconds,
+                          stdin=subprocess.DEVNULL, check=False)
+
+
+def assert_error(result, code):
+    """One line `jnitrace: WHAT: WHY (WHAT TO DO)` on stderr, nothing on stdout."""
+    assert result.returncode == code, result
+    assert re.fullmatch(r"jnitrace: [^\n]+: [^\n]+ \([^\n]+\)\n", result.stderr), result.stderr
+    assert result.stdout == "", result.stdout
+
+
+def bpf_objects(pid):
+    """Programs, maps and links a process holds, as (kind, id)."""
+    path = ENV["PATH"] + ":/usr/sbin:/sbin"
+    found = set()
+    for kind in ("prog", "map", "link"):
+        listing = json.loads(subprocess.run(["bpftool", "-j", kind, "list"], capture_output=True, check=True,
+                                            env=dict(ENV, PATH=path)).stdout or "[]")
+        found |= {(kind, item["id"]) for item in listing if any(p["pid"] == pid for p in item.get("pids", []))}
+    return found
+
+
+def bpf_ids():
+    path = ENV["PATH"] + ":/usr/sbin:/sbin"
+    return {(kind, item["id"]) for kind in ("prog", "map", "link")
+            for item in json.loads(subprocess.run(["bpftool", "-j", kind, "list"], capture_output=True, check=True,
+                                                  env=dict(ENV, PATH=path)).stdout or "[]")}
+
+
+def code_is_unchanged(pid, libjvm, probes):
+    """Do the bytes in the target's memory at all probe sites equal the file's?"""
+    bias = None
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        fields = line.split(None, 5)
+        if len(fields) == 6 and fields[5].endswith("libjvm.so") and "x" in fields[1]:
+            start, end = (int(x, 16) for x in fields[0].split("-"))
+            bias = (start, end, int(fields[2], 16))
+    assert bias, "libjvm.so is not mapped"
+    start, end, offset = bias
+    with open(f"/proc/{pid}/mem", "rb", 0) as mem, open(libjvm, "rb") as file:
+        for probe in probes:
+            at = int(probe["offset"], 16)
+            assert offset <= at < offset + end - start
+            mem.seek(start + at - offset)
+            file.seek(at)
+            if mem.read(8) != file.read(8):
+                return False
+    return True
+
+
+def probes_of(pid, *args):
+    result = run_tool("probes", "-p", pid, "--json", *args)
+    assert result.returncode == 0, result
+    return [json.loads(line) for line in result.stdout.splitlines()]

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Exit codes and error lines by contract."""
+
+import struct
+import subprocess
+
+import pytest
+
+from harness import WARM_UP, Tracer, assert_error, run_tool
+
+WITHOUT_BPF = ["setpriv", "--bounding-set=-bpf,-sys_admin,-perfmon", "--inh-caps=-bpf,-sys_admin,-perfmon"]
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("args", [
+    [],
+    ["--nonsense"],
+    ["-p", "one"],
+    ["-p", "0"],
+    ["-p", "-5"],
+    ["-p", "99999999999999999999"],
+    ["-p", "1,,2"],
+    ["-p", "1", "-i", "0"],
+    ["-p", "1", "-i", "nan"],
+    ["-p", "1", "-n", "x"],
+    ["-p", "1", "-e", "nothing"],
+    ["-p", "1", "--sort", "nothing"],
+    ["-p", "1", "--format", "nothing"],
+    ["-p", "1", "--max-refs", "0"],
+    ["-p", "1", "-a"],
+    ["-p", "1", "extra"],
+    ["nothing", "-p", "1"],
+], ids=" ".join)
+def test_usage(args):
+    assert_error(run_tool(*args), 2)
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("option", ["--help", "-h", "--version", "-V"])
+def test_help_and_version(option):
+    result = run_tool(option)
+    assert result.returncode == 0 and result.stderr == ""
+    assert "jnitrace" in result.stdout
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+
+
+@pytest.mark.asan
+def test_no_permission_for_bpf(oracle):
+    assert_error(run_tool("-p", oracle.pid, "-d", "1", prefix=WITHOUT_BPF), 3)
+
+
+def test_no_permission_at_all(oracle, tmp_path):
+    # A copy that anyone can reach.
+    assert_error(run_tool("-p", oracle.pid, "-d", "1", prefix=AS_NOBODY), 3)
+
+
+@pytest.mark.asan
+def test_no_such_process():
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert_error(run_tool("-p", gone.pid, "-d", "1"), 4)
+    assert_error(run_tool("probes", "-p", gone.pid), 4)
+
+
+@pytest.mark.asan
+def test_process_without_a_jvm():
+    sleep = subprocess.Popen(["sleep", "100"])
+    try:
+        assert_error(run_tool("-p", sleep.pid, "-d", "1"), 4)
+        assert_error(run_tool("probes", "-p", sleep.pid), 4)
+    finally:
+        sleep.kill()
+        sleep.wait()
+
+
+def elf32():
+    """A 32-bit program that waits: eax = 29 (pause); int 0x80; again."""
+    code = b"\xb8\x1d\x00\x00\x00\xcd\x80\xeb\xf7"
+    base, header = 0x08048000, 52 + 32
+    ident = b"\x7fELF\x01\x01\x01" + bytes(9)
+    ehdr = ident + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, base + header, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    phdr = struct.pack("<IIIIIIII", 1, 0, base, base, header + len(code), header + len(code), 5, 0x1000)
+    return ehdr + phdr + code
+
+
+@pytest.mark.asan
+def test_32_bit_target(tmp_path):
+    program = tmp_path / "program32"
+    program.write_bytes(elf32())
+    program.chmod(0o755)
+    target = subprocess.Popen([str(program)])
+    try:
+        result = run_tool("-p", target.pid, "-d", "1")
+        assert target.poll() is None, "this kernel does not run 32-bit programs"
+        assert_error(result, 4)
+        assert "32" in result.stderr
+    finally:
+        target.kill()
+        target.wait()
+
+
+@pytest.mark.asan
+def test_one_of_several_targets_is_missing(oracle):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    result = run_tool("-p", f"{oracle.pid},{gone.pid}", "-d", "1", "--json")
+    assert result.returncode == 4 and str(gone.pid) in result.stderr
+
+
+def test_output_that_cannot_be_written(oracle):
+    oracle.do(*WARM_UP)
+    result = run_tool("-p", oracle.pid, "-d", "1", "-o", "/nonexistent/file")
+    assert_error(result, 1)
+    result = run_tool("-p", oracle.pid, "-d", "1", "-o", "/dev/full", "--json")
+    assert result.returncode == 1, result
+    with Tracer("-d", "0.1", pids=[oracle.pid]) as tracer:
+        tracer.end()

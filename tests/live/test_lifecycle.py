@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Targets and tracers come and go in every order; targets run on, nothing is left behind."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import (BUILD, ENV, JNITRACE, SLOW, WARM_UP, Expected, Oracle, Tracer, assert_exact, assert_no_losses, bpf_ids,
+                     bpf_objects, by_caller, code_is_unchanged, copy_jdk17, jdk, probes_of, run_tool)
+
+
+def wait_until(what, seconds=10):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "did not happen"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("attach", ["multi", "perf"])
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_attach_detach_storm(kind, attach):
+    """50 times each, 100 a JVM: attach while four threads run at full speed."""
+    with Oracle(jdk(kind)) as oracle:
+        oracle.do(*WARM_UP)
+        probes = probes_of(oracle.pid)
+        oracle.do("spin 4")
+        for _ in range(50):
+            with Tracer("--attach", attach, pids=[oracle.pid]) as tracer:
+                tracer.wait_tracing()
+                final = tracer.stop()[oracle.pid]
+            assert oracle.alive()
+            assert_no_losses(final)
+            for f in final["families"].values():
+                assert f["outstanding"] <= 4, "at most one a thread is held when the probes go"
+        assert code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
+        oracle.do("stop", "run 4 1009 1 503 1")
+        assert oracle.quit(7) == 7
+
+
+@pytest.mark.parametrize("attach", ["multi", "perf"])
+def test_killed_tracer_leaves_nothing(oracle, attach):
+    oracle.do(*WARM_UP)
+    probes = probes_of(oracle.pid)
+    oracle.do("spin 4")
+    with Tracer("--attach", attach, pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        ours = bpf_objects(tracer.proc.pid)
+        assert {kind for kind, _ in ours} >= {"prog", "map"}, ours
+        assert not code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes), "this check would see a probe"
+        tracer.proc.kill()
+        tracer.proc.wait()
+    wait_until(lambda: not ours & bpf_ids())
+    wait_until(lambda: code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes))
+    oracle.do("stop", "run 4 1009 1 503 1")
+    assert oracle.quit(7) == 7
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("how, reason", [("kill", "exited"), ("quit", "exited"), ("exec", "execed")])
+def test_target_ends(oracle, how, reason):
+    """The tool ends with its last target, and reports what was seen until then."""
+    before = oracle.do(*WARM_UP)
+    with Tracer(pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        after = oracle.do("run 2 1009 7 503 5")
+        tracer.wait_report(lambda r: r["calls"]["NewWeakGlobalRef"] == Expected(before, after).calls["NewWeakGlobalRef"])
+        if how == "kill":
+            oracle.kill()
+        else:
+            oracle.send({"quit": "quit 3", "exec": "exec 30"}[how])
+        final = tracer.end()[oracle.pid]
+    assert final["end_reason"] == reason
+    want = Expected(before, after).sites
+    assert by_caller(final, of=want) == want
+    if how == "exec":
+        assert oracle.alive() and Path(f"/proc/{oracle.pid}/comm").read_text() == "sleep\n"
+
+
+def test_target_killed_at_full_speed(oracle):
+    oracle.do(*WARM_UP)
+    oracle.do("spin 4")
+    with Tracer(pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        tracer.wait_report(lambda r: r["calls"]["NewGlobalRef"] > 1000)
+        oracle.kill()
+        final = tracer.end()[oracle.pid]
+    assert final["end_reason"] == "exited" and final["calls"]["NewGlobalRef"] > 1000
+
+
+def test_same_pid_is_not_the_same_process():
+    """A new JVM that was given the dead target's pid is not the target."""
+    last_pid = Path("/proc/sys/kernel/ns_last_pid")
+    with Oracle(jdk("17")) as stays, Oracle(jdk("17")) as goes:
+        stays.do(*WARM_UP)
+        before = goes.do(*WARM_UP)
+        with Tracer(pids=[stays.pid, goes.pid]) as tracer:
+            tracer.wait_tracing()
+            after = goes.do("run 1 0 7 0 5")
+            goes.kill()
+            goes.proc.wait()
+            for _ in range(50):
+                last_pid.write_text(str(goes.pid - 1))
+                again = Oracle(jdk("17"), wait=False)
+                if again.pid == goes.pid:
+                    break
+                again.__exit__()
+            assert again.pid == goes.pid, "the pid could not be had again"
+            with again:
+                again.wait_ready()
+                again.do("run 1 1009 1009 1009 1009")
+                time.sleep(1)
+                finals = tracer.stop()
+    assert finals[goes.pid]["end_reason"] == "exited"
+    want = Expected(before, after).sites
+    assert by_caller(finals[goes.pid], of=want) == want
+    assert finals[stays.pid]["calls"]["NewGlobalRef"] == 0
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("change", ["none", "deleted", "replaced"])
+def test_library_changed_on_disk(tmp_path, change):
+    """What counts is the file that is mapped, not what its path says now; and paths may have spaces."""
+    on = copy_jdk17(tmp_path / "a jdk (deleted)" / "17")
+    with Oracle(on) as oracle:
+        before = oracle.do(*WARM_UP)
+        library = Path(on.libjvm)
+        if change != "none":
+            library.unlink()
+        if change == "replaced":
+            shutil.copy(jdk("17-stripped").libjvm, library)
+        with Tracer(pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            after = oracle.do("run 2 1009 7 503 5")
+            final = tracer.stop()[oracle.pid]
+    assert_exact(final, before, after)
+    assert final["target"]["library"] == str(library)
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.mark.asan
+def test_several_targets_of_different_builds():
+    with Oracle(jdk("17")) as a, Oracle(jdk("sid-25")) as b, Oracle(jdk("sid-8")) as c, Oracle(jdk("17")) as d:
+        oracles = (a, b, c, d)
+        before = [o.do(*WARM_UP) for o in oracles]
+        with Tracer(pids=[o.pid for o in oracles]) as tracer:
+            tracer.wait_tracing()
+            after = [o.do(f"run {2 + i} 1009 {7 + i} 503 {5 + i}") for i, o in enumerate(oracles)]
+            c.quit()
+            finals = tracer.stop()
+    for i, o in enumerate(oracles):
+        if o is c:
+            want = Expected(before[i], after[i]).sites
+            assert by_caller(finals[o.pid], of=want) == want
+        else:
+            assert_exact(finals[o.pid], before[i], after[i])
+    assert len({r["target"]["build_id"] for r in finals.values()}) == 3
+
+
+def test_all_with_those_that_start_later():
+    with Oracle(jdk("17")) as early:
+        before = early.do(*WARM_UP)
+        with Tracer("-a") as tracer:
+            tracer.wait_tracing()
+            after = early.do("run 2 1009 7 503 5")
+            with Oracle(jdk("sid-25")) as late:
+                tracer.wait_report(lambda r: r["target"]["pid"] == late.pid)
+                late_before = late.now
+                late_after = late.do("run 2 1013 11 509 3")
+                time.sleep(0.6)
+                late.quit()
+                finals = tracer.stop()
+    assert_exact(finals[early.pid], before, after)
+    want = Expected(late_before, late_after).sites
+    assert by_caller(finals[late.pid], of=want) == want
+    assert finals[late.pid]["end_reason"] == "exited"
+
+
+@pytest.mark.parametrize("delay", ["0", "1"])
+def test_jvm_that_is_still_starting(delay):
+    """The process is there, its VM is not yet."""
+    on = jdk("17")
+    with Oracle(on, wait=False, prefix=["sh", "-c", f'sleep {delay}; exec "$@"', "sh"]) as oracle:
+        with Tracer(pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            oracle.wait_ready()
+            before = oracle.now
+            after = oracle.do("run 2 1009 7 503 5")
+            final = tracer.stop()[oracle.pid]
+    want = Expected(before, after).sites
+    assert by_caller(final, of=want) == want
+
+
+def test_ends_after_duration_and_after_count(oracle):
+    for args in (["-d", "1.5"], ["-n", "3"]):
+        started = time.monotonic()
+        with Tracer(*args, pids=[oracle.pid]) as tracer:
+            tracer.end()
+            reports = tracer.reports()
+        assert 1.4 < time.monotonic() - started < 4
+        assert [r["final"] for r in reports] in ([False] * 2 + [True], [False] * 3 + [True])
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_with_a_report(oracle, sig):
+    with Tracer(pids=[oracle.pid], interval="60") as tracer:
+        tracer.wait_tracing()
+        oracle.do("run 1 3 1 0 0")
+        assert tracer.stop(sig=sig)[oracle.pid]["families"]["global"]["outstanding"] == 1
+
+
+@pytest.mark.asan
+def test_output_file_and_tables(oracle, tmp_path):
+    oracle.do(*WARM_UP)
+    oracle.do("spin 1")
+    file = tmp_path / "out.json"
+    result = run_tool("-p", oracle.pid, "-n", 2, "-i", 0.5, "--json", "-o", file)
+    assert result.returncode == 0 and result.stdout == ""
+    assert [json.loads(line)["final"] for line in file.read_text().splitlines()][-1] is True
+    result = run_tool("-p", oracle.pid, "-n", 2, "-i", 0.5, "-b")
+    assert result.returncode == 0 and "churn_global" in result.stdout and "churn_weak" in result.stdout
+    assert "\033" not in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert result.stderr.count("\n") == 1, result.stderr
+    oracle.do("stop")
+
+
+def test_reader_that_goes_away(oracle):
+    """jnitrace ... | head -1"""
+    oracle.do(*WARM_UP)
+    tool = subprocess.Popen([str(JNITRACE), "-p", str(oracle.pid), "--json", "-i", "0.2"], env=ENV, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+    tool.stdout.readline()
+    tool.stdout.close()
+    assert tool.wait(SLOW) in (0, 1, -signal.SIGPIPE)
+    tool.stderr.close()
+    assert oracle.do("run 1 1 1 1 1")
+
+
+def test_time_to_trace_and_to_detach(oracle):
+    """Printed with the report of the tests; the bound is loose, as machines differ."""
+    oracle.do(*WARM_UP)
+    to_trace, to_end = [], []
+    for _ in range(5):
+        with Tracer(pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            to_trace.append(tracer.tracing_after_s)
+            started = time.monotonic()
+            tracer.stop()
+            to_end.append(time.monotonic() - started)
+    print(f"\nstart to tracing: {min(to_trace) * 1000:.0f} ms; signal to end: {min(to_end) * 1000:.0f} ms (best of 5)")
+    assert min(to_trace) < 2 and min(to_end) < 2
+
+
+def test_demo():
+    result = subprocess.run([str(BUILD.parent / "scripts/demo"), str(BUILD)], capture_output=True, text=True, env=ENV,
+                            timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr

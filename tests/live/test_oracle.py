@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Every number the tracer reports equals what the target did, exactly."""
+
+import json
+import re
+
+import jsonschema
+import pytest
+
+from harness import TOP, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, direct_caller, jdk
+
+SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("attach", ["multi", "perf"])
+@pytest.mark.parametrize("kind, jvm_args", [
+    ("17", []),
+    ("17", ["-Xcheck:jni"]),
+    ("17-stripped", []),
+    ("sid-8", []),  # neither symbols nor USDT
+    ("sid-17", []),  # built with CET, in another root
+    ("sid-21", []),
+    ("sid-25", []),
+    ("sid-25", ["-Xcheck:jni"]),
+], ids=lambda v: v if isinstance(v, str) else "+".join(v) or "plain")
+def test_exact(kind, jvm_args, attach):
+    with Oracle(jdk(kind), *jvm_args) as oracle:
+        before = oracle.do(*WARM_UP)
+        with Tracer("--attach", attach, pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            after = oracle.do(*WORK)
+            final = tracer.stop()[oracle.pid]
+            for report in tracer.reports():
+                jsonschema.validate(report, SCHEMA)
+        assert oracle.do("run 1 2 1 2 1"), "the target runs on"
+    assert_exact(final, before, after)
+    assert final["target"]["vm"] == "HotSpot"
+    assert final["target"]["vm_version"].startswith(("1.8", "8", "25.4") if kind == "sid-8" else kind.replace("sid-", "")[:2])
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_reported_sites_have_file_and_line(kind):
+    with Oracle(jdk(kind)) as oracle:
+        oracle.do(*WARM_UP)
+        with Tracer(pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            oracle.do("run 1 0 7 0 0")
+            final = tracer.stop()[oracle.pid]
+    source = (TOP / "tests/fixtures/oracle/oracle.c").read_text().splitlines()
+    [site] = final["sites"]
+    [frame] = [f for f in site["stack"] if f["symbol"] == "leak_global"]
+    assert frame["module"] == "liboracle.so" and frame["type"] == "native"
+    assert frame["file"].endswith("oracle.c")
+    assert "NewGlobalRef" in source[frame["line"] - 1], frame
+
+
+def refs_of_vm(target):
+    """The VM's own count: (global, weak)."""
+    text = target.jdk.run("jcmd", str(target.pid), "Thread.print")
+    found = re.search(r"JNI global refs: (\d+), weak refs: (\d+)", text)
+    assert found, text[-500:]
+    return int(found[1]), int(found[2])
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_equals_what_the_vm_counts(kind):
+    # Compiler threads that come and go hold references of their own.
+    with Oracle(jdk(kind), "-XX:-UseDynamicNumberOfCompilerThreads") as oracle:
+        oracle.do(*WARM_UP)
+        refs_of_vm(oracle)
+        vm_before = refs_of_vm(oracle)
+        with Tracer(pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            # Threads that never detach would be references of the VM's.
+            oracle.do(*(c for c in WORK if c != "threads 11 2 0"))
+            vm_after = refs_of_vm(oracle)
+            final = tracer.stop()[oracle.pid]
+    for family, before, after in zip(("global", "weak"), vm_before, vm_after):
+        f = final["families"][family]
+        assert after - before == f["acquired"] - f["released"] - f["released_untracked"], (vm_before, vm_after, f)
+        assert f["vm_total"] == after, (vm_after, f)
+
+
+@pytest.mark.asan
+def test_program_without_leak(oracle):
+    before = oracle.do(*WARM_UP)
+    with Tracer(pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        after = oracle.do("run 4 30011 0 10007 0", "reuse 4 10007", "hold 1009", "letgo")
+        final = tracer.stop()[oracle.pid]
+    assert_exact(final, before, after)
+    for family in final["families"].values():
+        assert family["outstanding"] == 0
+    assert all(site["outstanding"] == 0 and site["oldest_s"] is None for site in final["sites"])
+
+
+def test_counters_never_go_down(oracle):
+    before = oracle.do(*WARM_UP)
+    oracle.do("spin 4")
+    with Tracer("-d", "3", pids=[oracle.pid], interval="0.1") as tracer:
+        final = tracer.end()[oracle.pid]
+        reports = tracer.reports()
+    oracle.do("stop")
+    assert len(reports) > 10
+    for earlier, later in zip(reports, reports[1:]):
+        assert all(later["calls"][f] >= n for f, n in earlier["calls"].items())
+        for family, f in earlier["families"].items():
+            assert all(later["families"][family][k] >= f[k] for k in ("acquired", "released", "released_untracked"))
+    assert_no_losses(final)
+    # Nothing is lost between the counters either: what was acquired is released or outstanding.
+    for f in final["families"].values():
+        assert f["outstanding"] == f["acquired"] - f["released"]
+        assert f["outstanding"] <= 4, "at most one a thread is held when the probes go"
+    assert Expected(before, oracle.now).calls["NewGlobalRef"] >= final["calls"]["NewGlobalRef"] > 10000
+
+
+@pytest.mark.asan
+def test_many_distinct_sites(oracle):
+    oracle.do(*WARM_UP)
+    with Tracer(pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        oracle.do("sites 4096")
+        final = tracer.stop()[oracle.pid]
+    names = [site["stack"][0]["symbol"] for site in final["sites"] if direct_caller(site) == "distinct"]
+    assert len(names) == 4096 and len(set(names)) == 4096
+    assert all(site["acquired"] == 1 for site in final["sites"])
+    assert len({site["id"] for site in final["sites"]}) == 4096
+    assert_no_losses(final)
+
+
+def test_site_ids_are_equal_in_every_process():
+    ids = []
+    for _ in range(2):
+        with Oracle(jdk("17")) as oracle:
+            oracle.do(*WARM_UP)
+            with Tracer(pids=[oracle.pid]) as tracer:
+                tracer.wait_tracing()
+                oracle.do("run 1 0 7 0 5")
+                final = tracer.stop()[oracle.pid]
+        ids.append({direct_caller(s): s["id"] for s in final["sites"]})
+    assert ids[0] == ids[1] and set(ids[0]) == {"leak_global", "leak_weak"}

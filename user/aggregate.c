@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "aggregate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the reader sees as one site: one function called from one stack of named frames. */
+struct entry {
+	uint64_t id;
+	enum jni_func_id func;
+	struct frames frames;
+	const char *truncated;
+	bool no_stack;
+	uint64_t acquired, released, outstanding; /* of this snapshot */
+	uint32_t oldest_tick;
+	bool counted; /* in this snapshot */
+	uint64_t last_acquired, last_outstanding; /* of the one before */
+};
+
+struct aggregate {
+	struct {
+		struct entry *v;
+		size_t n, cap;
+	} entries;
+	uint32_t *by_site; /* site number -> entry + 1 */
+	uint32_t nr_index;
+	uint32_t *by_id; /* open hash of entries + 1, by id */
+	size_t by_id_size;
+	double last_elapsed_s;
+	uint64_t last_events;
+};
+
+int aggregate_new(struct aggregate **out)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+void aggregate_free(struct aggregate *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < a->entries.n; i++)
+		free(a->entries.v[i].frames.v);
+	free(a->entries.v);
+	free(a->by_site);
+	free(a->by_id);
+	free(a);
+}
+
+static uint64_t hash_str(uint64_t h, const char *s)
+{
+	return s ? fnv64(h, s, strlen(s) + 1) : fnv64(h, "", 1);
+}
+
+/* Only what is equal on every host that runs the same build: build-id and offset, or the names of Java. */
+static uint64_t site_id(enum jni_func_id func, const struct frames *frames)
+{
+	uint64_t h = hash_str(FNV64_INIT, jni_func_names[func]);
+
+	for (size_t i = 0; i < frames->n; i++) {
+		const struct frame *f = &frames->v[i];
+
+		if (f->type == FRAME_JAVA) {
+			h = hash_str(h, f->symbol);
+			h = fnv64(h, &f->line, sizeof(f->line));
+		} else if (!f->inlined) {
+			h = hash_str(h, f->build_id ? f->build_id : f->module);
+			h = fnv64(h, &f->offset, sizeof(f->offset));
+		}
+	}
+	return h;
+}
+
+static int grow_index(struct aggregate *a)
+{
+	size_t size = a->by_id_size ? a->by_id_size * 2 : 256;
+	uint32_t *index = calloc(size, sizeof(*index));
+
+	if (!index)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->entries.n; i++) {
+		size_t at = a->entries.v[i].id & (size - 1);
+
+		while (index[at])
+			at = (at + 1) & (size - 1);
+		index[at] = i + 1;
+	}
+	free(a->by_id);
+	a->by_id = index;
+	a->by_id_size = size;
+	return 0;
+}
+
+/* The entry of this id, made when new (with frames.v == NULL). Returns its number, or -errno. */
+static int64_t entry_of(struct aggregate *a, uint64_t id, bool *is_new)
+{
+	struct entry *e;
+	size_t at;
+
+	if (a->entries.n * 2 >= a->by_id_size && grow_index(a))
+		return -ENOMEM;
+	for (at = id & (a->by_id_size - 1); a->by_id[at]; at = (at + 1) & (a->by_id_size - 1))
+		if (a->entries.v[a->by_id[at] - 1].id == id) {
+			*is_new = false;
+			return a->by_id[at] - 1;
+		}
+	e = VEC_ADD(&a->entries);
+	if (!e)
+		return -ENOMEM;
+	e->id = id;
+	a->by_id[at] = a->entries.n;
+	*is_new = true;
+	return a->entries.n - 1;
+}
+
+/* Name the frames of a site seen for the first time, and find or make its entry. */
+static int64_t resolve(struct aggregate *a, const struct aggregate_input *in, const struct snapshot_site *s)
+{
+	struct frames frames = { 0 };
+	const char *truncated = "the stack could not be kept (see drops)";
+	bool is_new = false;
+	int64_t n;
+	int rc = 0;
+
+	if (s->stack)
+		rc = symbols_stack(in->symbols, s->stack, &frames, &truncated);
+	n = rc ? rc : entry_of(a, site_id(s->func, &frames), &is_new);
+	if (n < 0 || !is_new) {
+		free(frames.v);
+		return n;
+	}
+	a->entries.v[n].func = s->func;
+	a->entries.v[n].frames = frames;
+	a->entries.v[n].truncated = truncated;
+	a->entries.v[n].no_stack = !s->stack;
+	return n;
+}
+
+static int add_sites(struct aggregate *a, const struct aggregate_input *in)
+{
+	const struct snapshot *snap = in->snapshot;
+
+	if (!a->by_site) {
+		a->nr_index = snap->nr_index;
+		a->by_site = calloc(a->nr_index, sizeof(*a->by_site));
+		if (!a->by_site)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < snap->sites.n; i++) {
+		const struct snapshot_site *s = &snap->sites.v[i];
+		struct entry *e;
+
+		if (s->slot != in->slot || s->index >= a->nr_index)
+			continue;
+		if (s->has_stack && !s->stack)
+			continue; /* being written at this moment: whole in the next snapshot */
+		if (!a->by_site[s->index]) {
+			int64_t n = resolve(a, in, s);
+
+			if (n < 0)
+				return n;
+			a->by_site[s->index] = n + 1;
+		}
+		e = &a->entries.v[a->by_site[s->index] - 1];
+		e->acquired += s->acquired;
+		e->released += s->released;
+		e->outstanding += s->acquired - s->released - s->unpaired;
+		if (s->live && (!e->counted || (int32_t)(s->oldest_tick - e->oldest_tick) < 0)) {
+			e->oldest_tick = s->oldest_tick;
+			e->counted = true;
+		}
+	}
+	return 0;
+}
+
+static int list_sites(struct aggregate *a, const struct aggregate_input *in, struct report *r)
+{
+	double interval_s = in->final ? in->elapsed_s : in->elapsed_s - a->last_elapsed_s;
+
+	r->sites.n = 0;
+	for (size_t i = 0; i < a->entries.n; i++) {
+		struct entry *e = &a->entries.v[i];
+		uint64_t acquired_before = in->final ? 0 : e->last_acquired;
+		uint64_t outstanding_before = in->final ? 0 : e->last_outstanding;
+		struct report_site *s = VEC_ADD(&r->sites);
+
+		if (!s)
+			return -ENOMEM;
+		*s = (struct report_site){
+			.id = e->id,
+			.func = e->func,
+			.acquired = e->acquired,
+			.released = e->released,
+			.outstanding = e->outstanding,
+			.oldest_s = -1,
+			.frames = e->frames,
+			.truncated = e->truncated,
+			.no_stack = e->no_stack,
+		};
+		if (e->counted && e->outstanding)
+			s->oldest_s = (uint32_t)(in->snapshot->now_tick - e->oldest_tick) * in->snapshot->tick_s;
+		if (interval_s > 0) {
+			s->rate_per_s = ((double)e->outstanding - (double)outstanding_before) / interval_s;
+			s->acquired_per_s = (double)(e->acquired - acquired_before) / interval_s;
+		}
+		e->last_acquired = e->acquired;
+		e->last_outstanding = e->outstanding;
+	}
+	return 0;
+}
+
+static void total(const struct aggregate_input *in, struct report *r)
+{
+	r->events = 0;
+	for (int f = 0; f < NR_FAMILIES; f++) {
+		int64_t vm_total = r->families[f].vm_total;
+
+		r->families[f] = (struct report_family){ .traced = in->families >> f & 1, .vm_total = vm_total };
+	}
+	for (int i = 0; i < NR_FUNCS; i++) {
+		const struct func_counts *c = &in->counts->funcs[i];
+		struct report_family *f = &r->families[jni_funcs[i].family];
+
+		r->probed[i] = in->counts->probed[i];
+		r->calls[i] = c->calls;
+		r->events += c->calls;
+		if (jni_funcs[i].operation == OP_ACQUIRE) {
+			f->acquired += c->paired + c->unpaired;
+			f->outstanding += c->paired - c->replaced;
+		} else if (jni_funcs[i].operation == OP_RELEASE) {
+			f->released += c->paired;
+			f->released_untracked += c->unpaired;
+		}
+	}
+	for (int f = 0; f < NR_FAMILIES; f++) {
+		struct report_family *fam = &r->families[f];
+
+		/* The CPUs are not read at one moment; but what was released had been acquired. */
+		if (fam->outstanding < fam->released) {
+			fam->acquired += fam->released - fam->outstanding;
+			fam->outstanding = fam->released;
+		}
+		fam->outstanding -= fam->released;
+	}
+	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
+}
+
+int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r)
+{
+	double interval_s = in->final ? in->elapsed_s : in->elapsed_s - a->last_elapsed_s;
+	int rc;
+
+	for (size_t i = 0; i < a->entries.n; i++) {
+		struct entry *e = &a->entries.v[i];
+
+		e->acquired = e->released = e->outstanding = 0;
+		e->counted = false;
+	}
+	rc = add_sites(a, in);
+	rc = rc ?: list_sites(a, in, r);
+	if (rc)
+		return rc;
+	total(in, r);
+	r->elapsed_s = in->elapsed_s;
+	r->final = in->final;
+	r->events_per_s = interval_s > 0 ? (r->events - (in->final ? 0 : a->last_events)) / interval_s : 0;
+	a->last_events = r->events;
+	a->last_elapsed_s = in->elapsed_s;
+	return 0;
+}

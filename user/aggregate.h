@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From counters and stacks to what a view shows: sites merged by what their frames are, rates, totals. */
+#ifndef JNITRACE_AGGREGATE_H
+#define JNITRACE_AGGREGATE_H
+
+#include "report.h"
+#include "symbols.h"
+#include "tracer.h"
+
+/* One per target: which sites are known, and their counts one interval ago. */
+struct aggregate;
+
+int aggregate_new(struct aggregate **out);
+void aggregate_free(struct aggregate *a);
+
+struct aggregate_input {
+	const struct snapshot *snapshot;
+	const struct target_counts *counts;
+	struct symbols *symbols;
+	uint32_t families; /* traced: bit per enum jni_family */
+	int slot;
+	bool final;
+	double elapsed_s;
+};
+/*
+ * Fill calls, families, sites, drops, events and rates of r. Frames belong to the aggregate and live
+ * until aggregate_free(); r->sites is reused from call to call. A site is symbolized when it is first
+ * seen. Rates are over the time since the last call, in a final report over the whole run.
+ */
+int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r);
+
+#endif

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Load the BPF programs, attach and detach targets. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf_version.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "tracer_priv.h"
+
+#define HAVE_UPROBE_MULTI (LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3)
+
+static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, fmt, args) : 0;
+}
+
+static int libbpf_quiet(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	(void)level, (void)fmt, (void)args;
+	return 0;
+}
+
+static uint32_t round_up_pow2(uint64_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n && p < 1U << 30)
+		p <<= 1;
+	return p;
+}
+
+static int set_sizes(struct tracer *t, const struct options *o)
+{
+	struct jnitrace_bpf *s = t->skel;
+	int rc;
+
+	/* Half full at the wanted number: one reference in a thousand then needs its second bucket. */
+	t->nr_buckets = round_up_pow2((o->max_refs * 2 + JT_BUCKET_WAYS - 1) / JT_BUCKET_WAYS);
+	/* Beside the sites with stacks, one without for each function that acquires. */
+	t->max_sites = o->max_stacks + 1 + JT_MAX_TARGETS * 4;
+	s->rodata->bucket_mask = t->nr_buckets - 1;
+	s->rodata->max_stacks = o->max_stacks;
+	s->rodata->max_sites = t->max_sites - 1;
+	s->rodata->max_depth = o->depth;
+	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_ids, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.sites, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
+	return rc;
+}
+
+int tracer_hello(struct tracer *t, struct hello *out)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = out, .ctx_size_in = sizeof(*out));
+
+	memset(out, 0, sizeof(*out));
+	return bpf_prog_test_run_opts(bpf_program__fd(t->skel->progs.jt_hello), &run);
+}
+
+static int map_buckets(struct tracer *t)
+{
+	void *p;
+
+	t->buckets_bytes = (size_t)t->nr_buckets * sizeof(struct bucket);
+	/* Written only to free what a dead target left, see tracer_forget(). */
+	p = mmap(NULL, t->buckets_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		 bpf_map__fd(t->skel->maps.buckets), 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	t->buckets = p;
+	return 0;
+}
+
+int tracer_open(const struct options *o, const struct features *f, struct tracer **out, struct error *err)
+{
+	struct tracer *t = calloc(1, sizeof(*t));
+	int rc;
+
+	if (!t)
+		return error_set(err, -ENOMEM, EXIT_FAILED, "start", NULL, "out of memory");
+	t->features = *f;
+	t->use_multi = o->attach == ATTACH_MULTI || (o->attach == ATTACH_AUTO && f->uprobe_multi);
+	if (t->use_multi && !f->uprobe_multi) {
+		free(t);
+		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, "attach by uprobe_multi", "use --attach perf",
+				 "this kernel or this build's libbpf does not have it");
+	}
+	libbpf_set_print(o->verbose ? libbpf_print : libbpf_quiet);
+	t->skel = jnitrace_bpf__open();
+	rc = t->skel ? set_sizes(t, o) : -errno;
+	if (!rc && !t->use_multi) {
+		bpf_program__set_expected_attach_type(t->skel->progs.jt_acquire, 0);
+		bpf_program__set_expected_attach_type(t->skel->progs.jt_release, 0);
+	}
+	rc = rc ?: jnitrace_bpf__load(t->skel);
+	rc = rc ?: map_buckets(t);
+	rc = rc ?: tracer_hello(t, &t->started);
+	if (!rc) {
+		t->stacks = calloc(t->max_sites, sizeof(*t->stacks));
+		rc = t->stacks ? 0 : -ENOMEM;
+	}
+	if (!rc) {
+		t->skel->links.jt_exec = bpf_program__attach(t->skel->progs.jt_exec);
+		rc = t->skel->links.jt_exec ? 0 : -errno;
+	}
+	if (rc) {
+		tracer_close(t);
+		return error_set(err, rc, rc == -EPERM ? EXIT_PERMISSION : EXIT_FAILED, "load the BPF programs",
+				 "-v shows what the kernel said", "%s", strerror(-rc));
+	}
+	*out = t;
+	return 0;
+}
+
+void tracer_close(struct tracer *t)
+{
+	if (!t)
+		return;
+	for (int i = 0; i < JT_MAX_TARGETS; i++) {
+		if (t->slots[i].attached)
+			tracer_detach(t, i);
+		free(t->slots[i].links);
+		free(t->slots[i].rules);
+	}
+	for (uint32_t i = 0; t->stacks && i < t->max_sites; i++)
+		free(t->stacks[i]);
+	free(t->stacks);
+	if (t->buckets)
+		munmap(t->buckets, t->buckets_bytes);
+	jnitrace_bpf__destroy(t->skel);
+	free(t);
+}
+
+uint64_t tracer_map_bytes(const struct tracer *t)
+{
+	const struct bpf_map *m;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(m, t->skel->obj)
+	{
+		uint64_t value_bytes = bpf_map__value_size(m), n = bpf_map__max_entries(m);
+
+		if (bpf_map__type(m) == BPF_MAP_TYPE_PERCPU_ARRAY)
+			sum += n * ((value_bytes + 7) & ~7ULL) * t->features.nr_cpus;
+		else if (bpf_map__type(m) == BPF_MAP_TYPE_ARRAY || bpf_map__type(m) == BPF_MAP_TYPE_STACK)
+			sum += n * ((value_bytes + 7) & ~7ULL);
+	}
+	return sum;
+}
+
+/* One program and one way of attaching: what shares a uprobe_multi link. */
+struct batch {
+	enum jni_operation operation;
+	bool uretprobe;
+};
+/* In this order: an acquisition must not be counted before its release can be seen. */
+static const struct batch batches[] = {
+	{ OP_RELEASE, false },
+	{ OP_RELEASE, true },
+	{ OP_ACQUIRE, false },
+	{ OP_ACQUIRE, true },
+};
+
+static bool in_batch(const struct probe_site *s, const struct batch *b)
+{
+	return jni_funcs[s->func].operation == b->operation && (s->point == POINT_URETPROBE) == b->uretprobe;
+}
+
+static struct bpf_program *program_of(struct tracer *t, enum jni_operation op)
+{
+	return op == OP_RELEASE ? t->skel->progs.jt_release : t->skel->progs.jt_acquire;
+}
+
+static int add_link(struct slot *s, struct bpf_link *link)
+{
+	if (!link)
+		return -errno;
+	s->links[s->nr_links++] = link;
+	return 0;
+}
+
+static int attach_multi(struct tracer *t, struct slot *slot, pid_t pid, const char *path,
+			const struct probe_sites *sites, const struct batch *b)
+{
+#if HAVE_UPROBE_MULTI
+	unsigned long *offsets = calloc(sites->n, sizeof(*offsets));
+	__u64 *cookies = calloc(sites->n, sizeof(*cookies));
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, o, .offsets = offsets, .cookies = cookies, .retprobe = b->uretprobe);
+	int rc = offsets && cookies ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !rc && i < sites->n; i++) {
+		if (!in_batch(&sites->v[i], b))
+			continue;
+		offsets[o.cnt] = sites->v[i].offset;
+		cookies[o.cnt++] = slot->rules[i];
+	}
+	if (!rc && o.cnt)
+		rc = add_link(slot, bpf_program__attach_uprobe_multi(program_of(t, b->operation), pid, path,
+								     NULL, &o));
+	free(offsets);
+	free(cookies);
+	return rc;
+#else
+	(void)t, (void)slot, (void)pid, (void)path, (void)sites, (void)b;
+	return -EOPNOTSUPP;
+#endif
+}
+
+static int attach_perf(struct tracer *t, struct slot *slot, pid_t pid, const char *path,
+		       const struct probe_sites *sites, const struct batch *b)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sites->n; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, o, .bpf_cookie = slot->rules[i], .retprobe = b->uretprobe);
+
+		if (in_batch(&sites->v[i], b))
+			rc = add_link(slot, bpf_program__attach_uprobe_opts(program_of(t, b->operation), pid,
+									    path, sites->v[i].offset, &o));
+	}
+	return rc;
+}
+
+/* Write one rule for each site; the rule's number is the probe's cookie. */
+static int make_rules(struct tracer *t, int slot, const struct probe_sites *sites)
+{
+	struct slot *s = &t->slots[slot];
+	uint32_t number = 0;
+
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct probe_site *site = &sites->v[i];
+		struct rule r = {
+			.slot = slot,
+			.func = site->func,
+			.valid = 1,
+			.handle = site->handle,
+			.caller_pc = site->caller_pc,
+			.caller_fp = site->caller_fp,
+			.caller_cfa = site->caller_cfa,
+		};
+		int rc;
+
+		while (number < JT_MAX_RULES && t->rule_used[number])
+			number++;
+		if (number == JT_MAX_RULES)
+			return -ENOSPC;
+		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
+		if (rc)
+			return rc;
+		t->rule_used[number] = true;
+		s->rules[s->nr_sites++] = number;
+		s->probed[site->func] = true;
+	}
+	return 0;
+}
+
+static int set_target(struct tracer *t, int slot, uint32_t tgid, enum gate gate)
+{
+	struct target_state state = { .tgid = tgid, .gate = gate };
+	uint32_t key = slot;
+
+	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.targets), &key, &state, BPF_ANY);
+}
+
+static int free_slot(const struct tracer *t)
+{
+	for (int i = 0; i < JT_MAX_TARGETS; i++)
+		if (!t->slots[i].used)
+			return i;
+	return -ENOSPC;
+}
+
+static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path, const struct probe_sites *sites)
+{
+	struct slot *s = &t->slots[slot];
+	uint32_t tgid = pid, key = slot;
+	int rc;
+
+	s->links = calloc(sites->n, sizeof(*s->links));
+	s->rules = calloc(sites->n, sizeof(*s->rules));
+	rc = s->links && s->rules ? 0 : -ENOMEM;
+	rc = rc ?: make_rules(t, slot, sites);
+	rc = rc ?: set_target(t, slot, tgid, GATE_CLOSED);
+	rc = rc ?: bpf_map_update_elem(bpf_map__fd(t->skel->maps.slots), &tgid, &key, BPF_ANY);
+	for (size_t i = 0; !rc && i < ARRAY_LEN(batches); i++)
+		rc = (t->use_multi ? attach_multi : attach_perf)(t, s, pid, path, sites, &batches[i]);
+	return rc;
+}
+
+int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path, const struct probe_sites *sites,
+		  struct error *err)
+{
+	int slot = free_slot(t), rc;
+	char what[64];
+
+	snprintf(what, sizeof(what), "attach to PID %d", id->pid);
+	if (slot < 0)
+		return error_set(err, slot, EXIT_FAILED, what, "trace fewer processes", "all %d places are taken",
+				 JT_MAX_TARGETS);
+	t->slots[slot].used = t->slots[slot].attached = true;
+	t->slots[slot].sites_missing = sites->missing;
+	rc = attach_all(t, slot, id->pid, path, sites);
+	if (!rc)
+		return slot;
+	tracer_detach(t, slot);
+	tracer_forget(t, slot);
+	if (rc == -ESRCH)
+		return error_set(err, rc, EXIT_NO_TARGET, what, NULL, "it has exited");
+	return error_set(err, rc, rc == -EPERM || rc == -EACCES ? EXIT_PERMISSION : EXIT_FAILED, what,
+			 "-v shows what the kernel said", "%s", strerror(-rc));
+}
+
+static int state_of(const struct tracer *t, int slot, struct target_state *state)
+{
+	uint32_t key = slot;
+
+	return bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.targets), &key, state);
+}
+
+int tracer_open_gate(struct tracer *t, int slot)
+{
+	struct target_state state;
+	int rc = state_of(t, slot, &state);
+
+	if (rc || state.gate == GATE_EXECED)
+		return rc;
+	return set_target(t, slot, state.tgid, GATE_OPEN);
+}
+
+void tracer_detach(struct tracer *t, int slot)
+{
+	struct slot *s = &t->slots[slot];
+	struct target_state state;
+
+	if (!s->attached)
+		return;
+	if (!state_of(t, slot, &state)) {
+		if (state.gate == GATE_OPEN)
+			set_target(t, slot, state.tgid, GATE_CLOSED);
+		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.slots), &state.tgid);
+	}
+	for (size_t i = 0; i < s->nr_links; i++)
+		bpf_link__destroy(s->links[i]);
+	free(s->links);
+	s->links = NULL;
+	s->attached = false;
+}
+
+bool tracer_execed(struct tracer *t, int slot)
+{
+	struct target_state state;
+
+	return !state_of(t, slot, &state) && state.gate == GATE_EXECED;
+}
+
+size_t tracer_probes(const struct tracer *t, int slot)
+{
+	return t->slots[slot].nr_sites;
+}
+
+int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps)
+{
+	struct code_ranges c = { 0 };
+	uint32_t key = slot;
+
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct mapping *m = &maps->v[i];
+
+		if (!m->executable || !m->ino)
+			continue;
+		if (c.n && c.range[c.n - 1].end == m->start) {
+			c.range[c.n - 1].end = m->end;
+		} else if (c.n < JT_MAX_RANGES) {
+			c.range[c.n++] = (struct code_range){ m->start, m->end };
+		} else {
+			/* The walk ends at code beyond: such a stack says so (END_NOT_CODE). */
+			break;
+		}
+	}
+	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.code), &key, &c, BPF_ANY);
+}
+
+void tracer_print_programs(const struct tracer *t)
+{
+	struct bpf_program *p;
+
+	bpf_object__for_each_program(p, t->skel->obj)
+	{
+		struct bpf_prog_info info = { 0 };
+		__u32 n = sizeof(info);
+
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &n))
+			warn("program %s: %u verified instructions, %u bytes of machine code", bpf_program__name(p),
+			     info.verified_insns, info.jited_prog_len);
+	}
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The columns of the tables and the rows they show. See columns.h. */
+#include "columns.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const group_names[NR_GROUPS] = {
+    [GROUP_SITE] = "site",
+    [GROUP_FUNCTION] = "function",
+    [GROUP_PID] = "pid",
+};
+
+const struct frame *site_frame(const struct report_site *s)
+{
+	for (size_t i = 0; i < s->frames.n; i++)
+		if (s->frames.v[i].type != FRAME_VM)
+			return &s->frames.v[i];
+	return s->frames.n > 0 ? &s->frames.v[0] : NULL;
+}
+
+void frame_name(struct buf *out, const struct frame *f)
+{
+	if (f->symbol)
+		buf_add(out, f->symbol, strlen(f->symbol));
+	else if (f->module)
+		buf_printf(out, "%s+0x%llx", f->module, (unsigned long long)f->offset);
+	else
+		buf_printf(out, "0x%llx", (unsigned long long)f->offset);
+}
+
+void frame_location(struct buf *out, const struct frame *f)
+{
+	const char *slash = f->file ? strrchr(f->file, '/') : NULL;
+
+	if (!f->file)
+		return;
+	buf_printf(out, "%s", slash ? slash + 1 : f->file);
+	if (f->line > 0)
+		buf_printf(out, ":%d", f->line);
+}
+
+/* Comparing: numbers from the largest down, names from A to Z. */
+
+#define MORE_FIRST(a, b) (((a) < (b)) - ((a) > (b)))
+
+#define COMPARE_NUMBER(field)                                                                                \
+	static int compare_##field(const struct row *a, const struct row *b)                                 \
+	{                                                                                                    \
+		return MORE_FIRST(a->field, b->field);                                                       \
+	}
+COMPARE_NUMBER(outstanding)
+COMPARE_NUMBER(acquired)
+COMPARE_NUMBER(released)
+COMPARE_NUMBER(oldest_s)
+COMPARE_NUMBER(rate_per_s)
+COMPARE_NUMBER(acquired_per_s)
+COMPARE_NUMBER(nr_sites)
+
+static const char *row_comm(const struct row *r)
+{
+	return r->target && r->target->comm ? r->target->comm : "";
+}
+
+static const char *row_func(const struct row *r)
+{
+	return r->func < NR_FUNCS ? jni_func_names[r->func] : "";
+}
+
+static int compare_pid(const struct row *a, const struct row *b)
+{
+	int pid_a = a->target ? a->target->pid : 0, pid_b = b->target ? b->target->pid : 0;
+
+	return MORE_FIRST(pid_b, pid_a);
+}
+
+static int compare_comm(const struct row *a, const struct row *b)
+{
+	return strcmp(row_comm(a), row_comm(b));
+}
+
+static int compare_func(const struct row *a, const struct row *b)
+{
+	return strcmp(row_func(a), row_func(b));
+}
+
+static int compare_id(const struct row *a, const struct row *b)
+{
+	return a->site && b->site ? MORE_FIRST(b->site->id, a->site->id) : 0;
+}
+
+/* By module and symbol, so that the sites of one library stand together; sites without a frame last. */
+static int compare_site(const struct row *a, const struct row *b)
+{
+	const struct frame *fa = a->site ? site_frame(a->site) : NULL;
+	const struct frame *fb = b->site ? site_frame(b->site) : NULL;
+	int c;
+
+	if (!fa || !fb)
+		return !fa - !fb;
+	c = strcmp(fa->module ? fa->module : "", fb->module ? fb->module : "");
+	if (c == 0)
+		c = strcmp(fa->symbol ? fa->symbol : "", fb->symbol ? fb->symbol : "");
+	return c != 0 ? c : MORE_FIRST(fb->offset, fa->offset);
+}
+
+/* Formatting. */
+
+#define FORMAT(name, call)                                                                                   \
+	static void name(struct buf *out, const struct row *r, int width)                                    \
+	{                                                                                                    \
+		(void)width;                                                                                 \
+		call;                                                                                        \
+	}
+FORMAT(format_outstanding, fmt_count(out, r->outstanding))
+FORMAT(format_acquired, fmt_count(out, r->acquired))
+FORMAT(format_released, fmt_count(out, r->released))
+FORMAT(format_oldest, fmt_age(out, r->oldest_s))
+FORMAT(format_rate, fmt_rate(out, r->rate_per_s))
+FORMAT(format_acquired_rate, fmt_rate(out, r->acquired_per_s))
+FORMAT(format_sites, fmt_count(out, r->nr_sites))
+FORMAT(format_func, buf_printf(out, "%s", row_func(r)))
+FORMAT(format_comm, buf_printf(out, "%s", row_comm(r)))
+FORMAT(format_pid, buf_printf(out, "%d", r->target ? r->target->pid : 0))
+FORMAT(format_id, buf_printf(out, "%016llx", r->site ? (unsigned long long)r->site->id : 0))
+
+/* "symbol file:line". Where it is tight the symbol is cut, not the line: that is what one looks up. */
+static void format_site(struct buf *out, const struct row *r, int width)
+{
+	const struct frame *f = r->site ? site_frame(r->site) : NULL;
+	struct buf name = {0}, where = {0};
+	int name_width;
+
+	if (!f) {
+		buf_printf(out, "[no stack]");
+		return;
+	}
+	frame_name(&name, f);
+	frame_location(&where, f);
+	name_width = width - 1 - cells_width(where.p, where.n);
+	if (where.n == 0 || name_width < width / 3) {
+		buf_add(out, name.p, name.n);
+	} else {
+		cells_put(out, name.p, name.n, name_width, CELLS_LEFT, false);
+		buf_printf(out, " ");
+		buf_add(out, where.p, where.n);
+	}
+	out->failed |= name.failed || where.failed;
+	buf_free(&name);
+	buf_free(&where);
+}
+
+/* clang-format off */
+#define SITE  (1U << GROUP_SITE)
+#define FUNC  (1U << GROUP_FUNCTION)
+#define PID   (1U << GROUP_PID)
+#define ALL   (SITE | FUNC | PID)
+const struct column columns[] = {
+	{ "pid", "PID", "process",
+	  CELLS_RIGHT, PID, 0, compare_pid, format_pid },
+	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet",
+	  CELLS_RIGHT, ALL, 0, compare_outstanding, format_outstanding },
+	{ "rate", "RATE", "growth: acquired minus released per second, lately; at the end over the whole run",
+	  CELLS_RIGHT, ALL, 0, compare_rate_per_s, format_rate },
+	{ "acquired-rate", "ACQ-RATE", "acquired per second, lately; at the end over the whole run",
+	  CELLS_RIGHT, ALL, 50, compare_acquired_per_s, format_acquired_rate },
+	{ "acquired", "ACQUIRED", "acquired since attach",
+	  CELLS_RIGHT, ALL, 31, compare_acquired, format_acquired },
+	{ "released", "RELEASED", "released since, of those acquired since attach",
+	  CELLS_RIGHT, ALL, 32, compare_released, format_released },
+	{ "oldest", "OLDEST", "age of the oldest one outstanding",
+	  CELLS_RIGHT, ALL, 20, compare_oldest_s, format_oldest },
+	{ "sites", "SITES", "distinct call sites",
+	  CELLS_RIGHT, FUNC | PID, 30, compare_nr_sites, format_sites },
+	{ "id", "ID", "name of the site, the same in every process and on every host that runs the same build",
+	  CELLS_LEFT, SITE, 60, compare_id, format_id },
+	{ "function", "FUNCTION", "JNI function that acquired",
+	  CELLS_LEFT, SITE | FUNC, 0, compare_func, format_func },
+	{ "comm", "COMMAND", "name of the process",
+	  CELLS_LEFT, PID, 0, compare_comm, format_comm },
+	{ "site", "SITE", "innermost caller outside the VM",
+	  CELLS_LEFT, SITE, 0, compare_site, format_site },
+};
+#undef SITE
+#undef FUNC
+#undef PID
+#undef ALL
+/* clang-format on */
+const size_t nr_columns = ARRAY_LEN(columns);
+
+const struct column *column_find(const char *key)
+{
+	if (!key)
+		key = "outstanding";
+	for (size_t i = 0; i < nr_columns; i++)
+		if (strcmp(columns[i].key, key) == 0)
+			return &columns[i];
+	return NULL;
+}
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static double finite_or_0(double d)
+{
+	return isfinite(d) ? d : 0;
+}
+
+static void row_add(struct row *r, const struct report_site *s)
+{
+	r->acquired = sum(r->acquired, s->acquired);
+	r->released = sum(r->released, s->released);
+	r->outstanding = sum(r->outstanding, s->outstanding);
+	r->rate_per_s += finite_or_0(s->rate_per_s);
+	r->acquired_per_s += finite_or_0(s->acquired_per_s);
+	if (s->oldest_s > r->oldest_s)
+		r->oldest_s = s->oldest_s;
+	r->nr_sites++;
+}
+
+static struct row *row_new(struct rows *rows)
+{
+	struct row *r = VEC_ADD(rows);
+
+	if (r) {
+		r->oldest_s = -1;
+		r->func = NR_FUNCS;
+		r->order = rows->n - 1;
+	}
+	return r;
+}
+
+/* The row s belongs to, made on first use. func_rows: index + 1 of each function's row. */
+static struct row *row_of(struct rows *rows, enum group_by by, const struct report *r,
+			  const struct report_site *s, size_t *func_rows)
+{
+	enum jni_func_id func = s->func < NR_FUNCS ? s->func : NR_FUNCS;
+	struct row *row;
+
+	if (by == GROUP_PID)
+		return &rows->v[rows->n - 1];
+	if (by == GROUP_FUNCTION && func_rows[func] > 0)
+		return &rows->v[func_rows[func] - 1];
+	row = row_new(rows);
+	if (!row)
+		return NULL;
+	row->func = func;
+	if (by == GROUP_SITE) {
+		row->target = &r->target;
+		row->site = s;
+	} else {
+		func_rows[func] = rows->n;
+	}
+	return row;
+}
+
+int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out)
+{
+	size_t func_rows[NR_FUNCS + 1] = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		const struct report *r = reports[i];
+
+		if (by == GROUP_PID) {
+			struct row *row = row_new(out);
+
+			if (!row)
+				return -ENOMEM;
+			row->target = &r->target;
+		}
+		for (size_t j = 0; j < r->sites.n; j++) {
+			struct row *row = row_of(out, by, r, &r->sites.v[j], func_rows);
+
+			if (!row)
+				return -ENOMEM;
+			row_add(row, &r->sites.v[j]);
+		}
+	}
+	return 0;
+}
+
+static int compare_rows(const void *va, const void *vb, void *by)
+{
+	const struct row *a = va, *b = vb;
+	int c = ((const struct column *)by)->compare(a, b);
+
+	if (c == 0)
+		c = compare_outstanding(a, b);
+	if (c == 0)
+		c = compare_rate_per_s(a, b);
+	if (c == 0)
+		c = compare_acquired(a, b);
+	return c != 0 ? c : MORE_FIRST(b->order, a->order);
+}
+
+void rows_sort(struct rows *rows, const struct column *by)
+{
+	if (rows->n > 1)
+		qsort_r(rows->v, rows->n, sizeof(*rows->v), compare_rows, (void *)by);
+}
+
+void rows_free(struct rows *rows)
+{
+	free(rows->v);
+	*rows = (struct rows){0};
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The columns of the tables, one row each: it feeds the tables, --sort, --help and the tests. */
+#ifndef JNITRACE_COLUMNS_H
+#define JNITRACE_COLUMNS_H
+
+#include "cells.h"
+#include "opts.h"
+#include "report.h"
+#include "util.h"
+
+extern const char *const group_names[NR_GROUPS]; /* as in --group-by */
+
+/* One line of a table: a site, or sites taken together. Points into reports, owns nothing. */
+struct row {
+	const struct report_target *target; /* NULL: several */
+	const struct report_site *site;     /* NULL: several */
+	enum jni_func_id func;              /* NR_FUNCS: several */
+	uint64_t acquired, released, outstanding;
+	double oldest_s; /* -1: nothing outstanding */
+	double rate_per_s, acquired_per_s;
+	size_t nr_sites;
+	size_t order; /* where it came: the last tie-break */
+};
+struct rows {
+	struct row *v;
+	size_t n, cap;
+};
+
+struct column {
+	const char *key, *header, *help;
+	enum cells_align align;
+	uint32_t groups; /* bit per enum group_by: whose tables have it */
+	int room;        /* shown while this many cells are left for the last column; 0: always */
+	/* < 0: a stands before b when sorted by this column. */
+	int (*compare)(const struct row *a, const struct row *b);
+	/* width: cells there are; only the last column may make use of it. */
+	void (*format)(struct buf *out, const struct row *r, int width);
+};
+extern const struct column columns[];
+extern const size_t nr_columns;
+
+/* NULL: no such key. A NULL key finds the default, outstanding. */
+const struct column *column_find(const char *key);
+
+/* A row for each site, function or target of n reports; names of targets in the order given. 0 or -ENOMEM. */
+int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out);
+/* Sort; what is equal by this column goes by outstanding, rate, acquired, then as it came. */
+void rows_sort(struct rows *rows, const struct column *by);
+void rows_free(struct rows *rows);
+
+/* The frame a site is named after: the innermost outside the VM. NULL: there is no frame. */
+const struct frame *site_frame(const struct report_site *s);
+/* "symbol", else "module+0x11e3", else "0x7f0011e3". Not cleaned. */
+void frame_name(struct buf *out, const struct frame *f);
+/* "leak.c:9", "leak.c" or nothing. Not cleaned. */
+void frame_location(struct buf *out, const struct frame *f);
+
+#endif

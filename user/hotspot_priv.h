@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the readers of HotSpot share among themselves: hotspot.c, hotspot_jni.c, hotspot_counts.c. */
+#ifndef JNITRACE_HOTSPOT_PRIV_H
+#define JNITRACE_HOTSPOT_PRIV_H
+
+#include "hotspot.h"
+
+#define HOTSPOT_MAX_RANGES 8
+struct addr_range {
+	uint64_t start, end; /* addresses in the target */
+};
+
+/* A name of the VM's tables is kept as a 64-bit hash of kind, type and field: no strings to own. */
+struct vm_name {
+	uint64_t key; /* 0: free */
+	uint64_t value;
+};
+struct vm_names {
+	struct vm_name *v; /* open addressing */
+	size_t n, mask;
+};
+
+/*
+ * Which word of an OopStorage counts its entries: a proof that may need several readings, also in later
+ * calls, when the target makes references at full speed.
+ */
+#define STORAGE_MAX_BYTES 1024
+struct vm_counters {
+	uint64_t addr[2]; /* proven: of the word that counts global, weak */
+	bool proven;
+	bool started;
+	int readings, useful; /* made so far */
+	size_t array_word;    /* of the storage: its blocks */
+	bool possible[STORAGE_MAX_BYTES / 8];
+	bool by_code; /* the only possible one is known from code */
+};
+
+struct hotspot {
+	pid_t pid;
+	const struct elf_image *libjvm; /* not owned */
+	uint64_t bias;
+	struct addr_range code[HOTSPOT_MAX_RANGES]; /* executable mappings of libjvm */
+	struct addr_range
+	    data[HOTSPOT_MAX_RANGES]; /* its other mappings and its .bss, adjacent ones as one */
+	size_t nr_code, nr_data;
+	struct addr_range written; /* of data: what relocations and the VM write (relro, .data) */
+	struct vm_names names;
+	struct vm_counters counters;
+	char version[128];
+	int feature; /* 8, 11, 17, ...; 0: unknown */
+};
+
+static inline bool hotspot_in_code(const struct hotspot *h, uint64_t addr)
+{
+	for (size_t i = 0; i < h->nr_code; i++)
+		if (addr - h->code[i].start < h->code[i].end - h->code[i].start)
+			return true;
+	return false;
+}
+
+/* The range of libjvm's data that holds addr, or NULL. */
+const struct addr_range *hotspot_data_range(const struct hotspot *h, uint64_t addr);
+/* Read a pointer-sized static field. false: no such field, or unreadable. */
+bool hotspot_read_static(const struct hotspot *h, const char *type, const char *field, uint64_t *value);
+/* An error about this VM; returns rc. */
+int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char *why);
+
+#endif

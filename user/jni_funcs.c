@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The .def files as tables. */
+#include "report.h"
+
+const char *const jni_func_names[NR_FUNCS] = {
+#define JNI_FUNC(name, table, slot, family, operation, handle) [FUNC_##name] = #name,
+#include "../bpf/jni_funcs.def"
+#undef JNI_FUNC
+};
+
+const struct jni_func_row jni_funcs[NR_FUNCS] = {
+#define JNI_FUNC(name, table, slot, family, operation, handle)                                               \
+	[FUNC_##name] = {#name, TABLE_##table, slot, FAMILY_##family, OP_##operation, HANDLE_##handle},
+#include "../bpf/jni_funcs.def"
+#undef JNI_FUNC
+};
+
+const char *const jni_family_names[NR_FAMILIES] = {
+    [FAMILY_GLOBAL] = "global",   [FAMILY_WEAK] = "weak",     [FAMILY_LOCAL] = "local",
+    [FAMILY_STRING] = "string",   [FAMILY_ARRAY] = "array",   [FAMILY_CRITICAL] = "critical",
+    [FAMILY_MONITOR] = "monitor", [FAMILY_THREAD] = "thread",
+};
+
+const struct drop_row drop_rows[NR_DROPS] = {
+#define DROP(id, name, meaning, advice) [DROP_##id] = {name, meaning, advice},
+#include "../bpf/drops.def"
+#undef DROP
+};

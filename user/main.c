@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * jnitrace: who leaks and misuses JNI references in a running JVM.
+ *
+ * discover JVMs -> resolve probe sites -> attach -> [BPF maps] -> snapshot ->
+ * symbolize -> aggregate -> view
+ */
+#include "opts.h"
+#include "session.h"
+#include "util.h"
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct error err = { 0 };
+	enum exit_code code = EXIT_USAGE;
+	int rc = opts_parse(argc, argv, &o, &err);
+
+	if (rc > 0)
+		return rc - 1;
+	if (!rc)
+		code = o.command == CMD_PROBES ? session_probes(&o, &err) : session_trace(&o, &err);
+	if (err.what[0])
+		error_print(&err);
+	return code;
+}

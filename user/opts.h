@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The command line: one table of options feeds parsing, --help and the man page check. */
+#ifndef JNITRACE_OPTS_H
+#define JNITRACE_OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util.h"
+
+enum command { CMD_TOP, CMD_PROBES };
+enum group_by { GROUP_SITE, GROUP_FUNCTION, GROUP_PID, NR_GROUPS };
+enum format { FORMAT_TABLE, FORMAT_JSON };
+enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
+enum stacks_shown { STACKS_NATIVE, STACKS_NONE };
+
+#define OPTS_MAX_PIDS 256
+struct options {
+	enum command command;
+	pid_t pids[OPTS_MAX_PIDS];
+	size_t nr_pids;
+	bool all;
+	uint32_t families; /* bit per enum jni_family; default global, weak */
+	double interval_s; /* default 1 */
+	long count;        /* -1: no limit */
+	double duration_s; /* -1: no limit */
+	bool batch;
+	int rows;         /* rows of the table; -1: as the screen has, in batch 20 */
+	const char *sort; /* a column's key; NULL: default */
+	enum group_by group_by;
+	enum stacks_shown stacks;
+	int depth; /* frames kept, 1..JT_MAX_FRAMES */
+	enum format format;
+	const char *output; /* NULL: stdout */
+	int verbose;
+	uint64_t max_refs;   /* live references that can be paired; default 1,000,000 */
+	uint64_t max_stacks; /* distinct stacks; default 20,000 */
+	bool allow_loss;
+	enum attach_method attach; /* --attach auto|multi|perf */
+	int strategy;              /* --strategy NAME: enum site_strategy, -1: all */
+};
+/*
+ * 0: go on. > 0: done, exit with (value - 1) (--help, --version printed). < 0: a usage error, in err.
+ * Strings in out point into argv.
+ */
+int opts_parse(int argc, char **argv, struct options *out, struct error *err);
+/* The text of --help, made from the same tables; lines of at most 80 columns. */
+void opts_help(struct buf *out);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Processes as /proc shows them: identity, mappings, memory, files behind mappings. */
+#ifndef JNITRACE_PROC_H
+#define JNITRACE_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A process is a pid and its start time; a pid alone may be reused. */
+struct proc_id {
+	pid_t pid;
+	uint64_t start_time_ticks; /* field 22 of /proc/PID/stat, clock ticks since boot */
+	char comm[64];             /* cleaned for a terminal */
+};
+/* -ESRCH when there is no such process (a zombie counts as gone, a thread's id is no process). */
+int proc_id_read(pid_t pid, struct proc_id *out);
+bool proc_id_alive(const struct proc_id *id);
+
+struct mapping {
+	uint64_t start, end, offset; /* bytes */
+	uint64_t dev, ino;           /* 0 for anonymous memory */
+	bool readable, writable, executable, deleted;
+	char *path; /* as the target sees it, unescaped, without " (deleted)"; NULL for all without a path:
+		       "[heap]" */
+};
+struct proc_maps {
+	struct mapping *v; /* sorted by address, as the kernel lists them */
+	size_t n, cap;
+	pid_t pid; /* whose they are */
+};
+/* -ESRCH, -EACCES, -ENOMEM, -E2BIG (more than PROC_MAX_MAPPINGS lines), ...; then out is empty. */
+#define PROC_MAX_MAPPINGS 262144
+int proc_maps_read(pid_t pid, struct proc_maps *out);
+void proc_maps_free(struct proc_maps *m);
+const struct mapping *proc_maps_find(const struct proc_maps *m, uint64_t addr);
+/*
+ * The mappings of the VM's library: file-backed, some part executable, the file's base name
+ * is one of names (NULL-terminated) and the first bytes in memory are an ELF header.
+ * Returns the mapping of the image's first bytes: of that inode, at file offset 0, the nearest below the
+ * code (the file may be mapped again elsewhere as data); or NULL.
+ */
+const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names);
+
+/*
+ * Open the very file that is mapped, whatever its path says today: through /proc/PID/map_files (works
+ * for deleted and replaced files; needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), else its path inside
+ * /proc/PID/root. Either must be the mapping's device and inode as maps shows them (on btrfs and
+ * overlayfs stat shows others, so the file is mapped here and compared in our own maps).
+ * Returns an fd (O_RDONLY|O_CLOEXEC), -ESTALE (the path is another file now) or -errno.
+ */
+int proc_open_mapping(pid_t pid, const struct mapping *m);
+/*
+ * A path by which this process and the kernel reach the same inode, for attaching a uprobe; checked as
+ * above. It can go stale: while an fd of proc_open_mapping is held, "/proc/self/fd/N" cannot.
+ * 0 or -errno.
+ */
+int proc_mapping_path(pid_t pid, const struct mapping *m, char *path, size_t cap);
+/*
+ * Open path inside the target's root (/proc/PID/root), never outside it: symbolic links resolve
+ * against that root (openat2 RESOLVE_IN_ROOT). Regular files only (others: -EINVAL, never opened).
+ * Returns an fd or -errno.
+ */
+int proc_open_in_root(pid_t pid, const char *path);
+
+/* Read exactly n bytes of the target's memory. 0, or -errno (-EFAULT when any byte is unmapped). */
+int proc_read(pid_t pid, uint64_t addr, void *dst, size_t n);
+/* A terminated string of at most cap - 1 bytes. Returns its length, -ENAMETOOLONG (dst holds the start) or
+ * -errno. */
+int proc_read_str(pid_t pid, uint64_t addr, char *dst, size_t cap);
+
+/* ELFCLASS32 or ELFCLASS64 of /proc/PID/exe, or -errno. */
+int proc_elf_class(pid_t pid);
+/* All pids of /proc. Kernel threads and zombies are left out. The caller frees v. */
+struct pid_list {
+	pid_t *v;
+	size_t n, cap;
+};
+int proc_list(struct pid_list *out);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What was seen of one target, as plain data: no fd, no map, no live process needed. Every view is
+ * made from this alone. Unknown numbers are -1 and shown as null.
+ */
+#ifndef JNITRACE_REPORT_H
+#define JNITRACE_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/shared.h"
+
+extern const char *const jni_func_names[NR_FUNCS];
+extern const char *const jni_family_names[NR_FAMILIES]; /* "global", "weak", ... */
+struct jni_func_row {
+	const char *name;
+	enum jni_table table;
+	int slot;
+	enum jni_family family;
+	enum jni_operation operation;
+	enum jni_handle handle;
+};
+extern const struct jni_func_row jni_funcs[NR_FUNCS];
+struct drop_row {
+	const char *name, *meaning, *advice;
+};
+extern const struct drop_row drop_rows[NR_DROPS];
+
+enum frame_type { FRAME_NATIVE, FRAME_JAVA, FRAME_VM };
+struct frame {
+	enum frame_type type;
+	const char *symbol;   /* NULL: unknown */
+	const char *module;   /* base name; NULL: not in a file */
+	uint64_t offset;      /* link-time address in the module of the call, or the address itself without a module */
+	const char *build_id; /* hex; NULL: unknown */
+	const char *file;     /* NULL: unknown */
+	int line;	      /* 0: unknown */
+	bool inlined;
+};
+struct frames {
+	struct frame *v;
+	size_t n, cap;
+};
+
+struct report_site {
+	uint64_t id; /* hash of what the frames are, equal on every host */
+	enum jni_func_id func;
+	uint64_t acquired, released, outstanding;
+	double oldest_s;	      /* -1: nothing outstanding */
+	double rate_per_s;	      /* acquired minus released per second, over the last interval; final: over the whole run */
+	double acquired_per_s;
+	struct frames frames;	      /* innermost first */
+	const char *truncated;	      /* NULL: complete */
+	bool no_stack;		      /* references whose stack could not be kept */
+};
+
+struct report_family {
+	bool traced;
+	uint64_t acquired, released, outstanding, released_untracked;
+	int64_t vm_total; /* -1: unknown */
+};
+
+struct report_target {
+	int pid;
+	uint64_t start_time_ticks;
+	const char *comm, *vm, *vm_version, *library, *build_id;
+};
+
+struct report {
+	struct report_target target;
+	double time_unix_s; /* wall clock */
+	double elapsed_s;
+	bool final;
+	const char *end_reason; /* final only: "exited", "execed", "detached"; else NULL */
+	bool probed[NR_FUNCS];	/* functions with a live probe */
+	uint64_t calls[NR_FUNCS];
+	struct report_family families[NR_FAMILIES];
+	struct {
+		struct report_site *v;
+		size_t n, cap;
+	} sites; /* merged by what their frames are; sorted by the session's key */
+	uint64_t drops[NR_DROPS];
+	size_t nr_probes;
+	uint64_t events;
+	double events_per_s;	       /* last interval */
+	double probe_cost_ns_per_event; /* -1: unknown */
+	double target_cpu_pct;	       /* share of one CPU spent in probes by the target; -1: unknown */
+	double self_cpu_pct;	       /* this process, of one CPU; -1: unknown */
+	uint64_t map_bytes;	       /* kernel memory of the maps */
+};
+
+#endif

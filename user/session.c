@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "session.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "discover.h"
+#include "target.h"
+#include "tracer.h"
+#include "views.h"
+
+#define LOOK_INTERVAL_S 0.02 /* for the VM of a process that is starting */
+#define SCAN_INTERVAL_S 0.5  /* for new processes, with --all */
+
+struct session {
+	const struct options *o;
+	struct tracer *tracer;
+	struct discovery *discovery;
+	struct snapshot snapshot;
+	struct {
+		struct target **v;
+		size_t n, cap;
+	} targets;
+	FILE *out;
+	bool screen; /* redraw in place */
+
+	int epoll, signals, tick, look;
+	sigset_t old_mask;
+	bool mask_changed;
+
+	bool announced; /* the `tracing` line is out */
+	bool stop;
+	long intervals;
+	uint64_t started_ns, last_usage_ns, last_look_ns;
+	double last_cpu_s;
+	uint64_t losses;
+	bool output_failed;
+};
+
+static int watch(struct session *s, int fd, void *what)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = what };
+
+	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static int set_timer(int fd, double interval_s)
+{
+	struct itimerspec t = { 0 };
+
+	t.it_interval.tv_sec = interval_s;
+	t.it_interval.tv_nsec = (interval_s - floor(interval_s)) * 1e9;
+	t.it_value = t.it_interval;
+	return timerfd_settime(fd, 0, &t, NULL) ? -errno : 0;
+}
+
+static int open_loop(struct session *s)
+{
+	sigset_t mask;
+	int rc;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &mask, &s->old_mask))
+		return -errno;
+	s->mask_changed = true;
+	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
+	s->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	s->look = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->signals < 0 || s->epoll < 0 || s->tick < 0 || s->look < 0)
+		return -errno;
+	rc = watch(s, s->signals, &s->signals);
+	rc = rc ?: watch(s, s->tick, &s->tick);
+	rc = rc ?: watch(s, s->look, &s->look);
+	return rc ?: set_timer(s->look, LOOK_INTERVAL_S);
+}
+
+static int open_output(struct session *s, struct error *err)
+{
+	s->out = s->o->output ? fopen(s->o->output, "we") : stdout;
+	if (!s->out)
+		return error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s: %s", s->o->output,
+				 strerror(errno));
+	s->screen = !s->o->batch && s->o->format == FORMAT_TABLE && isatty(fileno(s->out));
+	return 0;
+}
+
+static void session_close(struct session *s)
+{
+	for (size_t i = 0; i < s->targets.n; i++)
+		target_free(s->targets.v[i]);
+	free(s->targets.v);
+	tracer_close(s->tracer);
+	discovery_free(s->discovery);
+	snapshot_free(&s->snapshot);
+	if (s->out && s->out != stdout)
+		fclose(s->out);
+	for (size_t i = 0; i < 4; i++) {
+		int fd = (int[]){ s->epoll, s->signals, s->tick, s->look }[i];
+
+		if (fd >= 0)
+			close(fd);
+	}
+	if (s->mask_changed)
+		sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+}
+
+/* --- targets ------------------------------------------------------------------------------------- */
+
+static int add_target(struct session *s, pid_t pid, bool asked_for, struct error *err)
+{
+	struct target **place = VEC_ADD(&s->targets), *t = NULL;
+	int rc = place ? target_new(pid, &t, err) : -ENOMEM;
+
+	if (rc) {
+		s->targets.n -= place != NULL;
+		return rc;
+	}
+	t->asked_for = asked_for;
+	*place = t;
+	return s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
+}
+
+static void remove_target(struct session *s, size_t i)
+{
+	struct target *t = s->targets.v[i];
+
+	if (t->slot >= 0) {
+		tracer_detach(s->tracer, t->slot);
+		tracer_forget(s->tracer, t->slot);
+	}
+	target_free(t);
+	s->targets.v[i] = s->targets.v[--s->targets.n];
+}
+
+static int scan(struct session *s, struct error *err)
+{
+	struct pid_list pids = { 0 };
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	int rc;
+
+	if (!s->discovery || (s->last_look_ns && now - s->last_look_ns < SCAN_INTERVAL_S * 1e9))
+		return 0;
+	s->last_look_ns = now;
+	rc = discovery_scan(s->discovery, &pids);
+	if (rc)
+		error_set(err, rc, EXIT_FAILED, "look for JVMs", NULL, "%s", strerror(-rc));
+	for (size_t i = 0; !rc && i < pids.n; i++)
+		add_target(s, pids.v[i], false, NULL); /* may be gone again */
+	free(pids.v);
+	return rc;
+}
+
+/* Bring one target as far as it gets. */
+static int advance(struct session *s, struct target *t, struct error *err)
+{
+	int rc = target_find(t, s->o, err);
+
+	if (rc || t->state == TARGET_WAITING)
+		return rc;
+	rc = target_attach(t, s->tracer, err);
+	return rc ?: target_start(t, s->tracer, err);
+}
+
+/* Attach to whatever became ready. A process named by the user that cannot be traced ends the run. */
+static int look(struct session *s, struct error *err)
+{
+	int rc = scan(s, err);
+
+	for (size_t i = 0; !rc && i < s->targets.n;) {
+		struct target *t = s->targets.v[i];
+		struct error why = { 0 };
+
+		if (t->state != TARGET_WAITING) {
+			i++;
+			continue;
+		}
+		rc = advance(s, t, &why);
+		if (!rc) {
+			i++;
+			continue;
+		}
+		if (t->asked_for) {
+			*err = why;
+			return rc;
+		}
+		if (s->o->verbose)
+			error_print(&why);
+		remove_target(s, i);
+		rc = 0;
+	}
+	return rc;
+}
+
+static bool all_live(const struct session *s)
+{
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (s->targets.v[i]->state == TARGET_WAITING)
+			return false;
+	return true;
+}
+
+/* The one line scripts wait for. */
+static int announce(struct session *s)
+{
+	struct buf b = { 0 };
+	size_t probes = 0;
+
+	for (size_t i = 0; i < s->targets.n; i++) {
+		buf_printf(&b, "%s%d", i ? "," : "", s->targets.v[i]->id.pid);
+		probes += s->targets.v[i]->report.nr_probes;
+	}
+	fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
+	buf_free(&b);
+	s->announced = true;
+	s->started_ns = s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
+	/* From now on only --all has something to look for. */
+	set_timer(s->look, s->discovery ? SCAN_INTERVAL_S : 0);
+	return set_timer(s->tick, s->o->interval_s);
+}
+
+/* --- output -------------------------------------------------------------------------------------- */
+
+static double self_cpu_pct(struct session *s)
+{
+	struct rusage u;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	double cpu_s, pct;
+
+	getrusage(RUSAGE_SELF, &u);
+	cpu_s = u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	pct = now > s->last_usage_ns ? (cpu_s - s->last_cpu_s) * 1e11 / (now - s->last_usage_ns) : -1;
+	if (!s->last_cpu_s)
+		pct = -1; /* the first interval would show the start */
+	s->last_cpu_s = cpu_s;
+	s->last_usage_ns = now;
+	return pct;
+}
+
+static void view_options(const struct session *s, struct view_opts *v)
+{
+	struct winsize w;
+	bool tty = isatty(fileno(s->out));
+
+	*v = (struct view_opts){
+		.width = 80,
+		.rows = s->o->rows > 0 ? s->o->rows : 20,
+		.stacks = s->o->stacks,
+		.sort = s->o->sort,
+		.group_by = s->o->group_by,
+		.stack_frames = s->screen ? 4 : 8,
+	};
+	if (tty && !ioctl(fileno(s->out), TIOCGWINSZ, &w)) {
+		if (w.ws_col > 80)
+			v->width = w.ws_col;
+		if (s->screen && s->o->rows < 0 && w.ws_row > 12)
+			v->rows = (w.ws_row - 6) / 5 + 1;
+	}
+	v->color = tty && !getenv("NO_COLOR");
+	if (s->o->format == FORMAT_JSON)
+		v->rows = 0;
+}
+
+static int render(struct session *s, const struct report *const *reports, size_t n, struct error *err)
+{
+	struct buf b = { 0 };
+	struct view_opts v;
+	size_t view = 0;
+	int rc = 0;
+
+	if (!n)
+		return 0;
+	view_options(s, &v);
+	while (view < nr_views && views[view].format != s->o->format)
+		view++;
+	if (view == nr_views)
+		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
+	views[view].render(&b, reports, n, &v);
+	if (s->screen && !reports[0]->final)
+		fputs("\033[H\033[J", s->out);
+	if (b.failed)
+		rc = -ENOMEM;
+	else if ((b.n && fwrite(b.p, b.n, 1, s->out) != 1) || fflush(s->out))
+		rc = -errno;
+	buf_free(&b);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "write the output", NULL, "%s", strerror(-rc));
+	return 0;
+}
+
+/* Report the targets in state: traced ones every interval, ended ones for the last time. */
+static int report(struct session *s, enum target_state_kind state, struct error *err)
+{
+	const struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
+	double cpu_pct = state == TARGET_TRACED ? self_cpu_pct(s) : -1;
+	size_t n = 0;
+	int rc = reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
+
+	for (size_t i = 0; !rc && i < s->targets.n; i++) {
+		struct target *t = s->targets.v[i];
+
+		if (t->state != state || t->slot < 0)
+			continue;
+		rc = target_report(t, s->tracer, &s->snapshot, s->o, err);
+		if (rc)
+			break;
+		t->report.self_cpu_pct = cpu_pct;
+		report_sort(&t->report, s->o->sort);
+		reports[n++] = &t->report;
+	}
+	rc = rc ?: render(s, reports, n, err);
+	free(reports);
+	return rc;
+}
+
+/* --- the loop ------------------------------------------------------------------------------------ */
+
+static void count_losses(struct session *s, const struct report *r)
+{
+	for (int i = 0; i < NR_DROPS; i++) {
+		s->losses += r->drops[i];
+		if (r->drops[i] && s->o->format != FORMAT_TABLE)
+			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
+			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
+	}
+}
+
+/* Show ended targets for the last time and let them go. */
+static int bury(struct session *s, struct error *err)
+{
+	int rc = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < s->targets.n; i++)
+		any |= s->targets.v[i]->state == TARGET_ENDED;
+	if (any)
+		rc = report(s, TARGET_ENDED, err);
+	for (size_t i = 0; i < s->targets.n;) {
+		if (s->targets.v[i]->state != TARGET_ENDED) {
+			i++;
+			continue;
+		}
+		count_losses(s, &s->targets.v[i]->report);
+		remove_target(s, i);
+	}
+	return rc;
+}
+
+static int on_tick(struct session *s, struct error *err)
+{
+	uint64_t expirations;
+	int rc;
+
+	if (read(s->tick, &expirations, sizeof(expirations)) < 0)
+		return 0;
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (s->targets.v[i]->state == TARGET_TRACED && tracer_execed(s->tracer, s->targets.v[i]->slot))
+			target_stop(s->targets.v[i], s->tracer, "execed");
+	rc = bury(s, err);
+	rc = rc ?: report(s, TARGET_TRACED, err);
+	s->intervals++;
+	if (s->o->count > 0 && s->intervals >= s->o->count)
+		s->stop = true;
+	return rc;
+}
+
+static int on_exit_of(struct session *s, struct target *t, struct error *err)
+{
+	char what[64];
+
+	epoll_ctl(s->epoll, EPOLL_CTL_DEL, t->pidfd, NULL);
+	if (t->state == TARGET_TRACED) {
+		target_stop(t, s->tracer, "exited");
+		return bury(s, err);
+	}
+	for (size_t i = 0; i < s->targets.n; i++) {
+		if (s->targets.v[i] != t)
+			continue;
+		if (t->asked_for) {
+			snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
+			return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL, "it has exited before its VM was loaded");
+		}
+		remove_target(s, i);
+		break;
+	}
+	return 0;
+}
+
+static int on_signal(struct session *s)
+{
+	struct signalfd_siginfo info;
+
+	if (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
+		s->stop = true;
+		sigprocmask(SIG_SETMASK, &s->old_mask, NULL); /* a second one ends the program at once */
+	}
+	return 0;
+}
+
+/* Milliseconds until --duration is over; -1: never. */
+static int time_left_ms(const struct session *s)
+{
+	double left_s;
+
+	if (!s->announced || s->o->duration_s < 0)
+		return -1;
+	left_s = s->o->duration_s - (clock_ns(CLOCK_MONOTONIC) - s->started_ns) / 1e9;
+	return left_s <= 0 ? 0 : left_s > 86400 ? 86400000 : (int)ceil(left_s * 1000);
+}
+
+static int on_event(struct session *s, void *what, struct error *err)
+{
+	uint64_t expirations;
+
+	if (what == &s->signals)
+		return on_signal(s);
+	if (what == &s->tick)
+		return on_tick(s, err);
+	if (what == &s->look) {
+		if (read(s->look, &expirations, sizeof(expirations)) < 0)
+			return 0;
+		return look(s, err);
+	}
+	return on_exit_of(s, what, err);
+}
+
+static int loop(struct session *s, struct error *err)
+{
+	int rc = look(s, err);
+
+	while (!rc && !s->stop) {
+		struct epoll_event ev;
+		int n;
+
+		if (!s->announced && all_live(s))
+			rc = announce(s);
+		if (rc || (s->announced && !s->targets.n && !s->discovery))
+			break;
+		/* One event at a time: handling one may free the target another is about. */
+		n = epoll_wait(s->epoll, &ev, 1, time_left_ms(s));
+		if (n < 0 && errno != EINTR)
+			return error_set(err, -errno, EXIT_FAILED, "wait for events", NULL, "%s", strerror(errno));
+		if (n > 0)
+			rc = on_event(s, ev.data.ptr, err);
+		else if (!time_left_ms(s))
+			s->stop = true;
+	}
+	return rc;
+}
+
+static int open_targets(struct session *s, struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < s->o->nr_pids; i++)
+		rc = add_target(s, s->o->pids[i], true, err);
+	if (!rc && s->o->all)
+		rc = discovery_new(&s->discovery);
+	return rc;
+}
+
+static int start(struct session *s, struct error *err)
+{
+	struct features features;
+	int rc = open_loop(s);
+
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc));
+	rc = open_targets(s, err);
+	rc = rc ?: features_detect(&features, err);
+	rc = rc ?: open_output(s, err);
+	rc = rc ?: tracer_open(s->o, &features, &s->tracer, err);
+	if (!rc && s->o->verbose > 1)
+		tracer_print_programs(s->tracer);
+	return rc;
+}
+
+enum exit_code session_trace(const struct options *o, struct error *err)
+{
+	struct session s = { .o = o, .epoll = -1, .signals = -1, .tick = -1, .look = -1 };
+	int rc = start(&s, err);
+
+	rc = rc ?: loop(&s, err);
+	if (!rc) {
+		for (size_t i = 0; i < s.targets.n; i++)
+			if (s.targets.v[i]->state == TARGET_TRACED)
+				target_stop(s.targets.v[i], s.tracer, "detached");
+		rc = bury(&s, err);
+	}
+	if (!rc && s.out && fflush(s.out))
+		rc = error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s", strerror(errno));
+	session_close(&s);
+	if (rc)
+		return err->what[0] ? err->exit_code : EXIT_FAILED;
+	return s.losses && !o->allow_loss ? EXIT_LOSSES : EXIT_OK;
+}
+
+/* --- probes -------------------------------------------------------------------------------------- */
+
+static int show_probes(struct session *s, struct target *t, struct error *err)
+{
+	struct buf b = { 0 };
+	struct view_opts v;
+	struct probes_info info = { .target = &t->report.target, .sites = &t->sites };
+	int rc = target_find(t, s->o, err);
+
+	if (rc)
+		return rc;
+	if (t->state != TARGET_FOUND)
+		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
+				 "PID %d has not loaded its VM yet", t->id.pid);
+	info.library_file = t->library_path;
+	view_options(s, &v);
+	if (s->o->format == FORMAT_JSON)
+		view_probes_json(&b, &info);
+	else
+		view_probes_table(&b, &info, &v);
+	if (b.n && fwrite(b.p, b.n, 1, s->out) != 1)
+		rc = error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s", strerror(errno));
+	buf_free(&b);
+	return rc;
+}
+
+enum exit_code session_probes(const struct options *o, struct error *err)
+{
+	struct session s = { .o = o, .epoll = -1, .signals = -1, .tick = -1, .look = -1 };
+	struct pid_list pids = { 0 };
+	int rc = open_output(&s, err);
+
+	rc = rc ?: open_targets(&s, err);
+	if (!rc && o->all)
+		rc = discovery_scan(s.discovery, &pids);
+	for (size_t i = 0; !rc && i < pids.n; i++)
+		add_target(&s, pids.v[i], false, NULL);
+	for (size_t i = 0; !rc && i < s.targets.n; i++)
+		rc = show_probes(&s, s.targets.v[i], err);
+	if (!rc && fflush(s.out))
+		rc = error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s", strerror(errno));
+	free(pids.v);
+	session_close(&s);
+	if (rc)
+		return err->what[0] ? err->exit_code : EXIT_FAILED;
+	return EXIT_OK;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Native frames by name: function (demangled), module, offset, build-id, file:line, inlined
+ * functions. Lazy: a module is opened at the first address in it. Built on libdw.
+ */
+#ifndef JNITRACE_SYMBOLS_H
+#define JNITRACE_SYMBOLS_H
+
+#include "../bpf/shared.h"
+#include "proc.h"
+#include "report.h"
+#include "util.h"
+
+struct symbols; /* one per target */
+
+/* id is copied. 0 or -ENOMEM. */
+int symbols_new(const struct proc_id *id, struct symbols **out);
+void symbols_free(struct symbols *s);
+/*
+ * Take in new mappings (libraries loaded or unloaded since); without any (the process is gone) nothing
+ * changes. Cheap when they are the same. What was read of a module is kept when it is gone, and is
+ * not taken for another file with its inode. Call it before symbols_stack(), as near as can be to
+ * the moment the stacks are from: an address means what is mapped there now, else what was last.
+ * 0 or -ENOMEM.
+ */
+int symbols_refresh(struct symbols *s, const struct proc_maps *maps);
+/*
+ * Turn the return addresses of st into frames, innermost first, inlined ones included, into out
+ * (whose contents are replaced; the caller frees out->v; the texts live as long as s). The chain is cut at
+ * the first link that unwind tables do not prove (the function at pc[i] does not keep its frame in the
+ * frame pointer); *truncated then says why, else why the walk itself ended.
+ *
+ * Function, line and unwind rule are looked up at pc - 1, in the call; `offset` is the return address
+ * itself as the file has it (link-time), which is what perf and bpftrace print and addr2line takes
+ * minus 1. An inlined frame has the offset of the function it is inlined in. `file` is a base
+ * name. Frames in the VM's library have the type FRAME_VM. 0 or -ENOMEM.
+ */
+int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated);
+
+#endif

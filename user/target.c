@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "target.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *const vm_libraries[] = { "libjvm.so", NULL };
+
+double proc_age_s(const struct proc_id *id)
+{
+	return clock_ns(CLOCK_BOOTTIME) / 1e9 - (double)id->start_time_ticks / sysconf(_SC_CLK_TCK);
+}
+
+/* A process younger than this may still be on its way to exec java, or to load the VM. */
+#define YOUNG_S 3.0
+
+int target_new(pid_t pid, struct target **out, struct error *err)
+{
+	struct target *t = calloc(1, sizeof(*t));
+	char what[64];
+	int rc;
+
+	snprintf(what, sizeof(what), "trace PID %d", pid);
+	if (!t)
+		return error_set(err, -ENOMEM, EXIT_FAILED, what, NULL, "out of memory");
+	t->pidfd = t->slot = -1;
+	/* The fd first: if the pid still is the same process afterwards, it was all along. */
+	t->pidfd = syscall(SYS_pidfd_open, pid, 0);
+	rc = t->pidfd < 0 ? -errno : proc_id_read(pid, &t->id);
+	if (rc) {
+		target_free(t);
+		return error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
+				 rc == -ESRCH || rc == -ENOENT ? "no such process" : strerror(-rc));
+	}
+	for (int f = 0; f < NR_FAMILIES; f++)
+		t->report.families[f].vm_total = -1;
+	*out = t;
+	return 0;
+}
+
+void target_free(struct target *t)
+{
+	if (!t)
+		return;
+	if (t->pidfd >= 0)
+		close(t->pidfd);
+	proc_maps_free(&t->maps);
+	sites_free(&t->sites);
+	hotspot_close(t->vm);
+	elf_close(t->elf);
+	symbols_free(t->symbols);
+	aggregate_free(t->aggregate);
+	free(t->report.sites.v);
+	free(t->library_path);
+	free(t);
+}
+
+/* Will a VM appear? A java launcher always loads one; any process may exec one while it is young. */
+static bool may_become_jvm(const struct target *t)
+{
+	char link[64], exe[PATH_MAX];
+	double age_s = proc_age_s(&t->id);
+	const char *base;
+	ssize_t n;
+
+	if (age_s < YOUNG_S)
+		return true;
+	snprintf(link, sizeof(link), "/proc/%d/exe", t->id.pid);
+	n = readlink(link, exe, sizeof(exe) - 1);
+	if (n < 0)
+		return false;
+	exe[n] = 0;
+	base = strrchr(exe, '/');
+	/* A launcher that has not loaded its VM after a minute runs something else (java -version of a stub). */
+	return base && !strcmp(base + 1, "java") && age_s < 60;
+}
+
+static int not_a_target(struct error *err, const char *what, int rc, const char *advice, const char *why)
+{
+	return error_set(err, rc, EXIT_NO_TARGET, what, advice, "%s", why);
+}
+
+static int open_library(struct target *t, const struct mapping *m, const char *what, struct error *err)
+{
+	uint64_t vaddr;
+	int rc, fd;
+
+	t->library = *m;
+	t->library_path = strdup(m->path);
+	if (!t->library_path)
+		return error_set(err, -ENOMEM, EXIT_FAILED, what, NULL, "out of memory");
+	t->library.path = t->library_path;
+	fd = proc_open_mapping(t->id.pid, m);
+	rc = fd < 0 ? fd : elf_open(fd, &t->elf);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, what, NULL, "cannot read %s as mapped: %s", t->library_path,
+				 strerror(-rc));
+	if (!elf_offset_to_vaddr(t->elf, m->offset, &vaddr))
+		return error_set(err, -ENOEXEC, EXIT_FAILED, what, NULL, "%s has no segment at its mapped offset",
+				 t->library_path);
+	t->bias = m->start - vaddr;
+	return 0;
+}
+
+/* Forget what a look that came too early has found. */
+static void reset(struct target *t)
+{
+	hotspot_close(t->vm);
+	t->vm = NULL;
+	elf_close(t->elf);
+	t->elf = NULL;
+	free(t->library_path);
+	t->library_path = NULL;
+}
+
+static void fill_report(struct target *t)
+{
+	t->report.target = (struct report_target){
+		.pid = t->id.pid,
+		.start_time_ticks = t->id.start_time_ticks,
+		.comm = t->id.comm,
+		.vm = "HotSpot",
+		.vm_version = t->vm ? hotspot_version(t->vm) : "",
+		.library = t->library_path,
+		.build_id = elf_build_id(t->elf),
+	};
+}
+
+static int resolve_sites(struct target *t, const struct options *o, struct error *err)
+{
+	struct site_request req = {
+		.pid = t->id.pid,
+		.library = t->elf,
+		.library_path = t->library_path,
+		.bias = t->bias,
+		.vm = t->vm,
+		.families = o->families,
+		.only_strategy = o->strategy,
+	};
+
+	return sites_resolve(&req, &t->sites, err);
+}
+
+int target_find(struct target *t, const struct options *o, struct error *err)
+{
+	const struct mapping *m;
+	struct error vm_err = { 0 };
+	char what[64];
+	int rc;
+
+	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
+	if (!proc_id_alive(&t->id))
+		return not_a_target(err, what, -ESRCH, NULL, "it has exited");
+	proc_maps_free(&t->maps);
+	rc = proc_maps_read(t->id.pid, &t->maps);
+	if (rc == -ESRCH)
+		return not_a_target(err, what, rc, NULL, "it has exited");
+	if (rc)
+		return error_set(err, rc, rc == -EACCES || rc == -EPERM ? EXIT_PERMISSION : EXIT_FAILED, what,
+				 "run as root", "cannot read its mappings: %s", strerror(-rc));
+	if (t->maps.n && proc_elf_class(t->id.pid) == 1)
+		return not_a_target(err, what, -ENOEXEC, NULL, "a 32-bit process, which is not supported");
+	m = proc_maps_find_library(&t->maps, vm_libraries);
+	if (!m) {
+		if (may_become_jvm(t))
+			return 0;
+		return not_a_target(err, what, -ENOENT, "name the process that runs Java: see jps or pgrep java",
+				    "not a JVM, it maps no libjvm.so");
+	}
+	rc = open_library(t, m, what, err);
+	if (!rc)
+		rc = hotspot_open(t->id.pid, t->elf, t->bias, &t->maps, &t->vm, &vm_err);
+	if (rc == -EAGAIN) { /* just being loaded */
+		reset(t);
+		return 0;
+	}
+	if (t->elf && !t->vm && o->verbose)
+		error_print(&vm_err); /* its symbols may still serve */
+	if (!t->elf)
+		return rc;
+	rc = resolve_sites(t, o, err);
+	if (rc)
+		return rc;
+	fill_report(t);
+	t->state = TARGET_FOUND;
+	return 0;
+}
+
+int target_attach(struct target *t, struct tracer *tracer, struct error *err)
+{
+	char path[PATH_MAX], what[64];
+	int rc, slot;
+
+	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
+	rc = proc_mapping_path(t->id.pid, &t->library, path, sizeof(path));
+	rc = rc ?: symbols_new(&t->id, &t->symbols);
+	rc = rc ?: aggregate_new(&t->aggregate);
+	rc = rc ?: symbols_refresh(t->symbols, &t->maps);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
+	slot = tracer_attach(tracer, &t->id, path, &t->sites, err);
+	if (slot < 0)
+		return slot;
+	t->slot = slot;
+	rc = tracer_set_code(tracer, slot, &t->maps);
+	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
+}
+
+int target_start(struct target *t, struct tracer *tracer, struct error *err)
+{
+	int rc = tracer_open_gate(tracer, t->slot);
+
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
+	t->started_ns = clock_ns(CLOCK_MONOTONIC);
+	t->report.nr_probes = tracer_probes(tracer, t->slot);
+	t->report.map_bytes = tracer_map_bytes(tracer);
+	t->state = TARGET_TRACED;
+	return 0;
+}
+
+void target_stop(struct target *t, struct tracer *tracer, const char *reason)
+{
+	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
+	if (t->slot >= 0)
+		tracer_detach(tracer, t->slot);
+	t->end_reason = reason;
+	t->state = TARGET_ENDED;
+}
+
+/* Libraries come and go: keep the walker and the symbols up to date while the process lives. */
+static void refresh_maps(struct target *t, struct tracer *tracer)
+{
+	struct proc_maps maps = { 0 };
+
+	if (!proc_id_alive(&t->id) || proc_maps_read(t->id.pid, &maps) || !maps.n)
+		return;
+	proc_maps_free(&t->maps);
+	t->maps = maps;
+	tracer_set_code(tracer, t->slot, &t->maps);
+	symbols_refresh(t->symbols, &t->maps);
+}
+
+int target_report(struct target *t, struct tracer *tracer, const struct snapshot *snapshot,
+		  const struct options *o, struct error *err)
+{
+	struct target_counts counts;
+	struct vm_counts vm = { 0 };
+	struct aggregate_input in = {
+		.snapshot = snapshot,
+		.counts = &counts,
+		.symbols = t->symbols,
+		.families = o->families,
+		.slot = t->slot,
+		.final = t->state == TARGET_ENDED,
+		.elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
+	};
+	struct report *r = &t->report;
+	int rc = tracer_counts(tracer, t->slot, &counts, err);
+
+	if (rc)
+		return rc;
+	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
+		refresh_maps(t, tracer);
+		if (t->vm)
+			hotspot_counts(t->vm, &vm);
+	}
+	/* After the process has gone its last known totals stand. */
+	if (vm.known) {
+		r->families[FAMILY_GLOBAL].vm_total = vm.global;
+		r->families[FAMILY_WEAK].vm_total = vm.weak;
+	}
+	rc = aggregate_update(t->aggregate, &in, r);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
+	r->end_reason = in.final ? t->end_reason : NULL;
+	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
+	r->probe_cost_ns_per_event = r->target_cpu_pct = r->self_cpu_pct = -1;
+	t->seen = true;
+	return 0;
+}

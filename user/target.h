@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One process from discovery to its last report: who it is, its VM, its probe sites, what was seen. */
+#ifndef JNITRACE_TARGET_H
+#define JNITRACE_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aggregate.h"
+#include "elf.h"
+#include "hotspot.h"
+#include "opts.h"
+#include "proc.h"
+#include "report.h"
+#include "sites.h"
+#include "symbols.h"
+#include "tracer.h"
+
+/* Base names of the libraries whose JNI functions can be found, NULL-terminated. */
+extern const char *const vm_libraries[];
+/* Seconds since the process started. */
+double proc_age_s(const struct proc_id *id);
+
+enum target_state_kind {
+	TARGET_WAITING, /* alive, its VM not loaded yet */
+	TARGET_FOUND,	/* VM found, probe sites known */
+	TARGET_TRACED,
+	TARGET_ENDED, /* gone, or detached; its last report is made */
+};
+
+struct target {
+	enum target_state_kind state;
+	struct proc_id id;
+	int pidfd; /* becomes readable when the process ends; -1: none */
+	bool asked_for; /* named by -p, so that its absence is an error */
+
+	struct proc_maps maps;
+	char *library_path; /* as the target sees it */
+	struct mapping library; /* its lowest mapping; path points to library_path */
+	struct elf_image *elf;
+	uint64_t bias;
+	struct hotspot *vm; /* NULL: its tables could not be read */
+	struct probe_sites sites;
+
+	int slot; /* of the tracer; -1: not attached */
+	struct symbols *symbols;
+	struct aggregate *aggregate;
+	struct report report;
+	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
+	bool seen; /* its counters were read at least once */
+	const char *end_reason;
+};
+
+/* A process by pid, nothing looked at yet. -ESRCH with err when there is none. */
+int target_new(pid_t pid, struct target **out, struct error *err);
+void target_free(struct target *t);
+
+/*
+ * Look for the VM and its probe sites: state becomes TARGET_FOUND, or stays TARGET_WAITING when the
+ * process may still load one. -errno with err when it cannot be traced: not a JVM, 32-bit, no sites, gone.
+ */
+int target_find(struct target *t, const struct options *o, struct error *err);
+/* Attach and get ready to name frames. The gate stays closed. */
+int target_attach(struct target *t, struct tracer *tracer, struct error *err);
+/* Open the gate: from here on every call counts. */
+int target_start(struct target *t, struct tracer *tracer, struct error *err);
+/* Remove the probes; the counters stay. reason: a literal for the last report. */
+void target_stop(struct target *t, struct tracer *tracer, const char *reason);
+/* Make t->report from a snapshot. */
+int target_report(struct target *t, struct tracer *tracer, const struct snapshot *snapshot,
+		  const struct options *o, struct error *err);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel side as the rest of the loader sees it: load once, attach and detach
+ * targets by slot, take snapshots. Implemented in attach.c and snapshot.c, the only
+ * files besides kernel_features.c that know libbpf.
+ */
+#ifndef JNITRACE_TRACER_H
+#define JNITRACE_TRACER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/shared.h"
+#include "kernel_features.h"
+#include "opts.h"
+#include "proc.h"
+#include "sites.h"
+#include "util.h"
+
+struct tracer;
+
+/* Load the programs and make the maps. err says what failed. */
+int tracer_open(const struct options *o, const struct features *f, struct tracer **out, struct error *err);
+/* Detaches everything. */
+void tracer_close(struct tracer *t);
+/* Bytes of kernel memory the maps hold from the start; what grows with use is not in it. */
+uint64_t tracer_map_bytes(const struct tracer *t);
+
+/*
+ * Attach all sites of one target: releases first, so that no acquisition is ever counted whose
+ * release could be missed. All or nothing. path: where the kernel finds the library's inode.
+ * Returns the slot (>= 0), its gate still closed, or -errno with err.
+ */
+int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path, const struct probe_sites *sites,
+		  struct error *err);
+/* From here on every call counts. */
+int tracer_open_gate(struct tracer *t, int slot);
+/* Close the gate and remove the probes; what was counted stays readable until tracer_forget(). */
+void tracer_detach(struct tracer *t, int slot);
+/* The slot, its sites and its references become free again. Only after tracer_detach(). */
+void tracer_forget(struct tracer *t, int slot);
+/* Has the target called exec since the gate was opened? */
+bool tracer_execed(struct tracer *t, int slot);
+size_t tracer_probes(const struct tracer *t, int slot);
+/* Tell the walker where the target's file-backed code is. Call again when libraries were loaded. */
+int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps);
+
+/* One site as counted, summed over CPUs. */
+struct snapshot_site {
+	uint32_t index; /* of the site, below snapshot.nr_index */
+	uint16_t slot;
+	enum jni_func_id func;
+	bool has_stack;
+	const struct stack *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */
+	uint64_t acquired, released, unpaired;
+	uint64_t live;	     /* references in the pairing store */
+	uint32_t oldest_tick; /* of those; valid when live > 0 */
+};
+struct snapshot {
+	struct {
+		struct snapshot_site *v;
+		size_t n, cap;
+	} sites;
+	uint32_t nr_index;
+	uint64_t monotonic_ns;
+	uint32_t now_tick;
+	double tick_s; /* seconds of one tick */
+	uint64_t refs_live, refs_overflowed;
+};
+/* Read sites and references of all targets. s is reused from call to call; start with zeros. */
+int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err);
+void snapshot_free(struct snapshot *s);
+
+/* Counts of one target. */
+struct target_counts {
+	struct func_counts funcs[NR_FUNCS];
+	bool probed[NR_FUNCS];
+	uint64_t drops[NR_DROPS];
+};
+int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct error *err);
+
+/* With -vv: size and verified instructions of every program, on stderr. */
+void tracer_print_programs(const struct tracer *t);
+
+#endif

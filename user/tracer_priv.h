@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What attach.c and snapshot.c share. */
+#ifndef JNITRACE_TRACER_PRIV_H
+#define JNITRACE_TRACER_PRIV_H
+
+#include <bpf/libbpf.h>
+
+/* clang-format off: the generated skeleton uses the types of shared.h */
+#include "tracer.h"
+#include "jnitrace.skel.h"
+/* clang-format on */
+
+struct slot {
+	bool used, attached;
+	struct bpf_link **links;
+	size_t nr_links;
+	uint32_t *rules; /* rule numbers of this target, one for each of its sites */
+	size_t nr_sites;
+	bool probed[NR_FUNCS];
+	uint64_t sites_missing;
+};
+
+struct tracer {
+	struct jnitrace_bpf *skel;
+	struct features features;
+	bool use_multi;
+	uint32_t nr_buckets, max_sites;
+	struct bucket *buckets; /* the pairing store, mapped */
+	size_t buckets_bytes;
+	struct slot slots[JT_MAX_TARGETS];
+	bool rule_used[JT_MAX_RULES];
+
+	struct stack **stacks; /* by site number; read once */
+	struct hello started;
+};
+
+int tracer_hello(struct tracer *t, struct hello *out);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Small things everyone needs: errors that reach the user, growing arrays, clocks, hashes, foreign text. */
+#ifndef JNITRACE_UTIL_H
+#define JNITRACE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define ARRAY_LEN(a)         (sizeof(a) / sizeof((a)[0]))
+#define JT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* Exit codes, a contract with scripts (see docs/json.md). */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_PERMISSION = 3,
+	EXIT_NO_TARGET = 4,
+	EXIT_LOSSES = 5,
+	EXIT_ASSERT = 6,
+};
+
+/*
+ * What the user is told, once, at the boundary: `jnitrace: WHAT: WHY (ADVICE)`.
+ * Functions return 0 or -errno and fill this where they know more than errno
+ * says; the first to fill it wins.
+ */
+struct error {
+	enum exit_code exit_code;
+	char what[192], why[256], advice[192];
+};
+/* Fill e (unless filled) and return rc. advice may be NULL. e may be NULL. */
+int error_set(struct error *e, int rc, enum exit_code code, const char *what, const char *advice,
+	      const char *why_fmt, ...) JT_PRINTF(6, 7);
+/* Print e as one line on stderr; control characters are replaced. Returns the exit code. */
+int error_print(const struct error *e);
+/* A warning on stderr, one line, prefixed `jnitrace: `. */
+void warn(const char *fmt, ...) JT_PRINTF(1, 2);
+
+/*
+ * A growing array: struct { T *v; size_t n, cap; }. Evaluates to a pointer to a
+ * new zeroed element, or NULL when memory is exhausted.
+ */
+void *vec_grow(void **v, size_t *n, size_t *cap, size_t elem_bytes);
+#define VEC_ADD(vec)                                                                                         \
+	((__typeof__((vec)->v))vec_grow((void **)&(vec)->v, &(vec)->n, &(vec)->cap, sizeof(*(vec)->v)))
+
+/* A growing text buffer; p, when not NULL, is terminated. On exhausted memory it stops growing and `failed`
+ * is set. */
+struct buf {
+	char *p;
+	size_t n, cap;
+	bool failed;
+};
+void buf_add(struct buf *b, const char *s, size_t n);
+void buf_printf(struct buf *b, const char *fmt, ...) JT_PRINTF(2, 3);
+void buf_free(struct buf *b);
+
+uint64_t clock_ns(int clock_id);
+/* 64-bit FNV-1a, for identities that must be equal on every host. */
+#define FNV64_INIT 0xcbf29ce484222325ULL
+uint64_t fnv64(uint64_t h, const void *p, size_t n);
+/* Finalizer of splitmix64: spreads a key over 64 bits. */
+uint64_t mix64(uint64_t x);
+/*
+ * Copy foreign text into dst (cap bytes, always terminated), making it safe for
+ * a terminal: C0, DEL and C1 control characters and bytes that are not valid
+ * UTF-8 become '?'. Returns dst.
+ */
+char *text_clean(char *dst, size_t cap, const char *src, size_t src_len);
+void hex_encode(char *dst, const uint8_t *src, size_t n); /* dst: 2 * n + 1 bytes */
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* jnitrace probes: the sites that would be probed, how each was found and what it costs. */
+#include <string.h>
+
+#include "cells.h"
+#include "json_out.h"
+#include "views.h"
+
+#define MAX_WIDTH 1000
+#define INDENT    2
+
+static const char *or_unknown(const char *s)
+{
+	return s && *s ? s : "?";
+}
+
+static const char *site_function(const struct probe_site *s)
+{
+	return s->func < NR_FUNCS ? jni_func_names[s->func] : "?";
+}
+
+static const char *site_strategy(const struct probe_site *s)
+{
+	return s->strategy < NR_STRATEGIES ? site_strategy_names[s->strategy] : "?";
+}
+
+/* The columns. */
+
+static void put_function(struct buf *out, const struct probe_site *s)
+{
+	buf_printf(out, "%s", site_function(s));
+}
+
+static void put_operation(struct buf *out, const struct probe_site *s)
+{
+	buf_printf(out, "%s", probe_site_operation(s));
+}
+
+static void put_offset(struct buf *out, const struct probe_site *s)
+{
+	buf_printf(out, "0x%llx", (unsigned long long)s->offset);
+}
+
+static void put_strategy(struct buf *out, const struct probe_site *s)
+{
+	buf_printf(out, "%s", site_strategy(s));
+}
+
+static void put_instruction(struct buf *out, const struct probe_site *s)
+{
+	buf_printf(out, "%s", or_unknown(s->insn.name));
+}
+
+static void put_cost(struct buf *out, const struct probe_site *s)
+{
+	buf_printf(out, "%s", probe_site_cost(s));
+}
+
+static const struct {
+	const char *header;
+	enum cells_align align;
+	void (*format)(struct buf *out, const struct probe_site *s);
+} probe_columns[] = {
+    {"FUNCTION", CELLS_LEFT, put_function}, {"OPERATION", CELLS_LEFT, put_operation},
+    {"OFFSET", CELLS_RIGHT, put_offset},    {"STRATEGY", CELLS_LEFT, put_strategy},
+    {"INSN", CELLS_LEFT, put_instruction},  {"COST", CELLS_LEFT, put_cost},
+};
+
+/* s NULL: the headers. */
+static void make_cell(struct buf *cell, size_t column, const struct probe_site *s)
+{
+	cell->n = 0;
+	if (s)
+		probe_columns[column].format(cell, s);
+	else
+		buf_printf(cell, "%s", probe_columns[column].header);
+}
+
+static void put_row(struct buf *out, const int *widths, const struct probe_site *s, bool bold)
+{
+	struct buf cell = {0};
+
+	buf_printf(out, "%s", bold ? "\033[1m" : "");
+	for (size_t i = 0; i < ARRAY_LEN(probe_columns); i++) {
+		bool last = i + 1 == ARRAY_LEN(probe_columns);
+
+		make_cell(&cell, i, s);
+		if (!cell.failed)
+			cells_put(out, cell.p, cell.n, widths[i], probe_columns[i].align, !last);
+		if (!last)
+			buf_add(out, " ", 1);
+	}
+	buf_printf(out, "%s\n", bold ? "\033[0m" : "");
+	out->failed |= cell.failed;
+	buf_free(&cell);
+}
+
+static void put_table(struct buf *out, const struct probe_sites *sites, bool color)
+{
+	int widths[ARRAY_LEN(probe_columns)];
+	struct buf cell = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(probe_columns); i++) {
+		make_cell(&cell, i, NULL);
+		widths[i] = cell.failed ? 0 : cells_width(cell.p, cell.n);
+		for (size_t row = 0; row < sites->n; row++) {
+			int w;
+
+			make_cell(&cell, i, &sites->v[row]);
+			w = cell.failed ? 0 : cells_width(cell.p, cell.n);
+			widths[i] = w > widths[i] ? w : widths[i];
+		}
+	}
+	buf_free(&cell);
+	put_row(out, widths, NULL, color);
+	for (size_t row = 0; row < sites->n; row++)
+		put_row(out, widths, &sites->v[row], false);
+}
+
+void view_probes_table(struct buf *out, const struct probes_info *p, const struct view_opts *o)
+{
+	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
+	const struct report_target *t = p->target;
+	struct flow f = {.out = out, .width = width, .indent = INDENT};
+	struct buf title = {0};
+
+	buf_printf(&title, "jnitrace probes - PID %d %s \xc2\xb7 %s %s \xc2\xb7 build-id %s", t->pid,
+		   or_unknown(t->comm), or_unknown(t->vm), or_unknown(t->vm_version),
+		   or_unknown(t->build_id));
+	if (!title.failed)
+		flow_words(&f, title.p, title.n);
+	flow_end(&f);
+	out->failed |= title.failed;
+	buf_free(&title);
+	/* A path is shown whole, whatever its length: it is for copying. */
+	cells_puts(out, or_unknown(p->library_file), MAX_WIDTH);
+	buf_add(out, "\n", 1);
+	put_table(out, p->sites, o->color);
+	if (p->sites->missing > 0)
+		buf_printf(out, "no probe site for %llu more function%s\n",
+			   (unsigned long long)p->sites->missing, p->sites->missing == 1 ? "" : "s");
+	buf_add(out, "\n", 1);
+}
+
+static void put_record(struct buf *out, const struct probes_info *p, const struct probe_site *s)
+{
+	struct json_out j = {.record = json_object()};
+
+	json_put(&j, j.record, "schema", json_string(JSON_SCHEMA));
+	json_put(&j, j.record, "target", json_target(&j, p->target));
+	json_put(&j, j.record, "function", json_text(site_function(s)));
+	json_put(&j, j.record, "operation", json_text(probe_site_operation(s)));
+	json_put(&j, j.record, "file", json_text(p->library_file));
+	json_put(&j, j.record, "offset", json_hex(s->offset));
+	json_put(&j, j.record, "strategy", json_text(site_strategy(s)));
+	json_put(&j, j.record, "instruction", json_text(s->insn.name));
+	json_put(&j, j.record, "cost", json_text(probe_site_cost(s)));
+	json_put(&j, j.record, "functions_missing", json_count(p->sites->missing));
+	json_line(&j, out);
+}
+
+void view_probes_json(struct buf *out, const struct probes_info *p)
+{
+	for (size_t i = 0; i < p->sites->n; i++)
+		put_record(out, p, &p->sites->v[i]);
+}

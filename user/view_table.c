@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Reports as tables for people: a header, a line per family, the drops, then the rows. */
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "cells.h"
+#include "columns.h"
+#include "views.h"
+
+#define MAX_COLUMNS 32
+#define MAX_WIDTH   1000
+#define INDENT      2
+#define BOLD        "\033[1m"
+#define WARNING     "\033[1;31m"
+#define PLAIN       "\033[0m"
+#define DOT         " \xc2\xb7 "
+#define ELLIPSIS    "\xe2\x80\xa6"
+
+static void style(struct buf *out, const struct view_opts *o, const char *code)
+{
+	if (o->color)
+		buf_printf(out, "%s", code);
+}
+
+/* One piece of a flow, made by printf. */
+#define FLOW_ADD(flow, separator, ...)                                                                       \
+	do {                                                                                                 \
+		struct buf piece_ = {0};                                                                     \
+		buf_printf(&piece_, __VA_ARGS__);                                                            \
+		flow_add_buf(flow, separator, &piece_);                                                      \
+	} while (0)
+
+static void flow_add_buf(struct flow *f, const char *separator, struct buf *piece)
+{
+	if (piece->n > 0)
+		flow_add(f, separator, piece->p, piece->n);
+	f->out->failed |= piece->failed;
+	buf_free(piece);
+}
+
+/* Header. */
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* What is measured per target adds up; one unknown makes the sum unknown. */
+static double sum_known(double a, double b)
+{
+	return a < 0 || b < 0 ? -1 : a + b;
+}
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+static void pool_one(struct report *sum_of, const struct report *r)
+{
+	sum_of->elapsed_s = larger(sum_of->elapsed_s, r->elapsed_s);
+	sum_of->final = sum_of->final && r->final;
+	sum_of->nr_probes += r->nr_probes;
+	sum_of->events = sum(sum_of->events, r->events);
+	sum_of->events_per_s += r->events_per_s;
+	sum_of->target_cpu_pct = sum_known(sum_of->target_cpu_pct, r->target_cpu_pct);
+	/* These are of the whole run, the same in every report. */
+	sum_of->self_cpu_pct = larger(sum_of->self_cpu_pct, r->self_cpu_pct);
+	if (r->map_bytes > sum_of->map_bytes)
+		sum_of->map_bytes = r->map_bytes;
+	for (size_t i = 0; i < NR_DROPS; i++)
+		sum_of->drops[i] = sum(sum_of->drops[i], r->drops[i]);
+	for (size_t i = 0; i < NR_FAMILIES; i++) {
+		struct report_family *to = &sum_of->families[i];
+		const struct report_family *from = &r->families[i];
+
+		if (!from->traced)
+			continue;
+		if (!to->traced) {
+			*to = *from;
+			continue;
+		}
+		to->acquired = sum(to->acquired, from->acquired);
+		to->released = sum(to->released, from->released);
+		to->outstanding = sum(to->outstanding, from->outstanding);
+		to->released_untracked = sum(to->released_untracked, from->released_untracked);
+		if (to->vm_total < 0 || from->vm_total < 0 ||
+		    __builtin_add_overflow(to->vm_total, from->vm_total, &to->vm_total))
+			to->vm_total = -1;
+	}
+}
+
+static void add_title(struct flow *f, const struct report *r, size_t n)
+{
+	const struct report_target *t = &r->target;
+
+	if (n != 1) {
+		FLOW_ADD(f, "", "jnitrace - %zu targets", n);
+		return;
+	}
+	FLOW_ADD(f, "", "jnitrace - PID %d %s", t->pid, t->comm ? t->comm : "?");
+	FLOW_ADD(f, DOT, "%s %s", t->vm ? t->vm : "VM",
+		 t->vm_version && *t->vm_version ? t->vm_version : "?");
+}
+
+static void add_elapsed(struct flow *f, const struct report *r)
+{
+	struct buf age = {0};
+
+	if (r->elapsed_s < 100)
+		buf_printf(&age, "%.1f s", isfinite(r->elapsed_s) ? r->elapsed_s : 0);
+	else
+		fmt_age(&age, r->elapsed_s);
+	flow_add_buf(f, DOT, &age);
+	if (r->final)
+		FLOW_ADD(f, DOT, "final%s%s%s", r->end_reason ? " (" : "", r->end_reason ? r->end_reason : "",
+			 r->end_reason ? ")" : "");
+}
+
+static void add_percent(struct buf *b, const char *who, double pct)
+{
+	buf_printf(b, pct >= 0 ? "%s %.1f%%" : "%s ?", who, pct);
+}
+
+static void add_overhead(struct flow *f, const struct report *r)
+{
+	struct buf b = {0};
+
+	add_percent(&b, "overhead: target", r->target_cpu_pct);
+	add_percent(&b, ", jnitrace", r->self_cpu_pct);
+	buf_printf(&b, " of a CPU");
+	flow_add_buf(f, DOT, &b);
+}
+
+static void add_numbers(struct flow *f, const struct report *r)
+{
+	struct buf events = {0}, drops = {0}, maps = {0};
+	uint64_t dropped = 0;
+	double per_s = r->events_per_s;
+
+	for (size_t i = 0; i < NR_DROPS; i++)
+		dropped = sum(dropped, r->drops[i]);
+	fmt_count(&events, per_s > 0 ? (uint64_t)(per_s < 1e18 ? per_s + 0.5 : 1e18) : 0);
+	buf_printf(&events, " events/s");
+	flow_add_buf(f, DOT, &events);
+	buf_printf(&drops, "drops ");
+	fmt_count(&drops, dropped);
+	flow_add_buf(f, DOT, &drops);
+	add_overhead(f, r);
+	FLOW_ADD(f, DOT, "%zu probe%s", r->nr_probes, r->nr_probes == 1 ? "" : "s");
+	buf_printf(&maps, "maps ");
+	fmt_bytes(&maps, r->map_bytes);
+	flow_add_buf(f, DOT, &maps);
+}
+
+/* "global: +1,009 -997 = 12 outstanding (released untracked 3, VM total 21)" */
+static void put_family(struct buf *out, enum jni_family id, const struct report_family *family, int width)
+{
+	struct flow f = {.out = out, .width = width, .indent = INDENT};
+	struct buf b = {0};
+
+	buf_printf(&b, "%s: +", jni_family_names[id]);
+	fmt_count(&b, family->acquired);
+	buf_printf(&b, " -");
+	fmt_count(&b, family->released);
+	buf_printf(&b, " = ");
+	fmt_count(&b, family->outstanding);
+	buf_printf(&b, " outstanding");
+	flow_add_buf(&f, " ", &b);
+	buf_printf(&b, "(released untracked ");
+	fmt_count(&b, family->released_untracked);
+	buf_printf(&b, ", VM total ");
+	if (family->vm_total >= 0)
+		fmt_count(&b, (uint64_t)family->vm_total);
+	else
+		buf_printf(&b, "?");
+	buf_printf(&b, ")");
+	flow_add_buf(&f, " ", &b);
+	flow_end(&f);
+}
+
+/* "drop refs_full 12: MEANING (ADVICE)" */
+static void put_drop(struct buf *out, const struct drop_row *drop, uint64_t n, const struct view_opts *o,
+		     int width)
+{
+	struct flow f = {.out = out, .width = width, .indent = INDENT};
+	struct buf text = {0};
+
+	buf_printf(&text, "drop %s ", drop->name);
+	fmt_count(&text, n);
+	buf_printf(&text, ": %s (%s)", drop->meaning, drop->advice);
+	style(out, o, WARNING);
+	if (!text.failed)
+		flow_words(&f, text.p, text.n);
+	style(out, o, PLAIN);
+	flow_end(&f);
+	out->failed |= text.failed;
+	buf_free(&text);
+}
+
+static void put_header(struct buf *out, const struct report *r, size_t n, const struct view_opts *o,
+		       int width)
+{
+	struct flow f = {.out = out, .width = width, .indent = INDENT};
+
+	style(out, o, BOLD);
+	add_title(&f, r, n);
+	style(out, o, PLAIN);
+	add_elapsed(&f, r);
+	add_numbers(&f, r);
+	flow_end(&f);
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		if (r->families[i].traced)
+			put_family(out, i, &r->families[i], width);
+	for (size_t i = 0; i < NR_DROPS; i++)
+		if (r->drops[i] > 0)
+			put_drop(out, &drop_rows[i], r->drops[i], o, width);
+}
+
+/* The table. */
+
+struct layout {
+	const struct column *column[MAX_COLUMNS];
+	int width[MAX_COLUMNS]; /* cells; of the last column: what is left */
+	size_t n;
+};
+
+static int content_width(const struct column *c, const struct rows *rows, size_t shown)
+{
+	int width = cells_width(c->header, strlen(c->header));
+	struct buf cell = {0};
+
+	for (size_t i = 0; i < shown; i++) {
+		int w;
+
+		cell.n = 0;
+		c->format(&cell, &rows->v[i], INT_MAX);
+		w = cell.failed || !cell.p ? 0 : cells_width(cell.p, cell.n);
+		width = w > width ? w : width;
+	}
+	buf_free(&cell);
+	return width;
+}
+
+/* Cells left for the last column; negative when the others alone are too wide. */
+static int room_left(const struct layout *l, int width)
+{
+	for (size_t i = 0; i + 1 < l->n; i++)
+		width -= l->width[i] + 1;
+	return width;
+}
+
+/*
+ * All columns of this grouping, without those whose wish for room the screen cannot meet, the most
+ * demanding first. The column sorted by always stays.
+ */
+static void layout_make(struct layout *l, const struct rows *rows, size_t shown, const struct view_opts *o,
+			int width)
+{
+	const struct column *sorted_by = column_find(o->sort);
+
+	l->n = 0;
+	for (size_t i = 0; i < nr_columns && l->n < MAX_COLUMNS; i++) {
+		if (!(columns[i].groups & 1U << o->group_by))
+			continue;
+		l->column[l->n] = &columns[i];
+		l->width[l->n++] = content_width(&columns[i], rows, shown);
+	}
+	for (;;) {
+		size_t worst = l->n;
+		int left = room_left(l, width);
+
+		for (size_t i = 0; i + 1 < l->n; i++)
+			if (l->column[i]->room > left && l->column[i] != sorted_by &&
+			    (worst == l->n || l->column[i]->room > l->column[worst]->room))
+				worst = i;
+		if (worst == l->n)
+			break;
+		l->n--;
+		memmove(&l->column[worst], &l->column[worst + 1], (l->n - worst) * sizeof(l->column[0]));
+		memmove(&l->width[worst], &l->width[worst + 1], (l->n - worst) * sizeof(l->width[0]));
+	}
+	if (l->n > 0)
+		l->width[l->n - 1] = room_left(l, width) > 1 ? room_left(l, width) : 1;
+}
+
+/* r NULL: the headers. Numbers are never cut: a column is as wide as its widest number. */
+static void put_row(struct buf *out, const struct layout *l, const struct row *r, const struct view_opts *o)
+{
+	struct buf cell = {0};
+
+	style(out, o, r ? "" : BOLD);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct column *c = l->column[i];
+		bool last = i + 1 == l->n;
+
+		cell.n = 0;
+		if (r)
+			c->format(&cell, r, l->width[i]);
+		else
+			buf_printf(&cell, "%s", c->header);
+		if (cell.p)
+			cells_put(out, cell.p, cell.n, l->width[i], c->align, !last);
+		if (!last)
+			buf_add(out, " ", 1);
+	}
+	style(out, o, r ? "" : PLAIN);
+	buf_add(out, "\n", 1);
+	out->failed |= cell.failed;
+	buf_free(&cell);
+}
+
+static void put_indented(struct buf *out, struct buf *line, int width)
+{
+	buf_printf(out, "%*s", 2 * INDENT, "");
+	if (line->p)
+		cells_puts(out, line->p, width - 2 * INDENT);
+	buf_add(out, "\n", 1);
+	out->failed |= line->failed;
+	buf_free(line);
+}
+
+/* "symbol file:line (module+0x11e3)"; what is known of it. */
+static void put_frame(struct buf *out, const struct frame *f, int width)
+{
+	struct buf line = {0}, where = {0};
+
+	frame_location(&where, f);
+	if (f->inlined)
+		buf_printf(&where, "%s(inlined)", where.n > 0 ? " " : "");
+	if (f->symbol && f->module)
+		buf_printf(&where, "%s(%s+0x%llx)", where.n > 0 ? " " : "", f->module,
+			   (unsigned long long)f->offset);
+	frame_name(&line, f);
+	if (where.n > 0 && line.p) {
+		struct buf name = line;
+		int name_width = width - 2 * INDENT - 1 - cells_width(where.p, where.n);
+
+		line = (struct buf){0};
+		cells_put(&line, name.p, name.n, name_width > width / 3 ? name_width : width / 3, CELLS_LEFT,
+			  false);
+		buf_printf(&line, " %s", where.p);
+		buf_free(&name);
+	}
+	line.failed |= where.failed;
+	buf_free(&where);
+	put_indented(out, &line, width);
+}
+
+static void put_stack(struct buf *out, const struct report_site *s, const struct view_opts *o, int width)
+{
+	size_t most = o->stack_frames > 0 && o->stacks != STACKS_NONE ? (size_t)o->stack_frames : 0;
+	struct buf line = {0};
+
+	if (most == 0)
+		return;
+	for (size_t i = 0; i < s->frames.n && i < most; i++)
+		put_frame(out, &s->frames.v[i], width);
+	if (s->frames.n > most)
+		buf_printf(&line, ELLIPSIS " %zu more", s->frames.n - most);
+	else if (s->truncated)
+		buf_printf(&line, "[ends here: %s]", s->truncated);
+	else
+		return;
+	put_indented(out, &line, width);
+}
+
+/* What is not shown is said, never silently left out. */
+static void put_rest(struct buf *out, const struct rows *rows, size_t shown, int width)
+{
+	struct flow f = {.out = out, .width = width};
+	struct buf b = {0};
+	uint64_t outstanding = 0;
+
+	for (size_t i = shown; i < rows->n; i++)
+		outstanding = sum(outstanding, rows->v[i].outstanding);
+	buf_printf(&b, ELLIPSIS " ");
+	fmt_count(&b, rows->n - shown);
+	buf_printf(&b, " more row%s with ", rows->n - shown == 1 ? "" : "s");
+	fmt_count(&b, outstanding);
+	buf_printf(&b, " outstanding (--rows)");
+	flow_add_buf(&f, "", &b);
+	flow_end(&f);
+}
+
+static int count_lines(const struct buf *b, size_t from)
+{
+	int lines = 0;
+
+	for (size_t i = from; i < b->n; i++)
+		lines += b->p[i] == '\n';
+	return lines;
+}
+
+/* As many rows with their stacks as fit into this many lines (0: no limit), but at least one; how many. */
+static size_t put_fitting(struct buf *out, const struct layout *l, const struct rows *rows, size_t most,
+			  int lines, const struct view_opts *o, int width)
+{
+	size_t start = out->n;
+
+	for (size_t i = 0; i < most; i++) {
+		size_t before = out->n;
+
+		put_row(out, l, &rows->v[i], o);
+		if (rows->v[i].site)
+			put_stack(out, rows->v[i].site, o, width);
+		if (lines > 0 && i > 0 && !out->failed && count_lines(out, start) > lines) {
+			out->n = before;
+			out->p[before] = '\0';
+			return i;
+		}
+	}
+	return most;
+}
+
+static void put_rows(struct buf *out, const struct rows *rows, int lines, const struct view_opts *o,
+		     int width)
+{
+	size_t shown = o->rows > 0 && (size_t)o->rows < rows->n ? (size_t)o->rows : rows->n;
+	struct layout l;
+
+	if (rows->n == 0) {
+		buf_printf(out, "nothing acquired since attach\n");
+		return;
+	}
+	layout_make(&l, rows, shown, o, width);
+	put_row(out, &l, NULL, o);
+	shown = put_fitting(out, &l, rows, shown, lines, o, width);
+	if (shown < rows->n)
+		put_rest(out, rows, shown, width);
+}
+
+/* lines: the section may take, 0: any number. */
+static void put_section(struct buf *out, const struct report *const *reports, size_t n, int lines,
+			const struct view_opts *o)
+{
+	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
+	const struct column *by = column_find(o->sort);
+	struct report pooled = *reports[0]; /* its sites are not used */
+	struct rows rows = {0};
+	size_t start = out->n;
+
+	for (size_t i = 1; i < n; i++)
+		pool_one(&pooled, reports[i]);
+	put_header(out, &pooled, n, o, width);
+	if (lines > 0) {
+		/* The table's header, the line on what is left out, the empty one. */
+		lines -= count_lines(out, start) + 3;
+		lines = lines > 1 ? lines : 1;
+	}
+	if (rows_make(reports, n, o->group_by, &rows) == 0) {
+		rows_sort(&rows, by ? by : column_find(NULL));
+		put_rows(out, &rows, lines, o, width);
+	} else {
+		out->failed = true;
+	}
+	rows_free(&rows);
+	buf_add(out, "\n", 1);
+}
+
+void view_table(struct buf *out, const struct report *const *reports, size_t n, const struct view_opts *o)
+{
+	size_t start = out->n;
+
+	if (n == 0)
+		return;
+	if (o->group_by != GROUP_SITE) {
+		put_section(out, reports, n, o->height, o);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		int left = o->height - count_lines(out, start);
+		int share = left / (int)(n - i);
+
+		put_section(out, &reports[i], 1, o->height > 0 ? (share > 1 ? share : 1) : 0, o);
+	}
+}
