@@ -3,6 +3,7 @@
 # make                 the tool: build/jnitrace
 # make demo            install what is missing, build, and trace a program that leaks
 # make test            install what is missing, build, and run every test
+# make bench           what tracing costs, as ratios measured in one run
 # make check           style: formatting, include direction, lengths
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
@@ -40,7 +41,7 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-r
 # -iquote, not -I: <elf.h> is the system's, "elf.h" is ours.
 includes := -iquote $(O) -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
-libs := -lbpf -ldw -lelf -ljansson -llzma -liberty -lz -lm
+libs := -lbpf -ldw -lelf -lyajl -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
@@ -96,7 +97,7 @@ $(O)/tests/%.o: tests/%.c | $(skeletons) $(O)/.tools
 define test_program
 $(O)/$(1)/test_%: $(O)/$(1)/test_%.o $(call test_helper,$(1)) $(library)
 	$$(call say,LINK,$$@)
-	$$(Q)$$(CC) $$(sanitize) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(libs)
+	$$(Q)$$(CC) $$(sanitize) $$(LDFLAGS) -o $$@ $$^ -lcmocka -ljansson $$(libs)
 endef
 $(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
 
@@ -118,6 +119,31 @@ $(O)/fixtures/%.so:
 	$(call say,CC,$<)
 	$(Q)$(CC) -O2 -g $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
 
+bench:
+	$(Q)scripts/setup demo
+	$(Q)$(MAKE) all $(O)/bench/Bench.class $(O)/bench/libbench.so $(O)/bench/floor $(O)/bench/floor.bpf.o
+	$(Q)/usr/bin/python3 tests/bench/run.py $(O)
+
+$(O)/bench/Bench.class: tests/bench/Bench.java
+	@mkdir -p $(@D)
+	$(call say,JAVAC,$<)
+	$(Q)$(jdk)/bin/javac --release 8 -Xlint:all,-options -d $(@D) $<
+
+$(O)/bench/libbench.so: tests/bench/bench.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -O2 -g $(warnings) -fPIC -shared -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
+
+$(O)/bench/floor: tests/bench/floor.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(warnings) -o $@ $< -lbpf
+
+$(O)/bench/floor.bpf.o: tests/bench/floor.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux -c -o $@ $<
+
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
 
@@ -138,11 +164,12 @@ format:
 
 install: all
 	install -D -m 755 $(tool) $(DESTDIR)$(PREFIX)/bin/jnitrace
+	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
 
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang
 
-.PHONY: all asan demo test check format install clean unit-programs fixtures demo-fixture
+.PHONY: all asan bench demo test check format install clean unit-programs fixtures demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

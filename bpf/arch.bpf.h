@@ -3,16 +3,18 @@
 #ifndef JNITRACE_ARCH_BPF_H
 #define JNITRACE_ARCH_BPF_H
 
+#include "shared.h"
+
 /*
  * One register at a constant offset of the context. In assembly, because the
  * verifier allows nothing else, and the compiler would merge the branches below
  * into one load at a computed offset.
  */
-#define REG(dwarf_reg, field)                                                                                   \
-	case dwarf_reg:                                                                                          \
-		asm volatile("%0 = *(u64 *)(%1 + %2)"                                                            \
-			     : "=r"(v)                                                                           \
-			     : "r"(ctx), "i"(__builtin_offsetof(struct pt_regs, field)));                        \
+#define REG(dwarf_reg, field)                                                                                \
+	case dwarf_reg:                                                                                      \
+		asm volatile("%0 = *(u64 *)(%1 + %2)"                                                        \
+			     : "=r"(v)                                                                       \
+			     : "r"(ctx), "i"(__builtin_offsetof(struct pt_regs, field)));                    \
 		break
 
 static __always_inline u64 reg_read(const struct pt_regs *ctx, u32 dwarf_reg)

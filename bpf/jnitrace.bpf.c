@@ -5,15 +5,16 @@
  * handle and its caller are.
  */
 #include "vmlinux.h"
-#include <bpf/bpf_helpers.h>
+
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "shared.h"
-#include "maps.bpf.h"
 #include "arch.bpf.h"
-#include "stack.bpf.h"
+#include "maps.bpf.h"
 #include "pairs.bpf.h"
+#include "shared.h"
+#include "stack.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -23,6 +24,7 @@ static __always_inline u32 current_tgid(void)
 	struct task_struct *task;
 	struct pid *pid;
 	u32 level = pid_ns_level, nr = 0;
+	u64 at;
 
 	if (!level)
 		return bpf_get_current_pid_tgid() >> 32;
@@ -30,7 +32,10 @@ static __always_inline u32 current_tgid(void)
 	pid = BPF_CORE_READ(task, group_leader, thread_pid);
 	if (BPF_CORE_READ(pid, level) < level)
 		return 0; /* lives outside */
-	bpf_core_read(&nr, sizeof(nr), &pid->numbers[level].nr);
+	/* pid->numbers[level].nr, with the kernel's size of an element, not that of our few fields. */
+	at = (u64)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
+	     bpf_core_field_offset(struct upid, nr);
+	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)at);
 	return nr;
 }
 
@@ -74,7 +79,8 @@ static __always_inline u32 site_number(u32 limit)
 }
 
 /* A site is new: give it a number and keep its stack. 0: no room. */
-static __always_inline u32 site_new(struct pt_regs *ctx, const struct rule *r, u64 stack_id, u64 key, bool has_stack)
+static __always_inline u32 site_new(struct pt_regs *ctx, const struct rule *r, u64 stack_id, u64 key,
+				    bool has_stack)
 {
 	u32 zero = 0, id, *winner;
 	struct stack *st;
@@ -230,7 +236,8 @@ int jt_release(struct pt_regs *ctx)
 	return 0;
 }
 
-/* exec keeps the pid and replaces the program: what was learned of the old one must not be used on the new. */
+/* exec keeps the pid and replaces the program: what was learned of the old one must not be used on the new.
+ */
 SEC("raw_tp/sched_process_exec")
 int jt_exec(void *ctx __attribute__((unused)))
 {

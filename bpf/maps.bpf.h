@@ -3,31 +3,33 @@
 #ifndef JNITRACE_MAPS_BPF_H
 #define JNITRACE_MAPS_BPF_H
 
+#include "shared.h"
+
 /* Set before loading. */
-const volatile u32 bucket_mask;	  /* buckets - 1, a power of two less one */
-const volatile u32 max_stacks;	  /* sites with a stack */
-const volatile u32 max_sites;	  /* those, and one without a stack for each function of each target */
+const volatile u32 bucket_mask; /* buckets - 1, a power of two less one */
+const volatile u32 max_stacks;  /* sites with a stack */
+const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
 const volatile u32 max_depth = JT_MAX_FRAMES;
 
-u32 pid_ns_level;   /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
-u32 next_site = 1;  /* sites in use; site 0 means none */
+u32 pid_ns_level;  /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
+u32 next_site = 1; /* sites in use; site 0 means none */
 /* References outside their first bucket: while 0 there is no need to look there. */
 u64 second_refs, overflow_refs;
 
-#define MAP_ARRAY(name, map_type, entries, value_type)                                                          \
-	struct {                                                                                                 \
-		__uint(type, map_type);                                                                          \
-		__uint(max_entries, entries);                                                                    \
-		__type(key, u32);                                                                                \
-		__type(value, value_type);                                                                       \
+#define MAP_ARRAY(name, map_type, entries, value_type)                                                       \
+	struct {                                                                                             \
+		__uint(type, map_type);                                                                      \
+		__uint(max_entries, entries);                                                                \
+		__type(key, u32);                                                                            \
+		__type(value, value_type);                                                                   \
 	} name SEC(".maps")
-#define MAP_HASH(name, entries, key_type, value_type)                                                           \
-	struct {                                                                                                 \
-		__uint(type, BPF_MAP_TYPE_HASH);                                                                 \
-		__uint(map_flags, BPF_F_NO_PREALLOC); /* memory as it is used */                                 \
-		__uint(max_entries, entries);                                                                    \
-		__type(key, key_type);                                                                           \
-		__type(value, value_type);                                                                       \
+#define MAP_HASH(name, entries, key_type, value_type)                                                        \
+	struct {                                                                                             \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                             \
+		__uint(map_flags, BPF_F_NO_PREALLOC); /* memory as it is used */                             \
+		__uint(max_entries, entries);                                                                \
+		__type(key, key_type);                                                                       \
+		__type(value, value_type);                                                                   \
 	} name SEC(".maps")
 
 MAP_ARRAY(rules, BPF_MAP_TYPE_ARRAY, JT_MAX_RULES, struct rule);
@@ -37,16 +39,16 @@ MAP_ARRAY(func_counts, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_FUNCS, stru
 MAP_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_DROPS, u64);
 MAP_HASH(slots, JT_MAX_TARGETS, u32, u32); /* tgid -> slot, for exec */
 
-MAP_HASH(stacks, 1, u64, struct stack);			       /* (loader) stack id -> frames */
-MAP_ARRAY(empty_stack, BPF_MAP_TYPE_ARRAY, 1, struct stack);   /* what a new stack starts as */
-MAP_HASH(site_ids, 1, u64, u32);			       /* (loader) hash of slot, function, stack -> site */
-MAP_ARRAY(sites, BPF_MAP_TYPE_ARRAY, 1, struct site);	       /* (loader) */
+MAP_HASH(stacks, 1, u64, struct stack);                      /* (loader) stack id -> frames */
+MAP_ARRAY(empty_stack, BPF_MAP_TYPE_ARRAY, 1, struct stack); /* what a new stack starts as */
+MAP_HASH(site_ids, 1, u64, u32);                      /* (loader) hash of slot, function, stack -> site */
+MAP_ARRAY(sites, BPF_MAP_TYPE_ARRAY, 1, struct site); /* (loader) */
 MAP_ARRAY(site_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct site_counts); /* (loader) */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE); /* the loader reads all of it every interval */
-	__uint(max_entries, 1);		   /* (loader) */
+	__uint(max_entries, 1);            /* (loader) */
 	__type(key, u32);
 	__type(value, struct bucket);
 } buckets SEC(".maps");
@@ -54,7 +56,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_STACK);
 	__uint(max_entries, 1); /* (loader) */
 	__type(value, u32);
-} free_sites SEC(".maps"); /* of targets that are gone */
+} free_sites SEC(".maps");                       /* of targets that are gone */
 MAP_HASH(overflow, 1, u64, struct overflow_ref); /* (loader) tag -> what found no room in its two buckets */
 
 static __always_inline void drop(u32 slot, enum drop_id id)

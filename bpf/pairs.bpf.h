@@ -15,6 +15,8 @@
 #ifndef JNITRACE_PAIRS_BPF_H
 #define JNITRACE_PAIRS_BPF_H
 
+#include "maps.bpf.h"
+
 static __always_inline u64 tag_of(u32 slot, u64 handle)
 {
 	return handle | (u64)(slot + 1) << HANDLE_BITS;
@@ -118,7 +120,7 @@ static __always_inline u32 pair_take(u64 tag)
 /* 0, or -1 when there is no room. The counters grow before the entry is there: a release must look for it. */
 static __always_inline int pair_put(u64 tag, u32 site)
 {
-	struct overflow_ref o = { .site = site };
+	struct overflow_ref o = {.site = site};
 
 	if (!bucket_put(bucket_first(tag), tag, site))
 		return 0;

@@ -16,12 +16,12 @@ typedef int32_t s32;
 typedef int64_t s64;
 #endif
 
-#define JT_MAX_TARGETS	256  /* targets of one run; a target's slot is below it */
-#define JT_MAX_RULES	4096 /* probe sites of one run */
-#define JT_MAX_FRAMES	64   /* native frames kept of one stack */
-#define JT_MAX_RANGES	256  /* executable ranges of one target, merged */
-#define JT_BUCKET_WAYS	4
-#define JT_TICK_SHIFT	2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
+#define JT_MAX_TARGETS 256  /* targets of one run; a target's slot is below it */
+#define JT_MAX_RULES   4096 /* probe sites of one run */
+#define JT_MAX_FRAMES  64   /* native frames kept of one stack */
+#define JT_MAX_RANGES  256  /* executable ranges of one target, merged */
+#define JT_BUCKET_WAYS 4
+#define JT_TICK_SHIFT  2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
 
 enum jni_family {
 	FAMILY_GLOBAL,
@@ -67,7 +67,7 @@ enum stack_end {
 enum loc_kind { LOC_NONE, LOC_REG, LOC_MEM };
 struct loc {
 	u8 kind; /* enum loc_kind */
-	u8 reg;	 /* DWARF register number of the target's architecture */
+	u8 reg;  /* DWARF register number of the target's architecture */
 	u16 pad;
 	s32 offset_bytes; /* LOC_MEM only */
 };
@@ -102,7 +102,7 @@ struct code_ranges { /* sorted, disjoint */
 
 struct stack {
 	u32 n;
-	u32 end; /* enum stack_end */
+	u32 end;               /* enum stack_end */
 	u64 pc[JT_MAX_FRAMES]; /* return addresses, innermost first */
 };
 
@@ -152,7 +152,7 @@ struct func_counts {
  * The pairing store: live references, found by handle. One bucket is one cache
  * line. tag = handle | (slot + 1) << 48; 0 = free, TAG_BUSY = being filled.
  */
-#define TAG_BUSY 1ULL
+#define TAG_BUSY    1ULL
 #define HANDLE_BITS 48
 struct bucket {
 	u64 tag[JT_BUCKET_WAYS];

@@ -13,6 +13,9 @@
 #ifndef JNITRACE_STACK_BPF_H
 #define JNITRACE_STACK_BPF_H
 
+#include "arch.bpf.h"
+#include "maps.bpf.h"
+
 /* Frames lie above each other, closer than the largest stack a thread gets. */
 #define STACK_SPAN_BYTES (64ULL << 20)
 
@@ -46,7 +49,8 @@ struct walk {
 static __always_inline int walk_start(struct walk *w, const struct pt_regs *ctx, const struct rule *r)
 {
 	w->sp = reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes;
-	if (r->caller_pc.kind == LOC_MEM && r->caller_fp.kind == LOC_MEM && r->caller_pc.reg == r->caller_fp.reg &&
+	if (r->caller_pc.kind == LOC_MEM && r->caller_fp.kind == LOC_MEM &&
+	    r->caller_pc.reg == r->caller_fp.reg &&
 	    r->caller_pc.offset_bytes == r->caller_fp.offset_bytes + 8) {
 		u64 record[2], at = reg_read(ctx, r->caller_fp.reg) + (s64)r->caller_fp.offset_bytes;
 

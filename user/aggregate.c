@@ -14,7 +14,7 @@ struct entry {
 	bool no_stack;
 	uint64_t acquired, released, outstanding; /* of this snapshot */
 	uint32_t oldest_tick;
-	bool counted; /* in this snapshot */
+	bool counted;                             /* in this snapshot */
 	uint64_t last_acquired, last_outstanding; /* of the one before */
 };
 
@@ -118,7 +118,7 @@ static int64_t entry_of(struct aggregate *a, uint64_t id, bool *is_new)
 /* Name the frames of a site seen for the first time, and find or make its entry. */
 static int64_t resolve(struct aggregate *a, const struct aggregate_input *in, const struct snapshot_site *s)
 {
-	struct frames frames = { 0 };
+	struct frames frames = {0};
 	const char *truncated = "the stack could not be kept (see drops)";
 	bool is_new = false;
 	int64_t n;
@@ -175,6 +175,14 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 	return 0;
 }
 
+/* A tick is coarse: no reference that was counted is older than the counting. */
+static double age_s(const struct aggregate_input *in, uint32_t tick)
+{
+	double age = (uint32_t)(in->snapshot->now_tick - tick) * in->snapshot->tick_s - in->late_s;
+
+	return age < 0 ? 0 : age > in->elapsed_s ? in->elapsed_s : age;
+}
+
 static int list_sites(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	double interval_s = in->final ? in->elapsed_s : in->elapsed_s - a->last_elapsed_s;
@@ -189,18 +197,18 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		if (!s)
 			return -ENOMEM;
 		*s = (struct report_site){
-			.id = e->id,
-			.func = e->func,
-			.acquired = e->acquired,
-			.released = e->released,
-			.outstanding = e->outstanding,
-			.oldest_s = -1,
-			.frames = e->frames,
-			.truncated = e->truncated,
-			.no_stack = e->no_stack,
+		    .id = e->id,
+		    .func = e->func,
+		    .acquired = e->acquired,
+		    .released = e->released,
+		    .outstanding = e->outstanding,
+		    .oldest_s = -1,
+		    .frames = e->frames,
+		    .truncated = e->truncated,
+		    .no_stack = e->no_stack,
 		};
 		if (e->counted && e->outstanding)
-			s->oldest_s = (uint32_t)(in->snapshot->now_tick - e->oldest_tick) * in->snapshot->tick_s;
+			s->oldest_s = age_s(in, e->oldest_tick);
 		if (interval_s > 0) {
 			s->rate_per_s = ((double)e->outstanding - (double)outstanding_before) / interval_s;
 			s->acquired_per_s = (double)(e->acquired - acquired_before) / interval_s;
@@ -217,7 +225,8 @@ static void total(const struct aggregate_input *in, struct report *r)
 	for (int f = 0; f < NR_FAMILIES; f++) {
 		int64_t vm_total = r->families[f].vm_total;
 
-		r->families[f] = (struct report_family){ .traced = in->families >> f & 1, .vm_total = vm_total };
+		r->families[f] =
+		    (struct report_family){.traced = in->families >> f & 1, .vm_total = vm_total};
 	}
 	for (int i = 0; i < NR_FUNCS; i++) {
 		const struct func_counts *c = &in->counts->funcs[i];

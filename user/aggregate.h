@@ -21,6 +21,7 @@ struct aggregate_input {
 	int slot;
 	bool final;
 	double elapsed_s;
+	double late_s; /* how long after the gate was closed the snapshot was taken */
 };
 /*
  * Fill calls, families, sites, drops, events and rates of r. Frames belong to the aggregate and live

@@ -4,6 +4,7 @@
 #include <bpf/libbpf_version.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -113,8 +114,9 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	}
 	if (rc) {
 		tracer_close(t);
-		return error_set(err, rc, rc == -EPERM ? EXIT_PERMISSION : EXIT_FAILED, "load the BPF programs",
-				 "-v shows what the kernel said", "%s", strerror(-rc));
+		return error_set(err, rc, rc == -EPERM ? EXIT_PERMISSION : EXIT_FAILED,
+				 "load the BPF programs", "-v shows what the kernel said", "%s",
+				 strerror(-rc));
 	}
 	*out = t;
 	return 0;
@@ -126,7 +128,7 @@ void tracer_close(struct tracer *t)
 		return;
 	for (int i = 0; i < JT_MAX_TARGETS; i++) {
 		if (t->slots[i].attached)
-			tracer_detach(t, i);
+			tracer_detach(t, &i, 1);
 		free(t->slots[i].links);
 		free(t->slots[i].rules);
 	}
@@ -144,8 +146,7 @@ uint64_t tracer_map_bytes(const struct tracer *t)
 	const struct bpf_map *m;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(m, t->skel->obj)
-	{
+	bpf_object__for_each_map (m, t->skel->obj) {
 		uint64_t value_bytes = bpf_map__value_size(m), n = bpf_map__max_entries(m);
 
 		if (bpf_map__type(m) == BPF_MAP_TYPE_PERCPU_ARRAY)
@@ -163,10 +164,10 @@ struct batch {
 };
 /* In this order: an acquisition must not be counted before its release can be seen. */
 static const struct batch batches[] = {
-	{ OP_RELEASE, false },
-	{ OP_RELEASE, true },
-	{ OP_ACQUIRE, false },
-	{ OP_ACQUIRE, true },
+    {OP_RELEASE, false},
+    {OP_RELEASE, true},
+    {OP_ACQUIRE, false},
+    {OP_ACQUIRE, true},
 };
 
 static bool in_batch(const struct probe_site *s, const struct batch *b)
@@ -193,7 +194,8 @@ static int attach_multi(struct tracer *t, struct slot *slot, pid_t pid, const ch
 #if HAVE_UPROBE_MULTI
 	unsigned long *offsets = calloc(sites->n, sizeof(*offsets));
 	__u64 *cookies = calloc(sites->n, sizeof(*cookies));
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, o, .offsets = offsets, .cookies = cookies, .retprobe = b->uretprobe);
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, o, .offsets = offsets, .cookies = cookies,
+		    .retprobe = b->uretprobe);
 	int rc = offsets && cookies ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
@@ -203,8 +205,8 @@ static int attach_multi(struct tracer *t, struct slot *slot, pid_t pid, const ch
 		cookies[o.cnt++] = slot->rules[i];
 	}
 	if (!rc && o.cnt)
-		rc = add_link(slot, bpf_program__attach_uprobe_multi(program_of(t, b->operation), pid, path,
-								     NULL, &o));
+		rc = add_link(
+		    slot, bpf_program__attach_uprobe_multi(program_of(t, b->operation), pid, path, NULL, &o));
 	free(offsets);
 	free(cookies);
 	return rc;
@@ -238,13 +240,13 @@ static int make_rules(struct tracer *t, int slot, const struct probe_sites *site
 	for (size_t i = 0; i < sites->n; i++) {
 		const struct probe_site *site = &sites->v[i];
 		struct rule r = {
-			.slot = slot,
-			.func = site->func,
-			.valid = 1,
-			.handle = site->handle,
-			.caller_pc = site->caller_pc,
-			.caller_fp = site->caller_fp,
-			.caller_cfa = site->caller_cfa,
+		    .slot = slot,
+		    .func = site->func,
+		    .valid = 1,
+		    .handle = site->handle,
+		    .caller_pc = site->caller_pc,
+		    .caller_fp = site->caller_fp,
+		    .caller_cfa = site->caller_cfa,
 		};
 		int rc;
 
@@ -264,7 +266,7 @@ static int make_rules(struct tracer *t, int slot, const struct probe_sites *site
 
 static int set_target(struct tracer *t, int slot, uint32_t tgid, enum gate gate)
 {
-	struct target_state state = { .tgid = tgid, .gate = gate };
+	struct target_state state = {.tgid = tgid, .gate = gate};
 	uint32_t key = slot;
 
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.targets), &key, &state, BPF_ANY);
@@ -278,7 +280,8 @@ static int free_slot(const struct tracer *t)
 	return -ENOSPC;
 }
 
-static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path, const struct probe_sites *sites)
+static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path,
+		      const struct probe_sites *sites)
 {
 	struct slot *s = &t->slots[slot];
 	uint32_t tgid = pid, key = slot;
@@ -295,22 +298,22 @@ static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path, c
 	return rc;
 }
 
-int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path, const struct probe_sites *sites,
-		  struct error *err)
+int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
+		  const struct probe_sites *sites, struct error *err)
 {
 	int slot = free_slot(t), rc;
 	char what[64];
 
 	snprintf(what, sizeof(what), "attach to PID %d", id->pid);
 	if (slot < 0)
-		return error_set(err, slot, EXIT_FAILED, what, "trace fewer processes", "all %d places are taken",
-				 JT_MAX_TARGETS);
+		return error_set(err, slot, EXIT_FAILED, what, "trace fewer processes",
+				 "all %d places are taken", JT_MAX_TARGETS);
 	t->slots[slot].used = t->slots[slot].attached = true;
 	t->slots[slot].sites_missing = sites->missing;
 	rc = attach_all(t, slot, id->pid, path, sites);
 	if (!rc)
 		return slot;
-	tracer_detach(t, slot);
+	tracer_detach(t, &slot, 1);
 	tracer_forget(t, slot);
 	if (rc == -ESRCH)
 		return error_set(err, rc, EXIT_NO_TARGET, what, NULL, "it has exited");
@@ -335,23 +338,81 @@ int tracer_open_gate(struct tracer *t, int slot)
 	return set_target(t, slot, state.tgid, GATE_OPEN);
 }
 
-void tracer_detach(struct tracer *t, int slot)
+void tracer_close_gate(struct tracer *t, int slot)
 {
-	struct slot *s = &t->slots[slot];
 	struct target_state state;
 
-	if (!s->attached)
-		return;
-	if (!state_of(t, slot, &state)) {
-		if (state.gate == GATE_OPEN)
-			set_target(t, slot, state.tgid, GATE_CLOSED);
-		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.slots), &state.tgid);
+	if (!state_of(t, slot, &state) && state.gate == GATE_OPEN)
+		set_target(t, slot, state.tgid, GATE_CLOSED);
+}
+
+/* Links to destroy, shared by the threads that do it. */
+struct undertaker {
+	struct bpf_link **links;
+	size_t n, next;
+};
+
+static void *destroy_links(void *arg)
+{
+	struct undertaker *u = arg;
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&u->next, 1, __ATOMIC_RELAXED)) < u->n)
+		bpf_link__destroy(u->links[i]);
+	return NULL;
+}
+
+/* Every link takes the kernel a grace period, about 0.1 s: wait for many at a time. */
+#define MAX_UNDERTAKERS 64
+
+static void destroy_all(struct bpf_link **links, size_t n)
+{
+	struct undertaker u = {.links = links, .n = n};
+	pthread_t threads[MAX_UNDERTAKERS];
+	size_t started = 0;
+
+	while (started + 1 < n && started < MAX_UNDERTAKERS &&
+	       !pthread_create(&threads[started], NULL, destroy_links, &u))
+		started++;
+	destroy_links(&u);
+	while (started)
+		pthread_join(threads[--started], NULL);
+}
+
+void tracer_detach(struct tracer *t, const int *slots, size_t n)
+{
+	struct bpf_link **links;
+	size_t nr_links = 0, at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct slot *s = &t->slots[slots[i]];
+		struct target_state state;
+
+		if (!s->attached)
+			continue;
+		tracer_close_gate(t, slots[i]);
+		if (!state_of(t, slots[i], &state))
+			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.slots), &state.tgid);
+		nr_links += s->nr_links;
 	}
-	for (size_t i = 0; i < s->nr_links; i++)
-		bpf_link__destroy(s->links[i]);
-	free(s->links);
-	s->links = NULL;
-	s->attached = false;
+	links = calloc(nr_links ?: 1, sizeof(*links));
+	for (size_t i = 0; i < n; i++) {
+		struct slot *s = &t->slots[slots[i]];
+
+		for (size_t l = 0; l < s->nr_links; l++) {
+			if (links)
+				links[at++] = s->links[l];
+			else
+				bpf_link__destroy(s->links[l]);
+		}
+		free(s->links);
+		s->links = NULL;
+		s->nr_links = 0;
+		s->attached = false;
+	}
+	if (links)
+		destroy_all(links, at);
+	free(links);
 }
 
 bool tracer_execed(struct tracer *t, int slot)
@@ -368,7 +429,7 @@ size_t tracer_probes(const struct tracer *t, int slot)
 
 int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps)
 {
-	struct code_ranges c = { 0 };
+	struct code_ranges c = {0};
 	uint32_t key = slot;
 
 	for (size_t i = 0; i < maps->n; i++) {
@@ -379,7 +440,7 @@ int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps)
 		if (c.n && c.range[c.n - 1].end == m->start) {
 			c.range[c.n - 1].end = m->end;
 		} else if (c.n < JT_MAX_RANGES) {
-			c.range[c.n++] = (struct code_range){ m->start, m->end };
+			c.range[c.n++] = (struct code_range){m->start, m->end};
 		} else {
 			/* The walk ends at code beyond: such a stack says so (END_NOT_CODE). */
 			break;
@@ -392,13 +453,12 @@ void tracer_print_programs(const struct tracer *t)
 {
 	struct bpf_program *p;
 
-	bpf_object__for_each_program(p, t->skel->obj)
-	{
-		struct bpf_prog_info info = { 0 };
+	bpf_object__for_each_program (p, t->skel->obj) {
+		struct bpf_prog_info info = {0};
 		__u32 n = sizeof(info);
 
 		if (!bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &n))
-			warn("program %s: %u verified instructions, %u bytes of machine code", bpf_program__name(p),
-			     info.verified_insns, info.jited_prog_len);
+			warn("program %s: %u verified instructions, %u bytes of machine code",
+			     bpf_program__name(p), info.verified_insns, info.jited_prog_len);
 	}
 }

@@ -205,8 +205,8 @@ void fmt_count(struct buf *out, uint64_t n)
 
 void fmt_rate(struct buf *out, double per_s)
 {
-	double size = fabs(per_s);
-	const char *sign = per_s > 0 ? "+" : per_s < 0 ? "-" : "";
+	double size = fabs(per_s) < 5e-7 ? 0 : fabs(per_s);
+	const char *sign = size == 0 ? "" : per_s > 0 ? "+" : "-";
 
 	if (!isfinite(per_s)) {
 		buf_printf(out, "?");

@@ -7,11 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "target.h"
 #include "util.h"
 
 /* After this a process without a VM is looked at only every few scans: one may still dlopen it. */
-#define YOUNG_S 5.0
+#define YOUNG_S   5.0
 #define OLD_EVERY 10
 
 struct seen {
@@ -49,7 +48,7 @@ static struct seen *seen_of(struct discovery *d, const struct proc_id *id)
 			return &d->seen.v[i];
 	s = VEC_ADD(&d->seen);
 	if (s)
-		*s = (struct seen){ .pid = id->pid, .start_time_ticks = id->start_time_ticks };
+		*s = (struct seen){.pid = id->pid, .start_time_ticks = id->start_time_ticks};
 	return s;
 }
 
@@ -65,7 +64,7 @@ static void drop_dead(struct discovery *d)
 
 static bool maps_vm(pid_t pid)
 {
-	struct proc_maps maps = { 0 };
+	struct proc_maps maps = {0};
 	bool found = !proc_maps_read(pid, &maps) && proc_maps_find_library(&maps, vm_libraries);
 
 	proc_maps_free(&maps);
@@ -100,7 +99,7 @@ static int scan_pid(struct discovery *d, pid_t pid, struct pid_list *out)
 
 int discovery_scan(struct discovery *d, struct pid_list *out)
 {
-	struct pid_list pids = { 0 };
+	struct pid_list pids = {0};
 	int rc = proc_list(&pids);
 
 	for (size_t i = 0; i < d->seen.n; i++)

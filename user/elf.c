@@ -43,8 +43,7 @@ static bool in_file(const struct elf_image *e, uint64_t offset, uint64_t n)
 	return n <= e->file_bytes && offset <= e->file_bytes - n;
 }
 
-static int load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t max_bytes,
-		struct elf_blob *out)
+int elf_load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t max_bytes, struct elf_blob *out)
 {
 	int rc;
 
@@ -75,7 +74,7 @@ int elf_section_load(const struct elf_image *e, const Elf64_Shdr *sh, uint64_t m
 		return -ENOENT; /* left in the other file when debug symbols were split off */
 	if (sh->sh_flags & SHF_COMPRESSED)
 		return -EPROTO;
-	return load(e, sh->sh_offset, sh->sh_size, max_bytes, out);
+	return elf_load(e, sh->sh_offset, sh->sh_size, max_bytes, out);
 }
 
 const Elf64_Shdr *elf_section_find(const struct elf_image *e, uint32_t type, const char *name)
@@ -85,7 +84,7 @@ const Elf64_Shdr *elf_section_find(const struct elf_image *e, uint32_t type, con
 	for (size_t i = 0; i < e->nr_sh; i++) {
 		const Elf64_Shdr *sh = &e->sh[i];
 
-		if (sh->sh_type != type)
+		if (type != SHT_NULL && sh->sh_type != type)
 			continue;
 		if (!name || (sh->sh_name <= e->sh_names.n && len <= e->sh_names.n - sh->sh_name &&
 			      !memcmp(e->sh_names.p + sh->sh_name, name, len)))
@@ -147,7 +146,7 @@ static bool find_build_id(struct elf_image *e, uint64_t offset, uint64_t n)
 	struct elf_blob notes;
 	size_t len;
 
-	if (load(e, offset, n, MAX_NOTES_BYTES, &notes))
+	if (elf_load(e, offset, n, MAX_NOTES_BYTES, &notes))
 		return false;
 	len = elf_note_build_id(notes.p, notes.n, id);
 	hex_encode(e->build_id, id, len);
@@ -176,7 +175,7 @@ static int read_segments(struct elf_image *e, const Elf64_Ehdr *eh)
 	/* PN_XNUM: 65535 segments or more, which no linker makes of a program */
 	if (eh->e_phnum == PN_XNUM || eh->e_phentsize != sizeof(*e->ph))
 		return -ENOEXEC;
-	rc = load(e, eh->e_phoff, eh->e_phnum * sizeof(*e->ph), UINT32_MAX, &table);
+	rc = elf_load(e, eh->e_phoff, eh->e_phnum * sizeof(*e->ph), UINT32_MAX, &table);
 	if (rc)
 		return rc == -ENOMEM ? rc : -ENOEXEC;
 	e->ph = (Elf64_Phdr *)table.p;
@@ -192,7 +191,7 @@ static int read_sections(struct elf_image *e, const Elf64_Ehdr *eh)
 
 	if (eh->e_shentsize != sizeof(*e->sh))
 		return 0;
-	rc = load(e, eh->e_shoff, eh->e_shnum * sizeof(*e->sh), UINT32_MAX, &table);
+	rc = elf_load(e, eh->e_shoff, eh->e_shnum * sizeof(*e->sh), UINT32_MAX, &table);
 	if (rc)
 		return rc == -ENOMEM ? rc : 0;
 	e->sh = (Elf64_Shdr *)table.p;
@@ -285,12 +284,24 @@ static const Elf64_Phdr *segment_of_vaddr(const struct elf_image *e, uint64_t va
 	return NULL;
 }
 
-bool elf_vaddr_to_offset(const struct elf_image *e, uint64_t vaddr, uint64_t *offset)
+uint64_t elf_segment_left(const struct elf_image *e, uint64_t vaddr, uint64_t *offset)
 {
 	const Elf64_Phdr *ph = segment_of_vaddr(e, vaddr);
+	uint64_t at, left;
+
+	*offset = 0;
+	if (!ph || __builtin_add_overflow(ph->p_offset, vaddr - ph->p_vaddr, &at) || at >= e->file_bytes)
+		return 0;
+	*offset = at;
+	left = ph->p_filesz - (vaddr - ph->p_vaddr);
+	return left < e->file_bytes - at ? left : e->file_bytes - at;
+}
+
+bool elf_vaddr_to_offset(const struct elf_image *e, uint64_t vaddr, uint64_t *offset)
+{
 	uint64_t at;
 
-	if (!ph || __builtin_add_overflow(ph->p_offset, vaddr - ph->p_vaddr, &at) || at >= e->file_bytes)
+	if (!elf_segment_left(e, vaddr, &at))
 		return false;
 	*offset = at;
 	return true;
@@ -318,14 +329,8 @@ bool elf_is_code(const struct elf_image *e, uint64_t vaddr)
 
 size_t elf_read(const struct elf_image *e, uint64_t vaddr, void *dst, size_t n)
 {
-	const Elf64_Phdr *ph = segment_of_vaddr(e, vaddr);
-	uint64_t offset, left;
+	uint64_t offset, left = elf_segment_left(e, vaddr, &offset);
 
-	if (!ph || !elf_vaddr_to_offset(e, vaddr, &offset))
-		return 0;
-	left = ph->p_filesz - (vaddr - ph->p_vaddr);
-	if (left > e->file_bytes - offset)
-		left = e->file_bytes - offset;
 	if (n > left)
 		n = left;
 	return elf_pread(e->fd, dst, n, offset) ? 0 : n;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Reading ELF files that may lie: build-id, symbols, USDT notes, segments. Built on libelf. */
+/* Reading ELF files that may lie: build-id, symbols, USDT notes, segments, call frames. */
 #ifndef JNITRACE_ELF_H
 #define JNITRACE_ELF_H
 
@@ -50,8 +50,8 @@ int elf_open_debug(const struct elf_image *e, int pid, const char *library_path,
 /* One USDT probe (stapsdt note), location already adjusted for prelink by .stapsdt.base. */
 struct elf_usdt {
 	char provider[32], name[64];
-	char args[128];	    /* as written: "8@%rax 8@-24(%rbp)" */
-	uint64_t vaddr;	    /* link-time address of the nop */
+	char args[128];     /* as written: "8@%rax 8@-24(%rbp)" */
+	uint64_t vaddr;     /* link-time address of the nop */
 	uint64_t semaphore; /* 0: none */
 };
 struct elf_usdts {

@@ -149,7 +149,7 @@ void elf_functions_sort(struct elf_functions *f)
 	}
 }
 
-const char *elf_functions_find(const struct elf_functions *f, uint64_t vaddr)
+const struct elf_function *elf_functions_find(const struct elf_functions *f, uint64_t vaddr)
 {
 	const struct elf_function *unsized = NULL;
 	size_t lo = 0, hi = f->n;
@@ -169,11 +169,16 @@ const char *elf_functions_find(const struct elf_functions *f, uint64_t vaddr)
 		if (vaddr >= fn->end)
 			continue;
 		if (fn->sized)
-			return f->names + fn->name_at;
+			return fn;
 		if (!unsized)
 			unsized = fn;
 	}
-	return unsized ? f->names + unsized->name_at : NULL;
+	return unsized;
+}
+
+const char *elf_function_name(const struct elf_functions *f, const struct elf_function *fn)
+{
+	return f->names + fn->name_at;
 }
 
 void elf_functions_free(struct elf_functions *f)

@@ -24,11 +24,12 @@ struct elf_functions {
 int elf_functions_add(struct elf_functions *f, const struct elf_image *e, enum elf_symtab which);
 void elf_functions_sort(struct elf_functions *f);
 /*
- * The name, as written in the file, of the function whose range holds vaddr; NULL when none does: an
- * address between two functions belongs to neither. A function without size (assembler) reaches to
- * the next symbol of its section.
+ * The function whose range holds vaddr; NULL when none does: an address between two functions belongs to
+ * neither. A function without size (assembler) reaches to the next symbol of its section.
  */
-const char *elf_functions_find(const struct elf_functions *f, uint64_t vaddr);
+const struct elf_function *elf_functions_find(const struct elf_functions *f, uint64_t vaddr);
+/* As written in the file. */
+const char *elf_function_name(const struct elf_functions *f, const struct elf_function *fn);
 void elf_functions_free(struct elf_functions *f);
 
 #endif

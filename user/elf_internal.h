@@ -10,7 +10,7 @@
 
 #include "elf.h"
 
-struct elf_cfi_cache; /* libdw's state, made at the first question (elf_cfi.c) */
+struct elf_cfi_cache; /* .eh_frame, read at the first question (elf_cfi.c) */
 
 /*
  * Files are read with pread, never mapped: a mapped file that its owner truncates kills the reader
@@ -34,12 +34,17 @@ struct elf_image {
 
 /* Read exactly n bytes; -EIO when the file ends before. */
 int elf_pread(int fd, void *dst, size_t n, uint64_t offset);
-/* A copy of a section's contents, to be freed with free(p). -ENOENT: no bytes in the file; -E2BIG; -EPROTO.
- */
+/* A copy of n bytes, to be freed with free(p). -ENOENT: n is 0; -E2BIG; -EPROTO: not all in the file. */
+int elf_load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t max_bytes,
+	     struct elf_blob *out);
+/* The same for a section. -ENOENT also when its bytes are not in this file, -EPROTO when compressed. */
 int elf_section_load(const struct elf_image *e, const Elf64_Shdr *sh, uint64_t max_bytes,
 		     struct elf_blob *out);
-/* The first section of that type and, unless NULL, name; or NULL. */
+/* The first section of that type (SHT_NULL: any) and, unless NULL, name; or NULL. */
 const Elf64_Shdr *elf_section_find(const struct elf_image *e, uint32_t type, const char *name);
+
+/* Bytes in the file from a link-time address to the end of its segment, and where they are; 0: none. */
+uint64_t elf_segment_left(const struct elf_image *e, uint64_t vaddr, uint64_t *offset);
 
 /* Walks note contents; n becomes 0 at the first note that does not fit. */
 struct elf_note_iter {

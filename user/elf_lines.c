@@ -69,10 +69,7 @@ static int compare_ranges(const void *a, const void *b)
 {
 	const struct die_range *x = a, *y = b;
 
-	if (x->start != y->start)
-		return x->start < y->start ? -1 : 1;
-	/* of one start the shortest last, where the search begins */
-	return x->end == y->end ? 0 : x->end > y->end ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
 }
 
 static const struct die_range *ranges_find(const struct die_ranges *r, uint64_t vaddr)

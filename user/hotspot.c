@@ -6,6 +6,7 @@
  */
 #include "hotspot_priv.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #define TABLE_CHUNK_BYTES      65536
 #define NAME_MAX_BYTES         512
 #define NAMES_WINDOW_MAX_BYTES (16u << 20) /* a whole .rodata is below 2 MB */
+#define MAX_PROGRAM_HEADERS    64
+#define MAX_WRITTEN_BYTES      (64u << 20)
 #define VERSION_MAX_BYTES      512
 
 enum name_kind { KIND_OFFSET, KIND_STATIC, KIND_SIZE, KIND_CONSTANT };
@@ -82,7 +85,47 @@ const struct addr_range *hotspot_data_range(const struct hotspot *h, uint64_t ad
 	return NULL;
 }
 
-/* --- libjvm's mappings --- */
+/* --- libjvm's segments and mappings --- */
+
+static int range_add(struct addr_range *v, size_t *n, uint64_t start, uint64_t end)
+{
+	if (*n > 0 && v[*n - 1].end == start) { /* as one with the range before */
+		v[*n - 1].end = end;
+		return 0;
+	}
+	if (*n == HOTSPOT_MAX_RANGES)
+		return -E2BIG;
+	v[(*n)++] = (struct addr_range){start, end};
+	return 0;
+}
+
+/* The writable segments; the program headers are part of the first one. */
+static int read_segments(struct hotspot *h)
+{
+	Elf64_Phdr ph[MAX_PROGRAM_HEADERS];
+	Elf64_Ehdr eh;
+	uint64_t vaddr, lowest = 0;
+	int rc = 0;
+
+	if (!elf_offset_to_vaddr(h->libjvm, 0, &vaddr) ||
+	    elf_read(h->libjvm, vaddr, &eh, sizeof(eh)) != sizeof(eh) || eh.e_phnum > MAX_PROGRAM_HEADERS ||
+	    !elf_offset_to_vaddr(h->libjvm, eh.e_phoff, &vaddr) ||
+	    elf_read(h->libjvm, vaddr, ph, eh.e_phnum * sizeof(*ph)) != eh.e_phnum * sizeof(*ph))
+		return -EPROTO;
+	for (int i = 0; i < eh.e_phnum && rc == 0; i++) {
+		uint64_t start = h->bias + ph[i].p_vaddr, end;
+
+		if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_W) || ph[i].p_filesz == 0)
+			continue;
+		end = start + ph[i].p_filesz;
+		start = (start + 7) & ~7ULL; /* words */
+		if (ph[i].p_filesz > MAX_WRITTEN_BYTES || end <= start || start < lowest)
+			return -EPROTO;
+		rc = range_add(h->written, &h->nr_written, start, end);
+		lowest = end; /* the specification wants them in order */
+	}
+	return rc;
+}
 
 /* Is m a mapping of this load of libjvm (the file may be mapped a second time by someone reading it)? */
 static bool is_libjvm_mapping(const struct hotspot *h, const struct mapping *m, const struct mapping *known)
@@ -97,53 +140,30 @@ static bool is_libjvm_mapping(const struct hotspot *h, const struct mapping *m, 
 	return elf_offset_to_vaddr(h->libjvm, m->offset + last, &vaddr) && vaddr + h->bias == m->start + last;
 }
 
-/* Add [start, end), as one with the range that ends where it starts. */
-static int range_add(struct addr_range *v, size_t *n, const struct mapping *m)
-{
-	if (*n > 0 && v[*n - 1].end == m->start) {
-		v[*n - 1].end = m->end;
-		return 0;
-	}
-	if (*n == HOTSPOT_MAX_RANGES)
-		return -E2BIG;
-	v[(*n)++] = (struct addr_range){m->start, m->end};
-	return 0;
-}
-
-/* *protected: the dynamic linker has made the relocated part read-only, so relocation is done. */
-static int collect_ranges(struct hotspot *h, const struct proc_maps *maps, uint64_t table_addr,
-			  bool *protected)
+/* h->code and h->data: libjvm's own mappings, and the anonymous one behind the last that is its .bss. */
+static int collect_ranges(struct hotspot *h, const struct proc_maps *maps, uint64_t table_addr)
 {
 	const struct mapping *known = proc_maps_find(maps, table_addr), *prev = NULL;
+	int rc = 0;
 
-	*protected = false;
 	if (!known || known->ino == 0)
 		return -EPROTO;
-	for (size_t i = 0; i < maps->n; i++) {
+	for (size_t i = 0; i < maps->n && rc == 0; i++) {
 		const struct mapping *m = &maps->v[i];
-		bool bss = prev && prev->writable && m->ino == 0 && m->readable && m->writable && !m->path &&
-			   m->start == prev->end;
-		int rc;
+		bool bss = prev && prev->writable && prev->ino && m->ino == 0 && m->readable && m->writable &&
+			   !m->executable && m->start == prev->end;
 
 		if (!bss && !is_libjvm_mapping(h, m, known))
 			continue;
 		if (m->executable)
-			rc = range_add(h->code, &h->nr_code, m);
+			rc = range_add(h->code, &h->nr_code, m->start, m->end);
 		else
-			rc = range_add(h->data, &h->nr_data, m);
-		if (rc < 0)
-			return rc;
-		if (!bss && m->writable) {
-			bool relro = prev && !prev->writable && !prev->executable && prev->end == m->start;
-
-			if (h->written.end == 0)
-				h->written.start = relro ? prev->start : m->start;
-			h->written.end = m->end;
-			*protected |= relro;
-		}
+			rc = range_add(h->data, &h->nr_data, m->start, m->end);
 		prev = m;
 	}
-	return h->nr_code && h->written.end ? 0 : -EPROTO;
+	if (rc == 0 && (h->nr_code == 0 || h->nr_data == 0 || h->nr_written == 0))
+		rc = -EPROTO;
+	return rc;
 }
 
 /* --- names --- */
@@ -278,8 +298,6 @@ static int table_layout(const struct hotspot *h, const struct table_spec *s, str
 		rc = proc_read(h->pid, h->bias + t->stride_var, &t->stride_bytes, sizeof(t->stride_bytes));
 	if (rc < 0)
 		return rc;
-	if (*array == 0)
-		return -EAGAIN;
 	if (t->stride_bytes < 8 || t->stride_bytes > TABLE_MAX_STRIDE_BYTES)
 		return -EPROTO;
 	for (int c = 0; c < NR_COLS; c++) {
@@ -336,7 +354,7 @@ static int tables_read(const struct hotspot *h, struct raw_table tables[NR_TABLE
 		if (rc < 0)
 			return rc;
 		if (tables[i].n == 0)
-			return -EAGAIN;
+			return -EPROTO;
 	}
 	return 0;
 }
@@ -363,10 +381,10 @@ static int window_open(const struct hotspot *h, const struct raw_table *tables, 
 	if (lo < h->bias || hi - lo > NAMES_WINDOW_MAX_BYTES)
 		return -EPROTO;
 	w->start = lo;
-	w->v = malloc(hi - lo + NAME_MAX_BYTES + 1);
+	w->v = malloc(hi - lo + NAME_MAX_BYTES + 2);
 	if (!w->v)
 		return -ENOMEM;
-	w->n = elf_read(h->libjvm, lo - h->bias, w->v, hi - lo + NAME_MAX_BYTES);
+	w->n = elf_read(h->libjvm, lo - h->bias, w->v, hi - lo + NAME_MAX_BYTES + 1);
 	w->v[w->n] = '\0';
 	return 0;
 }
@@ -480,37 +498,46 @@ static int read_names(struct hotspot *h, struct raw_table tables[NR_TABLES])
 }
 
 /*
- * Relocations may still be going on, and a table then ends early without a word: believe it only when
- * the linker is known to have finished, or the VM has begun to run.
+ * While the library is being loaded it is mapped in part, its tables are filled entry by entry (by
+ * relocations and by C++ initializers), and one cut short looks like any other. All that is over when
+ * the VM has begun to run.
  */
-static bool is_complete(const struct hotspot *h, bool relocated)
+static bool is_running(const struct hotspot *h)
 {
 	uint64_t handles;
 
-	return relocated || (hotspot_read_static(h, "JNIHandles", "_global_handles", &handles) && handles);
+	return hotspot_read_static(h, "JNIHandles", "_global_handles", &handles) && handles != 0;
 }
 
 static int open_tables(struct hotspot *h, const struct proc_maps *maps, struct raw_table tables[NR_TABLES],
 		       struct error *err)
 {
-	bool relocated;
+	const char *why;
 	int rc = 0;
 
 	for (int i = 0; i < NR_TABLES && rc == 0; i++)
 		rc = table_symbols(h, &table_specs[i], &tables[i]);
 	if (rc < 0)
 		return hotspot_error(h, err, rc, "its library does not export the gHotSpotVM tables");
-	rc = collect_ranges(h, maps, h->bias + tables[TABLE_STRUCTS].array_var, &relocated);
+	rc = read_segments(h);
 	if (rc < 0)
-		return hotspot_error(h, err, rc, "its library is not mapped as its ELF header says");
-	rc = read_names(h, tables);
-	if ((rc == 0 || rc == -EPROTO) && !is_complete(h, relocated))
+		return hotspot_error(h, err, rc, "the program headers of its library make no sense");
+	why = "its library is not mapped as its program headers say";
+	rc = collect_ranges(h, maps, h->bias + tables[TABLE_STRUCTS].array_var);
+	if (rc == 0) {
+		why = "its gHotSpotVM tables make no sense";
+		rc = read_names(h, tables);
+	}
+	if (rc == 0 && !is_running(h)) {
+		why = "it is still starting";
 		rc = -EAGAIN;
-	if (rc == -EPROTO)
-		return hotspot_error(h, err, rc, "its gHotSpotVM tables make no sense");
-	if (rc == 0)
-		read_version(h);
-	return rc;
+	}
+	if (rc == -EPROTO || rc == -EFAULT)
+		rc = -EAGAIN;
+	if (rc < 0)
+		return hotspot_error(h, err, rc, rc == -EAGAIN ? why : strerror(-rc));
+	read_version(h);
+	return 0;
 }
 
 int hotspot_open(pid_t pid, const struct elf_image *libjvm, uint64_t bias, const struct proc_maps *maps,

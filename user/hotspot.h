@@ -18,10 +18,10 @@
 struct hotspot; /* opaque */
 
 /*
- * libjvm: the open library; bias: load address minus link-time address; maps: of the target, only
- * used during the call. libjvm must stay open as long as the result. -EPROTO with the reason in err
- * when the tables lie or are not there; -EAGAIN, err untouched, while the VM is still starting (tables
- * not relocated yet).
+ * libjvm: the open library, which must stay open as long as the result; bias: load address minus
+ * link-time address; maps: of the target, only used during the call. With the reason in err: -EPROTO when
+ * the file is no HotSpot that can be read; -EAGAIN when its memory is not, or not yet, as it should be:
+ * the VM is being loaded or has not begun to run. In a process that is not young that is a lie.
  */
 int hotspot_open(pid_t pid, const struct elf_image *libjvm, uint64_t bias, const struct proc_maps *maps,
 		 struct hotspot **out, struct error *err);

@@ -5,6 +5,7 @@
  * against the bitmaps of its blocks and, with symbols, the code of allocation_count(). JDK 8 counts
  * nothing: its chain of JNIHandleBlocks is walked (JDK 8: runtime/jniHandles.cpp).
  */
+#include "hotspot_blocks.h"
 #include "hotspot_priv.h"
 
 #include <elf.h>
@@ -14,15 +15,16 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#define STORAGE_WORDS      (STORAGE_MAX_BYTES / 8)
-#define MAX_BLOCKS         (1u << 20) /* 64 M references */
-#define BATCH_BLOCKS       1024       /* IOV_MAX */
-#define ARRAY_HEADER_BYTES 24  /* OopStorage::ActiveArray: _size, _block_count, _refcount; then Block*[] */
-#define BLOCK_BITMAP_AT    512 /* OopStorage::Block: oop _data[64], _allocated_bitmask, _owner */
-#define PROOF_READINGS     2
-#define PROOF_MAX_READINGS 64
-#define PROOF_BUDGET_NS    5000000 /* of one call; a single reading may take longer */
-#define NO_OFFSET          UINT64_MAX
+#define STORAGE_WORDS       (STORAGE_MAX_BYTES / 8)
+#define MAX_BLOCKS          (1u << 20) /* 64 M references */
+#define BATCH_BLOCKS        1024       /* IOV_MAX */
+#define ARRAY_HEADER_BYTES  24  /* OopStorage::ActiveArray: _size, _block_count, _refcount; then Block*[] */
+#define BLOCK_BITMAP_AT     512 /* OopStorage::Block: oop _data[64], _allocated_bitmask, _owner */
+#define PROOF_READINGS      2
+#define PROOF_CALL_READINGS 8
+#define PROOF_CALL_NS       5000000 /* a single reading of many blocks may take longer */
+#define PROOF_MAX_READINGS  256
+#define NO_OFFSET           UINT64_MAX
 
 enum { GLOBAL, WEAK, NR_STORES };
 static const char *const store_fields[NR_STORES] = {"_global_handles", "_weak_global_handles"};
@@ -213,8 +215,9 @@ static int prove_counters(struct hotspot *h, const uint64_t addr[NR_STORES])
 	uint64_t size, deadline_ns;
 	struct storage *s;
 	size_t word = 0;
+	int last = c->readings + PROOF_CALL_READINGS;
 
-	if (c->readings == PROOF_MAX_READINGS || !hotspot_type_size(h, "OopStorage", &size) ||
+	if (c->readings >= PROOF_MAX_READINGS || !hotspot_type_size(h, "OopStorage", &size) ||
 	    size > STORAGE_MAX_BYTES)
 		return -ENOENT;
 	s = calloc(NR_STORES, sizeof(*s));
@@ -226,14 +229,13 @@ static int prove_counters(struct hotspot *h, const uint64_t addr[NR_STORES])
 	}
 	if (!c->started)
 		c->started = start_proof(h, &s[GLOBAL], c) == 0;
-	deadline_ns = clock_ns(CLOCK_MONOTONIC) + PROOF_BUDGET_NS;
+	deadline_ns = clock_ns(CLOCK_MONOTONIC) + PROOF_CALL_NS;
 	do {
 		c->readings++;
 		if (c->started)
 			take_reading(h, s, c);
 		c->proven = is_proven(c, &word);
-	} while (!c->proven && c->started && c->readings < PROOF_MAX_READINGS &&
-		 clock_ns(CLOCK_MONOTONIC) < deadline_ns);
+	} while (!c->proven && c->started && c->readings < last && clock_ns(CLOCK_MONOTONIC) < deadline_ns);
 	free(s);
 	for (int k = 0; k < NR_STORES; k++)
 		c->addr[k] = addr[k] + word * 8;
@@ -331,6 +333,8 @@ static const uint64_t *chain_handle(const struct handle_layout *l, const struct 
 	size_t lo = 0, hi = c->n;
 	uint64_t at;
 
+	if (hi == 0 || addr > c->v[hi - 1].addr + l->size) /* most are objects, far away */
+		return NULL;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -392,6 +396,67 @@ static int chain_count(const struct hotspot *h, const struct handle_layout *l, u
 	*count -= deleted + length;
 	free(c.v);
 	return rc;
+}
+
+/* The block of the chain that has this handle, its number in *slot; NULL: none has. */
+static struct handle_block *block_of(const struct handle_layout *l, const struct chain *c,
+				     struct handle_blocks *b, uint64_t handle, unsigned *slot)
+{
+	const uint64_t *word = chain_handle(l, c, handle);
+
+	for (size_t i = 0; word && i < c->n; i++) {
+		if (word < c->v[i].word || word >= c->v[i].word + ARRAY_LEN(c->v[i].word))
+			continue;
+		*slot = (unsigned)((handle - b->v[i].addr) / 8);
+		return &b->v[i];
+	}
+	return NULL;
+}
+
+int hotspot_chain_blocks(const struct hotspot *h, uint64_t first, struct handle_blocks *out)
+{
+	struct handle_layout l;
+	struct chain c = {0};
+	uint64_t head = 0;
+	int rc = handle_layout(h, &l) ? chain_read(h, &l, first, &c) : -EAGAIN;
+
+	for (size_t i = 0; i < c.n && rc == 0; i++) {
+		const struct chain_block *from = &c.v[i];
+		struct handle_block *b = VEC_ADD(out);
+
+		if (!b)
+			rc = -ENOMEM;
+		if (from->addr == first)
+			head = from->word[(l.next + FREE_LIST_AFTER_NEXT) / 8];
+		for (uint32_t j = 0; b && j < block_top(&l, from); j++) {
+			uint64_t v = from->word[l.handles / 8 + j];
+
+			b->addr = from->addr + l.handles;
+			if ((v == 0 || v != l.deleted) && !chain_handle(&l, &c, v))
+				b->in_use |= 1ULL << j;
+		}
+		out->slots += HANDLES_PER_BLOCK;
+	}
+	/* the last of the free list holds null, as a handle that was cleared does */
+	for (size_t n = 0; rc == 0 && head; n++) {
+		const uint64_t *next = chain_handle(&l, &c, head);
+
+		if (!next || n == c.n * HANDLES_PER_BLOCK) {
+			rc = -EAGAIN;
+		} else if (*next == 0) {
+			unsigned slot = 0;
+			struct handle_block *b = block_of(&l, &c, out, head, &slot);
+
+			if (b)
+				b->in_use &= ~(1ULL << slot);
+			break;
+		}
+		head = next ? *next : 0;
+	}
+	for (size_t i = 0; i < out->n; i++)
+		out->in_use += (uint64_t)__builtin_popcountll(out->v[i].in_use);
+	free(c.v);
+	return rc == -EFAULT || rc == -EPROTO ? -EAGAIN : rc;
 }
 
 /* --- both --- */

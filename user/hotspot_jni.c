@@ -71,20 +71,25 @@ static bool is_vm_table(const struct hotspot *h, const uint64_t *w, size_t n)
 
 static int scan_open(const struct hotspot *h, struct scan *s)
 {
-	uint64_t bytes = h->written.end - h->written.start;
-	int rc;
+	const struct addr_range *first = &h->written[0], *last = &h->written[h->nr_written - 1];
+	uint64_t bytes = last->end - first->start;
 
 	if (bytes > MAX_WRITTEN_BYTES)
 		return -EPROTO;
-	s->start = h->written.start;
+	s->start = first->start;
 	s->n = bytes / sizeof(*s->word);
-	s->word = malloc(bytes);
+	s->word = calloc(1, bytes);
 	s->vm = malloc(MAX_VM_TABLES * sizeof(*s->vm));
 	if (!s->word || !s->vm)
 		return -ENOMEM;
-	rc = proc_read(h->pid, s->start, s->word, bytes);
-	if (rc < 0)
-		return rc;
+	for (size_t i = 0; i < h->nr_written; i++) {
+		const struct addr_range *r = &h->written[i];
+		int rc = proc_read(h->pid, r->start, (uint8_t *)s->word + (r->start - s->start),
+				   r->end - r->start);
+
+		if (rc < 0)
+			return rc;
+	}
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->nr_vm < MAX_VM_TABLES && is_vm_table(h, s->word + i, s->n - i))
 			s->vm[s->nr_vm++] = s->start + i * sizeof(*s->word);
@@ -225,7 +230,7 @@ static int bool_flag(const struct hotspot *h, const char *name, bool *value)
 /* With -Xcheck:jni the threads use the table of checked_jni_*, which call the functions of the other. */
 static int find_inner(const struct hotspot *h, const struct scan *s, uint64_t *inner, struct error *err)
 {
-	bool checked;
+	bool checked = false;
 	int rc;
 	uint64_t outer = table_of_threads(h, s, &rc);
 

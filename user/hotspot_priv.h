@@ -39,15 +39,16 @@ struct hotspot {
 	pid_t pid;
 	const struct elf_image *libjvm; /* not owned */
 	uint64_t bias;
-	struct addr_range code[HOTSPOT_MAX_RANGES]; /* executable mappings of libjvm */
-	struct addr_range
-	    data[HOTSPOT_MAX_RANGES]; /* its other mappings and its .bss, adjacent ones as one */
-	size_t nr_code, nr_data;
-	struct addr_range written; /* of data: what relocations and the VM write (relro, .data) */
+	/* Of libjvm: executable mappings; all others, with .bss; of those, the writable part of the file. */
+	struct addr_range code[HOTSPOT_MAX_RANGES], data[HOTSPOT_MAX_RANGES], written[HOTSPOT_MAX_RANGES];
+	size_t nr_code, nr_data, nr_written;
 	struct vm_names names;
 	struct vm_counters counters;
 	char version[128];
 	int feature; /* 8, 11, 17, ...; 0: unknown */
+	uint32_t
+	    attach_state; /* offset of JavaThread::_jni_attach_state; 0: unknown, or not looked for yet */
+	bool attach_state_known;
 };
 
 static inline bool hotspot_in_code(const struct hotspot *h, uint64_t addr)
@@ -62,6 +63,9 @@ static inline bool hotspot_in_code(const struct hotspot *h, uint64_t addr)
 const struct addr_range *hotspot_data_range(const struct hotspot *h, uint64_t addr);
 /* Read a pointer-sized static field. false: no such field, or unreadable. */
 bool hotspot_read_static(const struct hotspot *h, const char *type, const char *field, uint64_t *value);
+/* JDK 8: the handles in use of the chain of JNIHandleBlocks at first, see hotspot_handle_blocks. */
+struct handle_blocks;
+int hotspot_chain_blocks(const struct hotspot *h, uint64_t first, struct handle_blocks *out);
 /* An error about this VM; returns rc. */
 int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char *why);
 

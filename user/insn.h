@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 enum insn_cost {
-	INSN_EMULATED,	  /* about 0.5 us */
+	INSN_EMULATED,    /* about 0.5 us */
 	INSN_SINGLE_STEP, /* about 10 us */
-	INSN_UNSAFE,	  /* never probed: refused by the kernel, or known to be rewritten unsafely (5-byte nop) */
+	INSN_UNSAFE, /* never probed: refused by the kernel, or known to be rewritten unsafely (5-byte nop) */
 };
 struct insn {
 	const char *name;  /* "push", "nop", "endbr64", "nop5", ... or "other" */

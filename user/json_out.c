@@ -1,95 +1,175 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Building JSON records with jansson. See json_out.h. */
+/* Writing JSON as a stream, by yajl. See json_out.h. */
 #include "json_out.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-void json_put(struct json_out *j, json_t *object, const char *key, json_t *value)
+#define SHORT_TEXT 512
+
+static void put(void *out, const char *s, size_t n)
 {
-	if (json_object_set_new(object, key, value) < 0)
-		j->failed = true;
+	buf_add(out, s, n);
 }
 
-void json_append(struct json_out *j, json_t *array, json_t *value)
+/* The writer of this line, with the key written when there is one; NULL: no memory. */
+static yajl_gen value(struct json_out *j, const char *key)
 {
-	if (json_array_append_new(array, value) < 0)
-		j->failed = true;
-}
-
-json_t *json_text(const char *s)
-{
-	size_t len = s ? strlen(s) : 0;
-	char *clean;
-	json_t *text;
-
-	if (!s)
-		return json_null();
-	clean = malloc(len + 1);
-	if (!clean)
-		return NULL;
-	text = json_string(text_clean(clean, len + 1, s, len));
-	free(clean);
-	return text;
-}
-
-json_t *json_count(uint64_t n)
-{
-	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
-}
-
-json_t *json_signed(double d)
-{
-	if (!isfinite(d))
-		return json_null();
-	/* + 0.0: a rate that rounds to nothing is 0.0, not -0.0. */
-	return json_real(fabs(d) < 1e9 ? round(d * 1e6) / 1e6 + 0.0 : d);
-}
-
-json_t *json_known(double d)
-{
-	return d >= 0 ? json_signed(d) : json_null();
-}
-
-json_t *json_hex(uint64_t n)
-{
-	return json_sprintf("0x%llx", (unsigned long long)n);
-}
-
-json_t *json_target(struct json_out *j, const struct report_target *t)
-{
-	json_t *target = json_object();
-
-	json_put(j, target, "pid", json_integer(t->pid));
-	json_put(j, target, "start_time_ticks", json_count(t->start_time_ticks));
-	json_put(j, target, "comm", json_text(t->comm));
-	json_put(j, target, "vm", json_text(t->vm));
-	json_put(j, target, "vm_version", json_text(t->vm_version && *t->vm_version ? t->vm_version : NULL));
-	json_put(j, target, "library", json_text(t->library));
-	json_put(j, target, "build_id", json_text(t->build_id && *t->build_id ? t->build_id : NULL));
-	return target;
-}
-
-static int write_to_buf(const char *p, size_t n, void *out)
-{
-	buf_add(out, p, n);
-	return ((struct buf *)out)->failed ? -1 : 0;
-}
-
-void json_line(struct json_out *j, struct buf *out)
-{
-	size_t before = out->n;
-
-	/* 15 digits: every decimal fraction is written as it was rounded. */
-	if (j->failed || !j->record ||
-	    json_dump_callback(j->record, write_to_buf, out, JSON_COMPACT | JSON_REAL_PRECISION(15)) < 0 ||
-	    (buf_add(out, "\n", 1), out->failed)) {
-		out->failed = true;
-		out->n = before;
-		if (out->p)
-			out->p[before] = '\0';
+	if (!j->gen) {
+		j->gen = yajl_gen_alloc(NULL);
+		if (!j->gen || !yajl_gen_config(j->gen, yajl_gen_print_callback, put, j->out)) {
+			j->out->failed = true;
+			return NULL;
+		}
 	}
-	json_decref(j->record);
-	j->record = NULL;
+	if (key)
+		yajl_gen_string(j->gen, (const unsigned char *)key, strlen(key));
+	return j->gen;
+}
+
+static void number(struct json_out *j, const char *key, const char *digits)
+{
+	yajl_gen g = value(j, key);
+
+	if (g)
+		yajl_gen_number(g, digits, strlen(digits));
+}
+
+static void string(struct json_out *j, const char *key, const char *s)
+{
+	yajl_gen g = value(j, key);
+
+	if (g)
+		yajl_gen_string(g, (const unsigned char *)s, strlen(s));
+}
+
+void json_open(struct json_out *j, const char *key, char bracket)
+{
+	yajl_gen g = value(j, key);
+
+	if (g)
+		bracket == '{' ? yajl_gen_map_open(g) : yajl_gen_array_open(g);
+}
+
+void json_close(struct json_out *j, char bracket)
+{
+	if (j->gen)
+		bracket == '}' ? yajl_gen_map_close(j->gen) : yajl_gen_array_close(j->gen);
+}
+
+void json_end_line(struct json_out *j)
+{
+	buf_add(j->out, "\n", 1);
+	if (j->gen)
+		yajl_gen_free(j->gen);
+	j->gen = NULL;
+}
+
+void json_null(struct json_out *j, const char *key)
+{
+	yajl_gen g = value(j, key);
+
+	if (g)
+		yajl_gen_null(g);
+}
+
+void json_bool(struct json_out *j, const char *key, bool b)
+{
+	yajl_gen g = value(j, key);
+
+	if (g)
+		yajl_gen_bool(g, b);
+}
+
+void json_text(struct json_out *j, const char *key, const char *s)
+{
+	char room[SHORT_TEXT], *clean = room;
+	size_t len;
+
+	if (!s) {
+		json_null(j, key);
+		return;
+	}
+	len = strlen(s);
+	if (len >= sizeof(room))
+		clean = malloc(len + 1);
+	if (!clean) {
+		j->out->failed = true;
+		return;
+	}
+	string(j, key, text_clean(clean, len + 1, s, len));
+	if (clean != room)
+		free(clean);
+}
+
+void json_count(struct json_out *j, const char *key, uint64_t n)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%llu", (unsigned long long)(n > INT64_MAX ? INT64_MAX : n));
+	number(j, key, digits);
+}
+
+void json_known_count(struct json_out *j, const char *key, int64_t n)
+{
+	if (n < 0)
+		json_null(j, key);
+	else
+		json_count(j, key, (uint64_t)n);
+}
+
+void json_real(struct json_out *j, const char *key, double d)
+{
+	char digits[40];
+
+	if (!isfinite(d)) {
+		json_null(j, key);
+		return;
+	}
+	/* + 0.0: what rounds to nothing is 0, not -0. 15 digits: a decimal fraction stays as it was rounded.
+	 */
+	snprintf(digits, sizeof(digits) - 2, "%.15g", fabs(d) < 1e9 ? round(d * 1e6) / 1e6 + 0.0 : d);
+	if (!strpbrk(digits, ".e"))
+		strcat(digits, ".0");
+	number(j, key, digits);
+}
+
+void json_known(struct json_out *j, const char *key, double d)
+{
+	json_real(j, key, d >= 0 ? d : NAN);
+}
+
+void json_hex(struct json_out *j, const char *key, uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)n);
+	string(j, key, text);
+}
+
+void json_id(struct json_out *j, const char *key, uint64_t id)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%016llx", (unsigned long long)id);
+	string(j, key, text);
+}
+
+static const char *or_null(const char *s)
+{
+	return s && *s ? s : NULL;
+}
+
+void json_target(struct json_out *j, const struct report_target *t)
+{
+	json_open(j, "target", '{');
+	json_known_count(j, "pid", t->pid);
+	json_count(j, "start_time_ticks", t->start_time_ticks);
+	json_text(j, "comm", t->comm);
+	json_text(j, "vm", or_null(t->vm));
+	json_text(j, "vm_version", or_null(t->vm_version));
+	json_text(j, "library", or_null(t->library));
+	json_text(j, "build_id", or_null(t->build_id));
+	json_close(j, '}');
 }

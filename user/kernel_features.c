@@ -19,8 +19,8 @@
 static bool have_uprobe_multi(void)
 {
 	struct bpf_insn insns[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
+	    {.code = BPF_JMP | BPF_EXIT},
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = BPF_TRACE_UPROBE_MULTI);
 	LIBBPF_OPTS(bpf_link_create_opts, link);
@@ -55,8 +55,8 @@ static bool have_uprobe_multi(void)
 static int check_permission(struct error *err)
 {
 	struct bpf_insn insns[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
+	    {.code = BPF_JMP | BPF_EXIT},
 	};
 	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", insns, ARRAY_LEN(insns), NULL);
 
@@ -68,8 +68,8 @@ static int check_permission(struct error *err)
 		return error_set(err, fd, EXIT_PERMISSION, "load a BPF program",
 				 "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN", "%s",
 				 strerror(-fd));
-	return error_set(err, fd, EXIT_FAILED, "load a BPF program", "the kernel needs CONFIG_BPF_SYSCALL", "%s",
-			 strerror(-fd));
+	return error_set(err, fd, EXIT_FAILED, "load a BPF program", "the kernel needs CONFIG_BPF_SYSCALL",
+			 "%s", strerror(-fd));
 }
 
 int features_detect(struct features *out, struct error *err)

@@ -9,7 +9,7 @@
 
 struct features {
 	bool uprobe_multi; /* links of many probes, with a process filter that covers all threads */
-	int nr_cpus;	   /* possible CPUs: how many values a per-CPU map element has */
+	int nr_cpus;       /* possible CPUs: how many values a per-CPU map element has */
 };
 /* 0, or -errno with err: no permission for BPF (exit 3), no BTF, no uprobes. */
 int features_detect(struct features *out, struct error *err);

@@ -12,7 +12,7 @@
 int main(int argc, char **argv)
 {
 	struct options o;
-	struct error err = { 0 };
+	struct error err = {0};
 	enum exit_code code = EXIT_USAGE;
 	int rc = opts_parse(argc, argv, &o, &err);
 

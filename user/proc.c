@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -116,6 +117,11 @@ bool proc_id_alive(const struct proc_id *id)
 
 	return !stat_line_read(id->pid, &st) && !stat_is_gone(&st) &&
 	       st.start_time_ticks == id->start_time_ticks;
+}
+
+double proc_age_s(const struct proc_id *id)
+{
+	return clock_ns(CLOCK_BOOTTIME) / 1e9 - (double)id->start_time_ticks / sysconf(_SC_CLK_TCK);
 }
 
 /* Cut " (deleted)" and undo the one escape maps has, a newline (fs/proc/task_mmu.c, seq_path). In place. */
@@ -263,6 +269,8 @@ static bool has_elf_magic(pid_t pid, uint64_t addr)
 
 	return !proc_read(pid, addr, magic, sizeof(magic)) && !memcmp(magic, ELFMAG, SELFMAG);
 }
+
+const char *const vm_libraries[] = {"libjvm.so", NULL};
 
 const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names)
 {

@@ -17,6 +17,8 @@ struct proc_id {
 /* -ESRCH when there is no such process (a zombie counts as gone, a thread's id is no process). */
 int proc_id_read(pid_t pid, struct proc_id *out);
 bool proc_id_alive(const struct proc_id *id);
+/* Seconds since the process started. */
+double proc_age_s(const struct proc_id *id);
 
 struct mapping {
 	uint64_t start, end, offset; /* bytes */
@@ -41,6 +43,8 @@ const struct mapping *proc_maps_find(const struct proc_maps *m, uint64_t addr);
  * Returns the mapping of the image's first bytes: of that inode, at file offset 0, the nearest below the
  * code (the file may be mapped again elsewhere as data); or NULL.
  */
+/* Base names of the libraries whose JNI functions can be found, NULL-terminated. */
+extern const char *const vm_libraries[];
 const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names);
 
 /*

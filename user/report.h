@@ -31,12 +31,13 @@ extern const struct drop_row drop_rows[NR_DROPS];
 enum frame_type { FRAME_NATIVE, FRAME_JAVA, FRAME_VM };
 struct frame {
 	enum frame_type type;
-	const char *symbol;   /* NULL: unknown */
-	const char *module;   /* base name; NULL: not in a file */
-	uint64_t offset;      /* link-time address in the module of the call, or the address itself without a module */
+	const char *symbol; /* NULL: unknown */
+	const char *module; /* base name; NULL: not in a file */
+	uint64_t
+	    offset; /* link-time address in the module of the call, or the address itself without a module */
 	const char *build_id; /* hex; NULL: unknown */
 	const char *file;     /* NULL: unknown */
-	int line;	      /* 0: unknown */
+	int line;             /* 0: unknown */
 	bool inlined;
 };
 struct frames {
@@ -48,12 +49,13 @@ struct report_site {
 	uint64_t id; /* hash of what the frames are, equal on every host */
 	enum jni_func_id func;
 	uint64_t acquired, released, outstanding;
-	double oldest_s;	      /* -1: nothing outstanding */
-	double rate_per_s;	      /* acquired minus released per second, over the last interval; final: over the whole run */
+	double oldest_s;   /* -1: nothing outstanding */
+	double rate_per_s; /* acquired minus released per second, over the last interval; final: over the
+			      whole run */
 	double acquired_per_s;
-	struct frames frames;	      /* innermost first */
-	const char *truncated;	      /* NULL: complete */
-	bool no_stack;		      /* references whose stack could not be kept */
+	struct frames frames;  /* innermost first */
+	const char *truncated; /* NULL: complete */
+	bool no_stack;         /* references whose stack could not be kept */
 };
 
 struct report_family {
@@ -74,7 +76,7 @@ struct report {
 	double elapsed_s;
 	bool final;
 	const char *end_reason; /* final only: "exited", "execed", "detached"; else NULL */
-	bool probed[NR_FUNCS];	/* functions with a live probe */
+	bool probed[NR_FUNCS];  /* functions with a live probe */
 	uint64_t calls[NR_FUNCS];
 	struct report_family families[NR_FAMILIES];
 	struct {
@@ -84,11 +86,11 @@ struct report {
 	uint64_t drops[NR_DROPS];
 	size_t nr_probes;
 	uint64_t events;
-	double events_per_s;	       /* last interval */
+	double events_per_s;            /* last interval */
 	double probe_cost_ns_per_event; /* -1: unknown */
-	double target_cpu_pct;	       /* share of one CPU spent in probes by the target; -1: unknown */
-	double self_cpu_pct;	       /* this process, of one CPU; -1: unknown */
-	uint64_t map_bytes;	       /* kernel memory of the maps */
+	double target_cpu_pct;          /* share of one CPU spent in probes by the target; -1: unknown */
+	double self_cpu_pct;            /* this process, of one CPU; -1: unknown */
+	uint64_t map_bytes;             /* kernel memory of the maps */
 };
 
 #endif

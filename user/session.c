@@ -49,14 +49,14 @@ struct session {
 
 static int watch(struct session *s, int fd, void *what)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = what };
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = what};
 
 	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
 static int set_timer(int fd, double interval_s)
 {
-	struct itimerspec t = { 0 };
+	struct itimerspec t = {0};
 
 	t.it_interval.tv_sec = interval_s;
 	t.it_interval.tv_nsec = (interval_s - floor(interval_s)) * 1e9;
@@ -93,8 +93,8 @@ static int open_output(struct session *s, struct error *err)
 {
 	s->out = s->o->output ? fopen(s->o->output, "we") : stdout;
 	if (!s->out)
-		return error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s: %s", s->o->output,
-				 strerror(errno));
+		return error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output",
+				 "%s: %s", s->o->output, strerror(errno));
 	s->screen = !s->o->batch && s->o->format == FORMAT_TABLE && isatty(fileno(s->out));
 	return 0;
 }
@@ -110,7 +110,7 @@ static void session_close(struct session *s)
 	if (s->out && s->out != stdout)
 		fclose(s->out);
 	for (size_t i = 0; i < 4; i++) {
-		int fd = (int[]){ s->epoll, s->signals, s->tick, s->look }[i];
+		int fd = (int[]){s->epoll, s->signals, s->tick, s->look}[i];
 
 		if (fd >= 0)
 			close(fd);
@@ -140,7 +140,7 @@ static void remove_target(struct session *s, size_t i)
 	struct target *t = s->targets.v[i];
 
 	if (t->slot >= 0) {
-		tracer_detach(s->tracer, t->slot);
+		tracer_detach(s->tracer, &t->slot, 1);
 		tracer_forget(s->tracer, t->slot);
 	}
 	target_free(t);
@@ -149,7 +149,7 @@ static void remove_target(struct session *s, size_t i)
 
 static int scan(struct session *s, struct error *err)
 {
-	struct pid_list pids = { 0 };
+	struct pid_list pids = {0};
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	int rc;
 
@@ -183,7 +183,7 @@ static int look(struct session *s, struct error *err)
 
 	for (size_t i = 0; !rc && i < s->targets.n;) {
 		struct target *t = s->targets.v[i];
-		struct error why = { 0 };
+		struct error why = {0};
 
 		if (t->state != TARGET_WAITING) {
 			i++;
@@ -217,7 +217,7 @@ static bool all_live(const struct session *s)
 /* The one line scripts wait for. */
 static int announce(struct session *s)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	size_t probes = 0;
 
 	for (size_t i = 0; i < s->targets.n; i++) {
@@ -253,31 +253,16 @@ static double self_cpu_pct(struct session *s)
 
 static void view_options(const struct session *s, struct view_opts *v)
 {
-	struct winsize w;
-	bool tty = isatty(fileno(s->out));
+	struct winsize w = {0};
 
-	*v = (struct view_opts){
-		.width = 80,
-		.rows = s->o->rows > 0 ? s->o->rows : 20,
-		.stacks = s->o->stacks,
-		.sort = s->o->sort,
-		.group_by = s->o->group_by,
-		.stack_frames = s->screen ? 4 : 8,
-	};
-	if (tty && !ioctl(fileno(s->out), TIOCGWINSZ, &w)) {
-		if (w.ws_col > 80)
-			v->width = w.ws_col;
-		if (s->screen && s->o->rows < 0 && w.ws_row > 12)
-			v->rows = (w.ws_row - 6) / 5 + 1;
-	}
-	v->color = tty && !getenv("NO_COLOR");
-	if (s->o->format == FORMAT_JSON)
-		v->rows = 0;
+	if (isatty(fileno(s->out)))
+		ioctl(fileno(s->out), TIOCGWINSZ, &w);
+	view_opts_init(v, s->o, w.ws_col, w.ws_row, s->screen);
 }
 
 static int render(struct session *s, const struct report *const *reports, size_t n, struct error *err)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	struct view_opts v;
 	size_t view = 0;
 	int rc = 0;
@@ -298,7 +283,8 @@ static int render(struct session *s, const struct report *const *reports, size_t
 		rc = -errno;
 	buf_free(&b);
 	if (rc)
-		return error_set(err, rc, EXIT_FAILED, "write the output", NULL, "%s", strerror(-rc));
+		return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output", "%s",
+				 strerror(-rc));
 	return 0;
 }
 
@@ -342,13 +328,16 @@ static void count_losses(struct session *s, const struct report *r)
 /* Show ended targets for the last time and let them go. */
 static int bury(struct session *s, struct error *err)
 {
-	int rc = 0;
-	bool any = false;
+	int slots[JT_MAX_TARGETS], rc = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < s->targets.n; i++)
-		any |= s->targets.v[i]->state == TARGET_ENDED;
-	if (any)
+		if (s->targets.v[i]->state == TARGET_ENDED && s->targets.v[i]->slot >= 0)
+			slots[n++] = s->targets.v[i]->slot;
+	if (n) {
+		tracer_detach(s->tracer, slots, n);
 		rc = report(s, TARGET_ENDED, err);
+	}
 	for (size_t i = 0; i < s->targets.n;) {
 		if (s->targets.v[i]->state != TARGET_ENDED) {
 			i++;
@@ -368,7 +357,8 @@ static int on_tick(struct session *s, struct error *err)
 	if (read(s->tick, &expirations, sizeof(expirations)) < 0)
 		return 0;
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (s->targets.v[i]->state == TARGET_TRACED && tracer_execed(s->tracer, s->targets.v[i]->slot))
+		if (s->targets.v[i]->state == TARGET_TRACED &&
+		    tracer_execed(s->tracer, s->targets.v[i]->slot))
 			target_stop(s->targets.v[i], s->tracer, "execed");
 	rc = bury(s, err);
 	rc = rc ?: report(s, TARGET_TRACED, err);
@@ -392,7 +382,8 @@ static int on_exit_of(struct session *s, struct target *t, struct error *err)
 			continue;
 		if (t->asked_for) {
 			snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
-			return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL, "it has exited before its VM was loaded");
+			return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL,
+					 "it has exited before its VM was loaded");
 		}
 		remove_target(s, i);
 		break;
@@ -453,7 +444,8 @@ static int loop(struct session *s, struct error *err)
 		/* One event at a time: handling one may free the target another is about. */
 		n = epoll_wait(s->epoll, &ev, 1, time_left_ms(s));
 		if (n < 0 && errno != EINTR)
-			return error_set(err, -errno, EXIT_FAILED, "wait for events", NULL, "%s", strerror(errno));
+			return error_set(err, -errno, EXIT_FAILED, "wait for events", NULL, "%s",
+					 strerror(errno));
 		if (n > 0)
 			rc = on_event(s, ev.data.ptr, err);
 		else if (!time_left_ms(s))
@@ -491,7 +483,7 @@ static int start(struct session *s, struct error *err)
 
 enum exit_code session_trace(const struct options *o, struct error *err)
 {
-	struct session s = { .o = o, .epoll = -1, .signals = -1, .tick = -1, .look = -1 };
+	struct session s = {.o = o, .epoll = -1, .signals = -1, .tick = -1, .look = -1};
 	int rc = start(&s, err);
 
 	rc = rc ?: loop(&s, err);
@@ -502,7 +494,8 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		rc = bury(&s, err);
 	}
 	if (!rc && s.out && fflush(s.out))
-		rc = error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s", strerror(errno));
+		rc = error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output", "%s",
+			       strerror(errno));
 	session_close(&s);
 	if (rc)
 		return err->what[0] ? err->exit_code : EXIT_FAILED;
@@ -513,9 +506,9 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 
 static int show_probes(struct session *s, struct target *t, struct error *err)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	struct view_opts v;
-	struct probes_info info = { .target = &t->report.target, .sites = &t->sites };
+	struct probes_info info = {.target = &t->report.target, .sites = &t->sites};
 	int rc = target_find(t, s->o, err);
 
 	if (rc)
@@ -530,15 +523,16 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 	else
 		view_probes_table(&b, &info, &v);
 	if (b.n && fwrite(b.p, b.n, 1, s->out) != 1)
-		rc = error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s", strerror(errno));
+		rc = error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output", "%s",
+			       strerror(errno));
 	buf_free(&b);
 	return rc;
 }
 
 enum exit_code session_probes(const struct options *o, struct error *err)
 {
-	struct session s = { .o = o, .epoll = -1, .signals = -1, .tick = -1, .look = -1 };
-	struct pid_list pids = { 0 };
+	struct session s = {.o = o, .epoll = -1, .signals = -1, .tick = -1, .look = -1};
+	struct pid_list pids = {0};
 	int rc = open_output(&s, err);
 
 	rc = rc ?: open_targets(&s, err);
@@ -549,7 +543,8 @@ enum exit_code session_probes(const struct options *o, struct error *err)
 	for (size_t i = 0; !rc && i < s.targets.n; i++)
 		rc = show_probes(&s, s.targets.v[i], err);
 	if (!rc && fflush(s.out))
-		rc = error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s", strerror(errno));
+		rc = error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output", "%s",
+			       strerror(errno));
 	free(pids.v);
 	session_close(&s);
 	if (rc)

@@ -6,7 +6,8 @@
 #include "opts.h"
 #include "util.h"
 
-/* Trace until the targets are gone or the user has enough. Returns the exit code; err is set unless 0 or losses. */
+/* Trace until the targets are gone or the user has enough. Returns the exit code; err is set unless 0 or
+ * losses. */
 enum exit_code session_trace(const struct options *o, struct error *err);
 /* Print the probe sites of the targets; attaches nothing. */
 enum exit_code session_probes(const struct options *o, struct error *err);

@@ -67,6 +67,8 @@ static bool find_reg(uint16_t machine, const char *name, size_t n, uint8_t *reg)
 				return false;
 			found = found * 10 + (unsigned)(name[i] - '0');
 		}
+		if (found > 30) /* 31 is sp, by that name only */
+			return false;
 	}
 	*reg = (uint8_t)found;
 	return is_readable(machine, found);

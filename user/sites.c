@@ -5,7 +5,6 @@
  */
 #include "sites.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -169,9 +168,8 @@ static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 		return "its USDT probe has a semaphore";
 	if (!place(r, u->vaddr, s))
 		return "its USDT probe is outside the code";
-	/* the nop alone: any other instruction would be the work of another tool, or a lie */
-	if (strcmp(s->insn.name, "nop") != 0 || s->insn.cost != INSN_EMULATED ||
-	    (r->machine == EM_X86_64 && s->insn.size_bytes != 1))
+	/* the one-byte nop alone: anything else is the work of another tool, or a lie */
+	if (strcmp(s->insn.name, "nop") != 0 || s->insn.cost != INSN_EMULATED)
 		return "its USDT probe is not a plain nop";
 	if (row->handle != HANDLE_NONE && !usdt_operand(r->machine, u->args, operand, &s->handle))
 		return "an operand of its USDT probe is neither a register nor memory";

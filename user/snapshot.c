@@ -8,7 +8,7 @@
 #include "tracer_priv.h"
 
 /* Clock rates Linux is built with (kernel/Kconfig.hz, arch/alpha). */
-static const int known_hz[] = { 100, 250, 256, 300, 1000, 1024 };
+static const int known_hz[] = {100, 250, 256, 300, 1000, 1024};
 
 /*
  * Seconds of one tick. jiffies start at -300 s as a 32-bit number (INITIAL_JIFFIES,
@@ -106,7 +106,7 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n, uint32_t
 			rc = -ENOMEM;
 			break;
 		}
-		*v = (struct snapshot_site){ .index = i, .slot = site[i].slot, .func = site[i].func };
+		*v = (struct snapshot_site){.index = i, .slot = site[i].slot, .func = site[i].func};
 		v->has_stack = site[i].has_stack;
 		v->stack = stack_of(t, i, &site[i]);
 		for (size_t cpu = 0; cpu < per_cpu; cpu++) {
@@ -196,9 +196,8 @@ static uint64_t recursion_misses(const struct tracer *t)
 	struct bpf_program *p;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_program(p, t->skel->obj)
-	{
-		struct bpf_prog_info info = { 0 };
+	bpf_object__for_each_program (p, t->skel->obj) {
+		struct bpf_prog_info info = {0};
 		__u32 n = sizeof(info);
 
 		if (!bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &n))
@@ -309,7 +308,7 @@ static void forget_refs(struct tracer *t, int slot)
 void tracer_forget(struct tracer *t, int slot)
 {
 	struct slot *s = &t->slots[slot];
-	struct rule none = { 0 };
+	struct rule none = {0};
 
 	for (size_t i = 0; i < s->nr_sites; i++) {
 		bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &s->rules[i], &none, BPF_ANY);
@@ -321,7 +320,8 @@ void tracer_forget(struct tracer *t, int slot)
 		zero_array_element(t->skel->maps.func_counts, slot * NR_FUNCS + f,
 				   sizeof(struct func_counts) * t->features.nr_cpus);
 	for (uint32_t d = 0; d < NR_DROPS; d++)
-		zero_array_element(t->skel->maps.drops, slot * NR_DROPS + d, sizeof(uint64_t) * t->features.nr_cpus);
+		zero_array_element(t->skel->maps.drops, slot * NR_DROPS + d,
+				   sizeof(uint64_t) * t->features.nr_cpus);
 	free(s->rules);
 	memset(s, 0, sizeof(*s));
 }

@@ -27,6 +27,12 @@
 #define MODULE_NAME_BYTES 128
 #define FIRST_CACHE_SLOTS 1024 /* a power of two */
 
+/* DWARF register numbers, by the psABIs */
+#define DWARF_RBP      6
+#define DWARF_X29      29
+#define DWARF_ARM64_SP 31
+#define PROLOGUE_INSNS 256 /* arm64 instructions looked at for the one that sets the frame pointer */
+
 /* Can the caller of a function be found through the frame pointer? */
 enum link { LINK_PROVEN, LINK_NO_FP, LINK_NO_TABLE, LINK_NO_FILE, NR_LINKS };
 static const char *const link_reasons[NR_LINKS] = {
@@ -39,7 +45,6 @@ static const char *const end_reasons[NR_ENDS] = {
     [END_NO_FP] = "frame pointer chain ends",          [END_UNREAD] = "stack memory not readable",
     [END_NOT_CODE] = "Java or generated code follows",
 };
-static const char *const vm_libraries[] = {"libjvm.so", "libart.so", "libartd.so"};
 
 /* A file with code, as long as symbols live. */
 struct module {
@@ -166,7 +171,7 @@ static struct module *module_new(struct symbols *s, const struct mapping *map)
 	m->ino = map->ino;
 	m->path = strdup(map->path);
 	m->name = base_name(s, map->path);
-	for (size_t i = 0; m->name && i < ARRAY_LEN(vm_libraries); i++)
+	for (size_t i = 0; m->name && vm_libraries[i]; i++)
 		if (!strcmp(m->name, vm_libraries[i]))
 			m->type = FRAME_VM;
 	return m;
@@ -338,7 +343,7 @@ int symbols_refresh(struct symbols *s, const struct proc_maps *maps)
 	int rc;
 
 	close_idle_lines(s);
-	if (!maps->n || nothing_changed(s, maps))
+	if (nothing_changed(s, maps))
 		return 0;
 	rc = read_ranges(s, maps, &next);
 	if (!rc)
@@ -428,21 +433,47 @@ static struct elf_lines *module_lines(struct symbols *s, struct module *m)
 }
 
 /*
- * Is the caller's frame record {frame pointer, return address} where the frame pointer points, at this
- * call? Saved fp at fp + 0, return address at fp + 8: on both machines the same (x86-64 psABI 3.2.2;
- * AAPCS64 6.4.6), the CFA being fp + 16 on the one and anything on the other.
+ * gcc for arm64 (12 at least) keeps the CFA relative to sp, so its rules tell where the frame record is and
+ * not that x29 points there. Then the code must say so: before the call, `add x29, sp, #offset_bytes`,
+ * which is `mov x29, sp` for 0 (Arm ARM C6.2, ADD immediate).
  */
-static enum link prove_link(const struct elf_image *e, uint64_t vaddr)
+static bool arm64_points_fp(const struct elf_image *e, const struct elf_function *fn, uint64_t call,
+			    int64_t offset_bytes)
 {
-	int fp_reg = elf_machine(e) == EM_X86_64 ? 6 : 29;
+	uint32_t code[PROLOGUE_INSNS];
+	uint64_t bytes;
+	size_t n;
+
+	if (!fn || offset_bytes < 0 || offset_bytes > 0xfff)
+		return false;
+	bytes = call - fn->start;
+	n = elf_read(e, fn->start, code, bytes < sizeof(code) ? bytes : sizeof(code));
+	for (size_t i = 0; i < n / sizeof(code[0]); i++)
+		if (code[i] == (0x910003fd | (uint32_t)offset_bytes << 10))
+			return true;
+	return false;
+}
+
+/*
+ * Is the caller's frame record {frame pointer, return address} where the frame pointer points, at this
+ * call? The frame pointer saved at fp + 0, the return address at fp + 8: on both machines the same (x86-64
+ * psABI 3.2.2, AAPCS64 6.4.6), the CFA being fp + 16 on the one and anything on the other.
+ */
+static enum link prove_link(const struct module *m, const struct elf_function *fn, uint64_t call)
+{
+	bool x86 = elf_machine(m->image) == EM_X86_64;
 	struct elf_cfi cfi;
 
-	if (elf_cfi_at(e, vaddr, &cfi))
+	if (elf_cfi_at(m->image, call, &cfi))
 		return LINK_NO_TABLE;
-	return cfi.cfa_reg == fp_reg && cfi.fp_saved && cfi.fp_offset == -cfi.cfa_offset &&
-		       cfi.ra_offset == 8 - cfi.cfa_offset
-		   ? LINK_PROVEN
-		   : LINK_NO_FP;
+	if (!cfi.fp_saved || cfi.ra_offset != cfi.fp_offset + 8)
+		return LINK_NO_FP;
+	if (cfi.cfa_reg == (x86 ? DWARF_RBP : DWARF_X29))
+		return cfi.fp_offset == -cfi.cfa_offset ? LINK_PROVEN : LINK_NO_FP;
+	if (!x86 && cfi.cfa_reg == DWARF_ARM64_SP &&
+	    arm64_points_fp(m->image, fn, call, (int64_t)cfi.cfa_offset + cfi.fp_offset))
+		return LINK_PROVEN;
+	return LINK_NO_FP;
 }
 
 /* A frame's names, foreign, kept as ours. */
@@ -470,15 +501,15 @@ static int symbolize(struct symbols *s, struct module *m, uint64_t vaddr, struct
 {
 	struct elf_line lines[MAX_FRAMES_OF_PC];
 	struct elf_lines *dwarf;
-	const char *function;
+	const struct elf_function *fn = elf_functions_find(&m->functions, vaddr - 1);
+	const char *function = fn ? elf_function_name(&m->functions, fn) : NULL;
 	size_t n = 0;
 	int rc = 0;
 
 	out->module = m;
 	out->vaddr = vaddr;
 	out->first = s->frames.n;
-	out->link = m->image ? prove_link(m->image, vaddr - 1) : LINK_NO_FILE;
-	function = elf_functions_find(&m->functions, vaddr - 1);
+	out->link = m->image ? prove_link(m, fn, vaddr - 1) : LINK_NO_FILE;
 	dwarf = m->image ? module_lines(s, m) : NULL;
 	if (dwarf)
 		n = elf_lines_at(dwarf, vaddr - 1, lines, ARRAY_LEN(lines));

@@ -17,11 +17,10 @@ struct symbols; /* one per target */
 int symbols_new(const struct proc_id *id, struct symbols **out);
 void symbols_free(struct symbols *s);
 /*
- * Take in new mappings (libraries loaded or unloaded since); without any (the process is gone) nothing
- * changes. Cheap when they are the same. What was read of a module is kept when it is gone, and is
- * not taken for another file with its inode. Call it before symbols_stack(), as near as can be to
- * the moment the stacks are from: an address means what is mapped there now, else what was last.
- * 0 or -ENOMEM.
+ * Take in new mappings (libraries loaded or unloaded since); cheap when they are the same. What was read of
+ * a module is kept when it is gone, and is not taken for another file that got its inode. An address
+ * means what is mapped there now, else what was last: so call this just before symbols_stack(), and
+ * that as soon as a stack is first seen. 0 or -ENOMEM.
  */
 int symbols_refresh(struct symbols *s, const struct proc_maps *maps);
 /*

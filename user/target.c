@@ -9,15 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *const vm_libraries[] = { "libjvm.so", NULL };
-
-double proc_age_s(const struct proc_id *id)
-{
-	return clock_ns(CLOCK_BOOTTIME) / 1e9 - (double)id->start_time_ticks / sysconf(_SC_CLK_TCK);
-}
-
 /* A process younger than this may still be on its way to exec java, or to load the VM. */
 #define YOUNG_S 3.0
+/* A VM that is older and whose tables make no sense is not starting any more. */
+#define STARTING_S 30.0
 
 int target_new(pid_t pid, struct target **out, struct error *err)
 {
@@ -76,7 +71,8 @@ static bool may_become_jvm(const struct target *t)
 		return false;
 	exe[n] = 0;
 	base = strrchr(exe, '/');
-	/* A launcher that has not loaded its VM after a minute runs something else (java -version of a stub). */
+	/* A launcher that has not loaded its VM after a minute runs something else (java -version of a stub).
+	 */
 	return base && !strcmp(base + 1, "java") && age_s < 60;
 }
 
@@ -98,11 +94,11 @@ static int open_library(struct target *t, const struct mapping *m, const char *w
 	fd = proc_open_mapping(t->id.pid, m);
 	rc = fd < 0 ? fd : elf_open(fd, &t->elf);
 	if (rc)
-		return error_set(err, rc, EXIT_FAILED, what, NULL, "cannot read %s as mapped: %s", t->library_path,
-				 strerror(-rc));
+		return error_set(err, rc, EXIT_FAILED, what, NULL, "cannot read %s as mapped: %s",
+				 t->library_path, strerror(-rc));
 	if (!elf_offset_to_vaddr(t->elf, m->offset, &vaddr))
-		return error_set(err, -ENOEXEC, EXIT_FAILED, what, NULL, "%s has no segment at its mapped offset",
-				 t->library_path);
+		return error_set(err, -ENOEXEC, EXIT_FAILED, what, NULL,
+				 "%s has no segment at its mapped offset", t->library_path);
 	t->bias = m->start - vaddr;
 	return 0;
 }
@@ -121,69 +117,87 @@ static void reset(struct target *t)
 static void fill_report(struct target *t)
 {
 	t->report.target = (struct report_target){
-		.pid = t->id.pid,
-		.start_time_ticks = t->id.start_time_ticks,
-		.comm = t->id.comm,
-		.vm = "HotSpot",
-		.vm_version = t->vm ? hotspot_version(t->vm) : "",
-		.library = t->library_path,
-		.build_id = elf_build_id(t->elf),
+	    .pid = t->id.pid,
+	    .start_time_ticks = t->id.start_time_ticks,
+	    .comm = t->id.comm,
+	    .vm = "HotSpot",
+	    .vm_version = t->vm ? hotspot_version(t->vm) : "",
+	    .library = t->library_path,
+	    .build_id = elf_build_id(t->elf),
 	};
 }
 
+/* Its sites, by the library t->elf and, where they could be read, the VM's tables. */
 static int resolve_sites(struct target *t, const struct options *o, struct error *err)
 {
 	struct site_request req = {
-		.pid = t->id.pid,
-		.library = t->elf,
-		.library_path = t->library_path,
-		.bias = t->bias,
-		.vm = t->vm,
-		.families = o->families,
-		.only_strategy = o->strategy,
+	    .pid = t->id.pid,
+	    .library = t->elf,
+	    .library_path = t->library_path,
+	    .bias = t->bias,
+	    .vm = t->vm,
+	    .families = o->families,
+	    .only_strategy = o->strategy,
 	};
+	int rc = sites_resolve(&req, &t->sites, err);
 
-	return sites_resolve(&req, &t->sites, err);
+	if (!rc && o->verbose && t->sites.notes.n)
+		fputs(t->sites.notes.p, stderr);
+	return rc;
 }
 
-int target_find(struct target *t, const struct options *o, struct error *err)
+/* The process's mappings, if it can be traced at all. */
+static int read_process(struct target *t, const char *what, struct error *err)
 {
-	const struct mapping *m;
-	struct error vm_err = { 0 };
-	char what[64];
 	int rc;
 
-	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
-	if (!proc_id_alive(&t->id))
-		return not_a_target(err, what, -ESRCH, NULL, "it has exited");
 	proc_maps_free(&t->maps);
-	rc = proc_maps_read(t->id.pid, &t->maps);
+	rc = proc_id_alive(&t->id) ? proc_maps_read(t->id.pid, &t->maps) : -ESRCH;
 	if (rc == -ESRCH)
 		return not_a_target(err, what, rc, NULL, "it has exited");
 	if (rc)
 		return error_set(err, rc, rc == -EACCES || rc == -EPERM ? EXIT_PERMISSION : EXIT_FAILED, what,
 				 "run as root", "cannot read its mappings: %s", strerror(-rc));
 	if (t->maps.n && proc_elf_class(t->id.pid) == 1)
-		return not_a_target(err, what, -ENOEXEC, NULL, "a 32-bit process, which is not supported");
+		return not_a_target(err, what, -ENOEXEC, "trace a 64-bit JVM",
+				    "a 32-bit process, which is not supported");
+	return 0;
+}
+
+int target_find(struct target *t, const struct options *o, struct error *err)
+{
+	bool may_wait = proc_age_s(&t->id) < STARTING_S;
+	struct error vm_err = {0};
+	const struct mapping *m;
+	char what[64];
+	int rc;
+
+	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
+	rc = read_process(t, what, err);
+	if (rc)
+		return rc;
 	m = proc_maps_find_library(&t->maps, vm_libraries);
-	if (!m) {
-		if (may_become_jvm(t))
-			return 0;
-		return not_a_target(err, what, -ENOENT, "name the process that runs Java: see jps or pgrep java",
+	if (!m && may_become_jvm(t))
+		return 0;
+	if (!m)
+		return not_a_target(err, what, -ENOENT,
+				    "name the process that runs Java: see jps or pgrep java",
 				    "not a JVM, it maps no libjvm.so");
-	}
 	rc = open_library(t, m, what, err);
-	if (!rc)
-		rc = hotspot_open(t->id.pid, t->elf, t->bias, &t->maps, &t->vm, &vm_err);
-	if (rc == -EAGAIN) { /* just being loaded */
+	if (rc)
+		return rc;
+	rc = hotspot_open(t->id.pid, t->elf, t->bias, &t->maps, &t->vm, &vm_err);
+	if (rc && o->verbose && !(rc == -EAGAIN && may_wait))
+		error_print(&vm_err); /* its symbols may still serve */
+	if (rc != -EAGAIN || !may_wait)
+		rc = resolve_sites(t, o, err);
+	if (rc == -EAGAIN && may_wait) { /* its VM is just starting */
 		reset(t);
 		return 0;
 	}
-	if (t->elf && !t->vm && o->verbose)
-		error_print(&vm_err); /* its symbols may still serve */
-	if (!t->elf)
-		return rc;
-	rc = resolve_sites(t, o, err);
+	if (rc == -EAGAIN)
+		return error_set(err, rc, EXIT_NO_TARGET, what, "-v tells more", "%s",
+				 vm_err.why[0] ? vm_err.why : "its VM has no Java thread");
 	if (rc)
 		return rc;
 	fill_report(t);
@@ -228,7 +242,7 @@ void target_stop(struct target *t, struct tracer *tracer, const char *reason)
 {
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->slot >= 0)
-		tracer_detach(tracer, t->slot);
+		tracer_close_gate(tracer, t->slot);
 	t->end_reason = reason;
 	t->state = TARGET_ENDED;
 }
@@ -236,7 +250,7 @@ void target_stop(struct target *t, struct tracer *tracer, const char *reason)
 /* Libraries come and go: keep the walker and the symbols up to date while the process lives. */
 static void refresh_maps(struct target *t, struct tracer *tracer)
 {
-	struct proc_maps maps = { 0 };
+	struct proc_maps maps = {0};
 
 	if (!proc_id_alive(&t->id) || proc_maps_read(t->id.pid, &maps) || !maps.n)
 		return;
@@ -250,21 +264,23 @@ int target_report(struct target *t, struct tracer *tracer, const struct snapshot
 		  const struct options *o, struct error *err)
 {
 	struct target_counts counts;
-	struct vm_counts vm = { 0 };
+	struct vm_counts vm = {0};
 	struct aggregate_input in = {
-		.snapshot = snapshot,
-		.counts = &counts,
-		.symbols = t->symbols,
-		.families = o->families,
-		.slot = t->slot,
-		.final = t->state == TARGET_ENDED,
-		.elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
+	    .snapshot = snapshot,
+	    .counts = &counts,
+	    .symbols = t->symbols,
+	    .families = o->families,
+	    .slot = t->slot,
+	    .final = t->state == TARGET_ENDED,
+	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
 	};
 	struct report *r = &t->report;
 	int rc = tracer_counts(tracer, t->slot, &counts, err);
 
 	if (rc)
 		return rc;
+	if (t->stopped_ns && snapshot->monotonic_ns > t->stopped_ns)
+		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
 	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
 		refresh_maps(t, tracer);
 		if (t->vm)

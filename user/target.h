@@ -16,14 +16,9 @@
 #include "symbols.h"
 #include "tracer.h"
 
-/* Base names of the libraries whose JNI functions can be found, NULL-terminated. */
-extern const char *const vm_libraries[];
-/* Seconds since the process started. */
-double proc_age_s(const struct proc_id *id);
-
 enum target_state_kind {
 	TARGET_WAITING, /* alive, its VM not loaded yet */
-	TARGET_FOUND,	/* VM found, probe sites known */
+	TARGET_FOUND,   /* VM found, probe sites known */
 	TARGET_TRACED,
 	TARGET_ENDED, /* gone, or detached; its last report is made */
 };
@@ -31,11 +26,11 @@ enum target_state_kind {
 struct target {
 	enum target_state_kind state;
 	struct proc_id id;
-	int pidfd; /* becomes readable when the process ends; -1: none */
+	int pidfd;      /* becomes readable when the process ends; -1: none */
 	bool asked_for; /* named by -p, so that its absence is an error */
 
 	struct proc_maps maps;
-	char *library_path; /* as the target sees it */
+	char *library_path;     /* as the target sees it */
 	struct mapping library; /* its lowest mapping; path points to library_path */
 	struct elf_image *elf;
 	uint64_t bias;
@@ -47,7 +42,7 @@ struct target {
 	struct aggregate *aggregate;
 	struct report report;
 	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
-	bool seen; /* its counters were read at least once */
+	bool seen;                       /* its counters were read at least once */
 	const char *end_reason;
 };
 
@@ -64,7 +59,7 @@ int target_find(struct target *t, const struct options *o, struct error *err);
 int target_attach(struct target *t, struct tracer *tracer, struct error *err);
 /* Open the gate: from here on every call counts. */
 int target_start(struct target *t, struct tracer *tracer, struct error *err);
-/* Remove the probes; the counters stay. reason: a literal for the last report. */
+/* Stop counting; the probes are the caller's to remove. reason: a literal for the last report. */
 void target_stop(struct target *t, struct tracer *tracer, const char *reason);
 /* Make t->report from a snapshot. */
 int target_report(struct target *t, struct tracer *tracer, const struct snapshot *snapshot,

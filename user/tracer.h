@@ -32,12 +32,14 @@ uint64_t tracer_map_bytes(const struct tracer *t);
  * release could be missed. All or nothing. path: where the kernel finds the library's inode.
  * Returns the slot (>= 0), its gate still closed, or -errno with err.
  */
-int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path, const struct probe_sites *sites,
-		  struct error *err);
+int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
+		  const struct probe_sites *sites, struct error *err);
 /* From here on every call counts. */
 int tracer_open_gate(struct tracer *t, int slot);
-/* Close the gate and remove the probes; what was counted stays readable until tracer_forget(). */
-void tracer_detach(struct tracer *t, int slot);
+/* Stop counting. Calls in flight may still be counted until tracer_detach() returns. */
+void tracer_close_gate(struct tracer *t, int slot);
+/* Remove the probes of n targets; what was counted stays readable until tracer_forget(). */
+void tracer_detach(struct tracer *t, const int *slots, size_t n);
 /* The slot, its sites and its references become free again. Only after tracer_detach(). */
 void tracer_forget(struct tracer *t, int slot);
 /* Has the target called exec since the gate was opened? */
@@ -52,9 +54,10 @@ struct snapshot_site {
 	uint16_t slot;
 	enum jni_func_id func;
 	bool has_stack;
-	const struct stack *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */
+	const struct stack
+	    *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */
 	uint64_t acquired, released, unpaired;
-	uint64_t live;	     /* references in the pairing store */
+	uint64_t live;        /* references in the pairing store */
 	uint32_t oldest_tick; /* of those; valid when live > 0 */
 };
 struct snapshot {

@@ -5,10 +5,10 @@
 
 #include <bpf/libbpf.h>
 
-/* clang-format off: the generated skeleton uses the types of shared.h */
 #include "tracer.h"
+
+/* Generated; uses the types of shared.h. */
 #include "jnitrace.skel.h"
-/* clang-format on */
 
 struct slot {
 	bool used, attached;

@@ -36,12 +36,27 @@ int error_set(struct error *e, int rc, enum exit_code code, const char *what, co
 	return rc;
 }
 
+/* What to do where the place of the error knows nothing better. */
+static const char *default_advice(enum exit_code code)
+{
+	switch (code) {
+	case EXIT_USAGE:
+		return "see jnitrace --help";
+	case EXIT_PERMISSION:
+		return "run as root";
+	case EXIT_NO_TARGET:
+		return "see jps or pgrep java for what runs";
+	default:
+		return "-v tells more";
+	}
+}
+
 int error_print(const struct error *e)
 {
 	char line[LINE_MAX_BYTES];
 
-	snprintf(line, sizeof(line), "%s%s%s%s%s%s", e->what[0] ? e->what : "failed", e->why[0] ? ": " : "",
-		 e->why, e->advice[0] ? " (" : "", e->advice, e->advice[0] ? ")" : "");
+	snprintf(line, sizeof(line), "%s%s%s (%s)", e->what[0] ? e->what : "failed", e->why[0] ? ": " : "",
+		 e->why, e->advice[0] ? e->advice : default_advice(e->exit_code));
 	print_line(line);
 	return e->exit_code;
 }

@@ -7,57 +7,54 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "columns.h"
 #include "json_out.h"
 #include "views.h"
 
 /* "2026-01-31T12:00:00.123Z" */
-static json_t *time_utc(double unix_s)
+static void put_time(struct json_out *j, double unix_s)
 {
 	char text[64];
 	double ms = floor(unix_s * 1000 + 0.5);
 	struct tm tm;
 	time_t t;
 
-	if (!(ms >= 0 && ms < 2.5e14)) /* to the year 9892: four digits */
-		return json_null();
+	if (!(ms >= 0 && ms < 2.5e14)) { /* to the year 9892: four digits */
+		json_null(j, "time");
+		return;
+	}
 	t = (time_t)(ms / 1000);
-	if (!gmtime_r(&t, &tm))
-		return json_null();
+	gmtime_r(&t, &tm);
 	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
 		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - (double)t * 1000));
-	return json_string(text);
+	json_text(j, "time", text);
 }
 
-static json_t *calls_object(struct json_out *j, const struct report *r)
+static void put_calls(struct json_out *j, const struct report *r)
 {
-	json_t *calls = json_object();
-
+	json_open(j, "calls", '{');
 	for (size_t i = 0; i < NR_FUNCS; i++)
 		if (r->probed[i])
-			json_put(j, calls, jni_func_names[i], json_count(r->calls[i]));
-	return calls;
+			json_count(j, jni_func_names[i], r->calls[i]);
+	json_close(j, '}');
 }
 
-static json_t *families_object(struct json_out *j, const struct report *r)
+static void put_families(struct json_out *j, const struct report *r)
 {
-	json_t *families = json_object();
-
+	json_open(j, "families", '{');
 	for (size_t i = 0; i < NR_FAMILIES; i++) {
 		const struct report_family *f = &r->families[i];
-		json_t *family;
 
 		if (!f->traced)
 			continue;
-		family = json_object();
-		json_put(j, family, "acquired", json_count(f->acquired));
-		json_put(j, family, "released", json_count(f->released));
-		json_put(j, family, "outstanding", json_count(f->outstanding));
-		json_put(j, family, "released_untracked", json_count(f->released_untracked));
-		json_put(j, family, "vm_total", f->vm_total >= 0 ? json_integer(f->vm_total) : json_null());
-		json_put(j, families, jni_family_names[i], family);
+		json_open(j, jni_family_names[i], '{');
+		json_count(j, "acquired", f->acquired);
+		json_count(j, "released", f->released);
+		json_count(j, "outstanding", f->outstanding);
+		json_count(j, "released_untracked", f->released_untracked);
+		json_known_count(j, "vm_total", f->vm_total);
+		json_close(j, '}');
 	}
-	return families;
+	json_close(j, '}');
 }
 
 static const char *frame_type_name(enum frame_type type)
@@ -72,103 +69,102 @@ static const char *frame_type_name(enum frame_type type)
 	}
 }
 
-static json_t *frame_object(struct json_out *j, const struct frame *f)
+static void put_frame(struct json_out *j, const struct frame *f)
 {
-	json_t *frame = json_object();
-
-	json_put(j, frame, "type", json_string(frame_type_name(f->type)));
-	json_put(j, frame, "symbol", json_text(f->symbol));
-	json_put(j, frame, "module", json_text(f->module));
-	json_put(j, frame, "offset", json_hex(f->offset));
-	json_put(j, frame, "build_id", json_text(f->build_id));
-	json_put(j, frame, "file", json_text(f->file));
-	json_put(j, frame, "line", f->line > 0 ? json_integer(f->line) : json_null());
-	json_put(j, frame, "inlined", json_boolean(f->inlined));
-	return frame;
+	json_open(j, NULL, '{');
+	json_text(j, "type", frame_type_name(f->type));
+	json_text(j, "symbol", f->symbol);
+	json_text(j, "module", f->module);
+	json_hex(j, "offset", f->offset);
+	json_text(j, "build_id", f->build_id);
+	json_text(j, "file", f->file);
+	json_known_count(j, "line", f->line > 0 ? f->line : -1);
+	json_bool(j, "inlined", f->inlined);
+	json_close(j, '}');
 }
 
-static json_t *stack_array(struct json_out *j, const struct report_site *s, const struct view_opts *o)
+static void put_stack(struct json_out *j, const struct report_site *s, const struct view_opts *o)
 {
-	json_t *stack = json_array();
-
-	for (size_t i = 0; i < s->frames.n && o->stacks != STACKS_NONE; i++)
-		json_append(j, stack, frame_object(j, &s->frames.v[i]));
-	return stack;
-}
-
-static json_t *site_object(struct json_out *j, const struct report_site *s, const struct view_opts *o)
-{
-	json_t *site = json_object();
 	const char *truncated = s->truncated;
-	bool known = s->func < NR_FUNCS;
 
 	if (s->no_stack && !truncated)
 		truncated = "the stack was not kept";
-	json_put(j, site, "id", json_sprintf("%016llx", (unsigned long long)s->id));
-	json_put(j, site, "family", json_text(known ? jni_family_names[jni_funcs[s->func].family] : NULL));
-	json_put(j, site, "function", json_text(known ? jni_func_names[s->func] : NULL));
-	json_put(j, site, "acquired", json_count(s->acquired));
-	json_put(j, site, "released", json_count(s->released));
-	json_put(j, site, "outstanding", json_count(s->outstanding));
-	json_put(j, site, "outstanding_bytes", json_null());
-	json_put(j, site, "oldest_s", json_known(s->oldest_s));
-	json_put(j, site, "rate_per_s", json_signed(s->rate_per_s));
-	json_put(j, site, "acquired_per_s", json_known(s->acquired_per_s));
-	json_put(j, site, "classes", json_null());
-	json_put(j, site, "stack", stack_array(j, s, o));
-	json_put(j, site, "truncated", json_text(truncated));
-	return site;
+	json_open(j, "stack", '[');
+	for (size_t i = 0; i < s->frames.n && o->stacks != STACKS_NONE; i++)
+		put_frame(j, &s->frames.v[i]);
+	json_close(j, ']');
+	json_text(j, "truncated", truncated);
 }
 
-static json_t *sites_array(struct json_out *j, const struct report *r, const struct view_opts *o)
+static void put_site(struct json_out *j, const struct report_site *s, const struct view_opts *o)
 {
-	json_t *sites = json_array();
+	bool known = s->func < NR_FUNCS;
 
+	json_open(j, NULL, '{');
+	json_id(j, "id", s->id);
+	json_text(j, "family", known ? jni_family_names[jni_funcs[s->func].family] : NULL);
+	json_text(j, "function", known ? jni_func_names[s->func] : NULL);
+	json_count(j, "acquired", s->acquired);
+	json_count(j, "released", s->released);
+	json_count(j, "outstanding", s->outstanding);
+	json_null(j, "outstanding_bytes");
+	json_known(j, "oldest_s", s->oldest_s);
+	json_real(j, "rate_per_s", s->rate_per_s);
+	json_known(j, "acquired_per_s", s->acquired_per_s);
+	json_null(j, "classes");
+	put_stack(j, s, o);
+	json_close(j, '}');
+}
+
+static void put_sites(struct json_out *j, const struct report *r, const struct view_opts *o)
+{
+	json_open(j, "sites", '[');
 	for (size_t i = 0; i < r->sites.n; i++)
-		json_append(j, sites, site_object(j, &r->sites.v[i], o));
-	return sites;
+		put_site(j, &r->sites.v[i], o);
+	json_close(j, ']');
 }
 
-static json_t *drops_object(struct json_out *j, const struct report *r)
+static void put_drops(struct json_out *j, const struct report *r)
 {
-	json_t *drops = json_object();
-
+	json_open(j, "drops", '{');
 	for (size_t i = 0; i < NR_DROPS; i++)
-		json_put(j, drops, drop_rows[i].name, json_count(r->drops[i]));
-	return drops;
+		json_count(j, drop_rows[i].name, r->drops[i]);
+	json_close(j, '}');
 }
 
-static json_t *overhead_object(struct json_out *j, const struct report *r)
+static void put_overhead(struct json_out *j, const struct report *r)
 {
-	json_t *overhead = json_object();
-
-	json_put(j, overhead, "probes", json_count(r->nr_probes));
-	json_put(j, overhead, "events", json_count(r->events));
-	json_put(j, overhead, "events_per_s", json_known(r->events_per_s));
-	json_put(j, overhead, "probe_cost_ns_per_event", json_known(r->probe_cost_ns_per_event));
-	json_put(j, overhead, "target_cpu_pct", json_known(r->target_cpu_pct));
-	json_put(j, overhead, "self_cpu_pct", json_known(r->self_cpu_pct));
-	json_put(j, overhead, "map_bytes", json_count(r->map_bytes));
-	return overhead;
+	json_open(j, "overhead", '{');
+	json_count(j, "probes", r->nr_probes);
+	json_count(j, "events", r->events);
+	json_known(j, "events_per_s", r->events_per_s);
+	json_known(j, "probe_cost_ns_per_event", r->probe_cost_ns_per_event);
+	json_known(j, "target_cpu_pct", r->target_cpu_pct);
+	json_known(j, "self_cpu_pct", r->self_cpu_pct);
+	json_count(j, "map_bytes", r->map_bytes);
+	json_close(j, '}');
 }
 
 static void put_report(struct buf *out, const struct report *r, const struct view_opts *o)
 {
-	struct json_out j = {.record = json_object()};
+	struct json_out j = {.out = out};
 
-	json_put(&j, j.record, "schema", json_string(JSON_SCHEMA));
-	json_put(&j, j.record, "time", time_utc(r->time_unix_s));
-	json_put(&j, j.record, "elapsed_s", json_known(r->elapsed_s));
-	json_put(&j, j.record, "final", json_boolean(r->final));
-	json_put(&j, j.record, "end_reason", json_text(r->end_reason));
-	json_put(&j, j.record, "target", json_target(&j, &r->target));
-	json_put(&j, j.record, "calls", calls_object(&j, r));
-	json_put(&j, j.record, "families", families_object(&j, r));
-	json_put(&j, j.record, "sites", sites_array(&j, r, o));
-	json_put(&j, j.record, "findings", json_array());
-	json_put(&j, j.record, "drops", drops_object(&j, r));
-	json_put(&j, j.record, "overhead", overhead_object(&j, r));
-	json_line(&j, out);
+	json_open(&j, NULL, '{');
+	json_text(&j, "schema", JSON_SCHEMA);
+	put_time(&j, r->time_unix_s);
+	json_known(&j, "elapsed_s", r->elapsed_s);
+	json_bool(&j, "final", r->final);
+	json_text(&j, "end_reason", r->end_reason);
+	json_target(&j, &r->target);
+	put_calls(&j, r);
+	put_families(&j, r);
+	put_sites(&j, r, o);
+	json_open(&j, "findings", '[');
+	json_close(&j, ']');
+	put_drops(&j, r);
+	put_overhead(&j, r);
+	json_close(&j, '}');
+	json_end_line(&j);
 }
 
 void view_json(struct buf *out, const struct report *const *reports, size_t n, const struct view_opts *o)

@@ -144,19 +144,21 @@ void view_probes_table(struct buf *out, const struct probes_info *p, const struc
 
 static void put_record(struct buf *out, const struct probes_info *p, const struct probe_site *s)
 {
-	struct json_out j = {.record = json_object()};
+	struct json_out j = {.out = out};
 
-	json_put(&j, j.record, "schema", json_string(JSON_SCHEMA));
-	json_put(&j, j.record, "target", json_target(&j, p->target));
-	json_put(&j, j.record, "function", json_text(site_function(s)));
-	json_put(&j, j.record, "operation", json_text(probe_site_operation(s)));
-	json_put(&j, j.record, "file", json_text(p->library_file));
-	json_put(&j, j.record, "offset", json_hex(s->offset));
-	json_put(&j, j.record, "strategy", json_text(site_strategy(s)));
-	json_put(&j, j.record, "instruction", json_text(s->insn.name));
-	json_put(&j, j.record, "cost", json_text(probe_site_cost(s)));
-	json_put(&j, j.record, "functions_missing", json_count(p->sites->missing));
-	json_line(&j, out);
+	json_open(&j, NULL, '{');
+	json_text(&j, "schema", JSON_SCHEMA);
+	json_target(&j, p->target);
+	json_text(&j, "function", site_function(s));
+	json_text(&j, "operation", probe_site_operation(s));
+	json_text(&j, "file", p->library_file);
+	json_hex(&j, "offset", s->offset);
+	json_text(&j, "strategy", site_strategy(s));
+	json_text(&j, "instruction", s->insn.name);
+	json_text(&j, "cost", probe_site_cost(s));
+	json_count(&j, "functions_missing", p->sites->missing);
+	json_close(&j, '}');
+	json_end_line(&j);
 }
 
 void view_probes_json(struct buf *out, const struct probes_info *p)

@@ -2,11 +2,13 @@
 """Live tests run the real tool on real JVMs. What they need is stated here; nothing is skipped."""
 
 import os
+import subprocess
 import sys
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+pytest.register_assert_rewrite("harness")
 import harness  # noqa: E402
 
 
@@ -21,6 +23,13 @@ def needs():
         pytest.exit("the live tests must be run by root", returncode=1)
     if not harness.JNITRACE.exists():
         pytest.exit(f"{harness.JNITRACE} is not built", returncode=1)
+    proc = harness.SID / "proc"
+    mounted = proc.is_dir() and not proc.is_mount()
+    if mounted:
+        subprocess.run(["mount", "-t", "proc", "proc", proc], check=True)
+    yield
+    if mounted:
+        subprocess.run(["umount", "--lazy", proc], check=False)
 
 
 @pytest.fixture

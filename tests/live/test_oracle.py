@@ -39,6 +39,33 @@ def test_exact(kind, jvm_args, attach):
     assert final["target"]["vm_version"].startswith(("1.8", "8", "25.4") if kind == "sid-8" else kind.replace("sid-", "")[:2])
 
 
+@pytest.mark.parametrize("attach", ["multi", "perf"])
+def test_exact_in_another_pid_namespace(attach):
+    with Oracle(jdk("17"), prefix=["unshare", "--pid", "--fork", "--kill-child"], prefix_forks=True) as oracle:
+        before = oracle.do(*WARM_UP)
+        assert before["pid"] == 1 != oracle.pid
+        with Tracer("--attach", attach, pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            after = oracle.do(*WORK)
+            assert_exact(tracer.stop()[oracle.pid], before, after)
+
+
+@pytest.mark.parametrize("family, functions", [
+    ("global", {"NewGlobalRef", "DeleteGlobalRef"}),
+    ("weak", {"NewWeakGlobalRef", "DeleteWeakGlobalRef"}),
+])
+def test_only_the_chosen_family_is_probed(oracle, family, functions):
+    before = oracle.do(*WARM_UP)
+    with Tracer("-e", family, pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        after = oracle.do("run 2 1009 7 503 5")
+        final = tracer.stop()[oracle.pid]
+    want = Expected(before, after)
+    assert set(final["families"]) == {family} and final["families"][family].items() >= want.families[family].items()
+    assert final["calls"] == {f: want.calls[f] for f in functions}
+    assert final["overhead"]["probes"] == len(functions)
+
+
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
 def test_reported_sites_have_file_and_line(kind):
     with Oracle(jdk(kind)) as oracle:

@@ -466,8 +466,11 @@ static void test_documents(void **state)
 	}
 	expect_known_options(man, help.p, "the man page");
 	expect_known_options(json, help.p, "docs/json.md");
-	for (size_t i = 0; i < nr_columns; i++)
+	for (size_t i = 0; i < nr_columns; i++) {
 		expect_word(man, columns[i].key, "the man page");
+		snprintf(option, sizeof(option), "%-28.28s%.12s", columns[i].key, columns[i].help);
+		assert_non_null(strstr(help.p, option));
+	}
 	for (size_t i = 0; i < NR_STRATEGIES; i++) {
 		expect_word(man, site_strategy_names[i], "the man page");
 		expect_word(json, site_strategy_names[i], "docs/json.md");

@@ -65,7 +65,7 @@ static void test_error_is_one_clean_line(void **state)
 	(void)state;
 	error_set(&e, -1, EXIT_FAILED, "a\nb", NULL, "%s", "\033[31mred\x7f");
 	line = stderr_of(say_error, &e);
-	assert_string_equal(line, "jnitrace: a?b: ?[31mred?\n");
+	assert_string_equal(line, "jnitrace: a?b: ?[31mred? (-v tells more)\n");
 	free(line);
 
 	memset(long_text, 'x', sizeof(long_text) - 1);
@@ -79,6 +79,31 @@ static void test_error_is_one_clean_line(void **state)
 	line = stderr_of(say_warning, "first\r\nsecond");
 	assert_string_equal(line, "jnitrace: first??second and 7\n");
 	free(line);
+}
+
+/* An error always says what to do. */
+static void test_error_advice(void **state)
+{
+	static const struct {
+		enum exit_code code;
+		const char *line;
+	} t[] = {
+	    {EXIT_FAILED, "jnitrace: what: why (-v tells more)\n"},
+	    {EXIT_USAGE, "jnitrace: what: why (see jnitrace --help)\n"},
+	    {EXIT_PERMISSION, "jnitrace: what: why (run as root)\n"},
+	    {EXIT_NO_TARGET, "jnitrace: what: why (see jps or pgrep java for what runs)\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct error e = {0};
+		char *line;
+
+		error_set(&e, -1, t[i].code, "what", NULL, "%s", "why");
+		line = stderr_of(say_error, &e);
+		assert_string_equal(line, t[i].line);
+		free(line);
+	}
 }
 
 static void test_vec(void **state)
@@ -253,6 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_error_first_wins),
 	    cmocka_unit_test(test_error_is_one_clean_line),
+	    cmocka_unit_test(test_error_advice),
 	    cmocka_unit_test(test_vec),
 	    cmocka_unit_test(test_vec_overflow),
 	    cmocka_unit_test(test_buf),

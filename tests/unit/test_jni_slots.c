@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every row of bpf/jni_funcs.def against jni.h: what is wrong does not compile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jni.h>
+
+#include "report.h"
+
+#define STRUCT_ENV        struct JNINativeInterface_
+#define STRUCT_VM         struct JNIInvokeInterface_
+#define SLOT_OF(s, field) (offsetof(s, field) / sizeof(void *))
+
+/* The slot is where jni.h has the function of that name. */
+#define JNI_FUNC(name, table, slot, family, operation, handle)                                               \
+	_Static_assert(SLOT_OF(STRUCT_##table, name) == (slot), #name);
+#include "../../bpf/jni_funcs.def"
+#undef JNI_FUNC
+
+/* No two rows have one slot of one table: C refuses a case twice. */
+static int row_of_slot(enum jni_table table, int slot)
+{
+	switch ((int)table << 16 | slot) {
+#define JNI_FUNC(name, table, slot, family, operation, handle)                                               \
+	case TABLE_##table << 16 | (slot):                                                                   \
+		return FUNC_##name;
+#include "../../bpf/jni_funcs.def"
+#undef JNI_FUNC
+	}
+	return -1;
+}
+
+static void tables_agree(void **state)
+{
+	(void)state;
+	for (int f = 0; f < NR_FUNCS; f++) {
+		assert_string_equal(jni_func_names[f], jni_funcs[f].name);
+		assert_int_equal(row_of_slot(jni_funcs[f].table, jni_funcs[f].slot), f);
+	}
+	assert_string_equal(jni_func_names[FUNC_NewGlobalRef], "NewGlobalRef");
+}
+
+/* What is acquired in a family can be released in it, except locals, which die with their frame. */
+static void families_are_complete(void **state)
+{
+	int acquires[NR_FAMILIES] = {0}, releases[NR_FAMILIES] = {0};
+
+	(void)state;
+	for (int f = 0; f < NR_FUNCS; f++) {
+		acquires[jni_funcs[f].family] += jni_funcs[f].operation == OP_ACQUIRE;
+		releases[jni_funcs[f].family] += jni_funcs[f].operation == OP_RELEASE;
+		if (jni_funcs[f].operation == OP_RELEASE) /* what is released is an argument */
+			assert_int_not_equal(jni_funcs[f].handle, HANDLE_RETURN);
+	}
+	for (int i = 0; i < NR_FAMILIES; i++) {
+		assert_non_null(jni_family_names[i]);
+		assert_true(acquires[i] > 0 && releases[i] > 0);
+	}
+	assert_int_equal(acquires[FAMILY_GLOBAL], releases[FAMILY_GLOBAL]);
+	assert_int_equal(acquires[FAMILY_WEAK], releases[FAMILY_WEAK]);
+	assert_int_equal(acquires[FAMILY_ARRAY], releases[FAMILY_ARRAY]);
+}
+
+static void drops_have_advice(void **state)
+{
+	(void)state;
+	for (int i = 0; i < NR_DROPS; i++) {
+		assert_true(strlen(drop_rows[i].name) > 0 && strlen(drop_rows[i].meaning) > 0);
+		assert_true(strlen(drop_rows[i].advice) > 0);
+		for (int j = 0; j < i; j++)
+			assert_string_not_equal(drop_rows[i].name, drop_rows[j].name);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(tables_agree),
+	    cmocka_unit_test(families_are_complete),
+	    cmocka_unit_test(drops_have_advice),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

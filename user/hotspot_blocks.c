@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The blocks of the global and weak tables, enumerated. See hotspot_blocks.h. */
+#include "hotspot_blocks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "hotspot_priv.h"
+
+#define BATCH           1024 /* IOV_MAX */
+#define MAX_BLOCKS      (1u << 20)
+#define ARRAY_HEADER    24  /* OopStorage::ActiveArray: _size, _block_count, _refcount; then Block*[] */
+#define BLOCK_BITMAP_AT 512 /* OopStorage::Block: oop _data[64], _allocated_bitmask, _owner */
+#define SLOTS_PER_BLOCK 64
+#define ENUMERATE_TRIES 4
+
+static const char *const table_fields[NR_VM_TABLES] = {"_global_handles", "_weak_global_handles"};
+
+int hotspot_scatter(const struct hotspot *h, const uint64_t *addr, size_t n, size_t bytes, void *dst,
+		    bool *ok)
+{
+	struct iovec from[BATCH];
+	uint8_t *to = dst;
+
+	for (size_t done = 0; done < n;) {
+		size_t batch = n - done < BATCH ? n - done : BATCH, got;
+		struct iovec into = {to + done * bytes, batch * bytes};
+		ssize_t len;
+
+		for (size_t i = 0; i < batch; i++)
+			from[i] = (struct iovec){(void *)(uintptr_t)addr[done + i], bytes};
+		len = process_vm_readv(h->pid, &into, 1, from, batch, 0);
+		if (len < 0 && errno != EFAULT)
+			return -errno;
+		/* it stops at the first piece that is not there */
+		got = len < 0 ? 0 : (size_t)len / bytes;
+		for (size_t i = 0; i < got; i++)
+			ok[done + i] = true;
+		if (got < batch)
+			ok[done + got++] = false;
+		done += got;
+	}
+	return 0;
+}
+
+int hotspot_read_words(const struct hotspot *h, const uint64_t *addr, size_t n, uint64_t *dst, bool *ok)
+{
+	struct iovec from[BATCH];
+
+	for (size_t done = 0; done < n;) {
+		struct iovec into = {dst + done, 0};
+		size_t pieces = 0, words = 0, got;
+		ssize_t len;
+
+		for (size_t i = done; i < n && pieces < BATCH; i++, words++) {
+			if (i > done && addr[i] == addr[i - 1] + 8) {
+				from[pieces - 1].iov_len += 8;
+				continue;
+			}
+			from[pieces++] = (struct iovec){(void *)(uintptr_t)addr[i], 8};
+		}
+		into.iov_len = words * 8;
+		len = process_vm_readv(h->pid, &into, 1, from, pieces, 0);
+		if (len < 0 && errno != EFAULT)
+			return -errno;
+		got = len < 0 ? 0 : (size_t)len / 8;
+		for (size_t i = 0; i < got; i++)
+			ok[done + i] = true;
+		if (got < words)
+			ok[done + got++] = false;
+		done += got;
+	}
+	return 0;
+}
+
+/* --- JDK 11 and later: OopStorage --- */
+
+struct block_words {
+	uint64_t bitmap, owner;
+};
+
+/* Take n blocks over, if they are the storage's. */
+static int add_blocks(const struct hotspot *h, uint64_t storage, const uint64_t *block, size_t n,
+		      struct handle_blocks *out)
+{
+	struct block_words words[BATCH];
+	uint64_t at[BATCH];
+	bool ok[BATCH];
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		at[i] = block[i] + BLOCK_BITMAP_AT;
+	rc = hotspot_scatter(h, at, n, sizeof(words[0]), words, ok);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		struct handle_block *b;
+
+		/* an emptied block is taken out of the array and freed */
+		if (!ok[i] || words[i].owner != storage || block[i] % 8)
+			return -EAGAIN;
+		b = VEC_ADD(out);
+		if (!b)
+			return -ENOMEM;
+		*b = (struct handle_block){block[i], words[i].bitmap};
+		out->slots += SLOTS_PER_BLOCK;
+		out->in_use += (uint64_t)__builtin_popcountll(words[i].bitmap);
+	}
+	return rc;
+}
+
+static int storage_blocks(const struct hotspot *h, uint64_t storage, struct handle_blocks *out)
+{
+	uint64_t array, header[ARRAY_HEADER / 8], block[BATCH];
+	int rc = proc_read(h->pid, storage + h->counters.array_word * 8, &array, sizeof(array));
+
+	if (rc == 0)
+		rc = proc_read(h->pid, array, header, sizeof(header));
+	if (rc < 0)
+		return rc == -EFAULT ? -EAGAIN : rc;
+	if (array % 8 || header[0] == 0 || header[0] > MAX_BLOCKS || header[1] > header[0])
+		return -EAGAIN;
+	for (uint64_t done = 0; done < header[1] && rc == 0;) {
+		size_t n = header[1] - done < BATCH ? header[1] - done : BATCH;
+
+		rc = proc_read(h->pid, array + ARRAY_HEADER + done * 8, block, n * 8);
+		if (rc == 0)
+			rc = add_blocks(h, storage, block, n, out);
+		else if (rc == -EFAULT)
+			rc = -EAGAIN;
+		done += n;
+	}
+	return rc;
+}
+
+/* --- both --- */
+
+int hotspot_handle_blocks(const struct hotspot *h, enum vm_table table, struct handle_blocks *out)
+{
+	uint64_t addr;
+	int rc = -EAGAIN;
+
+	memset(out, 0, sizeof(*out));
+	if (!hotspot_read_static(h, "JNIHandles", table_fields[table], &addr) || addr == 0 || addr % 8)
+		return -EAGAIN;
+	for (int i = 0; i < ENUMERATE_TRIES && rc == -EAGAIN; i++) {
+		out->n = out->slots = out->in_use = 0;
+		if (h->counters.proven)
+			rc = storage_blocks(h, addr, out);
+		else
+			rc = hotspot_chain_blocks(h, addr, out);
+	}
+	if (rc < 0) {
+		free(out->v);
+		memset(out, 0, sizeof(*out));
+	}
+	return rc;
+}
