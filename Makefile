@@ -104,6 +104,7 @@ $(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
 # Java programs with a native part, for the demo and the live tests. --release 8: every JVM runs them.
 fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
+all unit-programs fixtures demo-fixture: ; @:
 
 $(O)/fixtures/Leaky.class: tests/fixtures/demo/Leaky.java
 $(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java

@@ -204,6 +204,7 @@ static int read_sizes(struct census_vm *vm, struct census *out)
 		struct handle_blocks blocks;
 		int rc = hotspot_handle_blocks(vm->vm, (enum vm_table)t, &blocks);
 
+		out->table_bytes_known[t] = rc == 0;
 		out->table_bytes[t] = rc == 0 ? blocks.slots * SLOT_BYTES : 0;
 		out->tables[t].in_use = rc == 0 ? blocks.in_use : 0;
 		free(blocks.v);

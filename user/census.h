@@ -55,7 +55,8 @@ struct census {
 	double elapsed_s;            /* since the first reading */
 	uint64_t refs[NR_VM_TABLES]; /* the VM's own count */
 	bool refs_known;
-	uint64_t table_bytes[NR_VM_TABLES]; /* memory of the slots, used or not; 0: unknown */
+	bool table_bytes_known[NR_VM_TABLES];
+	uint64_t table_bytes[NR_VM_TABLES]; /* memory of the slots, used or not */
 	bool threads_known;
 	struct {
 		struct census_thread *v;

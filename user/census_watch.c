@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SERIES      4096
-#define MIN_SAMPLES     3 /* of a line with an uncertainty */
-#define ALARM_SAMPLES   12
-#define ALARM_SPAN_S    30.0
-#define MIN_T_VALUE     4.0 /* slope against its error */
-#define QUARTERS        4
-#define T_95            2.0
+#define MAX_SERIES    4096
+#define MIN_SAMPLES   3 /* of a line with an uncertainty */
+#define ALARM_SAMPLES 24
+#define ALARM_SPAN_S  40.0
+#define MIN_T_VALUE   4.0 /* slope against its error */
+#define QUARTERS      4
+#define T_95          2.0
 
 void series_add(struct series *s, double t_s, double count)
 {

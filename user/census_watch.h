@@ -23,7 +23,8 @@ void series_add(struct series *s, double t_s, double count);
 struct growth {
 	bool known; /* false: too few samples yet */
 	double per_min;
-	double error_per_min; /* the true growth is within per_min +- this with 95 %, if the noise stays as it was */
+	double error_per_min; /* the true growth is within per_min +- this with 95 %, if the noise stays as it
+				 was */
 	double span_s;
 	size_t samples;
 	bool alarm; /* it grows steadily: each quarter of the time is above the one before, the last wholly

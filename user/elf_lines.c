@@ -32,6 +32,7 @@
 #define MAX_STEPS          (1UL << 24)    /* DIEs and ranges looked at for one address: 1 s */
 #define MAX_DIE_DEPTH      32
 #define MAX_INLINED        32
+#define MAX_ORIGINS        16 /* as libdw */
 #define MAX_OVERLAPS       64 /* ranges looked at that start below an address and may hold it */
 
 /* An address range and the DIE it belongs to. */
@@ -152,16 +153,22 @@ static void read_units(struct elf_lines *l)
 	ranges_sort(&l->units);
 }
 
-static bool find_unit(struct elf_lines *l, uint64_t vaddr, Dwarf_Die *out)
+/*
+ * Two ways to a unit. .debug_aranges is quick, but may leave units out, and where the linker dropped a large
+ * function it says that one lies at 0 and over all that really lies there.
+ */
+enum unit_way { BY_ARANGES, BY_RANGES, NR_UNIT_WAYS };
+
+static bool find_unit(struct elf_lines *l, enum unit_way way, uint64_t vaddr, Dwarf_Die *out)
 {
 	const struct die_range *range;
 	Dwarf_Aranges *aranges;
 	Dwarf_Off off;
 
-	if (!dwarf_getaranges(l->dwarf, &aranges, NULL) && aranges &&
-	    !dwarf_getarangeinfo(dwarf_getarange_addr(aranges, vaddr), NULL, NULL, &off) &&
-	    dwarf_offdie(l->dwarf, off, out))
-		return is_plain_unit(out);
+	if (way == BY_ARANGES)
+		return !dwarf_getaranges(l->dwarf, &aranges, NULL) && aranges &&
+		       !dwarf_getarangeinfo(dwarf_getarange_addr(aranges, vaddr), NULL, NULL, &off) &&
+		       dwarf_offdie(l->dwarf, off, out) && is_plain_unit(out);
 	if (!l->units_read)
 		read_units(l);
 	range = ranges_find(&l->units, vaddr);
@@ -256,18 +263,103 @@ static size_t inline_chain(struct elf_lines *l, Dwarf_Die *function, uint64_t va
 	return n;
 }
 
-static const char *die_name(Dwarf_Die *die)
+/* The child of die, or of what is below it, that lies at off or holds what lies there. */
+static bool child_towards(struct elf_lines *l, Dwarf_Die *die, Dwarf_Off off, Dwarf_Die *child)
 {
-	static const unsigned int attrs[] = {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name};
+	Dwarf_Die next;
+
+	if (dwarf_child(die, child) || dwarf_dieoffset(child) > off)
+		return false;
+	while (may_step(l) && !dwarf_siblingof(child, &next) && dwarf_dieoffset(&next) <= off)
+		*child = next;
+	return true;
+}
+
+/* What stands before "::" for a DIE that others lie in; NULL: nothing does. */
+static const char *scope_name(Dwarf_Die *die)
+{
+	const char *name = dwarf_diename(die);
+
+	switch (dwarf_tag(die)) {
+	case DW_TAG_namespace:
+		return name ? name : "(anonymous namespace)";
+	case DW_TAG_class_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_union_type:
+		return name ? name : "(unnamed)";
+	case DW_TAG_subprogram:
+		return name;
+	default:
+		return NULL;
+	}
+}
+
+/* C has no scopes, and no linkage names: not worth a search. */
+static bool is_c(Dwarf_Die *unit_die)
+{
+	switch (dwarf_srclang(unit_die)) {
+	case DW_LANG_C:
+	case DW_LANG_C89:
+	case DW_LANG_C99:
+	case DW_LANG_C11:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The namespaces and classes around the declaration of a function. DIEs know no parents: descend to it. */
+static void find_scope(struct elf_lines *l, Dwarf_Die *function, char *scope)
+{
+	static const unsigned int origins[] = {DW_AT_abstract_origin, DW_AT_specification};
+	Dwarf_Die decl = *function, die, child;
+	size_t n = 0;
+
+	for (int i = 0; i < MAX_ORIGINS; i++) {
+		Dwarf_Attribute attr;
+		Dwarf_Die origin;
+
+		if (!dwarf_formref_die(dwarf_attr(&decl, origins[0], &attr), &origin) &&
+		    !dwarf_formref_die(dwarf_attr(&decl, origins[1], &attr), &origin))
+			break;
+		decl = origin;
+	}
+	if (!dwarf_diecu(&decl, &die, NULL, NULL) || is_c(&die))
+		return;
+	for (int depth = 0; depth < MAX_DIE_DEPTH; depth++) {
+		const char *name;
+		int len;
+
+		if (!child_towards(l, &die, dwarf_dieoffset(&decl), &child) ||
+		    dwarf_dieoffset(&child) == dwarf_dieoffset(&decl))
+			return;
+		name = scope_name(&child);
+		len = name ? snprintf(scope + n, ELF_LINE_SCOPE_BYTES - n, "%s::", name) : 0;
+		if (len < 0 || (size_t)len >= ELF_LINE_SCOPE_BYTES - n) {
+			scope[n] = '\0'; /* too long: what fits, in whole names */
+			return;
+		}
+		n += len;
+		die = child;
+	}
+}
+
+/*
+ * A linkage name says all. gcc writes none for what has no symbol: functions that are always inlined, in
+ * an anonymous namespace or a function.
+ */
+static void name_function(struct elf_lines *l, Dwarf_Die *die, struct elf_line *out)
+{
+	static const unsigned int linkage[] = {DW_AT_linkage_name, DW_AT_MIPS_linkage_name};
 	Dwarf_Attribute attr;
 
-	for (size_t i = 0; i < ARRAY_LEN(attrs); i++) {
-		const char *name = dwarf_formstring(dwarf_attr_integrate(die, attrs[i], &attr));
-
-		if (name && name[0])
-			return name;
-	}
-	return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(linkage) && !out->function; i++)
+		out->function = dwarf_formstring(dwarf_attr_integrate(die, linkage[i], &attr));
+	if (out->function)
+		return;
+	out->function = dwarf_diename(die);
+	if (out->function)
+		find_scope(l, die, out->scope);
 }
 
 /* Is the unit's line program of a size libdw may decode? One byte can make a row of 64. */
@@ -314,28 +406,46 @@ static void source_line(const struct elf_lines *l, Dwarf_Die *unit_die, uint64_t
 		out->line = 0;
 }
 
+static bool find_function(struct elf_lines *l, Dwarf_Die *unit_die, uint64_t vaddr, Dwarf_Die *out)
+{
+	const struct unit *u = unit_of(l, unit_die);
+	const struct die_range *range = u ? ranges_find(&u->functions, vaddr) : NULL;
+
+	return range && dwarf_offdie(l->dwarf, range->die, out);
+}
+
+static size_t function_lines(struct elf_lines *l, Dwarf_Die *unit_die, Dwarf_Die *function, uint64_t vaddr,
+			     struct elf_line *out, size_t max)
+{
+	Dwarf_Die chain[MAX_INLINED + 1];
+	size_t n = inline_chain(l, function, vaddr, chain, max < ARRAY_LEN(chain) ? max : ARRAY_LEN(chain));
+
+	memset(out, 0, n * sizeof(*out));
+	source_line(l, unit_die, vaddr, &out[0]);
+	for (size_t i = 0; i < n; i++) {
+		name_function(l, &chain[n - 1 - i], &out[i]);
+		if (i + 1 < n)
+			call_site(l, unit_die, &chain[n - 1 - i], &out[i + 1]);
+	}
+	return n;
+}
+
 size_t elf_lines_at(struct elf_lines *l, uint64_t vaddr, struct elf_line *out, size_t max)
 {
-	Dwarf_Die unit_die, function, chain[MAX_INLINED + 1];
-	const struct die_range *range;
-	const struct unit *u;
-	size_t n = 0;
+	Dwarf_Die unit_die, function;
 
 	l->steps_left = MAX_STEPS;
-	if (!max || !find_unit(l, vaddr, &unit_die))
+	if (!max)
 		return 0;
-	u = unit_of(l, &unit_die);
-	range = u ? ranges_find(&u->functions, vaddr) : NULL;
-	if (range && dwarf_offdie(l->dwarf, range->die, &function))
-		n = inline_chain(l, &function, vaddr, chain, max < ARRAY_LEN(chain) ? max : ARRAY_LEN(chain));
-	memset(out, 0, (n ? n : 1) * sizeof(*out));
-	source_line(l, &unit_die, vaddr, &out[0]);
-	for (size_t i = 0; i < n; i++) {
-		out[i].function = die_name(&chain[n - 1 - i]);
-		if (i + 1 < n)
-			call_site(l, &unit_die, &chain[n - 1 - i], &out[i + 1]);
-	}
-	return n ? n : out[0].file ? 1 : 0;
+	for (int way = 0; way < NR_UNIT_WAYS; way++)
+		if (find_unit(l, way, vaddr, &unit_die) && find_function(l, &unit_die, vaddr, &function))
+			return function_lines(l, &unit_die, &function, vaddr, out, max);
+	/* assembler has lines and no functions */
+	memset(out, 0, sizeof(*out));
+	for (int way = 0; way < NR_UNIT_WAYS && !out->file; way++)
+		if (find_unit(l, way, vaddr, &unit_die))
+			source_line(l, &unit_die, vaddr, out);
+	return out->file ? 1 : 0;
 }
 
 static bool name_starts(const struct elf_image *e, const Elf64_Shdr *sh, const char *prefix)

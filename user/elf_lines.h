@@ -22,10 +22,12 @@ bool elf_lines_present(const struct elf_image *e);
 int elf_lines_open(const struct elf_image *e, pid_t pid, struct elf_lines **out);
 void elf_lines_close(struct elf_lines *l);
 
+#define ELF_LINE_SCOPE_BYTES 256
 struct elf_line {
-	const char *function; /* as written, mangled where it has a linkage name; NULL: unknown */
-	const char *file;     /* path as written; NULL: unknown */
-	int line;             /* 0: unknown */
+	const char *function;             /* as written, mangled where it has a linkage name; NULL: unknown */
+	char scope[ELF_LINE_SCOPE_BYTES]; /* "ns::Class::" of a name that is not mangled; foreign text too */
+	const char *file;                 /* path as written; NULL: unknown */
+	int line;                         /* 0: unknown */
 };
 /*
  * What stands at a link-time address: the innermost inlined function first, the function itself last;

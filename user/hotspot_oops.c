@@ -191,32 +191,40 @@ static void read_colors(struct oop_reader *r)
 		    "_ZAddressOffsetMask");
 }
 
-/* The Klass of java.lang.Class is at a place the VM exports. */
-static bool read_class_klass(struct oop_reader *r)
+/* A Klass that the VM exports: "Class" for java.lang.Class. */
+static bool read_known_klass(const struct oop_reader *r, const char *name, uint64_t *klass)
 {
-	static const char *const places[][2] = {
-	    {"vmClasses", "_klasses[static_cast<int>(vmClassID::Class_klass_knum)]"},
-	    {"SystemDictionary", "_well_known_klasses[SystemDictionary::Class_klass_knum]"},
-	};
+	char now[96], before_16[96];
 
-	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (hotspot_read_static(r->h, places[i][0], places[i][1], &r->class_klass) && r->class_klass)
-			return r->class_klass % 8 == 0;
-	return false;
+	snprintf(now, sizeof(now), "_klasses[static_cast<int>(vmClassID::%s_klass_knum)]", name);
+	snprintf(before_16, sizeof(before_16), "_well_known_klasses[SystemDictionary::%s_klass_knum]", name);
+	return (hotspot_read_static(r->h, "vmClasses", now, klass) ||
+		hotspot_read_static(r->h, "SystemDictionary", before_16, klass)) &&
+	       *klass && *klass % 8 == 0;
 }
 
-/* The mirror of java.lang.Class is a java.lang.Class itself: one way to read a header says so. */
-static bool prove_mode(struct oop_reader *r, const struct oop_masks *m)
+/* Is the mirror of this Klass a java.lang.Class, when headers are read so? */
+static bool mode_fits(const struct oop_reader *r, const struct oop_masks *m, uint64_t klass)
 {
 	uint64_t mirror, header[OBJECT_HEADER_WORDS];
+
+	return oop_mirror_proves(r, m, klass, &mirror) &&
+	       proc_read(r->h->pid, mirror, header, sizeof(header)) == 0 &&
+	       oop_klass(r, header) == r->class_klass;
+}
+
+/*
+ * Mirrors are objects of a known class: exactly one way to read a header must say so, of two of them (the
+ * second word of a mirror with a compact header is the Klass it mirrors, which for one of them is right by
+ * chance).
+ */
+static bool prove_mode(struct oop_reader *r, const struct oop_masks *m)
+{
 	enum klass_mode found = NR_KLASS_MODES;
 
-	if (!oop_mirror_proves(r, m, r->class_klass, &mirror) ||
-	    proc_read(r->h->pid, mirror, header, sizeof(header)) < 0)
-		return false;
 	for (r->mode = 0; r->mode < NR_KLASS_MODES; r->mode++) {
-		if ((r->mode == KLASS_IN_MARK && !r->has_mark_shift) ||
-		    oop_klass(r, header) != r->class_klass)
+		if ((r->mode == KLASS_IN_MARK && !r->has_mark_shift) || !mode_fits(r, m, r->class_klass) ||
+		    !mode_fits(r, m, r->object_klass))
 			continue;
 		if (found != NR_KLASS_MODES)
 			return false;
@@ -257,7 +265,8 @@ int oop_reader_new(struct hotspot *h, struct oop_reader **out, struct error *err
 		return hotspot_error(h, err, -EPROTO, "its tables do not say how objects name their class");
 	}
 	read_narrow(r);
-	if (!read_class_klass(r)) {
+	if (!read_known_klass(r, "Class", &r->class_klass) ||
+	    !read_known_klass(r, "Object", &r->object_klass)) {
 		free(r);
 		return hotspot_error(h, err, -EAGAIN, "it has not loaded java.lang.Class yet");
 	}

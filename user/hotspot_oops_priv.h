@@ -38,7 +38,7 @@ struct oop_reader {
 	int32_t klass_in_mirror, array_in_mirror;            /* java.lang.Class */
 	bool handles;                                        /* mirrors and loaders are behind an OopHandle */
 	bool vtables_proven;                                 /* a class's vtable leads into libjvm's code */
-	uint64_t class_klass;                                /* of java.lang.Class */
+	uint64_t object_klass, class_klass;                  /* of java.lang.Object, of java.lang.Class */
 	struct {
 		struct class_entry **v; /* open addressing by Klass */
 		size_t n, size;

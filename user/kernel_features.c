@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #if LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3
+/* BPF_TRACE_UPROBE_MULTI of linux/bpf.h since 6.6: the system's headers may be older than its libbpf. */
+#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
+
 /*
  * Try to make a link that cannot be made and look at how it is refused: a kernel
  * with uprobe_multi says EBADF for a directory. Kernels before 46ba0e49b642 (6.10)
@@ -22,7 +25,7 @@ static bool have_uprobe_multi(void)
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = BPF_TRACE_UPROBE_MULTI);
+	LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = ATTACH_UPROBE_MULTI);
 	LIBBPF_OPTS(bpf_link_create_opts, link);
 	unsigned long offset = 0;
 	bool have = false;
@@ -34,10 +37,10 @@ static bool have_uprobe_multi(void)
 	link.uprobe_multi.path = "/";
 	link.uprobe_multi.offsets = &offset;
 	link.uprobe_multi.cnt = 1;
-	fd = bpf_link_create(prog, -1, BPF_TRACE_UPROBE_MULTI, &link);
+	fd = bpf_link_create(prog, -1, ATTACH_UPROBE_MULTI, &link);
 	if (fd < 0 && errno == EBADF) {
 		link.uprobe_multi.pid = -1;
-		fd = bpf_link_create(prog, -1, BPF_TRACE_UPROBE_MULTI, &link);
+		fd = bpf_link_create(prog, -1, ATTACH_UPROBE_MULTI, &link);
 		have = fd < 0 && errno == EINVAL;
 	}
 	if (fd >= 0)

@@ -7,7 +7,20 @@
  */
 #include "opts.h"
 #include "session.h"
+#include "session_census.h"
 #include "util.h"
+
+static enum exit_code run(const struct options *o, struct error *err)
+{
+	switch (o->command) {
+	case CMD_PROBES:
+		return session_probes(o, err);
+	case CMD_CENSUS:
+		return session_census(o, err);
+	default:
+		return session_trace(o, err);
+	}
+}
 
 int main(int argc, char **argv)
 {
@@ -19,7 +32,7 @@ int main(int argc, char **argv)
 	if (rc > 0)
 		return rc - 1;
 	if (!rc)
-		code = o.command == CMD_PROBES ? session_probes(&o, &err) : session_trace(&o, &err);
+		code = run(&o, &err);
 	if (err.what[0])
 		error_print(&err);
 	return code;

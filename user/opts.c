@@ -57,6 +57,7 @@ static const struct {
 	const char *help;
 } commands[] = {
     {"top", CMD_TOP, "tables of the leaking call sites, live (the default)"},
+    {"census", CMD_CENSUS, "what is in the reference tables now; attaches nothing"},
     {"probes", CMD_PROBES, "the sites it would probe, how each was found and its cost; attaches nothing"},
 };
 
@@ -289,6 +290,7 @@ static int set_events(struct parse *p, const char *arg)
 
 static int set_interval(struct parse *p, const char *arg)
 {
+	p->o->interval_given = true;
 	return parse_seconds(p, arg, MIN_INTERVAL_S, MAX_INTERVAL_S, &p->o->interval_s);
 }
 
@@ -426,6 +428,30 @@ static int set_strategy(struct parse *p, const char *arg)
 	return 0;
 }
 
+static int set_classes(struct parse *p, const char *arg)
+{
+	(void)arg;
+	p->o->classes = true;
+	return 0;
+}
+
+static int set_watch(struct parse *p, const char *arg)
+{
+	(void)arg;
+	p->o->watch = true;
+	return 0;
+}
+
+static int set_limit(struct parse *p, const char *arg)
+{
+	return parse_count(p, arg, 1, 1000000000000, &p->o->limit);
+}
+
+static int set_budget(struct parse *p, const char *arg)
+{
+	return parse_count(p, arg, 1, 86400000, &p->o->budget_ms);
+}
+
 static int set_verbose(struct parse *p, const char *arg)
 {
 	(void)arg;
@@ -486,6 +512,10 @@ static const struct option_row option_rows[] = {
 	{"allow-loss",  0,  NULL, set_allow_loss, NULL, "exit with 0, not 5, when something was lost"},
 	{"attach",      0,  "HOW", set_attach, attach_name, "way to attach the probes (default auto)"},
 	{"strategy",    0,  "NAME", set_strategy, strategy_name, "find the probe sites by this only (default: all, in order)"},
+	{"classes",     0,  NULL, set_classes, NULL, "census: what the references point to, by class"},
+	{"watch",       0,  NULL, set_watch, NULL, "census: growth per minute, with an alarm; goes on until ended"},
+	{"limit",       0,  "N", set_limit, NULL, "census --watch: forecast when N references are reached"},
+	{"budget",      0,  "MS", set_budget, NULL, "census --classes: milliseconds of a reading, then only a sample"},
 	{"verbose",    'v', NULL, set_verbose, NULL, "say more on stderr, show all frames; twice: still more"},
 	{"version",    'V', NULL, set_version, NULL, "print the version"},
 	{"help",       'h', NULL, set_help, NULL, "print this"},
@@ -646,6 +676,13 @@ static int check(struct parse *p)
 		return usage_error(p, "give only one of them", "-p and -a exclude each other");
 	if (o->nr_pids == 0 && !o->all)
 		return usage_error(p, "give -p PID, or -a for every JVM; " SEE_HELP, "no target");
+	if (o->command != CMD_CENSUS && (o->classes || o->watch || o->limit || o->budget_ms))
+		return usage_error(p, "as in jnitrace census -p PID --classes",
+				   "--classes, --watch, --limit and --budget are for census only");
+	if (o->limit && !o->watch)
+		return usage_error(p, "add --watch", "--limit without --watch says nothing");
+	if (o->budget_ms && !o->classes)
+		return usage_error(p, "add --classes", "--budget without --classes says nothing");
 	if (!(column_find(o->sort)->groups & 1U << o->group_by))
 		return error_set(p->err, -EINVAL, EXIT_USAGE, "--sort", SEE_HELP,
 				 "a table by %s has no column '%s'", group_names[o->group_by], o->sort);

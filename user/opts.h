@@ -10,7 +10,7 @@
 
 #include "util.h"
 
-enum command { CMD_TOP, CMD_PROBES };
+enum command { CMD_TOP, CMD_PROBES, CMD_CENSUS };
 enum group_by { GROUP_SITE, GROUP_FUNCTION, GROUP_PID, NR_GROUPS };
 enum format { FORMAT_TABLE, FORMAT_JSON };
 enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
@@ -24,6 +24,7 @@ struct options {
 	bool all;
 	uint32_t families; /* bit per enum jni_family; default global, weak */
 	double interval_s; /* default 1 */
+	bool interval_given;
 	long count;        /* -1: no limit */
 	double duration_s; /* -1: no limit */
 	bool batch;
@@ -39,6 +40,9 @@ struct options {
 	uint64_t max_stacks; /* distinct stacks; default 20,000 */
 	bool allow_loss;
 	enum attach_method attach; /* --attach auto|multi|perf */
+	bool classes, watch;       /* census */
+	uint64_t limit;            /* census --watch: references; 0: none */
+	uint64_t budget_ms;        /* census --classes: of a reading; 0: none */
 	int strategy;              /* --strategy NAME: enum site_strategy, -1: all */
 };
 /*

@@ -414,24 +414,46 @@ int proc_mapping_path(pid_t pid, const struct mapping *m, char *path, size_t cap
 	return 0;
 }
 
-int proc_open_in_root(pid_t pid, const char *path)
+int proc_root_open(pid_t pid)
+{
+	char root[PROC_PATH_BYTES];
+	int fd;
+
+	snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? gone_errno(errno) : fd;
+}
+
+static int open_under(int root_fd, const char *path)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
 			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	char root[PROC_PATH_BYTES];
-	int root_fd, fd = -EAGAIN;
+	int fd = -EAGAIN;
 
-	snprintf(root, sizeof(root), "/proc/%d/root", pid);
-	root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root_fd < 0)
-		return gone_errno(errno);
 	for (int i = 0; i < OPENAT2_RETRIES && fd == -EAGAIN; i++) {
 		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 		if (fd < 0)
 			fd = -errno;
 	}
-	close(root_fd);
 	return reopen_regular(fd);
+}
+
+int proc_open_in_root(pid_t pid, const char *path)
+{
+	int root_fd = proc_root_open(pid), fd;
+
+	if (root_fd < 0)
+		return root_fd;
+	fd = open_under(root_fd, path);
+	close(root_fd);
+	return fd;
+}
+
+int proc_open_mapped_file(int root_fd, const struct mapping *m)
+{
+	if (!m->path || !m->ino)
+		return -ENOENT;
+	return check_mapped_inode(open_under(root_fd, m->path), m);
 }
 
 int proc_read(pid_t pid, uint64_t addr, void *dst, size_t n)

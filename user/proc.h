@@ -67,6 +67,13 @@ int proc_mapping_path(pid_t pid, const struct mapping *m, char *path, size_t cap
  * Returns an fd or -errno.
  */
 int proc_open_in_root(pid_t pid, const char *path);
+/*
+ * The target's root directory (O_PATH), to be kept: it serves when the process is gone, too, and a
+ * container's file system stays as long as it is open. An fd or -errno.
+ */
+int proc_root_open(pid_t pid);
+/* The file that was mapped, by its path under a kept root, if it still is the same inode. An fd or -errno. */
+int proc_open_mapped_file(int root_fd, const struct mapping *m);
 
 /* Read exactly n bytes of the target's memory. 0, or -errno (-EFAULT when any byte is unmapped). */
 int proc_read(pid_t pid, uint64_t addr, void *dst, size_t n);

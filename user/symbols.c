@@ -84,6 +84,7 @@ struct cached {
 
 struct symbols {
 	struct proc_id id;
+	int root_fd;   /* its root directory; -1: could not be opened */
 	bool own_root; /* the target's root is ours: its files are reached without it */
 	struct strset strings;
 	struct {
@@ -101,15 +102,14 @@ int symbols_new(const struct proc_id *id, struct symbols **out)
 {
 	struct symbols *s = calloc(1, sizeof(*s));
 	struct stat theirs, ours;
-	char root[64];
 
 	*out = s;
 	if (!s)
 		return -ENOMEM;
 	s->id = *id;
-	snprintf(root, sizeof(root), "/proc/%d/root", id->pid);
-	s->own_root = !stat(root, &theirs) && !stat("/", &ours) && theirs.st_dev == ours.st_dev &&
-		      theirs.st_ino == ours.st_ino;
+	s->root_fd = proc_root_open(id->pid);
+	s->own_root = s->root_fd >= 0 && !fstat(s->root_fd, &theirs) && !stat("/", &ours) &&
+		      theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 	return 0;
 }
 
@@ -141,6 +141,8 @@ void symbols_free(struct symbols *s)
 	free(s->frames.v);
 	free(s->cache);
 	strset_free(&s->strings);
+	if (s->root_fd >= 0)
+		close(s->root_fd);
 	free(s);
 }
 
@@ -178,8 +180,7 @@ static struct module *module_new(struct symbols *s, const struct mapping *map)
 }
 
 /*
- * The open file of a mapping. When the process is gone its paths are still good, if its root is ours:
- * proc_open_mapping() makes sure that it is the same inode.
+ * The open file of a mapping. When the process is gone its paths are still good under the root it had.
  */
 static int open_mapping(const struct symbols *s, const struct mapping *map)
 {
@@ -187,8 +188,8 @@ static int open_mapping(const struct symbols *s, const struct mapping *map)
 
 	if (proc_id_alive(&s->id))
 		fd = proc_open_mapping(s->id.pid, map);
-	if (fd < 0 && s->own_root)
-		fd = proc_open_mapping(getpid(), map);
+	if (fd < 0 && s->root_fd >= 0)
+		fd = proc_open_mapped_file(s->root_fd, map);
 	return fd;
 }
 
@@ -476,11 +477,11 @@ static enum link prove_link(const struct module *m, const struct elf_function *f
 	return LINK_NO_FP;
 }
 
-/* A frame's names, foreign, kept as ours. */
+/* A frame's names, foreign, kept as ours. function: what the symbol table says, or NULL. */
 static int add_frame(struct symbols *s, const struct module *m, uint64_t vaddr, const char *function,
-		     const char *file, int line)
+		     const struct elf_line *line)
 {
-	char name[SYMBOL_NAME_BYTES];
+	char text[ELF_LINE_SCOPE_BYTES + SYMBOL_NAME_BYTES], name[SYMBOL_NAME_BYTES];
 	struct frame *f = VEC_ADD(&s->frames);
 
 	if (!f)
@@ -489,42 +490,45 @@ static int add_frame(struct symbols *s, const struct module *m, uint64_t vaddr, 
 	f->module = m->name;
 	f->offset = vaddr;
 	f->build_id = m->build_id;
-	f->line = line;
+	f->line = line->line;
+	if (!function && line->function) {
+		snprintf(text, sizeof(text), "%s%s", line->scope, line->function);
+		function = text;
+	}
 	if (function && !(f->symbol = strset_add(&s->strings, demangle(name, sizeof(name), function))))
 		return -ENOMEM;
-	if (file && !(f->file = base_name(s, file)))
+	if (line->file && !(f->file = base_name(s, line->file)))
 		return -ENOMEM;
 	return 0;
 }
 
 static int symbolize(struct symbols *s, struct module *m, uint64_t vaddr, struct cached *out)
 {
-	struct elf_line lines[MAX_FRAMES_OF_PC];
-	struct elf_lines *dwarf;
 	const struct elf_function *fn = elf_functions_find(&m->functions, vaddr - 1);
-	const char *function = fn ? elf_function_name(&m->functions, fn) : NULL;
+	struct elf_lines *dwarf = m->image ? module_lines(s, m) : NULL;
+	struct elf_line lines[MAX_FRAMES_OF_PC];
 	size_t n = 0;
-	int rc = 0;
 
 	out->module = m;
 	out->vaddr = vaddr;
 	out->first = s->frames.n;
 	out->link = m->image ? prove_link(m, fn, vaddr - 1) : LINK_NO_FILE;
-	dwarf = m->image ? module_lines(s, m) : NULL;
 	if (dwarf)
 		n = elf_lines_at(dwarf, vaddr - 1, lines, ARRAY_LEN(lines));
 	if (!n)
 		lines[n++] = (struct elf_line){0};
-	for (size_t i = 0; !rc && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
+		/* the outermost is the function itself, whose name its file has in the symbol table */
 		bool inlined = i + 1 < n;
+		const char *name = fn && !inlined ? elf_function_name(&m->functions, fn) : NULL;
+		int rc = add_frame(s, m, vaddr, name, &lines[i]);
 
-		rc = add_frame(s, m, vaddr, !inlined && function ? function : lines[i].function,
-			       lines[i].file, lines[i].line);
-		if (!rc)
-			s->frames.v[s->frames.n - 1].inlined = inlined;
+		if (rc)
+			return rc;
+		s->frames.v[s->frames.n - 1].inlined = inlined;
 	}
 	out->n = s->frames.n - out->first;
-	return rc;
+	return 0;
 }
 
 static struct cached *cache_slot(struct cached *cache, size_t slots, const struct module *m, uint64_t vaddr)

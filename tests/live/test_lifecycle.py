@@ -179,6 +179,22 @@ def test_several_targets_of_different_builds():
     assert len({r["target"]["build_id"] for r in finals.values()}) == 3
 
 
+@pytest.mark.parametrize("kind", ["17", "sid-8"])  # USDT; return probes
+def test_targets_of_one_library_are_kept_apart(kind):
+    """Probes are on a file: what other processes do with it must not be counted."""
+    with Oracle(jdk(kind)) as a, Oracle(jdk(kind)) as b, Oracle(jdk(kind)) as not_traced:
+        not_traced.do(*WARM_UP, "spin 2")
+        before = [o.do(*WARM_UP) for o in (a, b)]
+        with Tracer(pids=[a.pid, b.pid]) as tracer:
+            tracer.wait_tracing()
+            a.do("spin 2")
+            b.do("spin 2")
+            after = [o.do("stop", "run 4 1009 7 503 5") for o in (a, b)]
+            finals = tracer.stop()
+    for o, earlier, later in zip((a, b), before, after):
+        assert_exact(finals[o.pid], earlier, later)
+
+
 def test_all_with_those_that_start_later():
     with Oracle(jdk("17")) as early:
         before = early.do(*WARM_UP)

@@ -158,7 +158,8 @@ static uint64_t make_x86(struct tiny *t)
 	put_fde(&eh, cie, pc + 104, 8, INSNS(0x3f));
 	put_fde(&eh, cie, pc + 112, 8, INSNS(0x2d));
 	put_fde(&eh, cie, pc + 120, 8,
-		INSNS(DW_CFA_def_cfa_offset, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f));
+		INSNS(DW_CFA_GNU_negative_offset_extended, 6, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+		      0x80, 1));
 	eh_sections(t, &eh);
 	return pc;
 }

@@ -67,160 +67,160 @@ static void check_row(uint16_t machine, const struct row *r)
 #define S INSN_SINGLE_STEP
 #define U INSN_UNSAFE
 
+static const struct row x86_rows[] = {
+    /* pushes */
+    {"55", "push", 1, E, false},
+    {"50", "push", 1, E, false},
+    {"57", "push", 1, E, false},
+    {"4154", "push", 2, E, false},
+    {"4157", "push", 2, E, false},
+    {"4855", "push", 2, S, false},
+    {"6655", "push", 2, S, false},
+    {"664155", "push", 3, S, false},
+    {"68aabbccdd", "push", 5, S, false},
+    {"6a01", "push", 2, S, false},
+    {"5d", "pop", 1, S, false},
+    /* nops */
+    {"90", "nop", 1, E, true},
+    {"6690", "nopN", 2, U, true}, /* refused before 6.2 */
+    {"4890", "nopN", 2, S, true},
+    {"f390", "pause", 2, S, false},
+    {"4190", "xchg", 2, U, false}, /* xchg %r8,%rax, taken for a nop before 6.19 */
+    {"0f1f00", "nopN", 3, S, true},
+    {"0f1f4000", "nopN", 4, S, true},
+    {"0f1f440000", "nop5", 5, U, true},
+    {"660f1f4000", "nop5", 5, U, true},
+    {"67660f1f00", "nop5", 5, U, true},
+    {"6666666690", "nop5", 5, U, true},
+    {"660f1f440000", "nopN", 6, S, true},
+    {"0f1f8000000000", "nopN", 7, S, true},
+    {"0f1f840000000000", "nopN", 8, S, true},
+    {"660f1f840000000000", "nopN", 9, S, true},
+    {"662e0f1f840000000000", "other", 0, U, false}, /* cs prefix */
+    /* five bytes that are no-ops in disguise, and their neighbours that are not */
+    {"488d742600", "lea", 5, U, false},
+    {"488d7c2408", "lea", 5, S, false},
+    {"488d6c2400", "lea", 5, S, false},
+    {"66664889c0", "mov", 5, U, false},
+    {"66664889c8", "mov", 5, S, false},
+    {"e900000000", "jmp", 5, U, false},
+    {"e900000001", "jmp", 5, E, false},
+    {"eb00", "jmp", 2, E, false},
+    /* branches */
+    {"f30f1efa", "endbr64", 4, S, true},
+    {"f30f1efb", "endbr32", 4, S, true},
+    {"0f1efa", "other", 3, S, false},
+    {"f3480f1ec8", "other", 5, S, false}, /* rdsspq */
+    {"e8deadbeef", "call", 5, U, false},
+    {"74fe", "jcc", 2, E, false},
+    {"0f8401020304", "jcc", 6, E, false},
+    {"6674fe", "jcc", 3, U, false},
+    {"660f8401020304", "jcc", 7, U, false},
+    {"66e901020304", "jmp", 6, U, false},
+    {"c3", "ret", 1, S, false},
+    {"f3c3", "ret", 2, S, false},
+    {"c20800", "ret", 3, S, false},
+    {"c9", "leave", 1, S, false},
+    {"ffe0", "other", 2, S, false},
+    {"ff1511223344", "other", 6, S, false},
+    /* moves and arithmetic */
+    {"4889e5", "mov", 3, S, false},
+    {"488b7c2410", "mov", 5, S, false},
+    {"488b0511223344", "mov", 7, S, false},
+    {"b801000000", "mov", 5, S, false},
+    {"66b80100", "mov", 4, S, false},
+    {"48b80102030405060708", "mov", 10, S, false},
+    {"c6450001", "mov", 4, S, false},
+    {"66c745000100", "mov", 6, S, false},
+    {"48c7450001000000", "mov", 8, S, false},
+    {"4883ec18", "sub", 4, S, false},
+    {"4881ec00010000", "sub", 7, S, false},
+    {"4829c4", "sub", 3, S, false},
+    {"2d01000000", "sub", 5, S, false},
+    {"4883c418", "other", 4, S, false},
+    {"488d0d00000000", "lea", 7, S, false},
+    {"488d04cd00000000", "lea", 8, S, false},
+    {"f6c701", "other", 3, S, false},
+    {"f7c701000000", "other", 6, S, false},
+    {"f7d8", "other", 2, S, false},
+    {"4885ff", "other", 3, S, false},
+    {"64488b042528000000", "mov", 9, S, false},
+    {"0faf45f8", "other", 4, S, false},
+    /* length not needed, accepted */
+    {"0f38f0c1", "other", 0, S, false},
+    /* refused */
+    {"f0480fc101", "other", 0, U, false},
+    {"2ec3", "other", 0, U, false},
+    {"3effe0", "other", 0, U, false},
+    {"26c3", "other", 0, U, false},
+    {"36c3", "other", 0, U, false},
+    {"cc", "other", 0, U, false},
+    {"cd80", "other", 0, U, false},
+    {"ce", "other", 0, U, false},
+    {"f1", "other", 0, U, false},
+    {"f4", "other", 0, U, false},
+    {"fa", "other", 0, U, false},
+    {"e410", "other", 0, U, false},
+    {"ec", "other", 0, U, false},
+    {"6c", "other", 0, U, false},
+    {"ea", "other", 0, U, false},
+    {"9a", "other", 0, U, false},
+    {"60", "other", 0, U, false},
+    {"06", "other", 0, U, false},
+    {"62f1", "other", 0, U, false},
+    {"c5f877", "other", 0, U, false}, /* vzeroupper, not decoded */
+    {"d510", "other", 0, U, false},
+    {"8ed0", "other", 2, U, false}, /* mov %eax,%ss */
+    {"8ed8", "other", 2, S, false},
+    {"0f05", "other", 0, U, false},
+    {"0f0b", "other", 0, U, false},
+    {"0f01d0", "other", 0, U, false},
+    {"484855", "other", 0, U, false}, /* two REX */
+    {"4866c3", "other", 0, U, false}, /* a prefix after REX */
+};
+
 static void test_x86(void **state)
 {
-	static const struct row t[] = {
-	    /* pushes */
-	    {"55", "push", 1, E, false},
-	    {"50", "push", 1, E, false},
-	    {"57", "push", 1, E, false},
-	    {"4154", "push", 2, E, false},
-	    {"4157", "push", 2, E, false},
-	    {"4855", "push", 2, S, false},
-	    {"6655", "push", 2, S, false},
-	    {"664155", "push", 3, S, false},
-	    {"68aabbccdd", "push", 5, S, false},
-	    {"6a01", "push", 2, S, false},
-	    {"5d", "pop", 1, S, false},
-	    /* nops */
-	    {"90", "nop", 1, E, true},
-	    {"6690", "nopN", 2, U, true}, /* refused before 6.2 */
-	    {"4890", "nopN", 2, S, true},
-	    {"f390", "pause", 2, S, false},
-	    {"4190", "xchg", 2, U, false}, /* xchg %r8,%rax, taken for a nop before 6.19 */
-	    {"0f1f00", "nopN", 3, S, true},
-	    {"0f1f4000", "nopN", 4, S, true},
-	    {"0f1f440000", "nop5", 5, U, true},
-	    {"660f1f4000", "nop5", 5, U, true},
-	    {"67660f1f00", "nop5", 5, U, true},
-	    {"6666666690", "nop5", 5, U, true},
-	    {"660f1f440000", "nopN", 6, S, true},
-	    {"0f1f8000000000", "nopN", 7, S, true},
-	    {"0f1f840000000000", "nopN", 8, S, true},
-	    {"660f1f840000000000", "nopN", 9, S, true},
-	    {"662e0f1f840000000000", "other", 0, U, false}, /* cs prefix */
-	    /* five bytes that are no-ops in disguise, and their neighbours that are not */
-	    {"488d742600", "lea", 5, U, false},
-	    {"488d7c2408", "lea", 5, S, false},
-	    {"488d6c2400", "lea", 5, S, false},
-	    {"66664889c0", "mov", 5, U, false},
-	    {"66664889c8", "mov", 5, S, false},
-	    {"e900000000", "jmp", 5, U, false},
-	    {"e900000001", "jmp", 5, E, false},
-	    {"eb00", "jmp", 2, E, false},
-	    /* branches */
-	    {"f30f1efa", "endbr64", 4, S, true},
-	    {"f30f1efb", "endbr32", 4, S, true},
-	    {"0f1efa", "other", 3, S, false},
-	    {"f3480f1ec8", "other", 5, S, false}, /* rdsspq */
-	    {"e8deadbeef", "call", 5, U, false},
-	    {"74fe", "jcc", 2, E, false},
-	    {"0f8401020304", "jcc", 6, E, false},
-	    {"6674fe", "jcc", 3, U, false},
-	    {"660f8401020304", "jcc", 7, U, false},
-	    {"66e901020304", "jmp", 6, U, false},
-	    {"c3", "ret", 1, S, false},
-	    {"f3c3", "ret", 2, S, false},
-	    {"c20800", "ret", 3, S, false},
-	    {"c9", "leave", 1, S, false},
-	    {"ffe0", "other", 2, S, false},
-	    {"ff1511223344", "other", 6, S, false},
-	    /* moves and arithmetic */
-	    {"4889e5", "mov", 3, S, false},
-	    {"488b7c2410", "mov", 5, S, false},
-	    {"488b0511223344", "mov", 7, S, false},
-	    {"b801000000", "mov", 5, S, false},
-	    {"66b80100", "mov", 4, S, false},
-	    {"48b80102030405060708", "mov", 10, S, false},
-	    {"c6450001", "mov", 4, S, false},
-	    {"66c745000100", "mov", 6, S, false},
-	    {"48c7450001000000", "mov", 8, S, false},
-	    {"4883ec18", "sub", 4, S, false},
-	    {"4881ec00010000", "sub", 7, S, false},
-	    {"4829c4", "sub", 3, S, false},
-	    {"2d01000000", "sub", 5, S, false},
-	    {"4883c418", "other", 4, S, false},
-	    {"488d0d00000000", "lea", 7, S, false},
-	    {"488d04cd00000000", "lea", 8, S, false},
-	    {"f6c701", "other", 3, S, false},
-	    {"f7c701000000", "other", 6, S, false},
-	    {"f7d8", "other", 2, S, false},
-	    {"4885ff", "other", 3, S, false},
-	    {"64488b042528000000", "mov", 9, S, false},
-	    {"0faf45f8", "other", 4, S, false},
-	    /* length not needed, accepted */
-	    {"0f38f0c1", "other", 0, S, false},
-	    /* refused */
-	    {"f0480fc101", "other", 0, U, false},
-	    {"2ec3", "other", 0, U, false},
-	    {"3effe0", "other", 0, U, false},
-	    {"26c3", "other", 0, U, false},
-	    {"36c3", "other", 0, U, false},
-	    {"cc", "other", 0, U, false},
-	    {"cd80", "other", 0, U, false},
-	    {"ce", "other", 0, U, false},
-	    {"f1", "other", 0, U, false},
-	    {"f4", "other", 0, U, false},
-	    {"fa", "other", 0, U, false},
-	    {"e410", "other", 0, U, false},
-	    {"ec", "other", 0, U, false},
-	    {"6c", "other", 0, U, false},
-	    {"ea", "other", 0, U, false},
-	    {"9a", "other", 0, U, false},
-	    {"60", "other", 0, U, false},
-	    {"06", "other", 0, U, false},
-	    {"62f1", "other", 0, U, false},
-	    {"c5f877", "other", 0, U, false}, /* vzeroupper, not decoded */
-	    {"d510", "other", 0, U, false},
-	    {"8ed0", "other", 2, U, false}, /* mov %eax,%ss */
-	    {"8ed8", "other", 2, S, false},
-	    {"0f05", "other", 0, U, false},
-	    {"0f0b", "other", 0, U, false},
-	    {"0f01d0", "other", 0, U, false},
-	    {"484855", "other", 0, U, false}, /* two REX */
-	    {"4866c3", "other", 0, U, false}, /* a prefix after REX */
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(t); i++)
-		check_row(EM_X86_64, &t[i]);
+	for (size_t i = 0; i < ARRAY_LEN(x86_rows); i++)
+		check_row(EM_X86_64, &x86_rows[i]);
 }
+
+static const struct row arm64_rows[] = {
+    {"1f2003d5", "nop", 4, S, true},     {"5f2403d5", "bti", 4, S, true}, /* bti c */
+    {"df2403d5", "bti", 4, S, true},                                      /* bti jc */
+    {"3f2303d5", "pac", 4, S, false},                                     /* paciasp */
+    {"7f2303d5", "pac", 4, S, false},                                     /* pacibsp */
+    {"bf2303d5", "other", 4, U, false},                                   /* autiasp */
+    {"3f2003d5", "other", 4, U, false},                                   /* yield */
+    {"5f2003d5", "other", 4, U, false},                                   /* wfe */
+    {"01000014", "b", 4, E, false},      {"ffffff97", "bl", 4, E, false},
+    {"40000054", "b.cond", 4, E, false}, {"400000b4", "cbz", 4, E, false},
+    {"40000035", "cbz", 4, E, false},    {"40000036", "tbz", 4, E, false},
+    {"400000b7", "tbz", 4, E, false},    {"00021fd6", "br", 4, E, false},
+    {"00023fd6", "blr", 4, E, false},    {"c0035fd6", "ret", 4, E, false},
+    {"ff0b5fd6", "other", 4, U, false}, /* retaa */
+    {"00000010", "adr", 4, E, false},    {"000000b0", "adr", 4, E, false},
+    {"40000058", "ldr", 4, U, false},                                      /* ldr x0, literal */
+    {"40000098", "ldr", 4, U, false},                                      /* ldrsw x0, literal */
+    {"4000001c", "ldr", 4, U, false},                                      /* ldr s0, literal */
+    {"fd7bbea9", "stp", 4, S, false},                                      /* stp x29, x30, [sp, #-32]! */
+    {"fd7b01a9", "stp", 4, S, false},    {"ff8300d1", "sub", 4, S, false}, /* sub sp, sp, #32 */
+    {"fd030091", "add", 4, S, false},                                      /* mov x29, sp */
+    {"e00301aa", "mov", 4, S, false},                                      /* mov x0, x1 */
+    {"200080d2", "mov", 4, S, false},                                      /* mov x0, #1 */
+    {"000040f9", "other", 4, S, false},                                    /* ldr x0, [x0] */
+    {"007c5fc8", "other", 4, U, false},                                    /* ldxr x0, [x0] */
+    {"010000d4", "other", 4, U, false},                                    /* svc #0 */
+    {"000020d4", "other", 4, U, false},                                    /* brk #0 */
+    {"00000000", "other", 4, U, false},                                    /* udf */
+};
 
 static void test_arm64(void **state)
 {
-	static const struct row t[] = {
-	    {"1f2003d5", "nop", 4, S, true},     {"5f2403d5", "bti", 4, S, true}, /* bti c */
-	    {"df2403d5", "bti", 4, S, true},                                      /* bti jc */
-	    {"3f2303d5", "pac", 4, S, false},                                     /* paciasp */
-	    {"7f2303d5", "pac", 4, S, false},                                     /* pacibsp */
-	    {"bf2303d5", "other", 4, U, false},                                   /* autiasp */
-	    {"3f2003d5", "other", 4, U, false},                                   /* yield */
-	    {"5f2003d5", "other", 4, U, false},                                   /* wfe */
-	    {"01000014", "b", 4, E, false},      {"ffffff97", "bl", 4, E, false},
-	    {"40000054", "b.cond", 4, E, false}, {"400000b4", "cbz", 4, E, false},
-	    {"40000035", "cbz", 4, E, false},    {"40000036", "tbz", 4, E, false},
-	    {"400000b7", "tbz", 4, E, false},    {"00021fd6", "br", 4, E, false},
-	    {"00023fd6", "blr", 4, E, false},    {"c0035fd6", "ret", 4, E, false},
-	    {"ff0b5fd6", "other", 4, U, false}, /* retaa */
-	    {"00000010", "adr", 4, E, false},    {"000000b0", "adr", 4, E, false},
-	    {"40000058", "ldr", 4, U, false}, /* ldr x0, literal */
-	    {"40000098", "ldr", 4, U, false}, /* ldrsw x0, literal */
-	    {"4000001c", "ldr", 4, U, false}, /* ldr s0, literal */
-	    {"fd7bbea9", "stp", 4, S, false}, /* stp x29, x30, [sp, #-32]! */
-	    {"fd7b01a9", "stp", 4, S, false},    {"ff8300d1", "sub", 4, S, false}, /* sub sp, sp, #32 */
-	    {"fd030091", "add", 4, S, false},                                      /* mov x29, sp */
-	    {"e00301aa", "mov", 4, S, false},                                      /* mov x0, x1 */
-	    {"200080d2", "mov", 4, S, false},                                      /* mov x0, #1 */
-	    {"000040f9", "other", 4, S, false},                                    /* ldr x0, [x0] */
-	    {"007c5fc8", "other", 4, U, false},                                    /* ldxr x0, [x0] */
-	    {"010000d4", "other", 4, U, false},                                    /* svc #0 */
-	    {"000020d4", "other", 4, U, false},                                    /* brk #0 */
-	    {"00000000", "other", 4, U, false},                                    /* udf */
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(t); i++)
-		check_row(EM_AARCH64, &t[i]);
+	for (size_t i = 0; i < ARRAY_LEN(arm64_rows); i++)
+		check_row(EM_AARCH64, &arm64_rows[i]);
 }
 
 static void test_not_decoded(void **state)

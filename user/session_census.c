@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* jnitrace census. See session_census.h. */
+#include "session_census.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "census.h"
+#include "census_watch.h"
+#include "discover.h"
+#include "view_census.h"
+#include "views.h"
+
+#define START_WAIT_S  15.0 /* for the VM of a process named by -p */
+#define START_LOOK_MS 50
+
+struct jvm {
+	pid_t pid;
+	struct census_vm *vm; /* NULL: not open yet, or refused */
+	bool refused, gone;
+	bool fresh; /* census is of this interval */
+	struct census census;
+	struct census_watch *watch;
+	uint64_t first_refs;
+	double first_s;
+	bool first_known;
+};
+
+struct session {
+	const struct options *o;
+	struct discovery *discovery; /* --all */
+	struct {
+		struct jvm **v;
+		size_t n, cap;
+	} jvms;
+	FILE *out;
+	bool screen;
+	int signals;
+	sigset_t old_mask;
+	bool mask_changed, stop;
+};
+
+static void jvm_free(struct jvm *j)
+{
+	if (!j)
+		return;
+	census_close(j->vm);
+	census_free(&j->census);
+	census_watch_free(j->watch);
+	free(j);
+}
+
+static int jvm_add(struct session *s, pid_t pid)
+{
+	struct jvm *j = calloc(1, sizeof(*j)), **place;
+	int rc = j ? 0 : -ENOMEM;
+
+	if (rc == 0 && s->o->watch)
+		rc = census_watch_new(&j->watch);
+	place = rc == 0 ? VEC_ADD(&s->jvms) : NULL;
+	if (!place) {
+		jvm_free(j);
+		return -ENOMEM;
+	}
+	j->pid = pid;
+	*place = j;
+	return 0;
+}
+
+/* What is known of a JVM that is refused: who it is, and why. */
+static void refuse(struct jvm *j, const struct error *why)
+{
+	j->refused = true;
+	j->census.target =
+	    (struct report_target){.pid = j->pid, .comm = "", .vm = "HotSpot", .vm_version = "?"};
+	j->census.local_refs = j->census.native_attached = -1;
+	j->census.time_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9;
+	snprintf(j->census.refused, sizeof(j->census.refused), "%s", why->why);
+}
+
+/* 0: open, or waited for, or refused (with --all). */
+static int jvm_open(struct session *s, struct jvm *j, struct error *err)
+{
+	struct error why = {0};
+	int rc = census_open(j->pid, &j->vm, &why);
+
+	if (rc == 0)
+		return 0;
+	if (s->o->all) {
+		if (rc == -EPROTO || rc == -ENOEXEC)
+			refuse(j, &why);
+		j->gone = !j->refused && rc != -EAGAIN;
+		return rc == -ENOMEM ? rc : 0;
+	}
+	*err = why;
+	return rc;
+}
+
+/* Of a process that is starting its VM. */
+static int jvm_open_waiting(struct session *s, struct jvm *j, struct error *err)
+{
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(START_WAIT_S * 1e9);
+	struct pollfd wait = {.fd = s->signals, .events = POLLIN};
+	int rc;
+
+	do {
+		*err = (struct error){0};
+		rc = jvm_open(s, j, err);
+	} while (rc == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end_ns && poll(&wait, 1, START_LOOK_MS) == 0);
+	return rc;
+}
+
+static int jvm_read(struct session *s, struct jvm *j, struct error *err)
+{
+	const struct census_request req = {
+	    .threads = s->o->format == FORMAT_JSON || !s->o->all,
+	    .classes = s->o->classes,
+	    .budget_ms = s->o->budget_ms,
+	};
+	struct error why = {0};
+	int rc;
+
+	j->fresh = false;
+	if (!j->vm)
+		rc = s->o->all ? jvm_open(s, j, err) : jvm_open_waiting(s, j, err);
+	else
+		rc = 0;
+	if (rc < 0 || !j->vm) {
+		j->fresh = j->refused;
+		return rc;
+	}
+	rc = census_read(j->vm, &req, &j->census, &why);
+	if (rc == -ESRCH) {
+		j->gone = true;
+		return 0;
+	}
+	if (rc == 0 && j->watch)
+		rc = census_watch_add(j->watch, &j->census);
+	if (rc == 0 && !j->census.refs_known && !s->o->all)
+		rc = error_set(&why, -EPROTO, EXIT_FAILED, "census", "try again when it is less busy",
+			       "PID %d: where its VM counts references could not be proven", (int)j->pid);
+	if (rc < 0) {
+		*err = why;
+		return rc;
+	}
+	j->fresh = true;
+	if (j->census.refs_known && !j->first_known) {
+		j->first_known = true;
+		j->first_refs = j->census.refs[VM_GLOBAL] + j->census.refs[VM_WEAK];
+		j->first_s = j->census.elapsed_s;
+	}
+	return 0;
+}
+
+static int scan(struct session *s)
+{
+	struct pid_list pids = {0};
+	int rc = s->discovery ? discovery_scan(s->discovery, &pids) : 0;
+
+	for (size_t i = 0; i < pids.n && rc == 0; i++)
+		rc = jvm_add(s, pids.v[i]);
+	free(pids.v);
+	return rc;
+}
+
+/* --- output --- */
+
+static double growth_per_min(const struct jvm *j)
+{
+	const struct census *c = &j->census;
+	double span_s = c->elapsed_s - j->first_s;
+
+	if (!j->first_known || !c->refs_known || span_s <= 0)
+		return NAN;
+	return ((double)(c->refs[VM_GLOBAL] + c->refs[VM_WEAK]) - (double)j->first_refs) / span_s * 60;
+}
+
+/* Fastest growing first, then those with most. */
+static int compare_items(const void *a, const void *b)
+{
+	const struct census_item *x = a, *y = b;
+	double gx = isnan(x->growth_per_min) ? -INFINITY : x->growth_per_min;
+	double gy = isnan(y->growth_per_min) ? -INFINITY : y->growth_per_min;
+	uint64_t nx = x->census->refs_known ? x->census->refs[VM_GLOBAL] + x->census->refs[VM_WEAK] : 0;
+	uint64_t ny = y->census->refs_known ? y->census->refs[VM_GLOBAL] + y->census->refs[VM_WEAK] : 0;
+
+	if (gx != gy)
+		return gx < gy ? 1 : -1;
+	if (nx != ny)
+		return nx < ny ? 1 : -1;
+	return x->census->target.pid - y->census->target.pid;
+}
+
+static int write_items(struct session *s, const struct census_item *items, size_t n, struct error *err)
+{
+	const struct census_view v = {.limit = (double)s->o->limit, .classes = s->o->classes};
+	struct winsize w = {0};
+	struct view_opts vo;
+	struct buf b = {0};
+	int rc = 0;
+
+	if (isatty(fileno(s->out)))
+		ioctl(fileno(s->out), TIOCGWINSZ, &w);
+	view_opts_init(&vo, s->o, w.ws_col, w.ws_row, s->screen);
+	if (s->o->format == FORMAT_JSON)
+		view_census_json(&b, items, n, &v);
+	else
+		view_census_table(&b, items, n, &v, &vo);
+	if (s->screen)
+		fputs("\033[H\033[J", s->out);
+	if (b.failed)
+		rc = -ENOMEM;
+	else if ((b.n && fwrite(b.p, b.n, 1, s->out) != 1) || fflush(s->out))
+		rc = -errno;
+	buf_free(&b);
+	if (rc < 0)
+		error_set(err, rc, EXIT_FAILED, "write the output", NULL, "%s", strerror(-rc));
+	return rc;
+}
+
+static int show(struct session *s, struct error *err)
+{
+	struct census_item *items = calloc(s->jvms.n + 1, sizeof(*items));
+	size_t n = 0;
+	int rc = 0;
+
+	if (!items)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->jvms.n; i++) {
+		struct jvm *j = s->jvms.v[i];
+
+		if (j->fresh)
+			items[n++] = (struct census_item){&j->census, j->watch, growth_per_min(j)};
+	}
+	qsort(items, n, sizeof(*items), compare_items);
+	/* an empty table of no JVM is also an answer */
+	if (n > 0 || (s->discovery && s->o->format == FORMAT_TABLE))
+		rc = write_items(s, items, n, err);
+	free(items);
+	return rc;
+}
+
+/* --- the loop --- */
+
+static int take_census(struct session *s, struct error *err)
+{
+	size_t kept = 0;
+	int rc = scan(s);
+
+	for (size_t i = 0; i < s->jvms.n && rc == 0; i++)
+		rc = jvm_read(s, s->jvms.v[i], err);
+	for (size_t i = 0; i < s->jvms.n; i++) {
+		struct jvm *j = s->jvms.v[i];
+
+		if (j->gone)
+			jvm_free(j);
+		else
+			s->jvms.v[kept++] = j;
+	}
+	s->jvms.n = kept;
+	return rc < 0 ? rc : show(s, err);
+}
+
+static bool repeats(const struct options *o)
+{
+	return o->watch || o->interval_given || o->count > 0 || o->duration_s >= 0;
+}
+
+/* Wait for the next reading. false: it is over. */
+static bool wait_until(struct session *s, uint64_t due_ns)
+{
+	struct pollfd wait = {.fd = s->signals, .events = POLLIN};
+	struct signalfd_siginfo info;
+	uint64_t now;
+
+	while ((now = clock_ns(CLOCK_MONOTONIC)) < due_ns) {
+		uint64_t ms = (due_ns - now + 999999) / 1000000;
+
+		if (poll(&wait, 1, ms > 1000000 ? 1000000 : (int)ms) > 0 &&
+		    read(s->signals, &info, sizeof(info)) == sizeof(info)) {
+			sigprocmask(SIG_SETMASK, &s->old_mask, NULL); /* a second one ends at once */
+			s->stop = true;
+			return false;
+		}
+	}
+	return true;
+}
+
+static int loop(struct session *s, struct error *err)
+{
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), interval_ns = (uint64_t)(s->o->interval_s * 1e9);
+	uint64_t due_ns = start_ns, end_ns = UINT64_MAX;
+	long done = 0;
+	int rc;
+
+	if (s->o->duration_s >= 0)
+		end_ns = start_ns + (uint64_t)(s->o->duration_s * 1e9);
+	for (;;) {
+		rc = take_census(s, err);
+		done++;
+		if (rc < 0 || !repeats(s->o) || done == s->o->count || (!s->discovery && s->jvms.n == 0))
+			return rc;
+		/* what is late is left out, not made up for */
+		do
+			due_ns += interval_ns;
+		while (due_ns < clock_ns(CLOCK_MONOTONIC));
+		if (due_ns > end_ns) {
+			wait_until(s, end_ns);
+			return 0;
+		}
+		if (!wait_until(s, due_ns))
+			return 0;
+	}
+}
+
+static int start(struct session *s, struct error *err)
+{
+	sigset_t mask;
+	int rc = 0;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	s->mask_changed = sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == 0;
+	signal(SIGPIPE, SIG_IGN);
+	s->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signals < 0)
+		return error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
+	s->out = s->o->output ? fopen(s->o->output, "we") : stdout;
+	if (!s->out)
+		return error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s: %s", s->o->output,
+				 strerror(errno));
+	s->screen = repeats(s->o) && !s->o->batch && s->o->format == FORMAT_TABLE && isatty(fileno(s->out));
+	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)
+		rc = jvm_add(s, s->o->pids[i]);
+	if (rc == 0 && s->o->all)
+		rc = discovery_new(&s->discovery);
+	return rc;
+}
+
+enum exit_code session_census(const struct options *o, struct error *err)
+{
+	struct session s = {.o = o, .signals = -1};
+	int rc = start(&s, err);
+
+	if (rc == 0)
+		rc = loop(&s, err);
+	for (size_t i = 0; i < s.jvms.n; i++)
+		jvm_free(s.jvms.v[i]);
+	free(s.jvms.v);
+	discovery_free(s.discovery);
+	if (s.out && s.out != stdout)
+		fclose(s.out);
+	if (s.signals >= 0)
+		close(s.signals);
+	if (s.mask_changed)
+		sigprocmask(SIG_SETMASK, &s.old_mask, NULL);
+	if (rc < 0 && !err->what[0])
+		error_set(err, rc, EXIT_FAILED, "census", NULL, "%s", strerror(-rc));
+	return rc < 0 ? err->exit_code : EXIT_OK;
+}
