@@ -103,6 +103,7 @@ $(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
 
 # Java programs with a native part, for the demo and the live tests. --release 8: every JVM runs them.
 fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
+fixtures: $(O)/fixtures/Census.class $(O)/fixtures/libcensus.so $(O)/liar/liar $(O)/liar/libjvm.so
 demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
 all unit-programs fixtures demo-fixture: ; @:
 
@@ -113,6 +114,17 @@ $(O)/fixtures/%.class:
 	$(call say,JAVAC,$<)
 	$(Q)$(jdk)/bin/javac --release 8 -Xlint:all,-options -d $(@D) $<
 
+$(O)/fixtures/Census.class: tests/fixtures/census/Census.java
+$(O)/fixtures/libcensus.so: tests/fixtures/census/census.c
+# A process that looks like a JVM and lies.
+$(O)/liar/libjvm.so: tests/fixtures/census/lies.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -O2 -g $(warnings) -fPIC -shared -o $@ $<
+$(O)/liar/liar: tests/fixtures/census/liar.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -O2 -g $(warnings) -o $@ $< -ldl
 $(O)/fixtures/libleaky.so: tests/fixtures/demo/leaky.c
 $(O)/fixtures/liboracle.so: tests/fixtures/oracle/oracle.c
 $(O)/fixtures/%.so:

@@ -44,8 +44,10 @@ def refuse_constant(name):
 
 
 def pick_branch(schema, record):
-    """A record is a report or a probe: judging it as that gives a readable reason."""
-    kind = "probe" if isinstance(record, dict) and "strategy" in record else "report"
+    """A record is a report, a census or a probe: judging it as that gives a readable reason."""
+    kind = "report"
+    if isinstance(record, dict):
+        kind = "probe" if "strategy" in record else "census" if "threads" in record else "report"
     return {"$ref": f"#/$defs/{kind}", "$defs": schema["$defs"]}
 
 

@@ -440,11 +440,10 @@ size_t elf_lines_at(struct elf_lines *l, uint64_t vaddr, struct elf_line *out, s
 	for (int way = 0; way < NR_UNIT_WAYS; way++)
 		if (find_unit(l, way, vaddr, &unit_die) && find_function(l, &unit_die, vaddr, &function))
 			return function_lines(l, &unit_die, &function, vaddr, out, max);
-	/* assembler has lines and no functions */
+	/* Assembler has lines and no functions. Here .debug_aranges cannot be trusted. */
 	memset(out, 0, sizeof(*out));
-	for (int way = 0; way < NR_UNIT_WAYS && !out->file; way++)
-		if (find_unit(l, way, vaddr, &unit_die))
-			source_line(l, &unit_die, vaddr, out);
+	if (find_unit(l, BY_RANGES, vaddr, &unit_die))
+		source_line(l, &unit_die, vaddr, out);
 	return out->file ? 1 : 0;
 }
 

@@ -123,21 +123,19 @@ static char *read_name(const struct oop_reader *r, uint64_t klass)
 /* --- proofs --- */
 
 /* The object behind a field of the VM's: the field itself, or what its OopHandle points at. */
-static uint64_t read_oop_field(const struct oop_reader *r, const struct oop_masks *m, uint64_t addr,
-			       bool handle)
+static uint64_t read_oop_field(const struct oop_reader *r, struct oop_masks *m, uint64_t addr, bool handle)
 {
 	uint64_t word;
-	bool good;
+	bool sure;
 
 	if (proc_read(r->h->pid, addr, &word, sizeof(word)) < 0)
 		return 0;
 	if (handle && (word == 0 || word % 8 || proc_read(r->h->pid, word, &word, sizeof(word)) < 0))
 		return 0;
-	return oop_decode(r, m, word, &good);
+	return oop_decode(r, m, word, &sure);
 }
 
-bool oop_mirror_proves(const struct oop_reader *r, const struct oop_masks *m, uint64_t klass,
-		       uint64_t *mirror)
+bool oop_mirror_proves(const struct oop_reader *r, struct oop_masks *m, uint64_t klass, uint64_t *mirror)
 {
 	uint64_t back;
 
@@ -170,7 +168,7 @@ static uint64_t klass_of_object(const struct oop_reader *r, uint64_t object)
 }
 
 /* Class loader and its class's name. The bootstrap loader is null. */
-static void read_loader(const struct oop_reader *r, const struct oop_masks *m, uint64_t klass,
+static void read_loader(const struct oop_reader *r, struct oop_masks *m, uint64_t klass,
 			struct class_entry *e)
 {
 	uint64_t data, loader, mirror, loader_klass, word;
@@ -205,8 +203,7 @@ static void read_loader(const struct oop_reader *r, const struct oop_masks *m, u
 }
 
 /* Nothing of it may change while it is read, and all proofs must hold. */
-static void read_class(const struct oop_reader *r, const struct oop_masks *m, uint64_t klass,
-		       struct class_entry *e)
+static void read_class(const struct oop_reader *r, struct oop_masks *m, uint64_t klass, struct class_entry *e)
 {
 	uint64_t mirror;
 
@@ -277,7 +274,7 @@ static int make_room(struct oop_reader *r)
 }
 
 /* A class that could not be proven is not kept: it may have been a moment's. */
-const struct vm_class *oop_class(struct oop_reader *r, const struct oop_masks *m, uint64_t klass)
+const struct vm_class *oop_class(struct oop_reader *r, struct oop_masks *m, uint64_t klass)
 {
 	struct class_entry **place, *e;
 

@@ -24,7 +24,8 @@
 
 int oop_masks_read(const struct oop_reader *r, struct oop_masks *m)
 {
-	*m = (struct oop_masks){.offset = UINT64_MAX};
+	memset(m, 0, sizeof(*m));
+	m->offset = UINT64_MAX;
 	if (r->colors == COLORS_NONE)
 		return 0;
 	if (proc_read(r->h->pid, r->good_mask_addr, &m->good, sizeof(m->good)) < 0 ||
@@ -58,28 +59,44 @@ static uint64_t decode_generational(uint64_t word)
 #endif
 }
 
-uint64_t oop_decode(const struct oop_reader *r, const struct oop_masks *m, uint64_t word, bool *good)
+/*
+ * Which generations moved objects since the word was written. Of the four remap bits one is set: its number
+ * is a phase of the young generation (bit 0) and one of the old (bit 1) (JDK: gc/z/zAddress.hpp).
+ */
+static unsigned stale_generations(const struct oop_reader *r, const struct oop_masks *m, uint64_t word)
 {
-	uint64_t addr = word;
+	uint64_t is = word >> 12 & 0xf, should = m->good >> 12 & 0xf;
+	unsigned differs;
 
-	*good = true;
-	if (word == 0)
-		return 0;
-	if (r->colors == COLORS_GENERATIONAL) {
+	if (r->colors == COLORS_SINGLE)
+		return 1u << ZGC_OLD; /* the only table */
+	if (!is || !should)
+		return 1u << ZGC_OLD | 1u << ZGC_YOUNG;
+	differs = (unsigned)(__builtin_ctzll(is) ^ __builtin_ctzll(should));
+	return (differs & 1 ? 1u << ZGC_YOUNG : 0) | (differs & 2 ? 1u << ZGC_OLD : 0);
+}
+
+uint64_t oop_decode(const struct oop_reader *r, struct oop_masks *m, uint64_t word, bool *sure)
+{
+	uint64_t addr = word, offset;
+
+	*sure = true;
+	if (word == 0 || r->colors == COLORS_NONE)
+		return word % 8 ? 0 : word;
+	if (r->colors == COLORS_GENERATIONAL)
 		addr = decode_generational(word);
-		*good = !(word & m->bad);
-	} else if (r->colors == COLORS_SINGLE) {
-		/* every colour maps the same memory; the good one is there for sure */
-		addr = (word & m->offset) | m->good;
-		*good = !(word & m->bad);
-		if (!(word & m->offset))
-			return 0;
-	}
+	offset = addr & m->offset;
+	if (offset == 0)
+		return 0;
+	if (word & m->bad)
+		offset = zgc_remap(r->h, &r->zgc, &m->cache, offset, stale_generations(r, m, word), sure);
+	/* every colour maps the same memory; the good one is there for sure */
+	addr = r->colors == COLORS_SINGLE ? offset | m->good : offset | (addr & ~m->offset);
 	return addr % 8 ? 0 : addr;
 }
 
 /* Is the word null, in whatever colour? */
-static bool is_null(const struct oop_reader *r, const struct oop_masks *m, uint64_t word)
+static bool is_null(const struct oop_reader *r, struct oop_masks *m, uint64_t word)
 {
 	if (word == 0)
 		return true;
@@ -204,7 +221,7 @@ static bool read_known_klass(const struct oop_reader *r, const char *name, uint6
 }
 
 /* Is the mirror of this Klass a java.lang.Class, when headers are read so? */
-static bool mode_fits(const struct oop_reader *r, const struct oop_masks *m, uint64_t klass)
+static bool mode_fits(const struct oop_reader *r, struct oop_masks *m, uint64_t klass)
 {
 	uint64_t mirror, header[OBJECT_HEADER_WORDS];
 
@@ -218,7 +235,7 @@ static bool mode_fits(const struct oop_reader *r, const struct oop_masks *m, uin
  * second word of a mirror with a compact header is the Klass it mirrors, which for one of them is right by
  * chance).
  */
-static bool prove_mode(struct oop_reader *r, const struct oop_masks *m)
+static bool prove_mode(struct oop_reader *r, struct oop_masks *m)
 {
 	enum klass_mode found = NR_KLASS_MODES;
 
@@ -240,6 +257,8 @@ static bool prove(struct oop_reader *r)
 	struct oop_masks m;
 
 	read_colors(r);
+	if (r->colors != COLORS_NONE)
+		zgc_init(r->h, r->colors == COLORS_GENERATIONAL, &r->zgc);
 	if (oop_masks_read(r, &m) < 0 || !prove_mode(r, &m))
 		return false;
 	r->vtables_proven = true;
@@ -329,10 +348,10 @@ static size_t object_index(const struct batch *b, uint64_t object)
 static void collect_objects(const struct oop_reader *r, struct batch *b)
 {
 	size_t n = 0, kept = 0;
-	bool good;
+	bool sure;
 
 	for (size_t i = 0; i < b->n; i++) {
-		uint64_t object = b->ok[i] ? oop_decode(r, &b->masks, b->word[i], &good) : 0;
+		uint64_t object = b->ok[i] ? oop_decode(r, &b->masks, b->word[i], &sure) : 0;
 
 		if (object)
 			b->object[n++] = object;
@@ -376,7 +395,7 @@ static int read_headers(const struct oop_reader *r, struct batch *b, bool one_by
 }
 
 /* Which class a java.lang.Class stands for. */
-static void read_mirrored(struct oop_reader *r, const struct oop_masks *m, struct oop_ref *ref)
+static void read_mirrored(struct oop_reader *r, struct oop_masks *m, struct oop_ref *ref)
 {
 	uint64_t klass, object;
 
@@ -400,7 +419,7 @@ static void read_mirrored(struct oop_reader *r, const struct oop_masks *m, struc
 static void judge(struct oop_reader *r, struct batch *b, size_t i)
 {
 	struct oop_ref *ref = b->ref[i];
-	bool good;
+	bool sure;
 	uint64_t object;
 	size_t at;
 
@@ -411,7 +430,7 @@ static void judge(struct oop_reader *r, struct batch *b, size_t i)
 		ref->state = OOP_NULL;
 		return;
 	}
-	object = oop_decode(r, &b->masks, b->word[i], &good);
+	object = oop_decode(r, &b->masks, b->word[i], &sure);
 	at = object_index(b, object);
 	if (!object || at == b->nr_objects || !b->header_ok[at])
 		return;
@@ -420,13 +439,14 @@ static void judge(struct oop_reader *r, struct batch *b, size_t i)
 		return;
 	ref->state = OOP_READ;
 	ref->object = object;
-	ref->stale = !good;
+	ref->stale = !sure;
 	if (ref->class->is_class)
 		read_mirrored(r, &b->masks, ref);
 }
 
 static int read_batch(struct oop_reader *r, struct batch *b, bool one_by_one)
 {
+	struct oop_masks after;
 	int rc = oop_masks_read(r, &b->masks);
 
 	for (size_t i = 0; i < b->n; i++)
@@ -439,6 +459,9 @@ static int read_batch(struct oop_reader *r, struct batch *b, bool one_by_one)
 	rc = read_headers(r, b, one_by_one);
 	if (rc == 0)
 		rc = hotspot_read_words(r->h, b->addr, b->n, b->again, b->ok_again);
+	/* in another phase the colours mean another thing */
+	if (rc == 0 && (oop_masks_read(r, &after) < 0 || after.good != b->masks.good))
+		return 0;
 	for (size_t i = 0; i < b->n && rc == 0; i++)
 		judge(r, b, i);
 	return rc;

@@ -4,6 +4,7 @@
 #define JNITRACE_HOTSPOT_OOPS_PRIV_H
 
 #include "hotspot_oops.h"
+#include "hotspot_zgc.h"
 
 enum klass_mode { KLASS_FULL, KLASS_NARROW, KLASS_IN_MARK, NR_KLASS_MODES };
 enum oop_colors {
@@ -16,6 +17,7 @@ enum oop_colors {
 /* The ZGC's masks at one moment. They change with its phases. */
 struct oop_masks {
 	uint64_t good, bad, offset;
+	struct zgc_cache cache;
 };
 
 struct class_entry {
@@ -28,6 +30,7 @@ struct oop_reader {
 	struct hotspot *h; /* not owned */
 	enum klass_mode mode;
 	enum oop_colors colors;
+	struct zgc zgc;
 	uint64_t good_mask_addr, bad_mask_addr, offset_mask_addr;
 	uint64_t narrow_base, narrow_shift, mark_shift;
 	bool has_mark_shift;
@@ -45,16 +48,18 @@ struct oop_reader {
 	} classes;
 };
 
-/* 0: not an object's address. good: false when a collector may have moved the object since. */
-uint64_t oop_decode(const struct oop_reader *r, const struct oop_masks *m, uint64_t word, bool *good);
+/*
+ * Address of the object that a word names; 0: none. sure: false when the collector may have moved the object
+ * since and its tables do not tell.
+ */
+uint64_t oop_decode(const struct oop_reader *r, struct oop_masks *m, uint64_t word, bool *sure);
 int oop_masks_read(const struct oop_reader *r, struct oop_masks *m);
 /* The Klass that an object's header names; 0: the object is being moved, or it makes no sense. */
 uint64_t oop_klass(const struct oop_reader *r, const uint64_t header[OBJECT_HEADER_WORDS]);
 /* The class at this address, checked; NULL: not one, or out of memory. */
-const struct vm_class *oop_class(struct oop_reader *r, const struct oop_masks *m, uint64_t klass);
+const struct vm_class *oop_class(struct oop_reader *r, struct oop_masks *m, uint64_t klass);
 /* Does the Klass's mirror name the Klass? Its address in *mirror. */
-bool oop_mirror_proves(const struct oop_reader *r, const struct oop_masks *m, uint64_t klass,
-		       uint64_t *mirror);
+bool oop_mirror_proves(const struct oop_reader *r, struct oop_masks *m, uint64_t klass, uint64_t *mirror);
 /* "[Ljava/lang/String;" -> "java.lang.String[]"; false: no legal class name (JVMS 4.2). dst: 2 * n + 1. */
 bool class_name_decode(const char *symbol, size_t n, char *dst, size_t cap);
 /* Element type of an array of a primitive type, NULL: it is not one. */

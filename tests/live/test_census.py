@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The census equals what the VM counts and what the fixture made, in every configuration; nothing is attached."""
+
+import json
+import re
+import subprocess
+import time
+
+import jsonschema
+import pytest
+
+from harness import BUILD, ENV, JNITRACE, SLOW, TOP, Oracle, assert_error, bpf_ids, jdk, read_line, run_tool
+
+SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
+# A compiler thread that comes or goes takes references with it.
+STEADY = "-XX:-UseDynamicNumberOfCompilerThreads"
+CONFIGURATIONS = [
+    ("17", []), ("17", ["-XX:+UseParallelGC"]), ("17", ["-XX:+UseSerialGC"]), ("17", ["-XX:+UseZGC"]),
+    ("17", ["-XX:-UseCompressedClassPointers"]), ("17", ["-XX:-UseCompressedOops"]), ("17-stripped", []), ("sid-17", []),
+    ("sid-21", []), ("sid-21", ["-XX:+UseZGC"]), ("sid-21", ["-XX:+UseZGC", "-XX:+ZGenerational"]),
+    ("sid-25", []), ("sid-25", ["-XX:+UseParallelGC"]), ("sid-25", ["-XX:+UseSerialGC"]), ("sid-25", ["-XX:+UseZGC"]),
+    ("sid-25", ["-XX:+UseCompactObjectHeaders"]), ("sid-25", ["-XX:+UseCompactObjectHeaders", "-XX:+UseZGC"]),
+    ("sid-25", ["-XX:+UseCompactObjectHeaders", "-XX:+UseSerialGC"]),
+    ("sid-8", []),
+]
+
+
+class Fixture(Oracle):
+    """The Census program: references to known objects of known classes."""
+    main, library = "Census", "libcensus.so"
+
+    def __init__(self, kind, *jvm_args):
+        on = jdk(kind)
+        fixtures = on.fixtures()
+        self.jdk, self.now = on, None
+        self.log = subprocess.DEVNULL
+        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), "Census", str(fixtures / "libcensus.so"))
+        self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL, start_new_session=True)
+        self.pid = self.proc.pid
+        assert self._answer()["pid"] == self.pid
+
+    def _answer(self):
+        while True:
+            line = read_line(self.proc.stdout)
+            assert line, f"the fixture is gone: {self.proc.wait()}"
+            if line.startswith("{"):
+                return json.loads(line)
+
+    def __exit__(self, *_):
+        self.kill()
+        self.proc.wait()
+        self.proc.stdin.close()
+        self.proc.stdout.close()
+
+
+def census(pid, *args):
+    result = run_tool("census", "-p", pid, "--json", *args)
+    assert result.returncode == 0, result
+    [report] = [json.loads(line) for line in result.stdout.splitlines()]
+    jsonschema.validate(report, SCHEMA)
+    return report
+
+
+def totals(report):
+    return tuple(report["families"][f]["vm_total"] for f in ("global", "weak"))
+
+
+def refs_of_vm(target):
+    text = target.jdk.run("jcmd", str(target.pid), "Thread.print")
+    found = re.search(r"JNI global refs: (\d+), weak refs: (\d+)", text)
+    if found:
+        return int(found[1]), int(found[2])
+    return int(re.search(r"JNI global references: (\d+)", text)[1])  # JDK 8: one sum
+
+
+def classes_of(report, family="global"):
+    return {c["name"]: (c["count"], c["distinct"]) for c in report["classes"] if c["family"] == family}
+
+
+def what_was_made(before, after, family="global"):
+    """Classes whose counts changed."""
+    old, new = classes_of(before, family), classes_of(after, family)
+    return {name: (new.get(name, (0, 0))[0] - old.get(name, (0, 0))[0], new.get(name, (0, 0))[1] - old.get(name, (0, 0))[1])
+            for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+
+
+def ids(v):
+    return v if isinstance(v, str) else "+".join(a.replace("-XX:", "") for a in v) or "plain"
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("kind, jvm_args", CONFIGURATIONS, ids=ids)
+def test_equals_the_vm_and_the_fixture(kind, jvm_args):
+    with Fixture(kind, STEADY, *jvm_args) as target:
+        target.do("gc")
+        refs_of_vm(target)  # loads what the attach mechanism needs
+        before = census(target.pid, "--classes")
+        made_global = {"java.lang.Object": (10007, 7), "java.lang.String": (503, 503), "byte[]": (101, 100),
+                       "java.lang.String[][]": (31, 3), "Census$Inner": (100003, 1)}
+        for command in ("object 10007 7", "string 503 503", "bytes 101 100", "strings 31 3", "inner 100003 1", "class 60 60"):
+            target.do("hold " + command)
+        target.do("weak object 7 7", "dying inner 10007 10007", "weak string 3 1")
+        after = census(target.pid, "--classes")
+        vm = refs_of_vm(target)
+        assert totals(after) == vm if kind != "sid-8" else sum(totals(after)) == vm
+        changed = what_was_made(before, after)
+        # java.lang.Class: six classes, 60 references; the JNI may hold some of them already
+        assert changed.pop("java.lang.Class")[0] == 60
+        assert changed == made_global
+        [mirrors] = [c for c in after["classes"] if c["name"] == "java.lang.Class" and c["family"] == "global"]
+        of = {c["name"]: c["count"] for c in mirrors["of"]}
+        for name in ("java.lang.String", "Census", "int", "byte[]", "void", "Census$Inner[]"):
+            assert of[name] >= 10, of
+        assert sum(of.values()) == mirrors["count"]
+        loaders = {c["name"]: c["loader"] for c in mirrors["of"]}
+        assert loaders["java.lang.String"] is None and loaders["Census"].endswith("AppClassLoader"), loaders
+        assert what_was_made(before, after, "weak") == {"java.lang.Object": (7, 7), "Census$Inner": (10007, 10007),
+                                                        "java.lang.String": (3, 1)}
+        for family, f in after["families"].items():
+            assert f["in_use"] == f["vm_total"] and f["unreadable"] == 0 and f["sampled"] is False, (family, f)
+            assert f["read"] + f["cleared"] == f["in_use"]
+        # those whose objects die are cleared, and stay in the table
+        for _ in range(5):
+            target.do("gc")
+        cleared = census(target.pid, "--classes")
+        assert totals(cleared)[1] >= totals(before)[1] + 10017
+        assert cleared["families"]["weak"]["cleared"] >= 10007
+        assert "Census$Inner" not in classes_of(cleared, "weak")
+        assert classes_of(cleared)["Census$Inner"] == (100003, 1)
+        # holes
+        target.do("drop 1009")
+        dropped = census(target.pid, "--classes")
+        assert totals(dropped)[0] == totals(cleared)[0] - 1009
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_no_reference_and_a_million(kind):
+    with Fixture(kind, STEADY) as target:
+        refs_of_vm(target)
+        before = totals(census(target.pid))
+        assert before == refs_of_vm(target)
+        target.do("hold object 7 7")
+        assert totals(census(target.pid)) == (before[0] + 7, before[1])
+        target.do("hold string 1000003 1009")
+        report = census(target.pid, "--classes")
+        assert totals(report) == refs_of_vm(target) == (before[0] + 1000010, before[1])
+        assert classes_of(report)["java.lang.String"][0] >= 1000003
+        # with a budget: a sample, and it says so
+        sample = census(target.pid, "--classes", "--budget", "20")
+        f = sample["families"]["global"]
+        assert f["sampled"] and 0 < f["read"] < 1000003, f
+        estimate = classes_of(sample)["java.lang.String"][0]
+        assert 0.98 * 1000003 < estimate < 1.02 * 1000010, estimate
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_loaders_tell_classes_of_one_name_apart(kind):
+    with Fixture(kind) as target:
+        target.do("hold otherclass 30 3", "hold other 20 2", "hold inner 5 5")
+        report = census(target.pid, "--classes")
+        [mirrors] = [c for c in report["classes"] if c["name"] == "java.lang.Class" and c["family"] == "global"]
+        inner = [c for c in mirrors["of"] if c["name"] == "Census$Inner"]
+        assert sorted(c["count"] for c in inner) == [10, 10, 10]
+        assert {c["loader"] for c in inner} == {"Census$Loader"}
+        assert len({c["loader_id"] for c in inner}) == 3
+        # as a class of objects the name is one row
+        assert classes_of(report)["Census$Inner"] == (25, 7)
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("kind", ["17", "17-stripped", "sid-17", "sid-21", "sid-25", "sid-8"])
+def test_threads_and_their_local_references(kind):
+    with Fixture(kind) as target:
+        before = census(target.pid)
+        target.do("attach 5 40", "block 50 3")
+        after = census(target.pid)
+        old = {t["tid"] for t in before["threads"]}
+        new = [t for t in after["threads"] if t["tid"] not in old]
+        attached = [t for t in new if t["native_attached"]]
+        if kind == "17-stripped" or kind == "sid-8":
+            # without symbols it may be unknown, never wrong
+            assert len(attached) == 5 or all(t["native_attached"] is None for t in new), new
+            attached = [t for t in new if t["local_refs"] == 40]
+        assert len(attached) == 5, new
+        assert [t["local_refs"] for t in attached] == [40] * 5, attached
+        assert not any(t["native_attached"] for t in before["threads"])
+        [blocked] = [t for t in new if t["name"] == "blocked"] or [t for t in new if t["local_refs"] > 100]
+        assert 150 <= blocked["local_refs"] <= 153, blocked  # and the class and the argument of the call
+        tids = {int(p.name) for p in (TOP / f"/proc/{target.pid}/task").iterdir()}
+        assert {t["tid"] for t in after["threads"]} <= tids
+        target.do("release")
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("kind, jvm_args", [
+    ("17", ["-XX:+UseG1GC", "-Xmx64m"]), ("17", ["-XX:+UseZGC", "-Xmx128m"]), ("17", ["-XX:+UseSerialGC", "-Xmx64m"]),
+    ("sid-25", ["-XX:+UseParallelGC", "-Xmx64m"]), ("sid-25", ["-XX:+UseZGC", "-Xmx128m"]),
+    ("sid-25", ["-XX:+UseCompactObjectHeaders", "-Xmx64m"]), ("sid-8", ["-Xmx64m"])], ids=ids)
+def test_while_all_moves(kind, jvm_args):
+    """A reading every 10 ms while four threads make and delete references and the collector runs."""
+    with Fixture(kind, *jvm_args) as target:
+        target.do("hold inner 5003 5003", "hold string 10007 100")
+        quiet = census(target.pid, "--classes")
+        target.do("churn 4 1")
+        started = time.monotonic()
+        argv = [str(JNITRACE), "census", "-p", str(target.pid), "--classes", "--json", "-i", "0.05", "-n", "100"]
+        result = subprocess.run(argv, env=ENV, capture_output=True, text=True, timeout=SLOW, check=False)
+        assert result.returncode == 0, result.stderr
+        assert time.monotonic() - started < 40
+        reports = [json.loads(line) for line in result.stdout.splitlines()]
+        assert len(reports) == 100
+        target.do("stop")
+        low = totals(quiet)[0]
+        known = {"java.lang.Object", "Census$Inner", "java.lang.String", "java.lang.Class", "java.lang.Thread"}
+        seen = set()
+        for r in reports:
+            f = r["families"]["global"]
+            if f["vm_total"] is not None:
+                assert low - 64 <= f["vm_total"] <= low + 64, (low, f)
+            if r["classes"] is None:
+                assert r["refused"], r
+                continue
+            assert f["read"] + f["cleared"] + f["unreadable"] == f["in_use"], f
+            names = classes_of(r)
+            seen |= names.keys()
+            # what is held is there, except for what could not be read
+            assert names.get("Census$Inner", (0, 0))[0] + f["unreadable"] + f["cleared"] >= 5003, (names, f)
+            assert names.get("Census$Inner", (0, 0))[0] <= 5003 + f["stale"]
+        strange = seen - known - {c["name"] for c in quiet["classes"]}
+        assert not {n for n in strange if not re.fullmatch(r"(java|javax|jdk|sun|Census)[\w.$/\[\]]*|(byte|int|long|char)\[\]", n)}
+        assert strange <= {"java.util.ArrayList", "java.lang.ref.Finalizer"} | {n for n in strange if n.startswith(("jdk.", "sun.", "java."))}
+        # at rest again: exact
+        report = census(target.pid, "--classes")
+        assert classes_of(report)["Census$Inner"][0] == 5003
+        assert report["families"]["global"]["unreadable"] == 0
+
+
+def test_watch_sees_a_leak_within_a_minute_and_no_other(tmp_path):
+    with Fixture("17", STEADY) as leaking, Fixture("17", STEADY) as bounded:
+        argv = [str(JNITRACE), "census", "-p", f"{leaking.pid},{bounded.pid}", "--watch", "--limit", "1000", "--json", "-d", "60"]
+        out = tmp_path / "out"
+        with out.open("w") as stream, subprocess.Popen(argv, env=ENV, stdout=stream, stderr=subprocess.PIPE, text=True) as tool:
+            for i in range(59):
+                leaking.do("hold object 1 1")
+                if i % 7 in (0, 3, 4):
+                    bounded.do("hold object 40 1")
+                elif i % 7 in (1, 6):
+                    bounded.do("drop 20", "hold object 0 1")
+                    bounded.do("hold object 1 1", "drop 1")
+                time.sleep(1 - time.time() % 1 + 0.3 if i == 0 else 0.98)
+            assert tool.wait(SLOW) == 0, tool.stderr.read()
+        reports = [json.loads(line) for line in out.read_text().splitlines()]
+    last = [r for r in reports if r["target"]["pid"] == leaking.pid][-1]
+    [growth] = [g for g in last["growth"] if g["family"] == "global" and g["name"] is None]
+    assert growth["alarm"], growth
+    assert abs(growth["per_min"] - 60) < 5, growth
+    assert growth["limit_soonest_s"] <= growth["limit_s"] <= growth["limit_latest_s"]
+    assert abs(growth["limit_s"] - (1000 - last["families"]["global"]["vm_total"])) < 100, growth
+
+
+def test_all_is_a_line_each():
+    with Fixture("17") as a, Fixture("sid-25") as b:
+        a.do("hold object 5000 1")
+        result = run_tool("census", "-a")
+        assert result.returncode == 0, result
+        lines = [line for line in result.stdout.splitlines() if line.split()[0] in (str(a.pid), str(b.pid))]
+        assert len(lines) == 2 and all(len(line) <= 80 for line in result.stdout.splitlines()), result.stdout
+        assert lines[0].split()[0] == str(a.pid), "the most references first"
+
+
+def test_nothing_is_attached_and_nothing_loaded():
+    with Fixture("17") as target:
+        before = bpf_ids()
+        argv = [str(JNITRACE), "census", "-p", str(target.pid), "--classes", "-i", "0.1", "-n", "10", "--json"]
+        with subprocess.Popen(argv, env=ENV, stdout=subprocess.DEVNULL) as tool:
+            time.sleep(0.5)
+            assert bpf_ids() == before
+            assert tool.wait(SLOW) == 0
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("which", range(5))
+def test_a_process_that_lies(which):
+    with subprocess.Popen([str(BUILD / "liar/liar"), str(BUILD / "liar/libjvm.so"), str(which)], stdout=subprocess.PIPE, bufsize=0) as liar:
+        try:
+            read_line(liar.stdout)
+            started = time.monotonic()
+            argv = ["/usr/bin/env", "prlimit", f"--as={4 << 30}"] if "asan" not in str(JNITRACE) else []
+            result = subprocess.run([*argv, str(JNITRACE), "census", "-p", str(liar.pid), "--classes", "--json"], env=ENV,
+                                    capture_output=True, text=True, timeout=SLOW, check=False)
+            assert time.monotonic() - started < 20
+            if result.returncode == 0:
+                [report] = [json.loads(line) for line in result.stdout.splitlines()]
+                jsonschema.validate(report, SCHEMA)
+                assert report["classes"] is None and report["refused"], report
+            else:
+                assert_error(result, 1)
+        finally:
+            liar.kill()
+
+
+def test_errors():
+    assert_error(run_tool("census", "-p", "4194304"), 4)
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        time.sleep(0.1)
+        result = run_tool("census", "-p", sleeper.pid)
+        sleeper.kill()
+    assert_error(result, 4)
+    assert_error(run_tool("top", "-p", "1", "--classes"), 2)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where ZGC has moved an object to. After it has moved objects, references to them keep the old address
+ * until the next cycle; the forwarding tables tell the new one.
+ */
+#ifndef JNITRACE_HOTSPOT_ZGC_H
+#define JNITRACE_HOTSPOT_ZGC_H
+
+#include "hotspot.h"
+
+enum zgc_generation { ZGC_OLD, ZGC_YOUNG, ZGC_GENERATIONS };
+
+struct zgc {
+	bool known; /* false: the tables could not be found */
+	bool generational;
+	uint64_t map[ZGC_GENERATIONS]; /* a table per generation; of ZGC without generations the first */
+	uint64_t granules;             /* entries of a map; 0: not said */
+	uint64_t granule_shift;
+	/* struct ZForwarding, offsets in bytes */
+	uint64_t start, alignment_shift, length, entries;
+};
+
+/* What the maps said about a granule, for a short while. */
+#define ZGC_CACHE 64
+struct zgc_cache {
+	struct {
+		uint64_t granule; /* + 1; 0: free */
+		uint64_t forwarding;
+	} v[ZGC_GENERATIONS][ZGC_CACHE];
+};
+
+void zgc_init(const struct hotspot *h, bool generational, struct zgc *z);
+/*
+ * Offset in the heap of the object that was at this offset before the generations in `stale` (bits) moved
+ * objects. *sure: false when that could not be found out; then the offset is as it was.
+ */
+uint64_t zgc_remap(const struct hotspot *h, const struct zgc *z, struct zgc_cache *cache, uint64_t offset,
+		   unsigned stale, bool *sure);
+
+#endif
