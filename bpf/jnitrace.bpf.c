@@ -103,10 +103,10 @@ static __always_inline u32 site_new(struct pt_regs *ctx, const struct rule *r, u
 	s->slot = r->slot;
 	s->func = r->func;
 	s->has_stack = has_stack;
-	s->stack_id = stack_id;
-	if (!bpf_map_update_elem(&site_ids, &key, &id, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&site_ids, &key, &id, BPF_NOEXIST)) {
+		s->stack_id = stack_id; /* the loader sees it only now */
 		return id;
-	s->stack_id = 0;
+	}
 undo:
 	bpf_map_push_elem(&free_sites, &id, 0);
 	winner = bpf_map_lookup_elem(&site_ids, &key); /* another CPU was first */
@@ -155,7 +155,7 @@ static __always_inline void forget_stale(const struct rule *r, u64 tag, struct f
 		__sync_fetch_and_add(&sc->unpaired, 1);
 }
 
-SEC("uprobe.multi")
+SEC("uprobe")
 int jt_acquire(struct pt_regs *ctx)
 {
 	struct rule *r = rule_of(ctx);
@@ -200,7 +200,7 @@ int jt_acquire(struct pt_regs *ctx)
 	return 0;
 }
 
-SEC("uprobe.multi")
+SEC("uprobe")
 int jt_release(struct pt_regs *ctx)
 {
 	struct rule *r = rule_of(ctx);

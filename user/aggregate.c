@@ -237,7 +237,7 @@ static void total(const struct aggregate_input *in, struct report *r)
 		r->events += c->calls;
 		if (jni_funcs[i].operation == OP_ACQUIRE) {
 			f->acquired += c->paired + c->unpaired;
-			f->outstanding += c->paired - c->replaced;
+			f->outstanding += c->paired > c->replaced ? c->paired - c->replaced : 0;
 		} else if (jni_funcs[i].operation == OP_RELEASE) {
 			f->released += c->paired;
 			f->released_untracked += c->unpaired;

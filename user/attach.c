@@ -97,10 +97,13 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	libbpf_set_print(o->verbose ? libbpf_print : libbpf_quiet);
 	t->skel = jnitrace_bpf__open();
 	rc = t->skel ? set_sizes(t, o) : -errno;
-	if (!rc && !t->use_multi) {
-		bpf_program__set_expected_attach_type(t->skel->progs.jt_acquire, 0);
-		bpf_program__set_expected_attach_type(t->skel->progs.jt_release, 0);
+#if HAVE_UPROBE_MULTI
+	/* Not by SEC("uprobe.multi"): libbpf before 1.3 does not know that name. */
+	if (!rc && t->use_multi) {
+		bpf_program__set_expected_attach_type(t->skel->progs.jt_acquire, ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(t->skel->progs.jt_release, ATTACH_UPROBE_MULTI);
 	}
+#endif
 	rc = rc ?: jnitrace_bpf__load(t->skel);
 	rc = rc ?: map_buckets(t);
 	rc = rc ?: tracer_hello(t, &t->started);
@@ -379,6 +382,16 @@ static void destroy_all(struct bpf_link **links, size_t n)
 		pthread_join(threads[--started], NULL);
 }
 
+/* Unless the pid belongs to the next target already. */
+static void forget_tgid(struct tracer *t, int slot, uint32_t tgid)
+{
+	int fd = bpf_map__fd(t->skel->maps.slots);
+	uint32_t owner;
+
+	if (!bpf_map_lookup_elem(fd, &tgid, &owner) && owner == (uint32_t)slot)
+		bpf_map_delete_elem(fd, &tgid);
+}
+
 void tracer_detach(struct tracer *t, const int *slots, size_t n)
 {
 	struct bpf_link **links;
@@ -392,7 +405,7 @@ void tracer_detach(struct tracer *t, const int *slots, size_t n)
 			continue;
 		tracer_close_gate(t, slots[i]);
 		if (!state_of(t, slots[i], &state))
-			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.slots), &state.tgid);
+			forget_tgid(t, slots[i], state.tgid);
 		nr_links += s->nr_links;
 	}
 	links = calloc(nr_links ?: 1, sizeof(*links));
@@ -430,6 +443,7 @@ size_t tracer_probes(const struct tracer *t, int slot)
 int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps)
 {
 	struct code_ranges c = {0};
+	uint64_t hash;
 	uint32_t key = slot;
 
 	for (size_t i = 0; i < maps->n; i++) {
@@ -446,6 +460,10 @@ int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps)
 			break;
 		}
 	}
+	hash = fnv64(FNV64_INIT, &c, sizeof(c));
+	if (hash == t->slots[slot].code_hash)
+		return 0; /* walkers are reading it: not written without need */
+	t->slots[slot].code_hash = hash;
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.code), &key, &c, BPF_ANY);
 }
 

@@ -112,3 +112,10 @@ int discovery_scan(struct discovery *d, struct pid_list *out)
 	free(pids.v);
 	return rc;
 }
+
+void discovery_forget(struct discovery *d, const struct proc_id *id)
+{
+	for (size_t i = 0; i < d->seen.n; i++)
+		if (d->seen.v[i].pid == id->pid && d->seen.v[i].start_time_ticks == id->start_time_ticks)
+			d->seen.v[i].returned = false;
+}

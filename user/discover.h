@@ -14,5 +14,7 @@ void discovery_free(struct discovery *d);
  * looked at when it is new and while it is young; cheap for those already settled.
  */
 int discovery_scan(struct discovery *d, struct pid_list *out);
+/* Return this process again: it runs another program now. */
+void discovery_forget(struct discovery *d, const struct proc_id *id);
 
 #endif

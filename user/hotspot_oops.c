@@ -314,7 +314,8 @@ void oop_reader_free(struct oop_reader *r)
 struct batch {
 	struct oop_ref *ref[BATCH];
 	uint64_t addr[BATCH], word[BATCH], again[BATCH];
-	bool ok[BATCH], ok_again[BATCH];
+	bool ok[BATCH], ok_again[BATCH], sure[BATCH];
+	uint64_t named[BATCH];  /* the object of each, 0: none */
 	uint64_t object[BATCH]; /* ascending, distinct */
 	uint64_t header[BATCH][OBJECT_HEADER_WORDS];
 	bool header_ok[BATCH];
@@ -348,13 +349,11 @@ static size_t object_index(const struct batch *b, uint64_t object)
 static void collect_objects(const struct oop_reader *r, struct batch *b)
 {
 	size_t n = 0, kept = 0;
-	bool sure;
 
 	for (size_t i = 0; i < b->n; i++) {
-		uint64_t object = b->ok[i] ? oop_decode(r, &b->masks, b->word[i], &sure) : 0;
-
-		if (object)
-			b->object[n++] = object;
+		b->named[i] = b->ok[i] ? oop_decode(r, &b->masks, b->word[i], &b->sure[i]) : 0;
+		if (b->named[i])
+			b->object[n++] = b->named[i];
 	}
 	qsort(b->object, n, sizeof(b->object[0]), compare_words);
 	for (size_t i = 0; i < n; i++)
@@ -419,8 +418,7 @@ static void read_mirrored(struct oop_reader *r, struct oop_masks *m, struct oop_
 static void judge(struct oop_reader *r, struct batch *b, size_t i)
 {
 	struct oop_ref *ref = b->ref[i];
-	bool sure;
-	uint64_t object;
+	uint64_t object = b->named[i];
 	size_t at;
 
 	ref->state = OOP_UNREADABLE;
@@ -430,7 +428,6 @@ static void judge(struct oop_reader *r, struct batch *b, size_t i)
 		ref->state = OOP_NULL;
 		return;
 	}
-	object = oop_decode(r, &b->masks, b->word[i], &sure);
 	at = object_index(b, object);
 	if (!object || at == b->nr_objects || !b->header_ok[at])
 		return;
@@ -439,7 +436,7 @@ static void judge(struct oop_reader *r, struct batch *b, size_t i)
 		return;
 	ref->state = OOP_READ;
 	ref->object = object;
-	ref->stale = !sure;
+	ref->stale = !b->sure[i];
 	if (ref->class->is_class)
 		read_mirrored(r, &b->masks, ref);
 }

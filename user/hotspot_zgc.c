@@ -71,10 +71,20 @@ static bool find_single(const struct hotspot *h, char prefix, uint64_t heap, str
 	return proc_read(h->pid, heap + table + map + array, &z->map[0], 8) == 0 && z->map[0];
 }
 
+/* Is there memory for so many entries? */
+static bool is_map(const struct hotspot *h, uint64_t granules, uint64_t map)
+{
+	uint64_t entry;
+
+	return map >= 4096 && map % 8 == 0 && proc_read(h->pid, map, &entry, sizeof(entry)) == 0 &&
+	       proc_read(h->pid, map + (granules - 1) * 8, &entry, sizeof(entry)) == 0;
+}
+
 /*
  * With generations they are not named. ZHeap holds _old and _young, in this order, behind its page table
- * (JDK: gc/z/zHeap.hpp); every map by granule has as many entries as the page table, which is named. Two
- * such maps must be there, and no more.
+ * (JDK: gc/z/zHeap.hpp); a map by granule has as many entries as the heap can have granules, which the page
+ * table, which is named, may round up to a power of two. Two such maps of one size must be there, and no
+ * more.
  */
 static bool find_generations(const struct hotspot *h, uint64_t heap, struct zgc *z)
 {
@@ -92,12 +102,14 @@ static bool find_generations(const struct hotspot *h, uint64_t heap, struct zgc 
 		free(word);
 		return false;
 	}
-	z->granules = word[first];
 	for (size_t i = first + 2; i + 1 < bytes / 8; i++) {
-		if (word[i] != z->granules || word[i + 1] < 4096 || word[i + 1] % 8)
+		if (word[i] > word[first] || word[i] <= word[first] / 2 || !is_map(h, word[i], word[i + 1]))
 			continue;
 		if (found < ZGC_GENERATIONS)
 			z->map[found] = word[i + 1];
+		if (found > 0 && word[i] != z->granules)
+			found = ZGC_GENERATIONS; /* and one more */
+		z->granules = word[i];
 		found++;
 	}
 	free(word);
@@ -203,12 +215,18 @@ static bool remap_in(const struct hotspot *h, const struct zgc *z, struct zgc_ca
 uint64_t zgc_remap(const struct hotspot *h, const struct zgc *z, struct zgc_cache *cache, uint64_t offset,
 		   unsigned stale, bool *sure)
 {
+	__typeof__(&cache->moved[0]) known = &cache->moved[mix64(offset) % ZGC_CACHE_MOVED];
 	int last = z->generational ? ZGC_GENERATIONS : 1;
-	uint64_t to;
 
-	*sure = z->known;
-	for (int g = 0; g < last && z->known; g++)
-		if ((stale & 1u << g) && remap_in(h, z, cache, g, offset, &to, sure))
-			return to;
-	return offset;
+	if (known->offset != offset + 1 || known->stale != stale) {
+		known->offset = offset + 1;
+		known->stale = stale;
+		known->now = offset;
+		known->sure = z->known;
+		for (int g = 0; g < last && z->known; g++)
+			if ((stale & 1u << g) && remap_in(h, z, cache, g, offset, &known->now, &known->sure))
+				break;
+	}
+	*sure = known->sure;
+	return known->now;
 }

@@ -21,8 +21,15 @@ struct zgc {
 };
 
 /* What the maps said about a granule, for a short while. */
-#define ZGC_CACHE 64
+#define ZGC_CACHE       64
+#define ZGC_CACHE_MOVED 256
 struct zgc_cache {
+	struct {
+		uint64_t offset; /* + 1; 0: free */
+		uint64_t now;
+		unsigned stale;
+		bool sure;
+	} moved[ZGC_CACHE_MOVED];
 	struct {
 		uint64_t granule; /* + 1; 0: free */
 		uint64_t forwarding;

@@ -10,9 +10,6 @@
 #include <unistd.h>
 
 #if LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3
-/* BPF_TRACE_UPROBE_MULTI of linux/bpf.h since 6.6: the system's headers may be older than its libbpf. */
-#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
-
 /*
  * Try to make a link that cannot be made and look at how it is refused: a kernel
  * with uprobe_multi says EBADF for a directory. Kernels before 46ba0e49b642 (6.10)

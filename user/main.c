@@ -5,6 +5,9 @@
  * discover JVMs -> resolve probe sites -> attach -> [BPF maps] -> snapshot ->
  * symbolize -> aggregate -> view
  */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "opts.h"
 #include "session.h"
 #include "session_census.h"
@@ -22,12 +25,27 @@ static enum exit_code run(const struct options *o, struct error *err)
 	}
 }
 
+/* A closed stdin, stdout or stderr must not become one of our own files. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
 	struct error err = {0};
 	enum exit_code code = EXIT_USAGE;
-	int rc = opts_parse(argc, argv, &o, &err);
+	int rc;
+
+	open_standard_files();
+	rc = opts_parse(argc, argv, &o, &err);
 
 	if (rc > 0)
 		return rc - 1;

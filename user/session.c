@@ -9,12 +9,12 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "discover.h"
+#include "interrupt.h"
 #include "target.h"
 #include "tracer.h"
 #include "views.h"
@@ -34,9 +34,8 @@ struct session {
 	FILE *out;
 	bool screen; /* redraw in place */
 
-	int epoll, signals, tick, look;
-	sigset_t old_mask;
-	bool mask_changed;
+	struct interrupt *interrupt;
+	int epoll, tick, look;
 
 	bool announced; /* the `tracing` line is out */
 	bool stop;
@@ -66,24 +65,18 @@ static int set_timer(int fd, double interval_s)
 
 static int open_loop(struct session *s)
 {
-	sigset_t mask;
 	int rc;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &mask, &s->old_mask))
-		return -errno;
-	s->mask_changed = true;
 	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
-	s->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	rc = interrupt_open(&s->interrupt);
+	if (rc)
+		return rc;
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	s->look = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (s->signals < 0 || s->epoll < 0 || s->tick < 0 || s->look < 0)
+	if (s->epoll < 0 || s->tick < 0 || s->look < 0)
 		return -errno;
-	rc = watch(s, s->signals, &s->signals);
+	rc = watch(s, interrupt_fd(s->interrupt), s->interrupt);
 	rc = rc ?: watch(s, s->tick, &s->tick);
 	rc = rc ?: watch(s, s->look, &s->look);
 	return rc ?: set_timer(s->look, LOOK_INTERVAL_S);
@@ -109,14 +102,13 @@ static void session_close(struct session *s)
 	snapshot_free(&s->snapshot);
 	if (s->out && s->out != stdout)
 		fclose(s->out);
-	for (size_t i = 0; i < 4; i++) {
-		int fd = (int[]){s->epoll, s->signals, s->tick, s->look}[i];
+	for (size_t i = 0; i < 3; i++) {
+		int fd = (int[]){s->epoll, s->tick, s->look}[i];
 
 		if (fd >= 0)
 			close(fd);
 	}
-	if (s->mask_changed)
-		sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+	interrupt_close(s->interrupt);
 }
 
 /* --- targets ------------------------------------------------------------------------------------- */
@@ -132,7 +124,12 @@ static int add_target(struct session *s, pid_t pid, bool asked_for, struct error
 	}
 	t->asked_for = asked_for;
 	*place = t;
-	return s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
+	rc = s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
+	if (!rc)
+		return 0;
+	s->targets.n--;
+	target_free(t);
+	return error_set(err, rc, EXIT_FAILED, "watch a process", "raise ulimit -n", "%s", strerror(-rc));
 }
 
 static void remove_target(struct session *s, size_t i)
@@ -168,12 +165,19 @@ static int scan(struct session *s, struct error *err)
 /* Bring one target as far as it gets. */
 static int advance(struct session *s, struct target *t, struct error *err)
 {
+	char what[64];
 	int rc = target_find(t, s->o, err);
 
-	if (rc || t->state == TARGET_WAITING)
+	if (!rc && t->state == TARGET_FOUND) {
+		rc = target_attach(t, s->tracer, err);
+		rc = rc ?: target_start(t, s->tracer, err);
+	}
+	if (!rc || proc_id_alive(&t->id))
 		return rc;
-	rc = target_attach(t, s->tracer, err);
-	return rc ?: target_start(t, s->tracer, err);
+	/* Whatever failed, this is why. */
+	*err = (struct error){0};
+	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
+	return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL, "it has exited");
 }
 
 /* Attach to whatever became ready. A process named by the user that cannot be traced ends the run. */
@@ -206,10 +210,12 @@ static int look(struct session *s, struct error *err)
 	return rc;
 }
 
+/* Is every process the user named traced? One that --all found and that does not get ready keeps nobody
+ * waiting. */
 static bool all_live(const struct session *s)
 {
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (s->targets.v[i]->state == TARGET_WAITING)
+		if (s->targets.v[i]->asked_for && s->targets.v[i]->state == TARGET_WAITING)
 			return false;
 	return true;
 }
@@ -221,7 +227,9 @@ static int announce(struct session *s)
 	size_t probes = 0;
 
 	for (size_t i = 0; i < s->targets.n; i++) {
-		buf_printf(&b, "%s%d", i ? "," : "", s->targets.v[i]->id.pid);
+		if (s->targets.v[i]->state != TARGET_TRACED)
+			continue;
+		buf_printf(&b, "%s%d", b.n ? "," : "", s->targets.v[i]->id.pid);
 		probes += s->targets.v[i]->report.nr_probes;
 	}
 	fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
@@ -344,6 +352,8 @@ static int bury(struct session *s, struct error *err)
 			continue;
 		}
 		count_losses(s, &s->targets.v[i]->report);
+		if (s->discovery && !strcmp(s->targets.v[i]->end_reason, "execed"))
+			discovery_forget(s->discovery, &s->targets.v[i]->id);
 		remove_target(s, i);
 	}
 	return rc;
@@ -391,17 +401,6 @@ static int on_exit_of(struct session *s, struct target *t, struct error *err)
 	return 0;
 }
 
-static int on_signal(struct session *s)
-{
-	struct signalfd_siginfo info;
-
-	if (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
-		s->stop = true;
-		sigprocmask(SIG_SETMASK, &s->old_mask, NULL); /* a second one ends the program at once */
-	}
-	return 0;
-}
-
 /* Milliseconds until --duration is over; -1: never. */
 static int time_left_ms(const struct session *s)
 {
@@ -417,8 +416,10 @@ static int on_event(struct session *s, void *what, struct error *err)
 {
 	uint64_t expirations;
 
-	if (what == &s->signals)
-		return on_signal(s);
+	if (what == s->interrupt) {
+		s->stop = true;
+		return 0;
+	}
 	if (what == &s->tick)
 		return on_tick(s, err);
 	if (what == &s->look) {
@@ -448,7 +449,7 @@ static int loop(struct session *s, struct error *err)
 					 strerror(errno));
 		if (n > 0)
 			rc = on_event(s, ev.data.ptr, err);
-		else if (!time_left_ms(s))
+		if (!time_left_ms(s)) /* also when there always is an event */
 			s->stop = true;
 	}
 	return rc;
@@ -465,6 +466,17 @@ static int open_targets(struct session *s, struct error *err)
 	return rc;
 }
 
+/* A link takes one to four file descriptors of a target: as many as the system allows. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int start(struct session *s, struct error *err)
 {
 	struct features features;
@@ -472,6 +484,7 @@ static int start(struct session *s, struct error *err)
 
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc));
+	raise_file_limit();
 	rc = open_targets(s, err);
 	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_output(s, err);
@@ -483,14 +496,16 @@ static int start(struct session *s, struct error *err)
 
 enum exit_code session_trace(const struct options *o, struct error *err)
 {
-	struct session s = {.o = o, .epoll = -1, .signals = -1, .tick = -1, .look = -1};
+	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
 	int rc = start(&s, err);
 
 	rc = rc ?: loop(&s, err);
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (s.targets.v[i]->state == TARGET_TRACED)
-				target_stop(s.targets.v[i], s.tracer, "detached");
+				target_stop(s.targets.v[i], s.tracer,
+					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? "execed"
+											  : "detached");
 		rc = bury(&s, err);
 	}
 	if (!rc && s.out && fflush(s.out))
@@ -509,10 +524,10 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 	struct buf b = {0};
 	struct view_opts v;
 	struct probes_info info = {.target = &t->report.target, .sites = &t->sites};
-	int rc = target_find(t, s->o, err);
+	int rc = 0;
 
-	if (rc)
-		return rc;
+	if (t->state != TARGET_FOUND && !t->asked_for)
+		return 0;
 	if (t->state != TARGET_FOUND)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
@@ -531,7 +546,7 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 
 enum exit_code session_probes(const struct options *o, struct error *err)
 {
-	struct session s = {.o = o, .epoll = -1, .signals = -1, .tick = -1, .look = -1};
+	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
 	struct pid_list pids = {0};
 	int rc = open_output(&s, err);
 
@@ -540,8 +555,17 @@ enum exit_code session_probes(const struct options *o, struct error *err)
 		rc = discovery_scan(s.discovery, &pids);
 	for (size_t i = 0; !rc && i < pids.n; i++)
 		add_target(&s, pids.v[i], false, NULL);
-	for (size_t i = 0; !rc && i < s.targets.n; i++)
-		rc = show_probes(&s, s.targets.v[i], err);
+	for (size_t i = 0; !rc && i < s.targets.n; i++) {
+		struct error why = {0};
+
+		rc = target_find(s.targets.v[i], o, &why);
+		if (!rc)
+			rc = show_probes(&s, s.targets.v[i], err);
+		else if (s.targets.v[i]->asked_for)
+			*err = why;
+		else
+			rc = 0; /* what --all found and cannot be traced */
+	}
 	if (!rc && fflush(s.out))
 		rc = error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output", "%s",
 			       strerror(errno));

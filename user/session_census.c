@@ -287,7 +287,6 @@ static bool wait_until(struct session *s, uint64_t due_ns)
 		if (poll(&wait, 1, ms > 1000000 ? 1000000 : (int)ms) > 0 &&
 		    read(s->signals, &info, sizeof(info)) == sizeof(info)) {
 			sigprocmask(SIG_SETMASK, &s->old_mask, NULL); /* a second one ends at once */
-			s->stop = true;
 			return false;
 		}
 	}

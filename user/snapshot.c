@@ -282,9 +282,11 @@ static void forget_overflow(struct tracer *t, int slot)
 {
 	int fd = bpf_map__fd(t->skel->maps.overflow);
 	uint64_t key, next;
+	uint64_t left = 2ULL * bpf_map__max_entries(t->skel->maps.overflow);
 	bool more = !bpf_map_get_next_key(fd, NULL, &key);
 
-	while (more) {
+	/* Bounded: a walk starts anew when others delete the key it stands on. */
+	while (more && left--) {
 		more = !bpf_map_get_next_key(fd, &key, &next);
 		if (key >> HANDLE_BITS == (uint64_t)slot + 1 && !bpf_map_delete_elem(fd, &key))
 			__atomic_fetch_sub(&t->skel->bss->overflow_refs, 1, __ATOMIC_SEQ_CST);

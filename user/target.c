@@ -254,6 +254,10 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 
 	if (!proc_id_alive(&t->id) || proc_maps_read(t->id.pid, &maps) || !maps.n)
 		return;
+	if (tracer_execed(tracer, t->slot)) { /* another program's */
+		proc_maps_free(&maps);
+		return;
+	}
 	proc_maps_free(&t->maps);
 	t->maps = maps;
 	tracer_set_code(tracer, t->slot, &t->maps);

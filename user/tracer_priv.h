@@ -18,6 +18,7 @@ struct slot {
 	size_t nr_sites;
 	bool probed[NR_FUNCS];
 	uint64_t sites_missing;
+	uint64_t code_hash; /* of the code ranges the walker has */
 };
 
 struct tracer {

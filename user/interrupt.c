@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "interrupt.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util.h"
+
+/* timeout(1) signals its child and then the whole process group: that is one wish to end, not two. */
+#define ONE_WISH_NS 200000000ULL
+
+struct interrupt {
+	pthread_t thread;
+	int event;
+	sigset_t signals, before;
+};
+
+static void *wait_for_signals(void *arg)
+{
+	struct interrupt *i = arg;
+	uint64_t first_ns = 0, one = 1;
+
+	for (;;) {
+		int sig;
+
+		if (sigwait(&i->signals, &sig))
+			continue;
+		if (!first_ns) {
+			first_ns = clock_ns(CLOCK_MONOTONIC);
+			if (write(i->event, &one, sizeof(one)) == sizeof(one))
+				continue;
+		} else if (clock_ns(CLOCK_MONOTONIC) - first_ns < ONE_WISH_NS) {
+			continue;
+		}
+		/* The kernel removes the probes with their last file descriptor. */
+		signal(sig, SIG_DFL);
+		pthread_sigmask(SIG_UNBLOCK, &i->signals, NULL);
+		raise(sig);
+	}
+	return NULL;
+}
+
+int interrupt_open(struct interrupt **out)
+{
+	struct interrupt *i = calloc(1, sizeof(*i));
+	int rc;
+
+	if (!i)
+		return -ENOMEM;
+	i->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = i->event < 0 ? -errno : 0;
+	sigemptyset(&i->signals);
+	sigaddset(&i->signals, SIGINT);
+	sigaddset(&i->signals, SIGTERM);
+	sigaddset(&i->signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &i->signals, &i->before);
+	if (!rc)
+		rc = -pthread_create(&i->thread, NULL, wait_for_signals, i);
+	if (rc) {
+		pthread_sigmask(SIG_SETMASK, &i->before, NULL);
+		if (i->event >= 0)
+			close(i->event);
+		free(i);
+		return rc;
+	}
+	*out = i;
+	return 0;
+}
+
+void interrupt_close(struct interrupt *i)
+{
+	if (!i)
+		return;
+	pthread_cancel(i->thread); /* sigwait() is a cancellation point */
+	pthread_join(i->thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &i->before, NULL);
+	close(i->event);
+	free(i);
+}
+
+int interrupt_fd(const struct interrupt *i)
+{
+	return i->event;
+}

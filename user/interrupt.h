@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Signals that ask to end: the first is an event for the loop, a later one ends the process at once,
+ * also when the loop is stuck in a call (a pipe nobody reads, a file system that hangs).
+ */
+#ifndef JNITRACE_INTERRUPT_H
+#define JNITRACE_INTERRUPT_H
+
+struct interrupt; /* opaque */
+
+/* Block SIGINT, SIGTERM and SIGHUP and wait for them in a thread of their own. 0 or -errno. */
+int interrupt_open(struct interrupt **out);
+/* As it was before. */
+void interrupt_close(struct interrupt *i);
+/* Becomes readable, and stays so, with the first signal. */
+int interrupt_fd(const struct interrupt *i);
+
+#endif
