@@ -244,7 +244,7 @@ static void test_words(void **state)
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
-	expect_error("agent -p 1", "unknown command 'census' (one of: top, probes)");
+	expect_error("agent -p 1", "unknown command 'agent' (one of: top, census, probes)");
 	expect_error("1234", "unknown command '1234'");
 	expect_error("-p 1 probes", "unexpected word 'probes'");
 	expect_error("-p 1 -- x", "unexpected word 'x'");
