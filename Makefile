@@ -133,7 +133,7 @@ $(O)/fixtures/%.so:
 	$(Q)$(CC) -O2 -g $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
 
 bench:
-	$(Q)scripts/setup demo
+	$(Q)scripts/setup test
 	$(Q)$(MAKE) all $(O)/bench/Bench.class $(O)/bench/libbench.so $(O)/bench/floor $(O)/bench/floor.bpf.o
 	$(Q)/usr/bin/python3 tests/bench/run.py $(O)
 

@@ -223,10 +223,10 @@ static void total(const struct aggregate_input *in, struct report *r)
 {
 	r->events = 0;
 	for (int f = 0; f < NR_FAMILIES; f++) {
-		int64_t vm_total = r->families[f].vm_total;
+		struct report_family was = r->families[f];
 
 		r->families[f] =
-		    (struct report_family){.traced = in->families >> f & 1, .vm_total = vm_total};
+		    (struct report_family){.traced = in->families >> f & 1, .vm_total = was.vm_total};
 	}
 	for (int i = 0; i < NR_FUNCS; i++) {
 		const struct func_counts *c = &in->counts->funcs[i];
@@ -252,6 +252,13 @@ static void total(const struct aggregate_input *in, struct report *r)
 			fam->outstanding = fam->released;
 		}
 		fam->outstanding -= fam->released;
+		if (in->at_attach && in->at_attach[f] >= 0) {
+			uint64_t before = (uint64_t)in->at_attach[f];
+
+			fam->before_known = true;
+			fam->before_attach =
+			    before > fam->released_untracked ? before - fam->released_untracked : 0;
+		}
 	}
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
 }

@@ -21,7 +21,8 @@ struct aggregate_input {
 	int slot;
 	bool final;
 	double elapsed_s;
-	double late_s; /* how long after the gate was closed the snapshot was taken */
+	const int64_t *at_attach; /* the VM's count of each family then; -1: unknown; NULL: all are */
+	double late_s;            /* how long after the gate was closed the snapshot was taken */
 };
 /*
  * Fill calls, families, sites, drops, events and rates of r. Frames belong to the aggregate and live

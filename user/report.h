@@ -62,6 +62,8 @@ struct report_family {
 	bool traced;
 	uint64_t acquired, released, outstanding, released_untracked;
 	int64_t vm_total; /* -1: unknown */
+	bool before_known;
+	uint64_t before_attach; /* acquired before attach and still there, by the VM's count at attach */
 };
 
 struct report_target {

@@ -45,7 +45,7 @@ struct session {
 	bool screen;
 	int signals;
 	sigset_t old_mask;
-	bool mask_changed, stop;
+	bool mask_changed, seen; /* seen: at least one JVM was read */
 };
 
 static void jvm_free(struct jvm *j)
@@ -144,14 +144,15 @@ static int jvm_read(struct session *s, struct jvm *j, struct error *err)
 	}
 	if (rc == 0 && j->watch)
 		rc = census_watch_add(j->watch, &j->census);
-	if (rc == 0 && !j->census.refs_known && !s->o->all)
+	/* later one reading may fail; the first one says whether it can be done at all */
+	if (rc == 0 && !j->census.refs_known && !s->o->all && !j->first_known && !j->census.classes_known)
 		rc = error_set(&why, -EPROTO, EXIT_FAILED, "census", "try again when it is less busy",
 			       "PID %d: where its VM counts references could not be proven", (int)j->pid);
 	if (rc < 0) {
 		*err = why;
 		return rc;
 	}
-	j->fresh = true;
+	j->fresh = s->seen = true;
 	if (j->census.refs_known && !j->first_known) {
 		j->first_known = true;
 		j->first_refs = j->census.refs[VM_GLOBAL] + j->census.refs[VM_WEAK];
@@ -305,6 +306,9 @@ static int loop(struct session *s, struct error *err)
 	for (;;) {
 		rc = take_census(s, err);
 		done++;
+		if (rc == 0 && !s->seen && !s->discovery && s->jvms.n == 0)
+			return error_set(err, -ESRCH, EXIT_NO_TARGET, "census", "see jps or pgrep java",
+					 "the process has exited");
 		if (rc < 0 || !repeats(s->o) || done == s->o->count || (!s->discovery && s->jvms.n == 0))
 			return rc;
 		/* what is late is left out, not made up for */

@@ -33,7 +33,7 @@ int target_new(pid_t pid, struct target **out, struct error *err)
 				 rc == -ESRCH || rc == -ENOENT ? "no such process" : strerror(-rc));
 	}
 	for (int f = 0; f < NR_FAMILIES; f++)
-		t->report.families[f].vm_total = -1;
+		t->report.families[f].vm_total = t->at_attach[f] = -1;
 	*out = t;
 	return 0;
 }
@@ -200,6 +200,7 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 				 vm_err.why[0] ? vm_err.why : "its VM has no Java thread");
 	if (rc)
 		return rc;
+	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
 	fill_report(t);
 	t->state = TARGET_FOUND;
 	return 0;
@@ -225,10 +226,24 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
 }
 
+/* As near to the opening of the gate as can be: what is made in between is in neither count. */
+static void count_before(struct target *t)
+{
+	struct vm_counts vm = {0};
+
+	if (!t->vm || hotspot_counts(t->vm, &vm) < 0 || !vm.known)
+		return;
+	t->at_attach[FAMILY_GLOBAL] = (int64_t)vm.global;
+	t->at_attach[FAMILY_WEAK] = (int64_t)vm.weak;
+}
+
 int target_start(struct target *t, struct tracer *tracer, struct error *err)
 {
-	int rc = tracer_open_gate(tracer, t->slot);
+	int rc;
 
+	count_before(t); /* where the counts are is proven now, and only read below */
+	count_before(t);
+	rc = tracer_open_gate(tracer, t->slot);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
 	t->started_ns = clock_ns(CLOCK_MONOTONIC);
@@ -274,6 +289,7 @@ int target_report(struct target *t, struct tracer *tracer, const struct snapshot
 	    .counts = &counts,
 	    .symbols = t->symbols,
 	    .families = o->families,
+	    .at_attach = t->at_attach,
 	    .slot = t->slot,
 	    .final = t->state == TARGET_ENDED,
 	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,

@@ -52,6 +52,10 @@ static void put_families(struct json_out *j, const struct report *r)
 		json_count(j, "outstanding", f->outstanding);
 		json_count(j, "released_untracked", f->released_untracked);
 		json_known_count(j, "vm_total", f->vm_total);
+		if (f->before_known)
+			json_count(j, "before_attach", f->before_attach);
+		else
+			json_null(j, "before_attach");
 		json_close(j, '}');
 	}
 	json_close(j, '}');

@@ -88,6 +88,8 @@ static void pool_one(struct report *sum_of, const struct report *r)
 		if (to->vm_total < 0 || from->vm_total < 0 ||
 		    __builtin_add_overflow(to->vm_total, from->vm_total, &to->vm_total))
 			to->vm_total = -1;
+		to->before_known = to->before_known && from->before_known;
+		to->before_attach = sum(to->before_attach, from->before_attach);
 	}
 }
 
@@ -154,6 +156,25 @@ static void add_numbers(struct flow *f, const struct report *r)
 	flow_add_buf(f, DOT, &maps);
 }
 
+/* "tracked 12 + before attach 9 = 21 of 21": what of the VM's count can be accounted for. */
+static void put_account(struct buf *out, const struct report_family *family, int width)
+{
+	struct flow f = {.out = out, .width = width, .indent = INDENT};
+	struct buf b = {0};
+
+	buf_printf(&b, "%*stracked ", INDENT, "");
+	fmt_count(&b, family->outstanding);
+	buf_printf(&b, " + before attach ");
+	fmt_count(&b, family->before_attach);
+	buf_printf(&b, " = ");
+	fmt_count(&b, family->outstanding + family->before_attach);
+	buf_printf(&b, " of ");
+	fmt_count(&b, (uint64_t)family->vm_total);
+	flow_add_buf(&f, " ", &b);
+	flow_end(&f);
+	buf_free(&b);
+}
+
 /* "global: +1,009 -997 = 12 outstanding (released untracked 3, VM total 21)" */
 static void put_family(struct buf *out, enum jni_family id, const struct report_family *family, int width)
 {
@@ -178,6 +199,9 @@ static void put_family(struct buf *out, enum jni_family id, const struct report_
 	buf_printf(&b, ")");
 	flow_add_buf(&f, " ", &b);
 	flow_end(&f);
+	buf_free(&b);
+	if (family->before_known && family->vm_total >= 0)
+		put_account(out, family, width);
 }
 
 /* "drop refs_full 12: MEANING (ADVICE)" */

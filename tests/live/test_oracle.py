@@ -50,6 +50,19 @@ def test_exact_in_another_pid_namespace(attach):
             assert_exact(tracer.stop()[oracle.pid], before, after)
 
 
+@pytest.mark.parametrize("attach", ["multi", "perf"])
+def test_exact_from_within_a_pid_namespace(attach):
+    """As in a privileged container: the pids the kernel tells its probes are not those the tracer sees."""
+    unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    with Oracle(jdk("17"), prefix=unshare, prefix_forks=True) as oracle:
+        before = oracle.do(*WARM_UP)
+        enter = ["nsenter", "--target", str(oracle.pid), "--pid", "--mount"]
+        with Tracer("--attach", attach, "-d", "5", pids=[1], prefix=enter) as tracer:
+            tracer.wait_tracing()
+            after = oracle.do(*WORK)
+            assert_exact(tracer.end()[1], before, after)
+
+
 @pytest.mark.parametrize("family, functions", [
     ("global", {"NewGlobalRef", "DeleteGlobalRef"}),
     ("weak", {"NewWeakGlobalRef", "DeleteWeakGlobalRef"}),

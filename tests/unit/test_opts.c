@@ -141,6 +141,27 @@ static void test_every_option(void **state)
 	assert_int_equal(o.verbose, 2);
 }
 
+static void test_census_options(void **state)
+{
+	struct options o;
+
+	(void)state;
+	expect_ok("census -p 7", &o);
+	assert_int_equal(o.command, CMD_CENSUS);
+	assert_false(o.classes || o.watch || o.interval_given);
+	assert_int_equal(o.limit, 0);
+	assert_int_equal(o.budget_ms, 0);
+	expect_ok("census -a -i 2 --classes --watch --limit 51200 --budget 100", &o);
+	assert_true(o.classes && o.watch && o.interval_given);
+	assert_int_equal(o.limit, 51200);
+	assert_int_equal(o.budget_ms, 100);
+	expect_error("top -p 1 --classes", "census");
+	expect_error("-p 1 --watch", "census");
+	expect_error("census -p 1 --limit 5", "--watch");
+	expect_error("census -p 1 --budget 5", "--classes");
+	expect_error("census -p 1 --watch --limit 0", "from 1 to");
+}
+
 static void test_pids(void **state)
 {
 	char line[4096] = "-p 1000";
@@ -489,15 +510,11 @@ static void test_documents(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_every_option),
-	    cmocka_unit_test(test_pids),
-	    cmocka_unit_test(test_numbers),
-	    cmocka_unit_test(test_words),
-	    cmocka_unit_test(test_hostile),
-	    cmocka_unit_test(test_help_and_version),
-	    cmocka_unit_test(test_help_unwritable),
-	    cmocka_unit_test(test_documents),
+	    cmocka_unit_test(test_defaults),        cmocka_unit_test(test_every_option),
+	    cmocka_unit_test(test_census_options),  cmocka_unit_test(test_pids),
+	    cmocka_unit_test(test_numbers),         cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_hostile),         cmocka_unit_test(test_help_and_version),
+	    cmocka_unit_test(test_help_unwritable), cmocka_unit_test(test_documents),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
