@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -19,6 +20,7 @@ struct interrupt {
 	pthread_t thread;
 	int event;
 	sigset_t signals, before;
+	bool closing; /* the next signal is interrupt_close()'s */
 };
 
 static void *wait_for_signals(void *arg)
@@ -31,6 +33,8 @@ static void *wait_for_signals(void *arg)
 
 		if (sigwait(&i->signals, &sig))
 			continue;
+		if (__atomic_load_n(&i->closing, __ATOMIC_ACQUIRE))
+			return NULL;
 		if (!first_ns) {
 			first_ns = clock_ns(CLOCK_MONOTONIC);
 			if (write(i->event, &one, sizeof(one)) == sizeof(one))
@@ -43,7 +47,6 @@ static void *wait_for_signals(void *arg)
 		pthread_sigmask(SIG_UNBLOCK, &i->signals, NULL);
 		raise(sig);
 	}
-	return NULL;
 }
 
 int interrupt_open(struct interrupt **out)
@@ -77,7 +80,8 @@ void interrupt_close(struct interrupt *i)
 {
 	if (!i)
 		return;
-	pthread_cancel(i->thread); /* sigwait() is a cancellation point */
+	__atomic_store_n(&i->closing, true, __ATOMIC_RELEASE);
+	pthread_kill(i->thread, SIGTERM);
 	pthread_join(i->thread, NULL);
 	pthread_sigmask(SIG_SETMASK, &i->before, NULL);
 	close(i->event);
