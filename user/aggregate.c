@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "strset.h"
+
 /* What the reader sees as one site: one function called from one stack of named frames. */
 struct entry {
 	uint64_t id;
@@ -13,6 +15,10 @@ struct entry {
 	const char *truncated;
 	bool no_stack;
 	uint64_t acquired, released, outstanding; /* of this snapshot */
+	struct {
+		struct report_class *v;
+		size_t n, cap;
+	} classes; /* likewise */
 	uint32_t oldest_tick;
 	bool counted;                             /* in this snapshot */
 	uint64_t last_acquired, last_outstanding; /* of the one before */
@@ -29,6 +35,7 @@ struct aggregate {
 	size_t by_id_size;
 	double last_elapsed_s;
 	uint64_t last_events;
+	struct strset names; /* of classes */
 };
 
 int aggregate_new(struct aggregate **out)
@@ -41,8 +48,11 @@ void aggregate_free(struct aggregate *a)
 {
 	if (!a)
 		return;
-	for (size_t i = 0; i < a->entries.n; i++)
+	for (size_t i = 0; i < a->entries.n; i++) {
 		free(a->entries.v[i].frames.v);
+		free(a->entries.v[i].classes.v);
+	}
+	strset_free(&a->names);
 	free(a->entries.v);
 	free(a->by_site);
 	free(a->by_id);
@@ -138,6 +148,57 @@ static int64_t resolve(struct aggregate *a, const struct aggregate_input *in, co
 	return n;
 }
 
+static int add_class(struct aggregate *a, struct entry *e, const struct site_class *c)
+{
+	const char *name = strset_add(&a->names, c->name);
+	struct report_class *to = NULL;
+
+	for (size_t i = 0; i < e->classes.n && !to; i++)
+		if (e->classes.v[i].name == name)
+			to = &e->classes.v[i];
+	to = to ? to : name ? VEC_ADD(&e->classes) : NULL;
+	if (!to)
+		return -ENOMEM;
+	to->name = name;
+	to->outstanding += c->count;
+	return 0;
+}
+
+static int compare_classes(const void *a, const void *b)
+{
+	const struct report_class *x = a, *y = b;
+
+	if (x->outstanding != y->outstanding)
+		return x->outstanding < y->outstanding ? 1 : -1;
+	return strcmp(x->name, y->name);
+}
+
+/* From references that were read to all that are outstanding. */
+static int add_classes(struct aggregate *a, const struct aggregate_input *in)
+{
+	int rc = 0;
+
+	for (size_t i = 0; in->classes && i < in->classes->classes.n && !rc; i++) {
+		const struct site_class *c = &in->classes->classes.v[i];
+
+		if (c->site < a->nr_index && a->by_site[c->site])
+			rc = add_class(a, &a->entries.v[a->by_site[c->site] - 1], c);
+	}
+	for (size_t i = 0; i < a->entries.n && !rc; i++) {
+		struct entry *e = &a->entries.v[i];
+		uint64_t sum = 0;
+
+		for (size_t k = 0; k < e->classes.n; k++)
+			sum += e->classes.v[k].outstanding;
+		for (size_t k = 0; k < e->classes.n && in->classes->sampled; k++)
+			e->classes.v[k].outstanding = (uint64_t)((double)e->classes.v[k].outstanding /
+								 (double)sum * (double)e->outstanding);
+		if (e->classes.n > 0)
+			qsort(e->classes.v, e->classes.n, sizeof(*e->classes.v), compare_classes);
+	}
+	return rc;
+}
+
 static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 {
 	const struct snapshot *snap = in->snapshot;
@@ -206,6 +267,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .frames = e->frames,
 		    .truncated = e->truncated,
 		    .no_stack = e->no_stack,
+		    .classes = {e->classes.v, e->classes.n, in->classes != NULL},
 		};
 		if (e->counted && e->outstanding)
 			s->oldest_s = age_s(in, e->oldest_tick);
@@ -273,8 +335,10 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 
 		e->acquired = e->released = e->outstanding = 0;
 		e->counted = false;
+		e->classes.n = 0;
 	}
 	rc = add_sites(a, in);
+	rc = rc ?: add_classes(a, in);
 	rc = rc ?: list_sites(a, in, r);
 	if (rc)
 		return rc;

@@ -3,6 +3,7 @@
 #ifndef JNITRACE_AGGREGATE_H
 #define JNITRACE_AGGREGATE_H
 
+#include "ref_classes.h"
 #include "report.h"
 #include "symbols.h"
 #include "tracer.h"
@@ -21,6 +22,7 @@ struct aggregate_input {
 	int slot;
 	bool final;
 	double elapsed_s;
+	const struct ref_classes *classes; /* NULL: not looked at */
 	const int64_t *at_attach; /* the VM's count of each family then; -1: unknown; NULL: all are */
 	double late_s;            /* how long after the gate was closed the snapshot was taken */
 };

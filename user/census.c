@@ -193,7 +193,8 @@ static int read_threads(struct census_vm *vm, bool names, struct census *out)
 		if (names)
 			thread_name(vm->id.pid, t);
 	}
-	qsort(out->threads.v, out->threads.n, sizeof(*out->threads.v), compare_threads);
+	if (out->threads.n > 1)
+		qsort(out->threads.v, out->threads.n, sizeof(*out->threads.v), compare_threads);
 	free(threads.v);
 	return rc;
 }

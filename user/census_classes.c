@@ -270,7 +270,8 @@ static int add_of(struct census *out, struct census_class *c, const struct histo
 		if (!of->name || (t->class && t->class->loader && !of->loader))
 			return -ENOMEM;
 	}
-	qsort(c->of.v, c->of.n, sizeof(*c->of.v), compare_of);
+	if (c->of.n > 1)
+		qsort(c->of.v, c->of.n, sizeof(*c->of.v), compare_of);
 	return 0;
 }
 
@@ -331,7 +332,7 @@ int census_classes(const struct hotspot *h, struct oop_reader *r, uint64_t budge
 	oop_reader_forget(r); /* a class may have been unloaded since */
 	for (int table = 0; table < NR_VM_TABLES && rc == 0; table++)
 		rc = read_table(h, r, (enum vm_table)table, budget_ms / NR_VM_TABLES, out);
-	if (rc == 0)
+	if (rc == 0 && out->classes.n > 1)
 		qsort(out->classes.v, out->classes.n, sizeof(*out->classes.v), compare_classes);
 	return rc;
 }

@@ -11,6 +11,7 @@ const char *const group_names[NR_GROUPS] = {
     [GROUP_SITE] = "site",
     [GROUP_FUNCTION] = "function",
     [GROUP_PID] = "pid",
+    [GROUP_CLASS] = "class",
 };
 
 const struct frame *site_frame(const struct report_site *s)
@@ -86,6 +87,14 @@ static int compare_func(const struct row *a, const struct row *b)
 	return strcmp(row_func(a), row_func(b));
 }
 
+/* Unknown ones last. */
+static int compare_class(const struct row *a, const struct row *b)
+{
+	if (!a->class || !b->class)
+		return !a->class - !b->class;
+	return strcmp(a->class, b->class);
+}
+
 static int compare_id(const struct row *a, const struct row *b)
 {
 	return a->site && b->site ? MORE_FIRST(b->site->id, a->site->id) : 0;
@@ -122,6 +131,7 @@ FORMAT(format_rate, fmt_rate(out, r->rate_per_s))
 FORMAT(format_acquired_rate, fmt_rate(out, r->acquired_per_s))
 FORMAT(format_sites, fmt_count(out, r->nr_sites))
 FORMAT(format_func, buf_printf(out, "%s", row_func(r)))
+FORMAT(format_class, buf_printf(out, "%s", r->class ? r->class : "?"))
 FORMAT(format_comm, buf_printf(out, "%s", row_comm(r)))
 FORMAT(format_pid, buf_printf(out, "%d", r->target ? r->target->pid : 0))
 FORMAT(format_id, buf_printf(out, "%016llx", r->site ? (unsigned long long)r->site->id : 0))
@@ -156,12 +166,13 @@ static void format_site(struct buf *out, const struct row *r, int width)
 #define SITE  (1U << GROUP_SITE)
 #define FUNC  (1U << GROUP_FUNCTION)
 #define PID   (1U << GROUP_PID)
+#define CLASS (1U << GROUP_CLASS)
 #define ALL   (SITE | FUNC | PID)
 const struct column columns[] = {
 	{ "pid", "PID", "process",
 	  CELLS_RIGHT, PID, 0, compare_pid, format_pid },
 	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet",
-	  CELLS_RIGHT, ALL, 0, compare_outstanding, format_outstanding },
+	  CELLS_RIGHT, ALL | CLASS, 0, compare_outstanding, format_outstanding },
 	{ "rate", "RATE", "growth: acquired minus released per second, lately; at the end over the whole run",
 	  CELLS_RIGHT, ALL, 0, compare_rate_per_s, format_rate },
 	{ "acquired-rate", "ACQ-RATE", "acquired per second, lately; at the end over the whole run",
@@ -173,11 +184,13 @@ const struct column columns[] = {
 	{ "oldest", "OLDEST", "age of the oldest one outstanding",
 	  CELLS_RIGHT, ALL, 20, compare_oldest_s, format_oldest },
 	{ "sites", "SITES", "distinct call sites",
-	  CELLS_RIGHT, FUNC | PID, 30, compare_nr_sites, format_sites },
+	  CELLS_RIGHT, FUNC | PID | CLASS, 30, compare_nr_sites, format_sites },
 	{ "id", "ID", "name of the site, the same in every process and on every host that runs the same build",
 	  CELLS_LEFT, SITE, 60, compare_id, format_id },
 	{ "function", "FUNCTION", "JNI function that acquired",
-	  CELLS_LEFT, SITE | FUNC, 0, compare_func, format_func },
+	  CELLS_LEFT, SITE | FUNC | CLASS, 0, compare_func, format_func },
+	{ "class", "CLASS", "what the references outstanding point to; ?: could not be read",
+	  CELLS_LEFT, CLASS, 0, compare_class, format_class },
 	{ "comm", "COMMAND", "name of the process",
 	  CELLS_LEFT, PID, 0, compare_comm, format_comm },
 	{ "site", "SITE", "innermost caller outside the VM",
@@ -186,6 +199,7 @@ const struct column columns[] = {
 #undef SITE
 #undef FUNC
 #undef PID
+#undef CLASS
 #undef ALL
 /* clang-format on */
 const size_t nr_columns = ARRAY_LEN(columns);
@@ -258,6 +272,42 @@ static struct row *row_of(struct rows *rows, enum group_by by, const struct repo
 	return row;
 }
 
+/* Part of a site's references, into the row of their class and function. */
+static int add_to_class(struct rows *rows, const struct report_site *s, const char *class,
+			uint64_t outstanding)
+{
+	struct row *row = NULL;
+
+	for (size_t i = 0; i < rows->n && !row; i++)
+		if (rows->v[i].func == s->func &&
+		    (class ? rows->v[i].class && !strcmp(rows->v[i].class, class) : !rows->v[i].class))
+			row = &rows->v[i];
+	if (!row) {
+		row = row_new(rows);
+		if (!row)
+			return -ENOMEM;
+		row->func = s->func;
+		row->class = class;
+	}
+	row->outstanding = sum(row->outstanding, outstanding);
+	row->nr_sites++;
+	return 0;
+}
+
+static int add_classes(struct rows *rows, const struct report_site *s)
+{
+	uint64_t unknown = s->outstanding;
+	int rc = 0;
+
+	for (size_t i = 0; i < s->classes.n && rc == 0; i++) {
+		uint64_t n = s->classes.v[i].outstanding;
+
+		rc = add_to_class(rows, s, s->classes.v[i].name, n);
+		unknown -= n < unknown ? n : unknown;
+	}
+	return rc == 0 && unknown > 0 ? add_to_class(rows, s, NULL, unknown) : rc;
+}
+
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out)
 {
 	size_t func_rows[NR_FUNCS + 1] = {0};
@@ -273,7 +323,14 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 			row->target = &r->target;
 		}
 		for (size_t j = 0; j < r->sites.n; j++) {
-			struct row *row = row_of(out, by, r, &r->sites.v[j], func_rows);
+			struct row *row;
+
+			if (by == GROUP_CLASS) {
+				if (add_classes(out, &r->sites.v[j]) < 0)
+					return -ENOMEM;
+				continue;
+			}
+			row = row_of(out, by, r, &r->sites.v[j], func_rows);
 
 			if (!row)
 				return -ENOMEM;

@@ -9,13 +9,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hotspot_blocks.h"
 #include "hotspot_oops_priv.h"
 #include "hotspot_priv.h"
 
 #define BATCH        1024
-#define READ_TRIES   4
+#define READ_TRIES   6
+#define TRY_PAUSE_NS 1000000
 #define NEAR_BYTES   256 /* objects this near to each other are read in one piece */
 #define HEADER_BYTES (OBJECT_HEADER_WORDS * sizeof(uint64_t))
 #define MARK_BITS    3 /* markWord: lock bits; 3: marked or forwarded */
@@ -251,12 +253,26 @@ static bool prove_mode(struct oop_reader *r, struct oop_masks *m)
 	return found != NR_KLASS_MODES;
 }
 
+static void find_gc_state(struct oop_reader *r)
+{
+	uint64_t heap, offset;
+
+	if (!hotspot_read_static(r->h, "Universe", "_collectedHeap", &heap) || heap == 0)
+		return;
+	if (field(r->h, "CollectedHeap", "_is_stw_gc_active", &offset) ||
+	    field(r->h, "CollectedHeap", "_is_gc_active", &offset))
+		r->gc_active_addr = heap + offset;
+	if (field(r->h, "CollectedHeap", "_total_collections", &offset))
+		r->collections_addr = heap + offset;
+}
+
 static bool prove(struct oop_reader *r)
 {
 	const struct vm_class *c;
 	struct oop_masks m;
 
 	read_colors(r);
+	find_gc_state(r);
 	if (r->colors != COLORS_NONE)
 		zgc_init(r->h, r->colors == COLORS_GENERATIONAL, &r->zgc);
 	if (oop_masks_read(r, &m) < 0 || !prove_mode(r, &m))
@@ -306,6 +322,21 @@ void oop_reader_free(struct oop_reader *r)
 	oop_reader_forget(r);
 	free(r->classes.v);
 	free(r);
+}
+
+/*
+ * Does a collection that stops the world run now? Then a slot may name a place whose object is still to
+ * come, and something else is there. *stamp tells two moments between collections apart.
+ */
+static bool is_collecting(const struct oop_reader *r, uint32_t *stamp)
+{
+	uint8_t active = 0;
+
+	*stamp = 0;
+	if (r->collections_addr && proc_read(r->h->pid, r->collections_addr, stamp, sizeof(*stamp)) < 0)
+		return true;
+	return r->gc_active_addr &&
+	       (proc_read(r->h->pid, r->gc_active_addr, &active, sizeof(active)) < 0 || active);
 }
 
 /* --- many at a time --- */
@@ -441,13 +472,35 @@ static void judge(struct oop_reader *r, struct batch *b, size_t i)
 		read_mirrored(r, &b->masks, ref);
 }
 
+/*
+ * ZGC: an object that was to be moved and was not yet, was it still not when its header had been read?
+ * Then its memory was not given to others meanwhile.
+ */
+static void check_unmoved(const struct oop_reader *r, struct batch *b)
+{
+	memset(&b->masks.cache, 0, sizeof(b->masks.cache));
+	for (size_t i = 0; i < b->n && r->zgc.known; i++) {
+		bool sure;
+
+		if (!b->ok[i] || !b->named[i] || b->sure[i])
+			continue;
+		if (oop_decode(r, &b->masks, b->word[i], &sure) != b->named[i] || sure)
+			b->ok_again[i] = false;
+		else
+			b->sure[i] = true;
+	}
+}
+
 static int read_batch(struct oop_reader *r, struct batch *b, bool one_by_one)
 {
+	uint32_t stamp, stamp_after;
 	struct oop_masks after;
 	int rc = oop_masks_read(r, &b->masks);
 
 	for (size_t i = 0; i < b->n; i++)
 		b->addr[i] = b->ref[i]->slot;
+	if (is_collecting(r, &stamp))
+		return 0;
 	if (rc == 0)
 		rc = hotspot_read_words(r->h, b->addr, b->n, b->word, b->ok);
 	if (rc < 0)
@@ -456,6 +509,10 @@ static int read_batch(struct oop_reader *r, struct batch *b, bool one_by_one)
 	rc = read_headers(r, b, one_by_one);
 	if (rc == 0)
 		rc = hotspot_read_words(r->h, b->addr, b->n, b->again, b->ok_again);
+	if (rc == 0 && (is_collecting(r, &stamp_after) || stamp_after != stamp))
+		return 0;
+	if (rc == 0)
+		check_unmoved(r, b);
 	/* in another phase the colours mean another thing */
 	if (rc == 0 && (oop_masks_read(r, &after) < 0 || after.good != b->masks.good))
 		return 0;
@@ -466,6 +523,7 @@ static int read_batch(struct oop_reader *r, struct batch *b, bool one_by_one)
 
 int oop_read(struct oop_reader *r, struct oop_ref *refs, size_t n)
 {
+	const struct timespec pause = {.tv_nsec = TRY_PAUSE_NS};
 	struct batch *b = malloc(sizeof(*b));
 	int rc = b ? 0 : -ENOMEM;
 
@@ -481,6 +539,8 @@ int oop_read(struct oop_reader *r, struct oop_ref *refs, size_t n)
 					b->ref[b->n++] = &refs[i];
 			if (b->n == 0)
 				break;
+			if (try > 0) /* a collection's pause may take a while */
+				nanosleep(&pause, NULL);
 			rc = read_batch(r, b, try > 0);
 		}
 	}

@@ -32,6 +32,7 @@ struct oop_reader {
 	enum oop_colors colors;
 	struct zgc zgc;
 	uint64_t good_mask_addr, bad_mask_addr, offset_mask_addr;
+	uint64_t gc_active_addr, collections_addr; /* 0: unknown */
 	uint64_t narrow_base, narrow_shift, mark_shift;
 	bool has_mark_shift;
 	/* offsets in bytes */

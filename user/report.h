@@ -45,6 +45,10 @@ struct frames {
 	size_t n, cap;
 };
 
+struct report_class {
+	const char *name;
+	uint64_t outstanding;
+};
 struct report_site {
 	uint64_t id; /* hash of what the frames are, equal on every host */
 	enum jni_func_id func;
@@ -56,6 +60,11 @@ struct report_site {
 	struct frames frames;  /* innermost first */
 	const char *truncated; /* NULL: complete */
 	bool no_stack;         /* references whose stack could not be kept */
+	struct {
+		const struct report_class *v;
+		size_t n;
+		bool known;
+	} classes; /* of the outstanding objects, most first */
 };
 
 struct report_family {

@@ -302,7 +302,10 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 	const struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
 	double cpu_pct = state == TARGET_TRACED ? self_cpu_pct(s) : -1;
 	size_t n = 0;
-	int rc = reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
+	int rc;
+
+	s->snapshot.want_refs = s->o->format == FORMAT_JSON || s->o->group_by == GROUP_CLASS;
+	rc = reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];

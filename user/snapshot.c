@@ -124,10 +124,26 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n, uint32_t
 	return rc;
 }
 
-static void count_ref(struct snapshot *s, const uint32_t *position, uint32_t n, uint32_t site, uint32_t tick)
+/* For those who ask what the references point to. */
+static void keep_ref(struct snapshot *s, uint64_t tag, uint32_t site)
+{
+	struct snapshot_ref *ref;
+
+	if (!s->want_refs || s->refs_live % s->refs_stride || s->refs.n == SNAPSHOT_MAX_REFS)
+		return;
+	ref = VEC_ADD(&s->refs);
+	if (ref)
+		*ref = (struct snapshot_ref){.handle = tag & ((1ULL << HANDLE_BITS) - 1),
+					     .site = site,
+					     .slot = (uint16_t)((tag >> HANDLE_BITS) - 1)};
+}
+
+static void count_ref(struct snapshot *s, const uint32_t *position, uint32_t n, uint64_t tag, uint32_t site,
+		      uint32_t tick)
 {
 	struct snapshot_site *v;
 
+	keep_ref(s, tag, site);
 	s->refs_live++;
 	if (site >= n || !position[site])
 		return;
@@ -141,11 +157,17 @@ static void read_refs(struct tracer *t, struct snapshot *s, const uint32_t *posi
 	uint64_t key, next, *prev = NULL;
 	int fd = bpf_map__fd(t->skel->maps.overflow);
 
+	/* as many as there were last time, and some more */
+	s->refs_stride = 1 + (s->refs_live + s->refs_live / 8) / SNAPSHOT_MAX_REFS;
 	s->refs_live = s->refs_overflowed = 0;
+	s->refs.n = 0;
 	for (uint32_t b = 0; b < t->nr_buckets; b++)
-		for (int i = 0; i < JT_BUCKET_WAYS; i++)
-			if (*(volatile uint64_t *)&t->buckets[b].tag[i] > TAG_BUSY)
-				count_ref(s, position, n, t->buckets[b].site[i], t->buckets[b].tick[i]);
+		for (int i = 0; i < JT_BUCKET_WAYS; i++) {
+			uint64_t tag = *(volatile uint64_t *)&t->buckets[b].tag[i];
+
+			if (tag > TAG_BUSY)
+				count_ref(s, position, n, tag, t->buckets[b].site[i], t->buckets[b].tick[i]);
+		}
 	if (!*(volatile uint64_t *)&t->skel->bss->overflow_refs)
 		return;
 	/* Bounded: the map may change under the walk. */
@@ -159,7 +181,7 @@ static void read_refs(struct tracer *t, struct snapshot *s, const uint32_t *posi
 		if (bpf_map_lookup_elem(fd, &key, &o))
 			continue;
 		s->refs_overflowed++;
-		count_ref(s, position, n, o.site, o.tick);
+		count_ref(s, position, n, key, o.site, o.tick);
 	}
 }
 
@@ -187,6 +209,7 @@ int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err)
 void snapshot_free(struct snapshot *s)
 {
 	free(s->sites.v);
+	free(s->refs.v);
 	memset(s, 0, sizeof(*s));
 }
 

@@ -46,6 +46,8 @@ void target_free(struct target *t)
 		close(t->pidfd);
 	proc_maps_free(&t->maps);
 	sites_free(&t->sites);
+	ref_classes_free(&t->classes);
+	oop_reader_free(t->oops);
 	hotspot_close(t->vm);
 	elf_close(t->elf);
 	symbols_free(t->symbols);
@@ -279,6 +281,23 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 	symbols_refresh(t->symbols, &t->maps);
 }
 
+/* What the outstanding references point to; NULL: not looked at, or not known. */
+static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot)
+{
+	struct error why = {0};
+	int rc;
+
+	if (!snapshot->want_refs || !t->vm || t->oops_refused || !proc_id_alive(&t->id))
+		return NULL;
+	if (!t->oops) {
+		rc = oop_reader_new(t->vm, &t->oops, &why);
+		t->oops_refused = rc < 0 && rc != -EAGAIN;
+		if (rc < 0)
+			return NULL;
+	}
+	return ref_classes_read(t->oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
+}
+
 int target_report(struct target *t, struct tracer *tracer, const struct snapshot *snapshot,
 		  const struct options *o, struct error *err)
 {
@@ -305,6 +324,7 @@ int target_report(struct target *t, struct tracer *tracer, const struct snapshot
 		refresh_maps(t, tracer);
 		if (t->vm)
 			hotspot_counts(t->vm, &vm);
+		in.classes = read_classes(t, snapshot);
 	}
 	/* After the process has gone its last known totals stand. */
 	if (vm.known) {

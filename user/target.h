@@ -34,6 +34,9 @@ struct target {
 	struct mapping library; /* its lowest mapping; path points to library_path */
 	struct elf_image *elf;
 	uint64_t bias;
+	struct oop_reader *oops; /* of vm; NULL: not needed, or how it names classes could not be proven */
+	bool oops_refused;
+	struct ref_classes classes;
 	struct hotspot *vm; /* NULL: its tables could not be read */
 	struct probe_sites sites;
 
@@ -41,7 +44,7 @@ struct target {
 	struct symbols *symbols;
 	struct aggregate *aggregate;
 	struct report report;
-	int64_t at_attach[NR_FAMILIES]; /* the VM's own counts when the gate was opened; -1: unknown */
+	int64_t at_attach[NR_FAMILIES];  /* the VM's own counts when the gate was opened; -1: unknown */
 	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	bool seen;                       /* its counters were read at least once */
 	const char *end_reason;

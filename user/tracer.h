@@ -60,6 +60,13 @@ struct snapshot_site {
 	uint64_t live;        /* references in the pairing store */
 	uint32_t oldest_tick; /* of those; valid when live > 0 */
 };
+/* A reference that is outstanding. */
+struct snapshot_ref {
+	uint64_t handle;
+	uint32_t site; /* index of the site */
+	uint16_t slot;
+};
+#define SNAPSHOT_MAX_REFS 32768
 struct snapshot {
 	struct {
 		struct snapshot_site *v;
@@ -70,6 +77,12 @@ struct snapshot {
 	uint32_t now_tick;
 	double tick_s; /* seconds of one tick */
 	uint64_t refs_live, refs_overflowed;
+	bool want_refs; /* in: fill refs */
+	struct {
+		struct snapshot_ref *v;
+		size_t n, cap;
+	} refs;               /* every refs_stride-th of them, at most SNAPSHOT_MAX_REFS */
+	uint64_t refs_stride; /* 1: all */
 };
 /* Read sites and references of all targets. s is reused from call to call; start with zeros. */
 int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err);

@@ -100,6 +100,22 @@ static void put_stack(struct json_out *j, const struct report_site *s, const str
 	json_text(j, "truncated", truncated);
 }
 
+static void put_classes(struct json_out *j, const struct report_site *s)
+{
+	if (!s->classes.known) {
+		json_null(j, "classes");
+		return;
+	}
+	json_open(j, "classes", '[');
+	for (size_t i = 0; i < s->classes.n; i++) {
+		json_open(j, NULL, '{');
+		json_text(j, "name", s->classes.v[i].name);
+		json_count(j, "outstanding", s->classes.v[i].outstanding);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
 static void put_site(struct json_out *j, const struct report_site *s, const struct view_opts *o)
 {
 	bool known = s->func < NR_FUNCS;
@@ -115,7 +131,7 @@ static void put_site(struct json_out *j, const struct report_site *s, const stru
 	json_known(j, "oldest_s", s->oldest_s);
 	json_real(j, "rate_per_s", s->rate_per_s);
 	json_known(j, "acquired_per_s", s->acquired_per_s);
-	json_null(j, "classes");
+	put_classes(j, s);
 	put_stack(j, s, o);
 	json_close(j, '}');
 }

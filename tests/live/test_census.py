@@ -9,7 +9,7 @@ import time
 import jsonschema
 import pytest
 
-from harness import BUILD, ENV, JNITRACE, SLOW, TOP, Oracle, assert_error, bpf_objects, jdk, read_line, run_tool
+from harness import BUILD, ENV, JNITRACE, SLOW, TOP, Oracle, Tracer, assert_error, bpf_objects, jdk, read_line, run_tool
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
 # A compiler thread that comes or goes takes references with it.
@@ -317,3 +317,28 @@ def test_errors():
         sleeper.kill()
     assert_error(result, 4)
     assert_error(run_tool("top", "-p", "1", "--classes"), 2)
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("kind, jvm_args", [("17", []), ("sid-25", ["-XX:+UseCompactObjectHeaders"]), ("sid-21", ["-XX:+UseZGC"]), ("sid-8", [])], ids=ids)
+def test_the_tracer_tells_who_holds_what(kind, jvm_args):
+    with Fixture(kind, *STEADY, *jvm_args) as target:
+        target.do("hold bytes 50 50")
+        with Tracer(pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            target.do("hold string 1009 1009", "hold inner 503 1", "weak object 31 31", "drop 101")
+            tracer.wait_report(lambda r: any(c["name"] == "Census$Inner" for s in r["sites"] for c in s["classes"]))
+            final = tracer.stop()[target.pid]
+        jsonschema.validate(final, SCHEMA)
+    by_function = {}
+    for site in final["sites"]:
+        assert sum(c["outstanding"] for c in site["classes"]) <= site["outstanding"]
+        for c in site["classes"]:
+            by_function[site["function"], c["name"]] = by_function.get((site["function"], c["name"]), 0) + c["outstanding"]
+    assert by_function["NewGlobalRef", "java.lang.String"] == 1009
+    assert by_function["NewGlobalRef", "Census$Inner"] == 503 - 101
+    assert by_function["NewWeakGlobalRef", "java.lang.Object"] == 31
+    # what the VM counts is accounted for
+    for f in final["families"].values():
+        assert abs(f["outstanding"] + f["before_attach"] - f["vm_total"]) <= 4, f
+    assert final["families"]["global"]["before_attach"] >= 50

@@ -250,8 +250,8 @@ static void test_words(void **state)
 	struct options o;
 
 	(void)state;
-	expect_error("-p 1 -g class", "unknown group 'class' (one of: site, function, pid)");
-	expect_error("-p 1 -g thread", "unknown group 'thread' (one of: site, function, pid)");
+	expect_error("-p 1 -g classes", "unknown group 'classes' (one of: site, function, pid, class)");
+	expect_error("-p 1 -g thread", "unknown group 'thread' (one of: site, function, pid, class)");
 	expect_error("-p 1 -e local",
 		     "family 'local' cannot be traced by this version (one of: global, weak, all)");
 	expect_error("-p 1 -e global,monitor", "family 'monitor' cannot be traced");
