@@ -104,11 +104,15 @@ $(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
 # Java programs with a native part, for the demo and the live tests. --release 8: every JVM runs them.
 fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 fixtures: $(O)/fixtures/Census.class $(O)/fixtures/libcensus.so $(O)/liar/liar $(O)/liar/libjvm.so
+fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/libframes.so
+fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
 all unit-programs fixtures demo-fixture: ; @:
 
 $(O)/fixtures/Leaky.class: tests/fixtures/demo/Leaky.java
 $(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java
+$(O)/fixtures/Frames.class: tests/fixtures/frames/Frames.java
+$(O)/fixtures/Native.class: tests/fixtures/native/Native.java
 $(O)/fixtures/%.class:
 	@mkdir -p $(@D)
 	$(call say,JAVAC,$<)
@@ -127,6 +131,7 @@ $(O)/liar/liar: tests/fixtures/census/liar.c
 	$(Q)$(CC) -O2 -g $(warnings) -o $@ $< -ldl
 $(O)/fixtures/libleaky.so: tests/fixtures/demo/leaky.c
 $(O)/fixtures/liboracle.so: tests/fixtures/oracle/oracle.c
+$(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
 $(O)/fixtures/%.so:
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -156,6 +161,19 @@ $(O)/bench/floor.bpf.o: tests/bench/floor.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)
 	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux -c -o $@ $<
+# Native stacks of every kind: without frame pointers, without unwind tables.
+$(O)/fixtures/libnative.so: tests/fixtures/native/native.cpp
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) -O2 -g -fomit-frame-pointer $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
+
+bare := -O1 -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-unwind-tables
+$(O)/fixtures/libbare.so: bare_cflags := $(bare) -fomit-frame-pointer
+$(O)/fixtures/libbarefp.so: bare_cflags := $(bare) -fno-omit-frame-pointer
+$(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so: tests/fixtures/native/bare.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(bare_cflags) $(warnings) -fPIC -shared -o $@ $<
 
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all

@@ -70,6 +70,17 @@ static __always_inline u64 reg_read(const struct pt_regs *ctx, u32 dwarf_reg)
 }
 #undef REG
 
+/* Callee-saved registers by their DWARF number, for who must search one. */
+#if defined(__TARGET_ARCH_arm64)
+#define FIRST_SAVED_REG 19
+#define LAST_SAVED_REG  28
+#define IS_SAVED_REG(r) true
+#else
+#define FIRST_SAVED_REG 3
+#define LAST_SAVED_REG  15
+#define IS_SAVED_REG(r) ((r) == 3 || (r) >= 12)
+#endif
+
 /* 0, or -1 when the memory is not there without a page fault. */
 static __always_inline int loc_read(const struct pt_regs *ctx, const struct loc *l, u64 *out)
 {

@@ -79,32 +79,26 @@ static __always_inline u32 site_number(u32 limit)
 }
 
 /* A site is new: give it a number and keep its stack. 0: no room. */
-static __always_inline u32 site_new(struct pt_regs *ctx, const struct rule *r, u64 stack_id, u64 key,
-				    bool has_stack)
+static __always_inline u32 site_new(const struct rule *r, u64 stack_id, u64 key, const struct stack *stack)
 {
-	u32 zero = 0, id, *winner;
-	struct stack *st;
+	u32 id, *winner;
 	struct site *s;
 
-	id = site_number(has_stack ? max_stacks : max_sites);
+	id = site_number(stack ? max_stacks : max_sites);
 	s = bpf_map_lookup_elem(&sites, &id);
 	if (!id || !s)
 		return 0;
-	if (has_stack) {
-		st = bpf_map_lookup_elem(&empty_stack, &zero);
-		if (st)
-			bpf_map_update_elem(&stacks, &stack_id, st, BPF_NOEXIST);
-		st = bpf_map_lookup_elem(&stacks, &stack_id);
-		if (!st)
+	if (stack) {
+		bpf_map_update_elem(&stacks, &stack_id, stack, BPF_NOEXIST);
+		if (!bpf_map_lookup_elem(&stacks, &stack_id))
 			goto undo;
-		if (!st->n)
-			stack_store(st, ctx, r);
 	}
 	s->slot = r->slot;
 	s->func = r->func;
-	s->has_stack = has_stack;
+	s->has_stack = stack != NULL;
 	if (!bpf_map_update_elem(&site_ids, &key, &id, BPF_NOEXIST)) {
 		s->stack_id = stack_id; /* the loader sees it only now */
+		__sync_fetch_and_add(&sites_made, 1);
 		return id;
 	}
 undo:
@@ -113,26 +107,44 @@ undo:
 	return winner ? *winner : 0;
 }
 
-/* The site of this call. When its stack cannot be kept, the one site of its function that has no stack. */
-static __always_inline u32 site_of(struct pt_regs *ctx, const struct rule *r)
+/* The site of this call by its stack, or 0 when that cannot be kept. */
+static __always_inline u32 site_with_stack(struct pt_regs *ctx, struct rule *r, struct scratch *sc)
 {
-	u64 stack_id = stack_hash(ctx, r), key;
+	u64 stack_id = stack_walk(sc, ctx, r), key = site_key(stack_id, r->func);
+	u32 *known, id;
+
+	if (!stack_id) {
+		drop(r->slot, DROP_CALLER_UNREAD);
+		return 0;
+	}
+	known = bpf_map_lookup_elem(&site_ids, &key);
+	if (known)
+		return *known;
+	id = site_new(r, stack_id, key, &sc->stack);
+	if (!id)
+		drop(r->slot, DROP_STACKS_FULL);
+	return id;
+}
+
+/* The site of this call. When its stack cannot be kept, the one site of its function that has no stack. */
+static __always_inline u32 site_of(struct pt_regs *ctx, struct rule *r)
+{
+	struct scratch *sc = scratch_take(r->slot);
+	u64 stack_id, key;
 	u32 *known, id = 0;
 
-	if (stack_id) {
-		key = site_key(stack_id, r->func);
-		known = bpf_map_lookup_elem(&site_ids, &key);
-		if (known)
-			return *known;
-		id = site_new(ctx, r, stack_id, key, true);
+	if (sc) {
+		id = site_with_stack(ctx, r, sc);
+		scratch_release(sc);
 		if (id)
 			return id;
+	} else {
+		drop(r->slot, DROP_WALKERS_BUSY);
 	}
-	drop(r->slot, stack_id ? DROP_STACKS_FULL : DROP_CALLER_UNREAD);
 	stack_id = mix(~(u64)r->slot);
 	key = site_key(stack_id, r->func);
 	known = bpf_map_lookup_elem(&site_ids, &key);
-	return known ? *known : site_new(ctx, r, stack_id, key, false);
+	return known ? *known : site_new(r, stack_id, key, NULL);
 }
 
 static __always_inline struct site_counts *site_counts_of(u32 site)
@@ -233,6 +245,33 @@ int jt_release(struct pt_regs *ctx)
 	sc = site_counts_of(site);
 	if (sc)
 		__sync_fetch_and_add(&sc->released, 1);
+	return 0;
+}
+
+/* The entry of a function whose return is probed: its JNIEnv is in no register any more by then. */
+SEC("uprobe")
+int jt_enter(struct pt_regs *ctx)
+{
+	struct rule *r = rule_of(ctx);
+	u64 thread = bpf_get_current_pid_tgid(), env = PT_REGS_PARM1(ctx), *known;
+
+	if (!r)
+		return 0;
+	known = bpf_map_lookup_elem(&thread_envs, &thread);
+	if (!known || *known != env)
+		bpf_map_update_elem(&thread_envs, &thread, &env, BPF_ANY);
+	return 0;
+}
+
+/* The VM frees code, and may put other code in its place: nothing remembered of addresses holds any more. */
+SEC("uprobe")
+int jt_code_freed(struct pt_regs *ctx)
+{
+	u32 slot = bpf_get_attach_cookie(ctx);
+	struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+
+	if (j)
+		__sync_fetch_and_add(&j->generation, 1);
 	return 0;
 }
 

@@ -12,6 +12,7 @@ const volatile u32 max_sites;   /* those, and one without a stack for each funct
 const volatile u32 max_depth = JT_MAX_FRAMES;
 
 u32 pid_ns_level;  /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
+u64 sites_made;    /* grows with each new site: there is a stack to name */
 u32 next_site = 1; /* sites in use; site 0 means none */
 /* References outside their first bucket: while 0 there is no need to look there. */
 u64 second_refs, overflow_refs;
@@ -39,8 +40,7 @@ MAP_ARRAY(func_counts, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_FUNCS, stru
 MAP_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_DROPS, u64);
 MAP_HASH(slots, JT_MAX_TARGETS, u32, u32); /* tgid -> slot, for exec */
 
-MAP_HASH(stacks, 1, u64, struct stack);                      /* (loader) stack id -> frames */
-MAP_ARRAY(empty_stack, BPF_MAP_TYPE_ARRAY, 1, struct stack); /* what a new stack starts as */
+MAP_HASH(stacks, 1, u64, struct stack);               /* (loader) stack id -> frames */
 MAP_HASH(site_ids, 1, u64, u32);                      /* (loader) hash of slot, function, stack -> site */
 MAP_ARRAY(sites, BPF_MAP_TYPE_ARRAY, 1, struct site); /* (loader) */
 MAP_ARRAY(site_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct site_counts); /* (loader) */

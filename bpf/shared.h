@@ -18,7 +18,7 @@ typedef int64_t s64;
 
 #define JT_MAX_TARGETS 256  /* targets of one run; a target's slot is below it */
 #define JT_MAX_RULES   4096 /* probe sites of one run */
-#define JT_MAX_FRAMES  64   /* native frames kept of one stack */
+#define JT_MAX_FRAMES  128  /* frames kept of one stack */
 #define JT_MAX_RANGES  256  /* executable ranges of one target, merged */
 #define JT_BUCKET_WAYS 4
 #define JT_TICK_SHIFT  2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
@@ -55,16 +55,46 @@ enum drop_id {
 
 /* Why a stack has no further frames. */
 enum stack_end {
-	END_NONE,     /* not walked */
-	END_DEPTH,    /* JT_MAX_FRAMES or --depth reached */
-	END_NO_FP,    /* the frame pointer is no frame pointer (below sp, unaligned, beyond the stack) */
-	END_UNREAD,   /* stack memory not readable without a fault */
-	END_NOT_CODE, /* the return address lies outside file-backed code: Java, or no frame */
+	END_NONE,      /* not walked */
+	END_DEPTH,     /* JT_MAX_FRAMES or --depth reached */
+	END_NO_FP,     /* the frame pointer is no frame pointer (below sp, unaligned, beyond the stack) */
+	END_UNREAD,    /* stack memory not readable without a fault */
+	END_NOT_CODE,  /* the return address lies outside file-backed code: Java, or no frame */
+	END_BOTTOM,    /* the outermost frame: nothing is missing */
+	END_NO_TABLE,  /* the unwind table of the frame's module was not loaded yet */
+	END_NO_CFI,    /* code without call frame information */
+	END_RICH_CFI,  /* its call frame information says more than a table row can hold */
+	END_BAD_FRAME, /* the frame it gives is not above the last one, or not aligned */
+	END_VIRTUAL,   /* complete: the first frame of a virtual thread */
+	END_NO_ENV,    /* the thread's JNIEnv is not known here, so neither are its Java frames */
+	END_ANCHOR,    /* the thread's last Java frame is not above the native ones on its stack */
+	END_NOT_JAVA,  /* a return address of a Java frame lies outside the code cache, or its frame makes no
+			  sense */
+	END_CHUNK,     /* the rest of a virtual thread's frames lies in the heap and could not be read */
 	NR_ENDS
 };
 
+/*
+ * A frame as kept in a stack. The kind is in the top byte of a, an address in the rest: user addresses
+ * have at most 56 bits.
+ */
+enum frame_kind {
+	RAW_NONE,
+	RAW_NATIVE,      /* a: return address; found by unwind tables, or by the rule */
+	RAW_NATIVE_FP,   /* a: return address; found by the frame pointer, which the loader has to prove */
+	RAW_INTERPRETED, /* a: Method*, b: address of the bytecode (0: a native method) */
+	RAW_COMPILED,    /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
+	RAW_DEOPTIMIZED, /* the same, of a frame that waits for its deoptimization */
+	RAW_GAP,         /* native frames are missing here; a: enum stack_end, why */
+};
+#define RAW_KIND_SHIFT 56
+#define RAW_ADDR_MASK  ((1ULL << RAW_KIND_SHIFT) - 1)
+struct raw_frame {
+	u64 a, b;
+};
+
 /* Where one word is when a probe fires: a register (DWARF number), or memory at register + offset. */
-enum loc_kind { LOC_NONE, LOC_REG, LOC_MEM };
+enum loc_kind { LOC_NONE, LOC_REG, LOC_MEM, LOC_SEARCH /* env only: in some callee-saved register */ };
 struct loc {
 	u8 kind; /* enum loc_kind */
 	u8 reg;  /* DWARF register number of the target's architecture */
@@ -82,6 +112,8 @@ struct rule {
 	struct loc caller_pc;  /* return address of the JNI function */
 	struct loc caller_fp;  /* the caller's frame pointer */
 	struct loc caller_cfa; /* LOC_REG: the stack pointer after return = reg + offset_bytes */
+	struct loc
+	    env; /* LOC_REG: the thread's JNIEnv* = reg + offset_bytes; the program fills in what it finds */
 };
 
 /* A target is open when all its probes are live, and closed before they are removed. */
@@ -102,8 +134,61 @@ struct code_ranges { /* sorted, disjoint */
 
 struct stack {
 	u32 n;
-	u32 end;               /* enum stack_end */
-	u64 pc[JT_MAX_FRAMES]; /* return addresses, innermost first */
+	u32 end;                               /* enum stack_end */
+	struct raw_frame frame[JT_MAX_FRAMES]; /* innermost first */
+};
+
+/*
+ * How one HotSpot VM keeps its Java frames (user/hotspot_walk.c). Addresses are the target's, offsets
+ * bytes, unless they are called words. A JavaThread is read by one piece that holds all words of interest.
+ */
+#define JAVA_MAX_HEAPS    4
+#define JAVA_THREAD_WORDS 32
+enum java_oops { OOPS_WIDE, OOPS_NARROW, OOPS_ZGC /* generational ZGC's coloured pointers */ };
+struct java_heap {
+	u64 start, end, segmap;
+};
+struct java_config {
+	u64 generation;     /* changes when code is freed (jt_code_freed) */
+	u64 env_table[2];   /* JNI function tables, one of which a JNIEnv names */
+	u8 on;              /* 0: Java frames are not walked */
+	u8 cache;           /* what an address of code belongs to may be kept: frees are seen */
+	u8 deopt_is_offset; /* CodeBlob::deopt* hold offsets from the CodeBlob; else addresses */
+	u8 nr_heaps;
+	u8 segment_shift;
+	u8 oops, oop_shift;
+	u8 bcp_words;    /* interpreter frame: the bytecode's address is at fp - this */
+	s32 thread_from; /* the piece of the JavaThread begins at JNIEnv* + this */
+	u32 thread_bytes;
+	u8 env_word, anchor_word, stack_base_word, stack_size_word; /* in the piece */
+	s32 env_in_thread;                                          /* JNIEnv* - JavaThread* */
+	s32 cont_entry_from_env;
+	s32 wrapper_words;    /* call_stub frame: its JavaCallWrapper* is at fp + this */
+	u32 wrapper_anchor;   /* JavaCallWrapper::_anchor */
+	u32 heap_block_bytes; /* HeapBlock, before each CodeBlob */
+	u32 blob_size, frame_size, compile_id, deopt, deopt_mh,
+	    orig_pc; /* CodeBlob's and nmethod's fields; deopt_mh 0: none */
+	u32 chunk_sp, chunk_pc, chunk_bottom, chunk_parent,
+	    chunk_stack;                /* fields of StackChunk; stack 0: not known */
+	u32 cont_tail, entry_cont, pad; /* Continuation.tail, ContinuationEntry::_cont */
+	u64 oop_base;
+	u64 interpreter_start, interpreter_end;
+	u64 call_stub_return;
+	u64 enter_special_pc_at; /* ContinuationEntry::_return_pc, an address in enterSpecial's code; 0: no
+				    virtual threads */
+	u64 return_barrier;
+	struct java_heap heap[JAVA_MAX_HEAPS];
+};
+
+/* What an address of code belongs to, kept while the generation stays. Filled and read without a lock: check
+ * tells. */
+struct java_code {
+	u64 pc, blob;
+	u64 generation;
+	u32 frame_words, compile_id; /* frame_words 0: enterSpecial, the first frame of a virtual thread */
+	s32 orig_pc;                 /* >= 0: pc is a deoptimization handler, the true one is at sp + this */
+	u32 slot;
+	u64 check;
 };
 
 /* A site: one function of one target, called from one stack. */
@@ -172,10 +257,13 @@ struct hello {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 40);
+JT_ASSERT_SIZE(struct rule, 48);
 JT_ASSERT_SIZE(struct target_state, 8);
 JT_ASSERT_SIZE(struct code_ranges, 8 + 16 * JT_MAX_RANGES);
-JT_ASSERT_SIZE(struct stack, 8 + 8 * JT_MAX_FRAMES);
+JT_ASSERT_SIZE(struct raw_frame, 16);
+JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
+JT_ASSERT_SIZE(struct java_config, 264);
+JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct site_counts, 24);
 JT_ASSERT_SIZE(struct func_counts, 40);

@@ -199,7 +199,8 @@ static int add_classes(struct aggregate *a, const struct aggregate_input *in)
 	return rc;
 }
 
-static int add_sites(struct aggregate *a, const struct aggregate_input *in)
+/* The entries of the snapshot's sites, made where they are new. */
+static int name_sites(struct aggregate *a, const struct aggregate_input *in)
 {
 	const struct snapshot *snap = in->snapshot;
 
@@ -211,19 +212,38 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 	}
 	for (size_t i = 0; i < snap->sites.n; i++) {
 		const struct snapshot_site *s = &snap->sites.v[i];
-		struct entry *e;
+		int64_t n;
 
-		if (s->slot != in->slot || s->index >= a->nr_index)
+		if (s->slot != in->slot || s->index >= a->nr_index || a->by_site[s->index])
 			continue;
 		if (s->has_stack && !s->stack)
 			continue; /* being written at this moment: whole in the next snapshot */
-		if (!a->by_site[s->index]) {
-			int64_t n = resolve(a, in, s);
+		n = resolve(a, in, s);
+		if (n < 0)
+			return n;
+		a->by_site[s->index] = n + 1;
+	}
+	return 0;
+}
 
-			if (n < 0)
-				return n;
-			a->by_site[s->index] = n + 1;
-		}
+int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols, int slot)
+{
+	struct aggregate_input in = {.snapshot = snapshot, .symbols = symbols, .slot = slot};
+
+	return name_sites(a, &in);
+}
+
+static int add_sites(struct aggregate *a, const struct aggregate_input *in)
+{
+	const struct snapshot *snap = in->snapshot;
+	int rc = name_sites(a, in);
+
+	for (size_t i = 0; !rc && i < snap->sites.n; i++) {
+		const struct snapshot_site *s = &snap->sites.v[i];
+		struct entry *e;
+
+		if (s->slot != in->slot || s->index >= a->nr_index || !a->by_site[s->index])
+			continue;
 		e = &a->entries.v[a->by_site[s->index] - 1];
 		e->acquired += s->acquired;
 		e->released += s->released;
@@ -233,7 +253,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 			e->counted = true;
 		}
 	}
-	return 0;
+	return rc;
 }
 
 /* A tick is coarse: no reference that was counted is older than the counting. */

@@ -27,6 +27,11 @@ struct aggregate_input {
 	double late_s;            /* how long after the gate was closed the snapshot was taken */
 };
 /*
+ * Name the frames of sites not seen before: code of a VM's compiler is gone within seconds, and the
+ * process with it when it ends. Nothing is counted. 0 or -ENOMEM.
+ */
+int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols, int slot);
+/*
  * Fill calls, families, sites, drops, events and rates of r. Frames belong to the aggregate and live
  * until aggregate_free(); r->sites is reused from call to call. A site is symbolized when it is first
  * seen. Rates are over the time since the last call, in a final report over the whole run.

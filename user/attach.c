@@ -13,6 +13,10 @@
 #include "report.h"
 #include "tracer_priv.h"
 
+/* Most of what compiling unwind tables may add to the start; the other tables are made when they are needed.
+ */
+#define UNWIND_PRELOAD_NS 60000000
+
 #define HAVE_UPROBE_MULTI (LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3)
 
 static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
@@ -102,10 +106,16 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	if (!rc && t->use_multi) {
 		bpf_program__set_expected_attach_type(t->skel->progs.jt_acquire, ATTACH_UPROBE_MULTI);
 		bpf_program__set_expected_attach_type(t->skel->progs.jt_release, ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(t->skel->progs.jt_code_freed, ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(t->skel->progs.jt_enter, ATTACH_UPROBE_MULTI);
 	}
 #endif
 	rc = rc ?: jnitrace_bpf__load(t->skel);
 	rc = rc ?: map_buckets(t);
+	rc = rc
+		 ?: unwinder_new(bpf_map__fd(t->skel->maps.unwind_spaces),
+				 bpf_map__fd(t->skel->maps.unwind_ranges),
+				 bpf_map__fd(t->skel->maps.unwind_tables), &t->unwinder);
 	rc = rc ?: tracer_hello(t, &t->started);
 	if (!rc) {
 		t->stacks = calloc(t->max_sites, sizeof(*t->stacks));
@@ -140,6 +150,7 @@ void tracer_close(struct tracer *t)
 	free(t->stacks);
 	if (t->buckets)
 		munmap(t->buckets, t->buckets_bytes);
+	unwinder_free(t->unwinder);
 	jnitrace_bpf__destroy(t->skel);
 	free(t);
 }
@@ -250,6 +261,7 @@ static int make_rules(struct tracer *t, int slot, const struct probe_sites *site
 		    .caller_pc = site->caller_pc,
 		    .caller_fp = site->caller_fp,
 		    .caller_cfa = site->caller_cfa,
+		    .env = site->env,
 		};
 		int rc;
 
@@ -283,6 +295,33 @@ static int free_slot(const struct tracer *t)
 	return -ENOSPC;
 }
 
+static struct bpf_link *attach_one(struct tracer *t, struct bpf_program *p, pid_t pid, const char *path,
+				   unsigned long offset, __u64 cookie)
+{
+	LIBBPF_OPTS(bpf_uprobe_opts, perf, .bpf_cookie = cookie);
+#if HAVE_UPROBE_MULTI
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, multi, .offsets = &offset, .cookies = &cookie, .cnt = 1);
+
+	if (t->use_multi)
+		return bpf_program__attach_uprobe_multi(p, pid, path, NULL, &multi);
+#endif
+	return bpf_program__attach_uprobe_opts(p, pid, path, offset, &perf);
+}
+
+/* A return probe's program needs what only the function's entry knows: the JNIEnv. */
+static int attach_entries(struct tracer *t, struct slot *s, pid_t pid, const char *path,
+			  const struct probe_sites *sites)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sites->n; i++)
+		if (sites->v[i].point == POINT_URETPROBE &&
+		    jni_funcs[sites->v[i].func].operation == OP_ACQUIRE)
+			rc = add_link(s, attach_one(t, t->skel->progs.jt_enter, pid, path, sites->v[i].offset,
+						    s->rules[i]));
+	return rc;
+}
+
 static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path,
 		      const struct probe_sites *sites)
 {
@@ -290,12 +329,13 @@ static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path,
 	uint32_t tgid = pid, key = slot;
 	int rc;
 
-	s->links = calloc(sites->n, sizeof(*s->links));
+	s->links = calloc(2 * sites->n, sizeof(*s->links));
 	s->rules = calloc(sites->n, sizeof(*s->rules));
 	rc = s->links && s->rules ? 0 : -ENOMEM;
 	rc = rc ?: make_rules(t, slot, sites);
 	rc = rc ?: set_target(t, slot, tgid, GATE_CLOSED);
 	rc = rc ?: bpf_map_update_elem(bpf_map__fd(t->skel->maps.slots), &tgid, &key, BPF_ANY);
+	rc = rc ?: attach_entries(t, s, pid, path, sites);
 	for (size_t i = 0; !rc && i < ARRAY_LEN(batches); i++)
 		rc = (t->use_multi ? attach_multi : attach_perf)(t, s, pid, path, sites, &batches[i]);
 	return rc;
@@ -322,6 +362,29 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 		return error_set(err, rc, EXIT_NO_TARGET, what, NULL, "it has exited");
 	return error_set(err, rc, rc == -EPERM || rc == -EACCES ? EXIT_PERMISSION : EXIT_FAILED, what,
 			 "-v shows what the kernel said", "%s", strerror(-rc));
+}
+
+int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, const struct java_config *c,
+		    const uint64_t *frees, size_t nr_frees)
+{
+	struct slot *s = &t->slots[slot];
+	struct java_config config = *c;
+	uint32_t key = slot;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < nr_frees && s->nr_free_links < ARRAY_LEN(s->free_links); i++) {
+		struct bpf_link *link =
+		    attach_one(t, t->skel->progs.jt_code_freed, pid, path, frees[i], (__u64)slot);
+
+		rc = link ? 0 : -errno;
+		if (link)
+			s->free_links[s->nr_free_links++] = link;
+	}
+	if (rc)
+		return rc;
+	config.generation = ++t->java_epochs << 32;
+	config.cache = nr_frees && s->nr_free_links == nr_frees;
+	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config, BPF_ANY);
 }
 
 static int state_of(const struct tracer *t, int slot, struct target_state *state)
@@ -406,7 +469,7 @@ void tracer_detach(struct tracer *t, const int *slots, size_t n)
 		tracer_close_gate(t, slots[i]);
 		if (!state_of(t, slots[i], &state))
 			forget_tgid(t, slots[i], state.tgid);
-		nr_links += s->nr_links;
+		nr_links += s->nr_links + s->nr_free_links;
 	}
 	links = calloc(nr_links ?: 1, sizeof(*links));
 	for (size_t i = 0; i < n; i++) {
@@ -418,9 +481,15 @@ void tracer_detach(struct tracer *t, const int *slots, size_t n)
 			else
 				bpf_link__destroy(s->links[l]);
 		}
+		for (size_t l = 0; l < s->nr_free_links; l++) {
+			if (links)
+				links[at++] = s->free_links[l];
+			else
+				bpf_link__destroy(s->free_links[l]);
+		}
 		free(s->links);
 		s->links = NULL;
-		s->nr_links = 0;
+		s->nr_links = s->nr_free_links = 0;
 		s->attached = false;
 	}
 	if (links)
@@ -445,6 +514,7 @@ int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps)
 	struct code_ranges c = {0};
 	uint64_t hash;
 	uint32_t key = slot;
+	int rc;
 
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct mapping *m = &maps->v[i];
@@ -460,11 +530,19 @@ int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps)
 			break;
 		}
 	}
+	rc = unwinder_set_maps(t->unwinder, slot, maps, UNWIND_PRELOAD_NS);
+	if (rc && rc != -ENOSPC) /* what has no place ends its stacks, which say so */
+		return rc;
 	hash = fnv64(FNV64_INIT, &c, sizeof(c));
 	if (hash == t->slots[slot].code_hash)
 		return 0; /* walkers are reading it: not written without need */
 	t->slots[slot].code_hash = hash;
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.code), &key, &c, BPF_ANY);
+}
+
+void tracer_unwind_stats(const struct tracer *t, struct unwind_stats *out)
+{
+	unwinder_stats(t->unwinder, out);
 }
 
 void tracer_print_programs(const struct tracer *t)

@@ -77,6 +77,16 @@ int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char
 	return error_set(err, rc, rc == -ESRCH ? EXIT_NO_TARGET : EXIT_FAILED, what, NULL, "%s", why);
 }
 
+pid_t hotspot_pid(const struct hotspot *h)
+{
+	return h->pid;
+}
+
+int hotspot_feature(const struct hotspot *h)
+{
+	return h->feature;
+}
+
 const struct addr_range *hotspot_data_range(const struct hotspot *h, uint64_t addr)
 {
 	for (size_t i = 0; i < h->nr_data; i++)

@@ -55,6 +55,12 @@ struct vm_counts {
 };
 int hotspot_counts(struct hotspot *h, struct vm_counts *out);
 
+/* Whose VM it is; its Java version: 8, 11, 17, ... (0: unknown). */
+pid_t hotspot_pid(const struct hotspot *h);
+int hotspot_feature(const struct hotspot *h);
+/* An error about this VM; returns rc. */
+int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char *why);
+
 /* Lookups for other readers of the VM (units: bytes / addresses in the target). */
 bool hotspot_field_offset(const struct hotspot *h, const char *type, const char *field,
 			  uint64_t *offset_bytes);

@@ -110,7 +110,7 @@ static void scan_close(struct scan *s)
 /* --- which table is in use --- */
 
 /* Some JavaThreads. JDK 10 and later keep a list in an array (ThreadsList), JDK 8 a linked one. */
-static size_t java_threads(const struct hotspot *h, uint64_t *out, size_t cap)
+size_t hotspot_java_threads(const struct hotspot *h, uint64_t *out, size_t cap)
 {
 	uint64_t list, at_length, at_threads, at_next, array;
 	uint32_t length = 0;
@@ -147,8 +147,9 @@ static bool is_candidate(const struct scan *s, uint64_t addr)
 /*
  * The table that all JavaThreads name at one and the same place, their JNIEnv. No table exports its
  * offset, so all words of the objects are tried. 0: none; -EAGAIN in *rc when there is no thread yet.
+ * *offset_bytes: where; 0 when it is at several places.
  */
-static uint64_t table_of_threads(const struct hotspot *h, const struct scan *s, int *rc)
+static uint64_t table_of_threads(const struct hotspot *h, const struct scan *s, size_t *offset_bytes, int *rc)
 {
 	uint64_t thread[MAX_THREADS], size, found = 0;
 	uint64_t(*object)[MAX_THREAD_BYTES / 8];
@@ -162,7 +163,7 @@ static uint64_t table_of_threads(const struct hotspot *h, const struct scan *s, 
 		*rc = -ENOMEM;
 		return 0;
 	}
-	listed = java_threads(h, thread, MAX_THREADS);
+	listed = hotspot_java_threads(h, thread, MAX_THREADS);
 	for (size_t i = 0; i < listed; i++) /* one that has just ended may be unreadable */
 		n += proc_read(h->pid, thread[i], object[n], size) == 0;
 	if (n == 0)
@@ -179,6 +180,7 @@ static uint64_t table_of_threads(const struct hotspot *h, const struct scan *s, 
 				found = 0; /* two tables: nothing is proven */
 				break;
 			}
+			*offset_bytes = found ? 0 : w * 8;
 			found = object[0][w];
 		}
 	}
@@ -189,7 +191,7 @@ static uint64_t table_of_threads(const struct hotspot *h, const struct scan *s, 
 }
 
 /* A bool flag of the command line. -ENOENT: not known to this VM. JDK 8 calls the class Flag. */
-static int bool_flag(const struct hotspot *h, const char *name, bool *value)
+int hotspot_bool_flag(const struct hotspot *h, const char *name, bool *value)
 {
 	const char *type = "JVMFlag";
 	uint64_t flags, count, size, at_name, at_addr, addr;
@@ -232,13 +234,14 @@ static int find_inner(const struct hotspot *h, const struct scan *s, uint64_t *i
 {
 	bool checked = false;
 	int rc;
-	uint64_t outer = table_of_threads(h, s, &rc);
+	size_t offset_bytes;
+	uint64_t outer = table_of_threads(h, s, &offset_bytes, &rc);
 
 	if (!outer)
 		return rc == -EAGAIN
 			   ? rc
 			   : hotspot_error(h, err, rc, "no JNI function table is in use by its threads");
-	rc = bool_flag(h, "CheckJNICalls", &checked);
+	rc = hotspot_bool_flag(h, "CheckJNICalls", &checked);
 	if (rc < 0)
 		return hotspot_error(h, err, -ENOENT, "cannot tell whether it runs with -Xcheck:jni");
 	if (checked && s->nr_env != 2)
@@ -315,4 +318,26 @@ int hotspot_jni_tables(struct hotspot *h, struct jni_tables *out, struct error *
 	}
 	scan_close(&s);
 	return rc;
+}
+
+int hotspot_jni_env(const struct hotspot *h, struct jni_env *out, struct error *err)
+{
+	struct scan s = {0};
+	size_t offset_bytes = 0;
+	int rc = scan_open(h, &s);
+	uint64_t in_use = rc ? 0 : table_of_threads(h, &s, &offset_bytes, &rc);
+
+	memset(out, 0, sizeof(*out));
+	out->offset_bytes = offset_bytes;
+	out->table[0] = in_use;
+	/* -Xcheck:jni: a thread may have the other one for a while */
+	for (size_t i = 0; i < s.nr_env; i++)
+		if (s.nr_env == 2 && s.env[i] != in_use)
+			out->table[1] = s.env[i];
+	scan_close(&s);
+	if (rc == -EAGAIN || rc == -ENOMEM)
+		return rc;
+	if (rc == 0 && offset_bytes == 0)
+		rc = -ENOENT;
+	return rc ? hotspot_error(h, err, rc, "its threads' JNIEnv was not found") : 0;
 }

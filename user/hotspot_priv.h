@@ -68,5 +68,18 @@ struct handle_blocks;
 int hotspot_chain_blocks(const struct hotspot *h, uint64_t first, struct handle_blocks *out);
 /* An error about this VM; returns rc. */
 int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char *why);
+/* Up to cap addresses of JavaThreads. */
+size_t hotspot_java_threads(const struct hotspot *h, uint64_t *out, size_t cap);
+/* A bool flag of the command line. -ENOENT: not known to this VM. */
+int hotspot_bool_flag(const struct hotspot *h, const char *name, bool *value);
+/*
+ * Where a JavaThread has its JNIEnv, and the function tables a JNIEnv may name (table[1] 0: only one).
+ * -EAGAIN: no thread yet; -ENOENT with the reason.
+ */
+struct jni_env {
+	size_t offset_bytes;
+	uint64_t table[2];
+};
+int hotspot_jni_env(const struct hotspot *h, struct jni_env *out, struct error *err);
 
 #endif

@@ -503,7 +503,7 @@ static const struct option_row option_rows[] = {
 	{"sort",       's', "KEY", set_sort, column_key, "sort by a column (default outstanding)"},
 	{"group-by",   'g', "GROUP", set_group_by, group_name, "what a row of the table is (default site)"},
 	{"stacks",      0,  "KIND", set_stacks, stacks_name, "frames to show (default native)"},
-	{"depth",       0,  "N", set_depth, NULL, "frames of a stack to keep, 1 to 64 (default 64)"},
+	{"depth",       0,  "N", set_depth, NULL, "frames of a stack to keep, 1 to 128 (default 128)"},
 	{"json",        0,  NULL, set_json, NULL, "same as --format json: one object per line, target and interval"},
 	{"output",     'o', "FILE", set_output, NULL, "write there instead of stdout"},
 	{"format",      0,  "FORMAT", set_format, format_name, "what to write (default table)"},
@@ -523,7 +523,7 @@ static const struct option_row option_rows[] = {
 /* clang-format on */
 #define NR_OPTIONS      ARRAY_LEN(option_rows)
 #define FIRST_LONG_ONLY 256 /* getopt's value for row i is its letter, or this + i */
-_Static_assert(JT_MAX_FRAMES == 64, "the help of --depth names it");
+_Static_assert(JT_MAX_FRAMES == 128, "the help of --depth names it");
 
 /* --help. */
 

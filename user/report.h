@@ -39,6 +39,7 @@ struct frame {
 	const char *file;     /* NULL: unknown */
 	int line;             /* 0: unknown */
 	bool inlined;
+	bool hidden; /* Java itself does not show it: adapters of lambdas and method handles */
 };
 struct frames {
 	struct frame *v;

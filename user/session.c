@@ -21,6 +21,7 @@
 
 #define LOOK_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define SCAN_INTERVAL_S 0.5  /* for new processes, with --all */
+#define NAME_INTERVAL_S 0.1  /* for new stacks to name */
 
 struct session {
 	const struct options *o;
@@ -41,6 +42,7 @@ struct session {
 	bool stop;
 	long intervals;
 	uint64_t started_ns, last_usage_ns, last_look_ns;
+	uint64_t sites_named; /* tracer_sites_made() then */
 	double last_cpu_s;
 	uint64_t losses;
 	bool output_failed;
@@ -236,8 +238,7 @@ static int announce(struct session *s)
 	buf_free(&b);
 	s->announced = true;
 	s->started_ns = s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
-	/* From now on only --all has something to look for. */
-	set_timer(s->look, s->discovery ? SCAN_INTERVAL_S : 0);
+	set_timer(s->look, NAME_INTERVAL_S);
 	return set_timer(s->tick, s->o->interval_s);
 }
 
@@ -381,6 +382,23 @@ static int on_tick(struct session *s, struct error *err)
 	return rc;
 }
 
+/* Name new stacks at once: at the next report the code or the process may be gone. */
+static int name_sites(struct session *s, struct error *err)
+{
+	uint64_t made = s->announced ? tracer_sites_made(s->tracer) : s->sites_named;
+	int rc;
+
+	if (made == s->sites_named)
+		return 0;
+	s->sites_named = made;
+	rc = tracer_sites(s->tracer, &s->snapshot, err);
+	for (size_t i = 0; !rc && i < s->targets.n; i++)
+		if (s->targets.v[i]->state == TARGET_TRACED &&
+		    !tracer_execed(s->tracer, s->targets.v[i]->slot))
+			rc = target_name(s->targets.v[i], s->tracer, &s->snapshot, err);
+	return rc;
+}
+
 static int on_exit_of(struct session *s, struct target *t, struct error *err)
 {
 	char what[64];
@@ -418,6 +436,7 @@ static int time_left_ms(const struct session *s)
 static int on_event(struct session *s, void *what, struct error *err)
 {
 	uint64_t expirations;
+	int rc;
 
 	if (what == s->interrupt) {
 		s->stop = true;
@@ -428,7 +447,8 @@ static int on_event(struct session *s, void *what, struct error *err)
 	if (what == &s->look) {
 		if (read(s->look, &expirations, sizeof(expirations)) < 0)
 			return 0;
-		return look(s, err);
+		rc = look(s, err);
+		return rc ?: name_sites(s, err);
 	}
 	return on_exit_of(s, what, err);
 }

@@ -176,6 +176,7 @@ void locs_at_entry(uint16_t machine, enum jni_handle handle, struct probe_site *
 	s->caller_pc = c->link == NO_REG ? in_memory(c->sp, 0) : in_reg(c->link, 0);
 	s->caller_fp = in_reg(c->fp, 0);
 	s->caller_cfa = in_reg(c->sp, c->pushed_bytes);
+	s->env = in_reg(c->arg[0], 0);
 }
 
 void locs_at_uretprobe(uint16_t machine, enum jni_handle handle, struct probe_site *s)
@@ -186,6 +187,7 @@ void locs_at_uretprobe(uint16_t machine, enum jni_handle handle, struct probe_si
 	s->caller_pc = in_reg(c->pc, 0);
 	s->caller_fp = in_reg(c->fp, 0);
 	s->caller_cfa = in_reg(c->sp, 0);
+	s->env = (struct loc){.kind = LOC_NONE};
 }
 
 bool locs_by_cfi(uint16_t machine, const struct elf_cfi *cfi, struct probe_site *s)
@@ -202,5 +204,6 @@ bool locs_by_cfi(uint16_t machine, const struct elf_cfi *cfi, struct probe_site 
 	s->caller_fp =
 	    cfi->fp_saved ? in_memory(cfi->cfa_reg, (int32_t)fp) : in_reg(convention(machine)->fp, 0);
 	s->caller_cfa = in_reg(cfi->cfa_reg, (int32_t)cfa);
+	s->env = (struct loc){.kind = LOC_SEARCH}; /* the compiler keeps it in some register */
 	return true;
 }

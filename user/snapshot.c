@@ -77,7 +77,7 @@ static const struct stack *stack_of(struct tracer *t, uint32_t index, const stru
 	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.stacks), &site->stack_id, &st) || !st.n ||
 	    st.n > JT_MAX_FRAMES)
 		return NULL;
-	bytes = offsetof(struct stack, pc) + st.n * sizeof(st.pc[0]);
+	bytes = offsetof(struct stack, frame) + st.n * sizeof(st.frame[0]);
 	copy = malloc(bytes);
 	if (copy)
 		memcpy(copy, &st, bytes);
@@ -185,21 +185,42 @@ static void read_refs(struct tracer *t, struct snapshot *s, const uint32_t *posi
 	}
 }
 
-int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err)
+uint64_t tracer_sites_made(const struct tracer *t)
+{
+	return *(volatile uint64_t *)&t->skel->bss->sites_made;
+}
+
+static int read_all(struct tracer *t, struct snapshot *s, bool refs, struct error *err)
 {
 	uint32_t n = sites_in_use(t), *position = calloc(t->max_sites, sizeof(*position));
-	struct hello h;
 	int rc = position ? 0 : -ENOMEM;
 
+	unwinder_tick(t->unwinder); /* what fails now is asked for again */
+	s->nr_index = t->max_sites;
 	rc = rc ?: read_sites(t, s, n, position);
-	if (!rc) {
+	if (!rc && refs)
 		read_refs(t, s, position, n);
-		rc = tracer_hello(t, &h);
-	}
 	free(position);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
-	s->nr_index = t->max_sites;
+	return 0;
+}
+
+int tracer_sites(struct tracer *t, struct snapshot *s, struct error *err)
+{
+	return read_all(t, s, false, err);
+}
+
+int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err)
+{
+	struct hello h;
+	int rc = read_all(t, s, true, err);
+
+	if (rc)
+		return rc;
+	rc = tracer_hello(t, &h);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "read the clocks", NULL, "%s", strerror(-rc));
 	s->monotonic_ns = h.monotonic_ns;
 	s->now_tick = h.jiffies >> JT_TICK_SHIFT;
 	s->tick_s = tick_seconds(&h);
@@ -347,6 +368,8 @@ void tracer_forget(struct tracer *t, int slot)
 	for (uint32_t d = 0; d < NR_DROPS; d++)
 		zero_array_element(t->skel->maps.drops, slot * NR_DROPS + d,
 				   sizeof(uint64_t) * t->features.nr_cpus);
+	zero_array_element(t->skel->maps.java_configs, slot, sizeof(struct java_config));
+	unwinder_set_maps(t->unwinder, slot, &(struct proc_maps){0}, 0);
 	free(s->rules);
 	memset(s, 0, sizeof(*s));
 }

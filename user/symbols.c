@@ -17,6 +17,7 @@
 #include "elf.h"
 #include "elf_functions.h"
 #include "elf_lines.h"
+#include "java_symbols.h"
 #include "strset.h"
 
 #define MAX_MODULES       4096 /* files with code in one target; further ones stay nameless */
@@ -41,9 +42,19 @@ static const char *const link_reasons[NR_LINKS] = {
     [LINK_NO_FILE] = "cannot read",
 };
 static const char *const end_reasons[NR_ENDS] = {
-    [END_NONE] = "the stack was not walked",           [END_DEPTH] = "depth limit (--depth)",
-    [END_NO_FP] = "frame pointer chain ends",          [END_UNREAD] = "stack memory not readable",
+    [END_NONE] = "the stack was not walked",
+    [END_DEPTH] = "depth limit (--depth)",
+    [END_NO_FP] = "frame pointer chain ends",
+    [END_UNREAD] = "stack memory not readable",
     [END_NOT_CODE] = "Java or generated code follows",
+    [END_NO_CFI] = "code without unwind table",
+    [END_NO_TABLE] = "unwind table not yet loaded",
+    [END_RICH_CFI] = "unwind rule not supported",
+    [END_BAD_FRAME] = "caller's frame makes no sense",
+    [END_NO_ENV] = "Java frames not found: no JNIEnv",
+    [END_ANCHOR] = "Java frames not found: no anchor",
+    [END_NOT_JAVA] = "Java frame makes no sense",
+    [END_CHUNK] = "virtual thread's heap frames not read",
 };
 
 /* A file with code, as long as symbols live. */
@@ -87,6 +98,8 @@ struct symbols {
 	int root_fd;   /* its root directory; -1: could not be opened */
 	bool own_root; /* the target's root is ours: its files are reached without it */
 	struct strset strings;
+	struct java_symbols *java; /* not owned; NULL: Java frames stay nameless */
+	bool hidden;               /* Java's hidden frames are shown */
 	struct {
 		struct module **v;
 		size_t n, cap;
@@ -111,6 +124,12 @@ int symbols_new(const struct proc_id *id, struct symbols **out)
 	s->own_root = s->root_fd >= 0 && !fstat(s->root_fd, &theirs) && !stat("/", &ours) &&
 		      theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 	return 0;
+}
+
+void symbols_set_java(struct symbols *s, struct java_symbols *java, bool hidden)
+{
+	s->java = java;
+	s->hidden = hidden;
 }
 
 static void module_close_lines(struct module *m)
@@ -625,27 +644,115 @@ static const char *link_reason(struct symbols *s, const struct cached *c)
 	return strset_add(&s->strings, reason);
 }
 
+/* Native frames are missing here. */
+static int append_gap(struct symbols *s, const char *why, struct frames *out)
+{
+	char text[REASON_BYTES];
+	struct frame *f = VEC_ADD(out);
+
+	if (!f)
+		return -ENOMEM;
+	snprintf(text, sizeof(text), "[native frames missing: %s]", why);
+	f->symbol = strset_add(&s->strings, text);
+	return f->symbol ? 0 : -ENOMEM;
+}
+
+static int append_java(struct symbols *s, const struct raw_frame *raw, struct frames *out)
+{
+	const struct frame unknown = {.type = FRAME_JAVA, .symbol = "[Java frame]"};
+	size_t n = out->n, kept;
+	struct frame *f;
+
+	if (!s->java) {
+		f = VEC_ADD(out);
+		if (f)
+			*f = unknown;
+		return f ? 0 : -ENOMEM;
+	}
+	if (java_symbols_add(s->java, raw, out))
+		return -ENOMEM;
+	for (kept = n; n < out->n; n++)
+		if (s->hidden || !out->v[n].hidden)
+			out->v[kept++] = out->v[n];
+	out->n = kept;
+	return 0;
+}
+
+static enum frame_kind kind_of(const struct raw_frame *raw)
+{
+	return raw->a >> RAW_KIND_SHIFT;
+}
+
+static bool is_java(const struct raw_frame *raw)
+{
+	return kind_of(raw) == RAW_INTERPRETED || kind_of(raw) == RAW_COMPILED ||
+	       kind_of(raw) == RAW_DEOPTIMIZED;
+}
+
+/* Ends that say something of the last frame's frame pointer, if it has one. */
+static bool is_end_of_chain(u32 end)
+{
+	return end == END_NO_FP || end == END_UNREAD || end == END_NOT_CODE || end == END_NO_TABLE;
+}
+
+/*
+ * A native frame. *next: the frame to go on with, which is not the next one when that was found by a frame
+ * pointer which c does not keep: then all of that chain is cut. *cut: why, or NULL.
+ */
+static int append_native(struct symbols *s, const struct stack *st, uint32_t i, struct frames *out,
+			 uint32_t *next, const char **cut)
+{
+	uint64_t pc = st->frame[i].a & RAW_ADDR_MASK;
+	uint64_t exact = st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
+	size_t n = out->n;
+	const struct cached *c;
+	bool by_fp; /* what follows was found, or not found, by the frame pointer */
+	int rc = lookup(s, pc + exact, &c);
+
+	*next = i + 1;
+	*cut = NULL;
+	if (!rc)
+		rc = append(s, c, pc + exact, out);
+	for (; exact && n < out->n; n++)
+		out->v[n].offset--;
+	by_fp = *next < st->n ? kind_of(&st->frame[*next]) == RAW_NATIVE_FP
+			      : kind_of(&st->frame[i]) == RAW_NATIVE_FP && is_end_of_chain(st->end);
+	if (rc || !by_fp || (c && c->link == LINK_PROVEN))
+		return rc;
+	*cut = link_reason(s, c);
+	while (*next < st->n && !is_java(&st->frame[*next]))
+		++*next;
+	return *cut ? 0 : -ENOMEM;
+}
+
 int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated)
 {
-	uint32_t n = st->n < JT_MAX_FRAMES ? st->n : JT_MAX_FRAMES;
+	uint32_t n = st->n < JT_MAX_FRAMES ? st->n : JT_MAX_FRAMES, next;
 	enum stack_end end = st->end < NR_ENDS ? st->end : END_NONE;
+	const char *cut;
+	int rc = 0;
 
 	out->n = 0;
 	*truncated = NULL;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct cached *c;
-		int rc = lookup(s, st->pc[i], &c);
+	for (uint32_t i = 0; !rc && i < n; i = next) {
+		const struct raw_frame *raw = &st->frame[i];
 
-		if (!rc)
-			rc = append(s, c, st->pc[i], out);
-		if (rc)
-			return rc;
-		/* What the walker met behind the last frame it met by this frame's link. */
-		if ((!c || c->link != LINK_PROVEN) && (i + 1 < n || (end != END_DEPTH && end != END_NONE))) {
-			*truncated = link_reason(s, c);
-			return *truncated ? 0 : -ENOMEM;
+		next = i + 1;
+		cut = NULL;
+		if (is_java(raw))
+			rc = append_java(s, raw, out);
+		else if (kind_of(raw) == RAW_GAP)
+			rc = append_gap(s, end_reasons[(raw->a & RAW_ADDR_MASK) % NR_ENDS] ?: "?", out);
+		else
+			rc = append_native(s, st, i, out, &next, &cut);
+		if (!rc && cut && next < n) {
+			rc = append_gap(s, cut, out);
+		} else if (!rc && cut) {
+			*truncated = cut;
+			return 0;
 		}
 	}
-	*truncated = end_reasons[end];
-	return 0;
+	if (!rc)
+		*truncated = end_reasons[end];
+	return rc;
 }

@@ -12,10 +12,13 @@
 #include "util.h"
 
 struct symbols; /* one per target */
+struct java_symbols;
 
 /* id is copied. 0 or -ENOMEM. */
 int symbols_new(const struct proc_id *id, struct symbols **out);
 void symbols_free(struct symbols *s);
+/* Who names Java frames; NULL: nobody yet. It must live as long as s. hidden: also those Java hides. */
+void symbols_set_java(struct symbols *s, struct java_symbols *java, bool hidden);
 /*
  * Take in new mappings (libraries loaded or unloaded since); cheap when they are the same. What was read of
  * a module is kept when it is gone, and is not taken for another file that got its inode. An address

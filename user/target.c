@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hotspot_walk.h"
+
 /* A process younger than this may still be on its way to exec java, or to load the VM. */
 #define YOUNG_S 3.0
 /* A VM that is older and whose tables make no sense is not starting any more. */
@@ -48,9 +50,10 @@ void target_free(struct target *t)
 	sites_free(&t->sites);
 	ref_classes_free(&t->classes);
 	oop_reader_free(t->oops);
-	hotspot_close(t->vm);
 	elf_close(t->elf);
 	symbols_free(t->symbols);
+	java_symbols_free(t->java);
+	hotspot_close(t->vm);
 	aggregate_free(t->aggregate);
 	free(t->report.sites.v);
 	free(t->library_path);
@@ -174,6 +177,7 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	char what[64];
 	int rc;
 
+	t->verbose = o->verbose;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	rc = read_process(t, what, err);
 	if (rc)
@@ -208,6 +212,32 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	return 0;
 }
 
+/* Get Java frames walked and named, when the VM is known and far enough; else stacks have native frames only.
+ */
+static void start_java(struct target *t, struct tracer *tracer, const char *path)
+{
+	struct java_config config;
+	struct code_frees frees;
+	struct error why = {0};
+	int rc;
+
+	if (!t->vm || t->java || t->java_refused)
+		return;
+	rc = hotspot_walk(t->vm, &config, &why);
+	rc = rc ?: java_symbols_new(t->vm, &t->java, &why);
+	if (!rc) {
+		hotspot_code_frees(t->vm, &frees);
+		for (size_t i = 0; i < frees.n; i++)
+			if (!elf_vaddr_to_offset(t->elf, frees.vaddr[i], &frees.vaddr[i]))
+				frees.n = 0;
+		symbols_set_java(t->symbols, t->java, false);
+		rc = tracer_set_java(tracer, t->slot, t->id.pid, path, &config, frees.vaddr, frees.n);
+	}
+	t->java_refused = rc && rc != -EAGAIN;
+	if (t->java_refused && t->verbose)
+		warn("PID %d: %s", t->id.pid, why.why[0] ? why.why : strerror(-rc));
+}
+
 int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 {
 	char path[PATH_MAX], what[64];
@@ -224,6 +254,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	if (slot < 0)
 		return slot;
 	t->slot = slot;
+	start_java(t, tracer, path);
 	rc = tracer_set_code(tracer, slot, &t->maps);
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
 }
@@ -268,6 +299,7 @@ void target_stop(struct target *t, struct tracer *tracer, const char *reason)
 static void refresh_maps(struct target *t, struct tracer *tracer)
 {
 	struct proc_maps maps = {0};
+	char path[PATH_MAX];
 
 	if (!proc_id_alive(&t->id) || proc_maps_read(t->id.pid, &maps) || !maps.n)
 		return;
@@ -279,6 +311,10 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 	t->maps = maps;
 	tracer_set_code(tracer, t->slot, &t->maps);
 	symbols_refresh(t->symbols, &t->maps);
+	if (t->java)
+		java_symbols_refresh(t->java);
+	else if (!proc_mapping_path(t->id.pid, &t->library, path, sizeof(path)))
+		start_java(t, tracer, path);
 }
 
 /* What the outstanding references point to; NULL: not looked at, or not known. */
@@ -296,6 +332,15 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 			return NULL;
 	}
 	return ref_classes_read(t->oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
+}
+
+int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err)
+{
+	int rc;
+
+	refresh_maps(t, tracer);
+	rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
 int target_report(struct target *t, struct tracer *tracer, const struct snapshot *snapshot,
@@ -334,6 +379,8 @@ int target_report(struct target *t, struct tracer *tracer, const struct snapshot
 	rc = aggregate_update(t->aggregate, &in, r);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
+	if (t->java)
+		r->drops[DROP_JAVA_UNNAMED] += java_symbols_unnamed(t->java);
 	r->end_reason = in.final ? t->end_reason : NULL;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->probe_cost_ns_per_event = r->target_cpu_pct = r->self_cpu_pct = -1;

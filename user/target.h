@@ -9,6 +9,7 @@
 #include "aggregate.h"
 #include "elf.h"
 #include "hotspot.h"
+#include "java_symbols.h"
 #include "opts.h"
 #include "proc.h"
 #include "report.h"
@@ -42,6 +43,9 @@ struct target {
 
 	int slot; /* of the tracer; -1: not attached */
 	struct symbols *symbols;
+	struct java_symbols *java; /* NULL: not yet, or never */
+	bool java_refused;         /* its Java frames cannot be walked */
+	bool verbose;
 	struct aggregate *aggregate;
 	struct report report;
 	int64_t at_attach[NR_FAMILIES];  /* the VM's own counts when the gate was opened; -1: unknown */
@@ -65,6 +69,8 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err);
 int target_start(struct target *t, struct tracer *tracer, struct error *err);
 /* Stop counting; the probes are the caller's to remove. reason: a literal for the last report. */
 void target_stop(struct target *t, struct tracer *tracer, const char *reason);
+/* Name the call sites that are new in the snapshot, while what their stacks mean is still there. */
+int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err);
 /* Make t->report from a snapshot. */
 int target_report(struct target *t, struct tracer *tracer, const struct snapshot *snapshot,
 		  const struct options *o, struct error *err);

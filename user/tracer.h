@@ -47,6 +47,17 @@ bool tracer_execed(struct tracer *t, int slot);
 size_t tracer_probes(const struct tracer *t, int slot);
 /* Tell the walker where the target's file-backed code is. Call again when libraries were loaded. */
 int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps);
+/* What the native unwind tables of all targets take. */
+struct unwind_stats;
+void tracer_unwind_stats(const struct tracer *t, struct unwind_stats *out);
+
+/*
+ * Have Java frames walked as c says (its generation and cache are filled in). frees: offsets in the file at
+ * path of instructions that are passed before code is freed, or none. Call it while the gate is closed, or
+ * once later.
+ */
+int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, const struct java_config *c,
+		    const uint64_t *frees, size_t nr_frees);
 
 /* One site as counted, summed over CPUs. */
 struct snapshot_site {
@@ -84,6 +95,10 @@ struct snapshot {
 	} refs;               /* every refs_stride-th of them, at most SNAPSHOT_MAX_REFS */
 	uint64_t refs_stride; /* 1: all */
 };
+/* A number that changes when there are sites that no snapshot had yet. */
+uint64_t tracer_sites_made(const struct tracer *t);
+/* Only the sites and their counts, for their stacks to be named soon: `live` and the clocks are not set. */
+int tracer_sites(struct tracer *t, struct snapshot *s, struct error *err);
 /* Read sites and references of all targets. s is reused from call to call; start with zeros. */
 int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err);
 void snapshot_free(struct snapshot *s);

@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 
 #include "tracer.h"
+#include "unwind_maps.h"
 
 /* Generated; uses the types of shared.h. */
 #include "jnitrace.skel.h"
@@ -14,6 +15,8 @@ struct slot {
 	bool used, attached;
 	struct bpf_link **links;
 	size_t nr_links;
+	struct bpf_link *free_links[4]; /* where code is freed */
+	size_t nr_free_links;
 	uint32_t *rules; /* rule numbers of this target, one for each of its sites */
 	size_t nr_sites;
 	bool probed[NR_FUNCS];
@@ -24,12 +27,14 @@ struct slot {
 struct tracer {
 	struct jnitrace_bpf *skel;
 	struct features features;
+	struct unwinder *unwinder; /* native unwind tables */
 	bool use_multi;
 	uint32_t nr_buckets, max_sites;
 	struct bucket *buckets; /* the pairing store, mapped */
 	size_t buckets_bytes;
 	struct slot slots[JT_MAX_TARGETS];
 	bool rule_used[JT_MAX_RULES];
+	uint64_t java_epochs; /* Java configurations made: no two targets share a generation */
 
 	struct stack **stacks; /* by site number; read once */
 	struct hello started;

@@ -90,11 +90,29 @@ def test_target_ends_before_the_first_report(kind):
         with Tracer(pids=[oracle.pid], interval="60") as tracer:
             tracer.wait_tracing()
             after = oracle.do("run 2 1009 7 503 5")
+            time.sleep(1)  # new stacks are named at once, not at the next report
             oracle.kill()
             oracle.proc.wait()
             final = tracer.end()[oracle.pid]
     want = Expected(before, after).sites
     assert by_caller(final, of=want) == want
+    assert any(f["type"] == "java" and f["symbol"] for site in final["sites"] for f in site["stack"])
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_target_ends_before_anything_was_named(kind):
+    """What is in files is named all the same; the names of Java went with the process, and that is counted."""
+    with Oracle(jdk(kind)) as oracle:
+        before = oracle.do(*WARM_UP)
+        with Tracer("--allow-loss", pids=[oracle.pid], interval="60") as tracer:
+            tracer.wait_tracing()
+            after = oracle.do("run 2 1009 7 503 5")
+            oracle.kill()
+            oracle.proc.wait()
+            final = tracer.end()[oracle.pid]
+    want = Expected(before, after).sites
+    assert by_caller(final, of=want) == want
+    assert not [name for name, n in final["drops"].items() if n and name != "java_unnamed"]
 
 
 def test_target_killed_at_full_speed(oracle):
@@ -117,6 +135,7 @@ def test_same_pid_is_not_the_same_process():
         with Tracer(pids=[stays.pid, goes.pid]) as tracer:
             tracer.wait_tracing()
             after = goes.do("run 1 0 7 0 5")
+            time.sleep(1)
             goes.kill()
             goes.proc.wait()
             for _ in range(50):

@@ -104,11 +104,24 @@ static inline void resolve(struct session *t, const struct stack *st)
 	assert_int_equal(symbols_stack(t->s, st, &t->frames, &t->truncated), 0);
 }
 
+/* Frame i of a chain of frame pointers, whose links have to be proven. */
+static inline void set_pc(struct stack *st, uint32_t i, uint64_t pc)
+{
+	st->frame[i].a = (uint64_t)RAW_NATIVE_FP << RAW_KIND_SHIFT | pc;
+	st->frame[i].b = 0;
+}
+
+static inline uint64_t pc_of(const struct stack *st, uint32_t i)
+{
+	return st->frame[i].a & RAW_ADDR_MASK;
+}
+
 /* Frames of one return address. */
 static inline void resolve_pc(struct session *t, uint64_t pc)
 {
-	struct stack st = {.n = 1, .end = END_DEPTH, .pc = {pc}};
+	struct stack st = {.n = 1, .end = END_DEPTH};
 
+	set_pc(&st, 0, pc);
 	resolve(t, &st);
 	assert_true(t->frames.n >= 1);
 }
@@ -158,7 +171,7 @@ static inline void walk(struct stack *st, uint64_t *record)
 	assert_int_equal(proc_maps_read(getpid(), &maps), 0);
 	fp = record[0];
 	sp = (uint64_t)(record + 2);
-	st->pc[0] = record[1];
+	set_pc(st, 0, record[1]);
 	for (st->n = 1; st->n < JT_MAX_FRAMES; st->n++) {
 		st->end = fp < sp || (fp & 7) || fp - sp > (64U << 20)  ? END_NO_FP
 			  : proc_read(getpid(), fp, next, sizeof(next)) ? END_UNREAD
@@ -166,7 +179,7 @@ static inline void walk(struct stack *st, uint64_t *record)
 									: END_NONE;
 		if (st->end != END_NONE)
 			break;
-		st->pc[st->n] = next[1];
+		set_pc(st, st->n, next[1]);
 		sp = fp + 16;
 		fp = next[0];
 	}

@@ -235,8 +235,8 @@ static void test_numbers(void **state)
 	expect_error("-p 1 -n 1.5", "--count: bad number");
 	expect_error("-p 1 -n 4294967297", "--count: bad number");
 	expect_error("-p 1 -r -1", "--rows: bad number");
-	expect_error("-p 1 --depth 0", "from 1 to 64");
-	expect_error("-p 1 --depth 65", "from 1 to 64");
+	expect_error("-p 1 --depth 0", "from 1 to 128");
+	expect_error("-p 1 --depth 129", "from 1 to 128");
 	expect_error("-p 1 --max-refs 0", "--max-refs: bad number");
 	expect_error("-p 1 --max-refs 1M", "--max-refs: bad number");
 	expect_ok("-p 1 --max-refs 268435456 --max-stacks 16777216", &o);

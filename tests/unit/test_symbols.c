@@ -28,12 +28,12 @@ static void test_inlined_lines(void **state)
 		struct stack st = {0};
 
 		take_stack(lib, &st);
-		resolve_pc(&t, st.pc[0]);
+		resolve_pc(&t, pc_of(&st, 0));
 		check_inlined(fx, &t);
 		for (size_t k = 0; k < t.frames.n; k++) {
 			assert_string_equal(t.frames.v[k].module, libs[i]);
 			assert_int_equal(t.frames.v[k].type, FRAME_NATIVE);
-			assert_int_equal(t.frames.v[k].offset, st.pc[0] - load_base(lib));
+			assert_int_equal(t.frames.v[k].offset, pc_of(&st, 0) - load_base(lib));
 			assert_int_equal(strlen(t.frames.v[k].build_id), 40);
 		}
 		session_end(&t);
@@ -49,10 +49,10 @@ static void test_same_answer_twice(void **state)
 	struct stack st = {0};
 
 	take_stack(lib, &st);
-	resolve_pc(&t, st.pc[0]);
+	resolve_pc(&t, pc_of(&st, 0));
 	first = t.frames;
 	t.frames = (struct frames){0};
-	resolve_pc(&t, st.pc[0]);
+	resolve_pc(&t, pc_of(&st, 0));
 	assert_int_equal(t.frames.n, first.n);
 	for (size_t i = 0; i < first.n; i++) {
 		assert_ptr_equal(t.frames.v[i].symbol, first.v[i].symbol);
@@ -80,11 +80,11 @@ static void test_names_without_lines(void **state)
 		struct stack st = {0};
 
 		take_stack(lib, &st);
-		resolve_pc(&t, st.pc[0]);
+		resolve_pc(&t, pc_of(&st, 0));
 		assert_int_equal(t.frames.n, 1);
 		check_frame(&t.frames.v[0], rows[i].name, NULL, 0, false);
 		assert_string_equal(t.frames.v[0].module, rows[i].lib);
-		assert_int_equal(t.frames.v[0].offset, st.pc[0] - load_base(lib));
+		assert_int_equal(t.frames.v[0].offset, pc_of(&st, 0) - load_base(lib));
 		assert_int_equal(strlen(t.frames.v[0].build_id), 40);
 		/* what is exported has a name in every file */
 		resolve_pc(&t, (uint64_t)symbol(lib, "call_out") + 1);
@@ -128,7 +128,7 @@ static void check_cxx(const struct fixture *fx, const char *lib_name, const stru
 	const struct frame *last;
 
 	((call_out_fn)symbol(lib, row->call))(jni_function, &st);
-	resolve_pc(&t, st.pc[0]);
+	resolve_pc(&t, pc_of(&st, 0));
 	last = &t.frames.v[t.frames.n - 1];
 	assert_int_equal(t.frames.v[0].line, line_of(fx, "names.cpp", row->mark));
 	check_frame(last, row->name, "names.cpp", last->line, false);
@@ -410,9 +410,11 @@ static void test_lines_of_assembler(void **state)
 static void test_outside_of_files(void **state)
 {
 	struct session t = session_of(getpid());
-	struct stack st = {.n = 2, .end = END_NOT_CODE, .pc = {(uint64_t)&t, 0}};
+	struct stack st = {.n = 2, .end = END_NOT_CODE};
 
 	(void)state;
+	set_pc(&st, 0, (uint64_t)&t);
+	set_pc(&st, 1, 0);
 	resolve(&t, &st);
 	assert_int_equal(t.frames.n, 1);
 	check_frame(&t.frames.v[0], NULL, NULL, 0, false);
@@ -503,7 +505,7 @@ static void test_chain_alone_would_lie(void **state)
 
 	take_chain(libs, (const char *const[]){"a", "nofp", "b"}, 3, &st);
 	assert_true(st.n >= 3);
-	resolve_pc(&t, st.pc[2]);
+	resolve_pc(&t, pc_of(&st, 2));
 	assert_true(!t.frames.v[0].symbol || strcmp(t.frames.v[0].symbol, "chain_a"));
 	session_end(&t);
 	for (size_t i = 0; i < 3; i++)
@@ -527,7 +529,7 @@ static void check_proofs(const struct fixture *fx, const char *lib, const struct
 	for (size_t i = 0; i < n; i++) {
 		struct stack st = {.n = 1, .end = END_NOT_CODE};
 
-		st.pc[0] = (uint64_t)p.at + address_of(path, rows[i].name) + 16;
+		set_pc(&st, 0, (uint64_t)p.at + address_of(path, rows[i].name) + 16);
 		resolve(&t, &st);
 		check_frame(&t.frames.v[0], rows[i].name, NULL, 0, false);
 		assert_string_equal(t.truncated, rows[i].why);
@@ -595,7 +597,7 @@ static void test_ends(void **state)
 	assert_string_equal(t.truncated, "the stack was not walked");
 	with.n = UINT32_MAX; /* more than there is room for */
 	for (size_t i = 1; i < JT_MAX_FRAMES; i++)
-		with.pc[i] = with.pc[0];
+		set_pc(&with, i, pc_of(&with, 0));
 	resolve(&t, &with);
 	assert_int_equal(t.frames.n, JT_MAX_FRAMES);
 	session_end(&t);

@@ -205,7 +205,7 @@ static void test_exited_and_deleted(void **state)
 	run("cp %s/libnog.so %s", fx->dir, path);
 	t = session_of(c.pid);
 	stop_child(&c);
-	st.pc[0] = c.told->pc;
+	set_pc(&st, 0, c.told->pc);
 	resolve(&t, &st);
 	assert_int_equal(t.frames.n, 1);
 	check_frame(&t.frames.v[0], NULL, NULL, 0, false);
@@ -259,7 +259,7 @@ static void test_debug_files_not_of_root(void **state)
 	struct stack st = {0};
 
 	take_stack(lib, &st);
-	resolve_pc(&t, st.pc[0]);
+	resolve_pc(&t, pc_of(&st, 0));
 	assert_int_equal(t.frames.n, 1);
 	check_frame(&t.frames.v[0], NULL, NULL, 0, false);
 	session_end(&t);
@@ -317,7 +317,7 @@ static void test_idle_lines(void **state)
 	struct stack st = {0};
 
 	take_stack(lib, &st);
-	resolve_pc(&t, st.pc[0]);
+	resolve_pc(&t, pc_of(&st, 0));
 	for (int i = 0; i < 100; i++)
 		refresh(&t, getpid());
 	resolve_pc(&t, (uint64_t)symbol(lib, "call_out") + 1);

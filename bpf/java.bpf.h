@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Java frames of HotSpot, from the thread's frame anchor upwards (JDK: runtime/frame_x86.cpp, frame::sender).
+ * Every address is checked to lie in the thread's own stack, above the one before, so the walk ends and
+ * what is no frame ends it with a reason. What the VM's layout is: struct java_config, by the loader.
+ */
+#ifndef JNITRACE_JAVA_BPF_H
+#define JNITRACE_JAVA_BPF_H
+
+#define JAVA_CODES              (1 << 14)
+#define MAX_FRAME_WORDS         (1 << 16)
+#define MAX_SEGMENT_HOPS        48 /* a step back in the segment map is at most 254 segments of 128 bytes */
+#define MAX_SEARCHES            16 /* for the register that holds the JNIEnv, at one site, in vain */
+#define INTERPRETER_WORDS_BELOW 8  /* of fp, that are read */
+#define MAX_EMPTY_CHUNKS        4
+
+MAP_ARRAY(java_configs, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct java_config);
+MAP_ARRAY(java_codes, BPF_MAP_TYPE_ARRAY, JAVA_CODES, struct java_code);
+
+/* Where no register tells a return probe its JNIEnv: what the entry was given. By thread; it never changes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 14);
+	__type(key, u64);
+	__type(value, u64);
+} thread_envs SEC(".maps");
+
+#define READ_USER(dst, addr) bpf_probe_read_user(&(dst), sizeof(dst), (void *)(addr))
+
+static __always_inline int java_end(struct scratch *sc, enum stack_end end)
+{
+	sc->end = end;
+	return 1;
+}
+
+/* --- the thread --------------------------------------------------------------------------------- */
+
+/*
+ * Is env the JNIEnv* of the running thread? It names a JNI function table of this VM, and the thread around
+ * it has the stack we are on. If so take over its anchor.
+ */
+static __always_inline bool java_thread(struct scratch *sc, const struct java_config *j, u64 env)
+{
+	u64 *word = sc->w.win.word, base, size, table;
+	u32 bytes = j->thread_bytes;
+
+	sc->w.win.bytes = 0;
+	if (env & 7 || !env || bytes > JAVA_THREAD_WORDS * 8 ||
+	    bpf_probe_read_user(word, bytes, (void *)(env + j->thread_from)))
+		return false;
+	table = word[j->env_word & (JAVA_THREAD_WORDS - 1)];
+	if (!table || (table != j->env_table[0] && table != j->env_table[1]))
+		return false;
+	base = word[j->stack_base_word & (JAVA_THREAD_WORDS - 1)];
+	size = word[j->stack_size_word & (JAVA_THREAD_WORDS - 1)];
+	if (base - sc->w.sp > size || base & 7)
+		return false;
+	sc->env = env;
+	sc->top = base;
+	sc->java.sp = word[j->anchor_word & (JAVA_THREAD_WORDS - 1)];
+	sc->java.pc = word[(j->anchor_word + 1) & (JAVA_THREAD_WORDS - 1)];
+	sc->java.fp = word[(j->anchor_word + 2) & (JAVA_THREAD_WORDS - 1)];
+	return true;
+}
+
+/* Which register holds the JNIEnv or the JavaThread is the compiler's choice: try, and keep what is proven.
+ */
+static __noinline bool java_thread_search(const struct pt_regs *ctx, struct rule *r, struct scratch *sc,
+					  const struct java_config *j)
+{
+	for (u32 reg = FIRST_SAVED_REG; reg <= LAST_SAVED_REG; reg++) {
+		u64 v = IS_SAVED_REG(reg) ? reg_read(ctx, reg) : 0;
+		struct loc found = {.kind = LOC_REG, .reg = reg};
+
+		if (v < 4096 || v & 7)
+			continue;
+		if (!java_thread(sc, j, v)) {
+			found.offset_bytes = j->env_in_thread;
+			if (!java_thread(sc, j, v + (s64)j->env_in_thread))
+				continue;
+		}
+		r->env = found;
+		return true;
+	}
+	/* races with itself: some searches more */
+	if (r->env.kind == LOC_SEARCH && ++r->env.pad >= MAX_SEARCHES)
+		r->env.kind = LOC_NONE;
+	return false;
+}
+
+/*
+ * Make n bytes at addr readable from the window. Past the end of the stack a read costs a refused page fault
+ * (500 ns), so it ends there.
+ */
+static __always_inline void window_cover(struct scratch *sc, u64 addr, u32 n)
+{
+	struct window *win = &sc->w.win;
+	u64 at = addr - win->base, bytes = sc->top - addr;
+
+	if (at < win->bytes && at + n <= win->bytes)
+		return;
+	if (bytes > sizeof(win->word))
+		bytes = sizeof(win->word);
+	win->base = addr;
+	win->bytes = bytes;
+	if (bpf_probe_read_user(win->word, bytes, (void *)addr))
+		win->bytes = 0;
+}
+
+/* Find the running thread's anchor. END_NONE: sc->java is it (sp 0: no Java frames), else why not. */
+static __always_inline enum stack_end java_start(const struct pt_regs *ctx, struct rule *r,
+						 struct scratch *sc, const struct java_config *j)
+{
+	u8 kind = r->env.kind;
+	u64 thread = bpf_get_current_pid_tgid(), *env;
+
+	if (!j->on)
+		return END_NOT_CODE;
+	if (kind == LOC_NONE) {
+		env = bpf_map_lookup_elem(&thread_envs, &thread);
+		return env && java_thread(sc, j, *env) ? END_NONE : END_NO_ENV;
+	}
+	if (kind == LOC_REG && java_thread(sc, j, reg_read(ctx, r->env.reg) + (s64)r->env.offset_bytes))
+		return END_NONE;
+	if (!java_thread_search(ctx, r, sc, j))
+		return END_NO_ENV;
+	return END_NONE;
+}
+
+/* Does the anchor name a frame above sp, on the thread's stack? */
+static __always_inline bool anchor_ok(const struct scratch *sc, u64 sp)
+{
+	return !sc->java.sp || (!(sc->java.sp & 7) && sc->java.sp >= sp && sc->java.sp < sc->top);
+}
+
+/* Go on with the Java frames the anchor names. */
+static __always_inline int java_enter(struct scratch *sc)
+{
+	struct walk *w = &sc->w;
+
+	w->sp = sc->unextended_sp = sc->java.sp;
+	w->fp = sc->java.fp;
+	w->pc = sc->java.pc;
+	sc->in_java = 1;
+	if (!w->pc && window_word(&w->win, w->sp - 8, &w->pc))
+		return java_end(sc, END_UNREAD);
+	return 0;
+}
+
+/* --- code --------------------------------------------------------------------------------------- */
+
+static __always_inline u64 code_check(const struct java_code *c)
+{
+	return mix(
+	    mix(c->pc ^ mix(c->blob + c->generation)) ^
+	    mix(((u64)c->frame_words << 32 | c->compile_id) + mix((u64)c->slot << 32 | (u32)c->orig_pc)));
+}
+
+/* The CodeBlob that pc lies in, by the code heap's map of segments: each tag is a distance back, 0 the start.
+ */
+static __always_inline u64 blob_of(const struct java_config *j, u64 pc)
+{
+	u64 start = 0, map = 0, segment;
+	u8 tag = 1;
+
+	for (u32 i = 0; i < JAVA_MAX_HEAPS; i++)
+		if (i < j->nr_heaps && pc >= j->heap[i].start && pc < j->heap[i].end) {
+			start = j->heap[i].start;
+			map = j->heap[i].segmap;
+		}
+	if (!start)
+		return 0;
+	segment = (pc - start) >> (j->segment_shift & 31);
+	for (int i = 0; i < MAX_SEGMENT_HOPS && tag; i++) {
+		if (READ_USER(tag, map + segment) || tag == 0xff || tag > segment)
+			return 0;
+		segment -= tag;
+	}
+	return tag ? 0 : start + (segment << (j->segment_shift & 31)) + j->heap_block_bytes;
+}
+
+static __always_inline bool is_deopt_handler(const struct java_config *j, u64 blob, u64 pc)
+{
+	u64 at = 0, at_mh = 0;
+
+	if (j->deopt_is_offset) {
+		u32 offset = 0;
+
+		if (!READ_USER(offset, blob + j->deopt))
+			at = blob + offset;
+		if (j->deopt_mh && !READ_USER(offset, blob + j->deopt_mh))
+			at_mh = blob + offset;
+	} else {
+		READ_USER(at, blob + j->deopt);
+		if (j->deopt_mh)
+			READ_USER(at_mh, blob + j->deopt_mh);
+	}
+	return pc == at || pc == at_mh;
+}
+
+/* The VM makes enterSpecial's code when the first virtual thread starts. */
+static __always_inline bool is_enter_special(const struct java_config *j, u64 blob)
+{
+	u64 pc = 0;
+	u32 bytes = 0;
+
+	return j->enter_special_pc_at && !READ_USER(pc, j->enter_special_pc_at) && pc > blob &&
+	       !READ_USER(bytes, blob + j->blob_size) && pc - blob < bytes;
+}
+
+/* 0, or -1: pc is in no code that could have a frame. */
+static __always_inline int code_read(const struct java_config *j, struct java_code *c)
+{
+	u32 words = 0, id = 0, orig = 0;
+
+	c->blob = blob_of(j, c->pc);
+	if (!c->blob || READ_USER(words, c->blob + j->frame_size) || READ_USER(id, c->blob + j->compile_id))
+		return -1;
+	if (words < 2 || words > MAX_FRAME_WORDS)
+		return -1;
+	c->frame_words = words;
+	c->compile_id = id;
+	c->orig_pc = -1;
+	if (is_enter_special(j, c->blob)) {
+		c->frame_words = 0;
+		return 0;
+	}
+	if (is_deopt_handler(j, c->blob, c->pc)) {
+		if (READ_USER(orig, c->blob + j->orig_pc) || orig >= words * 8)
+			return -1;
+		c->orig_pc = orig;
+	}
+	return 0;
+}
+
+static __always_inline int code_of(struct scratch *sc, const struct java_config *j, u64 pc,
+				   struct java_code *c)
+{
+	u64 generation = *(volatile u64 *)&j->generation;
+	u32 at = mix(pc + sc->slot) & (JAVA_CODES - 1);
+	struct java_code *kept = bpf_map_lookup_elem(&java_codes, &at);
+
+	if (kept && j->cache) {
+		*c = *kept;
+		if (c->pc == pc && c->slot == sc->slot && c->generation == generation &&
+		    c->check == code_check(c))
+			return 0;
+	}
+	c->pc = pc;
+	c->slot = sc->slot;
+	c->generation = generation;
+	if (code_read(j, c))
+		return -1;
+	c->check = code_check(c);
+	if (kept && j->cache)
+		*kept = *c;
+	return 0;
+}
+
+/* --- frames of virtual threads, in the heap ------------------------------------------------------- */
+
+static __always_inline u64 oop_at(const struct java_config *j, u64 addr)
+{
+	u64 oop = 0;
+	u32 narrow = 0, color;
+
+	if (j->oops == OOPS_NARROW) {
+		if (READ_USER(narrow, addr) || !narrow)
+			return 0;
+		return j->oop_base + ((u64)narrow << (j->oop_shift & 31));
+	}
+	if (READ_USER(oop, addr))
+		return 0;
+	if (j->oops ==
+	    OOPS_ZGC) { /* JDK: gc/z/zAddress.hpp, one bit of four tells how far the address is shifted */
+		color = oop >> 12 & 15;
+		oop >>= color == 1 ? 13 : color == 2 ? 14 : color == 4 ? 15 : 16;
+	}
+	return oop;
+}
+
+/* Go on in the next StackChunk that has frames. */
+static __always_inline int chunk_enter(struct scratch *sc, const struct java_config *j)
+{
+	struct walk *w = &sc->w;
+	u32 sp = 0, bottom = 0;
+	u64 stack, pc;
+
+	for (int i = 0; i < MAX_EMPTY_CHUNKS && sp >= bottom; i++) {
+		if (!sc->chunk)
+			return java_end(sc, END_VIRTUAL);
+		if (i)
+			sc->chunk = oop_at(j, sc->chunk + j->chunk_parent);
+		if (!sc->chunk)
+			return java_end(sc, END_VIRTUAL);
+		if (READ_USER(sp, sc->chunk + j->chunk_sp) ||
+		    READ_USER(bottom, sc->chunk + j->chunk_bottom) || READ_USER(pc, sc->chunk + j->chunk_pc))
+			return java_end(sc, END_CHUNK);
+	}
+	stack = sc->chunk + j->chunk_stack;
+	w->sp = sc->unextended_sp = stack + (u64)sp * 8;
+	sc->in_chunk = 1;
+	sc->top = stack + (u64)bottom * 8;
+	/* an object that was moved or freed meanwhile does not agree with itself */
+	if (sp >= bottom || READ_USER(w->pc, w->sp - 8) || w->pc != pc)
+		return java_end(sc, END_CHUNK);
+	return 0;
+}
+
+static __always_inline int chunk_next(struct scratch *sc, const struct java_config *j)
+{
+	sc->chunk = oop_at(j, sc->chunk + j->chunk_parent);
+	return chunk_enter(sc, j);
+}
+
+/* The frames below a return barrier are in the chunks of the continuation that is mounted. */
+static __always_inline int chunks_start(struct scratch *sc, const struct java_config *j)
+{
+	u64 entry = 0, cont = 0;
+
+	/* the ContinuationEntry is in enterSpecial's frame, which follows on the stack, after arguments if
+	 * there are any */
+	entry = sc->unextended_sp;
+	if (j->cont_entry_from_env && READ_USER(entry, sc->env + (s64)j->cont_entry_from_env))
+		return java_end(sc, END_CHUNK);
+	if (!j->chunk_stack || !entry || READ_USER(cont, entry + j->entry_cont) || !cont)
+		return java_end(sc, END_CHUNK);
+	sc->chunk = oop_at(j, cont + j->cont_tail);
+	return chunk_enter(sc, j);
+}
+
+/* --- one frame ---------------------------------------------------------------------------------- */
+
+/* The words of an interpreter frame that tell the method and the caller (JDK: frame_x86.hpp,
+ * frame_aarch64.hpp). */
+struct interpreter_frame {
+	u64 method, bcp, sender_sp, caller_fp, return_pc;
+};
+
+static __always_inline int interpreter_frame(struct scratch *sc, const struct java_config *j, u64 fp,
+					     struct interpreter_frame *f)
+{
+	struct window *win = &sc->w.win;
+
+	if (fp & 7 || fp < sc->w.sp || fp + 16 > sc->top)
+		return -1;
+	window_cover(sc, fp - INTERPRETER_WORDS_BELOW * 8, (INTERPRETER_WORDS_BELOW + 2) * 8);
+	if (window_word(win, fp - (u64)(j->bcp_words & 15) * 8, &f->bcp) ||
+	    window_word(win, fp - 24, &f->method) || window_word(win, fp - 8, &f->sender_sp) ||
+	    window_word(win, fp, &f->caller_fp) || window_word(win, fp + 8, &f->return_pc))
+		return -1;
+	return f->method & 7 || f->method < 4096 ? -1 : 0;
+}
+
+static __always_inline int java_interpreted(struct scratch *sc, const struct java_config *j)
+{
+	struct walk *w = &sc->w;
+	struct interpreter_frame f;
+
+	if (interpreter_frame(sc, j, w->fp, &f))
+		return java_end(sc, END_NOT_JAVA);
+	emit(sc, RAW_INTERPRETED, f.method, f.bcp);
+	/* a method handle's linker takes its last argument off: the caller's sp may be at our return address
+	 */
+	if (f.sender_sp & 7 || f.sender_sp <= w->fp || f.sender_sp > sc->top)
+		return java_end(sc, END_NOT_JAVA);
+	w->sp = sc->unextended_sp = f.sender_sp;
+	w->fp = f.caller_fp;
+	w->pc = f.return_pc;
+	return 0;
+}
+
+/* In a chunk the links are relative to fp, in words, so that the chunk may move. */
+static __always_inline int java_interpreted_in_chunk(struct scratch *sc, const struct java_config *j)
+{
+	struct walk *w = &sc->w;
+	struct interpreter_frame f;
+	u64 relative = 0, fp, locals;
+
+	if (window_word(&w->win, w->sp - 16, &relative))
+		return java_end(sc, END_UNREAD);
+	fp = w->sp - 16 + relative * 8;
+	if (interpreter_frame(sc, j, fp, &f) || window_word(&w->win, fp - 56, &locals))
+		return java_end(sc, END_NOT_JAVA);
+	emit(sc, RAW_INTERPRETED, f.method, f.bcp);
+	sc->unextended_sp = fp + f.sender_sp * 8;
+	if (fp + locals * 8 + 8 >= sc->top)
+		return chunk_next(sc, j);
+	if (sc->unextended_sp <= fp || sc->unextended_sp > sc->top)
+		return java_end(sc, END_NOT_JAVA);
+	w->sp = fp + 16;
+	w->pc = f.return_pc;
+	return 0;
+}
+
+/* Native code called Java: on with its frames, up to the Java frames that had called it. */
+static __always_inline int java_upcall(struct scratch *sc, const struct java_config *j)
+{
+	struct walk *w = &sc->w;
+	u64 fp = w->fp, wrapper, at;
+
+	if (fp & 7 || fp < w->sp || fp + 16 > sc->top ||
+	    window_word(&w->win, fp + (s64)j->wrapper_words * 8, &wrapper))
+		return java_end(sc, END_NOT_JAVA);
+	at = wrapper + j->wrapper_anchor;
+	if (at & 7 || at <= fp || at + 24 > sc->top)
+		return java_end(sc, END_NOT_JAVA);
+	if (window_word(&w->win, fp + 8, &w->pc) || window_word(&w->win, fp, &w->fp))
+		return java_end(sc, END_UNREAD);
+	window_cover(sc, at, 24);
+	if (window_word(&w->win, at, &sc->java.sp) || window_word(&w->win, at + 8, &sc->java.pc) ||
+	    window_word(&w->win, at + 16, &sc->java.fp))
+		return java_end(sc, END_UNREAD);
+	w->sp = fp + 16;
+	sc->in_java = 0;
+	sc->native_kind = RAW_NATIVE;
+	return anchor_ok(sc, w->sp) ? 0 : java_end(sc, END_ANCHOR);
+}
+
+static __always_inline int java_compiled(struct scratch *sc, const struct java_config *j)
+{
+	struct walk *w = &sc->w;
+	struct java_code c;
+	enum frame_kind kind = RAW_COMPILED;
+	u64 pc = w->pc, caller_sp;
+
+	if (code_of(sc, j, pc, &c))
+		return java_end(sc, END_NOT_JAVA);
+	if (!c.frame_words)
+		return java_end(sc, END_VIRTUAL);
+	if (c.orig_pc >= 0) {
+		if (window_word(&w->win, sc->unextended_sp + c.orig_pc, &pc))
+			return java_end(sc, END_UNREAD);
+		kind = RAW_DEOPTIMIZED;
+	}
+	emit(sc, kind, c.blob, (u64)c.compile_id << 32 | (u32)(pc - c.blob));
+	caller_sp = sc->unextended_sp + (u64)c.frame_words * 8;
+	if (sc->in_chunk && caller_sp + 16 >= sc->top)
+		return chunk_next(sc, j);
+	if (caller_sp > sc->top)
+		return java_end(sc, END_NOT_JAVA);
+	window_cover(sc, caller_sp - 16, 16);
+	if (window_word(&w->win, caller_sp - 16, &w->fp) || window_word(&w->win, caller_sp - 8, &w->pc))
+		return java_end(sc, END_UNREAD);
+	w->sp = sc->unextended_sp = caller_sp;
+	return 0;
+}
+
+/* The frame in hand, kept, and its caller. 0: go on, 1: sc->end says why not. */
+static __always_inline int java_step(struct scratch *sc, const struct java_config *j)
+{
+	u64 pc = sc->w.pc;
+
+	if (pc >= j->interpreter_start && pc < j->interpreter_end)
+		return sc->in_chunk ? java_interpreted_in_chunk(sc, j) : java_interpreted(sc, j);
+	if (pc == j->call_stub_return)
+		return java_upcall(sc, j);
+	if (pc == j->return_barrier && pc)
+		return chunks_start(sc, j);
+	return java_compiled(sc, j);
+}
+
+#endif

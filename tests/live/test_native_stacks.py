@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Native frames as walked equal what the C library's own unwinder says at the same place."""
+
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from harness import ENV, Tracer, assert_no_losses, jdk, read_line
+
+KINDS = ("chain", "alloca", "large", "realigned", "exception", "libc", "signal", "altstack", "thread", "java", "function")
+
+
+class Native:
+    """A JVM with the fixture that makes references at the end of native stacks of every kind."""
+
+    def __init__(self, on, *jvm_args):
+        fixtures = on.fixtures()
+        self.log = tempfile.TemporaryFile()
+        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), "Native", str(fixtures / "libnative.so"))
+        self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+                                     start_new_session=True)
+        self.pid = self.proc.pid
+
+    def __enter__(self):
+        assert read_line(self.proc.stdout) == "ready\n"
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.wait()
+        for stream in (self.proc.stdin, self.proc.stdout, self.log):
+            stream.close()
+
+    def run(self, kind, count):
+        """[(library, offset)], innermost first, up to Java."""
+        self.proc.stdin.write(f"{kind} {count}\n".encode())
+        said = read_line(self.proc.stdout).split()
+        assert said and said[0] in (kind, "chain"), said
+        frames = [(name, int(offset, 16)) for name, offset in (f.rsplit("+", 1) for f in said[1:])]
+        java = next((i for i, f in enumerate(frames) if f[0] == "?"), len(frames))
+        return frames[:java]
+
+
+def native_part(stack):
+    """[(library, offset)] of the frames up to Java; inlined ones are no frames."""
+    frames = []
+    for frame in stack:
+        if frame["type"] not in ("native", "vm") or not frame["module"]:
+            break
+        if not frame["inlined"]:
+            frames.append((frame["module"], int(frame["offset"], 16)))
+    return frames
+
+
+def site_of(report, count):
+    [site] = [s for s in report["sites"] if s["function"] == "NewGlobalRef" and s["acquired"] == count]
+    return site
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_stacks_of_every_kind(kind):
+    with Native(jdk(kind)) as native:
+        with Tracer(pids=[native.pid]) as tracer:
+            tracer.wait_tracing()
+            said = {101 + i: (k, native.run(k, 101 + i)) for i, k in enumerate(KINDS)}
+            final = tracer.stop()[native.pid]
+    for count, (k, want) in said.items():
+        site = site_of(final, count)
+        got = native_part(site["stack"])
+        # The first frame is the same function, at another call.
+        assert got[0][0] == want[0][0] == "libnative.so", k
+        assert got[1:] == want[1:], k
+        assert len(got) >= 6, k
+        # A handler's own stack is not the one that Java's frame anchor speaks of.
+        assert site["truncated"] is None or k == "altstack", (k, site)
+    assert_no_losses(final)
+
+
+def test_libraries_loaded_later():
+    """Their first stacks say that they are incomplete, and why; the later ones are complete."""
+    with Native(jdk("17")) as native:
+        with Tracer(pids=[native.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            native.run("bare-fp", 101)
+            time.sleep(1)
+            native.run("bare-fp", 107)
+            native.run("bare", 109)
+            final = tracer.stop()[native.pid]
+    whole = [f["symbol"] for f in site_of(final, 107)["stack"] if not f["inlined"]]
+    assert whole.count("bare_down") == 4, "frames proven by the functions' first instructions"
+    assert "Java_Native_run" in whole and "Native.main" in str(whole)
+    for count in (101, 109):
+        stack = site_of(final, count)["stack"]
+        assert [f["symbol"] for f in stack].count("bare_down") == 1, "nobody can know the caller"
+        assert "Java_Native_run" not in str(stack)
+        assert "missing" in str(stack) or site_of(final, count)["truncated"]

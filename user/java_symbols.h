@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Java frames by name: package.Class.method, source file and line, inlined methods, read from the VM's own
+ * memory (Method, ConstMethod, nmethod with its PcDescs and scopes). Nothing is believed that does not fit
+ * together: what cannot be named says so, and is never named wrongly.
+ */
+#ifndef JNITRACE_JAVA_SYMBOLS_H
+#define JNITRACE_JAVA_SYMBOLS_H
+
+#include "../bpf/shared.h"
+#include "hotspot.h"
+#include "report.h"
+
+struct java_symbols; /* one per target */
+
+/* h must live as long as the result. -ENOENT with the reason when the VM's tables lack what is needed;
+ * -ENOMEM. */
+int java_symbols_new(const struct hotspot *h, struct java_symbols **out, struct error *err);
+void java_symbols_free(struct java_symbols *j);
+/* Time has passed: what is remembered of methods is compared with the VM before it is used again. */
+void java_symbols_refresh(struct java_symbols *j);
+/*
+ * Append the frames of one raw frame (RAW_INTERPRETED, RAW_COMPILED, RAW_DEOPTIMIZED), innermost first; none
+ * for the VM's stubs. Frames Java itself hides have `hidden` set. Texts live as long as j. 0 or -ENOMEM.
+ */
+int java_symbols_add(struct java_symbols *j, const struct raw_frame *raw, struct frames *out);
+/* Frames whose code or class was gone when they were to be named. */
+uint64_t java_symbols_unnamed(const struct java_symbols *j);
+
+#endif
