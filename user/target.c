@@ -291,6 +291,9 @@ void target_stop(struct target *t, struct tracer *tracer, const char *reason)
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->slot >= 0)
 		tracer_close_gate(tracer, t->slot);
+	/* What the VM counts at this moment; removing the probes takes long enough for more to come. */
+	if (t->vm && !strcmp(reason, "detached"))
+		hotspot_counts(t->vm, &t->at_stop);
 	t->end_reason = reason;
 	t->state = TARGET_ENDED;
 }
@@ -367,7 +370,9 @@ int target_report(struct target *t, struct tracer *tracer, const struct snapshot
 		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
 	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
 		refresh_maps(t, tracer);
-		if (t->vm)
+		if (t->vm && in.final)
+			vm = t->at_stop;
+		else if (t->vm)
 			hotspot_counts(t->vm, &vm);
 		in.classes = read_classes(t, snapshot);
 	}

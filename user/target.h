@@ -49,6 +49,7 @@ struct target {
 	struct aggregate *aggregate;
 	struct report report;
 	int64_t at_attach[NR_FAMILIES];  /* the VM's own counts when the gate was opened; -1: unknown */
+	struct vm_counts at_stop;        /* the VM's own, when the gate was closed */
 	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	bool seen;                       /* its counters were read at least once */
 	const char *end_reason;
