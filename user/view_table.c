@@ -122,16 +122,24 @@ static void add_elapsed(struct flow *f, const struct report *r)
 
 static void add_percent(struct buf *b, const char *who, double pct)
 {
-	buf_printf(b, pct >= 0 ? "%s %.1f%%" : "%s ?", who, pct);
+	buf_printf(b, "%s %.1f%%", who, pct);
 }
 
 static void add_overhead(struct flow *f, const struct report *r)
 {
 	struct buf b = {0};
+	const char *before = "overhead: ";
 
-	add_percent(&b, "overhead: target", r->target_cpu_pct);
-	add_percent(&b, ", jnitrace", r->self_cpu_pct);
-	buf_printf(&b, " of a CPU");
+	if (r->target_cpu_pct >= 0) {
+		add_percent(&b, "overhead: target", r->target_cpu_pct);
+		before = ", ";
+	}
+	if (r->self_cpu_pct >= 0) {
+		buf_printf(&b, "%s", before);
+		add_percent(&b, "jnitrace", r->self_cpu_pct);
+	}
+	if (b.n)
+		buf_printf(&b, " of a CPU");
 	flow_add_buf(f, DOT, &b);
 }
 

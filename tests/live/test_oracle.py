@@ -53,7 +53,9 @@ def test_exact_in_another_pid_namespace(attach):
 @pytest.mark.parametrize("attach", ["multi", "perf"])
 def test_exact_from_within_a_pid_namespace(attach):
     """As in a privileged container: the pids the kernel tells its probes are not those the tracer sees."""
-    unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    # Not --mount-proc: in a plain chroot / is no mount, whose propagation could be changed.
+    own_proc = 'mount --make-rprivate /proc && mount -t proc proc /proc && exec "$@"'
+    unshare = ["unshare", "--pid", "--mount", "--propagation", "unchanged", "--fork", "--kill-child", "sh", "-c", own_proc, "sh"]
     with Oracle(jdk("17"), prefix=unshare, prefix_forks=True) as oracle:
         before = oracle.do(*WARM_UP)
         enter = ["nsenter", "--target", str(oracle.pid), "--pid", "--mount"]
