@@ -58,7 +58,7 @@ def test_exact_from_within_a_pid_namespace(attach):
     unshare = ["unshare", "--pid", "--mount", "--propagation", "unchanged", "--fork", "--kill-child", "sh", "-c", own_proc, "sh"]
     with Oracle(jdk("17"), prefix=unshare, prefix_forks=True) as oracle:
         before = oracle.do(*WARM_UP)
-        enter = ["nsenter", "--target", str(oracle.pid), "--pid", "--mount"]
+        enter = ["nsenter", "--target", str(oracle.pid), "--pid", "--mount", "--root"]
         with Tracer("--attach", attach, "-d", "5", pids=[1], prefix=enter) as tracer:
             tracer.wait_tracing()
             after = oracle.do(*WORK)
