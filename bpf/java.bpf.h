@@ -108,6 +108,17 @@ static __always_inline void window_cover(struct scratch *sc, u64 addr, u32 n)
 		win->bytes = 0;
 }
 
+/*
+ * Metaspace gives the addresses of an unloaded class to the next one: the same Method* and bytecode after an
+ * unload are another site.
+ */
+static __always_inline void emit_interpreted(struct scratch *sc, const struct java_config *j, u64 method,
+					     u64 bcp)
+{
+	sc->hash ^= mix(*(volatile const u64 *)&j->unloads);
+	emit(sc, RAW_INTERPRETED, method, bcp);
+}
+
 /* Find the running thread's anchor. END_NONE: sc->java is it (sp 0: no Java frames), else why not. */
 static __always_inline enum stack_end java_start(const struct pt_regs *ctx, struct rule *r,
 						 struct scratch *sc, const struct java_config *j)
@@ -116,7 +127,7 @@ static __always_inline enum stack_end java_start(const struct pt_regs *ctx, stru
 	u64 thread = bpf_get_current_pid_tgid(), *env;
 
 	if (!j->on)
-		return END_NOT_CODE;
+		return END_JAVA_OFF;
 	if (kind == LOC_NONE) {
 		env = bpf_map_lookup_elem(&thread_envs, &thread);
 		return env && java_thread(sc, j, *env) ? END_NONE : END_NO_ENV;
@@ -360,7 +371,7 @@ static __always_inline int java_interpreted(struct scratch *sc, const struct jav
 
 	if (interpreter_frame(sc, j, w->fp, &f))
 		return java_end(sc, END_NOT_JAVA);
-	emit(sc, RAW_INTERPRETED, f.method, f.bcp);
+	emit_interpreted(sc, j, f.method, f.bcp);
 	/* a method handle's linker takes its last argument off: the caller's sp may be at our return address
 	 */
 	if (f.sender_sp & 7 || f.sender_sp <= w->fp || f.sender_sp > sc->top)
@@ -383,7 +394,7 @@ static __always_inline int java_interpreted_in_chunk(struct scratch *sc, const s
 	fp = w->sp - 16 + relative * 8;
 	if (interpreter_frame(sc, j, fp, &f) || window_word(&w->win, fp - 56, &locals))
 		return java_end(sc, END_NOT_JAVA);
-	emit(sc, RAW_INTERPRETED, f.method, f.bcp);
+	emit_interpreted(sc, j, f.method, f.bcp);
 	sc->unextended_sp = fp + f.sender_sp * 8;
 	if (fp + locals * 8 + 8 >= sc->top)
 		return chunk_next(sc, j);

@@ -275,6 +275,18 @@ int jt_code_freed(struct pt_regs *ctx)
 	return 0;
 }
 
+/* A class goes, and the addresses of its methods will be another's. */
+SEC("uprobe")
+int jt_class_unloaded(struct pt_regs *ctx)
+{
+	u32 slot = bpf_get_attach_cookie(ctx);
+	struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+
+	if (j)
+		__sync_fetch_and_add(&j->unloads, 1);
+	return 0;
+}
+
 /* exec keeps the pid and replaces the program: what was learned of the old one must not be used on the new.
  */
 SEC("raw_tp/sched_process_exec")

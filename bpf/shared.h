@@ -70,6 +70,7 @@ enum stack_end {
 	END_ANCHOR,    /* the thread's last Java frame is not above the native ones on its stack */
 	END_NOT_JAVA,  /* a return address of a Java frame lies outside the code cache, or its frame makes no
 			  sense */
+	END_JAVA_OFF,  /* Java frames of this VM are not walked */
 	END_CHUNK,     /* the rest of a virtual thread's frames lies in the heap and could not be read */
 	NR_ENDS
 };
@@ -149,7 +150,8 @@ struct java_heap {
 	u64 start, end, segmap;
 };
 struct java_config {
-	u64 generation;     /* changes when code is freed (jt_code_freed) */
+	u64 generation; /* changes when code is freed (jt_code_freed) */
+	u64 unloads;    /* classes unloaded so far (jt_class_unloaded): a Method* may be another one since */
 	u64 env_table[2];   /* JNI function tables, one of which a JNIEnv names */
 	u8 on;              /* 0: Java frames are not walked */
 	u8 cache;           /* what an address of code belongs to may be kept: frees are seen */
@@ -262,7 +264,7 @@ JT_ASSERT_SIZE(struct target_state, 8);
 JT_ASSERT_SIZE(struct code_ranges, 8 + 16 * JT_MAX_RANGES);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
-JT_ASSERT_SIZE(struct java_config, 264);
+JT_ASSERT_SIZE(struct java_config, 272);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct site_counts, 24);

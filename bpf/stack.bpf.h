@@ -56,7 +56,8 @@ static __always_inline void emit(struct scratch *sc, enum frame_kind kind, u64 a
 
 	if (n >= JT_MAX_FRAMES)
 		return;
-	a |= (u64)kind << RAW_KIND_SHIFT;
+	/* an address from the target may be anything, the kind must not */
+	a = (a & RAW_ADDR_MASK) | (u64)kind << RAW_KIND_SHIFT;
 	sc->stack.frame[n].a = a;
 	sc->stack.frame[n].b = b;
 	sc->stack.n = n + 1;
@@ -156,7 +157,7 @@ static __always_inline int native_frame(struct scratch *sc)
 		return 1;
 	}
 	if (end != END_NONE || w->sp != limit)
-		emit(sc, RAW_GAP, end == END_NONE ? END_BAD_FRAME : end, 0);
+		emit(sc, RAW_GAP, end == END_NONE || end == END_BOTTOM ? END_BAD_FRAME : end, 0);
 	return java_enter(sc);
 }
 

@@ -226,6 +226,17 @@ static int name_sites(struct aggregate *a, const struct aggregate_input *in)
 	return 0;
 }
 
+bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot, int slot)
+{
+	for (size_t i = 0; i < snapshot->sites.n; i++) {
+		const struct snapshot_site *s = &snapshot->sites.v[i];
+
+		if (s->slot == slot && (!a->by_site || (s->index < a->nr_index && !a->by_site[s->index])))
+			return true;
+	}
+	return false;
+}
+
 int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols, int slot)
 {
 	struct aggregate_input in = {.snapshot = snapshot, .symbols = symbols, .slot = slot};

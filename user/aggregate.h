@@ -26,6 +26,9 @@ struct aggregate_input {
 	const int64_t *at_attach; /* the VM's count of each family then; -1: unknown; NULL: all are */
 	double late_s;            /* how long after the gate was closed the snapshot was taken */
 };
+/* Has the snapshot sites of slot that have no names yet? */
+bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot, int slot);
+
 /*
  * Name the frames of sites not seen before: code of a VM's compiler is gone within seconds, and the
  * process with it when it ends. Nothing is counted. 0 or -ENOMEM.

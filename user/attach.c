@@ -107,6 +107,7 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 		bpf_program__set_expected_attach_type(t->skel->progs.jt_acquire, ATTACH_UPROBE_MULTI);
 		bpf_program__set_expected_attach_type(t->skel->progs.jt_release, ATTACH_UPROBE_MULTI);
 		bpf_program__set_expected_attach_type(t->skel->progs.jt_code_freed, ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(t->skel->progs.jt_class_unloaded, ATTACH_UPROBE_MULTI);
 		bpf_program__set_expected_attach_type(t->skel->progs.jt_enter, ATTACH_UPROBE_MULTI);
 	}
 #endif
@@ -364,26 +365,34 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 			 "-v shows what the kernel said", "%s", strerror(-rc));
 }
 
-int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, const struct java_config *c,
-		    const uint64_t *frees, size_t nr_frees)
+/* Watch all of these places, or none can be relied on. */
+static int watch_vm(struct tracer *t, int slot, pid_t pid, const char *path, struct bpf_program *prog,
+		    const struct vm_places *places)
 {
 	struct slot *s = &t->slots[slot];
+
+	for (size_t i = 0; i < places->n && s->nr_vm_links < ARRAY_LEN(s->vm_links); i++) {
+		struct bpf_link *link = attach_one(t, prog, pid, path, places->at[i], (__u64)slot);
+
+		if (!link)
+			return -errno;
+		s->vm_links[s->nr_vm_links++] = link;
+	}
+	return 0;
+}
+
+int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, const struct java_config *c,
+		    const struct vm_places *frees, const struct vm_places *unloads)
+{
 	struct java_config config = *c;
 	uint32_t key = slot;
-	int rc = 0;
+	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_code_freed, frees);
 
-	for (size_t i = 0; !rc && i < nr_frees && s->nr_free_links < ARRAY_LEN(s->free_links); i++) {
-		struct bpf_link *link =
-		    attach_one(t, t->skel->progs.jt_code_freed, pid, path, frees[i], (__u64)slot);
-
-		rc = link ? 0 : -errno;
-		if (link)
-			s->free_links[s->nr_free_links++] = link;
-	}
+	rc = rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_class_unloaded, unloads);
 	if (rc)
 		return rc;
 	config.generation = ++t->java_epochs << 32;
-	config.cache = nr_frees && s->nr_free_links == nr_frees;
+	config.cache = frees->n > 0;
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config, BPF_ANY);
 }
 
@@ -469,7 +478,7 @@ void tracer_detach(struct tracer *t, const int *slots, size_t n)
 		tracer_close_gate(t, slots[i]);
 		if (!state_of(t, slots[i], &state))
 			forget_tgid(t, slots[i], state.tgid);
-		nr_links += s->nr_links + s->nr_free_links;
+		nr_links += s->nr_links + s->nr_vm_links;
 	}
 	links = calloc(nr_links ?: 1, sizeof(*links));
 	for (size_t i = 0; i < n; i++) {
@@ -481,15 +490,15 @@ void tracer_detach(struct tracer *t, const int *slots, size_t n)
 			else
 				bpf_link__destroy(s->links[l]);
 		}
-		for (size_t l = 0; l < s->nr_free_links; l++) {
+		for (size_t l = 0; l < s->nr_vm_links; l++) {
 			if (links)
-				links[at++] = s->free_links[l];
+				links[at++] = s->vm_links[l];
 			else
-				bpf_link__destroy(s->free_links[l]);
+				bpf_link__destroy(s->vm_links[l]);
 		}
 		free(s->links);
 		s->links = NULL;
-		s->nr_links = s->nr_free_links = 0;
+		s->nr_links = s->nr_vm_links = 0;
 		s->attached = false;
 	}
 	if (links)

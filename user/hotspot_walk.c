@@ -355,30 +355,37 @@ static bool can_probe(const struct hotspot *h, uint64_t vaddr)
 }
 
 /*
- * CodeCache::free(CodeBlob*) is the one way to free code; libraries without symbols have a USDT probe that
- * is passed before (JDK: nmethod::post_compiled_method_unload, at one or two sites: all of them or none).
+ * By symbol, else by USDT probe. JDK: CodeCache::free is the one way to free code, and follows
+ * nmethod::post_compiled_method_unload (one or two sites); InstanceKlass::unload_class, which has the other
+ * probe in it, comes before the class loader's metaspace is freed.
  */
-void hotspot_code_frees(const struct hotspot *h, struct code_frees *out)
+static const struct {
+	const char *symbol, *usdt;
+} vm_events[] = {
+    [VM_CODE_FREED] = {"_ZN9CodeCache4freeEP8CodeBlob", "compiled__method__unload"},
+    [VM_CLASS_UNLOADED] = {"_ZN13InstanceKlass12unload_classEPS_", "class__unloaded"},
+};
+
+size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap)
 {
-	struct elf_wanted w = {.name = "_ZN9CodeCache4freeEP8CodeBlob"};
+	struct elf_wanted w = {.name = vm_events[event].symbol};
 	struct elf_usdts notes = {0};
 	bool all = true;
+	size_t n = 0;
 
-	*out = (struct code_frees){0};
-	if (elf_find_symbols(h->libjvm, ELF_SYMTAB, &w, 1) == 1 && can_probe(h, w.vaddr)) {
-		out->vaddr[out->n++] = w.vaddr;
-		return;
+	if (cap && elf_find_symbols(h->libjvm, ELF_SYMTAB, &w, 1) == 1 && can_probe(h, w.vaddr)) {
+		vaddr[0] = w.vaddr;
+		return 1;
 	}
 	if (elf_usdt_read(h->libjvm, "hotspot", &notes))
-		return;
+		return 0;
 	for (size_t i = 0; i < notes.n && all; i++) {
-		if (strcmp(notes.v[i].name, "compiled__method__unload") != 0)
+		if (strcmp(notes.v[i].name, vm_events[event].usdt) != 0)
 			continue;
-		all = out->n < MAX_CODE_FREES && !notes.v[i].semaphore && can_probe(h, notes.v[i].vaddr);
+		all = n < cap && !notes.v[i].semaphore && can_probe(h, notes.v[i].vaddr);
 		if (all)
-			out->vaddr[out->n++] = notes.v[i].vaddr;
+			vaddr[n++] = notes.v[i].vaddr;
 	}
-	if (!all)
-		out->n = 0;
 	free(notes.v);
+	return all ? n : 0;
 }

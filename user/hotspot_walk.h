@@ -8,13 +8,10 @@
 #include "hotspot.h"
 #include "util.h"
 
-/* Places in libjvm that are passed before the VM frees code. */
-#define MAX_CODE_FREES 4
-struct code_frees {
-	uint64_t vaddr[MAX_CODE_FREES]; /* link-time addresses of instructions that can be probed */
-	size_t n; /* 0: none is known, so what code an address is must be looked up anew */
-};
-void hotspot_code_frees(const struct hotspot *h, struct code_frees *out);
+/* Something that happens in the VM, and where in libjvm it passes before it does. */
+enum vm_event { VM_CODE_FREED, VM_CLASS_UNLOADED };
+/* Up to cap link-time addresses of instructions that can be probed: all there are, or 0. */
+size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap);
 
 /*
  * Fill in out from the VM's tables; what they do not export is derived and checked. generation and cache are

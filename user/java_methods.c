@@ -278,7 +278,7 @@ static int32_t signed5(const uint8_t **p, const uint8_t *end, bool compact)
 	return (int32_t)(v >> 1) ^ -(int32_t)(v & 1);
 }
 
-/* JDK: CompressedLineNumberReadStream::read_pair. The last entry at or before bci is its line. */
+/* JDK: Method::line_number_from_bci. The first entry at bci is its line, else the last one before it. */
 static int find_line(const uint8_t *p, const uint8_t *end, bool compact, uint32_t bci)
 {
 	int64_t at = 0, line = 0, best = 0, best_at = -1;
@@ -297,6 +297,8 @@ static int find_line(const uint8_t *p, const uint8_t *end, bool compact, uint32_
 			best_at = at;
 			best = line;
 		}
+		if (at == bci)
+			break;
 	}
 	return best > 0 && best < 1 << 24 ? (int)best : 0;
 }

@@ -54,6 +54,7 @@ static const char *const end_reasons[NR_ENDS] = {
     [END_NO_ENV] = "Java frames not found: no JNIEnv",
     [END_ANCHOR] = "Java frames not found: no anchor",
     [END_NOT_JAVA] = "Java frame makes no sense",
+    [END_JAVA_OFF] = "Java frames of this VM cannot be walked (-v says why)",
     [END_CHUNK] = "virtual thread's heap frames not read",
 };
 

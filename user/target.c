@@ -212,26 +212,39 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	return 0;
 }
 
+/* Where in the library's file an event passes. */
+static void find_places(const struct target *t, enum vm_event event, struct vm_places *out)
+{
+	out->n = hotspot_event_places(t->vm, event, out->at, ARRAY_LEN(out->at));
+	for (size_t i = 0; i < out->n; i++)
+		if (!elf_vaddr_to_offset(t->elf, out->at[i], &out->at[i]))
+			out->n = 0;
+}
+
 /* Get Java frames walked and named, when the VM is known and far enough; else stacks have native frames only.
  */
 static void start_java(struct target *t, struct tracer *tracer, const char *path)
 {
+	struct vm_places frees, unloads;
 	struct java_config config;
-	struct code_frees frees;
 	struct error why = {0};
 	int rc;
 
 	if (!t->vm || t->java || t->java_refused)
 		return;
 	rc = hotspot_walk(t->vm, &config, &why);
+	if (!rc) {
+		find_places(t, VM_CODE_FREED, &frees);
+		find_places(t, VM_CLASS_UNLOADED, &unloads);
+		/* An interpreted frame is known by an address that the next class may get. */
+		if (!unloads.n)
+			rc = error_set(&why, -ENOENT, EXIT_FAILED, "walk Java frames", NULL,
+				       "no way to see when a class is unloaded: no symbol and no USDT probe");
+	}
 	rc = rc ?: java_symbols_new(t->vm, &t->java, &why);
 	if (!rc) {
-		hotspot_code_frees(t->vm, &frees);
-		for (size_t i = 0; i < frees.n; i++)
-			if (!elf_vaddr_to_offset(t->elf, frees.vaddr[i], &frees.vaddr[i]))
-				frees.n = 0;
 		symbols_set_java(t->symbols, t->java, false);
-		rc = tracer_set_java(tracer, t->slot, t->id.pid, path, &config, frees.vaddr, frees.n);
+		rc = tracer_set_java(tracer, t->slot, t->id.pid, path, &config, &frees, &unloads);
 	}
 	t->java_refused = rc && rc != -EAGAIN;
 	if (t->java_refused && t->verbose)
@@ -341,6 +354,8 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 {
 	int rc;
 
+	if (!aggregate_lacks(t->aggregate, snapshot, t->slot)) /* the new ones are another target's */
+		return 0;
 	refresh_maps(t, tracer);
 	rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;

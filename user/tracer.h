@@ -51,13 +51,19 @@ int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps);
 struct unwind_stats;
 void tracer_unwind_stats(const struct tracer *t, struct unwind_stats *out);
 
+/* Places in the VM's library, as offsets in its file, that are passed when something happens. */
+#define VM_PLACES 4
+struct vm_places {
+	uint64_t at[VM_PLACES];
+	size_t n;
+};
 /*
- * Have Java frames walked as c says (its generation and cache are filled in). frees: offsets in the file at
- * path of instructions that are passed before code is freed, or none. Call it while the gate is closed, or
- * once later.
+ * Have Java frames walked as c says (its generation and cache are filled in). frees: passed before code is
+ * freed, may be none; unloads: before a class is unloaded. path: the library. Call it while the gate is
+ * closed, or once later.
  */
 int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, const struct java_config *c,
-		    const uint64_t *frees, size_t nr_frees);
+		    const struct vm_places *frees, const struct vm_places *unloads);
 
 /* One site as counted, summed over CPUs. */
 struct snapshot_site {

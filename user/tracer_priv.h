@@ -15,8 +15,8 @@ struct slot {
 	bool used, attached;
 	struct bpf_link **links;
 	size_t nr_links;
-	struct bpf_link *free_links[4]; /* where code is freed */
-	size_t nr_free_links;
+	struct bpf_link *vm_links[2 * VM_PLACES]; /* where code is freed and classes are unloaded */
+	size_t nr_vm_links;
 	uint32_t *rules; /* rule numbers of this target, one for each of its sites */
 	size_t nr_sites;
 	bool probed[NR_FUNCS];
