@@ -104,7 +104,7 @@ $(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
 # Java programs with a native part, for the demo and the live tests. --release 8: every JVM runs them.
 fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 fixtures: $(O)/fixtures/Census.class $(O)/fixtures/libcensus.so $(O)/liar/liar $(O)/liar/libjvm.so
-fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/libframes.so
+fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/Unload.class $(O)/fixtures/libframes.so
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
 all unit-programs fixtures demo-fixture: ; @:
@@ -112,6 +112,7 @@ all unit-programs fixtures demo-fixture: ; @:
 $(O)/fixtures/Leaky.class: tests/fixtures/demo/Leaky.java
 $(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java
 $(O)/fixtures/Frames.class: tests/fixtures/frames/Frames.java
+$(O)/fixtures/Unload.class: tests/fixtures/frames/Unload.java
 $(O)/fixtures/Native.class: tests/fixtures/native/Native.java
 $(O)/fixtures/%.class:
 	@mkdir -p $(@D)

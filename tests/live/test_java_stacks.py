@@ -122,3 +122,27 @@ def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
     assert sum(got.values()) == sum(want.values())
     assert sum(named.values()) > 0.5 * sum(got.values()), final["drops"]
     assert bool(unnamed) == bool(final["drops"]["java_unnamed"])
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_an_unloaded_class_does_not_lend_its_name(kind):
+    """Interpreted frames of classes that get each other's addresses: each keeps its own name and count."""
+    on = jdk(kind)
+    fixtures = on.fixtures()
+    argv = on.command("java", "-Xint", "-XX:+UseSerialGC", "-cp", str(fixtures), "Unload", str(fixtures / "libframes.so"))
+    with subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
+        try:
+            assert read_line(proc.stdout) == "ready\n"
+            with Tracer(pids=[proc.pid]) as tracer:
+                tracer.wait_tracing()
+                proc.stdin.write(b"\n")
+                assert read_line(proc.stdout) == "done\n"
+                final = tracer.stop()[proc.pid]
+        finally:
+            proc.kill()
+    calls = collections.Counter()
+    for site in final["sites"]:
+        for frame in site["stack"]:
+            if frame["symbol"] and frame["symbol"].startswith("Moving"):
+                calls[frame["symbol"]] += site["acquired"]
+    assert calls == {f"Moving{i:04d}.run": 7 for i in range(1, 14)}
