@@ -679,6 +679,11 @@ static int append_java(struct symbols *s, const struct raw_frame *raw, struct fr
 	return 0;
 }
 
+static uint32_t nr_frames(const struct stack *st)
+{
+	return st->n < JT_MAX_FRAMES ? st->n : JT_MAX_FRAMES;
+}
+
 static enum frame_kind kind_of(const struct raw_frame *raw)
 {
 	return raw->a >> RAW_KIND_SHIFT;
@@ -716,19 +721,19 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 		rc = append(s, c, pc + exact, out);
 	for (; exact && n < out->n; n++)
 		out->v[n].offset--;
-	by_fp = *next < st->n ? kind_of(&st->frame[*next]) == RAW_NATIVE_FP
-			      : kind_of(&st->frame[i]) == RAW_NATIVE_FP && is_end_of_chain(st->end);
+	by_fp = *next < nr_frames(st) ? kind_of(&st->frame[*next]) == RAW_NATIVE_FP
+				      : kind_of(&st->frame[i]) == RAW_NATIVE_FP && is_end_of_chain(st->end);
 	if (rc || !by_fp || (c && c->link == LINK_PROVEN))
 		return rc;
 	*cut = link_reason(s, c);
-	while (*next < st->n && !is_java(&st->frame[*next]))
+	while (*next < nr_frames(st) && !is_java(&st->frame[*next]))
 		++*next;
 	return *cut ? 0 : -ENOMEM;
 }
 
 int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated)
 {
-	uint32_t n = st->n < JT_MAX_FRAMES ? st->n : JT_MAX_FRAMES, next;
+	uint32_t n = nr_frames(st), next;
 	enum stack_end end = st->end < NR_ENDS ? st->end : END_NONE;
 	const char *cut;
 	int rc = 0;
