@@ -100,7 +100,10 @@ static const char *strategy_name(size_t i)
 
 static const char *stacks_name(size_t i)
 {
-	static const char *const names[] = {[STACKS_NATIVE] = "native", [STACKS_NONE] = "none"};
+	static const char *const names[] = {[STACKS_MIXED] = "mixed",
+					    [STACKS_JAVA] = "java",
+					    [STACKS_NATIVE] = "native",
+					    [STACKS_NONE] = "none"};
 
 	return WORD(names, i);
 }
@@ -502,7 +505,7 @@ static const struct option_row option_rows[] = {
 	{"rows",       'r', "N", set_rows, NULL, "rows of a table (default 20, live as the screen has; 0: all)"},
 	{"sort",       's', "KEY", set_sort, column_key, "sort by a column (default outstanding)"},
 	{"group-by",   'g', "GROUP", set_group_by, group_name, "what a row of the table is (default site)"},
-	{"stacks",      0,  "KIND", set_stacks, stacks_name, "frames to show (default native)"},
+	{"stacks",      0,  "KIND", set_stacks, stacks_name, "frames to show (default mixed)"},
 	{"depth",       0,  "N", set_depth, NULL, "frames of a stack to keep, 1 to 128 (default 128)"},
 	{"json",        0,  NULL, set_json, NULL, "same as --format json: one object per line, target and interval"},
 	{"output",     'o', "FILE", set_output, NULL, "write there instead of stdout"},
@@ -588,7 +591,7 @@ static void set_defaults(struct options *o)
 	    .duration_s = -1,
 	    .rows = -1,
 	    .group_by = GROUP_SITE,
-	    .stacks = STACKS_NATIVE,
+	    .stacks = STACKS_MIXED,
 	    .depth = JT_MAX_FRAMES,
 	    .format = FORMAT_TABLE,
 	    .max_refs = 1000000,

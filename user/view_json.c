@@ -94,8 +94,9 @@ static void put_stack(struct json_out *j, const struct report_site *s, const str
 	if (s->no_stack && !truncated)
 		truncated = "the stack was not kept";
 	json_open(j, "stack", '[');
-	for (size_t i = 0; i < s->frames.n && o->stacks != STACKS_NONE; i++)
-		put_frame(j, &s->frames.v[i]);
+	for (size_t i = 0; i < s->frames.n; i++)
+		if (frame_is_shown(&s->frames.v[i], o->stacks))
+			put_frame(j, &s->frames.v[i]);
 	json_close(j, ']');
 	json_text(j, "truncated", truncated);
 }

@@ -384,13 +384,15 @@ static void put_stack(struct buf *out, const struct report_site *s, const struct
 {
 	size_t most = o->stack_frames > 0 && o->stacks != STACKS_NONE ? (size_t)o->stack_frames : 0;
 	struct buf line = {0};
+	size_t shown = 0;
 
 	if (most == 0)
 		return;
-	for (size_t i = 0; i < s->frames.n && i < most; i++)
-		put_frame(out, &s->frames.v[i], width);
-	if (s->frames.n > most)
-		buf_printf(&line, ELLIPSIS " %zu more", s->frames.n - most);
+	for (size_t i = 0; i < s->frames.n; i++)
+		if (frame_is_shown(&s->frames.v[i], o->stacks) && ++shown <= most)
+			put_frame(out, &s->frames.v[i], width);
+	if (shown > most)
+		buf_printf(&line, ELLIPSIS " %zu more", shown - most);
 	else if (s->truncated)
 		buf_printf(&line, "[ends here: %s]", s->truncated);
 	else

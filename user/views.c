@@ -44,6 +44,20 @@ void view_opts_init(struct view_opts *v, const struct options *o, int width, int
 	};
 }
 
+bool frame_is_shown(const struct frame *f, enum stacks_shown stacks)
+{
+	switch (stacks) {
+	case STACKS_NONE:
+		return false;
+	case STACKS_JAVA:
+		return f->type == FRAME_JAVA;
+	case STACKS_NATIVE:
+		return f->type != FRAME_JAVA;
+	default:
+		return true;
+	}
+}
+
 int report_sort(struct report *r, const char *key)
 {
 	const struct column *by = column_find(key);

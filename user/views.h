@@ -25,6 +25,9 @@ struct view_opts {
  */
 void view_opts_init(struct view_opts *v, const struct options *o, int width, int height, bool live);
 
+/* Is this frame one of those asked for? */
+bool frame_is_shown(const struct frame *f, enum stacks_shown stacks);
+
 /* Render n targets' reports of one tick. Out of memory: out->failed. */
 void view_table(struct buf *out, const struct report *const *reports, size_t n, const struct view_opts *o);
 void view_json(struct buf *out, const struct report *const *reports, size_t n, const struct view_opts *o);

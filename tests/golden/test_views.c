@@ -583,6 +583,7 @@ static void test_no_stack(void **state)
 
 static void test_vm_and_java_frames(void **state)
 {
+	struct view_opts java = plain, native = plain;
 	struct report_site *site;
 	struct sample s;
 
@@ -597,6 +598,11 @@ static void test_vm_and_java_frames(void **state)
 	add_frame(site, "jvmti_only", NULL, 0)->type = FRAME_VM;
 	expect_table("vm-frames.txt", &s, &plain);
 	expect_records("vm-frames.json", &s, &plain);
+	java.stacks = STACKS_JAVA;
+	expect_table("java-only.txt", &s, &java);
+	expect_records("java-only.json", &s, &java);
+	native.stacks = STACKS_NATIVE;
+	expect_table("native-only.txt", &s, &native);
 }
 
 /* The worst leak stands first, and what is equal keeps its order. */

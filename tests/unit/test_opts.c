@@ -81,7 +81,7 @@ static void test_defaults(void **state)
 	assert_int_equal(o.rows, -1);
 	assert_null(o.sort);
 	assert_int_equal(o.group_by, GROUP_SITE);
-	assert_int_equal(o.stacks, STACKS_NATIVE);
+	assert_int_equal(o.stacks, STACKS_MIXED);
 	assert_int_equal(o.depth, JT_MAX_FRAMES);
 	assert_int_equal(o.format, FORMAT_TABLE);
 	assert_null(o.output);
@@ -258,7 +258,8 @@ static void test_words(void **state)
 	expect_error("-p 1 -e globals", "unknown family 'globals' (one of: global, weak, all)");
 	expect_error("-p 1 -e global,", "unknown family ''");
 	expect_error("-p 1 --format html", "unknown format 'html' (one of: table, json)");
-	expect_error("-p 1 --stacks java", "unknown kind of stack 'java' (one of: native, none)");
+	expect_error("-p 1 --stacks lava",
+		     "unknown kind of stack 'lava' (one of: mixed, java, native, none)");
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
 	expect_error("-p 1 --strategy magic", "(one of: usdt, symtab, debugfile, function-table)");
 	expect_error("-p 1 -s size", "unknown column 'size' (one of: ");
