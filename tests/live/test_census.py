@@ -220,7 +220,7 @@ def test_threads_and_their_local_references(kind):
     ("sid-25", ["-XX:+UseParallelGC", "-Xmx64m"]), ("sid-25", ["-XX:+UseZGC", "-Xmx128m"]),
     ("sid-25", ["-XX:+UseCompactObjectHeaders", "-Xmx64m"]), ("sid-8", ["-Xmx64m"])], ids=ids)
 def test_while_all_moves(kind, jvm_args):
-    """A reading every 10 ms while four threads make and delete references and the collector runs."""
+    """A reading every 50 ms while four threads make and delete references and the collector runs."""
     with Fixture(kind, *jvm_args) as target:
         target.do("hold inner 5003 5003", "hold string 10007 100")
         quiet = census(target.pid, "--classes")
