@@ -605,11 +605,6 @@ int unwinder_tick(struct unwinder *u)
 	return rc ?: loaded;
 }
 
-bool unwinder_wants_maps(struct unwinder *u, uint32_t slot)
-{
-	return __atomic_exchange_n(&u->spaces[slot].unknown, 0, __ATOMIC_RELAXED) != 0;
-}
-
 void unwinder_stats(const struct unwinder *u, struct unwind_stats *out)
 {
 	*out = (struct unwind_stats){.modules = (uint32_t)u->modules.n, .build_ns = u->build_ns};

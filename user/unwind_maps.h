@@ -26,8 +26,6 @@ int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps 
  * that were, or -errno of the first that failed.
  */
 int unwinder_tick(struct unwinder *u);
-/* Was there a return address in no known code since the last call? The maps may have grown. */
-bool unwinder_wants_maps(struct unwinder *u, uint32_t slot);
 
 struct unwind_stats {
 	uint32_t modules; /* with code, mapped by some target */
