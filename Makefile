@@ -3,7 +3,7 @@
 # make                 the tool: build/jnitrace
 # make demo            install what is missing, build, and trace a program that leaks
 # make test            install what is missing, build, and run every test
-# make bench           what tracing costs, as ratios measured in one run
+# make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
 # make check           style: formatting, include direction, lengths
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
@@ -141,7 +141,7 @@ $(O)/fixtures/%.so:
 bench:
 	$(Q)scripts/setup test
 	$(Q)$(MAKE) all $(O)/bench/Bench.class $(O)/bench/libbench.so $(O)/bench/floor $(O)/bench/floor.bpf.o
-	$(Q)/usr/bin/python3 tests/bench/run.py $(O)
+	$(Q)/usr/bin/python3 -B tests/bench/run.py $(O) $(BENCH)
 
 $(O)/bench/Bench.class: tests/bench/Bench.java
 	@mkdir -p $(@D)
@@ -151,7 +151,7 @@ $(O)/bench/Bench.class: tests/bench/Bench.java
 $(O)/bench/libbench.so: tests/bench/bench.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) -O2 -g $(warnings) -fPIC -shared -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
+	$(Q)$(CC) -O2 -g -fomit-frame-pointer $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
 
 $(O)/bench/floor: tests/bench/floor.c
 	@mkdir -p $(@D)

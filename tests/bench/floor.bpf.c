@@ -6,7 +6,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-SEC("uprobe.multi")
+SEC("uprobe")
 int empty(void *ctx __attribute__((unused)))
 {
 	return 0;

@@ -1,113 +1,230 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What tracing costs, as ratios to the floor (the same probes with an empty program), all in one run.
+"""What tracing costs, all measured in one run on one JVM, as ratios to the floor: the same probes with an
+empty program.
 
-The rows take turns, so that a noisy neighbour disturbs all alike; medians of the rounds.
-Usage: run.py [BUILD] [--rounds N] [--json FILE]
+In each round every tracer is attached once and does all its work, so that a noisy neighbour disturbs all
+alike; a ratio is taken within a round, and its median over the rounds is what is printed. Times are CPU time
+of the thread that calls, the least of some short batches.
+
+Usage: run.py [BUILD] [--quick] [--rounds N] [--only WORD] [--json FILE|-] [--gates]
 """
 
 import argparse
 import json
-import resource
+import os
+import platform
 import shutil
-import signal
 import statistics
-import subprocess
-import time
+import sys
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
-JAVA = next(Path("/usr/lib/jvm").glob("java-17-openjdk-*/bin/java"))
+from rows import COSTS, GATES, ROWS, TRACERS, WORK
+from target import Target, Tracer, probes
 
 
-class Target:
-    def __init__(self, build):
-        self.proc = subprocess.Popen([JAVA, "-cp", build / "bench", "Bench", build / "bench/libbench.so"],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.proc.stdout.readline()
-
-    def do(self, line):
-        self.proc.stdin.write(line + "\n")
-        self.proc.stdin.flush()
-        return self.proc.stdout.readline().strip()
-
-    def pairs_ns(self, n, depth=20):
-        return min(float(self.do(f"pairs {depth} {n}")) for _ in range(3))
+def median(values):
+    values = [v for v in values if v is not None]
+    return statistics.median(values) if values else None
 
 
-def tracer(command):
-    """A tracer that has said it is live; its start in ms."""
-    start = time.monotonic()
-    proc = subprocess.Popen([str(c) for c in command], stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)
-    for line in proc.stdout:
-        if "tracing" in line or "Attaching" in line:
-            return proc, (time.monotonic() - start) * 1000
-    raise SystemExit(f"{command[0]} did not start")
+class Bench:
+    """The times of all work below all tracers, by round."""
+
+    def __init__(self, build, args):
+        self.build = build
+        self.args = args
+        self.tool = build / "jnitrace"
+        self.target = Target(build)
+        self.sites = {}  # by family
+        self.library = None
+        self.times = {}  # (tracer, work) -> ns of each round
+        self.starts, self.stops, self.memory = {}, {}, {}
+        self.left_out = {}  # tracer -> why
+
+    def wanted(self, row):
+        return not self.args.only or self.args.only in f"{row.name} {row.tracer} {row.work}"
+
+    def plan(self):
+        """Tracer -> the work to be done below it. Every row needs its floor and the untraced target too."""
+        plan = {}
+        for row in ROWS:
+            if not self.wanted(row):
+                continue
+            tracers = ["none", row.tracer] + ([row.floor] if row.floor else [])
+            for name in tracers:
+                works = plan.setdefault(name, [])
+                if row.work not in works:
+                    works.append(row.work)
+        for name in list(plan):
+            why = self.unusable(name)
+            if why:
+                self.left_out[name] = why
+                del plan[name]
+        return plan
+
+    def unusable(self, name):
+        t = TRACERS[name]
+        if t.needs and self.args.quick and not self.args.only:
+            return "not by --quick"
+        if t.needs and not shutil.which(t.needs):
+            return f"{t.needs} is not installed"
+        for family in t.families:
+            if family not in self.sites:
+                listed = probes(self.tool, self.target.pid, family)
+                if isinstance(listed, str):
+                    return listed
+                self.sites[family] = listed
+                self.library = listed[0]["target"]["library"]
+        return None
+
+    def command(self, name):
+        t = TRACERS[name]
+        sites = [s for f in t.families for s in self.sites[f]]
+        return [str(c) for c in t.command(self.tool, self.build, self.target.pid, self.library, sites)]
+
+    def measure(self, work, batches):
+        w = WORK[work]
+        n = max(w.n // (4 if self.args.quick else 1), 50)
+        for line in w.before:
+            self.target.do(line)
+        command = w.command + f" {n}"
+        self.target.do(command)  # what is slow only the first time
+        best = min(float(self.target.do(command)) for _ in range(batches))
+        for line in w.after:
+            self.target.do(line)
+        return best
+
+    def run_tracer(self, name, works):
+        batches = 3 if self.args.quick else 6
+        if name == "none":
+            for work in works:
+                self.times.setdefault((name, work), []).append(self.measure(work, batches))
+            return
+        with Tracer(self.command(name), TRACERS[name].live, self.target) as tracer:
+            if tracer.failed:
+                self.left_out[name] = tracer.failed
+                return
+            for work in works:
+                self.times.setdefault((name, work), []).append(self.measure(work, batches))
+            rss = tracer.rss_mb()
+        self.starts.setdefault(name, []).append(tracer.start_ms)
+        self.stops.setdefault(name, []).append(tracer.stop_ms)
+        self.memory.setdefault(name, []).append(rss)
+
+    def warm_up(self, works):
+        for work in works:
+            for _ in range(3):
+                self.target.do(f"{WORK[work].command} {WORK[work].n}")
+
+    def run(self):
+        plan = self.plan()
+        self.warm_up(plan.get("none", []))
+        for r in range(self.args.rounds):
+            for name, works in plan.items():
+                if name not in self.left_out:
+                    self.run_tracer(name, works)
+            if sys.stderr.isatty():
+                print(f"\rround {r + 1} of {self.args.rounds}", end="", file=sys.stderr)
+        if sys.stderr.isatty():
+            print("\r" + " " * 30 + "\r", end="", file=sys.stderr)
+
+    def added(self, tracer, work):
+        """Nanoseconds a pair takes longer, by round."""
+        times, base = self.times.get((tracer, work), []), self.times.get(("none", work), [])
+        return [t - b for t, b in zip(times, base)]
+
+    def result(self, row):
+        base, ours = median(self.times.get(("none", row.work), [])), self.added(row.tracer, row.work)
+        r = {"row": row.name, "tracer": row.tracer, "work": row.work, "ratio_to": row.floor or "none",
+             "untraced_ns": base, "added_ns": median(ours), "floor_ns": None, "ratio": None, "ratio_quartiles": None,
+             "left_out": self.left_out.get(row.tracer) or self.left_out.get(row.floor)}
+        if not ours:
+            return r
+        if row.floor:
+            floors = self.added(row.floor, row.work)
+            r["floor_ns"] = median(floors)
+            ratios = [o / f for o, f in zip(ours, floors) if f > 0]
+        else:  # as it is, to the target left alone
+            ratios = [t / b for t, b in zip(self.times[row.tracer, row.work], self.times["none", row.work])]
+        if ratios:
+            r["ratio"] = median(ratios)
+            r["ratio_quartiles"] = statistics.quantiles(ratios, n=4)[::2] if len(ratios) > 1 else ratios * 2
+        return r
 
 
-def end(proc):
-    start = time.monotonic()
-    proc.send_signal(signal.SIGINT)
-    proc.wait()
-    return (time.monotonic() - start) * 1000
+def show(bench, rows):
+    width = max(len(r["row"]) for r in rows) if rows else 0
+    print(f"{'':{width}} {'untraced':>9} {'floor':>7} {'added':>8} {'ratio':>6}  (quartiles)")
+    for r in rows:
+        if r["left_out"]:
+            print(f"{r['row']:{width}} left out: {r['left_out']}")
+            continue
+        floor = f"{r['floor_ns']:,.0f}" if r["floor_ns"] else "-"
+        low, high = r["ratio_quartiles"] or (0, 0)
+        print(f"{r['row']:{width}} {r['untraced_ns']:>9,.0f} {floor:>7} {r['added_ns']:>8,.0f} {r['ratio'] or 0:>6.2f}  "
+              f"({low:.2f} to {high:.2f})")
+    print(f"\n{'':{width}} {'start ms':>9} {'stop ms':>8} {'RSS MB':>7}")
+    for name, t in TRACERS.items():
+        if name in bench.starts:
+            print(f"{t.title:{width}} {median(bench.starts[name]):>9.0f} {median(bench.stops[name]):>8.0f} "
+                  f"{median(bench.memory[name]):>7.0f}")
+
+
+def judge(facts):
+    """Each gate with what it is held against; None where that was not measured."""
+    out = []
+    for g in GATES:
+        value = g.value(facts)
+        out.append({"gate": g.text, "limit": g.limit, "value": value, "holds": None if value is None else value <= g.limit})
+    return out
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build", nargs="?", default="build", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    build = args.build.resolve()
-    tool = build / "jnitrace"
-    target = Target(build)
-    pid = target.proc.pid
-    sites = [json.loads(line) for line in subprocess.run([tool, "probes", "-p", str(pid), "--json"], check=True,
-                                  capture_output=True, text=True).stdout.splitlines()]
-    offsets = [s["offset"] for s in sites if s["function"] in ("NewGlobalRef", "DeleteGlobalRef")]
-    library = sites[0]["target"]["library"]
-    trace = [tool, "-p", pid, "--json", "-o", "/dev/null", "-i", "60"]
-    rows = {
-        "two empty probes (the floor)": [build / "bench/floor", build / "bench/floor.bpf.o", pid, library, *offsets],
-        "pair, caller and frame pointers": trace,
-        "the same, one perf link a site": [*trace, "--attach", "perf"],
-        "the same, no USDT (uretprobe)": [*trace, "--strategy", "symtab"],
-        "the same, 100,000 references live": trace,
-    }
-    if shutil.which("bpftrace"):
-        release = f"uprobe:{library}:jni_DeleteGlobalRef"
-        script = (f"uretprobe:{library}:jni_NewGlobalRef {{ @live[retval] = ustack; }} "
-                  f"{release} {{ delete(@live[arg1]); }} END {{ clear(@live); }}")
-        rows["bpftrace, leak script"] = ["bpftrace", "-p", pid, "-e", script]
-    target.do("pairs 20 300000")
-    times, starts, stops = {r: [] for r in rows}, {r: [] for r in rows}, {r: [] for r in rows}
-    untraced = [target.pairs_ns(200000)]
-    for _ in range(args.rounds):
-        for row, command in rows.items():
-            proc, start_ms = tracer(command)
-            if "bpftrace" in row:
-                time.sleep(2)  # it says so before it is live
-            if "live" in row:
-                target.do("keep 100000")
-            times[row].append(target.pairs_ns(8000))
-            if "live" in row:
-                target.do("letgo")
-            starts[row].append(start_ms)
-            stops[row].append(end(proc))
-        untraced.append(target.pairs_ns(200000))
-    target.proc.stdin.close()
-    floor = statistics.median(times["two empty probes (the floor)"]) - statistics.median(untraced)
-    result = [{"row": r, "ns_per_pair": round(statistics.median(t)), "added_ns": round(statistics.median(t) - statistics.median(untraced)),
-           "ratio_to_floor": round((statistics.median(t) - statistics.median(untraced)) / floor, 2),
-           "start_ms": round(statistics.median(starts[r])), "stop_ms": round(statistics.median(stops[r]))} for r, t in times.items()]
-    print(f"JDK 17, New + Delete in a loop at Java depth 20, {args.rounds} rounds; untraced {statistics.median(untraced):.0f} ns a pair")
-    print(f"{'':36} {'ns added':>9} {'ratio':>6} {'start ms':>9} {'stop ms':>8}")
-    for r in result:
-        print(f"{r['row']:36} {r['added_ns']:>9,} {r['ratio_to_floor']:>6.2f} {r['start_ms']:>9} {r['stop_ms']:>8}")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f"largest RSS of a tracer: {peak / 1024:.0f} MB")
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n")
+    p = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    p.add_argument("build", nargs="?", default="build", type=Path)
+    p.add_argument("--quick", action="store_true", help="about a minute: less of everything, and nobody else's tools")
+    p.add_argument("--rounds", type=int, help="default 9, quick 3")
+    p.add_argument("--only", metavar="WORD", help="only rows whose name, tracer or work has this in it")
+    p.add_argument("--json", metavar="FILE", help="write the result there too; -: nothing but that, on stdout")
+    p.add_argument("--gates", action="store_true", help="exit with 1 when a gate does not hold")
+    args = p.parse_args()
+    args.rounds = args.rounds or (3 if args.quick else 9)
+    bench = Bench(args.build.resolve(), args)
+    bench.run()
+    costs = {} if args.only else {c.key: c.measure(bench) for c in COSTS}
+    bench.target.end()
+    rows = [bench.result(r) for r in ROWS if bench.wanted(r)]
+    facts = {"rows": {(r["tracer"], r["work"]): r for r in rows}, "costs": costs,
+             "starts": {n: median(v) for n, v in bench.starts.items()}}
+    gates = judge(facts)
+    machine = {"kernel": platform.release(), "arch": platform.machine(), "cpus": os.cpu_count(), "java": bench.target.version,
+               "rounds": args.rounds, "load": os.getloadavg()[0]}
+    out = {"machine": machine, "rows": rows, "costs": costs, "gates": gates,
+           "tracers": {n: {"start_ms": median(bench.starts[n]), "stop_ms": median(bench.stops[n]), "rss_mb": median(bench.memory[n])}
+                       for n in bench.starts}}
+    if args.json == "-":
+        print(json.dumps(out, indent=1))
+    else:
+        print(f"{machine['java']}, Linux {machine['kernel']} {machine['arch']}, {machine['cpus']} CPUs, {args.rounds} rounds. "
+              "Nanoseconds of CPU time a pair of calls (New + Delete).")
+        show(bench, rows)
+        print()
+        for c in COSTS:
+            if c.key in costs:
+                print(f"{c.title}: {c.show(costs[c.key])}")
+        if costs:
+            print()
+        for g in gates:
+            if args.only and g["holds"] is None:
+                continue
+            verdict = {True: "holds", False: "DOES NOT HOLD", None: "not measured"}[g["holds"]]
+            value = "" if g["value"] is None else f"{g['value']:.2f}"
+            print(f"{verdict:14} {value:>8} <= {g['limit']:<7g} {g['gate']}")
+        if args.json:
+            Path(args.json).write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
+    if args.gates and any(g["holds"] is False for g in gates):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

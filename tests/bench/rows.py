@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What is measured, as tables: the work, the tracers, the rows of the result, other costs, and the gates."""
+
+import time
+from dataclasses import dataclass, field
+
+from target import Tracer
+
+FAMILIES = ("weak", "string", "array", "critical", "local", "monitor", "thread")
+
+
+# --- what the target does ---------------------------------------------------------------------------
+
+
+@dataclass
+class Work:
+    command: str  # of Bench.java; the number of pairs is added
+    n: int = 10000
+    before: tuple = ()
+    after: tuple = ()
+
+
+WORK = {
+    "depth 5": Work("compiled global 5"),
+    "hot": Work("compiled global 20"),
+    "depth 50": Work("compiled global 50"),
+    "plain": Work("compiled plain 20"),
+    "interpreted": Work("interpreted global 20"),
+    "sites": Work("compiled sites 20"),
+    "random": Work("compiled random 4"),
+    "threads": Work("threads sites 20", 5000),
+    "live": Work("compiled global 20", before=("keep 100000",), after=("letgo",)),
+    "thread": Work("compiled thread 20", 300),
+}
+WORK.update({f: Work(f"compiled {f} 20") for f in FAMILIES if f not in WORK})
+
+
+# --- who traces it ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Traced:
+    title: str
+    command: object  # of tool, build, pid, library, sites
+    live: object = "line"
+    families: tuple = ("global",)  # whose sites the command needs, or that must be known to the tool
+    needs: str = None  # a program
+
+
+def ours(*options):
+    return lambda tool, build, pid, library, sites: [tool, "-p", pid, "-i", "60", "--json", "-o", "/dev/null", *options]
+
+
+def floor(only=None):
+    """An empty program at the sites the tool chooses."""
+
+    def command(tool, build, pid, library, sites):
+        places = {("r" if s["cost"] == "uretprobe" else "") + s["offset"]: None
+                  for s in sites if only is None or s["function"] in only}
+        return [build / "bench/floor", build / "bench/floor.bpf.o", pid, library, *places]
+
+    return command
+
+
+def bpftrace(script):
+    return lambda tool, build, pid, library, sites: ["bpftrace", "-p", pid, "-e", script.replace("LIB", library)]
+
+
+DELETE = "uprobe:LIB:jni_DeleteGlobalRef { delete(@live[arg1]); }"
+TRACERS = {
+    "none": Traced("nothing", None, families=()),
+    "floor": Traced("two empty probes", floor(("NewGlobalRef", "DeleteGlobalRef"))),
+    "floor new": Traced("one empty probe", floor(("NewGlobalRef",))),
+    "pair": Traced("jnitrace", ours("-e", "global")),
+    "perf": Traced("jnitrace --attach perf", ours("-e", "global", "--attach", "perf")),
+    "no usdt": Traced("jnitrace --strategy symtab", ours("-e", "global", "--strategy", "symtab")),
+    "bpftrace count": Traced("bpftrace count", bpftrace("uprobe:LIB:jni_NewGlobalRef { @[ustack] = count(); }"),
+                             "slower", needs="bpftrace"),
+    "bpftrace leak": Traced("bpftrace leak, uretprobe", bpftrace(
+        "uretprobe:LIB:jni_NewGlobalRef { @live[retval] = ustack; } " + DELETE), "slower", needs="bpftrace"),
+    "bpftrace usdt": Traced("bpftrace leak, USDT", bpftrace(
+        "usdt:LIB:hotspot_jni:NewGlobalRef__return { @live[arg0] = ustack; } " + DELETE), "slower", needs="bpftrace"),
+    "census": Traced("jnitrace census", lambda tool, build, pid, library, sites:
+                     [tool, "census", "-p", pid, "-i", "0.05", "--json", "-o", "/dev/null"], 0.5),
+}
+for f in FAMILIES:
+    TRACERS[f] = Traced(f"jnitrace -e {f}", ours("-e", f), families=(f,))
+    TRACERS[f"floor {f}"] = Traced(f"empty probes, {f}", floor(), families=(f,))
+
+
+# --- the rows ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Row:
+    name: str
+    tracer: str
+    work: str
+    floor: str = "floor"  # None: the target left alone
+
+
+ROWS = [
+    Row("pair, depth 20 + 4 native (one hot call site)", "pair", "hot"),
+    Row("pair, depth 5 + 4 native", "pair", "depth 5"),
+    Row("pair, depth 50 + 4 native", "pair", "depth 50"),
+    Row("pair, depth 20, only the native method", "pair", "plain"),
+    Row("pair, depth 20 + 4 native, interpreted", "pair", "interpreted"),
+    Row("pair, 64 call sites at random", "pair", "sites"),
+    Row("pair, depth at random 1..32", "pair", "random"),
+    Row("pair, 64 call sites, 4 threads", "pair", "threads"),
+    Row("pair, 100,000 references live", "pair", "live"),
+    Row("pair, no USDT: entry and return probe", "no usdt", "hot"),
+    Row("pair, one perf link a probe", "perf", "hot"),
+    *[Row(f"pair, -e {f}", f, f, f"floor {f}") for f in FAMILIES],
+    Row("census every 50 ms (to the untraced target)", "census", "plain", None),
+    Row("bpftrace @[ustack]=count() on New", "bpftrace count", "hot", "floor new"),
+    Row("bpftrace leak script, uretprobe", "bpftrace leak", "hot"),
+    Row("bpftrace leak script, USDT", "bpftrace usdt", "hot"),
+]
+
+
+# --- what the tool itself takes ---------------------------------------------------------------------
+
+
+@dataclass
+class Cost:
+    """CPU and memory of the tool while the target works at a steady rate."""
+
+    key: str
+    title: str
+    work: str
+    live: int = 0
+    result: dict = field(default_factory=dict)
+    RATE = 10000
+
+    def measure(self, bench):
+        seconds = 2 if bench.args.quick else 5
+        command = [str(c) for c in (bench.tool, "-p", bench.target.pid, "-e", "global", "-i", "1", "-o", "/dev/null")]
+        with Tracer(command, "line", bench.target) as tracer:
+            if self.live:
+                bench.target.do(f"keep {self.live}")
+            bench.target.do(f"pace {self.work} {self.RATE} 1")
+            cpu, start = tracer.cpu_s(), time.monotonic()
+            bench.target.do(f"pace {self.work} {self.RATE} {seconds}")
+            pct = (tracer.cpu_s() - cpu) / (time.monotonic() - start) * 100
+            rss = tracer.rss_mb()
+            if self.live:
+                bench.target.do("letgo")
+        return {"cpu_pct": pct, "rss_mb": rss}
+
+    def show(self, r):
+        return f"{r['cpu_pct']:.1f} % of one CPU, {r['rss_mb']:.0f} MB"
+
+
+COSTS = [
+    Cost("own", "The tool itself at 10,000 pairs/s, 64 sites", "sites"),
+    Cost("own sites", "the same with 4,096 sites", "ways"),
+    Cost("own live", "the same with 64 sites, 100,000 references live", "sites", 100000),
+]
+
+
+# --- what is asked for ------------------------------------------------------------------------------
+
+
+@dataclass
+class Gate:
+    text: str
+    value: object  # of the facts: a number, or None
+    limit: float
+
+
+def ratio(tracer, work):
+    return lambda facts: facts["rows"].get((tracer, work), {}).get("ratio")
+
+
+def added(facts, tracer, work):
+    return facts["rows"].get((tracer, work), {}).get("added_ns")
+
+
+def quotient(tracer, other, work="hot"):
+    """What one adds to what another adds."""
+
+    def value(facts):
+        a, b = added(facts, tracer, work), added(facts, other, work)
+        return a / b if a is not None and b else None
+
+    return value
+
+
+def difference(tracer, work, other):
+    def value(facts):
+        a, b = ratio(tracer, work)(facts), ratio(tracer, other)(facts)
+        return a - b if a is not None and b is not None else None
+
+    return value
+
+
+def per_java_frame(facts):
+    a, b = added(facts, "pair", "depth 5"), added(facts, "pair", "depth 50")
+    return (b - a) / 45 if a is not None and b is not None else None
+
+
+GATES = [
+    Gate("pair, one hot call site, Java depth 20 + 4 native frames: to the floor", ratio("pair", "hot"), 1.4),
+    Gate("pair, 64 call sites at random: to the floor", ratio("pair", "sites"), 1.5),
+    Gate("pair, random depth: to the floor", ratio("pair", "random"), 1.5),
+    Gate("pair, 4 threads: to the floor", ratio("pair", "threads"), 1.5),
+    Gate("pair to bpftrace's leak script by USDT", quotient("pair", "bpftrace usdt"), 0.65),
+    Gate("what 100,000 live references add to the ratio", difference("pair", "live", "hot"), 0.15),
+    Gate("no USDT: to the two-probe USDT floor", ratio("no usdt", "hot"), 1.8),
+    Gate("ns more a Java frame", per_java_frame, 15),
+    Gate("start to `tracing`, ms", lambda facts: facts["starts"].get("pair"), 300),
+    Gate("the target's speed beside a census every 50 ms", ratio("census", "plain"), 1.03),
+]
