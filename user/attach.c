@@ -84,6 +84,56 @@ static int map_buckets(struct tracer *t)
 	return 0;
 }
 
+/*
+ * The programs on JNI functions, one row each: which families and operation it serves, and whether at the
+ * function's entry or return. Releases stand first: an acquisition must not be counted before its release can
+ * be seen.
+ */
+#define REFS          (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
+#define PROGRAM(name) offsetof(struct jnitrace_bpf, progs.name)
+static const struct program_row {
+	size_t at; /* of the struct bpf_program * in the skeleton */
+	uint32_t families;
+	enum jni_operation operation;
+	bool entry;
+} programs[] = {
+    {PROGRAM(jt_release), REFS, OP_RELEASE, true},
+    {PROGRAM(jt_acquire), REFS, OP_ACQUIRE, false},
+};
+
+static struct bpf_program *program_at(const struct tracer *t, const struct program_row *row)
+{
+	return *(struct bpf_program *const *)((const char *)t->skel + row->at);
+}
+
+static bool serves(const struct program_row *row, const struct probe_site *s)
+{
+	const struct jni_func_row *f = &jni_funcs[s->func];
+
+	return row->families >> f->family & 1 && row->operation == f->operation &&
+	       row->entry == (s->point == POINT_ENTRY);
+}
+
+/* Verifying costs start-up time: a program no chosen family needs is not loaded. */
+static void choose_programs(struct tracer *t, const struct options *o)
+{
+	struct bpf_program *p;
+
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
+		bpf_program__set_autoload(program_at(t, &programs[i]), false);
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
+		if (programs[i].families & o->families)
+			bpf_program__set_autoload(program_at(t, &programs[i]), true);
+#if HAVE_UPROBE_MULTI
+	/* Not by SEC("uprobe.multi"): libbpf before 1.3 does not know that name. */
+	bpf_object__for_each_program (p, t->skel->obj)
+		if (t->use_multi && bpf_program__type(p) == BPF_PROG_TYPE_KPROBE)
+			bpf_program__set_expected_attach_type(p, ATTACH_UPROBE_MULTI);
+#else
+	(void)p;
+#endif
+}
+
 int tracer_open(const struct options *o, const struct features *f, struct tracer **out, struct error *err)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
@@ -101,16 +151,8 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	libbpf_set_print(o->verbose ? libbpf_print : libbpf_quiet);
 	t->skel = jnitrace_bpf__open();
 	rc = t->skel ? set_sizes(t, o) : -errno;
-#if HAVE_UPROBE_MULTI
-	/* Not by SEC("uprobe.multi"): libbpf before 1.3 does not know that name. */
-	if (!rc && t->use_multi) {
-		bpf_program__set_expected_attach_type(t->skel->progs.jt_acquire, ATTACH_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(t->skel->progs.jt_release, ATTACH_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(t->skel->progs.jt_code_freed, ATTACH_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(t->skel->progs.jt_class_unloaded, ATTACH_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(t->skel->progs.jt_enter, ATTACH_UPROBE_MULTI);
-	}
-#endif
+	if (!rc)
+		choose_programs(t, o);
 	rc = rc ?: jnitrace_bpf__load(t->skel);
 	rc = rc ?: map_buckets(t);
 	rc = rc
@@ -172,29 +214,6 @@ uint64_t tracer_map_bytes(const struct tracer *t)
 	return sum;
 }
 
-/* One program and one way of attaching: what shares a uprobe_multi link. */
-struct batch {
-	enum jni_operation operation;
-	bool uretprobe;
-};
-/* In this order: an acquisition must not be counted before its release can be seen. */
-static const struct batch batches[] = {
-    {OP_RELEASE, false},
-    {OP_RELEASE, true},
-    {OP_ACQUIRE, false},
-    {OP_ACQUIRE, true},
-};
-
-static bool in_batch(const struct probe_site *s, const struct batch *b)
-{
-	return jni_funcs[s->func].operation == b->operation && (s->point == POINT_URETPROBE) == b->uretprobe;
-}
-
-static struct bpf_program *program_of(struct tracer *t, enum jni_operation op)
-{
-	return op == OP_RELEASE ? t->skel->progs.jt_release : t->skel->progs.jt_acquire;
-}
-
 static int add_link(struct slot *s, struct bpf_link *link)
 {
 	if (!link)
@@ -204,44 +223,43 @@ static int add_link(struct slot *s, struct bpf_link *link)
 }
 
 static int attach_multi(struct tracer *t, struct slot *slot, pid_t pid, const char *path,
-			const struct probe_sites *sites, const struct batch *b)
+			const struct probe_sites *sites, const struct program_row *row, bool uretprobe)
 {
 #if HAVE_UPROBE_MULTI
 	unsigned long *offsets = calloc(sites->n, sizeof(*offsets));
 	__u64 *cookies = calloc(sites->n, sizeof(*cookies));
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, o, .offsets = offsets, .cookies = cookies,
-		    .retprobe = b->uretprobe);
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, o, .offsets = offsets, .cookies = cookies, .retprobe = uretprobe);
 	int rc = offsets && cookies ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
-		if (!in_batch(&sites->v[i], b))
+		if (!serves(row, &sites->v[i]) || (sites->v[i].point == POINT_URETPROBE) != uretprobe)
 			continue;
 		offsets[o.cnt] = sites->v[i].offset;
 		cookies[o.cnt++] = slot->rules[i];
 	}
 	if (!rc && o.cnt)
-		rc = add_link(
-		    slot, bpf_program__attach_uprobe_multi(program_of(t, b->operation), pid, path, NULL, &o));
+		rc =
+		    add_link(slot, bpf_program__attach_uprobe_multi(program_at(t, row), pid, path, NULL, &o));
 	free(offsets);
 	free(cookies);
 	return rc;
 #else
-	(void)t, (void)slot, (void)pid, (void)path, (void)sites, (void)b;
+	(void)t, (void)slot, (void)pid, (void)path, (void)sites, (void)row, (void)uretprobe;
 	return -EOPNOTSUPP;
 #endif
 }
 
 static int attach_perf(struct tracer *t, struct slot *slot, pid_t pid, const char *path,
-		       const struct probe_sites *sites, const struct batch *b)
+		       const struct probe_sites *sites, const struct program_row *row, bool uretprobe)
 {
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, o, .bpf_cookie = slot->rules[i], .retprobe = b->uretprobe);
+		LIBBPF_OPTS(bpf_uprobe_opts, o, .bpf_cookie = slot->rules[i], .retprobe = uretprobe);
 
-		if (in_batch(&sites->v[i], b))
-			rc = add_link(slot, bpf_program__attach_uprobe_opts(program_of(t, b->operation), pid,
-									    path, sites->v[i].offset, &o));
+		if (serves(row, &sites->v[i]) && (sites->v[i].point == POINT_URETPROBE) == uretprobe)
+			rc = add_link(slot, bpf_program__attach_uprobe_opts(program_at(t, row), pid, path,
+									    sites->v[i].offset, &o));
 	}
 	return rc;
 }
@@ -309,15 +327,17 @@ static struct bpf_link *attach_one(struct tracer *t, struct bpf_program *p, pid_
 	return bpf_program__attach_uprobe_opts(p, pid, path, offset, &perf);
 }
 
-/* A return probe's program needs what only the function's entry knows: the JNIEnv. */
+/*
+ * A return probe's program needs what only the function's entry knows: the JNIEnv. Functions that have a
+ * program at both ends see to that themselves.
+ */
 static int attach_entries(struct tracer *t, struct slot *s, pid_t pid, const char *path,
 			  const struct probe_sites *sites)
 {
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sites->n; i++)
-		if (sites->v[i].point == POINT_URETPROBE &&
-		    jni_funcs[sites->v[i].func].operation == OP_ACQUIRE)
+		if (sites->v[i].point == POINT_URETPROBE && !jni_func_at_both_ends(sites->v[i].func))
 			rc = add_link(s, attach_one(t, t->skel->progs.jt_enter, pid, path, sites->v[i].offset,
 						    s->rules[i]));
 	return rc;
@@ -337,8 +357,9 @@ static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path,
 	rc = rc ?: set_target(t, slot, tgid, GATE_CLOSED);
 	rc = rc ?: bpf_map_update_elem(bpf_map__fd(t->skel->maps.slots), &tgid, &key, BPF_ANY);
 	rc = rc ?: attach_entries(t, s, pid, path, sites);
-	for (size_t i = 0; !rc && i < ARRAY_LEN(batches); i++)
-		rc = (t->use_multi ? attach_multi : attach_perf)(t, s, pid, path, sites, &batches[i]);
+	for (size_t i = 0; !rc && i < 2 * ARRAY_LEN(programs); i++)
+		rc = (t->use_multi ? attach_multi : attach_perf)(t, s, pid, path, sites, &programs[i / 2],
+								 i % 2);
 	return rc;
 }
 

@@ -15,6 +15,21 @@ const struct jni_func_row jni_funcs[NR_FUNCS] = {
 #undef JNI_FUNC
 };
 
+bool jni_func_at_both_ends(enum jni_func_id func)
+{
+	switch (jni_funcs[func].family) {
+	case FAMILY_STRING:
+	case FAMILY_ARRAY:
+	case FAMILY_CRITICAL:
+		return jni_funcs[func].operation == OP_ACQUIRE;
+	case FAMILY_MONITOR:
+	case FAMILY_THREAD:
+		return true;
+	default:
+		return false;
+	}
+}
+
 const char *const jni_family_names[NR_FAMILIES] = {
     [FAMILY_GLOBAL] = "global",   [FAMILY_WEAK] = "weak",     [FAMILY_LOCAL] = "local",
     [FAMILY_STRING] = "string",   [FAMILY_ARRAY] = "array",   [FAMILY_CRITICAL] = "critical",

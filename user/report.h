@@ -23,6 +23,11 @@ struct jni_func_row {
 	enum jni_handle handle;
 };
 extern const struct jni_func_row jni_funcs[NR_FUNCS];
+/*
+ * Must both the entry and the return of this function be probed? Where it takes both an argument and the
+ * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed).
+ */
+bool jni_func_at_both_ends(enum jni_func_id func);
 struct drop_row {
 	const char *name, *meaning, *advice;
 };

@@ -26,6 +26,8 @@ struct found {
 	int price_ns; /* of one call at the sites below */
 	size_t n;     /* 0: none yet */
 	struct probe_site site[MAX_SITES_PER_FUNC];
+	bool at_entry; /* of a function probed at both ends: the other end is known too */
+	struct probe_site entry_site;
 	const char *why; /* the last proposal was refused: why */
 };
 struct resolver {
@@ -100,6 +102,12 @@ static void accept(struct resolver *r, enum jni_func_id func, const struct probe
 	f->price_ns = price;
 }
 
+/* Is the handle, or what tells whether the call succeeded, the function's result? */
+static bool at_return(enum jni_func_id func)
+{
+	return jni_funcs[func].handle == HANDLE_RETURN || jni_func_at_both_ends(func);
+}
+
 /* --- a function's entry, however it was found --- */
 
 /*
@@ -146,9 +154,15 @@ static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t va
 		f->why = "no instruction at its entry can be probed safely";
 		return;
 	}
-	if (row->handle == HANDLE_RETURN) {
+	if (jni_func_at_both_ends(func) && !f->at_entry) {
+		f->entry_site = s;
+		f->at_entry = true;
+		locs_at_entry(r->machine, row->handle == HANDLE_RETURN ? HANDLE_ARG1 : row->handle,
+			      &f->entry_site);
+	}
+	if (at_return(func)) {
 		s.point = POINT_URETPROBE;
-		locs_at_uretprobe(r->machine, row->handle, &s);
+		locs_at_uretprobe(r->machine, HANDLE_RETURN, &s);
 	} else {
 		locs_at_entry(r->machine, row->handle, &s);
 	}
@@ -161,7 +175,7 @@ static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t va
 static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 			     const struct jni_func_row *row, struct probe_site *s)
 {
-	unsigned operand = row->handle == HANDLE_RETURN ? 0 : row->handle - HANDLE_ARG0;
+	unsigned operand = s->point == POINT_RETURN ? 0 : row->handle - HANDLE_ARG0;
 	struct elf_cfi cfi;
 
 	if (u->semaphore)
@@ -171,7 +185,8 @@ static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 	/* the one-byte nop alone: anything else is the work of another tool, or a lie */
 	if (strcmp(s->insn.name, "nop") != 0 || s->insn.cost != INSN_EMULATED)
 		return "its USDT probe is not a plain nop";
-	if (row->handle != HANDLE_NONE && !usdt_operand(r->machine, u->args, operand, &s->handle))
+	if ((s->point == POINT_RETURN || row->handle != HANDLE_NONE) &&
+	    !usdt_operand(r->machine, u->args, operand, &s->handle))
 		return "an operand of its USDT probe is neither a register nor memory";
 	if (elf_cfi_at(r->req->library, u->vaddr, &cfi) < 0 || !locs_by_cfi(r->machine, &cfi, s))
 		return "no unwind information at its USDT probe says where the caller is";
@@ -182,12 +197,12 @@ static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 static void propose_usdt(struct resolver *r, const struct elf_usdts *notes, enum jni_func_id func)
 {
 	const struct jni_func_row *row = &jni_funcs[func];
-	bool at_return = row->handle == HANDLE_RETURN;
+	enum site_point point = at_return(func) ? POINT_RETURN : POINT_ENTRY;
 	struct probe_site sites[MAX_SITES_PER_FUNC];
 	char name[sizeof(notes->v->name)];
 	size_t n = 0;
 
-	snprintf(name, sizeof(name), "%s__%s", row->name, at_return ? "return" : "entry");
+	snprintf(name, sizeof(name), "%s__%s", row->name, at_return(func) ? "return" : "entry");
 	for (size_t i = 0; i < notes->n; i++) {
 		if (strcmp(notes->v[i].name, name) != 0)
 			continue;
@@ -195,8 +210,7 @@ static void propose_usdt(struct resolver *r, const struct elf_usdts *notes, enum
 			r->found[func].why = "its USDT probe has too many sites";
 			return;
 		}
-		sites[n] = (struct probe_site){
-		    .func = func, .point = at_return ? POINT_RETURN : POINT_ENTRY, .strategy = STRATEGY_USDT};
+		sites[n] = (struct probe_site){.func = func, .point = point, .strategy = STRATEGY_USDT};
 		r->found[func].why = usdt_site(r, &notes->v[i], row, &sites[n]);
 		if (r->found[func].why)
 			return;
@@ -304,12 +318,18 @@ static const struct {
 
 /* --- all together --- */
 
+/* All sites that the function needs are known. */
+static bool is_whole(enum jni_func_id func, const struct found *f)
+{
+	return f->n > 0 && (f->at_entry || !jni_func_at_both_ends(func));
+}
+
 static size_t count_missing(const struct resolver *r)
 {
 	size_t n = 0;
 
 	for (int f = 0; f < NR_FUNCS; f++)
-		n += r->found[f].wanted && r->found[f].n == 0;
+		n += r->found[f].wanted && !is_whole((enum jni_func_id)f, &r->found[f]);
 	return n;
 }
 
@@ -344,6 +364,16 @@ static void drop_shared(struct resolver *r)
 	}
 }
 
+static int add_site(struct probe_sites *out, const struct probe_site *site)
+{
+	struct probe_site *s = VEC_ADD(out);
+
+	if (!s)
+		return -ENOMEM;
+	*s = *site;
+	return 0;
+}
+
 static int collect(struct resolver *r, struct probe_sites *out)
 {
 	for (int f = 0; f < NR_FUNCS; f++) {
@@ -351,16 +381,18 @@ static int collect(struct resolver *r, struct probe_sites *out)
 
 		if (!found->wanted)
 			continue;
-		if (found->n == 0)
+		if (!is_whole((enum jni_func_id)f, found)) {
 			note(r, "%s: %s", jni_funcs[f].name,
-			     found->why ? found->why : "not found in the library");
-		for (size_t i = 0; i < found->n; i++) {
-			struct probe_site *s = VEC_ADD(out);
-
-			if (!s)
-				return -ENOMEM;
-			*s = found->site[i];
+			     found->why ? found->why
+			     : found->n ? "its entry was not found"
+					: "not found in the library");
+			continue;
 		}
+		if (found->at_entry && add_site(out, &found->entry_site) < 0)
+			return -ENOMEM;
+		for (size_t i = 0; i < found->n; i++)
+			if (add_site(out, &found->site[i]) < 0)
+				return -ENOMEM;
 	}
 	return 0;
 }

@@ -502,22 +502,67 @@ static void families_and_shared_code(void **state)
 
 	(void)state;
 	/* two functions at one address cannot be told apart */
-	assert_int_equal(check_sites(&l, 1u << FAMILY_MONITOR, -1,
-				     WANT({FUNC_MonitorEnter, POINT_ENTRY, STRATEGY_SYMTAB, AT_ENDBR_PUSH + 4,
-					   "emulated"}),
-				     "MonitorExit: it shares its code with another function"),
-			 1);
+	assert_int_equal(
+	    check_sites(
+		&l, 1u << FAMILY_MONITOR, -1,
+		WANT({FUNC_MonitorEnter, POINT_ENTRY, STRATEGY_SYMTAB, AT_ENDBR_PUSH + 4, "emulated"},
+		     {FUNC_MonitorEnter, POINT_URETPROBE, STRATEGY_SYMTAB, AT_ENDBR_PUSH + 4, "uretprobe"}),
+		"MonitorExit: it shares its code with another function"),
+	    1);
 	check_sites(&l, 1u << FAMILY_WEAK, -1, NOTHING, "NewWeakGlobalRef: not found in the library");
+}
+
+/* What needs both its arguments and its result has sites at both ends, or none. */
+static void both_ends(void **state)
+{
+	struct library l = {
+	    .symbols = {{"jni_GetStringChars", AT_PUSH}, {"jni_ReleaseStringChars", AT_ENDBR_PUSH}},
+	    .notes = {{"GetStringChars__return", "8@%r14", AT_NOP, false},
+		      {"GetStringUTFChars__return", "8@%r14", AT_NOP + 1, false}},
+	};
+	const struct want release = {FUNC_ReleaseStringChars, POINT_ENTRY, STRATEGY_SYMTAB, AT_ENDBR_PUSH + 4,
+				     "emulated"};
+	struct elf_image *e;
+	struct probe_sites sites;
+	struct site_request req = {
+	    .families = 1u << FAMILY_STRING, .only_strategy = -1, .library_path = "/nonexistent"};
+
+	(void)state;
+	assert_int_equal(
+	    check_sites(&l, 1u << FAMILY_STRING, -1,
+			WANT({FUNC_GetStringChars, POINT_ENTRY, STRATEGY_SYMTAB, AT_PUSH, "emulated"},
+			     {FUNC_GetStringChars, POINT_RETURN, STRATEGY_USDT, AT_NOP, "emulated"}, release),
+			"GetStringUTFChars: its entry was not found"),
+	    2);
+	make_library(&l, &e);
+	req.library = e;
+	assert_int_equal(sites_resolve(&req, &sites, NULL), 0);
+	assert_loc(sites.v[0].handle, LOC_REG, 4, 0);
+	assert_loc(sites.v[1].handle, LOC_REG, 14, 0);
+	sites_free(&sites);
+	elf_close(e);
+	l.notes[0].name = "none";
+	check_sites(&l, 1u << FAMILY_STRING, -1,
+		    WANT({FUNC_GetStringChars, POINT_ENTRY, STRATEGY_SYMTAB, AT_PUSH, "emulated"},
+			 {FUNC_GetStringChars, POINT_URETPROBE, STRATEGY_SYMTAB, AT_PUSH, "uretprobe"},
+			 release),
+		    "GetStringUTFChars: ");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(x86_operands),         cmocka_unit_test(arm64_operands),
-	    cmocka_unit_test(locations_at_entry),   cmocka_unit_test(locations_at_uretprobe),
-	    cmocka_unit_test(locations_by_cfi),     cmocka_unit_test(entries_by_symbols),
-	    cmocka_unit_test(usdt_beats_uretprobe), cmocka_unit_test(usdt_entry_of_a_release),
-	    cmocka_unit_test(one_strategy_alone),   cmocka_unit_test(families_and_shared_code),
+	    cmocka_unit_test(x86_operands),
+	    cmocka_unit_test(arm64_operands),
+	    cmocka_unit_test(locations_at_entry),
+	    cmocka_unit_test(locations_at_uretprobe),
+	    cmocka_unit_test(locations_by_cfi),
+	    cmocka_unit_test(entries_by_symbols),
+	    cmocka_unit_test(usdt_beats_uretprobe),
+	    cmocka_unit_test(usdt_entry_of_a_release),
+	    cmocka_unit_test(one_strategy_alone),
+	    cmocka_unit_test(families_and_shared_code),
+	    cmocka_unit_test(both_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
