@@ -75,10 +75,10 @@ __noinline int is_code(u32 slot, u64 addr)
 	if (!c)
 		return 0;
 	hi = c->n;
-	for (int i = 0; i < 9; i++) { /* 2^8 ranges */
-		u32 mid = (lo + hi) / 2;
+	for (int i = 0; i < 9; i++) {                          /* 2^8 ranges */
+		u32 mid = (lo + hi) / 2 & (JT_MAX_RANGES - 1); /* the mask is for verifiers before 6.2 */
 
-		if (lo >= hi || mid >= JT_MAX_RANGES)
+		if (lo >= hi)
 			break;
 		if (addr >= c->range[mid].end)
 			lo = mid + 1;
