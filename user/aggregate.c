@@ -345,13 +345,6 @@ static void total(const struct aggregate_input *in, struct report *r)
 			fam->outstanding = fam->released;
 		}
 		fam->outstanding -= fam->released;
-		if (in->at_attach && in->at_attach[f] >= 0) {
-			uint64_t before = (uint64_t)in->at_attach[f];
-
-			fam->before_known = true;
-			fam->before_attach =
-			    before > fam->released_untracked ? before - fam->released_untracked : 0;
-		}
 	}
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
 }

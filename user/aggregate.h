@@ -23,8 +23,7 @@ struct aggregate_input {
 	bool final;
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */
-	const int64_t *at_attach; /* the VM's count of each family then; -1: unknown; NULL: all are */
-	double late_s;            /* how long after the gate was closed the snapshot was taken */
+	double late_s;                     /* how long after the gate was closed the snapshot was taken */
 };
 /* Has the snapshot sites of slot that have no names yet? */
 bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot, int slot);

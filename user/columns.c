@@ -117,6 +117,15 @@ static int compare_site(const struct row *a, const struct row *b)
 
 /* Formatting. */
 
+#define BEFORE_ATTACH "before attach"
+
+static void put_class(struct buf *out, const struct row *r)
+{
+	buf_printf(out, "%s", r->class ? r->class : "?");
+	if (r->before && r->family != FAMILY_GLOBAL)
+		buf_printf(out, " (%s)", jni_family_names[r->family]);
+}
+
 #define FORMAT(name, call)                                                                                   \
 	static void name(struct buf *out, const struct row *r, int width)                                    \
 	{                                                                                                    \
@@ -130,11 +139,12 @@ FORMAT(format_oldest, fmt_age(out, r->oldest_s))
 FORMAT(format_rate, fmt_rate(out, r->rate_per_s))
 FORMAT(format_acquired_rate, fmt_rate(out, r->acquired_per_s))
 FORMAT(format_sites, fmt_count(out, r->nr_sites))
-FORMAT(format_func, buf_printf(out, "%s", row_func(r)))
-FORMAT(format_class, buf_printf(out, "%s", r->class ? r->class : "?"))
+FORMAT(format_func, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : row_func(r)))
+FORMAT(format_class, put_class(out, r))
 FORMAT(format_comm, buf_printf(out, "%s", row_comm(r)))
 FORMAT(format_pid, buf_printf(out, "%d", r->target ? r->target->pid : 0))
-FORMAT(format_id, buf_printf(out, "%016llx", r->site ? (unsigned long long)r->site->id : 0))
+FORMAT(format_id,
+       r->before ? (void)0 : buf_printf(out, "%016llx", r->site ? (unsigned long long)r->site->id : 0))
 
 /* "symbol file:line". Where it is tight the symbol is cut, not the line: that is what one looks up. */
 static void format_site(struct buf *out, const struct row *r, int width)
@@ -143,6 +153,10 @@ static void format_site(struct buf *out, const struct row *r, int width)
 	struct buf name = {0}, where = {0};
 	int name_width;
 
+	if (r->before) {
+		put_class(out, r);
+		return;
+	}
 	if (!f) {
 		buf_printf(out, "[no stack]");
 		return;
@@ -171,7 +185,7 @@ static void format_site(struct buf *out, const struct row *r, int width)
 const struct column columns[] = {
 	{ "pid", "PID", "process",
 	  CELLS_RIGHT, PID, 0, compare_pid, format_pid },
-	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet",
+	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet; rows before attach: still there",
 	  CELLS_RIGHT, ALL | CLASS, 0, compare_outstanding, format_outstanding },
 	{ "rate", "RATE", "growth: acquired minus released per second, lately; at the end over the whole run",
 	  CELLS_RIGHT, ALL, 0, compare_rate_per_s, format_rate },
@@ -236,6 +250,12 @@ static void row_add(struct row *r, const struct report_site *s)
 	r->nr_sites++;
 }
 
+static bool is_class_of(const struct row *r, const struct report_before *b)
+{
+	return r->family == b->family &&
+	       (r->class && b->class ? !strcmp(r->class, b->class) : r->class == b->class);
+}
+
 static struct row *row_new(struct rows *rows)
 {
 	struct row *r = VEC_ADD(rows);
@@ -279,7 +299,7 @@ static int add_to_class(struct rows *rows, const struct report_site *s, const ch
 	struct row *row = NULL;
 
 	for (size_t i = 0; i < rows->n && !row; i++)
-		if (rows->v[i].func == s->func &&
+		if (!rows->v[i].before && rows->v[i].func == s->func &&
 		    (class ? rows->v[i].class && !strcmp(rows->v[i].class, class) : !rows->v[i].class))
 			row = &rows->v[i];
 	if (!row) {
@@ -306,6 +326,28 @@ static int add_classes(struct rows *rows, const struct report_site *s)
 		unknown -= n < unknown ? n : unknown;
 	}
 	return rc == 0 && unknown > 0 ? add_to_class(rows, s, NULL, unknown) : rc;
+}
+
+/* A row for each class of what was there at attach, one for all of them where rows are functions. */
+static int add_before(struct rows *rows, enum group_by by, const struct report *r)
+{
+	for (size_t i = 0; i < r->before.n && by != GROUP_PID; i++) {
+		const struct report_before *b = &r->before.v[i];
+		struct row *row = NULL;
+
+		for (size_t k = 0; k < rows->n && !row && by != GROUP_SITE; k++)
+			if (rows->v[k].before && (by == GROUP_FUNCTION || is_class_of(&rows->v[k], b)))
+				row = &rows->v[k];
+		row = row ?: row_new(rows);
+		if (!row)
+			return -ENOMEM;
+		row->before = true;
+		row->family = b->family;
+		row->class = by == GROUP_FUNCTION ? NULL : b->class;
+		row->target = &r->target;
+		row->outstanding = sum(row->outstanding, b->outstanding);
+	}
+	return 0;
 }
 
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out)
@@ -336,6 +378,8 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 				return -ENOMEM;
 			row_add(row, &r->sites.v[j]);
 		}
+		if (add_before(out, by, r) < 0)
+			return -ENOMEM;
 	}
 	return 0;
 }

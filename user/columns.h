@@ -16,6 +16,8 @@ struct row {
 	const struct report_site *site;     /* NULL: several */
 	enum jni_func_id func;              /* NR_FUNCS: several */
 	const char *class;                  /* of the objects; NULL: several, or unknown */
+	bool before;                        /* what was there at attach, of class, or of all classes */
+	enum jni_family family;             /* of those */
 	uint64_t acquired, released, outstanding;
 	double oldest_s; /* -1: nothing outstanding */
 	double rate_per_s, acquired_per_s;

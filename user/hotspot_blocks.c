@@ -109,27 +109,75 @@ static int add_blocks(const struct hotspot *h, uint64_t storage, const uint64_t 
 	return rc;
 }
 
-static int storage_blocks(const struct hotspot *h, uint64_t storage, struct handle_blocks *out)
+/* The array of the storage's blocks, and how many there are. -EAGAIN: none that makes sense. */
+static int find_array(const struct hotspot *h, uint64_t storage, uint64_t *array, uint64_t *n)
 {
-	uint64_t array, header[ARRAY_HEADER / 8], block[BATCH];
-	int rc = proc_read(h->pid, storage + h->counters.array_word * 8, &array, sizeof(array));
+	uint64_t header[ARRAY_HEADER / 8];
+	int rc = proc_read(h->pid, storage + h->counters.array_word * 8, array, sizeof(*array));
 
 	if (rc == 0)
-		rc = proc_read(h->pid, array, header, sizeof(header));
+		rc = proc_read(h->pid, *array, header, sizeof(header));
 	if (rc < 0)
 		return rc == -EFAULT ? -EAGAIN : rc;
-	if (array % 8 || header[0] == 0 || header[0] > MAX_BLOCKS || header[1] > header[0])
+	if (*array % 8 || header[0] == 0 || header[0] > MAX_BLOCKS || header[1] > header[0])
 		return -EAGAIN;
-	for (uint64_t done = 0; done < header[1] && rc == 0;) {
-		size_t n = header[1] - done < BATCH ? header[1] - done : BATCH;
+	*array += ARRAY_HEADER;
+	*n = header[1];
+	return 0;
+}
 
-		rc = proc_read(h->pid, array + ARRAY_HEADER + done * 8, block, n * 8);
+/*
+ * Do the first blocks of the array still stand where they were read? A block is taken away by moving the
+ * last into its place (JDK: OopStorage::ActiveArray::remove), which a reader on its way does not see; a new
+ * one comes behind the last.
+ */
+static int check_array(const struct hotspot *h, uint64_t storage, struct handle_blocks *read)
+{
+	uint64_t array, n, block[BATCH];
+	int rc = find_array(h, storage, &array, &n);
+
+	read->stable = rc == 0 && n >= read->n;
+	for (size_t done = 0; done < read->n && rc == 0 && read->stable;) {
+		size_t batch = read->n - done < BATCH ? read->n - done : BATCH;
+
+		rc = proc_read(h->pid, array + done * 8, block, batch * 8);
+		for (size_t i = 0; i < batch && rc == 0; i++)
+			read->stable &= block[i] == read->v[done + i].addr;
+		done += batch;
+	}
+	read->stable &= rc == 0;
+	return rc == -ESRCH ? rc : 0;
+}
+
+static int storage_blocks(const struct hotspot *h, uint64_t storage, struct handle_blocks *out)
+{
+	uint64_t array, blocks, block[BATCH];
+	int rc = find_array(h, storage, &array, &blocks);
+
+	for (uint64_t done = 0; rc == 0 && done < blocks;) {
+		size_t n = blocks - done < BATCH ? blocks - done : BATCH;
+
+		rc = proc_read(h->pid, array + done * 8, block, n * 8);
 		if (rc == 0)
 			rc = add_blocks(h, storage, block, n, out);
 		else if (rc == -EFAULT)
 			rc = -EAGAIN;
 		done += n;
 	}
+	return rc ?: check_array(h, storage, out);
+}
+
+/* A chain is read handle by handle while the VM goes on: what two walks agree on is believed. */
+static int chain_blocks(const struct hotspot *h, uint64_t first, struct handle_blocks *out)
+{
+	struct handle_blocks again = {0};
+	int rc = hotspot_chain_blocks(h, first, out);
+
+	rc = rc ?: hotspot_chain_blocks(h, first, &again);
+	out->stable = rc == 0 && again.n == out->n && again.in_use == out->in_use;
+	for (size_t i = 0; i < out->n && out->stable; i++)
+		out->stable = out->v[i].addr == again.v[i].addr && out->v[i].in_use == again.v[i].in_use;
+	free(again.v);
 	return rc;
 }
 
@@ -143,12 +191,12 @@ int hotspot_handle_blocks(const struct hotspot *h, enum vm_table table, struct h
 	memset(out, 0, sizeof(*out));
 	if (!hotspot_read_static(h, "JNIHandles", table_fields[table], &addr) || addr == 0 || addr % 8)
 		return -EAGAIN;
-	for (int i = 0; i < ENUMERATE_TRIES && rc == -EAGAIN; i++) {
+	for (int i = 0; i < ENUMERATE_TRIES && (rc == -EAGAIN || (rc == 0 && !out->stable)); i++) {
 		out->n = out->slots = out->in_use = 0;
 		if (h->counters.proven)
 			rc = storage_blocks(h, addr, out);
 		else
-			rc = hotspot_chain_blocks(h, addr, out);
+			rc = chain_blocks(h, addr, out);
 	}
 	if (rc < 0) {
 		free(out->v);

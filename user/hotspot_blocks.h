@@ -21,6 +21,7 @@ struct handle_blocks {
 	size_t n, cap;
 	uint64_t slots;  /* room of all blocks */
 	uint64_t in_use; /* bits set in all blocks */
+	bool stable;     /* no block was moved or taken away while they were read: none is missing */
 };
 /*
  * The blocks of one table; the caller frees out->v. -EAGAIN: not proven yet where they are (call

@@ -6,6 +6,7 @@
 #include "hotspot_oops.h"
 #include "tracer.h"
 
+#define REF_CLASSES_MAX 32768
 struct site_class {
 	uint32_t site;    /* index, as in the snapshot */
 	const char *name; /* lives as long as the reader's classes: to the next reading */
@@ -19,8 +20,8 @@ struct ref_classes {
 	bool sampled; /* not every reference was read: counts are shares */
 };
 /*
- * Read the objects behind the snapshot's references of this slot. out is used again from call to call;
- * start with zeros. 0, -ESRCH, -ENOMEM.
+ * Read the objects behind the snapshot's references of this slot, at most REF_CLASSES_MAX of them. out is
+ * used again from call to call; start with zeros. 0, -ESRCH, -ENOMEM.
  */
 int ref_classes_read(struct oop_reader *r, const struct snapshot *s, int slot, struct ref_classes *out);
 void ref_classes_free(struct ref_classes *c);

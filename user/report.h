@@ -78,7 +78,15 @@ struct report_family {
 	uint64_t acquired, released, outstanding, released_untracked;
 	int64_t vm_total; /* -1: unknown */
 	bool before_known;
-	uint64_t before_attach; /* acquired before attach and still there, by the VM's count at attach */
+	uint64_t before_attach; /* acquired before attach and still there; when before_known */
+	uint64_t vm_own;        /* acquired since, by no call that was seen: by the VM for itself; likewise */
+};
+
+/* References of one class that were there at attach and still are. */
+struct report_before {
+	enum jni_family family;
+	const char *class; /* NULL: not read yet, or not readable */
+	uint64_t outstanding;
 };
 
 struct report_target {
@@ -100,6 +108,10 @@ struct report {
 		struct report_site *v;
 		size_t n, cap;
 	} sites; /* merged by what their frames are; sorted by the session's key */
+	struct {
+		const struct report_before *v;
+		size_t n;
+	} before; /* of families whose before_known says so; most first */
 	uint64_t drops[NR_DROPS];
 	size_t nr_probes;
 	uint64_t events;

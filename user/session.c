@@ -305,7 +305,9 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 	size_t n = 0;
 	int rc;
 
-	s->snapshot.want_refs = s->o->format == FORMAT_JSON || s->o->group_by == GROUP_CLASS;
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (s->targets.v[i]->state == TARGET_TRACED && state == TARGET_TRACED)
+			target_look(s->targets.v[i], s->tracer);
 	rc = reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {

@@ -85,7 +85,7 @@ static const struct stack *stack_of(struct tracer *t, uint32_t index, const stru
 	return copy;
 }
 
-static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n, uint32_t *position)
+static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n)
 {
 	size_t per_cpu = t->features.nr_cpus;
 	struct site *site = calloc(n, sizeof(*site));
@@ -117,61 +117,47 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n, uint32_t
 		/* The CPUs are not read at one moment; but what was released had been acquired. */
 		if (v->acquired < v->released + v->unpaired)
 			v->acquired = v->released + v->unpaired;
-		position[i] = s->sites.n;
+		s->position[i] = s->sites.n;
 	}
 	free(site);
 	free(counts);
 	return rc;
 }
 
-/* For those who ask what the references point to. */
-static void keep_ref(struct snapshot *s, uint64_t tag, uint32_t site)
+static int add_ref(struct snapshot *s, uint64_t tag, uint32_t site, uint32_t tick)
 {
-	struct snapshot_ref *ref;
-
-	if (!s->want_refs || s->refs_live % s->refs_stride || s->refs.n == SNAPSHOT_MAX_REFS)
-		return;
-	ref = VEC_ADD(&s->refs);
-	if (ref)
-		*ref = (struct snapshot_ref){.handle = tag & ((1ULL << HANDLE_BITS) - 1),
-					     .site = site,
-					     .slot = (uint16_t)((tag >> HANDLE_BITS) - 1)};
-}
-
-static void count_ref(struct snapshot *s, const uint32_t *position, uint32_t n, uint64_t tag, uint32_t site,
-		      uint32_t tick)
-{
+	struct snapshot_ref *ref = VEC_ADD(&s->refs);
 	struct snapshot_site *v;
 
-	keep_ref(s, tag, site);
+	if (!ref)
+		return -ENOMEM;
+	*ref = (struct snapshot_ref){
+	    .handle = tag, .slot = (tag >> HANDLE_BITS) - 1, .site = site, .tick = tick};
 	s->refs_live++;
-	if (site >= n || !position[site])
-		return;
-	v = &s->sites.v[position[site] - 1];
-	if (!v->live++ || (int32_t)(tick - v->oldest_tick) < 0)
+	v = snapshot_site_of(s, site);
+	if (v && (!v->live++ || (int32_t)(tick - v->oldest_tick) < 0))
 		v->oldest_tick = tick;
+	return 0;
 }
 
-static void read_refs(struct tracer *t, struct snapshot *s, const uint32_t *position, uint32_t n)
+static int read_refs(struct tracer *t, struct snapshot *s)
 {
 	uint64_t key, next, *prev = NULL;
-	int fd = bpf_map__fd(t->skel->maps.overflow);
+	int fd = bpf_map__fd(t->skel->maps.overflow), rc = 0;
 
-	/* as many as there were last time, and some more */
-	s->refs_stride = 1 + (s->refs_live + s->refs_live / 8) / SNAPSHOT_MAX_REFS;
 	s->refs_live = s->refs_overflowed = 0;
 	s->refs.n = 0;
 	for (uint32_t b = 0; b < t->nr_buckets; b++)
-		for (int i = 0; i < JT_BUCKET_WAYS; i++) {
+		for (int i = 0; i < JT_BUCKET_WAYS && !rc; i++) {
 			uint64_t tag = *(volatile uint64_t *)&t->buckets[b].tag[i];
 
 			if (tag > TAG_BUSY)
-				count_ref(s, position, n, tag, t->buckets[b].site[i], t->buckets[b].tick[i]);
+				rc = add_ref(s, tag, t->buckets[b].site[i], t->buckets[b].tick[i]);
 		}
-	if (!*(volatile uint64_t *)&t->skel->bss->overflow_refs)
-		return;
+	if (rc || !*(volatile uint64_t *)&t->skel->bss->overflow_refs)
+		return rc;
 	/* Bounded: the map may change under the walk. */
-	for (uint64_t i = 0; i < 2ULL * bpf_map__max_entries(t->skel->maps.overflow); i++) {
+	for (uint64_t i = 0; !rc && i < 2ULL * bpf_map__max_entries(t->skel->maps.overflow); i++) {
 		struct overflow_ref o;
 
 		if (bpf_map_get_next_key(fd, prev, &next))
@@ -181,8 +167,9 @@ static void read_refs(struct tracer *t, struct snapshot *s, const uint32_t *posi
 		if (bpf_map_lookup_elem(fd, &key, &o))
 			continue;
 		s->refs_overflowed++;
-		count_ref(s, position, n, key, o.site, o.tick);
+		rc = add_ref(s, key, o.site, o.tick);
 	}
+	return rc;
 }
 
 uint64_t tracer_sites_made(const struct tracer *t)
@@ -192,15 +179,16 @@ uint64_t tracer_sites_made(const struct tracer *t)
 
 static int read_all(struct tracer *t, struct snapshot *s, bool refs, struct error *err)
 {
-	uint32_t n = sites_in_use(t), *position = calloc(t->max_sites, sizeof(*position));
-	int rc = position ? 0 : -ENOMEM;
+	int rc;
 
 	unwinder_tick(t->unwinder); /* what fails now is asked for again */
+	free(s->position);
 	s->nr_index = t->max_sites;
-	rc = rc ?: read_sites(t, s, n, position);
+	s->position = calloc(s->nr_index, sizeof(*s->position));
+	rc = s->position ? 0 : -ENOMEM;
+	rc = rc ?: read_sites(t, s, sites_in_use(t));
 	if (!rc && refs)
-		read_refs(t, s, position, n);
-	free(position);
+		rc = read_refs(t, s);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
 	return 0;
@@ -227,10 +215,20 @@ int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err)
 	return 0;
 }
 
+int tracer_tick(struct tracer *t, uint32_t *tick)
+{
+	struct hello h;
+	int rc = tracer_hello(t, &h);
+
+	*tick = h.jiffies >> JT_TICK_SHIFT;
+	return rc;
+}
+
 void snapshot_free(struct snapshot *s)
 {
 	free(s->sites.v);
 	free(s->refs.v);
+	free(s->position);
 	memset(s, 0, sizeof(*s));
 }
 

@@ -15,6 +15,8 @@
 #define YOUNG_S 3.0
 /* A VM that is older and whose tables make no sense is not starting any more. */
 #define STARTING_S 30.0
+/* To read the classes of what was there at attach, in each report until all are read. */
+#define CLASS_BUDGET_MS 50
 
 int target_new(pid_t pid, struct target **out, struct error *err)
 {
@@ -35,7 +37,7 @@ int target_new(pid_t pid, struct target **out, struct error *err)
 				 rc == -ESRCH || rc == -ENOENT ? "no such process" : strerror(-rc));
 	}
 	for (int f = 0; f < NR_FAMILIES; f++)
-		t->report.families[f].vm_total = t->at_attach[f] = -1;
+		t->report.families[f].vm_total = -1;
 	*out = t;
 	return 0;
 }
@@ -49,6 +51,7 @@ void target_free(struct target *t)
 	proc_maps_free(&t->maps);
 	sites_free(&t->sites);
 	ref_classes_free(&t->classes);
+	account_free(t->account);
 	oop_reader_free(t->oops);
 	elf_close(t->elf);
 	symbols_free(t->symbols);
@@ -272,27 +275,31 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
 }
 
-/* As near to the opening of the gate as can be: what is made in between is in neither count. */
-static void count_before(struct target *t)
+void target_look(struct target *t, struct tracer *tracer)
 {
-	struct vm_counts vm = {0};
+	uint32_t tick;
 
-	if (!t->vm || hotspot_counts(t->vm, &vm) < 0 || !vm.known)
+	if (!t->vm || tracer_execed(tracer, t->slot))
 		return;
-	t->at_attach[FAMILY_GLOBAL] = (int64_t)vm.global;
-	t->at_attach[FAMILY_WEAK] = (int64_t)vm.weak;
+	hotspot_counts(t->vm, &t->vm_counts);
+	if (t->account && !tracer_tick(tracer, &tick))
+		account_look(t->account, tick); /* what could not be seen stays as it was known */
 }
 
 int target_start(struct target *t, struct tracer *tracer, struct error *err)
 {
 	int rc;
 
-	count_before(t); /* where the counts are is proven now, and only read below */
-	count_before(t);
+	if (t->vm)
+		hotspot_counts(t->vm,
+			       &t->vm_counts); /* where the tables are is proven now, and only read below */
 	rc = tracer_open_gate(tracer, t->slot);
+	if (!rc && t->vm)
+		rc = account_new(t->vm, &t->account);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
 	t->started_ns = clock_ns(CLOCK_MONOTONIC);
+	target_look(t, tracer);
 	t->report.nr_probes = tracer_probes(tracer, t->slot);
 	t->report.map_bytes = tracer_map_bytes(tracer);
 	t->state = TARGET_TRACED;
@@ -301,12 +308,12 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 
 void target_stop(struct target *t, struct tracer *tracer, const char *reason)
 {
+	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
+	if (!strcmp(reason, "detached"))
+		target_look(t, tracer);
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->slot >= 0)
 		tracer_close_gate(tracer, t->slot);
-	/* What the VM counts at this moment; removing the probes takes long enough for more to come. */
-	if (t->vm && !strcmp(reason, "detached"))
-		hotspot_counts(t->vm, &t->at_stop);
 	t->end_reason = reason;
 	t->state = TARGET_ENDED;
 }
@@ -333,21 +340,28 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 		start_java(t, tracer, path);
 }
 
-/* What the outstanding references point to; NULL: not looked at, or not known. */
-static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot)
+/* NULL: not known, or the process is gone. */
+static struct oop_reader *oop_reader_of(struct target *t)
 {
 	struct error why = {0};
 	int rc;
 
-	if (!snapshot->want_refs || !t->vm || t->oops_refused || !proc_id_alive(&t->id))
+	if (!t->vm || t->oops_refused || !proc_id_alive(&t->id))
 		return NULL;
 	if (!t->oops) {
 		rc = oop_reader_new(t->vm, &t->oops, &why);
 		t->oops_refused = rc < 0 && rc != -EAGAIN;
-		if (rc < 0)
-			return NULL;
 	}
-	return ref_classes_read(t->oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
+	return t->oops;
+}
+
+/* What the outstanding references point to; NULL: not looked at, or not known. */
+static const struct ref_classes *read_classes(struct target *t, struct oop_reader *oops,
+					      const struct snapshot *snapshot, const struct options *o)
+{
+	if (!oops || (o->format != FORMAT_JSON && o->group_by != GROUP_CLASS))
+		return NULL;
+	return ref_classes_read(oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
 int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err)
@@ -361,17 +375,23 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
-int target_report(struct target *t, struct tracer *tracer, const struct snapshot *snapshot,
-		  const struct options *o, struct error *err)
+/* A release that is seen late, when its handle comes again, is in neither count for a moment. */
+static void keep_missed(struct target_counts *counts, const struct report *last)
 {
+	if (counts->drops[DROP_RELEASE_MISSED] < last->drops[DROP_RELEASE_MISSED])
+		counts->drops[DROP_RELEASE_MISSED] = last->drops[DROP_RELEASE_MISSED];
+}
+
+int target_report(struct target *t, struct tracer *tracer, struct snapshot *snapshot, const struct options *o,
+		  struct error *err)
+{
+	struct oop_reader *oops = NULL;
 	struct target_counts counts;
-	struct vm_counts vm = {0};
 	struct aggregate_input in = {
 	    .snapshot = snapshot,
 	    .counts = &counts,
 	    .symbols = t->symbols,
 	    .families = o->families,
-	    .at_attach = t->at_attach,
 	    .slot = t->slot,
 	    .final = t->state == TARGET_ENDED,
 	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
@@ -383,20 +403,22 @@ int target_report(struct target *t, struct tracer *tracer, const struct snapshot
 		return rc;
 	if (t->stopped_ns && snapshot->monotonic_ns > t->stopped_ns)
 		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
+	if (t->account)
+		rc = account_correct(t->account, t->slot, snapshot, &counts);
+	keep_missed(&counts, r);
 	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
 		refresh_maps(t, tracer);
-		if (t->vm && in.final)
-			vm = t->at_stop;
-		else if (t->vm)
-			hotspot_counts(t->vm, &vm);
-		in.classes = read_classes(t, snapshot);
+		oops = oop_reader_of(t);
+		in.classes = read_classes(t, oops, snapshot, o);
 	}
 	/* After the process has gone its last known totals stand. */
-	if (vm.known) {
-		r->families[FAMILY_GLOBAL].vm_total = vm.global;
-		r->families[FAMILY_WEAK].vm_total = vm.weak;
+	if (t->vm_counts.known) {
+		r->families[FAMILY_GLOBAL].vm_total = t->vm_counts.global;
+		r->families[FAMILY_WEAK].vm_total = t->vm_counts.weak;
 	}
-	rc = aggregate_update(t->aggregate, &in, r);
+	rc = rc ?: aggregate_update(t->aggregate, &in, r);
+	if (!rc && t->account && account_report(t->account, oops, CLASS_BUDGET_MS, r) == -ENOMEM)
+		rc = -ENOMEM;
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
 	if (t->java)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "account.h"
 #include "aggregate.h"
 #include "elf.h"
 #include "hotspot.h"
@@ -38,7 +39,8 @@ struct target {
 	struct oop_reader *oops; /* of vm; NULL: not needed, or how it names classes could not be proven */
 	bool oops_refused;
 	struct ref_classes classes;
-	struct hotspot *vm; /* NULL: its tables could not be read */
+	struct hotspot *vm;      /* NULL: its tables could not be read */
+	struct account *account; /* of vm, since the gate was opened */
 	struct probe_sites sites;
 
 	int slot; /* of the tracer; -1: not attached */
@@ -48,8 +50,7 @@ struct target {
 	bool verbose;
 	struct aggregate *aggregate;
 	struct report report;
-	int64_t at_attach[NR_FAMILIES];  /* the VM's own counts when the gate was opened; -1: unknown */
-	struct vm_counts at_stop;        /* the VM's own, when the gate was closed */
+	struct vm_counts vm_counts;      /* the VM's own, as of the last look */
 	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	bool seen;                       /* its counters were read at least once */
 	const char *end_reason;
@@ -70,10 +71,12 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err);
 int target_start(struct target *t, struct tracer *tracer, struct error *err);
 /* Stop counting; the probes are the caller's to remove. reason: a literal for the last report. */
 void target_stop(struct target *t, struct tracer *tracer, const char *reason);
+/* Look at the VM's tables: right before the snapshot that they are held against. */
+void target_look(struct target *t, struct tracer *tracer);
 /* Name the call sites that are new in the snapshot, while what their stacks mean is still there. */
 int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err);
-/* Make t->report from a snapshot. */
-int target_report(struct target *t, struct tracer *tracer, const struct snapshot *snapshot,
-		  const struct options *o, struct error *err);
+/* Make t->report from a snapshot. What turns out to be released already is taken out of the snapshot. */
+int target_report(struct target *t, struct tracer *tracer, struct snapshot *snapshot, const struct options *o,
+		  struct error *err);
 
 #endif

@@ -76,14 +76,14 @@ struct snapshot_site {
 	uint64_t acquired, released, unpaired;
 	uint64_t live;        /* references in the pairing store */
 	uint32_t oldest_tick; /* of those; valid when live > 0 */
+	bool recount;         /* account.c */
 };
 /* A reference that is outstanding. */
 struct snapshot_ref {
-	uint64_t handle;
-	uint32_t site; /* index of the site */
-	uint16_t slot;
+	uint64_t handle : HANDLE_BITS, slot : 64 - HANDLE_BITS;
+	uint32_t site; /* index of the site; 0: taken out */
+	uint32_t tick; /* when acquired */
 };
-#define SNAPSHOT_MAX_REFS 32768
 struct snapshot {
 	struct {
 		struct snapshot_site *v;
@@ -92,15 +92,21 @@ struct snapshot {
 	uint32_t nr_index;
 	uint64_t monotonic_ns;
 	uint32_t now_tick;
-	double tick_s; /* seconds of one tick */
+	double tick_s;      /* seconds of one tick */
+	uint32_t *position; /* of a site in sites, + 1, by its index; 0: not there */
 	uint64_t refs_live, refs_overflowed;
-	bool want_refs; /* in: fill refs */
 	struct {
 		struct snapshot_ref *v;
 		size_t n, cap;
-	} refs;               /* every refs_stride-th of them, at most SNAPSHOT_MAX_REFS */
-	uint64_t refs_stride; /* 1: all */
+	} refs;
 };
+/* The site of this index, or NULL. */
+static inline struct snapshot_site *snapshot_site_of(const struct snapshot *s, uint32_t index)
+{
+	return index < s->nr_index && s->position[index] ? &s->sites.v[s->position[index] - 1] : NULL;
+}
+/* The clock of the references. */
+int tracer_tick(struct tracer *t, uint32_t *tick);
 /* A number that changes when there are sites that no snapshot had yet. */
 uint64_t tracer_sites_made(const struct tracer *t);
 /* Only the sites and their counts, for their stacks to be named soon: `live` and the clocks are not set. */

@@ -38,6 +38,14 @@ static void put_calls(struct json_out *j, const struct report *r)
 	json_close(j, '}');
 }
 
+static void put_known(struct json_out *j, const char *name, bool known, uint64_t count)
+{
+	if (known)
+		json_count(j, name, count);
+	else
+		json_null(j, name);
+}
+
 static void put_families(struct json_out *j, const struct report *r)
 {
 	json_open(j, "families", '{');
@@ -52,10 +60,8 @@ static void put_families(struct json_out *j, const struct report *r)
 		json_count(j, "outstanding", f->outstanding);
 		json_count(j, "released_untracked", f->released_untracked);
 		json_known_count(j, "vm_total", f->vm_total);
-		if (f->before_known)
-			json_count(j, "before_attach", f->before_attach);
-		else
-			json_null(j, "before_attach");
+		put_known(j, "before_attach", f->before_known, f->before_attach);
+		put_known(j, "vm_own", f->before_known, f->vm_own);
 		json_close(j, '}');
 	}
 	json_close(j, '}');
@@ -145,6 +151,28 @@ static void put_sites(struct json_out *j, const struct report *r, const struct v
 	json_close(j, ']');
 }
 
+/* What was there at attach, by class; null when no family's is known. */
+static void put_before(struct json_out *j, const struct report *r)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		known |= r->families[i].before_known;
+	if (!known) {
+		json_null(j, "before_attach");
+		return;
+	}
+	json_open(j, "before_attach", '[');
+	for (size_t i = 0; i < r->before.n; i++) {
+		json_open(j, NULL, '{');
+		json_text(j, "family", jni_family_names[r->before.v[i].family]);
+		json_text(j, "class", r->before.v[i].class);
+		json_count(j, "outstanding", r->before.v[i].outstanding);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
 static void put_drops(struct json_out *j, const struct report *r)
 {
 	json_open(j, "drops", '{');
@@ -180,6 +208,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	put_calls(&j, r);
 	put_families(&j, r);
 	put_sites(&j, r, o);
+	put_before(&j, r);
 	json_open(&j, "findings", '[');
 	json_close(&j, ']');
 	put_drops(&j, r);

@@ -90,6 +90,7 @@ static void pool_one(struct report *sum_of, const struct report *r)
 			to->vm_total = -1;
 		to->before_known = to->before_known && from->before_known;
 		to->before_attach = sum(to->before_attach, from->before_attach);
+		to->vm_own = sum(to->vm_own, from->vm_own);
 	}
 }
 
@@ -164,7 +165,7 @@ static void add_numbers(struct flow *f, const struct report *r)
 	flow_add_buf(f, DOT, &maps);
 }
 
-/* "tracked 12 + before attach 9 = 21 of 21": what of the VM's count can be accounted for. */
+/* "tracked 12 + before attach 9 + the VM's own 3 = 24 of 24": what of the VM's count can be accounted for. */
 static void put_account(struct buf *out, const struct report_family *family, int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
@@ -174,8 +175,12 @@ static void put_account(struct buf *out, const struct report_family *family, int
 	fmt_count(&b, family->outstanding);
 	buf_printf(&b, " + before attach ");
 	fmt_count(&b, family->before_attach);
+	if (family->vm_own) {
+		buf_printf(&b, " + the VM's own ");
+		fmt_count(&b, family->vm_own);
+	}
 	buf_printf(&b, " = ");
-	fmt_count(&b, family->outstanding + family->before_attach);
+	fmt_count(&b, sum(sum(family->outstanding, family->before_attach), family->vm_own));
 	buf_printf(&b, " of ");
 	fmt_count(&b, (uint64_t)family->vm_total);
 	flow_add_buf(&f, " ", &b);

@@ -77,8 +77,9 @@ int report_sort(struct report *r, const char *key)
 	}
 	if (rc == 0) {
 		rows_sort(&rows, by);
-		for (size_t i = 0; i < rows.n; i++)
-			sorted[i] = *rows.v[i].site;
+		for (size_t i = 0, n = 0; i < rows.n; i++)
+			if (rows.v[i].site) /* not of before attach */
+				sorted[n++] = *rows.v[i].site;
 		memcpy(r->sites.v, sorted, r->sites.n * sizeof(*sorted));
 	}
 	free(sorted);

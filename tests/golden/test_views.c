@@ -218,8 +218,8 @@ static void init_leaks(struct sample *s)
 	trace(s, FUNC_NewWeakGlobalRef, 602);
 	trace(s, FUNC_DeleteWeakGlobalRef, 0);
 	s->report.families[FAMILY_GLOBAL] =
-	    (struct report_family){true, 121009, 119812, 1197, 3, 1218, true, 21};
-	s->report.families[FAMILY_WEAK] = (struct report_family){true, 602, 0, 602, 0, 640, true, 38};
+	    (struct report_family){true, 121009, 119812, 1197, 3, 1218, true, 21, 0};
+	s->report.families[FAMILY_WEAK] = (struct report_family){true, 602, 0, 602, 0, 640, true, 38, 0};
 	site = add_site(s, FUNC_NewWeakGlobalRef, 602, 0);
 	site->oldest_s = 192.4;
 	add_frame(site, "Java_Leaky_leakWeak", "/src/demo/leaky.c", 31);
@@ -231,6 +231,26 @@ static void init_leaks(struct sample *s)
 	add_frame(site, "remember", "/src/demo/leaky.c", 19)->inlined = true;
 	add_frame(site, "Java_Leaky_leakGlobal", "/src/demo/leaky.c", 24);
 	add_frame(site, NULL, NULL, 0);
+}
+
+/* A late attach: most was there before. */
+static void init_late(struct sample *s)
+{
+	static const struct report_before before[] = {
+	    {FAMILY_GLOBAL, "java.lang.String", 100003},
+	    {FAMILY_WEAK, "com.example.Cache$Entry", 503},
+	    {FAMILY_GLOBAL, "com.example.Cache$Entry", 7},
+	    {FAMILY_GLOBAL, NULL, 2},
+	};
+
+	init_leaks(s);
+	s->report.families[FAMILY_GLOBAL].before_attach = 100012;
+	s->report.families[FAMILY_GLOBAL].vm_own = 3;
+	s->report.families[FAMILY_GLOBAL].vm_total = 1197 + 100012 + 3;
+	s->report.families[FAMILY_WEAK].before_attach = 503;
+	s->report.families[FAMILY_WEAK].vm_total = 602 + 503;
+	s->report.before.v = before;
+	s->report.before.n = ARRAY_LEN(before);
 }
 
 static const struct view_opts plain = {.width = 80, .rows = 20, .stack_frames = 5};
@@ -366,7 +386,7 @@ static void test_unknown(void **state)
 	s.report.self_cpu_pct = -1;
 	s.report.events_per_s = NAN;
 	trace(&s, FUNC_NewGlobalRef, 5);
-	s.report.families[FAMILY_GLOBAL] = (struct report_family){true, 5, 0, 5, 0, -1, false, 0};
+	s.report.families[FAMILY_GLOBAL] = (struct report_family){true, 5, 0, 5, 0, -1, false, 0, 0};
 	site = add_site(&s, FUNC_NewGlobalRef, 3, 0);
 	add_frame(site, NULL, NULL, 0);
 	site = add_site(&s, FUNC_NewGlobalRef, 1, 0);
@@ -413,7 +433,7 @@ static void test_two_targets(void **state)
 	b.report.target.vm_version = "25.0.3+9-LTS";
 	trace(&b, FUNC_NewGlobalRef, 50);
 	trace(&b, FUNC_DeleteGlobalRef, 5);
-	b.report.families[FAMILY_GLOBAL] = (struct report_family){true, 50, 5, 45, 0, 61, true, 16};
+	b.report.families[FAMILY_GLOBAL] = (struct report_family){true, 50, 5, 45, 0, 61, true, 16, 0};
 	b.report.drops[DROP_STACKS_FULL] = 2;
 	add_frame(add_site(&b, FUNC_NewGlobalRef, 30, 2), "Cache::put(Entry const&)", "cache.cc", 140);
 	add_frame(add_site(&b, FUNC_NewGlobalRef, 20, 3), "Cache::grow(unsigned long)", "cache.cc", 88);
@@ -540,7 +560,7 @@ static void test_huge_numbers(void **state)
 	trace(&s, FUNC_NewGlobalRef, most);
 	trace(&s, FUNC_DeleteGlobalRef, UINT64_MAX);
 	s.report.families[FAMILY_GLOBAL] =
-	    (struct report_family){true, most, most - 1, UINT64_MAX, most, INT64_MAX, false, 0};
+	    (struct report_family){true, most, most - 1, UINT64_MAX, most, INT64_MAX, false, 0, 0};
 	s.report.events = UINT64_MAX;
 	s.report.events_per_s = 1e300;
 	s.report.map_bytes = UINT64_MAX;
@@ -808,28 +828,54 @@ static void test_view_opts(void **state)
 	assert_int_equal(v.stack_frames, 64);
 }
 
+static void test_before_attach(void **state)
+{
+	static const struct {
+		enum group_by by;
+		const char *name;
+	} groups[] = {
+	    {GROUP_SITE, "before-site.txt"},
+	    {GROUP_CLASS, "before-class.txt"},
+	    {GROUP_FUNCTION, "before-function.txt"},
+	    {GROUP_PID, "before-pid.txt"},
+	};
+	struct sample s;
+	const struct report *const reports[] = {&s.report};
+	struct buf out = {0};
+
+	(void)state;
+	init_late(&s);
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		struct view_opts o = plain;
+
+		o.group_by = groups[i].by;
+		view_table(&out, reports, 1, &o);
+		expect_width(&out, 80);
+		expect_golden(groups[i].name, &out);
+	}
+	/* sorting its sites leaves the rest alone */
+	assert_int_equal(report_sort(&s.report, NULL), 0);
+	assert_int_equal(s.report.sites.n, 3);
+	assert_int_equal(s.report.sites.v[0].acquired, 1197);
+	view_json(&out, reports, 1, &plain);
+	expect_json(&out);
+	expect_golden("before.json", &out);
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_leaks),
-	    cmocka_unit_test(test_color),
-	    cmocka_unit_test(test_height),
-	    cmocka_unit_test(test_empty),
-	    cmocka_unit_test(test_drops),
-	    cmocka_unit_test(test_unknown),
-	    cmocka_unit_test(test_final),
-	    cmocka_unit_test(test_two_targets),
-	    cmocka_unit_test(test_long_names),
-	    cmocka_unit_test(test_random_names),
-	    cmocka_unit_test(test_huge_numbers),
-	    cmocka_unit_test(test_no_stack),
-	    cmocka_unit_test(test_vm_and_java_frames),
-	    cmocka_unit_test(test_sort),
-	    cmocka_unit_test(test_sort_stable),
-	    cmocka_unit_test(test_column_table),
-	    cmocka_unit_test(test_probes),
-	    cmocka_unit_test(test_json_exact),
-	    cmocka_unit_test(test_json_lengths),
+	    cmocka_unit_test(test_leaks),        cmocka_unit_test(test_before_attach),
+	    cmocka_unit_test(test_color),        cmocka_unit_test(test_height),
+	    cmocka_unit_test(test_empty),        cmocka_unit_test(test_drops),
+	    cmocka_unit_test(test_unknown),      cmocka_unit_test(test_final),
+	    cmocka_unit_test(test_two_targets),  cmocka_unit_test(test_long_names),
+	    cmocka_unit_test(test_random_names), cmocka_unit_test(test_huge_numbers),
+	    cmocka_unit_test(test_no_stack),     cmocka_unit_test(test_vm_and_java_frames),
+	    cmocka_unit_test(test_sort),         cmocka_unit_test(test_sort_stable),
+	    cmocka_unit_test(test_column_table), cmocka_unit_test(test_probes),
+	    cmocka_unit_test(test_json_exact),   cmocka_unit_test(test_json_lengths),
 	    cmocka_unit_test(test_view_opts),
 	};
 

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import zlib
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -55,7 +56,7 @@ class Jdk:
         """The folder of the fixtures as a process of this JDK sees it."""
         if not self.root:
             return FIXTURES
-        inside = Path("/tmp/jnitrace-fixtures")
+        inside = Path(f"/tmp/jnitrace-fixtures-{zlib.crc32(str(BUILD).encode()):08x}")  # of this build
         target = Path(f"{self.root}{inside}")
         target.mkdir(mode=0o755, exist_ok=True)
         for file in FIXTURES.iterdir():
