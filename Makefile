@@ -106,6 +106,7 @@ fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Orac
 fixtures: $(O)/fixtures/Census.class $(O)/fixtures/libcensus.so $(O)/liar/liar $(O)/liar/libjvm.so
 fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/Unload.class $(O)/fixtures/libframes.so
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
+fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
 demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
 all unit-programs fixtures demo-fixture: ; @:
 
@@ -175,6 +176,14 @@ $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so: tests/fixtures/native/bare.
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(bare_cflags) $(warnings) -fPIC -shared -o $@ $<
+
+# Two libraries of one layout.
+$(O)/fixtures/libplug1.so: plug := -DPLUG=plug1_down -DPLUG_BYTES=1000
+$(O)/fixtures/libplug2.so: plug := -DPLUG=plug2_down -DPLUG_BYTES=3000
+$(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so: tests/fixtures/native/plug.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -O2 -g -fomit-frame-pointer -fno-ipa-ra -fno-optimize-sibling-calls $(plug) $(warnings) -fPIC -shared -o $@ $<
 
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all

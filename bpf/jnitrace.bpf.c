@@ -287,6 +287,37 @@ int jt_class_unloaded(struct pt_regs *ctx)
 	return 0;
 }
 
+/*
+ * The dynamic linker is about to map or unmap libraries, or has done so. What it unmaps nobody runs any more,
+ * but another library may come to lie there at once: until the loader has read the mappings, no address in
+ * code means anything. Libraries that are added change nothing of the others.
+ */
+SEC("uprobe")
+int jt_libraries(struct pt_regs *ctx)
+{
+	u32 slot = bpf_get_attach_cookie(ctx), before;
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
+	struct link_debug debug;
+
+	if (!s)
+		return 0;
+	if (bpf_probe_read_user(&debug, sizeof(debug), (void *)s->link_debug))
+		debug.state = LINK_DELETE;
+	before = s->linker;
+	s->linker = debug.state;
+	if (debug.state == LINK_ADD)
+		return 0;
+	/* with more than one namespace this is the state of the first, whichever changes */
+	if (debug.state == LINK_DELETE || before == LINK_DELETE || debug.version > 1) {
+		__sync_fetch_and_add(&s->closings, 1);
+		*(volatile u64 *)&s->layout = UNWIND_CLOSED(s->closings);
+	} else {
+		__sync_fetch_and_add(&s->added, 1);
+	}
+	bpf_ringbuf_output(&code_changes, &slot, sizeof(slot), 0);
+	return 0;
+}
+
 /* exec keeps the pid and replaces the program: what was learned of the old one must not be used on the new.
  */
 SEC("raw_tp/sched_process_exec")

@@ -59,6 +59,12 @@ struct {
 } free_sites SEC(".maps");                       /* of targets that are gone */
 MAP_HASH(overflow, 1, u64, struct overflow_ref); /* (loader) tag -> what found no room in its two buckets */
 
+/* Slots of targets whose code has changed: the loader waits for it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} code_changes SEC(".maps");
+
 static __always_inline void drop(u32 slot, enum drop_id id)
 {
 	u32 key = slot * NR_DROPS + id;

@@ -71,6 +71,7 @@ enum stack_end {
 	END_NOT_JAVA,  /* a return address of a Java frame lies outside the code cache, or its frame makes no
 			  sense */
 	END_JAVA_OFF,  /* Java frames of this VM are not walked */
+	END_CLOSING,   /* libraries were closed, and the loader has not looked at the mappings since */
 	END_CHUNK,     /* the rest of a virtual thread's frames lies in the heap and could not be read */
 	NR_ENDS
 };

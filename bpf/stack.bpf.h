@@ -39,7 +39,7 @@ struct scratch {
 	u32 native_kind; /* enum frame_kind of the next native frame */
 	u32 in_java, in_chunk;
 	u32 no_java; /* enum stack_end: why Java frames cannot be found */
-	u32 pad;
+	u32 closing; /* libraries were closed: no native address can be believed */
 	u64 env;
 	struct {
 		u64 sp, pc, fp; /* the next Java frames; sp 0: there are none */
@@ -132,6 +132,15 @@ static __always_inline enum stack_end walk_up_by_fp(struct walk *w, u32 slot, u6
 	return END_NONE;
 }
 
+/* Over native frames that cannot be known. */
+static __always_inline int native_skip(struct scratch *sc, enum stack_end why)
+{
+	if (!sc->java.sp)
+		return java_end(sc, why);
+	emit(sc, RAW_GAP, why, 0);
+	return java_enter(sc);
+}
+
 /* One native frame, and its caller, or the Java frames behind a gap of native ones that cannot be found. */
 static __always_inline int native_frame(struct scratch *sc)
 {
@@ -139,12 +148,16 @@ static __always_inline int native_frame(struct scratch *sc)
 	u64 limit = sc->java.sp;
 	enum stack_end end;
 
+	if (sc->closing)
+		return native_skip(sc, END_CLOSING);
 	/* A call as the last thing a native method does leaves no frame of it: its caller is Java's. */
 	if (limit && w->sp == limit && !is_code(sc->slot, w->pc))
 		return java_enter(sc);
 	emit(sc, sc->native_kind, w->pc, w->exact);
 	sc->native_kind = RAW_NATIVE;
 	end = native_step(w, sc->slot);
+	if (end == END_NO_TABLE || end == END_NOT_CODE)
+		sc->hash ^= mix(unwind_closings(sc->slot)); /* the loader may not know yet whose pc was */
 	if (end == END_NO_TABLE) {
 		sc->native_kind = RAW_NATIVE_FP;
 		if (walk_up_by_fp(w, sc->slot, limit) == END_NONE)
@@ -199,9 +212,13 @@ static __always_inline u64 stack_walk(struct scratch *sc, const struct pt_regs *
 {
 	u32 slot = r->slot;
 	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+	struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, &slot);
 
+	if (!space)
+		return 0;
 	sc->stack.n = 0;
-	sc->hash = mix(slot + 1);
+	sc->hash = mix(slot + 1 + ((u64)space->replaced << 32));
+	sc->closing = UNWIND_IS_CLOSED(*(volatile u64 *)&space->layout);
 	sc->in_java = sc->in_chunk = 0;
 	sc->native_kind = RAW_NATIVE;
 	sc->java.sp = sc->top = 0;

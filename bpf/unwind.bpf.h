@@ -109,6 +109,9 @@ static __always_inline u32 unwind_range_of(u64 layout, u64 pc)
 {
 	u32 lo = UNWIND_LAYOUT_FIRST(layout), hi = lo + UNWIND_LAYOUT_COUNT(layout);
 
+	if (UNWIND_IS_CLOSED(layout))
+		return ~0U;
+
 	for (int i = 0; i < JT_UNWIND_RANGE_STEPS; i++) {
 		u32 mid = (lo + hi) / 2;
 		struct unwind_range *r;
@@ -136,6 +139,13 @@ __noinline int unwind_is_code(u32 slot, u64 addr)
 	return s && unwind_range_of(*(volatile u64 *)&s->layout, addr) != ~0U;
 }
 
+static __always_inline u32 unwind_closings(u32 slot)
+{
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
+
+	return s ? s->closings : 0;
+}
+
 /* The rule for pc, searched. What is not there is asked of the loader. */
 static __always_inline u64 unwind_look_up(struct unwind_space *s, u64 layout, u64 pc)
 {
@@ -143,10 +153,10 @@ static __always_inline u64 unwind_look_up(struct unwind_space *s, u64 layout, u6
 	struct unwind_range *r = bpf_map_lookup_elem(&unwind_ranges, &at);
 	void *words;
 
-	if (!r) {
-		s->unknown = pc;
-		return unwind_special(UNWIND_NOT_CODE);
-	}
+	if (UNWIND_IS_CLOSED(layout))
+		return unwind_special(UNWIND_CLOSING);
+	if (!r) /* code that came just now has no range yet */
+		return unwind_special(s->added != s->added_seen ? UNWIND_NO_TABLE : UNWIND_NOT_CODE);
 	table = *(volatile u32 *)&r->table;
 	if (table == UNWIND_TABLE_EMPTY)
 		return unwind_special(UNWIND_NO_CFI);
@@ -293,6 +303,8 @@ __noinline int native_step(struct walk *w, u32 slot)
 		return END_NO_TABLE;
 	case UNWIND_NOT_CODE:
 		return END_NOT_CODE;
+	case UNWIND_CLOSING:
+		return END_CLOSING;
 	default:
 		return END_NO_CFI;
 	}

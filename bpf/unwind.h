@@ -33,6 +33,7 @@ enum unwind_kind {
 	/* not in tables, said by unwind_find(): */
 	UNWIND_NO_TABLE,
 	UNWIND_NOT_CODE,
+	UNWIND_CLOSING,
 	UNWIND_KINDS
 };
 
@@ -71,12 +72,35 @@ struct unwind_range {
  * (31 bits; never the same twice in a run, so that nothing remembered of another layout is believed).
  */
 struct unwind_space {
-	u64 layout;
-	u64 unknown; /* set by BPF: a return address outside all ranges, the last one seen */
+	u64 layout;     /* or UNWIND_CLOSED: the target closed libraries since the loader read its mappings */
+	u64 link_debug; /* address of the target's struct link_debug; 0: unknown */
+	u32 closings;   /* BPF: times that code may have gone */
+	u32 added;      /* BPF: times that code may have come */
+	u32 added_seen; /* loader: of those, in the layout */
+	u32 replaced;   /* loader: times that code of one file came where another's had been */
+	u32 linker;     /* BPF: enum link_state, when it last called */
+	u32 pad;
 };
 #define UNWIND_LAYOUT(first, n, generation) ((u64)(first) | (u64)(n) << 20 | (u64)(generation) << 33)
 #define UNWIND_LAYOUT_FIRST(l)              ((u32)(l)&0xfffff)
 #define UNWIND_LAYOUT_COUNT(l)              ((u32)((l) >> 20) & 0x1fff)
+/* More ranges than there can be, and never the same word twice. */
+#define UNWIND_CLOSED(closings) UNWIND_LAYOUT(0, 0x1fff, closings)
+#define UNWIND_IS_CLOSED(l)     (UNWIND_LAYOUT_COUNT(l) == 0x1fff)
+
+/*
+ * What the dynamic linker tells debuggers (link.h, struct r_debug; musl's is the same). It says
+ * LINK_CONSISTENT after each change, and where there was none. version is 2 when there are several
+ * namespaces, each with a state of its own (glibc from 2.35; before it is always 1).
+ */
+enum link_state { LINK_CONSISTENT, LINK_ADD, LINK_DELETE };
+struct link_debug {
+	s32 version;
+	u32 pad;
+	u64 map, brk;
+	u32 state;
+	u32 pad2;
+};
 
 /* A remembered rule. Believed only when check fits rule, address and layout: no lock, no torn reads. */
 struct unwind_cached {
@@ -88,7 +112,8 @@ JT_ASSERT_SIZE(struct unwind_rule, 8);
 JT_ASSERT_SIZE(struct unwind_row, 8);
 JT_ASSERT_SIZE(struct unwind_head, 8);
 JT_ASSERT_SIZE(struct unwind_range, 32);
-JT_ASSERT_SIZE(struct unwind_space, 16);
+JT_ASSERT_SIZE(struct unwind_space, 40);
+JT_ASSERT_SIZE(struct link_debug, 32);
 JT_ASSERT_SIZE(struct unwind_cached, 16);
 
 #endif

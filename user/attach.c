@@ -134,6 +134,19 @@ static void choose_programs(struct tracer *t, const struct options *o)
 #endif
 }
 
+static int on_code_change(void *arg, void *data, size_t n)
+{
+	struct tracer *t = arg;
+	uint32_t slot;
+
+	if (n < sizeof(slot))
+		return 0;
+	memcpy(&slot, data, sizeof(slot));
+	if (slot < JT_MAX_TARGETS)
+		t->slots[slot].code_changed = true;
+	return 0;
+}
+
 int tracer_open(const struct options *o, const struct features *f, struct tracer **out, struct error *err)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
@@ -160,6 +173,11 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 				 bpf_map__fd(t->skel->maps.unwind_ranges),
 				 bpf_map__fd(t->skel->maps.unwind_tables), &t->unwinder);
 	rc = rc ?: tracer_hello(t, &t->started);
+	if (!rc) {
+		t->code_changes =
+		    ring_buffer__new(bpf_map__fd(t->skel->maps.code_changes), on_code_change, t, NULL);
+		rc = t->code_changes ? 0 : -errno;
+	}
 	if (!rc) {
 		t->stacks = calloc(t->max_sites, sizeof(*t->stacks));
 		rc = t->stacks ? 0 : -ENOMEM;
@@ -194,6 +212,7 @@ void tracer_close(struct tracer *t)
 	if (t->buckets)
 		munmap(t->buckets, t->buckets_bytes);
 	unwinder_free(t->unwinder);
+	ring_buffer__free(t->code_changes);
 	jnitrace_bpf__destroy(t->skel);
 	free(t);
 }
@@ -539,7 +558,40 @@ size_t tracer_probes(const struct tracer *t, int slot)
 	return t->slots[slot].nr_sites;
 }
 
-int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps)
+int tracer_set_linker(struct tracer *t, int slot, pid_t pid, const char *path, uint64_t offset,
+		      uint64_t debug_at)
+{
+	struct vm_places place = {.at = {offset}, .n = 1};
+
+	unwinder_set_link_debug(t->unwinder, (uint32_t)slot, debug_at);
+	return watch_vm(t, slot, pid, path, t->skel->progs.jt_libraries, &place);
+}
+
+int tracer_code_fd(const struct tracer *t)
+{
+	return ring_buffer__epoll_fd(t->code_changes);
+}
+
+void tracer_code_drain(struct tracer *t)
+{
+	ring_buffer__consume(t->code_changes);
+}
+
+bool tracer_code_changed(struct tracer *t, int slot)
+{
+	bool changed = t->slots[slot].code_changed;
+
+	t->slots[slot].code_changed = false;
+	return changed;
+}
+
+struct unwind_moment tracer_code_now(const struct tracer *t, int slot)
+{
+	return unwinder_now(t->unwinder, (uint32_t)slot);
+}
+
+int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
+		    const struct unwind_moment *when)
 {
 	struct code_ranges c = {0};
 	uint64_t hash;
@@ -560,7 +612,7 @@ int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps)
 			break;
 		}
 	}
-	rc = unwinder_set_maps(t->unwinder, slot, maps, UNWIND_PRELOAD_NS);
+	rc = unwinder_set_maps(t->unwinder, slot, maps, when, UNWIND_PRELOAD_NS);
 	if (rc && rc != -ENOSPC) /* what has no place ends its stacks, which say so */
 		return rc;
 	hash = fnv64(FNV64_INIT, &c, sizeof(c));

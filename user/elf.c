@@ -213,6 +213,7 @@ static int read_headers(struct elf_image *e)
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(eh))
 		return -ENOEXEC;
 	e->file_bytes = st.st_size;
+	e->changed = st.st_ctim;
 	rc = elf_pread(e->fd, &eh, sizeof(eh), 0);
 	if (rc)
 		return rc;
@@ -248,6 +249,14 @@ int elf_open(int fd, struct elf_image **out)
 	}
 	*out = e;
 	return 0;
+}
+
+bool elf_unchanged(const struct elf_image *e)
+{
+	struct stat st;
+
+	return !fstat(e->fd, &st) && (uint64_t)st.st_size == e->file_bytes &&
+	       st.st_ctim.tv_sec == e->changed.tv_sec && st.st_ctim.tv_nsec == e->changed.tv_nsec;
 }
 
 void elf_close(struct elf_image *e)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "elf.h"
 
@@ -19,6 +20,7 @@ struct elf_cfi_cache; /* .eh_frame, read at the first question (elf_cfi.c) */
 struct elf_image {
 	int fd;
 	uint64_t file_bytes;
+	struct timespec changed;
 	uint16_t machine;
 	Elf64_Phdr *ph;
 	size_t nr_ph;

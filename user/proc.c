@@ -25,6 +25,7 @@
 
 #define PROC_PATH_BYTES 64         /* room for any "/proc/PID/..." made here */
 #define STAT_BYTES      1024       /* /proc/PID/stat: 52 numbers and a name */
+#define MAX_AUXV        64         /* entries; Linux writes about 20 */
 #define PF_KTHREAD      0x00200000 /* include/linux/sched.h, unchanged since 2.6.27 */
 #define PAGE_BYTES      4096       /* the smallest page of any known machine */
 #define OPENAT2_RETRIES 16         /* -EAGAIN: a rename raced with ".." */
@@ -507,6 +508,26 @@ int proc_read_str(pid_t pid, uint64_t addr, char *dst, size_t cap)
 	}
 	dst[cap - 1] = '\0';
 	return -ENAMETOOLONG;
+}
+
+uint64_t proc_auxv(pid_t pid, uint64_t type)
+{
+	Elf64_auxv_t auxv[MAX_AUXV];
+	uint64_t value = 0;
+	char path[64];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	n = fread(auxv, sizeof(auxv[0]), MAX_AUXV, f);
+	fclose(f);
+	for (size_t i = 0; i < n && auxv[i].a_type != AT_NULL; i++)
+		if (auxv[i].a_type == type)
+			value = auxv[i].a_un.a_val;
+	return value;
 }
 
 int proc_elf_class(pid_t pid)

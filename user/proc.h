@@ -81,6 +81,8 @@ int proc_read(pid_t pid, uint64_t addr, void *dst, size_t n);
  * -errno. */
 int proc_read_str(pid_t pid, uint64_t addr, char *dst, size_t cap);
 
+/* An entry of the auxiliary vector the kernel started the process with (AT_PHDR, ...), or 0. */
+uint64_t proc_auxv(pid_t pid, uint64_t type);
 /* ELFCLASS32 or ELFCLASS64 of /proc/PID/exe, or -errno. */
 int proc_elf_class(pid_t pid);
 /* All pids of /proc. Kernel threads and zombies are left out. The caller frees v. */

@@ -297,18 +297,35 @@ static int render(struct session *s, const struct report *const *reports, size_t
 	return 0;
 }
 
+/* Take in which libraries the targets loaded and closed. */
+static int take_code(struct session *s, struct error *err)
+{
+	bool changed = false;
+	int rc = 0;
+
+	tracer_code_drain(s->tracer);
+	for (size_t i = 0; i < s->targets.n; i++)
+		changed |= target_code_changed(s->targets.v[i], s->tracer);
+	if (changed)
+		rc = tracer_sites(s->tracer, &s->snapshot, err);
+	for (size_t i = 0; changed && !rc && i < s->targets.n; i++)
+		if (s->targets.v[i]->code_changed)
+			rc = target_code(s->targets.v[i], s->tracer, &s->snapshot, err);
+	return rc;
+}
+
 /* Report the targets in state: traced ones every interval, ended ones for the last time. */
 static int report(struct session *s, enum target_state_kind state, struct error *err)
 {
 	const struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
 	double cpu_pct = state == TARGET_TRACED ? self_cpu_pct(s) : -1;
 	size_t n = 0;
-	int rc;
+	int rc = take_code(s, err);
 
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED && state == TARGET_TRACED)
 			target_look(s->targets.v[i], s->tracer);
-	rc = reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
+	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
@@ -393,7 +410,8 @@ static int name_sites(struct session *s, struct error *err)
 	if (made == s->sites_named)
 		return 0;
 	s->sites_named = made;
-	rc = tracer_sites(s->tracer, &s->snapshot, err);
+	rc = take_code(s, err);
+	rc = rc ?: tracer_sites(s->tracer, &s->snapshot, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    !tracer_execed(s->tracer, s->targets.v[i]->slot))
@@ -444,6 +462,8 @@ static int on_event(struct session *s, void *what, struct error *err)
 		s->stop = true;
 		return 0;
 	}
+	if (what == s->tracer)
+		return take_code(s, err);
 	if (what == &s->tick)
 		return on_tick(s, err);
 	if (what == &s->look) {
@@ -516,6 +536,8 @@ static int start(struct session *s, struct error *err)
 	rc = rc ?: tracer_open(s->o, &features, &s->tracer, err);
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
+	if (!rc && watch(s, tracer_code_fd(s->tracer), s->tracer))
+		rc = error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
 	return rc;
 }
 

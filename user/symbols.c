@@ -55,6 +55,7 @@ static const char *const end_reasons[NR_ENDS] = {
     [END_ANCHOR] = "Java frames not found: no anchor",
     [END_NOT_JAVA] = "Java frame makes no sense",
     [END_JAVA_OFF] = "Java frames of this VM cannot be walked (-v says why)",
+    [END_CLOSING] = "libraries were closed just then",
     [END_CHUNK] = "virtual thread's heap frames not read",
 };
 
@@ -312,9 +313,9 @@ static int retire(struct symbols *s, const struct ranges *next)
  * The module of a mapping. One that was already there is the same file; for a new one, a known device, inode
  * and path are not enough: the file may have been removed and another one got its inode.
  */
-static struct module *module_of(struct symbols *s, const struct mapping *map)
+static struct module *module_of(struct symbols *s, const struct mapping *map, bool closed)
 {
-	const struct range *before = ranges_find(&s->now, map->start);
+	const struct range *before = closed ? NULL : ranges_find(&s->now, map->start);
 
 	for (size_t i = s->modules.n; i-- > 0;) {
 		struct module *m = s->modules.v[i];
@@ -326,7 +327,7 @@ static struct module *module_of(struct symbols *s, const struct mapping *map)
 	return module_new(s, map);
 }
 
-static int read_ranges(struct symbols *s, const struct proc_maps *maps, struct ranges *out)
+static int read_ranges(struct symbols *s, const struct proc_maps *maps, bool closed, struct ranges *out)
 {
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct mapping *map = &maps->v[i];
@@ -335,7 +336,7 @@ static int read_ranges(struct symbols *s, const struct proc_maps *maps, struct r
 
 		if (!has_code(map))
 			continue;
-		m = module_of(s, map);
+		m = module_of(s, map, closed);
 		if (!m && s->modules.n == MAX_MODULES)
 			continue;
 		if (!m || !m->path || !m->name)
@@ -358,15 +359,15 @@ static void close_idle_lines(struct symbols *s)
 	}
 }
 
-int symbols_refresh(struct symbols *s, const struct proc_maps *maps)
+int symbols_refresh(struct symbols *s, const struct proc_maps *maps, bool closed)
 {
 	struct ranges next = {0};
 	int rc;
 
 	close_idle_lines(s);
-	if (nothing_changed(s, maps))
+	if (!closed && nothing_changed(s, maps))
 		return 0;
-	rc = read_ranges(s, maps, &next);
+	rc = read_ranges(s, maps, closed, &next);
 	if (!rc)
 		rc = retire(s, &next);
 	if (rc) {

@@ -23,9 +23,10 @@ void symbols_set_java(struct symbols *s, struct java_symbols *java, bool hidden)
  * Take in new mappings (libraries loaded or unloaded since); cheap when they are the same. What was read of
  * a module is kept when it is gone, and is not taken for another file that got its inode. An address
  * means what is mapped there now, else what was last: so call this just before symbols_stack(), and
- * that as soon as a stack is first seen. 0 or -ENOMEM.
+ * that as soon as a stack is first seen. closed: libraries were closed since the last time, so that another
+ * file may lie where one was, even under its name. 0 or -ENOMEM.
  */
-int symbols_refresh(struct symbols *s, const struct proc_maps *maps);
+int symbols_refresh(struct symbols *s, const struct proc_maps *maps, bool closed);
 /*
  * Turn the return addresses of st into frames, innermost first, inlined ones included, into out
  * (whose contents are replaced; the caller frees out->v; the texts live as long as s). The chain is cut at

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "hotspot_walk.h"
+#include "linker.h"
 
 /* A process younger than this may still be on its way to exec java, or to load the VM. */
 #define YOUNG_S 3.0
@@ -17,6 +18,8 @@
 #define STARTING_S 30.0
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
+/* Times the mappings are read at once, when libraries are closed meanwhile. */
+#define MAX_CODE_READS 4
 
 int target_new(pid_t pid, struct target **out, struct error *err)
 {
@@ -254,6 +257,63 @@ static void start_java(struct target *t, struct tracer *tracer, const char *path
 		warn("PID %d: %s", t->id.pid, why.why[0] ? why.why : strerror(-rc));
 }
 
+/* Have the tracer told when libraries come and go. */
+static void watch_linker(struct target *t, struct tracer *tracer)
+{
+	struct linker linker = {0};
+	const struct mapping *m = NULL;
+	char path[PATH_MAX];
+	int rc = linker_find(t->id.pid, &linker);
+
+	if (!rc)
+		m = proc_maps_find(&t->maps, linker.call_at);
+	if (!rc && (!m || !m->executable || !m->ino))
+		rc = -ENOENT;
+	rc = rc ?: proc_mapping_path(t->id.pid, m, path, sizeof(path));
+	rc = rc
+		 ?: tracer_set_linker(tracer, t->slot, t->id.pid, path, linker.call_at - m->start + m->offset,
+				      linker.debug_at);
+	if (rc && t->verbose)
+		warn("PID %d: cannot watch its dynamic linker (%s): where a library is closed and another "
+		     "comes in its place, native frames may be wrong until the next interval",
+		     t->id.pid, strerror(-rc));
+}
+
+/*
+ * Read where the code is, for the walker and for names. 0, -ESRCH (it is gone), -EAGAIN (libraries were
+ * closed meanwhile) or -errno.
+ */
+static int read_code(struct target *t, struct tracer *tracer, const struct unwind_moment *now)
+{
+	struct proc_maps maps = {0};
+	int rc = proc_id_alive(&t->id) ? proc_maps_read(t->id.pid, &maps) : -ESRCH;
+
+	if (!rc && (!maps.n || tracer_execed(tracer, t->slot))) /* gone, or another program's */
+		rc = -ESRCH;
+	rc = rc ?: tracer_set_code(tracer, t->slot, &maps, now);
+	rc = rc ?: symbols_refresh(t->symbols, &maps, unwind_moment_closed(now));
+	if (rc) {
+		proc_maps_free(&maps);
+		return rc;
+	}
+	proc_maps_free(&t->maps);
+	t->maps = maps;
+	return 0;
+}
+
+/* Likewise, when there are no stacks that speak of what was before. */
+static int read_code_anew(struct target *t, struct tracer *tracer)
+{
+	int rc = -EAGAIN;
+
+	for (int i = 0; rc == -EAGAIN && i < MAX_CODE_READS; i++) {
+		struct unwind_moment now = tracer_code_now(tracer, t->slot);
+
+		rc = read_code(t, tracer, &now);
+	}
+	return rc == -EAGAIN ? 0 : rc; /* it goes on closing libraries: at its next word */
+}
+
 int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 {
 	char path[PATH_MAX], what[64];
@@ -263,7 +323,6 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	rc = proc_mapping_path(t->id.pid, &t->library, path, sizeof(path));
 	rc = rc ?: symbols_new(&t->id, &t->symbols);
 	rc = rc ?: aggregate_new(&t->aggregate);
-	rc = rc ?: symbols_refresh(t->symbols, &t->maps);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	slot = tracer_attach(tracer, &t->id, path, &t->sites, err);
@@ -271,7 +330,8 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 		return slot;
 	t->slot = slot;
 	start_java(t, tracer, path);
-	rc = tracer_set_code(tracer, slot, &t->maps);
+	watch_linker(t, tracer);
+	rc = read_code_anew(t, tracer);
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
 }
 
@@ -318,22 +378,15 @@ void target_stop(struct target *t, struct tracer *tracer, const char *reason)
 	t->state = TARGET_ENDED;
 }
 
-/* Libraries come and go: keep the walker and the symbols up to date while the process lives. */
+/* Keep the walker and the symbols up to date while the process lives. */
 static void refresh_maps(struct target *t, struct tracer *tracer)
 {
-	struct proc_maps maps = {0};
+	struct unwind_moment now = tracer_code_now(tracer, t->slot);
 	char path[PATH_MAX];
 
-	if (!proc_id_alive(&t->id) || proc_maps_read(t->id.pid, &maps) || !maps.n)
+	/* What was closed is still needed to name stacks: target_code() will come. */
+	if (!proc_id_alive(&t->id) || unwind_moment_closed(&now) || read_code(t, tracer, &now))
 		return;
-	if (tracer_execed(tracer, t->slot)) { /* another program's */
-		proc_maps_free(&maps);
-		return;
-	}
-	proc_maps_free(&t->maps);
-	t->maps = maps;
-	tracer_set_code(tracer, t->slot, &t->maps);
-	symbols_refresh(t->symbols, &t->maps);
 	if (t->java)
 		java_symbols_refresh(t->java);
 	else if (!proc_mapping_path(t->id.pid, &t->library, path, sizeof(path)))
@@ -362,6 +415,32 @@ static const struct ref_classes *read_classes(struct target *t, struct oop_reade
 	if (!oops || (o->format != FORMAT_JSON && o->group_by != GROUP_CLASS))
 		return NULL;
 	return ref_classes_read(oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
+}
+
+bool target_code_changed(struct target *t, struct tracer *tracer)
+{
+	if (t->slot >= 0 && tracer_code_changed(tracer, t->slot))
+		t->code_changed = true;
+	return t->code_changed;
+}
+
+int target_code(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err)
+{
+	struct unwind_moment now = tracer_code_now(tracer, t->slot);
+	int rc = 0;
+
+	t->code_changed = false;
+
+	if (unwind_moment_closed(&now)) {
+		if (t->java)
+			java_symbols_refresh(t->java);
+		rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+		rc = rc ?: read_code_anew(t, tracer);
+	} else {
+		rc = read_code(t, tracer, &now);
+	}
+	rc = rc == -ENOMEM ? rc : 0; /* what else fails is tried again */
+	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
 int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err)

@@ -43,7 +43,8 @@ struct target {
 	struct account *account; /* of vm, since the gate was opened */
 	struct probe_sites sites;
 
-	int slot; /* of the tracer; -1: not attached */
+	int slot;          /* of the tracer; -1: not attached */
+	bool code_changed; /* libraries came or went, and target_code() was not called since */
 	struct symbols *symbols;
 	struct java_symbols *java; /* NULL: not yet, or never */
 	bool java_refused;         /* its Java frames cannot be walked */
@@ -73,6 +74,13 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err);
 void target_stop(struct target *t, struct tracer *tracer, const char *reason);
 /* Look at the VM's tables: right before the snapshot that they are held against. */
 void target_look(struct target *t, struct tracer *tracer);
+/* Did libraries come or go since target_code() was called? */
+bool target_code_changed(struct target *t, struct tracer *tracer);
+/*
+ * Libraries came or went: learn where the code is now. When some were closed, first name what the snapshot
+ * has, by the code that was there: it must be younger than that.
+ */
+int target_code(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err);
 /* Name the call sites that are new in the snapshot, while what their stacks mean is still there. */
 int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err);
 /* Make t->report from a snapshot. What turns out to be released already is taken out of the snapshot. */

@@ -16,6 +16,7 @@
 #include "opts.h"
 #include "proc.h"
 #include "sites.h"
+#include "unwind_maps.h"
 #include "util.h"
 
 struct tracer;
@@ -45,10 +46,27 @@ void tracer_forget(struct tracer *t, int slot);
 /* Has the target called exec since the gate was opened? */
 bool tracer_execed(struct tracer *t, int slot);
 size_t tracer_probes(const struct tracer *t, int slot);
-/* Tell the walker where the target's file-backed code is. Call again when libraries were loaded. */
-int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps);
+/*
+ * Where the target's dynamic linker calls when libraries come and go, as an offset in its file (path), and
+ * the address of its struct r_debug. Without it nobody sees that a library took the place of another until
+ * the mappings are read. Call it while the gate is closed.
+ */
+int tracer_set_linker(struct tracer *t, int slot, pid_t pid, const char *path, uint64_t offset,
+		      uint64_t debug_at);
+/* Readable when some target's code has changed. */
+int tracer_code_fd(const struct tracer *t);
+/* Take note of that; then of each target: has its code changed since it was asked? */
+void tracer_code_drain(struct tracer *t);
+bool tracer_code_changed(struct tracer *t, int slot);
+/* Before the mappings are read for tracer_set_code(). */
+struct unwind_moment tracer_code_now(const struct tracer *t, int slot);
+/*
+ * Tell the walker where the target's file-backed code is. Call again when libraries were loaded. -EAGAIN:
+ * libraries were closed since `when`, read the mappings again.
+ */
+int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
+		    const struct unwind_moment *when);
 /* What the native unwind tables of all targets take. */
-struct unwind_stats;
 void tracer_unwind_stats(const struct tracer *t, struct unwind_stats *out);
 
 /* Places in the VM's library, as offsets in its file, that are passed when something happens. */

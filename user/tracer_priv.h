@@ -15,19 +15,22 @@ struct slot {
 	bool used, attached;
 	struct bpf_link **links;
 	size_t nr_links;
-	struct bpf_link *vm_links[2 * VM_PLACES]; /* where code is freed and classes are unloaded */
+	struct bpf_link
+	    *vm_links[2 * VM_PLACES + 1]; /* where code is freed, classes and libraries are unloaded */
 	size_t nr_vm_links;
 	uint32_t *rules; /* rule numbers of this target, one for each of its sites */
 	size_t nr_sites;
 	bool probed[NR_FUNCS];
 	uint64_t sites_missing;
 	uint64_t code_hash; /* of the code ranges the walker has */
+	bool code_changed;  /* it said so */
 };
 
 struct tracer {
 	struct jnitrace_bpf *skel;
 	struct features features;
 	struct unwinder *unwinder; /* native unwind tables */
+	struct ring_buffer *code_changes;
 	bool use_multi;
 	uint32_t nr_buckets, max_sites;
 	struct bucket *buckets; /* the pairing store, mapped */

@@ -9,6 +9,7 @@
 #include "unwind_maps.h"
 
 #include <bpf/bpf.h>
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct table {
 };
 
 struct module {
+	uint32_t id;       /* never used again */
 	uint64_t dev, ino; /* of the vdso: 0 and slot + 1 */
 	char *path;        /* as the target sees it; NULL: the vdso */
 	uint32_t refs;     /* ranges */
@@ -45,6 +47,14 @@ struct piece {
 	struct mapping map; /* path is the module's */
 	struct module *module;
 };
+
+/* Where a file's code has been, and what stacks may speak of. */
+struct former {
+	uint64_t start, end;
+	uint64_t origin; /* address of the file's first byte */
+	uint32_t module; /* id */
+};
+#define MAX_FORMER 4096
 
 struct region {
 	uint32_t first, n;
@@ -72,7 +82,13 @@ struct unwinder {
 		size_t n, cap;
 		uint32_t first; /* in ranges */
 		pid_t pid;
+		uint64_t layout; /* of these pieces */
 	} slots[JT_MAX_TARGETS];
+	struct {
+		struct former *v;
+		size_t n, cap;
+	} former[JT_MAX_TARGETS];
+	uint32_t modules_made;
 	size_t nr_words; /* of all tables */
 	bool made_room;  /* since no table was refused */
 	uint64_t build_ns;
@@ -269,9 +285,12 @@ static struct module *module_of(struct unwinder *u, uint64_t dev, uint64_t ino, 
 {
 	struct module *m, **place;
 
-	for (size_t i = 0; i < u->modules.n; i++)
-		if (u->modules.v[i]->dev == dev && u->modules.v[i]->ino == ino)
-			return u->modules.v[i];
+	for (size_t i = 0; i < u->modules.n; i++) {
+		m = u->modules.v[i];
+		/* a file can also be written to, while nobody has it mapped */
+		if (m->dev == dev && m->ino == ino && (!m->file.image || elf_unchanged(m->file.image)))
+			return m;
+	}
 	m = calloc(1, sizeof(*m));
 	if (m && path)
 		m->path = strdup(path);
@@ -282,6 +301,7 @@ static struct module *module_of(struct unwinder *u, uint64_t dev, uint64_t ino, 
 		return NULL;
 	}
 	*place = m;
+	m->id = ++u->modules_made;
 	m->dev = dev;
 	m->ino = ino;
 	return m;
@@ -405,11 +425,78 @@ static bool same_pieces(const struct target_pieces *a, const struct target_piece
 	return true;
 }
 
+static uint64_t origin_of(const struct piece *p)
+{
+	return p->map.start - p->map.offset;
+}
+
+/* Does next still have this piece? */
+static bool has_piece(const struct target_pieces *next, const struct piece *p)
+{
+	for (size_t i = 0; i < next->n; i++)
+		if (next->v[i].map.start == p->map.start && next->v[i].module == p->module &&
+		    origin_of(&next->v[i]) == origin_of(p))
+			return true;
+	return false;
+}
+
+/* Is this piece where another file's code had been? */
+static bool is_replaced(const struct unwinder *u, uint32_t slot, const struct piece *p)
+{
+	for (size_t i = 0; i < u->former[slot].n; i++) {
+		const struct former *f = &u->former[slot].v[i];
+
+		if (f->start < p->map.end && p->map.start < f->end &&
+		    (f->module != p->module->id || f->origin != origin_of(p)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An address that means other code than it did: no stack may be taken for one that was seen before. Then what
+ * was before that need not be known any more.
+ */
+static int note_replaced(struct unwinder *u, uint32_t slot, const struct target_pieces *now,
+			 const struct target_pieces *next)
+{
+	bool replaced = u->former[slot].n > MAX_FORMER;
+
+	for (size_t i = 0; i < now->n; i++) {
+		const struct piece *p = &now->v[i];
+		struct former *f = has_piece(next, p) ? NULL : VEC_ADD(&u->former[slot]);
+
+		if (f)
+			*f = (struct former){p->map.start, p->map.end, origin_of(p), p->module->id};
+		else if (!has_piece(next, p))
+			return -ENOMEM;
+	}
+	for (size_t i = 0; !replaced && i < next->n; i++)
+		replaced = is_replaced(u, slot, &next->v[i]);
+	if (replaced) {
+		__atomic_fetch_add(&u->spaces[slot].replaced, 1, __ATOMIC_RELEASE);
+		u->former[slot].n = 0;
+	}
+	return 0;
+}
+
+/* Unless libraries were closed since. */
+static int show_layout(struct unwinder *u, uint32_t slot, uint64_t layout, const struct unwind_moment *when)
+{
+	uint64_t expected = when->layout;
+
+	if (!__atomic_compare_exchange_n(&u->spaces[slot].layout, &expected, layout, false, __ATOMIC_RELEASE,
+					 __ATOMIC_RELAXED))
+		return -EAGAIN;
+	__atomic_store_n(&u->spaces[slot].added_seen, when->added, __ATOMIC_RELEASE);
+	return 0;
+}
+
 /* Put the pieces where BPF sees them, at once. */
-static int install(struct unwinder *u, uint32_t slot, struct target_pieces *next)
+static int install(struct unwinder *u, uint32_t slot, struct target_pieces *next,
+		   const struct unwind_moment *when)
 {
 	int rc = next->n ? region_alloc(u, (uint32_t)next->n, &next->first) : 0;
-	uint64_t layout;
 
 	if (rc)
 		return rc;
@@ -419,9 +506,11 @@ static int install(struct unwinder *u, uint32_t slot, struct target_pieces *next
 		*r = (struct unwind_range){.start = next->v[i].map.start, .end = next->v[i].map.end};
 		publish(r, &next->v[i]);
 	}
-	layout = UNWIND_LAYOUT(next->first, next->n, ++u->generation);
-	__atomic_store_n(&u->spaces[slot].layout, layout, __ATOMIC_RELEASE);
-	return 0;
+	next->layout = UNWIND_LAYOUT(next->first, next->n, ++u->generation);
+	rc = show_layout(u, slot, next->layout, when);
+	if (rc)
+		region_retire(u, next);
+	return rc;
 }
 
 static void pieces_free(struct target_pieces *p)
@@ -455,7 +544,7 @@ static int add_piece(struct unwinder *u, const struct mapping *map, uint64_t dev
 static int find_pieces(struct unwinder *u, uint32_t slot, const struct proc_maps *maps,
 		       struct target_pieces *out)
 {
-	uint64_t vdso = maps->n ? unwind_vdso_address(maps->pid) : 0;
+	uint64_t vdso = maps->n ? proc_auxv(maps->pid, AT_SYSINFO_EHDR) : 0;
 	int rc = 0;
 
 	out->pid = maps->pid;
@@ -515,7 +604,27 @@ static int preload(struct unwinder *u, const struct target_pieces *t, uint64_t b
 	return rc ?: full;
 }
 
-int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps *maps, uint64_t budget_ns)
+struct unwind_moment unwinder_now(const struct unwinder *u, uint32_t slot)
+{
+	return (struct unwind_moment){
+	    .layout = __atomic_load_n(&u->spaces[slot].layout, __ATOMIC_ACQUIRE),
+	    .added = __atomic_load_n(&u->spaces[slot].added, __ATOMIC_ACQUIRE),
+	};
+}
+
+bool unwind_moment_closed(const struct unwind_moment *m)
+{
+	return UNWIND_IS_CLOSED(m->layout);
+}
+
+void unwinder_set_link_debug(struct unwinder *u, uint32_t slot, uint64_t addr)
+{
+	u->spaces[slot].linker = 0;
+	__atomic_store_n(&u->spaces[slot].link_debug, addr, __ATOMIC_RELEASE);
+}
+
+int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps *maps,
+		      const struct unwind_moment *when, uint64_t budget_ns)
 {
 	struct target_pieces *now = &u->slots[slot], next = {0};
 	int rc, full = 0;
@@ -525,16 +634,21 @@ int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps 
 		full = rc;
 		rc = 0;
 	}
-	if (rc || same_pieces(now, &next)) {
+	if (rc) {
 		pieces_free(&next);
 		return rc;
+	}
+	if (same_pieces(now, &next)) {
+		pieces_free(&next);
+		return now->layout ? show_layout(u, slot, now->layout, when) : 0;
 	}
 	rc = preload(u, &next, budget_ns);
 	if (rc == -ENOSPC) {
 		full = rc;
 		rc = 0;
 	}
-	rc = rc ?: install(u, slot, &next);
+	rc = rc ?: note_replaced(u, slot, now, &next);
+	rc = rc ?: install(u, slot, &next, when);
 	if (rc) {
 		pieces_free(&next);
 		return rc;
@@ -635,6 +749,8 @@ void unwinder_free(struct unwinder *u)
 		munmap(u->spaces, JT_MAX_TARGETS * sizeof(*u->spaces));
 	if (u->ranges)
 		munmap(u->ranges, JT_UNWIND_RANGES * sizeof(*u->ranges));
+	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
+		free(u->former[s].v);
 	free(u->modules.v);
 	free(u->regions.v);
 	free(u);

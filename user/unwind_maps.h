@@ -15,12 +15,28 @@ int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **
 void unwinder_free(struct unwinder *u);
 
 /*
- * The code a target has mapped now. Known modules cost nothing; new ones are compiled, the VM
- * and then small ones first, for at most about budget_ns; the rest when a frame lies in them. maps empty: the
- * target is gone, all of it is let go. 0, -ENOSPC (ranges or tables are used up: what has no place is walked
- * up to only), -ENOMEM.
+ * What BPF knows of a target's code at a moment. The dynamic linker calls a BPF program before and after it
+ * unmaps libraries; from then on no address is believed until the mappings were read anew.
  */
-int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps *maps, uint64_t budget_ns);
+struct unwind_moment {
+	uint64_t layout;
+	uint32_t added;
+};
+struct unwind_moment unwinder_now(const struct unwinder *u, uint32_t slot);
+/* Were libraries closed since the last unwinder_set_maps()? */
+bool unwind_moment_closed(const struct unwind_moment *m);
+/* Where the linker of that target says what it does (struct unwind_space, link_debug). */
+void unwinder_set_link_debug(struct unwinder *u, uint32_t slot, uint64_t addr);
+
+/*
+ * The code a target has mapped, by maps that were read after `when` was now. Known modules cost nothing; new
+ * ones are compiled, the VM and then small ones first, for at most about budget_ns; the rest when a frame
+ * lies in them. maps empty: the target is gone, all of it is let go. 0, -ENOSPC (ranges or tables are used
+ * up: what has no place is walked up to only), -EAGAIN (libraries were closed since `when`: read the maps
+ * again), -ENOMEM.
+ */
+int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps *maps,
+		      const struct unwind_moment *when, uint64_t budget_ns);
 /*
  * Call every interval: compile what walks have asked for since, for all targets. Returns how many modules
  * that were, or -errno of the first that failed.

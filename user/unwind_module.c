@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #define MAX_VDSO_BYTES (1 << 20) /* it has 8 KiB */
-#define MAX_AUXV       64        /* entries; Linux writes about 20 */
 
 /* A copy of the vdso in a file of our own. An fd, or -errno. */
 static int copy_vdso(pid_t pid, const struct mapping *map)
@@ -66,24 +65,4 @@ void unwind_module_close(struct unwind_module *m)
 {
 	elf_close(m->image);
 	m->image = NULL;
-}
-
-uint64_t unwind_vdso_address(pid_t pid)
-{
-	Elf64_auxv_t auxv[MAX_AUXV];
-	uint64_t addr = 0;
-	char path[64];
-	size_t n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	n = fread(auxv, sizeof(auxv[0]), MAX_AUXV, f);
-	fclose(f);
-	for (size_t i = 0; i < n && auxv[i].a_type != AT_NULL; i++)
-		if (auxv[i].a_type == AT_SYSINFO_EHDR)
-			addr = auxv[i].a_un.a_val;
-	return addr;
 }

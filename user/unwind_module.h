@@ -24,7 +24,4 @@ int unwind_module_read(struct unwind_module *m, pid_t pid, const struct mapping 
 bool unwind_module_base(const struct unwind_module *m, const struct mapping *map, uint64_t *addr);
 void unwind_module_close(struct unwind_module *m);
 
-/* Where the kernel's own code is in that process (AT_SYSINFO_EHDR), or 0. */
-uint64_t unwind_vdso_address(pid_t pid);
-
 #endif

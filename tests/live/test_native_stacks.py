@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Native frames as walked equal what the C library's own unwinder says at the same place."""
 
+import signal
 import subprocess
 import tempfile
 import time
@@ -97,3 +98,32 @@ def test_libraries_loaded_later():
         assert [f["symbol"] for f in stack].count("bare_down") == 1, "nobody can know the caller"
         assert "Java_Native_run" not in str(stack)
         assert "missing" in str(stack) or site_of(final, count)["truncated"]
+
+
+CLOSED = "libraries were closed just then"
+
+
+def test_a_library_in_the_place_of_another():
+    """Its frames are never walked, nor named, as the other's, however late the tracer looks."""
+    with Native(jdk("17")) as native:
+        native.run("plug1", 1)
+        with Tracer(pids=[native.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            said = {101: native.run("plug1", 101)}
+            tracer.proc.send_signal(signal.SIGSTOP)
+            said |= {count: native.run(kind, count) for kind, count in (("plug2", 103), ("plug1", 107), ("plug2", 109))}
+            tracer.proc.send_signal(signal.SIGCONT)
+            tracer.wait_report(lambda r: CLOSED in str(r["sites"]))
+            said[113] = native.run("plug2", 113)
+            final = tracer.stop()[native.pid]
+    for count in (101, 113):
+        site = site_of(final, count)
+        got = native_part(site["stack"])
+        assert got[1:] == said[count][1:] and len(got) > 6, (count, site)
+        assert site["truncated"] is None, site
+        plugs = {f["symbol"] for f in site["stack"] if f["symbol"].startswith("plug")}
+        assert plugs == {"plug1_down" if count == 101 else "plug2_down", "plug_run"}, site
+    [unsure] = [s for s in final["sites"] if s["acquired"] == 103 + 107 + 109]
+    assert [f["symbol"] for f in unsure["stack"]][:2] == [f"[native frames missing: {CLOSED}]", "Native.run"], unsure
+    assert not native_part(unsure["stack"])
+    assert_no_losses(final)

@@ -78,7 +78,7 @@ static inline void refresh(struct session *t, pid_t pid)
 	struct proc_maps maps;
 
 	assert_int_equal(proc_maps_read(pid, &maps), 0);
-	assert_int_equal(symbols_refresh(t->s, &maps), 0);
+	assert_int_equal(symbols_refresh(t->s, &maps, false), 0);
 	proc_maps_free(&maps);
 }
 
