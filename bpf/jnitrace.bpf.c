@@ -334,6 +334,14 @@ int jt_exec(void *ctx __attribute__((unused)))
 	return 0;
 }
 
+/* What a probe costs before its program does anything: attached to a function of our own (user/overhead.c).
+ */
+SEC("uprobe")
+int jt_nothing(void *ctx __attribute__((unused)))
+{
+	return 0;
+}
+
 /* Run by the loader, not by an event. */
 SEC("syscall")
 int jt_hello(struct hello *out)

@@ -7,6 +7,13 @@
 
 #include "strset.h"
 
+/* What some events took of the target's time. */
+struct cost {
+	double ns;
+	uint64_t events;
+	bool unknown; /* there were others, whose cost is not known (yet) */
+};
+
 /* What the reader sees as one site: one function called from one stack of named frames. */
 struct entry {
 	uint64_t id;
@@ -36,12 +43,20 @@ struct aggregate {
 	double last_elapsed_s;
 	uint64_t last_events;
 	struct strset names; /* of classes */
+
+	uint64_t costed[NR_FUNCS];            /* calls whose cost is in spent */
+	struct cost spent[NR_FAMILIES + 1];   /* since attach; of each family, and of all */
+	double last_cost_ns[NR_FAMILIES + 1]; /* of one event, of the last interval that had some */
 };
 
 int aggregate_new(struct aggregate **out)
 {
-	*out = calloc(1, sizeof(**out));
-	return *out ? 0 : -ENOMEM;
+	struct aggregate *a = calloc(1, sizeof(*a));
+
+	for (int f = 0; a && f <= NR_FAMILIES; f++)
+		a->last_cost_ns[f] = -1;
+	*out = a;
+	return a ? 0 : -ENOMEM;
 }
 
 void aggregate_free(struct aggregate *a)
@@ -349,6 +364,57 @@ static void total(const struct aggregate_input *in, struct report *r)
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
 }
 
+static void cost_add(struct cost *c, uint64_t events, double ns_each)
+{
+	c->unknown |= ns_each < 0;
+	c->ns += ns_each < 0 ? 0 : events * ns_each;
+	c->events += ns_each < 0 ? 0 : events;
+}
+
+/* Nanoseconds an event and share of a CPU, as the report has them. */
+static void cost_report(const struct cost *c, double seconds, double *ns_each, double *pct)
+{
+	if (c->events)
+		*ns_each = c->ns / c->events;
+	*pct = c->unknown || seconds <= 0 ? -1 : c->ns / seconds / 1e7;
+}
+
+/* What the probes cost the target: the calls of each function by what one costs now. */
+static void costs(struct aggregate *a, const struct aggregate_input *in, struct report *r, double interval_s)
+{
+	struct cost now[NR_FAMILIES + 1] = {0};
+
+	for (int i = 0; i < NR_FUNCS; i++) {
+		uint64_t events = in->counts->funcs[i].calls - a->costed[i];
+		double ns = in->cost_ns ? in->cost_ns[i] : -1;
+		int of[] = {jni_funcs[i].family, NR_FAMILIES};
+
+		if (!events)
+			continue;
+		for (size_t k = 0; k < ARRAY_LEN(of); k++) {
+			cost_add(&now[of[k]], events, ns);
+			if (ns >= 0)
+				cost_add(&a->spent[of[k]], events, ns);
+		}
+		if (ns >= 0)
+			a->costed[i] += events;
+	}
+	for (int f = 0; f <= NR_FAMILIES; f++) {
+		struct cost *c = in->final ? &a->spent[f] : &now[f];
+		double *ns_each = &a->last_cost_ns[f], pct;
+
+		c->unknown = now[f].unknown;
+		cost_report(c, interval_s, ns_each, &pct);
+		if (f < NR_FAMILIES) {
+			r->families[f].cost_ns_per_event = *ns_each;
+			r->families[f].target_cpu_pct = pct;
+		} else {
+			r->probe_cost_ns_per_event = *ns_each;
+			r->target_cpu_pct = pct;
+		}
+	}
+}
+
 int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	double interval_s = in->final ? in->elapsed_s : in->elapsed_s - a->last_elapsed_s;
@@ -369,6 +435,7 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	total(in, r);
 	r->elapsed_s = in->elapsed_s;
 	r->final = in->final;
+	costs(a, in, r, interval_s);
 	r->events_per_s = interval_s > 0 ? (r->events - (in->final ? 0 : a->last_events)) / interval_s : 0;
 	a->last_events = r->events;
 	a->last_elapsed_s = in->elapsed_s;

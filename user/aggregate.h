@@ -23,7 +23,8 @@ struct aggregate_input {
 	bool final;
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */
-	double late_s;                     /* how long after the gate was closed the snapshot was taken */
+	const double *cost_ns; /* of one call of each function, see tracer_costs(); NULL: unknown */
+	double late_s;         /* how long after the gate was closed the snapshot was taken */
 };
 /* Has the snapshot sites of slot that have no names yet? */
 bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot, int slot);

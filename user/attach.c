@@ -173,6 +173,7 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 				 bpf_map__fd(t->skel->maps.unwind_ranges),
 				 bpf_map__fd(t->skel->maps.unwind_tables), &t->unwinder);
 	rc = rc ?: tracer_hello(t, &t->started);
+	rc = rc ?: overhead_new(t->skel->obj, t->skel->progs.jt_nothing, t->use_multi, &t->overhead);
 	if (!rc) {
 		t->code_changes =
 		    ring_buffer__new(bpf_map__fd(t->skel->maps.code_changes), on_code_change, t, NULL);
@@ -213,6 +214,7 @@ void tracer_close(struct tracer *t)
 		munmap(t->buckets, t->buckets_bytes);
 	unwinder_free(t->unwinder);
 	ring_buffer__free(t->code_changes);
+	overhead_free(t->overhead);
 	jnitrace_bpf__destroy(t->skel);
 	free(t);
 }
@@ -313,6 +315,9 @@ static int make_rules(struct tracer *t, int slot, const struct probe_sites *site
 		t->rule_used[number] = true;
 		s->rules[s->nr_sites++] = number;
 		s->probed[site->func] = true;
+		s->single_step[site->func] |= site->insn.cost == INSN_SINGLE_STEP;
+		s->points[site->func] |= 1U << site->point;
+		t->single_step |= s->single_step[site->func];
 	}
 	return 0;
 }
@@ -450,7 +455,9 @@ int tracer_open_gate(struct tracer *t, int slot)
 
 	if (rc || state.gate == GATE_EXECED)
 		return rc;
-	return set_target(t, slot, state.tgid, GATE_OPEN);
+	rc = set_target(t, slot, state.tgid, GATE_OPEN);
+	overhead_start(t->overhead, t->single_step);
+	return rc;
 }
 
 void tracer_close_gate(struct tracer *t, int slot)
@@ -625,6 +632,61 @@ int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
 void tracer_unwind_stats(const struct tracer *t, struct unwind_stats *out)
 {
 	unwinder_stats(t->unwinder, out);
+}
+
+static double add_known(double a, double b)
+{
+	return a < 0 || b < 0 ? -1 : a + b;
+}
+
+/* Of one call of a function at one kind of place, without the trap. */
+static double programs_ns(const struct tracer *t, const struct probe_site *site)
+{
+	double ns = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
+		if (serves(&programs[i], site))
+			ns = add_known(ns, overhead_run_ns(t->overhead, program_at(t, &programs[i])));
+	if (site->point == POINT_URETPROBE && !jni_func_at_both_ends(site->func)) /* see attach_entries() */
+		ns = add_known(ns, overhead_run_ns(t->overhead, t->skel->progs.jt_enter));
+	return ns;
+}
+
+static double traps_ns(const struct tracer *t, const struct slot *s, enum jni_func_id f)
+{
+	const struct overhead *o = t->overhead;
+	double entry = overhead_trap_ns(o, TRAP_ENTRY), at_return = overhead_trap_ns(o, TRAP_RETURN), ns = 0;
+	double here = s->single_step[f] ? overhead_trap_ns(o, TRAP_STEP) : entry;
+	bool uretprobe = s->points[f] & 1U << POINT_URETPROBE;
+
+	if (here < 0 || (uretprobe && (entry < 0 || at_return < 0)))
+		return -1;
+	/* A return probe traps at the entry too, once for all programs there. */
+	if (uretprobe || s->points[f] & 1U << POINT_ENTRY)
+		ns += here;
+	if (s->points[f] & 1U << POINT_RETURN)
+		ns += here;
+	if (uretprobe && at_return > entry)
+		ns += at_return - entry;
+	return ns;
+}
+
+void tracer_costs(const struct tracer *t, int slot, double ns[NR_FUNCS])
+{
+	const struct slot *s = &t->slots[slot];
+
+	for (int f = 0; f < NR_FUNCS; f++) {
+		ns[f] = s->points[f] ? traps_ns(t, s, f) : -1;
+		for (int point = 0; point < NR_POINTS; point++)
+			if (s->points[f] & 1U << point)
+				ns[f] = add_known(
+				    ns[f], programs_ns(t, &(struct probe_site){.func = f, .point = point}));
+	}
+}
+
+void tracer_poll(struct tracer *t)
+{
+	overhead_poll(t->overhead);
 }
 
 void tracer_print_programs(const struct tracer *t)

@@ -80,6 +80,7 @@ struct report_family {
 	bool before_known;
 	uint64_t before_attach; /* acquired before attach and still there; when before_known */
 	uint64_t vm_own;        /* acquired since, by no call that was seen: by the VM for itself; likewise */
+	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
 };
 
 /* References of one class that were there at attach and still are. */
@@ -116,10 +117,11 @@ struct report {
 	size_t nr_probes;
 	uint64_t events;
 	double events_per_s;            /* last interval */
-	double probe_cost_ns_per_event; /* -1: unknown */
-	double target_cpu_pct;          /* share of one CPU spent in probes by the target; -1: unknown */
-	double self_cpu_pct;            /* this process, of one CPU; -1: unknown */
-	uint64_t map_bytes;             /* kernel memory of the maps */
+	double probe_cost_ns_per_event; /* trap and program, lately; -1: unknown */
+	double target_cpu_pct; /* of one CPU, what the target spent in probes in the last interval; final: in
+				  the whole run; -1: unknown */
+	double self_cpu_pct;   /* this process, of one CPU; -1: unknown */
+	uint64_t map_bytes;    /* kernel memory of the maps */
 };
 
 #endif

@@ -469,6 +469,7 @@ static int on_event(struct session *s, void *what, struct error *err)
 	if (what == &s->look) {
 		if (read(s->look, &expirations, sizeof(expirations)) < 0)
 			return 0;
+		tracer_poll(s->tracer);
 		rc = look(s, err);
 		return rc ?: name_sites(s, err);
 	}

@@ -25,6 +25,7 @@ enum site_point {
 		       */
 	POINT_RETURN, /* uprobe inside the function after the handle is known (USDT) */
 	POINT_URETPROBE, /* return probe of the kernel */
+	NR_POINTS
 };
 
 struct probe_site {

@@ -466,11 +466,13 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 {
 	struct oop_reader *oops = NULL;
 	struct target_counts counts;
+	double cost_ns[NR_FUNCS];
 	struct aggregate_input in = {
 	    .snapshot = snapshot,
 	    .counts = &counts,
 	    .symbols = t->symbols,
 	    .families = o->families,
+	    .cost_ns = cost_ns,
 	    .slot = t->slot,
 	    .final = t->state == TARGET_ENDED,
 	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
@@ -480,6 +482,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 
 	if (rc)
 		return rc;
+	tracer_costs(tracer, t->slot, cost_ns);
 	if (t->stopped_ns && snapshot->monotonic_ns > t->stopped_ns)
 		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
 	if (t->account)
@@ -504,7 +507,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 		r->drops[DROP_JAVA_UNNAMED] += java_symbols_unnamed(t->java);
 	r->end_reason = in.final ? t->end_reason : NULL;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
-	r->probe_cost_ns_per_event = r->target_cpu_pct = r->self_cpu_pct = -1;
+	r->self_cpu_pct = -1;
 	t->seen = true;
 	return 0;
 }

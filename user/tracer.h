@@ -141,6 +141,14 @@ struct target_counts {
 };
 int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct error *err);
 
+/*
+ * What one call of each function costs the target, in nanoseconds: the trap and the average run of its
+ * program lately (user/overhead.h). -1: not probed, or not known (yet).
+ */
+void tracer_costs(const struct tracer *t, int slot, double ns[NR_FUNCS]);
+/* Call every 0.1 s: keeps those up to date. */
+void tracer_poll(struct tracer *t);
+
 /* With -vv: size and verified instructions of every program, on stderr. */
 void tracer_print_programs(const struct tracer *t);
 

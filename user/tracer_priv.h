@@ -5,6 +5,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "overhead.h"
 #include "tracer.h"
 #include "unwind_maps.h"
 
@@ -21,6 +22,8 @@ struct slot {
 	uint32_t *rules; /* rule numbers of this target, one for each of its sites */
 	size_t nr_sites;
 	bool probed[NR_FUNCS];
+	uint8_t points[NR_FUNCS]; /* where: bit per enum site_point */
+	bool single_step[NR_FUNCS];
 	uint64_t sites_missing;
 	uint64_t code_hash; /* of the code ranges the walker has */
 	bool code_changed;  /* it said so */
@@ -31,7 +34,9 @@ struct tracer {
 	struct features features;
 	struct unwinder *unwinder; /* native unwind tables */
 	struct ring_buffer *code_changes;
+	struct overhead *overhead;
 	bool use_multi;
+	bool single_step; /* some site of some target is */
 	uint32_t nr_buckets, max_sites;
 	struct bucket *buckets; /* the pairing store, mapped */
 	size_t buckets_bytes;

@@ -62,6 +62,8 @@ static void put_families(struct json_out *j, const struct report *r)
 		json_known_count(j, "vm_total", f->vm_total);
 		put_known(j, "before_attach", f->before_known, f->before_attach);
 		put_known(j, "vm_own", f->before_known, f->vm_own);
+		json_known(j, "probe_cost_ns_per_event", f->cost_ns_per_event);
+		json_known(j, "target_cpu_pct", f->target_cpu_pct);
 		json_close(j, '}');
 	}
 	json_close(j, '}');

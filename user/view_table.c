@@ -64,13 +64,17 @@ static void pool_one(struct report *sum_of, const struct report *r)
 	sum_of->nr_probes += r->nr_probes;
 	sum_of->events = sum(sum_of->events, r->events);
 	sum_of->events_per_s += r->events_per_s;
+	sum_of->probe_cost_ns_per_event = larger(sum_of->probe_cost_ns_per_event, r->probe_cost_ns_per_event);
 	sum_of->target_cpu_pct = sum_known(sum_of->target_cpu_pct, r->target_cpu_pct);
 	/* These are of the whole run, the same in every report. */
 	sum_of->self_cpu_pct = larger(sum_of->self_cpu_pct, r->self_cpu_pct);
 	if (r->map_bytes > sum_of->map_bytes)
 		sum_of->map_bytes = r->map_bytes;
 	for (size_t i = 0; i < NR_DROPS; i++)
-		sum_of->drops[i] = sum(sum_of->drops[i], r->drops[i]);
+		if (i != DROP_PROG_MISSED) /* of the whole run, too */
+			sum_of->drops[i] = sum(sum_of->drops[i], r->drops[i]);
+		else if (r->drops[i] > sum_of->drops[i])
+			sum_of->drops[i] = r->drops[i];
 	for (size_t i = 0; i < NR_FAMILIES; i++) {
 		struct report_family *to = &sum_of->families[i];
 		const struct report_family *from = &r->families[i];
@@ -85,6 +89,7 @@ static void pool_one(struct report *sum_of, const struct report *r)
 		to->released = sum(to->released, from->released);
 		to->outstanding = sum(to->outstanding, from->outstanding);
 		to->released_untracked = sum(to->released_untracked, from->released_untracked);
+		to->target_cpu_pct = sum_known(to->target_cpu_pct, from->target_cpu_pct);
 		if (to->vm_total < 0 || from->vm_total < 0 ||
 		    __builtin_add_overflow(to->vm_total, from->vm_total, &to->vm_total))
 			to->vm_total = -1;
@@ -126,6 +131,29 @@ static void add_percent(struct buf *b, const char *who, double pct)
 	buf_printf(b, "%s %.1f%%", who, pct);
 }
 
+/* " (global 2.1, weak 0.1)", so that one can choose by it; of a single family " (1,100 ns an event)". */
+static void add_costs(struct buf *b, const struct report *r)
+{
+	const char *before = " (";
+	size_t known = 0;
+
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		known += r->families[i].traced && r->families[i].target_cpu_pct >= 0;
+	if (known < 2 && r->probe_cost_ns_per_event >= 0 && r->probe_cost_ns_per_event < 1e15) {
+		buf_printf(b, " (");
+		fmt_count(b, (uint64_t)(r->probe_cost_ns_per_event + 0.5));
+		buf_printf(b, " ns an event)");
+		return;
+	}
+	for (size_t i = 0; known > 1 && i < NR_FAMILIES; i++) {
+		if (!r->families[i].traced || r->families[i].target_cpu_pct < 0)
+			continue;
+		buf_printf(b, "%s%s %.1f", before, jni_family_names[i], r->families[i].target_cpu_pct);
+		before = ", ";
+	}
+	buf_printf(b, known > 1 ? ")" : "");
+}
+
 static void add_overhead(struct flow *f, const struct report *r)
 {
 	struct buf b = {0};
@@ -133,6 +161,7 @@ static void add_overhead(struct flow *f, const struct report *r)
 
 	if (r->target_cpu_pct >= 0) {
 		add_percent(&b, "overhead: target", r->target_cpu_pct);
+		add_costs(&b, r);
 		before = ", ";
 	}
 	if (r->self_cpu_pct >= 0) {

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What jnitrace says that it costs is what it costs."""
+
+import time
+
+import pytest
+
+from harness import WARM_UP, Oracle, Tracer, jdk
+
+PAIRS = 100_003
+
+
+def pairs_cpu_ns(oracle):
+    """CPU time of the target for PAIRS pairs. The kernel shows it in hundredths of a second."""
+    before = cpu_ns(oracle.pid)
+    oracle.do(f"run 1 {PAIRS} 0 0 0")
+    return cpu_ns(oracle.pid) - before
+
+
+def cpu_ns(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 10_000_000
+
+
+def test_nothing_is_known_of_what_did_not_happen(oracle):
+    oracle.do(*WARM_UP)
+    with Tracer(pids=[oracle.pid], interval="0.2") as tracer:
+        tracer.wait_tracing()
+        time.sleep(0.7)
+        final = tracer.stop()[oracle.pid]
+    for cost in (final["overhead"], final["families"]["global"], final["families"]["weak"]):
+        assert cost["probe_cost_ns_per_event"] is None
+        assert cost["target_cpu_pct"] == 0
+
+
+@pytest.mark.parametrize("how", [["--attach", "multi"], ["--attach", "perf"], ["--strategy", "symtab"]], ids=lambda how: how[1])
+def test_cost_is_what_the_target_spends(how):
+    with Oracle(jdk("17")) as oracle:
+        oracle.do(*WARM_UP)
+        pairs_cpu_ns(oracle)
+        alone = min(pairs_cpu_ns(oracle) for _ in range(3))
+        with Tracer(*how, pids=[oracle.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            traced = sorted(pairs_cpu_ns(oracle) for _ in range(3))
+            final = tracer.stop()[oracle.pid]
+        measured = (traced[1] - alone) / (2 * PAIRS)
+        said = final["overhead"]
+        assert said["events"] == 6 * PAIRS
+        # an estimate: caches, and the probes of its own are not those of the target
+        assert 0.8 * measured < said["probe_cost_ns_per_event"] < 1.25 * measured, measured
+        spent_s = said["events"] * said["probe_cost_ns_per_event"] / 1e9
+        assert said["target_cpu_pct"] == pytest.approx(100 * spent_s / final["elapsed_s"], rel=1e-3)
+        assert final["families"]["global"]["target_cpu_pct"] == pytest.approx(said["target_cpu_pct"], rel=1e-6)
+        assert final["families"]["weak"]["target_cpu_pct"] == 0 and final["families"]["weak"]["probe_cost_ns_per_event"] is None
