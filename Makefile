@@ -105,6 +105,7 @@ $(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
 fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 fixtures: $(O)/fixtures/Census.class $(O)/fixtures/libcensus.so $(O)/liar/liar $(O)/liar/libjvm.so
 fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/Unload.class $(O)/fixtures/libframes.so
+fixtures: $(O)/fixtures/Misuse.class $(O)/fixtures/libmisuse.so
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
 demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
@@ -115,6 +116,7 @@ $(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java
 $(O)/fixtures/Frames.class: tests/fixtures/frames/Frames.java
 $(O)/fixtures/Unload.class: tests/fixtures/frames/Unload.java
 $(O)/fixtures/Native.class: tests/fixtures/native/Native.java
+$(O)/fixtures/Misuse.class: tests/fixtures/misuse/Misuse.java
 $(O)/fixtures/%.class:
 	@mkdir -p $(@D)
 	$(call say,JAVAC,$<)
@@ -134,6 +136,7 @@ $(O)/liar/liar: tests/fixtures/census/liar.c
 $(O)/fixtures/libleaky.so: tests/fixtures/demo/leaky.c
 $(O)/fixtures/liboracle.so: tests/fixtures/oracle/oracle.c
 $(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
+$(O)/fixtures/libmisuse.so: tests/fixtures/misuse/misuse.c
 $(O)/fixtures/%.so:
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The probes: one program per operation of jni_funcs.def, told by the cookie
- * (an index into the rules) which function of which target fired and where its
+ * The probes. One program serves all JNI functions, so that the stack walk in it is verified once; the cookie
+ * (an index into the rules) tells it which function of which target fired, what that does, and where its
  * handle and its caller are.
  */
 #include "vmlinux.h"
@@ -12,6 +12,7 @@
 
 #include "arch.bpf.h"
 #include "maps.bpf.h"
+#include "misuse.bpf.h"
 #include "pairs.bpf.h"
 #include "shared.h"
 #include "stack.bpf.h"
@@ -155,7 +156,7 @@ static __always_inline struct site_counts *site_counts_of(u32 site)
 /* The handle was live in our books although the VM hands it out anew: its release went unseen. */
 static __always_inline void forget_stale(const struct rule *r, u64 tag, struct func_counts *fc)
 {
-	u32 site = pair_take(tag);
+	u32 site = pair_take(tag, 0);
 	struct site_counts *sc;
 
 	if (!site)
@@ -167,84 +168,101 @@ static __always_inline void forget_stale(const struct rule *r, u64 tag, struct f
 		__sync_fetch_and_add(&sc->unpaired, 1);
 }
 
-SEC("uprobe")
-int jt_acquire(struct pt_regs *ctx)
-{
-	struct rule *r = rule_of(ctx);
+struct call {
 	struct func_counts *fc;
-	struct site_counts *sc;
-	u64 handle = 0, tag;
-	u32 site;
+	u64 handle, tag;
+};
 
-	if (!r)
-		return 0;
-	fc = counts_of(r);
-	if (!fc)
-		return 0;
-	__sync_fetch_and_add(&fc->calls, 1);
-	if (loc_read(ctx, &r->handle, &handle)) {
+/* What all calls have in common. True: there is a handle. */
+static __always_inline bool call_begin(struct pt_regs *ctx, struct rule *r, struct call *c)
+{
+	c->fc = counts_of(r);
+	if (!c->fc)
+		return false;
+	__sync_fetch_and_add(&c->fc->calls, 1);
+	if (loc_read(ctx, &r->handle, &c->handle)) {
 		drop(r->slot, DROP_HANDLE_UNREAD);
-		__sync_fetch_and_add(&fc->unpaired, 1);
-		return 0;
+		__sync_fetch_and_add(&c->fc->unpaired, 1);
+		return false;
 	}
-	if (!handle) {
-		__sync_fetch_and_add(&fc->nulls, 1);
-		return 0;
+	if (!c->handle) {
+		__sync_fetch_and_add(&c->fc->nulls, 1);
+		return false;
 	}
-	site = site_of(ctx, r);
-	sc = site_counts_of(site);
+	c->tag = tag_of(r->slot, c->handle);
+	return true;
+}
+
+static __always_inline void acquire(const struct rule *r, const struct call *c, u32 site)
+{
+	struct site_counts *sc = site_counts_of(site);
+
 	if (!sc)
-		return 0;
+		return;
 	__sync_fetch_and_add(&sc->acquired, 1);
-	tag = tag_of(r->slot, handle);
-	if (handle >> HANDLE_BITS) {
+	if (c->handle >> HANDLE_BITS) {
 		drop(r->slot, DROP_HANDLE_RANGE);
 	} else {
-		forget_stale(r, tag, fc);
-		if (site && !pair_put(tag, site)) {
-			__sync_fetch_and_add(&fc->paired, 1);
-			return 0;
+		forget_stale(r, c->tag, c->fc);
+		if (site && !pair_put(c->tag, site)) {
+			__sync_fetch_and_add(&c->fc->paired, 1);
+			return;
 		}
 		drop(r->slot, DROP_REFS_FULL);
+		pair_unbury(c->tag);
 	}
 	__sync_fetch_and_add(&sc->unpaired, 1);
-	__sync_fetch_and_add(&fc->unpaired, 1);
-	return 0;
+	__sync_fetch_and_add(&c->fc->unpaired, 1);
+}
+
+/* The usual case. released_at: where, or 0 when nobody will ask. False: not acquired since attach. */
+static __always_inline bool release_paired(const struct call *c, u32 released_at)
+{
+	u32 acquired_at = c->handle >> HANDLE_BITS ? 0 : pair_take(c->tag, released_at);
+	struct site_counts *sc;
+
+	if (!acquired_at)
+		return false;
+	__sync_fetch_and_add(&c->fc->paired, 1);
+	sc = site_counts_of(acquired_at);
+	if (sc)
+		__sync_fetch_and_add(&sc->released, 1);
+	return true;
+}
+
+static __always_inline void release_unpaired(const struct rule *r, const struct call *c, u32 site)
+{
+	__sync_fetch_and_add(&c->fc->unpaired, 1);
+	if (c->handle >> HANDLE_BITS)
+		return;
+	if (is_double_delete(r, c->tag, c->handle))
+		double_delete(r, c->tag, c->handle, site);
+	else
+		bury_unknown(c->tag, site);
 }
 
 SEC("uprobe")
-int jt_release(struct pt_regs *ctx)
+int jt_call(struct pt_regs *ctx)
 {
 	struct rule *r = rule_of(ctx);
-	struct func_counts *fc;
-	struct site_counts *sc;
-	u64 handle = 0;
+	struct call c = {0};
 	u32 site;
 
-	if (!r)
+	if (!r || !call_begin(ctx, r, &c))
 		return 0;
-	fc = counts_of(r);
-	if (!fc)
-		return 0;
-	__sync_fetch_and_add(&fc->calls, 1);
-	if (loc_read(ctx, &r->handle, &handle)) {
-		drop(r->slot, DROP_HANDLE_UNREAD);
-		__sync_fetch_and_add(&fc->unpaired, 1);
-		return 0;
+	if (r->operation == OP_RELEASE && !release_is_watched(c.tag)) {
+		if (release_paired(&c, 0))
+			return 0;
+		if (!is_double_delete(r, c.tag, c.handle)) {
+			release_unpaired(r, &c, 0);
+			return 0;
+		}
 	}
-	if (!handle) {
-		__sync_fetch_and_add(&fc->nulls, 1);
-		return 0;
-	}
-	site = handle >> HANDLE_BITS ? 0 : pair_take(tag_of(r->slot, handle));
-	if (!site) {
-		__sync_fetch_and_add(&fc->unpaired, 1);
-		return 0;
-	}
-	__sync_fetch_and_add(&fc->paired, 1);
-	sc = site_counts_of(site);
-	if (sc)
-		__sync_fetch_and_add(&sc->released, 1);
+	site = site_of(ctx, r); /* only here: its code is long */
+	if (r->operation == OP_ACQUIRE)
+		acquire(r, &c, site);
+	else if (!release_paired(&c, site))
+		release_unpaired(r, &c, site);
 	return 0;
 }
 

@@ -10,10 +10,12 @@ const volatile u32 bucket_mask; /* buckets - 1, a power of two less one */
 const volatile u32 max_stacks;  /* sites with a stack */
 const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
 const volatile u32 max_depth = JT_MAX_FRAMES;
+const volatile bool checking; /* --check: look closely, whatever it costs */
 
 u32 pid_ns_level;  /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
 u64 sites_made;    /* grows with each new site: there is a stack to name */
 u32 next_site = 1; /* sites in use; site 0 means none */
+u32 suspects;      /* sites that are suspect, of all targets */
 /* References outside their first bucket: while 0 there is no need to look there. */
 u64 second_refs, overflow_refs;
 

@@ -10,7 +10,9 @@
  * The release of a handle is seen before the VM can hand it out again (probe at
  * the entry of Delete*), its acquisition before the program has it (probe at the
  * return of New*): for one handle the two never race, so freeing is a plain store
- * and claiming one compare-and-swap.
+ * and claiming one compare-and-swap. A freed place keeps what it was, marked dead,
+ * until it is needed: at no cost a second release of a handle is told from one of
+ * a reference that was never seen.
  */
 #ifndef JNITRACE_PAIRS_BPF_H
 #define JNITRACE_PAIRS_BPF_H
@@ -38,6 +40,13 @@ static __always_inline u32 now_tick(void)
 	return bpf_jiffies64() >> JT_TICK_SHIFT;
 }
 
+/* Handles that are neighbours share a bucket; each begins to look for a place at its own one. */
+static __always_inline u32 bucket_way(u64 tag, u32 i)
+{
+	return (tag / sizeof(u64) + i) % JT_BUCKET_WAYS;
+}
+
+/* The first free place is taken, so of two dead ones of a handle the one found first is the younger. */
 static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
 {
 	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
@@ -45,45 +54,52 @@ static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
 	if (!b)
 		return -1;
 #pragma unroll
-	for (int i = 0; i < JT_BUCKET_WAYS; i++) {
-		if (b->tag[i] || __sync_val_compare_and_swap(&b->tag[i], 0, TAG_BUSY))
+	for (u32 i = 0; i < JT_BUCKET_WAYS; i++) {
+		u32 way = bucket_way(tag, i);
+		u64 free = b->tag[way];
+
+		if ((free && !(free & TAG_DEAD)) ||
+		    __sync_val_compare_and_swap(&b->tag[way], free, TAG_BUSY) != free)
 			continue;
-		b->site[i] = site;
-		b->tick[i] = now_tick();
+		b->site[way] = site;
+		b->tick[way] = now_tick();
 		barrier();
-		*(volatile u64 *)&b->tag[i] = tag;
+		*(volatile u64 *)&b->tag[way] = tag;
 		return 0;
 	}
 	return -1;
 }
 
-/* Returns the site and frees the place, or 0. */
-static __always_inline u32 bucket_take(u32 index, u64 tag)
+/* Returns the site and frees the place, or 0. released_at: the site that does, or 0. */
+static __always_inline u32 bucket_take(u32 index, u64 tag, u32 released_at)
 {
 	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
 
 	if (!b)
 		return 0;
 #pragma unroll
-	for (int i = 0; i < JT_BUCKET_WAYS; i++) {
-		if (b->tag[i] == tag) {
-			u32 site = b->site[i];
+	for (u32 i = 0; i < JT_BUCKET_WAYS; i++) {
+		u32 way = bucket_way(tag, i);
 
+		if (b->tag[way] == tag) {
+			u32 site = b->site[way];
+
+			b->tick[way] = released_at;
 			barrier();
-			*(volatile u64 *)&b->tag[i] = 0;
+			*(volatile u64 *)&b->tag[way] = tag | TAG_DEAD;
 			return site;
 		}
 	}
 	return 0;
 }
 
-static __always_inline u32 second_take(u64 tag)
+static __always_inline u32 second_take(u64 tag, u32 released_at)
 {
 	u32 site;
 
 	if (!*(volatile u64 *)&second_refs)
 		return 0;
-	site = bucket_take(bucket_second(tag), tag);
+	site = bucket_take(bucket_second(tag), tag, released_at);
 	if (site)
 		__sync_fetch_and_sub(&second_refs, 1);
 	return site;
@@ -106,12 +122,13 @@ static __always_inline u32 overflow_take(u64 tag)
 	return site;
 }
 
-static __always_inline u32 pair_take(u64 tag)
+/* The site that acquired it; it is not live any more. 0: not known. released_at: see bucket_take(). */
+static __always_inline u32 pair_take(u64 tag, u32 released_at)
 {
-	u32 site = bucket_take(bucket_first(tag), tag);
+	u32 site = bucket_take(bucket_first(tag), tag, released_at);
 
 	if (!site)
-		site = second_take(tag);
+		site = second_take(tag, released_at);
 	if (!site)
 		site = overflow_take(tag);
 	return site;
@@ -134,6 +151,85 @@ static __always_inline int pair_put(u64 tag, u32 site)
 		return 0;
 	__sync_fetch_and_sub(&overflow_refs, 1);
 	return -1;
+}
+
+/* A reference that is dead, as long as nobody needed its place. */
+struct grave {
+	u32 site;        /* that acquired it; 0: before attach */
+	u32 released_at; /* 0: not known */
+};
+
+static __always_inline bool bucket_grave(u32 index, u64 tag, struct grave *out)
+{
+	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
+
+	if (!b)
+		return false;
+#pragma unroll
+	for (u32 i = 0; i < JT_BUCKET_WAYS; i++) {
+		u32 way = bucket_way(tag, i);
+
+		if (b->tag[way] == (tag | TAG_DEAD)) {
+			out->site = b->site[way];
+			out->released_at = b->tick[way];
+			barrier();
+			return b->tag[way] == (tag | TAG_DEAD); /* else taken meanwhile */
+		}
+	}
+	return false;
+}
+
+static __always_inline bool pair_grave(u64 tag, struct grave *out)
+{
+	return bucket_grave(bucket_first(tag), tag, out) || bucket_grave(bucket_second(tag), tag, out);
+}
+
+/* Keep in mind that a reference which is not in the store was released, if there is room. */
+static __always_inline void pair_bury(u64 tag, u32 released_at)
+{
+	u32 index = bucket_first(tag);
+
+	if (!bucket_put(index, tag, 0))
+		bucket_take(index, tag, released_at);
+}
+
+static __always_inline void bucket_unbury(u32 index, u64 tag)
+{
+	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
+
+	if (!b)
+		return;
+#pragma unroll
+	for (u32 i = 0; i < JT_BUCKET_WAYS; i++)
+		__sync_val_compare_and_swap(&b->tag[i], tag | TAG_DEAD, 0);
+}
+
+/* The handle was handed out again, to a reference that found no place here: forget what it was before. */
+static __always_inline void pair_unbury(u64 tag)
+{
+	bucket_unbury(bucket_first(tag), tag);
+	bucket_unbury(bucket_second(tag), tag);
+}
+
+static __always_inline u32 bucket_site(u32 index, u64 tag)
+{
+	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
+
+	if (!b)
+		return 0;
+#pragma unroll
+	for (u32 i = 0; i < JT_BUCKET_WAYS; i++)
+		if (b->tag[i] == tag)
+			return b->site[i];
+	return 0;
+}
+
+/* The site that acquired a live reference, if it is in its buckets; else 0. */
+static __always_inline u32 pair_site(u64 tag)
+{
+	u32 site = bucket_site(bucket_first(tag), tag);
+
+	return site ? site : bucket_site(bucket_second(tag), tag);
 }
 
 #endif

@@ -53,6 +53,13 @@ enum drop_id {
 	NR_DROPS
 };
 
+enum finding_kind {
+#define FINDING(id, name, severity, evidence, wrong, todo) FINDING_##id,
+#include "findings.def"
+#undef FINDING
+	NR_FINDINGS
+};
+
 /* Why a stack has no further frames. */
 enum stack_end {
 	END_NONE,      /* not walked */
@@ -109,7 +116,8 @@ struct rule {
 	u16 slot; /* target */
 	u8 func;  /* enum jni_func_id */
 	u8 valid;
-	u32 pad;
+	u8 operation; /* enum jni_operation */
+	u8 pad[3];
 	struct loc handle;
 	struct loc caller_pc;  /* return address of the JNI function */
 	struct loc caller_fp;  /* the caller's frame pointer */
@@ -200,7 +208,9 @@ struct site {
 	u16 slot;
 	u8 func;
 	u8 has_stack;
-	u8 pad[4];
+	u8 suspect; /* references of it were released twice: where they are released first is kept from now on
+		     */
+	u8 pad[3];
 };
 struct site_counts { /* per CPU */
 	u64 acquired;
@@ -238,18 +248,38 @@ struct func_counts {
 
 /*
  * The pairing store: live references, found by handle. One bucket is one cache
- * line. tag = handle | (slot + 1) << 48; 0 = free, TAG_BUSY = being filled.
+ * line. tag = handle | (slot + 1) << 48; 0 = free, TAG_BUSY = being filled. With
+ * TAG_DEAD it was released: the place is free, and until it is taken tells of
+ * whom a second release is.
  */
 #define TAG_BUSY    1ULL
+#define TAG_DEAD    (1ULL << 63)
 #define HANDLE_BITS 48
 struct bucket {
 	u64 tag[JT_BUCKET_WAYS];
 	u32 site[JT_BUCKET_WAYS];
-	u32 tick[JT_BUCKET_WAYS]; /* when acquired: jiffies >> JT_TICK_SHIFT */
+	u32 tick[JT_BUCKET_WAYS]; /* when acquired: jiffies >> JT_TICK_SHIFT; dead: site of the release, or 0
+				   */
 };
 struct overflow_ref {
 	u32 site;
 	u32 tick;
+};
+
+/*
+ * One finding: a kind of wrong use, told apart by where it was seen, where the reference was acquired and
+ * where it was (first) released: site numbers, 0: not known.
+ */
+struct finding_key {
+	u32 site, acquire_site, release_site;
+	u16 slot;
+	u8 kind; /* enum finding_kind */
+	u8 pad;
+};
+struct finding {
+	u64 count;
+	u64 handle; /* of the first */
+	u32 first_tick, last_tick;
 };
 
 /* What the kernel tells when asked (jt_hello): its two clocks at one moment, to turn ticks into seconds. */
@@ -272,6 +302,8 @@ JT_ASSERT_SIZE(struct site_counts, 24);
 JT_ASSERT_SIZE(struct func_counts, 40);
 JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
+JT_ASSERT_SIZE(struct finding_key, 16);
+JT_ASSERT_SIZE(struct finding, 24);
 JT_ASSERT_SIZE(struct hello, 16);
 
 #endif

@@ -299,8 +299,11 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		struct entry *e = &a->entries.v[i];
 		uint64_t acquired_before = in->final ? 0 : e->last_acquired;
 		uint64_t outstanding_before = in->final ? 0 : e->last_outstanding;
-		struct report_site *s = VEC_ADD(&r->sites);
+		struct report_site *s;
 
+		if (!e->acquired) /* the place of a release, or of another call, that a finding names */
+			continue;
+		s = VEC_ADD(&r->sites);
 		if (!s)
 			return -ENOMEM;
 		*s = (struct report_site){
@@ -440,4 +443,15 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	a->last_events = r->events;
 	a->last_elapsed_s = in->elapsed_s;
 	return 0;
+}
+
+bool aggregate_site(const struct aggregate *a, uint32_t number, struct aggregate_site *out)
+{
+	const struct entry *e;
+
+	if (number >= a->nr_index || !a->by_site[number])
+		return false;
+	e = &a->entries.v[a->by_site[number] - 1];
+	*out = (struct aggregate_site){e->id, e->func, {true, e->frames, e->truncated}};
+	return true;
 }

@@ -41,4 +41,12 @@ int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct 
  */
 int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r);
 
+/* What is known of a site by its number; false: nothing (yet). Frames live as long as a. */
+struct aggregate_site {
+	uint64_t id;
+	enum jni_func_id func;
+	struct report_stack stack;
+};
+bool aggregate_site(const struct aggregate *a, uint32_t number, struct aggregate_site *out);
+
 #endif

@@ -52,6 +52,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->max_stacks = o->max_stacks;
 	s->rodata->max_sites = t->max_sites - 1;
 	s->rodata->max_depth = o->depth;
+	s->rodata->checking = o->check;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
@@ -97,8 +98,8 @@ static const struct program_row {
 	enum jni_operation operation;
 	bool entry;
 } programs[] = {
-    {PROGRAM(jt_release), REFS, OP_RELEASE, true},
-    {PROGRAM(jt_acquire), REFS, OP_ACQUIRE, false},
+    {PROGRAM(jt_call), REFS, OP_RELEASE, true},
+    {PROGRAM(jt_call), REFS, OP_ACQUIRE, false},
 };
 
 static struct bpf_program *program_at(const struct tracer *t, const struct program_row *row)
@@ -297,6 +298,7 @@ static int make_rules(struct tracer *t, int slot, const struct probe_sites *site
 		    .slot = slot,
 		    .func = site->func,
 		    .valid = 1,
+		    .operation = jni_funcs[site->func].operation,
 		    .handle = site->handle,
 		    .caller_pc = site->caller_pc,
 		    .caller_fp = site->caller_fp,

@@ -41,3 +41,15 @@ const struct drop_row drop_rows[NR_DROPS] = {
 #include "../bpf/drops.def"
 #undef DROP
 };
+
+const struct finding_row finding_rows[NR_FINDINGS] = {
+#define FINDING(id, name, severity, evidence, wrong, todo)                                                   \
+	[FINDING_##id] = {name, SEVERITY_##severity, EVIDENCE_##evidence, wrong, todo},
+#include "../bpf/findings.def"
+#undef FINDING
+};
+
+const char *const finding_severity_names[NR_SEVERITIES] = {
+    [SEVERITY_ERROR] = "error",
+    [SEVERITY_WARNING] = "warning",
+};

@@ -108,6 +108,11 @@ static const char *stacks_name(size_t i)
 	return WORD(names, i);
 }
 
+static const char *severity_name(size_t i)
+{
+	return i < NR_SEVERITIES ? finding_severity_names[i] : NULL;
+}
+
 static const char *attach_name(size_t i)
 {
 	static const char *const names[] = {
@@ -411,6 +416,23 @@ static int set_allow_loss(struct parse *p, const char *arg)
 	return 0;
 }
 
+static int set_check(struct parse *p, const char *arg)
+{
+	(void)arg;
+	p->o->check = true;
+	return 0;
+}
+
+static int set_fail_on(struct parse *p, const char *arg)
+{
+	int i = pick(p, "severity", arg);
+
+	if (i < 0)
+		return i;
+	p->o->fail_on = i;
+	return 0;
+}
+
 static int set_attach(struct parse *p, const char *arg)
 {
 	int i = pick(p, "way to attach", arg);
@@ -513,6 +535,8 @@ static const struct option_row option_rows[] = {
 	{"max-refs",    0,  "N", set_max_refs, NULL, "references that can be outstanding at a time (default 1000000)"},
 	{"max-stacks",  0,  "N", set_max_stacks, NULL, "distinct stacks that can be kept (default 20000)"},
 	{"allow-loss",  0,  NULL, set_allow_loss, NULL, "exit with 0, not 5, when something was lost"},
+	{"check",       0,  NULL, set_check, NULL, "look closer for wrong use: where a reference was deleted first; dearer"},
+	{"fail-on",     0,  "SEVERITY", set_fail_on, severity_name, "exit with 6 when there are findings of this severity or worse"},
 	{"attach",      0,  "HOW", set_attach, attach_name, "way to attach the probes (default auto)"},
 	{"strategy",    0,  "NAME", set_strategy, strategy_name, "find the probe sites by this only (default: all, in order)"},
 	{"classes",     0,  NULL, set_classes, NULL, "census: what the references point to, by class"},
@@ -576,7 +600,8 @@ void opts_help(struct buf *out)
 		snprintf(left, sizeof(left), "  %s", columns[i].key);
 		help_item(out, left, columns[i].help, NULL);
 	}
-	buf_printf(out, "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no permission, 4 no target, 5 losses\n");
+	buf_printf(out, "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no permission, 4 no target, 5 losses,\n"
+			"6 findings (--fail-on)\n");
 }
 
 /* Parsing. */
@@ -598,6 +623,7 @@ static void set_defaults(struct options *o)
 	    .max_stacks = 20000,
 	    .attach = ATTACH_AUTO,
 	    .strategy = -1,
+	    .fail_on = -1,
 	};
 }
 

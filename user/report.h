@@ -33,6 +33,17 @@ struct drop_row {
 };
 extern const struct drop_row drop_rows[NR_DROPS];
 
+enum finding_severity { SEVERITY_ERROR, SEVERITY_WARNING, NR_SEVERITIES };
+extern const char *const finding_severity_names[NR_SEVERITIES]; /* "error", "warning" */
+enum finding_evidence { EVIDENCE_VM, EVIDENCE_BOOKS };
+struct finding_row {
+	const char *name;
+	enum finding_severity severity;
+	enum finding_evidence evidence;
+	const char *wrong, *todo; /* a sentence each */
+};
+extern const struct finding_row finding_rows[NR_FINDINGS];
+
 enum frame_type { FRAME_NATIVE, FRAME_JAVA, FRAME_VM };
 struct frame {
 	enum frame_type type;
@@ -71,6 +82,26 @@ struct report_site {
 		size_t n;
 		bool known;
 	} classes; /* of the outstanding objects, most first */
+};
+
+/* The stack of one call of a finding. */
+struct report_stack {
+	bool known;
+	struct frames frames;  /* innermost first; empty when it could not be kept */
+	const char *truncated; /* NULL: complete */
+};
+#define FINDING_TEXT_MAX 512
+struct report_finding {
+	enum finding_kind kind;
+	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
+	uint64_t count;
+	enum jni_func_id func;  /* that was called; NR_FUNCS: unknown */
+	double first_s, last_s; /* when, since attach; -1: unknown */
+	uint64_t handle;        /* of the first; 0: none */
+	/* Of the call itself, where the reference was acquired, and where it was (first) released. */
+	struct report_stack stack, acquire, release;
+	const char *doubt;           /* why it may not be true; NULL: it is */
+	char text[FINDING_TEXT_MAX]; /* what is wrong, what to do, what is not known */
 };
 
 struct report_family {
@@ -113,6 +144,10 @@ struct report {
 		const struct report_before *v;
 		size_t n;
 	} before; /* of families whose before_known says so; most first */
+	struct {
+		struct report_finding *v;
+		size_t n, cap;
+	} findings; /* errors first, then the most frequent */
 	uint64_t drops[NR_DROPS];
 	size_t nr_probes;
 	uint64_t events;

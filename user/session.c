@@ -45,6 +45,7 @@ struct session {
 	uint64_t sites_named; /* tracer_sites_made() then */
 	double last_cpu_s;
 	uint64_t losses;
+	bool failed_on; /* there was a finding that --fail-on asks for */
 	bool output_failed;
 };
 
@@ -356,6 +357,13 @@ static void count_losses(struct session *s, const struct report *r)
 	}
 }
 
+static void judge(struct session *s, const struct report *r)
+{
+	for (size_t i = 0; i < r->findings.n; i++)
+		if ((int)finding_rows[r->findings.v[i].kind].severity <= s->o->fail_on)
+			s->failed_on = true;
+}
+
 /* Show ended targets for the last time and let them go. */
 static int bury(struct session *s, struct error *err)
 {
@@ -375,6 +383,7 @@ static int bury(struct session *s, struct error *err)
 			continue;
 		}
 		count_losses(s, &s->targets.v[i]->report);
+		judge(s, &s->targets.v[i]->report);
 		if (s->discovery && !strcmp(s->targets.v[i]->end_reason, "execed"))
 			discovery_forget(s->discovery, &s->targets.v[i]->id);
 		remove_target(s, i);
@@ -562,6 +571,8 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 	session_close(&s);
 	if (rc)
 		return err->what[0] ? err->exit_code : EXIT_FAILED;
+	if (s.failed_on)
+		return EXIT_ASSERT;
 	return s.losses && !o->allow_loss ? EXIT_LOSSES : EXIT_OK;
 }
 

@@ -151,7 +151,7 @@ static int read_refs(struct tracer *t, struct snapshot *s)
 		for (int i = 0; i < JT_BUCKET_WAYS && !rc; i++) {
 			uint64_t tag = *(volatile uint64_t *)&t->buckets[b].tag[i];
 
-			if (tag > TAG_BUSY)
+			if (tag > TAG_BUSY && !(tag & TAG_DEAD))
 				rc = add_ref(s, tag, t->buckets[b].site[i], t->buckets[b].tick[i]);
 		}
 	if (rc || !*(volatile uint64_t *)&t->skel->bss->overflow_refs)
@@ -172,6 +172,30 @@ static int read_refs(struct tracer *t, struct snapshot *s)
 	return rc;
 }
 
+/* Bounded: the map may change under the walk. */
+static int read_findings(struct tracer *t, struct snapshot *s)
+{
+	struct finding_key key, *prev = NULL;
+	int fd = bpf_map__fd(t->skel->maps.findings);
+
+	s->findings.n = 0;
+	for (uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.findings); left; left--) {
+		struct snapshot_finding *v, found;
+
+		if (bpf_map_get_next_key(fd, prev, &found.key))
+			break;
+		key = found.key;
+		prev = &key;
+		if (bpf_map_lookup_elem(fd, &key, &found.f) || !found.f.count)
+			continue;
+		v = VEC_ADD(&s->findings);
+		if (!v)
+			return -ENOMEM;
+		*v = found;
+	}
+	return 0;
+}
+
 uint64_t tracer_sites_made(const struct tracer *t)
 {
 	return *(volatile uint64_t *)&t->skel->bss->sites_made;
@@ -186,6 +210,8 @@ static int read_all(struct tracer *t, struct snapshot *s, bool refs, struct erro
 	s->nr_index = t->max_sites;
 	s->position = calloc(s->nr_index, sizeof(*s->position));
 	rc = s->position ? 0 : -ENOMEM;
+	if (!rc && refs)
+		rc = read_findings(t, s); /* before the sites that they name */
 	rc = rc ?: read_sites(t, s, sites_in_use(t));
 	if (!rc && refs)
 		rc = read_refs(t, s);
@@ -229,6 +255,7 @@ void snapshot_free(struct snapshot *s)
 	free(s->sites.v);
 	free(s->refs.v);
 	free(s->position);
+	free(s->findings.v);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -308,6 +335,8 @@ static void forget_sites(struct tracer *t, int slot)
 		if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.sites), &i, &site) || !site.stack_id ||
 		    site.slot != slot)
 			continue;
+		if (site.suspect)
+			__atomic_fetch_sub(&t->skel->bss->suspects, 1, __ATOMIC_SEQ_CST);
 		key = site_key(site.stack_id, site.func);
 		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.site_ids), &key);
 		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.stacks), &site.stack_id);
@@ -336,6 +365,21 @@ static void forget_overflow(struct tracer *t, int slot)
 	}
 }
 
+static void forget_findings(struct tracer *t, int slot)
+{
+	int fd = bpf_map__fd(t->skel->maps.findings);
+	struct finding_key key, next;
+	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.findings);
+	bool more = !bpf_map_get_next_key(fd, NULL, &key);
+
+	while (more && left--) {
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (key.slot == slot)
+			bpf_map_delete_elem(fd, &key);
+		key = next;
+	}
+}
+
 static void forget_refs(struct tracer *t, int slot)
 {
 	/*
@@ -344,7 +388,7 @@ static void forget_refs(struct tracer *t, int slot)
 	 */
 	for (uint32_t b = 0; b < t->nr_buckets; b++)
 		for (int i = 0; i < JT_BUCKET_WAYS; i++)
-			if (t->buckets[b].tag[i] >> HANDLE_BITS == (uint64_t)slot + 1)
+			if ((t->buckets[b].tag[i] & ~TAG_DEAD) >> HANDLE_BITS == (uint64_t)slot + 1)
 				*(volatile uint64_t *)&t->buckets[b].tag[i] = 0;
 	forget_overflow(t, slot);
 }
@@ -361,6 +405,7 @@ void tracer_forget(struct tracer *t, int slot)
 	}
 	forget_sites(t, slot);
 	forget_refs(t, slot);
+	forget_findings(t, slot);
 	for (uint32_t f = 0; f < NR_FUNCS; f++)
 		zero_array_element(t->skel->maps.func_counts, slot * NR_FUNCS + f,
 				   sizeof(struct func_counts) * t->features.nr_cpus);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "findings.h"
 #include "hotspot_walk.h"
 #include "linker.h"
 
@@ -62,6 +63,7 @@ void target_free(struct target *t)
 	hotspot_close(t->vm);
 	aggregate_free(t->aggregate);
 	free(t->report.sites.v);
+	free(t->report.findings.v);
 	free(t->library_path);
 	free(t);
 }
@@ -477,6 +479,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	    .final = t->state == TARGET_ENDED,
 	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
 	};
+	struct findings_input findings;
 	struct report *r = &t->report;
 	int rc = tracer_counts(tracer, t->slot, &counts, err);
 
@@ -501,6 +504,8 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	rc = rc ?: aggregate_update(t->aggregate, &in, r);
 	if (!rc && t->account && account_report(t->account, oops, CLASS_BUDGET_MS, r) == -ENOMEM)
 		rc = -ENOMEM;
+	findings = (struct findings_input){t->aggregate, snapshot, t->slot, o->check};
+	rc = rc ?: findings_update(&findings, r);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
 	if (t->java)

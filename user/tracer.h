@@ -102,6 +102,11 @@ struct snapshot_ref {
 	uint32_t site; /* index of the site; 0: taken out */
 	uint32_t tick; /* when acquired */
 };
+/* What was used wrongly. */
+struct snapshot_finding {
+	struct finding_key key; /* site numbers as in snapshot_site.index */
+	struct finding f;
+};
 struct snapshot {
 	struct {
 		struct snapshot_site *v;
@@ -117,6 +122,10 @@ struct snapshot {
 		struct snapshot_ref *v;
 		size_t n, cap;
 	} refs;
+	struct {
+		struct snapshot_finding *v;
+		size_t n, cap;
+	} findings; /* complete: none is ever taken back */
 };
 /* The site of this index, or NULL. */
 static inline struct snapshot_site *snapshot_site_of(const struct snapshot *s, uint32_t index)

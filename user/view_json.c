@@ -95,17 +95,23 @@ static void put_frame(struct json_out *j, const struct frame *f)
 	json_close(j, '}');
 }
 
+static void put_frames(struct json_out *j, const char *key, const struct frames *frames,
+		       const struct view_opts *o)
+{
+	json_open(j, key, '[');
+	for (size_t i = 0; i < frames->n; i++)
+		if (frame_is_shown(&frames->v[i], o->stacks))
+			put_frame(j, &frames->v[i]);
+	json_close(j, ']');
+}
+
 static void put_stack(struct json_out *j, const struct report_site *s, const struct view_opts *o)
 {
 	const char *truncated = s->truncated;
 
 	if (s->no_stack && !truncated)
 		truncated = "the stack was not kept";
-	json_open(j, "stack", '[');
-	for (size_t i = 0; i < s->frames.n; i++)
-		if (frame_is_shown(&s->frames.v[i], o->stacks))
-			put_frame(j, &s->frames.v[i]);
-	json_close(j, ']');
+	put_frames(j, "stack", &s->frames, o);
 	json_text(j, "truncated", truncated);
 }
 
@@ -175,6 +181,48 @@ static void put_before(struct json_out *j, const struct report *r)
 	json_close(j, ']');
 }
 
+static void put_finding_stack(struct json_out *j, const char *key, const char *truncated_key,
+			      const struct report_stack *s, const struct view_opts *o)
+{
+	if (s->known)
+		put_frames(j, key, &s->frames, o);
+	else
+		json_null(j, key);
+	json_text(j, truncated_key, s->known ? s->truncated : NULL);
+}
+
+static void put_finding(struct json_out *j, const struct report_finding *f, const struct view_opts *o)
+{
+	const struct finding_row *row = &finding_rows[f->kind];
+
+	json_open(j, NULL, '{');
+	json_id(j, "id", f->id);
+	json_text(j, "kind", row->name);
+	json_text(j, "severity", finding_severity_names[row->severity]);
+	json_count(j, "count", f->count);
+	json_text(j, "function", f->func < NR_FUNCS ? jni_func_names[f->func] : NULL);
+	json_text(j, "text", f->text);
+	json_text(j, "doubt", f->doubt);
+	json_known(j, "first_s", f->first_s);
+	json_known(j, "last_s", f->last_s);
+	if (f->handle)
+		json_hex(j, "handle", f->handle);
+	else
+		json_null(j, "handle");
+	put_finding_stack(j, "stack", "truncated", &f->stack, o);
+	put_finding_stack(j, "acquire_stack", "acquire_truncated", &f->acquire, o);
+	put_finding_stack(j, "release_stack", "release_truncated", &f->release, o);
+	json_close(j, '}');
+}
+
+static void put_findings(struct json_out *j, const struct report *r, const struct view_opts *o)
+{
+	json_open(j, "findings", '[');
+	for (size_t i = 0; i < r->findings.n; i++)
+		put_finding(j, &r->findings.v[i], o);
+	json_close(j, ']');
+}
+
 static void put_drops(struct json_out *j, const struct report *r)
 {
 	json_open(j, "drops", '{');
@@ -211,8 +259,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	put_families(&j, r);
 	put_sites(&j, r, o);
 	put_before(&j, r);
-	json_open(&j, "findings", '[');
-	json_close(&j, ']');
+	put_findings(&j, r, o);
 	put_drops(&j, r);
 	put_overhead(&j, r);
 	json_close(&j, '}');

@@ -6,18 +6,14 @@
 
 #include "cells.h"
 #include "columns.h"
-#include "views.h"
+#include "view_priv.h"
 
 #define MAX_COLUMNS 32
 #define MAX_WIDTH   1000
-#define INDENT      2
-#define BOLD        "\033[1m"
-#define WARNING     "\033[1;31m"
-#define PLAIN       "\033[0m"
 #define DOT         " \xc2\xb7 "
 #define ELLIPSIS    "\xe2\x80\xa6"
 
-static void style(struct buf *out, const struct view_opts *o, const char *code)
+void view_style(struct buf *out, const struct view_opts *o, const char *code)
 {
 	if (o->color)
 		buf_printf(out, "%s", code);
@@ -256,10 +252,10 @@ static void put_drop(struct buf *out, const struct drop_row *drop, uint64_t n, c
 	buf_printf(&text, "drop %s ", drop->name);
 	fmt_count(&text, n);
 	buf_printf(&text, ": %s (%s)", drop->meaning, drop->advice);
-	style(out, o, WARNING);
+	view_style(out, o, WARNING);
 	if (!text.failed)
 		flow_words(&f, text.p, text.n);
-	style(out, o, PLAIN);
+	view_style(out, o, PLAIN);
 	flow_end(&f);
 	out->failed |= text.failed;
 	buf_free(&text);
@@ -270,9 +266,9 @@ static void put_header(struct buf *out, const struct report *r, size_t n, const 
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
 
-	style(out, o, BOLD);
+	view_style(out, o, BOLD);
 	add_title(&f, r, n);
-	style(out, o, PLAIN);
+	view_style(out, o, PLAIN);
 	add_elapsed(&f, r);
 	add_numbers(&f, r);
 	flow_end(&f);
@@ -356,7 +352,7 @@ static void put_row(struct buf *out, const struct layout *l, const struct row *r
 {
 	struct buf cell = {0};
 
-	style(out, o, r ? "" : BOLD);
+	view_style(out, o, r ? "" : BOLD);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct column *c = l->column[i];
 		bool last = i + 1 == l->n;
@@ -371,7 +367,7 @@ static void put_row(struct buf *out, const struct layout *l, const struct row *r
 		if (!last)
 			buf_add(out, " ", 1);
 	}
-	style(out, o, r ? "" : PLAIN);
+	view_style(out, o, r ? "" : PLAIN);
 	buf_add(out, "\n", 1);
 	out->failed |= cell.failed;
 	buf_free(&cell);
@@ -414,7 +410,8 @@ static void put_frame(struct buf *out, const struct frame *f, int width)
 	put_indented(out, &line, width);
 }
 
-static void put_stack(struct buf *out, const struct report_site *s, const struct view_opts *o, int width)
+void view_frames(struct buf *out, const struct frames *frames, const char *truncated,
+		 const struct view_opts *o, int width)
 {
 	size_t most = o->stack_frames > 0 && o->stacks != STACKS_NONE ? (size_t)o->stack_frames : 0;
 	struct buf line = {0};
@@ -422,13 +419,13 @@ static void put_stack(struct buf *out, const struct report_site *s, const struct
 
 	if (most == 0)
 		return;
-	for (size_t i = 0; i < s->frames.n; i++)
-		if (frame_is_shown(&s->frames.v[i], o->stacks) && ++shown <= most)
-			put_frame(out, &s->frames.v[i], width);
+	for (size_t i = 0; i < frames->n; i++)
+		if (frame_is_shown(&frames->v[i], o->stacks) && ++shown <= most)
+			put_frame(out, &frames->v[i], width);
 	if (shown > most)
 		buf_printf(&line, ELLIPSIS " %zu more", shown - most);
-	else if (s->truncated)
-		buf_printf(&line, "[ends here: %s]", s->truncated);
+	else if (truncated)
+		buf_printf(&line, "[ends here: %s]", truncated);
 	else
 		return;
 	put_indented(out, &line, width);
@@ -472,7 +469,7 @@ static size_t put_fitting(struct buf *out, const struct layout *l, const struct 
 
 		put_row(out, l, &rows->v[i], o);
 		if (rows->v[i].site)
-			put_stack(out, rows->v[i].site, o, width);
+			view_frames(out, &rows->v[i].site->frames, rows->v[i].site->truncated, o, width);
 		if (lines > 0 && i > 0 && !out->failed && count_lines(out, start) > lines) {
 			out->n = before;
 			out->p[before] = '\0';
@@ -506,6 +503,7 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
 	const struct column *by = column_find(o->sort);
 	struct report pooled = *reports[0]; /* its sites are not used */
+	struct buf findings = {0};
 	struct rows rows = {0};
 	size_t start = out->n;
 
@@ -515,7 +513,11 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 	if (lines > 0) {
 		/* The table's header, the line on what is left out, the empty one. */
 		lines -= count_lines(out, start) + 3;
+		view_findings(&findings, reports, n, lines > 2 ? lines / 2 : 1, o, width);
+		lines -= count_lines(&findings, 0);
 		lines = lines > 1 ? lines : 1;
+	} else {
+		view_findings(&findings, reports, n, 0, o, width);
 	}
 	if (rows_make(reports, n, o->group_by, &rows) == 0) {
 		rows_sort(&rows, by ? by : column_find(NULL));
@@ -524,6 +526,9 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 		out->failed = true;
 	}
 	rows_free(&rows);
+	buf_add(out, findings.p ? findings.p : "", findings.n);
+	out->failed |= findings.failed;
+	buf_free(&findings);
 	buf_add(out, "\n", 1);
 }
 

@@ -375,6 +375,45 @@ static void test_drops(void **state)
 	expect_records("drops.json", &s, &plain);
 }
 
+/* Every kind; in the first all is known, in the last nothing. */
+static void test_findings(void **state)
+{
+	struct report_finding findings[NR_FINDINGS + 1] = {0};
+	struct view_opts o = plain;
+	struct sample s;
+
+	(void)state;
+	init_leaks(&s);
+	for (size_t i = 0; i <= NR_FINDINGS; i++) {
+		enum finding_kind kind = i < NR_FINDINGS ? i : FINDING_DOUBLE_DELETE;
+
+		findings[i] = (struct report_finding){.kind = kind, .id = 0xfeed0000 + i, .count = 1};
+		findings[i].func = NR_FUNCS;
+		findings[i].first_s = findings[i].last_s = -1;
+		snprintf(findings[i].text, sizeof(findings[i].text), "%s %s", finding_rows[kind].wrong,
+			 finding_rows[kind].todo);
+	}
+	findings[0].count = 1234;
+	findings[0].func = FUNC_DeleteGlobalRef;
+	findings[0].first_s = 3;
+	findings[0].last_s = 11.5;
+	findings[0].handle = 0x7f65a4031c98;
+	findings[0].doubt = "calls were missed";
+	findings[0].stack = (struct report_stack){true, s.sites[0].frames, s.sites[0].truncated};
+	findings[0].acquire = (struct report_stack){true, s.sites[1].frames, NULL};
+	findings[0].release = (struct report_stack){true, {0}, "the stack could not be kept"};
+	s.report.findings.v = findings;
+	s.report.findings.n = NR_FINDINGS + 1;
+	expect_table("findings-80.txt", &s, &o);
+	o.width = 132;
+	o.color = true;
+	expect_table("findings-132.txt", &s, &o);
+	o = plain;
+	o.height = 24;
+	expect_table("findings-height.txt", &s, &o);
+	expect_records("findings.json", &s, &plain);
+}
+
 static void test_unknown(void **state)
 {
 	struct report_site *site;
@@ -870,16 +909,27 @@ static void test_before_attach(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_leaks),        cmocka_unit_test(test_before_attach),
-	    cmocka_unit_test(test_color),        cmocka_unit_test(test_height),
-	    cmocka_unit_test(test_empty),        cmocka_unit_test(test_drops),
-	    cmocka_unit_test(test_unknown),      cmocka_unit_test(test_final),
-	    cmocka_unit_test(test_two_targets),  cmocka_unit_test(test_long_names),
-	    cmocka_unit_test(test_random_names), cmocka_unit_test(test_huge_numbers),
-	    cmocka_unit_test(test_no_stack),     cmocka_unit_test(test_vm_and_java_frames),
-	    cmocka_unit_test(test_sort),         cmocka_unit_test(test_sort_stable),
-	    cmocka_unit_test(test_column_table), cmocka_unit_test(test_probes),
-	    cmocka_unit_test(test_json_exact),   cmocka_unit_test(test_json_lengths),
+	    cmocka_unit_test(test_leaks),
+	    cmocka_unit_test(test_before_attach),
+	    cmocka_unit_test(test_color),
+	    cmocka_unit_test(test_height),
+	    cmocka_unit_test(test_findings),
+	    cmocka_unit_test(test_empty),
+	    cmocka_unit_test(test_drops),
+	    cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_final),
+	    cmocka_unit_test(test_two_targets),
+	    cmocka_unit_test(test_long_names),
+	    cmocka_unit_test(test_random_names),
+	    cmocka_unit_test(test_huge_numbers),
+	    cmocka_unit_test(test_no_stack),
+	    cmocka_unit_test(test_vm_and_java_frames),
+	    cmocka_unit_test(test_sort),
+	    cmocka_unit_test(test_sort_stable),
+	    cmocka_unit_test(test_column_table),
+	    cmocka_unit_test(test_probes),
+	    cmocka_unit_test(test_json_exact),
+	    cmocka_unit_test(test_json_lengths),
 	    cmocka_unit_test(test_view_opts),
 	};
 

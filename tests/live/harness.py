@@ -116,7 +116,7 @@ class Oracle:
         fixtures = on.fixtures()
         self.jdk = on
         self.log = tempfile.TemporaryFile()
-        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), "Oracle", str(fixtures / "liboracle.so"))
+        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), *self.main(fixtures))
         self.proc = subprocess.Popen([*prefix, *argv], bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=self.log, start_new_session=True)
         self.pid = self.proc.pid
@@ -126,6 +126,9 @@ class Oracle:
             [self.pid] = map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())
         elif wait:
             self.wait_ready()
+
+    def main(self, fixtures):
+        return "Oracle", str(fixtures / "liboracle.so")
 
     def __enter__(self):
         return self

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What is used wrongly is found, counted exactly and shown from where; what is used rightly is not."""
+
+import json
+
+import jsonschema
+import pytest
+
+from harness import TOP, WARM_UP, Oracle, Tracer, assert_no_losses, direct_caller, jdk
+
+SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
+
+
+class Misuse(Oracle):
+    """The fixture that uses references wrongly."""
+
+    def main(self, fixtures):
+        return "Misuse", str(fixtures / "libmisuse.so")
+
+
+def found(report):
+    """{(kind, function, called by, acquired by, first released by): count}"""
+    def caller(stack):
+        return stack and direct_caller({"stack": stack})
+
+    keys = [(f["kind"], f["function"], *(caller(f[k]) for k in ("stack", "acquire_stack", "release_stack")))
+            for f in report["findings"]]
+    assert len(set(keys)) == len(keys), keys
+    for f in report["findings"]:
+        assert f["doubt"] is None and f["truncated"] is None, f
+        for stack in ("stack", "acquire_stack", "release_stack"):
+            if f[stack]:
+                assert "Misuse.deeper" in [frame["symbol"] for frame in f[stack]], f
+    return {key: f["count"] for key, f in zip(keys, report["findings"])}
+
+
+def traced(target, *commands, args=(), code=0):
+    with Tracer(*args, pids=[target.pid]) as tracer:
+        tracer.wait_tracing()
+        target.do(*commands)
+        final = tracer.stop(code)[target.pid]
+        for report in tracer.reports():
+            jsonschema.validate(report, SCHEMA)
+    assert_no_losses(final)
+    assert all(site["acquired"] for site in final["sites"]), "the site of a release is no leak"
+    return final
+
+
+DOUBLE = {f: (("double-delete", f"Delete{n}Ref", f"delete_{f}_again", f"acquire_{f}"), f"delete_{f}_first")
+          for f, n in (("global", "Global"), ("weak", "WeakGlobal"))}
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("attach", ["multi", "perf"])
+@pytest.mark.parametrize("kind, jvm_args", [
+    ("17", []),
+    ("17", ["-XX:+UseZGC"]),
+    ("sid-25", []),
+    ("sid-25", ["-XX:+UseZGC"]),
+], ids=lambda v: v if isinstance(v, str) else "+".join(v) or "plain")
+def test_double_delete(kind, jvm_args, attach):
+    with Misuse(jdk(kind), *jvm_args) as target:
+        target.do("once 3")
+        final = traced(target, "global-twice 101", "weak-twice 53", "once 1009", args=("--check", "--attach", attach))
+    assert found(final) == {(*DOUBLE["global"][0], DOUBLE["global"][1]): 101, (*DOUBLE["weak"][0], DOUBLE["weak"][1]): 53}
+    assert final["families"]["global"]["released_untracked"] == 101
+    assert final["families"]["global"]["outstanding"] == final["families"]["weak"]["outstanding"] == 0
+
+
+def test_first_release_is_kept_once_a_site_is_suspect():
+    with Misuse(jdk("17")) as target:
+        target.do("once 3")
+        final = traced(target, "global-twice 7")
+    assert found(final) == {(*DOUBLE["global"][0], None): 1, (*DOUBLE["global"][0], DOUBLE["global"][1]): 6}
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_double_delete_of_what_is_older_than_the_tracer(kind):
+    with Misuse(jdk(kind)) as target:
+        target.do("once 3", "keep 59")
+        final = traced(target, "drop-kept 59", "drop-kept-again 59", args=("--check",))
+    assert found(final) == {
+        ("double-delete", "DeleteGlobalRef", "delete_global_again", None, "delete_global_first"): 59,
+        ("double-delete", "DeleteWeakGlobalRef", "delete_weak_again", None, "delete_weak_first"): 59,
+    }
+
+
+@pytest.mark.parametrize("fail_on, code", [(None, 0), ("error", 6), ("warning", 6)])
+def test_findings_change_the_exit_code_only_when_asked(fail_on, code):
+    with Misuse(jdk("17")) as target:
+        args = ("--fail-on", fail_on) if fail_on else ()
+        assert not traced(target, "once 3", args=args)["findings"]
+        assert traced(target, "global-twice 1", args=args, code=code)["findings"]
+
+
+@pytest.mark.parametrize("args", [(), ("--check",)])
+def test_handles_in_use_again_are_no_double_delete(args):
+    """What one thread deletes another gets at once, from eight of them; refs from before attach among them."""
+    with Oracle(jdk("17")) as oracle:
+        oracle.do(*WARM_UP)
+        final = traced(oracle, "reuse 8 40009", "predrop", "cleared 11", "hold 1009", "gc", "letgo", "run 8 5003 0 5003 0",
+                       args=args)
+    assert final["findings"] == []
+    assert final["calls"]["NewGlobalRef"] > 8 * 40009

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Verdicts. See findings.h. */
+#include "findings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Drops that mean that a call went unseen, so that the books are not complete. */
+static const enum drop_id calls_missed[] = {DROP_PROG_MISSED, DROP_HANDLE_UNREAD, DROP_RELEASE_MISSED,
+					    DROP_SITES_MISSING};
+
+static const char *doubt(const struct report *r, enum finding_kind kind)
+{
+	if (finding_rows[kind].evidence == EVIDENCE_VM)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(calls_missed); i++)
+		if (r->drops[calls_missed[i]])
+			return drop_rows[calls_missed[i]].meaning;
+	return NULL;
+}
+
+/* Seconds since attach. A tick is coarse. */
+static double when(const struct findings_input *in, const struct report *r, uint32_t tick)
+{
+	double s = r->elapsed_s - (uint32_t)(in->snapshot->now_tick - tick) * in->snapshot->tick_s;
+
+	return s < 0 ? 0 : s > r->elapsed_s ? r->elapsed_s : s;
+}
+
+static void add_text(struct report_finding *f, const char *s)
+{
+	size_t n = strlen(f->text);
+
+	snprintf(f->text + n, sizeof(f->text) - n, "%s%s", n > 0 ? " " : "", s);
+}
+
+static void set_text(const struct findings_input *in, struct report_finding *f)
+{
+	const struct finding_row *row = &finding_rows[f->kind];
+
+	f->text[0] = '\0';
+	add_text(f, row->wrong);
+	add_text(f, row->todo);
+	if (f->kind != FINDING_DOUBLE_DELETE)
+		return;
+	if (!f->acquire.known)
+		add_text(f, "It was acquired before jnitrace attached.");
+	if (!f->release.known && !in->checking)
+		add_text(f, "Where it was deleted first is shown when it happens again, and with --check.");
+}
+
+static uint64_t site_of(const struct findings_input *in, uint32_t number, struct report_stack *out,
+			enum jni_func_id *func)
+{
+	struct aggregate_site site;
+
+	if (!number || !aggregate_site(in->aggregate, number, &site))
+		return 0;
+	*out = site.stack;
+	if (func)
+		*func = site.func;
+	return site.id;
+}
+
+static void make(const struct findings_input *in, const struct report *r, const struct snapshot_finding *s,
+		 struct report_finding *out)
+{
+	uint64_t ids[3];
+
+	*out = (struct report_finding){
+	    .kind = s->key.kind,
+	    .count = s->f.count,
+	    .func = NR_FUNCS,
+	    .first_s = when(in, r, s->f.first_tick),
+	    .last_s = when(in, r, s->f.last_tick),
+	    .handle = s->f.handle,
+	};
+	ids[0] = site_of(in, s->key.site, &out->stack, &out->func);
+	ids[1] = site_of(in, s->key.acquire_site, &out->acquire, NULL);
+	ids[2] = site_of(in, s->key.release_site, &out->release, NULL);
+	out->id = fnv64(fnv64(FNV64_INIT, finding_rows[out->kind].name, strlen(finding_rows[out->kind].name)),
+			ids, sizeof(ids));
+	out->doubt = doubt(r, out->kind);
+	set_text(in, out);
+}
+
+/* Several sites may be one to the reader: a Java method compiled anew. */
+static void merge(struct report_finding *into, const struct report_finding *f)
+{
+	if (f->first_s < into->first_s) {
+		into->first_s = f->first_s;
+		into->handle = f->handle;
+	}
+	if (f->last_s > into->last_s)
+		into->last_s = f->last_s;
+	into->count += f->count;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct report_finding *x = a, *y = b;
+	int severity = (int)finding_rows[x->kind].severity - (int)finding_rows[y->kind].severity;
+
+	if (severity)
+		return severity;
+	if (x->count != y->count)
+		return x->count < y->count ? 1 : -1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+int findings_update(const struct findings_input *in, struct report *r)
+{
+	const struct snapshot *s = in->snapshot;
+
+	r->findings.n = 0;
+	for (size_t i = 0; i < s->findings.n; i++) {
+		struct report_finding f, *known = NULL;
+
+		if (s->findings.v[i].key.slot != in->slot || s->findings.v[i].key.kind >= NR_FINDINGS)
+			continue;
+		make(in, r, &s->findings.v[i], &f);
+		for (size_t k = 0; k < r->findings.n && !known; k++)
+			if (r->findings.v[k].id == f.id)
+				known = &r->findings.v[k];
+		if (known) {
+			merge(known, &f);
+			continue;
+		}
+		known = VEC_ADD(&r->findings);
+		if (!known)
+			return -ENOMEM;
+		*known = f;
+	}
+	if (r->findings.n > 1)
+		qsort(r->findings.v, r->findings.n, sizeof(*r->findings.v), compare);
+	return 0;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The part of the table view that says what was used wrongly: a line each, what to do, and the stacks. */
+#include <string.h>
+
+#include "cells.h"
+#include "columns.h"
+#include "view_priv.h"
+
+/* "error: double-delete 7 times, DeleteGlobalRef at Java_X_free leak.c:9" */
+static void put_title(struct buf *out, const struct report *r, const struct report_finding *f, bool with_pid,
+		      const struct view_opts *o, int width)
+{
+	const struct finding_row *row = &finding_rows[f->kind];
+	struct report_site site = {.frames = f->stack.frames};
+	const struct frame *frame = site_frame(&site);
+	struct flow flow = {.out = out, .width = width, .indent = INDENT};
+	struct buf b = {0};
+
+	buf_printf(&b, "%s: %s, ", finding_severity_names[row->severity], row->name);
+	fmt_count(&b, f->count);
+	buf_printf(&b, " time%s", f->count == 1 ? "" : "s");
+	if (with_pid)
+		buf_printf(&b, ", PID %d", r->target.pid);
+	if (f->func < NR_FUNCS)
+		buf_printf(&b, ", %s", jni_func_names[f->func]);
+	if (frame) {
+		buf_printf(&b, " at ");
+		frame_name(&b, frame);
+		buf_printf(&b, " ");
+		frame_location(&b, frame);
+	}
+	view_style(out, o, row->severity == SEVERITY_ERROR ? WARNING : BOLD);
+	if (!b.failed)
+		flow_words(&flow, b.p, b.n);
+	view_style(out, o, PLAIN);
+	flow_end(&flow);
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
+static void put_words(struct buf *out, const char *before, const char *text, int width)
+{
+	struct flow flow = {.out = out, .width = width, .indent = INDENT};
+	struct buf b = {0};
+
+	buf_printf(out, "%*s", INDENT - 1, ""); /* the first word puts a blank before it */
+	flow.col = INDENT - 1;
+	buf_printf(&b, "%s%s", before, text);
+	if (!b.failed)
+		flow_words(&flow, b.p, b.n);
+	flow_end(&flow);
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
+static void put_stack(struct buf *out, const char *what, const struct report_stack *s,
+		      const struct view_opts *o, int width)
+{
+	if (!s->known || o->stack_frames <= 0 || o->stacks == STACKS_NONE)
+		return;
+	buf_printf(out, "%*s%s:\n", INDENT, "", what);
+	view_frames(out, &s->frames, s->truncated, o, width);
+}
+
+static void put_finding(struct buf *out, const struct report *r, const struct report_finding *f,
+			bool with_pid, bool brief, const struct view_opts *o, int width)
+{
+	put_title(out, r, f, with_pid, o, width);
+	put_words(out, "", f->text, width);
+	if (f->doubt)
+		put_words(out, "In doubt: ", f->doubt, width);
+	if (brief)
+		return;
+	put_stack(out, "called by", &f->stack, o, width);
+	put_stack(out, "acquired by", &f->acquire, o, width);
+	put_stack(out, "released by", &f->release, o, width);
+}
+
+static int count_lines(const struct buf *b)
+{
+	int lines = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		lines += b->p[i] == '\n';
+	return lines;
+}
+
+/* Errors of all targets come before the first warning. */
+void view_findings(struct buf *out, const struct report *const *reports, size_t n, int lines,
+		   const struct view_opts *o, int width)
+{
+	size_t left_out = 0, shown = 0;
+
+	for (int severity = 0; severity < NR_SEVERITIES; severity++)
+		for (size_t i = 0; i < n; i++)
+			for (size_t k = 0; k < reports[i]->findings.n; k++) {
+				const struct report_finding *f = &reports[i]->findings.v[k];
+
+				if ((int)finding_rows[f->kind].severity != severity)
+					continue;
+				if ((lines > 0 && shown > 0 && count_lines(out) >= lines) ||
+				    (o->rows > 0 && shown >= (size_t)o->rows)) {
+					left_out++;
+					continue;
+				}
+				put_finding(out, reports[i], f, n > 1, lines > 0, o, width);
+				shown++;
+			}
+	if (left_out > 0)
+		buf_printf(out, "\xe2\x80\xa6 %zu more finding%s (--rows, or --batch)\n", left_out,
+			   left_out == 1 ? "" : "s");
+}
