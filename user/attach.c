@@ -631,9 +631,13 @@ int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.code), &key, &c, BPF_ANY);
 }
 
-void tracer_unwind_stats(const struct tracer *t, struct unwind_stats *out)
+void tracer_print_unwind(const struct tracer *t)
 {
-	unwinder_stats(t->unwinder, out);
+	struct unwind_stats s;
+
+	unwinder_stats(t->unwinder, &s);
+	warn("unwind tables of %u of %u libraries: %llu rows, %.1f MB, made in %.0f ms of CPU time", s.loaded,
+	     s.modules, (unsigned long long)s.rows, (double)s.bytes / 1e6, (double)s.build_ns / 1e6);
 }
 
 static double add_known(double a, double b)

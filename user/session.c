@@ -235,6 +235,8 @@ static int announce(struct session *s)
 		buf_printf(&b, "%s%d", b.n ? "," : "", s->targets.v[i]->id.pid);
 		probes += s->targets.v[i]->report.nr_probes;
 	}
+	if (s->o->verbose > 1)
+		tracer_print_unwind(s->tracer);
 	fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
 	buf_free(&b);
 	s->announced = true;

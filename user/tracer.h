@@ -66,8 +66,6 @@ struct unwind_moment tracer_code_now(const struct tracer *t, int slot);
  */
 int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
 		    const struct unwind_moment *when);
-/* What the native unwind tables of all targets take. */
-void tracer_unwind_stats(const struct tracer *t, struct unwind_stats *out);
 
 /* Places in the VM's library, as offsets in its file, that are passed when something happens. */
 #define VM_PLACES 4
@@ -158,6 +156,8 @@ void tracer_costs(const struct tracer *t, int slot, double ns[NR_FUNCS]);
 /* Call every 0.1 s: keeps those up to date. */
 void tracer_poll(struct tracer *t);
 
+/* With -vv: what the native unwind tables of all targets take, on stderr. */
+void tracer_print_unwind(const struct tracer *t);
 /* With -vv: size and verified instructions of every program, on stderr. */
 void tracer_print_programs(const struct tracer *t);
 

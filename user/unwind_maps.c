@@ -4,7 +4,7 @@
  * another file's. Modules whose tables are equal, word by word, share one.
  *
  * BPF walks while we write: a target's ranges are replaced as a whole, by one store, and the place of the
- * old ones is used again after the next tick at the earliest; a table appears in a range by one store.
+ * old ones is not used again for a while; a table appears in a range by one store.
  */
 #include "unwind_maps.h"
 
@@ -21,7 +21,8 @@
 #include "util.h"
 
 #define MAX_REGIONS     (4 * JT_MAX_TARGETS)
-#define MAX_TOTAL_WORDS (1U << 24) /* 128 MiB of kernel memory; a JVM's libraries take 2 to 3 MiB */
+#define REGION_REST_NS  1000000000ULL /* a walk that began in a region has ended, even if it was preempted */
+#define MAX_TOTAL_WORDS (1U << 24)    /* 128 MiB of kernel memory; a JVM's libraries take 2 to 3 MiB */
 
 struct table {
 	int fd;        /* of the BPF map; -1: not in use */
@@ -58,8 +59,7 @@ struct former {
 
 struct region {
 	uint32_t first, n;
-	bool live;
-	bool aged; /* was not live at the last tick: nobody walks there any more */
+	uint64_t retired_ns; /* 0: in use */
 };
 
 struct unwinder {
@@ -327,7 +327,7 @@ static void collect_modules(struct unwinder *u)
 /* Compile a module, through any target that maps it. 0 or -errno; what cannot be compiled is empty. */
 static int module_load(struct unwinder *u, struct module *m, pid_t pid, const struct mapping *map)
 {
-	uint64_t started = clock_ns(CLOCK_MONOTONIC);
+	uint64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct unwind_table t;
 	int rc = unwind_module_read(&m->file, pid, map, &t);
 
@@ -342,7 +342,7 @@ static int module_load(struct unwinder *u, struct module *m, pid_t pid, const st
 		rc = 0;
 	}
 	m->refused = rc == -ENOSPC;
-	u->build_ns += clock_ns(CLOCK_MONOTONIC) - started;
+	u->build_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
 	return rc < 0 ? rc : 0;
 }
 
@@ -374,7 +374,7 @@ static int region_alloc(struct unwinder *u, uint32_t n, uint32_t *first)
 	r = VEC_ADD(&u->regions);
 	if (!r)
 		return -ENOMEM;
-	*r = (struct region){.first = *first, .n = n, .live = true};
+	*r = (struct region){.first = *first, .n = n};
 	return 0;
 }
 
@@ -382,21 +382,17 @@ static void region_retire(struct unwinder *u, const struct target_pieces *t)
 {
 	for (size_t i = 0; t->n && i < u->regions.n; i++)
 		if (u->regions.v[i].first == t->first)
-			u->regions.v[i].live = false;
+			u->regions.v[i].retired_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
 static void collect_regions(struct unwinder *u)
 {
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	size_t kept = 0;
 
-	for (size_t i = 0; i < u->regions.n; i++) {
-		struct region r = u->regions.v[i];
-
-		if (!r.live && r.aged)
-			continue;
-		r.aged = !r.live;
-		u->regions.v[kept++] = r;
-	}
+	for (size_t i = 0; i < u->regions.n; i++)
+		if (!u->regions.v[i].retired_ns || now - u->regions.v[i].retired_ns < REGION_REST_NS)
+			u->regions.v[kept++] = u->regions.v[i];
 	u->regions.n = kept;
 }
 
@@ -584,7 +580,7 @@ static int compare_pieces(const void *x, const void *y)
 static int preload(struct unwinder *u, const struct target_pieces *t, uint64_t budget_ns)
 {
 	const struct piece **order = calloc(t->n + 1, sizeof(*order));
-	uint64_t started = clock_ns(CLOCK_MONOTONIC);
+	uint64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	int rc = 0, full = 0;
 
 	if (!order)
@@ -593,7 +589,7 @@ static int preload(struct unwinder *u, const struct target_pieces *t, uint64_t b
 		order[i] = &t->v[i];
 	qsort(order, t->n, sizeof(*order), compare_pieces);
 	for (size_t i = 0; rc != -ENOMEM && i < t->n; i++) {
-		if (clock_ns(CLOCK_MONOTONIC) - started >= budget_ns)
+		if (clock_ns(CLOCK_THREAD_CPUTIME_ID) - started >= budget_ns)
 			break;
 		if (order[i]->module->table == UNWIND_TABLE_NONE && !order[i]->module->refused)
 			rc = module_load(u, order[i]->module, t->pid, &order[i]->map);
