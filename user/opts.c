@@ -364,6 +364,13 @@ static int set_stacks(struct parse *p, const char *arg)
 	return 0;
 }
 
+static int set_hidden_frames(struct parse *p, const char *arg)
+{
+	(void)arg;
+	p->o->hidden_frames = true;
+	return 0;
+}
+
 static int set_depth(struct parse *p, const char *arg)
 {
 	uint64_t n = 0;
@@ -529,6 +536,7 @@ static const struct option_row option_rows[] = {
 	{"group-by",   'g', "GROUP", set_group_by, group_name, "what a row of the table is (default site)"},
 	{"stacks",      0,  "KIND", set_stacks, stacks_name, "frames to show (default mixed)"},
 	{"depth",       0,  "N", set_depth, NULL, "frames of a stack to keep, 1 to 128 (default 128)"},
+	{"hidden-frames", 0, NULL, set_hidden_frames, NULL, "show also the frames that Java hides: lambdas' and the like"},
 	{"json",        0,  NULL, set_json, NULL, "same as --format json: one object per line, target and interval"},
 	{"output",     'o', "FILE", set_output, NULL, "write there instead of stdout"},
 	{"format",      0,  "FORMAT", set_format, format_name, "what to write (default table)"},

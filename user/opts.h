@@ -32,6 +32,7 @@ struct options {
 	const char *sort; /* a column's key; NULL: default */
 	enum group_by group_by;
 	enum stacks_shown stacks;
+	bool hidden_frames;
 	int depth; /* frames kept, 1..JT_MAX_FRAMES */
 	enum format format;
 	const char *output; /* NULL: stdout */

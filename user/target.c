@@ -186,6 +186,7 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	int rc;
 
 	t->verbose = o->verbose;
+	t->hidden_frames = o->hidden_frames;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	rc = read_process(t, what, err);
 	if (rc)
@@ -251,7 +252,7 @@ static void start_java(struct target *t, struct tracer *tracer, const char *path
 	}
 	rc = rc ?: java_symbols_new(t->vm, &t->java, &why);
 	if (!rc) {
-		symbols_set_java(t->symbols, t->java, false);
+		symbols_set_java(t->symbols, t->java, t->hidden_frames);
 		rc = tracer_set_java(tracer, t->slot, t->id.pid, path, &config, &frees, &unloads);
 	}
 	t->java_refused = rc && rc != -EAGAIN;

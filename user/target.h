@@ -48,7 +48,7 @@ struct target {
 	struct symbols *symbols;
 	struct java_symbols *java; /* NULL: not yet, or never */
 	bool java_refused;         /* its Java frames cannot be walked */
-	bool verbose;
+	bool verbose, hidden_frames;
 	struct aggregate *aggregate;
 	struct report report;
 	struct vm_counts vm_counts;      /* the VM's own, as of the last look */

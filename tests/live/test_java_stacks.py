@@ -106,6 +106,20 @@ def assert_complete(final):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_hidden_frames_are_shown_when_asked_for(kind):
+    """The VM can be told to show them, too: then Java itself says which there are."""
+    with Frames(jdk_of(kind), "-XX:+UnlockDiagnosticVMOptions", "-XX:+ShowHiddenFrames") as target:
+        with Tracer("--hidden-frames", pids=[target.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            want = target.do("run 1")
+            final = tracer.stop()[target.pid]
+    got, _ = reported(final)
+    assert got == want, difference(want, got)
+    assert any("$$Lambda" in frame for stack in got for frame in stack)
+    assert_no_losses(final)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
     with Frames(jdk_of(kind), "-XX:ReservedCodeCacheSize=6m", "-Xmx96m") as target:
         with Tracer("--allow-loss", "--max-stacks", "65536", pids=[target.pid], interval="0.1") as tracer:
