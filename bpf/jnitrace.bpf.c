@@ -200,6 +200,10 @@ static __always_inline void acquire(const struct rule *r, const struct call *c, 
 	if (!sc)
 		return;
 	__sync_fetch_and_add(&sc->acquired, 1);
+	if (count_only) {
+		__sync_fetch_and_add(&c->fc->paired, 1);
+		return;
+	}
 	if (c->handle >> HANDLE_BITS) {
 		drop(r->slot, DROP_HANDLE_RANGE);
 	} else {

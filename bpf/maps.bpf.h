@@ -10,7 +10,8 @@ const volatile u32 bucket_mask; /* buckets - 1, a power of two less one */
 const volatile u32 max_stacks;  /* sites with a stack */
 const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
 const volatile u32 max_depth = JT_MAX_FRAMES;
-const volatile bool checking; /* --check: look closely, whatever it costs */
+const volatile bool count_only; /* releases are not probed: nothing is paired */
+const volatile bool checking;   /* --check: look closely, whatever it costs */
 
 u32 pid_ns_level;  /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
 u64 sites_made;    /* grows with each new site: there is a stack to name */

@@ -52,6 +52,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->max_stacks = o->max_stacks;
 	s->rodata->max_sites = t->max_sites - 1;
 	s->rodata->max_depth = o->depth;
+	s->rodata->count_only = o->count_only;
 	s->rodata->checking = o->check;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
@@ -123,7 +124,8 @@ static void choose_programs(struct tracer *t, const struct options *o)
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
 		bpf_program__set_autoload(program_at(t, &programs[i]), false);
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
-		if (programs[i].families & o->families)
+		if (programs[i].families & o->families &&
+		    !(o->count_only && programs[i].operation == OP_RELEASE))
 			bpf_program__set_autoload(program_at(t, &programs[i]), true);
 #if HAVE_UPROBE_MULTI
 	/* Not by SEC("uprobe.multi"): libbpf before 1.3 does not know that name. */

@@ -29,11 +29,13 @@ struct rows {
 	size_t n, cap;
 };
 
+#define COLUMN_PAIRED (1U << 31)
 struct column {
 	const char *key, *header, *help;
 	enum cells_align align;
-	uint32_t groups; /* bit per enum group_by: whose tables have it */
-	int room;        /* shown while this many cells are left for the last column; 0: always */
+	uint32_t
+	    groups; /* bit per enum group_by: whose tables have it; COLUMN_PAIRED: not with --count-only */
+	int room;   /* shown while this many cells are left for the last column; 0: always */
 	/* < 0: a stands before b when sorted by this column. */
 	int (*compare)(const struct row *a, const struct row *b);
 	/* width: cells there are; only the last column may make use of it. */

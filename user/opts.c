@@ -18,17 +18,18 @@
 #define JNITRACE_VERSION "0.1.0"
 #endif
 
-#define SEE_HELP        "see jnitrace --help"
-#define TRACED_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
-#define MAX_PID         (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
-#define MIN_INTERVAL_S  0.05
-#define MAX_INTERVAL_S  86400.0
-#define MAX_DURATION_S  1e9
-#define MAX_REFS        (1U << 28)
-#define MAX_STACKS      (1U << 24)
-#define MAX_DIGITS      15 /* a decimal number of so many digits is exact in a double before it is scaled */
-#define HELP_WIDTH      80
-#define HELP_INDENT     30
+#define SEE_HELP         "see jnitrace --help"
+#define TRACED_FAMILIES  (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
+#define COUNTED_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK) /* --count-only */
+#define MAX_PID          (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
+#define MIN_INTERVAL_S   0.05
+#define MAX_INTERVAL_S   86400.0
+#define MAX_DURATION_S   1e9
+#define MAX_REFS         (1U << 28)
+#define MAX_STACKS       (1U << 24)
+#define MAX_DIGITS       15 /* a decimal number of so many digits is exact in a double before it is scaled */
+#define HELP_WIDTH       80
+#define HELP_INDENT      30
 
 struct option_row;
 struct parse {
@@ -440,6 +441,13 @@ static int set_fail_on(struct parse *p, const char *arg)
 	return 0;
 }
 
+static int set_count_only(struct parse *p, const char *arg)
+{
+	(void)arg;
+	p->o->count_only = true;
+	return 0;
+}
+
 static int set_attach(struct parse *p, const char *arg)
 {
 	int i = pick(p, "way to attach", arg);
@@ -545,6 +553,7 @@ static const struct option_row option_rows[] = {
 	{"allow-loss",  0,  NULL, set_allow_loss, NULL, "exit with 0, not 5, when something was lost"},
 	{"check",       0,  NULL, set_check, NULL, "look closer for wrong use: where a reference was deleted first; dearer"},
 	{"fail-on",     0,  "SEVERITY", set_fail_on, severity_name, "exit with 6 when there are findings of this severity or worse"},
+	{"count-only",  0,  NULL, set_count_only, NULL, "count who acquires; releases are not probed, which costs less"},
 	{"attach",      0,  "HOW", set_attach, attach_name, "way to attach the probes (default auto)"},
 	{"strategy",    0,  "NAME", set_strategy, strategy_name, "find the probe sites by this only (default: all, in order)"},
 	{"classes",     0,  NULL, set_classes, NULL, "census: what the references point to, by class"},
@@ -720,6 +729,14 @@ static int check(struct parse *p)
 		return usage_error(p, "add --watch", "--limit without --watch says nothing");
 	if (o->budget_ms && !o->classes)
 		return usage_error(p, "add --classes", "--budget without --classes says nothing");
+	if (o->count_only && (o->command == CMD_CENSUS || o->check || o->families & ~COUNTED_FAMILIES))
+		return usage_error(p, "as in jnitrace -e global,weak --count-only",
+				   "--count-only is for global and weak references, without --check");
+	if (o->count_only && !o->sort)
+		p->o->sort = "acquired";
+	if (o->count_only && (column_find(o->sort)->groups & COLUMN_PAIRED || o->group_by == GROUP_CLASS))
+		return usage_error(p, "leave out --count-only",
+				   "without releases nobody knows what is outstanding");
 	if (!(column_find(o->sort)->groups & 1U << o->group_by))
 		return error_set(p->err, -EINVAL, EXIT_USAGE, "--sort", SEE_HELP,
 				 "a table by %s has no column '%s'", group_names[o->group_by], o->sort);

@@ -40,7 +40,8 @@ struct options {
 	uint64_t max_refs;   /* live references that can be paired; default 1,000,000 */
 	uint64_t max_stacks; /* distinct stacks; default 20,000 */
 	bool allow_loss;
-	bool check;  /* look closely at every use of a reference */
+	bool count_only; /* releases are not probed: who acquires, not who leaks */
+	bool check;      /* look closely at every use of a reference */
 	int fail_on; /* enum finding_severity from which on findings change the exit code; -1: none does */
 	enum attach_method attach; /* --attach auto|multi|perf */
 	bool classes, watch;       /* census */

@@ -151,7 +151,8 @@ struct report {
 	uint64_t drops[NR_DROPS];
 	size_t nr_probes;
 	uint64_t events;
-	double events_per_s;            /* last interval */
+	bool count_only;     /* releases were not probed: what depends on them is unknown, and 0 here */
+	double events_per_s; /* last interval */
 	double probe_cost_ns_per_event; /* trap and program, lately; -1: unknown */
 	double target_cpu_pct; /* of one CPU, what the target spent in probes in the last interval; final: in
 				  the whole run; -1: unknown */

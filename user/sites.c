@@ -409,7 +409,8 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 	r->req = req;
 	r->machine = elf_machine(req->library);
 	for (int f = 0; f < NR_FUNCS; f++)
-		r->found[f].wanted = req->families >> jni_funcs[f].family & 1;
+		r->found[f].wanted = req->families >> jni_funcs[f].family & 1 &&
+				     !(req->no_releases && jni_funcs[f].operation == OP_RELEASE);
 	run_strategies(r);
 	drop_shared(r);
 	rc = collect(r, out);

@@ -56,6 +56,7 @@ struct site_request {
 	uint64_t bias;            /* run-time minus link-time address */
 	struct hotspot *vm;       /* may be NULL: then no function-table strategy */
 	uint32_t families;        /* bit per enum jni_family */
+	bool no_releases;         /* leave out functions that release */
 	int only_strategy;        /* -1: all in order; else just this one (tests, --strategy) */
 };
 /*

@@ -150,6 +150,7 @@ static int resolve_sites(struct target *t, const struct options *o, struct error
 	    .bias = t->bias,
 	    .vm = t->vm,
 	    .families = o->families,
+	    .no_releases = o->count_only,
 	    .only_strategy = o->strategy,
 	};
 	int rc = sites_resolve(&req, &t->sites, err);
@@ -187,6 +188,7 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 
 	t->verbose = o->verbose;
 	t->hidden_frames = o->hidden_frames;
+	t->report.count_only = o->count_only;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	rc = read_process(t, what, err);
 	if (rc)
@@ -357,7 +359,7 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 		hotspot_counts(t->vm,
 			       &t->vm_counts); /* where the tables are is proven now, and only read below */
 	rc = tracer_open_gate(tracer, t->slot);
-	if (!rc && t->vm)
+	if (!rc && t->vm && !t->report.count_only)
 		rc = account_new(t->vm, &t->account);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
@@ -415,7 +417,7 @@ static struct oop_reader *oop_reader_of(struct target *t)
 static const struct ref_classes *read_classes(struct target *t, struct oop_reader *oops,
 					      const struct snapshot *snapshot, const struct options *o)
 {
-	if (!oops || (o->format != FORMAT_JSON && o->group_by != GROUP_CLASS))
+	if (!oops || o->count_only || (o->format != FORMAT_JSON && o->group_by != GROUP_CLASS))
 		return NULL;
 	return ref_classes_read(oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
 }

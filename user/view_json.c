@@ -56,9 +56,9 @@ static void put_families(struct json_out *j, const struct report *r)
 			continue;
 		json_open(j, jni_family_names[i], '{');
 		json_count(j, "acquired", f->acquired);
-		json_count(j, "released", f->released);
-		json_count(j, "outstanding", f->outstanding);
-		json_count(j, "released_untracked", f->released_untracked);
+		put_known(j, "released", !r->count_only, f->released);
+		put_known(j, "outstanding", !r->count_only, f->outstanding);
+		put_known(j, "released_untracked", !r->count_only, f->released_untracked);
 		json_known_count(j, "vm_total", f->vm_total);
 		put_known(j, "before_attach", f->before_known, f->before_attach);
 		put_known(j, "vm_own", f->before_known, f->vm_own);
@@ -131,7 +131,7 @@ static void put_classes(struct json_out *j, const struct report_site *s)
 	json_close(j, ']');
 }
 
-static void put_site(struct json_out *j, const struct report_site *s, const struct view_opts *o)
+static void put_site(struct json_out *j, const struct report_site *s, bool paired, const struct view_opts *o)
 {
 	bool known = s->func < NR_FUNCS;
 
@@ -140,11 +140,11 @@ static void put_site(struct json_out *j, const struct report_site *s, const stru
 	json_text(j, "family", known ? jni_family_names[jni_funcs[s->func].family] : NULL);
 	json_text(j, "function", known ? jni_func_names[s->func] : NULL);
 	json_count(j, "acquired", s->acquired);
-	json_count(j, "released", s->released);
-	json_count(j, "outstanding", s->outstanding);
+	put_known(j, "released", paired, s->released);
+	put_known(j, "outstanding", paired, s->outstanding);
 	json_null(j, "outstanding_bytes");
 	json_known(j, "oldest_s", s->oldest_s);
-	json_real(j, "rate_per_s", s->rate_per_s);
+	json_real(j, "rate_per_s", paired ? s->rate_per_s : NAN);
 	json_known(j, "acquired_per_s", s->acquired_per_s);
 	put_classes(j, s);
 	put_stack(j, s, o);
@@ -155,7 +155,7 @@ static void put_sites(struct json_out *j, const struct report *r, const struct v
 {
 	json_open(j, "sites", '[');
 	for (size_t i = 0; i < r->sites.n; i++)
-		put_site(j, &r->sites.v[i], o);
+		put_site(j, &r->sites.v[i], !r->count_only, o);
 	json_close(j, ']');
 }
 

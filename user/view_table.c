@@ -214,21 +214,25 @@ static void put_account(struct buf *out, const struct report_family *family, int
 }
 
 /* "global: +1,009 -997 = 12 outstanding (released untracked 3, VM total 21)" */
-static void put_family(struct buf *out, enum jni_family id, const struct report_family *family, int width)
+static void put_family(struct buf *out, enum jni_family id, const struct report_family *family,
+		       bool count_only, int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
 	struct buf b = {0};
 
 	buf_printf(&b, "%s: +", jni_family_names[id]);
 	fmt_count(&b, family->acquired);
-	buf_printf(&b, " -");
-	fmt_count(&b, family->released);
-	buf_printf(&b, " = ");
-	fmt_count(&b, family->outstanding);
-	buf_printf(&b, " outstanding");
+	if (!count_only) {
+		buf_printf(&b, " -");
+		fmt_count(&b, family->released);
+		buf_printf(&b, " = ");
+		fmt_count(&b, family->outstanding);
+		buf_printf(&b, " outstanding");
+	}
 	flow_add_buf(&f, " ", &b);
-	buf_printf(&b, "(released untracked ");
-	fmt_count(&b, family->released_untracked);
+	buf_printf(&b, count_only ? "(releases not counted" : "(released untracked ");
+	if (!count_only)
+		fmt_count(&b, family->released_untracked);
 	buf_printf(&b, ", VM total ");
 	if (family->vm_total >= 0)
 		fmt_count(&b, (uint64_t)family->vm_total);
@@ -274,7 +278,7 @@ static void put_header(struct buf *out, const struct report *r, size_t n, const 
 	flow_end(&f);
 	for (size_t i = 0; i < NR_FAMILIES; i++)
 		if (r->families[i].traced)
-			put_family(out, i, &r->families[i], width);
+			put_family(out, i, &r->families[i], r->count_only, width);
 	for (size_t i = 0; i < NR_DROPS; i++)
 		if (r->drops[i] > 0)
 			put_drop(out, &drop_rows[i], r->drops[i], o, width);
@@ -324,7 +328,8 @@ static void layout_make(struct layout *l, const struct rows *rows, size_t shown,
 
 	l->n = 0;
 	for (size_t i = 0; i < nr_columns && l->n < MAX_COLUMNS; i++) {
-		if (!(columns[i].groups & 1U << o->group_by))
+		if (!(columns[i].groups & 1U << o->group_by) ||
+		    (o->count_only && columns[i].groups & COLUMN_PAIRED))
 			continue;
 		l->column[l->n] = &columns[i];
 		l->width[l->n++] = content_width(&columns[i], rows, shown);
@@ -432,19 +437,19 @@ void view_frames(struct buf *out, const struct frames *frames, const char *trunc
 }
 
 /* What is not shown is said, never silently left out. */
-static void put_rest(struct buf *out, const struct rows *rows, size_t shown, int width)
+static void put_rest(struct buf *out, const struct rows *rows, size_t shown, bool count_only, int width)
 {
 	struct flow f = {.out = out, .width = width};
 	struct buf b = {0};
-	uint64_t outstanding = 0;
+	uint64_t n = 0;
 
 	for (size_t i = shown; i < rows->n; i++)
-		outstanding = sum(outstanding, rows->v[i].outstanding);
+		n = sum(n, count_only ? rows->v[i].acquired : rows->v[i].outstanding);
 	buf_printf(&b, ELLIPSIS " ");
 	fmt_count(&b, rows->n - shown);
 	buf_printf(&b, " more row%s with ", rows->n - shown == 1 ? "" : "s");
-	fmt_count(&b, outstanding);
-	buf_printf(&b, " outstanding (--rows)");
+	fmt_count(&b, n);
+	buf_printf(&b, " %s (--rows)", count_only ? "acquired" : "outstanding");
 	flow_add_buf(&f, "", &b);
 	flow_end(&f);
 }
@@ -493,7 +498,7 @@ static void put_rows(struct buf *out, const struct rows *rows, int lines, const 
 	put_row(out, &l, NULL, o);
 	shown = put_fitting(out, &l, rows, shown, lines, o, width);
 	if (shown < rows->n)
-		put_rest(out, rows, shown, width);
+		put_rest(out, rows, shown, o->count_only, width);
 }
 
 /* lines: the section may take, 0: any number. */

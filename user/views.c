@@ -41,6 +41,7 @@ void view_opts_init(struct view_opts *v, const struct options *o, int width, int
 	    .stack_frames = frames < o->depth ? frames : o->depth,
 	    .sort = o->sort,
 	    .group_by = o->group_by,
+	    .count_only = o->count_only,
 	};
 }
 

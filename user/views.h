@@ -18,6 +18,7 @@ struct view_opts {
 	int stack_frames; /* frames printed under each row in the table view; 0: only the first line */
 	const char *sort;
 	enum group_by group_by;
+	bool count_only;
 };
 /*
  * What the command line asks for on a terminal of this size; width 0: no terminal. live: the screen

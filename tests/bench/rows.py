@@ -72,6 +72,7 @@ TRACERS = {
     "floor": Traced("two empty probes", floor(("NewGlobalRef", "DeleteGlobalRef"))),
     "floor new": Traced("one empty probe", floor(("NewGlobalRef",))),
     "pair": Traced("jnitrace", ours("-e", "global")),
+    "count": Traced("jnitrace --count-only", ours("-e", "global", "--count-only")),
     "perf": Traced("jnitrace --attach perf", ours("-e", "global", "--attach", "perf")),
     "no usdt": Traced("jnitrace --strategy symtab", ours("-e", "global", "--strategy", "symtab")),
     "bpftrace count": Traced("bpftrace count", bpftrace("uprobe:LIB:jni_NewGlobalRef { @[ustack] = count(); }"),
@@ -100,6 +101,7 @@ class Row:
 
 
 ROWS = [
+    Row("count New, depth 20 + 4 native frames", "count", "hot", "floor new"),
     Row("pair, depth 20 + 4 native (one hot call site)", "pair", "hot"),
     Row("pair, depth 5 + 4 native", "pair", "depth 5"),
     Row("pair, depth 50 + 4 native", "pair", "depth 50"),
@@ -207,6 +209,8 @@ GATES = [
     Gate("pair, 4 threads: to the floor", ratio("pair", "threads"), 1.5),
     Gate("pair to bpftrace's leak script by USDT", quotient("pair", "bpftrace usdt"), 0.65),
     Gate("what 100,000 live references add to the ratio", difference("pair", "live", "hot"), 0.15),
+    Gate("count New by complete stack: to one empty probe", ratio("count", "hot"), 1.6),
+    Gate("count to bpftrace's @[ustack]=count()", quotient("count", "bpftrace count"), 0.6),
     Gate("no USDT: to the two-probe USDT floor", ratio("no usdt", "hot"), 1.8),
     Gate("ns more a Java frame", per_java_frame, 15),
     Gate("start to `tracing`, ms", lambda facts: facts["starts"].get("pair"), 300),

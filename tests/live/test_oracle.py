@@ -7,7 +7,7 @@ import re
 import jsonschema
 import pytest
 
-from harness import TOP, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, direct_caller, jdk
+from harness import NEW, TOP, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, direct_caller, jdk
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
 
@@ -79,6 +79,28 @@ def test_only_the_chosen_family_is_probed(oracle, family, functions):
     assert set(final["families"]) == {family} and final["families"][family].items() >= want.families[family].items()
     assert final["calls"] == {f: want.calls[f] for f in functions}
     assert final["overhead"]["probes"] == len(functions)
+
+
+@pytest.mark.parametrize("how", [[], ["--strategy", "symtab"]], ids=["usdt", "symtab"])
+def test_count_only(oracle, how):
+    before = oracle.do(*WARM_UP)
+    with Tracer("--count-only", *how, pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        after = oracle.do(*WORK)
+        final = tracer.stop()[oracle.pid]
+    jsonschema.validate(final, SCHEMA)
+    assert_no_losses(final)
+    want = Expected(before, after)
+    assert final["calls"] == {f: want.calls[f] for f in NEW.values()}
+    for family, f in final["families"].items():
+        assert f["acquired"] == want.families[family]["acquired"]
+    for counts in (*final["families"].values(), *final["sites"]):
+        assert counts["released"] is None and counts["outstanding"] is None
+    sums = {}
+    for site in final["sites"]:
+        name = direct_caller(site)
+        sums[name] = (site["function"], sums.get(name, (None, 0))[1] + site["acquired"])
+    assert sums == {name: (function, made) for name, (function, made, _) in want.sites.items()}
 
 
 @pytest.mark.parametrize("kind", ["17", "sid-25"])

@@ -162,6 +162,23 @@ static void test_census_options(void **state)
 	expect_error("census -p 1 --watch --limit 0", "from 1 to");
 }
 
+static void test_count_only(void **state)
+{
+	struct options o;
+
+	(void)state;
+	expect_ok("-p 1 --count-only", &o);
+	assert_true(o.count_only);
+	assert_string_equal(o.sort, "acquired");
+	expect_ok("-p 1 -n 3 --count-only -e weak -s acquired-rate -g function", &o);
+	assert_string_equal(o.sort, "acquired-rate");
+	assert_int_equal(o.count, 3);
+	expect_error("-p 1 --count-only -s outstanding", "outstanding");
+	expect_error("-p 1 --count-only -g class", "outstanding");
+	expect_error("-p 1 --count-only --check", "--check");
+	expect_error("census -p 1 --count-only", "--count-only");
+}
+
 static void test_pids(void **state)
 {
 	char line[4096] = "-p 1000";
@@ -511,11 +528,17 @@ static void test_documents(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_defaults),        cmocka_unit_test(test_every_option),
-	    cmocka_unit_test(test_census_options),  cmocka_unit_test(test_pids),
-	    cmocka_unit_test(test_numbers),         cmocka_unit_test(test_words),
-	    cmocka_unit_test(test_hostile),         cmocka_unit_test(test_help_and_version),
-	    cmocka_unit_test(test_help_unwritable), cmocka_unit_test(test_documents),
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_every_option),
+	    cmocka_unit_test(test_census_options),
+	    cmocka_unit_test(test_count_only),
+	    cmocka_unit_test(test_pids),
+	    cmocka_unit_test(test_numbers),
+	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_help_and_version),
+	    cmocka_unit_test(test_help_unwritable),
+	    cmocka_unit_test(test_documents),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
