@@ -170,7 +170,20 @@ $(O)/bench/floor.bpf.o: tests/bench/floor.bpf.c
 $(O)/fixtures/libnative.so: tests/fixtures/native/native.cpp
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
-	$(Q)$(CXX) -O2 -g -fomit-frame-pointer $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
+	$(Q)$(CXX) -O2 -g -fomit-frame-pointer $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $< -lffi
+
+# By Debian's compiler: another's in PATH may make other code.
+fixtures: $(O)/fixtures/librusty.so $(O)/fixtures/Jna.class
+$(O)/fixtures/librusty.so: tests/fixtures/native/rusty.rs
+	@mkdir -p $(@D)
+	$(call say,RUSTC,$<)
+	$(Q)/usr/bin/rustc --edition 2021 --crate-type cdylib -O -g -C panic=unwind -C force-frame-pointers=no -D warnings -o $@ $<
+
+jna := /usr/share/java/jna.jar
+$(O)/fixtures/Jna.class: tests/fixtures/native/Jna.java $(O)/fixtures/Native.class
+	@mkdir -p $(@D)
+	$(call say,JAVAC,$<)
+	$(Q)$(jdk)/bin/javac --release 8 -Xlint:all,-options -cp $(jna):$(@D) -d $(@D) $<
 
 bare := -O1 -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-unwind-tables
 $(O)/fixtures/libbare.so: bare_cflags := $(bare) -fomit-frame-pointer

@@ -10,16 +10,17 @@ import pytest
 
 from harness import ENV, Tracer, assert_no_losses, jdk, read_line
 
-KINDS = ("chain", "alloca", "large", "realigned", "exception", "libc", "signal", "altstack", "thread", "java", "function")
+KINDS = ("chain", "alloca", "large", "realigned", "exception", "libc", "signal", "altstack", "thread", "java", "function",
+         "rust", "closure")
 
 
 class Native:
     """A JVM with the fixture that makes references at the end of native stacks of every kind."""
 
-    def __init__(self, on, *jvm_args):
+    def __init__(self, on, *jvm_args, main="Native", jars=""):
         fixtures = on.fixtures()
         self.log = tempfile.TemporaryFile()
-        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), "Native", str(fixtures / "libnative.so"))
+        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", f"{fixtures}{jars}", main, str(fixtures / "libnative.so"))
         self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
                                      start_new_session=True)
         self.pid = self.proc.pid
@@ -64,6 +65,7 @@ def site_of(report, count):
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
 def test_stacks_of_every_kind(kind):
     with Native(jdk(kind)) as native:
+        native.run("rust", 1)  # loads its library
         with Tracer(pids=[native.pid]) as tracer:
             tracer.wait_tracing()
             said = {101 + i: (k, native.run(k, 101 + i)) for i, k in enumerate(KINDS)}
@@ -75,6 +77,10 @@ def test_stacks_of_every_kind(kind):
         assert got[0][0] == want[0][0] == "libnative.so", k
         assert got[1:] == want[1:], k
         assert len(got) >= 6, k
+        if k == "rust":
+            names = [f["symbol"] for f in site["stack"] if f["module"] == "librusty.so" and not f["inlined"]]
+            assert names[1:] == ["rusty::from_destructor", "rusty::apply", "rusty::with_closure"] + \
+                ["<rusty::Wide<_> as rusty::Step>::down"] * 5 + ["rust_run"], names
         # A handler's own stack is not the one that Java's frame anchor speaks of.
         assert site["truncated"] is None or k == "altstack", (k, site)
     assert_no_losses(final)
@@ -132,4 +138,38 @@ def test_a_library_in_the_place_of_another():
     [unsure] = [s for s in final["sites"] if s["acquired"] == 103 + 107 + 109]
     assert [f["symbol"] for f in unsure["stack"]][:2] == [f"[native frames missing: {CLOSED}]", "Native.run"], unsure
     assert not native_part(unsure["stack"])
+    assert_no_losses(final)
+
+
+def test_behind_a_callback_through_jna():
+    """Two native parts with Java between: the outer one goes through libffi's code, both ways."""
+    with Native(jdk("17"), main="Jna", jars=":/usr/share/java/jna.jar") as native:
+        with Tracer(pids=[native.pid]) as tracer:
+            tracer.wait_tracing()
+            native.proc.stdin.write(b"jna 101\n")
+            said = [[(name, int(offset, 16)) for name, offset in (f.rsplit("+", 1) for f in part.split())]
+                    for part in read_line(native.proc.stdout).removeprefix("chain").split("/")]
+            final = tracer.stop()[native.pid]
+    site = site_of(final, 101)
+    assert site["truncated"] is None and not any(f["symbol"].startswith("[") for f in site["stack"] if f["symbol"]), site
+    parts, java = [], []
+    for frame in site["stack"]:
+        of_java = frame["type"] == "java"
+        if not parts or of_java != java[-1]:
+            parts.append([])
+            java.append(of_java)
+        if not frame["inlined"]:
+            parts[-1].append(frame)
+    # The callback is called by reflection: a native part of the VM's more.
+    assert java == [False, True] * 3 + [False], site
+    below, callback, _, _, between, caller, _ = ([(f["module"], int(f["offset"], 16)) if f["module"] else f["symbol"] for f in p]
+                                                 for p in parts)
+    said = [frames[:next(i for i, f in enumerate(frames) if f[0] == "?")] for frames in said]
+    assert below[1:] == said[0][1:] and callback[:2] == ["Native.run", "Jna.down"], site
+    # The C function itself is at another call.
+    assert between[-len(said[1]) + 1:] == said[1][1:], (between, said[1])
+    libraries = [name for i, (name, _) in enumerate(between) if not i or between[i - 1][0] != name]
+    assert [name.split(".so")[0] for name in libraries] == ["libjvm", "libjnidispatch.system", "libffi", "libnative", "libffi",
+                                                            "libjnidispatch.system"], libraries
+    assert caller[-1] == "Jna.main", caller
     assert_no_losses(final)
