@@ -108,6 +108,7 @@ fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/Unload.class $(O)/fixtures/li
 fixtures: $(O)/fixtures/Misuse.class $(O)/fixtures/libmisuse.so
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
+fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so
 demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
 all unit-programs fixtures demo-fixture: ; @:
 
@@ -117,6 +118,7 @@ $(O)/fixtures/Frames.class: tests/fixtures/frames/Frames.java
 $(O)/fixtures/Unload.class: tests/fixtures/frames/Unload.java
 $(O)/fixtures/Native.class: tests/fixtures/native/Native.java
 $(O)/fixtures/Misuse.class: tests/fixtures/misuse/Misuse.java
+$(O)/fixtures/Pins.class: tests/fixtures/pins/Pins.java
 $(O)/fixtures/%.class:
 	@mkdir -p $(@D)
 	$(call say,JAVAC,$<)
@@ -137,6 +139,7 @@ $(O)/fixtures/libleaky.so: tests/fixtures/demo/leaky.c
 $(O)/fixtures/liboracle.so: tests/fixtures/oracle/oracle.c
 $(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
 $(O)/fixtures/libmisuse.so: tests/fixtures/misuse/misuse.c
+$(O)/fixtures/libpins.so: tests/fixtures/pins/pins.c
 $(O)/fixtures/%.so:
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

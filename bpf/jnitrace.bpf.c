@@ -17,20 +17,17 @@
 #include "shared.h"
 #include "stack.bpf.h"
 
+/* uses the scratch memory of stack walks */
+#include "pins.bpf.h"
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* The process id of the running thread, as the tracer's pid namespace numbers it. */
-static __always_inline u32 current_tgid(void)
+/* A process or thread id, as the tracer's pid namespace numbers it. */
+static __always_inline u32 pid_nr(struct pid *pid)
 {
-	struct task_struct *task;
-	struct pid *pid;
 	u32 level = pid_ns_level, nr = 0;
 	u64 at;
 
-	if (!level)
-		return bpf_get_current_pid_tgid() >> 32;
-	task = (void *)bpf_get_current_task();
-	pid = BPF_CORE_READ(task, group_leader, thread_pid);
 	if (BPF_CORE_READ(pid, level) < level)
 		return 0; /* lives outside */
 	/* pid->numbers[level].nr, with the kernel's size of an element, not that of our few fields. */
@@ -38,6 +35,27 @@ static __always_inline u32 current_tgid(void)
 	     bpf_core_field_offset(struct upid, nr);
 	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)at);
 	return nr;
+}
+
+/* The running thread's process. */
+static __always_inline u32 current_tgid(void)
+{
+	struct task_struct *task;
+
+	if (!pid_ns_level)
+		return bpf_get_current_pid_tgid() >> 32;
+	task = (void *)bpf_get_current_task();
+	return pid_nr(BPF_CORE_READ(task, group_leader, thread_pid));
+}
+
+static __always_inline u32 current_tid(void)
+{
+	struct task_struct *task;
+
+	if (!pid_ns_level)
+		return bpf_get_current_pid_tgid();
+	task = (void *)bpf_get_current_task();
+	return pid_nr(BPF_CORE_READ(task, thread_pid));
 }
 
 /* The rule of this event, or NULL when it is not to be counted (not yet, no more, or another process's). */
@@ -270,18 +288,149 @@ int jt_call(struct pt_regs *ctx)
 	return 0;
 }
 
+static __always_inline void remember_env(struct pt_regs *ctx)
+{
+	u64 thread = bpf_get_current_pid_tgid(), env = PT_REGS_PARM1(ctx), *known;
+
+	known = bpf_map_lookup_elem(&thread_envs, &thread);
+	if (!known || *known != env)
+		bpf_map_update_elem(&thread_envs, &thread, &env, BPF_ANY);
+}
+
 /* The entry of a function whose return is probed: its JNIEnv is in no register any more by then. */
 SEC("uprobe")
 int jt_enter(struct pt_regs *ctx)
 {
+	if (rule_of(ctx))
+		remember_env(ctx);
+	return 0;
+}
+
+/* The entry of a Get function whose return is probed too. */
+SEC("uprobe")
+int jt_pin_enter(struct pt_regs *ctx)
+{
 	struct rule *r = rule_of(ctx);
-	u64 thread = bpf_get_current_pid_tgid(), env = PT_REGS_PARM1(ctx), *known;
 
 	if (!r)
 		return 0;
-	known = bpf_map_lookup_elem(&thread_envs, &thread);
-	if (!known || *known != env)
-		bpf_map_update_elem(&thread_envs, &thread, &env, BPF_ANY);
+	remember_env(ctx);
+	pin_call_begin(ctx, r);
+	return 0;
+}
+
+/* It is in the store, or counted as not. */
+static __always_inline void pin_keep(const struct rule *r, const struct call *c, struct pin *p,
+				     struct site_counts *sc)
+{
+	struct pin_key key = {.tag = c->tag, .owner = pin_owner(r, c->handle, p)};
+	struct site_counts *before;
+	u32 replaced;
+
+	p->tick = now_tick();
+	p->start_ns = bpf_ktime_get_ns(); /* as late as can be: from here on it is held */
+	if (p->site && !(c->handle >> HANDLE_BITS) && !pin_put(&key, p, &replaced)) {
+		__sync_fetch_and_add(&c->fc->paired, 1);
+		if (!replaced)
+			return;
+		drop(r->slot, DROP_RELEASE_MISSED);
+		__sync_fetch_and_add(&c->fc->replaced, 1);
+		before = site_counts_of(replaced);
+		if (before)
+			__sync_fetch_and_add(&before->unpaired, 1);
+		return;
+	}
+	drop(r->slot, c->handle >> HANDLE_BITS ? DROP_HANDLE_RANGE : DROP_PINS_FULL);
+	__sync_fetch_and_add(&sc->unpaired, 1);
+	__sync_fetch_and_add(&c->fc->unpaired, 1);
+}
+
+/* The return of a Get function: a string or array is pinned. The handle of the call is the pointer. */
+SEC("uprobe")
+int jt_pin(struct pt_regs *ctx)
+{
+	struct rule *r = rule_of(ctx);
+	struct pin_call begun = {0};
+	struct pin_stats *stats;
+	struct site_counts *sc;
+	struct call c = {0};
+	struct pin p = {0};
+
+	if (!r)
+		return 0;
+	pin_call_end(ctx, r, &begun);
+	if (!call_begin(ctx, r, &c))
+		return 0;
+	p.site = site_of(ctx, r);
+	sc = site_counts_of(p.site);
+	if (!sc)
+		return 0;
+	__sync_fetch_and_add(&sc->acquired, 1);
+	p.func = r->func;
+	p.tid = current_tid();
+	pin_describe(r, c.handle, &begun, &p);
+	stats = pin_stats_of(p.site);
+	if (stats)
+		pin_count_copy(stats, p.copy);
+	pin_keep(r, &c, &p, sc);
+	return 0;
+}
+
+/* What the caller says in the last argument; 0 where there is none. */
+static __always_inline u32 pin_mode(struct pt_regs *ctx, const struct rule *r)
+{
+	u64 mode = 0;
+
+	if (r->extra.kind != LOC_NONE && loc_read(ctx, &r->extra, &mode))
+		return 0;
+	return mode;
+}
+
+/* Does the pin stay? JDK: jni_ReleasePrimitiveArrayCritical ignores the mode, so that ends the section. */
+static __always_inline bool pin_stays(const struct rule *r, u32 mode)
+{
+	return mode != 0 && mode != JT_PIN_ABORT && r->family != FAMILY_CRITICAL;
+}
+
+/* The entry of a Release function. */
+SEC("uprobe")
+int jt_unpin(struct pt_regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns(), start;
+	struct rule *r = rule_of(ctx);
+	struct pin_key key = {0};
+	struct pin_stats *stats;
+	struct site_counts *sc;
+	struct call c = {0};
+	struct pin *p;
+	u32 mode;
+
+	if (!r || !call_begin(ctx, r, &c))
+		return 0;
+	mode = pin_mode(ctx, r);
+	p = c.handle >> HANDLE_BITS ? NULL : pin_find(c.tag, current_tid(), &key);
+	if (!p) {
+		__sync_fetch_and_add(pin_stays(r, mode) ? &c.fc->kept : &c.fc->unpaired, 1);
+		return 0;
+	}
+	start = p->start_ns;
+	stats = pin_stats_of(p->site);
+	sc = site_counts_of(p->site);
+	if (stats && mode == JT_PIN_COMMIT)
+		__sync_fetch_and_add(&stats->committed, 1);
+	if (stats && mode == JT_PIN_ABORT)
+		__sync_fetch_and_add(&stats->aborted, 1);
+	if (pin_stays(r, mode)) {
+		p->committed = 1;
+		__sync_fetch_and_add(&c.fc->kept, 1);
+		return 0;
+	}
+	pin_drop(&key);
+	__sync_fetch_and_add(&c.fc->paired, 1);
+	if (sc)
+		__sync_fetch_and_add(&sc->released, 1);
+	if (stats && r->family == FAMILY_CRITICAL)
+		pin_count_hold(stats, now - start);
 	return 0;
 }
 

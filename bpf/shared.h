@@ -117,8 +117,12 @@ struct rule {
 	u8 func;  /* enum jni_func_id */
 	u8 valid;
 	u8 operation; /* enum jni_operation */
-	u8 pad[3];
+	u8 family;    /* enum jni_family */
+	u8 in_vm;     /* the thread is inside the VM there: no object moves */
+	u8 pad;
 	struct loc handle;
+	struct loc object;     /* pins: handle of the string or array */
+	struct loc extra;      /* pins: jboolean* of a Get*, mode of a Release* */
 	struct loc caller_pc;  /* return address of the JNI function */
 	struct loc caller_fp;  /* the caller's frame pointer */
 	struct loc caller_cfa; /* LOC_REG: the stack pointer after return = reg + offset_bytes */
@@ -237,13 +241,16 @@ static inline __attribute__((always_inline)) u64 site_key(u64 stack_id, u8 func)
 
 /* Counts of one function of one target, per CPU.
  * acquire: calls = nulls + paired + unpaired (unpaired: store full)
- * release: calls = nulls + paired + unpaired (unpaired: acquired before attach, or never paired) */
+ * release: calls = nulls + paired + unpaired + kept (unpaired: acquired before attach, or never paired) */
 struct func_counts {
 	u64 calls;
 	u64 nulls;
 	u64 paired;
 	u64 unpaired;
-	u64 replaced; /* acquire: references whose handle came again without a release seen */
+	union {
+		u64 replaced; /* acquire: references whose handle came again without a release seen */
+		u64 kept;     /* release: calls that release nothing (JNI_COMMIT) */
+	};
 };
 
 /*
@@ -290,7 +297,7 @@ struct hello {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 48);
+JT_ASSERT_SIZE(struct rule, 64);
 JT_ASSERT_SIZE(struct target_state, 8);
 JT_ASSERT_SIZE(struct code_ranges, 8 + 16 * JT_MAX_RANGES);
 JT_ASSERT_SIZE(struct raw_frame, 16);

@@ -26,6 +26,8 @@ struct entry {
 		struct report_class *v;
 		size_t n, cap;
 	} classes; /* likewise */
+	struct report_pins pins;
+	uint64_t pinned_bytes, pins_unsized;
 	uint32_t oldest_tick;
 	bool counted;                             /* in this snapshot */
 	uint64_t last_acquired, last_outstanding; /* of the one before */
@@ -259,6 +261,31 @@ int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct 
 	return name_sites(a, &in);
 }
 
+static void add_pins(struct entry *e, const struct snapshot_site *s)
+{
+	const struct pin_stats *from = &s->pins;
+	struct report_pins *to = &e->pins;
+
+	to->copied += from->copied;
+	to->direct += from->direct;
+	to->copy_unknown += from->copy_unknown;
+	to->committed += from->committed;
+	to->aborted += from->aborted;
+	to->holds += from->holds;
+	to->hold_ns += from->hold_ns;
+	if (from->max_hold_ns > to->max_hold_ns)
+		to->max_hold_ns = from->max_hold_ns;
+	for (int i = 0; i < JT_HOLD_BUCKETS; i++)
+		to->hold[i] += from->hold[i];
+	e->pinned_bytes += s->pinned_bytes;
+	e->pins_unsized += s->pins_unsized;
+}
+
+static bool is_pin(enum jni_func_id func)
+{
+	return PIN_FAMILIES >> jni_funcs[func].family & 1;
+}
+
 static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 {
 	const struct snapshot *snap = in->snapshot;
@@ -274,6 +301,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 		e->acquired += s->acquired;
 		e->released += s->released;
 		e->outstanding += s->acquired - s->released - s->unpaired;
+		add_pins(e, s);
 		if (s->live && (!e->counted || (int32_t)(s->oldest_tick - e->oldest_tick) < 0)) {
 			e->oldest_tick = s->oldest_tick;
 			e->counted = true;
@@ -316,8 +344,14 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .frames = e->frames,
 		    .truncated = e->truncated,
 		    .no_stack = e->no_stack,
-		    .classes = {e->classes.v, e->classes.n, in->classes != NULL},
+		    .outstanding_bytes = -1,
+		    .classes = {e->classes.v, e->classes.n, in->classes && !is_pin(e->func)},
 		};
+		if (is_pin(e->func)) {
+			s->pins = &e->pins;
+			if (!e->pins_unsized)
+				s->outstanding_bytes = (int64_t)e->pinned_bytes;
+		}
 		if (e->counted && e->outstanding)
 			s->oldest_s = age_s(in, e->oldest_tick);
 		if (interval_s > 0) {
@@ -429,6 +463,8 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 		e->acquired = e->released = e->outstanding = 0;
 		e->counted = false;
 		e->classes.n = 0;
+		e->pins = (struct report_pins){0};
+		e->pinned_bytes = e->pins_unsized = 0;
 	}
 	rc = add_sites(a, in);
 	rc = rc ?: add_classes(a, in);

@@ -61,6 +61,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.sites, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
 	return rc;
 }
 
@@ -101,6 +102,9 @@ static const struct program_row {
 } programs[] = {
     {PROGRAM(jt_call), REFS, OP_RELEASE, true},
     {PROGRAM(jt_call), REFS, OP_ACQUIRE, false},
+    {PROGRAM(jt_unpin), PIN_FAMILIES, OP_RELEASE, true},
+    {PROGRAM(jt_pin_enter), PIN_FAMILIES, OP_ACQUIRE, true},
+    {PROGRAM(jt_pin), PIN_FAMILIES, OP_ACQUIRE, false},
 };
 
 static struct bpf_program *program_at(const struct tracer *t, const struct program_row *row)
@@ -158,6 +162,7 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	if (!t)
 		return error_set(err, -ENOMEM, EXIT_FAILED, "start", NULL, "out of memory");
 	t->features = *f;
+	t->families = o->families;
 	t->use_multi = o->attach == ATTACH_MULTI || (o->attach == ATTACH_AUTO && f->uprobe_multi);
 	if (t->use_multi && !f->uprobe_multi) {
 		free(t);
@@ -301,7 +306,11 @@ static int make_rules(struct tracer *t, int slot, const struct probe_sites *site
 		    .func = site->func,
 		    .valid = 1,
 		    .operation = jni_funcs[site->func].operation,
+		    .family = jni_funcs[site->func].family,
+		    .in_vm = site->point == POINT_RETURN, /* a USDT probe inside JNI_ENTRY */
 		    .handle = site->handle,
+		    .object = site->object,
+		    .extra = site->extra,
 		    .caller_pc = site->caller_pc,
 		    .caller_fp = site->caller_fp,
 		    .caller_cfa = site->caller_cfa,
@@ -443,6 +452,13 @@ int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, con
 	config.generation = ++t->java_epochs << 32;
 	config.cache = frees->n > 0;
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config, BPF_ANY);
+}
+
+int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c)
+{
+	uint32_t key = slot;
+
+	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.object_configs), &key, c, BPF_ANY);
 }
 
 static int state_of(const struct tracer *t, int slot, struct target_state *state)

@@ -59,6 +59,12 @@ COMPARE_NUMBER(oldest_s)
 COMPARE_NUMBER(rate_per_s)
 COMPARE_NUMBER(acquired_per_s)
 COMPARE_NUMBER(nr_sites)
+COMPARE_NUMBER(bytes)
+
+static bool has_bytes(const struct row *r)
+{
+	return r->bytes >= 0;
+}
 
 static const char *row_comm(const struct row *r)
 {
@@ -146,6 +152,15 @@ FORMAT(format_pid, buf_printf(out, "%d", r->target ? r->target->pid : 0))
 FORMAT(format_id,
        r->before ? (void)0 : buf_printf(out, "%016llx", r->site ? (unsigned long long)r->site->id : 0))
 
+static void format_bytes(struct buf *out, const struct row *r, int width)
+{
+	(void)width;
+	if (r->bytes < 0)
+		buf_printf(out, "-");
+	else
+		fmt_bytes(out, (uint64_t)r->bytes);
+}
+
 /* "symbol file:line". Where it is tight the symbol is cut, not the line: that is what one looks up. */
 static void format_site(struct buf *out, const struct row *r, int width)
 {
@@ -184,31 +199,33 @@ static void format_site(struct buf *out, const struct row *r, int width)
 #define ALL   (SITE | FUNC | PID)
 const struct column columns[] = {
 	{ "pid", "PID", "process",
-	  CELLS_RIGHT, PID, 0, compare_pid, format_pid },
+	  CELLS_RIGHT, PID, 0, NULL, compare_pid, format_pid },
 	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet; rows before attach: still there",
-	  CELLS_RIGHT, ALL | CLASS | COLUMN_PAIRED, 0, compare_outstanding, format_outstanding },
+	  CELLS_RIGHT, ALL | CLASS | COLUMN_PAIRED, 0, NULL, compare_outstanding, format_outstanding },
 	{ "rate", "RATE", "growth: acquired minus released per second, lately; at the end over the whole run",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, compare_rate_per_s, format_rate },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, NULL, compare_rate_per_s, format_rate },
 	{ "acquired-rate", "ACQ-RATE", "acquired per second, lately; at the end over the whole run",
-	  CELLS_RIGHT, ALL, 50, compare_acquired_per_s, format_acquired_rate },
+	  CELLS_RIGHT, ALL, 50, NULL, compare_acquired_per_s, format_acquired_rate },
 	{ "acquired", "ACQUIRED", "acquired since attach",
-	  CELLS_RIGHT, ALL, 31, compare_acquired, format_acquired },
+	  CELLS_RIGHT, ALL, 31, NULL, compare_acquired, format_acquired },
 	{ "released", "RELEASED", "released since, of those acquired since attach",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 32, compare_released, format_released },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 32, NULL, compare_released, format_released },
 	{ "oldest", "OLDEST", "age of the oldest one outstanding",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 20, compare_oldest_s, format_oldest },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 20, NULL, compare_oldest_s, format_oldest },
+	{ "bytes", "BYTES", "contents of the strings and arrays outstanding",
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 12, has_bytes, compare_bytes, format_bytes },
 	{ "sites", "SITES", "distinct call sites",
-	  CELLS_RIGHT, FUNC | PID | CLASS, 30, compare_nr_sites, format_sites },
+	  CELLS_RIGHT, FUNC | PID | CLASS, 30, NULL, compare_nr_sites, format_sites },
 	{ "id", "ID", "name of the site, the same in every process and on every host that runs the same build",
-	  CELLS_LEFT, SITE, 60, compare_id, format_id },
+	  CELLS_LEFT, SITE, 60, NULL, compare_id, format_id },
 	{ "function", "FUNCTION", "JNI function that acquired",
-	  CELLS_LEFT, SITE | FUNC | CLASS, 0, compare_func, format_func },
+	  CELLS_LEFT, SITE | FUNC | CLASS, 0, NULL, compare_func, format_func },
 	{ "class", "CLASS", "what the references outstanding point to; ?: could not be read",
-	  CELLS_LEFT, CLASS, 0, compare_class, format_class },
+	  CELLS_LEFT, CLASS, 0, NULL, compare_class, format_class },
 	{ "comm", "COMMAND", "name of the process",
-	  CELLS_LEFT, PID, 0, compare_comm, format_comm },
+	  CELLS_LEFT, PID, 0, NULL, compare_comm, format_comm },
 	{ "site", "SITE", "innermost caller outside the VM",
-	  CELLS_LEFT, SITE, 0, compare_site, format_site },
+	  CELLS_LEFT, SITE, 0, NULL, compare_site, format_site },
 };
 #undef SITE
 #undef FUNC
@@ -247,6 +264,8 @@ static void row_add(struct row *r, const struct report_site *s)
 	r->acquired_per_s += finite_or_0(s->acquired_per_s);
 	if (s->oldest_s > r->oldest_s)
 		r->oldest_s = s->oldest_s;
+	if (s->outstanding_bytes >= 0)
+		r->bytes = (r->bytes > 0 ? r->bytes : 0) + s->outstanding_bytes;
 	r->nr_sites++;
 }
 
@@ -262,6 +281,7 @@ static struct row *row_new(struct rows *rows)
 
 	if (r) {
 		r->oldest_s = -1;
+		r->bytes = -1;
 		r->func = NR_FUNCS;
 		r->order = rows->n - 1;
 	}

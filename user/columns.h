@@ -20,6 +20,7 @@ struct row {
 	enum jni_family family;             /* of those */
 	uint64_t acquired, released, outstanding;
 	double oldest_s; /* -1: nothing outstanding */
+	int64_t bytes;   /* pinned; -1: unknown, or no pins */
 	double rate_per_s, acquired_per_s;
 	size_t nr_sites;
 	size_t order; /* where it came: the last tie-break */
@@ -36,6 +37,8 @@ struct column {
 	uint32_t
 	    groups; /* bit per enum group_by: whose tables have it; COLUMN_PAIRED: not with --count-only */
 	int room;   /* shown while this many cells are left for the last column; 0: always */
+	/* NULL, or: has it something to say of this row? Shown when it has of one at least. */
+	bool (*says)(const struct row *r);
 	/* < 0: a stands before b when sorted by this column. */
 	int (*compare)(const struct row *a, const struct row *b);
 	/* width: cells there are; only the last column may make use of it. */

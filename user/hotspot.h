@@ -48,6 +48,9 @@ struct jni_tables {
 };
 int hotspot_jni_tables(struct hotspot *h, struct jni_tables *out, struct error *err);
 
+/* Does it run with -Xcheck:jni? false also when that is not known. */
+bool hotspot_checks_jni(const struct hotspot *h);
+
 /* The VM's own counts of references in use. false in `known` where the layout could not be proven. */
 struct vm_counts {
 	bool known;

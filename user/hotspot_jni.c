@@ -229,6 +229,13 @@ int hotspot_bool_flag(const struct hotspot *h, const char *name, bool *value)
 	return rc;
 }
 
+bool hotspot_checks_jni(const struct hotspot *h)
+{
+	bool checked = false;
+
+	return !hotspot_bool_flag(h, "CheckJNICalls", &checked) && checked;
+}
+
 /* With -Xcheck:jni the threads use the table of checked_jni_*, which call the functions of the other. */
 static int find_inner(const struct hotspot *h, const struct scan *s, uint64_t *inner, struct error *err)
 {

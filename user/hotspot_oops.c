@@ -210,8 +210,7 @@ static void read_colors(struct oop_reader *r)
 		    "_ZAddressOffsetMask");
 }
 
-/* A Klass that the VM exports: "Class" for java.lang.Class. */
-static bool read_known_klass(const struct oop_reader *r, const char *name, uint64_t *klass)
+bool oop_known_klass(const struct oop_reader *r, const char *name, uint64_t *klass)
 {
 	char now[96], before_16[96];
 
@@ -300,8 +299,8 @@ int oop_reader_new(struct hotspot *h, struct oop_reader **out, struct error *err
 		return hotspot_error(h, err, -EPROTO, "its tables do not say how objects name their class");
 	}
 	read_narrow(r);
-	if (!read_known_klass(r, "Class", &r->class_klass) ||
-	    !read_known_klass(r, "Object", &r->object_klass)) {
+	if (!oop_known_klass(r, "Class", &r->class_klass) ||
+	    !oop_known_klass(r, "Object", &r->object_klass)) {
 		free(r);
 		return hotspot_error(h, err, -EAGAIN, "it has not loaded java.lang.Class yet");
 	}

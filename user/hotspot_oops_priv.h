@@ -54,6 +54,8 @@ struct oop_reader {
  * since and its tables do not tell.
  */
 uint64_t oop_decode(const struct oop_reader *r, struct oop_masks *m, uint64_t word, bool *sure);
+/* A Klass that the VM exports: "Class" for java.lang.Class. */
+bool oop_known_klass(const struct oop_reader *r, const char *name, uint64_t *klass);
 int oop_masks_read(const struct oop_reader *r, struct oop_masks *m);
 /* The Klass that an object's header names; 0: the object is being moved, or it makes no sense. */
 uint64_t oop_klass(const struct oop_reader *r, const uint64_t header[OBJECT_HEADER_WORDS]);

@@ -72,6 +72,8 @@ int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char
 size_t hotspot_java_threads(const struct hotspot *h, uint64_t *out, size_t cap);
 /* A bool flag of the command line. -ENOENT: not known to this VM. */
 int hotspot_bool_flag(const struct hotspot *h, const char *name, bool *value);
+/* How references in fields are compressed (UseCompressedOops): base + (field << shift). */
+bool hotspot_compressed_oops(const struct hotspot *h, uint64_t *base, uint8_t *shift);
 /*
  * Where a JavaThread has its JNIEnv, and the function tables a JNIEnv may name (table[1] 0: only one).
  * -EAGAIN: no thread yet; -ENOENT with the reason.

@@ -267,26 +267,30 @@ static bool flag(const struct hotspot *h, const char *name)
 	return hotspot_bool_flag(h, name, &value) == 0 && value;
 }
 
-static void read_oops(const struct hotspot *h, struct java_config *c)
+bool hotspot_compressed_oops(const struct hotspot *h, uint64_t *base, uint8_t *shift)
 {
 	uint64_t base_at, shift_at;
-	uint32_t shift = 0;
+	uint32_t word = 0;
 
+	if ((!hotspot_static_addr(h, "CompressedOops", "_base", &base_at) &&
+	     !hotspot_static_addr(h, "CompressedOops", "_narrow_oop._base", &base_at)) ||
+	    (!hotspot_static_addr(h, "CompressedOops", "_shift", &shift_at) &&
+	     !hotspot_static_addr(h, "CompressedOops", "_narrow_oop._shift", &shift_at)) ||
+	    !read_u64(h, base_at, base) || proc_read(h->pid, shift_at, &word, sizeof(word)) || word > 8)
+		return false;
+	*shift = (uint8_t)word;
+	return true;
+}
+
+static void read_oops(const struct hotspot *h, struct java_config *c)
+{
 	if (flag(h, "UseZGC")) {
 		c->oops = h->feature >= 23 || flag(h, "ZGenerational") ? OOPS_ZGC : OOPS_WIDE;
 		return;
 	}
 	c->oops = flag(h, "UseCompressedOops") ? OOPS_NARROW : OOPS_WIDE;
-	if (c->oops == OOPS_WIDE)
-		return;
-	if ((!hotspot_static_addr(h, "CompressedOops", "_base", &base_at) &&
-	     !hotspot_static_addr(h, "CompressedOops", "_narrow_oop._base", &base_at)) ||
-	    (!hotspot_static_addr(h, "CompressedOops", "_shift", &shift_at) &&
-	     !hotspot_static_addr(h, "CompressedOops", "_narrow_oop._shift", &shift_at)) ||
-	    !read_u64(h, base_at, &c->oop_base) || proc_read(h->pid, shift_at, &shift, sizeof(shift)) ||
-	    shift > 8)
+	if (c->oops == OOPS_NARROW && !hotspot_compressed_oops(h, &c->oop_base, &c->oop_shift))
 		c->chunk_stack = 0;
-	c->oop_shift = (uint8_t)shift;
 }
 
 /*

@@ -19,7 +19,8 @@
 #endif
 
 #define SEE_HELP         "see jnitrace --help"
-#define TRACED_FAMILIES  (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
+#define DEFAULT_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
+#define TRACED_FAMILIES  (DEFAULT_FAMILIES | 1U << FAMILY_STRING | 1U << FAMILY_ARRAY | 1U << FAMILY_CRITICAL)
 #define COUNTED_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK) /* --count-only */
 #define MAX_PID          (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
 #define MIN_INTERVAL_S   0.05
@@ -627,7 +628,7 @@ static void set_defaults(struct options *o)
 {
 	*o = (struct options){
 	    .command = CMD_TOP,
-	    .families = TRACED_FAMILIES,
+	    .families = DEFAULT_FAMILIES,
 	    .interval_s = 1,
 	    .count = -1,
 	    .duration_s = -1,

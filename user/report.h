@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../bpf/pins.h"
 #include "../bpf/shared.h"
 
 extern const char *const jni_func_names[NR_FUNCS];
@@ -23,6 +24,8 @@ struct jni_func_row {
 	enum jni_handle handle;
 };
 extern const struct jni_func_row jni_funcs[NR_FUNCS];
+/* Families that hold pointers to the contents of strings and arrays. */
+#define PIN_FAMILIES (1U << FAMILY_STRING | 1U << FAMILY_ARRAY | 1U << FAMILY_CRITICAL)
 /*
  * Must both the entry and the return of this function be probed? Where it takes both an argument and the
  * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed).
@@ -66,6 +69,13 @@ struct report_class {
 	const char *name;
 	uint64_t outstanding;
 };
+/* What a site did with its pins. */
+struct report_pins {
+	uint64_t copied, direct, copy_unknown; /* acquired: got a copy, the contents themselves, not known */
+	uint64_t committed, aborted; /* releases with JNI_COMMIT, which releases nothing; JNI_ABORT */
+	uint64_t holds, hold_ns, max_hold_ns; /* ended critical sections */
+	uint64_t hold[JT_HOLD_BUCKETS];       /* of 0, 1, 2 to 3, 4 to 7, ... microseconds */
+};
 struct report_site {
 	uint64_t id; /* hash of what the frames are, equal on every host */
 	enum jni_func_id func;
@@ -74,9 +84,11 @@ struct report_site {
 	double rate_per_s; /* acquired minus released per second, over the last interval; final: over the
 			      whole run */
 	double acquired_per_s;
-	struct frames frames;  /* innermost first */
-	const char *truncated; /* NULL: complete */
-	bool no_stack;         /* references whose stack could not be kept */
+	struct frames frames;           /* innermost first */
+	const char *truncated;          /* NULL: complete */
+	bool no_stack;                  /* references whose stack could not be kept */
+	int64_t outstanding_bytes;      /* contents of pinned strings and arrays; -1: unknown, or no pins */
+	const struct report_pins *pins; /* NULL: not of a family of pins */
 	struct {
 		const struct report_class *v;
 		size_t n;

@@ -49,11 +49,38 @@ static bool is_readable(uint16_t machine, unsigned reg)
 	return reg < ARRAY_LEN(x86_regs);
 }
 
-/* A 64-bit general register by its whole name of n bytes. */
-static bool find_reg(uint16_t machine, const char *name, size_t n, uint8_t *reg)
+/* "ecx" -> "rcx", "r8d" -> "r8", "w3" -> "x3": the name of the whole register. */
+static bool widen(uint16_t machine, const char *name, size_t n, char *out, size_t cap)
+{
+	if (n < 2 || n >= cap)
+		return false;
+	memcpy(out, name, n);
+	out[n] = '\0';
+	if (machine == EM_AARCH64) {
+		out[0] = 'x';
+		return name[0] == 'w';
+	}
+	if (name[0] == 'e')
+		out[0] = 'r';
+	else if (name[0] == 'r' && name[n - 1] == 'd')
+		out[n - 1] = '\0';
+	else
+		return false;
+	return true;
+}
+
+/* A general register of so many bytes by its whole name of n. */
+static bool find_reg(uint16_t machine, const char *name, size_t n, unsigned bytes, uint8_t *reg)
 {
 	unsigned found = NO_REG;
+	char wide[8];
 
+	if (bytes == 4) {
+		if (!widen(machine, name, n, wide, sizeof(wide)))
+			return false;
+		name = wide;
+		n = strlen(wide);
+	}
 	if (machine != EM_AARCH64) {
 		for (unsigned i = 0; i < ARRAY_LEN(x86_regs); i++)
 			if (strlen(x86_regs[i]) == n && memcmp(x86_regs[i], name, n) == 0)
@@ -88,20 +115,20 @@ static bool parse_offset(const char *s, const char *end, int32_t *out)
 }
 
 /* "%rax", "-24(%rbp)" */
-static bool parse_x86(const char *s, const char *end, struct loc *out)
+static bool parse_x86(const char *s, const char *end, unsigned bytes, struct loc *out)
 {
 	const char *open = memchr(s, '(', (size_t)(end - s));
 	int32_t offset = 0;
 	uint8_t reg;
 
 	if (!open) {
-		if (*s != '%' || !find_reg(EM_X86_64, s + 1, (size_t)(end - s - 1), &reg))
+		if (*s != '%' || !find_reg(EM_X86_64, s + 1, (size_t)(end - s - 1), bytes, &reg))
 			return false;
 		*out = in_reg(reg, 0);
 		return true;
 	}
 	if (end - open < 3 || open[1] != '%' || end[-1] != ')' ||
-	    !find_reg(EM_X86_64, open + 2, (size_t)(end - open - 3), &reg) ||
+	    !find_reg(EM_X86_64, open + 2, (size_t)(end - open - 3), 8, &reg) ||
 	    (open != s && !parse_offset(s, open, &offset)))
 		return false;
 	*out = in_memory(reg, offset);
@@ -109,14 +136,14 @@ static bool parse_x86(const char *s, const char *end, struct loc *out)
 }
 
 /* "x0", "[sp]", "[x29, -16]" */
-static bool parse_arm64(const char *s, const char *end, struct loc *out)
+static bool parse_arm64(const char *s, const char *end, unsigned bytes, struct loc *out)
 {
 	const char *comma;
 	int32_t offset = 0;
 	uint8_t reg;
 
 	if (*s != '[') {
-		if (!find_reg(EM_AARCH64, s, (size_t)(end - s), &reg))
+		if (!find_reg(EM_AARCH64, s, (size_t)(end - s), bytes, &reg))
 			return false;
 		*out = in_reg(reg, 0);
 		return true;
@@ -126,7 +153,7 @@ static bool parse_arm64(const char *s, const char *end, struct loc *out)
 	s++;
 	end--;
 	comma = memchr(s, ',', (size_t)(end - s));
-	if (!find_reg(EM_AARCH64, s, (size_t)((comma ? comma : end) - s), &reg))
+	if (!find_reg(EM_AARCH64, s, (size_t)((comma ? comma : end) - s), 8, &reg))
 		return false;
 	if (comma) {
 		comma++;
@@ -150,7 +177,7 @@ static const char *operand_end(const char *s)
 	return s;
 }
 
-bool usdt_operand(uint16_t machine, const char *args, unsigned index, struct loc *out)
+static bool operand(uint16_t machine, const char *args, unsigned index, unsigned bytes, struct loc *out)
 {
 	const char *s = args + strspn(args, " "), *end = operand_end(s);
 
@@ -160,10 +187,25 @@ bool usdt_operand(uint16_t machine, const char *args, unsigned index, struct loc
 	}
 	if (*s == '-') /* signed: all the same for a whole word */
 		s++;
-	if (end - s < 3 || strncmp(s, "8@", 2) != 0)
+	if (end - s < 3 || (unsigned)(s[0] - '0') != bytes || s[1] != '@')
 		return false;
 	s += 2;
-	return machine == EM_AARCH64 ? parse_arm64(s, end, out) : parse_x86(s, end, out);
+	return machine == EM_AARCH64 ? parse_arm64(s, end, bytes, out) : parse_x86(s, end, bytes, out);
+}
+
+bool usdt_operand(uint16_t machine, const char *args, unsigned index, struct loc *out)
+{
+	return operand(machine, args, index, 8, out);
+}
+
+bool usdt_int_operand(uint16_t machine, const char *args, unsigned index, struct loc *out)
+{
+	return operand(machine, args, index, 4, out);
+}
+
+struct loc loc_of_arg(uint16_t machine, enum jni_handle arg)
+{
+	return in_reg(convention(machine)->arg[arg - HANDLE_ARG0], 0);
 }
 
 void locs_at_entry(uint16_t machine, enum jni_handle handle, struct probe_site *s)

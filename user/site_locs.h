@@ -16,8 +16,13 @@
  */
 bool usdt_operand(uint16_t machine, const char *args, unsigned index, struct loc *out);
 
+/* The same for an int, whose upper half is anything: "-4@%ecx". */
+bool usdt_int_operand(uint16_t machine, const char *args, unsigned index, struct loc *out);
+
 /* At the first instruction, and past those that leave stack pointer and arguments alone. */
 void locs_at_entry(uint16_t machine, enum jni_handle handle, struct probe_site *s);
+/* Argument n there, in its register. */
+struct loc loc_of_arg(uint16_t machine, enum jni_handle arg);
 /* In a uretprobe: the kernel has put the true return address into the program counter. */
 void locs_at_uretprobe(uint16_t machine, enum jni_handle handle, struct probe_site *s);
 /* Inside a function: the caller by CFI. The handle is left alone. false: offsets out of all bounds. */

@@ -33,6 +33,7 @@ struct found {
 struct resolver {
 	const struct site_request *req;
 	uint16_t machine;
+	bool checked; /* the VM runs with -Xcheck:jni */
 	int table_rc; /* of the function table: -EAGAIN says that it may come */
 	struct found found[NR_FUNCS];
 	struct buf notes;
@@ -108,6 +109,38 @@ static bool at_return(enum jni_func_id func)
 	return jni_funcs[func].handle == HANDLE_RETURN || jni_func_at_both_ends(func);
 }
 
+/* --- pins: Get*(env, object, isCopy) and Release*(env, object, pointer[, mode]) --- */
+
+static bool is_pin(const struct jni_func_row *row)
+{
+	return row->family == FAMILY_STRING || row->family == FAMILY_ARRAY || row->family == FAMILY_CRITICAL;
+}
+
+/* Release*Chars and ReleaseStringCritical have no mode. */
+static bool has_mode(const struct jni_func_row *row)
+{
+	return row->family == FAMILY_ARRAY || strcmp(row->name, "ReleasePrimitiveArrayCritical") == 0;
+}
+
+static void pin_locs_at_entry(uint16_t machine, const struct jni_func_row *row, struct probe_site *s)
+{
+	if (!is_pin(row))
+		return;
+	s->object = loc_of_arg(machine, HANDLE_ARG1);
+	if (row->operation == OP_ACQUIRE)
+		s->extra = loc_of_arg(machine, HANDLE_ARG2);
+	else if (has_mode(row))
+		s->extra = loc_of_arg(machine, HANDLE_ARG3);
+}
+
+/* Of a Release; a Get's note is at its return. */
+static bool pin_locs_by_usdt(uint16_t machine, const char *args, const struct jni_func_row *row,
+			     struct probe_site *s)
+{
+	return usdt_operand(machine, args, 1, &s->object) &&
+	       (!has_mode(row) || usdt_int_operand(machine, args, 3, &s->extra));
+}
+
 /* --- a function's entry, however it was found --- */
 
 /*
@@ -159,17 +192,40 @@ static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t va
 		f->at_entry = true;
 		locs_at_entry(r->machine, row->handle == HANDLE_RETURN ? HANDLE_ARG1 : row->handle,
 			      &f->entry_site);
+		pin_locs_at_entry(r->machine, row, &f->entry_site);
 	}
 	if (at_return(func)) {
 		s.point = POINT_URETPROBE;
 		locs_at_uretprobe(r->machine, HANDLE_RETURN, &s);
 	} else {
 		locs_at_entry(r->machine, row->handle, &s);
+		pin_locs_at_entry(r->machine, row, &s);
 	}
 	accept(r, func, &s, 1);
 }
 
 /* --- strategies --- */
+
+/*
+ * With -Xcheck:jni the program's calls arrive at checked_jni_*, which call jni_*: that is where they are
+ * counted. But of strings they hand out a copy of their own and free the inner function's, so that Get and
+ * Release only meet in the outer ones (JDK: prims/jniCheck.cpp).
+ */
+static bool is_outer(const struct resolver *r, enum jni_func_id func)
+{
+	return r->checked && jni_funcs[func].family == FAMILY_STRING;
+}
+
+static bool is_wanted(struct resolver *r, enum jni_func_id func, bool by_symbol)
+{
+	struct found *f = &r->found[func];
+
+	if (f->wanted && is_outer(r, func) && !by_symbol) {
+		f->why = "with -Xcheck:jni it needs a symbol, checked_jni_*";
+		return false;
+	}
+	return f->wanted;
+}
 
 /* One USDT note as a site of its function. NULL, or why it is none. */
 static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
@@ -185,8 +241,9 @@ static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 	/* the one-byte nop alone: anything else is the work of another tool, or a lie */
 	if (strcmp(s->insn.name, "nop") != 0 || s->insn.cost != INSN_EMULATED)
 		return "its USDT probe is not a plain nop";
-	if ((s->point == POINT_RETURN || row->handle != HANDLE_NONE) &&
-	    !usdt_operand(r->machine, u->args, operand, &s->handle))
+	if (((s->point == POINT_RETURN || row->handle != HANDLE_NONE) &&
+	     !usdt_operand(r->machine, u->args, operand, &s->handle)) ||
+	    (is_pin(row) && s->point == POINT_ENTRY && !pin_locs_by_usdt(r->machine, u->args, row, s)))
 		return "an operand of its USDT probe is neither a register nor memory";
 	if (elf_cfi_at(r->req->library, u->vaddr, &cfi) < 0 || !locs_by_cfi(r->machine, &cfi, s))
 		return "no unwind information at its USDT probe says where the caller is";
@@ -228,7 +285,7 @@ static int find_by_usdt(struct resolver *r)
 	if (rc < 0)
 		return rc;
 	for (int f = 0; f < NR_FUNCS; f++)
-		if (r->found[f].wanted)
+		if (is_wanted(r, (enum jni_func_id)f, false))
 			propose_usdt(r, &notes, (enum jni_func_id)f);
 	free(notes.v);
 	return 0;
@@ -243,12 +300,13 @@ static int find_by_symbols(struct resolver *r, const struct elf_image *e, enum e
 	int rc;
 
 	for (int f = 0; f < NR_FUNCS; f++) {
-		snprintf(name[f], sizeof(name[f]), "jni_%s", jni_funcs[f].name);
+		snprintf(name[f], sizeof(name[f]), "%sjni_%s",
+			 is_outer(r, (enum jni_func_id)f) ? "checked_" : "", jni_funcs[f].name);
 		wanted[f].name = name[f];
 	}
 	rc = elf_find_symbols(e, which, wanted, NR_FUNCS);
 	for (int f = 0; f < NR_FUNCS && rc > 0; f++)
-		if (r->found[f].wanted && wanted[f].vaddr)
+		if (is_wanted(r, (enum jni_func_id)f, true) && wanted[f].vaddr)
 			propose_entry(r, (enum jni_func_id)f, wanted[f].vaddr, by);
 	return rc < 0 ? rc : 0;
 }
@@ -292,7 +350,7 @@ static int find_by_function_table(struct resolver *r)
 
 		if (row->table == TABLE_ENV && row->slot >= t.nr_env && r->found[f].n == 0)
 			r->found[f].wanted = false; /* this Java version has no such function */
-		else if (addr && r->found[f].wanted)
+		else if (addr && is_wanted(r, (enum jni_func_id)f, false))
 			propose_entry(r, (enum jni_func_id)f, addr - r->req->bias, STRATEGY_FUNCTION_TABLE);
 	}
 	return 0;
@@ -408,6 +466,7 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 		return -ENOMEM;
 	r->req = req;
 	r->machine = elf_machine(req->library);
+	r->checked = req->vm && hotspot_checks_jni(req->vm);
 	for (int f = 0; f < NR_FUNCS; f++)
 		r->found[f].wanted = req->families >> jni_funcs[f].family & 1 &&
 				     !(req->no_releases && jni_funcs[f].operation == OP_RELEASE);

@@ -35,7 +35,7 @@ struct probe_site {
 	uint64_t offset; /* in the library's file, bytes */
 	uint64_t vaddr;  /* link-time address */
 	struct insn insn;
-	struct loc handle, caller_pc, caller_fp, caller_cfa, env; /* see struct rule */
+	struct loc handle, object, extra, caller_pc, caller_fp, caller_cfa, env; /* see struct rule */
 };
 struct probe_sites {
 	struct probe_site *v;

@@ -214,7 +214,7 @@ static int read_all(struct tracer *t, struct snapshot *s, bool refs, struct erro
 		rc = read_findings(t, s); /* before the sites that they name */
 	rc = rc ?: read_sites(t, s, sites_in_use(t));
 	if (!rc && refs)
-		rc = read_refs(t, s);
+		rc = read_refs(t, s) ?: snapshot_pins(t, s);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
 	return 0;
@@ -256,6 +256,7 @@ void snapshot_free(struct snapshot *s)
 	free(s->refs.v);
 	free(s->position);
 	free(s->findings.v);
+	free(s->pins.v);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -295,7 +296,7 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 			out->funcs[f].nulls += fc[cpu].nulls;
 			out->funcs[f].paired += fc[cpu].paired;
 			out->funcs[f].unpaired += fc[cpu].unpaired;
-			out->funcs[f].replaced += fc[cpu].replaced;
+			out->funcs[f].replaced += fc[cpu].replaced; /* or kept */
 		}
 	}
 	for (uint32_t d = 0; !rc && d < NR_DROPS; d++) {
@@ -340,6 +341,7 @@ static void forget_sites(struct tracer *t, int slot)
 		key = site_key(site.stack_id, site.func);
 		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.site_ids), &key);
 		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.stacks), &site.stack_id);
+		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pin_stats), &i);
 		zero_array_element(t->skel->maps.sites, i, sizeof(site));
 		zero_array_element(t->skel->maps.site_counts, i, counts_bytes);
 		free(t->stacks[i]);
@@ -391,6 +393,7 @@ static void forget_refs(struct tracer *t, int slot)
 			if ((t->buckets[b].tag[i] & ~TAG_DEAD) >> HANDLE_BITS == (uint64_t)slot + 1)
 				*(volatile uint64_t *)&t->buckets[b].tag[i] = 0;
 	forget_overflow(t, slot);
+	forget_pins(t, slot);
 }
 
 void tracer_forget(struct tracer *t, int slot)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "findings.h"
+#include "hotspot_objects.h"
 #include "hotspot_walk.h"
 #include "linker.h"
 
@@ -189,6 +190,7 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	t->verbose = o->verbose;
 	t->hidden_frames = o->hidden_frames;
 	t->report.count_only = o->count_only;
+	t->families = o->families;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	rc = read_process(t, what, err);
 	if (rc)
@@ -319,6 +321,32 @@ static int read_code_anew(struct target *t, struct tracer *tracer)
 	return rc == -EAGAIN ? 0 : rc; /* it goes on closing libraries: at its next word */
 }
 
+/* The reader of the VM's objects, made when it is first needed. NULL: not known, or the process is gone. */
+static struct oop_reader *oop_reader_of(struct target *t)
+{
+	struct error why = {0};
+	int rc;
+
+	if (!t->vm || t->oops_refused || !proc_id_alive(&t->id))
+		return NULL;
+	if (!t->oops) {
+		rc = oop_reader_new(t->vm, &t->oops, &why);
+		t->oops_refused = rc < 0 && rc != -EAGAIN;
+	}
+	return t->oops;
+}
+
+/* Have the probes tell sizes of arrays and strings, when a traced family pins them. */
+static void start_objects(struct target *t, struct tracer *tracer)
+{
+	struct object_config config;
+
+	if (!(t->families & PIN_FAMILIES) || t->objects_set || !oop_reader_of(t))
+		return;
+	hotspot_objects(t->oops, &config);
+	t->objects_set = !tracer_set_objects(tracer, t->slot, &config);
+}
+
 int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 {
 	char path[PATH_MAX], what[64];
@@ -336,6 +364,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	t->slot = slot;
 	start_java(t, tracer, path);
 	watch_linker(t, tracer);
+	start_objects(t, tracer);
 	rc = read_code_anew(t, tracer);
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
 }
@@ -392,25 +421,11 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 	/* What was closed is still needed to name stacks: target_code() will come. */
 	if (!proc_id_alive(&t->id) || unwind_moment_closed(&now) || read_code(t, tracer, &now))
 		return;
+	start_objects(t, tracer);
 	if (t->java)
 		java_symbols_refresh(t->java);
 	else if (!proc_mapping_path(t->id.pid, &t->library, path, sizeof(path)))
 		start_java(t, tracer, path);
-}
-
-/* NULL: not known, or the process is gone. */
-static struct oop_reader *oop_reader_of(struct target *t)
-{
-	struct error why = {0};
-	int rc;
-
-	if (!t->vm || t->oops_refused || !proc_id_alive(&t->id))
-		return NULL;
-	if (!t->oops) {
-		rc = oop_reader_new(t->vm, &t->oops, &why);
-		t->oops_refused = rc < 0 && rc != -EAGAIN;
-	}
-	return t->oops;
 }
 
 /* What the outstanding references point to; NULL: not looked at, or not known. */

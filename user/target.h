@@ -38,6 +38,7 @@ struct target {
 	uint64_t bias;
 	struct oop_reader *oops; /* of vm; NULL: not needed, or how it names classes could not be proven */
 	bool oops_refused;
+	bool objects_set; /* the probes know how to read objects */
 	struct ref_classes classes;
 	struct hotspot *vm;      /* NULL: its tables could not be read */
 	struct account *account; /* of vm, since the gate was opened */
@@ -49,6 +50,7 @@ struct target {
 	struct java_symbols *java; /* NULL: not yet, or never */
 	bool java_refused;         /* its Java frames cannot be walked */
 	bool verbose, hidden_frames;
+	uint32_t families; /* traced */
 	struct aggregate *aggregate;
 	struct report report;
 	struct vm_counts vm_counts;      /* the VM's own, as of the last look */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../bpf/pins.h"
 #include "../bpf/shared.h"
 #include "kernel_features.h"
 #include "opts.h"
@@ -81,6 +82,9 @@ struct vm_places {
 int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, const struct java_config *c,
 		    const struct vm_places *frees, const struct vm_places *unloads);
 
+/* Have the probes read arrays and strings as c says. */
+int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c);
+
 /* One site as counted, summed over CPUs. */
 struct snapshot_site {
 	uint32_t index; /* of the site, below snapshot.nr_index */
@@ -90,9 +94,13 @@ struct snapshot_site {
 	const struct stack
 	    *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */
 	uint64_t acquired, released, unpaired;
-	uint64_t live;        /* references in the pairing store */
+	uint64_t live;        /* references in the pairing store, or pins held */
 	uint32_t oldest_tick; /* of those; valid when live > 0 */
 	bool recount;         /* account.c */
+	bool has_pins;        /* of a family of pins: */
+	struct pin_stats pins;
+	uint64_t pinned_bytes; /* of those held whose size is known */
+	uint64_t pins_unsized; /* held, and their size is not known */
 };
 /* A reference that is outstanding. */
 struct snapshot_ref {
@@ -104,6 +112,11 @@ struct snapshot_ref {
 struct snapshot_finding {
 	struct finding_key key; /* site numbers as in snapshot_site.index */
 	struct finding f;
+};
+/* A string or array that is held. */
+struct snapshot_pin {
+	struct pin_key key;
+	struct pin pin;
 };
 struct snapshot {
 	struct {
@@ -124,6 +137,10 @@ struct snapshot {
 		struct snapshot_finding *v;
 		size_t n, cap;
 	} findings; /* complete: none is ever taken back */
+	struct {
+		struct snapshot_pin *v;
+		size_t n, cap;
+	} pins;
 };
 /* The site of this index, or NULL. */
 static inline struct snapshot_site *snapshot_site_of(const struct snapshot *s, uint32_t index)

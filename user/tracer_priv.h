@@ -36,7 +36,8 @@ struct tracer {
 	struct ring_buffer *code_changes;
 	struct overhead *overhead;
 	bool use_multi;
-	bool single_step; /* some site of some target is */
+	bool single_step;  /* some site of some target is */
+	uint32_t families; /* that may be traced: bit per enum jni_family */
 	uint32_t nr_buckets, max_sites;
 	struct bucket *buckets; /* the pairing store, mapped */
 	size_t buckets_bytes;
@@ -49,5 +50,9 @@ struct tracer {
 };
 
 int tracer_hello(struct tracer *t, struct hello *out);
+/* Add what is pinned to a snapshot and its sites. 0 or -errno. */
+int snapshot_pins(struct tracer *t, struct snapshot *s);
+/* Forget a target's pins. Its probes are gone. */
+void forget_pins(struct tracer *t, int slot);
 
 #endif

@@ -131,6 +131,41 @@ static void put_classes(struct json_out *j, const struct report_site *s)
 	json_close(j, ']');
 }
 
+/* Of critical sections that have ended: how many were held that long. */
+static void put_histogram(struct json_out *j, const struct report_pins *p)
+{
+	json_open(j, "histogram", '[');
+	for (int i = 0; i < JT_HOLD_BUCKETS; i++) {
+		if (!p->hold[i])
+			continue;
+		json_open(j, NULL, '{');
+		json_count(j, "from_us", i ? 1ULL << (i - 1) : 0);
+		json_known_count(j, "below_us", i < JT_HOLD_BUCKETS - 1 ? 1LL << i : -1);
+		json_count(j, "holds", p->hold[i]);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void put_pins(struct json_out *j, const struct report_pins *p)
+{
+	if (!p) {
+		json_null(j, "pins");
+		return;
+	}
+	json_open(j, "pins", '{');
+	json_count(j, "copied", p->copied);
+	json_count(j, "direct", p->direct);
+	json_count(j, "copy_unknown", p->copy_unknown);
+	json_count(j, "committed", p->committed);
+	json_count(j, "aborted", p->aborted);
+	json_count(j, "holds", p->holds);
+	json_known(j, "held_ms", p->holds ? (double)p->hold_ns / 1e6 : -1);
+	json_known(j, "max_hold_ms", p->holds ? (double)p->max_hold_ns / 1e6 : -1);
+	put_histogram(j, p);
+	json_close(j, '}');
+}
+
 static void put_site(struct json_out *j, const struct report_site *s, bool paired, const struct view_opts *o)
 {
 	bool known = s->func < NR_FUNCS;
@@ -142,11 +177,12 @@ static void put_site(struct json_out *j, const struct report_site *s, bool paire
 	json_count(j, "acquired", s->acquired);
 	put_known(j, "released", paired, s->released);
 	put_known(j, "outstanding", paired, s->outstanding);
-	json_null(j, "outstanding_bytes");
+	json_known_count(j, "outstanding_bytes", s->outstanding_bytes);
 	json_known(j, "oldest_s", s->oldest_s);
 	json_real(j, "rate_per_s", paired ? s->rate_per_s : NAN);
 	json_known(j, "acquired_per_s", s->acquired_per_s);
 	put_classes(j, s);
+	put_pins(j, s->pins);
 	put_stack(j, s, o);
 	json_close(j, '}');
 }

@@ -317,6 +317,17 @@ static int room_left(const struct layout *l, int width)
 	return width;
 }
 
+/* The column sorted by always is. */
+static bool is_needed(const struct column *c, const struct rows *rows, size_t shown,
+		      const struct column *sorted_by)
+{
+	bool said = !c->says || c == sorted_by;
+
+	for (size_t i = 0; i < shown && !said; i++)
+		said = c->says(&rows->v[i]);
+	return said;
+}
+
 /*
  * All columns of this grouping, without those whose wish for room the screen cannot meet, the most
  * demanding first. The column sorted by always stays.
@@ -329,7 +340,8 @@ static void layout_make(struct layout *l, const struct rows *rows, size_t shown,
 	l->n = 0;
 	for (size_t i = 0; i < nr_columns && l->n < MAX_COLUMNS; i++) {
 		if (!(columns[i].groups & 1U << o->group_by) ||
-		    (o->count_only && columns[i].groups & COLUMN_PAIRED))
+		    (o->count_only && columns[i].groups & COLUMN_PAIRED) ||
+		    !is_needed(&columns[i], rows, shown, sorted_by))
 			continue;
 		l->column[l->n] = &columns[i];
 		l->width[l->n++] = content_width(&columns[i], rows, shown);

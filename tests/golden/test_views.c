@@ -50,6 +50,7 @@ static struct report_site *add_site(struct sample *s, enum jni_func_id func, uin
 	    .released = released,
 	    .outstanding = acquired - released,
 	    .oldest_s = acquired > released ? 4.25 : -1,
+	    .outstanding_bytes = -1,
 	    .rate_per_s = (double)(acquired - released) / 12,
 	    .acquired_per_s = (double)acquired / 12,
 	    .frames.v = s->frames[i],
@@ -551,6 +552,38 @@ static void test_huge_numbers(void **state)
 	expect_records("huge.json", &s, &plain);
 }
 
+/* Pinned contents: the column of bytes is there, and unknown where one of a site is. */
+static void test_pins(void **state)
+{
+	static const struct report_pins held = {.direct = 20,
+						.holds = 17,
+						.hold_ns = 61000000,
+						.max_hold_ns = 20500000,
+						.hold = {[0] = 3, [12] = 13, [31] = 1}};
+	static const struct report_pins copied = {.copied = 7, .committed = 2, .aborted = 1},
+					unsure = {.copy_unknown = 1};
+	struct report_site *site;
+	struct sample s;
+
+	(void)state;
+	init_sample(&s);
+	trace(&s, FUNC_GetPrimitiveArrayCritical, 20);
+	trace(&s, FUNC_GetByteArrayElements, 8);
+	site = add_site(&s, FUNC_GetPrimitiveArrayCritical, 20, 17);
+	site->outstanding_bytes = 12345678;
+	site->pins = &held;
+	add_frame(site, "Java_Zip_compress", "/src/zip.c", 77);
+	site = add_site(&s, FUNC_GetByteArrayElements, 7, 7);
+	site->outstanding_bytes = 0;
+	site->pins = &copied;
+	add_frame(site, "Java_Zip_copy", "/src/zip.c", 88);
+	site = add_site(&s, FUNC_GetByteArrayElements, 1, 0);
+	site->pins = &unsure;
+	add_frame(site, "Java_Zip_early", "/src/zip.c", 99);
+	expect_table("pins.txt", &s, &plain);
+	expect_records("pins.json", &s, &plain);
+}
+
 static void test_no_stack(void **state)
 {
 	struct report_site *site;
@@ -835,17 +868,29 @@ static void test_before_attach(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_leaks),        cmocka_unit_test(test_before_attach),
-	    cmocka_unit_test(test_color),        cmocka_unit_test(test_height),
-	    cmocka_unit_test(test_findings),     cmocka_unit_test(test_empty),
-	    cmocka_unit_test(test_drops),        cmocka_unit_test(test_count_only),
-	    cmocka_unit_test(test_unknown),      cmocka_unit_test(test_final),
-	    cmocka_unit_test(test_two_targets),  cmocka_unit_test(test_long_names),
-	    cmocka_unit_test(test_random_names), cmocka_unit_test(test_huge_numbers),
-	    cmocka_unit_test(test_no_stack),     cmocka_unit_test(test_vm_and_java_frames),
-	    cmocka_unit_test(test_sort),         cmocka_unit_test(test_sort_stable),
-	    cmocka_unit_test(test_column_table), cmocka_unit_test(test_probes),
-	    cmocka_unit_test(test_json_exact),   cmocka_unit_test(test_json_lengths),
+	    cmocka_unit_test(test_leaks),
+	    cmocka_unit_test(test_before_attach),
+	    cmocka_unit_test(test_color),
+	    cmocka_unit_test(test_height),
+	    cmocka_unit_test(test_findings),
+	    cmocka_unit_test(test_empty),
+	    cmocka_unit_test(test_drops),
+	    cmocka_unit_test(test_count_only),
+	    cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_final),
+	    cmocka_unit_test(test_two_targets),
+	    cmocka_unit_test(test_long_names),
+	    cmocka_unit_test(test_random_names),
+	    cmocka_unit_test(test_huge_numbers),
+	    cmocka_unit_test(test_pins),
+	    cmocka_unit_test(test_no_stack),
+	    cmocka_unit_test(test_vm_and_java_frames),
+	    cmocka_unit_test(test_sort),
+	    cmocka_unit_test(test_sort_stable),
+	    cmocka_unit_test(test_column_table),
+	    cmocka_unit_test(test_probes),
+	    cmocka_unit_test(test_json_exact),
+	    cmocka_unit_test(test_json_lengths),
 	    cmocka_unit_test(test_view_opts),
 	};
 

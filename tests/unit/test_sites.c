@@ -110,6 +110,25 @@ static void arm64_operands(void **state)
 	check_operands(EM_AARCH64, c, ARRAY_LEN(c));
 }
 
+static void int_operands(void **state)
+{
+	struct loc l;
+
+	(void)state;
+	assert_true(usdt_int_operand(EM_X86_64, "8@%r15 8@%r12 -4@%r13d", 2, &l));
+	assert_true(l.kind == LOC_REG && l.reg == 13);
+	assert_true(usdt_int_operand(EM_X86_64, "-4@%ecx", 0, &l) && l.kind == LOC_REG && l.reg == 2);
+	assert_true(usdt_int_operand(EM_X86_64, "4@-20(%rbp)", 0, &l));
+	assert_true(l.kind == LOC_MEM && l.reg == 6 && l.offset_bytes == -20);
+	assert_true(usdt_int_operand(EM_AARCH64, "-4@w21", 0, &l) && l.kind == LOC_REG && l.reg == 21);
+	assert_false(usdt_int_operand(EM_X86_64, "8@%rcx", 0, &l));
+	assert_false(usdt_int_operand(EM_X86_64, "4@%rcx", 0, &l));
+	assert_false(usdt_int_operand(EM_X86_64, "4@$0", 0, &l));
+	assert_false(usdt_int_operand(EM_X86_64, "4@%d", 0, &l));
+	assert_false(usdt_int_operand(EM_X86_64, "4@%eexxxxxxxxxxx", 0, &l));
+	assert_false(usdt_int_operand(EM_AARCH64, "4@x21", 0, &l));
+}
+
 /* --- where handle and caller are --- */
 
 #define assert_loc(l, kind_, reg_, offset_)                                                                  \
@@ -553,6 +572,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(x86_operands),
+	    cmocka_unit_test(int_operands),
 	    cmocka_unit_test(arm64_operands),
 	    cmocka_unit_test(locations_at_entry),
 	    cmocka_unit_test(locations_at_uretprobe),

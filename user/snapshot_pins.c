@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Read what the probes keep of pins (bpf/pins.bpf.h) into a snapshot, and forget it. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "report.h"
+#include "tracer_priv.h"
+
+#define BATCH 4096
+
+static int add_pin(struct snapshot *s, const struct pin_key *key, const struct pin *pin)
+{
+	struct snapshot_pin *v = VEC_ADD(&s->pins);
+
+	if (!v)
+		return -ENOMEM;
+	*v = (struct snapshot_pin){*key, *pin};
+	return 0;
+}
+
+/* Where a kernel reads no batches: one by one. Bounded: the map may change under the walk. */
+static int read_one_by_one(struct tracer *t, struct snapshot *s)
+{
+	int fd = bpf_map__fd(t->skel->maps.pins), rc = 0;
+	struct pin_key key, next, *prev = NULL;
+	struct pin pin;
+
+	for (uint64_t i = 0; i < 2ULL * JT_MAX_PINS && !rc && !bpf_map_get_next_key(fd, prev, &next); i++) {
+		key = next;
+		prev = &key;
+		if (!bpf_map_lookup_elem(fd, &key, &pin))
+			rc = add_pin(s, &key, &pin);
+	}
+	return rc;
+}
+
+static int read_all_pins(struct tracer *t, struct snapshot *s)
+{
+	struct pin_key *keys = calloc(BATCH, sizeof(*keys));
+	struct pin *pins = calloc(BATCH, sizeof(*pins));
+	uint32_t at = 0, count = 0;
+	bool more = keys && pins, first = true;
+	int rc = more ? 0 : -ENOMEM;
+
+	s->pins.n = 0;
+	while (more && !rc) {
+		count = BATCH;
+		rc = bpf_map_lookup_batch(bpf_map__fd(t->skel->maps.pins), first ? NULL : &at, &at, keys,
+					  pins, &count, NULL);
+		more = !rc;
+		if (rc == -ENOENT) /* the end of the map */
+			rc = 0;
+		for (uint32_t i = 0; i < count && !rc; i++)
+			rc = add_pin(s, &keys[i], &pins[i]);
+		first = false;
+	}
+	free(keys);
+	free(pins);
+	if (rc && rc != -ENOMEM) {
+		s->pins.n = 0;
+		rc = read_one_by_one(t, s);
+	}
+	return rc;
+}
+
+static void count_pin(struct snapshot_site *site, const struct pin *pin)
+{
+	if (!site->live++ || (int32_t)(pin->tick - site->oldest_tick) < 0)
+		site->oldest_tick = pin->tick;
+	if (pin->bytes < 0)
+		site->pins_unsized++;
+	else
+		site->pinned_bytes += (uint64_t)pin->bytes;
+}
+
+int snapshot_pins(struct tracer *t, struct snapshot *s)
+{
+	int rc;
+
+	if (!(t->families & PIN_FAMILIES))
+		return 0;
+	for (size_t i = 0; i < s->sites.n; i++) {
+		struct snapshot_site *site = &s->sites.v[i];
+
+		site->has_pins = PIN_FAMILIES >> jni_funcs[site->func].family & 1;
+		if (site->has_pins) /* none: nothing was counted yet */
+			bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.pin_stats), &site->index, &site->pins);
+	}
+	rc = read_all_pins(t, s);
+	for (size_t i = 0; i < s->pins.n; i++) {
+		struct snapshot_site *site = snapshot_site_of(s, s->pins.v[i].pin.site);
+
+		if (site)
+			count_pin(site, &s->pins.v[i].pin);
+	}
+	return rc;
+}
+
+void forget_pins(struct tracer *t, int slot)
+{
+	struct snapshot s = {0};
+
+	if (!(t->families & PIN_FAMILIES))
+		return;
+	read_all_pins(t, &s);
+	for (size_t i = 0; i < s.pins.n; i++)
+		if (s.pins.v[i].key.tag >> HANDLE_BITS == (uint64_t)slot + 1)
+			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pins), &s.pins.v[i].key);
+	free(s.pins.v);
+}
