@@ -41,6 +41,7 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-r
 # -iquote, not -I: <elf.h> is the system's, "elf.h" is ours.
 includes := -iquote $(O) -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
+bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
 libs := -lbpf -ldw -lelf -lyajl -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
@@ -68,7 +69,7 @@ $(O)/user/%.o: user/%.c | $(skeletons) $(O)/.tools
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c | $(O)/.tools
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)
-	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux -Ibpf -MMD -MP -c -o $@.tmp $< -MF $(@:.o=.d) -MT $@
+	$(Q)$(CLANG) $(bpf_cflags) -Ibpf -MMD -MP -c -o $@.tmp $< -MF $(@:.o=.d) -MT $@
 	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
 
 $(O)/%.skel.h: $(O)/bpf/%.bpf.o
@@ -101,11 +102,25 @@ $(O)/$(1)/test_%: $(O)/$(1)/test_%.o $(call test_helper,$(1)) $(library)
 endef
 $(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
 
+# The tool with a fault in its memo of stacks, one for each tests/mutants/NAME.sed: the tests must see it.
+mutants := $(patsubst tests/mutants/%.sed,$(O)/mutants/%/jnitrace,$(wildcard tests/mutants/*.sed))
+skeleton_users := $(patsubst user/%.c,%,$(shell grep -l '"tracer_priv.h"' user/*.c))
+
+$(O)/mutants/%/jnitrace: tests/mutants/%.sed $(tool)
+	$(call say,MUTANT,$@)
+	$(Q)rm -rf $(@D) && mkdir -p $(@D) && cp -r bpf $(@D) && sed -f $< bpf/memo.bpf.h >$(@D)/bpf/memo.bpf.h
+	$(Q)! cmp -s bpf/memo.bpf.h $(@D)/bpf/memo.bpf.h
+	$(Q)$(CLANG) $(bpf_cflags) -c -o $(@D)/o $(@D)/bpf/jnitrace.bpf.c && $(BPFTOOL) gen object $(@D)/o.o $(@D)/o
+	$(Q)$(BPFTOOL) gen skeleton $(@D)/o.o name jnitrace_bpf >$(@D)/jnitrace.skel.h
+	$(Q)for f in $(skeleton_users); do $(CC) -iquote $(@D) $(filter-out -MMD -MP,$(cflags)) -c -o $(@D)/$$f.o user/$$f.c || exit 1; done
+	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $(O)/user/main.o $(skeleton_users:%=$(@D)/%.o) $(library) $(libs)
+
 # Java programs with a native part, for the demo and the live tests. --release 8: every JVM runs them.
 fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 fixtures: $(O)/fixtures/Census.class $(O)/fixtures/libcensus.so $(O)/liar/liar $(O)/liar/libjvm.so
 fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/Unload.class $(O)/fixtures/libframes.so
 fixtures: $(O)/fixtures/Misuse.class $(O)/fixtures/libmisuse.so
+fixtures: $(O)/fixtures/Memo.class $(O)/fixtures/libmemo.so $(mutants)
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
 fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so
@@ -116,6 +131,7 @@ $(O)/fixtures/Leaky.class: tests/fixtures/demo/Leaky.java
 $(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java
 $(O)/fixtures/Frames.class: tests/fixtures/frames/Frames.java
 $(O)/fixtures/Unload.class: tests/fixtures/frames/Unload.java
+$(O)/fixtures/Memo.class: tests/fixtures/memo/Memo.java
 $(O)/fixtures/Native.class: tests/fixtures/native/Native.java
 $(O)/fixtures/Misuse.class: tests/fixtures/misuse/Misuse.java
 $(O)/fixtures/Pins.class: tests/fixtures/pins/Pins.java
@@ -140,6 +156,7 @@ $(O)/fixtures/liboracle.so: tests/fixtures/oracle/oracle.c
 $(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
 $(O)/fixtures/libmisuse.so: tests/fixtures/misuse/misuse.c
 $(O)/fixtures/libpins.so: tests/fixtures/pins/pins.c
+$(O)/fixtures/libmemo.so: tests/fixtures/memo/memo.c
 $(O)/fixtures/%.so:
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -81,6 +81,19 @@ static __always_inline u64 reg_read(const struct pt_regs *ctx, u32 dwarf_reg)
 #define IS_SAVED_REG(r) ((r) == 3 || (r) >= 12)
 #endif
 
+/* What was read or written before is so before what follows, as other CPUs see it. */
+static __always_inline void memory_fence(void)
+{
+#if defined(__TARGET_ARCH_arm64)
+	u64 x = 0;
+
+	x = __sync_fetch_and_add(&x, 1); /* an atomic operation that returns a value orders everything */
+	asm volatile("" : : "r"(x));
+#else
+	barrier(); /* loads are not reordered with loads, nor stores with stores */
+#endif
+}
+
 /* 0, or -1 when the memory is not there without a page fault. */
 static __always_inline int loc_read(const struct pt_regs *ctx, const struct loc *l, u64 *out)
 {

@@ -57,10 +57,11 @@ static __always_inline bool java_thread(struct scratch *sc, const struct java_co
 	if (base - sc->w.sp > size || base & 7)
 		return false;
 	sc->env = env;
-	sc->top = base;
+	sc->top = sc->w.win.end = base;
 	sc->java.sp = word[j->anchor_word & (JAVA_THREAD_WORDS - 1)];
 	sc->java.pc = word[(j->anchor_word + 1) & (JAVA_THREAD_WORDS - 1)];
 	sc->java.fp = word[(j->anchor_word + 2) & (JAVA_THREAD_WORDS - 1)];
+	sc->java.fp_at = USES_ANCHOR_FP;
 	return true;
 }
 
@@ -90,25 +91,6 @@ static __noinline bool java_thread_search(const struct pt_regs *ctx, struct rule
 }
 
 /*
- * Make n bytes at addr readable from the window. Past the end of the stack a read costs a refused page fault
- * (500 ns), so it ends there.
- */
-static __always_inline void window_cover(struct scratch *sc, u64 addr, u32 n)
-{
-	struct window *win = &sc->w.win;
-	u64 at = addr - win->base, bytes = sc->top - addr;
-
-	if (at < win->bytes && at + n <= win->bytes)
-		return;
-	if (bytes > sizeof(win->word))
-		bytes = sizeof(win->word);
-	win->base = addr;
-	win->bytes = bytes;
-	if (bpf_probe_read_user(win->word, bytes, (void *)addr))
-		win->bytes = 0;
-}
-
-/*
  * Metaspace gives the addresses of an unloaded class to the next one: the same Method* and bytecode after an
  * unload are another site.
  */
@@ -116,6 +98,7 @@ static __always_inline void emit_interpreted(struct scratch *sc, const struct ja
 					     u64 bcp)
 {
 	sc->hash ^= mix(*(volatile const u64 *)&j->unloads);
+	sc->w.notes.uses |= 1U << USES_CLASSES;
 	emit(sc, RAW_INTERPRETED, method, bcp);
 }
 
@@ -146,15 +129,18 @@ static __always_inline bool anchor_ok(const struct scratch *sc, u64 sp)
 }
 
 /* Go on with the Java frames the anchor names. */
-static __always_inline int java_enter(struct scratch *sc)
+static __always_inline int java_enter(struct scratch *sc, const struct java_config *j)
 {
 	struct walk *w = &sc->w;
 
 	w->sp = sc->unextended_sp = sc->java.sp;
 	w->fp = sc->java.fp;
+	w->fp_at = sc->java.fp_at;
 	w->pc = sc->java.pc;
 	sc->in_java = 1;
-	if (!w->pc && window_word(&w->win, w->sp - 8, &w->pc))
+	if (!j->cache)
+		w->notes.lost = 1; /* code may go without our knowing */
+	if (!w->pc && walk_word(w, w->sp - 8, &w->pc))
 		return java_end(sc, END_UNREAD);
 	return 0;
 }
@@ -311,8 +297,8 @@ static __always_inline int chunk_enter(struct scratch *sc, const struct java_con
 	}
 	stack = sc->chunk + j->chunk_stack;
 	w->sp = sc->unextended_sp = stack + (u64)sp * 8;
-	sc->in_chunk = 1;
-	sc->top = stack + (u64)bottom * 8;
+	sc->in_chunk = w->notes.lost = 1;
+	sc->top = w->win.end = stack + (u64)bottom * 8;
 	/* an object that was moved or freed meanwhile does not agree with itself */
 	if (sp >= bottom || READ_USER(w->pc, w->sp - 8) || w->pc != pc)
 		return java_end(sc, END_CHUNK);
@@ -346,20 +332,19 @@ static __always_inline int chunks_start(struct scratch *sc, const struct java_co
 /* The words of an interpreter frame that tell the method and the caller (JDK: frame_x86.hpp,
  * frame_aarch64.hpp). */
 struct interpreter_frame {
-	u64 method, bcp, sender_sp, caller_fp, return_pc;
+	u64 method, bcp, sender_sp, return_pc;
 };
 
 static __always_inline int interpreter_frame(struct scratch *sc, const struct java_config *j, u64 fp,
 					     struct interpreter_frame *f)
 {
-	struct window *win = &sc->w.win;
+	struct walk *w = &sc->w;
 
-	if (fp & 7 || fp < sc->w.sp || fp + 16 > sc->top)
+	if (fp & 7 || fp < w->sp || fp + 16 > sc->top)
 		return -1;
-	window_cover(sc, fp - INTERPRETER_WORDS_BELOW * 8, (INTERPRETER_WORDS_BELOW + 2) * 8);
-	if (window_word(win, fp - (u64)(j->bcp_words & 15) * 8, &f->bcp) ||
-	    window_word(win, fp - 24, &f->method) || window_word(win, fp - 8, &f->sender_sp) ||
-	    window_word(win, fp, &f->caller_fp) || window_word(win, fp + 8, &f->return_pc))
+	window_cover(&w->win, fp - INTERPRETER_WORDS_BELOW * 8, (INTERPRETER_WORDS_BELOW + 2) * 8);
+	if (walk_word(w, fp - (u64)(j->bcp_words & 15) * 8, &f->bcp) || walk_word(w, fp - 24, &f->method) ||
+	    walk_link(w, fp - 8, &f->sender_sp) || walk_word(w, fp + 8, &f->return_pc))
 		return -1;
 	return f->method & 7 || f->method < 4096 ? -1 : 0;
 }
@@ -369,6 +354,7 @@ static __always_inline int java_interpreted(struct scratch *sc, const struct jav
 	struct walk *w = &sc->w;
 	struct interpreter_frame f;
 
+	fp_used(w);
 	if (interpreter_frame(sc, j, w->fp, &f))
 		return java_end(sc, END_NOT_JAVA);
 	emit_interpreted(sc, j, f.method, f.bcp);
@@ -376,10 +362,10 @@ static __always_inline int java_interpreted(struct scratch *sc, const struct jav
 	 */
 	if (f.sender_sp & 7 || f.sender_sp <= w->fp || f.sender_sp > sc->top)
 		return java_end(sc, END_NOT_JAVA);
+	note_reach(w, f.sender_sp);
 	w->sp = sc->unextended_sp = f.sender_sp;
-	w->fp = f.caller_fp;
 	w->pc = f.return_pc;
-	return 0;
+	return walk_fp(w, w->fp) ? java_end(sc, END_UNREAD) : 0;
 }
 
 /* In a chunk the links are relative to fp, in words, so that the chunk may move. */
@@ -411,18 +397,22 @@ static __always_inline int java_upcall(struct scratch *sc, const struct java_con
 	struct walk *w = &sc->w;
 	u64 fp = w->fp, wrapper, at;
 
+	fp_used(w);
 	if (fp & 7 || fp < w->sp || fp + 16 > sc->top ||
-	    window_word(&w->win, fp + (s64)j->wrapper_words * 8, &wrapper))
+	    walk_link(w, fp + (s64)j->wrapper_words * 8, &wrapper))
 		return java_end(sc, END_NOT_JAVA);
 	at = wrapper + j->wrapper_anchor;
 	if (at & 7 || at <= fp || at + 24 > sc->top)
 		return java_end(sc, END_NOT_JAVA);
-	if (window_word(&w->win, fp + 8, &w->pc) || window_word(&w->win, fp, &w->fp))
+	if (walk_word(w, fp + 8, &w->pc) || walk_fp(w, fp))
 		return java_end(sc, END_UNREAD);
-	window_cover(sc, at, 24);
-	if (window_word(&w->win, at, &sc->java.sp) || window_word(&w->win, at + 8, &sc->java.pc) ||
+	window_cover(&w->win, at, 24);
+	if (window_word(&w->win, at, &sc->java.sp) || walk_word(w, at + 8, &sc->java.pc) ||
 	    window_word(&w->win, at + 16, &sc->java.fp))
 		return java_end(sc, END_UNREAD);
+	note(w, at, sc->java.sp, sc->java.sp ? NOTE_RELATIVE : 0);
+	note_reach(w, sc->java.sp ? sc->java.sp + 8 : at); /* anchor_ok() */
+	sc->java.fp_at = at + 16;
 	w->sp = fp + 16;
 	sc->in_java = 0;
 	sc->native_kind = RAW_NATIVE;
@@ -441,7 +431,7 @@ static __always_inline int java_compiled(struct scratch *sc, const struct java_c
 	if (!c.frame_words)
 		return java_end(sc, END_VIRTUAL);
 	if (c.orig_pc >= 0) {
-		if (window_word(&w->win, sc->unextended_sp + c.orig_pc, &pc))
+		if (walk_word(w, sc->unextended_sp + c.orig_pc, &pc))
 			return java_end(sc, END_UNREAD);
 		kind = RAW_DEOPTIMIZED;
 	}
@@ -451,8 +441,8 @@ static __always_inline int java_compiled(struct scratch *sc, const struct java_c
 		return chunk_next(sc, j);
 	if (caller_sp > sc->top)
 		return java_end(sc, END_NOT_JAVA);
-	window_cover(sc, caller_sp - 16, 16);
-	if (window_word(&w->win, caller_sp - 16, &w->fp) || window_word(&w->win, caller_sp - 8, &w->pc))
+	window_cover(&w->win, caller_sp - 16, 16);
+	if (walk_fp(w, caller_sp - 16) || walk_word(w, caller_sp - 8, &w->pc))
 		return java_end(sc, END_UNREAD);
 	w->sp = sc->unextended_sp = caller_sp;
 	return 0;

@@ -129,19 +129,27 @@ undo:
 /* The site of this call by its stack, or 0 when that cannot be kept. */
 static __always_inline u32 site_with_stack(struct pt_regs *ctx, struct rule *r, struct scratch *sc)
 {
-	u64 stack_id = stack_walk(sc, ctx, r), key = site_key(stack_id, r->func);
-	u32 *known, id;
+	u32 slot = r->slot, *known, id, hit;
+	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+	u64 stack_id, key;
 
-	if (!stack_id) {
-		drop(r->slot, DROP_CALLER_UNREAD);
+	if (!j || stack_start(sc, ctx, r, j)) {
+		drop(slot, DROP_CALLER_UNREAD);
 		return 0;
 	}
+	hit = memo_mode == MEMO_OFF ? 0 : memo_find(sc);
+	if (hit && memo_mode == MEMO_ON)
+		return hit;
+	stack_id = stack_walk(sc, j);
+	key = site_key(stack_id, r->func);
 	known = bpf_map_lookup_elem(&site_ids, &key);
-	if (known)
-		return *known;
-	id = site_new(r, stack_id, key, &sc->stack);
+	id = known ? *known : site_new(r, stack_id, key, &sc->stack);
 	if (!id)
-		drop(r->slot, DROP_STACKS_FULL);
+		drop(slot, DROP_STACKS_FULL);
+	else if (memo_mode == MEMO_CHECK && hit)
+		memo_check(sc, j, hit, id);
+	else if (memo_mode != MEMO_OFF)
+		memo_keep(sc, id);
 	return id;
 }
 

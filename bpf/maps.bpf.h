@@ -12,11 +12,13 @@ const volatile u32 max_sites;   /* those, and one without a stack for each funct
 const volatile u32 max_depth = JT_MAX_FRAMES;
 const volatile bool count_only; /* releases are not probed: nothing is paired */
 const volatile bool checking;   /* --check: look closely, whatever it costs */
+const volatile u32 memo_mode;   /* enum memo_mode */
 
-u32 pid_ns_level;  /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
-u64 sites_made;    /* grows with each new site: there is a stack to name */
-u32 next_site = 1; /* sites in use; site 0 means none */
-u32 suspects;      /* sites that are suspect, of all targets */
+u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
+u64 sites_made;                    /* grows with each new site: there is a stack to name */
+u32 next_site = 1;                 /* sites in use; site 0 means none */
+u32 suspects;                      /* sites that are suspect, of all targets */
+u64 stacks_walked, stacks_checked; /* the latter with MEMO_CHECK only: found in the memo, and walked */
 /* References outside their first bucket: while 0 there is no need to look there. */
 u64 second_refs, overflow_refs;
 

@@ -60,6 +60,9 @@ enum finding_kind {
 	NR_FINDINGS
 };
 
+/* MEMO_CHECK: stacks are walked although the memo has them, and must come to the same site. */
+enum memo_mode { MEMO_ON, MEMO_OFF, MEMO_CHECK };
+
 /* Why a stack has no further frames. */
 enum stack_end {
 	END_NONE,      /* not walked */

@@ -13,22 +13,32 @@
 #include "arch.bpf.h"
 #include "maps.bpf.h"
 
-#define WINDOW_WORDS 128 /* in map memory */
-#include "window.bpf.h"
-
-struct walk {
-	u64 pc, fp, sp; /* of the frame in hand */
-	u64 lr;         /* arm64: the return address while it is still in its register */
-	u32 exact;      /* pc is an interrupted instruction, no return address */
-	u32 pad;
-	struct window win;
-};
-
+#define WINDOW_WORDS 2048 /* in map memory: most stacks whole */
 #include "unwind.bpf.h"
 
 #define SCRATCH_PLACES 4 /* programs under way on one CPU at one moment */
 /* Frames lie above each other, closer than the largest stack a thread gets. */
 #define STACK_SPAN_BYTES (64ULL << 20)
+
+/* What the walk of a stack depends on beside the stack: equal, and the words noted of it are, and so is the
+ * site. */
+struct memo_key {
+	u64 layout, generation, unloads; /* of the tables: they change when a table does */
+	u32 closings, added, replaced;   /* as in struct unwind_space */
+	u32 pad;
+	u64 pc;
+	u64 java_sp, java_pc; /* the anchor; sp as a distance from the first word, 0: none */
+	u64 id;               /* target, function, and why there is no Java */
+};
+struct memo {
+	struct memo_key key;
+	u64 start_fp, java_fp;
+	u64 hash; /* of the root */
+	u64 pick; /* of the hint */
+	u64 differing;
+	u32 differs; /* as in notes.where: the word in which the entry tried differs, MEMO_NOWHERE */
+	u32 pad;
+};
 
 struct scratch {
 	u32 busy;
@@ -43,9 +53,11 @@ struct scratch {
 	u64 env;
 	struct {
 		u64 sp, pc, fp; /* the next Java frames; sp 0: there are none */
+		u64 fp_at;      /* as in struct walk */
 	} java;
 	u64 top; /* the end of the stack, or of the chunk; 0: not known */
 	u64 unextended_sp, chunk;
+	struct memo memo;
 	struct stack stack;
 };
 MAP_ARRAY(scratch, BPF_MAP_TYPE_PERCPU_ARRAY, SCRATCH_PLACES, struct scratch);
@@ -65,50 +77,18 @@ static __always_inline void emit(struct scratch *sc, enum frame_kind kind, u64 a
 }
 
 #include "java.bpf.h"
+#include "memo.bpf.h"
 
-/* Is addr in code that comes from a file? A global function: verified once, not for each frame. */
-__noinline int is_code(u32 slot, u64 addr)
+/* A word of the caller's: in a register, or just below its stack pointer, in the window. */
+static __always_inline int start_word(struct walk *w, const struct pt_regs *ctx, const struct loc *l,
+				      u64 *out)
 {
-	struct code_ranges *c = bpf_map_lookup_elem(&code, &slot);
-	u32 lo = 0, hi;
+	u64 v = reg_read(ctx, l->reg) + (s64)l->offset_bytes;
 
-	if (!c)
-		return 0;
-	hi = c->n;
-	for (int i = 0; i < 9; i++) {                          /* 2^8 ranges */
-		u32 mid = (lo + hi) / 2 & (JT_MAX_RANGES - 1); /* the mask is for verifiers before 6.2 */
-
-		if (lo >= hi)
-			break;
-		if (addr >= c->range[mid].end)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < JT_MAX_RANGES && lo < c->n && addr >= c->range[lo].start;
-}
-
-/* The JNI function's caller. 0, or -1 when it cannot be read. */
-static __always_inline int walk_start(struct walk *w, const struct pt_regs *ctx, const struct rule *r)
-{
-	w->sp = reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes;
-	w->lr = 0;
-	w->exact = 0;
-	w->win.bytes = 0;
-	if (r->caller_pc.kind == LOC_MEM && r->caller_fp.kind == LOC_MEM &&
-	    r->caller_pc.reg == r->caller_fp.reg &&
-	    r->caller_pc.offset_bytes == r->caller_fp.offset_bytes + 8) {
-		u64 record[2], at = reg_read(ctx, r->caller_fp.reg) + (s64)r->caller_fp.offset_bytes;
-
-		if (bpf_probe_read_user(record, sizeof(record), (void *)at)) /* one read for both */
-			return -1;
-		w->fp = record[0];
-		w->pc = record[1];
-		return 0;
-	}
-	if (loc_read(ctx, &r->caller_pc, &w->pc))
-		return -1;
-	return loc_read(ctx, &r->caller_fp, &w->fp);
+	if (l->kind == LOC_MEM)
+		return window_word(&w->win, v, out);
+	*out = v;
+	return 0;
 }
 
 /*
@@ -124,8 +104,9 @@ static __always_inline enum stack_end walk_up_by_fp(struct walk *w, u32 slot, u6
 		return END_NO_FP;
 	if (bpf_probe_read_user(record, sizeof(record), (void *)w->fp))
 		return END_UNREAD;
-	if (!is_code(slot, record[1]))
+	if (!unwind_is_code(slot, record[1]))
 		return END_NOT_CODE;
+	w->notes.lost = 1; /* nothing proves these words to be a frame */
 	w->sp = w->fp + 16;
 	w->fp = record[0];
 	w->pc = record[1];
@@ -133,31 +114,34 @@ static __always_inline enum stack_end walk_up_by_fp(struct walk *w, u32 slot, u6
 }
 
 /* Over native frames that cannot be known. */
-static __always_inline int native_skip(struct scratch *sc, enum stack_end why)
+static __always_inline int native_skip(struct scratch *sc, const struct java_config *j, enum stack_end why)
 {
+	sc->w.notes.lost = 1;
 	if (!sc->java.sp)
 		return java_end(sc, why);
 	emit(sc, RAW_GAP, why, 0);
-	return java_enter(sc);
+	return java_enter(sc, j);
 }
 
 /* One native frame, and its caller, or the Java frames behind a gap of native ones that cannot be found. */
-static __always_inline int native_frame(struct scratch *sc)
+static __always_inline int native_frame(struct scratch *sc, const struct java_config *j)
 {
 	struct walk *w = &sc->w;
 	u64 limit = sc->java.sp;
 	enum stack_end end;
 
 	if (sc->closing)
-		return native_skip(sc, END_CLOSING);
+		return native_skip(sc, j, END_CLOSING);
 	/* A call as the last thing a native method does leaves no frame of it: its caller is Java's. */
-	if (limit && w->sp == limit && !is_code(sc->slot, w->pc))
-		return java_enter(sc);
+	if (limit && w->sp == limit && !unwind_is_code(sc->slot, w->pc))
+		return java_enter(sc, j);
 	emit(sc, sc->native_kind, w->pc, w->exact);
 	sc->native_kind = RAW_NATIVE;
 	end = native_step(w, sc->slot);
 	if (end == END_NO_TABLE || end == END_NOT_CODE)
 		sc->hash ^= mix(unwind_closings(sc->slot)); /* the loader may not know yet whose pc was */
+	if (end == END_NO_TABLE || end == END_UNREAD || end == END_CLOSING)
+		w->notes.lost = 1;
 	if (end == END_NO_TABLE) {
 		sc->native_kind = RAW_NATIVE_FP;
 		if (walk_up_by_fp(w, sc->slot, limit) == END_NONE)
@@ -171,7 +155,7 @@ static __always_inline int native_frame(struct scratch *sc)
 	}
 	if (end != END_NONE || w->sp != limit)
 		emit(sc, RAW_GAP, end == END_NONE || end == END_BOTTOM ? END_BAD_FRAME : end, 0);
-	return java_enter(sc);
+	return java_enter(sc, j);
 }
 
 /* One frame of either kind. A global function: verified once, not for each frame. */
@@ -183,7 +167,7 @@ __noinline int walk_step(struct scratch *sc, const struct java_config *j)
 		sc->end = END_DEPTH;
 		return 1;
 	}
-	return sc->in_java ? java_step(sc, j) : native_frame(sc);
+	return sc->in_java ? java_step(sc, j) : native_frame(sc, j);
 }
 
 static __always_inline struct scratch *scratch_take(u32 slot)
@@ -206,12 +190,36 @@ static __always_inline void scratch_release(struct scratch *sc)
 	*(volatile u32 *)&sc->busy = 0;
 }
 
-/* Walk into sc->stack. Returns the hash of all frames and of why there are no more; 0: not even the caller is
- * known. */
-static __always_inline u64 stack_walk(struct scratch *sc, const struct pt_regs *ctx, struct rule *r)
+/*
+ * What the probe's registers and the thread tell: the first frame, the next Java frames, and the stack from
+ * there on as far as the memo expects it to be looked at. 0, or -1: not even the caller is known.
+ */
+static __always_inline int stack_start(struct scratch *sc, const struct pt_regs *ctx, struct rule *r,
+				       const struct java_config *j)
 {
-	u32 slot = r->slot;
-	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+	struct walk *w = &sc->w;
+	u32 bytes;
+
+	walk_begin(w, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
+	w->win.end = sc->top = sc->java.sp = 0;
+	sc->no_java = java_start(ctx, r, sc, j);
+	if (sc->no_java == END_NONE && !anchor_ok(sc, w->sp))
+		sc->no_java = END_ANCHOR;
+	if (sc->no_java != END_NONE)
+		sc->java.sp = 0;
+	bytes = memo_start(sc, r, j);
+	window_read(&w->win, w->notes.base, bytes);
+	if (start_word(w, ctx, &r->caller_pc, &w->pc) || start_word(w, ctx, &r->caller_fp, &w->fp))
+		return -1;
+	w->fp_at = USES_START_FP;
+	memo_started(sc);
+	return 0;
+}
+
+/* Walk into sc->stack. Returns the hash of all frames and of why there are no more. */
+static __always_inline u64 stack_walk(struct scratch *sc, const struct java_config *j)
+{
+	u32 slot = sc->slot;
 	struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, &slot);
 
 	if (!space)
@@ -221,18 +229,11 @@ static __always_inline u64 stack_walk(struct scratch *sc, const struct pt_regs *
 	sc->closing = UNWIND_IS_CLOSED(*(volatile u64 *)&space->layout);
 	sc->in_java = sc->in_chunk = 0;
 	sc->native_kind = RAW_NATIVE;
-	sc->java.sp = sc->top = 0;
 	sc->end = END_DEPTH;
-	if (!j || walk_start(&sc->w, ctx, r))
-		return 0;
-	sc->no_java = java_start(ctx, r, sc, j);
-	if (sc->no_java == END_NONE && !anchor_ok(sc, sc->w.sp))
-		sc->no_java = END_ANCHOR;
-	if (sc->no_java != END_NONE)
-		sc->java.sp = 0;
 	for (int i = 0; i < 2 * JT_MAX_FRAMES; i++) /* a step from one kind to the other keeps no frame */
 		if (walk_step(sc, j))
 			break;
+	__sync_fetch_and_add(&stacks_walked, 1);
 	sc->stack.end = sc->end;
 	sc->hash = mix(sc->hash ^ sc->end);
 	return sc->hash ? sc->hash : 1;

@@ -8,7 +8,7 @@
 #define JNITRACE_UNWIND_BPF_H
 
 #include "unwind.h"
-#include "window.bpf.h"
+#include "walk.bpf.h"
 
 /* A frame lies at most that far above the one it called: the largest stack a thread gets. */
 #define UNWIND_SPAN_BYTES (64ULL << 20)
@@ -208,6 +208,7 @@ static __always_inline enum stack_end unwind_signal(struct walk *w)
 	/* at __kernel_rt_sigreturn sp points to siginfo (128 bytes), then ucontext with regs at 176 + 8 */
 	u64 fp_at = w->sp + 312 + 29 * 8, sp_at = w->sp + 312 + 31 * 8, pc_at = w->sp + 312 + 32 * 8;
 #endif
+	w->notes.lost = 1; /* on another stack, mostly */
 	if (window_word(&w->win, fp_at, &w->fp) || window_word(&w->win, sp_at, &w->sp) ||
 	    window_word(&w->win, pc_at, &w->pc))
 		return END_UNREAD;
@@ -221,11 +222,13 @@ static __always_inline int unwind_cfa(struct walk *w, u64 rule, u64 *cfa)
 	switch (rule_kind(rule)) {
 	case UNWIND_FP:
 	case UNWIND_FP_CODE:
+		fp_used(w);
 		*cfa = w->fp + rule_cfa_offset(rule);
 		return 0;
 	case UNWIND_FP_DEREF:
+		fp_used(w);
 		*cfa = w->fp + rule_cfa_offset(rule);
-		return *cfa & 7 || window_word(&w->win, *cfa, cfa) ? -1 : 0;
+		return *cfa & 7 || walk_link(w, *cfa, cfa) ? -1 : 0;
 	case UNWIND_PLT:
 		*cfa = w->sp + 8 + ((w->pc & 15) >= (u64)rule_cfa_offset(rule) ? 8 : 0);
 		return 0;
@@ -250,20 +253,20 @@ static __always_inline enum stack_end unwind_caller(struct walk *w, u64 rule, u6
 	if (fp_at & 7)
 		return END_BAD_FRAME;
 	/* the saved registers lie below the return address: one read for all, and for the next frames */
-	if (fp_at && window_word(&w->win, fp_at, &w->fp))
+	if (fp_at && walk_fp(w, fp_at))
 		return END_UNREAD;
 #if defined(__TARGET_ARCH_arm64)
 	if (ra_words == UNWIND_RA_IN_REGISTER) {
 		if (!w->lr)
 			return END_BAD_FRAME;
 		w->pc = w->lr;
-	} else if (window_word(&w->win, ra_at, &w->pc)) {
+	} else if (walk_word(w, ra_at, &w->pc)) {
 		return END_UNREAD;
 	}
 	w->lr = 0;
 	w->pc &= (1ULL << 48) - 1; /* no pointer authentication code */
 #else
-	if (window_word(&w->win, ra_at, &w->pc))
+	if (walk_word(w, ra_at, &w->pc))
 		return END_UNREAD;
 #endif
 	w->sp = cfa;

@@ -6,25 +6,47 @@
 #ifndef WINDOW_WORDS
 #define WINDOW_WORDS 32 /* a power of two; on the BPF stack, which has 64 */
 #endif
+#define WINDOW_MOVE_BYTES 2048 /* read at a time, when it is not known how much will be needed */
 
 struct window {
 	u64 base;  /* address in the target */
 	u64 bytes; /* valid; 0: none */
+	u64 end;   /* of the stack: a read beyond costs a refused page fault (500 ns); 0: not known */
 	u64 word[WINDOW_WORDS];
 };
 
-/* Read the window anew, from base upwards. 0, or -1 when not even two words are there. */
-static __always_inline int window_move(struct window *win, u64 base)
+/* Read the window anew, from base upwards, at most max bytes. 0, or -1 when not even two words are there. */
+static __always_inline int window_read(struct window *win, u64 base, u32 max)
 {
+	u64 bytes = win->end - base; /* unknown, or a base beyond it: more than any window */
+
+	if (bytes > max)
+		bytes = max;
+	if (bytes > sizeof(win->word))
+		bytes = sizeof(win->word);
 	win->base = base;
-	win->bytes = sizeof(win->word);
-	if (!bpf_probe_read_user(win->word, sizeof(win->word), (void *)base))
+	win->bytes = bytes;
+	if (bytes >= 2 * sizeof(u64) && !bpf_probe_read_user(win->word, bytes, (void *)base))
 		return 0;
 	win->bytes = 2 * sizeof(u64); /* near the end of what is mapped */
 	if (!bpf_probe_read_user(win->word, 2 * sizeof(u64), (void *)base))
 		return 0;
 	win->bytes = 0;
 	return -1;
+}
+
+static __always_inline int window_move(struct window *win, u64 base)
+{
+	return window_read(win, base, WINDOW_MOVE_BYTES);
+}
+
+/* Make n bytes at addr readable by one read, where there are as many. */
+static __always_inline void window_cover(struct window *win, u64 addr, u32 n)
+{
+	u64 at = addr - win->base;
+
+	if (at >= win->bytes || at + n > win->bytes)
+		window_move(win, addr);
 }
 
 /* The word at addr. 0, or -1 when it cannot be read without a fault. */

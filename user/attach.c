@@ -54,6 +54,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->max_depth = o->depth;
 	s->rodata->count_only = o->count_only;
 	s->rodata->checking = o->check;
+	s->rodata->memo_mode = o->memo;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
@@ -711,6 +712,17 @@ void tracer_costs(const struct tracer *t, int slot, double ns[NR_FUNCS])
 void tracer_poll(struct tracer *t)
 {
 	overhead_poll(t->overhead);
+}
+
+void tracer_print_walks(const struct tracer *t)
+{
+	const struct jnitrace_bpf *s = t->skel;
+
+	if (s->rodata->memo_mode == MEMO_CHECK)
+		warn("stacks: %llu walked, %llu of them found in the memo, too",
+		     (unsigned long long)s->bss->stacks_walked, (unsigned long long)s->bss->stacks_checked);
+	else
+		warn("stacks: %llu walked", (unsigned long long)s->bss->stacks_walked);
 }
 
 void tracer_print_programs(const struct tracer *t)

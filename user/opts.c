@@ -123,6 +123,13 @@ static const char *attach_name(size_t i)
 	return WORD(names, i);
 }
 
+static const char *memo_name(size_t i)
+{
+	static const char *const names[] = {[MEMO_ON] = "on", [MEMO_OFF] = "off", [MEMO_CHECK] = "check"};
+
+	return WORD(names, i);
+}
+
 /* Values. All of them refuse what they do not wholly understand. */
 
 static int usage_error(struct parse *p, const char *advice, const char *why_fmt, ...) JT_PRINTF(3, 4);
@@ -459,6 +466,16 @@ static int set_attach(struct parse *p, const char *arg)
 	return 0;
 }
 
+static int set_memo(struct parse *p, const char *arg)
+{
+	int i = pick(p, "use of the memo", arg);
+
+	if (i < 0)
+		return i;
+	p->o->memo = (enum memo_mode)i;
+	return 0;
+}
+
 static int set_strategy(struct parse *p, const char *arg)
 {
 	int i = pick(p, "strategy", arg);
@@ -556,6 +573,7 @@ static const struct option_row option_rows[] = {
 	{"fail-on",     0,  "SEVERITY", set_fail_on, severity_name, "exit with 6 when there are findings of this severity or worse"},
 	{"count-only",  0,  NULL, set_count_only, NULL, "count who acquires; releases are not probed, which costs less"},
 	{"attach",      0,  "HOW", set_attach, attach_name, "way to attach the probes (default auto)"},
+	{"memo",        0,  "HOW", set_memo, memo_name, "remember stacks that were walked (default on)"},
 	{"strategy",    0,  "NAME", set_strategy, strategy_name, "find the probe sites by this only (default: all, in order)"},
 	{"classes",     0,  NULL, set_classes, NULL, "census: what the references point to, by class"},
 	{"watch",       0,  NULL, set_watch, NULL, "census: growth per minute, with an alarm; goes on until ended"},
@@ -640,6 +658,7 @@ static void set_defaults(struct options *o)
 	    .max_refs = 1000000,
 	    .max_stacks = 20000,
 	    .attach = ATTACH_AUTO,
+	    .memo = MEMO_ON,
 	    .strategy = -1,
 	    .fail_on = -1,
 	};

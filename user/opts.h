@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../bpf/shared.h"
 #include "util.h"
 
 enum command { CMD_TOP, CMD_PROBES, CMD_CENSUS };
@@ -44,10 +45,11 @@ struct options {
 	bool check;      /* look closely at every use of a reference */
 	int fail_on; /* enum finding_severity from which on findings change the exit code; -1: none does */
 	enum attach_method attach; /* --attach auto|multi|perf */
-	bool classes, watch;       /* census */
-	uint64_t limit;            /* census --watch: references; 0: none */
-	uint64_t budget_ms;        /* census --classes: of a reading; 0: none */
-	int strategy;              /* --strategy NAME: enum site_strategy, -1: all */
+	enum memo_mode memo;
+	bool classes, watch; /* census */
+	uint64_t limit;      /* census --watch: references; 0: none */
+	uint64_t budget_ms;  /* census --classes: of a reading; 0: none */
+	int strategy;        /* --strategy NAME: enum site_strategy, -1: all */
 };
 /*
  * 0: go on. > 0: done, exit with (value - 1) (--help, --version printed). < 0: a usage error, in err.

@@ -567,6 +567,8 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 											  : "detached");
 		rc = bury(&s, err);
 	}
+	if (!rc && o->verbose > 1)
+		tracer_print_walks(s.tracer);
 	if (!rc && s.out && fflush(s.out))
 		rc = error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output", "%s",
 			       strerror(errno));

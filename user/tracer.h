@@ -177,5 +177,7 @@ void tracer_poll(struct tracer *t);
 void tracer_print_unwind(const struct tracer *t);
 /* With -vv: size and verified instructions of every program, on stderr. */
 void tracer_print_programs(const struct tracer *t);
+/* With -vv: how many stacks had to be walked, as they were not in the memo. */
+void tracer_print_walks(const struct tracer *t);
 
 #endif

@@ -20,14 +20,6 @@
 #include <unwind.h>
 
 #include "../bpfhost/bpf_host.h"
-#include "window.bpf.h"
-
-struct walk {
-	u64 pc, fp, sp, lr;
-	u32 exact, pad;
-	struct window win;
-};
-
 #include "unwind.bpf.h"
 #include "unwind_module.h"
 #include "util.h"

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The memo: sites of stacks that were walked before, without the walk.
+ *
+ * A walk is a function of what it starts from (registers, the thread's frame anchor), of tables (unwind
+ * tables, the code cache), and of the words of the stack it read. An entry keeps all of these: the numbers
+ * that change whenever a table does, and each word (struct notes). It is believed only when every one of
+ * them is the same again, so it cannot be wrong; that takes one read of the thread and one of its stack.
+ *
+ * Which entry to try is a guess, and a wrong one costs no more than time:
+ * - a root, by where the thread stands (its anchor, its depth in the stack), says how much of the stack to
+ *   read and which words tell apart the stacks that were seen from there;
+ * - a hint, by these words, is the number of the entry.
+ *
+ * Programs of all CPUs use and replace entries without a lock: each writing has a number of its own, and what
+ * was read while that changed is not believed.
+ */
+#ifndef JNITRACE_MEMO_BPF_H
+#define JNITRACE_MEMO_BPF_H
+
+#define MEMO_ENTRIES (1 << 12)
+#define MEMO_ROOTS   (1 << 14)
+#define MEMO_HINTS   (1 << 16)
+#define MEMO_PICKS   12
+#define MEMO_BUSY    1ULL
+#define MEMO_FIRST   2ULL
+#define MEMO_PRIME   0x9e3779b97f4a7c15ULL
+#define MEMO_NOWHERE 0xffff
+
+/* Ends that follow from what is noted: no memory was unreadable, no table still to come. */
+#define MEMO_ENDS                                                                                            \
+	(1U << END_DEPTH | 1U << END_BOTTOM | 1U << END_NOT_CODE | 1U << END_NO_CFI | 1U << END_RICH_CFI |   \
+	 1U << END_VIRTUAL | 1U << END_NO_ENV | 1U << END_JAVA_OFF)
+
+struct memo_entry {
+	u64 number; /* of this writing; 0: never written, MEMO_BUSY: just being written */
+	struct memo_key key;
+	u64 start_fp, java_fp; /* distances from base; they and key.unloads count if they were used */
+	u64 hash;              /* of all that is compared, and of the site */
+	u32 site;
+	u32 n, words, uses; /* as in struct notes */
+	u64 value[NOTES];
+	u16 where[NOTES];
+};
+MAP_ARRAY(memo_entries, BPF_MAP_TYPE_ARRAY, MEMO_ENTRIES, struct memo_entry);
+
+struct memo_root {
+	u32 tag;   /* the rest of the hash that chose this place */
+	u16 words; /* the longest entry's */
+	u16 n;
+	u16 where[MEMO_PICKS]; /* as in struct notes: the words that tell its entries apart */
+};
+MAP_ARRAY(memo_roots, BPF_MAP_TYPE_ARRAY, MEMO_ROOTS, struct memo_root);
+
+/* By the hash of the root and its words, or of a whole entry: a number. */
+MAP_ARRAY(memo_hints, BPF_MAP_TYPE_ARRAY, MEMO_HINTS, u64);
+
+u64 memo_next = MEMO_FIRST;
+
+static __always_inline u32 memo_tag(const struct memo *m)
+{
+	return m->hash >> 32 | 1;
+}
+
+static __always_inline struct memo_root *memo_root_of(const struct memo *m)
+{
+	u32 at = m->hash & (MEMO_ROOTS - 1);
+
+	return bpf_map_lookup_elem(&memo_roots, &at);
+}
+
+/* The state of all tables. Read before the walk: what changes meanwhile leaves an entry that is never
+ * believed.
+ */
+static __always_inline void memo_tables(const struct scratch *sc, const struct java_config *j,
+					struct memo_key *k)
+{
+	u32 slot = sc->slot;
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
+
+	k->layout = s ? *(volatile u64 *)&s->layout : 0;
+	k->closings = s ? s->closings : 0;
+	k->added = s ? s->added : 0;
+	k->replaced = s ? s->replaced : 0;
+	k->generation = *(volatile const u64 *)&j->generation;
+	k->unloads = *(volatile const u64 *)&j->unloads;
+}
+
+/* Bytes of the stack to read, from notes.base on. */
+static __always_inline u32 memo_start(struct scratch *sc, const struct rule *r, const struct java_config *j)
+{
+	struct memo *m = &sc->memo;
+	struct memo_key *k = &m->key;
+	struct memo_root *root;
+
+	memo_tables(sc, j, k);
+	k->java_sp = sc->java.sp ? sc->java.sp - sc->w.notes.base : 0;
+	k->java_pc = sc->java.sp ? sc->java.pc : 0;
+	k->id = sc->slot | (u64)r->func << 16 | (u64)sc->no_java << 32;
+	m->differs = MEMO_NOWHERE;
+	m->hash = mix(k->java_pc + k->java_sp * MEMO_PRIME +
+		      (sc->top - sc->w.notes.base) * 0xc2b2ae3d27d4eb4fULL + (k->id << 40));
+	root = memo_root_of(m);
+	return root && root->tag == memo_tag(m) ? root->words * 8 : WINDOW_MOVE_BYTES;
+}
+
+/* The window is read and the first frame is known. */
+static __always_inline void memo_started(struct scratch *sc)
+{
+	sc->memo.key.pc = sc->w.pc;
+	sc->memo.start_fp = sc->w.fp;
+	sc->memo.java_fp = sc->java.fp;
+	sc->memo.pick = sc->memo.hash + sc->w.pc * MEMO_PRIME;
+}
+
+static __always_inline u64 memo_word(const struct scratch *sc, u32 where)
+{
+	return sc->w.win.word[NOTE_AT(where)] - (NOTE_IS_REL(where) ? sc->w.notes.base : 0);
+}
+
+static __always_inline u64 memo_hash(u64 h, u64 word)
+{
+	h = (h ^ word) * MEMO_PRIME;
+	return h ^ h >> 29;
+}
+
+/* A hash of the words that tell this root's entries apart, of the stack in the window. */
+static __always_inline u64 memo_pick(const struct scratch *sc, const struct memo_root *root)
+{
+	u64 h = sc->memo.pick;
+
+	for (u32 i = 0; i < MEMO_PICKS; i++) {
+		if (i >= root->n)
+			break;
+		h = memo_hash(h, memo_word(sc, root->where[i]));
+	}
+	return h;
+}
+
+static __always_inline u64 *memo_hint(u64 hash)
+{
+	u32 at = hash >> 32 & (MEMO_HINTS - 1);
+
+	return bpf_map_lookup_elem(&memo_hints, &at);
+}
+
+/* The entry that was written under this number, if it still is there. */
+static __always_inline struct memo_entry *memo_entry_of(u64 number)
+{
+	u32 at = number & (MEMO_ENTRIES - 1);
+	struct memo_entry *e = bpf_map_lookup_elem(&memo_entries, &at);
+
+	return e && number >= MEMO_FIRST && *(volatile u64 *)&e->number == number ? e : NULL;
+}
+
+/* But for unloads, of which only some stacks depend. */
+static __always_inline bool memo_tables_equal(const struct memo_key *a, const struct memo_key *b)
+{
+	return a->layout == b->layout && a->generation == b->generation && a->closings == b->closings &&
+	       a->added == b->added && a->replaced == b->replaced;
+}
+
+static __always_inline bool memo_key_equal(const struct memo_entry *e, const struct scratch *sc)
+{
+	const struct memo_key *a = &e->key, *b = &sc->memo.key;
+	u64 base = sc->w.notes.base;
+
+	return memo_tables_equal(a, b) && a->pc == b->pc && a->java_sp == b->java_sp &&
+	       a->java_pc == b->java_pc && a->id == b->id &&
+	       (!(e->uses & 1U << USES_CLASSES) || a->unloads == b->unloads) &&
+	       (!(e->uses & 1U << USES_START_FP) || e->start_fp == sc->w.fp - base) &&
+	       (!(e->uses & 1U << USES_ANCHOR_FP) || e->java_fp == sc->java.fp - base);
+}
+
+/*
+ * The site of the stack in the window when it was walked before, or 0. Called before the walk, when sc->w is
+ * as that begins. A global function, as are the others: verified once.
+ */
+__noinline u32 memo_find(struct scratch *sc)
+{
+	struct memo_root *root;
+	struct memo_entry *e;
+	u64 *hint, number;
+	u32 n, site;
+
+	if (!sc)
+		return 0;
+	root = memo_root_of(&sc->memo);
+	if (!root || root->tag != memo_tag(&sc->memo) || sc->w.win.base != sc->w.notes.base)
+		return 0;
+	sc->memo.pick = memo_pick(sc, root);
+	hint = memo_hint(sc->memo.pick);
+	number = hint ? *(volatile u64 *)hint : 0;
+	e = memo_entry_of(number);
+	if (!e)
+		return 0;
+	memory_fence();
+	n = e->n;
+	if (!memo_key_equal(e, sc) || (u64)e->words * 8 > sc->w.win.bytes)
+		return 0;
+	for (u32 i = 0; i < NOTES; i++) {
+		u32 where;
+
+		if (i >= n)
+			break;
+		where = e->where[i];
+		if (memo_word(sc, where) != e->value[i]) {
+			sc->memo.differs = where;
+			sc->memo.differing = memo_word(sc, where);
+			return 0;
+		}
+	}
+	site = e->site;
+	memory_fence();
+	return *(volatile u64 *)&e->number == number ? site : 0;
+}
+
+static __always_inline u64 memo_content(const struct scratch *sc, u32 site)
+{
+	const struct memo_key *k = &sc->memo.key;
+	const struct notes *notes = &sc->w.notes;
+	u64 h = k->id + site;
+
+	h = memo_hash(memo_hash(memo_hash(h, k->layout), k->generation), k->unloads);
+	h = memo_hash(memo_hash(memo_hash(h, k->pc), k->java_pc), k->java_sp);
+	for (u32 i = 0; i < NOTES; i++) {
+		if (i >= notes->n)
+			break;
+		h = memo_hash(h, notes->value[i] + ((u64)notes->where[i] << 48));
+	}
+	return h;
+}
+
+/* Write an entry. Returns its number, or 0: another program is just writing there. */
+static __always_inline u64 memo_write(struct scratch *sc, u32 site, u64 hash)
+{
+	const struct notes *notes = &sc->w.notes;
+	u64 number = __sync_fetch_and_add(&memo_next, 1), old;
+	u32 at = number & (MEMO_ENTRIES - 1);
+	struct memo_entry *e = bpf_map_lookup_elem(&memo_entries, &at);
+
+	if (!e)
+		return 0;
+	old = *(volatile u64 *)&e->number;
+	if (old == MEMO_BUSY || __sync_val_compare_and_swap(&e->number, old, MEMO_BUSY) != old)
+		return 0;
+	e->key = sc->memo.key;
+	e->start_fp = sc->memo.start_fp - notes->base;
+	e->java_fp = sc->memo.java_fp - notes->base;
+	e->hash = hash;
+	e->site = site;
+	e->n = notes->n;
+	e->words = notes->words;
+	e->uses = notes->uses;
+	bpf_probe_read_kernel(e->value, sizeof(e->value), notes->value);
+	bpf_probe_read_kernel(e->where, sizeof(e->where), notes->where);
+	memory_fence();
+	*(volatile u64 *)&e->number = number;
+	return number;
+}
+
+/* Let the root lead to this entry. */
+static __always_inline void memo_link(struct scratch *sc, u64 number)
+{
+	struct memo *m = &sc->memo;
+	struct memo_root *root = memo_root_of(m);
+	u64 *hint, pick = m->pick;
+	u32 n;
+
+	if (!root)
+		return;
+	if (root->tag != memo_tag(m)) {
+		root->words = root->n = 0;
+		root->tag = memo_tag(m);
+	}
+	if (root->words < sc->w.notes.words)
+		root->words = sc->w.notes.words;
+	n = root->n;
+	if (m->differs != MEMO_NOWHERE && n < MEMO_PICKS) {
+		/* where the hint led is another stack: from now on this word chooses, too */
+		root->where[n] = m->differs;
+		root->n = n + 1;
+		pick = memo_hash(pick, m->differing);
+	}
+	hint = memo_hint(pick);
+	if (hint)
+		*(volatile u64 *)hint = number;
+}
+
+/* Keep what the walk just made has noted. */
+__noinline int memo_keep(struct scratch *sc, u32 site)
+{
+	struct memo_entry *e;
+	u64 *known, hash, number;
+
+	if (!sc || sc->w.notes.lost || !sc->memo.key.layout || !(MEMO_ENDS >> (sc->end & 31) & 1))
+		return 0;
+	hash = memo_content(sc, site);
+	known = memo_hint(hash); /* other threads come by other roots */
+	if (!known)
+		return 0;
+	number = *(volatile u64 *)known;
+	e = memo_entry_of(number);
+	if (!e || e->hash != hash) {
+		number = memo_write(sc, site, hash);
+		*(volatile u64 *)known = number;
+	}
+	if (number)
+		memo_link(sc, number);
+	return 0;
+}
+
+/* A walk was made although there was a hit. They may differ only when a table changed meanwhile. */
+static __always_inline void memo_check(const struct scratch *sc, const struct java_config *j, u32 hit,
+				       u32 walked)
+{
+	const struct memo_key *before = &sc->memo.key;
+	struct memo_key now;
+
+	__sync_fetch_and_add(&stacks_checked, 1);
+	memo_tables(sc, j, &now);
+	if (hit != walked && memo_tables_equal(before, &now) && now.unloads == before->unloads)
+		drop(sc->slot, DROP_MEMO_WRONG);
+}
+
+#endif
