@@ -19,7 +19,6 @@ typedef int64_t s64;
 #define JT_MAX_TARGETS 256  /* targets of one run; a target's slot is below it */
 #define JT_MAX_RULES   4096 /* probe sites of one run */
 #define JT_MAX_FRAMES  128  /* frames kept of one stack */
-#define JT_MAX_RANGES  256  /* executable ranges of one target, merged */
 #define JT_BUCKET_WAYS 4
 #define JT_TICK_SHIFT  2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
 
@@ -138,15 +137,6 @@ enum gate { GATE_CLOSED, GATE_OPEN, GATE_EXECED };
 struct target_state {
 	u32 tgid; /* as seen in the tracer's pid namespace */
 	u32 gate; /* enum gate */
-};
-
-struct code_range {
-	u64 start, end;
-};
-struct code_ranges { /* sorted, disjoint */
-	u32 n;
-	u32 pad;
-	struct code_range range[JT_MAX_RANGES];
 };
 
 struct stack {
@@ -302,7 +292,6 @@ struct hello {
 JT_ASSERT_SIZE(struct loc, 8);
 JT_ASSERT_SIZE(struct rule, 64);
 JT_ASSERT_SIZE(struct target_state, 8);
-JT_ASSERT_SIZE(struct code_ranges, 8 + 16 * JT_MAX_RANGES);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
 JT_ASSERT_SIZE(struct java_config, 272);

@@ -621,33 +621,9 @@ struct unwind_moment tracer_code_now(const struct tracer *t, int slot)
 int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
 		    const struct unwind_moment *when)
 {
-	struct code_ranges c = {0};
-	uint64_t hash;
-	uint32_t key = slot;
-	int rc;
+	int rc = unwinder_set_maps(t->unwinder, slot, maps, when, UNWIND_PRELOAD_NS);
 
-	for (size_t i = 0; i < maps->n; i++) {
-		const struct mapping *m = &maps->v[i];
-
-		if (!m->executable || !m->ino)
-			continue;
-		if (c.n && c.range[c.n - 1].end == m->start) {
-			c.range[c.n - 1].end = m->end;
-		} else if (c.n < JT_MAX_RANGES) {
-			c.range[c.n++] = (struct code_range){m->start, m->end};
-		} else {
-			/* The walk ends at code beyond: such a stack says so (END_NOT_CODE). */
-			break;
-		}
-	}
-	rc = unwinder_set_maps(t->unwinder, slot, maps, when, UNWIND_PRELOAD_NS);
-	if (rc && rc != -ENOSPC) /* what has no place ends its stacks, which say so */
-		return rc;
-	hash = fnv64(FNV64_INIT, &c, sizeof(c));
-	if (hash == t->slots[slot].code_hash)
-		return 0; /* walkers are reading it: not written without need */
-	t->slots[slot].code_hash = hash;
-	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.code), &key, &c, BPF_ANY);
+	return rc == -ENOSPC ? 0 : rc; /* what has no place ends its stacks, which say so */
 }
 
 void tracer_print_unwind(const struct tracer *t)

@@ -25,8 +25,7 @@ struct slot {
 	uint8_t points[NR_FUNCS]; /* where: bit per enum site_point */
 	bool single_step[NR_FUNCS];
 	uint64_t sites_missing;
-	uint64_t code_hash; /* of the code ranges the walker has */
-	bool code_changed;  /* it said so */
+	bool code_changed; /* it said so */
 };
 
 struct tracer {
