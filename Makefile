@@ -121,6 +121,7 @@ fixtures: $(O)/fixtures/Census.class $(O)/fixtures/libcensus.so $(O)/liar/liar $
 fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/Unload.class $(O)/fixtures/libframes.so
 fixtures: $(O)/fixtures/Misuse.class $(O)/fixtures/libmisuse.so
 fixtures: $(O)/fixtures/Memo.class $(O)/fixtures/libmemo.so $(mutants)
+fixtures: $(O)/fixtures/Locals.class $(O)/fixtures/liblocals.so
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
 fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so
@@ -132,6 +133,7 @@ $(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java
 $(O)/fixtures/Frames.class: tests/fixtures/frames/Frames.java
 $(O)/fixtures/Unload.class: tests/fixtures/frames/Unload.java
 $(O)/fixtures/Memo.class: tests/fixtures/memo/Memo.java
+$(O)/fixtures/Locals.class: tests/fixtures/locals/Locals.java
 $(O)/fixtures/Native.class: tests/fixtures/native/Native.java
 $(O)/fixtures/Misuse.class: tests/fixtures/misuse/Misuse.java
 $(O)/fixtures/Pins.class: tests/fixtures/pins/Pins.java
@@ -153,6 +155,7 @@ $(O)/liar/liar: tests/fixtures/census/liar.c
 	$(Q)$(CC) -O2 -g $(warnings) -o $@ $< -ldl
 $(O)/fixtures/libleaky.so: tests/fixtures/demo/leaky.c
 $(O)/fixtures/liboracle.so: tests/fixtures/oracle/oracle.c
+$(O)/fixtures/liblocals.so: tests/fixtures/locals/locals.c
 $(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
 $(O)/fixtures/libmisuse.so: tests/fixtures/misuse/misuse.c
 $(O)/fixtures/libpins.so: tests/fixtures/pins/pins.c

@@ -179,19 +179,35 @@ static __always_inline struct site_counts *site_counts_of(u32 site)
 	return bpf_map_lookup_elem(&site_counts, &site);
 }
 
-/* The handle was live in our books although the VM hands it out anew: its release went unseen. */
-static __always_inline void forget_stale(const struct rule *r, u64 tag, struct func_counts *fc)
-{
-	u32 site = pair_take(tag, 0);
-	struct site_counts *sc;
+static const u8 family_of[NR_FUNCS] = {
+#define JNI_FUNC(name, table, slot, family, operation, handle) [FUNC_##name] = FAMILY_##family,
+#include "jni_funcs.def"
+#undef JNI_FUNC
+};
 
-	if (!site)
+/*
+ * The handle was live in our books although the VM hands it out anew: a local reference has died with its
+ * native frame, which nothing tells; of any other the release went unseen.
+ */
+static __always_inline void forget_stale(u32 slot, u64 tag)
+{
+	u32 site = pair_take(tag, 0), key;
+	struct site_counts *sc = site_counts_of(site);
+	struct site *s = bpf_map_lookup_elem(&sites, &site);
+	struct func_counts *fc;
+
+	if (!site || !sc || !s || s->func >= NR_FUNCS)
 		return;
-	drop(r->slot, DROP_RELEASE_MISSED);
-	__sync_fetch_and_add(&fc->replaced, 1);
-	sc = site_counts_of(site);
-	if (sc)
+	key = slot * NR_FUNCS + s->func;
+	fc = bpf_map_lookup_elem(&func_counts, &key);
+	if (fc)
+		__sync_fetch_and_add(&fc->replaced, 1);
+	if (family_of[s->func] == FAMILY_LOCAL) {
+		__sync_fetch_and_add(&sc->died, 1);
+	} else {
 		__sync_fetch_and_add(&sc->unpaired, 1);
+		drop(slot, DROP_RELEASE_MISSED);
+	}
 }
 
 struct call {
@@ -233,7 +249,7 @@ static __always_inline void acquire(const struct rule *r, const struct call *c, 
 	if (c->handle >> HANDLE_BITS) {
 		drop(r->slot, DROP_HANDLE_RANGE);
 	} else {
-		forget_stale(r, c->tag, c->fc);
+		forget_stale(r->slot, c->tag);
 		if (site && !pair_put(c->tag, site)) {
 			__sync_fetch_and_add(&c->fc->paired, 1);
 			return;
@@ -289,10 +305,22 @@ int jt_call(struct pt_regs *ctx)
 		}
 	}
 	site = site_of(ctx, r); /* only here: its code is long */
-	if (r->operation == OP_ACQUIRE)
+	if (r->operation != OP_RELEASE)
 		acquire(r, &c, site);
 	else if (!release_paired(&c, site))
 		release_unpaired(r, &c, site);
+	return 0;
+}
+
+/* A call that gives and takes nothing. */
+SEC("uprobe")
+int jt_count(struct pt_regs *ctx)
+{
+	struct rule *r = rule_of(ctx);
+	struct func_counts *fc = r ? counts_of(r) : NULL;
+
+	if (fc)
+		__sync_fetch_and_add(&fc->calls, 1);
 	return 0;
 }
 

@@ -26,12 +26,12 @@ static __always_inline u64 tag_of(u32 slot, u64 handle)
 
 static __always_inline u32 bucket_first(u64 tag)
 {
-	return ((tag >> 5) ^ (tag >> HANDLE_BITS) * 0x9e3779b1) & bucket_mask;
+	return first_bucket(tag, bucket_mask);
 }
 
 static __always_inline u32 bucket_second(u64 tag)
 {
-	return mix(tag) & bucket_mask;
+	return second_bucket(tag, bucket_mask);
 }
 
 /* A load, where bpf_ktime_get_ns() costs 37 ns; the loader converts (struct hello). */

@@ -213,6 +213,7 @@ struct site_counts { /* per CPU */
 	u64 acquired;
 	u64 released;
 	u64 unpaired; /* of acquired: never in the pairing store, or found there when the handle came again */
+	u64 died; /* of acquired: local references whose slot was given out again, after their frame's end */
 };
 
 /* murmur3's finalizer: every bit of x reaches every bit of the result. */
@@ -241,7 +242,8 @@ struct func_counts {
 	u64 paired;
 	u64 unpaired;
 	union {
-		u64 replaced; /* acquire: references whose handle came again without a release seen */
+		u64 replaced; /* acquire: of its references, those whose handle came again without a release
+				 seen */
 		u64 kept;     /* release: calls that release nothing (JNI_COMMIT) */
 	};
 };
@@ -261,6 +263,18 @@ struct bucket {
 	u32 tick[JT_BUCKET_WAYS]; /* when acquired: jiffies >> JT_TICK_SHIFT; dead: site of the release, or 0
 				   */
 };
+/* Where a reference is looked for, before the overflow map. HotSpot's handles are addresses of slots that lie
+ * side by side: the first needs no hash. */
+static inline __attribute__((always_inline)) u32 first_bucket(u64 tag, u32 mask)
+{
+	return ((tag >> 5) ^ (tag >> HANDLE_BITS) * 0x9e3779b1) & mask;
+}
+
+static inline __attribute__((always_inline)) u32 second_bucket(u64 tag, u32 mask)
+{
+	return mix(tag) & mask;
+}
+
 struct overflow_ref {
 	u32 site;
 	u32 tick;
@@ -297,7 +311,7 @@ JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
 JT_ASSERT_SIZE(struct java_config, 272);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
-JT_ASSERT_SIZE(struct site_counts, 24);
+JT_ASSERT_SIZE(struct site_counts, 32);
 JT_ASSERT_SIZE(struct func_counts, 40);
 JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);

@@ -22,6 +22,10 @@ struct entry {
 	const char *truncated;
 	bool no_stack;
 	uint64_t acquired, released, outstanding; /* of this snapshot */
+	uint64_t died, unverified;
+	uint64_t lost, live; /* of local references: not paired; known to be alive */
+	uint64_t last_died;  /* a moment may pass between one count and the other, and it must not go down */
+	bool life_unknown;
 	struct {
 		struct report_class *v;
 		size_t n, cap;
@@ -43,7 +47,7 @@ struct aggregate {
 	uint32_t *by_id; /* open hash of entries + 1, by id */
 	size_t by_id_size;
 	double last_elapsed_s;
-	uint64_t last_events;
+	uint64_t last_events, last_died;
 	struct strset names; /* of classes */
 
 	uint64_t costed[NR_FUNCS];            /* calls whose cost is in spent */
@@ -286,6 +290,54 @@ static bool is_pin(enum jni_func_id func)
 	return PIN_FAMILIES >> jni_funcs[func].family & 1;
 }
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static void keep_oldest(struct entry *e, uint32_t tick)
+{
+	if (!e->counted || (int32_t)(tick - e->oldest_tick) < 0)
+		e->oldest_tick = tick;
+	e->counted = true;
+}
+
+/* What has become of the local references of the i-th site. */
+static void add_life(const struct aggregate_input *in, size_t i, struct entry *e)
+{
+	const struct snapshot_site *s = &in->snapshot->sites.v[i];
+	const struct local_site *l = in->locals && i < in->locals->n ? &in->locals->v[i] : NULL;
+
+	e->lost += s->unpaired;
+	e->died += s->died;
+	e->life_unknown |= !l;
+	if (!l)
+		return;
+	e->died += l->dead;
+	e->live += l->live;
+	if (l->live)
+		keep_oldest(e, l->oldest_tick);
+}
+
+/*
+ * The counters are read first, the references afterwards. What was made meanwhile had been acquired, and what
+ * went meanwhile is neither known to be alive nor to have died.
+ */
+static void settle(uint64_t live, uint64_t lost, uint64_t *last_died, uint64_t *acquired, uint64_t released,
+		   uint64_t *died, uint64_t *outstanding, uint64_t *unverified)
+{
+	uint64_t known;
+
+	if (*died < *last_died)
+		*died = *last_died;
+	*last_died = *died;
+	known = released + *died + live + lost;
+	if (*acquired < known)
+		*acquired = known;
+	*outstanding = live;
+	*unverified = *acquired - known;
+}
+
 static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 {
 	const struct snapshot *snap = in->snapshot;
@@ -302,10 +354,19 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 		e->released += s->released;
 		e->outstanding += s->acquired - s->released - s->unpaired;
 		add_pins(e, s);
-		if (s->live && (!e->counted || (int32_t)(s->oldest_tick - e->oldest_tick) < 0)) {
-			e->oldest_tick = s->oldest_tick;
-			e->counted = true;
+		if (jni_funcs[s->func].family == FAMILY_LOCAL) {
+			add_life(in, i, e);
+			continue;
 		}
+		if (s->live)
+			keep_oldest(e, s->oldest_tick);
+	}
+	for (size_t i = 0; i < a->entries.n; i++) {
+		struct entry *e = &a->entries.v[i];
+
+		if (jni_funcs[e->func].family == FAMILY_LOCAL)
+			settle(e->live, e->lost, &e->last_died, &e->acquired, e->released, &e->died,
+			       &e->outstanding, &e->unverified);
 	}
 	return rc;
 }
@@ -340,6 +401,9 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .acquired = e->acquired,
 		    .released = e->released,
 		    .outstanding = e->outstanding,
+		    .died = e->died,
+		    .unverified = e->unverified,
+		    .life_unknown = e->life_unknown,
 		    .oldest_s = -1,
 		    .frames = e->frames,
 		    .truncated = e->truncated,
@@ -364,7 +428,19 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 	return 0;
 }
 
-static void total(const struct aggregate_input *in, struct report *r)
+/* In: outstanding, those in the pairing store; died, those whose slot was given out again. */
+static void total_locals(const struct aggregate_input *in, struct report_family *f, uint64_t *last_died)
+{
+	const struct local_site none = {0}, *sum = in->locals ? &in->locals->sum : &none;
+	uint64_t lost = less(f->acquired, f->released + f->died + f->outstanding);
+
+	f->life_unknown = !in->locals;
+	f->died += sum->dead;
+	settle(sum->live, lost, last_died, &f->acquired, f->released, &f->died, &f->outstanding,
+	       &f->unverified);
+}
+
+static void total(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	r->events = 0;
 	for (int f = 0; f < NR_FAMILIES; f++) {
@@ -380,9 +456,11 @@ static void total(const struct aggregate_input *in, struct report *r)
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = c->calls;
 		r->events += c->calls;
-		if (jni_funcs[i].operation == OP_ACQUIRE) {
+		if (jni_funcs[i].operation == OP_ACQUIRE || jni_funcs[i].operation == OP_FRAME_POP) {
 			f->acquired += c->paired + c->unpaired;
-			f->outstanding += c->paired > c->replaced ? c->paired - c->replaced : 0;
+			f->outstanding += less(c->paired, c->replaced);
+			if (jni_funcs[i].family == FAMILY_LOCAL)
+				f->died += c->replaced;
 		} else if (jni_funcs[i].operation == OP_RELEASE) {
 			f->released += c->paired;
 			f->released_untracked += c->unpaired;
@@ -397,6 +475,8 @@ static void total(const struct aggregate_input *in, struct report *r)
 			fam->outstanding = fam->released;
 		}
 		fam->outstanding -= fam->released;
+		if (f == FAMILY_LOCAL)
+			total_locals(in, fam, &a->last_died);
 	}
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
 }
@@ -460,7 +540,8 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	for (size_t i = 0; i < a->entries.n; i++) {
 		struct entry *e = &a->entries.v[i];
 
-		e->acquired = e->released = e->outstanding = 0;
+		e->acquired = e->released = e->outstanding = e->died = e->unverified = e->lost = e->live = 0;
+		e->life_unknown = false;
 		e->counted = false;
 		e->classes.n = 0;
 		e->pins = (struct report_pins){0};
@@ -471,7 +552,7 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	rc = rc ?: list_sites(a, in, r);
 	if (rc)
 		return rc;
-	total(in, r);
+	total(a, in, r);
 	r->elapsed_s = in->elapsed_s;
 	r->final = in->final;
 	costs(a, in, r, interval_s);

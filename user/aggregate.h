@@ -3,6 +3,7 @@
 #ifndef JNITRACE_AGGREGATE_H
 #define JNITRACE_AGGREGATE_H
 
+#include "local_refs.h"
 #include "ref_classes.h"
 #include "report.h"
 #include "symbols.h"
@@ -23,6 +24,7 @@ struct aggregate_input {
 	bool final;
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */
+	const struct local_refs *locals;   /* NULL: which are alive is not known */
 	const double *cost_ns; /* of one call of each function, see tracer_costs(); NULL: unknown */
 	double late_s;         /* how long after the gate was closed the snapshot was taken */
 };

@@ -93,7 +93,8 @@ static int map_buckets(struct tracer *t)
  * function's entry or return. Releases stand first: an acquisition must not be counted before its release can
  * be seen.
  */
-#define REFS          (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
+#define REFS          (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK | LOCAL)
+#define LOCAL         (1U << FAMILY_LOCAL)
 #define PROGRAM(name) offsetof(struct jnitrace_bpf, progs.name)
 static const struct program_row {
 	size_t at; /* of the struct bpf_program * in the skeleton */
@@ -101,11 +102,16 @@ static const struct program_row {
 	enum jni_operation operation;
 	bool entry;
 } programs[] = {
-    {PROGRAM(jt_call), REFS, OP_RELEASE, true},
-    {PROGRAM(jt_call), REFS, OP_ACQUIRE, false},
-    {PROGRAM(jt_unpin), PIN_FAMILIES, OP_RELEASE, true},
-    {PROGRAM(jt_pin_enter), PIN_FAMILIES, OP_ACQUIRE, true},
-    {PROGRAM(jt_pin), PIN_FAMILIES, OP_ACQUIRE, false},
+    /* clang-format off */
+    {PROGRAM(jt_call),      REFS,         OP_RELEASE,    true},
+    {PROGRAM(jt_call),      REFS,         OP_ACQUIRE,    false},
+    {PROGRAM(jt_call),      LOCAL,        OP_FRAME_POP,  false}, /* acquires one in the frame below */
+    {PROGRAM(jt_count),     LOCAL,        OP_FRAME_PUSH, true},
+    {PROGRAM(jt_count),     LOCAL,        OP_COUNT,      true},
+    {PROGRAM(jt_unpin),     PIN_FAMILIES, OP_RELEASE,    true},
+    {PROGRAM(jt_pin_enter), PIN_FAMILIES, OP_ACQUIRE,    true},
+    {PROGRAM(jt_pin),       PIN_FAMILIES, OP_ACQUIRE,    false},
+    /* clang-format on */
 };
 
 static struct bpf_program *program_at(const struct tracer *t, const struct program_row *row)

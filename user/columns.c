@@ -138,7 +138,7 @@ static void put_class(struct buf *out, const struct row *r)
 		(void)width;                                                                                 \
 		call;                                                                                        \
 	}
-FORMAT(format_outstanding, fmt_count(out, r->outstanding))
+FORMAT(format_outstanding, r->unknown ? buf_printf(out, "?") : fmt_count(out, r->outstanding))
 FORMAT(format_acquired, fmt_count(out, r->acquired))
 FORMAT(format_released, fmt_count(out, r->released))
 FORMAT(format_oldest, fmt_age(out, r->oldest_s))
@@ -260,6 +260,7 @@ static void row_add(struct row *r, const struct report_site *s)
 	r->acquired = sum(r->acquired, s->acquired);
 	r->released = sum(r->released, s->released);
 	r->outstanding = sum(r->outstanding, s->outstanding);
+	r->unknown = r->unknown || s->life_unknown;
 	r->rate_per_s += finite_or_0(s->rate_per_s);
 	r->acquired_per_s += finite_or_0(s->acquired_per_s);
 	if (s->oldest_s > r->oldest_s)

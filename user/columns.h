@@ -12,6 +12,7 @@ extern const char *const group_names[NR_GROUPS]; /* as in --group-by */
 
 /* One line of a table: a site, or sites taken together. Points into reports, owns nothing. */
 struct row {
+	bool unknown;                       /* how many are outstanding is not known */
 	const struct report_target *target; /* NULL: several */
 	const struct report_site *site;     /* NULL: several */
 	enum jni_func_id func;              /* NR_FUNCS: several */

@@ -66,6 +66,21 @@ bool hotspot_read_static(const struct hotspot *h, const char *type, const char *
 /* JDK 8: the handles in use of the chain of JNIHandleBlocks at first, see hotspot_handle_blocks. */
 struct handle_blocks;
 int hotspot_chain_blocks(const struct hotspot *h, uint64_t first, struct handle_blocks *out);
+/* Where a thread has what belongs to its local references; offsets in bytes. */
+#define JNI_BLOCK_SLOTS     32 /* JNIHandleBlock::block_size_in_oops */
+#define JNI_BLOCK_MAX_BYTES 512
+struct thread_layout {
+	uint64_t thread_bytes, osthread, handles; /* in JavaThread */
+	uint64_t tid;                             /* in OSThread */
+	uint64_t block_bytes, slots, top, next;   /* of JNIHandleBlock; after next: _last, _pop_frame_link */
+	uint64_t deleted;                         /* JDK 8: what a deleted handle holds */
+};
+bool hotspot_thread_layout(const struct hotspot *h, struct thread_layout *l);
+/* Offset of a field of JavaThread or of its base class. */
+bool hotspot_thread_field(const struct hotspot *h, const char *field, uint64_t *offset);
+/* The addresses of all JavaThreads, nothing else of them; the caller frees out->v. */
+struct vm_threads;
+int hotspot_thread_list(const struct hotspot *h, struct vm_threads *out);
 /* An error about this VM; returns rc. */
 int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char *why);
 /* Up to cap addresses of JavaThreads. */

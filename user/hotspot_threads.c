@@ -15,8 +15,8 @@
 #define MAX_THREAD_BYTES  16384
 #define MAX_CHAIN_BLOCKS  (1u << 17) /* of all threads: 4 M references, a tenth of a second */
 #define MAX_FRAMES        1024       /* PushLocalFrame, nested */
-#define BLOCK_SLOTS       32         /* JNIHandleBlock::block_size_in_oops */
-#define BLOCK_MAX_BYTES   512
+#define BLOCK_SLOTS       JNI_BLOCK_SLOTS
+#define BLOCK_MAX_BYTES   JNI_BLOCK_MAX_BYTES
 #define LIST_TRIES        4
 #define CODE_WINDOW_BYTES 1536
 /* JNIHandleBlock: _next, _last, _pop_frame_link; only the first is exported */
@@ -24,26 +24,19 @@
 #define POP_AFTER_NEXT  16
 #define FREE_AFTER_NEXT 24
 
-struct thread_layout {
-	uint64_t thread_bytes, osthread, handles; /* in JavaThread */
-	uint64_t tid;                             /* in OSThread */
-	uint64_t block_bytes, slots, top, next;   /* of JNIHandleBlock */
-	uint64_t deleted;                         /* JDK 8: what a deleted handle holds */
-};
-
-static bool thread_field(const struct hotspot *h, const char *field, uint64_t *offset)
+bool hotspot_thread_field(const struct hotspot *h, const char *field, uint64_t *offset)
 {
 	return hotspot_field_offset(h, "JavaThread", field, offset) ||
 	       hotspot_field_offset(h, "Thread", field, offset);
 }
 
-static bool thread_layout(const struct hotspot *h, struct thread_layout *l)
+bool hotspot_thread_layout(const struct hotspot *h, struct thread_layout *l)
 {
 	memset(l, 0, sizeof(*l));
 	hotspot_read_static(h, "JNIHandles", "_deleted_handle", &l->deleted);
 	return hotspot_type_size(h, "JavaThread", &l->thread_bytes) &&
-	       thread_field(h, "_osthread", &l->osthread) &&
-	       thread_field(h, "_active_handles", &l->handles) &&
+	       hotspot_thread_field(h, "_osthread", &l->osthread) &&
+	       hotspot_thread_field(h, "_active_handles", &l->handles) &&
 	       hotspot_field_offset(h, "OSThread", "_thread_id", &l->tid) &&
 	       hotspot_type_size(h, "JNIHandleBlock", &l->block_bytes) &&
 	       hotspot_field_offset(h, "JNIHandleBlock", "_handles", &l->slots) &&
@@ -117,7 +110,7 @@ static int read_linked(const struct hotspot *h, struct vm_threads *out)
 	return rc;
 }
 
-static int read_list(const struct hotspot *h, struct vm_threads *out)
+int hotspot_thread_list(const struct hotspot *h, struct vm_threads *out)
 {
 	uint64_t addr;
 	int rc = -EAGAIN;
@@ -392,9 +385,9 @@ int hotspot_threads(struct hotspot *h, struct vm_threads *out)
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	if (!thread_layout(h, &l))
+	if (!hotspot_thread_layout(h, &l))
 		return -EPROTO;
-	rc = read_list(h, out);
+	rc = hotspot_thread_list(h, out);
 	if (rc == 0 && out->n > 0) {
 		w.addr = calloc(out->n, 3 * sizeof(uint64_t) + 2 * sizeof(uint32_t) + sizeof(bool));
 		if (w.addr) {

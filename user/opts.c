@@ -20,7 +20,7 @@
 
 #define SEE_HELP         "see jnitrace --help"
 #define DEFAULT_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
-#define TRACED_FAMILIES  (DEFAULT_FAMILIES | 1U << FAMILY_STRING | 1U << FAMILY_ARRAY | 1U << FAMILY_CRITICAL)
+#define TRACED_FAMILIES  (DEFAULT_FAMILIES | 1U << FAMILY_LOCAL | PIN_FAMILIES)
 #define COUNTED_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK) /* --count-only */
 #define MAX_PID          (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
 #define MIN_INTERVAL_S   0.05

@@ -80,6 +80,10 @@ struct report_site {
 	uint64_t id; /* hash of what the frames are, equal on every host */
 	enum jni_func_id func;
 	uint64_t acquired, released, outstanding;
+	/* Local references: ended with their native frame; not known whether. acquired = released + died +
+	 * outstanding + unverified, but for what could not be paired. */
+	uint64_t died, unverified;
+	bool life_unknown; /* how many have died and are outstanding is not known */
 	double oldest_s;   /* -1: nothing outstanding */
 	double rate_per_s; /* acquired minus released per second, over the last interval; final: over the
 			      whole run */
@@ -124,6 +128,8 @@ struct report_family {
 	uint64_t before_attach; /* acquired before attach and still there; when before_known */
 	uint64_t vm_own;        /* acquired since, by no call that was seen: by the VM for itself; likewise */
 	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
+	uint64_t died, unverified;                /* see report_site */
+	bool life_unknown;
 };
 
 /* References of one class that were there at attach and still are. */

@@ -113,10 +113,11 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n)
 			v->acquired += counts[i * per_cpu + cpu].acquired;
 			v->released += counts[i * per_cpu + cpu].released;
 			v->unpaired += counts[i * per_cpu + cpu].unpaired;
+			v->died += counts[i * per_cpu + cpu].died;
 		}
 		/* The CPUs are not read at one moment; but what was released had been acquired. */
-		if (v->acquired < v->released + v->unpaired)
-			v->acquired = v->released + v->unpaired;
+		if (v->acquired < v->released + v->unpaired + v->died)
+			v->acquired = v->released + v->unpaired + v->died;
 		s->position[i] = s->sites.n;
 	}
 	free(site);
@@ -239,6 +240,27 @@ int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err)
 	s->now_tick = h.jiffies >> JT_TICK_SHIFT;
 	s->tick_s = tick_seconds(&h);
 	return 0;
+}
+
+static bool bucket_holds(const struct bucket *b, uint64_t tag, uint32_t site, uint32_t tick)
+{
+	for (int i = 0; i < JT_BUCKET_WAYS; i++)
+		if (*(volatile const uint64_t *)&b->tag[i] == tag)
+			return b->site[i] == site && b->tick[i] == tick;
+	return false;
+}
+
+bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref)
+{
+	uint64_t tag = (uint64_t)ref->handle | (uint64_t)(ref->slot + 1) << HANDLE_BITS;
+	uint32_t mask = t->nr_buckets - 1;
+	struct overflow_ref o;
+
+	if (bucket_holds(&t->buckets[first_bucket(tag, mask)], tag, ref->site, ref->tick) ||
+	    bucket_holds(&t->buckets[second_bucket(tag, mask)], tag, ref->site, ref->tick))
+		return true;
+	return !bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.overflow), &tag, &o) && o.site == ref->site &&
+	       o.tick == ref->tick;
 }
 
 int tracer_tick(struct tracer *t, uint32_t *tick)

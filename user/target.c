@@ -57,6 +57,8 @@ void target_free(struct target *t)
 	sites_free(&t->sites);
 	ref_classes_free(&t->classes);
 	account_free(t->account);
+	local_refs_free(&t->locals);
+	vm_locals_free(&t->local_look.vm);
 	oop_reader_free(t->oops);
 	elf_close(t->elf);
 	symbols_free(t->symbols);
@@ -400,6 +402,26 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 	return 0;
 }
 
+/* Look at the VM's local references. still: the gate is closed. */
+static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
+{
+	struct local_look *look = &t->local_look;
+	int rc;
+
+	vm_locals_free(&look->vm);
+	*look = (struct local_look){.still = still};
+	if (!(t->families >> FAMILY_LOCAL & 1) || !t->vm || t->locals_refused ||
+	    tracer_tick(tracer, &look->tick))
+		return;
+	rc = hotspot_locals(t->vm, &look->vm);
+	look->known = rc == 0;
+	t->locals_refused = rc == -EPROTO;
+	if (t->locals_refused && t->verbose)
+		warn("PID %d: which local references are alive is not known: its tables do not tell where "
+		     "they are",
+		     t->id.pid);
+}
+
 void target_stop(struct target *t, struct tracer *tracer, const char *reason)
 {
 	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
@@ -408,6 +430,9 @@ void target_stop(struct target *t, struct tracer *tracer, const char *reason)
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->slot >= 0)
 		tracer_close_gate(tracer, t->slot);
+	/* Which local references are alive now, before others take their slots unseen. */
+	if (!strcmp(reason, "detached"))
+		look_at_locals(t, tracer, true);
 	t->end_reason = reason;
 	t->state = TARGET_ENDED;
 }
@@ -463,6 +488,24 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
+/* Which local references of the snapshot are alive; NULL: not known. */
+static const struct local_refs *read_locals(struct target *t, struct tracer *tracer,
+					    struct snapshot *snapshot)
+{
+	struct local_look *look = &t->local_look;
+	int64_t *total = &t->report.families[FAMILY_LOCAL].vm_total;
+
+	if (t->end_reason && strcmp(t->end_reason, "detached"))
+		look->known = look->gone = true; /* the last known total stands */
+	else if (!t->stopped_ns)
+		look_at_locals(t, tracer, false);
+	if (!look->gone)
+		*total = look->known && look->vm.complete ? (int64_t)look->vm.live : -1;
+	if (local_refs_read(look, tracer, snapshot, t->slot, &t->locals) < 0)
+		return NULL;
+	return look->known ? &t->locals : NULL;
+}
+
 int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err)
 {
 	int rc;
@@ -506,6 +549,8 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	tracer_costs(tracer, t->slot, cost_ns);
 	if (t->stopped_ns && snapshot->monotonic_ns > t->stopped_ns)
 		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
+	if (o->families >> FAMILY_LOCAL & 1)
+		in.locals = read_locals(t, tracer, snapshot);
 	if (t->account)
 		rc = account_correct(t->account, t->slot, snapshot, &counts);
 	keep_missed(&counts, r);

@@ -40,8 +40,11 @@ struct target {
 	bool oops_refused;
 	bool objects_set; /* the probes know how to read objects */
 	struct ref_classes classes;
-	struct hotspot *vm;      /* NULL: its tables could not be read */
-	struct account *account; /* of vm, since the gate was opened */
+	struct local_refs locals;
+	struct local_look local_look; /* the last one */
+	bool locals_refused;          /* it never can be done */
+	struct hotspot *vm;           /* NULL: its tables could not be read */
+	struct account *account;      /* of vm, since the gate was opened */
 	struct probe_sites sites;
 
 	int slot;          /* of the tracer; -1: not attached */
@@ -49,8 +52,8 @@ struct target {
 	struct symbols *symbols;
 	struct java_symbols *java; /* NULL: not yet, or never */
 	bool java_refused;         /* its Java frames cannot be walked */
+	uint32_t families;         /* traced: bit per enum jni_family */
 	bool verbose, hidden_frames;
-	uint32_t families; /* traced */
 	struct aggregate *aggregate;
 	struct report report;
 	struct vm_counts vm_counts;      /* the VM's own, as of the last look */

@@ -93,8 +93,8 @@ struct snapshot_site {
 	bool has_stack;
 	const struct stack
 	    *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */
-	uint64_t acquired, released, unpaired;
-	uint64_t live;        /* references in the pairing store, or pins held */
+	uint64_t acquired, released, unpaired, died;
+	uint64_t live; /* references in the pairing store (of local ones: alive or not), or pins held */
 	uint32_t oldest_tick; /* of those; valid when live > 0 */
 	bool recount;         /* account.c */
 	bool has_pins;        /* of a family of pins: */
@@ -147,6 +147,9 @@ static inline struct snapshot_site *snapshot_site_of(const struct snapshot *s, u
 {
 	return index < s->nr_index && s->position[index] ? &s->sites.v[s->position[index] - 1] : NULL;
 }
+/* Is this reference, of the last snapshot, still in the pairing store? Neither released nor its handle come
+ * again. */
+bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref);
 /* The clock of the references. */
 int tracer_tick(struct tracer *t, uint32_t *tick);
 /* A number that changes when there are sites that no snapshot had yet. */

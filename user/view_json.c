@@ -46,6 +46,15 @@ static void put_known(struct json_out *j, const char *name, bool known, uint64_t
 		json_null(j, name);
 }
 
+/* What has become of what was acquired and not released. */
+static void put_life(struct json_out *j, uint64_t outstanding, uint64_t died, uint64_t unverified,
+		     bool unknown)
+{
+	put_known(j, "outstanding", !unknown, outstanding);
+	put_known(j, "died", !unknown, died);
+	put_known(j, "unverified", !unknown, unverified);
+}
+
 static void put_families(struct json_out *j, const struct report *r)
 {
 	json_open(j, "families", '{');
@@ -57,7 +66,7 @@ static void put_families(struct json_out *j, const struct report *r)
 		json_open(j, jni_family_names[i], '{');
 		json_count(j, "acquired", f->acquired);
 		put_known(j, "released", !r->count_only, f->released);
-		put_known(j, "outstanding", !r->count_only, f->outstanding);
+		put_life(j, f->outstanding, f->died, f->unverified, f->life_unknown || r->count_only);
 		put_known(j, "released_untracked", !r->count_only, f->released_untracked);
 		json_known_count(j, "vm_total", f->vm_total);
 		put_known(j, "before_attach", f->before_known, f->before_attach);
@@ -176,7 +185,7 @@ static void put_site(struct json_out *j, const struct report_site *s, bool paire
 	json_text(j, "function", known ? jni_func_names[s->func] : NULL);
 	json_count(j, "acquired", s->acquired);
 	put_known(j, "released", paired, s->released);
-	put_known(j, "outstanding", paired, s->outstanding);
+	put_life(j, s->outstanding, s->died, s->unverified, s->life_unknown || !paired);
 	json_known_count(j, "outstanding_bytes", s->outstanding_bytes);
 	json_known(j, "oldest_s", s->oldest_s);
 	json_real(j, "rate_per_s", paired ? s->rate_per_s : NAN);

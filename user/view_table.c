@@ -84,6 +84,9 @@ static void pool_one(struct report *sum_of, const struct report *r)
 		to->acquired = sum(to->acquired, from->acquired);
 		to->released = sum(to->released, from->released);
 		to->outstanding = sum(to->outstanding, from->outstanding);
+		to->died = sum(to->died, from->died);
+		to->unverified = sum(to->unverified, from->unverified);
+		to->life_unknown = to->life_unknown || from->life_unknown;
 		to->released_untracked = sum(to->released_untracked, from->released_untracked);
 		to->target_cpu_pct = sum_known(to->target_cpu_pct, from->target_cpu_pct);
 		if (to->vm_total < 0 || from->vm_total < 0 ||
@@ -213,6 +216,28 @@ static void put_account(struct buf *out, const struct report_family *family, int
 	buf_free(&b);
 }
 
+static void put_known(struct buf *out, bool known, uint64_t n)
+{
+	if (known)
+		fmt_count(out, n);
+	else
+		buf_printf(out, "?");
+}
+
+/* What became of what was acquired. */
+static void put_fate(struct buf *out, enum jni_family id, const struct report_family *family)
+{
+	buf_printf(out, " -");
+	fmt_count(out, family->released);
+	if (id == FAMILY_LOCAL) {
+		buf_printf(out, " died ");
+		put_known(out, !family->life_unknown, family->died);
+	}
+	buf_printf(out, " = ");
+	put_known(out, !family->life_unknown, family->outstanding);
+	buf_printf(out, " outstanding");
+}
+
 /* "global: +1,009 -997 = 12 outstanding (released untracked 3, VM total 21)" */
 static void put_family(struct buf *out, enum jni_family id, const struct report_family *family,
 		       bool count_only, int width)
@@ -222,22 +247,20 @@ static void put_family(struct buf *out, enum jni_family id, const struct report_
 
 	buf_printf(&b, "%s: +", jni_family_names[id]);
 	fmt_count(&b, family->acquired);
-	if (!count_only) {
-		buf_printf(&b, " -");
-		fmt_count(&b, family->released);
-		buf_printf(&b, " = ");
-		fmt_count(&b, family->outstanding);
-		buf_printf(&b, " outstanding");
-	}
+	if (!count_only)
+		put_fate(&b, id, family);
 	flow_add_buf(&f, " ", &b);
-	buf_printf(&b, count_only ? "(releases not counted" : "(released untracked ");
+	buf_printf(&b, "(");
+	if (family->unverified) {
+		buf_printf(&b, "unverified ");
+		fmt_count(&b, family->unverified);
+		buf_printf(&b, ", ");
+	}
+	buf_printf(&b, count_only ? "releases not counted" : "released untracked ");
 	if (!count_only)
 		fmt_count(&b, family->released_untracked);
 	buf_printf(&b, ", VM total ");
-	if (family->vm_total >= 0)
-		fmt_count(&b, (uint64_t)family->vm_total);
-	else
-		buf_printf(&b, "?");
+	put_known(&b, family->vm_total >= 0, (uint64_t)family->vm_total);
 	buf_printf(&b, ")");
 	flow_add_buf(&f, " ", &b);
 	flow_end(&f);

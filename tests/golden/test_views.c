@@ -125,9 +125,9 @@ static void init_leaks(struct sample *s)
 	trace(s, FUNC_NewWeakGlobalRef, 602);
 	trace(s, FUNC_DeleteWeakGlobalRef, 0);
 	s->report.families[FAMILY_GLOBAL] =
-	    (struct report_family){true, 121009, 119812, 1197, 3, 1218, true, 21, 0, 1100, 2.18};
+	    (struct report_family){true, 121009, 119812, 1197, 3, 1218, true, 21, 0, 1100, 2.18, 0, 0, false};
 	s->report.families[FAMILY_WEAK] =
-	    (struct report_family){true, 602, 0, 602, 0, 640, true, 38, 0, 1210.5, 0.03};
+	    (struct report_family){true, 602, 0, 602, 0, 640, true, 38, 0, 1210.5, 0.03, 0, 0, false};
 	site = add_site(s, FUNC_NewWeakGlobalRef, 602, 0);
 	site->oldest_s = 192.4;
 	add_frame(site, "Java_Leaky_leakWeak", "/src/demo/leaky.c", 31);
@@ -353,7 +353,8 @@ static void test_unknown(void **state)
 	s.report.self_cpu_pct = -1;
 	s.report.events_per_s = NAN;
 	trace(&s, FUNC_NewGlobalRef, 5);
-	s.report.families[FAMILY_GLOBAL] = (struct report_family){true, 5, 0, 5, 0, -1, false, 0, 0, -1, -1};
+	s.report.families[FAMILY_GLOBAL] =
+	    (struct report_family){true, 5, 0, 5, 0, -1, false, 0, 0, -1, -1, 0, 0, false};
 	site = add_site(&s, FUNC_NewGlobalRef, 3, 0);
 	add_frame(site, NULL, NULL, 0);
 	site = add_site(&s, FUNC_NewGlobalRef, 1, 0);
@@ -401,7 +402,7 @@ static void test_two_targets(void **state)
 	trace(&b, FUNC_NewGlobalRef, 50);
 	trace(&b, FUNC_DeleteGlobalRef, 5);
 	b.report.families[FAMILY_GLOBAL] =
-	    (struct report_family){true, 50, 5, 45, 0, 61, true, 16, 0, 1300, -1};
+	    (struct report_family){true, 50, 5, 45, 0, 61, true, 16, 0, 1300, -1, 0, 0, false};
 	b.report.drops[DROP_STACKS_FULL] = 2;
 	add_frame(add_site(&b, FUNC_NewGlobalRef, 30, 2), "Cache::put(Entry const&)", "cache.cc", 140);
 	add_frame(add_site(&b, FUNC_NewGlobalRef, 20, 3), "Cache::grow(unsigned long)", "cache.cc", 88);
@@ -528,7 +529,7 @@ static void test_huge_numbers(void **state)
 	trace(&s, FUNC_NewGlobalRef, most);
 	trace(&s, FUNC_DeleteGlobalRef, UINT64_MAX);
 	s.report.families[FAMILY_GLOBAL] = (struct report_family){
-	    true, most, most - 1, UINT64_MAX, most, INT64_MAX, false, 0, 0, 1e300, 1e300};
+	    true, most, most - 1, UINT64_MAX, most, INT64_MAX, false, 0, 0, 1e300, 1e300, 0, 0, false};
 	s.report.events = UINT64_MAX;
 	s.report.events_per_s = 1e300;
 	s.report.map_bytes = UINT64_MAX;

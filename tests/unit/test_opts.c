@@ -269,11 +269,10 @@ static void test_words(void **state)
 	(void)state;
 	expect_error("-p 1 -g classes", "unknown group 'classes' (one of: site, function, pid, class)");
 	expect_error("-p 1 -g thread", "unknown group 'thread' (one of: site, function, pid, class)");
-	expect_error("-p 1 -e local", "family 'local' cannot be traced by this version (one of: global, "
-				      "weak, string, array, critical, all)");
-	expect_error("-p 1 -e global,monitor", "family 'monitor' cannot be traced");
+	expect_error("-p 1 -e global,monitor", "family 'monitor' cannot be traced by this version (one of: "
+					       "global, weak, local, string, array, critical, all)");
 	expect_error("-p 1 -e globals",
-		     "unknown family 'globals' (one of: global, weak, string, array, critical, all)");
+		     "unknown family 'globals' (one of: global, weak, local, string, array, critical, all)");
 	expect_error("-p 1 -e global,", "unknown family ''");
 	expect_error("-p 1 --format html", "unknown format 'html' (one of: table, json)");
 	expect_error("-p 1 --stacks lava",
@@ -297,7 +296,8 @@ static void test_words(void **state)
 	expect_error("-p 1 --max-refs", "--max-refs: it needs a value: N");
 	expect_error("-p 1 --output=", "no file name");
 	expect_ok("-p 1 -e all", &o);
-	assert_int_equal(o.families, 1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK | PIN_FAMILIES);
+	assert_int_equal(o.families,
+			 1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK | 1U << FAMILY_LOCAL | PIN_FAMILIES);
 	expect_ok("-p 1 -e weak -e global", &o);
 	assert_int_equal(o.families, 1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK);
 	expect_ok("-p 1 -e weak,weak", &o);

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Local references: exact by function, alive or dead as the VM has them, and the loop that makes them named while it runs."""
+
+import json
+import subprocess
+
+import pytest
+
+from harness import ENV, Oracle, Tracer, assert_no_losses, jdk, read_line
+
+CONFIGURATIONS = [("17", []), ("17", ["-Xcheck:jni"]), ("17", ["-XX:+UseZGC"]), ("17-stripped", []),
+                  ("sid-25", []), ("sid-25", ["-XX:+UseZGC"])]
+WARM_UP = ("each 1", "keep NewLocalRef 3", "unkeep 3", "frames 3 5", "threads 2 2 3", "hold 1 2 3", "letgo", "fill 1 3", "letgo",
+           "spin 2 3 5", "join", "buffers 1")
+
+
+class Locals(Oracle):
+    """The program that makes local references in known numbers, and says in which."""
+
+    def __init__(self, on, *jvm_args):
+        fixtures = on.fixtures()
+        self.jdk, self.now = on, None
+        self.names = CHECKED if "-Xcheck:jni" in jvm_args else {}
+        self.log = subprocess.DEVNULL
+        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), "Locals", str(fixtures / "liblocals.so"))
+        self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL, start_new_session=True)
+        self.pid = self.proc.pid
+        self.wait_ready()
+        self.do(*WARM_UP)
+
+    def _answer(self):
+        while True:
+            line = read_line(self.proc.stdout)
+            assert line, f"the fixture is gone: {self.proc.wait()}"
+            if line.startswith("{"):
+                return json.loads(line)
+
+    def __exit__(self, *_):
+        self.kill()
+        self.proc.wait()
+        self.proc.stdin.close()
+        self.proc.stdout.close()
+
+
+# -Xcheck:jni carries the variadic calls out by those that take a va_list.
+CHECKED = {"NewObject": "NewObjectV", "CallObjectMethod": "CallObjectMethodV",
+           "CallNonvirtualObjectMethod": "CallNonvirtualObjectMethodV", "CallStaticObjectMethod": "CallStaticObjectMethodV"}
+
+
+def renamed(counts, names):
+    sum_of = dict.fromkeys(counts, 0)
+    for f, n in counts.items():
+        sum_of[names.get(f, f)] += n
+    return sum_of
+
+
+class Done:
+    """What the program did between two of its answers."""
+
+    def __init__(self, before, after, names):
+        def less(key):
+            return renamed({f: n - before[key][f] for f, n in after[key].items()}, names)
+        self.made, self.null, self.deleted = less("made"), less("null"), less("deleted")
+        self.calls = {f: self.made[f] + self.null[f] for f in self.made}
+        for function, key in (("PushLocalFrame", "pushed"), ("EnsureLocalCapacity", "ensured"),
+                              ("NewDirectByteBuffer", "buffers")):
+            self.calls[function] = after[key] - before[key]
+        self.calls["DeleteLocalRef"] = sum(self.deleted.values()) + after["deleted_null"] - before["deleted_null"]
+
+
+KEYS = ("acquired", "released", "died", "outstanding", "unverified")
+
+
+def sums(sites):
+    of = {}
+    for site in sites:
+        mine = of.setdefault(site["function"], dict.fromkeys(KEYS, 0))
+        for key in KEYS:
+            mine[key] += site[key]
+    return of
+
+
+def is_of_the_program(site):
+    """Else the JDK's own: Object.getClass is GetObjectClass, where it is not compiled."""
+    return next((f["module"] for f in site["stack"] if f["type"] != "vm"), None) == "liblocals.so"
+
+
+def assert_locals(target, report, before, after, alive):
+    """alive: by function"""
+    want, f = Done(before, after, target.names), report["families"]["local"]
+    alive = renamed(dict.fromkeys(want.made, 0) | alive, target.names)
+    assert_no_losses(report)
+    sites = [s for s in report["sites"] if s["family"] == "local"]
+    got, others = sums(s for s in sites if is_of_the_program(s)), sums(s for s in sites if not is_of_the_program(s))
+    assert {n: s["acquired"] for n, s in got.items()} == {n: made for n, made in want.made.items() if made}
+    assert {n: s["released"] for n, s in got.items()} == {n: want.deleted[n] for n in got}
+    assert {n: s["outstanding"] for n, s in got.items()} == {n: alive[n] for n in got}
+    assert {n: report["calls"][n] - others.get(n, {"acquired": 0})["acquired"] for n in want.calls} == want.calls
+    for s in sites:
+        assert s["unverified"] == 0 and s["acquired"] == s["released"] + s["died"] + s["outstanding"], s
+    for key in KEYS:
+        assert f[key] == sum(s[key] for s in sites), key
+    assert f["released_untracked"] == 0
+
+
+@pytest.fixture
+def local17():
+    with Locals(jdk("17")) as target:
+        yield target
+
+
+@pytest.mark.parametrize("kind, jvm_args", CONFIGURATIONS, ids=str)
+def test_exact(kind, jvm_args):
+    with Locals(jdk(kind), *jvm_args) as target, Tracer("-e", "local", pids=[target.pid]) as tracer:
+        tracer.wait_tracing()
+        before = target.now
+        after = target.do("each 7", "keep GetModule 101", "keep NewByteArray 103", "unkeep 41", "frames 11 97", "buffers 13",
+                          "threads 8 13 61", "hold 2 3 37", "fill 1 1009")
+        # Alive: kept; in each of 3 frames, native and pushed; in the loop.
+        alive = {"GetModule": 101, "NewByteArray": 62, "NewObjectA": 2 * 3 * 37, "NewObjectV": 2 * 2 * 37,
+                 "CallObjectMethod": 1009}
+        final = tracer.stop()[target.pid]
+        assert_locals(target, final, before, after, alive)
+
+
+# Whatever is still in the store: what a frame held is dead when it has returned.
+def test_the_dead_are_not_outstanding(local17):
+    before = local17.now
+    with Tracer("-e", "local", pids=[local17.pid]) as tracer:
+        tracer.wait_tracing()
+        local17.do("hold 8 5 103", "fill 3 1009", "letgo")
+        after = local17.do("each 1", "frames 101 7")
+        made = sum(Done(before, after, {}).made.values())
+        report = tracer.wait_report(lambda r: r["families"]["local"]["acquired"] >= made and not r["families"]["local"]["unverified"])
+        assert_locals(local17, report, before, after, {})
+        final = tracer.stop()[local17.pid]
+    assert_locals(local17, final, before, after, {})
+    assert all(s["oldest_s"] is None for s in final["sites"])
+
+
+def test_the_loop_that_fills_the_table_is_named_while_it_runs(local17):
+    before = local17.now
+    with Tracer("-e", "local", pids=[local17.pid], interval="0.2") as tracer:
+        tracer.wait_tracing()
+        local17.do("threads 2 11 13")
+        for rounds in range(1, 4):
+            after = local17.do("fill 1 20011" if rounds == 1 else "more")
+            report = tracer.wait_report(lambda r, n=rounds: r["families"]["local"]["outstanding"] == n * 20011)
+            assert_locals(local17, report, before, after, {"CallObjectMethod": rounds * 20011})
+            worst = report["sites"][0]
+            assert worst["outstanding"] == rounds * 20011 and worst["function"] == "CallObjectMethod"
+            names = [f["symbol"] for f in worst["stack"]]
+            assert names[:4] == ["do_CallObjectMethod", "Java_Locals_fill", "Locals.fill", "Locals.up"], names
+            assert worst["classes"] == [{"name": "Locals", "outstanding": rounds * 20011}]
+        local17.do("letgo")
+        report = tracer.wait_report(lambda r: r["families"]["local"]["died"] >= 3 * 20011)
+        assert_locals(local17, report, before, local17.now, {})
+
+
+def test_handles_that_come_again_at_full_speed(local17):
+    before = local17.now
+    with Tracer("-e", "local", pids=[local17.pid], interval="0.2") as tracer:
+        tracer.wait_tracing()
+        local17.send("spin 4 2500 101")
+        local17.now = local17._answer()
+        local17.do("join")
+        after = local17.now
+        final = tracer.stop()[local17.pid]
+        reports = tracer.reports()
+    assert len(reports) > 5 and Done(before, after, {}).made["GetObjectClass"] >= 4 * 2500 * 101
+    assert_locals(local17, final, before, after, {})
+    for r in reports:
+        f = r["families"]["local"]
+        assert f["outstanding"] <= 4 * (101 + 100 + 2), f  # what can be alive at one moment
+        assert not r["findings"] and not any(r["drops"].values())
+    for earlier, later in zip(reports, reports[1:]):
+        for key in ("acquired", "released", "died"):
+            assert later["families"]["local"][key] >= earlier["families"]["local"][key]
+
+
+def test_the_process_ends(local17):
+    with Tracer("-e", "local", pids=[local17.pid]) as tracer:
+        tracer.wait_tracing()
+        local17.do("keep NewObject 1009", "unkeep 10")
+        tracer.wait_report(lambda r: r["families"]["local"]["outstanding"] == 999)
+        local17.kill()
+        [final] = tracer.end().values()
+    f = final["families"]["local"]
+    assert final["end_reason"] == "exited"
+    assert (f["acquired"], f["released"], f["died"], f["outstanding"]) == (1009, 10, 999, 0)
