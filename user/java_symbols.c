@@ -19,8 +19,14 @@
 #define MAX_INLINED       64
 #define KEPT_NMETHODS     64
 #define FIRST_CACHE_SLOTS 1024 /* a power of two */
-#define NO_FIELD          UINT32_MAX
-#define PCDESC_BYTES      16
+/* What is kept of one target, which may make up as many methods and names as it likes: about 130 MB. */
+#ifndef MAX_KEPT_FRAMES
+#define MAX_KEPT_FRAMES (1u << 19)
+#endif
+#define MAX_KEPT_TEXT   (64u << 20) /* bytes */
+#define MAX_KEPT_TABLES (32u << 20) /* bytes; a real nmethod's are some 10 KB */
+#define NO_FIELD        UINT32_MAX
+#define PCDESC_BYTES    16
 
 /* Where things are in CodeBlob and nmethod; NO_FIELD: this version has none. */
 struct blob_layout {
@@ -412,6 +418,18 @@ static bool nmethod_read(const struct java_symbols *j, uint64_t blob, uint32_t c
 	return is_alive(j, n);
 }
 
+/* Let the others go when all together have become too large. */
+static void keep_only(struct java_symbols *j, const struct nmethod *n)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < KEPT_NMETHODS; i++)
+		bytes += j->kept[i].pcs.n + j->kept[i].scopes.n;
+	for (size_t i = 0; bytes > MAX_KEPT_TABLES && i < KEPT_NMETHODS; i++)
+		if (&j->kept[i] != n)
+			nmethod_free(&j->kept[i]);
+}
+
 static const struct nmethod *nmethod_of(struct java_symbols *j, const struct raw_frame *raw)
 {
 	uint64_t blob = raw->a & RAW_ADDR_MASK;
@@ -421,10 +439,12 @@ static const struct nmethod *nmethod_of(struct java_symbols *j, const struct raw
 	if (n->blob == blob && n->compile_id == compile_id && is_alive(j, n))
 		return n;
 	nmethod_free(n);
-	if (nmethod_read(j, blob, compile_id, n))
-		return n;
-	nmethod_free(n);
-	return NULL;
+	if (!nmethod_read(j, blob, compile_id, n)) {
+		nmethod_free(n);
+		return NULL;
+	}
+	keep_only(j, n);
+	return n;
 }
 
 /* Where the scopes of a return address are described; 0: nowhere. */
@@ -583,6 +603,18 @@ static int name(struct java_symbols *j, const struct raw_frame *raw, struct cach
 	return rc;
 }
 
+/* There is no room to remember one more frame. */
+static int add_unkept(struct java_symbols *j, struct frames *out)
+{
+	struct frame *f = VEC_ADD(out);
+
+	if (!f)
+		return -ENOMEM;
+	*f = (struct frame){.type = FRAME_JAVA, .symbol = "[one Java frame too many to name]"};
+	j->unnamed++;
+	return 0;
+}
+
 int java_symbols_add(struct java_symbols *j, const struct raw_frame *raw, struct frames *out)
 {
 	struct cached *c, fresh;
@@ -594,6 +626,8 @@ int java_symbols_add(struct java_symbols *j, const struct raw_frame *raw, struct
 	c = cache_slot(j->cache, j->cache_slots, raw);
 	if (c->raw.a)
 		rc = still_holds(j, c, &holds);
+	if (!rc && !holds && (j->frames.n >= MAX_KEPT_FRAMES || j->strings.bytes >= MAX_KEPT_TEXT))
+		return add_unkept(j, out);
 	if (!rc && !holds) {
 		rc = name(j, raw, &fresh);
 		if (!rc) {

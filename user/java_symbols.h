@@ -21,10 +21,11 @@ void java_symbols_free(struct java_symbols *j);
 void java_symbols_refresh(struct java_symbols *j);
 /*
  * Append the frames of one raw frame (RAW_INTERPRETED, RAW_COMPILED, RAW_DEOPTIMIZED), innermost first; none
- * for the VM's stubs. Frames Java itself hides have `hidden` set. Texts live as long as j. 0 or -ENOMEM.
+ * for the VM's stubs. At most half a million different ones get a name. Frames Java itself hides have
+ * `hidden` set. Texts live as long as j. 0 or -ENOMEM.
  */
 int java_symbols_add(struct java_symbols *j, const struct raw_frame *raw, struct frames *out);
-/* Frames whose code or class was gone when they were to be named. */
+/* Frames without a name: their code or class was gone when they were to be named, or there were too many. */
 uint64_t java_symbols_unnamed(const struct java_symbols *j);
 
 #endif

@@ -44,8 +44,10 @@ const char *strset_add(struct strset *s, const char *text)
 	slot = find(s->slot, s->cap, text);
 	if (!*slot) {
 		*slot = strdup(text);
-		if (*slot)
+		if (*slot) {
 			s->n++;
+			s->bytes += strlen(text) + 1;
+		}
 	}
 	return *slot;
 }

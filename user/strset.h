@@ -8,6 +8,7 @@
 struct strset {      /* start zeroed */
 	char **slot; /* open addressing; NULL: free */
 	size_t n, cap;
+	size_t bytes; /* of all texts */
 };
 /* The one copy of text, alive until strset_free(). NULL when memory is exhausted. */
 const char *strset_add(struct strset *s, const char *text);

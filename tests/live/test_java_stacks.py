@@ -4,8 +4,11 @@
 import collections
 import json
 import os
+import signal
 import subprocess
 import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
@@ -157,3 +160,71 @@ def test_an_unloaded_class_does_not_lend_its_name(kind):
             if frame["symbol"] and frame["symbol"].startswith("Moving"):
                 calls[frame["symbol"]] += site["acquired"]
     assert calls == {f"Moving{i:04d}.run": 7 for i in range(1, 14)}
+
+
+METHODS, LINES = 2500, 8
+
+
+def many_calls(folder):
+    """A class that calls mark() from METHODS * LINES different lines, and {"Many.method": its first line}."""
+    text, at = ["public class Many {", "static native void mark();"], {}
+    for m in range(METHODS):
+        text.append(f"static void m{m}() {{")
+        at[f"Many.m{m}"] = len(text) + 1
+        text += ["mark();"] * LINES + ["}"]
+    text += ["static void all() {", *(f"m{m}();" for m in range(METHODS)), "}"]
+    text += ["public static void main(String[] a) throws Exception { System.load(a[0]);",
+             "System.out.println(\"ready\"); System.in.read(); all(); System.out.println(\"done\"); System.in.read(); }", "}"]
+    source = folder / "Many.java"
+    source.write_text("\n".join(text))
+    jdk("17").run("javac", "-d", str(folder), str(source))
+    return at
+
+
+@pytest.mark.parametrize("mode", ["-Xint", "-Xcomp"])
+def test_twenty_thousand_frames_are_named_in_time(mode, tmp_path):
+    """While the tracer is stopped the program does all its calls: what it does then is to name them."""
+    first_line = many_calls(tmp_path)
+    fixtures = jdk("17").fixtures()
+    argv = jdk("17").command("java", mode, "-XX:TieredStopAtLevel=1", "-XX:-Inline", "-XX:-UsePerfData", "-cp", f"{fixtures}:{tmp_path}",
+                             "Many", str(fixtures / "libframes.so"))
+    with subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
+        try:
+            assert read_line(proc.stdout) == "ready\n"
+            with Tracer("--max-stacks", "65536", pids=[proc.pid], interval="60") as tracer:
+                tracer.wait_tracing()
+                tracer.proc.send_signal(signal.SIGSTOP)
+                proc.stdin.write(b"\n")
+                assert read_line(proc.stdout) == "done\n"
+                before_s = cpu_s(tracer.proc.pid)
+                tracer.proc.send_signal(signal.SIGCONT)
+                time.sleep(0.2)
+                while cpu_s(tracer.proc.pid) - before_s < NAMED_S and is_busy(tracer.proc.pid):
+                    pass
+                took_s = cpu_s(tracer.proc.pid) - before_s
+                final = tracer.stop()[proc.pid]
+        finally:
+            proc.kill()
+    calls = collections.Counter()
+    for site in final["sites"]:
+        [frame] = [f for f in site["stack"] if (f["symbol"] or "").startswith("Many.m") and f["symbol"] in first_line]
+        calls[frame["symbol"], frame["line"] - first_line[frame["symbol"]]] += site["acquired"]
+    assert calls == {(f"Many.m{m}", line): 1 for m in range(METHODS) for line in range(LINES)}
+    assert_no_losses(final)
+    print("took", took_s)
+    assert took_s < NAMED_S, took_s
+
+
+NAMED_S = 2.0
+
+
+def cpu_s(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def is_busy(pid):
+    """Does it use the CPU now?"""
+    before = cpu_s(pid)
+    time.sleep(0.3)
+    return cpu_s(pid) - before > 0.05
