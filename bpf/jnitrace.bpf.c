@@ -153,8 +153,8 @@ static __always_inline u32 site_with_stack(struct pt_regs *ctx, struct rule *r, 
 	return id;
 }
 
-/* The site of this call. When its stack cannot be kept, the one site of its function that has no stack. */
-static __always_inline u32 site_of(struct pt_regs *ctx, struct rule *r)
+/* The site of this call's stack. When that cannot be kept, the one site of its function that has no stack. */
+static __always_inline u32 stack_site(struct pt_regs *ctx, struct rule *r)
 {
 	struct scratch *sc = scratch_take(r->slot);
 	u64 stack_id, key;
@@ -172,6 +172,54 @@ static __always_inline u32 site_of(struct pt_regs *ctx, struct rule *r)
 	key = site_key(stack_id, r->func);
 	known = bpf_map_lookup_elem(&site_ids, &key);
 	return known ? *known : site_new(r, stack_id, key, NULL);
+}
+
+/* A thread comes to a site for the first time: a site of its own. 0: no room. */
+static __noinline u32 thread_site_new(const struct thread_key *key)
+{
+	u32 id = site_number(max_stacks), from = key->site;
+	struct site *s = bpf_map_lookup_elem(&sites, &id), *of = bpf_map_lookup_elem(&sites, &from);
+	struct site_thread *t = bpf_map_lookup_elem(&site_threads, &id);
+
+	if (!id || !s || !of || !t)
+		return 0;
+	t->key = *key;
+	t->tid = current_tid();
+	bpf_get_current_comm(t->name, sizeof(t->name));
+	s->slot = of->slot;
+	s->func = of->func;
+	s->has_stack = of->has_stack;
+	if (bpf_map_update_elem(&thread_sites, key, &id, BPF_NOEXIST)) {
+		bpf_map_push_elem(&free_sites, &id, 0);
+		return 0;
+	}
+	s->stack_id = of->stack_id; /* the loader sees it only now */
+	__sync_fetch_and_add(&sites_made, 1);
+	return id;
+}
+
+/* The running thread's own part of a site; the site itself when there is no room. */
+static __always_inline u32 thread_site(u32 slot, u32 site)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_key key = {
+	    .site = site, .tid = bpf_get_current_pid_tgid(), .start_ns = task->start_time};
+	u32 *known = bpf_map_lookup_elem(&thread_sites, &key), id;
+
+	if (known || !site)
+		return known ? *known : 0;
+	id = thread_site_new(&key);
+	if (!id)
+		drop(slot, DROP_STACKS_FULL);
+	return id ?: site;
+}
+
+/* The site of this call, by its stack and, where something is acquired, perhaps by thread. */
+static __always_inline u32 site_of(struct pt_regs *ctx, struct rule *r)
+{
+	u32 site = stack_site(ctx, r);
+
+	return by_thread && r->operation == OP_ACQUIRE ? thread_site(r->slot, site) : site;
 }
 
 static __always_inline struct site_counts *site_counts_of(u32 site)

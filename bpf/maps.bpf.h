@@ -10,6 +10,7 @@ const volatile u32 bucket_mask; /* buckets - 1, a power of two less one */
 const volatile u32 max_stacks;  /* sites with a stack */
 const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
 const volatile u32 max_depth = JT_MAX_FRAMES;
+const volatile bool by_thread;  /* sites are told apart by thread, too */
 const volatile bool count_only; /* releases are not probed: nothing is paired */
 const volatile bool checking;   /* --check: look closely, whatever it costs */
 const volatile u32 memo_mode;   /* enum memo_mode */
@@ -48,6 +49,9 @@ MAP_HASH(stacks, 1, u64, struct stack);               /* (loader) stack id -> fr
 MAP_HASH(site_ids, 1, u64, u32);                      /* (loader) hash of slot, function, stack -> site */
 MAP_ARRAY(sites, BPF_MAP_TYPE_ARRAY, 1, struct site); /* (loader) */
 MAP_ARRAY(site_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct site_counts); /* (loader) */
+
+MAP_HASH(thread_sites, 1, struct thread_key, u32);                  /* (loader) */
+MAP_ARRAY(site_threads, BPF_MAP_TYPE_ARRAY, 1, struct site_thread); /* (loader) by site */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -209,6 +209,21 @@ struct site {
 		     */
 	u8 pad[3];
 };
+/*
+ * With --group-by thread each thread that acquires at a site has a site of its own beside it, with the same
+ * stack. A thread is its id and when it started: ids are used again.
+ */
+struct thread_key {
+	u32 site; /* that of the stack; 0: no thread's */
+	u32 tid;  /* in the first pid namespace */
+	u64 start_ns;
+};
+struct site_thread {
+	struct thread_key key;
+	u32 tid; /* as the tracer sees it */
+	u32 pad;
+	char name[16]; /* when it first came by */
+};
 struct site_counts { /* per CPU */
 	u64 acquired;
 	u64 released;
@@ -311,6 +326,8 @@ JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
 JT_ASSERT_SIZE(struct java_config, 272);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
+JT_ASSERT_SIZE(struct thread_key, 16);
+JT_ASSERT_SIZE(struct site_thread, 40);
 JT_ASSERT_SIZE(struct site_counts, 32);
 JT_ASSERT_SIZE(struct func_counts, 40);
 JT_ASSERT_SIZE(struct bucket, 64);

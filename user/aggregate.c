@@ -32,6 +32,10 @@ struct entry {
 	} classes; /* likewise */
 	struct report_pins pins;
 	uint64_t pinned_bytes, pins_unsized;
+	struct {
+		struct report_thread *v;
+		size_t n, cap;
+	} threads;
 	uint32_t oldest_tick;
 	bool counted;                             /* in this snapshot */
 	uint64_t last_acquired, last_outstanding; /* of the one before */
@@ -42,7 +46,8 @@ struct aggregate {
 		struct entry *v;
 		size_t n, cap;
 	} entries;
-	uint32_t *by_site; /* site number -> entry + 1 */
+	uint32_t *by_site;        /* site number -> entry + 1 */
+	uint32_t *thread_by_site; /* site number -> thread of that entry + 1 */
 	uint32_t nr_index;
 	uint32_t *by_id; /* open hash of entries + 1, by id */
 	size_t by_id_size;
@@ -72,10 +77,12 @@ void aggregate_free(struct aggregate *a)
 	for (size_t i = 0; i < a->entries.n; i++) {
 		free(a->entries.v[i].frames.v);
 		free(a->entries.v[i].classes.v);
+		free(a->entries.v[i].threads.v);
 	}
 	strset_free(&a->names);
 	free(a->entries.v);
 	free(a->by_site);
+	free(a->thread_by_site);
 	free(a->by_id);
 	free(a);
 }
@@ -228,7 +235,8 @@ static int name_sites(struct aggregate *a, const struct aggregate_input *in)
 	if (!a->by_site) {
 		a->nr_index = snap->nr_index;
 		a->by_site = calloc(a->nr_index, sizeof(*a->by_site));
-		if (!a->by_site)
+		a->thread_by_site = calloc(a->nr_index, sizeof(*a->thread_by_site));
+		if (!a->by_site || !a->thread_by_site)
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < snap->sites.n; i++) {
@@ -338,6 +346,59 @@ static void settle(uint64_t live, uint64_t lost, uint64_t *last_died, uint64_t *
 	*unverified = *acquired - known;
 }
 
+/* The thread of a part of a site, among those of its entry; NULL: out of memory. */
+static struct report_thread *thread_of(struct aggregate *a, struct entry *e, const struct snapshot_site *s)
+{
+	uint32_t *known = &a->thread_by_site[s->index];
+	struct report_thread *t, who = {0};
+	char name[sizeof(s->thread->name) * 3];
+
+	if (*known)
+		return &e->threads.v[*known - 1];
+	if (s->thread) {
+		who.tid = (int)s->thread->tid;
+		who.start_ns = s->thread->key.start_ns;
+		text_clean(name, sizeof(name), s->thread->name,
+			   strnlen(s->thread->name, sizeof(s->thread->name)));
+		who.name = strset_add(&a->names, name);
+		if (!who.name)
+			return NULL;
+	}
+	for (size_t i = 0; i < e->threads.n && !*known; i++)
+		if (e->threads.v[i].tid == who.tid && e->threads.v[i].start_ns == who.start_ns)
+			*known = i + 1;
+	if (*known)
+		return &e->threads.v[*known - 1];
+	t = VEC_ADD(&e->threads);
+	if (t) {
+		*t = who;
+		*known = e->threads.n;
+	}
+	return t;
+}
+
+static int add_thread(struct aggregate *a, const struct aggregate_input *in, size_t i, struct entry *e)
+{
+	const struct snapshot_site *s = &in->snapshot->sites.v[i];
+	const struct local_site *l = in->locals && i < in->locals->n ? &in->locals->v[i] : NULL;
+	struct report_thread *t;
+
+	if (!s->acquired) /* all of it is its threads' */
+		return 0;
+	t = thread_of(a, e, s);
+	if (!t)
+		return -ENOMEM;
+	t->acquired += s->acquired;
+	t->released += s->released;
+	if (jni_funcs[s->func].family != FAMILY_LOCAL) {
+		t->outstanding += s->acquired - s->released - s->unpaired;
+	} else {
+		t->outstanding += l ? l->live : 0;
+		t->life_unknown |= !l;
+	}
+	return 0;
+}
+
 static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 {
 	const struct snapshot *snap = in->snapshot;
@@ -353,6 +414,8 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 		e->acquired += s->acquired;
 		e->released += s->released;
 		e->outstanding += s->acquired - s->released - s->unpaired;
+		if (snap->threads)
+			rc = add_thread(a, in, i, e);
 		add_pins(e, s);
 		if (jni_funcs[s->func].family == FAMILY_LOCAL) {
 			add_life(in, i, e);
@@ -410,6 +473,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .no_stack = e->no_stack,
 		    .outstanding_bytes = -1,
 		    .classes = {e->classes.v, e->classes.n, in->classes && !is_pin(e->func)},
+		    .threads = {e->threads.v, e->threads.n, in->snapshot->threads != NULL},
 		};
 		if (is_pin(e->func)) {
 			s->pins = &e->pins;
@@ -544,6 +608,12 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 		e->life_unknown = false;
 		e->counted = false;
 		e->classes.n = 0;
+		for (size_t k = 0; k < e->threads.n; k++) {
+			struct report_thread *t = &e->threads.v[k];
+
+			t->acquired = t->released = t->outstanding = 0;
+			t->life_unknown = false;
+		}
 		e->pins = (struct report_pins){0};
 		e->pinned_bytes = e->pins_unsized = 0;
 	}

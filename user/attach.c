@@ -53,6 +53,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->max_sites = t->max_sites - 1;
 	s->rodata->max_depth = o->depth;
 	s->rodata->count_only = o->count_only;
+	t->by_thread = s->rodata->by_thread = o->group_by == GROUP_THREAD;
 	s->rodata->checking = o->check;
 	s->rodata->memo_mode = o->memo;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
@@ -61,6 +62,8 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_ids, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.sites, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.thread_sites, t->by_thread ? t->max_sites : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->by_thread ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
 	return rc;

@@ -8,10 +8,8 @@
 #include <string.h>
 
 const char *const group_names[NR_GROUPS] = {
-    [GROUP_SITE] = "site",
-    [GROUP_FUNCTION] = "function",
-    [GROUP_PID] = "pid",
-    [GROUP_CLASS] = "class",
+    [GROUP_SITE] = "site",   [GROUP_FUNCTION] = "function", [GROUP_PID] = "pid",
+    [GROUP_CLASS] = "class", [GROUP_THREAD] = "thread",
 };
 
 const struct frame *site_frame(const struct report_site *s)
@@ -59,6 +57,7 @@ COMPARE_NUMBER(oldest_s)
 COMPARE_NUMBER(rate_per_s)
 COMPARE_NUMBER(acquired_per_s)
 COMPARE_NUMBER(nr_sites)
+COMPARE_NUMBER(tid)
 COMPARE_NUMBER(bytes)
 
 static bool has_bytes(const struct row *r)
@@ -91,6 +90,14 @@ static int compare_comm(const struct row *a, const struct row *b)
 static int compare_func(const struct row *a, const struct row *b)
 {
 	return strcmp(row_func(a), row_func(b));
+}
+
+/* Unknown ones last. */
+static int compare_thread(const struct row *a, const struct row *b)
+{
+	if (!a->thread || !b->thread)
+		return !a->thread - !b->thread;
+	return strcmp(a->thread, b->thread);
 }
 
 /* Unknown ones last. */
@@ -147,6 +154,8 @@ FORMAT(format_acquired_rate, fmt_rate(out, r->acquired_per_s))
 FORMAT(format_sites, fmt_count(out, r->nr_sites))
 FORMAT(format_func, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : row_func(r)))
 FORMAT(format_class, put_class(out, r))
+FORMAT(format_thread, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : r->thread ? r->thread : "?"))
+FORMAT(format_tid, r->tid ? buf_printf(out, "%d", r->tid) : buf_printf(out, "-"))
 FORMAT(format_comm, buf_printf(out, "%s", row_comm(r)))
 FORMAT(format_pid, buf_printf(out, "%d", r->target ? r->target->pid : 0))
 FORMAT(format_id,
@@ -192,36 +201,41 @@ static void format_site(struct buf *out, const struct row *r, int width)
 }
 
 /* clang-format off */
-#define SITE  (1U << GROUP_SITE)
-#define FUNC  (1U << GROUP_FUNCTION)
-#define PID   (1U << GROUP_PID)
-#define CLASS (1U << GROUP_CLASS)
-#define ALL   (SITE | FUNC | PID)
+#define SITE   (1U << GROUP_SITE)
+#define FUNC   (1U << GROUP_FUNCTION)
+#define PID    (1U << GROUP_PID)
+#define CLASS  (1U << GROUP_CLASS)
+#define THREAD (1U << GROUP_THREAD)
+#define ALL    (SITE | FUNC | PID)
 const struct column columns[] = {
 	{ "pid", "PID", "process",
-	  CELLS_RIGHT, PID, 0, NULL, compare_pid, format_pid },
+	  CELLS_RIGHT, PID | THREAD, 0, NULL, compare_pid, format_pid },
+	{ "tid", "TID", "thread that acquired, by its kernel id",
+	  CELLS_RIGHT, THREAD, 0, NULL, compare_tid, format_tid },
 	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet; rows before attach: still there",
-	  CELLS_RIGHT, ALL | CLASS | COLUMN_PAIRED, 0, NULL, compare_outstanding, format_outstanding },
+	  CELLS_RIGHT, ALL | CLASS | THREAD | COLUMN_PAIRED, 0, NULL, compare_outstanding, format_outstanding },
 	{ "rate", "RATE", "growth: acquired minus released per second, lately; at the end over the whole run",
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, NULL, compare_rate_per_s, format_rate },
 	{ "acquired-rate", "ACQ-RATE", "acquired per second, lately; at the end over the whole run",
 	  CELLS_RIGHT, ALL, 50, NULL, compare_acquired_per_s, format_acquired_rate },
 	{ "acquired", "ACQUIRED", "acquired since attach",
-	  CELLS_RIGHT, ALL, 31, NULL, compare_acquired, format_acquired },
+	  CELLS_RIGHT, ALL | THREAD, 31, NULL, compare_acquired, format_acquired },
 	{ "released", "RELEASED", "released since, of those acquired since attach",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 32, NULL, compare_released, format_released },
+	  CELLS_RIGHT, ALL | THREAD | COLUMN_PAIRED, 32, NULL, compare_released, format_released },
 	{ "oldest", "OLDEST", "age of the oldest one outstanding",
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 20, NULL, compare_oldest_s, format_oldest },
 	{ "bytes", "BYTES", "contents of the strings and arrays outstanding",
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 12, has_bytes, compare_bytes, format_bytes },
 	{ "sites", "SITES", "distinct call sites",
-	  CELLS_RIGHT, FUNC | PID | CLASS, 30, NULL, compare_nr_sites, format_sites },
+	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD, 30, NULL, compare_nr_sites, format_sites },
 	{ "id", "ID", "name of the site, the same in every process and on every host that runs the same build",
 	  CELLS_LEFT, SITE, 60, NULL, compare_id, format_id },
 	{ "function", "FUNCTION", "JNI function that acquired",
 	  CELLS_LEFT, SITE | FUNC | CLASS, 0, NULL, compare_func, format_func },
 	{ "class", "CLASS", "what the references outstanding point to; ?: could not be read",
 	  CELLS_LEFT, CLASS, 0, NULL, compare_class, format_class },
+	{ "thread", "THREAD", "its name when it was first seen to acquire; ?: not known",
+	  CELLS_LEFT, THREAD, 0, NULL, compare_thread, format_thread },
 	{ "comm", "COMMAND", "name of the process",
 	  CELLS_LEFT, PID, 0, NULL, compare_comm, format_comm },
 	{ "site", "SITE", "innermost caller outside the VM",
@@ -231,6 +245,7 @@ const struct column columns[] = {
 #undef FUNC
 #undef PID
 #undef CLASS
+#undef THREAD
 #undef ALL
 /* clang-format on */
 const size_t nr_columns = ARRAY_LEN(columns);
@@ -349,7 +364,70 @@ static int add_classes(struct rows *rows, const struct report_site *s)
 	return rc == 0 && unknown > 0 ? add_to_class(rows, s, NULL, unknown) : rc;
 }
 
-/* A row for each class of what was there at attach, one for all of them where rows are functions. */
+/* A row for each thread of each site, to be merged. */
+static int add_threads(struct rows *rows, const struct report *r, const struct report_site *s)
+{
+	for (size_t i = 0; i < s->threads.n; i++) {
+		const struct report_thread *t = &s->threads.v[i];
+		struct row *row;
+
+		if (!t->acquired)
+			continue;
+		row = row_new(rows);
+		if (!row)
+			return -ENOMEM;
+		row->target = &r->target;
+		row->tid = t->tid;
+		row->thread_start_ns = t->start_ns;
+		row->thread = t->name;
+		row->acquired = t->acquired;
+		row->released = t->released;
+		row->outstanding = t->outstanding;
+		row->nr_sites = 1;
+		row->unknown = t->life_unknown;
+	}
+	return 0;
+}
+
+/* Before attach last: those rows are of no thread. */
+static int compare_identity(const void *va, const void *vb)
+{
+	const struct row *a = va, *b = vb;
+	int c = a->before - b->before;
+
+	c = c ?: compare_pid(a, b);
+	c = c ?: MORE_FIRST(b->tid, a->tid);
+	return c ?: MORE_FIRST(b->thread_start_ns, a->thread_start_ns);
+}
+
+static void merge_threads(struct rows *rows)
+{
+	size_t n = 0;
+
+	if (rows->n > 1)
+		qsort(rows->v, rows->n, sizeof(*rows->v), compare_identity);
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *to = n > 0 ? &rows->v[n - 1] : NULL, *from = &rows->v[i];
+
+		if (!to || compare_identity(to, from)) {
+			rows->v[n] = *from;
+			rows->v[n].order = n;
+			n++;
+			continue;
+		}
+		to->acquired = sum(to->acquired, from->acquired);
+		to->released = sum(to->released, from->released);
+		to->outstanding = sum(to->outstanding, from->outstanding);
+		to->nr_sites += from->nr_sites;
+		to->unknown = to->unknown || from->unknown;
+	}
+	rows->n = n;
+}
+
+/*
+ * A row for each class of what was there at attach; where rows are functions one for all of them, and where
+ * they are threads one for those of a process.
+ */
 static int add_before(struct rows *rows, enum group_by by, const struct report *r)
 {
 	for (size_t i = 0; i < r->before.n && by != GROUP_PID; i++) {
@@ -357,14 +435,15 @@ static int add_before(struct rows *rows, enum group_by by, const struct report *
 		struct row *row = NULL;
 
 		for (size_t k = 0; k < rows->n && !row && by != GROUP_SITE; k++)
-			if (rows->v[k].before && (by == GROUP_FUNCTION || is_class_of(&rows->v[k], b)))
+			if (rows->v[k].before &&
+			    (by == GROUP_FUNCTION || by == GROUP_THREAD || is_class_of(&rows->v[k], b)))
 				row = &rows->v[k];
 		row = row ?: row_new(rows);
 		if (!row)
 			return -ENOMEM;
 		row->before = true;
 		row->family = b->family;
-		row->class = by == GROUP_FUNCTION ? NULL : b->class;
+		row->class = by == GROUP_FUNCTION || by == GROUP_THREAD ? NULL : b->class;
 		row->target = &r->target;
 		row->outstanding = sum(row->outstanding, b->outstanding);
 	}
@@ -393,6 +472,11 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 					return -ENOMEM;
 				continue;
 			}
+			if (by == GROUP_THREAD) {
+				if (add_threads(out, r, &r->sites.v[j]) < 0)
+					return -ENOMEM;
+				continue;
+			}
 			row = row_of(out, by, r, &r->sites.v[j], func_rows);
 
 			if (!row)
@@ -402,6 +486,8 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 		if (add_before(out, by, r) < 0)
 			return -ENOMEM;
 	}
+	if (by == GROUP_THREAD)
+		merge_threads(out);
 	return 0;
 }
 

@@ -17,8 +17,11 @@ struct row {
 	const struct report_site *site;     /* NULL: several */
 	enum jni_func_id func;              /* NR_FUNCS: several */
 	const char *class;                  /* of the objects; NULL: several, or unknown */
-	bool before;                        /* what was there at attach, of class, or of all classes */
-	enum jni_family family;             /* of those */
+	int tid;                            /* 0: several, or unknown */
+	uint64_t thread_start_ns;
+	const char *thread;     /* its name; NULL: several, or unknown */
+	bool before;            /* what was there at attach, of class, or of all classes */
+	enum jni_family family; /* of those */
 	uint64_t acquired, released, outstanding;
 	double oldest_s; /* -1: nothing outstanding */
 	int64_t bytes;   /* pinned; -1: unknown, or no pins */

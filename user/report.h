@@ -76,6 +76,13 @@ struct report_pins {
 	uint64_t holds, hold_ns, max_hold_ns; /* ended critical sections */
 	uint64_t hold[JT_HOLD_BUCKETS];       /* of 0, 1, 2 to 3, 4 to 7, ... microseconds */
 };
+struct report_thread {
+	int tid;           /* 0: not known */
+	uint64_t start_ns; /* since boot; with tid: which thread */
+	const char *name;  /* NULL: unknown */
+	uint64_t acquired, released, outstanding;
+	bool life_unknown; /* see report_site */
+};
 struct report_site {
 	uint64_t id; /* hash of what the frames are, equal on every host */
 	enum jni_func_id func;
@@ -98,6 +105,11 @@ struct report_site {
 		size_t n;
 		bool known;
 	} classes; /* of the outstanding objects, most first */
+	struct {
+		const struct report_thread *v;
+		size_t n;
+		bool known;
+	} threads; /* that acquired; known with --group-by thread only */
 };
 
 /* The stack of one call of a finding. */

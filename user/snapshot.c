@@ -92,8 +92,14 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n)
 	struct site_counts *counts = calloc(n * per_cpu, sizeof(*counts));
 	int rc = site && counts ? 0 : -ENOMEM;
 
+	free(s->threads);
+	s->threads = t->by_thread ? calloc(n, sizeof(*s->threads)) : NULL;
+	if (t->by_thread && !s->threads)
+		rc = -ENOMEM;
 	/* Counts after sites: what is counted for a site that is listed is complete. */
 	rc = rc ?: read_array(bpf_map__fd(t->skel->maps.sites), n, sizeof(*site), site);
+	if (!rc && s->threads)
+		rc = read_array(bpf_map__fd(t->skel->maps.site_threads), n, sizeof(*s->threads), s->threads);
 	rc = rc ?: read_array(bpf_map__fd(t->skel->maps.site_counts), n, sizeof(*counts) * per_cpu, counts);
 	s->sites.n = 0;
 	for (uint32_t i = 1; !rc && i < n; i++) {
@@ -109,6 +115,8 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n)
 		*v = (struct snapshot_site){.index = i, .slot = site[i].slot, .func = site[i].func};
 		v->has_stack = site[i].has_stack;
 		v->stack = stack_of(t, i, &site[i]);
+		if (s->threads && s->threads[i].key.site)
+			v->thread = &s->threads[i];
 		for (size_t cpu = 0; cpu < per_cpu; cpu++) {
 			v->acquired += counts[i * per_cpu + cpu].acquired;
 			v->released += counts[i * per_cpu + cpu].released;
@@ -279,6 +287,7 @@ void snapshot_free(struct snapshot *s)
 	free(s->position);
 	free(s->findings.v);
 	free(s->pins.v);
+	free(s->threads);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -346,6 +355,16 @@ static void zero_array_element(struct bpf_map *map, uint32_t key, size_t n)
 	free(zero);
 }
 
+static void forget_thread(struct tracer *t, uint32_t site)
+{
+	struct site_thread thread;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.site_threads), &site, &thread))
+		return;
+	bpf_map_delete_elem(bpf_map__fd(t->skel->maps.thread_sites), &thread.key);
+	zero_array_element(t->skel->maps.site_threads, site, sizeof(thread));
+}
+
 static void forget_sites(struct tracer *t, int slot)
 {
 	uint32_t n = sites_in_use(t);
@@ -364,6 +383,8 @@ static void forget_sites(struct tracer *t, int slot)
 		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.site_ids), &key);
 		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.stacks), &site.stack_id);
 		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pin_stats), &i);
+		if (t->by_thread)
+			forget_thread(t, i);
 		zero_array_element(t->skel->maps.sites, i, sizeof(site));
 		zero_array_element(t->skel->maps.site_counts, i, counts_bytes);
 		free(t->stacks[i]);

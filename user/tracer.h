@@ -95,9 +95,10 @@ struct snapshot_site {
 	    *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */
 	uint64_t acquired, released, unpaired, died;
 	uint64_t live; /* references in the pairing store (of local ones: alive or not), or pins held */
-	uint32_t oldest_tick; /* of those; valid when live > 0 */
-	bool recount;         /* account.c */
-	bool has_pins;        /* of a family of pins: */
+	uint32_t oldest_tick;             /* of those; valid when live > 0 */
+	bool recount;                     /* account.c */
+	const struct site_thread *thread; /* whose part of the site this is; NULL: nobody's */
+	bool has_pins;                    /* of a family of pins: */
 	struct pin_stats pins;
 	uint64_t pinned_bytes; /* of those held whose size is known */
 	uint64_t pins_unsized; /* held, and their size is not known */
@@ -124,6 +125,7 @@ struct snapshot {
 		size_t n, cap;
 	} sites;
 	uint32_t nr_index;
+	struct site_thread *threads; /* by site; NULL unless --group-by thread */
 	uint64_t monotonic_ns;
 	uint32_t now_tick;
 	double tick_s;      /* seconds of one tick */

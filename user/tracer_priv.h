@@ -34,7 +34,7 @@ struct tracer {
 	struct unwinder *unwinder; /* native unwind tables */
 	struct ring_buffer *code_changes;
 	struct overhead *overhead;
-	bool use_multi;
+	bool use_multi, by_thread;
 	bool single_step;  /* some site of some target is */
 	uint32_t families; /* that may be traced: bit per enum jni_family */
 	uint32_t nr_buckets, max_sites;

@@ -175,6 +175,29 @@ static void put_pins(struct json_out *j, const struct report_pins *p)
 	json_close(j, '}');
 }
 
+static void put_threads(struct json_out *j, const struct report_site *s, bool paired)
+{
+	if (!s->threads.known) {
+		json_null(j, "threads");
+		return;
+	}
+	json_open(j, "threads", '[');
+	for (size_t i = 0; i < s->threads.n; i++) {
+		const struct report_thread *t = &s->threads.v[i];
+
+		if (!t->acquired)
+			continue;
+		json_open(j, NULL, '{');
+		json_known_count(j, "tid", t->tid ?: -1);
+		json_text(j, "name", t->name);
+		json_count(j, "acquired", t->acquired);
+		put_known(j, "released", paired, t->released);
+		put_known(j, "outstanding", paired && !t->life_unknown, t->outstanding);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
 static void put_site(struct json_out *j, const struct report_site *s, bool paired, const struct view_opts *o)
 {
 	bool known = s->func < NR_FUNCS;
@@ -191,6 +214,7 @@ static void put_site(struct json_out *j, const struct report_site *s, bool paire
 	json_real(j, "rate_per_s", paired ? s->rate_per_s : NAN);
 	json_known(j, "acquired_per_s", s->acquired_per_s);
 	put_classes(j, s);
+	put_threads(j, s, paired);
 	put_pins(j, s->pins);
 	put_stack(j, s, o);
 	json_close(j, '}');

@@ -70,6 +70,7 @@ struct pid {
 
 struct task_struct {
 	int tgid;
+	u64 start_time;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 };

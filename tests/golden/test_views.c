@@ -319,26 +319,6 @@ static void test_findings(void **state)
 	expect_records("findings.json", &s, &plain);
 }
 
-/* Without releases: no column that needs them, and null. */
-static void test_count_only(void **state)
-{
-	struct view_opts o = plain;
-	struct sample s;
-
-	(void)state;
-	init_leaks(&s);
-	s.report.count_only = o.count_only = true;
-	o.sort = "acquired";
-	o.width = 132;
-	o.rows = 2;
-	for (size_t i = 0; i < NR_FAMILIES; i++)
-		s.report.families[i].before_known = false;
-	expect_table("count-only.txt", &s, &o);
-	o.group_by = GROUP_FUNCTION;
-	expect_table("count-only-function.txt", &s, &o);
-	expect_records("count-only.json", &s, &plain);
-}
-
 static void test_unknown(void **state)
 {
 	struct report_site *site;
@@ -869,29 +849,17 @@ static void test_before_attach(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_leaks),
-	    cmocka_unit_test(test_before_attach),
-	    cmocka_unit_test(test_color),
-	    cmocka_unit_test(test_height),
-	    cmocka_unit_test(test_findings),
-	    cmocka_unit_test(test_empty),
-	    cmocka_unit_test(test_drops),
-	    cmocka_unit_test(test_count_only),
-	    cmocka_unit_test(test_unknown),
-	    cmocka_unit_test(test_final),
-	    cmocka_unit_test(test_two_targets),
-	    cmocka_unit_test(test_long_names),
-	    cmocka_unit_test(test_random_names),
-	    cmocka_unit_test(test_huge_numbers),
-	    cmocka_unit_test(test_pins),
-	    cmocka_unit_test(test_no_stack),
-	    cmocka_unit_test(test_vm_and_java_frames),
-	    cmocka_unit_test(test_sort),
-	    cmocka_unit_test(test_sort_stable),
-	    cmocka_unit_test(test_column_table),
-	    cmocka_unit_test(test_probes),
-	    cmocka_unit_test(test_json_exact),
-	    cmocka_unit_test(test_json_lengths),
+	    cmocka_unit_test(test_leaks),        cmocka_unit_test(test_before_attach),
+	    cmocka_unit_test(test_color),        cmocka_unit_test(test_height),
+	    cmocka_unit_test(test_findings),     cmocka_unit_test(test_empty),
+	    cmocka_unit_test(test_drops),        cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_final),        cmocka_unit_test(test_two_targets),
+	    cmocka_unit_test(test_long_names),   cmocka_unit_test(test_random_names),
+	    cmocka_unit_test(test_huge_numbers), cmocka_unit_test(test_pins),
+	    cmocka_unit_test(test_no_stack),     cmocka_unit_test(test_vm_and_java_frames),
+	    cmocka_unit_test(test_sort),         cmocka_unit_test(test_sort_stable),
+	    cmocka_unit_test(test_column_table), cmocka_unit_test(test_probes),
+	    cmocka_unit_test(test_json_exact),   cmocka_unit_test(test_json_lengths),
 	    cmocka_unit_test(test_view_opts),
 	};
 

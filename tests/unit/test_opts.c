@@ -267,8 +267,8 @@ static void test_words(void **state)
 	struct options o;
 
 	(void)state;
-	expect_error("-p 1 -g classes", "unknown group 'classes' (one of: site, function, pid, class)");
-	expect_error("-p 1 -g thread", "unknown group 'thread' (one of: site, function, pid, class)");
+	expect_error("-p 1 -g classes",
+		     "unknown group 'classes' (one of: site, function, pid, class, thread)");
 	expect_error("-p 1 -e global,monitor", "family 'monitor' cannot be traced by this version (one of: "
 					       "global, weak, local, string, array, critical, all)");
 	expect_error("-p 1 -e globals",

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Ways to look at one report: by thread, and without releases. See golden.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "golden.h"
+#include "views.h"
+
+static struct frame frames[] = {
+    {.type = FRAME_NATIVE,
+     .symbol = "churn",
+     .module = "libleaky.so",
+     .offset = 0x1223,
+     .file = "leaky.c",
+     .line = 12},
+    {.type = FRAME_NATIVE,
+     .symbol = "leak",
+     .module = "libleaky.so",
+     .offset = 0x1263,
+     .file = "leaky.c",
+     .line = 24},
+};
+static const struct report_thread churners[] = {{77, 1000, "worker-1", 100000, 99990, 10, false},
+						{78, 2000, "worker-\303\251", 19812, 19812, 0, false}};
+static const struct report_thread leakers[] = {{78, 9000, "later", 7, 0, 7, false},
+					       {77, 1000, "worker-1", 1190, 0, 1190, false},
+					       {0, 0, NULL, 5, 0, 5, true}};
+static struct report_site sites[] = {
+    {.id = 0x1234567890abcdf0,
+     .func = FUNC_NewGlobalRef,
+     .acquired = 119812,
+     .released = 119802,
+     .outstanding = 10,
+     .oldest_s = 0.5,
+     .acquired_per_s = 9984,
+     .frames = {&frames[0], 1, 1},
+     .threads = {churners, ARRAY_LEN(churners), true}},
+    {.id = 0x1234567890abcdf1,
+     .func = FUNC_NewGlobalRef,
+     .acquired = 1202,
+     .outstanding = 1202,
+     .oldest_s = 11.9,
+     .rate_per_s = 100,
+     .acquired_per_s = 100,
+     .frames = {&frames[1], 1, 1},
+     .threads = {leakers, ARRAY_LEN(leakers), true}},
+};
+
+static struct report sample(void)
+{
+	struct report r = {
+	    .target = {.pid = 1234,
+		       .start_time_ticks = 456789,
+		       .comm = "java",
+		       .vm = "HotSpot",
+		       .vm_version = "17"},
+	    .time_unix_s = 1769860800.123,
+	    .elapsed_s = 12.004,
+	    .sites = {sites, ARRAY_LEN(sites), ARRAY_LEN(sites)},
+	    .probe_cost_ns_per_event = -1,
+	    .target_cpu_pct = -1,
+	    .self_cpu_pct = -1,
+	    .probed[FUNC_NewGlobalRef] = true,
+	    .calls[FUNC_NewGlobalRef] = 121014,
+	};
+
+	for (int i = 0; i < NR_FAMILIES; i++)
+		r.families[i] =
+		    (struct report_family){.vm_total = -1, .cost_ns_per_event = -1, .target_cpu_pct = -1};
+	r.families[FAMILY_GLOBAL].traced = true;
+	r.families[FAMILY_GLOBAL].acquired = 121014;
+	r.families[FAMILY_GLOBAL].released = 119802;
+	r.families[FAMILY_GLOBAL].outstanding = 1212;
+	return r;
+}
+
+static void expect_both(const char *table, const char *json, const struct report *r,
+			const struct view_opts *o)
+{
+	struct buf out = {0};
+
+	view_table(&out, &r, 1, o);
+	expect_width(&out, o->width);
+	expect_golden(table, &out);
+	view_json(&out, &r, 1, o);
+	expect_json(&out);
+	expect_golden(json, &out);
+}
+
+static void test_group_thread(void **state)
+{
+	struct view_opts o = {.width = 80, .rows = 20, .group_by = GROUP_THREAD};
+	struct report r = sample();
+
+	(void)state;
+	expect_both("group-thread.txt", "group-thread.json", &r, &o);
+}
+
+/* What needs releases is no column, and null. */
+static void test_count_only(void **state)
+{
+	struct view_opts o = {
+	    .width = 80, .rows = 1, .stack_frames = 5, .sort = "acquired", .count_only = true};
+	struct report r = sample();
+
+	(void)state;
+	r.count_only = true;
+	expect_both("count-only.txt", "count-only.json", &r, &o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_group_thread),
+	    cmocka_unit_test(test_count_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
