@@ -125,8 +125,9 @@ fixtures: $(O)/fixtures/Locals.class $(O)/fixtures/liblocals.so
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
 fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so
+fixtures: bench-programs
 demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
-all unit-programs fixtures demo-fixture: ; @:
+all unit-programs fixtures bench-programs demo-fixture: ; @:
 
 $(O)/fixtures/Leaky.class: tests/fixtures/demo/Leaky.java
 $(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java
@@ -165,9 +166,10 @@ $(O)/fixtures/%.so:
 	$(call say,CC,$<)
 	$(Q)$(CC) -O2 -g $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
 
+bench-programs: $(O)/bench/Bench.class $(O)/bench/libbench.so $(O)/bench/floor $(O)/bench/floor.bpf.o
 bench:
 	$(Q)scripts/setup test
-	$(Q)$(MAKE) all $(O)/bench/Bench.class $(O)/bench/libbench.so $(O)/bench/floor $(O)/bench/floor.bpf.o
+	$(Q)$(MAKE) all bench-programs
 	$(Q)/usr/bin/python3 -B tests/bench/run.py $(O) $(BENCH)
 
 $(O)/bench/Bench.class: tests/bench/Bench.java
@@ -249,7 +251,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang
 
-.PHONY: all asan bench demo test check format install clean unit-programs fixtures demo-fixture
+.PHONY: all asan bench demo test check format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What is measured, as tables: the work, the tracers, the rows of the result, other costs, and the gates."""
 
+import json
+import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from target import Tracer
 
@@ -73,6 +75,7 @@ TRACERS = {
     "floor new": Traced("one empty probe", floor(("NewGlobalRef",))),
     "pair": Traced("jnitrace", ours("-e", "global")),
     "count": Traced("jnitrace --count-only", ours("-e", "global", "--count-only")),
+    "walk": Traced("jnitrace --memo off", ours("-e", "global", "--memo", "off")),
     "perf": Traced("jnitrace --attach perf", ours("-e", "global", "--attach", "perf")),
     "no usdt": Traced("jnitrace --strategy symtab", ours("-e", "global", "--strategy", "symtab")),
     "bpftrace count": Traced("bpftrace count", bpftrace("uprobe:LIB:jni_NewGlobalRef { @[ustack] = count(); }"),
@@ -113,6 +116,10 @@ ROWS = [
     Row("pair, 100,000 references live", "pair", "live"),
     Row("pair, no USDT: entry and return probe", "no usdt", "hot"),
     Row("pair, one perf link a probe", "perf", "hot"),
+    Row("first visit (no memo), depth 5 + 4 native", "walk", "depth 5"),
+    Row("first visit (no memo), depth 20 + 4 native", "walk", "hot"),
+    Row("first visit (no memo), depth 50 + 4 native", "walk", "depth 50"),
+    Row("first visit (no memo), depth 20, only the method", "walk", "plain"),
     *[Row(f"pair, -e {f}", f, f, f"floor {f}") for f in FAMILIES],
     Row("census every 50 ms (to the untraced target)", "census", "plain", None),
     Row("bpftrace @[ustack]=count() on New", "bpftrace count", "hot", "floor new"),
@@ -132,7 +139,6 @@ class Cost:
     title: str
     work: str
     live: int = 0
-    result: dict = field(default_factory=dict)
     RATE = 10000
 
     def measure(self, bench):
@@ -154,7 +160,32 @@ class Cost:
         return f"{r['cpu_pct']:.1f} % of one CPU, {r['rss_mb']:.0f} MB"
 
 
+@dataclass
+class Said:
+    """What jnitrace itself says that an event costs, beside what it costs."""
+
+    key: str
+    title: str
+    work: str
+
+    def measure(self, bench):
+        command = bench.work_command(self.work)
+        alone = min(float(bench.target.do(command)) for _ in range(5))
+        with tempfile.NamedTemporaryFile() as out:
+            with Tracer([str(c) for c in (bench.tool, "-p", bench.target.pid, "-e", "global", "-i", "0.5", "--json", "-o", out.name)],
+                        "line", bench.target):
+                ns, end = [], time.monotonic() + 2
+                while time.monotonic() < end:
+                    ns.append(float(bench.target.do(command)))
+            said = json.loads(out.read().splitlines()[-1])["overhead"]["probe_cost_ns_per_event"]
+        return {"said_ns": said, "measured_ns": (sorted(ns)[len(ns) // 2] - alone) / 2}
+
+    def show(self, r):
+        return f"says {r['said_ns']:,.0f} ns, measured {r['measured_ns']:,.0f} ns"
+
+
 COSTS = [
+    Said("said", "Cost of an event", "hot"),
     Cost("own", "The tool itself at 10,000 pairs/s, 64 sites", "sites"),
     Cost("own sites", "the same with 4,096 sites", "ways"),
     Cost("own live", "the same with 64 sites, 100,000 references live", "sites", 100000),
@@ -197,9 +228,14 @@ def difference(tracer, work, other):
     return value
 
 
-def per_java_frame(facts):
-    a, b = added(facts, "pair", "depth 5"), added(facts, "pair", "depth 50")
-    return (b - a) / 45 if a is not None and b is not None else None
+def per_frame(less, more, frames):
+    """Nanoseconds a frame, of a walk."""
+
+    def value(facts):
+        a, b = added(facts, "walk", less), added(facts, "walk", more)
+        return (b - a) / frames if a is not None and b is not None else None
+
+    return value
 
 
 GATES = [
@@ -212,7 +248,8 @@ GATES = [
     Gate("count New by complete stack: to one empty probe", ratio("count", "hot"), 1.6),
     Gate("count to bpftrace's @[ustack]=count()", quotient("count", "bpftrace count"), 0.6),
     Gate("no USDT: to the two-probe USDT floor", ratio("no usdt", "hot"), 1.8),
-    Gate("ns more a Java frame", per_java_frame, 15),
+    Gate("first visit: ns more a Java frame", per_frame("depth 5", "depth 50", 45), 15),
+    Gate("first visit: ns more a native frame", per_frame("plain", "hot", 4), 60),
     Gate("start to `tracing`, ms", lambda facts: facts["starts"].get("pair"), 300),
     Gate("the target's speed beside a census every 50 ms", ratio("census", "plain"), 1.03),
 ]

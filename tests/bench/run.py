@@ -65,7 +65,7 @@ class Bench:
 
     def unusable(self, name):
         t = TRACERS[name]
-        if t.needs and self.args.quick and not self.args.only:
+        if t.needs and self.args.quick:
             return "not by --quick"
         if t.needs and not shutil.which(t.needs):
             return f"{t.needs} is not installed"
@@ -83,12 +83,14 @@ class Bench:
         sites = [s for f in t.families for s in self.sites[f]]
         return [str(c) for c in t.command(self.tool, self.build, self.target.pid, self.library, sites)]
 
-    def measure(self, work, batches):
+    def work_command(self, work):
         w = WORK[work]
-        n = max(w.n // (4 if self.args.quick else 1), 50)
+        return f"{w.command} {max(w.n // (4 if self.args.quick else 1), 50)}"
+
+    def measure(self, work, batches):
+        w, command = WORK[work], self.work_command(work)
         for line in w.before:
             self.target.do(line)
-        command = w.command + f" {n}"
         self.target.do(command)  # what is slow only the first time
         best = min(float(self.target.do(command)) for _ in range(batches))
         for line in w.after:
@@ -183,7 +185,7 @@ def judge(facts):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     p.add_argument("build", nargs="?", default="build", type=Path)
-    p.add_argument("--quick", action="store_true", help="about a minute: less of everything, and nobody else's tools")
+    p.add_argument("--quick", action="store_true", help="half a minute: less of everything, and nobody else's tools")
     p.add_argument("--rounds", type=int, help="default 9, quick 3")
     p.add_argument("--only", metavar="WORD", help="only rows whose name, tracer or work has this in it")
     p.add_argument("--json", metavar="FILE", help="write the result there too; -: nothing but that, on stdout")
