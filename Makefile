@@ -126,6 +126,16 @@ fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/li
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
 fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so
 fixtures: bench-programs
+# Libraries of Debian's, used as their users do.
+libraries := /usr/share/java/jna.jar:/usr/share/java/sqlite-jdbc.jar
+fixtures: $(O)/fixtures/Callbacks.class $(O)/fixtures/Sqlite.class
+$(O)/fixtures/Callbacks.class: tests/fixtures/libraries/Callbacks.java
+$(O)/fixtures/Sqlite.class: tests/fixtures/libraries/Sqlite.java
+$(O)/fixtures/Callbacks.class $(O)/fixtures/Sqlite.class:
+	@mkdir -p $(@D)
+	$(call say,JAVAC,$<)
+	$(Q)$(jdk)/bin/javac --release 17 -cp $(libraries) -d $(@D) $<
+
 demo-fixture: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so
 all unit-programs fixtures bench-programs demo-fixture: ; @:
 

@@ -2,10 +2,12 @@
 #include "aggregate.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "strset.h"
+#include "verdicts.h"
 
 /* What some events took of the target's time. */
 struct cost {
@@ -36,6 +38,9 @@ struct entry {
 		struct report_thread *v;
 		size_t n, cap;
 	} threads;
+	uint64_t survivors[NR_AGES], kept[NR_AGES]; /* likewise; see struct reading */
+	double first_s;                             /* when it was first seen */
+	struct history *history;                    /* NULL: none yet */
 	uint32_t oldest_tick;
 	bool counted;                             /* in this snapshot */
 	uint64_t last_acquired, last_outstanding; /* of the one before */
@@ -53,7 +58,8 @@ struct aggregate {
 	size_t by_id_size;
 	double last_elapsed_s;
 	uint64_t last_events, last_died;
-	struct strset names; /* of classes */
+	struct strset names;              /* of classes */
+	uint32_t survivors_born[NR_AGES]; /* ticks: see count_survivors() */
 
 	uint64_t costed[NR_FUNCS];            /* calls whose cost is in spent */
 	struct cost spent[NR_FAMILIES + 1];   /* since attach; of each family, and of all */
@@ -78,6 +84,7 @@ void aggregate_free(struct aggregate *a)
 		free(a->entries.v[i].frames.v);
 		free(a->entries.v[i].classes.v);
 		free(a->entries.v[i].threads.v);
+		free(a->entries.v[i].history);
 	}
 	strset_free(&a->names);
 	free(a->entries.v);
@@ -170,6 +177,7 @@ static int64_t resolve(struct aggregate *a, const struct aggregate_input *in, co
 		return n;
 	}
 	a->entries.v[n].func = s->func;
+	a->entries.v[n].first_s = -1;
 	a->entries.v[n].frames = frames;
 	a->entries.v[n].truncated = truncated;
 	a->entries.v[n].no_stack = !s->stack;
@@ -434,6 +442,60 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 	return rc;
 }
 
+/* Survivors, and those that were survivors one snapshot ago already. */
+static void count_survivors(struct aggregate *a, const struct aggregate_input *in)
+{
+	const struct snapshot *snap = in->snapshot;
+	uint32_t born[NR_AGES]; /* the youngest survivors' */
+
+	for (int k = 0; k < NR_AGES; k++)
+		born[k] = snap->now_tick - (uint32_t)((survivor_ages_s[k] + in->late_s) / snap->tick_s);
+	for (size_t i = 0; i < snap->refs.n; i++) {
+		const struct snapshot_ref *ref = &snap->refs.v[i];
+		struct entry *e;
+
+		if (ref->slot != (uint64_t)in->slot || ref->site >= a->nr_index || !a->by_site[ref->site])
+			continue;
+		e = &a->entries.v[a->by_site[ref->site] - 1];
+		for (int k = 0; k < NR_AGES; k++) {
+			e->survivors[k] += (int32_t)(born[k] - ref->tick) > 0;
+			e->kept[k] += (int32_t)(a->survivors_born[k] - ref->tick) > 0;
+		}
+	}
+	memcpy(a->survivors_born, born, sizeof(born));
+}
+
+/* A site has a history from when it is first found to hold something. */
+static int judge(struct entry *e, const struct aggregate_input *in, struct report_verdict *out)
+{
+	struct reading now = {in->elapsed_s, e->acquired, e->released, e->outstanding, {0}, {0}};
+	enum jni_family family = jni_funcs[e->func].family;
+	struct history none = {0};
+
+	if (family != FAMILY_GLOBAL && family != FAMILY_WEAK)
+		return 0;
+	if (e->first_s < 0)
+		e->first_s = in->elapsed_s;
+	memcpy(now.survivors, e->survivors, sizeof(now.survivors));
+	memcpy(now.kept, e->kept, sizeof(now.kept));
+	if (!e->history && e->outstanding) {
+		e->history = calloc(1, sizeof(*e->history));
+		if (!e->history)
+			return -ENOMEM;
+	}
+	if (e->history) {
+		history_add(e->history, &now);
+		history_verdict(e->history, out);
+	} else {
+		now.t_s = e->first_s;
+		history_add(&none, &now);
+		now.t_s = in->elapsed_s;
+		history_add(&none, &now);
+		history_verdict(&none, out);
+	}
+	return 0;
+}
+
 /* A tick is coarse: no reference that was counted is older than the counting. */
 static double age_s(const struct aggregate_input *in, uint32_t tick)
 {
@@ -468,6 +530,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .unverified = e->unverified,
 		    .life_unknown = e->life_unknown,
 		    .oldest_s = -1,
+		    .verdict = {.per_min = NAN, .error_per_min = NAN},
 		    .frames = e->frames,
 		    .truncated = e->truncated,
 		    .no_stack = e->no_stack,
@@ -488,6 +551,8 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		}
 		e->last_acquired = e->acquired;
 		e->last_outstanding = e->outstanding;
+		if (!r->count_only && judge(e, in, &s->verdict))
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -606,6 +671,8 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 
 		e->acquired = e->released = e->outstanding = e->died = e->unverified = e->lost = e->live = 0;
 		e->life_unknown = false;
+		memset(e->survivors, 0, sizeof(e->survivors));
+		memset(e->kept, 0, sizeof(e->kept));
 		e->counted = false;
 		e->classes.n = 0;
 		for (size_t k = 0; k < e->threads.n; k++) {
@@ -619,7 +686,10 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	}
 	rc = add_sites(a, in);
 	rc = rc ?: add_classes(a, in);
+	if (!rc)
+		count_survivors(a, in);
 	rc = rc ?: list_sites(a, in, r);
+	rc = rc ?: verdicts_sum_up(r);
 	if (rc)
 		return rc;
 	total(a, in, r);

@@ -65,6 +65,22 @@ static bool has_bytes(const struct row *r)
 	return r->bytes >= 0;
 }
 
+static enum site_verdict row_verdict(const struct row *r)
+{
+	return r->site ? r->site->verdict.kind : VERDICT_UNKNOWN;
+}
+
+static bool has_verdict(const struct row *r)
+{
+	return row_verdict(r) != VERDICT_UNKNOWN;
+}
+
+/* What grows comes first, all else is equal. */
+static int compare_verdict(const struct row *a, const struct row *b)
+{
+	return MORE_FIRST(row_verdict(a) == VERDICT_GROWING, row_verdict(b) == VERDICT_GROWING);
+}
+
 static const char *row_comm(const struct row *r)
 {
 	return r->target && r->target->comm ? r->target->comm : "";
@@ -153,6 +169,8 @@ FORMAT(format_rate, fmt_rate(out, r->rate_per_s))
 FORMAT(format_acquired_rate, fmt_rate(out, r->acquired_per_s))
 FORMAT(format_sites, fmt_count(out, r->nr_sites))
 FORMAT(format_func, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : row_func(r)))
+FORMAT(format_verdict,
+       buf_printf(out, "%s", site_verdict_names[row_verdict(r)] ? site_verdict_names[row_verdict(r)] : "-"))
 FORMAT(format_class, put_class(out, r))
 FORMAT(format_thread, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : r->thread ? r->thread : "?"))
 FORMAT(format_tid, r->tid ? buf_printf(out, "%d", r->tid) : buf_printf(out, "-"))
@@ -226,6 +244,8 @@ const struct column columns[] = {
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 20, NULL, compare_oldest_s, format_oldest },
 	{ "bytes", "BYTES", "contents of the strings and arrays outstanding",
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 12, has_bytes, compare_bytes, format_bytes },
+	{ "verdict", "VERDICT", "what becomes of them: growing (a leak), burst, bounded, cached-once, clean; -: too early",
+	  CELLS_LEFT, SITE | COLUMN_PAIRED, 20, has_verdict, compare_verdict, format_verdict },
 	{ "sites", "SITES", "distinct call sites",
 	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD, 30, NULL, compare_nr_sites, format_sites },
 	{ "id", "ID", "name of the site, the same in every process and on every host that runs the same build",
@@ -250,10 +270,13 @@ const struct column columns[] = {
 /* clang-format on */
 const size_t nr_columns = ARRAY_LEN(columns);
 
+const struct column *column_default(enum group_by by)
+{
+	return column_find(by == GROUP_SITE ? "verdict" : "outstanding");
+}
+
 const struct column *column_find(const char *key)
 {
-	if (!key)
-		key = "outstanding";
 	for (size_t i = 0; i < nr_columns; i++)
 		if (strcmp(columns[i].key, key) == 0)
 			return &columns[i];

@@ -51,8 +51,10 @@ struct column {
 extern const struct column columns[];
 extern const size_t nr_columns;
 
-/* NULL: no such key. A NULL key finds the default, outstanding. */
+/* NULL: no such key. */
 const struct column *column_find(const char *key);
+/* What a table is sorted by when nobody says: sites that grow, and then the most outstanding first. */
+const struct column *column_default(enum group_by by);
 
 /* A row for each site, function or target of n reports; names of targets in the order given. 0 or -ENOMEM. */
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out);

@@ -109,6 +109,34 @@ static int compare(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* A site whose references pile up is found by its history, not by a probe. */
+static int add_leak(const struct report_site *s, struct report *r)
+{
+	const struct finding_row *row = &finding_rows[FINDING_LEAK];
+	struct report_finding *f;
+
+	if (s->verdict.kind != VERDICT_GROWING)
+		return 0;
+	f = VEC_ADD(&r->findings);
+	if (!f)
+		return -ENOMEM;
+	*f = (struct report_finding){
+	    .kind = FINDING_LEAK,
+	    .id = fnv64(fnv64(FNV64_INIT, row->name, strlen(row->name)), &s->id, sizeof(s->id)),
+	    .count = s->outstanding,
+	    .func = s->func,
+	    .first_s = s->oldest_s < 0 || s->oldest_s > r->elapsed_s ? -1 : r->elapsed_s - s->oldest_s,
+	    .last_s = -1,
+	    .stack = {!s->no_stack, s->frames, s->truncated},
+	    .acquire = {!s->no_stack, s->frames, s->truncated},
+	    .doubt = doubt(r, FINDING_LEAK),
+	};
+	snprintf(f->text, sizeof(f->text), "%s %.3g a minute (+-%.2g) for %.0f s, %llu are outstanding. %s",
+		 row->wrong, s->verdict.per_min, s->verdict.error_per_min, s->verdict.span_s,
+		 (unsigned long long)s->outstanding, row->todo);
+	return 0;
+}
+
 int findings_update(const struct findings_input *in, struct report *r)
 {
 	const struct snapshot *s = in->snapshot;
@@ -132,6 +160,9 @@ int findings_update(const struct findings_input *in, struct report *r)
 			return -ENOMEM;
 		*known = f;
 	}
+	for (size_t i = 0; i < r->sites.n; i++)
+		if (add_leak(&r->sites.v[i], r))
+			return -ENOMEM;
 	if (r->findings.n > 1)
 		qsort(r->findings.v, r->findings.n, sizeof(*r->findings.v), compare);
 	return 0;

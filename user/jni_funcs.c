@@ -53,3 +53,9 @@ const char *const finding_severity_names[NR_SEVERITIES] = {
     [SEVERITY_ERROR] = "error",
     [SEVERITY_WARNING] = "warning",
 };
+
+const char *const site_verdict_names[NR_VERDICTS] = {
+    [VERDICT_CLEAN] = "clean", [VERDICT_CACHED] = "cached-once", [VERDICT_BOUNDED] = "bounded",
+    [VERDICT_BURST] = "burst", [VERDICT_GROWING] = "growing",
+};
+const char *const confidence_names[CONFIDENCE_HIGH + 1] = {"low", "medium", "high"};

@@ -558,7 +558,7 @@ static const struct option_row option_rows[] = {
 	{"duration",   'd', "SEC", set_duration, NULL, "end after SEC seconds"},
 	{"batch",      'b', NULL, set_batch, NULL, "plain tables, also on a terminal"},
 	{"rows",       'r', "N", set_rows, NULL, "rows of a table (default 20, live as the screen has; 0: all)"},
-	{"sort",       's', "KEY", set_sort, column_key, "sort by a column (default outstanding)"},
+	{"sort",       's', "KEY", set_sort, column_key, "sort by a column (default: growing sites, then outstanding)"},
 	{"group-by",   'g', "GROUP", set_group_by, group_name, "what a row of the table is (default site)"},
 	{"stacks",      0,  "KIND", set_stacks, stacks_name, "frames to show (default mixed)"},
 	{"depth",       0,  "N", set_depth, NULL, "frames of a stack to keep, 1 to 128 (default 128)"},
@@ -757,7 +757,7 @@ static int check(struct parse *p)
 	if (o->count_only && (column_find(o->sort)->groups & COLUMN_PAIRED || o->group_by == GROUP_CLASS))
 		return usage_error(p, "leave out --count-only",
 				   "without releases nobody knows what is outstanding");
-	if (!(column_find(o->sort)->groups & 1U << o->group_by))
+	if (o->sort && !(column_find(o->sort)->groups & 1U << o->group_by))
 		return error_set(p->err, -EINVAL, EXIT_USAGE, "--sort", SEE_HELP,
 				 "a table by %s has no column '%s'", group_names[o->group_by], o->sort);
 	return 0;

@@ -83,6 +83,33 @@ struct report_thread {
 	uint64_t acquired, released, outstanding;
 	bool life_unknown; /* see report_site */
 };
+/* What becomes of a site's references, from its history (verdicts.c). The worst comes last. */
+enum site_verdict {
+	VERDICT_UNKNOWN, /* too early, or it grows but not steadily */
+	VERDICT_CLEAN,   /* nothing is outstanding */
+	VERDICT_CACHED,  /* acquired once and kept; none since */
+	VERDICT_BOUNDED, /* it comes and goes */
+	VERDICT_BURST,   /* there were many, once */
+	VERDICT_GROWING, /* a leak */
+	NR_VERDICTS
+};
+extern const char *const site_verdict_names[NR_VERDICTS]; /* "cached-once", ...; unknown: NULL */
+enum confidence { CONFIDENCE_LOW, CONFIDENCE_MEDIUM, CONFIDENCE_HIGH };
+extern const char *const confidence_names[CONFIDENCE_HIGH + 1];
+struct report_verdict {
+	enum site_verdict kind;
+	enum confidence confidence;
+	/* Growth of the survivors, with the uncertainty of 95 %; not a number: unknown. */
+	double per_min, error_per_min;
+	double span_s;      /* seen for so long */
+	uint64_t survivors; /* outstanding for some seconds already */
+};
+/* What was found of the sites that one library calls from. */
+struct report_library {
+	const char *module;
+	size_t sites, verdicts[NR_VERDICTS];
+	uint64_t outstanding;
+};
 struct report_site {
 	uint64_t id; /* hash of what the frames are, equal on every host */
 	enum jni_func_id func;
@@ -100,6 +127,7 @@ struct report_site {
 	bool no_stack;                  /* references whose stack could not be kept */
 	int64_t outstanding_bytes;      /* contents of pinned strings and arrays; -1: unknown, or no pins */
 	const struct report_pins *pins; /* NULL: not of a family of pins */
+	struct report_verdict verdict;
 	struct {
 		const struct report_class *v;
 		size_t n;
@@ -177,7 +205,12 @@ struct report {
 	struct {
 		struct report_finding *v;
 		size_t n, cap;
-	} findings; /* errors first, then the most frequent */
+	} findings;                   /* errors first, then the most frequent */
+	size_t verdicts[NR_VERDICTS]; /* sites of each */
+	struct {
+		struct report_library *v;
+		size_t n, cap;
+	} libraries;
 	uint64_t drops[NR_DROPS];
 	size_t nr_probes;
 	uint64_t events;

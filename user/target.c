@@ -67,6 +67,7 @@ void target_free(struct target *t)
 	aggregate_free(t->aggregate);
 	free(t->report.sites.v);
 	free(t->report.findings.v);
+	free(t->report.libraries.v);
 	free(t->library_path);
 	free(t);
 }

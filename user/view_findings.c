@@ -85,12 +85,47 @@ static int count_lines(const struct buf *b)
 	return lines;
 }
 
+/* "verdict: libleaky.so growing (2 of 3 sites) · libgood.so clean (17 sites)"; nothing as long as none is
+ * known. */
+static void put_libraries(struct buf *out, const struct report *r, bool with_pid, int width)
+{
+	struct flow flow = {.out = out, .width = width, .indent = INDENT};
+	struct buf b = {0};
+	const char *separator = "";
+
+	for (size_t i = 0; i < r->libraries.n; i++) {
+		const struct report_library *l = &r->libraries.v[i];
+		size_t growing = l->verdicts[VERDICT_GROWING];
+
+		if (!library_verdict(l))
+			continue;
+		b.n = 0;
+		if (!*separator && with_pid)
+			buf_printf(&b, "PID %d ", r->target.pid);
+		if (!*separator)
+			buf_printf(&b, "verdict: ");
+		buf_printf(&b, "%s %s (", l->module, library_verdict(l));
+		if (growing)
+			buf_printf(&b, "%zu of ", growing);
+		buf_printf(&b, "%zu site%s)", l->sites, l->sites == 1 ? "" : "s");
+		if (!b.failed)
+			flow_add(&flow, separator, b.p, b.n);
+		separator = " \xc2\xb7 ";
+	}
+	if (*separator)
+		flow_end(&flow);
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
 /* Errors of all targets come before the first warning. */
 void view_findings(struct buf *out, const struct report *const *reports, size_t n, int lines,
 		   const struct view_opts *o, int width)
 {
 	size_t left_out = 0, shown = 0;
 
+	for (size_t i = 0; i < n; i++)
+		put_libraries(out, reports[i], n > 1, width);
 	for (int severity = 0; severity < NR_SEVERITIES; severity++)
 		for (size_t i = 0; i < n; i++)
 			for (size_t k = 0; k < reports[i]->findings.n; k++) {

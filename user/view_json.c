@@ -156,6 +156,36 @@ static void put_histogram(struct json_out *j, const struct report_pins *p)
 	json_close(j, ']');
 }
 
+static void put_verdict(struct json_out *j, const struct report_verdict *v)
+{
+	json_open(j, "verdict", '{');
+	json_text(j, "kind", site_verdict_names[v->kind]);
+	json_text(j, "confidence", v->kind == VERDICT_UNKNOWN ? NULL : confidence_names[v->confidence]);
+	json_real(j, "growth_per_min", v->per_min);
+	json_known(j, "error_per_min", v->error_per_min);
+	json_real(j, "span_s", v->span_s);
+	json_count(j, "survivors", v->survivors);
+	json_close(j, '}');
+}
+
+/* A library is as good as the worst of its sites; null: of some nothing can be said yet. */
+static void put_libraries(struct json_out *j, const struct report *r)
+{
+	json_open(j, "libraries", '[');
+	for (size_t i = 0; i < r->libraries.n; i++) {
+		const struct report_library *l = &r->libraries.v[i];
+
+		json_open(j, NULL, '{');
+		json_text(j, "module", l->module);
+		json_text(j, "verdict", library_verdict(l));
+		json_count(j, "sites", l->sites);
+		json_count(j, "growing", l->verdicts[VERDICT_GROWING]);
+		json_count(j, "outstanding", l->outstanding);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
 static void put_pins(struct json_out *j, const struct report_pins *p)
 {
 	if (!p) {
@@ -213,6 +243,7 @@ static void put_site(struct json_out *j, const struct report_site *s, bool paire
 	json_known(j, "oldest_s", s->oldest_s);
 	json_real(j, "rate_per_s", paired ? s->rate_per_s : NAN);
 	json_known(j, "acquired_per_s", s->acquired_per_s);
+	put_verdict(j, &s->verdict);
 	put_classes(j, s);
 	put_threads(j, s, paired);
 	put_pins(j, s->pins);
@@ -328,6 +359,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	put_families(&j, r);
 	put_sites(&j, r, o);
 	put_before(&j, r);
+	put_libraries(&j, r);
 	put_findings(&j, r, o);
 	put_drops(&j, r);
 	put_overhead(&j, r);

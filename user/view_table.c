@@ -358,7 +358,7 @@ static bool is_needed(const struct column *c, const struct rows *rows, size_t sh
 static void layout_make(struct layout *l, const struct rows *rows, size_t shown, const struct view_opts *o,
 			int width)
 {
-	const struct column *sorted_by = column_find(o->sort);
+	const struct column *sorted_by = o->sort ? column_find(o->sort) : NULL;
 
 	l->n = 0;
 	for (size_t i = 0; i < nr_columns && l->n < MAX_COLUMNS; i++) {
@@ -541,7 +541,7 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 			const struct view_opts *o)
 {
 	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
-	const struct column *by = column_find(o->sort);
+	const struct column *by = o->sort ? column_find(o->sort) : NULL;
 	struct report pooled = *reports[0]; /* its sites are not used */
 	struct buf findings = {0};
 	struct rows rows = {0};
@@ -560,7 +560,7 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 		view_findings(&findings, reports, n, 0, o, width);
 	}
 	if (rows_make(reports, n, o->group_by, &rows) == 0) {
-		rows_sort(&rows, by ? by : column_find(NULL));
+		rows_sort(&rows, by ? by : column_default(o->group_by));
 		put_rows(out, &rows, lines, o, width);
 	} else {
 		out->failed = true;

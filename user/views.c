@@ -61,7 +61,7 @@ bool frame_is_shown(const struct frame *f, enum stacks_shown stacks)
 
 int report_sort(struct report *r, const char *key)
 {
-	const struct column *by = column_find(key);
+	const struct column *by = key ? column_find(key) : column_default(GROUP_SITE);
 	const struct report *const reports[] = {r};
 	struct report_site *sorted = NULL;
 	struct rows rows = {0};
@@ -86,4 +86,11 @@ int report_sort(struct report *r, const char *key)
 	free(sorted);
 	rows_free(&rows);
 	return rc;
+}
+
+const char *library_verdict(const struct report_library *l)
+{
+	if (l->verdicts[VERDICT_GROWING])
+		return site_verdict_names[VERDICT_GROWING];
+	return l->verdicts[VERDICT_UNKNOWN] ? NULL : site_verdict_names[VERDICT_CLEAN];
 }

@@ -29,6 +29,9 @@ void view_opts_init(struct view_opts *v, const struct options *o, int width, int
 /* Is this frame one of those asked for? */
 bool frame_is_shown(const struct frame *f, enum stacks_shown stacks);
 
+/* "growing" when a site of it is, "clean" when none is, NULL when that cannot be said yet. */
+const char *library_verdict(const struct report_library *l);
+
 /* Render n targets' reports of one tick. Out of memory: out->failed. */
 void view_table(struct buf *out, const struct report *const *reports, size_t n, const struct view_opts *o);
 void view_json(struct buf *out, const struct report *const *reports, size_t n, const struct view_opts *o);
@@ -51,8 +54,8 @@ void view_probes_table(struct buf *out, const struct probes_info *p, const struc
 void view_probes_json(struct buf *out, const struct probes_info *p);
 
 /*
- * Sort the report's sites by a column's key (NULL: outstanding). Equal ones go by outstanding, rate,
- * acquired, then as they were. -EINVAL: no such key, -ENOMEM.
+ * Sort the report's sites by a column's key (NULL: what grows, then outstanding). Equal ones go by
+ * outstanding, rate, acquired, then as they were. -EINVAL: no such key, -ENOMEM.
  */
 int report_sort(struct report *r, const char *key);
 

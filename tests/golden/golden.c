@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,4 +108,154 @@ void expect_json(const struct buf *got)
 		assert_int_equal(line[n], '\n');
 		line += n + 1;
 	}
+}
+
+/* Reports. */
+
+struct report_site *add_site(struct sample *s, enum jni_func_id func, uint64_t acquired, uint64_t released)
+{
+	size_t i = s->report.sites.n++;
+	struct report_site *site = &s->sites[i];
+
+	assert_true(i < MAX_SITES);
+	s->report.sites.v = s->sites;
+	*site = (struct report_site){
+	    .id = 0x1234567890abcdefULL + i,
+	    .func = func,
+	    .acquired = acquired,
+	    .released = released,
+	    .outstanding = acquired - released,
+	    .oldest_s = acquired > released ? 4.25 : -1,
+	    .outstanding_bytes = -1,
+	    .rate_per_s = (double)(acquired - released) / 12,
+	    .acquired_per_s = (double)acquired / 12,
+	    .frames.v = s->frames[i],
+	};
+	return site;
+}
+
+struct frame *add_frame(struct report_site *site, const char *symbol, const char *file, int line)
+{
+	struct frame *f = &site->frames.v[site->frames.n++];
+
+	assert_true(site->frames.n <= 4);
+	*f = (struct frame){
+	    .type = FRAME_NATIVE,
+	    .symbol = symbol,
+	    .module = "libleaky.so",
+	    .offset = 0x11e3 + 0x40 * site->frames.n,
+	    .build_id = "00112233445566778899aabbccddeeff00112233",
+	    .file = file,
+	    .line = line,
+	};
+	return f;
+}
+
+void init_sample(struct sample *s)
+{
+	*s = (struct sample){
+	    .report =
+		{
+		    .target =
+			{
+			    .pid = 1234,
+			    .start_time_ticks = 456789,
+			    .comm = "java",
+			    .vm = "HotSpot",
+			    .vm_version = "17.0.15+6-Debian-1deb12u1",
+			    .library = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so",
+			    .build_id = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
+			},
+		    .time_unix_s = 1769860800.123,
+		    .elapsed_s = 12.004,
+		    .nr_probes = 4,
+		    .events = 241476,
+		    .events_per_s = 20123.4,
+		    .probe_cost_ns_per_event = 1100,
+		    .target_cpu_pct = 2.21,
+		    .self_cpu_pct = 0.08,
+		    .map_bytes = 47394816,
+		},
+	};
+	for (size_t i = 0; i < NR_FAMILIES; i++) {
+		s->report.families[i].vm_total = -1;
+		s->report.families[i].cost_ns_per_event = s->report.families[i].target_cpu_pct = -1;
+	}
+}
+
+void trace(struct sample *s, enum jni_func_id func, uint64_t calls)
+{
+	s->report.probed[func] = true;
+	s->report.calls[func] = calls;
+	s->report.families[jni_funcs[func].family].traced = true;
+}
+
+/* Two leaks beside a churn: what the demo shows. */
+void init_leaks(struct sample *s)
+{
+	struct report_site *site;
+
+	init_sample(s);
+	trace(s, FUNC_NewGlobalRef, 121009);
+	trace(s, FUNC_DeleteGlobalRef, 119815);
+	trace(s, FUNC_NewWeakGlobalRef, 602);
+	trace(s, FUNC_DeleteWeakGlobalRef, 0);
+	s->report.families[FAMILY_GLOBAL] =
+	    (struct report_family){true, 121009, 119812, 1197, 3, 1218, true, 21, 0, 1100, 2.18, 0, 0, false};
+	s->report.families[FAMILY_WEAK] =
+	    (struct report_family){true, 602, 0, 602, 0, 640, true, 38, 0, 1210.5, 0.03, 0, 0, false};
+	site = add_site(s, FUNC_NewWeakGlobalRef, 602, 0);
+	site->oldest_s = 192.4;
+	add_frame(site, "Java_Leaky_leakWeak", "/src/demo/leaky.c", 31);
+	site = add_site(s, FUNC_NewGlobalRef, 119812, 119812);
+	add_frame(site, "Java_Leaky_churn", "/src/demo/leaky.c", 12);
+	site = add_site(s, FUNC_NewGlobalRef, 1197, 0);
+	site->oldest_s = 11.94;
+	site->truncated = "the function keeps no frame pointer";
+	add_frame(site, "remember", "/src/demo/leaky.c", 19)->inlined = true;
+	add_frame(site, "Java_Leaky_leakGlobal", "/src/demo/leaky.c", 24);
+	add_frame(site, NULL, NULL, 0);
+}
+
+/* A late attach: most was there before. */
+void init_late(struct sample *s)
+{
+	static const struct report_before before[] = {
+	    {FAMILY_GLOBAL, "java.lang.String", 100003},
+	    {FAMILY_WEAK, "com.example.Cache$Entry", 503},
+	    {FAMILY_GLOBAL, "com.example.Cache$Entry", 7},
+	    {FAMILY_GLOBAL, NULL, 2},
+	};
+
+	init_leaks(s);
+	s->report.families[FAMILY_GLOBAL].before_attach = 100012;
+	s->report.families[FAMILY_GLOBAL].vm_own = 3;
+	s->report.families[FAMILY_GLOBAL].vm_total = 1197 + 100012 + 3;
+	s->report.families[FAMILY_WEAK].before_attach = 503;
+	s->report.families[FAMILY_WEAK].vm_total = 602 + 503;
+	s->report.before.v = before;
+	s->report.before.n = ARRAY_LEN(before);
+}
+
+const struct view_opts plain = {.width = 80, .rows = 20, .stack_frames = 5};
+
+void expect_table(const char *name, const struct sample *s, const struct view_opts *o)
+{
+	const struct report *const reports[] = {&s->report};
+	struct buf out = {0};
+
+	view_table(&out, reports, 1, o);
+	if (!o->color)
+		expect_width(&out, o->width);
+	expect_golden(name, &out);
+}
+
+void expect_records(const char *name, const struct sample *s, const struct view_opts *o)
+{
+	const struct report *const reports[] = {&s->report};
+	struct buf out = {0};
+
+	view_json(&out, reports, 1, o);
+	expect_json(&out);
+	expect_golden(name, &out);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What was rendered, held against files and rules. */
+/* Reports made by hand, so that every byte of a view can be accounted for; views held against files. */
 #ifndef JNITRACE_GOLDEN_H
 #define JNITRACE_GOLDEN_H
 
+#include "report.h"
 #include "util.h"
+#include "views.h"
 
 /* Compare with tests/golden/NAME, or write it with UPDATE_GOLDEN=1; frees. */
 void expect_golden(const char *name, struct buf *got);
@@ -11,5 +13,24 @@ void expect_golden(const char *name, struct buf *got);
 void expect_width(const struct buf *got, int width);
 /* Every line is a JSON object without repeated keys. */
 void expect_json(const struct buf *got);
+
+#define MAX_SITES 64
+struct sample {
+	struct report report;
+	struct report_site sites[MAX_SITES];
+	struct frame frames[MAX_SITES][4];
+};
+
+struct report_site *add_site(struct sample *s, enum jni_func_id func, uint64_t acquired, uint64_t released);
+struct frame *add_frame(struct report_site *site, const char *symbol, const char *file, int line);
+void init_sample(struct sample *s);
+void trace(struct sample *s, enum jni_func_id func, uint64_t calls);
+/* Two leaks beside a churn: what the demo shows. */
+void init_leaks(struct sample *s);
+/* A late attach: most was there before. */
+void init_late(struct sample *s);
+void expect_table(const char *name, const struct sample *s, const struct view_opts *o);
+void expect_records(const char *name, const struct sample *s, const struct view_opts *o);
+extern const struct view_opts plain;
 
 #endif

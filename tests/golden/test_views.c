@@ -22,167 +22,9 @@
 #include "golden.h"
 #include "views.h"
 
-#define MAX_SITES 64
 #define LONG_NAME                                                                                            \
 	"std::vector<std::map<std::basic_string<char, std::char_traits<char>, std::allocator<char> >, "      \
 	"leaky::Handle<leaky::Cache> > >::emplace_back<leaky::Entry&&>(leaky::Entry&&)"
-
-/* Reports. */
-
-struct sample {
-	struct report report;
-	struct report_site sites[MAX_SITES];
-	struct frame frames[MAX_SITES][4];
-};
-
-static struct report_site *add_site(struct sample *s, enum jni_func_id func, uint64_t acquired,
-				    uint64_t released)
-{
-	size_t i = s->report.sites.n++;
-	struct report_site *site = &s->sites[i];
-
-	assert_true(i < MAX_SITES);
-	s->report.sites.v = s->sites;
-	*site = (struct report_site){
-	    .id = 0x1234567890abcdefULL + i,
-	    .func = func,
-	    .acquired = acquired,
-	    .released = released,
-	    .outstanding = acquired - released,
-	    .oldest_s = acquired > released ? 4.25 : -1,
-	    .outstanding_bytes = -1,
-	    .rate_per_s = (double)(acquired - released) / 12,
-	    .acquired_per_s = (double)acquired / 12,
-	    .frames.v = s->frames[i],
-	};
-	return site;
-}
-
-static struct frame *add_frame(struct report_site *site, const char *symbol, const char *file, int line)
-{
-	struct frame *f = &site->frames.v[site->frames.n++];
-
-	assert_true(site->frames.n <= 4);
-	*f = (struct frame){
-	    .type = FRAME_NATIVE,
-	    .symbol = symbol,
-	    .module = "libleaky.so",
-	    .offset = 0x11e3 + 0x40 * site->frames.n,
-	    .build_id = "00112233445566778899aabbccddeeff00112233",
-	    .file = file,
-	    .line = line,
-	};
-	return f;
-}
-
-static void init_sample(struct sample *s)
-{
-	*s = (struct sample){
-	    .report =
-		{
-		    .target =
-			{
-			    .pid = 1234,
-			    .start_time_ticks = 456789,
-			    .comm = "java",
-			    .vm = "HotSpot",
-			    .vm_version = "17.0.15+6-Debian-1deb12u1",
-			    .library = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so",
-			    .build_id = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
-			},
-		    .time_unix_s = 1769860800.123,
-		    .elapsed_s = 12.004,
-		    .nr_probes = 4,
-		    .events = 241476,
-		    .events_per_s = 20123.4,
-		    .probe_cost_ns_per_event = 1100,
-		    .target_cpu_pct = 2.21,
-		    .self_cpu_pct = 0.08,
-		    .map_bytes = 47394816,
-		},
-	};
-	for (size_t i = 0; i < NR_FAMILIES; i++) {
-		s->report.families[i].vm_total = -1;
-		s->report.families[i].cost_ns_per_event = s->report.families[i].target_cpu_pct = -1;
-	}
-}
-
-static void trace(struct sample *s, enum jni_func_id func, uint64_t calls)
-{
-	s->report.probed[func] = true;
-	s->report.calls[func] = calls;
-	s->report.families[jni_funcs[func].family].traced = true;
-}
-
-/* Two leaks beside a churn: what the demo shows. */
-static void init_leaks(struct sample *s)
-{
-	struct report_site *site;
-
-	init_sample(s);
-	trace(s, FUNC_NewGlobalRef, 121009);
-	trace(s, FUNC_DeleteGlobalRef, 119815);
-	trace(s, FUNC_NewWeakGlobalRef, 602);
-	trace(s, FUNC_DeleteWeakGlobalRef, 0);
-	s->report.families[FAMILY_GLOBAL] =
-	    (struct report_family){true, 121009, 119812, 1197, 3, 1218, true, 21, 0, 1100, 2.18, 0, 0, false};
-	s->report.families[FAMILY_WEAK] =
-	    (struct report_family){true, 602, 0, 602, 0, 640, true, 38, 0, 1210.5, 0.03, 0, 0, false};
-	site = add_site(s, FUNC_NewWeakGlobalRef, 602, 0);
-	site->oldest_s = 192.4;
-	add_frame(site, "Java_Leaky_leakWeak", "/src/demo/leaky.c", 31);
-	site = add_site(s, FUNC_NewGlobalRef, 119812, 119812);
-	add_frame(site, "Java_Leaky_churn", "/src/demo/leaky.c", 12);
-	site = add_site(s, FUNC_NewGlobalRef, 1197, 0);
-	site->oldest_s = 11.94;
-	site->truncated = "the function keeps no frame pointer";
-	add_frame(site, "remember", "/src/demo/leaky.c", 19)->inlined = true;
-	add_frame(site, "Java_Leaky_leakGlobal", "/src/demo/leaky.c", 24);
-	add_frame(site, NULL, NULL, 0);
-}
-
-/* A late attach: most was there before. */
-static void init_late(struct sample *s)
-{
-	static const struct report_before before[] = {
-	    {FAMILY_GLOBAL, "java.lang.String", 100003},
-	    {FAMILY_WEAK, "com.example.Cache$Entry", 503},
-	    {FAMILY_GLOBAL, "com.example.Cache$Entry", 7},
-	    {FAMILY_GLOBAL, NULL, 2},
-	};
-
-	init_leaks(s);
-	s->report.families[FAMILY_GLOBAL].before_attach = 100012;
-	s->report.families[FAMILY_GLOBAL].vm_own = 3;
-	s->report.families[FAMILY_GLOBAL].vm_total = 1197 + 100012 + 3;
-	s->report.families[FAMILY_WEAK].before_attach = 503;
-	s->report.families[FAMILY_WEAK].vm_total = 602 + 503;
-	s->report.before.v = before;
-	s->report.before.n = ARRAY_LEN(before);
-}
-
-static const struct view_opts plain = {.width = 80, .rows = 20, .stack_frames = 5};
-
-static void expect_table(const char *name, const struct sample *s, const struct view_opts *o)
-{
-	const struct report *const reports[] = {&s->report};
-	struct buf out = {0};
-
-	view_table(&out, reports, 1, o);
-	if (!o->color)
-		expect_width(&out, o->width);
-	expect_golden(name, &out);
-}
-
-static void expect_records(const char *name, const struct sample *s, const struct view_opts *o)
-{
-	const struct report *const reports[] = {&s->report};
-	struct buf out = {0};
-
-	view_json(&out, reports, 1, o);
-	expect_json(&out);
-	expect_golden(name, &out);
-}
 
 /* Tests. */
 
@@ -278,45 +120,6 @@ static void test_drops(void **state)
 		s.report.drops[i] = i * 1234;
 	expect_table("drops.txt", &s, &plain);
 	expect_records("drops.json", &s, &plain);
-}
-
-/* Every kind; in the first all is known, in the last nothing. */
-static void test_findings(void **state)
-{
-	struct report_finding findings[NR_FINDINGS + 1] = {0};
-	struct view_opts o = plain;
-	struct sample s;
-
-	(void)state;
-	init_leaks(&s);
-	for (size_t i = 0; i <= NR_FINDINGS; i++) {
-		enum finding_kind kind = i < NR_FINDINGS ? i : FINDING_DOUBLE_DELETE;
-
-		findings[i] = (struct report_finding){.kind = kind, .id = 0xfeed0000 + i, .count = 1};
-		findings[i].func = NR_FUNCS;
-		findings[i].first_s = findings[i].last_s = -1;
-		snprintf(findings[i].text, sizeof(findings[i].text), "%s %s", finding_rows[kind].wrong,
-			 finding_rows[kind].todo);
-	}
-	findings[0].count = 1234;
-	findings[0].func = FUNC_DeleteGlobalRef;
-	findings[0].first_s = 3;
-	findings[0].last_s = 11.5;
-	findings[0].handle = 0x7f65a4031c98;
-	findings[0].doubt = "calls were missed";
-	findings[0].stack = (struct report_stack){true, s.sites[0].frames, s.sites[0].truncated};
-	findings[0].acquire = (struct report_stack){true, s.sites[1].frames, NULL};
-	findings[0].release = (struct report_stack){true, {0}, "the stack could not be kept"};
-	s.report.findings.v = findings;
-	s.report.findings.n = NR_FINDINGS + 1;
-	expect_table("findings-80.txt", &s, &o);
-	o.width = 132;
-	o.color = true;
-	expect_table("findings-132.txt", &s, &o);
-	o = plain;
-	o.height = 24;
-	expect_table("findings-height.txt", &s, &o);
-	expect_records("findings.json", &s, &plain);
 }
 
 static void test_unknown(void **state)
@@ -629,6 +432,10 @@ static void test_sort(void **state)
 	assert_int_equal(s.sites[2].id, 4);
 	assert_int_equal(s.sites[3].id, 1);
 	assert_int_equal(s.sites[4].id, 0);
+	s.sites[3].verdict.kind = VERDICT_GROWING;
+	assert_int_equal(report_sort(&s.report, NULL), 0);
+	assert_int_equal(s.sites[0].id, 1);
+	assert_int_equal(s.sites[1].id, 2);
 	assert_int_equal(report_sort(&s.report, "rate"), 0);
 	assert_int_equal(s.sites[0].id, 4);
 	assert_int_equal(s.sites[1].id, 2);
@@ -673,7 +480,8 @@ static void test_column_table(void **state)
 
 		assert_true(groups != 0 && groups < 1U << NR_GROUPS);
 	}
-	assert_string_equal(column_find(NULL)->key, "outstanding");
+	assert_string_equal(column_default(GROUP_SITE)->key, "verdict");
+	assert_string_equal(column_default(GROUP_FUNCTION)->key, "outstanding");
 	assert_null(column_find("OUTSTANDING"));
 	assert_null(column_find(""));
 }
@@ -849,17 +657,27 @@ static void test_before_attach(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_leaks),        cmocka_unit_test(test_before_attach),
-	    cmocka_unit_test(test_color),        cmocka_unit_test(test_height),
-	    cmocka_unit_test(test_findings),     cmocka_unit_test(test_empty),
-	    cmocka_unit_test(test_drops),        cmocka_unit_test(test_unknown),
-	    cmocka_unit_test(test_final),        cmocka_unit_test(test_two_targets),
-	    cmocka_unit_test(test_long_names),   cmocka_unit_test(test_random_names),
-	    cmocka_unit_test(test_huge_numbers), cmocka_unit_test(test_pins),
-	    cmocka_unit_test(test_no_stack),     cmocka_unit_test(test_vm_and_java_frames),
-	    cmocka_unit_test(test_sort),         cmocka_unit_test(test_sort_stable),
-	    cmocka_unit_test(test_column_table), cmocka_unit_test(test_probes),
-	    cmocka_unit_test(test_json_exact),   cmocka_unit_test(test_json_lengths),
+	    cmocka_unit_test(test_leaks),
+	    cmocka_unit_test(test_before_attach),
+	    cmocka_unit_test(test_color),
+	    cmocka_unit_test(test_height),
+	    cmocka_unit_test(test_empty),
+	    cmocka_unit_test(test_drops),
+	    cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_final),
+	    cmocka_unit_test(test_two_targets),
+	    cmocka_unit_test(test_long_names),
+	    cmocka_unit_test(test_random_names),
+	    cmocka_unit_test(test_huge_numbers),
+	    cmocka_unit_test(test_pins),
+	    cmocka_unit_test(test_no_stack),
+	    cmocka_unit_test(test_vm_and_java_frames),
+	    cmocka_unit_test(test_sort),
+	    cmocka_unit_test(test_sort_stable),
+	    cmocka_unit_test(test_column_table),
+	    cmocka_unit_test(test_probes),
+	    cmocka_unit_test(test_json_exact),
+	    cmocka_unit_test(test_json_lengths),
 	    cmocka_unit_test(test_view_opts),
 	};
 

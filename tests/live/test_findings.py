@@ -2,6 +2,7 @@
 """What is used wrongly is found, counted exactly and shown from where; what is used rightly is not."""
 
 import json
+import time
 
 import jsonschema
 import pytest
@@ -102,3 +103,61 @@ def test_handles_in_use_again_are_no_double_delete(args):
                        args=args)
     assert final["findings"] == []
     assert final["calls"]["NewGlobalRef"] > 8 * 40009
+
+
+class Library(Oracle):
+    """A program that uses a library of Debian's."""
+
+    def __init__(self, program, *args, **kwargs):
+        self.words = (program, *args)
+        super().__init__(jdk("17"), "-Djava.library.path=/usr/lib/x86_64-linux-gnu/jni:/usr/lib/aarch64-linux-gnu/jni", **kwargs)
+
+    def main(self, fixtures):
+        return "-cp", f"{fixtures}:/usr/share/java/jna.jar:/usr/share/java/sqlite-jdbc.jar", *self.words
+
+
+def symbols(site):
+    return [frame["symbol"] for frame in site["stack"]]
+
+
+def test_verdicts_of_real_libraries():
+    """
+    Over a minute: a leak of one reference a second is named, what comes and goes at random is not. JNA 5.13 keeps
+    two weak references for each callback that is mapped (its issue 1586); sqlite-jdbc keeps nothing.
+    """
+    per_s = 10
+    with Misuse(jdk("17")) as target, Library("Callbacks", "-", str(per_s)) as jna, Library("Sqlite") as sqlite:
+        target.do("once 3")
+        with Tracer(pids=[p.pid for p in (target, jna, sqlite)], interval="1") as tracer:
+            tracer.wait_tracing()
+            before, start = jna.do(""), time.monotonic()
+            for second in range(1, 68):
+                target.do("leak 1", "come-and-go 17")
+                time.sleep(max(0, start + second - time.monotonic()))
+            after = jna.do("")
+            finals = tracer.stop()
+            reports = tracer.reports()
+    for report in (*finals.values(), reports[0]):
+        jsonschema.validate(report, SCHEMA)
+
+    made = finals[target.pid]
+    verdicts = {direct_caller(s): s["verdict"] for s in made["sites"]}
+    assert verdicts["acquire_global"]["kind"] == "growing", verdicts
+    assert 57 < verdicts["acquire_global"]["growth_per_min"] < 63, verdicts
+    assert verdicts["acquire_for_a_while"]["kind"] == "bounded", verdicts
+    assert [(f["kind"], f["function"]) for f in made["findings"]] == [("leak", "NewGlobalRef")]
+    assert direct_caller(made["sites"][0]) == "acquire_global", "growing sites come first"
+    early = [r["elapsed_s"] for r in reports if r["target"]["pid"] == target.pid and r["findings"]]
+    assert 40 < early[0] < 65, early
+
+    mapped = after["mapped"] - before["mapped"]
+    [site] = [s for s in finals[jna.pid]["sites"] if s["verdict"]["kind"] == "growing"]
+    assert site == finals[jna.pid]["sites"][0] and site["function"] == "NewWeakGlobalRef"
+    assert "Callbacks.mapOne" in symbols(site), site
+    assert abs(site["outstanding"] - 2 * mapped) <= 2, (mapped, site["outstanding"])
+    [library] = [lib for lib in finals[jna.pid]["libraries"] if lib["module"].startswith("libjnidispatch")]
+    assert library["verdict"] == "growing" and library["growing"] == 1
+
+    assert {lib["module"]: lib["verdict"] for lib in finals[sqlite.pid]["libraries"]}["libsqlitejdbc.so"] == "clean"
+    assert not finals[sqlite.pid]["findings"], finals[sqlite.pid]["findings"]
+    assert finals[sqlite.pid]["calls"]["NewGlobalRef"] > 1000
