@@ -70,10 +70,14 @@ static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
 	return -1;
 }
 
-/* Returns the site and frees the place, or 0. released_at: the site that does, or 0. */
+/*
+ * Returns the site and frees the place, or 0. released_at: the site that does, or 0. It is written when the
+ * place is free already, and claimed like one: the loader reads along, and must not take it for a time.
+ */
 static __always_inline u32 bucket_take(u32 index, u64 tag, u32 released_at)
 {
 	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
+	u64 dead = tag | TAG_DEAD;
 
 	if (!b)
 		return 0;
@@ -84,9 +88,14 @@ static __always_inline u32 bucket_take(u32 index, u64 tag, u32 released_at)
 		if (b->tag[way] == tag) {
 			u32 site = b->site[way];
 
-			b->tick[way] = released_at;
 			barrier();
-			*(volatile u64 *)&b->tag[way] = tag | TAG_DEAD;
+			*(volatile u64 *)&b->tag[way] = dead;
+			if (released_at &&
+			    __sync_val_compare_and_swap(&b->tag[way], dead, TAG_BUSY) == dead) {
+				b->tick[way] = released_at;
+				barrier();
+				*(volatile u64 *)&b->tag[way] = dead | TAG_TOLD;
+			}
 			return site;
 		}
 	}
@@ -168,12 +177,13 @@ static __always_inline bool bucket_grave(u32 index, u64 tag, struct grave *out)
 #pragma unroll
 	for (u32 i = 0; i < JT_BUCKET_WAYS; i++) {
 		u32 way = bucket_way(tag, i);
+		u64 found = b->tag[way];
 
-		if (b->tag[way] == (tag | TAG_DEAD)) {
+		if ((found & ~TAG_TOLD) == (tag | TAG_DEAD)) {
 			out->site = b->site[way];
-			out->released_at = b->tick[way];
+			out->released_at = found & TAG_TOLD ? b->tick[way] : 0;
 			barrier();
-			return b->tag[way] == (tag | TAG_DEAD); /* else taken meanwhile */
+			return *(volatile u64 *)&b->tag[way] == found; /* else taken meanwhile */
 		}
 	}
 	return false;
@@ -200,8 +210,10 @@ static __always_inline void bucket_unbury(u32 index, u64 tag)
 	if (!b)
 		return;
 #pragma unroll
-	for (u32 i = 0; i < JT_BUCKET_WAYS; i++)
+	for (u32 i = 0; i < JT_BUCKET_WAYS; i++) {
 		__sync_val_compare_and_swap(&b->tag[i], tag | TAG_DEAD, 0);
+		__sync_val_compare_and_swap(&b->tag[i], tag | TAG_DEAD | TAG_TOLD, 0);
+	}
 }
 
 /* The handle was handed out again, to a reference that found no place here: forget what it was before. */

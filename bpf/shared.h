@@ -267,10 +267,11 @@ struct func_counts {
  * The pairing store: live references, found by handle. One bucket is one cache
  * line. tag = handle | (slot + 1) << 48; 0 = free, TAG_BUSY = being filled. With
  * TAG_DEAD it was released: the place is free, and until it is taken tells of
- * whom a second release is.
+ * whom a second release is; with TAG_TOLD too, tick is the site of the release.
  */
 #define TAG_BUSY    1ULL
 #define TAG_DEAD    (1ULL << 63)
+#define TAG_TOLD    (1ULL << 62)
 #define HANDLE_BITS 48
 struct bucket {
 	u64 tag[JT_BUCKET_WAYS];

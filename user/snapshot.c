@@ -433,7 +433,8 @@ static void forget_refs(struct tracer *t, int slot)
 	 */
 	for (uint32_t b = 0; b < t->nr_buckets; b++)
 		for (int i = 0; i < JT_BUCKET_WAYS; i++)
-			if ((t->buckets[b].tag[i] & ~TAG_DEAD) >> HANDLE_BITS == (uint64_t)slot + 1)
+			if ((t->buckets[b].tag[i] & ~(TAG_DEAD | TAG_TOLD)) >> HANDLE_BITS ==
+			    (uint64_t)slot + 1)
 				*(volatile uint64_t *)&t->buckets[b].tag[i] = 0;
 	forget_overflow(t, slot);
 	forget_pins(t, slot);
