@@ -23,7 +23,7 @@
 #define TRACED_FAMILIES  (DEFAULT_FAMILIES | 1U << FAMILY_LOCAL | PIN_FAMILIES)
 #define COUNTED_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK) /* --count-only */
 #define MAX_PID          (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
-#define MIN_INTERVAL_S   0.05
+#define MIN_INTERVAL_S   0.01
 #define MAX_INTERVAL_S   86400.0
 #define MAX_DURATION_S   1e9
 #define MAX_REFS         (1U << 28)

@@ -2,6 +2,7 @@
 """The census equals what the VM counts and what the fixture made, in every configuration; nothing is attached."""
 
 import json
+import random
 import re
 import subprocess
 import time
@@ -220,63 +221,87 @@ def test_threads_and_their_local_references(kind):
     ("sid-25", ["-XX:+UseParallelGC", "-Xmx64m"]), ("sid-25", ["-XX:+UseZGC", "-Xmx128m"]),
     ("sid-25", ["-XX:+UseCompactObjectHeaders", "-Xmx64m"]), ("sid-8", ["-Xmx64m"])], ids=ids)
 def test_while_all_moves(kind, jvm_args):
-    """A reading every 50 ms while four threads make and delete references and the collector runs."""
+    """100 readings a second, then of more references, while four threads make and delete and the collector runs."""
     with Fixture(kind, *jvm_args) as target:
-        target.do("hold inner 5003 5003", "hold string 10007 100")
+        target.do("hold inner 503 503", "hold string 307 100")
         quiet = census(target.pid, "--classes")
         target.do("churn 4 1")
-        started = time.monotonic()
-        argv = [str(JNITRACE), "census", "-p", str(target.pid), "--classes", "--json", "-i", "0.05", "-n", "100"]
-        result = subprocess.run(argv, env=ENV, capture_output=True, text=True, timeout=SLOW, check=False)
-        assert result.returncode == 0, result.stderr
-        assert time.monotonic() - started < 40
-        reports = [json.loads(line) for line in result.stdout.splitlines()]
-        assert len(reports) == 100
+        check_moving(target, quiet, 503, "0.01", 300)
+        target.do("stop", "hold inner 4500 4500", "hold string 9700 100")
+        quiet = whole(target, "--classes")
+        target.do("churn 4 1")
+        check_moving(target, quiet, 5003, "0.05", 40)
         target.do("stop")
-        low = totals(quiet)[0]
-        known = {"java.lang.Object", "Census$Inner", "java.lang.String", "java.lang.Class", "java.lang.Thread"}
-        seen = set()
-        for r in reports:
-            f = r["families"]["global"]
-            if f["vm_total"] is not None:
-                assert low - 64 <= f["vm_total"] <= low + 64, (low, f)
-            if r["classes"] is None:
-                assert r["refused"], r
-                continue
-            assert f["read"] + f["cleared"] + f["unreadable"] == f["in_use"], f
-            names = classes_of(r)
-            seen |= names.keys()
-            # what is held is there, except for what could not be read
-            assert names.get("Census$Inner", (0, 0))[0] + f["unreadable"] + f["cleared"] >= 5003, (names, f)
-            assert names.get("Census$Inner", (0, 0))[0] <= 5003 + f["stale"]
-        strange = seen - known - {c["name"] for c in quiet["classes"]}
-        assert not {n for n in strange if not re.fullmatch(r"(java|javax|jdk|sun|Census)[\w.$/\[\]]*|(byte|int|long|char)\[\]", n)}
-        assert strange <= {"java.util.ArrayList", "java.lang.ref.Finalizer"} | {n for n in strange if n.startswith(("jdk.", "sun.", "java."))}
         # at rest again: exact
-        report = census(target.pid, "--classes")
+        report = whole(target, "--classes")
         assert classes_of(report)["Census$Inner"][0] == 5003
         assert report["families"]["global"]["unreadable"] == 0
 
 
+def check_moving(target, quiet, inner, interval, n):
+    argv = [str(JNITRACE), "census", "-p", str(target.pid), "--classes", "--watch", "--json", "-i", interval, "-n", str(n)]
+    result = subprocess.run(argv, env=ENV, capture_output=True, text=True, timeout=SLOW, check=False)
+    assert result.returncode == 0, result.stderr
+    assert not result.stderr
+    reports = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(reports) == n
+    assert reports[-1]["elapsed_s"] < 4 * n * float(interval), "it does not keep up"
+    low = totals(quiet)[0]
+    known = {"java.lang.Object", "Census$Inner", "java.lang.String", "java.lang.Class", "java.lang.Thread"}
+    seen = set()
+    for r in reports:
+        f = r["families"]["global"]
+        if f["vm_total"] is not None:
+            assert low - 64 <= f["vm_total"] <= low + 64, (low, f)
+        if r["classes"] is None:
+            assert r["refused"], r
+            continue
+        assert f["read"] + f["cleared"] + f["unreadable"] == f["in_use"], f
+        names = classes_of(r)
+        seen |= names.keys()
+        # what is held is there, except for what could not be read
+        assert names.get("Census$Inner", (0, 0))[0] + f["unreadable"] + f["cleared"] >= inner, (names, f)
+        assert names.get("Census$Inner", (0, 0))[0] <= inner + f["stale"]
+    assert sum(r["classes"] is not None for r in reports) > n / 2, "it tells hardly anything"
+    strange = seen - known - {c["name"] for c in quiet["classes"]}
+    assert not {n for n in strange if not re.fullmatch(r"(java|javax|jdk|sun|Census)[\w.$/\[\]]*|(byte|int|long|char)\[\]", n)}
+    assert strange <= {"java.util.ArrayList", "java.lang.ref.Finalizer"} | {n for n in strange if n.startswith(("jdk.", "sun.", "java."))}
+
+
+def set_level(target, now, level):
+    target.do(f"hold object {level - now} 1" if level > now else f"droplast {now - level}")
+    return level
+
+
 def test_watch_sees_a_leak_within_a_minute_and_no_other(tmp_path):
-    with Fixture("17", *STEADY) as leaking, Fixture("17", *STEADY) as bounded:
-        argv = [str(JNITRACE), "census", "-p", f"{leaking.pid},{bounded.pid}", "--watch", "--limit", "1000", "--json", "-d", "60"]
+    """One reference a second beside a count that jumps about between bounds, and one of a cache that fills and is emptied."""
+    noise = random.Random(17)
+    with Fixture("17", *STEADY) as leaking, Fixture("17", *STEADY) as noisy, Fixture("17", *STEADY) as cache:
+        pids = [leaking.pid, noisy.pid, cache.pid]
+        argv = [str(JNITRACE), "census", "-p", ",".join(map(str, pids)), "--watch", "--limit", "1000", "--json", "-d", "60"]
         out = tmp_path / "out"
+        levels = {noisy: 0, cache: 0}
         with out.open("w") as stream, subprocess.Popen(argv, env=ENV, stdout=stream, stderr=subprocess.PIPE, text=True) as tool:
+            start = time.monotonic()
             for i in range(59):
                 leaking.do("hold object 1 1")
-                if i % 7 in (0, 3, 4):
-                    bounded.do("hold object 40 1")
-                elif i % 7 in (1, 6):
-                    bounded.do("drop 20", "hold object 0 1")
-                    bounded.do("hold object 1 1", "drop 1")
-                time.sleep(1 - time.time() % 1 + 0.3 if i == 0 else 0.98)
+                levels[noisy] = set_level(noisy, levels[noisy], noise.randrange(200))
+                levels[cache] = set_level(cache, levels[cache], i % 17 * 10)
+                time.sleep(max(0, start + 0.5 + i - time.monotonic()))
             assert tool.wait(SLOW) == 0, tool.stderr.read()
         reports = [json.loads(line) for line in out.read_text().splitlines()]
+    alarms = {pid: [] for pid in pids}
+    for r in reports:
+        [growth] = [g for g in r["growth"] if g["family"] == "global" and g["name"] is None]
+        alarms[r["target"]["pid"]].append(growth)
+    assert not any(g["alarm"] for pid in pids[1:] for g in alarms[pid]), "a count that stays within bounds is no leak"
+    assert any(g["alarm"] for g in alarms[leaking.pid])
+    growth = alarms[leaking.pid][-1]
     last = [r for r in reports if r["target"]["pid"] == leaking.pid][-1]
-    [growth] = [g for g in last["growth"] if g["family"] == "global" and g["name"] is None]
-    assert growth["alarm"], growth
+    assert growth["alarm"] and last["elapsed_s"] < 61, growth
     assert abs(growth["per_min"] - 60) < 5, growth
+    # to the size the user named
+    assert growth["limit"] == 1000
     assert growth["limit_soonest_s"] <= growth["limit_s"] <= growth["limit_latest_s"]
     assert abs(growth["limit_s"] - (1000 - last["families"]["global"]["vm_total"])) < 100, growth
 

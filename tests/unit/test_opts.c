@@ -242,7 +242,7 @@ static void test_numbers(void **state)
 		snprintf(line, sizeof(line), "-p 1 -d %s", bad_times[i]);
 		expect_error(line, "--duration: bad time");
 	}
-	expect_error("-p 1 -i 0.049", "at least 0.05");
+	expect_error("-p 1 -i 0.0099", "at least 0.01");
 	expect_error("-p 1 -i 86401", "at most 86400");
 	expect_ok("-p 1 -i 86400 -d 0.1", &o);
 	assert_true(o.duration_s == 0.1);
