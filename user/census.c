@@ -35,7 +35,7 @@ static double age_s(const struct proc_id *id)
 	       (double)id->start_time_ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-static int open_vm(struct census_vm *vm, const char *what, struct error *err)
+static int open_vm(struct census_vm *vm, struct elf_cache *libraries, const char *what, struct error *err)
 {
 	struct proc_maps maps = {0};
 	const struct mapping *m;
@@ -54,7 +54,7 @@ static int open_vm(struct census_vm *vm, const char *what, struct error *err)
 	}
 	vm->library = strdup(m->path);
 	fd = proc_open_mapping(vm->id.pid, m);
-	rc = !vm->library ? -ENOMEM : fd < 0 ? fd : elf_open(fd, &vm->elf);
+	rc = !vm->library ? -ENOMEM : fd < 0 ? fd : elf_cache_open(libraries, fd, &vm->elf);
 	if (rc == 0 && !elf_offset_to_vaddr(vm->elf, m->offset, &vaddr))
 		rc = -ENOEXEC;
 	if (rc < 0)
@@ -66,7 +66,7 @@ static int open_vm(struct census_vm *vm, const char *what, struct error *err)
 	return rc;
 }
 
-int census_open(pid_t pid, struct census_vm **out, struct error *err)
+int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, struct error *err)
 {
 	struct census_vm *vm = calloc(1, sizeof(*vm));
 	char what[64];
@@ -77,7 +77,7 @@ int census_open(pid_t pid, struct census_vm **out, struct error *err)
 		error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
 			  rc == -ENOMEM ? "out of memory" : "no such process");
 	else
-		rc = open_vm(vm, what, err);
+		rc = open_vm(vm, libraries, what, err);
 	if (rc == -EAGAIN && age_s(&vm->id) > YOUNG_S)
 		rc = -EPROTO; /* not starting: lying */
 	if (rc < 0) {

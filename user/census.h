@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "elf_cache.h"
 #include "hotspot_blocks.h"
 #include "report.h"
 #include "util.h"
@@ -84,10 +85,10 @@ struct census_request {
 };
 
 /*
- * Open the JVM of a process. -ESRCH no such process, -ENOENT no JVM, -EAGAIN its VM is just starting,
- * -EPROTO with the reason when it cannot be read.
+ * Open the JVM of a process. libraries: opened so far, outlives the result; NULL: none. -ESRCH no such
+ * process, -ENOENT no JVM, -EAGAIN its VM is just starting, -EPROTO with the reason when it cannot be read.
  */
-int census_open(pid_t pid, struct census_vm **out, struct error *err);
+int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, struct error *err);
 void census_close(struct census_vm *vm);
 /* A reading; out is overwritten, its memory used again. -ESRCH: the process is gone. */
 int census_read(struct census_vm *vm, const struct census_request *req, struct census *out,

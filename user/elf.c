@@ -241,8 +241,10 @@ int elf_open(int fd, struct elf_image **out)
 		return -ENOMEM;
 	}
 	e->fd = fd;
+	e->references = 1;
 	e->cfi = elf_cfi_alloc();
-	rc = e->cfi ? read_headers(e) : -ENOMEM;
+	e->found = calloc(1, sizeof(*e->found));
+	rc = e->cfi && e->found ? read_headers(e) : -ENOMEM;
 	if (rc) {
 		elf_close(e);
 		return rc;
@@ -261,9 +263,12 @@ bool elf_unchanged(const struct elf_image *e)
 
 void elf_close(struct elf_image *e)
 {
-	if (!e)
+	if (!e || --e->references)
 		return;
 	elf_cfi_release(e->cfi);
+	if (e->found)
+		free(e->found->v);
+	free(e->found);
 	free(e->ph);
 	free(e->sh);
 	free(e->sh_names.p);
@@ -448,6 +453,62 @@ static int matches_take(const struct name_table *t)
 	return found;
 }
 
+static uint64_t found_key(enum elf_symtab which, const char *name)
+{
+	return fnv64(FNV64_INIT + which, name, strlen(name));
+}
+
+/*
+ * What was asked for before is remembered: the tables of a JVM are 4 MB, and its image may be shared by
+ * many (elf_cache.h). The names asked for are the program's own, not more than a few hundred.
+ */
+static const struct symbol_found *found_before(const struct elf_image *e, enum elf_symtab which,
+					       const char *name)
+{
+	uint64_t key = found_key(which, name);
+
+	for (size_t i = 0; i < e->found->n; i++)
+		if (e->found->v[i].key == key)
+			return &e->found->v[i];
+	return NULL;
+}
+
+static bool all_found_before(const struct elf_image *e, enum elf_symtab which, struct elf_wanted *wanted,
+			     size_t n, int *found)
+{
+	*found = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!found_before(e, which, wanted[i].name))
+			return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct symbol_found *f = found_before(e, which, wanted[i].name);
+
+		if (!f->vaddr)
+			continue;
+		wanted[i].vaddr = f->vaddr;
+		wanted[i].size_bytes = f->size_bytes;
+		++*found;
+	}
+	return true;
+}
+
+/* Without memory it is looked up again next time. */
+static void remember_found(const struct elf_image *e, enum elf_symtab which, const struct name_table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct match *m = &t->match[i];
+		struct symbol_found *f = found_before(e, which, t->wanted[i].name) ? NULL : VEC_ADD(e->found);
+
+		if (!f)
+			continue;
+		f->key = found_key(which, t->wanted[i].name);
+		if (m->rank == RANK_LOCAL || m->rank == RANK_GLOBAL) {
+			f->vaddr = m->vaddr;
+			f->size_bytes = m->size_bytes;
+		}
+	}
+}
+
 int elf_find_symbols(const struct elf_image *e, enum elf_symtab which, struct elf_wanted *wanted, size_t n)
 {
 	const Elf64_Shdr *sh = elf_section_find(e, which == ELF_SYMTAB ? SHT_SYMTAB : SHT_DYNSYM, NULL);
@@ -457,6 +518,8 @@ int elf_find_symbols(const struct elf_image *e, enum elf_symtab which, struct el
 
 	if (!sh || sh->sh_type == SHT_NOBITS)
 		return 0;
+	if (all_found_before(e, which, wanted, n, &rc))
+		return rc;
 	if (sh->sh_entsize != sizeof(Elf64_Sym) || sh->sh_link >= e->nr_sh ||
 	    e->sh[sh->sh_link].sh_type != SHT_STRTAB)
 		return -EPROTO;
@@ -467,6 +530,7 @@ int elf_find_symbols(const struct elf_image *e, enum elf_symtab which, struct el
 		rc = name_table_init(&t, wanted, n);
 	if (!rc) {
 		match_symbols(&t, &syms, &names);
+		remember_found(e, which, &t);
 		rc = matches_take(&t);
 	}
 	free(t.slot);

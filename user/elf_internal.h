@@ -11,6 +11,16 @@
 
 #include "elf.h"
 
+/* Symbols looked up so far, by the hash of table and name. */
+struct symbol_found {
+	uint64_t key;
+	uint64_t vaddr, size_bytes; /* 0: there is none */
+};
+struct elf_symbols_found {
+	struct symbol_found *v;
+	size_t n, cap;
+};
+
 struct elf_cfi_cache; /* .eh_frame, read at the first question (elf_cfi.c) */
 
 /*
@@ -19,6 +29,7 @@ struct elf_cfi_cache; /* .eh_frame, read at the first question (elf_cfi.c) */
  */
 struct elf_image {
 	int fd;
+	unsigned references; /* of elf_open() and elf_cache_open() */
 	uint64_t file_bytes;
 	struct timespec changed;
 	uint16_t machine;
@@ -32,6 +43,7 @@ struct elf_image {
 	} sh_names;
 	char build_id[2 * BUILD_ID_MAX + 1];
 	struct elf_cfi_cache *cfi;
+	struct elf_symbols_found *found; /* symbols looked up so far (elf.c) */
 };
 
 /* Read exactly n bytes; -EIO when the file ends before. */

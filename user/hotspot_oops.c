@@ -142,8 +142,11 @@ static bool read_layout(struct oop_reader *r)
 	uint64_t size;
 
 	r->handles = hotspot_type_size(h, "OopHandle", &size);
-	return field(h, "oopDesc", "_metadata._klass", &r->klass_in_object) && r->klass_in_object == 8 &&
-	       field(h, "Klass", "_name", &r->name) && field(h, "Klass", "_java_mirror", &r->mirror) &&
+	/* without uncompressed class pointers since JDK 28 */
+	return (field(h, "oopDesc", "_metadata._klass", &r->klass_in_object) ||
+		field(h, "oopDesc", "_compressed_klass", &r->klass_in_object)) &&
+	       r->klass_in_object == 8 && field(h, "Klass", "_name", &r->name) &&
+	       field(h, "Klass", "_java_mirror", &r->mirror) &&
 	       (field(h, "Klass", "_class_loader_data", &r->loader_data) ||
 		field(h, "InstanceKlass", "_class_loader_data", &r->loader_data)) &&
 	       field(h, "ClassLoaderData", "_class_loader", &r->loader) &&

@@ -7,11 +7,12 @@
 
 #include "hotspot_priv.h"
 
-#define MAX_HEAP_BYTES   65536 /* of the ZHeap object */
-#define MAX_ENTRIES      (1u << 20)
-#define PROBE_ENTRIES    8 /* read at a time */
-#define MAX_PROBES       4096
-#define HEADER_MAX_BYTES 256
+#define MAX_HEAP_BYTES      65536 /* of the ZHeap object */
+#define VIRTUAL_TO_PHYSICAL 16    /* ZVirtualToPhysicalRatio (JDK: gc/z/zGlobals.hpp) */
+#define MAX_ENTRIES         (1u << 20)
+#define PROBE_ENTRIES       8 /* read at a time */
+#define MAX_PROBES          4096
+#define HEADER_MAX_BYTES    256
 
 /* The names begin with Z, or in JDK 21 to 23 with X for the ZGC without generations. */
 static bool named_offset(const struct hotspot *h, char prefix, const char *type, const char *field,
@@ -71,6 +72,36 @@ static bool find_single(const struct hotspot *h, char prefix, uint64_t heap, str
 	return proc_read(h->pid, heap + table + map + array, &z->map[0], 8) == 0 && z->map[0];
 }
 
+/* Sizes and places that may be those of a map by granule. */
+#define MAX_CANDIDATES 16
+struct candidates {
+	uint64_t granules[MAX_CANDIDATES], map[MAX_CANDIDATES];
+	size_t n;
+};
+
+/* The two of one size, if there is one such pair: other words of ZHeap may look like a size for a while. */
+static bool take_pair(const struct candidates *c, struct zgc *z)
+{
+	size_t pairs = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		size_t same = 0, other = i;
+
+		for (size_t k = 0; k < c->n; k++)
+			if (k != i && c->granules[k] == c->granules[i]) {
+				other = k;
+				same++;
+			}
+		if (same != 1 || other < i)
+			continue;
+		z->granules = c->granules[i];
+		z->map[ZGC_OLD] = c->map[i]; /* in this order: see below */
+		z->map[ZGC_YOUNG] = c->map[other];
+		pairs++;
+	}
+	return pairs == 1 && z->granules > 0;
+}
+
 /* Is there memory for so many entries? */
 static bool is_map(const struct hotspot *h, uint64_t granules, uint64_t map)
 {
@@ -82,14 +113,15 @@ static bool is_map(const struct hotspot *h, uint64_t granules, uint64_t map)
 
 /*
  * With generations they are not named. ZHeap holds _old and _young, in this order, behind its page table
- * (JDK: gc/z/zHeap.hpp); a map by granule has as many entries as the heap can have granules, which the page
- * table, which is named, may round up to a power of two. Two such maps of one size must be there, and no
- * more.
+ * (JDK: gc/z/zHeap.hpp); a map by granule has as many entries as the heap can have granules: 16 times its
+ * memory (ZVirtualToPhysicalRatio), or else not less than half of the page table's, which is named and rounds
+ * up to a power of two. Exactly two such maps of one size must be there.
  */
 static bool find_generations(const struct hotspot *h, uint64_t heap, struct zgc *z)
 {
-	uint64_t table, map, array, bytes, *word;
-	size_t found = 0, first;
+	uint64_t table, map, array, allocator, capacity, bytes, most = 0, *word;
+	struct candidates c = {0};
+	size_t first;
 
 	if (!named_offset(h, 'Z', "Heap", "_page_table", &table) ||
 	    !named_offset(h, 'Z', "PageTable", "_map", &map) ||
@@ -102,18 +134,19 @@ static bool find_generations(const struct hotspot *h, uint64_t heap, struct zgc 
 		free(word);
 		return false;
 	}
-	for (size_t i = first + 2; i + 1 < bytes / 8; i++) {
-		if (word[i] > word[first] || word[i] <= word[first] / 2 || !is_map(h, word[i], word[i + 1]))
+	if (named_offset(h, 'Z', "Heap", "_page_allocator", &allocator) &&
+	    named_offset(h, 'Z', "PageAllocator", "_max_capacity", &capacity) &&
+	    allocator + capacity + 8 <= bytes && (allocator + capacity) % 8 == 0)
+		most = word[(allocator + capacity) / 8] * VIRTUAL_TO_PHYSICAL >> z->granule_shift;
+	for (size_t i = first + 2; i + 1 < bytes / 8 && c.n < MAX_CANDIDATES; i++) {
+		if (!word[i] || word[i] > word[first] || (word[i] <= word[first] / 2 && word[i] != most) ||
+		    !is_map(h, word[i], word[i + 1]))
 			continue;
-		if (found < ZGC_GENERATIONS)
-			z->map[found] = word[i + 1];
-		if (found > 0 && word[i] != z->granules)
-			found = ZGC_GENERATIONS; /* and one more */
-		z->granules = word[i];
-		found++;
+		c.granules[c.n] = word[i];
+		c.map[c.n++] = word[i + 1];
 	}
 	free(word);
-	return found == ZGC_GENERATIONS && z->granules > 0;
+	return take_pair(&c, z);
 }
 
 void zgc_init(const struct hotspot *h, bool generational, struct zgc *z)

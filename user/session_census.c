@@ -37,6 +37,7 @@ struct jvm {
 struct session {
 	const struct options *o;
 	struct discovery *discovery; /* --all */
+	struct elf_cache *libraries;
 	struct {
 		struct jvm **v;
 		size_t n, cap;
@@ -90,7 +91,7 @@ static void refuse(struct jvm *j, const struct error *why)
 static int jvm_open(struct session *s, struct jvm *j, struct error *err)
 {
 	struct error why = {0};
-	int rc = census_open(j->pid, &j->vm, &why);
+	int rc = census_open(j->pid, s->libraries, &j->vm, &why);
 
 	if (rc == 0)
 		return 0;
@@ -343,6 +344,7 @@ static int start(struct session *s, struct error *err)
 		return error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s: %s", s->o->output,
 				 strerror(errno));
 	s->screen = repeats(s->o) && !s->o->batch && s->o->format == FORMAT_TABLE && isatty(fileno(s->out));
+	rc = elf_cache_new(&s->libraries);
 	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)
 		rc = jvm_add(s, s->o->pids[i]);
 	if (rc == 0 && s->o->all)
@@ -360,6 +362,7 @@ enum exit_code session_census(const struct options *o, struct error *err)
 	for (size_t i = 0; i < s.jvms.n; i++)
 		jvm_free(s.jvms.v[i]);
 	free(s.jvms.v);
+	elf_cache_free(s.libraries);
 	discovery_free(s.discovery);
 	if (s.out && s.out != stdout)
 		fclose(s.out);

@@ -260,7 +260,7 @@ def check_moving(target, quiet, inner, interval, n):
         names = classes_of(r)
         seen |= names.keys()
         # what is held is there, except for what could not be read
-        assert names.get("Census$Inner", (0, 0))[0] + f["unreadable"] + f["cleared"] >= inner, (names, f)
+        assert names.get("Census$Inner", (0, 0))[0] + f["unreadable"] + f["cleared"] + f["stale"] >= inner, (names, f)
         assert names.get("Census$Inner", (0, 0))[0] <= inner + f["stale"]
     assert sum(r["classes"] is not None for r in reports) > n / 2, "it tells hardly anything"
     strange = seen - known - {c["name"] for c in quiet["classes"]}

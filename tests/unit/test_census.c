@@ -316,10 +316,10 @@ static void test_no_jvm(void **state)
 	struct error err = {0};
 
 	(void)state;
-	assert_true(census_open(1 << 22, &vm, &err) < 0);
+	assert_true(census_open(1 << 22, NULL, &vm, &err) < 0);
 	assert_int_equal(err.exit_code, EXIT_NO_TARGET);
 	err = (struct error){0};
-	assert_int_equal(census_open(getpid(), &vm, &err), -ENOENT);
+	assert_int_equal(census_open(getpid(), NULL, &vm, &err), -ENOENT);
 	assert_null(vm);
 }
 
