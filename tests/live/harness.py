@@ -86,6 +86,11 @@ def jdk(kind):
     raise ValueError(kind)
 
 
+def other_jdks():
+    """Of those that scripts/jdk-matrix installs when the archive has them."""
+    return [f"sid-{version}" for version in (11, 26, 28) if glob.glob(f"{SID}/usr/lib/jvm/java-{version}-openjdk-*")]
+
+
 def copy_jdk17(target):
     """A copy with a libjvm.so of its own; without the parts no test needs."""
     home = Path(target)
