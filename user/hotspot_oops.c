@@ -17,6 +17,7 @@
 
 #define BATCH        1024
 #define READ_TRIES   6
+#define PROVE_TRIES  20
 #define TRY_PAUSE_NS 1000000
 #define NEAR_BYTES   256 /* objects this near to each other are read in one piece */
 #define HEADER_BYTES (OBJECT_HEADER_WORDS * sizeof(uint64_t))
@@ -291,6 +292,7 @@ static bool prove(struct oop_reader *r)
 
 int oop_reader_new(struct hotspot *h, struct oop_reader **out, struct error *err)
 {
+	const struct timespec pause = {.tv_nsec = TRY_PAUSE_NS};
 	struct oop_reader *r = calloc(1, sizeof(*r));
 	bool proven = false;
 
@@ -307,11 +309,14 @@ int oop_reader_new(struct hotspot *h, struct oop_reader **out, struct error *err
 		free(r);
 		return hotspot_error(h, err, -EAGAIN, "it has not loaded java.lang.Class yet");
 	}
-	for (int i = 0; i < READ_TRIES && !proven; i++) /* the collector may be at work */
+	for (int i = 0; i < PROVE_TRIES && !proven; i++) {
+		if (i > 0) /* the collector may be at work */
+			nanosleep(&pause, NULL);
 		proven = prove(r);
+	}
 	if (!proven) {
 		oop_reader_free(r);
-		return hotspot_error(h, err, -EPROTO, "how its objects name their class could not be proven");
+		return hotspot_error(h, err, -EAGAIN, "how its objects name their class could not be proven");
 	}
 	*out = r;
 	return 0;

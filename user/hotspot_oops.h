@@ -13,8 +13,9 @@ struct oop_reader; /* opaque */
 
 /*
  * h stays open as long as the result. How objects name their class is proven on java.lang.Class and
- * its mirror, whose class is known. -EPROTO with the reason when it cannot be; -EAGAIN with the reason
- * while the VM is starting.
+ * its mirror, whose class is known. -EPROTO with the reason when the VM's tables do not suffice; -EAGAIN with
+ * the reason when it could not be proven now: the VM is starting, or the collector was in the way all the
+ * time.
  */
 int oop_reader_new(struct hotspot *h, struct oop_reader **out, struct error *err);
 void oop_reader_free(struct oop_reader *r);

@@ -316,9 +316,10 @@ static void read_chunks(const struct hotspot *h, struct java_config *c)
 		if (!w[i].vaddr || proc_read(h->pid, w[i].vaddr + h->bias, &offset[i], sizeof(offset[i])) ||
 		    offset[i] < 8 || offset[i] >= MAX_FIELD_BYTES)
 			return;
-	if (hotspot_type_size(h, "ContinuationEntry", &size) && size != 64)
+	if (hotspot_type_size(h, "ContinuationEntry", &size) && size != 64 && size != 56)
 		return;
-	c->entry_cont = 16; /* the walker believes a chunk only when it agrees with itself */
+	/* Before what JDK 26 took out. The walker believes a chunk only when it agrees with itself. */
+	c->entry_cont = 16;
 	c->chunk_sp = offset[SYM_CHUNK_SP];
 	c->chunk_pc = offset[SYM_CHUNK_PC];
 	c->chunk_bottom = offset[SYM_CHUNK_BOTTOM];

@@ -77,8 +77,10 @@ static void read_flags_layout(const struct hotspot *h, struct method_layout *l)
 		l->hidden_mask = HIDDEN_MASK_21;
 		l->hidden_in_constmethod = true;
 	}
-	if (!hotspot_field_offset(h, "ConstantPool", "_source_file_name_index", &v))
-		v = 0;
+	v = 0;
+	if (!hotspot_field_offset(h, "ConstantPool", "_source_file_name_index", &v)) /* before JDK 13: */
+		l->source_file_in_klass =
+		    hotspot_field_offset(h, "InstanceKlass", "_source_file_name_index", &v);
 	l->source_file = (uint32_t)v;
 	l->compact5 = hotspot_feature(h) >= 20;
 }
@@ -108,7 +110,8 @@ int method_layout_read(const struct hotspot *h, struct method_layout *l, struct 
 	    l->cm_flags + 4 > l->constmethod_bytes || l->code_size + 2 > l->constmethod_bytes ||
 	    l->constants + 8 > l->constmethod_bytes || l->size + 4 > l->constmethod_bytes ||
 	    l->tags + 8 > l->pool_bytes || l->holder + 8 > l->pool_bytes || l->length + 4 > l->pool_bytes ||
-	    l->source_file + 2 > l->pool_bytes)
+	    l->source_file > MAX_OBJECT_BYTES ||
+	    (!l->source_file_in_klass && l->source_file + 2 > l->pool_bytes))
 		return no_layout(h, err, "Method", "(fields inside of it)");
 	return 0;
 }
@@ -234,6 +237,7 @@ bool method_names(const struct hotspot *h, const struct method_layout *l, struct
 	char class[MAX_NAME_BYTES], name[MAX_NAME_BYTES], text[MAX_SYMBOL_BYTES], clean[MAX_SYMBOL_BYTES];
 	uint8_t pool[MAX_OBJECT_BYTES];
 	uint64_t file;
+	uint16_t index;
 	int n;
 
 	*rc = 0;
@@ -248,7 +252,11 @@ bool method_names(const struct hotspot *h, const struct method_layout *l, struct
 		*rc = -ENOMEM;
 	if (!m->symbol || !l->source_file || proc_read(hotspot_pid(h), m->identity[1], pool, l->pool_bytes))
 		return true;
-	file = pool_symbol(h, l, m->identity[1], pool, u16_at(pool + l->source_file));
+	if (!l->source_file_in_klass)
+		index = u16_at(pool + l->source_file);
+	else if (proc_read(hotspot_pid(h), m->identity[2] + l->source_file, &index, sizeof(index)))
+		return true;
+	file = pool_symbol(h, l, m->identity[1], pool, index);
 	if (!file || !read_symbol(h, l, file, name, sizeof(name)))
 		return true;
 	m->file = strset_add(strings, text_clean(clean, sizeof(clean), name, strlen(name)));

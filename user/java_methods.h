@@ -10,12 +10,12 @@
 struct method_layout {
 	uint32_t constmethod, access_flags, flags;                 /* Method */
 	uint32_t constants, size, cm_flags, code_size, name_index; /* ConstMethod */
-	uint32_t tags, holder, length, source_file;                /* ConstantPool */
+	uint32_t tags, holder, length, source_file;                /* ConstantPool; or the class */
 	uint32_t klass_name, klass_constants, symbol_length, symbol_body, array_data;
 	uint32_t method_bytes, constmethod_bytes, pool_bytes;
 	uint32_t hidden_mask, lines_mask; /* of flags, see hidden_in_constmethod; of cm_flags */
 	uint32_t cm_flags_bytes;          /* 2 or 4 */
-	bool hidden_in_constmethod, compact5;
+	bool hidden_in_constmethod, source_file_in_klass, compact5;
 };
 /* 0, or -ENOENT with the reason. */
 int method_layout_read(const struct hotspot *h, struct method_layout *l, struct error *err);

@@ -3,8 +3,9 @@
 
 import pytest
 
-from harness import WARM_UP, WORK, Oracle, Tracer, assert_exact, jdk, other_jdks
+from harness import WARM_UP, WORK, Oracle, Tracer, assert_exact, assert_no_losses, jdk, other_jdks
 from test_census import STEADY, Fixture, at_rest, classes_of, totals, what_was_made
+from test_java_stacks import Frames, assert_complete, difference, reported
 
 OTHERS = other_jdks()
 
@@ -18,6 +19,20 @@ def test_counts_are_exact(kind):
             after = oracle.do(*WORK)
             final = tracer.stop()[oracle.pid]
     assert_exact(final, before, after)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_java_stacks_are_exact(kind):
+    with Frames(jdk(kind)) as target:
+        with Tracer(pids=[target.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            want = target.do("run 3")
+            final = tracer.stop()[target.pid]
+    got, alone = reported(final)
+    assert got == want, difference(want, got)
+    assert alone == 3 and sum(want.values()) > 60
+    assert_no_losses(final)
+    assert_complete(final)
 
 
 @pytest.mark.parametrize("kind", OTHERS)
