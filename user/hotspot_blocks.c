@@ -173,8 +173,8 @@ static int chain_blocks(const struct hotspot *h, uint64_t first, struct handle_b
 	struct handle_blocks again = {0};
 	int rc = hotspot_chain_blocks(h, first, out);
 
-	rc = rc ?: hotspot_chain_blocks(h, first, &again);
-	out->stable = rc == 0 && again.n == out->n && again.in_use == out->in_use;
+	out->stable = rc == 0 && hotspot_chain_blocks(h, first, &again) == 0 && again.n == out->n &&
+		      again.in_use == out->in_use;
 	for (size_t i = 0; i < out->n && out->stable; i++)
 		out->stable = out->v[i].addr == again.v[i].addr && out->v[i].in_use == again.v[i].in_use;
 	free(again.v);
@@ -185,6 +185,8 @@ static int chain_blocks(const struct hotspot *h, uint64_t first, struct handle_b
 
 int hotspot_handle_blocks(const struct hotspot *h, enum vm_table table, struct handle_blocks *out)
 {
+	struct handle_blocks now = {0};
+	bool found = false;
 	uint64_t addr;
 	int rc = -EAGAIN;
 
@@ -192,12 +194,19 @@ int hotspot_handle_blocks(const struct hotspot *h, enum vm_table table, struct h
 	if (!hotspot_read_static(h, "JNIHandles", table_fields[table], &addr) || addr == 0 || addr % 8)
 		return -EAGAIN;
 	for (int i = 0; i < ENUMERATE_TRIES && (rc == -EAGAIN || (rc == 0 && !out->stable)); i++) {
-		out->n = out->slots = out->in_use = 0;
-		if (h->counters.proven)
-			rc = storage_blocks(h, addr, out);
-		else
-			rc = chain_blocks(h, addr, out);
+		now.n = now.slots = now.in_use = 0;
+		rc = h->counters.proven ? storage_blocks(h, addr, &now) : chain_blocks(h, addr, &now);
+		if (rc == 0) { /* better than none, if none is stable */
+			struct handle_blocks last = *out;
+
+			*out = now;
+			now = last;
+			found = true;
+		}
 	}
+	free(now.v);
+	if (rc == -EAGAIN && found)
+		rc = 0;
 	if (rc < 0) {
 		free(out->v);
 		memset(out, 0, sizeof(*out));

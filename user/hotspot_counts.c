@@ -264,19 +264,52 @@ static int read_counters(const struct hotspot *h, uint64_t count[NR_STORES])
 
 struct handle_layout {
 	uint64_t size, handles, top, next; /* bytes */
-	uint64_t deleted;                  /* what a deleted handle holds until it joins the free list */
 };
 
 static bool handle_layout(const struct hotspot *h, struct handle_layout *l)
 {
+	uint64_t deleted;
+
 	return hotspot_type_size(h, "JNIHandleBlock", &l->size) &&
 	       hotspot_field_offset(h, "JNIHandleBlock", "_handles", &l->handles) &&
 	       hotspot_field_offset(h, "JNIHandleBlock", "_top", &l->top) &&
 	       hotspot_field_offset(h, "JNIHandleBlock", "_next", &l->next) &&
-	       hotspot_read_static(h, "JNIHandles", "_deleted_handle", &l->deleted) &&
+	       hotspot_static_addr(h, "JNIHandles", "_deleted_handle", &deleted) &&
 	       l->size <= MAX_BLOCK_BYTES && l->handles + HANDLES_PER_BLOCK * 8 <= l->size &&
 	       l->top + 4 <= l->size && l->next + FREE_LIST_AFTER_NEXT + 8 <= l->size &&
 	       l->handles % 8 == 0 && l->next % 8 == 0;
+}
+
+/*
+ * What a deleted handle holds is an object, which a collection moves: a reading of a chain is one between two
+ * collections. stamp: of this moment. false: one is going on.
+ */
+struct gc_stamp {
+	uint64_t deleted; /* what a deleted handle holds until it joins the free list */
+	uint32_t collections;
+};
+static bool gc_stamp(const struct hotspot *h, struct gc_stamp *stamp)
+{
+	uint64_t heap, at;
+	uint8_t active = 0;
+
+	memset(stamp, 0, sizeof(*stamp));
+	if (!hotspot_read_static(h, "JNIHandles", "_deleted_handle", &stamp->deleted))
+		return false;
+	if (!hotspot_read_static(h, "Universe", "_collectedHeap", &heap) || heap == 0)
+		return true; /* not known: what was read twice must do */
+	if (hotspot_field_offset(h, "CollectedHeap", "_total_collections", &at) &&
+	    proc_read(h->pid, heap + at, &stamp->collections, sizeof(stamp->collections)) < 0)
+		return false;
+	return !hotspot_field_offset(h, "CollectedHeap", "_is_gc_active", &at) ||
+	       (proc_read(h->pid, heap + at, &active, sizeof(active)) == 0 && !active);
+}
+
+static bool gc_has_been(const struct hotspot *h, const struct gc_stamp *before)
+{
+	struct gc_stamp now;
+
+	return !gc_stamp(h, &now) || memcmp(&now, before, sizeof(now)) != 0;
 }
 
 /* A whole chain, copied; sorted by address once it is complete. */
@@ -373,7 +406,8 @@ static int chain_count(const struct hotspot *h, const struct handle_layout *l, u
 {
 	struct chain c = {0};
 	uint64_t linked = 0, deleted = 0, length = 0, head = 0;
-	int rc = chain_read(h, l, first, &c);
+	struct gc_stamp stamp;
+	int rc = gc_stamp(h, &stamp) ? chain_read(h, l, first, &c) : -EAGAIN;
 
 	*count = 0;
 	for (size_t i = 0; i < c.n && rc == 0; i++) {
@@ -385,7 +419,7 @@ static int chain_count(const struct hotspot *h, const struct handle_layout *l, u
 			uint64_t v = b->word[l->handles / 8 + j];
 
 			++*count;
-			deleted += v != 0 && v == l->deleted;
+			deleted += v != 0 && v == stamp.deleted;
 			linked += chain_handle(l, &c, v) != NULL;
 		}
 	}
@@ -393,6 +427,8 @@ static int chain_count(const struct hotspot *h, const struct handle_layout *l, u
 		rc = free_list_length(l, &c, head, &length);
 	if (rc == 0 && length != (head ? linked + 1 : linked))
 		rc = -EPROTO;
+	if (rc == 0 && gc_has_been(h, &stamp))
+		rc = -EAGAIN;
 	*count -= deleted + length;
 	free(c.v);
 	return rc;
@@ -417,8 +453,9 @@ int hotspot_chain_blocks(const struct hotspot *h, uint64_t first, struct handle_
 {
 	struct handle_layout l;
 	struct chain c = {0};
+	struct gc_stamp stamp;
 	uint64_t head = 0;
-	int rc = handle_layout(h, &l) ? chain_read(h, &l, first, &c) : -EAGAIN;
+	int rc = handle_layout(h, &l) && gc_stamp(h, &stamp) ? chain_read(h, &l, first, &c) : -EAGAIN;
 
 	for (size_t i = 0; i < c.n && rc == 0; i++) {
 		const struct chain_block *from = &c.v[i];
@@ -432,7 +469,7 @@ int hotspot_chain_blocks(const struct hotspot *h, uint64_t first, struct handle_
 			uint64_t v = from->word[l.handles / 8 + j];
 
 			b->addr = from->addr + l.handles;
-			if ((v == 0 || v != l.deleted) && !chain_handle(&l, &c, v))
+			if ((v == 0 || v != stamp.deleted) && !chain_handle(&l, &c, v))
 				b->in_use |= 1ULL << j;
 		}
 		out->slots += HANDLES_PER_BLOCK;
@@ -453,6 +490,8 @@ int hotspot_chain_blocks(const struct hotspot *h, uint64_t first, struct handle_
 		}
 		head = next ? *next : 0;
 	}
+	if (rc == 0 && gc_has_been(h, &stamp))
+		rc = -EAGAIN;
 	for (size_t i = 0; i < out->n; i++)
 		out->in_use += (uint64_t)__builtin_popcountll(out->v[i].in_use);
 	free(c.v);
@@ -475,24 +514,24 @@ static bool find_stores(const struct hotspot *h, uint64_t addr[NR_STORES])
  * Counts of both chains, believed when two walks in a row agree: a chain is not read at one moment, and one
  * that is handed out from and given back to meanwhile counts as anything. -EAGAIN: they never did.
  */
-#define CHAIN_WALKS 4
+#define CHAIN_WALKS 8
 static int count_chains(const struct hotspot *h, const struct handle_layout *l, const uint64_t *addr,
 			uint64_t *count)
 {
 	uint64_t before[NR_STORES];
+	bool comparable = false;
+	int rc = 0;
 
-	for (int walk = 0; walk < CHAIN_WALKS; walk++) {
+	for (int walk = 0; walk < CHAIN_WALKS && rc != -ESRCH && rc != -ENOMEM; walk++) {
 		memcpy(before, count, sizeof(before));
-		for (int k = 0; k < NR_STORES; k++) {
-			int rc = chain_count(h, l, addr[k], &count[k]);
-
-			if (rc)
-				return rc;
-		}
-		if (walk && !memcmp(before, count, sizeof(before)))
+		rc = 0;
+		for (int k = 0; k < NR_STORES && rc == 0; k++)
+			rc = chain_count(h, l, addr[k], &count[k]);
+		if (rc == 0 && comparable && !memcmp(before, count, sizeof(before)))
 			return 0;
+		comparable = rc == 0;
 	}
-	return -EAGAIN;
+	return rc ?: -EAGAIN;
 }
 
 int hotspot_counts(struct hotspot *h, struct vm_counts *out)
