@@ -36,9 +36,25 @@ static __always_inline int java_end(struct scratch *sc, enum stack_end end)
 
 /* --- the thread --------------------------------------------------------------------------------- */
 
+/* A signal handler may have another stack than its thread. */
+static __always_inline bool on_stack(const struct scratch *sc, u64 sp)
+{
+	return sc->top - sp <= sc->stack_bytes;
+}
+
+/* Does the JavaThread around env know the running thread as its own? A global function: verified once. */
+__noinline int is_current_thread(const struct java_config *j, u64 env)
+{
+	u64 os_thread = 0;
+	u32 tid = 0;
+
+	return j && j->os_thread_from_env && !READ_USER(os_thread, env + (s64)j->os_thread_from_env) &&
+	       !READ_USER(tid, os_thread + j->os_thread_id) && tid && tid == current_tid_inside();
+}
+
 /*
  * Is env the JNIEnv* of the running thread? It names a JNI function table of this VM, and the thread around
- * it has the stack we are on. If so take over its anchor.
+ * it has the stack we are on, or is the one that runs. If so take over its anchor.
  */
 static __always_inline bool java_thread(struct scratch *sc, const struct java_config *j, u64 env)
 {
@@ -54,9 +70,10 @@ static __always_inline bool java_thread(struct scratch *sc, const struct java_co
 		return false;
 	base = word[j->stack_base_word & (JAVA_THREAD_WORDS - 1)];
 	size = word[j->stack_size_word & (JAVA_THREAD_WORDS - 1)];
-	if (base - sc->w.sp > size || base & 7)
+	if (base & 7 || (base - sc->w.sp > size && !is_current_thread(j, env)))
 		return false;
 	sc->env = env;
+	sc->stack_bytes = size;
 	sc->top = sc->w.win.end = base;
 	sc->java.sp = word[j->anchor_word & (JAVA_THREAD_WORDS - 1)];
 	sc->java.pc = word[(j->anchor_word + 1) & (JAVA_THREAD_WORDS - 1)];
@@ -122,10 +139,12 @@ static __always_inline enum stack_end java_start(const struct pt_regs *ctx, stru
 	return END_NONE;
 }
 
-/* Does the anchor name a frame above sp, on the thread's stack? */
+/* Does the anchor name a frame on the thread's stack, above sp if that lies there? */
 static __always_inline bool anchor_ok(const struct scratch *sc, u64 sp)
 {
-	return !sc->java.sp || (!(sc->java.sp & 7) && sc->java.sp >= sp && sc->java.sp < sc->top);
+	u64 at = sc->java.sp;
+
+	return !at || (!(at & 7) && at < sc->top && on_stack(sc, at) && (at >= sp || !on_stack(sc, sp)));
 }
 
 /* Go on with the Java frames the anchor names. */
@@ -152,6 +171,15 @@ static __always_inline u64 code_check(const struct java_code *c)
 	return mix(
 	    mix(c->pc ^ mix(c->blob + c->generation)) ^
 	    mix(((u64)c->frame_words << 32 | c->compile_id) + mix((u64)c->slot << 32 | (u32)c->orig_pc)));
+}
+
+/* Likewise. */
+__noinline int in_code_heaps(const struct java_config *j, u64 pc)
+{
+	for (u32 i = 0; j && i < JAVA_MAX_HEAPS; i++)
+		if (i < j->nr_heaps && pc >= j->heap[i].start && pc < j->heap[i].end)
+			return 1;
+	return 0;
 }
 
 /* The CodeBlob that pc lies in, by the code heap's map of segments: each tag is a distance back, 0 the start.

@@ -16,47 +16,12 @@
 #include "pairs.bpf.h"
 #include "shared.h"
 #include "stack.bpf.h"
+#include "task.bpf.h"
 
 /* uses the scratch memory of stack walks */
 #include "pins.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-/* A process or thread id, as the tracer's pid namespace numbers it. */
-static __always_inline u32 pid_nr(struct pid *pid)
-{
-	u32 level = pid_ns_level, nr = 0;
-	u64 at;
-
-	if (BPF_CORE_READ(pid, level) < level)
-		return 0; /* lives outside */
-	/* pid->numbers[level].nr, with the kernel's size of an element, not that of our few fields. */
-	at = (u64)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
-	     bpf_core_field_offset(struct upid, nr);
-	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)at);
-	return nr;
-}
-
-/* The running thread's process. */
-static __always_inline u32 current_tgid(void)
-{
-	struct task_struct *task;
-
-	if (!pid_ns_level)
-		return bpf_get_current_pid_tgid() >> 32;
-	task = (void *)bpf_get_current_task();
-	return pid_nr(BPF_CORE_READ(task, group_leader, thread_pid));
-}
-
-static __always_inline u32 current_tid(void)
-{
-	struct task_struct *task;
-
-	if (!pid_ns_level)
-		return bpf_get_current_pid_tgid();
-	task = (void *)bpf_get_current_task();
-	return pid_nr(BPF_CORE_READ(task, thread_pid));
-}
 
 /* The rule of this event, or NULL when it is not to be counted (not yet, no more, or another process's). */
 static __always_inline struct rule *rule_of(struct pt_regs *ctx)

@@ -177,8 +177,11 @@ struct java_config {
 	u32 blob_size, frame_size, compile_id, deopt, deopt_mh,
 	    orig_pc; /* CodeBlob's and nmethod's fields; deopt_mh 0: none */
 	u32 chunk_sp, chunk_pc, chunk_bottom, chunk_parent,
-	    chunk_stack;                /* fields of StackChunk; stack 0: not known */
-	u32 cont_tail, entry_cont, pad; /* Continuation.tail, ContinuationEntry::_cont */
+	    chunk_stack;           /* fields of StackChunk; stack 0: not known */
+	u32 cont_tail, entry_cont; /* Continuation.tail, ContinuationEntry::_cont */
+	u32 os_thread_id;          /* OSThread::_thread_id */
+	s32 os_thread_from_env;    /* Thread::_osthread; 0: not known */
+	u32 pad;
 	u64 oop_base;
 	u64 interpreter_start, interpreter_end;
 	u64 call_stub_return;
@@ -324,7 +327,7 @@ JT_ASSERT_SIZE(struct rule, 64);
 JT_ASSERT_SIZE(struct target_state, 8);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
-JT_ASSERT_SIZE(struct java_config, 272);
+JT_ASSERT_SIZE(struct java_config, 280);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct thread_key, 16);

@@ -12,6 +12,7 @@
 
 #include "arch.bpf.h"
 #include "maps.bpf.h"
+#include "task.bpf.h"
 
 #define WINDOW_WORDS 2048 /* in map memory: most stacks whole */
 #include "unwind.bpf.h"
@@ -19,6 +20,12 @@
 #define SCRATCH_PLACES 4 /* programs under way on one CPU at one moment */
 /* Frames lie above each other, closer than the largest stack a thread gets. */
 #define STACK_SPAN_BYTES (64ULL << 20)
+/*
+ * A native frame whose caller lies in the code heaps, that near to the last Java frame, has been called by
+ * it: the interpreter calls the VM from a little subroutine, and aligns the stack (JDK:
+ * macroAssembler_x86.cpp, call_VM); a native method that ends in a JNI call leaves no frame of its own.
+ */
+#define VM_CALL_BYTES 64
 
 /* What the walk of a stack depends on beside the stack: equal, and the words noted of it are, and so is the
  * site. */
@@ -56,6 +63,7 @@ struct scratch {
 		u64 fp_at;      /* as in struct walk */
 	} java;
 	u64 top; /* the end of the stack, or of the chunk; 0: not known */
+	u64 stack_bytes;
 	u64 unextended_sp, chunk;
 	struct memo memo;
 	struct stack stack;
@@ -132,8 +140,7 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 
 	if (sc->closing)
 		return native_skip(sc, j, END_CLOSING);
-	/* A call as the last thing a native method does leaves no frame of it: its caller is Java's. */
-	if (limit && w->sp == limit && !unwind_is_code(sc->slot, w->pc))
+	if (limit && limit - w->sp <= VM_CALL_BYTES && in_code_heaps(j, w->pc))
 		return java_enter(sc, j);
 	emit(sc, sc->native_kind, w->pc, w->exact);
 	sc->native_kind = RAW_NATIVE;
@@ -147,7 +154,7 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 		if (walk_up_by_fp(w, sc->slot, limit) == END_NONE)
 			end = END_NONE;
 	}
-	if (end == END_NONE && (!limit || w->sp < limit))
+	if (end == END_NONE && (!limit || w->sp < limit || !on_stack(sc, w->sp)))
 		return 0;
 	if (!limit) {
 		sc->end = end == END_NOT_CODE && sc->no_java ? sc->no_java : end;
@@ -201,12 +208,14 @@ static __always_inline int stack_start(struct scratch *sc, const struct pt_regs 
 	u32 bytes;
 
 	walk_begin(w, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
-	w->win.end = sc->top = sc->java.sp = 0;
+	w->win.end = sc->top = sc->stack_bytes = sc->java.sp = 0;
 	sc->no_java = java_start(ctx, r, sc, j);
 	if (sc->no_java == END_NONE && !anchor_ok(sc, w->sp))
 		sc->no_java = END_ANCHOR;
 	if (sc->no_java != END_NONE)
 		sc->java.sp = 0;
+	else if (!on_stack(sc, w->sp))
+		w->notes.lost = 1;
 	bytes = memo_start(sc, r, j);
 	window_read(&w->win, w->notes.base, bytes);
 	if (start_word(w, ctx, &r->caller_pc, &w->pc) || start_word(w, ctx, &r->caller_fp, &w->fp))

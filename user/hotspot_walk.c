@@ -86,6 +86,7 @@ static int thread_piece(const struct hotspot *h, struct java_config *c, struct e
 {
 	struct jni_env env;
 	uint32_t anchor, base, size, sp, pc, fp, cont = 0, lo, hi;
+	uint64_t os_thread;
 	int rc = hotspot_jni_env(h, &env, err);
 
 	if (rc)
@@ -115,6 +116,9 @@ static int thread_piece(const struct hotspot *h, struct java_config *c, struct e
 	c->env_in_thread = (int32_t)env.offset_bytes;
 	c->env_table[0] = env.table[0];
 	c->env_table[1] = env.table[1];
+	if (hotspot_thread_field(h, "_osthread", &os_thread) &&
+	    field(h, "OSThread", "_thread_id", &c->os_thread_id))
+		c->os_thread_from_env = (int32_t)os_thread - (int32_t)env.offset_bytes;
 	if (field(h, "JavaThread", "_cont_entry", &cont))
 		c->cont_entry_from_env = (int32_t)cont - (int32_t)env.offset_bytes;
 	return 0;

@@ -28,13 +28,16 @@
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #undef __noinline
-#define __noinline static __attribute__((noinline, unused))
+#define __noinline __attribute__((noinline, unused))
 
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_STACK = 23,
+	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_F_NO_PREALLOC = 1U << 0, BPF_F_MMAPABLE = 1U << 10, BPF_F_INNER_MAP = 1U << 12 };
 
@@ -74,6 +77,14 @@ static inline void *bpf_map_lookup_elem(const void *map, const void *key)
 		return NULL;
 	return m->inner ? (void *)m->inner[i] : (char *)m->values + i * m->value_bytes;
 }
+
+static inline long bpf_probe_read_kernel(void *dst, uint32_t n, const void *addr)
+{
+	memcpy(dst, addr, n);
+	return 0;
+}
+
+#define barrier() __asm__ volatile("" ::: "memory")
 
 /* The target's memory: defined by the test. 0, or -1 when not all n bytes can be read. */
 static int host_read_user(void *dst, uint32_t n, uint64_t addr);

@@ -69,8 +69,9 @@ def reported(final):
     return stacks, alone
 
 
-def difference(want, got):
-    lines = [f"missing {n}: {' <- '.join(s)}" for s, n in sorted((want - got).items())]
+def difference(want, got, final):
+    starts = collections.Counter(str([f["symbol"] or f["offset"] for f in s["stack"][:3]]) for s in final["sites"])
+    lines = [f"stacks begin with {starts}", *(f"missing {n}: {' <- '.join(s)}" for s, n in sorted((want - got).items()))]
     return "\n".join(lines + [f"wrong {n}: {' <- '.join(s)}" for s, n in sorted((got - want).items())])
 
 
@@ -95,7 +96,7 @@ def test_java_stacks_are_exact(kind, jvm_args):
             want = target.do(f"run {rounds}")
             final = tracer.stop()[target.pid]
     got, alone = reported(final)
-    assert got == want, difference(want, got)
+    assert got == want, difference(want, got, final)
     assert alone == rounds
     assert len(want) > 20 and sum(want.values()) > 60
     assert_no_losses(final)
@@ -117,7 +118,7 @@ def test_hidden_frames_are_shown_when_asked_for(kind):
             want = target.do("run 1")
             final = tracer.stop()[target.pid]
     got, _ = reported(final)
-    assert got == want, difference(want, got)
+    assert got == want, difference(want, got, final)
     assert any("$$Lambda" in frame for stack in got for frame in stack)
     assert_no_losses(final)
 
@@ -132,7 +133,7 @@ def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
     got, _ = reported(final)
     unnamed = collections.Counter({s: n for s, n in got.items() if any(f.startswith("[") for f in s)})
     named = got - unnamed
-    assert not named - want, difference(want, named)
+    assert not named - want, difference(want, named, final)
     assert sum(got.values()) == sum(want.values())
     assert sum(named.values()) > 0.5 * sum(got.values()), final["drops"]
     assert bool(unnamed) == bool(final["drops"]["java_unnamed"])
