@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -15,6 +14,7 @@
 
 #include "discover.h"
 #include "interrupt.h"
+#include "output.h"
 #include "target.h"
 #include "tracer.h"
 #include "views.h"
@@ -32,8 +32,8 @@ struct session {
 		struct target **v;
 		size_t n, cap;
 	} targets;
-	FILE *out;
-	bool screen; /* redraw in place */
+	struct output out;
+	struct elf_cache *libraries;
 
 	struct interrupt *interrupt;
 	int epoll, tick, look;
@@ -46,7 +46,6 @@ struct session {
 	double last_cpu_s;
 	uint64_t losses;
 	bool failed_on; /* there was a finding that --fail-on asks for */
-	bool output_failed;
 };
 
 static int watch(struct session *s, int fd, void *what)
@@ -85,16 +84,6 @@ static int open_loop(struct session *s)
 	return rc ?: set_timer(s->look, LOOK_INTERVAL_S);
 }
 
-static int open_output(struct session *s, struct error *err)
-{
-	s->out = s->o->output ? fopen(s->o->output, "we") : stdout;
-	if (!s->out)
-		return error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output",
-				 "%s: %s", s->o->output, strerror(errno));
-	s->screen = !s->o->batch && s->o->format == FORMAT_TABLE && isatty(fileno(s->out));
-	return 0;
-}
-
 static void session_close(struct session *s)
 {
 	for (size_t i = 0; i < s->targets.n; i++)
@@ -103,8 +92,8 @@ static void session_close(struct session *s)
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
 	snapshot_free(&s->snapshot);
-	if (s->out && s->out != stdout)
-		fclose(s->out);
+	elf_cache_free(s->libraries);
+	output_close(&s->out);
 	for (size_t i = 0; i < 3; i++) {
 		int fd = (int[]){s->epoll, s->tick, s->look}[i];
 
@@ -126,6 +115,7 @@ static int add_target(struct session *s, pid_t pid, bool asked_for, struct error
 		return rc;
 	}
 	t->asked_for = asked_for;
+	t->libraries = s->libraries;
 	*place = t;
 	rc = s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
 	if (!rc)
@@ -263,41 +253,21 @@ static double self_cpu_pct(struct session *s)
 	return pct;
 }
 
-static void view_options(const struct session *s, struct view_opts *v)
-{
-	struct winsize w = {0};
-
-	if (isatty(fileno(s->out)))
-		ioctl(fileno(s->out), TIOCGWINSZ, &w);
-	view_opts_init(v, s->o, w.ws_col, w.ws_row, s->screen);
-}
-
 static int render(struct session *s, const struct report *const *reports, size_t n, struct error *err)
 {
 	struct buf b = {0};
 	struct view_opts v;
 	size_t view = 0;
-	int rc = 0;
 
 	if (!n)
 		return 0;
-	view_options(s, &v);
+	output_view_opts(&s->out, s->o, &v);
 	while (view < nr_views && views[view].format != s->o->format)
 		view++;
 	if (view == nr_views)
 		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
 	views[view].render(&b, reports, n, &v);
-	if (s->screen && !reports[0]->final)
-		fputs("\033[H\033[J", s->out);
-	if (b.failed)
-		rc = -ENOMEM;
-	else if ((b.n && fwrite(b.p, b.n, 1, s->out) != 1) || fflush(s->out))
-		rc = -errno;
-	buf_free(&b);
-	if (rc)
-		return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output", "%s",
-				 strerror(-rc));
-	return 0;
+	return output_write(&s->out, &b, reports[0]->final, err);
 }
 
 /* Take in which libraries the targets loaded and closed. */
@@ -514,7 +484,7 @@ static int loop(struct session *s, struct error *err)
 
 static int open_targets(struct session *s, struct error *err)
 {
-	int rc = 0;
+	int rc = elf_cache_new(&s->libraries);
 
 	for (size_t i = 0; !rc && i < s->o->nr_pids; i++)
 		rc = add_target(s, s->o->pids[i], true, err);
@@ -544,7 +514,7 @@ static int start(struct session *s, struct error *err)
 	raise_file_limit();
 	rc = open_targets(s, err);
 	rc = rc ?: features_detect(&features, err);
-	rc = rc ?: open_output(s, err);
+	rc = rc ?: output_open(&s->out, s->o, true, err);
 	rc = rc ?: tracer_open(s->o, &features, &s->tracer, err);
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
@@ -569,9 +539,6 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 	}
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
-	if (!rc && s.out && fflush(s.out))
-		rc = error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output", "%s",
-			       strerror(errno));
 	session_close(&s);
 	if (rc)
 		return err->what[0] ? err->exit_code : EXIT_FAILED;
@@ -587,7 +554,6 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 	struct buf b = {0};
 	struct view_opts v;
 	struct probes_info info = {.target = &t->report.target, .sites = &t->sites};
-	int rc = 0;
 
 	if (t->state != TARGET_FOUND && !t->asked_for)
 		return 0;
@@ -595,23 +561,19 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
 	info.library_file = t->library_path;
-	view_options(s, &v);
+	output_view_opts(&s->out, s->o, &v);
 	if (s->o->format == FORMAT_JSON)
 		view_probes_json(&b, &info);
 	else
 		view_probes_table(&b, &info, &v);
-	if (b.n && fwrite(b.p, b.n, 1, s->out) != 1)
-		rc = error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output", "%s",
-			       strerror(errno));
-	buf_free(&b);
-	return rc;
+	return output_write(&s->out, &b, true, err);
 }
 
 enum exit_code session_probes(const struct options *o, struct error *err)
 {
 	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
 	struct pid_list pids = {0};
-	int rc = open_output(&s, err);
+	int rc = output_open(&s.out, o, false, err);
 
 	rc = rc ?: open_targets(&s, err);
 	if (!rc && o->all)
@@ -629,9 +591,6 @@ enum exit_code session_probes(const struct options *o, struct error *err)
 		else
 			rc = 0; /* what --all found and cannot be traced */
 	}
-	if (!rc && fflush(s.out))
-		rc = error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output", "%s",
-			       strerror(errno));
 	free(pids.v);
 	session_close(&s);
 	if (rc)

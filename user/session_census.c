@@ -8,14 +8,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "census.h"
 #include "census_watch.h"
 #include "discover.h"
+#include "interrupt.h"
+#include "output.h"
 #include "view_census.h"
 #include "views.h"
 
@@ -42,11 +41,9 @@ struct session {
 		struct jvm **v;
 		size_t n, cap;
 	} jvms;
-	FILE *out;
-	bool screen;
-	int signals;
-	sigset_t old_mask;
-	bool mask_changed, seen; /* seen: at least one JVM was read */
+	struct output out;
+	struct interrupt *interrupt;
+	bool seen; /* at least one JVM was read */
 };
 
 static void jvm_free(struct jvm *j)
@@ -109,7 +106,7 @@ static int jvm_open(struct session *s, struct jvm *j, struct error *err)
 static int jvm_open_waiting(struct session *s, struct jvm *j, struct error *err)
 {
 	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(START_WAIT_S * 1e9);
-	struct pollfd wait = {.fd = s->signals, .events = POLLIN};
+	struct pollfd wait = {.fd = interrupt_fd(s->interrupt), .events = POLLIN};
 	int rc;
 
 	do {
@@ -204,28 +201,15 @@ static int compare_items(const void *a, const void *b)
 static int write_items(struct session *s, const struct census_item *items, size_t n, struct error *err)
 {
 	const struct census_view v = {.limit = (double)s->o->limit, .classes = s->o->classes};
-	struct winsize w = {0};
 	struct view_opts vo;
 	struct buf b = {0};
-	int rc = 0;
 
-	if (isatty(fileno(s->out)))
-		ioctl(fileno(s->out), TIOCGWINSZ, &w);
-	view_opts_init(&vo, s->o, w.ws_col, w.ws_row, s->screen);
+	output_view_opts(&s->out, s->o, &vo);
 	if (s->o->format == FORMAT_JSON)
 		view_census_json(&b, items, n, &v);
 	else
 		view_census_table(&b, items, n, &v, &vo);
-	if (s->screen)
-		fputs("\033[H\033[J", s->out);
-	if (b.failed)
-		rc = -ENOMEM;
-	else if ((b.n && fwrite(b.p, b.n, 1, s->out) != 1) || fflush(s->out))
-		rc = -errno;
-	buf_free(&b);
-	if (rc < 0)
-		error_set(err, rc, EXIT_FAILED, "write the output", NULL, "%s", strerror(-rc));
-	return rc;
+	return output_write(&s->out, &b, false, err);
 }
 
 static int show(struct session *s, struct error *err)
@@ -279,18 +263,14 @@ static bool repeats(const struct options *o)
 /* Wait for the next reading. false: it is over. */
 static bool wait_until(struct session *s, uint64_t due_ns)
 {
-	struct pollfd wait = {.fd = s->signals, .events = POLLIN};
-	struct signalfd_siginfo info;
+	struct pollfd wait = {.fd = interrupt_fd(s->interrupt), .events = POLLIN};
 	uint64_t now;
 
 	while ((now = clock_ns(CLOCK_MONOTONIC)) < due_ns) {
 		uint64_t ms = (due_ns - now + 999999) / 1000000;
 
-		if (poll(&wait, 1, ms > 1000000 ? 1000000 : (int)ms) > 0 &&
-		    read(s->signals, &info, sizeof(info)) == sizeof(info)) {
-			sigprocmask(SIG_SETMASK, &s->old_mask, NULL); /* a second one ends at once */
+		if (poll(&wait, 1, ms > 1000000 ? 1000000 : (int)ms) > 0)
 			return false;
-		}
 	}
 	return true;
 }
@@ -327,24 +307,14 @@ static int loop(struct session *s, struct error *err)
 
 static int start(struct session *s, struct error *err)
 {
-	sigset_t mask;
-	int rc = 0;
+	int rc;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	s->mask_changed = sigprocmask(SIG_BLOCK, &mask, &s->old_mask) == 0;
-	signal(SIGPIPE, SIG_IGN);
-	s->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (s->signals < 0)
-		return error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
-	s->out = s->o->output ? fopen(s->o->output, "we") : stdout;
-	if (!s->out)
-		return error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s: %s", s->o->output,
-				 strerror(errno));
-	s->screen = repeats(s->o) && !s->o->batch && s->o->format == FORMAT_TABLE && isatty(fileno(s->out));
-	rc = elf_cache_new(&s->libraries);
+	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
+	rc = interrupt_open(&s->interrupt);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc));
+	rc = output_open(&s->out, s->o, repeats(s->o), err);
+	rc = rc ?: elf_cache_new(&s->libraries);
 	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)
 		rc = jvm_add(s, s->o->pids[i]);
 	if (rc == 0 && s->o->all)
@@ -354,7 +324,7 @@ static int start(struct session *s, struct error *err)
 
 enum exit_code session_census(const struct options *o, struct error *err)
 {
-	struct session s = {.o = o, .signals = -1};
+	struct session s = {.o = o};
 	int rc = start(&s, err);
 
 	if (rc == 0)
@@ -364,12 +334,8 @@ enum exit_code session_census(const struct options *o, struct error *err)
 	free(s.jvms.v);
 	elf_cache_free(s.libraries);
 	discovery_free(s.discovery);
-	if (s.out && s.out != stdout)
-		fclose(s.out);
-	if (s.signals >= 0)
-		close(s.signals);
-	if (s.mask_changed)
-		sigprocmask(SIG_SETMASK, &s.old_mask, NULL);
+	output_close(&s.out);
+	interrupt_close(s.interrupt);
 	if (rc < 0 && !err->what[0])
 		error_set(err, rc, EXIT_FAILED, "census", NULL, "%s", strerror(-rc));
 	return rc < 0 ? err->exit_code : EXIT_OK;

@@ -109,7 +109,7 @@ static int open_library(struct target *t, const struct mapping *m, const char *w
 		return error_set(err, -ENOMEM, EXIT_FAILED, what, NULL, "out of memory");
 	t->library.path = t->library_path;
 	fd = proc_open_mapping(t->id.pid, m);
-	rc = fd < 0 ? fd : elf_open(fd, &t->elf);
+	rc = fd < 0 ? fd : elf_cache_open(t->libraries, fd, &t->elf);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "cannot read %s as mapped: %s",
 				 t->library_path, strerror(-rc));

@@ -8,7 +8,7 @@
 
 #include "account.h"
 #include "aggregate.h"
-#include "elf.h"
+#include "elf_cache.h"
 #include "hotspot.h"
 #include "java_symbols.h"
 #include "opts.h"
@@ -32,8 +32,9 @@ struct target {
 	bool asked_for; /* named by -p, so that its absence is an error */
 
 	struct proc_maps maps;
-	char *library_path;     /* as the target sees it */
-	struct mapping library; /* its lowest mapping; path points to library_path */
+	struct elf_cache *libraries; /* not owned; NULL: not shared */
+	char *library_path;          /* as the target sees it */
+	struct mapping library;      /* its lowest mapping; path points to library_path */
 	struct elf_image *elf;
 	uint64_t bias;
 	struct oop_reader *oops; /* of vm; NULL: not needed, or how it names classes could not be proven */

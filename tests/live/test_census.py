@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The census equals what the VM counts and what the fixture made, in every configuration; nothing is attached."""
 
+import contextlib
 import json
 import random
 import re
+import resource
 import subprocess
 import time
 
@@ -316,6 +318,28 @@ def test_all_is_a_line_each():
         lines = [line for line in result.stdout.splitlines() if line.split()[0] in (str(a.pid), str(b.pid))]
         assert len(lines) == 2 and all(len(line) <= 80 for line in result.stdout.splitlines()), result.stdout
         assert lines[0].split()[0] == str(a.pid), "the most references first"
+
+
+def cpu_s(pids, *args):
+    """Processor time of one run, at best: other work on the machine only adds."""
+    used = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        result = run_tool("census", "-p", ",".join(map(str, pids)), *args)
+        assert result.returncode == 0, result
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(used)
+
+
+def test_a_hundred_jvms_a_second_on_one_core():
+    """As far as this machine holds them: what each further JVM costs, when it is opened and in each later reading."""
+    with contextlib.ExitStack() as stack:
+        pids = [stack.enter_context(Fixture("17", "-Xmx32m", "-XX:+UseSerialGC")).pid for _ in range(8)]
+        first = (cpu_s(pids) - cpu_s(pids[:1])) / 7
+        later = (cpu_s(pids, "-i", "0.01", "-n", "51") - cpu_s(pids)) / 50 / 8
+    assert first < 0.005, f"{1000 * first:.2f} ms of CPU to open a further JVM"
+    assert later < 0.002, f"{1000 * later:.2f} ms of CPU for one JVM's reading"
 
 
 def test_nothing_is_attached_and_nothing_loaded():
