@@ -122,6 +122,7 @@ fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/Unload.class $(O)/fixtures/li
 fixtures: $(O)/fixtures/Misuse.class $(O)/fixtures/libmisuse.so
 fixtures: $(O)/fixtures/Memo.class $(O)/fixtures/libmemo.so $(mutants)
 fixtures: $(O)/fixtures/Locals.class $(O)/fixtures/liblocals.so
+fixtures: $(O)/fixtures/Threads.class $(O)/fixtures/libthreads.so $(O)/fixtures/libother.so
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
 fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so
@@ -144,6 +145,7 @@ $(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java
 $(O)/fixtures/Frames.class: tests/fixtures/frames/Frames.java
 $(O)/fixtures/Unload.class: tests/fixtures/frames/Unload.java
 $(O)/fixtures/Memo.class: tests/fixtures/memo/Memo.java
+$(O)/fixtures/Threads.class: tests/fixtures/threads/Threads.java
 $(O)/fixtures/Locals.class: tests/fixtures/locals/Locals.java
 $(O)/fixtures/Native.class: tests/fixtures/native/Native.java
 $(O)/fixtures/Misuse.class: tests/fixtures/misuse/Misuse.java
@@ -166,6 +168,8 @@ $(O)/liar/liar: tests/fixtures/census/liar.c
 	$(Q)$(CC) -O2 -g $(warnings) -o $@ $< -ldl
 $(O)/fixtures/libleaky.so: tests/fixtures/demo/leaky.c
 $(O)/fixtures/liboracle.so: tests/fixtures/oracle/oracle.c
+$(O)/fixtures/libthreads.so: tests/fixtures/threads/threads.c
+$(O)/fixtures/libother.so: tests/fixtures/threads/other.c
 $(O)/fixtures/liblocals.so: tests/fixtures/locals/locals.c
 $(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
 $(O)/fixtures/libmisuse.so: tests/fixtures/misuse/misuse.c

@@ -20,6 +20,7 @@
 
 /* uses the scratch memory of stack walks */
 #include "pins.bpf.h"
+#include "threads.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -480,6 +481,195 @@ int jt_unpin(struct pt_regs *ctx)
 		__sync_fetch_and_add(&sc->released, 1);
 	if (stats && r->family == FAMILY_CRITICAL)
 		pin_count_hold(stats, now - start);
+	return 0;
+}
+
+/* --- monitors and threads ---------------------------------------------------------------------- */
+
+/* The entry of a function of these families: the return does not know the argument any more. */
+SEC("uprobe")
+int jt_thread_enter(struct pt_regs *ctx)
+{
+	struct rule *r = rule_of(ctx);
+	struct pin_call call = {0};
+	u64 key;
+
+	if (!r)
+		return 0;
+	if (r->family == FAMILY_MONITOR) /* the others are called with a JavaVM */
+		remember_env(ctx);
+	if (r->handle.kind != LOC_NONE && loc_read(ctx, &r->handle, &call.object))
+		return 0;
+	key = pin_call_key(ctx, r);
+	if (bpf_map_update_elem(&pin_calls, &key, &call, BPF_ANY))
+		drop(r->slot, DROP_PIN_CALLS_FULL);
+	return 0;
+}
+
+static __always_inline void count_acquired(u32 site, struct func_counts *fc, bool kept)
+{
+	struct site_counts *sc = site_counts_of(site);
+
+	__sync_fetch_and_add(kept ? &fc->paired : &fc->unpaired, 1);
+	if (!sc)
+		return;
+	__sync_fetch_and_add(&sc->acquired, 1);
+	if (!kept)
+		__sync_fetch_and_add(&sc->unpaired, 1);
+}
+
+static __always_inline void count_released(u32 acquired_at, struct func_counts *fc)
+{
+	struct site_counts *sc = site_counts_of(acquired_at);
+
+	__sync_fetch_and_add(acquired_at ? &fc->paired : &fc->unpaired, 1);
+	if (sc && acquired_at)
+		__sync_fetch_and_add(&sc->released, 1);
+}
+
+/* A thread ends or detaches itself. at: where, 0: nobody's call. Who detaches leaves the monitors to the VM.
+ */
+static __always_inline void end_monitors(u32 slot, const struct thread_books *b, u32 at, bool released)
+{
+	u32 key = slot * NR_FUNCS + FUNC_MonitorEnter;
+	struct func_counts *fc = bpf_map_lookup_elem(&func_counts, &key);
+
+	for (u32 i = 0; i < JT_MAX_HELD; i++) {
+		struct site_counts *sc;
+
+		if (i >= b->nr_held || !fc)
+			break;
+		finding(slot, FINDING_MONITOR_AT_END, at, b->held[i].site, 0, b->held[i].handle);
+		if (!released)
+			continue;
+		__sync_fetch_and_add(&fc->replaced, 1);
+		sc = site_counts_of(b->held[i].site);
+		if (sc)
+			__sync_fetch_and_add(&sc->unpaired, 1);
+	}
+}
+
+static __always_inline void thread_attached(struct pt_regs *ctx, const struct rule *r, u32 site,
+					    struct func_counts *fc)
+{
+	struct thread_books *b = books_of(r->slot, current_tid(), true);
+
+	count_acquired(site, fc, b && site);
+	if (!b || !site)
+		return;
+	b->module = caller_module(ctx, r);
+	b->site = site;
+	b->tick = now_tick();
+	b->attached = 1;
+}
+
+static __always_inline void thread_detached(struct pt_regs *ctx, const struct rule *r, u32 site,
+					    struct thread_books *b, struct func_counts *fc)
+{
+	struct books_key key = {.slot = r->slot, .tid = current_tid()};
+	u64 module = caller_module(ctx, r);
+
+	count_released(b->site, fc);
+	if (b->site && b->module && module && b->module != module)
+		finding(r->slot, FINDING_FOREIGN_DETACH, site, b->site, 0, 0);
+	end_monitors(r->slot, b, site, true);
+	bpf_map_delete_elem(&threads, &key);
+}
+
+/* Does this call change whether the thread is attached? b: its books, or NULL. */
+static __always_inline bool thread_changes(const struct rule *r, const struct pin_call *begun,
+					   const struct thread_books *b)
+{
+	u64 thread = bpf_get_current_pid_tgid(), env = 0;
+
+	if (r->operation == OP_RELEASE)
+		return b && b->attached;
+	if (b && b->attached)
+		return false;
+	if (bpf_probe_read_user(&env, sizeof(env), (void *)begun->object) || has_java_frames(r->slot, env))
+		return false;
+	bpf_map_update_elem(&thread_envs, &thread, &env, BPF_ANY); /* for the walk */
+	return true;
+}
+
+/* The return of a function of these families. The handle of the rule is the result, a jint. */
+SEC("uprobe")
+int jt_thread_return(struct pt_regs *ctx)
+{
+	struct rule *r = rule_of(ctx);
+	struct func_counts *fc = r ? counts_of(r) : NULL;
+	struct pin_call begun = {0};
+	struct thread_books *b;
+	bool failed, is_monitor, wants_site;
+	u64 result = 0;
+	u32 site = 0;
+
+	if (!fc)
+		return 0;
+	pin_call_end(ctx, r, &begun);
+	__sync_fetch_and_add(&fc->calls, 1);
+	loc_read(ctx, &r->handle, &result);
+	failed = (u32)result != 0;
+	is_monitor = r->family == FAMILY_MONITOR;
+	b = books_of(r->slot, current_tid(), false);
+	if (is_monitor)
+		wants_site = begun.object && (r->operation == OP_ACQUIRE) == !failed;
+	else
+		wants_site = !failed && thread_changes(r, &begun, b);
+	if (wants_site)
+		site = site_of(ctx, r); /* only here: its code is long */
+	if (!wants_site && !(is_monitor && begun.object)) {
+		__sync_fetch_and_add(&fc->nulls, 1); /* it has done nothing */
+	} else if (!is_monitor) {
+		if (r->operation == OP_ACQUIRE)
+			thread_attached(ctx, r, site, fc);
+		else if (b)
+			thread_detached(ctx, r, site, b, fc);
+	} else if (failed) {
+		__sync_fetch_and_add(&fc->nulls, 1);
+		if (r->operation == OP_RELEASE)
+			finding(r->slot, FINDING_MONITOR_IMBALANCE, site, 0, 0, begun.object);
+	} else if (r->operation == OP_ACQUIRE) {
+		count_acquired(site, fc, monitor_push(r->slot, current_tid(), begun.object, site));
+	} else {
+		count_released(monitor_pop(r->slot, current_tid(), begun.object), fc);
+	}
+	return 0;
+}
+
+/* Is it ended by itself, and not with its process (exit_group, a signal, exec)? */
+#define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
+static __always_inline bool ends_alone(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return !(BPF_CORE_READ(task, exit_code) & 0x7f) &&
+	       !(BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT);
+}
+
+/* A thread ends that is attached or holds monitors: for the VM it lives on, so its books stay. */
+SEC("raw_tp/sched_process_exit")
+int jt_thread_end(void *ctx __attribute__((unused)))
+{
+	u32 tgid = current_tgid(), *slot = bpf_map_lookup_elem(&slots, &tgid);
+	struct books_key key = {.tid = current_tid()}, gone;
+	struct target_state *t;
+	struct thread_books *b;
+
+	if (!slot)
+		return 0;
+	t = bpf_map_lookup_elem(&targets, slot);
+	key.slot = *slot;
+	b = bpf_map_lookup_elem(&threads, &key);
+	if (!b || !t || t->gate != GATE_OPEN || t->tgid != tgid || !ends_alone())
+		return 0;
+	if (b->attached)
+		finding(key.slot, FINDING_ATTACHED_AT_END, 0, b->site, 0, 0);
+	end_monitors(key.slot, b, 0, false);
+	gone = key;
+	gone.tid = JT_THREAD_GONE | __sync_fetch_and_add(&threads_gone, 1);
+	bpf_map_update_elem(&threads, &gone, b, BPF_ANY);
+	bpf_map_delete_elem(&threads, &key);
 	return 0;
 }
 

@@ -98,6 +98,7 @@ static int map_buckets(struct tracer *t)
  */
 #define REFS          (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK | LOCAL)
 #define LOCAL         (1U << FAMILY_LOCAL)
+#define HELD          (1U << FAMILY_MONITOR | 1U << FAMILY_THREAD)
 #define PROGRAM(name) offsetof(struct jnitrace_bpf, progs.name)
 static const struct program_row {
 	size_t at; /* of the struct bpf_program * in the skeleton */
@@ -106,14 +107,18 @@ static const struct program_row {
 	bool entry;
 } programs[] = {
     /* clang-format off */
-    {PROGRAM(jt_call),      REFS,         OP_RELEASE,    true},
-    {PROGRAM(jt_call),      REFS,         OP_ACQUIRE,    false},
-    {PROGRAM(jt_call),      LOCAL,        OP_FRAME_POP,  false}, /* acquires one in the frame below */
-    {PROGRAM(jt_count),     LOCAL,        OP_FRAME_PUSH, true},
-    {PROGRAM(jt_count),     LOCAL,        OP_COUNT,      true},
-    {PROGRAM(jt_unpin),     PIN_FAMILIES, OP_RELEASE,    true},
-    {PROGRAM(jt_pin_enter), PIN_FAMILIES, OP_ACQUIRE,    true},
-    {PROGRAM(jt_pin),       PIN_FAMILIES, OP_ACQUIRE,    false},
+    {PROGRAM(jt_call),          REFS,         OP_RELEASE,    true},
+    {PROGRAM(jt_call),          REFS,         OP_ACQUIRE,    false},
+    {PROGRAM(jt_call),          LOCAL,        OP_FRAME_POP,  false}, /* acquires one in the frame below */
+    {PROGRAM(jt_count),         LOCAL,        OP_FRAME_PUSH, true},
+    {PROGRAM(jt_count),         LOCAL,        OP_COUNT,      true},
+    {PROGRAM(jt_unpin),         PIN_FAMILIES, OP_RELEASE,    true},
+    {PROGRAM(jt_pin_enter),     PIN_FAMILIES, OP_ACQUIRE,    true},
+    {PROGRAM(jt_pin),           PIN_FAMILIES, OP_ACQUIRE,    false},
+    {PROGRAM(jt_thread_return), HELD,         OP_RELEASE,    false},
+    {PROGRAM(jt_thread_enter),  HELD,         OP_RELEASE,    true},
+    {PROGRAM(jt_thread_return), HELD,         OP_ACQUIRE,    false},
+    {PROGRAM(jt_thread_enter),  HELD,         OP_ACQUIRE,    true},
     /* clang-format on */
 };
 
@@ -141,6 +146,7 @@ static void choose_programs(struct tracer *t, const struct options *o)
 		if (programs[i].families & o->families &&
 		    !(o->count_only && programs[i].operation == OP_RELEASE))
 			bpf_program__set_autoload(program_at(t, &programs[i]), true);
+	bpf_program__set_autoload(t->skel->progs.jt_thread_end, o->families & HELD);
 #if HAVE_UPROBE_MULTI
 	/* Not by SEC("uprobe.multi"): libbpf before 1.3 does not know that name. */
 	bpf_object__for_each_program (p, t->skel->obj)
@@ -204,6 +210,10 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	if (!rc) {
 		t->skel->links.jt_exec = bpf_program__attach(t->skel->progs.jt_exec);
 		rc = t->skel->links.jt_exec ? 0 : -errno;
+	}
+	if (!rc && o->families & HELD) {
+		t->skel->links.jt_thread_end = bpf_program__attach(t->skel->progs.jt_thread_end);
+		rc = t->skel->links.jt_thread_end ? 0 : -errno;
 	}
 	if (rc) {
 		tracer_close(t);

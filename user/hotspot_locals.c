@@ -54,6 +54,29 @@ static bool reader_init(struct reader *r, struct hotspot *h, struct vm_locals *o
 	       r->wrapper_anchor % 8 == 0 && r->wrapper_anchor >= 16 && r->wrapper_anchor <= 256;
 }
 
+int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
+{
+	struct thread_layout l;
+	struct jni_env env;
+	uint64_t anchor, sp;
+	int rc = hotspot_jni_env(h, &env, NULL);
+
+	*out = (struct thread_config){0};
+	if (rc)
+		return rc == -EAGAIN ? rc : -EPROTO;
+	if (!hotspot_thread_layout(h, &l) || !hotspot_thread_field(h, "_anchor", &anchor) ||
+	    !hotspot_field_offset(h, "JavaFrameAnchor", "_last_Java_sp", &sp) || anchor + sp > l.thread_bytes)
+		return -EPROTO;
+	*out = (struct thread_config){
+	    .known = 1,
+	    .anchor = (int32_t)(anchor + sp) - (int32_t)env.offset_bytes,
+	    .handles = (int32_t)l.handles - (int32_t)env.offset_bytes,
+	    .block_slots = (uint32_t)l.slots,
+	    .block_top = (uint32_t)l.top,
+	};
+	return 0;
+}
+
 static bool read_word(const struct reader *r, uint64_t addr, uint64_t *out)
 {
 	return proc_read(r->h->pid, addr, out, sizeof(*out)) == 0;

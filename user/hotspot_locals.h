@@ -7,6 +7,7 @@
 #ifndef JNITRACE_HOTSPOT_LOCALS_H
 #define JNITRACE_HOTSPOT_LOCALS_H
 
+#include "../bpf/threads.h"
 #include "hotspot.h"
 
 enum local_state {
@@ -25,6 +26,8 @@ struct vm_locals {
 			  alive */
 	uint64_t live; /* all in use, made by JNI functions or by the VM itself; only if complete */
 };
+/* Where the VM keeps what belongs to a thread. -EPROTO, -EAGAIN: it could not be proven (yet). */
+int hotspot_thread_config(const struct hotspot *h, struct thread_config *out);
 /*
  * All slots in use at some moment of the call; the caller frees with vm_locals_free(). What is alive from
  * before the call until it returns is in it. -EPROTO: the layout could not be proven; -EAGAIN: the list of

@@ -20,7 +20,7 @@
 
 #define SEE_HELP         "see jnitrace --help"
 #define DEFAULT_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
-#define TRACED_FAMILIES  (DEFAULT_FAMILIES | 1U << FAMILY_LOCAL | PIN_FAMILIES)
+#define ALL_FAMILIES     ((1U << NR_FAMILIES) - 1)
 #define COUNTED_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK) /* --count-only */
 #define MAX_PID          (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
 #define MIN_INTERVAL_S   0.01
@@ -72,12 +72,9 @@ static const char *command_name(size_t i)
 	return i < ARRAY_LEN(commands) ? commands[i].name : NULL;
 }
 
-static const char *traced_family_name(size_t i)
+static const char *family_name(size_t i)
 {
-	for (size_t id = 0; id < NR_FAMILIES; id++)
-		if (TRACED_FAMILIES & 1U << id && i-- == 0)
-			return jni_family_names[id];
-	return i == 0 ? "all" : NULL;
+	return i < NR_FAMILIES ? jni_family_names[i] : i == NR_FAMILIES ? "all" : NULL;
 }
 
 static const char *column_key(size_t i)
@@ -278,23 +275,12 @@ static int set_all(struct parse *p, const char *arg)
 
 static int take_family(struct parse *p, const char *word)
 {
-	char why[256];
+	int i = pick(p, "family", word);
 
-	if (strcmp(word, "all") == 0) {
-		p->o->families |= TRACED_FAMILIES;
-		return 0;
-	}
-	for (size_t id = 0; id < NR_FAMILIES; id++) {
-		if (strcmp(word, jni_family_names[id]) != 0)
-			continue;
-		if (TRACED_FAMILIES & 1U << id) {
-			p->o->families |= 1U << id;
-			return 0;
-		}
-		snprintf(why, sizeof(why), "family '%s' cannot be traced by this version", word);
-		return choice_error(p, p->row->choices, why);
-	}
-	return pick(p, "family", word);
+	if (i < 0)
+		return i;
+	p->o->families |= i == NR_FAMILIES ? ALL_FAMILIES : 1U << i;
+	return 0;
 }
 
 static int set_events(struct parse *p, const char *arg)
@@ -552,7 +538,7 @@ static int set_help(struct parse *p, const char *arg)
 static const struct option_row option_rows[] = {
 	{"pid",        'p', "PID[,PID]", set_pid, NULL, "JVMs to trace; may be repeated"},
 	{"all",        'a', NULL, set_all, NULL, "every JVM of this host, also those that start later"},
-	{"events",     'e', "FAMILY[,..]", set_events, traced_family_name, "what to trace (default global,weak)"},
+	{"events",     'e', "FAMILY[,..]", set_events, family_name, "what to trace (default global,weak)"},
 	{"interval",   'i', "SEC", set_interval, NULL, "seconds from one report to the next (default 1)"},
 	{"count",      'n', "N", set_count, NULL, "end after N intervals"},
 	{"duration",   'd', "SEC", set_duration, NULL, "end after SEC seconds"},

@@ -582,3 +582,52 @@ int proc_list(struct pid_list *out)
 	}
 	return rc;
 }
+
+/* The last number of the line NSpid: the id in the innermost namespace. -ESRCH: it has ended. */
+static pid_t own_tid(pid_t pid, pid_t tid)
+{
+	char path[64], line[256];
+	pid_t found = -ESRCH;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+	f = fopen(path, "re");
+	while (f && found < 0 && fgets(line, sizeof(line), f)) {
+		char *last = strncmp(line, "NSpid:", 6) ? NULL : strrchr(line, '\t');
+
+		if (last)
+			found = (pid_t)strtol(last + 1, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+int proc_threads(pid_t pid, struct proc_threads *out)
+{
+	char path[64];
+	struct dirent *e;
+	int rc = 0;
+	DIR *dir;
+
+	*out = (struct proc_threads){0};
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (!rc && (e = readdir(dir))) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10), own = tid > 0 ? own_tid(pid, tid) : -ESRCH;
+		struct proc_thread *t = own > 0 ? VEC_ADD(out) : NULL;
+
+		if (t)
+			*t = (struct proc_thread){tid, own};
+		else if (own > 0)
+			rc = -ENOMEM;
+	}
+	closedir(dir);
+	if (rc) {
+		free(out->v);
+		*out = (struct proc_threads){0};
+	}
+	return rc;
+}

@@ -92,4 +92,15 @@ struct pid_list {
 };
 int proc_list(struct pid_list *out);
 
+/* The threads of a process, by their ids here and in its own pid namespace. The caller frees out->v. 0 or
+ * -errno. */
+struct proc_thread {
+	pid_t tid, own_tid;
+};
+struct proc_threads {
+	struct proc_thread *v;
+	size_t n, cap;
+};
+int proc_threads(pid_t pid, struct proc_threads *out);
+
 #endif

@@ -224,6 +224,8 @@ static int read_all(struct tracer *t, struct snapshot *s, bool refs, struct erro
 	rc = rc ?: read_sites(t, s, sites_in_use(t));
 	if (!rc && refs)
 		rc = read_refs(t, s) ?: snapshot_pins(t, s);
+	if (!rc && refs)
+		snapshot_threads(t, s);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
 	return 0;
@@ -438,6 +440,7 @@ static void forget_refs(struct tracer *t, int slot)
 				*(volatile uint64_t *)&t->buckets[b].tag[i] = 0;
 	forget_overflow(t, slot);
 	forget_pins(t, slot);
+	forget_threads(t, slot);
 }
 
 void tracer_forget(struct tracer *t, int slot)

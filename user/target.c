@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "findings.h"
+#include "hotspot_blocks.h"
 #include "hotspot_objects.h"
 #include "hotspot_walk.h"
 #include "linker.h"
@@ -383,6 +384,44 @@ void target_look(struct target *t, struct tracer *tracer)
 		account_look(t->account, tick); /* what could not be seen stays as it was known */
 }
 
+static int tell_threads(struct target *t, struct tracer *tracer)
+{
+	struct thread_config c;
+
+	if (!t->vm || hotspot_thread_config(t->vm, &c) < 0)
+		return 0; /* they do without */
+	return tracer_set_threads(tracer, t->slot, &c);
+}
+
+/*
+ * Tell the probes which threads native code has attached already, so that their detaching is no news. Where
+ * the VM does not say who attached a thread, it may be any.
+ */
+static int tell_attached(struct target *t, struct tracer *tracer)
+{
+	struct proc_threads own = {0};
+	struct vm_threads vm = {0};
+	pid_t *tids;
+	size_t n = 0;
+	int rc;
+
+	if (!(t->families >> FAMILY_THREAD & 1) || !t->vm || hotspot_threads(t->vm, &vm) < 0)
+		return 0;
+	rc = proc_threads(t->id.pid, &own);
+	tids = calloc(own.n + 1, sizeof(*tids));
+	for (size_t i = 0; tids && i < own.n; i++)
+		for (size_t k = 0; k < vm.n; k++)
+			if (vm.v[k].tid == own.v[i].own_tid && vm.v[k].native_attached != 0) {
+				tids[n++] = own.v[i].tid;
+				break;
+			}
+	rc = rc ?: tids ? tracer_set_attached(tracer, t->slot, tids, n) : -ENOMEM;
+	free(tids);
+	free(own.v);
+	free(vm.v);
+	return rc;
+}
+
 int target_start(struct target *t, struct tracer *tracer, struct error *err)
 {
 	int rc;
@@ -390,7 +429,9 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 	if (t->vm)
 		hotspot_counts(t->vm,
 			       &t->vm_counts); /* where the tables are is proven now, and only read below */
-	rc = tracer_open_gate(tracer, t->slot);
+	rc = tell_threads(t, tracer);
+	rc = rc ?: tell_attached(t, tracer);
+	rc = rc ?: tracer_open_gate(tracer, t->slot);
 	if (!rc && t->vm && !t->report.count_only)
 		rc = account_new(t->vm, &t->account);
 	if (rc)

@@ -85,6 +85,12 @@ int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, con
 /* Have the probes read arrays and strings as c says. */
 int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c);
 
+/* What the families local, monitor and thread must know of the VM; before the gate is opened. 0 or -errno. */
+struct thread_config;
+int tracer_set_threads(struct tracer *t, int slot, const struct thread_config *c);
+/* These threads, by their ids here, were attached by native code before the gate is opened. 0 or -errno. */
+int tracer_set_attached(struct tracer *t, int slot, const pid_t *tids, size_t n);
+
 /* One site as counted, summed over CPUs. */
 struct snapshot_site {
 	uint32_t index; /* of the site, below snapshot.nr_index */

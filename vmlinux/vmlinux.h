@@ -68,8 +68,14 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct signal_struct {
+	unsigned int flags;
+};
+
 struct task_struct {
 	int tgid;
+	int exit_code;
+	struct signal_struct *signal;
 	u64 start_time;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;

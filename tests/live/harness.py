@@ -178,6 +178,22 @@ class Oracle:
         return self.proc.wait(SLOW)
 
 
+class NativeLoop(Oracle):
+    """A program that carries out commands in native code: the JDK's own streams would make JNI calls, too."""
+    main, library, warm_up = None, None, ()
+
+    def __init__(self, on, *jvm_args):
+        fixtures = on.fixtures()
+        self.jdk, self.now = on, None
+        self.log = tempfile.TemporaryFile()
+        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), self.main, str(fixtures / self.library))
+        self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=self.log, start_new_session=True)
+        self.pid = self.proc.pid
+        self.wait_ready()
+        self.do(*self.warm_up)
+
+
 # Every kind of call once, so that nothing is loaded or compiled for the first time later.
 WARM_UP = ("run 2 3 2 3 2", "pre 101", "nulls 2", "cleared 2", "nest 3 2 1", "reuse 2 10", "threads 2 2 1", "hold 3", "letgo",
            "sites 2", "gc")

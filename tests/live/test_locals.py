@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Local references: exact by function, alive or dead as the VM has them, and the loop that makes them named while it runs."""
 
-import json
-import subprocess
-
 import pytest
 
-from harness import ENV, Oracle, Tracer, assert_no_losses, jdk, read_line
+from harness import NativeLoop, Tracer, assert_no_losses, jdk
 
 CONFIGURATIONS = [("17", []), ("17", ["-Xcheck:jni"]), ("17", ["-XX:+UseZGC"]), ("17-stripped", []),
                   ("sid-25", []), ("sid-25", ["-XX:+UseZGC"])]
@@ -14,33 +11,13 @@ WARM_UP = ("each 1", "keep NewLocalRef 3", "unkeep 3", "frames 3 5", "threads 2 
            "spin 2 3 5", "join", "buffers 1")
 
 
-class Locals(Oracle):
+class Locals(NativeLoop):
     """The program that makes local references in known numbers, and says in which."""
+    main, library, warm_up = "Locals", "liblocals.so", WARM_UP
 
     def __init__(self, on, *jvm_args):
-        fixtures = on.fixtures()
-        self.jdk, self.now = on, None
         self.names = CHECKED if "-Xcheck:jni" in jvm_args else {}
-        self.log = subprocess.DEVNULL
-        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), "Locals", str(fixtures / "liblocals.so"))
-        self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=subprocess.DEVNULL, start_new_session=True)
-        self.pid = self.proc.pid
-        self.wait_ready()
-        self.do(*WARM_UP)
-
-    def _answer(self):
-        while True:
-            line = read_line(self.proc.stdout)
-            assert line, f"the fixture is gone: {self.proc.wait()}"
-            if line.startswith("{"):
-                return json.loads(line)
-
-    def __exit__(self, *_):
-        self.kill()
-        self.proc.wait()
-        self.proc.stdin.close()
-        self.proc.stdout.close()
+        super().__init__(on, *jvm_args)
 
 
 # -Xcheck:jni carries the variadic calls out by those that take a va_list.

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Monitors and attached threads: exact balances, and a finding for each way to get them wrong."""
+
+import pytest
+
+from harness import NativeLoop, Tracer, assert_no_losses, jdk
+
+KINDS = ["17", "17-stripped", "sid-25"]
+WARM_UP = ("pairs 2", "crossed 2", "apart 2", "stay 2", "letgo", "churn 2 2", "javas 1", "toooften 1")
+
+
+class Threads(NativeLoop):
+    """The program that enters monitors and attaches threads in known numbers, and says in which."""
+    main, library, warm_up = "Threads", "libthreads.so", WARM_UP
+
+
+def site_sums(report):
+    """{the function that called: [acquired, released, outstanding]}"""
+    sums = {}
+    for site in report["sites"]:
+        name = next(f["symbol"] for f in site["stack"] if f["type"] == "native")
+        for i, key in enumerate(("acquired", "released", "outstanding")):
+            sums.setdefault(name, [0, 0, 0])[i] += site[key]
+    return sums
+
+
+def findings(report):
+    """{kind: (count, the function that called, the one that acquired)}"""
+    def caller(stack):
+        return next((f["symbol"] for f in stack or () if f["type"] == "native"), None)
+    return {f["kind"]: (f["count"], caller(f["stack"]), caller(f["acquire_stack"])) for f in report["findings"]}
+
+
+def assert_family(report, family, acquired, released, untracked=0):
+    f = report["families"][family]
+    assert (f["acquired"], f["released"], f["outstanding"], f["released_untracked"]) == \
+        (acquired, released, acquired - released, untracked), f
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_clean(kind):
+    with Threads(jdk(kind)) as target:
+        target.do("stay 3", "hold 2")
+        with Tracer("-e", "monitor,thread", pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            # What was entered and attached before is exited and detached now.
+            target.do("unhold 2", "letgo")
+            target.do("pairs 101", "crossed 103", "apart 107", "hold 11", "churn 8 13", "javas 17", "stay 5")
+            final = tracer.stop()[target.pid]
+    assert_no_losses(final)
+    assert final["findings"] == []
+    assert_family(final, "monitor", 2 * 101 + 2 * 103 + 107 + 11, 2 * 101 + 2 * 103 + 107, 2)
+    print(site_sums(final), [[x["symbol"] for x in s["stack"]] for s in final["sites"] if s["family"] == "thread"])
+    assert_family(final, "thread", 8 * 13 + 5, 8 * 13, 3)
+    # By site, also where they were not exited in the order they were entered.
+    assert site_sums(final) == {"enter_a": [101 + 103 + 107 + 11, 101 + 103 + 107, 11], "enter_b": [204, 204, 0],
+                                "attach": [8 * 13 + 5, 8 * 13, 5]}
+    calls = final["calls"]
+    assert calls["MonitorEnter"] == 526 and calls["MonitorExit"] == 517
+    assert calls["AttachCurrentThread"] == 8 * 7 + 8 * 13 + 17 and calls["AttachCurrentThreadAsDaemon"] == 8 * 6 + 5
+    assert calls["DetachCurrentThread"] == 2 * 8 * 13 + 17 + 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_faults(kind):
+    with Threads(jdk(kind)) as target, Tracer("-e", "monitor,thread", pids=[target.pid]) as tracer:
+        tracer.wait_tracing()
+        target.do("toooften 7", "endheld 3", "detachheld 5", "forget 11", "foreign 13")
+        final = tracer.stop()[target.pid]
+    assert_no_losses(final)
+    assert_family(final, "thread", 5 + 11 + 13, 5 + 13)
+    f = final["families"]["monitor"]
+    assert (f["acquired"], f["released"], f["outstanding"]) == (8, 0, 3)  # detaching gives the others back
+    found = {}
+    for f in final["findings"]:
+        name = next((x["symbol"] for x in f["stack"] or () if x["type"] == "native"), None)
+        by = next((x["symbol"] for x in f["acquire_stack"] or () if x["type"] == "native"), None)
+        found[f["kind"], name, by] = f["count"]
+    assert found == {("monitor-imbalance", "leave_too_often", None): 7, ("monitor-held-at-end", None, "enter_a"): 3,
+                     ("monitor-held-at-end", "detach", "enter_b"): 5, ("attached-at-end", None, "attach"): 11,
+                     ("foreign-detach", "other_detach", "attach"): 13}
