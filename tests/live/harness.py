@@ -114,6 +114,37 @@ def read_line(stream, seconds=SLOW):
     return line.decode(errors="replace")
 
 
+class Program:
+    """A Java program of the fixtures with its library, which is told what to do line by line."""
+
+    def __init__(self, on, main, library, *jvm_args, jars=""):
+        fixtures = on.fixtures()
+        self.log = tempfile.TemporaryFile()
+        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", f"{fixtures}{jars}", main, str(fixtures / library))
+        self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+                                     start_new_session=True)
+        self.pid = self.proc.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.wait()
+        for stream in (self.proc.stdin, self.proc.stdout, self.log):
+            stream.close()
+
+    def tell(self, line):
+        self.proc.stdin.write(f"{line}\n".encode())
+
+    def answer(self, seconds=SLOW):
+        line = read_line(self.proc.stdout, seconds)
+        if not line:
+            self.log.seek(0)
+            raise AssertionError(f"the program is gone: {self.log.read().decode(errors='replace')}")
+        return line
+
+
 class Oracle:
     """The fixture that makes references in known numbers, and says in which."""
 

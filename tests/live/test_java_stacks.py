@@ -4,51 +4,34 @@
 import collections
 import json
 import os
+import re
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from harness import ENV, SLOW, Jdk, Tracer, assert_no_losses, jdk, read_line
+from harness import SLOW, Jdk, Program, Tracer, assert_no_losses, copy_jdk17, jdk
 
 
-class Frames:
+class Frames(Program):
     """The fixture that makes every kind of Java frame, and says what Java knows of each stack."""
 
     def __init__(self, on, *jvm_args):
-        fixtures = on.fixtures()
-        self.log = tempfile.TemporaryFile()
-        argv = on.command("java", *jvm_args, "-cp", str(fixtures), "Frames", str(fixtures / "libframes.so"))
-        self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
-                                     start_new_session=True)
-        self.pid = self._answer()["pid"]
-        assert self.pid == self.proc.pid
+        super().__init__(on, "Frames", "libframes.so", *jvm_args)
+        assert self._object()["pid"] == self.pid
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.proc.kill()
-        self.proc.wait()
-        for stream in (self.proc.stdin, self.proc.stdout, self.log):
-            stream.close()
-
-    def _answer(self):
-        line = "\n"
-        while line and not line.startswith("{"):
-            line = read_line(self.proc.stdout, 3 * SLOW)
-        if not line:
-            self.log.seek(0)
-            raise AssertionError(f"the program is gone: {self.log.read().decode(errors='replace')}")
+    def _object(self):
+        line = ""
+        while not line.startswith("{"):
+            line = self.answer(3 * SLOW)
         return json.loads(line)
 
     def do(self, command):
         """{Java frames, innermost first: how often}, since the start."""
-        self.proc.stdin.write(f"{command}\n".encode())
-        return collections.Counter({tuple(s["frames"]): s["count"] for s in self._answer()["stacks"]})
+        self.tell(command)
+        return collections.Counter({tuple(s["frames"]): s["count"] for s in self._object()["stacks"]})
 
 
 def java_frames(site):
@@ -109,6 +92,33 @@ def assert_complete(final):
         assert not any((f["symbol"] or "").startswith("[") for f in site["stack"]), site
 
 
+def test_a_stripped_vm_is_walked_by_its_own_probes(tmp_path):
+    """Without symbols: that code and classes go is seen by the VM's USDT probes."""
+    on = copy_jdk17(tmp_path / "jdk")
+    subprocess.run(["objcopy", "--strip-all", on.libjvm, tmp_path / "stripped"], check=True)
+    (tmp_path / "stripped").rename(on.libjvm)
+    with Frames(on) as target:
+        with Tracer(pids=[target.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            want = target.do("run 1")
+            final = tracer.stop()[target.pid]
+    got, _ = reported(final)
+    assert got == want, difference(want, got, final)
+
+
+def test_a_vm_without_symbols_and_probes_is_not_walked():
+    """A class that goes would lend its name to the next one at its address."""
+    with Frames(jdk("17-stripped")) as target:
+        with Tracer("-v", pids=[target.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            target.do("run 1")
+            final = tracer.stop()[target.pid]
+    assert any("no way to see when a class is unloaded" in line for line in tracer.stderr)
+    for site in final["sites"]:
+        assert not java_frames(site)
+        assert site["truncated"] in (None, "Java frames of this VM cannot be walked (-v says why)"), site
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_hidden_frames_are_shown_when_asked_for(kind):
     """The VM can be told to show them, too: then Java itself says which there are."""
@@ -125,10 +135,11 @@ def test_hidden_frames_are_shown_when_asked_for(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
+    """Threads that make classes, have them compiled and drop them, in a code cache that is soon full."""
     with Frames(jdk_of(kind), "-XX:ReservedCodeCacheSize=6m", "-Xmx96m") as target:
         with Tracer("--allow-loss", "--max-stacks", "65536", pids=[target.pid], interval="0.1") as tracer:
             tracer.wait_tracing()
-            want = target.do("churn 10 4")
+            want = target.do(f"churn {os.environ.get('JNITRACE_STRESS_S', 10)} 6")
             final = tracer.stop()[target.pid]
     got, _ = reported(final)
     unnamed = collections.Counter({s: n for s, n in got.items() if any(f.startswith("[") for f in s)})
@@ -137,24 +148,26 @@ def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
     assert sum(got.values()) == sum(want.values())
     assert sum(named.values()) > 0.5 * sum(got.values()), final["drops"]
     assert bool(unnamed) == bool(final["drops"]["java_unnamed"])
+    for site in final["sites"]:
+        assert site["truncated"] is None, site
+        for frame in site["stack"]:
+            assert not (frame["symbol"] or "").startswith("[") or re.fullmatch(REASONS, frame["symbol"]), site
+
+
+# Code or a class that is gone; the VM loads a library while the tracer is on.
+REASONS = r"\[(unknown Java method|code flushed, compile id \d+|native frames missing: unwind table not yet loaded)\]"
 
 
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
 def test_an_unloaded_class_does_not_lend_its_name(kind):
     """Interpreted frames of classes that get each other's addresses: each keeps its own name and count."""
-    on = jdk(kind)
-    fixtures = on.fixtures()
-    argv = on.command("java", "-Xint", "-XX:+UseSerialGC", "-cp", str(fixtures), "Unload", str(fixtures / "libframes.so"))
-    with subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
-        try:
-            assert read_line(proc.stdout) == "ready\n"
-            with Tracer(pids=[proc.pid]) as tracer:
-                tracer.wait_tracing()
-                proc.stdin.write(b"\n")
-                assert read_line(proc.stdout) == "done\n"
-                final = tracer.stop()[proc.pid]
-        finally:
-            proc.kill()
+    with Program(jdk(kind), "Unload", "libframes.so", "-Xint", "-XX:+UseSerialGC") as target:
+        assert target.answer() == "ready\n"
+        with Tracer(pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            target.tell("")
+            assert target.answer() == "done\n"
+            final = tracer.stop()[target.pid]
     calls = collections.Counter()
     for site in final["sites"]:
         for frame in site["stack"]:
@@ -186,33 +199,26 @@ def many_calls(folder):
 def test_twenty_thousand_frames_are_named_in_time(mode, tmp_path):
     """While the tracer is stopped the program does all its calls: what it does then is to name them."""
     first_line = many_calls(tmp_path)
-    fixtures = jdk("17").fixtures()
-    argv = jdk("17").command("java", mode, "-XX:TieredStopAtLevel=1", "-XX:-Inline", "-XX:-UsePerfData", "-cp", f"{fixtures}:{tmp_path}",
-                             "Many", str(fixtures / "libframes.so"))
-    with subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as proc:
-        try:
-            assert read_line(proc.stdout) == "ready\n"
-            with Tracer("--max-stacks", "65536", pids=[proc.pid], interval="60") as tracer:
-                tracer.wait_tracing()
-                tracer.proc.send_signal(signal.SIGSTOP)
-                proc.stdin.write(b"\n")
-                assert read_line(proc.stdout) == "done\n"
-                before_s = cpu_s(tracer.proc.pid)
-                tracer.proc.send_signal(signal.SIGCONT)
-                time.sleep(0.2)
-                while cpu_s(tracer.proc.pid) - before_s < NAMED_S and is_busy(tracer.proc.pid):
-                    pass
-                took_s = cpu_s(tracer.proc.pid) - before_s
-                final = tracer.stop()[proc.pid]
-        finally:
-            proc.kill()
+    with Program(jdk("17"), "Many", "libframes.so", mode, "-XX:TieredStopAtLevel=1", "-XX:-Inline", jars=f":{tmp_path}") as target:
+        assert target.answer() == "ready\n"
+        with Tracer("--max-stacks", "65536", pids=[target.pid], interval="60") as tracer:
+            tracer.wait_tracing()
+            tracer.proc.send_signal(signal.SIGSTOP)
+            target.tell("")
+            assert target.answer() == "done\n"
+            before_s = cpu_s(tracer.proc.pid)
+            tracer.proc.send_signal(signal.SIGCONT)
+            time.sleep(0.2)
+            while is_busy(tracer.proc.pid):
+                pass
+            took_s = cpu_s(tracer.proc.pid) - before_s
+            final = tracer.stop()[target.pid]
     calls = collections.Counter()
     for site in final["sites"]:
         [frame] = [f for f in site["stack"] if (f["symbol"] or "").startswith("Many.m") and f["symbol"] in first_line]
         calls[frame["symbol"], frame["line"] - first_line[frame["symbol"]]] += site["acquired"]
     assert calls == {(f"Many.m{m}", line): 1 for m in range(METHODS) for line in range(LINES)}
     assert_no_losses(final)
-    print("took", took_s)
     assert took_s < NAMED_S, took_s
 
 

@@ -1,48 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Native frames as walked equal what the C library's own unwinder says at the same place."""
 
+import re
 import signal
 import subprocess
-import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
-from harness import ENV, Tracer, assert_no_losses, jdk, read_line
+from harness import ENV, Program, Tracer, assert_no_losses, jdk
 
 KINDS = ("chain", "alloca", "large", "realigned", "exception", "libc", "signal", "altstack", "thread", "java", "function",
          "rust", "closure")
 
 
-class Native:
+class Native(Program):
     """A JVM with the fixture that makes references at the end of native stacks of every kind."""
 
-    def __init__(self, on, *jvm_args, main="Native", jars=""):
-        fixtures = on.fixtures()
-        self.log = tempfile.TemporaryFile()
-        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", f"{fixtures}{jars}", main, str(fixtures / "libnative.so"))
-        self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
-                                     start_new_session=True)
-        self.pid = self.proc.pid
-
-    def __enter__(self):
-        assert read_line(self.proc.stdout) == "ready\n"
-        return self
-
-    def __exit__(self, *_):
-        self.proc.kill()
-        self.proc.wait()
-        for stream in (self.proc.stdin, self.proc.stdout, self.log):
-            stream.close()
+    def __init__(self, on, main="Native", **kw):
+        super().__init__(on, main, "libnative.so", **kw)
+        assert self.answer() == "ready\n"
 
     def run(self, kind, count):
         """[(library, offset)], innermost first, up to Java."""
-        self.proc.stdin.write(f"{kind} {count}\n".encode())
-        said = read_line(self.proc.stdout).split()
+        self.tell(f"{kind} {count}")
+        said = self.answer().split()
         assert said and said[0] in (kind, "chain"), said
-        frames = [(name, int(offset, 16)) for name, offset in (f.rsplit("+", 1) for f in said[1:])]
-        java = next((i for i, f in enumerate(frames) if f[0] == "?"), len(frames))
-        return frames[:java]
+        return frames_of(said[1:])
+
+
+def frames_of(words):
+    """Those up to Java."""
+    frames = [(name, int(offset, 16)) for name, offset in (word.rsplit("+", 1) for word in words)]
+    return frames[:next((i for i, f in enumerate(frames) if f[0] == "?"), len(frames))]
 
 
 def native_part(stack):
@@ -146,9 +137,8 @@ def test_behind_a_callback_through_jna():
     with Native(jdk("17"), main="Jna", jars=":/usr/share/java/jna.jar") as native:
         with Tracer(pids=[native.pid]) as tracer:
             tracer.wait_tracing()
-            native.proc.stdin.write(b"jna 101\n")
-            said = [[(name, int(offset, 16)) for name, offset in (f.rsplit("+", 1) for f in part.split())]
-                    for part in read_line(native.proc.stdout).removeprefix("chain").split("/")]
+            native.tell("jna 101")
+            said = [frames_of(part.split()) for part in native.answer().removeprefix("chain").split("/")]
             final = tracer.stop()[native.pid]
     site = site_of(final, 101)
     assert site["truncated"] is None and not any(f["symbol"].startswith("[") for f in site["stack"] if f["symbol"]), site
@@ -164,7 +154,6 @@ def test_behind_a_callback_through_jna():
     assert java == [False, True] * 3 + [False], site
     below, callback, _, _, between, caller, _ = ([(f["module"], int(f["offset"], 16)) if f["module"] else f["symbol"] for f in p]
                                                  for p in parts)
-    said = [frames[:next(i for i, f in enumerate(frames) if f[0] == "?")] for frames in said]
     assert below[1:] == said[0][1:] and callback[:2] == ["Native.run", "Jna.down"], site
     # The C function itself is at another call.
     assert between[-len(said[1]) + 1:] == said[1][1:], (between, said[1])
@@ -173,3 +162,45 @@ def test_behind_a_callback_through_jna():
                                                             "libjnidispatch.system"], libraries
     assert caller[-1] == "Jna.main", caller
     assert_no_losses(final)
+
+
+def gdb_frames(pid):
+    """[(library, offset)] of the thread that runs main(), innermost first, as gdb sees it."""
+    maps = [line.split(None, 5) for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    base = {}
+    for where, _, offset, _, _, *path in maps:
+        if path and int(offset, 16) == 0:
+            base.setdefault(path[0], int(where.split("-")[0], 16))
+    said = subprocess.run(["gdb", "-q", "-batch", "-nx", "-ex", "set auto-load no", "-p", str(pid), "-ex", "thread apply all bt 24"],
+                          capture_output=True, text=True, timeout=60, check=True, env=ENV, stdin=subprocess.DEVNULL).stdout
+    [thread] = [t for t in re.split(r"^Thread \d+ ", said, flags=re.M) if "chain<6>::down" in t]
+    frames = []
+    for address in re.findall(r"^#\d+ +0x([0-9a-f]+) in ", thread, re.M):
+        pc = int(address, 16)
+        path = next((p[0] for where, _, _, _, _, *p in maps
+                     if p and int(where.split("-")[0], 16) <= pc < int(where.split("-")[1], 16)), None)
+        frames.append((Path(path).name, pc - base[path]) if path in base else ("?", pc))
+    return frames
+
+
+def test_what_jstack_and_gdb_say():
+    """Of a thread that stays in the native call that made the references."""
+    with Native(jdk("17")) as native:
+        with Tracer(pids=[native.pid]) as tracer:
+            tracer.wait_tracing()
+            native.tell("stay-java 101")
+            tracer.wait_report(lambda r: r["sites"])
+            dump = jdk("17").run("jstack", str(native.pid))
+            frames = gdb_frames(native.pid)
+            native.tell("chain 1")
+            assert native.answer().startswith("stay ")
+            final = tracer.stop()[native.pid]
+    stack = site_of(final, 101)["stack"]
+    [main] = [t for t in dump.split("\n\n") if t.startswith('"main"')]
+    said = re.findall(r"^\tat (\S+)\((?:([^:()\n]+):(\d+)|Native Method)\)", main, re.M)
+    java = [f for f in stack if f["type"] == "java"]
+    assert [(f["symbol"], f["line"] or "") for f in java] == [(name, int(line) if line else "") for name, _, line in said]
+    assert [name for name, _, _ in said] == ["Native.run", "Native.again", "Native.run", "Native.main"], main
+    mine = native_part(stack)
+    at = frames.index(mine[1])
+    assert len(mine) > 6 and frames[at:at + len(mine) - 1] == mine[1:], (frames, mine)
