@@ -24,13 +24,29 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* The number of the rule of an event at a probe that is every process's. JT_MAX_RULES: not a target. */
+static __always_inline u32 shared_rule(u64 cookie, u32 tgid)
+{
+	u32 *slot = bpf_map_lookup_elem(&slots, &tgid), key = slot ? *slot : JT_MAX_TARGETS;
+	struct target_state *t = bpf_map_lookup_elem(&targets, &key);
+
+	return t && t->file == COOKIE_FILE_OF(cookie) ? t->first_rule + (u32)cookie : JT_MAX_RULES;
+}
+
 /* The rule of this event, or NULL when it is not to be counted (not yet, no more, or another process's). */
 static __always_inline struct rule *rule_of(struct pt_regs *ctx)
 {
-	u32 cookie = bpf_get_attach_cookie(ctx), slot;
-	struct rule *r = bpf_map_lookup_elem(&rules, &cookie);
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	u32 tgid = current_tgid(), number = cookie, slot;
 	struct target_state *t;
+	struct rule *r;
 
+	if (COOKIE_FILE_OF(cookie)) {
+		number = shared_rule(cookie, tgid);
+		if (number == JT_MAX_RULES)
+			return NULL;
+	}
+	r = bpf_map_lookup_elem(&rules, &number);
 	if (!r || !r->valid) {
 		drop(0, DROP_RULE_BAD);
 		return NULL;
@@ -38,7 +54,7 @@ static __always_inline struct rule *rule_of(struct pt_regs *ctx)
 	slot = r->slot;
 	t = bpf_map_lookup_elem(&targets, &slot);
 	/* A return probe's event reaches every consumer of the file, whatever its process filter. */
-	if (!t || *(volatile u32 *)&t->gate != GATE_OPEN || t->tgid != current_tgid())
+	if (!t || *(volatile u32 *)&t->gate != GATE_OPEN || t->tgid != tgid)
 		return NULL;
 	return r;
 }

@@ -16,9 +16,9 @@ typedef int32_t s32;
 typedef int64_t s64;
 #endif
 
-#define JT_MAX_TARGETS 256  /* targets of one run; a target's slot is below it */
-#define JT_MAX_RULES   4096 /* probe sites of one run */
-#define JT_MAX_FRAMES  128  /* frames kept of one stack */
+#define JT_MAX_TARGETS 256   /* targets of one run; a target's slot is below it */
+#define JT_MAX_RULES   32768 /* probe sites of one run */
+#define JT_MAX_FRAMES  128   /* frames kept of one stack */
 #define JT_BUCKET_WAYS 4
 #define JT_TICK_SHIFT  2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
 
@@ -135,9 +135,19 @@ struct rule {
 /* A target is open when all its probes are live, and closed before they are removed. */
 enum gate { GATE_CLOSED, GATE_OPEN, GATE_EXECED };
 struct target_state {
-	u32 tgid; /* as seen in the tracer's pid namespace */
-	u32 gate; /* enum gate */
+	u32 tgid;       /* as seen in the tracer's pid namespace */
+	u32 gate;       /* enum gate */
+	u32 first_rule; /* its rules, in the order of its probe sites */
+	u32 file;       /* whose probes are its, see COOKIE_FILE; 0: it has its own */
 };
+
+/*
+ * A probe's cookie: the number of its rule, or, where one link serves all processes that map a file, the
+ * number of that file and of the site in it; which process it is tells whose rule that is. Two files (of
+ * overlayfs) may be one to the kernel: an event then comes by both, and counts by the target's.
+ */
+#define COOKIE_FILE(file, site) ((u64)(file) << 32 | (site))
+#define COOKIE_FILE_OF(cookie)  ((u32)((cookie) >> 32))
 
 struct stack {
 	u32 n;
@@ -324,7 +334,7 @@ struct hello {
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
 JT_ASSERT_SIZE(struct rule, 64);
-JT_ASSERT_SIZE(struct target_state, 8);
+JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
 JT_ASSERT_SIZE(struct java_config, 280);

@@ -4,10 +4,13 @@
 #include <bpf/libbpf_version.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "report.h"
@@ -180,6 +183,7 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	t->features = *f;
 	t->families = o->families;
 	t->use_multi = o->attach == ATTACH_MULTI || (o->attach == ATTACH_AUTO && f->uprobe_multi);
+	t->share = o->all && t->use_multi;
 	if (t->use_multi && !f->uprobe_multi) {
 		free(t);
 		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, "attach by uprobe_multi", "use --attach perf",
@@ -232,7 +236,7 @@ void tracer_close(struct tracer *t)
 	for (int i = 0; i < JT_MAX_TARGETS; i++) {
 		if (t->slots[i].attached)
 			tracer_detach(t, &i, 1);
-		free(t->slots[i].links);
+		free(t->slots[i].links.v);
 		free(t->slots[i].rules);
 	}
 	for (uint32_t i = 0; t->stacks && i < t->max_sites; i++)
@@ -263,18 +267,34 @@ uint64_t tracer_map_bytes(const struct tracer *t)
 	return sum;
 }
 
-static int add_link(struct slot *s, struct bpf_link *link)
+/* What is attached where, and what its probes are to know. */
+struct attaching {
+	struct tracer *t;
+	struct links *links;
+	pid_t pid; /* -1: every process that maps the file */
+	const char *path;
+	const struct probe_sites *sites;
+	const uint32_t *rules; /* of a target, by site; NULL: */
+	uint32_t file;         /* see COOKIE_FILE */
+};
+
+static uint64_t cookie_of(const struct attaching *a, size_t site)
+{
+	return a->rules ? a->rules[site] : COOKIE_FILE(a->file, site);
+}
+
+static int add_link(struct links *links, struct bpf_link *link)
 {
 	if (!link)
 		return -errno;
-	s->links[s->nr_links++] = link;
+	links->v[links->n++] = link;
 	return 0;
 }
 
-static int attach_multi(struct tracer *t, struct slot *slot, pid_t pid, const char *path,
-			const struct probe_sites *sites, const struct program_row *row, bool uretprobe)
+static int attach_multi(const struct attaching *a, const struct program_row *row, bool uretprobe)
 {
 #if HAVE_UPROBE_MULTI
+	const struct probe_sites *sites = a->sites;
 	unsigned long *offsets = calloc(sites->n, sizeof(*offsets));
 	__u64 *cookies = calloc(sites->n, sizeof(*cookies));
 	LIBBPF_OPTS(bpf_uprobe_multi_opts, o, .offsets = offsets, .cookies = cookies, .retprobe = uretprobe);
@@ -284,40 +304,57 @@ static int attach_multi(struct tracer *t, struct slot *slot, pid_t pid, const ch
 		if (!serves(row, &sites->v[i]) || (sites->v[i].point == POINT_URETPROBE) != uretprobe)
 			continue;
 		offsets[o.cnt] = sites->v[i].offset;
-		cookies[o.cnt++] = slot->rules[i];
+		cookies[o.cnt++] = cookie_of(a, i);
 	}
 	if (!rc && o.cnt)
-		rc =
-		    add_link(slot, bpf_program__attach_uprobe_multi(program_at(t, row), pid, path, NULL, &o));
+		rc = add_link(a->links, bpf_program__attach_uprobe_multi(program_at(a->t, row), a->pid,
+									 a->path, NULL, &o));
 	free(offsets);
 	free(cookies);
 	return rc;
 #else
-	(void)t, (void)slot, (void)pid, (void)path, (void)sites, (void)row, (void)uretprobe;
+	(void)a, (void)row, (void)uretprobe;
 	return -EOPNOTSUPP;
 #endif
 }
 
-static int attach_perf(struct tracer *t, struct slot *slot, pid_t pid, const char *path,
-		       const struct probe_sites *sites, const struct program_row *row, bool uretprobe)
+static int attach_perf(const struct attaching *a, const struct program_row *row, bool uretprobe)
 {
+	const struct probe_sites *sites = a->sites;
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, o, .bpf_cookie = slot->rules[i], .retprobe = uretprobe);
+		LIBBPF_OPTS(bpf_uprobe_opts, o, .bpf_cookie = cookie_of(a, i), .retprobe = uretprobe);
 
 		if (serves(row, &sites->v[i]) && (sites->v[i].point == POINT_URETPROBE) == uretprobe)
-			rc = add_link(slot, bpf_program__attach_uprobe_opts(program_at(t, row), pid, path,
-									    sites->v[i].offset, &o));
+			rc = add_link(a->links,
+				      bpf_program__attach_uprobe_opts(program_at(a->t, row), a->pid, a->path,
+								      sites->v[i].offset, &o));
 	}
 	return rc;
 }
 
-/* Write one rule for each site; the rule's number is the probe's cookie. */
+/* The first of n free numbers in a row, or -ENOSPC. */
+static int free_rules(const struct tracer *t, size_t n)
+{
+	size_t run = 0;
+
+	for (size_t i = 0; i < JT_MAX_RULES; i++) {
+		run = t->rule_used[i] ? 0 : run + 1;
+		if (run == n)
+			return (int)(i + 1 - n);
+	}
+	return -ENOSPC;
+}
+
+/* Write one rule for each site. Returns the number of the first. */
 static int make_rules(struct tracer *t, int slot, const struct probe_sites *sites)
 {
 	struct slot *s = &t->slots[slot];
-	uint32_t number = 0;
+	int first = free_rules(t, sites->n);
+
+	if (first < 0)
+		return first;
 
 	for (size_t i = 0; i < sites->n; i++) {
 		const struct probe_site *site = &sites->v[i];
@@ -336,12 +373,9 @@ static int make_rules(struct tracer *t, int slot, const struct probe_sites *site
 		    .caller_cfa = site->caller_cfa,
 		    .env = site->env,
 		};
+		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;
 
-		while (number < JT_MAX_RULES && t->rule_used[number])
-			number++;
-		if (number == JT_MAX_RULES)
-			return -ENOSPC;
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
 		if (rc)
 			return rc;
@@ -352,15 +386,14 @@ static int make_rules(struct tracer *t, int slot, const struct probe_sites *site
 		s->points[site->func] |= 1U << site->point;
 		t->single_step |= s->single_step[site->func];
 	}
-	return 0;
+	return first;
 }
 
-static int set_target(struct tracer *t, int slot, uint32_t tgid, enum gate gate)
+static int set_target(struct tracer *t, int slot, const struct target_state *state)
 {
-	struct target_state state = {.tgid = tgid, .gate = gate};
 	uint32_t key = slot;
 
-	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.targets), &key, &state, BPF_ANY);
+	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.targets), &key, state, BPF_ANY);
 }
 
 static int free_slot(const struct tracer *t)
@@ -388,15 +421,76 @@ static struct bpf_link *attach_one(struct tracer *t, struct bpf_program *p, pid_
  * A return probe's program needs what only the function's entry knows: the JNIEnv. Functions that have a
  * program at both ends see to that themselves.
  */
-static int attach_entries(struct tracer *t, struct slot *s, pid_t pid, const char *path,
-			  const struct probe_sites *sites)
+static int attach_entries(const struct attaching *a)
 {
+	const struct probe_sites *sites = a->sites;
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sites->n; i++)
 		if (sites->v[i].point == POINT_URETPROBE && !jni_func_at_both_ends(sites->v[i].func))
-			rc = add_link(s, attach_one(t, t->skel->progs.jt_enter, pid, path, sites->v[i].offset,
-						    s->rules[i]));
+			rc = add_link(a->links, attach_one(a->t, a->t->skel->progs.jt_enter, a->pid, a->path,
+							   sites->v[i].offset, cookie_of(a, i)));
+	return rc;
+}
+
+static int attach_sites(const struct attaching *a)
+{
+	int rc;
+
+	a->links->v = calloc(2 * a->sites->n, sizeof(*a->links->v));
+	rc = a->links->v ? attach_entries(a) : -ENOMEM;
+	for (size_t i = 0; !rc && i < 2 * ARRAY_LEN(programs); i++)
+		rc = (a->t->use_multi ? attach_multi : attach_perf)(a, &programs[i / 2], i % 2);
+	return rc;
+}
+
+static uint64_t hash_sites(const struct probe_sites *sites)
+{
+	uint64_t h = FNV64_INIT;
+
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct probe_site *s = &sites->v[i];
+		uint64_t id[] = {s->func, s->point, s->offset};
+
+		h = fnv64(h, id, sizeof(id));
+	}
+	return h;
+}
+
+/*
+ * The probes of this file with these sites, for all processes, attached on first use. With a process filter
+ * each event would ask every target of the file, 30 ns each. 0: out is a user of them, or -errno.
+ */
+static int file_links_get(struct tracer *t, const char *path, const struct probe_sites *sites,
+			  struct file_links **out)
+{
+	struct attaching a = {.t = t, .pid = -1, .path = path, .sites = sites};
+	uint64_t hash = hash_sites(sites);
+	struct file_links *f = NULL;
+	struct stat st;
+	int rc;
+
+	if (stat(path, &st))
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(t->files); i++) {
+		struct file_links *known = &t->files[i];
+
+		if (known->users && known->dev == st.st_dev && known->ino == st.st_ino &&
+		    known->sites_hash == hash) {
+			known->users++;
+			*out = known;
+			return 0;
+		}
+		if (!known->users && !f)
+			f = known;
+	}
+	if (!f)
+		return -ENOSPC;
+	*f = (struct file_links){.dev = st.st_dev, .ino = st.st_ino, .sites_hash = hash, .users = 1};
+	*out = f;
+	a.links = &f->links;
+	a.file = (uint32_t)(f - t->files) + 1;
+	rc = attach_sites(&a);
 	return rc;
 }
 
@@ -404,20 +498,26 @@ static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path,
 		      const struct probe_sites *sites)
 {
 	struct slot *s = &t->slots[slot];
+	struct target_state state = {.tgid = pid, .gate = GATE_CLOSED};
+	struct attaching a = {.t = t, .links = &s->links, .pid = pid, .path = path, .sites = sites};
 	uint32_t tgid = pid, key = slot;
-	int rc;
+	int rc, first;
 
-	s->links = calloc(2 * sites->n, sizeof(*s->links));
 	s->rules = calloc(sites->n, sizeof(*s->rules));
-	rc = s->links && s->rules ? 0 : -ENOMEM;
-	rc = rc ?: make_rules(t, slot, sites);
-	rc = rc ?: set_target(t, slot, tgid, GATE_CLOSED);
+	if (!s->rules)
+		return -ENOMEM;
+	first = make_rules(t, slot, sites);
+	if (first < 0)
+		return first;
+	rc = t->share ? file_links_get(t, path, sites, &s->file) : 0;
+	if (rc)
+		return rc;
+	state.first_rule = (uint32_t)first;
+	state.file = s->file ? (uint32_t)(s->file - t->files) + 1 : 0;
+	rc = set_target(t, slot, &state);
 	rc = rc ?: bpf_map_update_elem(bpf_map__fd(t->skel->maps.slots), &tgid, &key, BPF_ANY);
-	rc = rc ?: attach_entries(t, s, pid, path, sites);
-	for (size_t i = 0; !rc && i < 2 * ARRAY_LEN(programs); i++)
-		rc = (t->use_multi ? attach_multi : attach_perf)(t, s, pid, path, sites, &programs[i / 2],
-								 i % 2);
-	return rc;
+	a.rules = s->rules;
+	return rc ?: s->file ? 0 : attach_sites(&a);
 }
 
 int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
@@ -495,7 +595,8 @@ int tracer_open_gate(struct tracer *t, int slot)
 
 	if (rc || state.gate == GATE_EXECED)
 		return rc;
-	rc = set_target(t, slot, state.tgid, GATE_OPEN);
+	state.gate = GATE_OPEN;
+	rc = set_target(t, slot, &state);
 	overhead_start(t->overhead, t->single_step);
 	return rc;
 }
@@ -504,8 +605,10 @@ void tracer_close_gate(struct tracer *t, int slot)
 {
 	struct target_state state;
 
-	if (!state_of(t, slot, &state) && state.gate == GATE_OPEN)
-		set_target(t, slot, state.tgid, GATE_CLOSED);
+	if (state_of(t, slot, &state) || state.gate != GATE_OPEN)
+		return;
+	state.gate = GATE_CLOSED;
+	set_target(t, slot, &state);
 }
 
 /* Links to destroy, shared by the threads that do it. */
@@ -551,46 +654,75 @@ static void forget_tgid(struct tracer *t, int slot, uint32_t tgid)
 		bpf_map_delete_elem(fd, &tgid);
 }
 
+/* Move links to the end of others, which has room. */
+static void take_links(struct links *to, struct links *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		to->v[to->n++] = from->v[i];
+	free(from->v);
+	*from = (struct links){0};
+}
+
+/* A shared probe stays: wait until no program that began before the gate was closed is running any more. */
+static void wait_for_programs(void)
+{
+	/* synchronize_rcu() in the kernel (kernel/sched/membarrier.c), which programs on uprobes run under.
+	 */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(200000); /* not with nohz_full */
+}
+
+/* No new events of this slot; its links are to go, unless others use them. Returns whether others do. */
+static bool release_slot(struct tracer *t, int slot, struct links *gone)
+{
+	struct slot *s = &t->slots[slot];
+	struct file_links *file = s->file;
+
+	for (size_t i = 0; i < s->nr_vm_links; i++)
+		gone->v[gone->n++] = s->vm_links[i];
+	s->nr_vm_links = 0;
+	take_links(gone, &s->links);
+	s->attached = false;
+	s->file = NULL;
+	if (!file)
+		return false;
+	if (--file->users)
+		return true;
+	take_links(gone, &file->links);
+	return false;
+}
+
+static size_t links_of(const struct slot *s)
+{
+	return s->links.n + s->nr_vm_links + (s->file ? s->file->links.n : 0);
+}
+
 void tracer_detach(struct tracer *t, const int *slots, size_t n)
 {
-	struct bpf_link **links;
-	size_t nr_links = 0, at = 0;
+	struct links gone = {0};
+	bool shared = false;
+	size_t most = 1;
 
 	for (size_t i = 0; i < n; i++) {
-		struct slot *s = &t->slots[slots[i]];
 		struct target_state state;
 
-		if (!s->attached)
+		if (!t->slots[slots[i]].attached)
 			continue;
 		tracer_close_gate(t, slots[i]);
 		if (!state_of(t, slots[i], &state))
 			forget_tgid(t, slots[i], state.tgid);
-		nr_links += s->nr_links + s->nr_vm_links;
+		most += links_of(&t->slots[slots[i]]);
 	}
-	links = calloc(nr_links ?: 1, sizeof(*links));
-	for (size_t i = 0; i < n; i++) {
-		struct slot *s = &t->slots[slots[i]];
-
-		for (size_t l = 0; l < s->nr_links; l++) {
-			if (links)
-				links[at++] = s->links[l];
-			else
-				bpf_link__destroy(s->links[l]);
-		}
-		for (size_t l = 0; l < s->nr_vm_links; l++) {
-			if (links)
-				links[at++] = s->vm_links[l];
-			else
-				bpf_link__destroy(s->vm_links[l]);
-		}
-		free(s->links);
-		s->links = NULL;
-		s->nr_links = s->nr_vm_links = 0;
-		s->attached = false;
-	}
-	if (links)
-		destroy_all(links, at);
-	free(links);
+	gone.v = calloc(most, sizeof(*gone.v));
+	if (!gone.v)
+		return; /* all goes with the process */
+	for (size_t i = 0; i < n; i++)
+		if (t->slots[slots[i]].attached)
+			shared |= release_slot(t, slots[i], &gone);
+	destroy_all(gone.v, gone.n);
+	free(gone.v);
+	if (shared)
+		wait_for_programs();
 }
 
 bool tracer_execed(struct tracer *t, int slot)

@@ -12,10 +12,23 @@
 /* Generated; uses the types of shared.h. */
 #include "jnitrace.skel.h"
 
+struct links {
+	struct bpf_link **v;
+	size_t n;
+};
+
+/* With --all: the probes of one file, for every process that maps it. */
+struct file_links {
+	uint64_t dev, ino;
+	uint64_t sites_hash;
+	struct links links;
+	size_t users; /* slots; 0: not in use */
+};
+
 struct slot {
 	bool used, attached;
-	struct bpf_link **links;
-	size_t nr_links;
+	struct links links;      /* its own */
+	struct file_links *file; /* NULL: it has its own */
 	struct bpf_link
 	    *vm_links[2 * VM_PLACES + 1]; /* where code is freed, classes and libraries are unloaded */
 	size_t nr_vm_links;
@@ -35,6 +48,8 @@ struct tracer {
 	struct ring_buffer *code_changes;
 	struct overhead *overhead;
 	bool use_multi, by_thread;
+	bool share; /* probes, by file */
+	struct file_links files[JT_MAX_TARGETS];
 	bool single_step;  /* some site of some target is */
 	uint32_t families; /* that may be traced: bit per enum jni_family */
 	uint32_t nr_buckets, max_sites;
