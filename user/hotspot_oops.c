@@ -79,15 +79,19 @@ static unsigned stale_generations(const struct oop_reader *r, const struct oop_m
 	return (differs & 1 ? 1u << ZGC_YOUNG : 0) | (differs & 2 ? 1u << ZGC_OLD : 0);
 }
 
+static uint64_t address_bits(const struct oop_reader *r, uint64_t word)
+{
+	return r->colors == COLORS_GENERATIONAL ? decode_generational(word) : word;
+}
+
 uint64_t oop_decode(const struct oop_reader *r, struct oop_masks *m, uint64_t word, bool *sure)
 {
-	uint64_t addr = word, offset;
+	uint64_t addr, offset;
 
 	*sure = true;
 	if (word == 0 || r->colors == COLORS_NONE)
 		return word % 8 ? 0 : word;
-	if (r->colors == COLORS_GENERATIONAL)
-		addr = decode_generational(word);
+	addr = address_bits(r, word);
 	offset = addr & m->offset;
 	if (offset == 0)
 		return 0;
@@ -359,6 +363,8 @@ struct batch {
 	bool header_ok[BATCH];
 	size_t n, nr_objects;
 	struct oop_masks masks;
+	struct zgc_query moves[BATCH];
+	struct zgc_pieces pieces;
 	uint8_t piece[BATCH * (NEAR_BYTES + HEADER_BYTES)];
 };
 
@@ -384,10 +390,27 @@ static size_t object_index(const struct batch *b, uint64_t object)
 	return lo;
 }
 
+/* Where the objects were moved to is asked for all at once. */
+static void prefetch_moves(const struct oop_reader *r, struct batch *b)
+{
+	struct zgc_query *q = b->moves;
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n && r->zgc.known; i++) {
+		uint64_t offset = address_bits(r, b->word[i]) & b->masks.offset;
+
+		if (b->ok[i] && offset && (b->word[i] & b->masks.bad))
+			q[n++] = (struct zgc_query){offset, stale_generations(r, &b->masks, b->word[i])};
+	}
+	if (n > 0)
+		zgc_prefetch(r->h, &r->zgc, &b->masks.cache, &b->pieces, q, n);
+}
+
 static void collect_objects(const struct oop_reader *r, struct batch *b)
 {
 	size_t n = 0, kept = 0;
 
+	prefetch_moves(r, b);
 	for (size_t i = 0; i < b->n; i++) {
 		b->named[i] = b->ok[i] ? oop_decode(r, &b->masks, b->word[i], &b->sure[i]) : 0;
 		if (b->named[i])

@@ -4,13 +4,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "hotspot_priv.h"
 
 #define MAX_HEAP_BYTES      65536 /* of the ZHeap object */
 #define VIRTUAL_TO_PHYSICAL 16    /* ZVirtualToPhysicalRatio (JDK: gc/z/zGlobals.hpp) */
 #define MAX_ENTRIES         (1u << 20)
-#define PROBE_ENTRIES       8 /* read at a time */
+#define PIECE_PROBES        8
+#define PREFETCH            512 /* pieces read by one call */
 #define MAX_PROBES          4096
 #define HEADER_MAX_BYTES    256
 
@@ -162,21 +164,30 @@ void zgc_init(const struct hotspot *h, bool generational, struct zgc *z)
 		    (generational ? find_generations(h, heap, z) : find_single(h, prefixes[i], heap, z));
 }
 
-/* The forwarding of a granule; 0: there is none. false: unreadable. */
+/* The forwarding of a granule. false: unreadable. */
 static bool find_forwarding(const struct hotspot *h, const struct zgc *z, struct zgc_cache *cache,
-			    int generation, uint64_t granule, uint64_t *forwarding)
+			    int generation, uint64_t granule, const struct zgc_forwarding **out)
 {
-	size_t i = granule % ZGC_CACHE;
+	__typeof__(&cache->v[0][0]) known = &cache->v[generation][granule % ZGC_CACHE];
+	struct zgc_forwarding *f = &known->forwarding;
+	uint64_t header[HEADER_MAX_BYTES / 8];
 
+	*out = f;
+	if (known->granule == granule + 1)
+		return true;
 	if (z->granules && granule >= z->granules)
 		return false;
-	if (cache->v[generation][i].granule != granule + 1) {
-		if (proc_read(h->pid, z->map[generation] + granule * 8, forwarding, 8) < 0)
-			return false;
-		cache->v[generation][i].granule = granule + 1;
-		cache->v[generation][i].forwarding = *forwarding;
-	}
-	*forwarding = cache->v[generation][i].forwarding;
+	memset(f, 0, sizeof(*f));
+	if (proc_read(h->pid, z->map[generation] + granule * 8, &f->addr, sizeof(f->addr)) < 0)
+		return false;
+	known->granule = granule + 1;
+	if (f->addr == 0 || f->addr % 8 || proc_read(h->pid, f->addr, header, sizeof(header)) < 0)
+		return true;
+	f->start = header[z->start / 8];
+	f->shift = header[z->alignment_shift / 8];
+	f->length = header[z->length / 8];
+	f->sane = f->shift >= 3 && f->shift <= 30 && f->length > 0 && f->length <= MAX_ENTRIES &&
+		  (f->length & (f->length - 1)) == 0;
 	return true;
 }
 
@@ -191,19 +202,58 @@ static uint32_t hash(uint32_t key)
 	return key ^ (key >> 16);
 }
 
+/* Where the search for the object begins in the table. */
+static uint64_t first_entry(const struct zgc_forwarding *f, uint64_t offset)
+{
+	return hash((uint32_t)((offset - f->start) >> f->shift)) & (f->length - 1);
+}
+
+/* Entries from number at on, as many as a piece has or the table still has. */
+static uint64_t piece_length(const struct zgc_forwarding *f, uint64_t at)
+{
+	return f->length - at < ZGC_PIECE_ENTRIES ? f->length - at : ZGC_PIECE_ENTRIES;
+}
+
+/* The piece at this address, or a free place for it, or NULL. */
+static struct zgc_piece *piece_of(struct zgc_pieces *pieces, uint64_t addr)
+{
+	uint64_t at = mix64(addr);
+
+	for (int i = 0; i < PIECE_PROBES; i++) {
+		struct zgc_piece *p = &pieces->v[(at + i) % ZGC_PIECES];
+
+		if (p->addr == addr || p->addr == 0)
+			return p;
+	}
+	return NULL;
+}
+
+static bool read_piece(const struct hotspot *h, const struct zgc_cache *cache, uint64_t addr, uint64_t n,
+		       uint64_t *entry)
+{
+	const struct zgc_piece *p = cache->pieces ? piece_of(cache->pieces, addr) : NULL;
+
+	if (p && p->addr == addr) {
+		memcpy(entry, p->entry, n * 8);
+		return true;
+	}
+	return proc_read(h->pid, addr, entry, n * 8) == 0;
+}
+
 /*
  * ZForwardingEntry (JDK: gc/z/zForwardingEntry.hpp): bit 0 populated, 1 to 45 the new offset, 46 to 63 the
  * index in the old page. Open addressing, linear probing.
  */
-static bool find_entry(const struct hotspot *h, uint64_t entries, uint64_t length, uint64_t from_index,
-		       uint64_t *to_offset)
+static bool find_entry(const struct hotspot *h, const struct zgc *z, const struct zgc_cache *cache,
+		       const struct zgc_forwarding *f, uint64_t offset, uint64_t *to_offset)
 {
-	uint64_t at = hash((uint32_t)from_index) & (length - 1), entry[PROBE_ENTRIES];
+	uint64_t at = first_entry(f, offset), from_index = (offset - f->start) >> f->shift;
+	uint64_t entry[ZGC_PIECE_ENTRIES];
 
-	for (int probes = 0; probes < MAX_PROBES; probes += PROBE_ENTRIES) {
-		uint64_t n = length - at < PROBE_ENTRIES ? length - at : PROBE_ENTRIES;
+	for (int probes = 0; probes < MAX_PROBES; probes += ZGC_PIECE_ENTRIES) {
+		uint64_t n = piece_length(f, at);
 
-		if (proc_read(h->pid, entries + at * 8, entry, n * 8) < 0)
+		if (!read_piece(h, cache, f->addr + z->entries + at * 8, n, entry))
 			return false;
 		for (uint64_t i = 0; i < n; i++) {
 			if (!(entry[i] & 1))
@@ -213,36 +263,71 @@ static bool find_entry(const struct hotspot *h, uint64_t entries, uint64_t lengt
 				return true;
 			}
 		}
-		at = (at + n) & (length - 1);
+		at = (at + n) & (f->length - 1);
 	}
 	return false;
+}
+
+/* All of them, or those that could not be read are forgotten. */
+static void read_pieces(const struct hotspot *h, struct zgc_pieces *pieces, const struct iovec *from,
+			const struct iovec *to, size_t n)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += from[i].iov_len;
+	if (process_vm_readv(h->pid, to, n, from, n, 0) != (ssize_t)bytes)
+		memset(pieces, 0, sizeof(*pieces));
+}
+
+void zgc_prefetch(const struct hotspot *h, const struct zgc *z, struct zgc_cache *cache,
+		  struct zgc_pieces *pieces, const struct zgc_query *q, size_t n)
+{
+	struct iovec from[PREFETCH], to[PREFETCH];
+	size_t pending = 0;
+
+	memset(pieces, 0, sizeof(*pieces));
+	cache->pieces = pieces;
+	for (size_t i = 0; i < n * ZGC_GENERATIONS && z->known; i++) {
+		uint64_t offset = q[i / ZGC_GENERATIONS].offset, at, addr;
+		const struct zgc_forwarding *f;
+		struct zgc_piece *p;
+
+		if (!(q[i / ZGC_GENERATIONS].stale & 1u << i % ZGC_GENERATIONS) ||
+		    !find_forwarding(h, z, cache, i % ZGC_GENERATIONS, offset >> z->granule_shift, &f) ||
+		    !f->sane || offset < f->start)
+			continue;
+		at = first_entry(f, offset);
+		addr = f->addr + z->entries + at * 8;
+		p = piece_of(pieces, addr);
+		if (!p || p->addr)
+			continue;
+		p->addr = addr;
+		from[pending] = (struct iovec){(void *)(uintptr_t)addr, piece_length(f, at) * 8};
+		to[pending++] = (struct iovec){p->entry, piece_length(f, at) * 8};
+		if (pending < PREFETCH)
+			continue;
+		read_pieces(h, pieces, from, to, pending);
+		pending = 0;
+	}
+	if (pending)
+		read_pieces(h, pieces, from, to, pending);
 }
 
 /* true: moved, to *to. *sure: false when it was to be moved and nothing says whether it was. */
 static bool remap_in(const struct hotspot *h, const struct zgc *z, struct zgc_cache *cache, int generation,
 		     uint64_t offset, uint64_t *to, bool *sure)
 {
-	uint64_t forwarding, header[HEADER_MAX_BYTES / 8], start, shift, length;
+	const struct zgc_forwarding *f;
 
-	if (!find_forwarding(h, z, cache, generation, offset >> z->granule_shift, &forwarding)) {
+	if (!find_forwarding(h, z, cache, generation, offset >> z->granule_shift, &f)) {
 		*sure = false;
 		return false;
 	}
-	if (forwarding == 0)
+	if (f->addr == 0)
 		return false;
-	*sure = false;
-	if (forwarding % 8 || proc_read(h->pid, forwarding, header, sizeof(header)) < 0)
-		return false;
-	start = header[z->start / 8];
-	shift = header[z->alignment_shift / 8];
-	length = header[z->length / 8];
-	if (offset < start || shift < 3 || shift > 30 || length == 0 || length > MAX_ENTRIES ||
-	    (length & (length - 1)))
-		return false;
-	if (!find_entry(h, forwarding + z->entries, length, (offset - start) >> shift, to))
-		return false;
-	*sure = true;
-	return true;
+	*sure = f->sane && offset >= f->start && find_entry(h, z, cache, f, offset, to);
+	return *sure;
 }
 
 uint64_t zgc_remap(const struct hotspot *h, const struct zgc *z, struct zgc_cache *cache, uint64_t offset,

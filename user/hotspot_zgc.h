@@ -20,10 +20,23 @@ struct zgc {
 	uint64_t start, alignment_shift, length, entries;
 };
 
+/* A piece of a forwarding's table of entries. */
+#define ZGC_PIECE_ENTRIES 8
+#define ZGC_PIECES        2048
+struct zgc_piece {
+	uint64_t addr; /* in the target; 0: free */
+	uint64_t entry[ZGC_PIECE_ENTRIES];
+};
+/* Pieces read beforehand, all at once. */
+struct zgc_pieces {
+	struct zgc_piece v[ZGC_PIECES]; /* by hash of the address */
+};
+
 /* What the maps said about a granule, for a short while. */
 #define ZGC_CACHE       64
 #define ZGC_CACHE_MOVED 256
 struct zgc_cache {
+	struct zgc_pieces *pieces; /* NULL: none; not owned */
 	struct {
 		uint64_t offset; /* + 1; 0: free */
 		uint64_t now;
@@ -32,9 +45,22 @@ struct zgc_cache {
 	} moved[ZGC_CACHE_MOVED];
 	struct {
 		uint64_t granule; /* + 1; 0: free */
-		uint64_t forwarding;
+		struct zgc_forwarding {
+			uint64_t addr; /* 0: there is none */
+			bool sane;
+			uint64_t start, shift, length; /* of its table */
+		} forwarding;
 	} v[ZGC_GENERATIONS][ZGC_CACHE];
 };
+
+/* An object that was moved, or is to be: its offset in the heap, and by which generations (bits). */
+struct zgc_query {
+	uint64_t offset;
+	unsigned stale;
+};
+/* Read what zgc_remap() will ask for n objects in few calls, into pieces, which then serve the cache. */
+void zgc_prefetch(const struct hotspot *h, const struct zgc *z, struct zgc_cache *cache,
+		  struct zgc_pieces *pieces, const struct zgc_query *q, size_t n);
 
 void zgc_init(const struct hotspot *h, bool generational, struct zgc *z);
 /*
