@@ -342,6 +342,15 @@ def test_a_hundred_jvms_a_second_on_one_core():
     assert later < 0.002, f"{1000 * later:.2f} ms of CPU for one JVM's reading"
 
 
+@pytest.mark.parametrize("kind, jvm_args", [("17", []), ("17", ["-XX:+UseZGC"]), ("sid-25", ["-XX:+UseZGC", "-XX:+UseCompactObjectHeaders"])], ids=ids)
+def test_the_classes_of_100000_references_in_100_ms(kind, jvm_args):
+    """Of processor time; also when the collector has moved them all."""
+    with Fixture(kind, *STEADY, *jvm_args) as target:
+        target.do("hold string 100003 100003", "gc")
+        used = cpu_s([target.pid], "--classes", "--json") - cpu_s([target.pid], "--json")
+        assert used < 0.1, f"{1000 * used:.0f} ms"
+
+
 def test_nothing_is_attached_and_nothing_loaded():
     with Fixture("17") as target:
         argv = [str(JNITRACE), "census", "-p", str(target.pid), "--classes", "-i", "0.1", "-n", "10", "--json"]
