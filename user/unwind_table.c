@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "unwind_cfi.h"
+#include "elf_cfi_ops.h"
 #include "unwind_code.h"
 #include "util.h"
 

@@ -113,6 +113,9 @@ static void eh_sections(struct tiny *t, struct eh *eh)
 					 .p_memsz = hdr.n};
 }
 
+#define REMEMBER_8                                                                                           \
+	DW_CFA_remember_state, DW_CFA_remember_state, DW_CFA_remember_state, DW_CFA_remember_state,          \
+	    DW_CFA_remember_state, DW_CFA_remember_state, DW_CFA_remember_state, DW_CFA_remember_state
 #define INSNS(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 
 /* 64 bytes of code at the address returned, with one function for each kind of rule. */
@@ -148,10 +151,7 @@ static uint64_t make_x86(struct tiny *t)
 		      DW_CFA_GNU_negative_offset_extended, 6, 7, DW_CFA_restore_extended, 6,
 		      DW_CFA_advance_loc4, 2, 0, 0, 0, DW_CFA_restore_state));
 	put_fde(&eh, cie, pc + 72, 8,
-		INSNS(DW_CFA_remember_state, DW_CFA_remember_state, DW_CFA_remember_state,
-		      DW_CFA_remember_state, DW_CFA_remember_state, DW_CFA_remember_state,
-		      DW_CFA_remember_state, DW_CFA_remember_state, DW_CFA_remember_state,
-		      DW_CFA_restore_state));
+		INSNS(REMEMBER_8, REMEMBER_8, DW_CFA_remember_state, DW_CFA_restore_state));
 	put_fde(&eh, cie, pc + 80, 8, INSNS(DW_CFA_restore_state));
 	put_fde(&eh, cie, pc + 88, 8, INSNS(DW_CFA_expression, 12, 0xff, 0x7f));
 	put_fde(&eh, cie, pc + 96, 8, INSNS(DW_CFA_same_value, 0xff, 0xff, 0xff, 0x3f));

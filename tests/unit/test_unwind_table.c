@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "unwind_cfi.h"
+#include "elf_cfi_ops.h"
 #include "unwind_code.h"
 #include "unwind_table.h"
 #include "util.h"

@@ -3,8 +3,8 @@
  * DWARF call frame information (DWARF 5, 6.4; LSB core, 10.6.1), read and run from raw bytes that may
  * lie. Only three things are followed: the CFA, the return address and the frame pointer.
  */
-#ifndef JNITRACE_UNWIND_CFI_H
-#define JNITRACE_UNWIND_CFI_H
+#ifndef JNITRACE_ELF_CFI_OPS_H
+#define JNITRACE_ELF_CFI_OPS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,6 +51,8 @@ struct cfi_fde {
 	uint32_t ops_bytes;
 };
 
+/* The FDE at that offset. false: there is none, or it is of no use. cie as for cfi_next(). */
+bool cfi_fde_at(const struct elf_frames *f, size_t at, struct cfi_cie *cie, struct cfi_fde *out);
 /*
  * The next FDE from *at on, which moves past it; false at the end of the section or where it does not make
  * sense any more. Those of no use (empty, outside the code, in a language not understood) are skipped.

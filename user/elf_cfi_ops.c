@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A bounded interpreter of call frame information: every byte is read once, forwards. */
-#include "unwind_cfi.h"
+#include "elf_cfi_ops.h"
 
 #include <dwarf.h>
 #include <elf.h>
@@ -9,6 +9,8 @@
 #define MAX_REMEMBERED 16 /* nested DW_CFA_remember_state; compilers nest 1 or 2 */
 
 /* libdw's dwarf.h does not name it */
+#define DW_CFA_AARCH64_negate_ra_state_with_pc 0x2c
+
 #define DW_EH_PE_FORMAT 0x0f
 #define DW_EH_PE_APPLY  0x70
 
@@ -309,6 +311,7 @@ static bool run_register_op(struct machine *m, struct cursor *c, uint8_t op)
 	case DW_CFA_GNU_args_size:
 		read_uleb(c);
 		return true;
+	case DW_CFA_AARCH64_negate_ra_state_with_pc:
 	case DW_CFA_GNU_window_save: /* on arm64: the return address is signed, or no longer; BPF strips that
 				      */
 		return m->f->machine == EM_AARCH64;
@@ -526,6 +529,29 @@ static bool parse_fde(const struct elf_frames *f, struct cursor c, const struct 
 	return true;
 }
 
+/* What read_entry() gave, as an FDE. */
+static bool enter_fde(const struct elf_frames *f, struct cursor c, uint64_t id, size_t id_at,
+		      struct cfi_cie *cie, struct cfi_fde *out)
+{
+	bool empty = c.end == f->p + id_at;
+
+	if (empty || c.bad || id == (f->debug_frame ? UINT64_MAX : 0))
+		return false;
+	if (f->debug_frame ? id >= f->n : id > id_at)
+		return false;
+	load_cie(f, f->debug_frame ? id : id_at - id, cie);
+	return parse_fde(f, c, cie, out);
+}
+
+bool cfi_fde_at(const struct elf_frames *f, size_t at, struct cfi_cie *cie, struct cfi_fde *out)
+{
+	struct cursor c;
+	uint64_t id;
+	size_t id_at;
+
+	return at < f->n && read_entry(f, at, &c, &id, &id_at) && enter_fde(f, c, id, id_at, cie, out);
+}
+
 bool cfi_next(const struct elf_frames *f, size_t *at, struct cfi_cie *cie, struct cfi_fde *out)
 {
 	struct cursor c;
@@ -533,17 +559,10 @@ bool cfi_next(const struct elf_frames *f, size_t *at, struct cfi_cie *cie, struc
 	size_t id_at;
 
 	while (*at < f->n && read_entry(f, *at, &c, &id, &id_at)) {
-		bool empty = c.end == f->p + id_at;
-
 		*at = c.end - f->p;
-		if (empty && f->ends_at_zero)
+		if (c.end == f->p + id_at && f->ends_at_zero)
 			return false;
-		if (empty || c.bad || id == (f->debug_frame ? UINT64_MAX : 0))
-			continue;
-		if (f->debug_frame ? id >= f->n : id > id_at)
-			continue;
-		load_cie(f, f->debug_frame ? id : id_at - id, cie);
-		if (parse_fde(f, c, cie, out))
+		if (enter_fde(f, c, id, id_at, cie, out))
 			return true;
 	}
 	return false;
