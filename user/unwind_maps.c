@@ -21,6 +21,7 @@
 #include "util.h"
 
 #define MAX_REGIONS     (4 * JT_MAX_TARGETS)
+#define RANK_REST       5
 #define REGION_REST_NS  1000000000ULL /* a walk that began in a region has ended, even if it was preempted */
 #define MAX_TOTAL_WORDS (1U << 24)    /* 128 MiB of kernel memory; a JVM's libraries take 2 to 3 MiB */
 
@@ -555,21 +556,31 @@ static int find_pieces(struct unwinder *u, uint32_t slot, const struct proc_maps
 	return rc;
 }
 
-static bool is_vm(const struct piece *p)
+/*
+ * What is at the bottom of every stack comes first: the VM, which starts most threads and is below every call
+ * back into Java, and what started it. Then by size.
+ */
+static int rank_of(const struct piece *p)
 {
+	static const char *const first[] = {"libjvm.so", "libart.so", "libc.so.6", "libpthread.so.0",
+					    "libjli.so"};
 	const char *slash = p->map.path ? strrchr(p->map.path, '/') : NULL;
+	int rank = 0;
 
-	return slash && (!strcmp(slash, "/libjvm.so") || !strcmp(slash, "/libart.so"));
+	while (rank < RANK_REST && (!slash || strcmp(slash + 1, first[rank]) != 0))
+		rank++;
+	_Static_assert(ARRAY_LEN(first) == RANK_REST, "a rank for each");
+	return rank;
 }
 
-/* The VM first: it starts most threads and is below every call back into Java. Then by size. */
 static int compare_pieces(const void *x, const void *y)
 {
 	const struct piece *const *a = x, *const *b = y;
 	uint64_t bytes_a = (*a)->map.end - (*a)->map.start, bytes_b = (*b)->map.end - (*b)->map.start;
+	int rank_a = rank_of(*a), rank_b = rank_of(*b);
 
-	if (is_vm(*a) != is_vm(*b))
-		return is_vm(*a) ? -1 : 1;
+	if (rank_a != rank_b)
+		return rank_a - rank_b;
 	return bytes_a < bytes_b ? -1 : bytes_a > bytes_b;
 }
 
@@ -589,7 +600,8 @@ static int preload(struct unwinder *u, const struct target_pieces *t, uint64_t b
 		order[i] = &t->v[i];
 	qsort(order, t->n, sizeof(*order), compare_pieces);
 	for (size_t i = 0; rc != -ENOMEM && i < t->n; i++) {
-		if (clock_ns(CLOCK_THREAD_CPUTIME_ID) - started >= budget_ns)
+		if (rank_of(order[i]) == RANK_REST &&
+		    clock_ns(CLOCK_THREAD_CPUTIME_ID) - started >= budget_ns)
 			break;
 		if (order[i]->module->table == UNWIND_TABLE_NONE && !order[i]->module->refused)
 			rc = module_load(u, order[i]->module, t->pid, &order[i]->map);

@@ -30,10 +30,10 @@ void unwinder_set_link_debug(struct unwinder *u, uint32_t slot, uint64_t addr);
 
 /*
  * The code a target has mapped, by maps that were read after `when` was now. Known modules cost nothing; new
- * ones are compiled, the VM and then small ones first, for at most about budget_ns of CPU time; the rest when
- * a frame lies in them. maps empty: the target is gone, all of it is let go. 0, -ENOSPC (ranges or tables are
- * used up: what has no place is walked up to only), -EAGAIN (libraries were closed since `when`: read the
- * maps again), -ENOMEM.
+ * ones are compiled, the VM and the C library in any case, others for about budget_ns of CPU time; the rest
+ * when a frame lies in them. maps empty: the target is gone, all of it is let go. 0, -ENOSPC (ranges or
+ * tables are used up: what has no place is walked up to only), -EAGAIN (libraries were closed since `when`:
+ * read the maps again), -ENOMEM.
  */
 int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps *maps,
 		      const struct unwind_moment *when, uint64_t budget_ns);
