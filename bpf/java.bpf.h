@@ -56,12 +56,14 @@ __noinline int is_current_thread(const struct java_config *j, u64 env)
  * Is env the JNIEnv* of the running thread? It names a JNI function table of this VM, and the thread around
  * it has the stack we are on, or is the one that runs. If so take over its anchor.
  */
-static __always_inline bool java_thread(struct scratch *sc, const struct java_config *j, u64 env)
+static __always_inline int java_thread(struct scratch *sc, const struct java_config *j, u64 env)
 {
-	u64 *word = sc->w.win.word, base, size, table;
-	u32 bytes = j->thread_bytes;
+	u64 word[JAVA_THREAD_WORDS], base, size, table; /* a read to the stack is cheaper than one to a map */
+	u32 bytes;
 
-	sc->w.win.bytes = 0;
+	if (!sc || !j)
+		return false;
+	bytes = j->thread_bytes;
 	if (env & 7 || !env || bytes > JAVA_THREAD_WORDS * 8 ||
 	    bpf_probe_read_user(word, bytes, (void *)(env + j->thread_from)))
 		return false;
@@ -123,20 +125,20 @@ static __always_inline void emit_interpreted(struct scratch *sc, const struct ja
 static __always_inline enum stack_end java_start(const struct pt_regs *ctx, struct rule *r,
 						 struct scratch *sc, const struct java_config *j)
 {
-	u8 kind = r->env.kind;
-	u64 thread = bpf_get_current_pid_tgid(), *env;
+	u64 thread, env = 0, *known;
 
 	if (!j->on)
 		return END_JAVA_OFF;
-	if (kind == LOC_NONE) {
-		env = bpf_map_lookup_elem(&thread_envs, &thread);
-		return env && java_thread(sc, j, *env) ? END_NONE : END_NO_ENV;
+	if (r->env.kind == LOC_REG) {
+		env = reg_read(ctx, r->env.reg) + (s64)r->env.offset_bytes;
+	} else if (r->env.kind == LOC_NONE) {
+		thread = bpf_get_current_pid_tgid();
+		known = bpf_map_lookup_elem(&thread_envs, &thread);
+		env = known ? *known : 0;
 	}
-	if (kind == LOC_REG && java_thread(sc, j, reg_read(ctx, r->env.reg) + (s64)r->env.offset_bytes))
+	if (java_thread(sc, j, env))
 		return END_NONE;
-	if (!java_thread_search(ctx, r, sc, j))
-		return END_NO_ENV;
-	return END_NONE;
+	return r->env.kind != LOC_NONE && java_thread_search(ctx, r, sc, j) ? END_NONE : END_NO_ENV;
 }
 
 /* Does the anchor name a frame on the thread's stack, above sp if that lies there? */
@@ -168,9 +170,11 @@ static __always_inline int java_enter(struct scratch *sc, const struct java_conf
 
 static __always_inline u64 code_check(const struct java_code *c)
 {
-	return mix(
-	    mix(c->pc ^ mix(c->blob + c->generation)) ^
-	    mix(((u64)c->frame_words << 32 | c->compile_id) + mix((u64)c->slot << 32 | (u32)c->orig_pc)));
+	u64 h = c->pc * 0x9e3779b97f4a7c15ULL + c->blob * 0xc2b2ae3d27d4eb4fULL;
+
+	h += c->generation * 0x165667b19e3779f9ULL;
+	h += ((u64)c->frame_words << 32 | c->compile_id) * 0x85ebca77c2b2ae63ULL;
+	return h + ((u64)c->slot << 32 | (u32)c->orig_pc) * 0x27d4eb2f165667c5ULL;
 }
 
 /* Likewise. */
@@ -263,7 +267,7 @@ static __always_inline int code_of(struct scratch *sc, const struct java_config 
 				   struct java_code *c)
 {
 	u64 generation = *(volatile u64 *)&j->generation;
-	u32 at = mix(pc + sc->slot) & (JAVA_CODES - 1);
+	u32 at = (pc + sc->slot) * 0x9e3779b97f4a7c15ULL >> 32 & (JAVA_CODES - 1);
 	struct java_code *kept = bpf_map_lookup_elem(&java_codes, &at);
 
 	if (kept && j->cache) {
@@ -469,8 +473,7 @@ static __always_inline int java_compiled(struct scratch *sc, const struct java_c
 		return chunk_next(sc, j);
 	if (caller_sp > sc->top)
 		return java_end(sc, END_NOT_JAVA);
-	window_cover(&w->win, caller_sp - 16, 16);
-	if (walk_fp(w, caller_sp - 16) || walk_word(w, caller_sp - 8, &w->pc))
+	if (walk_record(w, caller_sp - 16))
 		return java_end(sc, END_UNREAD);
 	w->sp = sc->unextended_sp = caller_sp;
 	return 0;

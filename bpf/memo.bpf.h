@@ -118,12 +118,6 @@ static __always_inline u64 memo_word(const struct scratch *sc, u32 where)
 	return sc->w.win.word[NOTE_AT(where)] - (NOTE_IS_REL(where) ? sc->w.notes.base : 0);
 }
 
-static __always_inline u64 memo_hash(u64 h, u64 word)
-{
-	h = (h ^ word) * MEMO_PRIME;
-	return h ^ h >> 29;
-}
-
 /* A hash of the words that tell this root's entries apart, of the stack in the window. */
 static __always_inline u64 memo_pick(const struct scratch *sc, const struct memo_root *root)
 {
@@ -132,7 +126,7 @@ static __always_inline u64 memo_pick(const struct scratch *sc, const struct memo
 	for (u32 i = 0; i < MEMO_PICKS; i++) {
 		if (i >= root->n)
 			break;
-		h = memo_hash(h, memo_word(sc, root->where[i]));
+		h = hash_add(h, memo_word(sc, root->where[i]));
 	}
 	return h;
 }
@@ -221,12 +215,12 @@ static __always_inline u64 memo_content(const struct scratch *sc, u32 site)
 	const struct notes *notes = &sc->w.notes;
 	u64 h = k->id + site;
 
-	h = memo_hash(memo_hash(memo_hash(h, k->layout), k->generation), k->unloads);
-	h = memo_hash(memo_hash(memo_hash(h, k->pc), k->java_pc), k->java_sp);
+	h = hash_add(hash_add(hash_add(h, k->layout), k->generation), k->unloads);
+	h = hash_add(hash_add(hash_add(h, k->pc), k->java_pc), k->java_sp);
 	for (u32 i = 0; i < NOTES; i++) {
 		if (i >= notes->n)
 			break;
-		h = memo_hash(h, notes->value[i] + ((u64)notes->where[i] << 48));
+		h = hash_add(h, notes->value[i] + ((u64)notes->where[i] << 48));
 	}
 	return h;
 }
@@ -280,7 +274,7 @@ static __always_inline void memo_link(struct scratch *sc, u64 number)
 		/* where the hint led is another stack: from now on this word chooses, too */
 		root->where[n] = m->differs;
 		root->n = n + 1;
-		pick = memo_hash(pick, m->differing);
+		pick = hash_add(pick, m->differing);
 	}
 	hint = memo_hint(pick);
 	if (hint)

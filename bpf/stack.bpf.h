@@ -17,6 +17,7 @@
 #define WINDOW_WORDS 2048 /* in map memory: most stacks whole */
 #include "unwind.bpf.h"
 
+#define JAVA_STEPS     4 /* by one call: calls cost more than they seem to, where returns are not predicted */
 #define SCRATCH_PLACES 4 /* programs under way on one CPU at one moment */
 /* Frames lie above each other, closer than the largest stack a thread gets. */
 #define STACK_SPAN_BYTES (64ULL << 20)
@@ -81,7 +82,7 @@ static __always_inline void emit(struct scratch *sc, enum frame_kind kind, u64 a
 	sc->stack.frame[n].a = a;
 	sc->stack.frame[n].b = b;
 	sc->stack.n = n + 1;
-	sc->hash = mix(mix(sc->hash ^ a) + b);
+	sc->hash = hash_add(sc->hash, a + b * 0xc2b2ae3d27d4eb4fULL);
 }
 
 #include "java.bpf.h"
@@ -165,16 +166,23 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 	return java_enter(sc, j);
 }
 
-/* One frame of either kind. A global function: verified once, not for each frame. */
+/*
+ * A native frame, or some Java frames. 0: go on, 1: sc->end says why not. A global function: verified once,
+ * not for each frame.
+ */
 __noinline int walk_step(struct scratch *sc, const struct java_config *j)
 {
 	if (!sc || !j)
 		return 1;
-	if (sc->stack.n >= max_depth || sc->stack.n >= JT_MAX_FRAMES) {
-		sc->end = END_DEPTH;
-		return 1;
+	for (int i = 0; i < JAVA_STEPS; i++) {
+		if (sc->stack.n >= max_depth || sc->stack.n >= JT_MAX_FRAMES)
+			return java_end(sc, END_DEPTH);
+		if (!sc->in_java)
+			return native_frame(sc, j);
+		if (java_step(sc, j))
+			return 1;
 	}
-	return sc->in_java ? java_step(sc, j) : native_frame(sc, j);
+	return 0;
 }
 
 static __always_inline struct scratch *scratch_take(u32 slot)

@@ -66,17 +66,18 @@ static __always_inline void note_reach(struct walk *w, u64 addr)
 
 static __always_inline void note(struct walk *w, u64 addr, u64 value, u16 relative)
 {
-	u64 at = addr - w->notes.base;
+	u64 at = addr - w->notes.base, word = at / 8;
 	u32 n = w->notes.n;
 
-	if (at & 7 || at / 8 >= WINDOW_WORDS || n >= NOTES) {
+	if (at & 7 || word >= WINDOW_WORDS || n >= NOTES) {
 		w->notes.lost = 1;
 		return;
 	}
 	w->notes.value[n] = relative ? value - w->notes.base : value;
-	w->notes.where[n] = at / 8 | relative;
+	w->notes.where[n] = word | relative;
 	w->notes.n = n + 1;
-	note_reach(w, addr + 8);
+	if (word >= w->notes.words)
+		w->notes.words = word + 1;
 }
 
 /* The word at addr, which is used as it is. 0, or -1 when it cannot be read. */
@@ -103,6 +104,23 @@ static __always_inline int walk_fp(struct walk *w, u64 addr)
 	if (window_word(&w->win, addr, &w->fp))
 		return -1;
 	w->fp_at = addr;
+	return 0;
+}
+
+/* A caller's fp and, above it, return address. */
+static __always_inline int walk_record(struct walk *w, u64 addr)
+{
+	u64 at = addr - w->win.base;
+
+	if (at % 8 || at >= w->win.bytes || w->win.bytes - at < 16) {
+		if (window_move(&w->win, addr) || w->win.bytes < 16)
+			return -1;
+		at = 0;
+	}
+	w->fp = w->win.word[at / 8 & (WINDOW_WORDS - 1)];
+	w->fp_at = addr;
+	w->pc = w->win.word[(at / 8 + 1) & (WINDOW_WORDS - 1)];
+	note(w, addr + 8, w->pc, 0);
 	return 0;
 }
 

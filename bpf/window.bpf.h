@@ -6,7 +6,7 @@
 #ifndef WINDOW_WORDS
 #define WINDOW_WORDS 32 /* a power of two; on the BPF stack, which has 64 */
 #endif
-#define WINDOW_MOVE_BYTES 2048 /* read at a time, when it is not known how much will be needed */
+#define WINDOW_MOVE_BYTES 4096 /* read at a time, when it is not known how much will be needed */
 
 struct window {
 	u64 base;  /* address in the target */
