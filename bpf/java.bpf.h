@@ -9,9 +9,10 @@
 
 #define JAVA_CODES              (1 << 14)
 #define MAX_FRAME_WORDS         (1 << 16)
-#define MAX_SEGMENT_HOPS        48 /* a step back in the segment map is at most 254 segments of 128 bytes */
-#define MAX_SEARCHES            16 /* for the register that holds the JNIEnv, at one site, in vain */
-#define INTERPRETER_WORDS_BELOW 8  /* of fp, that are read */
+#define MAX_SEGMENT_HOPS        48   /* a step back in the segment map is at most 254 segments of 128 bytes */
+#define MAX_SEARCHES            16   /* for the register that holds the JNIEnv, at one site, in vain */
+#define SEARCH_EVERY            1024 /* calls, after those */
+#define INTERPRETER_WORDS_BELOW 8    /* of fp, that are read */
 #define MAX_EMPTY_CHUNKS        4
 
 MAP_ARRAY(java_configs, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct java_config);
@@ -25,6 +26,31 @@ struct {
 	__type(key, u64);
 	__type(value, u64);
 } thread_envs SEC(".maps");
+
+/*
+ * The same of those that called last, as a hash lookup costs 25 ns: env, and in its upper 16 bits those of
+ * the thread's id that do not choose the place. One word, as threads may write here at once.
+ */
+#define THREAD_PLACE_BITS 12
+MAP_ARRAY(threads_at_hand, BPF_MAP_TYPE_ARRAY, 1 << THREAD_PLACE_BITS, u64);
+
+static __always_inline u64 *thread_at_hand(u32 tid)
+{
+	u32 at = tid & ((1 << THREAD_PLACE_BITS) - 1);
+
+	return bpf_map_lookup_elem(&threads_at_hand, &at);
+}
+
+static __always_inline u64 thread_env_known(void)
+{
+	u64 thread = bpf_get_current_pid_tgid(), *known, *at_hand = thread_at_hand(thread);
+	u64 word = at_hand ? *(volatile u64 *)at_hand : 0;
+
+	if (word && word >> 48 == (u32)thread >> THREAD_PLACE_BITS)
+		return word << 16 >> 16;
+	known = bpf_map_lookup_elem(&thread_envs, &thread);
+	return known ? *known : 0;
+}
 
 #define READ_USER(dst, addr) bpf_probe_read_user(&(dst), sizeof(dst), (void *)(addr))
 
@@ -56,14 +82,11 @@ __noinline int is_current_thread(const struct java_config *j, u64 env)
  * Is env the JNIEnv* of the running thread? It names a JNI function table of this VM, and the thread around
  * it has the stack we are on, or is the one that runs. If so take over its anchor.
  */
-static __always_inline int java_thread(struct scratch *sc, const struct java_config *j, u64 env)
+static __always_inline bool java_thread(struct scratch *sc, const struct java_config *j, u64 env)
 {
-	u64 word[JAVA_THREAD_WORDS], base, size, table; /* a read to the stack is cheaper than one to a map */
-	u32 bytes;
+	u64 word[JAVA_THREAD_WORDS], base, size, table; /* here, as reads to a map cost more */
+	u32 bytes = j->thread_bytes;
 
-	if (!sc || !j)
-		return false;
-	bytes = j->thread_bytes;
 	if (env & 7 || !env || bytes > JAVA_THREAD_WORDS * 8 ||
 	    bpf_probe_read_user(word, bytes, (void *)(env + j->thread_from)))
 		return false;
@@ -84,11 +107,15 @@ static __always_inline int java_thread(struct scratch *sc, const struct java_con
 	return true;
 }
 
-/* Which register holds the JNIEnv or the JavaThread is the compiler's choice: try, and keep what is proven.
+/*
+ * Which register holds the JNIEnv or the JavaThread is the compiler's choice: try, and keep what is proven.
+ * Where none does this is not tried with every call.
  */
 static __noinline bool java_thread_search(const struct pt_regs *ctx, struct rule *r, struct scratch *sc,
 					  const struct java_config *j)
 {
+	if (r->env.kind == LOC_SEARCH && ++r->env.pad > MAX_SEARCHES && r->env.pad % SEARCH_EVERY)
+		return false;
 	for (u32 reg = FIRST_SAVED_REG; reg <= LAST_SAVED_REG; reg++) {
 		u64 v = IS_SAVED_REG(reg) ? reg_read(ctx, reg) : 0;
 		struct loc found = {.kind = LOC_REG, .reg = reg};
@@ -103,9 +130,6 @@ static __noinline bool java_thread_search(const struct pt_regs *ctx, struct rule
 		r->env = found;
 		return true;
 	}
-	/* races with itself: some searches more */
-	if (r->env.kind == LOC_SEARCH && ++r->env.pad >= MAX_SEARCHES)
-		r->env.kind = LOC_NONE;
 	return false;
 }
 
@@ -125,16 +149,14 @@ static __always_inline void emit_interpreted(struct scratch *sc, const struct ja
 static __always_inline enum stack_end java_start(const struct pt_regs *ctx, struct rule *r,
 						 struct scratch *sc, const struct java_config *j)
 {
-	u64 thread, env = 0, *known;
+	u64 env = 0;
 
 	if (!j->on)
 		return END_JAVA_OFF;
 	if (r->env.kind == LOC_REG) {
 		env = reg_read(ctx, r->env.reg) + (s64)r->env.offset_bytes;
 	} else if (r->env.kind == LOC_NONE) {
-		thread = bpf_get_current_pid_tgid();
-		known = bpf_map_lookup_elem(&thread_envs, &thread);
-		env = known ? *known : 0;
+		env = thread_env_known();
 	}
 	if (java_thread(sc, j, env))
 		return END_NONE;

@@ -354,21 +354,26 @@ int jt_count(struct pt_regs *ctx)
 	return 0;
 }
 
-static __always_inline void remember_env(struct pt_regs *ctx)
+static __always_inline void thread_env_keep(u64 env)
 {
-	u64 thread = bpf_get_current_pid_tgid(), env = PT_REGS_PARM1(ctx), *known;
+	u64 thread = bpf_get_current_pid_tgid(), *known, *at_hand = thread_at_hand(thread);
+	u64 word = env | (u64)((u32)thread >> THREAD_PLACE_BITS) << 48;
 
+	if (at_hand && *at_hand == word)
+		return;
 	known = bpf_map_lookup_elem(&thread_envs, &thread);
 	if (!known || *known != env)
 		bpf_map_update_elem(&thread_envs, &thread, &env, BPF_ANY);
+	if (at_hand && !(env >> 48))
+		*(volatile u64 *)at_hand = word;
 }
 
 /* The entry of a function whose return is probed: its JNIEnv is in no register any more by then. */
 SEC("uprobe")
 int jt_enter(struct pt_regs *ctx)
 {
-	if (rule_of(ctx))
-		remember_env(ctx);
+	thread_env_keep(
+	    PT_REGS_PARM1(ctx)); /* before the gate opens, too: it may be open when this returns */
 	return 0;
 }
 
@@ -380,7 +385,7 @@ int jt_pin_enter(struct pt_regs *ctx)
 
 	if (!r)
 		return 0;
-	remember_env(ctx);
+	thread_env_keep(PT_REGS_PARM1(ctx));
 	pin_call_begin(ctx, r);
 	return 0;
 }
@@ -513,7 +518,7 @@ int jt_thread_enter(struct pt_regs *ctx)
 	if (!r)
 		return 0;
 	if (r->family == FAMILY_MONITOR) /* the others are called with a JavaVM */
-		remember_env(ctx);
+		thread_env_keep(PT_REGS_PARM1(ctx));
 	if (r->handle.kind != LOC_NONE && loc_read(ctx, &r->handle, &call.object))
 		return 0;
 	key = pin_call_key(ctx, r);

@@ -180,7 +180,8 @@ __noinline u32 memo_find(struct scratch *sc)
 	if (!sc)
 		return 0;
 	root = memo_root_of(&sc->memo);
-	if (!root || root->tag != memo_tag(&sc->memo) || sc->w.win.base != sc->w.notes.base)
+	if (!root || root->tag != memo_tag(&sc->memo) || sc->w.win.base != sc->w.notes.base ||
+	    sc->w.notes.lost)
 		return 0;
 	sc->memo.pick = memo_pick(sc, root);
 	hint = memo_hint(sc->memo.pick);
