@@ -288,7 +288,9 @@ __noinline int memo_keep(struct scratch *sc, u32 site)
 	struct memo_entry *e;
 	u64 *known, hash, number;
 
-	if (!sc || sc->w.notes.lost || !sc->memo.key.layout || !(MEMO_ENDS >> (sc->end & 31) & 1))
+	if (!sc || sc->w.notes.lost || !(MEMO_ENDS >> (sc->end & 31) & 1))
+		return 0;
+	if (!sc->memo.key.layout || UNWIND_IS_CLOSED(sc->memo.key.layout)) /* no layout of one target only */
 		return 0;
 	hash = memo_content(sc, site);
 	known = memo_hint(hash); /* other threads come by other roots */
