@@ -125,7 +125,7 @@ fixtures: $(O)/fixtures/Locals.class $(O)/fixtures/liblocals.so
 fixtures: $(O)/fixtures/Threads.class $(O)/fixtures/libthreads.so $(O)/fixtures/libother.so
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
-fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so
+fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so $(O)/fixtures/Zstd.class
 fixtures: bench-programs
 # Libraries of Debian's, used as their users do.
 libraries := /usr/share/java/jna.jar:/usr/share/java/sqlite-jdbc.jar
@@ -150,6 +150,7 @@ $(O)/fixtures/Locals.class: tests/fixtures/locals/Locals.java
 $(O)/fixtures/Native.class: tests/fixtures/native/Native.java
 $(O)/fixtures/Misuse.class: tests/fixtures/misuse/Misuse.java
 $(O)/fixtures/Pins.class: tests/fixtures/pins/Pins.java
+$(O)/fixtures/Zstd.class: tests/fixtures/pins/Zstd.java
 $(O)/fixtures/%.class:
 	@mkdir -p $(@D)
 	$(call say,JAVAC,$<)

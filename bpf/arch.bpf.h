@@ -5,6 +5,11 @@
 
 #include "shared.h"
 
+/* The context, as the parameter of a global function: before Linux 6.3 the verifier knows it by this name
+ * only. */
+struct bpf_user_pt_regs_t {
+};
+
 /*
  * One register at a constant offset of the context. In assembly, because the
  * verifier allows nothing else, and the compiler would merge the branches below

@@ -24,39 +24,12 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* The number of the rule of an event at a probe that is every process's. JT_MAX_RULES: not a target. */
-static __always_inline u32 shared_rule(u64 cookie, u32 tgid)
-{
-	u32 *slot = bpf_map_lookup_elem(&slots, &tgid), key = slot ? *slot : JT_MAX_TARGETS;
-	struct target_state *t = bpf_map_lookup_elem(&targets, &key);
-
-	return t && t->file == COOKIE_FILE_OF(cookie) ? t->first_rule + (u32)cookie : JT_MAX_RULES;
-}
-
 /* The rule of this event, or NULL when it is not to be counted (not yet, no more, or another process's). */
 static __always_inline struct rule *rule_of(struct pt_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx);
-	u32 tgid = current_tgid(), number = cookie, slot;
-	struct target_state *t;
-	struct rule *r;
+	struct rule *r = rule_at(ctx);
 
-	if (COOKIE_FILE_OF(cookie)) {
-		number = shared_rule(cookie, tgid);
-		if (number == JT_MAX_RULES)
-			return NULL;
-	}
-	r = bpf_map_lookup_elem(&rules, &number);
-	if (!r || !r->valid) {
-		drop(0, DROP_RULE_BAD);
-		return NULL;
-	}
-	slot = r->slot;
-	t = bpf_map_lookup_elem(&targets, &slot);
-	/* A return probe's event reaches every consumer of the file, whatever its process filter. */
-	if (!t || *(volatile u32 *)&t->gate != GATE_OPEN || t->tgid != tgid)
-		return NULL;
-	return r;
+	return r && target_is_open(r->slot) ? r : NULL;
 }
 
 static __always_inline struct func_counts *counts_of(const struct rule *r)
@@ -204,6 +177,15 @@ static __always_inline u32 site_of(struct pt_regs *ctx, struct rule *r)
 	return by_thread && r->operation == OP_ACQUIRE ? thread_site(r->slot, site) : site;
 }
 
+/* The same as a global function: verified once, not for each way to come there. */
+__noinline int site_of_call(struct bpf_user_pt_regs_t *regs)
+{
+	struct pt_regs *ctx = (void *)regs;
+	struct rule *r = rule_at(ctx);
+
+	return r ? (int)site_of(ctx, r) : 0;
+}
+
 static __always_inline struct site_counts *site_counts_of(u32 site)
 {
 	return bpf_map_lookup_elem(&site_counts, &site);
@@ -322,11 +304,12 @@ int jt_call(struct pt_regs *ctx)
 {
 	struct rule *r = rule_of(ctx);
 	struct call c = {0};
-	u32 site;
+	u32 site, inside;
 
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
-	if (r->operation == OP_RELEASE && !release_is_watched(c.tag)) {
+	inside = critical_site();
+	if (r->operation == OP_RELEASE && !inside && !release_is_watched(c.tag)) {
 		if (release_paired(&c, 0))
 			return 0;
 		if (!is_double_delete(r, c.tag, c.handle)) {
@@ -335,6 +318,8 @@ int jt_call(struct pt_regs *ctx)
 		}
 	}
 	site = site_of(ctx, r); /* only here: its code is long */
+	if (inside)
+		finding(r->slot, FINDING_CALL_IN_CRITICAL, site, inside, 0, c.handle);
 	if (r->operation != OP_RELEASE)
 		acquire(r, &c, site);
 	else if (!release_paired(&c, site))
@@ -398,8 +383,11 @@ static __always_inline void pin_keep(const struct rule *r, const struct call *c,
 	struct site_counts *before;
 	u32 replaced;
 
+	pin_unbury(&key);
 	p->tick = now_tick();
 	p->start_ns = bpf_ktime_get_ns(); /* as late as can be: from here on it is held */
+	if (p->site && r->family == FAMILY_CRITICAL)
+		critical_enter(p->site, p->start_ns);
 	if (p->site && !(c->handle >> HANDLE_BITS) && !pin_put(&key, p, &replaced)) {
 		__sync_fetch_and_add(&c->fc->paired, 1);
 		if (!replaced)
@@ -432,12 +420,19 @@ int jt_pin(struct pt_regs *ctx)
 	pin_call_end(ctx, r, &begun);
 	if (!call_begin(ctx, r, &c))
 		return 0;
-	p.site = site_of(ctx, r);
+	p.site = site_of_call((void *)ctx);
 	sc = site_counts_of(p.site);
 	if (!sc)
 		return 0;
 	__sync_fetch_and_add(&sc->acquired, 1);
+	if (r->family != FAMILY_CRITICAL) {
+		u32 inside = critical_site();
+
+		if (inside)
+			finding(r->slot, FINDING_CALL_IN_CRITICAL, p.site, inside, 0, c.handle);
+	}
 	p.func = r->func;
+	p.family = r->family;
 	p.tid = current_tid();
 	pin_describe(r, c.handle, &begun, &p);
 	stats = pin_stats_of(p.site);
@@ -463,45 +458,122 @@ static __always_inline bool pin_stays(const struct rule *r, u32 mode)
 	return mode != 0 && mode != JT_PIN_ABORT && r->family != FAMILY_CRITICAL;
 }
 
+struct unpin {
+	struct pin_key key;
+	struct pin_grave grave;
+	struct pin *pin;
+	u32 mode, tid;
+	u32 inside; /* site of a critical section that this call is made in, and must not be */
+	enum finding_kind wrong;
+};
+
+/* Look only. */
+static __always_inline void unpin_judge(struct pt_regs *ctx, struct rule *r, const struct call *c,
+					struct unpin *u)
+{
+	u->mode = pin_mode(ctx, r);
+	u->tid = current_tid();
+	u->inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
+	u->wrong = NR_FINDINGS;
+	if (c->handle >> HANDLE_BITS)
+		return;
+	u->pin = pin_find(c->tag, u->tid, &u->key);
+	if (u->pin)
+		u->wrong = pin_judge(ctx, r, u->pin, c->handle);
+	else
+		u->wrong = pin_judge_unknown(ctx, r, c->tag, c->handle, u->tid, &u->grave);
+}
+
+static __always_inline bool site_is_watched(u32 site)
+{
+	struct site *s = bpf_map_lookup_elem(&sites, &site);
+
+	return checking || (*(volatile u32 *)&suspects && s && s->suspect);
+}
+
+/* A pin of another kind of memory is not released by this function. */
+static __always_inline bool pin_is_released(const struct rule *r, const struct pin *p, u32 mode)
+{
+	return !pin_stays(r, mode) && p->family == r->family;
+}
+
+static __always_inline void unpin_paired(const struct rule *r, const struct call *c, const struct unpin *u,
+					 u32 released_at, u64 now)
+{
+	struct pin p = *u->pin; /* before it goes */
+	struct pin_stats *stats = pin_stats_of(p.site);
+	struct site_counts *sc = site_counts_of(p.site);
+
+	if (stats && u->mode == JT_PIN_COMMIT)
+		__sync_fetch_and_add(&stats->committed, 1);
+	if (stats && u->mode == JT_PIN_ABORT)
+		__sync_fetch_and_add(&stats->aborted, 1);
+	pin_drop(&u->key);
+	pin_bury(&u->key, p.site, released_at);
+	__sync_fetch_and_add(&c->fc->paired, 1);
+	if (sc)
+		__sync_fetch_and_add(&sc->released, 1);
+	if (r->family != FAMILY_CRITICAL)
+		return;
+	if (stats)
+		pin_count_hold(stats, now - p.start_ns);
+	critical_leave(r->slot, now);
+}
+
 /* The entry of a Release function. */
 SEC("uprobe")
 int jt_unpin(struct pt_regs *ctx)
 {
-	u64 now = bpf_ktime_get_ns(), start;
 	struct rule *r = rule_of(ctx);
-	struct pin_key key = {0};
+	u64 now = bpf_ktime_get_ns();
 	struct pin_stats *stats;
-	struct site_counts *sc;
+	struct unpin u = {0};
 	struct call c = {0};
-	struct pin *p;
-	u32 mode;
+	u32 site = 0, got_at;
 
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
-	mode = pin_mode(ctx, r);
-	p = c.handle >> HANDLE_BITS ? NULL : pin_find(c.tag, current_tid(), &key);
-	if (!p) {
-		__sync_fetch_and_add(pin_stays(r, mode) ? &c.fc->kept : &c.fc->unpaired, 1);
-		return 0;
+	unpin_judge(ctx, r, &c, &u);
+	got_at = u.pin ? u.pin->site : u.grave.site;
+	if (u.inside || u.wrong != NR_FINDINGS || (u.pin && site_is_watched(got_at)))
+		site = site_of_call((void *)ctx);
+	if (u.wrong != NR_FINDINGS) {
+		finding(r->slot, u.wrong, site, got_at, u.pin ? 0 : u.grave.released_at, c.handle);
+		suspect(got_at);
 	}
-	start = p->start_ns;
-	stats = pin_stats_of(p->site);
-	sc = site_counts_of(p->site);
-	if (stats && mode == JT_PIN_COMMIT)
-		__sync_fetch_and_add(&stats->committed, 1);
-	if (stats && mode == JT_PIN_ABORT)
-		__sync_fetch_and_add(&stats->aborted, 1);
-	if (pin_stays(r, mode)) {
-		p->committed = 1;
+	if (u.inside)
+		finding(r->slot, FINDING_CALL_IN_CRITICAL, site, u.inside, 0, c.handle);
+	if (u.pin && pin_is_released(r, u.pin, u.mode)) {
+		unpin_paired(r, &c, &u, site, now);
+	} else if (pin_stays(r, u.mode)) {
+		stats = u.pin ? pin_stats_of(got_at) : NULL;
+		if (stats && u.mode == JT_PIN_COMMIT)
+			__sync_fetch_and_add(&stats->committed, 1);
+		if (u.pin)
+			u.pin->committed = 1;
 		__sync_fetch_and_add(&c.fc->kept, 1);
-		return 0;
+	} else {
+		__sync_fetch_and_add(&c.fc->unpaired, 1);
 	}
-	pin_drop(&key);
-	__sync_fetch_and_add(&c.fc->paired, 1);
-	if (sc)
-		__sync_fetch_and_add(&sc->released, 1);
-	if (stats && r->family == FAMILY_CRITICAL)
-		pin_count_hold(stats, now - start);
+	return 0;
+}
+
+/* A thread waits for critical sections to end, so that it can have a collection. The cookie is the slot. */
+SEC("uprobe")
+int jt_stall_begin(struct pt_regs *ctx)
+{
+	u32 slot = bpf_get_attach_cookie(ctx);
+
+	if (target_is_open(slot))
+		stall_begin(slot, current_tid());
+	return 0;
+}
+
+SEC("uprobe")
+int jt_stall_end(struct pt_regs *ctx)
+{
+	if (target_is_open(bpf_get_attach_cookie(ctx)))
+		stall_end();
 	return 0;
 }
 

@@ -10,10 +10,11 @@ const volatile u32 bucket_mask; /* buckets - 1, a power of two less one */
 const volatile u32 max_stacks;  /* sites with a stack */
 const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
 const volatile u32 max_depth = JT_MAX_FRAMES;
-const volatile bool by_thread;  /* sites are told apart by thread, too */
-const volatile bool count_only; /* releases are not probed: nothing is paired */
-const volatile bool checking;   /* --check: look closely, whatever it costs */
-const volatile u32 memo_mode;   /* enum memo_mode */
+const volatile bool by_thread;        /* sites are told apart by thread, too */
+const volatile bool count_only;       /* releases are not probed: nothing is paired */
+const volatile bool checking;         /* --check: look closely, whatever it costs */
+const volatile bool criticals_traced; /* else the verifier leaves out what looks for them */
+const volatile u32 memo_mode;         /* enum memo_mode */
 
 u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
 u64 sites_made;                    /* grows with each new site: there is a stack to name */

@@ -10,9 +10,12 @@
 #ifndef JNITRACE_PINS_BPF_H
 #define JNITRACE_PINS_BPF_H
 
+#include "critical.bpf.h"
+#include "findings.bpf.h"
 #include "objects.bpf.h"
 #include "pairs.bpf.h"
 #include "pins.h"
+#include "rule.bpf.h"
 
 #define TEXT_CHUNK 1024
 #define PAGE_BYTES 4096
@@ -28,6 +31,8 @@ MAP_HASH(pins, JT_MAX_PINS, struct pin_key, struct pin);
 MAP_HASH(pin_stats, 1, u32, struct pin_stats); /* (loader) by site */
 
 static const struct pin_stats no_pin_stats;
+MAP_ARRAY(pin_graves, BPF_MAP_TYPE_ARRAY, JT_PIN_GRAVES, struct pin_grave);
+MAP_HASH(before_native, 1 << 14, struct before_key, u64); /* -> pc of the last Java frame */
 
 /* --- the call under way ------------------------------------------------------------------------- */
 
@@ -187,6 +192,140 @@ static __always_inline void pin_drop(const struct pin_key *key)
 	p = bpf_map_lookup_elem(&pins, &first);
 	if (p)
 		p->more = key->nth - 1;
+}
+
+/* --- what was released ---------------------------------------------------------------------------- */
+
+static __always_inline u64 pin_grave_key(u64 tag, u32 owner)
+{
+	return owner ? mix(tag ^ mix(owner)) : tag;
+}
+
+static __always_inline u64 pin_grave_check(const struct pin_grave *g)
+{
+	return mix(g->key + mix((u64)g->site << 32 | g->released_at));
+}
+
+static __always_inline struct pin_grave *pin_grave_of(u64 key)
+{
+	u32 at = mix(key) & (JT_PIN_GRAVES - 1);
+
+	return bpf_map_lookup_elem(&pin_graves, &at);
+}
+
+static __always_inline void pin_bury(const struct pin_key *k, u32 site, u32 released_at)
+{
+	struct pin_grave g = {
+	    .key = pin_grave_key(k->tag, k->owner), .site = site, .released_at = released_at};
+	struct pin_grave *place = pin_grave_of(g.key);
+
+	g.check = pin_grave_check(&g);
+	if (place)
+		*place = g;
+}
+
+/* The pointer was got again: what was released of it is no more of interest. */
+static __always_inline void pin_unbury(const struct pin_key *k)
+{
+	u64 key = pin_grave_key(k->tag, k->owner);
+	struct pin_grave *place = pin_grave_of(key);
+
+	if (place && place->key == key)
+		place->key = 0;
+}
+
+static __always_inline bool pin_grave(u64 tag, u32 owner, struct pin_grave *out)
+{
+	u64 key = pin_grave_key(tag, owner);
+	struct pin_grave *place = pin_grave_of(key);
+
+	if (!place)
+		return false;
+	*out = *place;
+	if (out->key == key && out->check == pin_grave_check(out))
+		return true;
+	out->site = out->released_at = 0;
+	return false;
+}
+
+/* --- wrong releases ------------------------------------------------------------------------------- */
+
+/*
+ * Is the running thread's native method one that was called before the gate was opened, or is that not
+ * known? Then it may hold what we did not see it get. *stack_top: the end of the thread's stack; 0: not
+ * known. A global function: verified once.
+ */
+__noinline int began_before(struct bpf_user_pt_regs_t *regs, u64 *stack_top)
+{
+	struct pt_regs *ctx = (void *)regs;
+	struct rule *r = rule_at(ctx);
+	struct before_key key = {0};
+	struct java_config *j;
+	struct scratch *sc;
+	u64 pc = 0, *before;
+	u32 slot;
+
+	if (!r || !stack_top)
+		return true;
+	*stack_top = 0;
+	key.slot = slot = r->slot;
+	j = bpf_map_lookup_elem(&java_configs, &slot);
+	sc = scratch_take(slot);
+	if (!sc)
+		return true;
+	sc->w.sp = reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes;
+	if (j && java_start(ctx, r, sc, j) == END_NONE) {
+		key.sp = sc->java.sp;
+		pc = sc->java.pc;
+		*stack_top = sc->top;
+	}
+	scratch_release(sc);
+	if (!key.sp)
+		return true; /* no Java frame: a thread of native code's own */
+	before = bpf_map_lookup_elem(&before_native, &key);
+	return before && *before == pc;
+}
+
+/*
+ * Is a release that fits no pin wrong for sure? What was got before attach is not, nor arrays without
+ * elements, whose pointer says nothing.
+ */
+static __always_inline enum finding_kind pin_judge_unknown(struct pt_regs *ctx, struct rule *r, u64 tag,
+							   u64 pointer, u32 tid, struct pin_grave *g)
+{
+	u64 sp = reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes, top = 0;
+	bool critical = r->family == FAMILY_CRITICAL, before;
+
+	if (pin_grave(tag, critical ? tid : JT_PIN_NOBODY, g) && !critical)
+		return FINDING_RELEASED_TWICE;
+	if (r->family == FAMILY_ARRAY && !(pointer % PAGE_BYTES))
+		return NR_FINDINGS;
+	before = began_before((void *)ctx, &top);
+	if (critical && !before)
+		return g->site ? FINDING_RELEASED_TWICE : FINDING_RELEASED_UNKNOWN;
+	/* no Get gives memory of the caller's own stack */
+	return pointer >= sp && pointer < top ? FINDING_RELEASED_UNKNOWN : NR_FINDINGS;
+}
+
+/* Is this pin released as it should be? Neither class nor length of an object ever changes. */
+static __always_inline enum finding_kind pin_judge(struct pt_regs *ctx, const struct rule *r,
+						   const struct pin *p, u64 pointer)
+{
+	struct object o;
+	u64 object = 0;
+
+	if (p->func + 1 != r->func) /* a Release stands behind its Get in jni_funcs.def */
+		return FINDING_RELEASED_BY_OTHER;
+	if (!p->identity || !p->sure || loc_read(ctx, &r->object, &object) || object == p->object)
+		return NR_FINDINGS;
+	if (object_read(r->slot, object, r->in_vm, &o) || !o.sure)
+		return NR_FINDINGS;
+	if (o.identity != p->identity)
+		return FINDING_RELEASED_FOR_OTHER;
+	/* what is pinned where it is cannot be an object that is elsewhere */
+	if (r->family == FAMILY_CRITICAL && p->copy == PIN_DIRECT && o.content != pointer)
+		return FINDING_RELEASED_FOR_OTHER;
+	return NR_FINDINGS;
 }
 
 /* --- the books of a site ------------------------------------------------------------------------ */

@@ -68,7 +68,8 @@ struct pin {
 	u8 copy;      /* enum pin_copy */
 	u8 sure;      /* identity is proven */
 	u8 committed; /* released with JNI_COMMIT, which does not release */
-	u32 pad;
+	u8 family;    /* of func */
+	u8 pad[3];
 };
 
 /* What became of the pins of one site. Shared by all CPUs: a pin costs more than that. */
@@ -79,6 +80,53 @@ struct pin_stats {
 	u64 hold[JT_HOLD_BUCKETS];
 };
 
+/* What was released, by pointer and owner, until something else takes its place or the pointer is got again.
+ * Written and read without a lock: check tells. */
+#define JT_PIN_GRAVES (1 << 14)
+struct pin_grave {
+	u64 key;
+	u32 site, released_at; /* where it was got, and released (0: not kept) */
+	u64 check;
+};
+
+/* A thread inside a critical section. */
+struct critical {
+	u64 start_ns;
+	u32 site; /* of the outermost */
+	u32 depth;
+};
+/* A thread that waits for the sections of others to end, so that it can have a collection. */
+#define JT_COMM_BYTES 16
+struct stall {
+	u64 since_ns;
+	u32 tid;
+	u16 slot;
+	u16 depth; /* functions that wait may call each other */
+	char comm[JT_COMM_BYTES];
+};
+/* Who waited while sections of a site were held. */
+struct stalled_key {
+	u32 site, tid;
+};
+struct stalled {
+	u64 times, ns, max_ns; /* up to the end of the section */
+	char comm[JT_COMM_BYTES];
+	u32 slot;
+	u32 pad;
+};
+/* A thread that was in native code when the gate was opened: there it may have got what we did not see. */
+struct before_key {
+	u64 sp; /* of its last Java frame */
+	u32 slot;
+	u32 pad;
+};
+
+JT_ASSERT_SIZE(struct pin_grave, 24);
+JT_ASSERT_SIZE(struct critical, 16);
+JT_ASSERT_SIZE(struct stall, 32);
+JT_ASSERT_SIZE(struct stalled_key, 8);
+JT_ASSERT_SIZE(struct stalled, 48);
+JT_ASSERT_SIZE(struct before_key, 16);
 JT_ASSERT_SIZE(struct object_config, 64);
 JT_ASSERT_SIZE(struct pin_call, 16);
 JT_ASSERT_SIZE(struct pin_key, 16);

@@ -58,6 +58,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->count_only = o->count_only;
 	t->by_thread = s->rodata->by_thread = o->group_by == GROUP_THREAD;
 	s->rodata->checking = o->check;
+	s->rodata->criticals_traced = o->families >> FAMILY_CRITICAL & 1;
 	s->rodata->memo_mode = o->memo;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
@@ -150,6 +151,8 @@ static void choose_programs(struct tracer *t, const struct options *o)
 		    !(o->count_only && programs[i].operation == OP_RELEASE))
 			bpf_program__set_autoload(program_at(t, &programs[i]), true);
 	bpf_program__set_autoload(t->skel->progs.jt_thread_end, o->families & HELD);
+	bpf_program__set_autoload(t->skel->progs.jt_stall_begin, o->families >> FAMILY_CRITICAL & 1);
+	bpf_program__set_autoload(t->skel->progs.jt_stall_end, o->families >> FAMILY_CRITICAL & 1);
 #if HAVE_UPROBE_MULTI
 	/* Not by SEC("uprobe.multi"): libbpf before 1.3 does not know that name. */
 	bpf_object__for_each_program (p, t->skel->obj)
@@ -405,11 +408,12 @@ static int free_slot(const struct tracer *t)
 }
 
 static struct bpf_link *attach_one(struct tracer *t, struct bpf_program *p, pid_t pid, const char *path,
-				   unsigned long offset, __u64 cookie)
+				   unsigned long offset, __u64 cookie, bool at_return)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, perf, .bpf_cookie = cookie);
+	LIBBPF_OPTS(bpf_uprobe_opts, perf, .bpf_cookie = cookie, .retprobe = at_return);
 #if HAVE_UPROBE_MULTI
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, multi, .offsets = &offset, .cookies = &cookie, .cnt = 1);
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, multi, .offsets = &offset, .cookies = &cookie, .cnt = 1,
+		    .retprobe = at_return);
 
 	if (t->use_multi)
 		return bpf_program__attach_uprobe_multi(p, pid, path, NULL, &multi);
@@ -429,7 +433,7 @@ static int attach_entries(const struct attaching *a)
 	for (size_t i = 0; !rc && i < sites->n; i++)
 		if (sites->v[i].point == POINT_URETPROBE && !jni_func_at_both_ends(sites->v[i].func))
 			rc = add_link(a->links, attach_one(a->t, a->t->skel->progs.jt_enter, a->pid, a->path,
-							   sites->v[i].offset, cookie_of(a, i)));
+							   sites->v[i].offset, cookie_of(a, i), false));
 	return rc;
 }
 
@@ -545,12 +549,12 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 
 /* Watch all of these places, or none can be relied on. */
 static int watch_vm(struct tracer *t, int slot, pid_t pid, const char *path, struct bpf_program *prog,
-		    const struct vm_places *places)
+		    const struct vm_places *places, bool at_return)
 {
 	struct slot *s = &t->slots[slot];
 
 	for (size_t i = 0; i < places->n && s->nr_vm_links < ARRAY_LEN(s->vm_links); i++) {
-		struct bpf_link *link = attach_one(t, prog, pid, path, places->at[i], (__u64)slot);
+		struct bpf_link *link = attach_one(t, prog, pid, path, places->at[i], (__u64)slot, at_return);
 
 		if (!link)
 			return -errno;
@@ -564,14 +568,34 @@ int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, con
 {
 	struct java_config config = *c;
 	uint32_t key = slot;
-	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_code_freed, frees);
+	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_code_freed, frees, false);
 
-	rc = rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_class_unloaded, unloads);
+	rc = rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_class_unloaded, unloads, false);
 	if (rc)
 		return rc;
 	config.generation = ++t->java_epochs << 32;
 	config.cache = frees->n > 0;
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config, BPF_ANY);
+}
+
+int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, const struct vm_places *waits)
+{
+	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_end, waits, true);
+
+	return rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_begin, waits, false);
+}
+
+int tracer_set_before(struct tracer *t, int slot, const struct java_anchor *anchors, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		struct before_key key = {.sp = anchors[i].sp, .slot = (uint32_t)slot};
+
+		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.before_native), &key, &anchors[i].pc,
+					 BPF_ANY);
+	}
+	return rc;
 }
 
 int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c)
@@ -743,7 +767,7 @@ int tracer_set_linker(struct tracer *t, int slot, pid_t pid, const char *path, u
 	struct vm_places place = {.at = {offset}, .n = 1};
 
 	unwinder_set_link_debug(t->unwinder, (uint32_t)slot, debug_at);
-	return watch_vm(t, slot, pid, path, t->skel->progs.jt_libraries, &place);
+	return watch_vm(t, slot, pid, path, t->skel->progs.jt_libraries, &place, false);
 }
 
 int tracer_code_fd(const struct tracer *t)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Verdicts. See findings.h. */
-#include "findings.h"
+#include "findings_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,9 +8,9 @@
 
 /* Drops that mean that a call went unseen, so that the books are not complete. */
 static const enum drop_id calls_missed[] = {DROP_PROG_MISSED, DROP_HANDLE_UNREAD, DROP_RELEASE_MISSED,
-					    DROP_SITES_MISSING};
+					    DROP_SITES_MISSING, DROP_PINS_FULL};
 
-static const char *doubt(const struct report *r, enum finding_kind kind)
+const char *finding_doubt(const struct report *r, enum finding_kind kind)
 {
 	if (finding_rows[kind].evidence == EVIDENCE_VM)
 		return NULL;
@@ -28,30 +28,34 @@ static double when(const struct findings_input *in, const struct report *r, uint
 	return s < 0 ? 0 : s > r->elapsed_s ? r->elapsed_s : s;
 }
 
-static void add_text(struct report_finding *f, const char *s)
+void finding_add_text(struct report_finding *f, const char *s)
 {
 	size_t n = strlen(f->text);
 
 	snprintf(f->text + n, sizeof(f->text) - n, "%s%s", n > 0 ? " " : "", s);
 }
 
-static void set_text(const struct findings_input *in, struct report_finding *f)
+void finding_set_text(const struct findings_input *in, struct report_finding *f)
 {
 	const struct finding_row *row = &finding_rows[f->kind];
 
 	f->text[0] = '\0';
-	add_text(f, row->wrong);
-	add_text(f, row->todo);
+	finding_add_text(f, row->wrong);
+	finding_add_text(f, row->todo);
+	if (f->kind == FINDING_RELEASED_TWICE && !f->release.known && !in->checking)
+		finding_add_text(
+		    f, "Where it was released first is shown when it happens again, and with --check.");
 	if (f->kind != FINDING_DOUBLE_DELETE)
 		return;
 	if (!f->acquire.known)
-		add_text(f, "It was acquired before jnitrace attached.");
+		finding_add_text(f, "It was acquired before jnitrace attached.");
 	if (!f->release.known && !in->checking)
-		add_text(f, "Where it was deleted first is shown when it happens again, and with --check.");
+		finding_add_text(
+		    f, "Where it was deleted first is shown when it happens again, and with --check.");
 }
 
-static uint64_t site_of(const struct findings_input *in, uint32_t number, struct report_stack *out,
-			enum jni_func_id *func)
+uint64_t finding_site(const struct findings_input *in, uint32_t number, struct report_stack *out,
+		      enum jni_func_id *func)
 {
 	struct aggregate_site site;
 
@@ -61,6 +65,16 @@ static uint64_t site_of(const struct findings_input *in, uint32_t number, struct
 	if (func)
 		*func = site.func;
 	return site.id;
+}
+
+/* Kinds may share a name; what is wrong tells them apart. */
+uint64_t finding_id(enum finding_kind kind, const uint64_t ids[3])
+{
+	const struct finding_row *row = &finding_rows[kind];
+	uint64_t h = fnv64(FNV64_INIT, row->name, strlen(row->name));
+
+	h = fnv64(h, row->wrong, strlen(row->wrong));
+	return fnv64(h, ids, 3 * sizeof(ids[0]));
 }
 
 static void make(const struct findings_input *in, const struct report *r, const struct snapshot_finding *s,
@@ -76,13 +90,12 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	    .last_s = when(in, r, s->f.last_tick),
 	    .handle = s->f.handle,
 	};
-	ids[0] = site_of(in, s->key.site, &out->stack, &out->func);
-	ids[1] = site_of(in, s->key.acquire_site, &out->acquire, NULL);
-	ids[2] = site_of(in, s->key.release_site, &out->release, NULL);
-	out->id = fnv64(fnv64(FNV64_INIT, finding_rows[out->kind].name, strlen(finding_rows[out->kind].name)),
-			ids, sizeof(ids));
-	out->doubt = doubt(r, out->kind);
-	set_text(in, out);
+	ids[0] = finding_site(in, s->key.site, &out->stack, &out->func);
+	ids[1] = finding_site(in, s->key.acquire_site, &out->acquire, NULL);
+	ids[2] = finding_site(in, s->key.release_site, &out->release, NULL);
+	out->id = finding_id(out->kind, ids);
+	out->doubt = finding_doubt(r, out->kind);
+	finding_set_text(in, out);
 }
 
 /* Several sites may be one to the reader: a Java method compiled anew. */
@@ -109,18 +122,42 @@ static int compare(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static void findings_clear(struct report *r)
+{
+	for (size_t i = 0; i < r->held.n; i++) {
+		free(r->held.v[i]->now.v);
+		free(r->held.v[i]->stalled.v);
+		free(r->held.v[i]);
+	}
+	r->findings.n = r->held.n = 0;
+}
+
+/* Take it over, or add it to one that is the same to the reader. 0 or -ENOMEM. */
+int findings_add(struct report *r, const struct report_finding *f)
+{
+	struct report_finding *place;
+
+	for (size_t k = 0; k < r->findings.n; k++)
+		if (r->findings.v[k].id == f->id) {
+			merge(&r->findings.v[k], f);
+			return 0;
+		}
+	place = VEC_ADD(&r->findings);
+	if (!place)
+		return -ENOMEM;
+	*place = *f;
+	return 0;
+}
+
 /* A site whose references pile up is found by its history, not by a probe. */
 static int add_leak(const struct report_site *s, struct report *r)
 {
 	const struct finding_row *row = &finding_rows[FINDING_LEAK];
-	struct report_finding *f;
+	struct report_finding f;
 
 	if (s->verdict.kind != VERDICT_GROWING)
 		return 0;
-	f = VEC_ADD(&r->findings);
-	if (!f)
-		return -ENOMEM;
-	*f = (struct report_finding){
+	f = (struct report_finding){
 	    .kind = FINDING_LEAK,
 	    .id = fnv64(fnv64(FNV64_INIT, row->name, strlen(row->name)), &s->id, sizeof(s->id)),
 	    .count = s->outstanding,
@@ -129,41 +166,38 @@ static int add_leak(const struct report_site *s, struct report *r)
 	    .last_s = -1,
 	    .stack = {!s->no_stack, s->frames, s->truncated},
 	    .acquire = {!s->no_stack, s->frames, s->truncated},
-	    .doubt = doubt(r, FINDING_LEAK),
+	    .doubt = finding_doubt(r, FINDING_LEAK),
 	};
-	snprintf(f->text, sizeof(f->text), "%s %.3g a minute (+-%.2g) for %.0f s, %llu are outstanding. %s",
+	snprintf(f.text, sizeof(f.text), "%s %.3g a minute (+-%.2g) for %.0f s, %llu are outstanding. %s",
 		 row->wrong, s->verdict.per_min, s->verdict.error_per_min, s->verdict.span_s,
 		 (unsigned long long)s->outstanding, row->todo);
-	return 0;
+	return findings_add(r, &f);
 }
 
 int findings_update(const struct findings_input *in, struct report *r)
 {
 	const struct snapshot *s = in->snapshot;
+	struct report_finding f;
+	int rc = 0;
 
-	r->findings.n = 0;
-	for (size_t i = 0; i < s->findings.n; i++) {
-		struct report_finding f, *known = NULL;
-
+	findings_clear(r);
+	for (size_t i = 0; i < s->findings.n && !rc; i++) {
 		if (s->findings.v[i].key.slot != in->slot || s->findings.v[i].key.kind >= NR_FINDINGS)
 			continue;
 		make(in, r, &s->findings.v[i], &f);
-		for (size_t k = 0; k < r->findings.n && !known; k++)
-			if (r->findings.v[k].id == f.id)
-				known = &r->findings.v[k];
-		if (known) {
-			merge(known, &f);
-			continue;
-		}
-		known = VEC_ADD(&r->findings);
-		if (!known)
-			return -ENOMEM;
-		*known = f;
+		rc = findings_add(r, &f);
 	}
-	for (size_t i = 0; i < r->sites.n; i++)
-		if (add_leak(&r->sites.v[i], r))
-			return -ENOMEM;
+	for (size_t i = 0; i < r->sites.n && !rc; i++)
+		rc = add_leak(&r->sites.v[i], r);
+	rc = rc ?: findings_of_pins(in, r);
 	if (r->findings.n > 1)
 		qsort(r->findings.v, r->findings.n, sizeof(*r->findings.v), compare);
-	return 0;
+	return rc;
+}
+
+void findings_free(struct report *r)
+{
+	findings_clear(r);
+	free(r->findings.v);
+	free(r->held.v);
 }

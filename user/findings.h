@@ -11,12 +11,16 @@ struct findings_input {
 	const struct aggregate *aggregate; /* knows the snapshot's sites already */
 	const struct snapshot *snapshot;
 	int slot;
-	bool checking; /* --check is on */
+	bool checking;        /* --check is on */
+	bool exited;          /* the process has ended: nothing will be released any more */
+	double hold_s;        /* a critical section held that long is a finding */
+	const char *no_waits; /* why it is not seen who waits for critical sections; NULL: it is */
 };
 /*
- * Fill r->findings, whose memory is used again from call to call; the caller of the last one frees
- * r->findings.v. r->elapsed_s and r->drops are set. Those whose frames are the same are one. 0 or -ENOMEM.
+ * Fill r->findings, whose memory is used again from call to call. r->sites, r->elapsed_s and r->drops
+ * are set. Those whose frames are the same are one. 0 or -ENOMEM.
  */
 int findings_update(const struct findings_input *in, struct report *r);
+void findings_free(struct report *r);
 
 #endif

@@ -64,6 +64,15 @@ int hotspot_feature(const struct hotspot *h);
 /* An error about this VM; returns rc. */
 int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char *why);
 
+/* The last Java frame of a thread that is in native code: JavaThread::_anchor. */
+struct java_anchor {
+	uint64_t sp, pc;
+};
+/* Of all threads that have one now, at most cap. */
+struct java_config;
+size_t hotspot_anchors(const struct hotspot *h, const struct java_config *c, struct java_anchor *out,
+		       size_t cap);
+
 /* Lookups for other readers of the VM (units: bytes / addresses in the target). */
 bool hotspot_field_offset(const struct hotspot *h, const char *type, const char *field,
 			  uint64_t *offset_bytes);

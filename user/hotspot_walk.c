@@ -124,6 +124,21 @@ static int thread_piece(const struct hotspot *h, struct java_config *c, struct e
 	return 0;
 }
 
+size_t hotspot_anchors(const struct hotspot *h, const struct java_config *c, struct java_anchor *out,
+		       size_t cap)
+{
+	uint64_t *thread = calloc(cap, sizeof(*thread)), word[JAVA_THREAD_WORDS];
+	size_t n = thread ? hotspot_java_threads(h, thread, cap) : 0, found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!proc_read(h->pid, thread[i] + (uint64_t)(int64_t)(c->env_in_thread + c->thread_from),
+			       word, c->thread_bytes) &&
+		    word[c->anchor_word])
+			out[found++] = (struct java_anchor){word[c->anchor_word], word[c->anchor_word + 1]};
+	free(thread);
+	return found;
+}
+
 /* Some threads as they are now must agree with what was found. */
 static int check_threads(const struct hotspot *h, const struct java_config *c, struct error *err)
 {
@@ -397,4 +412,34 @@ size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64
 	}
 	free(notes.v);
 	return all ? n : 0;
+}
+
+/*
+ * JDK: gc/shared/gcLocker.cpp. Until 24 a thread that needs a collection waits in stall_until_clear(), one
+ * that wants a section of its own in jni_lock(); since 25 in block() and enter_slow(). G1 since 22 and
+ * Shenandoah pin the object instead (JEP 423). ZGC has its own ways.
+ */
+size_t hotspot_gc_waits(const struct hotspot *h, uint64_t *vaddr, size_t cap, const char **why)
+{
+	struct elf_wanted w[] = {{.name = "_ZN8GCLocker17stall_until_clearEv"},
+				 {.name = "_ZN8GCLocker8jni_lockEP10JavaThread"},
+				 {.name = "_ZN8GCLocker5blockEv"},
+				 {.name = "_ZN8GCLocker10enter_slowEP10JavaThread"}};
+	size_t n = 0;
+
+	*why = NULL;
+	if ((flag(h, "UseG1GC") && h->feature >= 22) || flag(h, "UseShenandoahGC") || flag(h, "UseEpsilonGC"))
+		return 0;
+	*why = "how threads wait for this collector is not known";
+	if (!flag(h, "UseG1GC") && !flag(h, "UseParallelGC") && !flag(h, "UseSerialGC"))
+		return 0;
+	*why = "the library has no symbols that tell where threads wait for critical sections";
+	if (elf_find_symbols(h->libjvm, ELF_SYMTAB, w, ARRAY_LEN(w)) <= 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(w) && n < cap; i++)
+		if (w[i].vaddr && can_probe(h, w[i].vaddr))
+			vaddr[n++] = w[i].vaddr;
+	if (n > 0)
+		*why = NULL;
+	return n;
 }

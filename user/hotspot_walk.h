@@ -10,8 +10,15 @@
 
 /* Something that happens in the VM, and where in libjvm it passes before it does. */
 enum vm_event { VM_CODE_FREED, VM_CLASS_UNLOADED };
+
 /* Up to cap link-time addresses of instructions that can be probed: all there are, or 0. */
 size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap);
+
+/*
+ * Likewise the functions a thread is in while critical sections keep it from a collection. 0 of them and *why
+ * NULL: there is no such waiting with this collector; else why it cannot be seen.
+ */
+size_t hotspot_gc_waits(const struct hotspot *h, uint64_t *vaddr, size_t cap, const char **why);
 
 /*
  * Fill in out from the VM's tables; what they do not export is derived and checked. generation and cache are

@@ -376,6 +376,11 @@ static int set_depth(struct parse *p, const char *arg)
 	return rc;
 }
 
+static int set_hold(struct parse *p, const char *arg)
+{
+	return parse_seconds(p, arg, 0, MAX_DURATION_S, &p->o->hold_s);
+}
+
 static int set_json(struct parse *p, const char *arg)
 {
 	(void)arg;
@@ -549,6 +554,7 @@ static const struct option_row option_rows[] = {
 	{"stacks",      0,  "KIND", set_stacks, stacks_name, "frames to show (default mixed)"},
 	{"depth",       0,  "N", set_depth, NULL, "frames of a stack to keep, 1 to 128 (default 128)"},
 	{"hidden-frames", 0, NULL, set_hidden_frames, NULL, "show also the frames that Java hides: lambdas' and the like"},
+	{"hold",        0,  "SEC", set_hold, NULL, "a critical section held longer is a finding (default 0.01)"},
 	{"json",        0,  NULL, set_json, NULL, "same as --format json: one object per line, target and interval"},
 	{"output",     'o', "FILE", set_output, NULL, "write there instead of stdout"},
 	{"format",      0,  "FORMAT", set_format, format_name, "what to write (default table)"},
@@ -640,6 +646,7 @@ static void set_defaults(struct options *o)
 	    .group_by = GROUP_SITE,
 	    .stacks = STACKS_MIXED,
 	    .depth = JT_MAX_FRAMES,
+	    .hold_s = 0.01,
 	    .format = FORMAT_TABLE,
 	    .max_refs = 1000000,
 	    .max_stacks = 20000,

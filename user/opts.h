@@ -34,7 +34,8 @@ struct options {
 	enum group_by group_by;
 	enum stacks_shown stacks;
 	bool hidden_frames;
-	int depth; /* frames kept, 1..JT_MAX_FRAMES */
+	double hold_s; /* a critical section held longer is a finding */
+	int depth;     /* frames kept, 1..JT_MAX_FRAMES */
 	enum format format;
 	const char *output; /* NULL: stdout */
 	int verbose;

@@ -147,6 +147,32 @@ struct report_stack {
 	const char *truncated; /* NULL: complete */
 };
 #define FINDING_TEXT_MAX 512
+struct report_holding {
+	uint32_t tid;
+	double ms; /* held until now */
+};
+/* A thread that waited for a collection while a critical section was held; added up. */
+struct report_stalled {
+	uint32_t tid;
+	char name[64]; /* as the kernel has it; cleaned */
+	uint64_t times;
+	double ms, max_ms;
+};
+/* Of the critical sections of one site. */
+struct report_held {
+	struct report_pins pins;
+	double max_ms; /* of those that are held now, too */
+	uint64_t calls_inside;
+	struct {
+		struct report_holding *v;
+		size_t n, cap;
+	} now;
+	const char *no_stalled; /* why it is not known who waited; NULL: it is */
+	struct {
+		struct report_stalled *v; /* longest first */
+		size_t n, cap;
+	} stalled;
+};
 struct report_finding {
 	enum finding_kind kind;
 	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
@@ -156,8 +182,9 @@ struct report_finding {
 	uint64_t handle;        /* of the first; 0: none */
 	/* Of the call itself, where the reference was acquired, and where it was (first) released. */
 	struct report_stack stack, acquire, release;
-	const char *doubt;           /* why it may not be true; NULL: it is */
-	char text[FINDING_TEXT_MAX]; /* what is wrong, what to do, what is not known */
+	const char *doubt;              /* why it may not be true; NULL: it is */
+	char text[FINDING_TEXT_MAX];    /* what is wrong, what to do, what is not known */
+	const struct report_held *held; /* FINDING_HELD_CRITICAL only, else NULL */
 };
 
 struct report_family {
@@ -211,6 +238,10 @@ struct report {
 		struct report_library *v;
 		size_t n, cap;
 	} libraries;
+	struct {
+		struct report_held **v;
+		size_t n, cap;
+	} held; /* of findings */
 	uint64_t drops[NR_DROPS];
 	size_t nr_probes;
 	uint64_t events;

@@ -290,6 +290,8 @@ void snapshot_free(struct snapshot *s)
 	free(s->findings.v);
 	free(s->pins.v);
 	free(s->threads);
+	free(s->stalled.v);
+	free(s->stalls.v);
 	memset(s, 0, sizeof(*s));
 }
 

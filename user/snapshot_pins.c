@@ -64,6 +64,40 @@ static int read_all_pins(struct tracer *t, struct snapshot *s)
 	return rc;
 }
 
+/* Bounded: the map may change under the walk. */
+static int read_stalls(struct tracer *t, struct snapshot *s)
+{
+	int stalled_fd = bpf_map__fd(t->skel->maps.stalled), stalls_fd = bpf_map__fd(t->skel->maps.stalls);
+	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.stalled);
+	struct stalled_key key, next, *prev = NULL;
+	uint64_t thread, next_thread, *before = NULL;
+
+	s->stalled.n = s->stalls.n = 0;
+	for (; left && !bpf_map_get_next_key(stalled_fd, prev, &next); left--) {
+		struct snapshot_stalled *v = VEC_ADD(&s->stalled);
+
+		if (!v)
+			return -ENOMEM;
+		v->key = key = next;
+		prev = &key;
+		if (bpf_map_lookup_elem(stalled_fd, &key, &v->stalled))
+			v->stalled.times = 0;
+	}
+	for (; left && !bpf_map_get_next_key(stalls_fd, before, &next_thread); left--) {
+		struct stall stall, *v;
+
+		thread = next_thread;
+		before = &thread;
+		if (bpf_map_lookup_elem(stalls_fd, &thread, &stall))
+			continue;
+		v = VEC_ADD(&s->stalls);
+		if (!v)
+			return -ENOMEM;
+		*v = stall;
+	}
+	return 0;
+}
+
 static void count_pin(struct snapshot_site *site, const struct pin *pin)
 {
 	if (!site->live++ || (int32_t)(pin->tick - site->oldest_tick) < 0)
@@ -94,7 +128,7 @@ int snapshot_pins(struct tracer *t, struct snapshot *s)
 		if (site)
 			count_pin(site, &s->pins.v[i].pin);
 	}
-	return rc;
+	return rc ?: read_stalls(t, s);
 }
 
 void forget_pins(struct tracer *t, int slot)
@@ -107,5 +141,11 @@ void forget_pins(struct tracer *t, int slot)
 	for (size_t i = 0; i < s.pins.n; i++)
 		if (s.pins.v[i].key.tag >> HANDLE_BITS == (uint64_t)slot + 1)
 			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pins), &s.pins.v[i].key);
+	read_stalls(t, &s);
+	for (size_t i = 0; i < s.stalled.n; i++)
+		if ((int)s.stalled.v[i].stalled.slot == slot)
+			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.stalled), &s.stalled.v[i].key);
 	free(s.pins.v);
+	free(s.stalled.v);
+	free(s.stalls.v);
 }

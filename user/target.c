@@ -18,7 +18,8 @@
 /* A process younger than this may still be on its way to exec java, or to load the VM. */
 #define YOUNG_S 3.0
 /* A VM that is older and whose tables make no sense is not starting any more. */
-#define STARTING_S 30.0
+#define STARTING_S  30.0
+#define MAX_ANCHORS (1 << 14) /* as there is room for (bpf/pins.bpf.h) */
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
 /* Times the mappings are read at once, when libraries are closed meanwhile. */
@@ -67,8 +68,8 @@ void target_free(struct target *t)
 	hotspot_close(t->vm);
 	aggregate_free(t->aggregate);
 	free(t->report.sites.v);
-	free(t->report.findings.v);
 	free(t->report.libraries.v);
+	findings_free(&t->report);
 	free(t->library_path);
 	free(t);
 }
@@ -262,6 +263,7 @@ static void start_java(struct target *t, struct tracer *tracer, const char *path
 	if (!rc) {
 		symbols_set_java(t->symbols, t->java, t->hidden_frames);
 		rc = tracer_set_java(tracer, t->slot, t->id.pid, path, &config, &frees, &unloads);
+		t->java_config = config;
 	}
 	t->java_refused = rc && rc != -EAGAIN;
 	if (t->java_refused && t->verbose)
@@ -351,6 +353,42 @@ static void start_objects(struct target *t, struct tracer *tracer)
 	t->objects_set = !tracer_set_objects(tracer, t->slot, &config);
 }
 
+/* Have it seen who waits for critical sections. */
+static void start_waits(struct target *t, struct tracer *tracer, const char *path)
+{
+	struct vm_places waits = {0};
+	size_t n;
+	int rc;
+
+	if (!(t->families >> FAMILY_CRITICAL & 1) || t->waits_set)
+		return;
+	t->waits_set = true;
+	t->no_waits = "the VM's tables could not be read";
+	if (!t->vm)
+		return;
+	n = hotspot_gc_waits(t->vm, waits.at, ARRAY_LEN(waits.at), &t->no_waits);
+	for (size_t i = 0; i < n; i++)
+		if (elf_vaddr_to_offset(t->elf, waits.at[i], &waits.at[waits.n]))
+			waits.n++;
+	rc = tracer_set_stalls(tracer, t->slot, t->id.pid, path, &waits);
+	if (rc)
+		t->no_waits = "the places where threads wait could not be probed";
+}
+
+/* What a thread got in a native method that runs already we have not seen. */
+static void note_before(struct target *t, struct tracer *tracer)
+{
+	struct java_anchor *anchors;
+
+	if (!(t->families >> FAMILY_CRITICAL & 1) || !t->java)
+		return;
+	anchors = calloc(MAX_ANCHORS, sizeof(*anchors));
+	if (anchors)
+		tracer_set_before(tracer, t->slot, anchors,
+				  hotspot_anchors(t->vm, &t->java_config, anchors, MAX_ANCHORS));
+	free(anchors);
+}
+
 int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 {
 	char path[PATH_MAX], what[64];
@@ -369,6 +407,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	start_java(t, tracer, path);
 	watch_linker(t, tracer);
 	start_objects(t, tracer);
+	start_waits(t, tracer, path);
 	rc = read_code_anew(t, tracer);
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
 }
@@ -431,6 +470,7 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 			       &t->vm_counts); /* where the tables are is proven now, and only read below */
 	rc = tell_threads(t, tracer);
 	rc = rc ?: tell_attached(t, tracer);
+	note_before(t, tracer);
 	rc = rc ?: tracer_open_gate(tracer, t->slot);
 	if (!rc && t->vm && !t->report.count_only)
 		rc = account_new(t->vm, &t->account);
@@ -609,7 +649,15 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	rc = rc ?: aggregate_update(t->aggregate, &in, r);
 	if (!rc && t->account && account_report(t->account, oops, CLASS_BUDGET_MS, r) == -ENOMEM)
 		rc = -ENOMEM;
-	findings = (struct findings_input){t->aggregate, snapshot, t->slot, o->check};
+	findings = (struct findings_input){
+	    .aggregate = t->aggregate,
+	    .snapshot = snapshot,
+	    .slot = t->slot,
+	    .checking = o->check,
+	    .exited = in.final && t->end_reason && !strcmp(t->end_reason, "exited"),
+	    .hold_s = o->hold_s,
+	    .no_waits = t->no_waits,
+	};
 	rc = rc ?: findings_update(&findings, r);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));

@@ -39,7 +39,9 @@ struct target {
 	uint64_t bias;
 	struct oop_reader *oops; /* of vm; NULL: not needed, or how it names classes could not be proven */
 	bool oops_refused;
-	bool objects_set; /* the probes know how to read objects */
+	bool objects_set;     /* the probes know how to read objects */
+	bool waits_set;       /* who waits for critical sections is seen, or never will be: */
+	const char *no_waits; /* why not; NULL: it is, or there is no such waiting */
 	struct ref_classes classes;
 	struct local_refs locals;
 	struct local_look local_look; /* the last one */
@@ -51,9 +53,10 @@ struct target {
 	int slot;          /* of the tracer; -1: not attached */
 	bool code_changed; /* libraries came or went, and target_code() was not called since */
 	struct symbols *symbols;
-	struct java_symbols *java; /* NULL: not yet, or never */
-	bool java_refused;         /* its Java frames cannot be walked */
-	uint32_t families;         /* traced: bit per enum jni_family */
+	struct java_symbols *java;      /* NULL: not yet, or never */
+	bool java_refused;              /* its Java frames cannot be walked */
+	struct java_config java_config; /* when java */
+	uint32_t families;              /* traced: bit per enum jni_family */
 	bool verbose, hidden_frames;
 	struct aggregate *aggregate;
 	struct report report;

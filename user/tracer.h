@@ -82,6 +82,11 @@ struct vm_places {
 int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, const struct java_config *c,
 		    const struct vm_places *frees, const struct vm_places *unloads);
 
+/* waits: functions of the library that threads are in while critical sections keep them from a collection. */
+int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, const struct vm_places *waits);
+/* The last Java frames of threads that are in native code now. Call it just before the gate is opened. */
+struct java_anchor;
+int tracer_set_before(struct tracer *t, int slot, const struct java_anchor *anchors, size_t n);
 /* Have the probes read arrays and strings as c says. */
 int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c);
 
@@ -125,6 +130,11 @@ struct snapshot_pin {
 	struct pin_key key;
 	struct pin pin;
 };
+/* A thread that waited while critical sections of a site were held. */
+struct snapshot_stalled {
+	struct stalled_key key;
+	struct stalled stalled;
+};
 struct snapshot {
 	struct {
 		struct snapshot_site *v;
@@ -149,6 +159,14 @@ struct snapshot {
 		struct snapshot_pin *v;
 		size_t n, cap;
 	} pins;
+	struct {
+		struct snapshot_stalled *v;
+		size_t n, cap;
+	} stalled;
+	struct {
+		struct stall *v;
+		size_t n, cap;
+	} stalls; /* threads that wait now */
 };
 /* The site of this index, or NULL. */
 static inline struct snapshot_site *snapshot_site_of(const struct snapshot *s, uint32_t index)

@@ -27,10 +27,10 @@ struct file_links {
 
 struct slot {
 	bool used, attached;
-	struct links links;      /* its own */
-	struct file_links *file; /* NULL: it has its own */
-	struct bpf_link
-	    *vm_links[2 * VM_PLACES + 1]; /* where code is freed, classes and libraries are unloaded */
+	struct links links;                           /* its own */
+	struct file_links *file;                      /* NULL: it has its own */
+	struct bpf_link *vm_links[4 * VM_PLACES + 1]; /* where code is freed, classes and libraries are
+							 unloaded, threads wait */
 	size_t nr_vm_links;
 	uint32_t *rules; /* rule numbers of this target, one for each of its sites */
 	size_t nr_sites;

@@ -291,6 +291,54 @@ static void put_finding_stack(struct json_out *j, const char *key, const char *t
 	json_text(j, truncated_key, s->known ? s->truncated : NULL);
 }
 
+static void put_stalled(struct json_out *j, const struct report_held *h)
+{
+	if (h->no_stalled) {
+		json_null(j, "stalled");
+		json_text(j, "stalled_unknown", h->no_stalled);
+		return;
+	}
+	json_open(j, "stalled", '[');
+	for (size_t i = 0; i < h->stalled.n; i++) {
+		const struct report_stalled *s = &h->stalled.v[i];
+
+		json_open(j, NULL, '{');
+		json_count(j, "tid", s->tid);
+		json_text(j, "name", s->name);
+		json_count(j, "times", s->times);
+		json_known(j, "ms", s->ms);
+		json_known(j, "max_ms", s->max_ms);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	json_null(j, "stalled_unknown");
+}
+
+/* Of held-critical; null in all others. */
+static void put_held(struct json_out *j, const struct report_held *h)
+{
+	static const char *const keys[] = {"holds",   "max_hold_ms",     "histogram",   "held_now",
+					   "stalled", "stalled_unknown", "calls_inside"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys) && !h; i++)
+		json_null(j, keys[i]);
+	if (!h)
+		return;
+	json_count(j, "holds", h->pins.holds);
+	json_known(j, "max_hold_ms", h->max_ms);
+	put_histogram(j, &h->pins);
+	json_open(j, "held_now", '[');
+	for (size_t i = 0; i < h->now.n; i++) {
+		json_open(j, NULL, '{');
+		json_count(j, "tid", h->now.v[i].tid);
+		json_known(j, "ms", h->now.v[i].ms);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	put_stalled(j, h);
+	json_count(j, "calls_inside", h->calls_inside);
+}
+
 static void put_finding(struct json_out *j, const struct report_finding *f, const struct view_opts *o)
 {
 	const struct finding_row *row = &finding_rows[f->kind];
@@ -312,6 +360,7 @@ static void put_finding(struct json_out *j, const struct report_finding *f, cons
 	put_finding_stack(j, "stack", "truncated", &f->stack, o);
 	put_finding_stack(j, "acquire_stack", "acquire_truncated", &f->acquire, o);
 	put_finding_stack(j, "release_stack", "release_truncated", &f->release, o);
+	put_held(j, f->held);
 	json_close(j, '}');
 }
 

@@ -53,6 +53,15 @@ static void test_verdicts(void **state)
 static void test_findings(void **state)
 {
 	struct report_finding findings[NR_FINDINGS + 1] = {0};
+	struct report_holding now[] = {{4711, 12.5}};
+	struct report_stalled stalled[] = {{4712, "worker-1", 3, 3000.25, 2900}};
+	const struct report_held held = {
+	    .pins = {.direct = 18, .holds = 17, .hold_ns = 4e9, .hold = {[12] = 16, [22] = 1}},
+	    .max_ms = 3021.5,
+	    .calls_inside = 5,
+	    .now = {now, 1, 1},
+	    .stalled = {stalled, 1, 1},
+	};
 	struct view_opts o = plain;
 	struct sample s;
 
@@ -76,6 +85,7 @@ static void test_findings(void **state)
 	findings[0].stack = (struct report_stack){true, s.sites[0].frames, s.sites[0].truncated};
 	findings[0].acquire = (struct report_stack){true, s.sites[1].frames, NULL};
 	findings[0].release = (struct report_stack){true, {0}, "the stack could not be kept"};
+	findings[FINDING_HELD_CRITICAL].held = &held;
 	s.report.findings.v = findings;
 	s.report.findings.n = NR_FINDINGS + 1;
 	expect_table("findings-80.txt", &s, &o);

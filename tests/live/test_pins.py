@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Pinned strings and arrays, and critical sections: every number equals what the program did, exactly."""
 
+import glob
 import json
 
 import jsonschema
@@ -14,7 +15,7 @@ TYPES = ["Boolean", "Byte", "Char", "Short", "Int", "Long", "Float", "Double"]
 FUNCTION = {f"got_{t}": f"Get{t}ArrayElements" for t in TYPES} | {
     "got_chars": "GetStringChars", "got_utf": "GetStringUTFChars", "got_critical": "GetPrimitiveArrayCritical",
     "got_inner": "GetPrimitiveArrayCritical", "got_string_critical": "GetStringCritical", "got_held": "GetByteArrayElements"}
-COMMIT, ABORT = 1, 2
+ABORT = 2
 
 
 class Pins(Oracle):
@@ -139,3 +140,167 @@ def test_exact(attach, kind, jvm_args):
                 jsonschema.validate(report, SCHEMA)
         assert pins.do("utf 1 5 0 5 0"), "the target runs on"
     assert_exact(final, difference(before, after))
+    assert {f["kind"] for f in final["findings"]} <= {"held-critical"}, "a busy machine may stop a thread inside one"
+
+
+def found(report, *kinds):
+    """{(kind, function, called in, acquired in, released first in): count} of what was found, of these kinds or all"""
+    def name(stack):
+        return stack and caller({"stack": stack})["symbol"]
+
+    keys = {}
+    for f in report["findings"]:
+        if kinds and f["kind"] not in kinds:
+            continue
+        assert f["doubt"] is None, f
+        key = (f["kind"], f["function"], name(f["stack"]), name(f["acquire_stack"]), name(f["release_stack"]))
+        keys[key] = keys.get(key, 0) + f["count"]
+    return keys
+
+
+def traced(pins, *commands, args=("-e", "all"), before=("utf 1 7 0 3 0",), end_it=False):
+    pins.do(*before)
+    with Tracer(*args, pids=[pins.pid]) as tracer:
+        tracer.wait_tracing()
+        pins.do(*commands)
+        if end_it:
+            seen = len(tracer.reports())
+            tracer.wait_report(lambda _: len(tracer.reports()) > seen + 1)  # frames are named while it lives
+            pins.kill()  # not by itself: it would load classes for that, whose frames nobody could name
+            final = tracer.end()[pins.pid]
+        else:
+            final = tracer.stop()[pins.pid]
+        for report in tracer.reports():
+            jsonschema.validate(report, SCHEMA)
+    assert_no_losses(final)
+    return final
+
+
+UNMATCHED = "unmatched-release"
+
+
+@pytest.mark.parametrize("kind, jvm_args", [("17", ["-XX:+UseG1GC"]), ("17", ["-XX:+UseParallelGC"]), ("sid-25", ["-XX:+UseG1GC"])],
+                         ids=lambda v: v if isinstance(v, str) else "".join(v).replace("-XX:", ""))
+@pytest.mark.parametrize("check", [False, True])
+def test_unmatched_releases(kind, jvm_args, check):
+    with Pins(jdk(kind), *jvm_args) as pins:
+        final = traced(pins, "misuse 1 0 101 211 0", "misuse 1 1 103 64 0", "misuse 1 2 107 23 29", "misuse 1 3 109 11 0",
+                       "misuse 1 4 13 17 0", "misuse 1 5 113 31 0", args=["-e", FAMILIES] + ["--check"] * check, end_it=True)
+    release = "ReleaseByteArrayElements"
+    first = {} if check else {(UNMATCHED, release, "released_again", "got_twice", None): 1}
+    again = {(UNMATCHED, release, "released_again", "got_twice", "released_first"): 101 if check else 100}
+    assert found(final) == first | again | {
+        (UNMATCHED, "ReleaseStringChars", "got_mixed", "got_mixed", None): 103,
+        (UNMATCHED, "ReleaseIntArrayElements", "got_mixed", "got_mixed", None): 103,
+        (UNMATCHED, release, "got_for_other", "got_for_other", None): 107,
+        (UNMATCHED, release, "never_got", None, None): 109,
+        (UNMATCHED, release, None, "got_committed", None): 13,
+    }
+    assert final["families"]["array"]["outstanding"] == 13
+    assert final["families"]["array"]["released_untracked"] == 101
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_critical_section_ended_twice(kind):
+    with Pins(jdk(kind), "-XX:+UseG1GC") as pins:
+        final = traced(pins, "misuse 3 6 1 1009 0")
+    twice = found(final, UNMATCHED)
+    assert {key[:4] for key in twice} == {(UNMATCHED, "ReleasePrimitiveArrayCritical", "got_critical_twice", "got_critical_twice")}
+    assert sum(twice.values()) == 3
+    [held] = [f for f in final["findings"] if f["kind"] == "held-critical"]
+    assert caller(held)["symbol"] == "got_back" and len(held["held_now"]) == 3, "threads that ended inside"
+
+
+@pytest.mark.parametrize("kind, jvm_args, args", [
+    ("17", ["-XX:+UseG1GC"], ["--check"]), ("17", ["-XX:+UseParallelGC"], []), ("17-stripped", [], []),
+    ("sid-25", ["-XX:+UseG1GC"], []), ("sid-25", ["-XX:+UseZGC"], [])],
+                         ids=lambda v: v if isinstance(v, str) else "".join(v).replace("-XX:", ""))
+def test_no_false_alarm(kind, jvm_args, args):
+    """Pointers that come again at full speed, in eight threads, with the collector at work; held since before attach."""
+    with Pins(jdk(kind), "-Xmx96m", *jvm_args) as pins:
+        final = traced(pins, "letgo", "elements 8 1 127 20011 1 0 0", "utf 8 61 1 20021 0", "chars 8 67 0 10007 0", "gc",
+                       "misuse 8 5 5003 1031 0", "elements 8 4 0 10009 0 0 0", "critical 8 1 4099 5003 0 2 0 0", "gc",
+                       "hold 211 31", "gc", "letgo", before=("hold 101 37",), args=["-e", FAMILIES, *args])
+    assert found(final, UNMATCHED, "call-in-critical") == {}
+    assert final["families"]["array"]["outstanding"] == 0 and final["families"]["array"]["released_untracked"] == 101
+
+
+def test_call_inside_a_critical_section():
+    with Pins(jdk("17")) as pins:
+        final = traced(pins, "inside 53", "inside 59")
+    inside = "call-in-critical"
+    assert found(final, inside) == {(inside, "NewGlobalRef", "called_inside", "got_inside", None): 112,
+                                    (inside, "DeleteGlobalRef", "called_inside", "got_inside", None): 112}
+
+
+def near(got, want):
+    return abs(got - want) <= 0.05 * want
+
+
+@pytest.mark.parametrize("kind, collector, waits", [
+    ("17", "G1", True), ("17", "Parallel", True), ("sid-25", "Parallel", True), ("sid-25", "Serial", True), ("sid-25", "G1", False)])
+def test_held_critical(kind, collector, waits):
+    with Pins(jdk(kind), "-Xmx64m", f"-XX:+Use{collector}GC") as pins:
+        before = pins.do("stall 65536 1 1000")
+        with Tracer("-e", "critical", pids=[pins.pid], interval="0.1") as tracer:
+            tracer.wait_tracing()
+            after = pins.do("stall 65536 3 400000", "critical 1 1 1009 101 0 0 0 0")
+            final = tracer.stop()[pins.pid]
+            reports = tracer.reports()
+    for report in reports:
+        jsonschema.validate(report, SCHEMA)
+    done = difference(before, after)["got_critical"]
+    held = [f for f in final["findings"] if f["kind"] == "held-critical"]
+    [finding] = [f for f in held if any(frame["symbol"] == "Pins.whileAllocating" for frame in f["stack"])]
+    assert held == [finding] and finding["holds"] == 3 and caller(finding)["symbol"] == "got_critical"
+    assert near(finding["max_hold_ms"], after["sites"]["got_critical"]["max_held_ns"] / 1e6)
+    assert near(by_caller(final)["got_critical"]["held_ms"], done["held_ns"] / 1e6)
+    assert sum(h["holds"] for h in finding["histogram"]) == 3 and finding["held_now"] == [] and finding["calls_inside"] == 0
+    assert [h["from_us"] for h in finding["histogram"]] == [262144], "0.4 s"
+    if waits:
+        [stalled] = finding["stalled"]
+        assert stalled["name"] == "the-stalled" and stalled["times"] == 3, stalled
+        assert 0.5 * 1200 <= stalled["ms"] <= 1.05 * 1200, "it needs a collection soon"
+        assert "the-stalled" in finding["text"]
+    else:
+        assert finding["stalled"] == [], "the collector works around what is pinned"
+    # shown while it was held
+    during = [f for r in reports for f in r["findings"] if f["kind"] == "held-critical" and f["held_now"]]
+    assert any(f["held_now"][0]["ms"] > 200 for f in during)
+    if waits:
+        assert any(s["name"] == "the-stalled" for f in during for s in f["stalled"])
+
+
+def test_short_sections_are_no_finding():
+    with Pins(jdk("17")) as pins:
+        final = traced(pins, "critical 1 1 1009 1009 5 1 0 0", args=["-e", "critical", "--hold", "5"])
+    assert final["findings"] == []
+    assert by_caller(final)["got_critical"]["holds"] == by_caller(final)["got_critical"]["histogram"] == 1009
+
+
+class Zstd(Oracle):
+    """Debian's zstd-jni at work."""
+
+    def main(self, fixtures):
+        jar = "/usr/share/java/zstd-jni.jar"
+        return "-cp", f"{fixtures}:{jar}", "-Djava.library.path=" + ":".join(glob.glob("/usr/lib/*-linux-gnu")), "Zstd", "48", "12"
+
+
+def test_a_library_that_holds_a_section():
+    """What is told of it fits what the program itself measured; nothing here is made for this library."""
+    with Zstd(jdk("17"), "-Xmx400m", "-XX:+UseG1GC") as zstd:
+        with Tracer("-e", "critical", pids=[zstd.pid]) as tracer:
+            tracer.wait_tracing()
+            took_ms = zstd.do("compress")["ns"] / 1e6
+            final = tracer.stop()[zstd.pid]
+    assert_no_losses(final)
+    held = [f for f in final["findings"] if f["max_hold_ms"] > took_ms / 2]
+    assert held and {f["kind"] for f in final["findings"]} == {"held-critical"}
+    for f in held:
+        assert near(f["max_hold_ms"], took_ms), (f["max_hold_ms"], took_ms)
+        names = [frame["symbol"] for frame in f["stack"]]
+        assert any(n and n.startswith("Java_com_github_luben_zstd_") for n in names), names
+        assert "com.github.luben.zstd.Zstd.compress" in names and "Zstd.main" in names
+    # its two sections lie in each other: the outer one keeps the collector off
+    [stalled] = [s for f in held for s in f["stalled"]]
+    assert stalled["name"] == "allocator-1" and 0.5 * took_ms < stalled["ms"] < 1.05 * took_ms, (stalled, took_ms)

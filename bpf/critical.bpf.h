@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Critical sections: which threads are inside one, and who waits for them to end. */
+#ifndef JNITRACE_CRITICAL_BPF_H
+#define JNITRACE_CRITICAL_BPF_H
+
+#include "maps.bpf.h"
+#include "pins.h"
+
+#define MAX_CRITICALS (1 << 14) /* threads inside one at one moment */
+#define MAX_STALLED   (1 << 14)
+
+MAP_HASH(criticals, MAX_CRITICALS, u64, struct critical); /* by thread */
+MAP_HASH(stalls, MAX_STALLED, u64, struct stall);         /* by thread */
+MAP_HASH(stalled, MAX_STALLED, struct stalled_key, struct stalled);
+
+/* While 0 there is no need to look. */
+u32 criticals_open, stalls_open;
+
+/* The site of the critical section that the running thread is in; 0: in none. */
+static __always_inline u32 critical_site(void)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct critical *c;
+
+	if (!criticals_traced || !*(volatile u32 *)&criticals_open)
+		return 0;
+	c = bpf_map_lookup_elem(&criticals, &thread);
+	return c ? c->site : 0;
+}
+
+static __always_inline void critical_enter(u32 site, u64 now)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct critical first = {.start_ns = now, .site = site, .depth = 1};
+	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
+
+	if (c)
+		c->depth++;
+	else if (!bpf_map_update_elem(&criticals, &thread, &first, BPF_NOEXIST))
+		__sync_fetch_and_add(&criticals_open, 1);
+}
+
+struct waited {
+	u64 start_ns, now;
+	u32 site, slot;
+};
+
+/* One thread waited while a section was held: since one of them began. */
+static long add_stall(void *map __attribute__((unused)), const u64 *thread __attribute__((unused)),
+		      struct stall *s, struct waited *w)
+{
+	struct stalled_key key = {.site = w->site, .tid = s->tid};
+	u64 since = s->since_ns > w->start_ns ? s->since_ns : w->start_ns;
+	struct stalled *known, first = {.slot = w->slot};
+
+	if (s->slot != w->slot || since >= w->now)
+		return 0;
+	known = bpf_map_lookup_elem(&stalled, &key);
+	if (!known) {
+		__builtin_memcpy(first.comm, s->comm, sizeof(first.comm));
+		bpf_map_update_elem(&stalled, &key, &first, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(&stalled, &key);
+	}
+	if (!known) {
+		drop(w->slot, DROP_PINS_FULL);
+		return 0;
+	}
+	__sync_fetch_and_add(&known->times, 1);
+	__sync_fetch_and_add(&known->ns, w->now - since);
+	if (w->now - since > known->max_ns)
+		known->max_ns = w->now - since;
+	return 0;
+}
+
+/* The thread's outermost section ends: whom has it kept waiting? */
+static __always_inline void critical_leave(u32 slot, u64 now)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
+	struct waited w = {.now = now, .slot = slot};
+
+	if (!c || --c->depth)
+		return;
+	w.start_ns = c->start_ns;
+	w.site = c->site;
+	if (!bpf_map_delete_elem(&criticals, &thread))
+		__sync_fetch_and_sub(&criticals_open, 1);
+	if (*(volatile u32 *)&stalls_open)
+		bpf_for_each_map_elem(&stalls, add_stall, &w, 0);
+}
+
+static __always_inline void stall_begin(u32 slot, u32 tid)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct stall first = {.slot = slot, .tid = tid, .depth = 1}, *s;
+
+	s = bpf_map_lookup_elem(&stalls, &thread);
+	if (s) {
+		s->depth++;
+		return;
+	}
+	bpf_get_current_comm(first.comm, sizeof(first.comm));
+	first.since_ns = bpf_ktime_get_ns();
+	if (!bpf_map_update_elem(&stalls, &thread, &first, BPF_NOEXIST))
+		__sync_fetch_and_add(&stalls_open, 1);
+}
+
+static __always_inline void stall_end(void)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct stall *s = bpf_map_lookup_elem(&stalls, &thread);
+
+	if (!s || --s->depth)
+		return;
+	if (!bpf_map_delete_elem(&stalls, &thread))
+		__sync_fetch_and_sub(&stalls_open, 1);
+}
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Verdicts on pins: critical sections that are held for long, arrays that were only ever committed. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "findings_priv.h"
+
+static struct report_held *held_new(struct report *r)
+{
+	struct report_held **place = VEC_ADD(&r->held);
+
+	if (!place)
+		return NULL;
+	*place = calloc(1, sizeof(**place));
+	if (!*place)
+		r->held.n--;
+	return *place;
+}
+
+static bool is_of_site(const struct findings_input *in, uint32_t number, uint64_t id)
+{
+	struct aggregate_site site;
+
+	return aggregate_site(in->aggregate, number, &site) && site.id == id;
+}
+
+/* Sections that are held now. */
+static int add_now(const struct findings_input *in, uint64_t id, struct report_held *h)
+{
+	const struct snapshot *s = in->snapshot;
+
+	for (size_t i = 0; i < s->pins.n; i++) {
+		const struct pin *p = &s->pins.v[i].pin;
+		struct report_holding *now;
+
+		if (p->family != FAMILY_CRITICAL || !is_of_site(in, p->site, id))
+			continue;
+		now = VEC_ADD(&h->now);
+		if (!now)
+			return -ENOMEM;
+		now->tid = p->tid;
+		now->ms = s->monotonic_ns > p->start_ns ? (double)(s->monotonic_ns - p->start_ns) / 1e6 : 0;
+		if (now->ms > h->max_ms)
+			h->max_ms = now->ms;
+	}
+	return 0;
+}
+
+static struct report_stalled *stalled_of(struct report_held *h, uint32_t tid, const char *comm)
+{
+	struct report_stalled *st = NULL;
+
+	for (size_t i = 0; i < h->stalled.n && !st; i++)
+		if (h->stalled.v[i].tid == tid)
+			st = &h->stalled.v[i];
+	if (st)
+		return st;
+	st = VEC_ADD(&h->stalled);
+	if (st) {
+		st->tid = tid;
+		text_clean(st->name, sizeof(st->name), comm, strnlen(comm, JT_COMM_BYTES));
+	}
+	return st;
+}
+
+static int add_stall(struct report_held *h, uint32_t tid, const char *comm, uint64_t times, double ms,
+		     double max_ms)
+{
+	struct report_stalled *st = stalled_of(h, tid, comm);
+
+	if (!st)
+		return -ENOMEM;
+	st->times += times;
+	st->ms += ms;
+	if (max_ms > st->max_ms)
+		st->max_ms = max_ms;
+	return 0;
+}
+
+static int compare_stalled(const void *a, const void *b)
+{
+	const struct report_stalled *x = a, *y = b;
+
+	if (x->ms != y->ms)
+		return x->ms < y->ms ? 1 : -1;
+	return x->tid < y->tid ? -1 : x->tid > y->tid;
+}
+
+/* Who waited while sections were held, and who waits for those held now. */
+static int add_stalled(const struct findings_input *in, uint64_t id, struct report_held *h)
+{
+	const struct snapshot *s = in->snapshot;
+	double held_ms = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < s->stalled.n && !rc; i++) {
+		const struct snapshot_stalled *st = &s->stalled.v[i];
+
+		if ((int)st->stalled.slot == in->slot && is_of_site(in, st->key.site, id))
+			rc = add_stall(h, st->key.tid, st->stalled.comm, st->stalled.times,
+				       (double)st->stalled.ns / 1e6, (double)st->stalled.max_ns / 1e6);
+	}
+	for (size_t i = 0; i < h->now.n; i++)
+		held_ms = h->now.v[i].ms > held_ms ? h->now.v[i].ms : held_ms;
+	for (size_t i = 0; i < s->stalls.n && held_ms > 0 && !rc; i++) {
+		double ms = (double)(int64_t)(s->monotonic_ns - s->stalls.v[i].since_ns) / 1e6;
+
+		if (s->stalls.v[i].slot != in->slot || ms <= 0)
+			continue;
+		ms = ms < held_ms ? ms : held_ms;
+		rc = add_stall(h, s->stalls.v[i].tid, s->stalls.v[i].comm, 1, ms, ms);
+	}
+	if (h->stalled.n > 1)
+		qsort(h->stalled.v, h->stalled.n, sizeof(*h->stalled.v), compare_stalled);
+	return rc;
+}
+
+static void add_calls_inside(const struct findings_input *in, uint64_t id, struct report_held *h)
+{
+	const struct snapshot *s = in->snapshot;
+
+	for (size_t i = 0; i < s->findings.n; i++)
+		if (s->findings.v[i].key.slot == in->slot &&
+		    s->findings.v[i].key.kind == FINDING_CALL_IN_CRITICAL &&
+		    is_of_site(in, s->findings.v[i].key.acquire_site, id))
+			h->calls_inside += s->findings.v[i].f.count;
+}
+
+/* "The longest of 17 took 3021.4 ms. worker-1 (TID 7) waited 2998.0 ms for a collection meanwhile." */
+static void tell(const struct report_held *h, struct report_finding *f)
+{
+	char s[192];
+
+	if (f->count == 1)
+		snprintf(s, sizeof(s), h->now.n ? "It is held for %.1f ms now." : "It took %.1f ms.",
+			 h->max_ms);
+	else
+		snprintf(s, sizeof(s), "The longest of %llu took %.1f ms%s.", (unsigned long long)f->count,
+			 h->max_ms, h->now.n ? ", and not all have ended" : "");
+	finding_add_text(f, s);
+	if (h->stalled.n) {
+		snprintf(s, sizeof(s), "%s (TID %u)%s waited %.1f ms for a collection meanwhile.",
+			 h->stalled.v[0].name[0] ? h->stalled.v[0].name : "A thread", h->stalled.v[0].tid,
+			 h->stalled.n > 1 ? ", longest of several," : "", h->stalled.v[0].ms);
+		finding_add_text(f, s);
+	}
+	if (h->no_stalled) {
+		snprintf(s, sizeof(s), "Who waited is not known: %s.", h->no_stalled);
+		finding_add_text(f, s);
+	}
+}
+
+static int judge_site(const struct findings_input *in, const struct report_site *site, struct report *r)
+{
+	const uint64_t ids[3] = {site->id};
+	struct report_held *h = held_new(r);
+	struct report_finding f = {
+	    .kind = FINDING_HELD_CRITICAL,
+	    .id = finding_id(FINDING_HELD_CRITICAL, ids),
+	    .func = site->func,
+	    .first_s = -1,
+	    .last_s = -1,
+	    .held = h,
+	    .stack = {true, site->frames, site->truncated},
+	};
+	int rc;
+
+	if (!h)
+		return -ENOMEM;
+	h->pins = *site->pins;
+	h->max_ms = (double)h->pins.max_hold_ns / 1e6;
+	h->no_stalled = in->no_waits;
+	rc = add_now(in, site->id, h);
+	rc = rc ?: add_stalled(in, site->id, h);
+	if (rc || (h->max_ms < in->hold_s * 1e3 && !h->stalled.n))
+		return rc;
+	add_calls_inside(in, site->id, h);
+	f.count = h->pins.holds + h->now.n;
+	finding_set_text(in, &f);
+	tell(h, &f);
+	return findings_add(r, &f);
+}
+
+static int judge_committed(const struct findings_input *in, const struct pin *p, struct report *r)
+{
+	struct report_finding f = {
+	    .kind = FINDING_COMMITTED_ONLY, .count = 1, .func = NR_FUNCS, .first_s = -1, .last_s = -1};
+	uint64_t ids[3] = {0};
+
+	ids[1] = finding_site(in, p->site, &f.acquire, NULL);
+	f.func = p->func + 1; /* its Release: the row behind its Get */
+	f.id = finding_id(f.kind, ids);
+	f.doubt = finding_doubt(r, f.kind);
+	finding_set_text(in, &f);
+	return findings_add(r, &f);
+}
+
+int findings_of_pins(const struct findings_input *in, struct report *r)
+{
+	const struct snapshot *s = in->snapshot;
+	int rc = 0;
+
+	for (size_t i = 0; i < r->sites.n && !rc; i++)
+		if (r->sites.v[i].pins && jni_funcs[r->sites.v[i].func].family == FAMILY_CRITICAL)
+			rc = judge_site(in, &r->sites.v[i], r);
+	/* While it runs the last release may still come. */
+	for (size_t i = 0; i < s->pins.n && in->exited && !rc; i++)
+		if (s->pins.v[i].pin.committed &&
+		    s->pins.v[i].key.tag >> HANDLE_BITS == (uint64_t)in->slot + 1)
+			rc = judge_committed(in, &s->pins.v[i].pin, r);
+	return rc;
+}
