@@ -29,6 +29,7 @@ struct past_block {
 };
 
 struct table {
+	uint32_t look_tick;        /* when the last look began */
 	bool known, fresh;         /* fresh: looked at since it was last held against the store */
 	struct handle_blocks live; /* by address */
 	uint64_t *tracked;         /* bit per slot of each of them */
@@ -53,7 +54,6 @@ struct missed_list {
 struct account {
 	struct hotspot *vm; /* not owned */
 	struct table table[NR_VM_TABLES];
-	uint32_t look_tick; /* when the last look began */
 	struct missed_list missed;
 	struct strset names;
 	struct {
@@ -115,22 +115,16 @@ static int remember_past(struct table *t)
 	return 0;
 }
 
-static int look_at(struct account *a, enum vm_table which)
+int account_take(struct account *a, enum vm_table which, uint32_t tick, const struct handle_blocks *live)
 {
 	struct table *t = &a->table[which];
-	struct handle_blocks live;
-	int rc = hotspot_handle_blocks(a->vm, which, &live);
+	int rc;
 
-	if (rc == 0 && !live.stable) {
-		free(live.v);
-		rc = -EAGAIN;
-	}
-	if (rc)
-		return rc == -ESRCH || rc == -ENOMEM ? rc : 0;
-	if (live.n > 1)
-		qsort(live.v, live.n, sizeof(*live.v), compare_blocks);
 	free(t->live.v);
-	t->live = live;
+	t->live = *live;
+	if (t->live.n > 1)
+		qsort(t->live.v, t->live.n, sizeof(*t->live.v), compare_blocks);
+	t->look_tick = tick;
 	t->fresh = true;
 	if (t->known)
 		return 0;
@@ -143,11 +137,19 @@ int account_look(struct account *a, uint32_t tick)
 {
 	int rc = 0;
 
-	a->look_tick = tick;
-	for (int t = 0; t < NR_VM_TABLES; t++)
+	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {
+		struct handle_blocks live;
+
 		a->table[t].fresh = false;
-	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++)
-		rc = look_at(a, t);
+		rc = hotspot_handle_blocks(a->vm, t, &live);
+		if (rc == 0 && live.stable) {
+			rc = account_take(a, t, tick, &live);
+			continue;
+		}
+		if (rc == 0)
+			free(live.v);
+		rc = rc == -ESRCH || rc == -ENOMEM ? rc : 0;
+	}
 	return rc;
 }
 
@@ -227,10 +229,10 @@ static bool is_in_use(struct table *t, const struct snapshot_ref *ref, size_t *h
 }
 
 /* Is the slot of this reference free although it is in the store? */
-static bool is_free(struct account *a, struct table *t, const struct snapshot_ref *ref, size_t *hint)
+static bool is_free(struct table *t, const struct snapshot_ref *ref, size_t *hint)
 {
 	/* one that was acquired after the look began may be younger than what was looked at */
-	return t->fresh && !is_in_use(t, ref, hint) && (int32_t)(ref->tick - a->look_tick) < 0;
+	return t->fresh && !is_in_use(t, ref, hint) && (int32_t)(ref->tick - t->look_tick) < 0;
 }
 
 /* The oldest of each site from which references were taken out. */
@@ -299,7 +301,10 @@ static int find_missed(struct account *a, int slot, struct snapshot *s, struct t
 		struct table *t = site ? table_of(a, site->func) : NULL;
 		struct missed *m;
 
-		if (!t || (!is_missed(&a->missed, ref) && !is_free(a, t, ref, &hint[t - a->table])))
+		if (ref->slot == slot && !site) /* too new to be listed, but tracked */
+			for (int k = 0; k < NR_VM_TABLES; k++)
+				is_in_use(&a->table[k], ref, &hint[k]);
+		if (!t || (!is_missed(&a->missed, ref) && !is_free(t, ref, &hint[t - a->table])))
 			continue;
 		m = VEC_ADD(out);
 		if (!m)

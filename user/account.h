@@ -30,6 +30,9 @@ void account_free(struct account *a);
  */
 int account_look(struct account *a, uint32_t tick);
 
+/* The same of one table, by its blocks, in any order: live->v is a's now. 0 or -ENOMEM. */
+int account_take(struct account *a, enum vm_table which, uint32_t tick, const struct handle_blocks *live);
+
 /*
  * Hold the last look against the snapshot, read after it: references of this slot whose release was missed
  * are taken out of s and counted as such in counts. Once for each look and snapshot. 0 or -ENOMEM.
