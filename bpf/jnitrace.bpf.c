@@ -191,12 +191,6 @@ static __always_inline struct site_counts *site_counts_of(u32 site)
 	return bpf_map_lookup_elem(&site_counts, &site);
 }
 
-static const u8 family_of[NR_FUNCS] = {
-#define JNI_FUNC(name, table, slot, family, operation, handle) [FUNC_##name] = FAMILY_##family,
-#include "jni_funcs.def"
-#undef JNI_FUNC
-};
-
 /*
  * The handle was live in our books although the VM hands it out anew: a local reference has died with its
  * native frame, which nothing tells; of any other the release went unseen.
@@ -299,31 +293,78 @@ static __always_inline void release_unpaired(const struct rule *r, const struct 
 		bury_unknown(c->tag, site);
 }
 
+/*
+ * The usual release needs no site. Nonzero: done. This and call_end() are functions of their own so that the
+ * verifier finds one state before the walk, and goes through that once.
+ */
+static __noinline int release_begin(const struct rule *r, const struct call *c)
+{
+	if (critical_site() || is_mismatch(r, c->tag, c->handle) || release_is_watched(c->tag))
+		return 0;
+	if (release_paired(c, 0))
+		return 1;
+	if (is_double_delete(r, c->tag, c->handle))
+		return 0;
+	release_unpaired(r, c, 0);
+	return 1;
+}
+
+static __noinline int call_end(const struct rule *r, const struct call *c, u32 site)
+{
+	u32 inside = critical_site();
+
+	if (inside)
+		finding(r->slot, FINDING_CALL_IN_CRITICAL, site, inside, 0, c->handle);
+	if (r->operation != OP_RELEASE) {
+		acquire(r, c, site);
+	} else if (is_mismatch(r, c->tag, c->handle)) {
+		__sync_fetch_and_add(&c->fc->unpaired, 1);
+		finding(r->slot, FINDING_KIND_MISMATCH, site, pair_site(c->tag), 0, c->handle);
+	} else if (!release_paired(c, site)) {
+		release_unpaired(r, c, site);
+	}
+	return 0;
+}
+
 SEC("uprobe")
 int jt_call(struct pt_regs *ctx)
 {
 	struct rule *r = rule_of(ctx);
 	struct call c = {0};
-	u32 site, inside;
 
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
-	inside = critical_site();
-	if (r->operation == OP_RELEASE && !inside && !release_is_watched(c.tag)) {
-		if (release_paired(&c, 0))
-			return 0;
-		if (!is_double_delete(r, c.tag, c.handle)) {
-			release_unpaired(r, &c, 0);
-			return 0;
-		}
+	if (r->operation == OP_RELEASE && release_begin(r, &c))
+		return 0;
+	return call_end(r, &c, site_of(ctx, r)); /* only here: its code is long */
+}
+
+/* --check: a function is given references. The first bad one of a call is what is told. */
+SEC("uprobe")
+int jt_use(struct pt_regs *ctx)
+{
+	u64 args[] = {PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx)};
+	struct rule *r = rule_of(ctx);
+	u32 slot = r ? r->slot : 0;
+	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+	enum finding_kind kind = NR_FINDINGS;
+	struct grave g = {0};
+	u64 handle = 0;
+
+	if (!r)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 3; i++) {
+		if (!(r->refs >> (i + 1) & 1) || !args[i] || args[i] >> HANDLE_BITS || kind != NR_FINDINGS)
+			continue;
+		handle = args[i];
+		kind = misuse(r, j, PT_REGS_PARM1(ctx), tag_of(r->slot, handle), handle);
 	}
-	site = site_of(ctx, r); /* only here: its code is long */
-	if (inside)
-		finding(r->slot, FINDING_CALL_IN_CRITICAL, site, inside, 0, c.handle);
-	if (r->operation != OP_RELEASE)
-		acquire(r, &c, site);
-	else if (!release_paired(&c, site))
-		release_unpaired(r, &c, site);
+	if (kind == NR_FINDINGS)
+		return 0;
+	if (!pair_grave(tag_of(r->slot, handle), &g))
+		g.site = pair_site(tag_of(r->slot, handle));
+	finding(r->slot, kind, site_of(ctx, r), g.site, g.released_at, handle);
 	return 0;
 }
 

@@ -23,6 +23,85 @@ static __always_inline bool slot_is_null(u64 handle)
 	       !(oop >> NULL_BITS);
 }
 
+static const u8 family_of[NR_FUNCS] = {
+#define JNI_FUNC(name, table, slot, family, operation, handle) [FUNC_##name] = FAMILY_##family,
+#include "jni_funcs.def"
+#undef JNI_FUNC
+};
+
+static __always_inline int family_of_site(u32 number)
+{
+	struct site *s = bpf_map_lookup_elem(&sites, &number);
+
+	return number && s && s->func < NR_FUNCS ? family_of[s->func] : FAMILY_NONE;
+}
+
+/*
+ * Does this release get a reference of another kind? Its lowest bits say so, or, where they do not tell
+ * global ones from local ones, what acquired it.
+ */
+static __always_inline bool is_mismatch(const struct rule *r, u64 tag, u64 handle)
+{
+	int family, wanted = r->operation == OP_USE ? FAMILY_LOCAL : r->family;
+
+	if ((handle & r->kind_mask) != r->kind_bits)
+		return true;
+	if (!r->by_books || handle >> HANDLE_BITS)
+		return false;
+	family = family_of_site(pair_site(tag));
+	return family != FAMILY_NONE && family != wanted;
+}
+
+/*
+ * Is this a local reference of a native call that has ended? The thread's own blocks of handles tell: each
+ * call begins to fill them anew, so what lies in them above their top is of an earlier one (JDK:
+ * runtime/jniHandles.cpp, JNIHandleBlock). Behind an empty first block nothing is valid.
+ */
+#define MAX_BLOCKS  8
+#define BLOCK_SLOTS 32
+static __always_inline bool local_is_over(const struct java_config *j, u64 env, u64 handle)
+{
+	bool empty = false;
+	u64 block = 0;
+
+	if (!j || !j->blocks_from_env)
+		return false;
+	bpf_probe_read_user(&block, sizeof(block), (void *)(env + (s64)j->blocks_from_env));
+	for (int i = 0; i < MAX_BLOCKS && block; i++) {
+		u64 at = handle - block - j->block_slots;
+		u32 top = 0;
+
+		if (bpf_probe_read_user(&top, sizeof(top), (void *)(block + j->block_top)))
+			return false;
+		empty |= i == 0 && top == 0;
+		if (at < BLOCK_SLOTS * sizeof(u64))
+			return empty || at / sizeof(u64) >= top;
+		if (bpf_probe_read_user(&block, sizeof(block), (void *)(block + j->block_next)))
+			return false;
+	}
+	return false;
+}
+
+/*
+ * What is wrong with a reference that a function is given; NR_FINDINGS: nothing that can be proven. The slot
+ * of a strong reference is never null while it lives; that of a weak one is when its object was collected.
+ */
+static __always_inline enum finding_kind misuse(const struct rule *r, const struct java_config *j, u64 env,
+						u64 tag, u64 handle)
+{
+	struct grave g;
+
+	if (r->func == FUNC_USE_DeleteLocalRef && is_mismatch(r, tag, handle))
+		return FINDING_KIND_MISMATCH;
+	if (!r->weak_bit)
+		return NR_FINDINGS;
+	if (!(handle & HANDLE_TAG_BITS) && local_is_over(j, env, handle))
+		return FINDING_STALE_USE;
+	if (!slot_is_null(handle))
+		return NR_FINDINGS;
+	return !(handle & r->weak_bit) || pair_grave(tag, &g) ? FINDING_STALE_USE : NR_FINDINGS;
+}
+
 /* Is it worth a walk to know where this reference is released, before it is released a second time? */
 static __always_inline bool release_is_watched(u64 tag)
 {

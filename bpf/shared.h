@@ -31,10 +31,12 @@ enum jni_family {
 	FAMILY_CRITICAL,
 	FAMILY_MONITOR,
 	FAMILY_THREAD,
-	NR_FAMILIES
+	NR_FAMILIES,
+	FAMILY_CHECK = NR_FAMILIES, /* no family: functions that only use references, probed with --check */
+	FAMILY_NONE
 };
 
-enum jni_operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_COUNT };
+enum jni_operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_COUNT, OP_USE };
 enum jni_table { TABLE_ENV, TABLE_VM };
 enum jni_handle { HANDLE_NONE, HANDLE_RETURN, HANDLE_ARG0, HANDLE_ARG1, HANDLE_ARG2, HANDLE_ARG3 };
 
@@ -42,7 +44,11 @@ enum jni_func_id {
 #define JNI_FUNC(name, table, slot, family, operation, handle) FUNC_##name,
 #include "jni_funcs.def"
 #undef JNI_FUNC
-	NR_FUNCS
+	NR_FUNCS, /* that are counted; also: none of them */
+#define JNI_USE(name, slot, args) FUNC_USE_##name,
+#include "jni_uses.def"
+#undef JNI_USE
+	NR_ALL_FUNCS
 };
 
 enum drop_id {
@@ -116,12 +122,17 @@ struct loc {
 /* What one probe site does. The probe's cookie is an index into the array of these. */
 struct rule {
 	u16 slot; /* target */
-	u8 func;  /* enum jni_func_id */
+	u16 func; /* enum jni_func_id */
 	u8 valid;
 	u8 operation; /* enum jni_operation */
 	u8 family;    /* enum jni_family */
 	u8 in_vm;     /* the thread is inside the VM there: no object moves */
-	u8 pad;
+	/* A release: a handle of its kind has these of its lowest bits (mask 0: nothing is known). */
+	u8 kind_mask, kind_bits;
+	u8 by_books; /* those bits do not tell a global from a local one: the books may */
+	u8 refs;     /* a use: which arguments are references, bit per argument */
+	u8 weak_bit; /* a use: set in the handles of weak references; 0: nothing is known */
+	u8 pad[3];
 	struct loc handle;
 	struct loc object;     /* pins: handle of the string or array */
 	struct loc extra;      /* pins: jboolean* of a Get*, mode of a Release* */
@@ -187,11 +198,12 @@ struct java_config {
 	u32 blob_size, frame_size, compile_id, deopt, deopt_mh,
 	    orig_pc; /* CodeBlob's and nmethod's fields; deopt_mh 0: none */
 	u32 chunk_sp, chunk_pc, chunk_bottom, chunk_parent,
-	    chunk_stack;           /* fields of StackChunk; stack 0: not known */
-	u32 cont_tail, entry_cont; /* Continuation.tail, ContinuationEntry::_cont */
-	u32 os_thread_id;          /* OSThread::_thread_id */
-	s32 os_thread_from_env;    /* Thread::_osthread; 0: not known */
-	u32 pad;
+	    chunk_stack;                             /* fields of StackChunk; stack 0: not known */
+	u32 cont_tail, entry_cont;                   /* Continuation.tail, ContinuationEntry::_cont */
+	u32 os_thread_id;                            /* OSThread::_thread_id */
+	s32 os_thread_from_env;                      /* Thread::_osthread; 0: not known */
+	s32 blocks_from_env;                         /* Thread::_active_handles; 0: not known */
+	u32 block_slots, block_top, block_next, pad; /* fields of JNIHandleBlock */
 	u64 oop_base;
 	u64 interpreter_start, interpreter_end;
 	u64 call_stub_return;
@@ -216,11 +228,11 @@ struct java_code {
 struct site {
 	u64 stack_id; /* hash of the frames and the slot; 0 = entry not in use */
 	u16 slot;
-	u8 func;
+	u16 func;
 	u8 has_stack;
 	u8 suspect; /* references of it were released twice: where they are released first is kept from now on
 		     */
-	u8 pad[3];
+	u8 pad[2];
 };
 /*
  * With --group-by thread each thread that acquires at a site has a site of its own beside it, with the same
@@ -263,7 +275,7 @@ static inline __attribute__((always_inline)) u64 hash_add(u64 h, u64 word)
 }
 
 /* The key of a site in the index of sites. */
-static inline __attribute__((always_inline)) u64 site_key(u64 stack_id, u8 func)
+static inline __attribute__((always_inline)) u64 site_key(u64 stack_id, u16 func)
 {
 	return mix(stack_id + func + 1);
 }
@@ -340,11 +352,11 @@ struct hello {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 64);
+JT_ASSERT_SIZE(struct rule, 72);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
-JT_ASSERT_SIZE(struct java_config, 280);
+JT_ASSERT_SIZE(struct java_config, 296);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct thread_key, 16);

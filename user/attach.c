@@ -103,6 +103,7 @@ static int map_buckets(struct tracer *t)
 #define REFS          (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK | LOCAL)
 #define LOCAL         (1U << FAMILY_LOCAL)
 #define HELD          (1U << FAMILY_MONITOR | 1U << FAMILY_THREAD)
+#define CHECK         (1U << FAMILY_CHECK)
 #define PROGRAM(name) offsetof(struct jnitrace_bpf, progs.name)
 static const struct program_row {
 	size_t at; /* of the struct bpf_program * in the skeleton */
@@ -123,6 +124,7 @@ static const struct program_row {
     {PROGRAM(jt_thread_enter),  HELD,         OP_RELEASE,    true},
     {PROGRAM(jt_thread_return), HELD,         OP_ACQUIRE,    false},
     {PROGRAM(jt_thread_enter),  HELD,         OP_ACQUIRE,    true},
+    {PROGRAM(jt_use),           CHECK,        OP_USE,        true},
     /* clang-format on */
 };
 
@@ -337,61 +339,6 @@ static int attach_perf(const struct attaching *a, const struct program_row *row,
 	return rc;
 }
 
-/* The first of n free numbers in a row, or -ENOSPC. */
-static int free_rules(const struct tracer *t, size_t n)
-{
-	size_t run = 0;
-
-	for (size_t i = 0; i < JT_MAX_RULES; i++) {
-		run = t->rule_used[i] ? 0 : run + 1;
-		if (run == n)
-			return (int)(i + 1 - n);
-	}
-	return -ENOSPC;
-}
-
-/* Write one rule for each site. Returns the number of the first. */
-static int make_rules(struct tracer *t, int slot, const struct probe_sites *sites)
-{
-	struct slot *s = &t->slots[slot];
-	int first = free_rules(t, sites->n);
-
-	if (first < 0)
-		return first;
-
-	for (size_t i = 0; i < sites->n; i++) {
-		const struct probe_site *site = &sites->v[i];
-		struct rule r = {
-		    .slot = slot,
-		    .func = site->func,
-		    .valid = 1,
-		    .operation = jni_funcs[site->func].operation,
-		    .family = jni_funcs[site->func].family,
-		    .in_vm = site->point == POINT_RETURN, /* a USDT probe inside JNI_ENTRY */
-		    .handle = site->handle,
-		    .object = site->object,
-		    .extra = site->extra,
-		    .caller_pc = site->caller_pc,
-		    .caller_fp = site->caller_fp,
-		    .caller_cfa = site->caller_cfa,
-		    .env = site->env,
-		};
-		uint32_t number = (uint32_t)first + (uint32_t)i;
-		int rc;
-
-		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
-		if (rc)
-			return rc;
-		t->rule_used[number] = true;
-		s->rules[s->nr_sites++] = number;
-		s->probed[site->func] = true;
-		s->single_step[site->func] |= site->insn.cost == INSN_SINGLE_STEP;
-		s->points[site->func] |= 1U << site->point;
-		t->single_step |= s->single_step[site->func];
-	}
-	return first;
-}
-
 static int set_target(struct tracer *t, int slot, const struct target_state *state)
 {
 	uint32_t key = slot;
@@ -510,7 +457,7 @@ static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path,
 	s->rules = calloc(sites->n, sizeof(*s->rules));
 	if (!s->rules)
 		return -ENOMEM;
-	first = make_rules(t, slot, sites);
+	first = rules_make(t, slot, sites);
 	if (first < 0)
 		return first;
 	rc = t->share ? file_links_get(t, path, sites, &s->file) : 0;

@@ -45,11 +45,9 @@ void finding_set_text(const struct findings_input *in, struct report_finding *f)
 	if (f->kind == FINDING_RELEASED_TWICE && !f->release.known && !in->checking)
 		finding_add_text(
 		    f, "Where it was released first is shown when it happens again, and with --check.");
-	if (f->kind != FINDING_DOUBLE_DELETE)
-		return;
-	if (!f->acquire.known)
-		finding_add_text(f, "It was acquired before jnitrace attached.");
-	if (!f->release.known && !in->checking)
+	if (!f->acquire.known && (f->kind == FINDING_DOUBLE_DELETE || f->kind == FINDING_KIND_MISMATCH))
+		finding_add_text(f, "Its acquisition was not seen.");
+	if (f->kind == FINDING_DOUBLE_DELETE && !f->release.known && !in->checking)
 		finding_add_text(
 		    f, "Where it was deleted first is shown when it happens again, and with --check.");
 }

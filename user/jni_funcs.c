@@ -2,15 +2,24 @@
 /* The .def files as tables. */
 #include "report.h"
 
-const char *const jni_func_names[NR_FUNCS] = {
+const char *const jni_func_names[NR_ALL_FUNCS] = {
+#define JNI_USE(name, slot, args) [FUNC_USE_##name] = #name,
+#include "../bpf/jni_uses.def"
+#undef JNI_USE
 #define JNI_FUNC(name, table, slot, family, operation, handle) [FUNC_##name] = #name,
 #include "../bpf/jni_funcs.def"
 #undef JNI_FUNC
 };
 
-const struct jni_func_row jni_funcs[NR_FUNCS] = {
+#define REF(n) (1 << (n))
+const struct jni_func_row jni_funcs[NR_ALL_FUNCS] = {
+    [NR_FUNCS] = {"", TABLE_ENV, 0, FAMILY_NONE, OP_COUNT, HANDLE_NONE, 0},
+#define JNI_USE(name, slot, args)                                                                            \
+	[FUNC_USE_##name] = {#name, TABLE_ENV, slot, FAMILY_CHECK, OP_USE, HANDLE_ARG1, args},
+#include "../bpf/jni_uses.def"
+#undef JNI_USE
 #define JNI_FUNC(name, table, slot, family, operation, handle)                                               \
-	[FUNC_##name] = {#name, TABLE_##table, slot, FAMILY_##family, OP_##operation, HANDLE_##handle},
+	[FUNC_##name] = {#name, TABLE_##table, slot, FAMILY_##family, OP_##operation, HANDLE_##handle, 0},
 #include "../bpf/jni_funcs.def"
 #undef JNI_FUNC
 };

@@ -561,7 +561,7 @@ static const struct option_row option_rows[] = {
 	{"max-refs",    0,  "N", set_max_refs, NULL, "references that can be outstanding at a time (default 1000000)"},
 	{"max-stacks",  0,  "N", set_max_stacks, NULL, "distinct stacks that can be kept (default 20000)"},
 	{"allow-loss",  0,  NULL, set_allow_loss, NULL, "exit with 0, not 5, when something was lost"},
-	{"check",       0,  NULL, set_check, NULL, "look closer for wrong use: where a reference was deleted first; dearer"},
+	{"check",       0,  NULL, set_check, NULL, "look closer for wrong use: all references that JNI functions are given; dearer"},
 	{"fail-on",     0,  "SEVERITY", set_fail_on, severity_name, "exit with 6 when there are findings of this severity or worse"},
 	{"count-only",  0,  NULL, set_count_only, NULL, "count who acquires; releases are not probed, which costs less"},
 	{"attach",      0,  "HOW", set_attach, attach_name, "way to attach the probes (default auto)"},
@@ -753,6 +753,8 @@ static int check(struct parse *p)
 	if (o->sort && !(column_find(o->sort)->groups & 1U << o->group_by))
 		return error_set(p->err, -EINVAL, EXIT_USAGE, "--sort", SEE_HELP,
 				 "a table by %s has no column '%s'", group_names[o->group_by], o->sort);
+	if (o->check)
+		p->o->families |= 1U << FAMILY_CHECK;
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 #include "../bpf/pins.h"
 #include "../bpf/shared.h"
 
-extern const char *const jni_func_names[NR_FUNCS];
+extern const char *const jni_func_names[NR_ALL_FUNCS];  /* NULL: that of none */
 extern const char *const jni_family_names[NR_FAMILIES]; /* "global", "weak", ... */
 struct jni_func_row {
 	const char *name;
@@ -22,8 +22,9 @@ struct jni_func_row {
 	enum jni_family family;
 	enum jni_operation operation;
 	enum jni_handle handle;
+	unsigned refs; /* bit per argument that is a reference; for --check */
 };
-extern const struct jni_func_row jni_funcs[NR_FUNCS];
+extern const struct jni_func_row jni_funcs[NR_ALL_FUNCS];
 /* Families that hold pointers to the contents of strings and arrays. */
 #define PIN_FAMILIES (1U << FAMILY_STRING | 1U << FAMILY_ARRAY | 1U << FAMILY_CRITICAL)
 /*

@@ -35,7 +35,7 @@ struct resolver {
 	uint16_t machine;
 	bool checked; /* the VM runs with -Xcheck:jni */
 	int table_rc; /* of the function table: -EAGAIN says that it may come */
-	struct found found[NR_FUNCS];
+	struct found found[NR_ALL_FUNCS];
 	struct buf notes;
 };
 
@@ -284,6 +284,7 @@ static int find_by_usdt(struct resolver *r)
 
 	if (rc < 0)
 		return rc;
+	/* Uses are looked at by their argument registers, as they are at the very entry. */
 	for (int f = 0; f < NR_FUNCS; f++)
 		if (is_wanted(r, (enum jni_func_id)f, false))
 			propose_usdt(r, &notes, (enum jni_func_id)f);
@@ -295,17 +296,17 @@ static int find_by_usdt(struct resolver *r)
 static int find_by_symbols(struct resolver *r, const struct elf_image *e, enum elf_symtab which,
 			   enum site_strategy by)
 {
-	struct elf_wanted wanted[NR_FUNCS] = {0};
-	char name[NR_FUNCS][64];
+	struct elf_wanted wanted[NR_ALL_FUNCS] = {0};
+	char name[NR_ALL_FUNCS][64];
 	int rc;
 
-	for (int f = 0; f < NR_FUNCS; f++) {
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		snprintf(name[f], sizeof(name[f]), "%sjni_%s",
 			 is_outer(r, (enum jni_func_id)f) ? "checked_" : "", jni_funcs[f].name);
 		wanted[f].name = name[f];
 	}
-	rc = elf_find_symbols(e, which, wanted, NR_FUNCS);
-	for (int f = 0; f < NR_FUNCS && rc > 0; f++)
+	rc = elf_find_symbols(e, which, wanted, NR_ALL_FUNCS);
+	for (int f = 0; f < NR_ALL_FUNCS && rc > 0; f++)
 		if (is_wanted(r, (enum jni_func_id)f, true) && wanted[f].vaddr)
 			propose_entry(r, (enum jni_func_id)f, wanted[f].vaddr, by);
 	return rc < 0 ? rc : 0;
@@ -344,7 +345,7 @@ static int find_by_function_table(struct resolver *r)
 			note(r, "function table: %s", err.why);
 		return r->table_rc;
 	}
-	for (int f = 0; f < NR_FUNCS; f++) {
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		const struct jni_func_row *row = &jni_funcs[f];
 		uint64_t addr = row->table == TABLE_VM ? t.vm[row->slot] : t.env[row->slot];
 
@@ -382,11 +383,13 @@ static bool is_whole(enum jni_func_id func, const struct found *f)
 	return f->n > 0 && (f->at_entry || !jni_func_at_both_ends(func));
 }
 
-static size_t count_missing(const struct resolver *r)
+/* Of the functions below end: those that are counted are lost when they have no site, uses are just not seen.
+ */
+static size_t count_missing(const struct resolver *r, int end)
 {
 	size_t n = 0;
 
-	for (int f = 0; f < NR_FUNCS; f++)
+	for (int f = 0; f < end; f++)
 		n += r->found[f].wanted && !is_whole((enum jni_func_id)f, &r->found[f]);
 	return n;
 }
@@ -398,7 +401,8 @@ static void run_strategies(struct resolver *r)
 	for (int i = 0; i < NR_STRATEGIES; i++) {
 		int rc;
 
-		if (only >= 0 ? only != i : strategies[i].only_if_missing && count_missing(r) == 0)
+		if (only >= 0 ? only != i
+			      : strategies[i].only_if_missing && count_missing(r, NR_ALL_FUNCS) == 0)
 			continue;
 		rc = strategies[i].find(r);
 		if (rc < 0 && rc != -ENOENT && rc != -EAGAIN)
@@ -408,13 +412,14 @@ static void run_strategies(struct resolver *r)
 
 /*
  * A linker may give two functions with equal code one address: a call there cannot be told apart, so
- * the later one in the table goes without.
+ * the later one in the table goes without. A function that is counted and its use are the same one.
  */
 static void drop_shared(struct resolver *r)
 {
-	for (int f = 0; f < NR_FUNCS; f++) {
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		for (int g = 0; g < f && r->found[f].n > 0; g++) {
-			if (r->found[g].n == 0 || r->found[f].site[0].offset != r->found[g].site[0].offset)
+			if (r->found[g].n == 0 || (f < NR_FUNCS) != (g < NR_FUNCS) ||
+			    r->found[f].site[0].offset != r->found[g].site[0].offset)
 				continue;
 			r->found[f].n = 0;
 			r->found[f].why = "it shares its code with another function";
@@ -434,7 +439,7 @@ static int add_site(struct probe_sites *out, const struct probe_site *site)
 
 static int collect(struct resolver *r, struct probe_sites *out)
 {
-	for (int f = 0; f < NR_FUNCS; f++) {
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		const struct found *found = &r->found[f];
 
 		if (!found->wanted)
@@ -467,13 +472,15 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 	r->req = req;
 	r->machine = elf_machine(req->library);
 	r->checked = req->vm && hotspot_checks_jni(req->vm);
-	for (int f = 0; f < NR_FUNCS; f++)
+	for (int f = 0; f < NR_ALL_FUNCS; f++)
 		r->found[f].wanted = req->families >> jni_funcs[f].family & 1 &&
 				     !(req->no_releases && jni_funcs[f].operation == OP_RELEASE);
 	run_strategies(r);
 	drop_shared(r);
+	if (req->vm && hotspot_feature(req->vm) >= 9)
+		out->handle_tags = hotspot_feature(req->vm) >= 21 ? TAGS_ALL : TAGS_WEAK;
 	rc = collect(r, out);
-	out->missing = count_missing(r);
+	out->missing = count_missing(r, NR_FUNCS);
 	out->notes = r->notes;
 	if (rc == 0 && out->missing > 0 && r->table_rc == -EAGAIN)
 		rc = -EAGAIN;

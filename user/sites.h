@@ -37,9 +37,16 @@ struct probe_site {
 	struct insn insn;
 	struct loc handle, object, extra, caller_pc, caller_fp, caller_cfa, env; /* see struct rule */
 };
+/* What the lowest bits of a handle say of its kind (JDK: runtime/jniHandles.hpp). */
+enum handle_tags {
+	TAGS_UNKNOWN,
+	TAGS_WEAK, /* weak: bit 0; JDK 9 to 20 */
+	TAGS_ALL,  /* local 0, weak 1, global 2; from JDK 21 on */
+};
 struct probe_sites {
 	struct probe_site *v;
 	size_t n, cap;
+	enum handle_tags handle_tags;
 	uint64_t missing; /* functions of this VM for which no site was found */
 	struct buf
 	    notes; /* lines for --verbose: what is missing and why, strategies that disagree; "" mostly */

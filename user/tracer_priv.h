@@ -71,4 +71,7 @@ void forget_threads(struct tracer *t, int slot);
 /* Forget a target's pins. Its probes are gone. */
 void forget_pins(struct tracer *t, int slot);
 
+/* Write one rule for each site of a target. Returns the number of the first, or -errno. */
+int rules_make(struct tracer *t, int slot, const struct probe_sites *sites);
+
 #endif

@@ -21,7 +21,7 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 	buf_printf(&b, " time%s", f->count == 1 ? "" : "s");
 	if (with_pid)
 		buf_printf(&b, ", PID %d", r->target.pid);
-	if (f->func < NR_FUNCS)
+	if (jni_func_names[f->func])
 		buf_printf(&b, ", %s", jni_func_names[f->func]);
 	if (frame) {
 		buf_printf(&b, " at ");

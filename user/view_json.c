@@ -348,7 +348,7 @@ static void put_finding(struct json_out *j, const struct report_finding *f, cons
 	json_text(j, "kind", row->name);
 	json_text(j, "severity", finding_severity_names[row->severity]);
 	json_count(j, "count", f->count);
-	json_text(j, "function", f->func < NR_FUNCS ? jni_func_names[f->func] : NULL);
+	json_text(j, "function", jni_func_names[f->func]);
 	json_text(j, "text", f->text);
 	json_text(j, "doubt", f->doubt);
 	json_known(j, "first_s", f->first_s);

@@ -16,7 +16,7 @@ static const char *or_unknown(const char *s)
 
 static const char *site_function(const struct probe_site *s)
 {
-	return s->func < NR_FUNCS ? jni_func_names[s->func] : "?";
+	return jni_func_names[s->func] ? jni_func_names[s->func] : "?";
 }
 
 static const char *site_strategy(const struct probe_site *s)

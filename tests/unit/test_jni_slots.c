@@ -21,6 +21,10 @@
 #include "../../bpf/jni_funcs.def"
 #undef JNI_FUNC
 
+#define JNI_USE(name, slot, args) _Static_assert(SLOT_OF(STRUCT_ENV, name) == (slot), #name);
+#include "../../bpf/jni_uses.def"
+#undef JNI_USE
+
 /* No two rows have one slot of one table: C refuses a case twice. */
 static int row_of_slot(enum jni_table table, int slot)
 {
@@ -65,6 +69,19 @@ static void families_are_complete(void **state)
 	assert_int_equal(acquires[FAMILY_ARRAY], releases[FAMILY_ARRAY]);
 }
 
+/* Each use has its own slot, names at least one argument behind the JNIEnv, and has no namesake elsewhere. */
+static void uses_are_in_order(void **state)
+{
+	(void)state;
+	for (int f = NR_FUNCS + 1; f < NR_ALL_FUNCS; f++) {
+		assert_string_equal(jni_func_names[f], jni_funcs[f].name);
+		assert_true(jni_funcs[f].refs > 1 && !(jni_funcs[f].refs & 1) && jni_funcs[f].refs < 1 << 4);
+		assert_int_equal(jni_funcs[f].operation, OP_USE);
+		assert_true(f == NR_FUNCS + 1 || jni_funcs[f].slot > jni_funcs[f - 1].slot);
+	}
+	assert_null(jni_func_names[NR_FUNCS]);
+}
+
 static void drops_have_advice(void **state)
 {
 	(void)state;
@@ -81,6 +98,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(tables_agree),
 	    cmocka_unit_test(families_are_complete),
+	    cmocka_unit_test(uses_are_in_order),
 	    cmocka_unit_test(drops_have_advice),
 	};
 
