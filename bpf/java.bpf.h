@@ -84,7 +84,7 @@ __noinline int is_current_thread(const struct java_config *j, u64 env)
  */
 static __always_inline bool java_thread(struct scratch *sc, const struct java_config *j, u64 env)
 {
-	u64 word[JAVA_THREAD_WORDS], base, size, table; /* here, as reads to a map cost more */
+	u64 *word = sc->thread, base, size, table;
 	u32 bytes = j->thread_bytes;
 
 	if (env & 7 || !env || bytes > JAVA_THREAD_WORDS * 8 ||

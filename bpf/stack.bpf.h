@@ -59,6 +59,7 @@ struct scratch {
 	u32 no_java; /* enum stack_end: why Java frames cannot be found */
 	u32 closing; /* libraries were closed: no native address can be believed */
 	u64 env;
+	u64 thread[JAVA_THREAD_WORDS]; /* a piece of the JavaThread */
 	struct {
 		u64 sp, pc, fp; /* the next Java frames; sp 0: there are none */
 		u64 fp_at;      /* as in struct walk */
