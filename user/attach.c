@@ -199,7 +199,9 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	rc = t->skel ? set_sizes(t, o) : -errno;
 	if (!rc)
 		choose_programs(t, o);
+	t->load_ns = clock_ns(CLOCK_MONOTONIC);
 	rc = rc ?: jnitrace_bpf__load(t->skel);
+	t->load_ns = clock_ns(CLOCK_MONOTONIC) - t->load_ns;
 	rc = rc ?: map_buckets(t);
 	rc = rc
 		 ?: unwinder_new(bpf_map__fd(t->skel->maps.unwind_spaces),
@@ -827,6 +829,7 @@ void tracer_print_programs(const struct tracer *t)
 {
 	struct bpf_program *p;
 
+	warn("programs loaded in %.0f ms", (double)t->load_ns / 1e6);
 	bpf_object__for_each_program (p, t->skel->obj) {
 		struct bpf_prog_info info = {0};
 		__u32 n = sizeof(info);

@@ -204,7 +204,7 @@ void tracer_poll(struct tracer *t);
 
 /* With -vv: what the native unwind tables of all targets take, on stderr. */
 void tracer_print_unwind(const struct tracer *t);
-/* With -vv: size and verified instructions of every program, on stderr. */
+/* With -vv: how long they took to load; size and verified instructions of every program, on stderr. */
 void tracer_print_programs(const struct tracer *t);
 /* With -vv: how many stacks had to be walked, as they were not in the memo. */
 void tracer_print_walks(const struct tracer *t);

@@ -61,6 +61,7 @@ struct tracer {
 
 	struct stack **stacks; /* by site number; read once */
 	struct hello started;
+	uint64_t load_ns; /* what loading the programs took */
 };
 
 int tracer_hello(struct tracer *t, struct hello *out);
