@@ -107,6 +107,12 @@ static __always_inline bool java_thread(struct scratch *sc, const struct java_co
 	return true;
 }
 
+/* The same as a global function: verified once. */
+__noinline int java_thread_try(struct scratch *sc, const struct java_config *j, u64 env)
+{
+	return sc && j && java_thread(sc, j, env);
+}
+
 /*
  * Which register holds the JNIEnv or the JavaThread is the compiler's choice: try, and keep what is proven.
  * Where none does this is not tried with every call.
@@ -122,9 +128,9 @@ static __noinline bool java_thread_search(const struct pt_regs *ctx, struct rule
 
 		if (v < 4096 || v & 7)
 			continue;
-		if (!java_thread(sc, j, v)) {
+		if (!java_thread_try(sc, j, v)) {
 			found.offset_bytes = j->env_in_thread;
-			if (!java_thread(sc, j, v + (s64)j->env_in_thread))
+			if (!java_thread_try(sc, j, v + (s64)j->env_in_thread))
 				continue;
 		}
 		r->env = found;
@@ -260,11 +266,19 @@ static __always_inline bool is_enter_special(const struct java_config *j, u64 bl
 	       !READ_USER(bytes, blob + j->blob_size) && pc - blob < bytes;
 }
 
-/* 0, or -1: pc is in no code that could have a frame. */
-static __always_inline int code_read(const struct java_config *j, struct java_code *c)
+/* What pc belongs to, into sc->code. 0, or -1: no code that could have a frame. A global function, as it is
+ * long. */
+__noinline int code_read(struct scratch *sc, const struct java_config *j, u64 pc)
 {
 	u32 words = 0, id = 0, orig = 0;
+	struct java_code *c;
 
+	if (!sc || !j)
+		return -1;
+	c = &sc->code;
+	c->pc = pc;
+	c->slot = sc->slot;
+	c->generation = *(volatile const u64 *)&j->generation;
 	c->blob = blob_of(j, c->pc);
 	if (!c->blob || READ_USER(words, c->blob + j->frame_size) || READ_USER(id, c->blob + j->compile_id))
 		return -1;
@@ -298,12 +312,10 @@ static __always_inline int code_of(struct scratch *sc, const struct java_config 
 		    c->check == code_check(c))
 			return 0;
 	}
-	c->pc = pc;
-	c->slot = sc->slot;
-	c->generation = generation;
-	if (code_read(j, c))
+	if (code_read(sc, j, pc))
 		return -1;
-	c->check = code_check(c);
+	sc->code.check = code_check(&sc->code);
+	*c = sc->code;
 	if (kept && j->cache)
 		*kept = *c;
 	return 0;
@@ -332,12 +344,15 @@ static __always_inline u64 oop_at(const struct java_config *j, u64 addr)
 }
 
 /* Go on in the next StackChunk that has frames. */
-static __always_inline int chunk_enter(struct scratch *sc, const struct java_config *j)
+__noinline int chunk_enter(struct scratch *sc, const struct java_config *j)
 {
-	struct walk *w = &sc->w;
 	u32 sp = 0, bottom = 0;
+	struct walk *w;
 	u64 stack, pc;
 
+	if (!sc || !j)
+		return 1;
+	w = &sc->w;
 	for (int i = 0; i < MAX_EMPTY_CHUNKS && sp >= bottom; i++) {
 		if (!sc->chunk)
 			return java_end(sc, END_VIRTUAL);
@@ -370,6 +385,7 @@ static __always_inline int chunks_start(struct scratch *sc, const struct java_co
 {
 	u64 entry = 0, cont = 0;
 
+	sc->w.notes.lost = 1; /* objects in the heap, that may move */
 	/* the ContinuationEntry is in enterSpecial's frame, which follows on the stack, after arguments if
 	 * there are any */
 	entry = sc->unextended_sp;

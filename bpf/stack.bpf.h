@@ -67,6 +67,7 @@ struct scratch {
 	u64 top; /* the end of the stack, or of the chunk; 0: not known */
 	u64 stack_bytes;
 	u64 unextended_sp, chunk;
+	struct java_code code; /* of the frame in hand, when it was not known yet */
 	struct memo memo;
 	struct stack stack;
 };
