@@ -78,11 +78,11 @@ def test_java_stacks_are_exact(kind, jvm_args):
             tracer.wait_tracing()
             want = target.do(f"run {rounds}")
             final = tracer.stop()[target.pid]
+    assert_no_losses(final)
     got, alone = reported(final)
     assert got == want, difference(want, got, final)
     assert alone == rounds
     assert len(want) > 20 and sum(want.values()) > 60
-    assert_no_losses(final)
     assert_complete(final)
 
 

@@ -204,3 +204,35 @@ def test_what_jstack_and_gdb_say():
     mine = native_part(stack)
     at = frames.index(mine[1])
     assert len(mine) > 6 and frames[at:at + len(mine) - 1] == mine[1:], (frames, mine)
+
+
+def test_a_library_written_anew_under_its_name():
+    """The same file at the same address, with other contents, while the tracer does not look."""
+    fixtures = jdk("17").fixtures()
+    plug = fixtures / "libplug.so"
+    plug.write_bytes((fixtures / "libplug1.so").read_bytes())
+    try:
+        with Native(jdk("17")) as native:
+            native.run("plug", 1)
+            with Tracer(pids=[native.pid], interval="0.2") as tracer:
+                tracer.wait_tracing()
+                said = {101: native.run("plug", 101)}
+                tracer.wait_report(lambda r: r["sites"])
+                tracer.proc.send_signal(signal.SIGSTOP)
+                native.run("plug1", 103)
+                inode = plug.stat().st_ino
+                with plug.open("r+b") as file:
+                    file.write((fixtures / "libplug2.so").read_bytes())
+                assert plug.stat().st_ino == inode
+                native.run("plug", 107)
+                tracer.proc.send_signal(signal.SIGCONT)
+                tracer.wait_report(lambda r: CLOSED in str(r["sites"]))
+                said[113] = native.run("plug", 113)
+                final = tracer.stop()[native.pid]
+    finally:
+        plug.unlink()
+    for count, name in ((101, "plug1_down"), (113, "plug2_down")):
+        site = site_of(final, count)
+        assert site["truncated"] is None and native_part(site["stack"])[1:] == said[count][1:], (count, site)
+        assert {f["symbol"] for f in site["stack"] if f["module"] == "libplug.so"} == {name, "plug_run"}, site
+    assert_no_losses(final)
