@@ -19,6 +19,7 @@
 #include "task.bpf.h"
 
 /* uses the scratch memory of stack walks */
+#include "frames.bpf.h"
 #include "pins.bpf.h"
 #include "threads.bpf.h"
 
@@ -268,7 +269,8 @@ static __always_inline void acquire(const struct rule *r, const struct call *c, 
 }
 
 /* The usual case. released_at: where, or 0 when nobody will ask. False: not acquired since attach. */
-static __always_inline bool release_paired(const struct call *c, u32 released_at)
+static __always_inline bool release_paired(const struct pt_regs *ctx, const struct rule *r,
+					   const struct call *c, u32 released_at)
 {
 	u32 acquired_at = c->handle >> HANDLE_BITS ? 0 : pair_take(c->tag, released_at);
 	struct site_counts *sc;
@@ -279,6 +281,8 @@ static __always_inline bool release_paired(const struct call *c, u32 released_at
 	sc = site_counts_of(acquired_at);
 	if (sc)
 		__sync_fetch_and_add(&sc->released, 1);
+	if (by_frame && r->family == FAMILY_LOCAL)
+		frame_release(ctx, r, acquired_at);
 	return true;
 }
 
@@ -297,11 +301,11 @@ static __always_inline void release_unpaired(const struct rule *r, const struct 
  * The usual release needs no site. Nonzero: done. This and call_end() are functions of their own so that the
  * verifier finds one state before the walk, and goes through that once.
  */
-static __noinline int release_begin(const struct rule *r, const struct call *c)
+static __noinline int release_begin(const struct pt_regs *ctx, const struct rule *r, const struct call *c)
 {
 	if (critical_site() || is_mismatch(r, c->tag, c->handle) || release_is_watched(c->tag))
 		return 0;
-	if (release_paired(c, 0))
+	if (release_paired(ctx, r, c, 0))
 		return 1;
 	if (is_double_delete(r, c->tag, c->handle))
 		return 0;
@@ -309,7 +313,8 @@ static __noinline int release_begin(const struct rule *r, const struct call *c)
 	return 1;
 }
 
-static __noinline int call_end(const struct rule *r, const struct call *c, u32 site)
+static __noinline int call_end(const struct pt_regs *ctx, const struct rule *r, const struct call *c,
+			       u32 site)
 {
 	u32 inside = critical_site();
 
@@ -317,10 +322,12 @@ static __noinline int call_end(const struct rule *r, const struct call *c, u32 s
 		finding(r->slot, FINDING_CALL_IN_CRITICAL, site, inside, 0, c->handle);
 	if (r->operation != OP_RELEASE) {
 		acquire(r, c, site);
+		if (by_frame && r->family == FAMILY_LOCAL)
+			frame_acquire(ctx, r, c->handle, site);
 	} else if (is_mismatch(r, c->tag, c->handle)) {
 		__sync_fetch_and_add(&c->fc->unpaired, 1);
 		finding(r->slot, FINDING_KIND_MISMATCH, site, pair_site(c->tag), 0, c->handle);
-	} else if (!release_paired(c, site)) {
+	} else if (!release_paired(ctx, r, c, site)) {
 		release_unpaired(r, c, site);
 	}
 	return 0;
@@ -334,9 +341,9 @@ int jt_call(struct pt_regs *ctx)
 
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
-	if (r->operation == OP_RELEASE && release_begin(r, &c))
+	if (r->operation == OP_RELEASE && release_begin(ctx, r, &c))
 		return 0;
-	return call_end(r, &c, site_of(ctx, r)); /* only here: its code is long */
+	return call_end(ctx, r, &c, site_of(ctx, r)); /* only here: its code is long */
 }
 
 /* --check: a function is given references. The first bad one of a call is what is told. */
@@ -687,11 +694,14 @@ static __always_inline void thread_attached(struct pt_regs *ctx, const struct ru
 					    struct func_counts *fc)
 {
 	struct thread_books *b = books_of(r->slot, current_tid(), true);
+	u64 pc = 0;
 
 	count_acquired(site, fc, b && site);
 	if (!b || !site)
 		return;
-	b->module = caller_module(ctx, r);
+	loc_read(ctx, &r->caller_pc, &pc);
+	b->module = module_of(r->slot, pc);
+	b->by_vm = is_vm_code(r->slot, pc);
 	b->site = site;
 	b->tick = now_tick();
 	b->attached = 1;
@@ -701,8 +711,10 @@ static __always_inline void thread_detached(struct pt_regs *ctx, const struct ru
 					    struct thread_books *b, struct func_counts *fc)
 {
 	struct books_key key = {.slot = r->slot, .tid = current_tid()};
-	u64 module = caller_module(ctx, r);
+	u64 pc = 0, module;
 
+	loc_read(ctx, &r->caller_pc, &pc);
+	module = module_of(r->slot, pc);
 	count_released(b->site, fc);
 	if (b->site && b->module && module && b->module != module)
 		finding(r->slot, FINDING_FOREIGN_DETACH, site, b->site, 0, 0);
@@ -797,7 +809,7 @@ int jt_thread_end(void *ctx __attribute__((unused)))
 	b = bpf_map_lookup_elem(&threads, &key);
 	if (!b || !t || t->gate != GATE_OPEN || t->tgid != tgid || !ends_alone())
 		return 0;
-	if (b->attached)
+	if (b->attached && !b->by_vm)
 		finding(key.slot, FINDING_ATTACHED_AT_END, 0, b->site, 0, 0);
 	end_monitors(key.slot, b, 0, false);
 	gone = key;

@@ -11,6 +11,7 @@ const volatile u32 max_stacks;  /* sites with a stack */
 const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
 const volatile u32 max_depth = JT_MAX_FRAMES;
 const volatile bool by_thread;        /* sites are told apart by thread, too */
+const volatile bool by_frame;         /* local references are counted by native frame */
 const volatile bool count_only;       /* releases are not probed: nothing is paired */
 const volatile bool checking;         /* --check: look closely, whatever it costs */
 const volatile bool criticals_traced; /* else the verifier leaves out what looks for them */

@@ -254,6 +254,7 @@ struct site_counts { /* per CPU */
 	u64 released;
 	u64 unpaired; /* of acquired: never in the pairing store, or found there when the handle came again */
 	u64 died; /* of acquired: local references whose slot was given out again, after their frame's end */
+	u64 peak; /* local references: most that were alive in one native frame */
 };
 
 /* murmur3's finalizer: every bit of x reaches every bit of the result. */
@@ -361,7 +362,7 @@ JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct thread_key, 16);
 JT_ASSERT_SIZE(struct site_thread, 40);
-JT_ASSERT_SIZE(struct site_counts, 32);
+JT_ASSERT_SIZE(struct site_counts, 40);
 JT_ASSERT_SIZE(struct func_counts, 40);
 JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);

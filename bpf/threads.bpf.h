@@ -113,11 +113,11 @@ static __always_inline u64 module_of(u32 slot, u64 pc)
 	return range ? range->base : 0;
 }
 
-static __always_inline u64 caller_module(const struct pt_regs *ctx, const struct rule *r)
+static __always_inline bool is_vm_code(u32 slot, u64 pc)
 {
-	u64 pc;
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
 
-	return loc_read(ctx, &r->caller_pc, &pc) ? 0 : module_of(r->slot, pc);
+	return c && pc >= c->vm_start && pc < c->vm_end;
 }
 
 /* Has this thread Java frames? Then Java made it, or it was attached before: the attach did nothing. */

@@ -14,10 +14,12 @@
 /* Where a HotSpot VM keeps what belongs to a thread. Offsets in bytes; of a JavaThread's fields from its
  * JNIEnv. */
 struct thread_config {
+	u64 vm_start, vm_end; /* its library's code */
 	u32 known;
 	s32 anchor;                 /* JavaThread::_anchor._last_Java_sp */
 	s32 handles;                /* Thread::_active_handles */
 	u32 block_slots, block_top; /* JNIHandleBlock::_handles, _top */
+	u32 pad;
 };
 
 struct books_key {
@@ -33,14 +35,14 @@ struct held_monitor {
 struct thread_books {
 	u32 attached;   /* by AttachCurrentThread */
 	u32 site, tick; /* where, and when; site 0: before the tracer came */
-	u32 pad;
-	u64 module;   /* whose code that was: where it is mapped; 0: unknown */
-	u64 too_deep; /* monitors entered beyond those in held */
+	u32 by_vm;      /* DestroyJavaVM attaches its thread, and leaves it so */
+	u64 module;     /* whose code that was: where it is mapped; 0: unknown */
+	u64 too_deep;   /* monitors entered beyond those in held */
 	u32 nr_held;
 	u32 pad2;
 	struct held_monitor held[JT_MAX_HELD];
 };
-JT_ASSERT_SIZE(struct thread_config, 20);
+JT_ASSERT_SIZE(struct thread_config, 40);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct held_monitor, 24);
 JT_ASSERT_SIZE(struct thread_books, 40 + 24 * JT_MAX_HELD);

@@ -25,6 +25,7 @@ struct entry {
 	bool no_stack;
 	uint64_t acquired, released, outstanding; /* of this snapshot */
 	uint64_t died, unverified;
+	uint64_t peak;
 	uint64_t lost, live; /* of local references: not paired; known to be alive */
 	uint64_t last_died;  /* a moment may pass between one count and the other, and it must not go down */
 	bool life_unknown;
@@ -326,6 +327,8 @@ static void add_life(const struct aggregate_input *in, size_t i, struct entry *e
 
 	e->lost += s->unpaired;
 	e->died += s->died;
+	if (s->peak > e->peak)
+		e->peak = s->peak;
 	e->life_unknown |= !l;
 	if (!l)
 		return;
@@ -527,6 +530,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .released = e->released,
 		    .outstanding = e->outstanding,
 		    .died = e->died,
+		    .peak_per_call = e->peak ? (int64_t)e->peak : -1,
 		    .unverified = e->unverified,
 		    .life_unknown = e->life_unknown,
 		    .oldest_s = -1,

@@ -55,6 +55,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->max_stacks = o->max_stacks;
 	s->rodata->max_sites = t->max_sites - 1;
 	s->rodata->max_depth = o->depth;
+	s->rodata->by_frame = o->families >> FAMILY_LOCAL & 1;
 	s->rodata->count_only = o->count_only;
 	t->by_thread = s->rodata->by_thread = o->group_by == GROUP_THREAD;
 	s->rodata->checking = o->check;

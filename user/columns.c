@@ -65,6 +65,13 @@ static bool has_bytes(const struct row *r)
 	return r->bytes >= 0;
 }
 
+COMPARE_NUMBER(peak)
+
+static bool has_peak(const struct row *r)
+{
+	return r->peak > 0;
+}
+
 static enum site_verdict row_verdict(const struct row *r)
 {
 	return r->site ? r->site->verdict.kind : VERDICT_UNKNOWN;
@@ -164,6 +171,7 @@ static void put_class(struct buf *out, const struct row *r)
 FORMAT(format_outstanding, r->unknown ? buf_printf(out, "?") : fmt_count(out, r->outstanding))
 FORMAT(format_acquired, fmt_count(out, r->acquired))
 FORMAT(format_released, fmt_count(out, r->released))
+FORMAT(format_peak, r->peak > 0 ? fmt_count(out, (uint64_t)r->peak) : buf_printf(out, "-"))
 FORMAT(format_oldest, fmt_age(out, r->oldest_s))
 FORMAT(format_rate, fmt_rate(out, r->rate_per_s))
 FORMAT(format_acquired_rate, fmt_rate(out, r->acquired_per_s))
@@ -244,6 +252,8 @@ const struct column columns[] = {
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 20, NULL, compare_oldest_s, format_oldest },
 	{ "bytes", "BYTES", "contents of the strings and arrays outstanding",
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 12, has_bytes, compare_bytes, format_bytes },
+	{ "peak", "PEAK", "local references: most that were alive in one native call, or frame of PushLocalFrame",
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 12, has_peak, compare_peak, format_peak },
 	{ "verdict", "VERDICT", "what becomes of them: growing (a leak), burst, bounded, cached-once, clean; -: too early",
 	  CELLS_LEFT, SITE | COLUMN_PAIRED, 20, has_verdict, compare_verdict, format_verdict },
 	{ "sites", "SITES", "distinct call sites",
@@ -303,6 +313,8 @@ static void row_add(struct row *r, const struct report_site *s)
 	r->acquired_per_s += finite_or_0(s->acquired_per_s);
 	if (s->oldest_s > r->oldest_s)
 		r->oldest_s = s->oldest_s;
+	if (s->peak_per_call > r->peak)
+		r->peak = s->peak_per_call;
 	if (s->outstanding_bytes >= 0)
 		r->bytes = (r->bytes > 0 ? r->bytes : 0) + s->outstanding_bytes;
 	r->nr_sites++;

@@ -12,6 +12,7 @@ extern const char *const group_names[NR_GROUPS]; /* as in --group-by */
 
 /* One line of a table: a site, or sites taken together. Points into reports, owns nothing. */
 struct row {
+	int64_t peak;                       /* of local references in one native call; 0: unknown, or none */
 	bool unknown;                       /* how many are outstanding is not known */
 	const struct report_target *target; /* NULL: several */
 	const struct report_site *site;     /* NULL: several */

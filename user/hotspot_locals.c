@@ -69,6 +69,8 @@ int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
 		return -EPROTO;
 	*out = (struct thread_config){
 	    .known = 1,
+	    .vm_start = h->nr_code ? h->code[0].start : 0,
+	    .vm_end = h->nr_code ? h->code[h->nr_code - 1].end : 0,
 	    .anchor = (int32_t)(anchor + sp) - (int32_t)env.offset_bytes,
 	    .handles = (int32_t)l.handles - (int32_t)env.offset_bytes,
 	    .block_slots = (uint32_t)l.slots,

@@ -118,10 +118,11 @@ struct report_site {
 	/* Local references: ended with their native frame; not known whether. acquired = released + died +
 	 * outstanding + unverified, but for what could not be paired. */
 	uint64_t died, unverified;
-	bool life_unknown; /* how many have died and are outstanding is not known */
-	double oldest_s;   /* -1: nothing outstanding */
-	double rate_per_s; /* acquired minus released per second, over the last interval; final: over the
-			      whole run */
+	int64_t peak_per_call; /* local references: most alive in one native frame; -1: unknown, or none */
+	bool life_unknown;     /* how many have died and are outstanding is not known */
+	double oldest_s;       /* -1: nothing outstanding */
+	double rate_per_s;     /* acquired minus released per second, over the last interval; final: over the
+				  whole run */
 	double acquired_per_s;
 	struct frames frames;           /* innermost first */
 	const char *truncated;          /* NULL: complete */

@@ -122,6 +122,8 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n)
 			v->released += counts[i * per_cpu + cpu].released;
 			v->unpaired += counts[i * per_cpu + cpu].unpaired;
 			v->died += counts[i * per_cpu + cpu].died;
+			if (counts[i * per_cpu + cpu].peak > v->peak)
+				v->peak = counts[i * per_cpu + cpu].peak;
 		}
 		/* The CPUs are not read at one moment; but what was released had been acquired. */
 		if (v->acquired < v->released + v->unpaired + v->died)

@@ -104,7 +104,7 @@ struct snapshot_site {
 	bool has_stack;
 	const struct stack
 	    *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */
-	uint64_t acquired, released, unpaired, died;
+	uint64_t acquired, released, unpaired, died, peak;
 	uint64_t live; /* references in the pairing store (of local ones: alive or not), or pins held */
 	uint32_t oldest_tick;             /* of those; valid when live > 0 */
 	bool recount;                     /* account.c */

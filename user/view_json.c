@@ -238,6 +238,7 @@ static void put_site(struct json_out *j, const struct report_site *s, bool paire
 	json_text(j, "function", known ? jni_func_names[s->func] : NULL);
 	json_count(j, "acquired", s->acquired);
 	put_known(j, "released", paired, s->released);
+	json_known_count(j, "peak_per_call", s->peak_per_call);
 	put_life(j, s->outstanding, s->died, s->unverified, s->life_unknown || !paired);
 	json_known_count(j, "outstanding_bytes", s->outstanding_bytes);
 	json_known(j, "oldest_s", s->oldest_s);

@@ -127,6 +127,7 @@ struct report_site *add_site(struct sample *s, enum jni_func_id func, uint64_t a
 	    .outstanding = acquired - released,
 	    .oldest_s = acquired > released ? 4.25 : -1,
 	    .outstanding_bytes = -1,
+	    .peak_per_call = -1,
 	    .rate_per_s = (double)(acquired - released) / 12,
 	    .acquired_per_s = (double)acquired / 12,
 	    .frames.v = s->frames[i],

@@ -20,6 +20,10 @@ class Locals(NativeLoop):
         super().__init__(on, *jvm_args)
 
 
+PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
+          113, 127, 131, 137, 139, 149, 151)  # as in locals.c
+
+
 # -Xcheck:jni carries the variadic calls out by those that take a va_list.
 CHECKED = {"NewObject": "NewObjectV", "CallObjectMethod": "CallObjectMethodV",
            "CallNonvirtualObjectMethod": "CallNonvirtualObjectMethodV", "CallStaticObjectMethod": "CallStaticObjectMethodV"}
@@ -101,6 +105,34 @@ def test_exact(kind, jvm_args):
         assert_locals(target, final, before, after, alive)
 
 
+def peak_of(made):
+    """Of a call that makes so many and deletes every third at once."""
+    return max(i + 1 - i // 3 for i in range(made))
+
+
+@pytest.mark.parametrize("kind", ["17", "17-stripped", "sid-25"])
+def test_peak_per_call(kind):
+    """Not what many calls make together, but what one holds."""
+    with Locals(jdk(kind)) as target, Tracer("-e", "local", pids=[target.pid]) as tracer:
+        tracer.wait_tracing()
+        before = target.now
+        target.do("each 7", "each 3", "each 5", "frames 4 97", "threads 4 211 61", "fill 1 503", "more", "hold 3 2 37")
+        done = Done(before, target.now, {})
+        final = tracer.stop()[target.pid]
+    assert_no_losses(final)
+    got = {}
+    for s in final["sites"]:
+        if is_of_the_program(s):
+            got.setdefault(s["function"], []).append(s["peak_per_call"])
+    each = {f: p for f, p in zip(done.made, PRIMES)}
+    want = {f: max(peak_of(7 * p), 1) for f, p in each.items()}
+    want.update({"NewObject": max(want["NewObject"], 97), "NewStringUTF": max(want["NewStringUTF"], peak_of(61)),
+                 "CallObjectMethod": 2 * 503, "NewObjectA": max(want["NewObjectA"], 37), "NewObjectV": max(want["NewObjectV"], 37),
+                 "DefineClass": peak_of(7), "PopLocalFrame": 2})
+    want["GetObjectArrayElement"] = max(want["GetObjectArrayElement"], 1)
+    assert {f: max(p) for f, p in got.items()} == {f: want[f] for f in got}
+
+
 # Whatever is still in the store: what a frame held is dead when it has returned.
 def test_the_dead_are_not_outstanding(local17):
     before = local17.now
@@ -111,9 +143,10 @@ def test_the_dead_are_not_outstanding(local17):
         made = sum(Done(before, after, {}).made.values())
         report = tracer.wait_report(lambda r: r["families"]["local"]["acquired"] >= made and not r["families"]["local"]["unverified"])
         assert_locals(local17, report, before, after, {})
+        after = local17.do("fewer 3 2")
         final = tracer.stop()[local17.pid]
-    assert_locals(local17, final, before, after, {})
-    assert all(s["oldest_s"] is None for s in final["sites"])
+    assert_locals(local17, final, before, after, {"NewObjectA": 3 * 2})
+    assert all((s["oldest_s"] is None) == (s["outstanding"] == 0) for s in final["sites"])
 
 
 def test_the_loop_that_fills_the_table_is_named_while_it_runs(local17):
