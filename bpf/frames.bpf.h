@@ -29,12 +29,9 @@ MAP_HASH(frame_sites, MAX_FRAME_SITES, struct frame_site_key, struct frame_site)
 /* The running thread's JNIEnv, or something else, or 0. */
 static __always_inline u64 env_of(const struct pt_regs *ctx, const struct rule *r)
 {
-	u64 thread = bpf_get_current_pid_tgid(), *env;
-
 	if (r->env.kind == LOC_REG)
 		return reg_read(ctx, r->env.reg) + (s64)r->env.offset_bytes;
-	env = r->env.kind == LOC_NONE ? bpf_map_lookup_elem(&thread_envs, &thread) : NULL;
-	return env ? *env : 0;
+	return r->env.kind == LOC_NONE ? thread_env_known() : 0;
 }
 
 /* The first block of the running thread's frame; 0: not known. */

@@ -220,6 +220,7 @@ static __always_inline void forget_stale(u32 slot, u64 tag)
 struct call {
 	struct func_counts *fc;
 	u64 handle, tag;
+	u32 acquired_at; /* of what it releases: the site */
 };
 
 /* What all calls have in common. True: there is a handle. */
@@ -269,8 +270,7 @@ static __always_inline void acquire(const struct rule *r, const struct call *c, 
 }
 
 /* The usual case. released_at: where, or 0 when nobody will ask. False: not acquired since attach. */
-static __always_inline bool release_paired(const struct pt_regs *ctx, const struct rule *r,
-					   const struct call *c, u32 released_at)
+static __always_inline bool release_paired(struct call *c, u32 released_at)
 {
 	u32 acquired_at = c->handle >> HANDLE_BITS ? 0 : pair_take(c->tag, released_at);
 	struct site_counts *sc;
@@ -281,8 +281,7 @@ static __always_inline bool release_paired(const struct pt_regs *ctx, const stru
 	sc = site_counts_of(acquired_at);
 	if (sc)
 		__sync_fetch_and_add(&sc->released, 1);
-	if (by_frame && r->family == FAMILY_LOCAL)
-		frame_release(ctx, r, acquired_at);
+	c->acquired_at = acquired_at;
 	return true;
 }
 
@@ -301,11 +300,11 @@ static __always_inline void release_unpaired(const struct rule *r, const struct 
  * The usual release needs no site. Nonzero: done. This and call_end() are functions of their own so that the
  * verifier finds one state before the walk, and goes through that once.
  */
-static __noinline int release_begin(const struct pt_regs *ctx, const struct rule *r, const struct call *c)
+static __noinline int release_begin(const struct rule *r, struct call *c)
 {
 	if (critical_site() || is_mismatch(r, c->tag, c->handle) || release_is_watched(c->tag))
 		return 0;
-	if (release_paired(ctx, r, c, 0))
+	if (release_paired(c, 0))
 		return 1;
 	if (is_double_delete(r, c->tag, c->handle))
 		return 0;
@@ -313,8 +312,7 @@ static __noinline int release_begin(const struct pt_regs *ctx, const struct rule
 	return 1;
 }
 
-static __noinline int call_end(const struct pt_regs *ctx, const struct rule *r, const struct call *c,
-			       u32 site)
+static __noinline int call_end(const struct rule *r, struct call *c, u32 site)
 {
 	u32 inside = critical_site();
 
@@ -322,12 +320,10 @@ static __noinline int call_end(const struct pt_regs *ctx, const struct rule *r, 
 		finding(r->slot, FINDING_CALL_IN_CRITICAL, site, inside, 0, c->handle);
 	if (r->operation != OP_RELEASE) {
 		acquire(r, c, site);
-		if (by_frame && r->family == FAMILY_LOCAL)
-			frame_acquire(ctx, r, c->handle, site);
 	} else if (is_mismatch(r, c->tag, c->handle)) {
 		__sync_fetch_and_add(&c->fc->unpaired, 1);
 		finding(r->slot, FINDING_KIND_MISMATCH, site, pair_site(c->tag), 0, c->handle);
-	} else if (!release_paired(ctx, r, c, site)) {
+	} else if (!release_paired(c, site)) {
 		release_unpaired(r, c, site);
 	}
 	return 0;
@@ -338,12 +334,21 @@ int jt_call(struct pt_regs *ctx)
 {
 	struct rule *r = rule_of(ctx);
 	struct call c = {0};
+	u32 site = 0;
 
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
-	if (r->operation == OP_RELEASE && release_begin(ctx, r, &c))
-		return 0;
-	return call_end(ctx, r, &c, site_of(ctx, r)); /* only here: its code is long */
+	if (r->operation != OP_RELEASE || !release_begin(r, &c)) {
+		site = site_of(ctx, r); /* only here: its code is long */
+		call_end(r, &c, site);
+	}
+	if (by_frame && r->family == FAMILY_LOCAL) {
+		if (r->operation != OP_RELEASE)
+			frame_acquire(ctx, r, c.handle, site);
+		else if (c.acquired_at)
+			frame_release(ctx, r, c.acquired_at);
+	}
+	return 0;
 }
 
 /* --check: a function is given references. The first bad one of a call is what is told. */
@@ -726,7 +731,7 @@ static __always_inline void thread_detached(struct pt_regs *ctx, const struct ru
 static __always_inline bool thread_changes(const struct rule *r, const struct pin_call *begun,
 					   const struct thread_books *b)
 {
-	u64 thread = bpf_get_current_pid_tgid(), env = 0;
+	u64 env = 0;
 
 	if (r->operation == OP_RELEASE)
 		return b && b->attached;
@@ -734,7 +739,7 @@ static __always_inline bool thread_changes(const struct rule *r, const struct pi
 		return false;
 	if (bpf_probe_read_user(&env, sizeof(env), (void *)begun->object) || has_java_frames(r->slot, env))
 		return false;
-	bpf_map_update_elem(&thread_envs, &thread, &env, BPF_ANY); /* for the walk */
+	thread_env_keep(env); /* for the walk */
 	return true;
 }
 

@@ -64,8 +64,9 @@ const char *probe_site_operation(const struct probe_site *s)
 	return s->point == POINT_ENTRY ? "entry" : "return";
 }
 
-/* What a call costs at a site, roughly: only the order matters. At equal cost an entry is preferred. */
-static int price_ns(const struct probe_site *s)
+/* Measured on one machine (docs/measurements.md): ratios travel, so the order is right. An entry is
+ * preferred. */
+int probe_site_price_ns(const struct probe_site *s)
 {
 	int point = s->point == POINT_URETPROBE ? 870 : s->strategy == STRATEGY_USDT ? 550 : 545;
 
@@ -95,7 +96,7 @@ static void accept(struct resolver *r, enum jni_func_id func, const struct probe
 	int price = 0;
 
 	for (size_t i = 0; i < n; i++)
-		price = price_ns(&sites[i]) > price ? price_ns(&sites[i]) : price;
+		price = probe_site_price_ns(&sites[i]) > price ? probe_site_price_ns(&sites[i]) : price;
 	if (f->n > 0 && f->price_ns <= price)
 		return;
 	memcpy(f->site, sites, n * sizeof(*sites));

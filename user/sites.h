@@ -53,6 +53,8 @@ struct probe_sites {
 };
 /* What the user pays: "emulated", "single-step" or "uretprobe". */
 const char *probe_site_cost(const struct probe_site *s);
+/* What its trap adds to a call, about; a return probe's includes the function's entry. */
+int probe_site_price_ns(const struct probe_site *s);
 /* "entry" or "return" */
 const char *probe_site_operation(const struct probe_site *s);
 
