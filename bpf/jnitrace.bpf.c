@@ -178,15 +178,6 @@ static __always_inline u32 site_of(struct pt_regs *ctx, struct rule *r)
 	return by_thread && r->operation == OP_ACQUIRE ? thread_site(r->slot, site) : site;
 }
 
-/* The same as a global function: verified once, not for each way to come there. */
-__noinline int site_of_call(struct bpf_user_pt_regs_t *regs)
-{
-	struct pt_regs *ctx = (void *)regs;
-	struct rule *r = rule_at(ctx);
-
-	return r ? (int)site_of(ctx, r) : 0;
-}
-
 static __always_inline struct site_counts *site_counts_of(u32 site)
 {
 	return bpf_map_lookup_elem(&site_counts, &site);
@@ -457,41 +448,63 @@ static __always_inline void pin_keep(const struct rule *r, const struct call *c,
 	__sync_fetch_and_add(&c->fc->unpaired, 1);
 }
 
-/* The return of a Get function: a string or array is pinned. The handle of the call is the pointer. */
-SEC("uprobe")
-int jt_pin(struct pt_regs *ctx)
+/* What a Get function gave, and where it was called. */
+struct got {
+	struct call call; /* its handle is the pointer */
+	struct pin_call begun;
+	u32 site, pad;
+};
+
+/* A string or array is pinned. A global function: its stack is not there while the call's is walked. */
+__noinline int pin_got(struct bpf_user_pt_regs_t *regs, const struct got *got)
 {
-	struct rule *r = rule_of(ctx);
-	struct pin_call begun = {0};
+	struct rule *r = rule_at((void *)regs);
+	struct func_counts *fc;
 	struct pin_stats *stats;
 	struct site_counts *sc;
-	struct call c = {0};
 	struct pin p = {0};
+	struct call c;
 
-	if (!r)
+	if (!r || !got)
 		return 0;
-	pin_call_end(ctx, r, &begun);
-	if (!call_begin(ctx, r, &c))
-		return 0;
-	p.site = site_of_call((void *)ctx);
+	c.handle = got->call.handle;
+	c.tag = got->call.tag;
+	c.fc = fc = counts_of(r);
+	p.site = got->site;
 	sc = site_counts_of(p.site);
-	if (!sc)
+	if (!fc || !sc)
 		return 0;
 	__sync_fetch_and_add(&sc->acquired, 1);
-	if (r->family != FAMILY_CRITICAL) {
-		u32 inside = critical_site();
-
-		if (inside)
-			finding(r->slot, FINDING_CALL_IN_CRITICAL, p.site, inside, 0, c.handle);
-	}
 	p.func = r->func;
 	p.family = r->family;
 	p.tid = current_tid();
-	pin_describe(r, c.handle, &begun, &p);
+	pin_describe(r, c.handle, &got->begun, &p);
 	stats = pin_stats_of(p.site);
 	if (stats)
 		pin_count_copy(stats, p.copy);
 	pin_keep(r, &c, &p, sc);
+	return 0;
+}
+
+/* The return of a Get function. */
+SEC("uprobe")
+int jt_pin(struct pt_regs *ctx)
+{
+	struct rule *r = rule_of(ctx);
+	struct got got = {0};
+	u32 inside;
+
+	if (!r)
+		return 0;
+	pin_call_end(ctx, r, &got.begun);
+	if (!call_begin(ctx, r, &got.call))
+		return 0;
+	got.call.fc = NULL; /* a pointer of the kernel's side is not handed on */
+	got.site = site_of(ctx, r);
+	inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
+	if (inside)
+		finding(r->slot, FINDING_CALL_IN_CRITICAL, got.site, inside, 0, got.call.handle);
+	pin_got((void *)ctx, &got);
 	return 0;
 }
 
@@ -511,31 +524,15 @@ static __always_inline bool pin_stays(const struct rule *r, u32 mode)
 	return mode != 0 && mode != JT_PIN_ABORT && r->family != FAMILY_CRITICAL;
 }
 
+/* A Release as its steps hand it on. */
 struct unpin {
-	struct pin_key key;
-	struct pin_grave grave;
-	struct pin *pin;
-	u32 mode, tid;
-	u32 inside; /* site of a critical section that this call is made in, and must not be */
-	enum finding_kind wrong;
+	u64 pointer, tag, now;
+	u32 got_at, released_at; /* sites, of an earlier release too; 0: not known */
+	u32 inside;              /* site of a critical section that the call is made in, and must not be */
+	u32 wrong;               /* enum finding_kind; NR_FINDINGS: nothing is */
+	u32 site;                /* of the call; 0: nobody asks */
+	u32 watched;             /* somebody does */
 };
-
-/* Look only. */
-static __always_inline void unpin_judge(struct pt_regs *ctx, struct rule *r, const struct call *c,
-					struct unpin *u)
-{
-	u->mode = pin_mode(ctx, r);
-	u->tid = current_tid();
-	u->inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
-	u->wrong = NR_FINDINGS;
-	if (c->handle >> HANDLE_BITS)
-		return;
-	u->pin = pin_find(c->tag, u->tid, &u->key);
-	if (u->pin)
-		u->wrong = pin_judge(ctx, r, u->pin, c->handle);
-	else
-		u->wrong = pin_judge_unknown(ctx, r, c->tag, c->handle, u->tid, &u->grave);
-}
 
 static __always_inline bool site_is_watched(u32 site)
 {
@@ -544,33 +541,82 @@ static __always_inline bool site_is_watched(u32 site)
 	return checking || (*(volatile u32 *)&suspects && s && s->suspect);
 }
 
-/* A pin of another kind of memory is not released by this function. */
-static __always_inline bool pin_is_released(const struct rule *r, const struct pin *p, u32 mode)
+/* Look only. Global functions, here and below: their stack is not there while the call's is walked. */
+__noinline int unpin_judge(struct bpf_user_pt_regs_t *regs, struct unpin *u)
 {
-	return !pin_stays(r, mode) && p->family == r->family;
+	struct pt_regs *ctx = (void *)regs;
+	struct rule *r = rule_at(ctx);
+	struct pin_grave grave = {0};
+	struct pin_key key = {0};
+	u32 tid = current_tid();
+	struct pin *p;
+
+	if (!r || !u)
+		return 0;
+	u->wrong = NR_FINDINGS;
+	u->inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
+	if (!(u->pointer >> HANDLE_BITS)) {
+		p = pin_find(u->tag, tid, &key);
+		u->wrong = p ? pin_judge(ctx, r, p, u->pointer)
+			     : pin_judge_unknown(ctx, r, u->tag, u->pointer, tid, &grave);
+		u->got_at = p ? p->site : grave.site;
+		u->released_at = p ? 0 : grave.released_at;
+		u->watched = p && site_is_watched(p->site);
+	}
+	u->watched |= u->inside || u->wrong != NR_FINDINGS;
+	return 0;
 }
 
-static __always_inline void unpin_paired(const struct rule *r, const struct call *c, const struct unpin *u,
-					 u32 released_at, u64 now)
+static __always_inline void unpin_paired(const struct rule *r, struct func_counts *fc,
+					 const struct pin_key *key, struct pin *pin, const struct unpin *u)
 {
-	struct pin p = *u->pin; /* before it goes */
+	struct pin p = *pin; /* before it goes */
 	struct pin_stats *stats = pin_stats_of(p.site);
 	struct site_counts *sc = site_counts_of(p.site);
 
-	if (stats && u->mode == JT_PIN_COMMIT)
-		__sync_fetch_and_add(&stats->committed, 1);
-	if (stats && u->mode == JT_PIN_ABORT)
-		__sync_fetch_and_add(&stats->aborted, 1);
-	pin_drop(&u->key);
-	pin_bury(&u->key, p.site, released_at);
-	__sync_fetch_and_add(&c->fc->paired, 1);
+	pin_drop(key);
+	pin_bury(key, p.site, u->site);
+	__sync_fetch_and_add(&fc->paired, 1);
 	if (sc)
 		__sync_fetch_and_add(&sc->released, 1);
 	if (r->family != FAMILY_CRITICAL)
 		return;
 	if (stats)
-		pin_count_hold(stats, now - p.start_ns);
-	critical_leave(r->slot, now);
+		pin_count_hold(stats, u->now - p.start_ns);
+	critical_leave(r->slot, u->now);
+}
+
+/* Keep the books. */
+__noinline int unpin_count(struct bpf_user_pt_regs_t *regs, const struct unpin *u)
+{
+	struct rule *r = rule_at((void *)regs);
+	struct pin_key key = {0};
+	struct pin_stats *stats;
+	struct func_counts *fc;
+	struct pin *p = NULL;
+	u32 mode;
+
+	fc = r && u ? counts_of(r) : NULL;
+	if (!fc || !u)
+		return 0;
+	if (!(u->pointer >> HANDLE_BITS))
+		p = pin_find(u->tag, current_tid(), &key);
+	mode = pin_mode((void *)regs, r);
+	stats = p ? pin_stats_of(p->site) : NULL;
+	if (stats && mode == JT_PIN_COMMIT)
+		__sync_fetch_and_add(&stats->committed, 1);
+	if (stats && mode == JT_PIN_ABORT)
+		__sync_fetch_and_add(&stats->aborted, 1);
+	if (pin_stays(r, mode)) {
+		if (p)
+			p->committed = 1;
+		__sync_fetch_and_add(&fc->kept, 1);
+	} else if (p && p->family == r->family) {
+		unpin_paired(r, fc, &key, p, u);
+	} else { /* not got since attach, or memory of another kind, which this function does not release */
+		__sync_fetch_and_add(&fc->unpaired, 1);
+	}
+	return 0;
 }
 
 /* The entry of a Release function. */
@@ -578,36 +624,23 @@ SEC("uprobe")
 int jt_unpin(struct pt_regs *ctx)
 {
 	struct rule *r = rule_of(ctx);
-	u64 now = bpf_ktime_get_ns();
-	struct pin_stats *stats;
-	struct unpin u = {0};
+	struct unpin u = {.now = bpf_ktime_get_ns()};
 	struct call c = {0};
-	u32 site = 0, got_at;
 
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
-	unpin_judge(ctx, r, &c, &u);
-	got_at = u.pin ? u.pin->site : u.grave.site;
-	if (u.inside || u.wrong != NR_FINDINGS || (u.pin && site_is_watched(got_at)))
-		site = site_of_call((void *)ctx);
+	u.pointer = c.handle;
+	u.tag = c.tag;
+	unpin_judge((void *)ctx, &u);
+	if (u.watched)
+		u.site = site_of(ctx, r);
 	if (u.wrong != NR_FINDINGS) {
-		finding(r->slot, u.wrong, site, got_at, u.pin ? 0 : u.grave.released_at, c.handle);
-		suspect(got_at);
+		finding(r->slot, u.wrong, u.site, u.got_at, u.released_at, u.pointer);
+		suspect(u.got_at);
 	}
 	if (u.inside)
-		finding(r->slot, FINDING_CALL_IN_CRITICAL, site, u.inside, 0, c.handle);
-	if (u.pin && pin_is_released(r, u.pin, u.mode)) {
-		unpin_paired(r, &c, &u, site, now);
-	} else if (pin_stays(r, u.mode)) {
-		stats = u.pin ? pin_stats_of(got_at) : NULL;
-		if (stats && u.mode == JT_PIN_COMMIT)
-			__sync_fetch_and_add(&stats->committed, 1);
-		if (u.pin)
-			u.pin->committed = 1;
-		__sync_fetch_and_add(&c.fc->kept, 1);
-	} else {
-		__sync_fetch_and_add(&c.fc->unpaired, 1);
-	}
+		finding(r->slot, FINDING_CALL_IN_CRITICAL, u.site, u.inside, 0, u.pointer);
+	unpin_count((void *)ctx, &u);
 	return 0;
 }
 
