@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #define MAX_PLACES 256
-#define HAVE_MULTI (LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3)
+/* BPF_TRACE_UPROBE_MULTI, which an older system's <linux/bpf.h> does not name. */
+#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
+#define HAVE_MULTI          (LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3)
 
 struct places {
 	unsigned long offset[MAX_PLACES];
@@ -28,7 +30,7 @@ static struct bpf_program *load(const char *path, bool multi)
 		return NULL;
 #if HAVE_MULTI
 	if (multi)
-		bpf_program__set_expected_attach_type(prog, BPF_TRACE_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(prog, ATTACH_UPROBE_MULTI);
 #else
 	(void)multi;
 #endif
