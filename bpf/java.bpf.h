@@ -381,10 +381,12 @@ static __always_inline int chunk_next(struct scratch *sc, const struct java_conf
 }
 
 /* The frames below a return barrier are in the chunks of the continuation that is mounted. */
-static __always_inline int chunks_start(struct scratch *sc, const struct java_config *j)
+__noinline int chunks_start(struct scratch *sc, const struct java_config *j)
 {
 	u64 entry = 0, cont = 0;
 
+	if (!sc || !j)
+		return 1;
 	sc->w.notes.lost = 1; /* objects in the heap, that may move */
 	/* the ContinuationEntry is in enterSpecial's frame, which follows on the stack, after arguments if
 	 * there are any */
@@ -438,13 +440,19 @@ static __always_inline int java_interpreted(struct scratch *sc, const struct jav
 	return walk_fp(w, w->fp) ? java_end(sc, END_UNREAD) : 0;
 }
 
-/* In a chunk the links are relative to fp, in words, so that the chunk may move. */
-static __always_inline int java_interpreted_in_chunk(struct scratch *sc, const struct java_config *j)
+/*
+ * In a chunk the links are relative to fp, in words, so that the chunk may move. What is seldom met is a
+ * global function: verified once.
+ */
+__noinline int java_interpreted_in_chunk(struct scratch *sc, const struct java_config *j)
 {
-	struct walk *w = &sc->w;
 	struct interpreter_frame f;
 	u64 relative = 0, fp, locals;
+	struct walk *w;
 
+	if (!sc || !j)
+		return 1;
+	w = &sc->w;
 	if (window_word(&w->win, w->sp - 16, &relative))
 		return java_end(sc, END_UNREAD);
 	fp = w->sp - 16 + relative * 8;
@@ -462,11 +470,15 @@ static __always_inline int java_interpreted_in_chunk(struct scratch *sc, const s
 }
 
 /* Native code called Java: on with its frames, up to the Java frames that had called it. */
-static __always_inline int java_upcall(struct scratch *sc, const struct java_config *j)
+__noinline int java_upcall(struct scratch *sc, const struct java_config *j)
 {
-	struct walk *w = &sc->w;
-	u64 fp = w->fp, wrapper, at;
+	u64 fp, wrapper, at;
+	struct walk *w;
 
+	if (!sc || !j)
+		return 1;
+	w = &sc->w;
+	fp = w->fp;
 	fp_used(w);
 	if (fp & 7 || fp < w->sp || fp + 16 > sc->top ||
 	    walk_link(w, fp + (s64)j->wrapper_words * 8, &wrapper))

@@ -170,11 +170,18 @@ static __always_inline u32 thread_site(u32 slot, u32 site)
 	return id ?: site;
 }
 
-/* The site of this call, by its stack and, where something is acquired, perhaps by thread. */
-static __always_inline u32 site_of(struct pt_regs *ctx, struct rule *r)
+/*
+ * The site of this call, by its stack and, where something is acquired, perhaps by thread. A global function:
+ * verified once, not for each way to come there.
+ */
+__noinline int site_of(struct bpf_user_pt_regs_t *regs, struct rule *r)
 {
-	u32 site = stack_site(ctx, r);
+	struct pt_regs *ctx = (void *)regs;
+	u32 site;
 
+	if (!r)
+		return 0;
+	site = stack_site(ctx, r);
 	return by_thread && r->operation == OP_ACQUIRE ? thread_site(r->slot, site) : site;
 }
 
@@ -330,7 +337,7 @@ int jt_call(struct pt_regs *ctx)
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
 	if (r->operation != OP_RELEASE || !release_begin(r, &c)) {
-		site = site_of(ctx, r); /* only here: its code is long */
+		site = site_of((void *)ctx, r);
 		call_end(r, &c, site);
 	}
 	if (by_frame && r->family == FAMILY_LOCAL) {
@@ -367,7 +374,7 @@ int jt_use(struct pt_regs *ctx)
 		return 0;
 	if (!pair_grave(tag_of(r->slot, handle), &g))
 		g.site = pair_site(tag_of(r->slot, handle));
-	finding(r->slot, kind, site_of(ctx, r), g.site, g.released_at, handle);
+	finding(r->slot, kind, site_of((void *)ctx, r), g.site, g.released_at, handle);
 	return 0;
 }
 
@@ -500,7 +507,7 @@ int jt_pin(struct pt_regs *ctx)
 	if (!call_begin(ctx, r, &got.call))
 		return 0;
 	got.call.fc = NULL; /* a pointer of the kernel's side is not handed on */
-	got.site = site_of(ctx, r);
+	got.site = site_of((void *)ctx, r);
 	inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
 	if (inside)
 		finding(r->slot, FINDING_CALL_IN_CRITICAL, got.site, inside, 0, got.call.handle);
@@ -633,7 +640,7 @@ int jt_unpin(struct pt_regs *ctx)
 	u.tag = c.tag;
 	unpin_judge((void *)ctx, &u);
 	if (u.watched)
-		u.site = site_of(ctx, r);
+		u.site = site_of((void *)ctx, r);
 	if (u.wrong != NR_FINDINGS) {
 		finding(r->slot, u.wrong, u.site, u.got_at, u.released_at, u.pointer);
 		suspect(u.got_at);
@@ -712,7 +719,7 @@ int jt_thread_return(struct pt_regs *ctx)
 	else
 		wants_site = !failed && thread_changes(r, &begun, b);
 	if (wants_site)
-		site = site_of(ctx, r); /* only here: its code is long */
+		site = site_of((void *)ctx, r);
 	if (!wants_site && !(is_monitor && begun.object)) {
 		__sync_fetch_and_add(&fc->nulls, 1); /* it has done nothing */
 	} else if (!is_monitor) {

@@ -22,6 +22,7 @@
 #define MEMO_ROOTS   (1 << 14)
 #define MEMO_HINTS   (1 << 16)
 #define MEMO_PICKS   12
+#define MEMO_CHUNK   48 /* of NOTES: more than most stacks have */
 #define MEMO_BUSY    1ULL
 #define MEMO_FIRST   2ULL
 #define MEMO_PRIME   0x9e3779b97f4a7c15ULL
@@ -167,6 +168,29 @@ static __always_inline bool memo_key_equal(const struct memo_entry *e, const str
 }
 
 /*
+ * Does one of the entry's words from this one on, a chunk of them, differ in the window? A global function:
+ * the verifier goes through each turn of a loop, so through those of one chunk only.
+ */
+__noinline int memo_differs(struct scratch *sc, const struct memo_entry *e, u32 from)
+{
+	if (!sc || !e || from > NOTES - MEMO_CHUNK)
+		return 1;
+	for (u32 k = 0; k < MEMO_CHUNK; k++) {
+		u32 i = from + k, where;
+
+		if (i >= e->n)
+			break;
+		where = e->where[i];
+		if (memo_word(sc, where) != e->value[i]) {
+			sc->memo.differs = where;
+			sc->memo.differing = memo_word(sc, where);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/*
  * The site of the stack in the window when it was walked before, or 0. Called before the walk, when sc->w is
  * as that begins. A global function, as are the others: verified once.
  */
@@ -193,36 +217,38 @@ __noinline u32 memo_find(struct scratch *sc)
 	n = e->n;
 	if (!memo_key_equal(e, sc) || (u64)e->words * 8 > sc->w.win.bytes)
 		return 0;
-	for (u32 i = 0; i < NOTES; i++) {
-		u32 where;
-
-		if (i >= n)
-			break;
-		where = e->where[i];
-		if (memo_word(sc, where) != e->value[i]) {
-			sc->memo.differs = where;
-			sc->memo.differing = memo_word(sc, where);
+	for (u32 from = 0; from < NOTES && from < n; from += MEMO_CHUNK)
+		if (memo_differs(sc, e, from))
 			return 0;
-		}
-	}
 	site = e->site;
 	memory_fence();
 	return *(volatile u64 *)&e->number == number ? site : 0;
 }
 
+/* A hash of a chunk of the words noted. Likewise. */
+__noinline u64 memo_hash(const struct scratch *sc, u64 h, u32 from)
+{
+	if (!sc || from > NOTES - MEMO_CHUNK)
+		return h;
+	for (u32 k = 0; k < MEMO_CHUNK; k++) {
+		u32 i = from + k;
+
+		if (i >= sc->w.notes.n)
+			break;
+		h = hash_add(h, sc->w.notes.value[i] + ((u64)sc->w.notes.where[i] << 48));
+	}
+	return h;
+}
+
 static __always_inline u64 memo_content(const struct scratch *sc, u32 site)
 {
 	const struct memo_key *k = &sc->memo.key;
-	const struct notes *notes = &sc->w.notes;
 	u64 h = k->id + site;
 
 	h = hash_add(hash_add(hash_add(h, k->layout), k->generation), k->unloads);
 	h = hash_add(hash_add(hash_add(h, k->pc), k->java_pc), k->java_sp);
-	for (u32 i = 0; i < NOTES; i++) {
-		if (i >= notes->n)
-			break;
-		h = hash_add(h, notes->value[i] + ((u64)notes->where[i] << 48));
-	}
+	for (u32 from = 0; from < NOTES && from < sc->w.notes.n; from += MEMO_CHUNK)
+		h = memo_hash(sc, h, from);
 	return h;
 }
 

@@ -18,6 +18,7 @@
 #include "unwind.bpf.h"
 
 #define JAVA_STEPS     4 /* by one call: calls cost more than they seem to, where returns are not predicted */
+#define WALK_STEPS     16
 #define SCRATCH_PLACES 4 /* programs under way on one CPU at one moment */
 /* Frames lie above each other, closer than the largest stack a thread gets. */
 #define STACK_SPAN_BYTES (64ULL << 20)
@@ -180,10 +181,19 @@ __noinline int walk_step(struct scratch *sc, const struct java_config *j)
 		if (sc->stack.n >= max_depth || sc->stack.n >= JT_MAX_FRAMES)
 			return java_end(sc, END_DEPTH);
 		if (!sc->in_java)
-			return native_frame(sc, j);
+			return i ? 0 : native_frame(sc, j);
 		if (java_step(sc, j))
 			return 1;
 	}
+	return 0;
+}
+
+/* Many of these. Likewise: the verifier goes through each turn of a loop, and so through two short ones. */
+__noinline int walk_steps(struct scratch *sc, const struct java_config *j)
+{
+	for (int i = 0; i < WALK_STEPS; i++)
+		if (walk_step(sc, j))
+			return 1;
 	return 0;
 }
 
@@ -249,8 +259,9 @@ static __always_inline u64 stack_walk(struct scratch *sc, const struct java_conf
 	sc->in_java = sc->in_chunk = 0;
 	sc->native_kind = RAW_NATIVE;
 	sc->end = END_DEPTH;
-	for (int i = 0; i < 2 * JT_MAX_FRAMES; i++) /* a step from one kind to the other keeps no frame */
-		if (walk_step(sc, j))
+	/* a step from one kind to the other keeps no frame */
+	for (int i = 0; i < 2 * JT_MAX_FRAMES / WALK_STEPS; i++)
+		if (walk_steps(sc, j))
 			break;
 	__sync_fetch_and_add(&stacks_walked, 1);
 	sc->stack.end = sc->end;

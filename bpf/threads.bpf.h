@@ -55,27 +55,29 @@ static __always_inline bool monitor_push(u32 slot, u32 tid, u64 handle, u32 site
 	return true;
 }
 
+/* The last one but n. Never out of bounds, and the verifier finds nothing in it to tell turns of a loop
+ * apart. */
+static __always_inline u32 held_from_top(const struct thread_books *b, u32 n)
+{
+	return (b->nr_held - 1 - n) & (JT_MAX_HELD - 1);
+}
+
 /*
  * Which of those held is it? The same object by another handle, or the same handle of an object that was
  * moved; else the last one.
  */
 static __always_inline u32 monitor_find(const struct thread_books *b, u64 handle)
 {
-	u32 by_object = JT_MAX_HELD, by_handle = JT_MAX_HELD, i;
 	u64 oop = 0;
 
 	bpf_probe_read_user(&oop, sizeof(oop), (void *)(handle & ~HANDLE_TAG_BITS));
-	for (i = 0; i < JT_MAX_HELD; i++) {
-		if (i >= b->nr_held)
-			break;
-		if (b->held[i].handle == handle)
-			by_handle = i;
-		if (oop && b->held[i].oop == oop)
-			by_object = i;
-	}
-	if (by_object < JT_MAX_HELD)
-		return by_object;
-	return by_handle < JT_MAX_HELD ? by_handle : b->nr_held - 1;
+	for (u32 n = 0; oop && n < JT_MAX_HELD && n < b->nr_held; n++)
+		if (b->held[held_from_top(b, n)].oop == oop)
+			return held_from_top(b, n);
+	for (u32 n = 0; n < JT_MAX_HELD && n < b->nr_held; n++)
+		if (b->held[held_from_top(b, n)].handle == handle)
+			return held_from_top(b, n);
+	return held_from_top(b, 0);
 }
 
 /* The site that entered it, or 0: it was entered before attach, or too deep. */
@@ -92,11 +94,10 @@ static __always_inline u32 monitor_pop(u32 slot, u32 tid, u64 handle)
 	}
 	if (!b->nr_held)
 		return 0;
-	at = monitor_find(b, handle) & (JT_MAX_HELD - 1);
+	at = monitor_find(b, handle);
 	site = b->held[at].site;
-	for (u32 i = 0; i < JT_MAX_HELD - 1; i++)
-		if (i >= at && i + 1 < b->nr_held)
-			b->held[i] = b->held[i + 1];
+	for (u32 n = 1; n < JT_MAX_HELD && at + n < b->nr_held; n++)
+		b->held[(at + n - 1) & (JT_MAX_HELD - 1)] = b->held[(at + n) & (JT_MAX_HELD - 1)];
 	b->nr_held--;
 	return site;
 }

@@ -115,7 +115,7 @@ static __always_inline int walk_record(struct walk *w, u64 addr)
 	if (at % 8 || at >= w->win.bytes || w->win.bytes - at < 16) {
 		if (window_move(&w->win, addr) || w->win.bytes < 16)
 			return -1;
-		at = 0;
+		at = addr - w->win.base; /* see window_word() */
 	}
 	w->fp = w->win.word[at / 8 & (WINDOW_WORDS - 1)];
 	w->fp_at = addr;

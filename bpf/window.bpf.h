@@ -35,9 +35,10 @@ static __always_inline int window_read(struct window *win, u64 base, u32 max)
 	return -1;
 }
 
-static __always_inline int window_move(struct window *win, u64 base)
+/* A global function: verified once, not wherever a word is read. It is called for few of them. */
+__noinline int window_move(struct window *win, u64 base)
 {
-	return window_read(win, base, WINDOW_MOVE_BYTES);
+	return win ? window_read(win, base, WINDOW_MOVE_BYTES) : -1;
 }
 
 /* Make n bytes at addr readable by one read, where there are as many. */
@@ -58,7 +59,7 @@ static __always_inline int window_word(struct window *win, u64 addr, u64 *out)
 	if (at >= win->bytes || win->bytes - at < sizeof(u64) || at % sizeof(u64)) {
 		if (window_move(win, addr))
 			return -1;
-		at = 0;
+		at = addr - win->base; /* 0, and to the verifier any number, as without the move */
 	}
 	*out = win->word[at / sizeof(u64) & (WINDOW_WORDS - 1)];
 	return 0;
