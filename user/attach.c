@@ -637,8 +637,7 @@ static void take_links(struct links *to, struct links *from)
 	*from = (struct links){0};
 }
 
-/* A shared probe stays: wait until no program that began before the gate was closed is running any more. */
-static void wait_for_programs(void)
+void tracer_settle(void)
 {
 	/* synchronize_rcu() in the kernel (kernel/sched/membarrier.c), which programs on uprobes run under.
 	 */
@@ -696,7 +695,7 @@ void tracer_detach(struct tracer *t, const int *slots, size_t n)
 	destroy_all(gone.v, gone.n);
 	free(gone.v);
 	if (shared)
-		wait_for_programs();
+		tracer_settle(); /* a shared probe stays */
 }
 
 bool tracer_execed(struct tracer *t, int slot)

@@ -346,8 +346,10 @@ static int bury(struct session *s, struct error *err)
 		if (s->targets.v[i]->state == TARGET_ENDED && s->targets.v[i]->slot >= 0)
 			slots[n++] = s->targets.v[i]->slot;
 	if (n) {
-		tracer_detach(s->tracer, slots, n);
+		tracer_settle();
 		rc = report(s, TARGET_ENDED, err);
+		tracer_detach(s->tracer, slots,
+			      n); /* which may take half a minute: nobody is to wait for it */
 	}
 	for (size_t i = 0; i < s->targets.n;) {
 		if (s->targets.v[i]->state != TARGET_ENDED) {

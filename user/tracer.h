@@ -38,8 +38,10 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 		  const struct probe_sites *sites, struct error *err);
 /* From here on every call counts. */
 int tracer_open_gate(struct tracer *t, int slot);
-/* Stop counting. Calls in flight may still be counted until tracer_detach() returns. */
+/* Stop counting. Calls in flight may still be counted until tracer_settle() returns. */
 void tracer_close_gate(struct tracer *t, int slot);
+/* Wait until no program that began before a gate was closed is running any more. */
+void tracer_settle(void);
 /* Remove the probes of n targets; what was counted stays readable until tracer_forget(). */
 void tracer_detach(struct tracer *t, const int *slots, size_t n);
 /* The slot, its sites and its references become free again. Only after tracer_detach(). */

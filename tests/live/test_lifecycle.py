@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import (BUILD, ENV, JNITRACE, SLOW, WARM_UP, Expected, Oracle, Tracer, assert_exact, assert_no_losses, bpf_ids,
+from harness import (BUILD, ENV, JNITRACE, SLOW, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, bpf_ids,
                      bpf_objects, by_caller, code_is_unchanged, copy_jdk17, jdk, probes_of, run_tool)
 
 
@@ -315,3 +315,17 @@ def test_demo():
     result = subprocess.run([str(BUILD.parent / "scripts/demo"), str(BUILD)], capture_output=True, text=True, env=ENV,
                             timeout=120, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_nobody_waits_for_the_removal_of_perf_events(oracle):
+    """The kernel takes its time for each of them: the last report is written before."""
+    before = oracle.do(*WARM_UP)
+    with Tracer("-e", "global,weak,local", "--attach", "perf", pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        after = oracle.do(*WORK)
+        tracer.proc.send_signal(signal.SIGINT)
+        final = tracer.wait_report(lambda report: report["final"])
+        assert tracer.proc.poll() is None, "it still removes them"
+        assert tracer.end()[oracle.pid] == final
+    final["sites"] = [site for site in final["sites"] if site["family"] in ("global", "weak")]  # the oracle's
+    assert_exact(final, before, after)
