@@ -355,7 +355,7 @@ int jt_use(struct pt_regs *ctx)
 {
 	u64 args[] = {PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx)};
 	struct rule *r = rule_of(ctx);
-	u32 slot = r ? r->slot : 0;
+	u32 slot = r ? r->slot : 0, live;
 	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
 	enum finding_kind kind = NR_FINDINGS;
 	struct grave g = {0};
@@ -372,8 +372,11 @@ int jt_use(struct pt_regs *ctx)
 	}
 	if (kind == NR_FINDINGS)
 		return 0;
-	if (!pair_grave(tag_of(r->slot, handle), &g))
-		g.site = pair_site(tag_of(r->slot, handle));
+	live = pair_site(tag_of(r->slot, handle));
+	if (live)
+		g.site = live;
+	else
+		pair_grave(tag_of(r->slot, handle), &g);
 	finding(r->slot, kind, site_of((void *)ctx, r), g.site, g.released_at, handle);
 	return 0;
 }

@@ -99,7 +99,10 @@ static __always_inline enum finding_kind misuse(const struct rule *r, const stru
 		return FINDING_STALE_USE;
 	if (!slot_is_null(handle))
 		return NR_FINDINGS;
-	return !(handle & r->weak_bit) || pair_grave(tag, &g) ? FINDING_STALE_USE : NR_FINDINGS;
+	if (!(handle & r->weak_bit))
+		return FINDING_STALE_USE;
+	/* one that lives may lie in another place than an earlier one of this handle has left */
+	return !pair_site(tag) && pair_grave(tag, &g) ? FINDING_STALE_USE : NR_FINDINGS;
 }
 
 /* Is it worth a walk to know where this reference is released, before it is released a second time? */

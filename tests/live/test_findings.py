@@ -162,6 +162,16 @@ def test_stale_use(kind, jvm_args):
 
 
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_what_the_collector_cleared_may_be_used(kind):
+    """A weak reference that lives while the store still knows of an earlier release of its handle."""
+    with Misuse(jdk(kind), "-XX:+UseSerialGC") as target:
+        target.do("once 3")
+        final = traced(target, "keep-spilled-garbage 1", "gc", "use-kept 101", "drop-garbage 1", args=("--check", "--max-refs", "1"))
+    assert final["findings"] == []
+    assert final["families"]["weak"]["acquired"] == final["families"]["weak"]["released"] == 3
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
 def test_local_of_a_call_that_has_ended(kind):
     with Misuse(jdk(kind)) as target:
         # When the VM compiles the way into a native method it uses a slot of the thread's, which looks alive then.
