@@ -262,13 +262,15 @@ __noinline int began_before(struct bpf_user_pt_regs_t *regs, u64 *stack_top)
 	struct before_key key = {0};
 	struct java_config *j;
 	struct scratch *sc;
-	u64 pc = 0, *before;
+	u64 pc = 0, *before, *known;
 	u32 slot;
 
 	if (!r || !stack_top)
 		return true;
 	*stack_top = 0;
+	key.sp = JT_BEFORE_KNOWN;
 	key.slot = slot = r->slot;
+	known = bpf_map_lookup_elem(&before_native, &key);
 	j = bpf_map_lookup_elem(&java_configs, &slot);
 	sc = scratch_take(slot);
 	if (!sc)
@@ -280,8 +282,8 @@ __noinline int began_before(struct bpf_user_pt_regs_t *regs, u64 *stack_top)
 		*stack_top = sc->top;
 	}
 	scratch_release(sc);
-	if (!key.sp)
-		return true; /* no Java frame: a thread of native code's own */
+	if (!known || !key.sp)
+		return true; /* without a Java frame it is a thread of native code's own */
 	before = bpf_map_lookup_elem(&before_native, &key);
 	return before && *before == pc;
 }

@@ -115,8 +115,9 @@ struct stalled {
 	u32 pad;
 };
 /* A thread that was in native code when the gate was opened: there it may have got what we did not see. */
+#define JT_BEFORE_KNOWN 0 /* no frame: present when all those threads are */
 struct before_key {
-	u64 sp; /* of its last Java frame */
+	u64 sp; /* of its last Java frame, or JT_BEFORE_KNOWN */
 	u32 slot;
 	u32 pad;
 };

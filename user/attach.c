@@ -537,15 +537,15 @@ int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, c
 
 int tracer_set_before(struct tracer *t, int slot, const struct java_anchor *anchors, size_t n)
 {
-	int rc = 0;
+	struct before_key known = {.sp = JT_BEFORE_KNOWN, .slot = (uint32_t)slot};
+	int fd = bpf_map__fd(t->skel->maps.before_native), rc = 0;
 
 	for (size_t i = 0; i < n && !rc; i++) {
 		struct before_key key = {.sp = anchors[i].sp, .slot = (uint32_t)slot};
 
-		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.before_native), &key, &anchors[i].pc,
-					 BPF_ANY);
+		rc = bpf_map_update_elem(fd, &key, &anchors[i].pc, BPF_ANY);
 	}
-	return rc;
+	return rc ?: bpf_map_update_elem(fd, &known, &(uint64_t){0}, BPF_ANY);
 }
 
 int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c)

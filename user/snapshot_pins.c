@@ -131,12 +131,29 @@ int snapshot_pins(struct tracer *t, struct snapshot *s)
 	return rc ?: read_stalls(t, s);
 }
 
+/* Bounded: the map may change under the walk. */
+static void forget_before(struct tracer *t, int slot)
+{
+	int fd = bpf_map__fd(t->skel->maps.before_native);
+	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.before_native);
+	struct before_key key, next;
+	bool more = !bpf_map_get_next_key(fd, NULL, &key);
+
+	for (; more && left; left--) {
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (key.slot == (uint32_t)slot)
+			bpf_map_delete_elem(fd, &key);
+		key = next;
+	}
+}
+
 void forget_pins(struct tracer *t, int slot)
 {
 	struct snapshot s = {0};
 
 	if (!(t->families & PIN_FAMILIES))
 		return;
+	forget_before(t, slot);
 	read_all_pins(t, &s);
 	for (size_t i = 0; i < s.pins.n; i++)
 		if (s.pins.v[i].key.tag >> HANDLE_BITS == (uint64_t)slot + 1)

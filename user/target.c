@@ -379,13 +379,14 @@ static void start_waits(struct target *t, struct tracer *tracer, const char *pat
 static void note_before(struct target *t, struct tracer *tracer)
 {
 	struct java_anchor *anchors;
+	size_t n;
 
 	if (!(t->families >> FAMILY_CRITICAL & 1) || !t->java)
 		return;
 	anchors = calloc(MAX_ANCHORS, sizeof(*anchors));
-	if (anchors)
-		tracer_set_before(tracer, t->slot, anchors,
-				  hotspot_anchors(t->vm, &t->java_config, anchors, MAX_ANCHORS));
+	n = anchors ? hotspot_anchors(t->vm, &t->java_config, anchors, MAX_ANCHORS) : 0;
+	if (n > 0 && n < MAX_ANCHORS) /* else they are not all, or not known */
+		tracer_set_before(tracer, t->slot, anchors, n);
 	free(anchors);
 }
 
@@ -470,8 +471,8 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 			       &t->vm_counts); /* where the tables are is proven now, and only read below */
 	rc = tell_threads(t, tracer);
 	rc = rc ?: tell_attached(t, tracer);
-	note_before(t, tracer);
 	rc = rc ?: tracer_open_gate(tracer, t->slot);
+	note_before(t, tracer);
 	if (!rc && t->vm && !t->report.count_only)
 		rc = account_new(t->vm, &t->account);
 	if (rc)

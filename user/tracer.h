@@ -86,7 +86,10 @@ int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, con
 
 /* waits: functions of the library that threads are in while critical sections keep them from a collection. */
 int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, const struct vm_places *waits);
-/* The last Java frames of threads that are in native code now. Call it just before the gate is opened. */
+/*
+ * The last Java frames of all threads that are in native code, read when the gate was open already: what they
+ * got earlier went unseen. Until this is known no release is called wrong for want of its Get.
+ */
 struct java_anchor;
 int tracer_set_before(struct tracer *t, int slot, const struct java_anchor *anchors, size_t n);
 /* Have the probes read arrays and strings as c says. */

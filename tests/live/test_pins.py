@@ -225,6 +225,17 @@ def test_no_false_alarm(kind, jvm_args, args):
     assert final["families"]["array"]["outstanding"] == 0 and final["families"]["array"]["released_untracked"] == 101
 
 
+def test_no_false_alarm_at_attach():
+    """Threads that go in and out of critical sections all the time, while a tracer comes: what began before is unknown."""
+    with Pins(jdk("17")) as pins:
+        pins.send("calls 16 1000000 100")
+        for _ in range(10):
+            with Tracer("-e", "critical", pids=[pins.pid]) as tracer:
+                tracer.wait_tracing()
+                final = tracer.stop()[pins.pid]
+                assert found(final, UNMATCHED) == {}
+
+
 def test_call_inside_a_critical_section():
     with Pins(jdk("17")) as pins:
         final = traced(pins, "inside 53", "inside 59")
