@@ -151,6 +151,21 @@ static void tell(const struct report_held *h, struct report_finding *f)
 	}
 }
 
+/*
+ * Held for long, or entered so often that a thread spends its time with waiting: that one waits now and then
+ * for a moment is what critical sections cost.
+ */
+#define MUCH_WAITING 0.01 /* of the time */
+static bool is_held_badly(const struct findings_input *in, const struct report *r,
+			  const struct report_held *h)
+{
+	double much_ms = MUCH_WAITING * r->elapsed_s * 1e3, hold_ms = in->hold_s * 1e3;
+
+	if (h->max_ms >= hold_ms)
+		return true;
+	return h->stalled.n && h->stalled.v[0].ms >= hold_ms && h->stalled.v[0].ms >= much_ms;
+}
+
 static int judge_site(const struct findings_input *in, const struct report_site *site, struct report *r)
 {
 	const uint64_t ids[3] = {site->id};
@@ -173,7 +188,7 @@ static int judge_site(const struct findings_input *in, const struct report_site 
 	h->no_stalled = in->no_waits;
 	rc = add_now(in, site->id, h);
 	rc = rc ?: add_stalled(in, site->id, h);
-	if (rc || (h->max_ms < in->hold_s * 1e3 && !h->stalled.n))
+	if (rc || !is_held_badly(in, r, h))
 		return rc;
 	add_calls_inside(in, site->id, h);
 	f.count = h->pins.holds + h->now.n;

@@ -18,7 +18,7 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 
 	buf_printf(&b, "%s: %s, ", finding_severity_names[row->severity], row->name);
 	fmt_count(&b, f->count);
-	buf_printf(&b, " time%s", f->count == 1 ? "" : "s");
+	buf_printf(&b, " %s%s", f->held ? "section" : "time", f->count == 1 ? "" : "s");
 	if (with_pid)
 		buf_printf(&b, ", PID %d", r->target.pid);
 	if (jni_func_names[f->func])

@@ -289,6 +289,12 @@ def test_short_sections_are_no_finding():
     assert by_caller(final)["got_critical"]["holds"] == by_caller(final)["got_critical"]["histogram"] == 1009
 
 
+def test_that_a_thread_waits_for_a_moment_is_no_finding():
+    with Pins(jdk("17"), "-Xmx64m", "-XX:+UseSerialGC") as pins:
+        final = traced(pins, *["stall 65536 101 100"] * 5, args=["-e", "critical", "--hold", "0.1"])
+    assert final["findings"] == []
+
+
 class Zstd(Oracle):
     """Debian's zstd-jni at work."""
 
