@@ -484,7 +484,7 @@ static void expect_known_options(const char *text, const char *help, const char 
 static void test_documents(void **state)
 {
 	char *man = read_document("docs/jnitrace.1"), *json = read_document("docs/json.md");
-	char *schema = read_document("docs/jnitrace-1.schema.json");
+	char *schema = read_document("docs/jnitrace-1.schema.json"), *readme = read_document("README.md");
 	struct buf help = {0};
 	char option[64];
 
@@ -519,10 +519,16 @@ static void test_documents(void **state)
 		expect_word(json, drop_rows[i].name, "docs/json.md");
 		expect_word(schema, drop_rows[i].name, "the schema");
 	}
+	for (size_t i = 0; i < NR_FINDINGS; i++) {
+		expect_word(man, finding_rows[i].name, "the man page");
+		expect_word(json, finding_rows[i].name, "docs/json.md");
+		expect_word(readme, finding_rows[i].name, "README.md");
+	}
 	buf_free(&help);
 	free(man);
 	free(json);
 	free(schema);
+	free(readme);
 }
 
 int main(void)
