@@ -23,6 +23,7 @@
 #define MEMO_HINTS   (1 << 16)
 #define MEMO_PICKS   12
 #define MEMO_CHUNK   48 /* of NOTES: more than most stacks have */
+#define MEMO_GROUP   4  /* words compared without a branch between them */
 #define MEMO_BUSY    1ULL
 #define MEMO_FIRST   2ULL
 #define MEMO_PRIME   0x9e3779b97f4a7c15ULL
@@ -39,7 +40,8 @@ struct memo_entry {
 	u64 start_fp, java_fp; /* distances from base; they and key.unloads count if they were used */
 	u64 hash;              /* of all that is compared, and of the site */
 	u32 site;
-	u32 n, words, uses; /* as in struct notes */
+	u32 n, links, words, uses; /* as in struct notes, the first two rounded up to whole groups */
+	u32 pad;
 	u64 value[NOTES];
 	u16 where[NOTES];
 };
@@ -114,9 +116,11 @@ static __always_inline void memo_started(struct scratch *sc)
 	sc->memo.pick = sc->memo.hash + sc->w.pc * MEMO_PRIME;
 }
 
-static __always_inline u64 memo_word(const struct scratch *sc, u32 where)
+static __always_inline u64 memo_word(const struct scratch *sc, u64 where)
 {
-	return sc->w.win.word[NOTE_AT(where)] - (NOTE_IS_REL(where) ? sc->w.notes.base : 0);
+	u64 word = *(u64 *)((void *)sc->w.win.word + NOTE_AT(where));
+
+	return word - (sc->w.notes.base & -(where & NOTE_RELATIVE));
 }
 
 /* A hash of the words that tell this root's entries apart, of the stack in the window. */
@@ -167,27 +171,39 @@ static __always_inline bool memo_key_equal(const struct memo_entry *e, const str
 	       (!(e->uses & 1U << USES_ANCHOR_FP) || e->java_fp == sc->java.fp - base);
 }
 
-/*
- * Does one of the entry's words from this one on, a chunk of them, differ in the window? A global function:
- * the verifier goes through each turn of a loop, so through those of one chunk only.
- */
-__noinline int memo_differs(struct scratch *sc, const struct memo_entry *e, u32 from)
+/* Which of a group's words is another than the entry's. A global function: not each turn's. */
+__noinline int memo_differing(struct scratch *sc, const struct memo_entry *e, u32 group)
 {
-	if (!sc || !e || from > NOTES - MEMO_CHUNK)
-		return 1;
-	for (u32 k = 0; k < MEMO_CHUNK; k++) {
-		u32 i = from + k, where;
+	if (!sc || !e || group > NOTES - MEMO_GROUP)
+		return 0;
+	for (u32 j = 0; j < MEMO_GROUP; j++) {
+		u32 where = e->where[group + j];
+		u64 word = memo_word(sc, where);
 
-		if (i >= e->n)
-			break;
-		where = e->where[i];
-		if (memo_word(sc, where) != e->value[i]) {
+		if (word != e->value[group + j]) {
 			sc->memo.differs = where;
-			sc->memo.differing = memo_word(sc, where);
-			return 1;
+			sc->memo.differing = word;
+			break;
 		}
 	}
 	return 0;
+}
+
+/* Are the words of this group the entry's? They are plain (base 0), or links. */
+static __always_inline bool memo_group_equal(struct scratch *sc, const struct memo_entry *e, u32 group,
+					     u64 base)
+{
+	u64 differ = 0;
+
+	for (u32 j = 0; j < MEMO_GROUP; j++) {
+		u64 at = NOTE_AT((u64)e->where[group + j]);
+
+		differ |= (*(u64 *)((void *)sc->w.win.word + at) - base) ^ e->value[group + j];
+	}
+	if (!differ)
+		return true;
+	memo_differing(sc, e, group);
+	return false;
 }
 
 /*
@@ -199,7 +215,7 @@ __noinline u32 memo_find(struct scratch *sc)
 	struct memo_root *root;
 	struct memo_entry *e;
 	u64 *hint, number;
-	u32 n, site;
+	u32 n, links, site;
 
 	if (!sc)
 		return 0;
@@ -215,25 +231,32 @@ __noinline u32 memo_find(struct scratch *sc)
 		return 0;
 	memory_fence();
 	n = e->n;
+	links = e->links;
 	if (!memo_key_equal(e, sc) || (u64)e->words * 8 > sc->w.win.bytes)
 		return 0;
-	for (u32 from = 0; from < NOTES && from < n; from += MEMO_CHUNK)
-		if (memo_differs(sc, e, from))
+	for (u32 i = 0; i < NOTES && i < n; i += MEMO_GROUP)
+		if (!memo_group_equal(sc, e, i, 0))
+			return 0;
+	for (u32 i = 0; i < NOTES && i < links; i += MEMO_GROUP)
+		if (!memo_group_equal(sc, e, NOTES - MEMO_GROUP - i, sc->w.notes.base))
 			return 0;
 	site = e->site;
 	memory_fence();
 	return *(volatile u64 *)&e->number == number ? site : 0;
 }
 
-/* A hash of a chunk of the words noted. Likewise. */
-__noinline u64 memo_hash(const struct scratch *sc, u64 h, u32 from)
+/*
+ * A hash of the words noted from this one on, up to another, but at most a chunk of them. A global function:
+ * the verifier goes through each turn of a loop, so through those of one chunk only.
+ */
+__noinline u64 memo_hash(const struct scratch *sc, u64 h, u32 from, u32 to)
 {
-	if (!sc || from > NOTES - MEMO_CHUNK)
+	if (!sc || from >= NOTES)
 		return h;
 	for (u32 k = 0; k < MEMO_CHUNK; k++) {
 		u32 i = from + k;
 
-		if (i >= sc->w.notes.n)
+		if (i >= to || i >= NOTES)
 			break;
 		h = hash_add(h, sc->w.notes.value[i] + ((u64)sc->w.notes.where[i] << 48));
 	}
@@ -243,19 +266,39 @@ __noinline u64 memo_hash(const struct scratch *sc, u64 h, u32 from)
 static __always_inline u64 memo_content(const struct scratch *sc, u32 site)
 {
 	const struct memo_key *k = &sc->memo.key;
+	u32 n = sc->w.notes.n, links = sc->w.notes.links;
 	u64 h = k->id + site;
 
 	h = hash_add(hash_add(hash_add(h, k->layout), k->generation), k->unloads);
 	h = hash_add(hash_add(hash_add(h, k->pc), k->java_pc), k->java_sp);
-	for (u32 from = 0; from < NOTES && from < sc->w.notes.n; from += MEMO_CHUNK)
-		h = memo_hash(sc, h, from);
+	for (u32 at = 0; at < NOTES && at < n; at += MEMO_CHUNK)
+		h = memo_hash(sc, h, at, n);
+	for (u32 at = 0; at < NOTES && at < links; at += MEMO_CHUNK)
+		h = memo_hash(sc, h, NOTES - links + at, NOTES);
 	return h;
+}
+
+/* Fill up the last group of either kind with its first word. */
+static __always_inline void memo_fill(struct notes *notes)
+{
+	u32 n = notes->n, links = notes->links;
+
+	if (n > NOTES - MEMO_GROUP || links > NOTES - MEMO_GROUP)
+		return;
+	for (u32 i = 0; i < MEMO_GROUP - 1; i++) {
+		notes->value[n + i] = notes->value[0];
+		notes->where[n + i] = notes->where[0];
+		notes->value[NOTES - 1 - links - i] = notes->value[NOTES - 1];
+		notes->where[NOTES - 1 - links - i] = notes->where[NOTES - 1];
+	}
+	notes->n = (n + MEMO_GROUP - 1) / MEMO_GROUP * MEMO_GROUP;
+	notes->links = (links + MEMO_GROUP - 1) / MEMO_GROUP * MEMO_GROUP;
 }
 
 /* Write an entry. Returns its number, or 0: another program is just writing there. */
 static __always_inline u64 memo_write(struct scratch *sc, u32 site, u64 hash)
 {
-	const struct notes *notes = &sc->w.notes;
+	struct notes *notes = &sc->w.notes;
 	u64 number = __sync_fetch_and_add(&memo_next, 1), old;
 	u32 at = number & (MEMO_ENTRIES - 1);
 	struct memo_entry *e = bpf_map_lookup_elem(&memo_entries, &at);
@@ -270,7 +313,9 @@ static __always_inline u64 memo_write(struct scratch *sc, u32 site, u64 hash)
 	e->java_fp = sc->memo.java_fp - notes->base;
 	e->hash = hash;
 	e->site = site;
+	memo_fill(notes);
 	e->n = notes->n;
+	e->links = notes->links;
 	e->words = notes->words;
 	e->uses = notes->uses;
 	bpf_probe_read_kernel(e->value, sizeof(e->value), notes->value);

@@ -9,20 +9,21 @@
 
 #include "window.bpf.h"
 
-#define NOTES              192
-#define NOTE_BELOW_BYTES   16     /* of the first frame's stack pointer: its return address, a saved fp */
-#define NOTE_RELATIVE      0x8000 /* the word is an address of the stack: kept as a distance from base */
-#define NOTE_AT(where)     ((where) & (WINDOW_WORDS - 1))
-#define NOTE_IS_REL(where) ((where) >> 15)
+#define NOTES            192
+#define NOTES_FILL       6  /* of them: room for memo_fill() */
+#define NOTE_BELOW_BYTES 16 /* of the first frame's stack pointer: its return address, a saved fp */
+#define NOTE_RELATIVE    1  /* the word is an address of the stack: kept as a distance from base */
+#define NOTE_AT(where)   ((where) & (WINDOW_WORDS - 1) * sizeof(u64))
 
+/* Plain words from the front, links (NOTE_RELATIVE) from the back: nobody need ask which kind one is. */
 struct notes {
 	u64 base; /* address of word 0: NOTE_BELOW_BYTES below the first frame's sp */
-	u32 n;
+	u32 n, links;
 	u32 words; /* from base on: as far as the walk looked */
 	u32 uses;  /* 1 << enum note_use: what else it depends on */
 	u32 lost;  /* the walk used something that is not in here */
 	u64 value[NOTES];
-	u16 where[NOTES]; /* number of the word from base on, NOTE_RELATIVE */
+	u16 where[NOTES]; /* distance in bytes from base, NOTE_RELATIVE */
 };
 
 enum note_use {
@@ -49,7 +50,7 @@ static __always_inline void walk_begin(struct walk *w, u64 sp)
 	w->lr = 0;
 	w->exact = 0;
 	w->notes.base = sp - NOTE_BELOW_BYTES;
-	w->notes.n = w->notes.words = w->notes.uses = 0;
+	w->notes.n = w->notes.links = w->notes.words = w->notes.uses = 0;
 	w->notes.lost = sp & 7;
 }
 
@@ -67,15 +68,18 @@ static __always_inline void note_reach(struct walk *w, u64 addr)
 static __always_inline void note(struct walk *w, u64 addr, u64 value, u16 relative)
 {
 	u64 at = addr - w->notes.base, word = at / 8;
-	u32 n = w->notes.n;
+	u32 n = w->notes.n, links = w->notes.links, i = relative ? NOTES - 1 - links : n;
 
-	if (at & 7 || word >= WINDOW_WORDS || n >= NOTES) {
+	if (at & 7 || word >= WINDOW_WORDS || n + links >= NOTES - NOTES_FILL || i >= NOTES) {
 		w->notes.lost = 1;
 		return;
 	}
-	w->notes.value[n] = relative ? value - w->notes.base : value;
-	w->notes.where[n] = word | relative;
-	w->notes.n = n + 1;
+	w->notes.value[i] = relative ? value - w->notes.base : value;
+	w->notes.where[i] = at | relative;
+	if (relative)
+		w->notes.links = links + 1;
+	else
+		w->notes.n = n + 1;
 	if (word >= w->notes.words)
 		w->notes.words = word + 1;
 }
