@@ -57,6 +57,7 @@ class Tracer:
 
     LIMIT_S = 30
     SETTLE_S = 1  # from the first probe to the last of one that attaches them one by one
+    STEADY_S = 0.3  # right after an attach the target may be some per cent slower
 
     def __init__(self, command, live, target):
         self.command, self.live, self.target = command, live, target
@@ -82,6 +83,8 @@ class Tracer:
         else:
             time.sleep(self.live)
         self.start_ms = (time.monotonic() - start) * 1000 - (self.SETTLE_S * 1000 if self.live == "slower" else 0)
+        if self.live == "line":
+            time.sleep(self.STEADY_S)
         return self
 
     def __exit__(self, *_):
