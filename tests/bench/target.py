@@ -89,7 +89,7 @@ class Tracer:
 
     def __exit__(self, *_):
         start = time.monotonic()
-        self.proc.send_signal(signal.SIGINT)
+        self.proc.send_signal(signal.SIGTERM)  # not SIGINT: who runs in the background is given it ignored
         try:
             self.proc.communicate(timeout=60)
         except subprocess.TimeoutExpired:
