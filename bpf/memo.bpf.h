@@ -208,15 +208,17 @@ static __always_inline bool memo_group_equal(struct scratch *sc, const struct me
 
 /*
  * The site of the stack in the window when it was walked before, or 0. Called before the walk, when sc->w is
- * as that begins.
+ * as that begins. A global function, as are the others: verified once.
  */
-static __always_inline u32 memo_find(struct scratch *sc)
+__noinline u32 memo_find(struct scratch *sc)
 {
 	struct memo_root *root;
 	struct memo_entry *e;
 	u64 *hint, number;
 	u32 n, links, site;
 
+	if (!sc)
+		return 0;
 	root = memo_root_of(&sc->memo);
 	if (!root || root->tag != memo_tag(&sc->memo) || sc->w.win.base != sc->w.notes.base ||
 	    sc->w.notes.lost)
