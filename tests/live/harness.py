@@ -43,6 +43,10 @@ class Jdk:
             return argv
         return ["chroot", str(self.root), *argv]
 
+    def java(self, *args):
+        """A JVM to be traced. Where it crashes, as some tests have it, nothing is left in the current folder."""
+        return self.command("java", "-XX:-UsePerfData", f"-XX:ErrorFile={tempfile.gettempdir()}/hs_err_pid%p.log", *args)
+
     def run(self, program, *args):
         return subprocess.run(self.command(program, *args), capture_output=True, text=True, timeout=SLOW, check=True).stdout
 
@@ -120,7 +124,7 @@ class Program:
     def __init__(self, on, main, library, *jvm_args, jars=""):
         fixtures = on.fixtures()
         self.log = tempfile.TemporaryFile()
-        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", f"{fixtures}{jars}", main, str(fixtures / library))
+        argv = on.java(*jvm_args, "-cp", f"{fixtures}{jars}", main, str(fixtures / library))
         self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
                                      start_new_session=True)
         self.pid = self.proc.pid
@@ -152,7 +156,7 @@ class Oracle:
         fixtures = on.fixtures()
         self.jdk = on
         self.log = tempfile.TemporaryFile()
-        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), *self.main(fixtures))
+        argv = on.java(*jvm_args, "-cp", str(fixtures), *self.main(fixtures))
         self.proc = subprocess.Popen([*prefix, *argv], bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=self.log, start_new_session=True)
         self.pid = self.proc.pid
@@ -217,7 +221,7 @@ class NativeLoop(Oracle):
         fixtures = on.fixtures()
         self.jdk, self.now = on, None
         self.log = tempfile.TemporaryFile()
-        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), self.main, str(fixtures / self.library))
+        argv = on.java(*jvm_args, "-cp", str(fixtures), self.main, str(fixtures / self.library))
         self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=self.log, start_new_session=True)
         self.pid = self.proc.pid

@@ -37,7 +37,7 @@ class Fixture(Oracle):
         fixtures = on.fixtures()
         self.jdk, self.now = on, None
         self.log = subprocess.DEVNULL
-        argv = on.command("java", "-XX:-UsePerfData", *jvm_args, "-cp", str(fixtures), "Census", str(fixtures / "libcensus.so"))
+        argv = on.java(*jvm_args, "-cp", str(fixtures), "Census", str(fixtures / "libcensus.so"))
         self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.DEVNULL, start_new_session=True)
         self.pid = self.proc.pid

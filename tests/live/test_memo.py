@@ -20,7 +20,7 @@ class Memo:
 
     def __init__(self, on, *jvm_args):
         fixtures = on.fixtures()
-        argv = on.command("java", *jvm_args, "-cp", str(fixtures), "Memo", str(fixtures / "libmemo.so"))
+        argv = on.java(*jvm_args, "-cp", str(fixtures), "Memo", str(fixtures / "libmemo.so"))
         self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         assert read_line(self.proc.stdout) == "0\n"
         self.pid = self.proc.pid
