@@ -28,16 +28,18 @@ static __always_inline u32 critical_site(void)
 	return c ? c->site : 0;
 }
 
-static __always_inline void critical_enter(u32 site, u64 now)
+static __always_inline void critical_enter(u32 slot, u32 site, u64 now)
 {
 	u64 thread = bpf_get_current_pid_tgid();
-	struct critical first = {.start_ns = now, .site = site, .depth = 1};
+	struct critical first = {.start_ns = now, .site = site, .slot = slot, .depth = 1};
 	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
 
 	if (c)
 		c->depth++;
 	else if (!bpf_map_update_elem(&criticals, &thread, &first, BPF_NOEXIST))
 		__sync_fetch_and_add(&criticals_open, 1);
+	else
+		drop(slot, DROP_PINS_FULL);
 }
 
 struct waited {
@@ -103,6 +105,8 @@ static __always_inline void stall_begin(u32 slot, u32 tid)
 	first.since_ns = bpf_ktime_get_ns();
 	if (!bpf_map_update_elem(&stalls, &thread, &first, BPF_NOEXIST))
 		__sync_fetch_and_add(&stalls_open, 1);
+	else
+		drop(slot, DROP_PINS_FULL);
 }
 
 static __always_inline void stall_end(void)

@@ -441,7 +441,7 @@ static __always_inline void pin_keep(const struct rule *r, const struct call *c,
 	p->tick = now_tick();
 	p->start_ns = bpf_ktime_get_ns(); /* as late as can be: from here on it is held */
 	if (p->site && r->family == FAMILY_CRITICAL)
-		critical_enter(p->site, p->start_ns);
+		critical_enter(r->slot, p->site, p->start_ns);
 	if (p->site && !(c->handle >> HANDLE_BITS) && !pin_put(&key, p, &replaced)) {
 		__sync_fetch_and_add(&c->fc->paired, 1);
 		if (!replaced)

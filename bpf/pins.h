@@ -93,7 +93,8 @@ struct pin_grave {
 struct critical {
 	u64 start_ns;
 	u32 site; /* of the outermost */
-	u32 depth;
+	u16 slot;
+	u16 depth;
 };
 /* A thread that waits for the sections of others to end, so that it can have a collection. */
 #define JT_COMM_BYTES 16

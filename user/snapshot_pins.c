@@ -2,7 +2,9 @@
 /* Read what the probes keep of pins (bpf/pins.bpf.h) into a snapshot, and forget it. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "report.h"
 #include "tracer_priv.h"
@@ -131,7 +133,32 @@ int snapshot_pins(struct tracer *t, struct snapshot *s)
 	return rc ?: read_stalls(t, s);
 }
 
-/* Bounded: the map may change under the walk. */
+/*
+ * Threads that were killed inside a critical section, or waiting for one. slot_at: where the value has its
+ * slot. Returns how many there were. Bounded: the map may change under the walk.
+ */
+static uint32_t forget_inside(struct bpf_map *map, size_t slot_at, int slot)
+{
+	uint32_t left = 2 * bpf_map__max_entries(map), gone = 0;
+	int fd = bpf_map__fd(map);
+	uint64_t thread, next;
+	bool more = !bpf_map_get_next_key(fd, NULL, &thread);
+
+	for (; more && left; left--) {
+		char value[sizeof(struct critical) + sizeof(struct stall)];
+		uint16_t of;
+
+		more = !bpf_map_get_next_key(fd, &thread, &next);
+		if (!bpf_map_lookup_elem(fd, &thread, value)) {
+			memcpy(&of, value + slot_at, sizeof(of));
+			gone += of == slot && !bpf_map_delete_elem(fd, &thread);
+		}
+		thread = next;
+	}
+	return gone;
+}
+
+/* Bounded likewise. */
 static void forget_before(struct tracer *t, int slot)
 {
 	int fd = bpf_map__fd(t->skel->maps.before_native);
@@ -154,6 +181,12 @@ void forget_pins(struct tracer *t, int slot)
 	if (!(t->families & PIN_FAMILIES))
 		return;
 	forget_before(t, slot);
+	__atomic_fetch_sub(&t->skel->bss->criticals_open,
+			   forget_inside(t->skel->maps.criticals, offsetof(struct critical, slot), slot),
+			   __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&t->skel->bss->stalls_open,
+			   forget_inside(t->skel->maps.stalls, offsetof(struct stall, slot), slot),
+			   __ATOMIC_RELAXED);
 	read_all_pins(t, &s);
 	for (size_t i = 0; i < s.pins.n; i++)
 		if (s.pins.v[i].key.tag >> HANDLE_BITS == (uint64_t)slot + 1)

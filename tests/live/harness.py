@@ -393,14 +393,21 @@ def bpf_objects(pid):
     return found
 
 
+def bpftool(*args):
+    path = ENV["PATH"] + ":/usr/sbin:/sbin"
+    return json.loads(subprocess.run(["bpftool", "-j", *map(str, args)], capture_output=True, check=True,
+                                     env=dict(ENV, PATH=path)).stdout or "[]")
+
+
 def bpf_ids():
     """Those of the whole machine."""
-    path = ENV["PATH"] + ":/usr/sbin:/sbin"
-    found = set()
-    for kind in ("prog", "map", "link"):
-        listing = subprocess.run(["bpftool", "-j", kind, "list"], capture_output=True, check=True, env=dict(ENV, PATH=path)).stdout
-        found |= {(kind, item["id"]) for item in json.loads(listing or "[]")}
-    return found
+    return {(kind, item["id"]) for kind in ("prog", "map", "link") for item in bpftool(kind, "list")}
+
+
+def entries_in_map(pid, name):
+    """How many elements the map of that name has, of those a process holds."""
+    [held] = [m["id"] for m in bpftool("map", "list") if m.get("name") == name and ("map", m["id"]) in bpf_objects(pid)]
+    return len(bpftool("map", "dump", "id", held))
 
 
 def code_is_unchanged(pid, libjvm, probes):

@@ -3,11 +3,12 @@
 
 import glob
 import json
+import time
 
 import jsonschema
 import pytest
 
-from harness import TOP, Oracle, Tracer, assert_no_losses, jdk
+from harness import TOP, Oracle, Tracer, assert_no_losses, entries_in_map, jdk
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
 FAMILIES = "string,array,critical"
@@ -293,6 +294,20 @@ def test_that_a_thread_waits_for_a_moment_is_no_finding():
     with Pins(jdk("17"), "-Xmx64m", "-XX:+UseSerialGC") as pins:
         final = traced(pins, *["stall 65536 101 100"] * 5, args=["-e", "critical", "--hold", "0.1"])
     assert final["findings"] == []
+
+
+def test_a_jvm_killed_inside_a_section_leaves_nothing():
+    """Neither the thread that held it nor the one that waited: their numbers may be another's soon."""
+    with Pins(jdk("17")) as other, Pins(jdk("17"), "-Xmx64m", "-XX:+UseSerialGC") as killed:
+        with Tracer("-e", "critical", "--allow-loss", pids=[other.pid, killed.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            killed.send("stall 65536 1 60000000")
+            tracer.wait_report(lambda r: any(f.get("stalled") for f in r["findings"]))
+            assert entries_in_map(tracer.proc.pid, "criticals") == 1 and entries_in_map(tracer.proc.pid, "stalls") >= 1
+            killed.proc.kill()
+            tracer.wait_report(lambda r: r["final"] and r["target"]["pid"] == killed.pid)
+            time.sleep(0.5)
+            assert entries_in_map(tracer.proc.pid, "criticals") == entries_in_map(tracer.proc.pid, "stalls") == 0
 
 
 class Zstd(Oracle):
