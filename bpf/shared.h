@@ -68,26 +68,11 @@ enum finding_kind {
 /* MEMO_CHECK: stacks are walked although the memo has them, and must come to the same site. */
 enum memo_mode { MEMO_ON, MEMO_OFF, MEMO_CHECK };
 
-/* Why a stack has no further frames. */
+/* Why a stack has no further frames, or lacks some in between. */
 enum stack_end {
-	END_NONE,      /* not walked */
-	END_DEPTH,     /* JT_MAX_FRAMES or --depth reached */
-	END_NO_FP,     /* the frame pointer is no frame pointer (below sp, unaligned, beyond the stack) */
-	END_UNREAD,    /* stack memory not readable without a fault */
-	END_NOT_CODE,  /* the return address lies outside file-backed code: Java, or no frame */
-	END_BOTTOM,    /* the outermost frame: nothing is missing */
-	END_NO_TABLE,  /* the unwind table of the frame's module was not loaded yet */
-	END_NO_CFI,    /* code without call frame information */
-	END_RICH_CFI,  /* its call frame information says more than a table row can hold */
-	END_BAD_FRAME, /* the frame it gives is not above the last one, or not aligned */
-	END_VIRTUAL,   /* complete: the first frame of a virtual thread */
-	END_NO_ENV,    /* the thread's JNIEnv is not known here, so neither are its Java frames */
-	END_ANCHOR,    /* the thread's last Java frame is not above the native ones on its stack */
-	END_NOT_JAVA,  /* a return address of a Java frame lies outside the code cache, or its frame makes no
-			  sense */
-	END_JAVA_OFF,  /* Java frames of this VM are not walked */
-	END_CLOSING,   /* libraries were closed, and the loader has not looked at the mappings since */
-	END_CHUNK,     /* the rest of a virtual thread's frames lies in the heap and could not be read */
+#define STACK_END(id, name, meaning, advice) END_##id,
+#include "stack_ends.def"
+#undef STACK_END
 	NR_ENDS
 };
 

@@ -24,6 +24,7 @@ struct entry {
 	const char *truncated;
 	bool no_stack;
 	uint64_t acquired, released, outstanding; /* of this snapshot */
+	uint64_t incomplete;                      /* of acquired: their stacks lack something */
 	uint64_t died, unverified;
 	uint64_t peak;
 	uint64_t lost, live; /* of local references: not paired; known to be alive */
@@ -53,6 +54,7 @@ struct aggregate {
 		size_t n, cap;
 	} entries;
 	uint32_t *by_site;        /* site number -> entry + 1 */
+	uint32_t *lacks;          /* site number -> what its stack lacks, bit per enum stack_end */
 	uint32_t *thread_by_site; /* site number -> thread of that entry + 1 */
 	uint32_t nr_index;
 	uint32_t *by_id; /* open hash of entries + 1, by id */
@@ -90,6 +92,7 @@ void aggregate_free(struct aggregate *a)
 	strset_free(&a->names);
 	free(a->entries.v);
 	free(a->by_site);
+	free(a->lacks);
 	free(a->thread_by_site);
 	free(a->by_id);
 	free(a);
@@ -170,8 +173,9 @@ static int64_t resolve(struct aggregate *a, const struct aggregate_input *in, co
 	int64_t n;
 	int rc = 0;
 
+	a->lacks[s->index] = 1U << END_NOT_KEPT;
 	if (s->stack)
-		rc = symbols_stack(in->symbols, s->stack, &frames, &truncated);
+		rc = symbols_stack(in->symbols, s->stack, &frames, &truncated, &a->lacks[s->index]);
 	n = rc ? rc : entry_of(a, site_id(s->func, &frames), &is_new);
 	if (n < 0 || !is_new) {
 		free(frames.v);
@@ -244,8 +248,9 @@ static int name_sites(struct aggregate *a, const struct aggregate_input *in)
 	if (!a->by_site) {
 		a->nr_index = snap->nr_index;
 		a->by_site = calloc(a->nr_index, sizeof(*a->by_site));
+		a->lacks = calloc(a->nr_index, sizeof(*a->lacks));
 		a->thread_by_site = calloc(a->nr_index, sizeof(*a->thread_by_site));
-		if (!a->by_site || !a->thread_by_site)
+		if (!a->by_site || !a->lacks || !a->thread_by_site)
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < snap->sites.n; i++) {
@@ -410,7 +415,18 @@ static int add_thread(struct aggregate *a, const struct aggregate_input *in, siz
 	return 0;
 }
 
-static int add_sites(struct aggregate *a, const struct aggregate_input *in)
+/* What the stack of these acquisitions lacks. */
+static void add_lacks(const struct aggregate *a, const struct snapshot_site *s, struct entry *e,
+		      struct report_stacks *stacks)
+{
+	uint32_t lacks = a->lacks[s->index];
+
+	e->incomplete += lacks ? s->acquired : 0;
+	for (int end = 0; lacks && end < NR_ENDS; end++)
+		stacks->reasons[end] += lacks >> end & 1 ? s->acquired : 0;
+}
+
+static int add_sites(struct aggregate *a, const struct aggregate_input *in, struct report_stacks *stacks)
 {
 	const struct snapshot *snap = in->snapshot;
 	int rc = name_sites(a, in);
@@ -425,6 +441,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in)
 		e->acquired += s->acquired;
 		e->released += s->released;
 		e->outstanding += s->acquired - s->released - s->unpaired;
+		add_lacks(a, s, e, stacks);
 		if (snap->threads)
 			rc = add_thread(a, in, i, e);
 		add_pins(e, s);
@@ -507,6 +524,14 @@ static double age_s(const struct aggregate_input *in, uint32_t tick)
 	return age < 0 ? 0 : age > in->elapsed_s ? in->elapsed_s : age;
 }
 
+static void sum_up_stacks(const struct entry *e, struct report_stacks *stacks)
+{
+	stacks->complete += e->acquired - e->incomplete;
+	stacks->incomplete += e->incomplete;
+	stacks->complete_sites += e->incomplete == 0;
+	stacks->incomplete_sites += e->incomplete != 0;
+}
+
 static int list_sites(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	double interval_s = in->final ? in->elapsed_s : in->elapsed_s - a->last_elapsed_s;
@@ -523,6 +548,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		s = VEC_ADD(&r->sites);
 		if (!s)
 			return -ENOMEM;
+		sum_up_stacks(e, &r->stacks);
 		*s = (struct report_site){
 		    .id = e->id,
 		    .func = e->func,
@@ -674,6 +700,7 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 		struct entry *e = &a->entries.v[i];
 
 		e->acquired = e->released = e->outstanding = e->died = e->unverified = e->lost = e->live = 0;
+		e->incomplete = 0;
 		e->life_unknown = false;
 		memset(e->survivors, 0, sizeof(e->survivors));
 		memset(e->kept, 0, sizeof(e->kept));
@@ -688,7 +715,8 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 		e->pins = (struct report_pins){0};
 		e->pinned_bytes = e->pins_unsized = 0;
 	}
-	rc = add_sites(a, in);
+	r->stacks = (struct report_stacks){0};
+	rc = add_sites(a, in, &r->stacks);
 	rc = rc ?: add_classes(a, in);
 	if (!rc)
 		count_survivors(a, in);

@@ -281,9 +281,9 @@ static int add_method(struct java_symbols *j, const struct java_method *m, int l
 }
 
 /* A frame that has no name, and why. */
-static int add_unnamed(struct java_symbols *j, const char *why)
+static int add_unnamed(struct java_symbols *j, enum stack_end lacks, const char *why)
 {
-	struct frame f = {.type = FRAME_JAVA, .symbol = strset_add(&j->strings, why)};
+	struct frame f = {.type = FRAME_JAVA, .symbol = strset_add(&j->strings, why), .lacks = lacks};
 
 	j->unnamed++;
 	return f.symbol ? add_frame(j, &f) : -ENOMEM;
@@ -315,7 +315,7 @@ static int name_interpreted(struct java_symbols *j, const struct raw_frame *raw,
 		line = method_line(j->h, &j->methods_at, m, (uint32_t)bci);
 	if (line < 0 || !method_holds(j, m)) {
 		*method = 0;
-		return add_unnamed(j, "[unknown Java method]");
+		return add_unnamed(j, END_UNNAMED, "[unknown Java method]");
 	}
 	return add_method(j, m, line, false);
 }
@@ -478,7 +478,7 @@ static int name_scope(struct java_symbols *j, uint64_t method, int64_t bci, bool
 	if (m && bci != -2)
 		line = method_line(j->h, &j->methods_at, m, bci < 0 ? 0 : (uint32_t)bci);
 	if (!m || line < 0 || (!m->native && bci >= (int64_t)m->code_bytes))
-		return add_unnamed(j, "[unknown Java method]");
+		return add_unnamed(j, END_UNNAMED, "[unknown Java method]");
 	return add_method(j, m, line, inlined);
 }
 
@@ -493,7 +493,7 @@ static int name_scopes(struct java_symbols *j, const struct nmethod *n, uint32_t
 		int rc;
 
 		if (scope == 0 || scope >= n->scopes.n)
-			return add_unnamed(j, "[unknown Java method]");
+			return add_unnamed(j, END_UNNAMED, "[unknown Java method]");
 		sender = unsigned5(&p, end, j->methods_at.compact5);
 		method = unsigned5(&p, end, j->methods_at.compact5);
 		bci = (int64_t)unsigned5(&p, end, j->methods_at.compact5) - 1; /* + InvocationEntryBci */
@@ -501,10 +501,10 @@ static int name_scopes(struct java_symbols *j, const struct nmethod *n, uint32_t
 		if (rc || sender == 0)
 			return rc;
 		if (sender >= scope) /* the caller's was written before */
-			return add_unnamed(j, "[unknown Java method]");
+			return add_unnamed(j, END_UNNAMED, "[unknown Java method]");
 		scope = sender;
 	}
-	return add_unnamed(j, "[more inlined methods]");
+	return add_unnamed(j, END_UNNAMED, "[more inlined methods]");
 }
 
 static int name_flushed(struct java_symbols *j, uint32_t compile_id)
@@ -512,7 +512,7 @@ static int name_flushed(struct java_symbols *j, uint32_t compile_id)
 	char why[64];
 
 	snprintf(why, sizeof(why), "[code flushed, compile id %u]", compile_id);
-	return add_unnamed(j, why);
+	return add_unnamed(j, END_FLUSHED, why);
 }
 
 static int name_compiled(struct java_symbols *j, const struct raw_frame *raw)
@@ -531,7 +531,7 @@ static int name_compiled(struct java_symbols *j, const struct raw_frame *raw)
 	if (n->is_native)
 		rc = name_scope(j, n->method, -2, false);
 	else /* every call has its scope */
-		rc = scope ? name_scopes(j, n, scope) : add_unnamed(j, "[unknown Java method]");
+		rc = scope ? name_scopes(j, n, scope) : add_unnamed(j, END_UNNAMED, "[unknown Java method]");
 	/* what was read of the methods holds only if the nmethod, which keeps their classes alive, was there
 	 * all along */
 	if (!rc && !is_alive(j, n)) {
@@ -610,7 +610,8 @@ static int add_unkept(struct java_symbols *j, struct frames *out)
 
 	if (!f)
 		return -ENOMEM;
-	*f = (struct frame){.type = FRAME_JAVA, .symbol = "[one Java frame too many to name]"};
+	*f = (struct frame){
+	    .type = FRAME_JAVA, .symbol = "[one Java frame too many to name]", .lacks = END_UNNAMED};
 	j->unnamed++;
 	return 0;
 }

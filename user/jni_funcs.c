@@ -51,6 +51,12 @@ const struct drop_row drop_rows[NR_DROPS] = {
 #undef DROP
 };
 
+const struct stack_end_row stack_end_rows[NR_ENDS] = {
+#define STACK_END(id, name, meaning, advice) [END_##id] = {name, meaning, advice},
+#include "../bpf/stack_ends.def"
+#undef STACK_END
+};
+
 const struct finding_row finding_rows[NR_FINDINGS] = {
 #define FINDING(id, name, severity, evidence, wrong, todo)                                                   \
 	[FINDING_##id] = {name, SEVERITY_##severity, EVIDENCE_##evidence, wrong, todo},

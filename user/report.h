@@ -36,6 +36,10 @@ struct drop_row {
 	const char *name, *meaning, *advice;
 };
 extern const struct drop_row drop_rows[NR_DROPS];
+struct stack_end_row {
+	const char *name, *meaning, *advice; /* NULL: the stack is complete */
+};
+extern const struct stack_end_row stack_end_rows[NR_ENDS];
 
 enum finding_severity { SEVERITY_ERROR, SEVERITY_WARNING, NR_SEVERITIES };
 extern const char *const finding_severity_names[NR_SEVERITIES]; /* "error", "warning" */
@@ -59,7 +63,8 @@ struct frame {
 	const char *file;     /* NULL: unknown */
 	int line;             /* 0: unknown */
 	bool inlined;
-	bool hidden; /* Java itself does not show it: adapters of lambdas and method handles */
+	bool hidden;          /* Java itself does not show it: adapters of lambdas and method handles */
+	enum stack_end lacks; /* no frame, or one without a name: what is missing here; END_NONE: nothing */
 };
 struct frames {
 	struct frame *v;
@@ -189,6 +194,16 @@ struct report_finding {
 	const struct report_held *held; /* FINDING_HELD_CRITICAL only, else NULL */
 };
 
+/*
+ * Are the stacks of all acquisitions whole, to the thread's start? One that lacks something for two reasons
+ * counts with both.
+ */
+struct report_stacks {
+	uint64_t complete, incomplete; /* acquisitions; together those of all sites */
+	size_t complete_sites, incomplete_sites;
+	uint64_t reasons[NR_ENDS]; /* acquisitions; 0 for ends that lack nothing */
+};
+
 struct report_family {
 	bool traced;
 	uint64_t acquired, released, outstanding, released_untracked;
@@ -244,6 +259,7 @@ struct report {
 		struct report_held **v;
 		size_t n, cap;
 	} held; /* of findings */
+	struct report_stacks stacks;
 	uint64_t drops[NR_DROPS];
 	size_t nr_probes;
 	uint64_t events;

@@ -41,23 +41,6 @@ static const char *const link_reasons[NR_LINKS] = {
     [LINK_NO_TABLE] = "no unwind table in",
     [LINK_NO_FILE] = "cannot read",
 };
-static const char *const end_reasons[NR_ENDS] = {
-    [END_NONE] = "the stack was not walked",
-    [END_DEPTH] = "depth limit (--depth)",
-    [END_NO_FP] = "frame pointer chain ends",
-    [END_UNREAD] = "stack memory not readable",
-    [END_NOT_CODE] = "Java or generated code follows",
-    [END_NO_CFI] = "code without unwind table",
-    [END_NO_TABLE] = "unwind table not yet loaded",
-    [END_RICH_CFI] = "unwind rule not supported",
-    [END_BAD_FRAME] = "caller's frame makes no sense",
-    [END_NO_ENV] = "Java frames not found: no JNIEnv",
-    [END_ANCHOR] = "Java frames not found: no anchor",
-    [END_NOT_JAVA] = "Java frame makes no sense",
-    [END_JAVA_OFF] = "Java frames of this VM cannot be walked (-v says why)",
-    [END_CLOSING] = "libraries were closed just then",
-    [END_CHUNK] = "virtual thread's heap frames not read",
-};
 
 /* A file with code, as long as symbols live. */
 struct module {
@@ -647,7 +630,7 @@ static const char *link_reason(struct symbols *s, const struct cached *c)
 }
 
 /* Native frames are missing here. */
-static int append_gap(struct symbols *s, const char *why, struct frames *out)
+static int append_gap(struct symbols *s, enum stack_end lacks, const char *why, struct frames *out)
 {
 	char text[REASON_BYTES];
 	struct frame *f = VEC_ADD(out);
@@ -656,12 +639,13 @@ static int append_gap(struct symbols *s, const char *why, struct frames *out)
 		return -ENOMEM;
 	snprintf(text, sizeof(text), "[native frames missing: %s]", why);
 	f->symbol = strset_add(&s->strings, text);
+	f->lacks = lacks;
 	return f->symbol ? 0 : -ENOMEM;
 }
 
 static int append_java(struct symbols *s, const struct raw_frame *raw, struct frames *out)
 {
-	const struct frame unknown = {.type = FRAME_JAVA, .symbol = "[Java frame]"};
+	const struct frame unknown = {.type = FRAME_JAVA, .symbol = "[Java frame]", .lacks = END_UNNAMED};
 	size_t n = out->n, kept;
 	struct frame *f;
 
@@ -732,34 +716,54 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 	return *cut ? 0 : -ENOMEM;
 }
 
-int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated)
+/* Why the walk ended, as the kernel side says. */
+static enum stack_end end_of(uint64_t end)
+{
+	return end < NR_ENDS ? (enum stack_end)end : END_NONE;
+}
+
+static int append_stack(struct symbols *s, const struct stack *st, struct frames *out, enum stack_end *end,
+			const char **truncated)
 {
 	uint32_t n = nr_frames(st), next;
-	enum stack_end end = st->end < NR_ENDS ? st->end : END_NONE;
 	const char *cut;
 	int rc = 0;
 
-	out->n = 0;
-	*truncated = NULL;
+	*end = end_of(st->end);
+	*truncated = stack_end_rows[*end].meaning;
 	for (uint32_t i = 0; !rc && i < n; i = next) {
 		const struct raw_frame *raw = &st->frame[i];
+		enum stack_end gap = end_of(raw->a & RAW_ADDR_MASK);
 
 		next = i + 1;
 		cut = NULL;
 		if (is_java(raw))
 			rc = append_java(s, raw, out);
 		else if (kind_of(raw) == RAW_GAP)
-			rc = append_gap(s, end_reasons[(raw->a & RAW_ADDR_MASK) % NR_ENDS] ?: "?", out);
+			rc = append_gap(s, gap, stack_end_rows[gap].meaning ?: "?", out);
 		else
 			rc = append_native(s, st, i, out, &next, &cut);
 		if (!rc && cut && next < n) {
-			rc = append_gap(s, cut, out);
-		} else if (!rc && cut) {
+			rc = append_gap(s, END_UNPROVEN, cut, out);
+		} else if (cut) {
+			*end = END_UNPROVEN;
 			*truncated = cut;
-			return 0;
 		}
 	}
-	if (!rc)
-		*truncated = end_reasons[end];
+	return rc;
+}
+
+int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated,
+		  uint32_t *lacks)
+{
+	enum stack_end end;
+	int rc;
+
+	out->n = 0;
+	rc = append_stack(s, st, out, &end, truncated);
+	*lacks = stack_end_rows[end].name ? 1U << end : 0;
+	for (size_t i = 0; i < out->n; i++)
+		if (out->v[i].lacks)
+			*lacks |= 1U << out->v[i].lacks;
 	return rc;
 }

@@ -36,8 +36,10 @@ int symbols_refresh(struct symbols *s, const struct proc_maps *maps, bool closed
  * Function, line and unwind rule are looked up at pc - 1, in the call; `offset` is the return address
  * itself as the file has it (link-time), which is what perf and bpftrace print and addr2line takes
  * minus 1. An inlined frame has the offset of the function it is inlined in. `file` is a base
- * name. Frames in the VM's library have the type FRAME_VM. 0 or -ENOMEM.
+ * name. Frames in the VM's library have the type FRAME_VM. *lacks: what the stack lacks, at its end and in
+ * between, bit per enum stack_end; 0: it is complete. 0 or -ENOMEM.
  */
-int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated);
+int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated,
+		  uint32_t *lacks);
 
 #endif

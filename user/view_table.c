@@ -98,6 +98,16 @@ static void pool_one(struct report *sum_of, const struct report *r)
 	}
 }
 
+static void pool_stacks(struct report_stacks *to, const struct report_stacks *from)
+{
+	to->complete = sum(to->complete, from->complete);
+	to->incomplete = sum(to->incomplete, from->incomplete);
+	to->complete_sites += from->complete_sites;
+	to->incomplete_sites += from->incomplete_sites;
+	for (size_t i = 0; i < NR_ENDS; i++)
+		to->reasons[i] = sum(to->reasons[i], from->reasons[i]);
+}
+
 static void add_title(struct flow *f, const struct report *r, size_t n)
 {
 	const struct report_target *t = &r->target;
@@ -269,23 +279,63 @@ static void put_family(struct buf *out, enum jni_family id, const struct report_
 		put_account(out, family, width);
 }
 
-/* "drop refs_full 12: MEANING (ADVICE)" */
-static void put_drop(struct buf *out, const struct drop_row *drop, uint64_t n, const struct view_opts *o,
-		     int width)
+/* A line that is a warning; frees text. */
+static void put_warning(struct buf *out, struct buf *text, const struct view_opts *o, int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
-	struct buf text = {0};
 
-	buf_printf(&text, "drop %s ", drop->name);
-	fmt_count(&text, n);
-	buf_printf(&text, ": %s (%s)", drop->meaning, drop->advice);
 	view_style(out, o, WARNING);
-	if (!text.failed)
-		flow_words(&f, text.p, text.n);
+	if (!text->failed)
+		flow_words(&f, text->p, text->n);
 	view_style(out, o, PLAIN);
 	flow_end(&f);
-	out->failed |= text.failed;
-	buf_free(&text);
+	out->failed |= text->failed;
+	buf_free(text);
+}
+
+/* "drop refs_full 12: MEANING (ADVICE)" */
+static void put_drops(struct buf *out, const struct report *r, const struct view_opts *o, int width)
+{
+	for (size_t i = 0; i < NR_DROPS; i++) {
+		struct buf text = {0};
+
+		if (!r->drops[i])
+			continue;
+		buf_printf(&text, "drop %s ", drop_rows[i].name);
+		fmt_count(&text, r->drops[i]);
+		buf_printf(&text, ": %s (%s)", drop_rows[i].meaning, drop_rows[i].advice);
+		put_warning(out, &text, o, width);
+	}
+}
+
+/* "stacks: 12 of 1,009 calls (1.2%) have an incomplete one, at 2 of 7 sites", and a line for each reason. */
+static void put_stacks(struct buf *out, const struct report_stacks *s, const struct view_opts *o, int width)
+{
+	struct buf text = {0};
+	double pct;
+
+	if (!s->incomplete)
+		return;
+	buf_printf(&text, "stacks: ");
+	fmt_count(&text, s->incomplete);
+	buf_printf(&text, " of ");
+	fmt_count(&text, sum(s->complete, s->incomplete));
+	pct = 100 * (double)s->incomplete / ((double)s->complete + (double)s->incomplete);
+	buf_printf(&text, " calls (%s%.1f%%) have an incomplete one, at ", pct < 0.1 ? "below " : "",
+		   pct < 0.1 ? 0.1 : pct);
+	fmt_count(&text, s->incomplete_sites);
+	buf_printf(&text, " of ");
+	fmt_count(&text, sum(s->complete_sites, s->incomplete_sites));
+	buf_printf(&text, " sites");
+	put_warning(out, &text, o, width);
+	for (size_t i = 0; i < NR_ENDS; i++) {
+		if (!s->reasons[i])
+			continue;
+		buf_printf(&text, "stacks %s ", stack_end_rows[i].name);
+		fmt_count(&text, s->reasons[i]);
+		buf_printf(&text, ": %s (%s)", stack_end_rows[i].meaning, stack_end_rows[i].advice);
+		put_warning(out, &text, o, width);
+	}
 }
 
 static void put_header(struct buf *out, const struct report *r, size_t n, const struct view_opts *o,
@@ -302,9 +352,8 @@ static void put_header(struct buf *out, const struct report *r, size_t n, const 
 	for (size_t i = 0; i < NR_FAMILIES; i++)
 		if (r->families[i].traced)
 			put_family(out, i, &r->families[i], r->count_only, width);
-	for (size_t i = 0; i < NR_DROPS; i++)
-		if (r->drops[i] > 0)
-			put_drop(out, &drop_rows[i], r->drops[i], o, width);
+	put_drops(out, r, o, width);
+	put_stacks(out, &r->stacks, o, width);
 }
 
 /* The table. */
@@ -547,8 +596,10 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 	struct rows rows = {0};
 	size_t start = out->n;
 
-	for (size_t i = 1; i < n; i++)
+	for (size_t i = 1; i < n; i++) {
 		pool_one(&pooled, reports[i]);
+		pool_stacks(&pooled.stacks, &reports[i]->stacks);
+	}
 	put_header(out, &pooled, n, o, width);
 	if (lines > 0) {
 		/* The table's header, the line on what is left out, the empty one. */

@@ -122,6 +122,26 @@ static void test_drops(void **state)
 	expect_records("drops.json", &s, &plain);
 }
 
+static void test_incomplete_stacks(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	init_leaks(&s);
+	s.report.stacks.complete = 119812;
+	s.report.stacks.incomplete = 602 + 1197;
+	s.report.stacks.complete_sites = 1;
+	s.report.stacks.incomplete_sites = 2;
+	s.report.stacks.reasons[END_DEPTH] = 602;
+	s.report.stacks.reasons[END_NO_CFI] = s.report.stacks.reasons[END_FLUSHED] = 1197;
+	expect_table("stacks.txt", &s, &plain);
+	expect_records("stacks.json", &s, &plain);
+	s.report.stacks.complete = 1000000000;
+	for (size_t i = 0; i < NR_ENDS; i++)
+		s.report.stacks.reasons[i] = stack_end_rows[i].name ? i + 1 : 0;
+	expect_table("stacks-all.txt", &s, &plain);
+}
+
 static void test_unknown(void **state)
 {
 	struct report_site *site;
@@ -663,6 +683,7 @@ int main(void)
 	    cmocka_unit_test(test_height),
 	    cmocka_unit_test(test_empty),
 	    cmocka_unit_test(test_drops),
+	    cmocka_unit_test(test_incomplete_stacks),
 	    cmocka_unit_test(test_unknown),
 	    cmocka_unit_test(test_final),
 	    cmocka_unit_test(test_two_targets),

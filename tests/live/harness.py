@@ -293,6 +293,18 @@ def assert_no_losses(report):
     assert not any(report["drops"].values()), report["drops"]
 
 
+def assert_every_stack_counted(report):
+    stacks, sites = report["stacks"], report["sites"]
+    assert stacks["complete"] + stacks["incomplete"] == sum(s["acquired"] for s in sites), stacks
+    assert stacks["complete_sites"] + stacks["incomplete_sites"] == len(sites), stacks
+    assert bool(stacks["incomplete"]) == bool(stacks["incomplete_sites"]) == any(stacks["reasons"].values()), stacks
+
+
+def lacking(report):
+    """{reason: acquisitions}, those that are not zero."""
+    return {reason: n for reason, n in report["stacks"]["reasons"].items() if n}
+
+
 class Tracer:
     """jnitrace in the background, reporting as JSON."""
 
@@ -364,6 +376,8 @@ class Tracer:
         assert len(finals) == sum(r["final"] for r in reports), "one final report a target"
         last = {r["target"]["pid"]: r["final"] for r in reports}
         assert all(last.values()), "a target without a final report, or with reports after it"
+        for report in reports:
+            assert_every_stack_counted(report)
         return finals
 
     def stop(self, code=0, sig=signal.SIGINT):

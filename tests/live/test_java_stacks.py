@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import SLOW, Jdk, Program, Tracer, assert_no_losses, copy_jdk17, jdk
+from harness import SLOW, Jdk, Program, Tracer, assert_no_losses, copy_jdk17, jdk, lacking
 
 
 class Frames(Program):
@@ -90,6 +90,7 @@ def assert_complete(final):
     for site in final["sites"]:
         assert site["truncated"] is None, site
         assert not any((f["symbol"] or "").startswith("[") for f in site["stack"]), site
+    assert not lacking(final)
 
 
 def test_a_stripped_vm_is_walked_by_its_own_probes(tmp_path):
@@ -117,6 +118,7 @@ def test_a_vm_without_symbols_and_probes_is_not_walked():
     for site in final["sites"]:
         assert not java_frames(site)
         assert site["truncated"] in (None, "Java frames of this VM cannot be walked (-v says why)"), site
+    assert lacking(final) == {"java_off": sum(s["acquired"] for s in final["sites"] if s["truncated"])}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -148,6 +150,9 @@ def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
     assert sum(got.values()) == sum(want.values())
     assert sum(named.values()) > 0.5 * sum(got.values()), final["drops"]
     assert bool(unnamed) == bool(final["drops"]["java_unnamed"])
+    lacks = lacking(final)
+    assert lacks.keys() <= {"java_unnamed", "code_flushed", "table_not_loaded"}
+    assert final["stacks"]["incomplete"] == sum(s["acquired"] for s in final["sites"] if "[" in str([f["symbol"] for f in s["stack"]])[1:])
     for site in final["sites"]:
         assert site["truncated"] is None, site
         for frame in site["stack"]:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from harness import WARM_UP, Expected, Tracer, assert_exact
+from harness import WARM_UP, Expected, Tracer, assert_exact, lacking
 
 
 def assert_totals(final, before, after):
@@ -53,7 +53,23 @@ def test_stacks_full(oracle):
     assert final["families"]["global"]["outstanding"] == 1009
     assert final["drops"]["stacks_full"] > 0
     assert sum(site["acquired"] for site in final["sites"]) == 1009, "those without a stack are in a site of their own"
+    assert lacking(final) == {"not_kept": sum(s["acquired"] for s in final["sites"] if not s["stack"])}
+    assert final["drops"]["stacks_full"] == final["stacks"]["incomplete"]
     assert not any(n for name, n in final["drops"].items() if name != "stacks_full")
+
+
+def test_depth(oracle):
+    """A stack cut short says so, and is counted; one that ends where its thread began is complete."""
+    oracle.do(*WARM_UP)
+    for depth, whole in ((2, False), (128, True)):
+        with Tracer("--depth", depth, pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            oracle.do("run 2 1009 0 503 0")
+            final = tracer.stop()[oracle.pid]
+        made = final["families"]["global"]["acquired"] + final["families"]["weak"]["acquired"]
+        assert made > 1009
+        assert (final["stacks"]["complete"], final["stacks"]["incomplete"]) == ((made, 0) if whole else (0, made))
+        assert lacking(final) == ({} if whole else {"depth_limit": made})
 
 
 def test_a_million_outstanding(oracle):

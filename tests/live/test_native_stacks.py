@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ENV, Program, Tracer, assert_no_losses, jdk
+from harness import ENV, Program, Tracer, assert_no_losses, jdk, lacking
 
 KINDS = ("chain", "alloca", "large", "realigned", "exception", "libc", "signal", "altstack", "thread", "java", "function",
          "rust", "closure")
@@ -101,6 +101,8 @@ def test_libraries_loaded_later():
     gaps = {count: [f["symbol"] for f in site_of(final, count)["stack"] if (f["symbol"] or "").startswith("[")] for count in (101, 109)}
     assert gaps == {101: ["[native frames missing: unwind table not yet loaded]"],
                     109: ["[native frames missing: code without unwind table]"]}
+    assert lacking(final) == {"table_not_loaded": 101, "no_unwind_table": 109}
+    assert (final["stacks"]["incomplete"], final["stacks"]["incomplete_sites"]) == (210, 2)
 
 
 CLOSED = "libraries were closed just then"
@@ -129,6 +131,7 @@ def test_a_library_in_the_place_of_another():
     [unsure] = [s for s in final["sites"] if s["acquired"] == 103 + 107 + 109]
     assert [f["symbol"] for f in unsure["stack"]][:2] == [f"[native frames missing: {CLOSED}]", "Native.run"], unsure
     assert not native_part(unsure["stack"])
+    assert lacking(final) == {"library_closed": 103 + 107 + 109} and final["stacks"]["incomplete_sites"] == 1
     assert_no_losses(final)
 
 

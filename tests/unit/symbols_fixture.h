@@ -71,6 +71,7 @@ struct session {
 	struct symbols *s;
 	struct frames frames;
 	const char *truncated;
+	uint32_t lacks;
 };
 
 static inline void refresh(struct session *t, pid_t pid)
@@ -101,7 +102,7 @@ static inline void session_end(struct session *t)
 
 static inline void resolve(struct session *t, const struct stack *st)
 {
-	assert_int_equal(symbols_stack(t->s, st, &t->frames, &t->truncated), 0);
+	assert_int_equal(symbols_stack(t->s, st, &t->frames, &t->truncated, &t->lacks), 0);
 }
 
 /* Frame i of a chain of frame pointers, whose links have to be proven. */

@@ -519,6 +519,13 @@ static void test_documents(void **state)
 		expect_word(json, drop_rows[i].name, "docs/json.md");
 		expect_word(schema, drop_rows[i].name, "the schema");
 	}
+	for (size_t i = 0; i < NR_ENDS; i++) {
+		if (!stack_end_rows[i].name)
+			continue;
+		expect_word(man, stack_end_rows[i].name, "the man page");
+		expect_word(json, stack_end_rows[i].name, "docs/json.md");
+		expect_word(schema, stack_end_rows[i].name, "the schema");
+	}
 	for (size_t i = 0; i < NR_FINDINGS; i++) {
 		expect_word(man, finding_rows[i].name, "the man page");
 		expect_word(json, finding_rows[i].name, "docs/json.md");
