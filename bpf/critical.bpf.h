@@ -3,8 +3,10 @@
 #ifndef JNITRACE_CRITICAL_BPF_H
 #define JNITRACE_CRITICAL_BPF_H
 
+#include "findings.bpf.h"
 #include "maps.bpf.h"
 #include "pins.h"
+#include "task.bpf.h"
 
 #define MAX_CRITICALS (1 << 14) /* threads inside one at one moment */
 #define MAX_STALLED   (1 << 14)
@@ -28,31 +30,41 @@ static __always_inline u32 critical_site(void)
 	return c ? c->site : 0;
 }
 
-static __always_inline void critical_enter(u32 slot, u32 site, u64 now)
+/* The site of the section that this one is a part of; 0: it is the thread's first. */
+static __always_inline u32 critical_enter(u32 slot, u32 site, u64 now)
 {
 	u64 thread = bpf_get_current_pid_tgid();
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct critical first = {.start_ns = now, .site = site, .slot = slot, .depth = 1};
 	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
 
-	if (c)
+	if (c) {
 		c->depth++;
-	else if (!bpf_map_update_elem(&criticals, &thread, &first, BPF_NOEXIST))
+		return c->site;
+	}
+	first.cpu_wait_ns = cpu_wait_ns();
+	first.run_ns = task->se.sum_exec_runtime;
+	first.tid = current_tid();
+	if (!bpf_map_update_elem(&criticals, &thread, &first, BPF_NOEXIST))
 		__sync_fetch_and_add(&criticals_open, 1);
 	else
 		drop(slot, DROP_PINS_FULL);
+	return 0;
 }
 
-struct waited {
+/* A section that has ended. */
+struct section {
 	u64 start_ns, now;
+	u64 cpu_wait_ns; /* of that time */
 	u32 site, slot;
 };
 
 /* One thread waited while a section was held: since one of them began. */
 static long add_stall(void *map __attribute__((unused)), const u64 *thread __attribute__((unused)),
-		      struct stall *s, struct waited *w)
+		      struct stall *s, struct section *w)
 {
 	struct stalled_key key = {.site = w->site, .tid = s->tid};
-	u64 since = s->since_ns > w->start_ns ? s->since_ns : w->start_ns;
+	u64 since = s->since_ns > w->start_ns ? s->since_ns : w->start_ns, ns = w->now - since;
 	struct stalled *known, first = {.slot = w->slot};
 
 	if (s->slot != w->slot || since >= w->now)
@@ -68,27 +80,54 @@ static long add_stall(void *map __attribute__((unused)), const u64 *thread __att
 		return 0;
 	}
 	__sync_fetch_and_add(&known->times, 1);
-	__sync_fetch_and_add(&known->ns, w->now - since);
-	if (w->now - since > known->max_ns)
-		known->max_ns = w->now - since;
+	__sync_fetch_and_add(&known->ns, ns);
+	__sync_fetch_and_add(&known->own_ns, ns - (ns < w->cpu_wait_ns ? ns : w->cpu_wait_ns));
+	if (ns > known->max_ns)
+		known->max_ns = ns;
 	return 0;
 }
 
-/* The thread's outermost section ends: whom has it kept waiting? */
-static __always_inline void critical_leave(u32 slot, u64 now)
+static __always_inline void critical_forget(u64 thread)
+{
+	if (!bpf_map_delete_elem(&criticals, &thread))
+		__sync_fetch_and_sub(&criticals_open, 1);
+}
+
+/* Does the thread's section end? Then: which was it, and whom has it kept waiting? */
+static __always_inline bool critical_leave(u32 slot, u64 now, struct section *out)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
-	struct waited w = {.now = now, .slot = slot};
 
 	if (!c || --c->depth)
-		return;
-	w.start_ns = c->start_ns;
-	w.site = c->site;
-	if (!bpf_map_delete_elem(&criticals, &thread))
-		__sync_fetch_and_sub(&criticals_open, 1);
+		return false;
+	out->now = now;
+	out->slot = slot;
+	out->start_ns = c->start_ns;
+	out->cpu_wait_ns = cpu_wait_ns() - c->cpu_wait_ns;
+	out->site = c->site;
+	critical_forget(thread);
 	if (*(volatile u32 *)&stalls_open)
-		bpf_for_each_map_elem(&stalls, add_stall, &w, 0);
+		bpf_for_each_map_elem(&stalls, add_stall, out, 0);
+	return true;
+}
+
+static __always_inline void stall_forget(u64 thread)
+{
+	if (!bpf_map_delete_elem(&stalls, &thread))
+		__sync_fetch_and_sub(&stalls_open, 1);
+}
+
+/* The running thread ends: its id may be another's soon. */
+static __always_inline void critical_thread_end(u32 slot)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
+
+	if (c)
+		finding(slot, FINDING_CRITICAL_AT_END, 0, c->site, 0, 0);
+	critical_forget(thread);
+	stall_forget(thread);
 }
 
 static __always_inline void stall_begin(u32 slot, u32 tid)
@@ -116,8 +155,7 @@ static __always_inline void stall_end(void)
 
 	if (!s || --s->depth)
 		return;
-	if (!bpf_map_delete_elem(&stalls, &thread))
-		__sync_fetch_and_sub(&stalls_open, 1);
+	stall_forget(thread);
 }
 
 #endif

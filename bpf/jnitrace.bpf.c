@@ -435,15 +435,17 @@ static __always_inline void pin_keep(const struct rule *r, const struct call *c,
 {
 	struct pin_key key = {.tag = c->tag, .owner = pin_owner(r, c->handle, p)};
 	struct site_counts *before;
-	u32 replaced;
+	u32 replaced, outer = 0;
 
 	pin_unbury(&key);
 	p->tick = now_tick();
 	p->start_ns = bpf_ktime_get_ns(); /* as late as can be: from here on it is held */
-	if (p->site && r->family == FAMILY_CRITICAL)
-		critical_enter(r->slot, p->site, p->start_ns);
 	if (p->site && !(c->handle >> HANDLE_BITS) && !pin_put(&key, p, &replaced)) {
 		__sync_fetch_and_add(&c->fc->paired, 1);
+		if (r->family == FAMILY_CRITICAL)
+			outer = critical_enter(r->slot, p->site, p->start_ns);
+		if (outer)
+			pin_count_nested(p->site, outer);
 		if (!replaced)
 			return;
 		drop(r->slot, DROP_RELEASE_MISSED);
@@ -487,7 +489,6 @@ __noinline int pin_got(struct bpf_user_pt_regs_t *regs, const struct got *got)
 	__sync_fetch_and_add(&sc->acquired, 1);
 	p.func = r->func;
 	p.family = r->family;
-	p.tid = current_tid();
 	pin_describe(r, c.handle, &got->begun, &p);
 	stats = pin_stats_of(p.site);
 	if (stats)
@@ -558,7 +559,6 @@ __noinline int unpin_judge(struct bpf_user_pt_regs_t *regs, struct unpin *u)
 	struct rule *r = rule_at(ctx);
 	struct pin_grave grave = {0};
 	struct pin_key key = {0};
-	u32 tid = current_tid();
 	struct pin *p;
 
 	if (!r || !u)
@@ -566,9 +566,9 @@ __noinline int unpin_judge(struct bpf_user_pt_regs_t *regs, struct unpin *u)
 	u->wrong = NR_FINDINGS;
 	u->inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
 	if (!(u->pointer >> HANDLE_BITS)) {
-		p = pin_find(u->tag, tid, &key);
+		p = pin_find(u->tag, &key);
 		u->wrong = p ? pin_judge(ctx, r, p, u->pointer)
-			     : pin_judge_unknown(ctx, r, u->tag, u->pointer, tid, &grave);
+			     : pin_judge_unknown(ctx, r, u->tag, u->pointer, &grave);
 		u->got_at = p ? p->site : grave.site;
 		u->released_at = p ? 0 : grave.released_at;
 		u->watched = p && site_is_watched(p->site);
@@ -580,20 +580,17 @@ __noinline int unpin_judge(struct bpf_user_pt_regs_t *regs, struct unpin *u)
 static __always_inline void unpin_paired(const struct rule *r, struct func_counts *fc,
 					 const struct pin_key *key, struct pin *pin, const struct unpin *u)
 {
-	struct pin p = *pin; /* before it goes */
-	struct pin_stats *stats = pin_stats_of(p.site);
-	struct site_counts *sc = site_counts_of(p.site);
+	u32 site = pin->site; /* before it goes */
+	struct site_counts *sc = site_counts_of(site);
+	struct section section = {0};
 
 	pin_drop(key);
-	pin_bury(key, p.site, u->site);
+	pin_bury(key, site, u->site);
 	__sync_fetch_and_add(&fc->paired, 1);
 	if (sc)
 		__sync_fetch_and_add(&sc->released, 1);
-	if (r->family != FAMILY_CRITICAL)
-		return;
-	if (stats)
-		pin_count_hold(stats, u->now - p.start_ns);
-	critical_leave(r->slot, u->now);
+	if (r->family == FAMILY_CRITICAL && critical_leave(r->slot, u->now, &section))
+		pin_count_hold(&section);
 }
 
 /* Keep the books. */
@@ -610,7 +607,7 @@ __noinline int unpin_count(struct bpf_user_pt_regs_t *regs, const struct unpin *
 	if (!fc || !u)
 		return 0;
 	if (!(u->pointer >> HANDLE_BITS))
-		p = pin_find(u->tag, current_tid(), &key);
+		p = pin_find(u->tag, &key);
 	mode = pin_mode((void *)regs, r);
 	stats = p ? pin_stats_of(p->site) : NULL;
 	if (stats && mode == JT_PIN_COMMIT)
@@ -752,7 +749,7 @@ static __always_inline bool ends_alone(void)
 	       !(BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT);
 }
 
-/* A thread ends that is attached or holds monitors: for the VM it lives on, so its books stay. */
+/* A thread ends. If it is attached or holds monitors, for the VM it lives on, so its books stay. */
 SEC("raw_tp/sched_process_exit")
 int jt_thread_end(void *ctx __attribute__((unused)))
 {
@@ -765,8 +762,12 @@ int jt_thread_end(void *ctx __attribute__((unused)))
 		return 0;
 	t = bpf_map_lookup_elem(&targets, slot);
 	key.slot = *slot;
+	if (!t || t->gate != GATE_OPEN || t->tgid != tgid || !ends_alone())
+		return 0;
+	if (criticals_traced)
+		critical_thread_end(key.slot);
 	b = bpf_map_lookup_elem(&threads, &key);
-	if (!b || !t || t->gate != GATE_OPEN || t->tgid != tgid || !ends_alone())
+	if (!b)
 		return 0;
 	if (b->attached && !b->by_vm)
 		finding(key.slot, FINDING_ATTACHED_AT_END, 0, b->site, 0, 0);
@@ -866,5 +867,6 @@ int jt_hello(struct hello *out)
 	pid_ns_level = BPF_CORE_READ(task, group_leader, thread_pid, level);
 	out->jiffies = bpf_jiffies64();
 	out->monotonic_ns = bpf_ktime_get_ns();
+	out->cpu_waits = cpu_waits_known();
 	return 0;
 }

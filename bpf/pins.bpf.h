@@ -137,7 +137,9 @@ static __always_inline u32 pin_owner(const struct rule *r, u64 pointer, const st
 {
 	bool empty = p->identity ? !(u32)p->identity : !(pointer % PAGE_BYTES);
 
-	return r->family == FAMILY_CRITICAL || (r->family == FAMILY_ARRAY && empty) ? p->tid : JT_PIN_NOBODY;
+	if (r->family == FAMILY_CRITICAL || (r->family == FAMILY_ARRAY && empty))
+		return thread_number();
+	return JT_PIN_NOBODY;
 }
 
 /*
@@ -162,7 +164,7 @@ static __always_inline int pin_put(struct pin_key *key, const struct pin *p, u32
 }
 
 /* The pin that a release of this pointer by this thread means, and its key; NULL: there is none. */
-static __always_inline struct pin *pin_find(u64 tag, u32 tid, struct pin_key *key)
+static __always_inline struct pin *pin_find(u64 tag, struct pin_key *key)
 {
 	struct pin *p;
 
@@ -172,7 +174,7 @@ static __always_inline struct pin *pin_find(u64 tag, u32 tid, struct pin_key *ke
 	p = bpf_map_lookup_elem(&pins, key);
 	if (p)
 		return p;
-	key->owner = tid;
+	key->owner = thread_number();
 	p = bpf_map_lookup_elem(&pins, key);
 	if (!p || !p->more)
 		return p;
@@ -293,12 +295,12 @@ __noinline int began_before(struct bpf_user_pt_regs_t *regs, u64 *stack_top)
  * elements, whose pointer says nothing.
  */
 static __always_inline enum finding_kind pin_judge_unknown(struct pt_regs *ctx, struct rule *r, u64 tag,
-							   u64 pointer, u32 tid, struct pin_grave *g)
+							   u64 pointer, struct pin_grave *g)
 {
 	u64 sp = reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes, top = 0;
 	bool critical = r->family == FAMILY_CRITICAL, before;
 
-	if (pin_grave(tag, critical ? tid : JT_PIN_NOBODY, g) && !critical)
+	if (pin_grave(tag, critical ? thread_number() : JT_PIN_NOBODY, g) && !critical)
 		return FINDING_RELEASED_TWICE;
 	if (r->family == FAMILY_ARRAY && !(pointer % PAGE_BYTES))
 		return NR_FINDINGS;
@@ -368,15 +370,37 @@ static __always_inline u32 hold_bucket(u64 ns)
 	return (bits + (u32)us) & (JT_HOLD_BUCKETS - 1);
 }
 
-static __always_inline void pin_count_hold(struct pin_stats *s, u64 ns)
+static __always_inline void raise_to(u64 *most, u64 n)
 {
-	u64 most = *(volatile u64 *)&s->max_hold_ns;
+	u64 known = *(volatile u64 *)most;
 
+	for (int i = 0; i < 4 && n > known; i++) /* others may raise it at the same time */
+		known = __sync_val_compare_and_swap(most, known, n);
+}
+
+static __always_inline void pin_count_hold(const struct section *c)
+{
+	struct pin_stats *s = pin_stats_of(c->site);
+	u64 ns = c->now - c->start_ns, wait_ns = c->cpu_wait_ns < ns ? c->cpu_wait_ns : ns;
+
+	if (!s)
+		return;
 	__sync_fetch_and_add(&s->holds, 1);
 	__sync_fetch_and_add(&s->hold_ns, ns);
+	__sync_fetch_and_add(&s->cpu_wait_ns, wait_ns);
 	__sync_fetch_and_add(&s->hold[hold_bucket(ns)], 1);
-	for (int i = 0; i < 4 && ns > most; i++) /* others may raise it at the same time */
-		most = __sync_val_compare_and_swap(&s->max_hold_ns, most, ns);
+	raise_to(&s->max_hold_ns, ns);
+	raise_to(&s->max_own_ns, ns - wait_ns);
+}
+
+static __always_inline void pin_count_nested(u32 site, u32 outer)
+{
+	struct pin_stats *s = pin_stats_of(site), *o = pin_stats_of(outer);
+
+	if (s)
+		__sync_fetch_and_add(&s->nested, 1);
+	if (o)
+		__sync_fetch_and_add(&o->inner, 1);
 }
 
 #endif

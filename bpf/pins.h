@@ -51,7 +51,7 @@ struct pin_call {
 
 struct pin_key {
 	u64 tag;   /* pointer and slot, as for a handle */
-	u32 owner; /* thread, where several pins may share a pointer; else JT_PIN_NOBODY */
+	u32 owner; /* thread_number(), where several pins may share a pointer; else JT_PIN_NOBODY */
 	u32 nth;   /* of those of one owner: 0, 1, ...; the last one is released first */
 };
 enum pin_copy { PIN_COPY_UNKNOWN, PIN_COPIED, PIN_DIRECT };
@@ -61,7 +61,6 @@ struct pin {
 	u64 identity; /* type << 32 | length of the object, neither of which ever changes; 0: unknown */
 	s64 bytes;    /* of its contents; JT_BYTES_UNKNOWN */
 	u32 site;
-	u32 tid;      /* as the tracer's pid namespace numbers it */
 	u32 tick;     /* start_ns as a tick */
 	u32 more;     /* pins with a higher nth; of nth 0 only */
 	u8 func;      /* enum jni_func_id */
@@ -69,14 +68,20 @@ struct pin {
 	u8 sure;      /* identity is proven */
 	u8 committed; /* released with JNI_COMMIT, which does not release */
 	u8 family;    /* of func */
-	u8 pad[3];
+	u8 pad[7];
 };
 
 /* What became of the pins of one site. Shared by all CPUs: a pin costs more than that. */
 struct pin_stats {
 	u64 copied, direct, copy_unknown;
-	u64 committed, aborted;          /* releases with JNI_COMMIT, JNI_ABORT */
-	u64 holds, hold_ns, max_hold_ns; /* of critical sections that have ended */
+	u64 committed, aborted; /* releases with JNI_COMMIT, JNI_ABORT */
+	/*
+	 * Critical sections. What a thread gets while it is inside one is a part of that (the VM counts
+	 * them by thread): nested were got so, inner were got inside the sections that began here.
+	 */
+	u64 nested, inner;
+	u64 holds, hold_ns, max_hold_ns; /* of sections that have ended */
+	u64 cpu_wait_ns, max_own_ns; /* of hold_ns: ready to run, but without a CPU; the longest without */
 	u64 hold[JT_HOLD_BUCKETS];
 };
 
@@ -89,12 +94,16 @@ struct pin_grave {
 	u64 check;
 };
 
-/* A thread inside a critical section. */
+/* A thread inside a critical section, from the first that it got to the last that it releases. */
 struct critical {
 	u64 start_ns;
-	u32 site; /* of the outermost */
+	u64 cpu_wait_ns; /* cpu_wait_ns() of the thread then */
+	u64 run_ns;      /* what it had run by then, as of the last timer tick */
+	u32 site;        /* where the first was got */
+	u32 tid;         /* as the tracer's pid namespace numbers it */
 	u16 slot;
 	u16 depth;
+	u32 pad;
 };
 /* A thread that waits for the sections of others to end, so that it can have a collection. */
 #define JT_COMM_BYTES 16
@@ -111,6 +120,7 @@ struct stalled_key {
 };
 struct stalled {
 	u64 times, ns, max_ns; /* up to the end of the section */
+	u64 own_ns;            /* of ns: what is left when the section's cpu_wait_ns is taken off */
 	char comm[JT_COMM_BYTES];
 	u32 slot;
 	u32 pad;
@@ -124,15 +134,15 @@ struct before_key {
 };
 
 JT_ASSERT_SIZE(struct pin_grave, 24);
-JT_ASSERT_SIZE(struct critical, 16);
+JT_ASSERT_SIZE(struct critical, 40);
 JT_ASSERT_SIZE(struct stall, 32);
 JT_ASSERT_SIZE(struct stalled_key, 8);
-JT_ASSERT_SIZE(struct stalled, 48);
+JT_ASSERT_SIZE(struct stalled, 56);
 JT_ASSERT_SIZE(struct before_key, 16);
 JT_ASSERT_SIZE(struct object_config, 64);
 JT_ASSERT_SIZE(struct pin_call, 16);
 JT_ASSERT_SIZE(struct pin_key, 16);
 JT_ASSERT_SIZE(struct pin, 56);
-JT_ASSERT_SIZE(struct pin_stats, 64 + 8 * JT_HOLD_BUCKETS);
+JT_ASSERT_SIZE(struct pin_stats, 96 + 8 * JT_HOLD_BUCKETS);
 
 #endif

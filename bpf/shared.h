@@ -334,6 +334,7 @@ struct finding {
 struct hello {
 	u64 jiffies;
 	u64 monotonic_ns;
+	u64 cpu_waits; /* it counts how long threads wait for a CPU */
 };
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
@@ -353,6 +354,6 @@ JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
 JT_ASSERT_SIZE(struct finding_key, 16);
 JT_ASSERT_SIZE(struct finding, 24);
-JT_ASSERT_SIZE(struct hello, 16);
+JT_ASSERT_SIZE(struct hello, 24);
 
 #endif

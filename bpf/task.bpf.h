@@ -43,6 +43,32 @@ static __always_inline u32 current_tid(void)
 	return pid_nr(BPF_CORE_READ(task, thread_pid), pid_ns_level);
 }
 
+/* A number of the running thread's that no later thread of its id has; never 0. */
+static __always_inline u32 thread_number(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return (u32)mix(bpf_get_current_pid_tgid() ^ mix(task->start_time)) | 1;
+}
+
+static __always_inline bool cpu_waits_known(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return bpf_core_field_exists(task->sched_info.run_delay); /* CONFIG_SCHED_INFO */
+}
+
+/*
+ * How long the running thread has been ready to run but without a CPU, in its life; 0: not known. The
+ * scheduler adds to it whenever the thread gets a CPU (kernel/sched/stats.h, sched_info_arrive()).
+ */
+static __always_inline u64 cpu_wait_ns(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return cpu_waits_known() ? task->sched_info.run_delay : 0;
+}
+
 /* What gettid() says to the running thread. */
 static __always_inline u32 current_tid_inside(void)
 {

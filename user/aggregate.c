@@ -297,7 +297,12 @@ static void add_pins(struct entry *e, const struct snapshot_site *s)
 	to->copy_unknown += from->copy_unknown;
 	to->committed += from->committed;
 	to->aborted += from->aborted;
+	to->nested += from->nested;
+	to->inner += from->inner;
 	to->holds += from->holds;
+	to->cpu_wait_ns += from->cpu_wait_ns;
+	if (from->max_own_ns > to->max_own_ns)
+		to->max_own_ns = from->max_own_ns;
 	to->hold_ns += from->hold_ns;
 	if (from->max_hold_ns > to->max_hold_ns)
 		to->max_hold_ns = from->max_hold_ns;
@@ -569,6 +574,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .threads = {e->threads.v, e->threads.n, in->snapshot->threads != NULL},
 		};
 		if (is_pin(e->func)) {
+			e->pins.cpu_waits_known = in->snapshot->cpu_waits;
 			s->pins = &e->pins;
 			if (!e->pins_unsized)
 				s->outstanding_bytes = (int64_t)e->pinned_bytes;

@@ -105,6 +105,7 @@ static int map_buckets(struct tracer *t)
 #define LOCAL         (1U << FAMILY_LOCAL)
 #define HELD          (1U << FAMILY_MONITOR | 1U << FAMILY_THREAD)
 #define CHECK         (1U << FAMILY_CHECK)
+#define ENDS          (HELD | 1U << FAMILY_CRITICAL) /* what a thread may take with it when it ends */
 #define PROGRAM(name) offsetof(struct jnitrace_bpf, progs.name)
 static const struct program_row {
 	size_t at; /* of the struct bpf_program * in the skeleton */
@@ -153,7 +154,7 @@ static void choose_programs(struct tracer *t, const struct options *o)
 		if (programs[i].families & o->families &&
 		    !(o->count_only && programs[i].operation == OP_RELEASE))
 			bpf_program__set_autoload(program_at(t, &programs[i]), true);
-	bpf_program__set_autoload(t->skel->progs.jt_thread_end, o->families & HELD);
+	bpf_program__set_autoload(t->skel->progs.jt_thread_end, o->families & ENDS);
 	bpf_program__set_autoload(t->skel->progs.jt_stall_begin, o->families >> FAMILY_CRITICAL & 1);
 	bpf_program__set_autoload(t->skel->progs.jt_stall_end, o->families >> FAMILY_CRITICAL & 1);
 #if HAVE_UPROBE_MULTI
@@ -223,7 +224,7 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 		t->skel->links.jt_exec = bpf_program__attach(t->skel->progs.jt_exec);
 		rc = t->skel->links.jt_exec ? 0 : -errno;
 	}
-	if (!rc && o->families & HELD) {
+	if (!rc && o->families & ENDS) {
 		t->skel->links.jt_thread_end = bpf_program__attach(t->skel->progs.jt_thread_end);
 		rc = t->skel->links.jt_thread_end ? 0 : -errno;
 	}

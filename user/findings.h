@@ -15,6 +15,7 @@ struct findings_input {
 	bool exited;          /* the process has ended: nothing will be released any more */
 	double hold_s;        /* a critical section held that long is a finding */
 	const char *no_waits; /* why it is not seen who waits for critical sections; NULL: it is */
+	int collector_waits;  /* see struct report_held */
 };
 /*
  * Fill r->findings, whose memory is used again from call to call. r->sites, r->elapsed_s and r->drops

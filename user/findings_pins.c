@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Verdicts on pins: critical sections that are held for long, arrays that were only ever committed. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,19 +31,21 @@ static int add_now(const struct findings_input *in, uint64_t id, struct report_h
 {
 	const struct snapshot *s = in->snapshot;
 
-	for (size_t i = 0; i < s->pins.n; i++) {
-		const struct pin *p = &s->pins.v[i].pin;
+	for (size_t i = 0; i < s->criticals.n; i++) {
+		const struct critical *c = &s->criticals.v[i].critical;
 		struct report_holding *now;
+		double own_ms;
 
-		if (p->family != FAMILY_CRITICAL || !is_of_site(in, p->site, id))
+		if (!is_of_site(in, c->site, id))
 			continue;
 		now = VEC_ADD(&h->now);
 		if (!now)
 			return -ENOMEM;
-		now->tid = p->tid;
-		now->ms = s->monotonic_ns > p->start_ns ? (double)(s->monotonic_ns - p->start_ns) / 1e6 : 0;
-		if (now->ms > h->max_ms)
-			h->max_ms = now->ms;
+		now->tid = c->tid;
+		now->ms = s->monotonic_ns > c->start_ns ? (double)(s->monotonic_ns - c->start_ns) / 1e6 : 0;
+		own_ms = s->cpu_waits ? (double)s->criticals.v[i].own_ns / 1e6 : now->ms;
+		h->max_ms = fmax(h->max_ms, now->ms);
+		h->own_ms = fmax(h->own_ms, own_ms); /* of a thread that has just ended: -1 */
 	}
 	return 0;
 }
@@ -64,17 +67,17 @@ static struct report_stalled *stalled_of(struct report_held *h, uint32_t tid, co
 	return st;
 }
 
-static int add_stall(struct report_held *h, uint32_t tid, const char *comm, uint64_t times, double ms,
-		     double max_ms)
+/* more: its tid and name are not used. */
+static int add_stall(struct report_held *h, uint32_t tid, const char *comm, const struct report_stalled *more)
 {
 	struct report_stalled *st = stalled_of(h, tid, comm);
 
 	if (!st)
 		return -ENOMEM;
-	st->times += times;
-	st->ms += ms;
-	if (max_ms > st->max_ms)
-		st->max_ms = max_ms;
+	st->times += more->times;
+	st->ms += more->ms;
+	st->own_ms += more->own_ms;
+	st->max_ms = fmax(st->max_ms, more->max_ms);
 	return 0;
 }
 
@@ -96,10 +99,15 @@ static int add_stalled(const struct findings_input *in, uint64_t id, struct repo
 
 	for (size_t i = 0; i < s->stalled.n && !rc; i++) {
 		const struct snapshot_stalled *st = &s->stalled.v[i];
+		const struct report_stalled more = {
+		    .times = st->stalled.times,
+		    .ms = (double)st->stalled.ns / 1e6,
+		    .own_ms = (double)st->stalled.own_ns / 1e6,
+		    .max_ms = (double)st->stalled.max_ns / 1e6,
+		};
 
 		if ((int)st->stalled.slot == in->slot && is_of_site(in, st->key.site, id))
-			rc = add_stall(h, st->key.tid, st->stalled.comm, st->stalled.times,
-				       (double)st->stalled.ns / 1e6, (double)st->stalled.max_ns / 1e6);
+			rc = add_stall(h, st->key.tid, st->stalled.comm, &more);
 	}
 	for (size_t i = 0; i < h->now.n; i++)
 		held_ms = h->now.v[i].ms > held_ms ? h->now.v[i].ms : held_ms;
@@ -108,8 +116,9 @@ static int add_stalled(const struct findings_input *in, uint64_t id, struct repo
 
 		if (s->stalls.v[i].slot != in->slot || ms <= 0)
 			continue;
-		ms = ms < held_ms ? ms : held_ms;
-		rc = add_stall(h, s->stalls.v[i].tid, s->stalls.v[i].comm, 1, ms, ms);
+		ms = fmin(ms, held_ms);
+		rc = add_stall(h, s->stalls.v[i].tid, s->stalls.v[i].comm,
+			       &(struct report_stalled){.times = 1, .ms = ms, .max_ms = ms});
 	}
 	if (h->stalled.n > 1)
 		qsort(h->stalled.v, h->stalled.n, sizeof(*h->stalled.v), compare_stalled);
@@ -127,24 +136,53 @@ static void add_calls_inside(const struct findings_input *in, uint64_t id, struc
 			h->calls_inside += s->findings.v[i].f.count;
 }
 
+/* "3021.4 ms", "17.3 us" */
+struct duration {
+	char text[32];
+};
+static struct duration duration(double ms)
+{
+	struct duration d;
+
+	snprintf(d.text, sizeof(d.text), ms < 1 ? "%.1f us" : "%.1f ms", ms < 1 ? ms * 1e3 : ms);
+	return d;
+}
+
+#define NOTEWORTHY       0.1 /* a share of the time that is told */
+#define WORTH_TELLING_MS 1
+
 /* "The longest of 17 took 3021.4 ms. worker-1 (TID 7) waited 2998.0 ms for a collection meanwhile." */
 static void tell(const struct report_held *h, struct report_finding *f)
 {
-	char s[192];
+	const struct report_stalled *most = h->stalled.v;
+	char s[256];
 
 	if (f->count == 1)
-		snprintf(s, sizeof(s), h->now.n ? "It is held for %.1f ms now." : "It took %.1f ms.",
-			 h->max_ms);
+		snprintf(s, sizeof(s), h->now.n ? "It is held for %s now." : "It took %s.",
+			 duration(h->max_ms).text);
 	else
-		snprintf(s, sizeof(s), "The longest of %llu took %.1f ms%s.", (unsigned long long)f->count,
-			 h->max_ms, h->now.n ? ", and not all have ended" : "");
+		snprintf(s, sizeof(s), "The longest of %llu took %s%s.", (unsigned long long)f->count,
+			 duration(h->max_ms).text, h->now.n ? ", and not all have ended" : "");
 	finding_add_text(f, s);
-	if (h->stalled.n) {
-		snprintf(s, sizeof(s), "%s (TID %u)%s waited %.1f ms for a collection meanwhile.",
-			 h->stalled.v[0].name[0] ? h->stalled.v[0].name : "A thread", h->stalled.v[0].tid,
-			 h->stalled.n > 1 ? ", longest of several," : "", h->stalled.v[0].ms);
+	if (h->max_ms - h->own_ms > NOTEWORTHY * h->max_ms) {
+		snprintf(s, sizeof(s),
+			 "The machine was busy: without waiting for a CPU the longest took %s at least.",
+			 duration(h->own_ms).text);
 		finding_add_text(f, s);
 	}
+	if (h->pins.inner) {
+		snprintf(s, sizeof(s), "What was got inside, %llu time%s, is part of it.",
+			 (unsigned long long)h->pins.inner, h->pins.inner == 1 ? "" : "s");
+		finding_add_text(f, s);
+	}
+	if (h->stalled.n && most->ms >= WORTH_TELLING_MS) {
+		snprintf(s, sizeof(s), "%s (TID %u)%s waited %s for a collection meanwhile.",
+			 most->name[0] ? most->name : "A thread", most->tid,
+			 h->stalled.n > 1 ? ", longest of several," : "", duration(most->ms).text);
+		finding_add_text(f, s);
+	}
+	if (h->collector_waits == 0)
+		finding_add_text(f, "Nobody waited: this collector does not wait for critical sections.");
 	if (h->no_stalled) {
 		snprintf(s, sizeof(s), "Who waited is not known: %s.", h->no_stalled);
 		finding_add_text(f, s);
@@ -153,7 +191,8 @@ static void tell(const struct report_held *h, struct report_finding *f)
 
 /*
  * Held for long, or entered so often that a thread spends its time with waiting: that one waits now and then
- * for a moment is what critical sections cost.
+ * for a moment is what critical sections cost. A section that lasts because its thread gets no CPU is no
+ * fault of the program's.
  */
 #define MUCH_WAITING 0.01 /* of the time */
 static bool is_held_badly(const struct findings_input *in, const struct report *r,
@@ -161,9 +200,12 @@ static bool is_held_badly(const struct findings_input *in, const struct report *
 {
 	double much_ms = MUCH_WAITING * r->elapsed_s * 1e3, hold_ms = in->hold_s * 1e3;
 
-	if (h->max_ms >= hold_ms)
+	if (h->own_ms >= hold_ms)
 		return true;
-	return h->stalled.n && h->stalled.v[0].ms >= hold_ms && h->stalled.v[0].ms >= much_ms;
+	for (size_t i = 0; i < h->stalled.n; i++)
+		if (h->stalled.v[i].own_ms >= hold_ms && h->stalled.v[i].own_ms >= much_ms)
+			return true;
+	return false;
 }
 
 static int judge_site(const struct findings_input *in, const struct report_site *site, struct report *r)
@@ -185,7 +227,9 @@ static int judge_site(const struct findings_input *in, const struct report_site 
 		return -ENOMEM;
 	h->pins = *site->pins;
 	h->max_ms = (double)h->pins.max_hold_ns / 1e6;
+	h->own_ms = h->pins.cpu_waits_known ? (double)h->pins.max_own_ns / 1e6 : h->max_ms;
 	h->no_stalled = in->no_waits;
+	h->collector_waits = in->collector_waits;
 	rc = add_now(in, site->id, h);
 	rc = rc ?: add_stalled(in, site->id, h);
 	if (rc || !is_held_badly(in, r, h))

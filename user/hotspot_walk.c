@@ -286,6 +286,11 @@ static bool flag(const struct hotspot *h, const char *name)
 	return hotspot_bool_flag(h, name, &value) == 0 && value;
 }
 
+static bool is_generational_zgc(const struct hotspot *h)
+{
+	return flag(h, "UseZGC") && (h->feature >= 23 || flag(h, "ZGenerational"));
+}
+
 bool hotspot_compressed_oops(const struct hotspot *h, uint64_t *base, uint8_t *shift)
 {
 	uint64_t base_at, shift_at;
@@ -304,7 +309,7 @@ bool hotspot_compressed_oops(const struct hotspot *h, uint64_t *base, uint8_t *s
 static void read_oops(const struct hotspot *h, struct java_config *c)
 {
 	if (flag(h, "UseZGC")) {
-		c->oops = h->feature >= 23 || flag(h, "ZGenerational") ? OOPS_ZGC : OOPS_WIDE;
+		c->oops = is_generational_zgc(h) ? OOPS_ZGC : OOPS_WIDE;
 		return;
 	}
 	c->oops = flag(h, "UseCompressedOops") ? OOPS_NARROW : OOPS_WIDE;
@@ -428,31 +433,48 @@ size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64
 	return all ? n : 0;
 }
 
+/* G1 since JDK 22 and Shenandoah pin what a section holds (JEP 423), Epsilon never collects. */
+int hotspot_gc_waits(const struct hotspot *h)
+{
+	if ((flag(h, "UseG1GC") && h->feature >= 22) || flag(h, "UseShenandoahGC") || flag(h, "UseEpsilonGC"))
+		return 0;
+	return flag(h, "UseG1GC") || flag(h, "UseParallelGC") || flag(h, "UseSerialGC") || flag(h, "UseZGC")
+		   ? 1
+		   : -1;
+}
+
 /*
  * JDK: gc/shared/gcLocker.cpp. Until 24 a thread that needs a collection waits in stall_until_clear(), one
- * that wants a section of its own in jni_lock(); since 25 in block() and enter_slow(). G1 since 22 and
- * Shenandoah pin the object instead (JEP 423). ZGC has its own ways.
+ * that wants a section of its own in jni_lock(); since 25 in block() and enter_slow(). The generational ZGC's
+ * own thread waits in ZJNICritical::block() (gc/z/zJNICritical.cpp) before it moves objects; the older one's
+ * in the middle of ZDriver::pause().
  */
-size_t hotspot_gc_waits(const struct hotspot *h, uint64_t *vaddr, size_t cap, const char **why)
+size_t hotspot_gc_wait_places(const struct hotspot *h, uint64_t *vaddr, size_t cap, const char **why)
 {
 	struct elf_wanted w[] = {{.name = "_ZN8GCLocker17stall_until_clearEv"},
 				 {.name = "_ZN8GCLocker8jni_lockEP10JavaThread"},
 				 {.name = "_ZN8GCLocker5blockEv"},
 				 {.name = "_ZN8GCLocker10enter_slowEP10JavaThread"}};
-	size_t n = 0;
+	struct elf_wanted z[] = {{.name = "_ZN12ZJNICritical5blockEv"}}, *wanted = w;
+	size_t n = 0, nr_wanted = ARRAY_LEN(w);
 
-	*why = NULL;
-	if ((flag(h, "UseG1GC") && h->feature >= 22) || flag(h, "UseShenandoahGC") || flag(h, "UseEpsilonGC"))
-		return 0;
 	*why = "how threads wait for this collector is not known";
-	if (!flag(h, "UseG1GC") && !flag(h, "UseParallelGC") && !flag(h, "UseSerialGC"))
+	if (hotspot_gc_waits(h) != 1)
 		return 0;
-	*why = "the library has no symbols that tell where threads wait for critical sections";
-	if (elf_find_symbols(h->libjvm, ELF_SYMTAB, w, ARRAY_LEN(w)) <= 0)
+	*why = "this collector waits in the middle of a function of its own, where no probe can tell it";
+	if (flag(h, "UseZGC") && !is_generational_zgc(h))
 		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(w) && n < cap; i++)
-		if (w[i].vaddr && can_probe(h, w[i].vaddr))
-			vaddr[n++] = w[i].vaddr;
+	if (flag(h, "UseZGC")) {
+		wanted = z;
+		nr_wanted = ARRAY_LEN(z);
+	}
+	*why = "threads wait in functions of the VM that neither its tables nor its USDT probes tell, only "
+	       "symbols, and the library has none";
+	if (elf_find_symbols(h->libjvm, ELF_SYMTAB, wanted, nr_wanted) <= 0)
+		return 0;
+	for (size_t i = 0; i < nr_wanted && n < cap; i++)
+		if (wanted[i].vaddr && can_probe(h, wanted[i].vaddr))
+			vaddr[n++] = wanted[i].vaddr;
 	if (n > 0)
 		*why = NULL;
 	return n;

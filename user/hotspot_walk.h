@@ -14,11 +14,13 @@ enum vm_event { VM_CODE_FREED, VM_CLASS_UNLOADED };
 /* Up to cap link-time addresses of instructions that can be probed: all there are, or 0. */
 size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap);
 
+/* Does the collector wait for critical sections to end? 1, 0: never; -1: this collector is not known. */
+int hotspot_gc_waits(const struct hotspot *h);
 /*
- * Likewise the functions a thread is in while critical sections keep it from a collection. 0 of them and *why
- * NULL: there is no such waiting with this collector; else why it cannot be seen.
+ * Likewise the functions that threads, the collector's own ones too, wait in for that. 0 of them: *why tells
+ * why they cannot be seen.
  */
-size_t hotspot_gc_waits(const struct hotspot *h, uint64_t *vaddr, size_t cap, const char **why);
+size_t hotspot_gc_wait_places(const struct hotspot *h, uint64_t *vaddr, size_t cap, const char **why);
 
 /*
  * Fill in out from the VM's tables; what they do not export is derived and checked. generation and cache are

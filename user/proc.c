@@ -631,3 +631,31 @@ int proc_threads(pid_t pid, struct proc_threads *out)
 	}
 	return rc;
 }
+
+int proc_thread_times(pid_t pid, pid_t tid, struct proc_times *out)
+{
+	unsigned long long run_ns, cpu_wait_ns;
+	char path[64], line[512], *end;
+	FILE *f;
+	int rc;
+
+	*out = (struct proc_times){0};
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	end = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL; /* its name may have one, too */
+	out->ready = end && end[1] == ' ' && end[2] == 'R';
+	fclose(f);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	rc = fscanf(f, "%llu %llu", &run_ns, &cpu_wait_ns) == 2 ? 0 : -EPROTO;
+	fclose(f);
+	if (rc)
+		return rc;
+	out->run_ns = run_ns;
+	out->cpu_wait_ns = cpu_wait_ns;
+	return 0;
+}

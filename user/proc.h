@@ -103,4 +103,15 @@ struct proc_threads {
 };
 int proc_threads(pid_t pid, struct proc_threads *out);
 
+/*
+ * What the scheduler knows of a thread (/proc/PID/task/TID/schedstat and stat): nanoseconds it has run, as of
+ * the last timer tick, and was ready to run without a CPU, a wait that goes on not counted in. ready: it runs
+ * or waits for a CPU. -EPROTO where the kernel does not count (CONFIG_SCHED_INFO), or -errno.
+ */
+struct proc_times {
+	uint64_t run_ns, cpu_wait_ns;
+	bool ready;
+};
+int proc_thread_times(pid_t pid, pid_t tid, struct proc_times *out);
+
 #endif

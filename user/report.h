@@ -79,8 +79,12 @@ struct report_class {
 struct report_pins {
 	uint64_t copied, direct, copy_unknown; /* acquired: got a copy, the contents themselves, not known */
 	uint64_t committed, aborted; /* releases with JNI_COMMIT, which releases nothing; JNI_ABORT */
-	uint64_t holds, hold_ns, max_hold_ns; /* ended critical sections */
-	uint64_t hold[JT_HOLD_BUCKETS];       /* of 0, 1, 2 to 3, 4 to 7, ... microseconds */
+	/* Critical sections, see struct pin_stats. */
+	uint64_t nested, inner;
+	uint64_t holds, hold_ns, max_hold_ns; /* that have ended */
+	uint64_t cpu_wait_ns, max_own_ns;     /* when cpu_waits_known */
+	bool cpu_waits_known;
+	uint64_t hold[JT_HOLD_BUCKETS]; /* of 0, 1, 2 to 3, 4 to 7, ... microseconds */
 };
 struct report_thread {
 	int tid;           /* 0: not known */
@@ -153,7 +157,7 @@ struct report_stack {
 	struct frames frames;  /* innermost first; empty when it could not be kept */
 	const char *truncated; /* NULL: complete */
 };
-#define FINDING_TEXT_MAX 512
+#define FINDING_TEXT_MAX 1024
 struct report_holding {
 	uint32_t tid;
 	double ms; /* held until now */
@@ -164,11 +168,14 @@ struct report_stalled {
 	char name[64]; /* as the kernel has it; cleaned */
 	uint64_t times;
 	double ms, max_ms;
+	double own_ms; /* of ms: without what the section's thread waited for a CPU */
 };
 /* Of the critical sections of one site. */
 struct report_held {
 	struct report_pins pins;
 	double max_ms; /* of those that are held now, too */
+	double own_ms; /* the longest without waiting for a CPU, those held now too; all, where unknown */
+	int collector_waits; /* for sections to end: 1, 0: never; -1: unknown */
 	uint64_t calls_inside;
 	struct {
 		struct report_holding *v;

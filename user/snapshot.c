@@ -291,6 +291,7 @@ void snapshot_free(struct snapshot *s)
 	free(s->position);
 	free(s->findings.v);
 	free(s->pins.v);
+	free(s->criticals.v);
 	free(s->threads);
 	free(s->stalled.v);
 	free(s->stalls.v);

@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "report.h"
 #include "tracer_priv.h"
 
-#define BATCH 4096
+#define BATCH           4096
+#define LONGEST_TICK_NS 10000000 /* of the kernel's timer */
 
 static int add_pin(struct snapshot *s, const struct pin_key *key, const struct pin *pin)
 {
@@ -66,7 +68,72 @@ static int read_all_pins(struct tracer *t, struct snapshot *s)
 	return rc;
 }
 
+/*
+ * How long the thread has been inside without waiting for a CPU, at least: whether one that is ready to run
+ * waits just now, and since when, is not known; then what it has run counts, and that is known by ticks.
+ */
+static int64_t own_ns(struct tracer *t, const struct critical *c)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), held = now > c->start_ns ? now - c->start_ns : 0, own;
+	struct target_state target;
+	struct proc_times times;
+	uint32_t slot = c->slot;
+
+	if (!t->started.cpu_waits ||
+	    bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.targets), &slot, &target) ||
+	    proc_thread_times((pid_t)target.tgid, (pid_t)c->tid, &times))
+		return -1;
+	if (times.ready)
+		own = times.run_ns - c->run_ns > LONGEST_TICK_NS ? times.run_ns - c->run_ns - LONGEST_TICK_NS
+								 : 0;
+	else
+		own = held - (times.cpu_wait_ns - c->cpu_wait_ns);
+	return own < held ? (int64_t)own : (int64_t)held;
+}
+
+/* Of a thread that has ended with its process what was known last stands. */
+static int64_t own_ns_before(const struct snapshot *s, const struct critical *c)
+{
+	for (size_t i = 0; i < s->criticals.n; i++) {
+		const struct snapshot_critical *v = &s->criticals.v[i];
+
+		if (v->critical.tid == c->tid && v->critical.start_ns == c->start_ns)
+			return v->own_ns;
+	}
+	return -1;
+}
+
 /* Bounded: the map may change under the walk. */
+static int read_criticals(struct tracer *t, struct snapshot *s)
+{
+	int fd = bpf_map__fd(t->skel->maps.criticals), rc = 0;
+	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.criticals);
+	uint64_t thread, next, *prev = NULL;
+	struct snapshot now = {0};
+
+	s->cpu_waits = t->started.cpu_waits;
+	for (; left && !rc && !bpf_map_get_next_key(fd, prev, &next); left--) {
+		struct snapshot_critical *v, c;
+
+		thread = next;
+		prev = &thread;
+		if (bpf_map_lookup_elem(fd, &thread, &c.critical))
+			continue;
+		c.own_ns = own_ns(t, &c.critical);
+		if (c.own_ns < 0)
+			c.own_ns = own_ns_before(s, &c.critical);
+		v = VEC_ADD(&now.criticals);
+		if (v)
+			*v = c;
+		else
+			rc = -ENOMEM;
+	}
+	free(s->criticals.v);
+	memcpy(&s->criticals, &now.criticals, sizeof(s->criticals));
+	return rc;
+}
+
+/* Bounded likewise. */
 static int read_stalls(struct tracer *t, struct snapshot *s)
 {
 	int stalled_fd = bpf_map__fd(t->skel->maps.stalled), stalls_fd = bpf_map__fd(t->skel->maps.stalls);
@@ -130,6 +197,7 @@ int snapshot_pins(struct tracer *t, struct snapshot *s)
 		if (site)
 			count_pin(site, &s->pins.v[i].pin);
 	}
+	rc = rc ?: read_criticals(t, s);
 	return rc ?: read_stalls(t, s);
 }
 

@@ -364,9 +364,12 @@ static void start_waits(struct target *t, struct tracer *tracer, const char *pat
 		return;
 	t->waits_set = true;
 	t->no_waits = "the VM's tables could not be read";
-	if (!t->vm)
+	t->collector_waits = t->vm ? hotspot_gc_waits(t->vm) : -1;
+	if (t->collector_waits == 0)
+		t->no_waits = NULL;
+	if (!t->vm || t->collector_waits == 0)
 		return;
-	n = hotspot_gc_waits(t->vm, waits.at, ARRAY_LEN(waits.at), &t->no_waits);
+	n = hotspot_gc_wait_places(t->vm, waits.at, ARRAY_LEN(waits.at), &t->no_waits);
 	for (size_t i = 0; i < n; i++)
 		if (elf_vaddr_to_offset(t->elf, waits.at[i], &waits.at[waits.n]))
 			waits.n++;
@@ -658,6 +661,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	    .exited = in.final && t->end_reason && !strcmp(t->end_reason, "exited"),
 	    .hold_s = o->hold_s,
 	    .no_waits = t->no_waits,
+	    .collector_waits = t->collector_waits,
 	};
 	rc = rc ?: findings_update(&findings, r);
 	if (rc)

@@ -42,6 +42,7 @@ struct target {
 	bool objects_set;     /* the probes know how to read objects */
 	bool waits_set;       /* who waits for critical sections is seen, or never will be: */
 	const char *no_waits; /* why not; NULL: it is, or there is no such waiting */
+	int collector_waits;  /* hotspot_gc_waits() */
 	struct ref_classes classes;
 	struct local_refs locals;
 	struct local_look local_look; /* the last one */

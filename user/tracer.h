@@ -135,6 +135,11 @@ struct snapshot_pin {
 	struct pin_key key;
 	struct pin pin;
 };
+/* A thread that is inside a critical section. */
+struct snapshot_critical {
+	struct critical critical;
+	int64_t own_ns; /* it was inside for that long at least without waiting for a CPU; -1: unknown */
+};
 /* A thread that waited while critical sections of a site were held. */
 struct snapshot_stalled {
 	struct stalled_key key;
@@ -164,6 +169,11 @@ struct snapshot {
 		struct snapshot_pin *v;
 		size_t n, cap;
 	} pins;
+	struct {
+		struct snapshot_critical *v;
+		size_t n, cap;
+	} criticals;
+	bool cpu_waits; /* how long threads wait for a CPU is known */
 	struct {
 		struct snapshot_stalled *v;
 		size_t n, cap;

@@ -198,9 +198,11 @@ static void put_pins(struct json_out *j, const struct report_pins *p)
 	json_count(j, "copy_unknown", p->copy_unknown);
 	json_count(j, "committed", p->committed);
 	json_count(j, "aborted", p->aborted);
+	json_count(j, "nested", p->nested);
 	json_count(j, "holds", p->holds);
 	json_known(j, "held_ms", p->holds ? (double)p->hold_ns / 1e6 : -1);
 	json_known(j, "max_hold_ms", p->holds ? (double)p->max_hold_ns / 1e6 : -1);
+	json_known(j, "cpu_wait_ms", p->holds && p->cpu_waits_known ? (double)p->cpu_wait_ns / 1e6 : -1);
 	put_histogram(j, p);
 	json_close(j, '}');
 }
@@ -318,15 +320,18 @@ static void put_stalled(struct json_out *j, const struct report_held *h)
 /* Of held-critical; null in all others. */
 static void put_held(struct json_out *j, const struct report_held *h)
 {
-	static const char *const keys[] = {"holds",   "max_hold_ms",     "histogram",   "held_now",
-					   "stalled", "stalled_unknown", "calls_inside"};
+	static const char *const keys[] = {"holds",           "nested",      "max_hold_ms", "max_own_ms",
+					   "histogram",       "held_now",    "stalled",     "stalled_unknown",
+					   "collector_waits", "calls_inside"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys) && !h; i++)
 		json_null(j, keys[i]);
 	if (!h)
 		return;
 	json_count(j, "holds", h->pins.holds);
+	json_count(j, "nested", h->pins.inner);
 	json_known(j, "max_hold_ms", h->max_ms);
+	json_known(j, "max_own_ms", h->pins.cpu_waits_known ? h->own_ms : -1);
 	put_histogram(j, &h->pins);
 	json_open(j, "held_now", '[');
 	for (size_t i = 0; i < h->now.n; i++) {
@@ -337,6 +342,10 @@ static void put_held(struct json_out *j, const struct report_held *h)
 	}
 	json_close(j, ']');
 	put_stalled(j, h);
+	if (h->collector_waits < 0)
+		json_null(j, "collector_waits");
+	else
+		json_bool(j, "collector_waits", h->collector_waits);
 	json_count(j, "calls_inside", h->calls_inside);
 }
 

@@ -72,11 +72,21 @@ struct signal_struct {
 	unsigned int flags;
 };
 
+struct sched_entity {
+	u64 sum_exec_runtime;
+};
+
+struct sched_info {
+	unsigned long long run_delay;
+};
+
 struct task_struct {
 	int tgid;
 	int exit_code;
 	struct signal_struct *signal;
 	u64 start_time;
+	struct sched_entity se;
+	struct sched_info sched_info;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 };

@@ -54,10 +54,17 @@ static void test_findings(void **state)
 {
 	struct report_finding findings[NR_FINDINGS + 1] = {0};
 	struct report_holding now[] = {{4711, 12.5}};
-	struct report_stalled stalled[] = {{4712, "worker-1", 3, 3000.25, 2900}};
+	struct report_stalled stalled[] = {{4712, "worker-1", 3, 3000.25, 2900, 3000}};
 	const struct report_held held = {
-	    .pins = {.direct = 18, .holds = 17, .hold_ns = 4e9, .hold = {[12] = 16, [22] = 1}},
+	    .pins = {.direct = 20,
+		     .inner = 2,
+		     .holds = 17,
+		     .hold_ns = 4e9,
+		     .cpu_waits_known = true,
+		     .hold = {[12] = 16, [22] = 1}},
 	    .max_ms = 3021.5,
+	    .own_ms = 3020.25,
+	    .collector_waits = 1,
 	    .calls_inside = 5,
 	    .now = {now, 1, 1},
 	    .stalled = {stalled, 1, 1},

@@ -363,6 +363,9 @@ static void test_pins(void **state)
 						.holds = 17,
 						.hold_ns = 61000000,
 						.max_hold_ns = 20500000,
+						.nested = 3,
+						.cpu_wait_ns = 1500000,
+						.cpu_waits_known = true,
 						.hold = {[0] = 3, [12] = 13, [31] = 1}};
 	static const struct report_pins copied = {.copied = 7, .committed = 2, .aborted = 1},
 					unsure = {.copy_unknown = 1};
