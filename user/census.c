@@ -14,10 +14,10 @@
 #include "hotspot_oops.h"
 #include "proc.h"
 
-#define COUNT_TRIES    40
-#define COUNT_PAUSE_NS 2000000
-#define YOUNG_S        10.0 /* a process that young may still be starting its VM */
-#define SLOT_BYTES     8
+#define PAUSE_NS      2000000 /* between two tries to read a busy VM */
+#define LATER_WAIT_MS 80      /* a VM that was read before is tried again so long */
+#define YOUNG_S       10.0    /* a process that young may still be starting its VM */
+#define SLOT_BYTES    8
 
 struct census_vm {
 	struct proc_id id;
@@ -27,6 +27,7 @@ struct census_vm {
 	struct error refused;    /* why not */
 	char *library;
 	uint64_t first_ns;
+	bool read_once; /* all that was asked for */
 };
 
 static double age_s(const struct proc_id *id)
@@ -120,22 +121,15 @@ void census_free(struct census *c)
 /* Where the VM counts must first be proven, which takes several readings while it is busy. */
 static int read_counts(struct census_vm *vm, struct census *out)
 {
-	const struct timespec pause = {.tv_nsec = COUNT_PAUSE_NS};
 	struct vm_counts counts;
-	int rc = 0;
+	int rc = hotspot_counts(vm->vm, &counts);
 
-	for (int i = 0; i < COUNT_TRIES; i++) {
-		rc = hotspot_counts(vm->vm, &counts);
-		if (rc < 0 || counts.known)
-			break;
-		nanosleep(&pause, NULL);
-	}
 	if (rc < 0)
 		return rc;
 	out->refs_known = counts.known;
 	out->refs[VM_GLOBAL] = counts.global;
 	out->refs[VM_WEAK] = counts.weak;
-	return 0;
+	return counts.known ? 0 : -EAGAIN;
 }
 
 static void thread_name(pid_t pid, struct census_thread *t)
@@ -225,28 +219,50 @@ static int read_classes(struct census_vm *vm, uint64_t budget_ms, struct census 
 	}
 	if (rc == 0)
 		rc = census_classes(vm->vm, vm->oops, budget_ms, out);
-	if (rc == -ESRCH || rc == -ENOMEM)
-		return rc;
 	out->classes_known = rc == 0;
 	if (rc < 0)
 		snprintf(out->refused, sizeof(out->refused), "%s",
 			 vm->refused.why[0] ? vm->refused.why
 					    : "its tables changed faster than they could be read");
-	return 0;
+	return rc == -ESRCH || rc == -ENOMEM || rc == -EAGAIN ? rc : 0;
 }
 
-static int read_all(struct census_vm *vm, const struct census_request *req, struct census *out)
+/* One try. -EAGAIN: something could not be read while the VM is so busy; the rest is there. */
+static int try_all(struct census_vm *vm, const struct census_request *req, struct census *out)
 {
-	int rc = read_counts(vm, out);
+	bool busy;
+	int rc;
 
-	if (rc == 0)
+	census_clear(out);
+	out->refs_known = out->threads_known = out->classes_known = false;
+	out->refused[0] = '\0';
+	memset(out->tables, 0, sizeof(out->tables));
+	memset(out->table_bytes, 0, sizeof(out->table_bytes));
+	rc = read_counts(vm, out);
+	busy = rc == -EAGAIN;
+	if (rc == 0 || busy)
 		rc = read_sizes(vm, out);
 	if (rc == 0)
 		rc = read_threads(vm, req->threads, out);
 	if (rc == 0 && req->classes)
 		rc = read_classes(vm, req->budget_ms, out);
+	return rc == 0 && busy ? -EAGAIN : rc;
+}
+
+static int read_all(struct census_vm *vm, const struct census_request *req, struct census *out)
+{
+	uint64_t wait_ms = vm->read_once ? LATER_WAIT_MS : req->patience_ms;
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + wait_ms * 1000000;
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	int rc;
+
+	while ((rc = try_all(vm, req, out)) == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end_ns)
+		nanosleep(&pause, NULL);
+	vm->read_once |= rc == 0;
 	/* the same process to the end? */
-	return proc_id_alive(&vm->id) ? rc : -ESRCH;
+	if (!proc_id_alive(&vm->id))
+		return -ESRCH;
+	return rc == -EAGAIN ? 0 : rc;
 }
 
 int census_read(struct census_vm *vm, const struct census_request *req, struct census *out, struct error *err)
@@ -255,11 +271,6 @@ int census_read(struct census_vm *vm, const struct census_request *req, struct c
 	char what[64];
 	int rc;
 
-	census_clear(out);
-	out->refs_known = out->threads_known = out->classes_known = false;
-	out->refused[0] = '\0';
-	memset(out->tables, 0, sizeof(out->tables));
-	memset(out->table_bytes, 0, sizeof(out->table_bytes));
 	vm->first_ns = vm->first_ns ? vm->first_ns : now;
 	out->time_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9;
 	out->elapsed_s = (double)(now - vm->first_ns) / 1e9;

@@ -82,6 +82,8 @@ struct census {
 struct census_request {
 	bool threads, classes;
 	uint64_t budget_ms; /* for the classes; 0: none */
+	/* So long it is tried again while the VM is too busy to be read, the first time. Later: a moment. */
+	uint64_t patience_ms;
 };
 
 /*

@@ -305,7 +305,7 @@ static int add_classes(struct census *out, enum vm_table table, const struct his
 	return 0;
 }
 
-static int read_table(const struct hotspot *vm, struct oop_reader *r, enum vm_table table, uint64_t budget_ms,
+static int read_table(struct hotspot *vm, struct oop_reader *r, enum vm_table table, uint64_t budget_ms,
 		      struct census *out)
 {
 	struct handle_blocks blocks;
@@ -325,7 +325,7 @@ static int read_table(const struct hotspot *vm, struct oop_reader *r, enum vm_ta
 	return rc;
 }
 
-int census_classes(const struct hotspot *h, struct oop_reader *r, uint64_t budget_ms, struct census *out)
+int census_classes(struct hotspot *h, struct oop_reader *r, uint64_t budget_ms, struct census *out)
 {
 	int rc = 0;
 

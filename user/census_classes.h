@@ -10,6 +10,6 @@
  * Fill the tables and classes of out. With a budget, blocks are read in a scattered order until it is
  * used up; then counts are estimates and the table says sampled. 0, -ESRCH, -ENOMEM.
  */
-int census_classes(const struct hotspot *h, struct oop_reader *r, uint64_t budget_ms, struct census *out);
+int census_classes(struct hotspot *h, struct oop_reader *r, uint64_t budget_ms, struct census *out);
 
 #endif

@@ -168,7 +168,7 @@ static int storage_blocks(const struct hotspot *h, uint64_t storage, struct hand
 }
 
 /* A chain is read handle by handle while the VM goes on: what two walks agree on is believed. */
-static int chain_blocks(const struct hotspot *h, uint64_t first, struct handle_blocks *out)
+static int chain_blocks(struct hotspot *h, uint64_t first, struct handle_blocks *out)
 {
 	struct handle_blocks again = {0};
 	int rc = hotspot_chain_blocks(h, first, out);
@@ -183,7 +183,7 @@ static int chain_blocks(const struct hotspot *h, uint64_t first, struct handle_b
 
 /* --- both --- */
 
-int hotspot_handle_blocks(const struct hotspot *h, enum vm_table table, struct handle_blocks *out)
+int hotspot_handle_blocks(struct hotspot *h, enum vm_table table, struct handle_blocks *out)
 {
 	struct handle_blocks now = {0};
 	bool found = false;

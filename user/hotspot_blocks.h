@@ -27,7 +27,7 @@ struct handle_blocks {
  * The blocks of one table; the caller frees out->v. -EAGAIN: not proven yet where they are (call
  * hotspot_counts first), or they changed faster than they could be read.
  */
-int hotspot_handle_blocks(const struct hotspot *h, enum vm_table table, struct handle_blocks *out);
+int hotspot_handle_blocks(struct hotspot *h, enum vm_table table, struct handle_blocks *out);
 
 struct vm_thread {
 	uint64_t addr; /* of the JavaThread */

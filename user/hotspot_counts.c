@@ -3,7 +3,7 @@
  * The VM's own counts of global and weak references, without a probe. Since JDK 11 an OopStorage
  * counts its entries (JDK: gc/shared/oopStorage.cpp), but no table says where: the place is proven
  * against the bitmaps of its blocks and, with symbols, the code of allocation_count(). JDK 8 counts
- * nothing: its chain of JNIHandleBlocks is walked (JDK 8: runtime/jniHandles.cpp).
+ * nothing: its chains of JNIHandleBlocks are read instead, see hotspot_chains.c.
  */
 #include "hotspot_blocks.h"
 #include "hotspot_priv.h"
@@ -23,7 +23,7 @@
 #define PROOF_READINGS      2
 #define PROOF_CALL_READINGS 8
 #define PROOF_CALL_NS       5000000 /* a single reading of many blocks may take longer */
-#define PROOF_MAX_READINGS  256
+#define PROOF_MAX_READINGS  8192    /* a VM that is never idle is looked at again and again */
 #define NO_OFFSET           UINT64_MAX
 
 enum { GLOBAL, WEAK, NR_STORES };
@@ -253,251 +253,6 @@ static int read_counters(const struct hotspot *h, uint64_t count[NR_STORES])
 	return 0;
 }
 
-/* --- JDK 8: JNIHandleBlock --- */
-
-#define HANDLES_PER_BLOCK 32         /* JNIHandleBlock::block_size_in_oops */
-#define MAX_HANDLE_BLOCKS (1u << 15) /* a million references */
-#define MAX_BLOCK_BYTES   512
-#define FREE_LIST_AFTER_NEXT                                                                                 \
-	24 /* JNIHandleBlock: _next, _last, _pop_frame_link, _free_list; not exported                        \
-	    */
-
-struct handle_layout {
-	uint64_t size, handles, top, next; /* bytes */
-};
-
-static bool handle_layout(const struct hotspot *h, struct handle_layout *l)
-{
-	uint64_t deleted;
-
-	return hotspot_type_size(h, "JNIHandleBlock", &l->size) &&
-	       hotspot_field_offset(h, "JNIHandleBlock", "_handles", &l->handles) &&
-	       hotspot_field_offset(h, "JNIHandleBlock", "_top", &l->top) &&
-	       hotspot_field_offset(h, "JNIHandleBlock", "_next", &l->next) &&
-	       hotspot_static_addr(h, "JNIHandles", "_deleted_handle", &deleted) &&
-	       l->size <= MAX_BLOCK_BYTES && l->handles + HANDLES_PER_BLOCK * 8 <= l->size &&
-	       l->top + 4 <= l->size && l->next + FREE_LIST_AFTER_NEXT + 8 <= l->size &&
-	       l->handles % 8 == 0 && l->next % 8 == 0;
-}
-
-/*
- * What a deleted handle holds is an object, which a collection moves: a reading of a chain is one between two
- * collections. stamp: of this moment. false: one is going on.
- */
-struct gc_stamp {
-	uint64_t deleted; /* what a deleted handle holds until it joins the free list */
-	uint32_t collections;
-};
-static bool gc_stamp(const struct hotspot *h, struct gc_stamp *stamp)
-{
-	uint64_t heap, at;
-	uint8_t active = 0;
-
-	memset(stamp, 0, sizeof(*stamp));
-	if (!hotspot_read_static(h, "JNIHandles", "_deleted_handle", &stamp->deleted))
-		return false;
-	if (!hotspot_read_static(h, "Universe", "_collectedHeap", &heap) || heap == 0)
-		return true; /* not known: what was read twice must do */
-	if (hotspot_field_offset(h, "CollectedHeap", "_total_collections", &at) &&
-	    proc_read(h->pid, heap + at, &stamp->collections, sizeof(stamp->collections)) < 0)
-		return false;
-	return !hotspot_field_offset(h, "CollectedHeap", "_is_gc_active", &at) ||
-	       (proc_read(h->pid, heap + at, &active, sizeof(active)) == 0 && !active);
-}
-
-static bool gc_has_been(const struct hotspot *h, const struct gc_stamp *before)
-{
-	struct gc_stamp now;
-
-	return !gc_stamp(h, &now) || memcmp(&now, before, sizeof(now)) != 0;
-}
-
-/* A whole chain, copied; sorted by address once it is complete. */
-struct chain_block {
-	uint64_t addr;
-	uint64_t word[MAX_BLOCK_BYTES / 8];
-};
-struct chain {
-	struct chain_block *v;
-	size_t n, cap;
-};
-
-static uint32_t block_top(const struct handle_layout *l, const struct chain_block *b)
-{
-	uint32_t top;
-
-	memcpy(&top, (const uint8_t *)b->word + l->top, sizeof(top));
-	return top < HANDLES_PER_BLOCK ? top : HANDLES_PER_BLOCK;
-}
-
-static int compare_blocks(const void *a, const void *b)
-{
-	const struct chain_block *x = a, *y = b;
-
-	return x->addr < y->addr ? -1 : x->addr > y->addr;
-}
-
-static int chain_read(const struct hotspot *h, const struct handle_layout *l, uint64_t addr, struct chain *c)
-{
-	while (addr) {
-		struct chain_block *b;
-		int rc;
-
-		if (c->n == MAX_HANDLE_BLOCKS)
-			return -E2BIG;
-		b = VEC_ADD(c);
-		if (!b)
-			return -ENOMEM;
-		b->addr = addr;
-		rc = proc_read(h->pid, addr, b->word, l->size);
-		if (rc < 0)
-			return rc;
-		if (block_top(l, b) < HANDLES_PER_BLOCK)
-			break; /* the blocks after it are not in use */
-		addr = b->word[l->next / 8];
-	}
-	qsort(c->v, c->n, sizeof(*c->v), compare_blocks);
-	return 0;
-}
-
-/* What the handle at this address holds, or NULL when it is no handle of the chain. */
-static const uint64_t *chain_handle(const struct handle_layout *l, const struct chain *c, uint64_t addr)
-{
-	size_t lo = 0, hi = c->n;
-	uint64_t at;
-
-	if (hi == 0 || addr > c->v[hi - 1].addr + l->size) /* most are objects, far away */
-		return NULL;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (c->v[mid].addr <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == 0)
-		return NULL;
-	at = addr - c->v[lo - 1].addr - l->handles;
-	return at < HANDLES_PER_BLOCK * 8 && at % 8 == 0 ? &c->v[lo - 1].word[(l->handles + at) / 8] : NULL;
-}
-
-/* Handles on the free list, each of which holds the address of the next. */
-static int free_list_length(const struct handle_layout *l, const struct chain *c, uint64_t head,
-			    uint64_t *length)
-{
-	const uint64_t *p;
-
-	for (*length = 0; head; head = *p) {
-		p = chain_handle(l, c, head);
-		if (!p || *length == c->n * HANDLES_PER_BLOCK)
-			return -EPROTO;
-		++*length;
-	}
-	return 0;
-}
-
-/*
- * Handles of the chain in use. The list's head is where JDK 8's source has it, and proven: the list
- * must hold exactly the handles that name another handle, and its end.
- */
-static int chain_count(const struct hotspot *h, const struct handle_layout *l, uint64_t first,
-		       uint64_t *count)
-{
-	struct chain c = {0};
-	uint64_t linked = 0, deleted = 0, length = 0, head = 0;
-	struct gc_stamp stamp;
-	int rc = gc_stamp(h, &stamp) ? chain_read(h, l, first, &c) : -EAGAIN;
-
-	*count = 0;
-	for (size_t i = 0; i < c.n && rc == 0; i++) {
-		const struct chain_block *b = &c.v[i];
-
-		if (b->addr == first)
-			head = b->word[(l->next + FREE_LIST_AFTER_NEXT) / 8];
-		for (uint32_t j = 0; j < block_top(l, b); j++) {
-			uint64_t v = b->word[l->handles / 8 + j];
-
-			++*count;
-			deleted += v != 0 && v == stamp.deleted;
-			linked += chain_handle(l, &c, v) != NULL;
-		}
-	}
-	if (rc == 0)
-		rc = free_list_length(l, &c, head, &length);
-	if (rc == 0 && length != (head ? linked + 1 : linked))
-		rc = -EPROTO;
-	if (rc == 0 && gc_has_been(h, &stamp))
-		rc = -EAGAIN;
-	*count -= deleted + length;
-	free(c.v);
-	return rc;
-}
-
-/* The block of the chain that has this handle, its number in *slot; NULL: none has. */
-static struct handle_block *block_of(const struct handle_layout *l, const struct chain *c,
-				     struct handle_blocks *b, uint64_t handle, unsigned *slot)
-{
-	const uint64_t *word = chain_handle(l, c, handle);
-
-	for (size_t i = 0; word && i < c->n; i++) {
-		if (word < c->v[i].word || word >= c->v[i].word + ARRAY_LEN(c->v[i].word))
-			continue;
-		*slot = (unsigned)((handle - b->v[i].addr) / 8);
-		return &b->v[i];
-	}
-	return NULL;
-}
-
-int hotspot_chain_blocks(const struct hotspot *h, uint64_t first, struct handle_blocks *out)
-{
-	struct handle_layout l;
-	struct chain c = {0};
-	struct gc_stamp stamp;
-	uint64_t head = 0;
-	int rc = handle_layout(h, &l) && gc_stamp(h, &stamp) ? chain_read(h, &l, first, &c) : -EAGAIN;
-
-	for (size_t i = 0; i < c.n && rc == 0; i++) {
-		const struct chain_block *from = &c.v[i];
-		struct handle_block *b = VEC_ADD(out);
-
-		if (!b)
-			rc = -ENOMEM;
-		if (from->addr == first)
-			head = from->word[(l.next + FREE_LIST_AFTER_NEXT) / 8];
-		for (uint32_t j = 0; b && j < block_top(&l, from); j++) {
-			uint64_t v = from->word[l.handles / 8 + j];
-
-			b->addr = from->addr + l.handles;
-			if ((v == 0 || v != stamp.deleted) && !chain_handle(&l, &c, v))
-				b->in_use |= 1ULL << j;
-		}
-		out->slots += HANDLES_PER_BLOCK;
-	}
-	/* the last of the free list holds null, as a handle that was cleared does */
-	for (size_t n = 0; rc == 0 && head; n++) {
-		const uint64_t *next = chain_handle(&l, &c, head);
-
-		if (!next || n == c.n * HANDLES_PER_BLOCK) {
-			rc = -EAGAIN;
-		} else if (*next == 0) {
-			unsigned slot = 0;
-			struct handle_block *b = block_of(&l, &c, out, head, &slot);
-
-			if (b)
-				b->in_use &= ~(1ULL << slot);
-			break;
-		}
-		head = next ? *next : 0;
-	}
-	if (rc == 0 && gc_has_been(h, &stamp))
-		rc = -EAGAIN;
-	for (size_t i = 0; i < out->n; i++)
-		out->in_use += (uint64_t)__builtin_popcountll(out->v[i].in_use);
-	free(c.v);
-	return rc == -EFAULT || rc == -EPROTO ? -EAGAIN : rc;
-}
-
 /* --- both --- */
 
 /* Where the two stores are. false: not yet made, or not known. */
@@ -510,33 +265,24 @@ static bool find_stores(const struct hotspot *h, uint64_t addr[NR_STORES])
 	return true;
 }
 
-/*
- * Counts of both chains, believed when two walks in a row agree: a chain is not read at one moment, and one
- * that is handed out from and given back to meanwhile counts as anything. -EAGAIN: they never did.
- */
-#define CHAIN_WALKS 8
-static int count_chains(const struct hotspot *h, const struct handle_layout *l, const uint64_t *addr,
-			uint64_t *count)
+/* JDK 8 counts nothing: what is in use in the chains is counted here. */
+static int count_chains(struct hotspot *h, uint64_t count[NR_STORES])
 {
-	uint64_t before[NR_STORES];
-	bool comparable = false;
 	int rc = 0;
 
-	for (int walk = 0; walk < CHAIN_WALKS && rc != -ESRCH && rc != -ENOMEM; walk++) {
-		memcpy(before, count, sizeof(before));
-		rc = 0;
-		for (int k = 0; k < NR_STORES && rc == 0; k++)
-			rc = chain_count(h, l, addr[k], &count[k]);
-		if (rc == 0 && comparable && !memcmp(before, count, sizeof(before)))
-			return 0;
-		comparable = rc == 0;
+	for (int k = 0; k < NR_STORES && rc == 0; k++) {
+		struct handle_blocks blocks;
+
+		rc = hotspot_handle_blocks(h, k == GLOBAL ? VM_GLOBAL : VM_WEAK, &blocks);
+		if (rc == 0)
+			count[k] = blocks.in_use;
+		free(blocks.v);
 	}
-	return rc ?: -EAGAIN;
+	return rc;
 }
 
 int hotspot_counts(struct hotspot *h, struct vm_counts *out)
 {
-	struct handle_layout layout;
 	uint64_t addr[NR_STORES], count[NR_STORES] = {0};
 	int rc = 0;
 
@@ -544,11 +290,7 @@ int hotspot_counts(struct hotspot *h, struct vm_counts *out)
 	if (!h->counters.proven) {
 		if (!find_stores(h, addr))
 			return 0;
-		if (handle_layout(h, &layout)) {
-			rc = count_chains(h, &layout, addr, count);
-		} else {
-			rc = prove_counters(h, addr);
-		}
+		rc = hotspot_has_chains(h) ? count_chains(h, count) : prove_counters(h, addr);
 	}
 	if (rc == 0 && h->counters.proven)
 		rc = read_counters(h, count);

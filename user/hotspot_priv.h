@@ -32,7 +32,8 @@ struct vm_counters {
 	int readings, useful; /* made so far */
 	size_t array_word;    /* of the storage: its blocks */
 	bool possible[STORAGE_MAX_BYTES / 8];
-	bool by_code; /* the only possible one is known from code */
+	bool by_code;       /* the only possible one is known from code */
+	bool chains_proven; /* JDK 8 has none: where the head of the list of free handles is */
 };
 
 struct hotspot {
@@ -63,9 +64,14 @@ static inline bool hotspot_in_code(const struct hotspot *h, uint64_t addr)
 const struct addr_range *hotspot_data_range(const struct hotspot *h, uint64_t addr);
 /* Read a pointer-sized static field. false: no such field, or unreadable. */
 bool hotspot_read_static(const struct hotspot *h, const char *type, const char *field, uint64_t *value);
-/* JDK 8: the handles in use of the chain of JNIHandleBlocks at first, see hotspot_handle_blocks. */
+/* Are the tables of references chains of JNIHandleBlocks? JDK 8. */
+bool hotspot_has_chains(const struct hotspot *h);
+/*
+ * The handles in use of the chain at first, added to out; each slot as it was at some moment of the reading.
+ * -EAGAIN: a collection came between, or the layout is not proven yet and this reading contradicts it.
+ */
 struct handle_blocks;
-int hotspot_chain_blocks(const struct hotspot *h, uint64_t first, struct handle_blocks *out);
+int hotspot_chain_blocks(struct hotspot *h, uint64_t first, struct handle_blocks *out);
 /* Where a thread has what belongs to its local references; offsets in bytes. */
 #define JNI_BLOCK_SLOTS     32 /* JNIHandleBlock::block_size_in_oops */
 #define JNI_BLOCK_MAX_BYTES 512

@@ -20,6 +20,9 @@
 
 #define START_WAIT_S  15.0 /* for the VM of a process named by -p */
 #define START_LOOK_MS 50
+/* A busy VM is tried again so long before it is said to be too busy: one that was named, one of all. */
+#define PATIENCE_MS     3000
+#define PATIENCE_ALL_MS 80
 
 struct jvm {
 	pid_t pid;
@@ -31,6 +34,7 @@ struct jvm {
 	uint64_t first_refs;
 	double first_s;
 	bool first_known;
+	bool known; /* anything of its tables, at any time */
 };
 
 struct session {
@@ -122,6 +126,7 @@ static int jvm_read(struct session *s, struct jvm *j, struct error *err)
 	    .threads = s->o->format == FORMAT_JSON || !s->o->all,
 	    .classes = s->o->classes,
 	    .budget_ms = s->o->budget_ms,
+	    .patience_ms = s->o->all ? PATIENCE_ALL_MS : PATIENCE_MS,
 	};
 	struct error why = {0};
 	int rc;
@@ -142,14 +147,11 @@ static int jvm_read(struct session *s, struct jvm *j, struct error *err)
 	}
 	if (rc == 0 && j->watch)
 		rc = census_watch_add(j->watch, &j->census);
-	/* later one reading may fail; the first one says whether it can be done at all */
-	if (rc == 0 && !j->census.refs_known && !s->o->all && !j->first_known && !j->census.classes_known)
-		rc = error_set(&why, -EPROTO, EXIT_FAILED, "census", "try again when it is less busy",
-			       "PID %d: where its VM counts references could not be proven", (int)j->pid);
 	if (rc < 0) {
 		*err = why;
 		return rc;
 	}
+	j->known |= j->census.refs_known || j->census.classes_known;
 	j->fresh = s->seen = true;
 	if (j->census.refs_known && !j->first_known) {
 		j->first_known = true;
@@ -236,6 +238,23 @@ static int show(struct session *s, struct error *err)
 
 /* --- the loop --- */
 
+static bool repeats(const struct options *o)
+{
+	return o->watch || o->interval_given || o->count > 0 || o->duration_s >= 0;
+}
+
+/* Was a JVM too busy, each time it was looked at? */
+static int check_known(const struct session *s, struct error *err)
+{
+	for (size_t i = 0; i < s->jvms.n && !s->o->all; i++)
+		if (!s->jvms.v[i]->known)
+			return error_set(err, -EPROTO, EXIT_FAILED, "census",
+					 "try again when it is less busy",
+					 "PID %d: where its VM counts references could not be proven",
+					 (int)s->jvms.v[i]->pid);
+	return 0;
+}
+
 static int take_census(struct session *s, struct error *err)
 {
 	size_t kept = 0;
@@ -252,12 +271,9 @@ static int take_census(struct session *s, struct error *err)
 			s->jvms.v[kept++] = j;
 	}
 	s->jvms.n = kept;
+	if (rc == 0 && !repeats(s->o))
+		rc = check_known(s, err); /* nothing to show */
 	return rc < 0 ? rc : show(s, err);
-}
-
-static bool repeats(const struct options *o)
-{
-	return o->watch || o->interval_given || o->count > 0 || o->duration_s >= 0;
 }
 
 /* Wait for the next reading. false: it is over. */
@@ -329,6 +345,8 @@ enum exit_code session_census(const struct options *o, struct error *err)
 
 	if (rc == 0)
 		rc = loop(&s, err);
+	if (rc == 0)
+		rc = check_known(&s, err);
 	for (size_t i = 0; i < s.jvms.n; i++)
 		jvm_free(s.jvms.v[i]);
 	free(s.jvms.v);
