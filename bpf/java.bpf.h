@@ -139,14 +139,21 @@ static __noinline bool java_thread_search(const struct pt_regs *ctx, struct rule
 	return false;
 }
 
+/* How many classes were unloaded until now. 0, or -1: not to be read. */
+static __always_inline int java_unloads(const struct java_config *j, u64 *n)
+{
+	*n = *(volatile const u64 *)&j->unloads;
+	return j->unloads_at && bpf_probe_read_user(n, sizeof(*n), (void *)j->unloads_at) ? -1 : 0;
+}
+
 /*
  * Metaspace gives the addresses of an unloaded class to the next one: the same Method* and bytecode after an
- * unload are another site.
+ * unload are another site. The class of a frame is not unloaded while the frame is there: any count from the
+ * time of the walk will do.
  */
-static __always_inline void emit_interpreted(struct scratch *sc, const struct java_config *j, u64 method,
-					     u64 bcp)
+static __always_inline void emit_interpreted(struct scratch *sc, u64 method, u64 bcp)
 {
-	sc->hash ^= mix(*(volatile const u64 *)&j->unloads);
+	sc->hash ^= mix(sc->unloads);
 	sc->w.notes.uses |= 1U << USES_CLASSES;
 	emit(sc, RAW_INTERPRETED, method, bcp);
 }
@@ -157,8 +164,11 @@ static __always_inline enum stack_end java_start(const struct pt_regs *ctx, stru
 {
 	u64 env = 0;
 
+	sc->unloads = 0;
 	if (!j->on)
 		return END_JAVA_OFF;
+	if (java_unloads(j, &sc->unloads))
+		return END_UNREAD;
 	if (r->env.kind == LOC_REG) {
 		env = reg_read(ctx, r->env.reg) + (s64)r->env.offset_bytes;
 	} else if (r->env.kind == LOC_NONE) {
@@ -299,6 +309,34 @@ __noinline int code_read(struct scratch *sc, const struct java_config *j, u64 pc
 	return 0;
 }
 
+/*
+ * Does sc->code still hold, where it is not known when code is freed? Its block must begin where it did, be
+ * in use, and have the compile id it had, which no other nmethod gets. A freed block keeps its contents, and
+ * the next nmethod may be cut off its end: the id alone would prove nothing.
+ */
+__noinline int code_holds(struct scratch *sc, const struct java_config *j)
+{
+	u64 block, map = 0, segment = 0;
+	u32 bytes, id;
+	u8 tag = 1, used;
+
+	if (!sc || !j)
+		return 0;
+	block = sc->code.blob - j->heap_block_bytes;
+	bytes = j->heap_block_bytes + j->compile_id + sizeof(id);
+	for (u32 i = 0; i < JAVA_MAX_HEAPS; i++)
+		if (i < j->nr_heaps && block >= j->heap[i].start && block < j->heap[i].end) {
+			segment = (block - j->heap[i].start) >> (j->segment_shift & 31);
+			map = j->heap[i].segmap;
+		}
+	if (!map || bytes > sizeof(sc->block) || READ_USER(tag, map + segment) || tag ||
+	    bpf_probe_read_user(sc->block, bytes, (void *)block))
+		return 0;
+	used = *((u8 *)sc->block + (j->block_used & (sizeof(sc->block) - 1)));
+	id = *(u32 *)((void *)sc->block + ((bytes - sizeof(id)) & (sizeof(sc->block) - sizeof(id))));
+	return used == 1 && id == sc->code.compile_id;
+}
+
 static __always_inline int code_of(struct scratch *sc, const struct java_config *j, u64 pc,
 				   struct java_code *c)
 {
@@ -306,17 +344,22 @@ static __always_inline int code_of(struct scratch *sc, const struct java_config 
 	u32 at = (pc + sc->slot) * 0x9e3779b97f4a7c15ULL >> 32 & (JAVA_CODES - 1);
 	struct java_code *kept = bpf_map_lookup_elem(&java_codes, &at);
 
-	if (kept && j->cache) {
+	if (kept) {
 		*c = *kept;
 		if (c->pc == pc && c->slot == sc->slot && c->generation == generation &&
-		    c->check == code_check(c))
-			return 0;
+		    c->check == code_check(c)) {
+			if (j->cache)
+				return 0;
+			sc->code = *c;
+			if (code_holds(sc, j))
+				return 0;
+		}
 	}
 	if (code_read(sc, j, pc))
 		return -1;
 	sc->code.check = code_check(&sc->code);
 	*c = sc->code;
-	if (kept && j->cache)
+	if (kept)
 		*kept = *c;
 	return 0;
 }
@@ -429,7 +472,7 @@ static __always_inline int java_interpreted(struct scratch *sc, const struct jav
 	fp_used(w);
 	if (interpreter_frame(sc, j, w->fp, &f))
 		return java_end(sc, END_NOT_JAVA);
-	emit_interpreted(sc, j, f.method, f.bcp);
+	emit_interpreted(sc, f.method, f.bcp);
 	/* a method handle's linker takes its last argument off: the caller's sp may be at our return address
 	 */
 	if (f.sender_sp & 7 || f.sender_sp <= w->fp || f.sender_sp > sc->top)
@@ -458,7 +501,7 @@ __noinline int java_interpreted_in_chunk(struct scratch *sc, const struct java_c
 	fp = w->sp - 16 + relative * 8;
 	if (interpreter_frame(sc, j, fp, &f) || window_word(&w->win, fp - 56, &locals))
 		return java_end(sc, END_NOT_JAVA);
-	emit_interpreted(sc, j, f.method, f.bcp);
+	emit_interpreted(sc, f.method, f.bcp);
 	sc->unextended_sp = fp + f.sender_sp * 8;
 	if (fp + locals * 8 + 8 >= sc->top)
 		return chunk_next(sc, j);

@@ -86,7 +86,7 @@ static __always_inline void memo_tables(const struct scratch *sc, const struct j
 	k->added = s ? s->added : 0;
 	k->replaced = s ? s->replaced : 0;
 	k->generation = *(volatile const u64 *)&j->generation;
-	k->unloads = *(volatile const u64 *)&j->unloads;
+	k->unloads = sc->unloads;
 }
 
 /* Bytes of the stack to read, from notes.base on. */
@@ -384,10 +384,12 @@ static __always_inline void memo_check(const struct scratch *sc, const struct ja
 {
 	const struct memo_key *before = &sc->memo.key;
 	struct memo_key now;
+	u64 unloads;
 
 	__sync_fetch_and_add(&stacks_checked, 1);
 	memo_tables(sc, j, &now);
-	if (hit != walked && memo_tables_equal(before, &now) && now.unloads == before->unloads)
+	if (hit != walked && memo_tables_equal(before, &now) && !java_unloads(j, &unloads) &&
+	    unloads == before->unloads)
 		drop(sc->slot, DROP_MEMO_WRONG);
 }
 

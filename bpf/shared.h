@@ -164,6 +164,7 @@ struct java_heap {
 struct java_config {
 	u64 generation; /* changes when code is freed (jt_code_freed) */
 	u64 unloads;    /* classes unloaded so far (jt_class_unloaded): a Method* may be another one since */
+	u64 unloads_at; /* where the VM itself counts them, if that cannot be probed; 0: it can */
 	u64 env_table[2];   /* JNI function tables, one of which a JNIEnv names */
 	u8 on;              /* 0: Java frames are not walked */
 	u8 cache;           /* what an address of code belongs to may be kept: frees are seen */
@@ -180,15 +181,16 @@ struct java_config {
 	s32 wrapper_words;    /* call_stub frame: its JavaCallWrapper* is at fp + this */
 	u32 wrapper_anchor;   /* JavaCallWrapper::_anchor */
 	u32 heap_block_bytes; /* HeapBlock, before each CodeBlob */
+	u32 block_used;       /* HeapBlock::Header::_used, a byte */
 	u32 blob_size, frame_size, compile_id, deopt, deopt_mh,
 	    orig_pc; /* CodeBlob's and nmethod's fields; deopt_mh 0: none */
 	u32 chunk_sp, chunk_pc, chunk_bottom, chunk_parent,
-	    chunk_stack;                             /* fields of StackChunk; stack 0: not known */
-	u32 cont_tail, entry_cont;                   /* Continuation.tail, ContinuationEntry::_cont */
-	u32 os_thread_id;                            /* OSThread::_thread_id */
-	s32 os_thread_from_env;                      /* Thread::_osthread; 0: not known */
-	s32 blocks_from_env;                         /* Thread::_active_handles; 0: not known */
-	u32 block_slots, block_top, block_next, pad; /* fields of JNIHandleBlock */
+	    chunk_stack;                        /* fields of StackChunk; stack 0: not known */
+	u32 cont_tail, entry_cont;              /* Continuation.tail, ContinuationEntry::_cont */
+	u32 os_thread_id;                       /* OSThread::_thread_id */
+	s32 os_thread_from_env;                 /* Thread::_osthread; 0: not known */
+	s32 blocks_from_env;                    /* Thread::_active_handles; 0: not known */
+	u32 block_slots, block_top, block_next; /* fields of JNIHandleBlock */
 	u64 oop_base;
 	u64 interpreter_start, interpreter_end;
 	u64 call_stub_return;
@@ -343,7 +345,7 @@ JT_ASSERT_SIZE(struct rule, 72);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
-JT_ASSERT_SIZE(struct java_config, 296);
+JT_ASSERT_SIZE(struct java_config, 304);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct thread_key, 16);

@@ -17,9 +17,10 @@
 #define WINDOW_WORDS 2048 /* in map memory: most stacks whole */
 #include "unwind.bpf.h"
 
-#define JAVA_STEPS     4 /* by one call: calls cost more than they seem to, where returns are not predicted */
-#define WALK_STEPS     16
-#define SCRATCH_PLACES 4 /* programs under way on one CPU at one moment */
+#define JAVA_BLOCK_WORDS 64
+#define JAVA_STEPS       4 /* by one call: calls cost more than they seem to, where returns are not predicted */
+#define WALK_STEPS       16
+#define SCRATCH_PLACES   4 /* programs under way on one CPU at one moment */
 /* Frames lie above each other, closer than the largest stack a thread gets. */
 #define STACK_SPAN_BYTES (64ULL << 20)
 /*
@@ -60,6 +61,7 @@ struct scratch {
 	u32 no_java; /* enum stack_end: why Java frames cannot be found */
 	u32 closing; /* libraries were closed: no native address can be believed */
 	u64 env;
+	u64 unloads;                   /* classes unloaded when the walk began */
 	u64 thread[JAVA_THREAD_WORDS]; /* a piece of the JavaThread */
 	struct {
 		u64 sp, pc, fp; /* the next Java frames; sp 0: there are none */
@@ -68,7 +70,8 @@ struct scratch {
 	u64 top; /* the end of the stack, or of the chunk; 0: not known */
 	u64 stack_bytes;
 	u64 unextended_sp, chunk;
-	struct java_code code; /* of the frame in hand, when it was not known yet */
+	struct java_code code;       /* of the frame in hand, when it was not known yet */
+	u64 block[JAVA_BLOCK_WORDS]; /* its block in the code heap, the beginning */
 	struct memo memo;
 	struct stack stack;
 };

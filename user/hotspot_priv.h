@@ -87,6 +87,8 @@ bool hotspot_thread_field(const struct hotspot *h, const char *field, uint64_t *
 /* The addresses of all JavaThreads, nothing else of them; the caller frees out->v. */
 struct vm_threads;
 int hotspot_thread_list(const struct hotspot *h, struct vm_threads *out);
+/* Address of the value, a 64-bit integer, of the VM's performance counter of this name; 0: there is none. */
+uint64_t hotspot_perf_counter(const struct hotspot *h, const char *name);
 /* An error about this VM; returns rc. */
 int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char *why);
 /* Up to cap addresses of JavaThreads. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The layout of Java frames, threads and code in one HotSpot VM, from its exported tables. What no table
- * exports: the offset of JNIEnv (found by hotspot_jni_env), the words of an interpreter frame (the same in
- * all versions since 9; user/java_symbols.c refuses a frame whose bytecode is not in its method), and
+ * exports: the offset of JNIEnv (found by hotspot_jni_env), the words of an interpreter frame (those of JDK
+ * 8, and since 9 the same; user/java_symbols.c refuses a frame whose bytecode is not in its method), and
  * where virtual threads keep the frames that are not on a stack (symbols of libjvm).
  */
 #include "hotspot_walk.h"
@@ -73,9 +73,11 @@ static int read_fields(const struct hotspot *h, struct java_config *c, struct er
 	}
 	c->deopt_is_offset = 1;
 	if (!field(h, "nmethod", "_deopt_handler_offset", &c->deopt) &&
-	    !field(h, "nmethod", "_deopt_handler_entry_offset", &c->deopt))
+	    !field(h, "nmethod", "_deopt_handler_entry_offset", &c->deopt) &&
+	    !field(h, "nmethod", "_deoptimize_offset", &c->deopt)) /* JDK 8 */
 		return missing(h, err, "where a deoptimized frame returns to");
-	field(h, "nmethod", "_deopt_mh_handler_offset", &c->deopt_mh);
+	if (!field(h, "nmethod", "_deopt_mh_handler_offset", &c->deopt_mh))
+		field(h, "nmethod", "_deoptimize_mh_offset", &c->deopt_mh);
 	return 0;
 }
 
@@ -200,23 +202,41 @@ static bool read_heap(const struct hotspot *h, uint64_t heap, struct java_config
 	return true;
 }
 
-static int read_heaps(const struct hotspot *h, struct java_config *c, struct error *err)
+/* The addresses of the CodeHeaps: one until JDK 8, since then a list. */
+static int list_heaps(const struct hotspot *h, uint64_t heap[JAVA_MAX_HEAPS], uint32_t *n, struct error *err)
 {
-	uint64_t list, array, bytes, heap[JAVA_MAX_HEAPS];
-	uint32_t at_length, at_data, n;
+	uint64_t list, array;
+	uint32_t at_length, at_data;
 
-	if (!hotspot_type_size(h, "HeapBlock", &bytes) || bytes > 64 ||
-	    (!field(h, "GrowableArrayBase", "_len", &at_length) &&
+	*n = 1;
+	if (hotspot_read_static(h, "CodeCache", "_heap", &heap[0]))
+		return heap[0] ? 0 : -EAGAIN;
+	if ((!field(h, "GrowableArrayBase", "_len", &at_length) &&
 	     !field(h, "GenericGrowableArray", "_len", &at_length)) ||
 	    !field(h, "GrowableArray<int>", "_data", &at_data) ||
 	    !hotspot_read_static(h, "CodeCache", "_heaps", &list))
 		return missing(h, err, "where its code heaps are");
-	c->heap_block_bytes = (uint32_t)bytes;
-	if (!list || proc_read(h->pid, list + at_length, &n, sizeof(n)) || n == 0)
+	if (!list || proc_read(h->pid, list + at_length, n, sizeof(*n)) || *n == 0)
 		return -EAGAIN;
-	if (n > JAVA_MAX_HEAPS || !read_u64(h, list + at_data, &array) ||
-	    proc_read(h->pid, array, heap, n * sizeof(heap[0])))
+	if (*n > JAVA_MAX_HEAPS || !read_u64(h, list + at_data, &array) ||
+	    proc_read(h->pid, array, heap, *n * sizeof(heap[0])))
 		return missing(h, err, "where its code heaps are");
+	return 0;
+}
+
+static int read_heaps(const struct hotspot *h, struct java_config *c, struct error *err)
+{
+	uint64_t bytes, heap[JAVA_MAX_HEAPS];
+	uint32_t n;
+	int rc;
+
+	if (!hotspot_type_size(h, "HeapBlock", &bytes) || bytes > 64 ||
+	    !field(h, "HeapBlock::Header", "_used", &c->block_used) || c->block_used >= bytes)
+		return missing(h, err, "where its code heaps are");
+	c->heap_block_bytes = (uint32_t)bytes;
+	rc = list_heaps(h, heap, &n, err);
+	if (rc)
+		return rc;
 	for (uint32_t i = 0; i < n; i++)
 		if (!read_heap(h, heap[i], c))
 			return missing(h, err, "a layout of code heaps that is known");
@@ -239,10 +259,11 @@ static int read_interpreter(const struct hotspot *h, struct java_config *c, stru
 	if (!queue || !c->call_stub_return)
 		return -EAGAIN;
 	c->wrapper_words = (int32_t)words;
-	if (!hotspot_constant(h, "frame::interpreter_frame_sender_sp_offset", &words) || words != -1 ||
-	    h->feature < 9)
+	if (hotspot_constant(h, "frame::interpreter_frame_sender_sp_offset", &words) ? words != -1
+										     : h->feature != 8)
 		return missing(h, err, "a layout of interpreter frames that is known");
-	c->bcp_words = 8; /* frame::interpreter_frame_bcp_offset since JDK 9 (frame_x86.hpp) */
+	/* frame::interpreter_frame_bcp_offset; JDK 8's frames have no mirror (frame_x86.hpp) */
+	c->bcp_words = h->feature == 8 ? 7 : 8;
 	if (elf_machine(h->libjvm) != EM_X86_64)
 		return missing(h, err, "a layout of frames that is known for this machine");
 	if (!read_u64(h, queue + at_buffer, &c->interpreter_start) ||
@@ -431,6 +452,12 @@ size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64
 	}
 	free(notes.v);
 	return all ? n : 0;
+}
+
+/* JDK: ClassLoadingService::notify_class_unloaded, called by InstanceKlass::unload_class. */
+uint64_t hotspot_unloads_counter(const struct hotspot *h)
+{
+	return hotspot_perf_counter(h, "java.cls.unloadedClasses");
 }
 
 /* G1 since JDK 22 and Shenandoah pin what a section holds (JEP 423), Epsilon never collects. */

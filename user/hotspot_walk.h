@@ -14,6 +14,12 @@ enum vm_event { VM_CODE_FREED, VM_CLASS_UNLOADED };
 /* Up to cap link-time addresses of instructions that can be probed: all there are, or 0. */
 size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap);
 
+/*
+ * Where the VM counts the classes it has unloaded, before their memory is given to others: an address in the
+ * target, for a VM in which that cannot be probed. 0: it does not (-XX:-UsePerfData).
+ */
+uint64_t hotspot_unloads_counter(const struct hotspot *h);
+
 /* Does the collector wait for critical sections to end? 1, 0: never; -1: this collector is not known. */
 int hotspot_gc_waits(const struct hotspot *h);
 /*

@@ -14,6 +14,8 @@
 #define UTF8_TAG         1
 /* Not exported since JDK 21: ConstMethodFlags::_misc_is_hidden (JDK: oops/constMethodFlags.hpp). */
 #define HIDDEN_MASK_21 (1u << 12)
+/* JDK 8: Method::_hidden, a bit of the byte after _intrinsic_id (JDK: oops/method.hpp). */
+#define HIDDEN_MASK_8 (1u << 3)
 
 /* --- layout --------------------------------------------------------------------------------------- */
 
@@ -73,6 +75,9 @@ static void read_flags_layout(const struct hotspot *h, struct method_layout *l)
 	    hotspot_field_offset(h, "Method", "_flags", &v)) {
 		l->hidden_mask = (uint32_t)mask;
 		l->flags = (uint32_t)v;
+	} else if (hotspot_feature(h) == 8 && hotspot_field_offset(h, "Method", "_intrinsic_id", &v)) {
+		l->hidden_mask = HIDDEN_MASK_8;
+		l->flags = (uint32_t)v + 1;
 	} else if (hotspot_feature(h) >= 21) {
 		l->hidden_mask = HIDDEN_MASK_21;
 		l->hidden_in_constmethod = true;

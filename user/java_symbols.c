@@ -130,7 +130,8 @@ static int blob_layout_read(const struct hotspot *h, struct blob_layout *l, stru
 	    (!has(l->code_begin) && !has(l->code_offset)) ||
 	    (has(l->immutable) ? !has(l->scopes_data) || !has(l->immutable_size) || !has(l->mutable) ||
 				     !has(l->relocation_size)
-			       : !has(l->dependencies) || !has(l->metadata) || !has(l->scopes_begin)) ||
+			       : !has(l->dependencies) || !has(l->metadata) ||
+				     (!has(l->scopes_begin) && !has(l->scopes_data))) ||
 	    !hotspot_type_size(h, "PcDesc", &v) || v != PCDESC_BYTES || l->pc_offset > 12 ||
 	    l->scope_offset > 12 || !hotspot_type_size(h, "nmethod", &bytes) || bytes > MAX_BLOB_BYTES ||
 	    !hotspot_type_size(h, "HeapBlock", &block_bytes) || l->block_used >= block_bytes)
@@ -363,7 +364,8 @@ static bool read_tables(const struct java_symbols *j, const uint8_t *head, struc
 	} else {
 		pcs = n->blob + half_at(head, l->scopes_pcs);
 		pcs_end = n->blob + half_at(head, l->dependencies);
-		scopes = word_at(head, l->scopes_begin);
+		scopes = has(l->scopes_begin) ? word_at(head, l->scopes_begin)
+					      : n->blob + half_at(head, l->scopes_data); /* JDK 8 */
 		scopes_end = pcs;
 		n->metadata = n->blob + half_at(head, l->metadata);
 	}

@@ -255,9 +255,13 @@ static void start_java(struct target *t, struct tracer *tracer, const char *path
 		find_places(t, VM_CODE_FREED, &frees);
 		find_places(t, VM_CLASS_UNLOADED, &unloads);
 		/* An interpreted frame is known by an address that the next class may get. */
-		if (!unloads.n)
-			rc = error_set(&why, -ENOENT, EXIT_FAILED, "walk Java frames", NULL,
-				       "no way to see when a class is unloaded: no symbol and no USDT probe");
+		config.unloads_at = unloads.n ? 0 : hotspot_unloads_counter(t->vm);
+		if (!unloads.n && !config.unloads_at)
+			rc = error_set(
+			    &why, -ENOENT, EXIT_FAILED, "walk Java frames",
+			    "run it without -XX:-UsePerfData, or install its debug symbols",
+			    "no way to see when a class is unloaded: no symbol, no USDT probe and no "
+			    "performance counters");
 	}
 	rc = rc ?: java_symbols_new(t->vm, &t->java, &why);
 	if (!rc) {

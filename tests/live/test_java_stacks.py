@@ -64,6 +64,8 @@ def jdk_of(kind):
 
 
 KINDS = ["given"] if "JNITRACE_TEST_JDK" in os.environ else ["17", "sid-25"]
+COUNTERS = "-XX:+UsePerfData"
+BARE_MODES = [["-XX:+UseG1GC"], ["-XX:+UseParallelGC"], ["-Xint"], ["-XX:TieredStopAtLevel=1"], ["-XX:-UseCompressedOops"]]
 COLLECTORS = ["-XX:+UseG1GC", "-XX:+UseParallelGC", "-XX:+UseSerialGC", "-XX:+UseZGC"]
 MODES = [[c] for c in COLLECTORS] + [["-Xint"], ["-XX:TieredStopAtLevel=1"], ["-XX:-TieredCompilation"], ["-Xcheck:jni"],
                                      ["-XX:-SegmentedCodeCache"], ["-XX:-UseCompressedOops"]]
@@ -107,9 +109,30 @@ def test_a_stripped_vm_is_walked_by_its_own_probes(tmp_path):
     assert got == want, difference(want, got, final)
 
 
-def test_a_vm_without_symbols_and_probes_is_not_walked():
+# Nothing of these VMs can be probed but JNI functions: that a class goes is seen by the VM's own counter, and code is
+# looked at anew by each walk.
+BARE = ["17-stripped", "sid-8"]
+
+
+@pytest.mark.parametrize("jvm_args", BARE_MODES, ids=lambda v: v[0].replace("-XX:", ""))
+@pytest.mark.parametrize("kind", BARE)
+def test_a_vm_without_symbols_and_probes_is_walked_by_its_counters(kind, jvm_args):
+    with Frames(jdk(kind), COUNTERS, *jvm_args) as target:
+        with Tracer("-v", pids=[target.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            want = target.do("run 3")
+            final = tracer.stop()[target.pid]
+    got, alone = reported(final)
+    assert got == want, difference(want, got, final)
+    assert alone == 3 and len(want) > 20 and sum(want.values()) > 60
+    assert_no_losses(final)
+    assert_complete(final)
+
+
+@pytest.mark.parametrize("kind", BARE)
+def test_a_vm_without_symbols_probes_and_counters_is_not_walked(kind):
     """A class that goes would lend its name to the next one at its address."""
-    with Frames(jdk("17-stripped")) as target:
+    with Frames(jdk(kind), "-XX:-UsePerfData") as target:
         with Tracer("-v", pids=[target.pid], interval="0.2") as tracer:
             tracer.wait_tracing()
             target.do("run 1")
@@ -135,10 +158,10 @@ def test_hidden_frames_are_shown_when_asked_for(kind):
     assert_no_losses(final)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *BARE])
 def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
     """Threads that make classes, have them compiled and drop them, in a code cache that is soon full."""
-    with Frames(jdk_of(kind), "-XX:ReservedCodeCacheSize=6m", "-Xmx96m") as target:
+    with Frames(jdk_of(kind), COUNTERS, "-XX:ReservedCodeCacheSize=6m", "-Xmx96m") as target:
         with Tracer("--allow-loss", "--max-stacks", "65536", pids=[target.pid], interval="0.1") as tracer:
             tracer.wait_tracing()
             want = target.do(f"churn {os.environ.get('JNITRACE_STRESS_S', 10)} 6")
@@ -163,10 +186,10 @@ def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
 REASONS = r"\[(unknown Java method|code flushed, compile id \d+|native frames missing: unwind table not yet loaded)\]"
 
 
-@pytest.mark.parametrize("kind", ["17", "sid-25"])
+@pytest.mark.parametrize("kind", ["17", "sid-25", *BARE])
 def test_an_unloaded_class_does_not_lend_its_name(kind):
     """Interpreted frames of classes that get each other's addresses: each keeps its own name and count."""
-    with Program(jdk(kind), "Unload", "libframes.so", "-Xint", "-XX:+UseSerialGC") as target:
+    with Program(jdk(kind), "Unload", "libframes.so", "-Xint", "-XX:+UseSerialGC", COUNTERS) as target:
         assert target.answer() == "ready\n"
         with Tracer(pids=[target.pid]) as tracer:
             tracer.wait_tracing()

@@ -97,6 +97,9 @@ static void poke32(u64 addr, u32 value)
 
 /* fields of CodeBlob */
 enum { AT_SIZE = 8, AT_FRAME = 12, AT_COMPILE_ID = 16, AT_ORIG_PC = 20, AT_DEOPT = 24 };
+/* of HeapBlock::Header */
+enum { AT_USED = 8 };
+#define UNLOADS (BASE(HEAP) + 0x8000) /* the VM's counter */
 
 static struct java_config config;
 static struct scratch place;
@@ -117,6 +120,7 @@ static void make_blob(int n, u32 frame_words)
 	poke32(blob + AT_COMPILE_ID, 100 + (u32)n);
 	poke32(blob + AT_ORIG_PC, 16);
 	poke(blob + AT_DEOPT, blob + 0xf00);
+	poke32(blob - BLOCK_BYTES + AT_USED, 1);
 	for (u32 i = 0; i < 0x1000 >> SEGMENT_SHIFT; i++)
 		memory[SEGMAP][first + i] = (uint8_t)i;
 }
@@ -147,6 +151,7 @@ static void make_vm(void)
 	    .wrapper_words = -3,
 	    .wrapper_anchor = 8,
 	    .heap_block_bytes = BLOCK_BYTES,
+	    .block_used = AT_USED,
 	    .blob_size = AT_SIZE,
 	    .frame_size = AT_FRAME,
 	    .compile_id = AT_COMPILE_ID,
@@ -356,6 +361,98 @@ static void test_frames_of_every_kind(void **state)
 	assert_walk(&b); /* by what is remembered of code */
 	config.cache = 0;
 	assert_walk(&b);
+}
+
+/* A Java method, compiled, that called native code. */
+static void build_compiled(struct builder *b)
+{
+	make_vm();
+	config.cache = 0;
+	*b = (struct builder){.sp = TOP - 128};
+	native(b, NATIVE_CODE + 0x10);
+	enter_java(b);
+	compiled(b, 2, 0x955, false);
+	leave_java(b);
+	native(b, NATIVE_CODE + 0x50);
+	set_anchor(b);
+	assert_walk(b);
+	b->n = 1;
+}
+
+static void set_segments(u64 block, u64 bytes)
+{
+	for (u64 i = 0; i < bytes >> SEGMENT_SHIFT; i++)
+		memory[SEGMAP][((block - BASE(CODE)) >> SEGMENT_SHIFT) + i] = i < 254 ? i : 254;
+}
+
+/* Where nothing tells when code is freed, what is remembered of an address is held against the code heap. */
+static void test_code_freed_unseen(void **state)
+{
+	u64 block = BLOB(2) - BLOCK_BYTES, pc = BLOB(2) + 0x955, tail = block + 0x800,
+	    head = BLOB(1) - BLOCK_BYTES;
+	unsigned int first;
+	struct builder b;
+
+	(void)state;
+	build_compiled(&b);
+	first = reads;
+	b.n = 3;
+	assert_walk(&b);
+	assert_true(reads < first); /* it is believed, and cheaper */
+
+	build_compiled(&b); /* another nmethod in the same place */
+	poke32(BLOB(2) + AT_COMPILE_ID, 555);
+	expect(&b, RAW_COMPILED, BLOB(2), 555ULL << 32 | 0x955);
+	expect(&b, RAW_NATIVE, NATIVE_CODE + 0x50, 0);
+	assert_walk(&b);
+
+	build_compiled(
+	    &b); /* freed, and another cut off its end: all of the old one's words are still there */
+	poke32(block + AT_USED, 0);
+	set_segments(block, tail - block);
+	set_segments(tail, BLOB(3) - BLOCK_BYTES - tail);
+	poke32(tail + AT_USED, 1);
+	poke32(tail + BLOCK_BYTES + AT_FRAME, 10);
+	poke32(tail + BLOCK_BYTES + AT_COMPILE_ID, 556);
+	expect(&b, RAW_COMPILED, tail + BLOCK_BYTES, 556ULL << 32 | (pc - tail - BLOCK_BYTES));
+	expect(&b, RAW_NATIVE, NATIVE_CODE + 0x50, 0);
+	assert_walk(&b);
+
+	build_compiled(&b); /* joined with the one before, and a larger one in both */
+	set_segments(head, 0x2000);
+	poke32(BLOB(1) + AT_FRAME, 10);
+	poke32(BLOB(1) + AT_COMPILE_ID, 557);
+	expect(&b, RAW_COMPILED, BLOB(1), 557ULL << 32 | (pc - BLOB(1)));
+	expect(&b, RAW_NATIVE, NATIVE_CODE + 0x50, 0);
+	assert_walk(&b);
+}
+
+/* The VM counts for itself how many classes it has unloaded: the same frames are another site then. */
+static void test_classes_unloaded_unseen(void **state)
+{
+	struct builder b;
+	u64 hash;
+
+	(void)state;
+	make_vm();
+	config.unloads_at = UNLOADS;
+	poke(UNLOADS, 41);
+	build(&b);
+	assert_walk(&b);
+	hash = place.hash;
+	assert_int_equal(place.memo.key.unloads, 41);
+	assert_walk(&b);
+	assert_int_equal(place.hash, hash);
+	poke(UNLOADS, 42);
+	assert_walk(&b);
+	assert_int_not_equal(place.hash, hash);
+	assert_int_equal(place.memo.key.unloads, 42);
+	config.unloads_at =
+	    BASE(NR_REGIONS); /* not to be read: then no Java frame can be told from another */
+	assert_true(walk(&b, at_entry));
+	assert_int_equal(place.stack.end, END_UNREAD);
+	for (u32 i = 0; i < place.stack.n; i++)
+		assert_int_equal(place.stack.frame[i].a >> RAW_KIND_SHIFT, RAW_NATIVE);
 }
 
 /* The interpreter calls the VM from a subroutine, and aligns the stack: no frame of it is missing. */
@@ -578,6 +675,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_frames_of_every_kind),
+	    cmocka_unit_test(test_code_freed_unseen),
+	    cmocka_unit_test(test_classes_unloaded_unseen),
 	    cmocka_unit_test(test_call_from_the_interpreter),
 	    cmocka_unit_test(test_thread_that_is_not_known),
 	    cmocka_unit_test(test_signal_stack),
