@@ -363,6 +363,7 @@ int jt_use(struct pt_regs *ctx)
 
 	if (!r)
 		return 0;
+	count_use(r);
 #pragma unroll
 	for (int i = 0; i < 3; i++) {
 		if (!(r->refs >> (i + 1) & 1) || !args[i] || args[i] >> HANDLE_BITS || kind != NR_FINDINGS)

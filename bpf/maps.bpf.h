@@ -44,6 +44,7 @@ u64 second_refs, overflow_refs;
 MAP_ARRAY(rules, BPF_MAP_TYPE_ARRAY, JT_MAX_RULES, struct rule);
 MAP_ARRAY(targets, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct target_state);
 MAP_ARRAY(func_counts, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_FUNCS, struct func_counts);
+MAP_ARRAY(use_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u64); /* (loader) calls, by slot and use */
 MAP_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_DROPS, u64);
 MAP_HASH(slots, JT_MAX_TARGETS, u32, u32); /* tgid -> slot, for exec */
 

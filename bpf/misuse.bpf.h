@@ -105,6 +105,15 @@ static __always_inline enum finding_kind misuse(const struct rule *r, const stru
 	return !pair_site(tag) && pair_grave(tag, &g) ? FINDING_STALE_USE : NR_FINDINGS;
 }
 
+static __always_inline void count_use(const struct rule *r)
+{
+	u32 key = r->slot * NR_USE_FUNCS + r->func - NR_FUNCS - 1;
+	u64 *calls = bpf_map_lookup_elem(&use_counts, &key);
+
+	if (calls)
+		__sync_fetch_and_add(calls, 1);
+}
+
 /* Is it worth a walk to know where this reference is released, before it is released a second time? */
 static __always_inline bool release_is_watched(u64 tag)
 {

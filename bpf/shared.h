@@ -48,7 +48,8 @@ enum jni_func_id {
 #define JNI_USE(name, slot, args) FUNC_USE_##name,
 #include "jni_uses.def"
 #undef JNI_USE
-	NR_ALL_FUNCS
+	NR_ALL_FUNCS,
+	NR_USE_FUNCS = NR_ALL_FUNCS - NR_FUNCS - 1
 };
 
 enum drop_id {

@@ -48,6 +48,9 @@ struct entry {
 	uint64_t last_acquired, last_outstanding; /* of the one before */
 };
 
+/* By family, of --check's probes, and of all. */
+enum { COST_CHECK = FAMILY_CHECK, COST_ALL, NR_COSTS };
+
 struct aggregate {
 	struct {
 		struct entry *v;
@@ -64,16 +67,16 @@ struct aggregate {
 	struct strset names;              /* of classes */
 	uint32_t survivors_born[NR_AGES]; /* ticks: see count_survivors() */
 
-	uint64_t costed[NR_FUNCS];            /* calls whose cost is in spent */
-	struct cost spent[NR_FAMILIES + 1];   /* since attach; of each family, and of all */
-	double last_cost_ns[NR_FAMILIES + 1]; /* of one event, of the last interval that had some */
+	uint64_t costed[NR_ALL_FUNCS]; /* calls whose cost is in spent */
+	struct cost spent[NR_COSTS];   /* since attach */
+	double last_cost_ns[NR_COSTS]; /* of one event, of the last interval that had some */
 };
 
 int aggregate_new(struct aggregate **out)
 {
 	struct aggregate *a = calloc(1, sizeof(*a));
 
-	for (int f = 0; a && f <= NR_FAMILIES; f++)
+	for (int f = 0; a && f < NR_COSTS; f++)
 		a->last_cost_ns[f] = -1;
 	*out = a;
 	return a ? 0 : -ENOMEM;
@@ -631,6 +634,14 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 			f->released_untracked += c->unpaired;
 		}
 	}
+	r->check = (struct report_check){0};
+	for (int i = NR_FUNCS + 1; i < NR_ALL_FUNCS; i++) {
+		r->probed[i] = in->counts->probed[i];
+		r->calls[i] = in->counts->funcs[i].calls;
+		r->check.on |= r->probed[i];
+		r->check.calls += r->calls[i];
+	}
+	r->events += r->check.calls;
 	for (int f = 0; f < NR_FAMILIES; f++) {
 		struct report_family *fam = &r->families[f];
 
@@ -664,12 +675,12 @@ static void cost_report(const struct cost *c, double seconds, double *ns_each, d
 /* What the probes cost the target: the calls of each function by what one costs now. */
 static void costs(struct aggregate *a, const struct aggregate_input *in, struct report *r, double interval_s)
 {
-	struct cost now[NR_FAMILIES + 1] = {0};
+	struct cost now[NR_COSTS] = {0};
 
-	for (int i = 0; i < NR_FUNCS; i++) {
+	for (int i = 0; i < NR_ALL_FUNCS; i++) {
 		uint64_t events = in->counts->funcs[i].calls - a->costed[i];
 		double ns = in->cost_ns ? in->cost_ns[i] : -1;
-		int of[] = {jni_funcs[i].family, NR_FAMILIES};
+		int of[] = {jni_funcs[i].family, COST_ALL};
 
 		if (!events)
 			continue;
@@ -681,7 +692,7 @@ static void costs(struct aggregate *a, const struct aggregate_input *in, struct 
 		if (ns >= 0)
 			a->costed[i] += events;
 	}
-	for (int f = 0; f <= NR_FAMILIES; f++) {
+	for (int f = 0; f < NR_COSTS; f++) {
 		struct cost *c = in->final ? &a->spent[f] : &now[f];
 		double *ns_each = &a->last_cost_ns[f], pct;
 
@@ -690,6 +701,9 @@ static void costs(struct aggregate *a, const struct aggregate_input *in, struct 
 		if (f < NR_FAMILIES) {
 			r->families[f].cost_ns_per_event = *ns_each;
 			r->families[f].target_cpu_pct = pct;
+		} else if (f == COST_CHECK) {
+			r->check.cost_ns_per_event = *ns_each;
+			r->check.target_cpu_pct = pct;
 		} else {
 			r->probe_cost_ns_per_event = *ns_each;
 			r->target_cpu_pct = pct;

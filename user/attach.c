@@ -71,6 +71,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->by_thread ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.use_counts, o->check ? JT_MAX_TARGETS * NR_USE_FUNCS : 1);
 	return rc;
 }
 
@@ -787,6 +788,8 @@ static double traps_ns(const struct tracer *t, const struct slot *s, enum jni_fu
 
 	if (here < 0 || (uretprobe && (entry < 0 || at_return < 0)))
 		return -1;
+	if (s->trap_shared[f])
+		return 0;
 	/* A return probe traps at the entry too, once for all programs there. */
 	if (uretprobe || s->points[f] & 1U << POINT_ENTRY)
 		ns += here;
@@ -797,11 +800,11 @@ static double traps_ns(const struct tracer *t, const struct slot *s, enum jni_fu
 	return ns;
 }
 
-void tracer_costs(const struct tracer *t, int slot, double ns[NR_FUNCS])
+void tracer_costs(const struct tracer *t, int slot, double ns[NR_ALL_FUNCS])
 {
 	const struct slot *s = &t->slots[slot];
 
-	for (int f = 0; f < NR_FUNCS; f++) {
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		ns[f] = s->points[f] ? traps_ns(t, s, f) : -1;
 		for (int point = 0; point < NR_POINTS; point++)
 			if (s->points[f] & 1U << point)

@@ -230,6 +230,13 @@ struct report_before {
 	uint64_t outstanding;
 };
 
+/* Of the probes of --check alone. */
+struct report_check {
+	bool on;
+	uint64_t calls;
+	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
+};
+
 struct report_target {
 	int pid;
 	uint64_t start_time_ticks;
@@ -241,10 +248,11 @@ struct report {
 	double time_unix_s; /* wall clock */
 	double elapsed_s;
 	bool final;
-	const char *end_reason; /* final only: "exited", "execed", "detached"; else NULL */
-	bool probed[NR_FUNCS];  /* functions with a live probe */
-	uint64_t calls[NR_FUNCS];
+	const char *end_reason;    /* final only: "exited", "execed", "detached"; else NULL */
+	bool probed[NR_ALL_FUNCS]; /* functions with a live probe */
+	uint64_t calls[NR_ALL_FUNCS];
 	struct report_family families[NR_FAMILIES];
+	struct report_check check;
 	struct {
 		struct report_site *v;
 		size_t n, cap;

@@ -43,6 +43,15 @@ static int free_rules(const struct tracer *t, size_t n)
 	return -ENOSPC;
 }
 
+/* Is a counted function probed at the place of this use? */
+static bool shares_trap(const struct probe_sites *sites, const struct probe_site *use)
+{
+	for (size_t i = 0; i < sites->n; i++)
+		if (sites->v[i].func < NR_FUNCS && sites->v[i].offset == use->offset)
+			return true;
+	return false;
+}
+
 int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 {
 	struct slot *s = &t->slots[slot];
@@ -79,11 +88,10 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 			return rc;
 		t->rule_used[number] = true;
 		s->rules[s->nr_sites++] = number;
-		if (site->func >= NR_FUNCS)
-			continue;
 		s->probed[site->func] = true;
 		s->single_step[site->func] |= site->insn.cost == INSN_SINGLE_STEP;
 		s->points[site->func] |= 1U << site->point;
+		s->trap_shared[site->func] |= site->func > NR_FUNCS && shares_trap(sites, site);
 		t->single_step |= s->single_step[site->func];
 	}
 	return first;

@@ -28,6 +28,7 @@ struct found {
 	struct probe_site site[MAX_SITES_PER_FUNC];
 	bool at_entry; /* of a function probed at both ends: the other end is known too */
 	struct probe_site entry_site;
+	bool replaced;   /* calls do not come to it */
 	const char *why; /* the last proposal was refused: why */
 };
 struct resolver {
@@ -333,6 +334,16 @@ static int find_by_debugfile(struct resolver *r)
 	return rc;
 }
 
+/*
+ * Get<Type>Field of the primitive types: HotSpot generates code that reads the field and puts it into the
+ * function table; only when a collection comes in between does that call the function (JDK: prims/jni.cpp,
+ * quicken_jni_functions()).
+ */
+static bool can_be_replaced(const struct jni_func_row *row)
+{
+	return row->operation == OP_USE && row->slot >= 96 && row->slot <= 103;
+}
+
 static int find_by_function_table(struct resolver *r)
 {
 	struct jni_tables t;
@@ -352,6 +363,8 @@ static int find_by_function_table(struct resolver *r)
 
 		if (row->table == TABLE_ENV && row->slot >= t.nr_env && r->found[f].n == 0)
 			r->found[f].wanted = false; /* this Java version has no such function */
+		else if (!addr && can_be_replaced(row))
+			r->found[f].replaced = true;
 		else if (addr && is_wanted(r, (enum jni_func_id)f, false))
 			propose_entry(r, (enum jni_func_id)f, addr - r->req->bias, STRATEGY_FUNCTION_TABLE);
 	}
@@ -438,18 +451,37 @@ static int add_site(struct probe_sites *out, const struct probe_site *site)
 	return 0;
 }
 
+static int add_unseen(struct probe_sites *out, enum jni_func_id func, const char *why)
+{
+	struct probe_unseen *u = VEC_ADD(&out->unseen);
+
+	if (!u)
+		return -ENOMEM;
+	*u = (struct probe_unseen){func, why};
+	return 0;
+}
+
+static const char *why_not(enum jni_func_id func, const struct found *f)
+{
+	if (f->replaced)
+		return "calls come to code that the VM has generated instead";
+	if (is_whole(func, f))
+		return NULL;
+	return f->why ? f->why : f->n ? "its entry was not found" : "not found in the library";
+}
+
 static int collect(struct resolver *r, struct probe_sites *out)
 {
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		const struct found *found = &r->found[f];
+		const char *why = why_not((enum jni_func_id)f, found);
 
 		if (!found->wanted)
 			continue;
-		if (!is_whole((enum jni_func_id)f, found)) {
-			note(r, "%s: %s", jni_funcs[f].name,
-			     found->why ? found->why
-			     : found->n ? "its entry was not found"
-					: "not found in the library");
+		if (why) {
+			note(r, "%s: %s", jni_funcs[f].name, why);
+			if (f > NR_FUNCS && add_unseen(out, (enum jni_func_id)f, why) < 0)
+				return -ENOMEM;
 			continue;
 		}
 		if (found->at_entry && add_site(out, &found->entry_site) < 0)
@@ -500,6 +532,7 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 void sites_free(struct probe_sites *s)
 {
 	free(s->v);
+	free(s->unseen.v);
 	buf_free(&s->notes);
 	*s = (struct probe_sites){0};
 }

@@ -43,11 +43,20 @@ enum handle_tags {
 	TAGS_WEAK, /* weak: bit 0; JDK 9 to 20 */
 	TAGS_ALL,  /* local 0, weak 1, global 2; from JDK 21 on */
 };
+/* A function whose references --check does not see. */
+struct probe_unseen {
+	enum jni_func_id func;
+	const char *why;
+};
 struct probe_sites {
 	struct probe_site *v;
 	size_t n, cap;
 	enum handle_tags handle_tags;
 	uint64_t missing; /* functions of this VM for which no site was found */
+	struct {
+		struct probe_unseen *v;
+		size_t n, cap;
+	} unseen;
 	struct buf
 	    notes; /* lines for --verbose: what is missing and why, strategies that disagree; "" mostly */
 };

@@ -314,6 +314,23 @@ static uint64_t recursion_misses(const struct tracer *t)
 	return sum;
 }
 
+static uint32_t use_key(uint32_t slot, uint32_t func)
+{
+	return slot * NR_USE_FUNCS + func - NR_FUNCS - 1;
+}
+
+static int read_use(struct tracer *t, uint32_t slot, uint32_t func, uint64_t *calls)
+{
+	uint64_t *by_cpu = calloc(t->features.nr_cpus, sizeof(*by_cpu));
+	uint32_t key = use_key(slot, func);
+	int rc = by_cpu ? bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.use_counts), &key, by_cpu) : -ENOMEM;
+
+	for (int cpu = 0; !rc && cpu < t->features.nr_cpus; cpu++)
+		*calls += by_cpu[cpu];
+	free(by_cpu);
+	return rc;
+}
+
 int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct error *err)
 {
 	size_t per_cpu = t->features.nr_cpus;
@@ -337,6 +354,9 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 			out->funcs[f].replaced += fc[cpu].replaced; /* or kept */
 		}
 	}
+	for (uint32_t f = NR_FUNCS + 1; !rc && f < NR_ALL_FUNCS; f++)
+		if (out->probed[f])
+			rc = read_use(t, (uint32_t)slot, f, &out->funcs[f].calls);
 	for (uint32_t d = 0; !rc && d < NR_DROPS; d++) {
 		uint32_t key = slot * NR_DROPS + d;
 
@@ -464,6 +484,10 @@ void tracer_forget(struct tracer *t, int slot)
 	for (uint32_t f = 0; f < NR_FUNCS; f++)
 		zero_array_element(t->skel->maps.func_counts, slot * NR_FUNCS + f,
 				   sizeof(struct func_counts) * t->features.nr_cpus);
+	for (uint32_t f = NR_FUNCS + 1; f < NR_ALL_FUNCS; f++)
+		if (s->probed[f])
+			zero_array_element(t->skel->maps.use_counts, use_key(slot, f),
+					   sizeof(uint64_t) * t->features.nr_cpus);
 	for (uint32_t d = 0; d < NR_DROPS; d++)
 		zero_array_element(t->skel->maps.drops, slot * NR_DROPS + d,
 				   sizeof(uint64_t) * t->features.nr_cpus);

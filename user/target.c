@@ -586,11 +586,11 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 	int64_t *total = &t->report.families[FAMILY_LOCAL].vm_total;
 
 	if (t->end_reason && strcmp(t->end_reason, "detached"))
-		look->known = look->gone = true; /* the last known total stands */
+		look->known = look->gone = true;
 	else if (!t->stopped_ns)
 		look_at_locals(t, tracer, false);
-	if (!look->gone)
-		*total = look->known && look->vm.complete ? (int64_t)look->vm.live : -1;
+	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
+	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
 	if (local_refs_read(look, tracer, snapshot, t->slot, &t->locals) < 0)
 		return NULL;
 	return look->known ? &t->locals : NULL;
@@ -619,7 +619,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 {
 	struct oop_reader *oops = NULL;
 	struct target_counts counts;
-	double cost_ns[NR_FUNCS];
+	double cost_ns[NR_ALL_FUNCS];
 	struct aggregate_input in = {
 	    .snapshot = snapshot,
 	    .counts = &counts,

@@ -203,8 +203,8 @@ void snapshot_free(struct snapshot *s);
 
 /* Counts of one target. */
 struct target_counts {
-	struct func_counts funcs[NR_FUNCS];
-	bool probed[NR_FUNCS];
+	struct func_counts funcs[NR_ALL_FUNCS]; /* of uses the calls only */
+	bool probed[NR_ALL_FUNCS];
 	uint64_t drops[NR_DROPS];
 };
 int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct error *err);
@@ -213,7 +213,7 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
  * What one call of each function costs the target, in nanoseconds: the trap and the average run of its
  * program lately (user/overhead.h). -1: not probed, or not known (yet).
  */
-void tracer_costs(const struct tracer *t, int slot, double ns[NR_FUNCS]);
+void tracer_costs(const struct tracer *t, int slot, double ns[NR_ALL_FUNCS]);
 /* Call every 0.1 s: keeps those up to date. */
 void tracer_poll(struct tracer *t);
 

@@ -34,9 +34,10 @@ struct slot {
 	size_t nr_vm_links;
 	uint32_t *rules; /* rule numbers of this target, one for each of its sites */
 	size_t nr_sites;
-	bool probed[NR_FUNCS];
-	uint8_t points[NR_FUNCS]; /* where: bit per enum site_point */
-	bool single_step[NR_FUNCS];
+	bool probed[NR_ALL_FUNCS];
+	uint8_t points[NR_ALL_FUNCS]; /* where: bit per enum site_point */
+	bool single_step[NR_ALL_FUNCS];
+	bool trap_shared[NR_ALL_FUNCS]; /* a use: another probe of the function is at the same place */
 	uint64_t sites_missing;
 	bool code_changed; /* it said so */
 };

@@ -29,12 +29,37 @@ static void put_time(struct json_out *j, double unix_s)
 	json_text(j, "time", text);
 }
 
+/* Is the function of this slot counted, beside being looked at by --check? */
+static bool is_counted(const struct report *r, int slot)
+{
+	for (size_t i = 0; i < NR_FUNCS; i++)
+		if (r->probed[i] && jni_funcs[i].table == TABLE_ENV && jni_funcs[i].slot == slot)
+			return true;
+	return false;
+}
+
 static void put_calls(struct json_out *j, const struct report *r)
 {
 	json_open(j, "calls", '{');
 	for (size_t i = 0; i < NR_FUNCS; i++)
 		if (r->probed[i])
 			json_count(j, jni_func_names[i], r->calls[i]);
+	for (size_t i = NR_FUNCS + 1; i < NR_ALL_FUNCS; i++)
+		if (r->probed[i] && !is_counted(r, jni_funcs[i].slot))
+			json_count(j, jni_func_names[i], r->calls[i]);
+	json_close(j, '}');
+}
+
+static void put_check(struct json_out *j, const struct report_check *c)
+{
+	if (!c->on) {
+		json_null(j, "check");
+		return;
+	}
+	json_open(j, "check", '{');
+	json_count(j, "calls", c->calls);
+	json_known(j, "probe_cost_ns_per_event", c->cost_ns_per_event);
+	json_known(j, "target_cpu_pct", c->target_cpu_pct);
 	json_close(j, '}');
 }
 
@@ -432,6 +457,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	json_target(&j, &r->target);
 	put_calls(&j, r);
 	put_families(&j, r);
+	put_check(&j, &r->check);
 	put_sites(&j, r, o);
 	put_before(&j, r);
 	put_libraries(&j, r);

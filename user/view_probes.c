@@ -163,6 +163,32 @@ static void put_family_price(struct buf *out, const struct probe_sites *sites, e
 	buf_printf(out, " ns a call\n");
 }
 
+/* "not seen by --check: GetIntField, GetLongField (2): why", a line for each reason. */
+static void put_unseen(struct buf *out, const struct probe_sites *sites, int width)
+{
+	for (size_t i = 0; i < sites->unseen.n; i++) {
+		const char *why = sites->unseen.v[i].why;
+		struct flow f = {.out = out, .width = width, .indent = INDENT};
+		struct buf text = {0};
+		size_t n = 0;
+
+		for (size_t k = 0; k < i && why; k++)
+			why = strcmp(sites->unseen.v[k].why, why) ? why : NULL; /* has had its line */
+		for (size_t k = i; why && k < sites->unseen.n; k++)
+			if (!strcmp(sites->unseen.v[k].why, why))
+				buf_printf(&text, "%s%s", n++ ? ", " : "not seen by --check: ",
+					   jni_func_names[sites->unseen.v[k].func]);
+		if (n)
+			buf_printf(&text, " (%zu): %s", n, why);
+		if (n && !text.failed)
+			flow_words(&f, text.p, text.n);
+		if (n)
+			flow_end(&f);
+		out->failed |= text.failed;
+		buf_free(&text);
+	}
+}
+
 void view_probes_table(struct buf *out, const struct probes_info *p, const struct view_opts *o)
 {
 	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
@@ -187,6 +213,7 @@ void view_probes_table(struct buf *out, const struct probes_info *p, const struc
 	if (p->sites->missing > 0)
 		buf_printf(out, "no probe site for %llu more function%s\n",
 			   (unsigned long long)p->sites->missing, p->sites->missing == 1 ? "" : "s");
+	put_unseen(out, p->sites, width);
 	buf_add(out, "\n", 1);
 }
 
@@ -207,6 +234,14 @@ static void put_record(struct buf *out, const struct probes_info *p, const struc
 	json_text(&j, "cost", probe_site_cost(s));
 	json_count(&j, "cost_ns", (uint64_t)probe_site_price_ns(s));
 	json_count(&j, "functions_missing", p->sites->missing);
+	json_open(&j, "unseen", '[');
+	for (size_t i = 0; i < p->sites->unseen.n; i++) {
+		json_open(&j, NULL, '{');
+		json_text(&j, "function", jni_func_names[p->sites->unseen.v[i].func]);
+		json_text(&j, "why", p->sites->unseen.v[i].why);
+		json_close(&j, '}');
+	}
+	json_close(&j, ']');
 	json_close(&j, '}');
 	json_end_line(&j);
 }

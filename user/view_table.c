@@ -140,11 +140,18 @@ static void add_percent(struct buf *b, const char *who, double pct)
 	buf_printf(b, "%s %.1f%%", who, pct);
 }
 
+static void add_cost(struct buf *b, const char **before, const char *of, double pct)
+{
+	buf_printf(b, "%s%s %.1f", *before, of, pct);
+	*before = ", ";
+}
+
 /* " (global 2.1, weak 0.1)", so that one can choose by it; of a single family " (1,100 ns an event)". */
 static void add_costs(struct buf *b, const struct report *r)
 {
 	const char *before = " (";
-	size_t known = 0;
+	bool check = r->check.on && r->check.target_cpu_pct >= 0;
+	size_t known = check;
 
 	for (size_t i = 0; i < NR_FAMILIES; i++)
 		known += r->families[i].traced && r->families[i].target_cpu_pct >= 0;
@@ -154,12 +161,11 @@ static void add_costs(struct buf *b, const struct report *r)
 		buf_printf(b, " ns an event)");
 		return;
 	}
-	for (size_t i = 0; known > 1 && i < NR_FAMILIES; i++) {
-		if (!r->families[i].traced || r->families[i].target_cpu_pct < 0)
-			continue;
-		buf_printf(b, "%s%s %.1f", before, jni_family_names[i], r->families[i].target_cpu_pct);
-		before = ", ";
-	}
+	for (size_t i = 0; known > 1 && i < NR_FAMILIES; i++)
+		if (r->families[i].traced && r->families[i].target_cpu_pct >= 0)
+			add_cost(b, &before, jni_family_names[i], r->families[i].target_cpu_pct);
+	if (known > 1 && check)
+		add_cost(b, &before, "check", r->check.target_cpu_pct);
 	buf_printf(b, known > 1 ? ")" : "");
 }
 

@@ -118,6 +118,10 @@ static void test_drops(void **state)
 	init_leaks(&s);
 	for (size_t i = 0; i < NR_DROPS; i++)
 		s.report.drops[i] = i * 1234;
+	s.report.check = (struct report_check){true, 4711, 1200, 0.5};
+	s.report.probed[FUNC_USE_IsSameObject] = s.report.probed[FUNC_USE_NewGlobalRef] = true;
+	s.report.calls[FUNC_USE_IsSameObject] = 4700;
+	s.report.calls[FUNC_USE_NewGlobalRef] = 11;
 	expect_table("drops.txt", &s, &plain);
 	expect_records("drops.json", &s, &plain);
 }
@@ -528,7 +532,10 @@ static void test_probes(void **state)
 	     .offset = 0x8b7100,
 	     .insn = {.name = "push", .cost = INSN_EMULATED}},
 	};
-	const struct probe_sites sites = {.v = v, .n = 3, .missing = 1};
+	struct probe_unseen unseen[] = {{FUNC_USE_GetIntField, "the VM has replaced it"},
+					{FUNC_USE_GetModule, "not found in the library"},
+					{FUNC_USE_GetLongField, "the VM has replaced it"}};
+	const struct probe_sites sites = {.v = v, .n = 3, .missing = 1, .unseen = {unseen, 3, 3}};
 	struct view_opts o = plain;
 	struct buf out = {0};
 	struct sample s;

@@ -154,6 +154,10 @@ def test_stale_use(kind, jvm_args):
     with Misuse(jdk(kind), *jvm_args) as target:
         target.do("once 3", "used-rightly 3")
         final = traced(target, "stale-global 101", "stale-weak 53", "stale-local 29 8", "used-rightly 1009 8", args=("--check",))
+    uses = 2 * (101 + 53 + 29 * 8) + 5 * 1009 * 8
+    assert final["calls"]["IsSameObject"] == uses and final["check"]["calls"] >= uses
+    assert final["overhead"]["events"] == final["check"]["calls"] + sum(
+        n for f, n in final["calls"].items() if f in ("NewGlobalRef", "DeleteGlobalRef", "NewWeakGlobalRef", "DeleteWeakGlobalRef"))
     assert found(final) == {
         ("stale-use", "IsSameObject", "use", "acquire_global", "delete_global_first"): 101,
         ("stale-use", "IsSameObject", "use", "acquire_weak", "delete_weak_first"): 53,

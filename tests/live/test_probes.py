@@ -106,6 +106,25 @@ def test_no_site_is_single_stepped(kind):
         assert {p["strategy"] for p in probes if p["operation"] == "return"} == {"usdt"}
 
 
+SHORTCUTS = {f"Get{t}Field" for t in ("Boolean", "Byte", "Char", "Short", "Int", "Long", "Float", "Double")}
+
+
+@pytest.mark.parametrize("kind, jvm_args, unseen", [
+    ("17", [], SHORTCUTS), ("17-stripped", [], SHORTCUTS), ("sid-25", [], SHORTCUTS), ("17", ["-XX:-UseFastJNIAccessors"], set()),
+    ("17", ["-Xcheck:jni"], set())])
+def test_what_check_does_not_see_is_told(kind, jvm_args, unseen):
+    """The VM reads fields of primitive types by code that it generates; not so when it is told not to."""
+    with Oracle(jdk(kind), *jvm_args) as oracle:
+        probes = probes_of(oracle.pid, "--check")
+        table = run_tool("probes", "-p", oracle.pid, "--check").stdout
+    told = {u["function"]: u["why"] for u in probes[0]["unseen"]}
+    assert set(told) == unseen and {tuple(p["unseen"]) == tuple(probes[0]["unseen"]) for p in probes} == {True}
+    assert all("code that the VM has generated" in why for why in told.values())
+    assert not unseen & {p["function"] for p in probes}
+    assert SHORTCUTS <= unseen | {p["function"] for p in probes}
+    assert ("(8): calls come to code" in " ".join(table.split())) == bool(unseen)
+
+
 def test_probes_needs_no_bpf(oracle):
     result = run_tool("probes", "-p", oracle.pid, prefix=WITHOUT_BPF)
     assert result.returncode == 0, result

@@ -73,6 +73,17 @@ def test_faults(kind):
                      ("foreign-detach", "other_detach", "attach"): 13}
 
 
+def test_more_monitors_than_are_followed():
+    """16 of a thread are; the others are counted, and said not to be."""
+    with Threads(jdk("17")) as target, Tracer("-e", "monitor", "--allow-loss", pids=[target.pid]) as tracer:
+        tracer.wait_tracing()
+        target.do("endheldoften 16", "endheldoften 19")
+        final = tracer.stop()[target.pid]
+    assert {f["kind"]: f["count"] for f in final["findings"]} == {"monitor-held-at-end": 16 + 16}
+    assert {d: n for d, n in final["drops"].items() if n} == {"monitors_deep": 3}
+    assert final["calls"]["MonitorEnter"] == final["families"]["monitor"]["acquired"] == 16 + 19
+
+
 @pytest.mark.parametrize("end", ["killed", "at its end"])
 def test_a_thread_that_ends_with_its_process_is_no_finding(end):
     with Threads(jdk("17")) as target, Tracer("-e", "monitor,thread", pids=[target.pid]) as tracer:
