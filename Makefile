@@ -102,14 +102,14 @@ $(O)/$(1)/test_%: $(O)/$(1)/test_%.o $(call test_helper,$(1)) $(library)
 endef
 $(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
 
-# The tool with a fault in its memo of stacks, one for each tests/mutants/NAME.sed: the tests must see it.
+# The tool with a fault in its BPF programs, one for each tests/mutants/NAME.sed: the tests must see it.
 mutants := $(patsubst tests/mutants/%.sed,$(O)/mutants/%/jnitrace,$(wildcard tests/mutants/*.sed))
 skeleton_users := $(patsubst user/%.c,%,$(shell grep -l '"tracer_priv.h"' user/*.c))
 
 $(O)/mutants/%/jnitrace: tests/mutants/%.sed $(tool)
 	$(call say,MUTANT,$@)
-	$(Q)rm -rf $(@D) && mkdir -p $(@D) && cp -r bpf $(@D) && sed -f $< bpf/memo.bpf.h >$(@D)/bpf/memo.bpf.h
-	$(Q)! cmp -s bpf/memo.bpf.h $(@D)/bpf/memo.bpf.h
+	$(Q)rm -rf $(@D) && mkdir -p $(@D) && cp -r bpf $(@D) && sed -i -f $< $(@D)/bpf/*.bpf.h
+	$(Q)[ "$$(diff -rU0 bpf $(@D)/bpf | grep -c '^@@')" = 1 ]
 	$(Q)$(CLANG) $(bpf_cflags) -c -o $(@D)/o $(@D)/bpf/jnitrace.bpf.c && $(BPFTOOL) gen object $(@D)/o.o $(@D)/o
 	$(Q)$(BPFTOOL) gen skeleton $(@D)/o.o name jnitrace_bpf >$(@D)/jnitrace.skel.h
 	$(Q)for f in $(skeleton_users); do $(CC) -iquote $(@D) $(filter-out -MMD -MP,$(cflags)) -c -o $(@D)/$$f.o user/$$f.c || exit 1; done

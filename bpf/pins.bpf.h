@@ -14,6 +14,7 @@
 #include "findings.bpf.h"
 #include "objects.bpf.h"
 #include "pairs.bpf.h"
+#include "pin_graves.bpf.h"
 #include "pins.h"
 #include "rule.bpf.h"
 
@@ -31,7 +32,6 @@ MAP_HASH(pins, JT_MAX_PINS, struct pin_key, struct pin);
 MAP_HASH(pin_stats, 1, u32, struct pin_stats); /* (loader) by site */
 
 static const struct pin_stats no_pin_stats;
-MAP_ARRAY(pin_graves, BPF_MAP_TYPE_ARRAY, JT_PIN_GRAVES, struct pin_grave);
 MAP_HASH(before_native, 1 << 14, struct before_key, u64); /* -> pc of the last Java frame */
 
 /* --- the call under way ------------------------------------------------------------------------- */
@@ -194,60 +194,6 @@ static __always_inline void pin_drop(const struct pin_key *key)
 	p = bpf_map_lookup_elem(&pins, &first);
 	if (p)
 		p->more = key->nth - 1;
-}
-
-/* --- what was released ---------------------------------------------------------------------------- */
-
-static __always_inline u64 pin_grave_key(u64 tag, u32 owner)
-{
-	return owner ? mix(tag ^ mix(owner)) : tag;
-}
-
-static __always_inline u64 pin_grave_check(const struct pin_grave *g)
-{
-	return mix(g->key + mix((u64)g->site << 32 | g->released_at));
-}
-
-static __always_inline struct pin_grave *pin_grave_of(u64 key)
-{
-	u32 at = mix(key) & (JT_PIN_GRAVES - 1);
-
-	return bpf_map_lookup_elem(&pin_graves, &at);
-}
-
-static __always_inline void pin_bury(const struct pin_key *k, u32 site, u32 released_at)
-{
-	struct pin_grave g = {
-	    .key = pin_grave_key(k->tag, k->owner), .site = site, .released_at = released_at};
-	struct pin_grave *place = pin_grave_of(g.key);
-
-	g.check = pin_grave_check(&g);
-	if (place)
-		*place = g;
-}
-
-/* The pointer was got again: what was released of it is no more of interest. */
-static __always_inline void pin_unbury(const struct pin_key *k)
-{
-	u64 key = pin_grave_key(k->tag, k->owner);
-	struct pin_grave *place = pin_grave_of(key);
-
-	if (place && place->key == key)
-		place->key = 0;
-}
-
-static __always_inline bool pin_grave(u64 tag, u32 owner, struct pin_grave *out)
-{
-	u64 key = pin_grave_key(tag, owner);
-	struct pin_grave *place = pin_grave_of(key);
-
-	if (!place)
-		return false;
-	*out = *place;
-	if (out->key == key && out->check == pin_grave_check(out))
-		return true;
-	out->site = out->released_at = 0;
-	return false;
 }
 
 /* --- wrong releases ------------------------------------------------------------------------------- */

@@ -86,7 +86,7 @@ struct pin_stats {
 };
 
 /* What was released, by pointer and owner, until something else takes its place or the pointer is got again.
- * Written and read without a lock: check tells. */
+ */
 #define JT_PIN_GRAVES (1 << 14)
 struct pin_grave {
 	u64 key;

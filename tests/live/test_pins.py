@@ -8,6 +8,7 @@ import time
 import jsonschema
 import pytest
 
+import harness
 from harness import TOP, Oracle, Tracer, assert_no_losses, entries_in_map, jdk
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
@@ -201,6 +202,16 @@ def test_unmatched_releases(kind, jvm_args, check):
     assert final["families"]["array"]["released_untracked"] == 101
 
 
+@pytest.mark.parametrize("how, release, caller_of_both, count", [
+    ("misuse 1 2 107 23 29", "ReleaseByteArrayElements", "got_for_other", 107),  # one type, two lengths
+    ("othertype 109 23", "ReleaseByteArrayElements", "got_for_other", 109),
+    ("misuse 1 7 113 1009 1009", "ReleasePrimitiveArrayCritical", "got_critical_for_other", 113)])  # only its place tells
+def test_released_for_another(how, release, caller_of_both, count):
+    with Pins(jdk("17"), "-XX:+UseSerialGC") as pins:
+        final = traced(pins, how, args=["-e", FAMILIES])
+    assert found(final, UNMATCHED) == {(UNMATCHED, release, caller_of_both, caller_of_both, None): count}
+
+
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
 def test_critical_section_ended_twice(kind):
     with Pins(jdk(kind), "-XX:+UseG1GC") as pins:
@@ -248,6 +259,39 @@ def test_no_false_alarm_at_attach():
                 tracer.wait_tracing()
                 final = tracer.stop()[pins.pid]
                 assert found(final, UNMATCHED) == {}
+
+
+def test_a_section_from_before_attach():
+    with Pins(jdk("17")) as pins:
+        pins.send("critical 1 1 1009 2 2000000 0 0 0")  # which it is inside when the tracer comes
+        with Tracer("-e", "critical", pids=[pins.pid], interval="0.1") as tracer:
+            tracer.wait_tracing()
+            tracer.wait_report(lambda r: r["calls"]["ReleasePrimitiveArrayCritical"] > 0)
+            final = tracer.stop()[pins.pid]
+    assert found(final, UNMATCHED) == {}
+    assert final["families"]["critical"]["released_untracked"] == 1
+
+
+def test_what_is_older_than_the_tracer_is_not_released_twice():
+    """Though much of another's that was released has a place where it would have one."""
+    with Pins(jdk("17")) as pins:
+        final = traced(pins, "hold 3989 31", "letgo 3989", "letgo 101", before=("hold 101 37",), args=["-e", "array"])
+    assert found(final, UNMATCHED) == {}
+    assert final["families"]["array"]["released_untracked"] == 101
+
+
+@pytest.mark.parametrize("mutant, test", [
+    ("pin-class", lambda: test_released_for_another("othertype 109 23", "ReleaseByteArrayElements", "got_for_other", 109)),
+    ("pin-length", lambda: test_released_for_another("misuse 1 2 107 23 29", "ReleaseByteArrayElements", "got_for_other", 107)),
+    ("pin-place", lambda: test_released_for_another("misuse 1 7 113 1009 1009", "ReleasePrimitiveArrayCritical",
+                                                    "got_critical_for_other", 113)),
+    ("pin-before", test_a_section_from_before_attach), ("pin-gate", test_no_false_alarm_at_attach),
+    ("pin-grave", test_what_is_older_than_the_tracer_is_not_released_twice)])
+def test_a_fault_in_the_judgement_is_seen(monkeypatch, mutant, test):
+    """By the test that is there for it."""
+    monkeypatch.setattr(harness, "JNITRACE", harness.TOOL_BUILD / "mutants" / mutant / "jnitrace")
+    with pytest.raises(AssertionError, match=UNMATCHED):
+        test()
 
 
 def test_call_inside_a_critical_section():
