@@ -470,13 +470,28 @@ int hotspot_gc_waits(const struct hotspot *h)
 		   : -1;
 }
 
+/* In the library or, if it has none of them, in a separate debug file. How many, or -errno. */
+static int find_symbols(const struct hotspot *h, const char *library_path, struct elf_wanted *wanted,
+			size_t n)
+{
+	struct elf_image *debug;
+	int found = elf_find_symbols(h->libjvm, ELF_SYMTAB, wanted, n);
+
+	if (found > 0 || elf_open_debug(h->libjvm, h->pid, library_path, &debug) < 0)
+		return found;
+	found = elf_find_symbols(debug, ELF_SYMTAB, wanted, n);
+	elf_close(debug);
+	return found;
+}
+
 /*
  * JDK: gc/shared/gcLocker.cpp. Until 24 a thread that needs a collection waits in stall_until_clear(), one
  * that wants a section of its own in jni_lock(); since 25 in block() and enter_slow(). The generational ZGC's
  * own thread waits in ZJNICritical::block() (gc/z/zJNICritical.cpp) before it moves objects; the older one's
  * in the middle of ZDriver::pause().
  */
-size_t hotspot_gc_wait_places(const struct hotspot *h, uint64_t *vaddr, size_t cap, const char **why)
+size_t hotspot_gc_wait_places(const struct hotspot *h, const char *library_path, uint64_t *vaddr, size_t cap,
+			      const char **why)
 {
 	struct elf_wanted w[] = {{.name = "_ZN8GCLocker17stall_until_clearEv"},
 				 {.name = "_ZN8GCLocker8jni_lockEP10JavaThread"},
@@ -497,7 +512,7 @@ size_t hotspot_gc_wait_places(const struct hotspot *h, uint64_t *vaddr, size_t c
 	}
 	*why = "threads wait in functions of the VM that neither its tables nor its USDT probes tell, only "
 	       "symbols, and the library has none";
-	if (elf_find_symbols(h->libjvm, ELF_SYMTAB, wanted, nr_wanted) <= 0)
+	if (find_symbols(h, library_path, wanted, nr_wanted) <= 0)
 		return 0;
 	for (size_t i = 0; i < nr_wanted && n < cap; i++)
 		if (wanted[i].vaddr && can_probe(h, wanted[i].vaddr))

@@ -24,9 +24,10 @@ uint64_t hotspot_unloads_counter(const struct hotspot *h);
 int hotspot_gc_waits(const struct hotspot *h);
 /*
  * Likewise the functions that threads, the collector's own ones too, wait in for that. 0 of them: *why tells
- * why they cannot be seen.
+ * why they cannot be seen. library_path: as the target sees it.
  */
-size_t hotspot_gc_wait_places(const struct hotspot *h, uint64_t *vaddr, size_t cap, const char **why);
+size_t hotspot_gc_wait_places(const struct hotspot *h, const char *library_path, uint64_t *vaddr, size_t cap,
+			      const char **why);
 
 /*
  * Fill in out from the VM's tables; what they do not export is derived and checked. generation and cache are

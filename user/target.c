@@ -373,7 +373,7 @@ static void start_waits(struct target *t, struct tracer *tracer, const char *pat
 		t->no_waits = NULL;
 	if (!t->vm || t->collector_waits == 0)
 		return;
-	n = hotspot_gc_wait_places(t->vm, waits.at, ARRAY_LEN(waits.at), &t->no_waits);
+	n = hotspot_gc_wait_places(t->vm, t->library_path, waits.at, ARRAY_LEN(waits.at), &t->no_waits);
 	for (size_t i = 0; i < n; i++)
 		if (elf_vaddr_to_offset(t->elf, waits.at[i], &waits.at[waits.n]))
 			waits.n++;

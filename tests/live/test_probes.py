@@ -10,6 +10,7 @@ import pytest
 
 from harness import WARM_UP, Oracle, Tracer, assert_exact, copy_jdk17, jdk, probes_of, run_tool
 from test_errors import WITHOUT_BPF
+from test_pins import Pins
 
 FUNCTIONS = {"NewGlobalRef", "DeleteGlobalRef", "NewWeakGlobalRef", "DeleteWeakGlobalRef"}
 
@@ -76,6 +77,11 @@ def test_separate_debug_file(tmp_path, make):
             tracer.wait_tracing()
             after = oracle.do("run 2 1009 7 503 5")
             assert_exact(tracer.stop()[oracle.pid], before, after)
+    with Pins(on, "-Xmx64m") as pins, Tracer("-e", "critical", pids=[pins.pid]) as tracer:
+        tracer.wait_tracing()
+        pins.do("stall 65536 1 100000")
+        [finding] = tracer.stop()[pins.pid]["findings"]
+        assert [s["name"] for s in finding["stalled"]] == ["the-stalled"], "where threads wait only symbols tell"
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
