@@ -101,12 +101,29 @@ static void spaces(struct buf *out, int n)
 		buf_printf(out, "%*s", n, "");
 }
 
+/* How many bytes take at most so many cells, and how many they take. */
+static size_t fitting(const char *text, int most, int *cells)
+{
+	size_t used = 0;
+	uint32_t c;
+
+	*cells = 0;
+	while (text[used]) {
+		size_t len = next_char(text + used, &c);
+
+		if (*cells + char_width(c) > most)
+			break;
+		*cells += char_width(c);
+		used += len;
+	}
+	return used;
+}
+
 void cells_put(struct buf *out, const char *s, size_t n, int width, enum cells_align align, bool pad)
 {
 	char text[TEXT_MAX_BYTES];
-	size_t used = 0;
-	int full, cells = 0;
-	uint32_t c;
+	int full, cells;
+	size_t used;
 
 	clean(text, s, n);
 	full = text_width(text);
@@ -118,18 +135,37 @@ void cells_put(struct buf *out, const char *s, size_t n, int width, enum cells_a
 	}
 	if (width <= 0)
 		return;
-	while (text[used]) {
-		size_t len = next_char(text + used, &c);
-
-		if (cells + char_width(c) > width - 1)
-			break;
-		cells += char_width(c);
-		used += len;
-	}
+	used = fitting(text, width - 1, &cells);
 	spaces(out, align == CELLS_RIGHT ? width - 1 - cells : 0);
 	buf_add(out, text, used);
 	buf_add(out, ELLIPSIS, strlen(ELLIPSIS));
 	spaces(out, align == CELLS_LEFT && pad ? width - 1 - cells : 0);
+}
+
+void cells_put_ends(struct buf *out, const char *s, size_t n, int width, bool pad)
+{
+	char text[TEXT_MAX_BYTES];
+	int full, head, skipped;
+	size_t used, tail;
+
+	clean(text, s, n);
+	full = text_width(text);
+	if (full <= width || width < 3) {
+		cells_put(out, s, n, width, CELLS_LEFT, pad);
+		return;
+	}
+	used = fitting(text, (width - 1) / 2, &head);
+	/* What does not fit behind the ellipsis; a wide character may leave one cell more. */
+	tail = used + fitting(text + used, full - (width - 1), &skipped);
+	while (head + 1 + text_width(text + tail) > width) {
+		uint32_t c;
+
+		tail += next_char(text + tail, &c);
+	}
+	buf_add(out, text, used);
+	buf_add(out, ELLIPSIS, strlen(ELLIPSIS));
+	buf_add(out, text + tail, strlen(text + tail));
+	spaces(out, pad ? width - head - 1 - text_width(text + tail) : 0);
 }
 
 void cells_puts(struct buf *out, const char *s, int width)

@@ -20,6 +20,11 @@ int cells_width(const char *s, size_t n);
 void cells_put(struct buf *out, const char *s, size_t n, int width, enum cells_align align, bool pad);
 /* The same for a string (NULL: nothing), without padding. */
 void cells_puts(struct buf *out, const char *s, int width);
+/*
+ * The same of a name, to the left: when it is cut then in the middle. How a name ends tells most, and it
+ * begins like those of its package.
+ */
+void cells_put_ends(struct buf *out, const char *s, size_t n, int width, bool pad);
 
 /*
  * Text that fills lines up to width cells; a piece that does not fit goes to the next line, behind

@@ -62,7 +62,7 @@ COMPARE_NUMBER(bytes)
 
 static bool has_bytes(const struct row *r)
 {
-	return r->bytes >= 0;
+	return r->bytes > 0;
 }
 
 COMPARE_NUMBER(peak)
@@ -217,7 +217,7 @@ static void format_site(struct buf *out, const struct row *r, int width)
 	if (where.n == 0 || name_width < width / 3) {
 		buf_add(out, name.p, name.n);
 	} else {
-		cells_put(out, name.p, name.n, name_width, CELLS_LEFT, false);
+		cells_put_ends(out, name.p, name.n, name_width, false);
 		buf_printf(out, " ");
 		buf_add(out, where.p, where.n);
 	}
@@ -235,41 +235,41 @@ static void format_site(struct buf *out, const struct row *r, int width)
 #define ALL    (SITE | FUNC | PID)
 const struct column columns[] = {
 	{ "pid", "PID", "process",
-	  CELLS_RIGHT, PID | THREAD, 0, NULL, compare_pid, format_pid },
+	  CELLS_RIGHT, PID | THREAD, 0, 0, NULL, compare_pid, format_pid },
 	{ "tid", "TID", "thread that acquired, by its kernel id",
-	  CELLS_RIGHT, THREAD, 0, NULL, compare_tid, format_tid },
+	  CELLS_RIGHT, THREAD, 0, 0, NULL, compare_tid, format_tid },
 	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet; rows before attach: still there",
-	  CELLS_RIGHT, ALL | CLASS | THREAD | COLUMN_PAIRED, 0, NULL, compare_outstanding, format_outstanding },
+	  CELLS_RIGHT, ALL | CLASS | THREAD | COLUMN_PAIRED, 0, 0, NULL, compare_outstanding, format_outstanding },
 	{ "rate", "RATE", "growth: acquired minus released per second, lately; at the end over the whole run",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, NULL, compare_rate_per_s, format_rate },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 0, NULL, compare_rate_per_s, format_rate },
 	{ "acquired-rate", "ACQ-RATE", "acquired per second, lately; at the end over the whole run",
-	  CELLS_RIGHT, ALL, 50, NULL, compare_acquired_per_s, format_acquired_rate },
+	  CELLS_RIGHT, ALL, 0, 50, NULL, compare_acquired_per_s, format_acquired_rate },
 	{ "acquired", "ACQUIRED", "acquired since attach",
-	  CELLS_RIGHT, ALL | THREAD, 31, NULL, compare_acquired, format_acquired },
+	  CELLS_RIGHT, ALL | THREAD, 0, 31, NULL, compare_acquired, format_acquired },
 	{ "released", "RELEASED", "released since, of those acquired since attach",
-	  CELLS_RIGHT, ALL | THREAD | COLUMN_PAIRED, 32, NULL, compare_released, format_released },
+	  CELLS_RIGHT, ALL | THREAD | COLUMN_PAIRED, 0, 32, NULL, compare_released, format_released },
 	{ "oldest", "OLDEST", "age of the oldest one outstanding",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 20, NULL, compare_oldest_s, format_oldest },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 26, NULL, compare_oldest_s, format_oldest },
 	{ "bytes", "BYTES", "contents of the strings and arrays outstanding",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 12, has_bytes, compare_bytes, format_bytes },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 22, has_bytes, compare_bytes, format_bytes },
 	{ "peak", "PEAK", "local references: most that were alive in one native call, or frame of PushLocalFrame",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 12, has_peak, compare_peak, format_peak },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 25, has_peak, compare_peak, format_peak },
 	{ "verdict", "VERDICT", "what becomes of them: growing (a leak), burst, bounded, cached-once, clean; -: too early",
-	  CELLS_LEFT, SITE | COLUMN_PAIRED, 20, has_verdict, compare_verdict, format_verdict },
+	  CELLS_LEFT, SITE | COLUMN_PAIRED, 0, 20, has_verdict, compare_verdict, format_verdict },
 	{ "sites", "SITES", "distinct call sites",
-	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD, 30, NULL, compare_nr_sites, format_sites },
+	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD, 0, 30, NULL, compare_nr_sites, format_sites },
 	{ "id", "ID", "name of the site, the same in every process and on every host that runs the same build",
-	  CELLS_LEFT, SITE, 60, NULL, compare_id, format_id },
+	  CELLS_LEFT, SITE, 0, 60, NULL, compare_id, format_id },
 	{ "function", "FUNCTION", "JNI function that acquired",
-	  CELLS_LEFT, SITE | FUNC | CLASS, 0, NULL, compare_func, format_func },
+	  CELLS_LEFT, SITE | FUNC | CLASS, 16, 0, NULL, compare_func, format_func },
 	{ "class", "CLASS", "what the references outstanding point to; ?: could not be read",
-	  CELLS_LEFT, CLASS, 0, NULL, compare_class, format_class },
+	  CELLS_LEFT, CLASS, 0, 0, NULL, compare_class, format_class },
 	{ "thread", "THREAD", "its name when it was first seen to acquire; ?: not known",
-	  CELLS_LEFT, THREAD, 0, NULL, compare_thread, format_thread },
+	  CELLS_LEFT, THREAD, 0, 0, NULL, compare_thread, format_thread },
 	{ "comm", "COMMAND", "name of the process",
-	  CELLS_LEFT, PID, 0, NULL, compare_comm, format_comm },
+	  CELLS_LEFT, PID, 0, 0, NULL, compare_comm, format_comm },
 	{ "site", "SITE", "innermost caller outside the VM",
-	  CELLS_LEFT, SITE, 0, NULL, compare_site, format_site },
+	  CELLS_LEFT, SITE, 0, 0, NULL, compare_site, format_site },
 };
 #undef SITE
 #undef FUNC

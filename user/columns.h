@@ -41,6 +41,7 @@ struct column {
 	enum cells_align align;
 	uint32_t
 	    groups; /* bit per enum group_by: whose tables have it; COLUMN_PAIRED: not with --count-only */
+	int least;  /* may be cut to this many cells where it is tight; 0: never */
 	int room;   /* shown while this many cells are left for the last column; 0: always */
 	/* NULL, or: has it something to say of this row? Shown when it has of one at least. */
 	bool (*says)(const struct row *r);

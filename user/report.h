@@ -112,11 +112,12 @@ struct report_verdict {
 	/* Growth of the survivors, with the uncertainty of 95 %; not a number: unknown. */
 	double per_min, error_per_min;
 	double span_s;      /* seen for so long */
+	double ready_in_s;  /* until it can be said that it grows, with readings as often as now; 0: it can */
 	uint64_t survivors; /* outstanding for some seconds already */
 };
 /* What was found of the sites that one library calls from. */
 struct report_library {
-	const char *module;
+	const char *module; /* NULL: those of which it is not known */
 	size_t sites, verdicts[NR_VERDICTS];
 	uint64_t outstanding;
 };

@@ -118,6 +118,16 @@ static enum site_verdict shape_of(const struct history *h, const struct growth *
 	return g->known && g->per_min > 2 * g->error_per_min ? VERDICT_UNKNOWN : VERDICT_BOUNDED;
 }
 
+/* Growth is seen when there are enough readings of survivors, over long enough. */
+static double ready_in(const struct history *h)
+{
+	double seen_s = h->last_s - h->first_s, gap_s = h->n > 1 ? seen_s / (double)(h->n - 1) : h->spacing_s;
+	double by_time_s = survivor_ages_s[0] + ENOUGH_S - seen_s;
+	double by_number_s = h->n < ENOUGH ? survivor_ages_s[0] + (ENOUGH - (double)h->n) * gap_s : 0;
+
+	return fmax(0, fmax(by_time_s, by_number_s));
+}
+
 void history_verdict(const struct history *h, struct report_verdict *out)
 {
 	double seen_s = h->last_s - h->first_s;
@@ -132,6 +142,7 @@ void history_verdict(const struct history *h, struct report_verdict *out)
 	    .per_min = g.known ? g.per_min : NAN,
 	    .error_per_min = g.known ? g.error_per_min : NAN,
 	    .span_s = seen_s,
+	    .ready_in_s = ready_in(h),
 	    .survivors = h->last_survivors[0],
 	};
 	if (!h->readings || seen_s < EARLY_S)
@@ -142,10 +153,13 @@ void history_verdict(const struct history *h, struct report_verdict *out)
 					       : CONFIDENCE_LOW;
 }
 
-/* Who made the call: the innermost module outside the VM. */
+/*
+ * Who made the call: the innermost module outside the VM. Unknown when a native method left no frame of its
+ * own, as one does that ends with the call: what is behind its Java frames has not made it.
+ */
 static const char *library_of(const struct report_site *s)
 {
-	for (size_t i = 0; i < s->frames.n; i++)
+	for (size_t i = 0; i < s->frames.n && s->frames.v[i].type != FRAME_JAVA; i++)
 		if (s->frames.v[i].type == FRAME_NATIVE && s->frames.v[i].module)
 			return s->frames.v[i].module;
 	return NULL;
@@ -156,7 +170,8 @@ static struct report_library *library(struct report *r, const char *module)
 	struct report_library *l;
 
 	for (size_t i = 0; i < r->libraries.n; i++)
-		if (!strcmp(r->libraries.v[i].module, module))
+		if (r->libraries.v[i].module && module ? !strcmp(r->libraries.v[i].module, module)
+						       : r->libraries.v[i].module == module)
 			return &r->libraries.v[i];
 	l = VEC_ADD(&r->libraries);
 	if (l)
@@ -170,17 +185,14 @@ int verdicts_sum_up(struct report *r)
 	r->libraries.n = 0;
 	for (size_t i = 0; i < r->sites.n; i++) {
 		const struct report_site *s = &r->sites.v[i];
-		const char *module = library_of(s);
-		struct report_library *l = module ? library(r, module) : NULL;
+		struct report_library *l = library(r, library_of(s));
 
-		if (module && !l)
+		if (!l)
 			return -ENOMEM;
 		r->verdicts[s->verdict.kind]++;
-		if (l) {
-			l->sites++;
-			l->outstanding += s->outstanding;
-			l->verdicts[s->verdict.kind]++;
-		}
+		l->sites++;
+		l->outstanding += s->outstanding;
+		l->verdicts[s->verdict.kind]++;
 	}
 	return 0;
 }

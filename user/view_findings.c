@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The part of the table view that says what was used wrongly: a line each, what to do, and the stacks. */
+#include <math.h>
 #include <string.h>
 
 #include "cells.h"
@@ -18,7 +19,11 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 
 	buf_printf(&b, "%s: %s, ", finding_severity_names[row->severity], row->name);
 	fmt_count(&b, f->count);
-	buf_printf(&b, " %s%s", f->held ? "section" : "time", f->count == 1 ? "" : "s");
+	buf_printf(&b, " %s%s",
+		   f->held                   ? "section"
+		   : f->kind == FINDING_LEAK ? "reference"
+					     : "time",
+		   f->count == 1 ? "" : "s");
 	if (with_pid)
 		buf_printf(&b, ", PID %d", r->target.pid);
 	if (jni_func_names[f->func])
@@ -85,6 +90,27 @@ static int count_lines(const struct buf *b)
 	return lines;
 }
 
+/* How long it takes until one knows more; of the site that is nearest. */
+static void put_wait(struct buf *out, const struct report *r, bool with_pid)
+{
+	double wait_s = INFINITY;
+
+	for (size_t i = 0; i < r->sites.n; i++) {
+		const struct report_site *s = &r->sites.v[i];
+
+		if (s->outstanding && s->verdict.kind == VERDICT_UNKNOWN && s->verdict.ready_in_s > 0)
+			wait_s = fmin(wait_s, s->verdict.ready_in_s);
+	}
+	if (!isfinite(wait_s) || r->count_only)
+		return;
+	if (with_pid)
+		buf_printf(out, "PID %d ", r->target.pid);
+	if (r->final)
+		buf_printf(out, "verdict: none yet, %.0f s more would tell what grows\n", ceil(wait_s));
+	else
+		buf_printf(out, "verdict: in %.0f s, what grows and what does not\n", ceil(wait_s));
+}
+
 /* "verdict: libleaky.so growing (2 of 3 sites) · libgood.so clean (17 sites)"; nothing as long as none is
  * known. */
 static void put_libraries(struct buf *out, const struct report *r, bool with_pid, int width)
@@ -104,7 +130,7 @@ static void put_libraries(struct buf *out, const struct report *r, bool with_pid
 			buf_printf(&b, "PID %d ", r->target.pid);
 		if (!*separator)
 			buf_printf(&b, "verdict: ");
-		buf_printf(&b, "%s %s (", l->module, library_verdict(l));
+		buf_printf(&b, "%s %s (", l->module ?: "unknown library", library_verdict(l));
 		if (growing)
 			buf_printf(&b, "%zu of ", growing);
 		buf_printf(&b, "%zu site%s)", l->sites, l->sites == 1 ? "" : "s");
@@ -114,6 +140,8 @@ static void put_libraries(struct buf *out, const struct report *r, bool with_pid
 	}
 	if (*separator)
 		flow_end(&flow);
+	else
+		put_wait(out, r, with_pid);
 	out->failed |= b.failed;
 	buf_free(&b);
 }

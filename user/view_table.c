@@ -10,6 +10,7 @@
 
 #define MAX_COLUMNS 32
 #define MAX_WIDTH   1000
+#define LAST_ROOM   30 /* cells one would like to have for the last column */
 #define DOT         " \xc2\xb7 "
 #define ELLIPSIS    "\xe2\x80\xa6"
 
@@ -140,21 +141,30 @@ static void add_percent(struct buf *b, const char *who, double pct)
 	buf_printf(b, "%s %.1f%%", who, pct);
 }
 
+/* Is what this family costs known, and more than 0.0 %? */
+static bool costs(const struct report_family *f)
+{
+	return f->traced && f->target_cpu_pct >= 0.05;
+}
+
 static void add_cost(struct buf *b, const char **before, const char *of, double pct)
 {
 	buf_printf(b, "%s%s %.1f", *before, of, pct);
 	*before = ", ";
 }
 
-/* " (global 2.1, weak 0.1)", so that one can choose by it; of a single family " (1,100 ns an event)". */
+/*
+ * " (global 2.1, weak 0.1)", so that one can choose by it; where one family alone costs something
+ * " (1,100 ns an event)".
+ */
 static void add_costs(struct buf *b, const struct report *r)
 {
 	const char *before = " (";
-	bool check = r->check.on && r->check.target_cpu_pct >= 0;
+	bool check = r->check.on && r->check.target_cpu_pct >= 0.05;
 	size_t known = check;
 
 	for (size_t i = 0; i < NR_FAMILIES; i++)
-		known += r->families[i].traced && r->families[i].target_cpu_pct >= 0;
+		known += costs(&r->families[i]);
 	if (known < 2 && r->probe_cost_ns_per_event >= 0 && r->probe_cost_ns_per_event < 1e15) {
 		buf_printf(b, " (");
 		fmt_count(b, (uint64_t)(r->probe_cost_ns_per_event + 0.5));
@@ -162,7 +172,7 @@ static void add_costs(struct buf *b, const struct report *r)
 		return;
 	}
 	for (size_t i = 0; known > 1 && i < NR_FAMILIES; i++)
-		if (r->families[i].traced && r->families[i].target_cpu_pct >= 0)
+		if (costs(&r->families[i]))
 			add_cost(b, &before, jni_family_names[i], r->families[i].target_cpu_pct);
 	if (known > 1 && check)
 		add_cost(b, &before, "check", r->check.target_cpu_pct);
@@ -254,9 +264,47 @@ static void put_fate(struct buf *out, enum jni_family id, const struct report_fa
 	buf_printf(out, " outstanding");
 }
 
-/* "global: +1,009 -997 = 12 outstanding (released untracked 3, VM total 21)" */
+/* Does the VM count them? */
+static bool has_vm_total(enum jni_family id)
+{
+	return id == FAMILY_GLOBAL || id == FAMILY_WEAK || id == FAMILY_LOCAL;
+}
+
+/* " (unverified 2, released untracked 3, VM total 21)": what there is of it. stale: of a moment ago. */
+static void put_remarks(struct flow *f, enum jni_family id, const struct report_family *family,
+			bool count_only, bool stale)
+{
+	struct buf b = {0};
+
+	if (family->unverified) {
+		buf_printf(&b, ", unverified ");
+		fmt_count(&b, family->unverified);
+	}
+	if (count_only)
+		buf_printf(&b, ", releases not counted");
+	else if (family->released_untracked) {
+		buf_printf(&b, ", released untracked ");
+		fmt_count(&b, family->released_untracked);
+	}
+	if (has_vm_total(id)) {
+		buf_printf(&b, ", %sVM total ", stale ? "last " : "");
+		put_known(&b, family->vm_total >= 0, (uint64_t)family->vm_total);
+	}
+	if (b.n && !b.failed) {
+		buf_printf(&b, ")");
+		b.p[1] = '('; /* for the first comma */
+		flow_add(f, " ", b.p + 1, b.n - 1);
+	}
+	f->out->failed |= b.failed;
+	buf_free(&b);
+}
+
+/*
+ * "global: +1,009 -997 = 12 outstanding (released untracked 3, VM total 21)" and its account. gone: so is the
+ * process, and the VM's total of before its end.
+ */
 static void put_family(struct buf *out, enum jni_family id, const struct report_family *family,
-		       bool count_only, int width)
+		       bool count_only, bool gone, int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
 	struct buf b = {0};
@@ -266,23 +314,32 @@ static void put_family(struct buf *out, enum jni_family id, const struct report_
 	if (!count_only)
 		put_fate(&b, id, family);
 	flow_add_buf(&f, " ", &b);
-	buf_printf(&b, "(");
-	if (family->unverified) {
-		buf_printf(&b, "unverified ");
-		fmt_count(&b, family->unverified);
-		buf_printf(&b, ", ");
-	}
-	buf_printf(&b, count_only ? "releases not counted" : "released untracked ");
-	if (!count_only)
-		fmt_count(&b, family->released_untracked);
-	buf_printf(&b, ", VM total ");
-	put_known(&b, family->vm_total >= 0, (uint64_t)family->vm_total);
-	buf_printf(&b, ")");
-	flow_add_buf(&f, " ", &b);
+	put_remarks(&f, id, family, count_only, gone);
 	flow_end(&f);
-	buf_free(&b);
-	if (family->before_known && family->vm_total >= 0)
+	if (family->before_known && family->vm_total >= 0 && !gone)
 		put_account(out, family, width);
+}
+
+/* Is there nothing to say of it? */
+static bool is_idle(const struct report_family *f)
+{
+	return !f->acquired && !f->released && !f->released_untracked && f->vm_total <= 0 &&
+	       !(f->before_known && f->before_attach);
+}
+
+/* "no calls: weak, monitor" */
+static void put_idle(struct buf *out, const struct report *r, int width)
+{
+	struct flow f = {.out = out, .width = width, .indent = INDENT};
+	const char *before = "no calls: ";
+
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		if (r->families[i].traced && is_idle(&r->families[i])) {
+			FLOW_ADD(&f, "", "%s%s", before, jni_family_names[i]);
+			before = ", ";
+		}
+	if (f.col > 0)
+		flow_end(&f);
 }
 
 /* A line that is a warning; frees text. */
@@ -348,6 +405,7 @@ static void put_header(struct buf *out, const struct report *r, size_t n, const 
 		       int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
+	bool gone = n == 1 && r->end_reason && strcmp(r->end_reason, "detached") != 0;
 
 	view_style(out, o, BOLD);
 	add_title(&f, r, n);
@@ -356,8 +414,9 @@ static void put_header(struct buf *out, const struct report *r, size_t n, const 
 	add_numbers(&f, r);
 	flow_end(&f);
 	for (size_t i = 0; i < NR_FAMILIES; i++)
-		if (r->families[i].traced)
-			put_family(out, i, &r->families[i], r->count_only, width);
+		if (r->families[i].traced && !is_idle(&r->families[i]))
+			put_family(out, i, &r->families[i], r->count_only, gone, width);
+	put_idle(out, r, width);
 	put_drops(out, r, o, width);
 	put_stacks(out, &r->stacks, o, width);
 }
@@ -407,8 +466,8 @@ static bool is_needed(const struct column *c, const struct rows *rows, size_t sh
 }
 
 /*
- * All columns of this grouping, without those whose wish for room the screen cannot meet, the most
- * demanding first. The column sorted by always stays.
+ * All columns of this grouping, where it is tight cut as far as they may be, without those whose wish for
+ * room the screen cannot meet, the most demanding first. The column sorted by always stays.
  */
 static void layout_make(struct layout *l, const struct rows *rows, size_t shown, const struct view_opts *o,
 			int width)
@@ -423,6 +482,12 @@ static void layout_make(struct layout *l, const struct rows *rows, size_t shown,
 			continue;
 		l->column[l->n] = &columns[i];
 		l->width[l->n++] = content_width(&columns[i], rows, shown);
+	}
+	for (size_t i = 0; i + 1 < l->n; i++) {
+		int least = l->column[i]->least, missing = LAST_ROOM - room_left(l, width);
+
+		if (least && missing > 0 && l->width[i] > least)
+			l->width[i] = l->width[i] - missing > least ? l->width[i] - missing : least;
 	}
 	for (;;) {
 		size_t worst = l->n;
@@ -457,7 +522,9 @@ static void put_row(struct buf *out, const struct layout *l, const struct row *r
 			c->format(&cell, r, l->width[i]);
 		else
 			buf_printf(&cell, "%s", c->header);
-		if (cell.p)
+		if (cell.p && c->least)
+			cells_put_ends(out, cell.p, cell.n, l->width[i], !last);
+		else if (cell.p)
 			cells_put(out, cell.p, cell.n, l->width[i], c->align, !last);
 		if (!last)
 			buf_add(out, " ", 1);
@@ -495,8 +562,7 @@ static void put_frame(struct buf *out, const struct frame *f, int width)
 		int name_width = width - 2 * INDENT - 1 - cells_width(where.p, where.n);
 
 		line = (struct buf){0};
-		cells_put(&line, name.p, name.n, name_width > width / 3 ? name_width : width / 3, CELLS_LEFT,
-			  false);
+		cells_put_ends(&line, name.p, name.n, name_width > width / 3 ? name_width : width / 3, false);
 		buf_printf(&line, " %s", where.p);
 		buf_free(&name);
 	}
@@ -553,25 +619,49 @@ static int count_lines(const struct buf *b, size_t from)
 	return lines;
 }
 
-/* As many rows with their stacks as fit into this many lines (0: no limit), but at least one; how many. */
+static void put_stack_of(struct buf *out, const struct row *row, const struct view_opts *o, int width)
+{
+	if (row->site)
+		view_frames(out, &row->site->frames, row->site->truncated, o, width);
+}
+
+/*
+ * As many rows as fit into this many lines, but at least one; how many. One line in two is kept for rows; the
+ * first of them have their stacks as long as there is room, and one has it even if rows must go for it.
+ */
 static size_t put_fitting(struct buf *out, const struct layout *l, const struct rows *rows, size_t most,
 			  int lines, const struct view_opts *o, int width)
 {
-	size_t start = out->n;
+	int kept = lines / 2 < (int)most ? lines / 2 : (int)most, left = lines - kept;
+	struct view_opts fitting = *o;
+	bool stacks = true, some = false;
+	size_t shown = 0;
 
-	for (size_t i = 0; i < most; i++) {
-		size_t before = out->n;
+	if (fitting.stack_frames > lines - 2)
+		fitting.stack_frames = lines > 3 ? lines - 2 : 1;
+	while (shown < most && (shown == 0 || kept > 0 || left > 0)) {
+		size_t before;
+		int taken;
 
-		put_row(out, l, &rows->v[i], o);
-		if (rows->v[i].site)
-			view_frames(out, &rows->v[i].site->frames, rows->v[i].site->truncated, o, width);
-		if (lines > 0 && i > 0 && !out->failed && count_lines(out, start) > lines) {
-			out->n = before;
-			out->p[before] = '\0';
-			return i;
+		put_row(out, l, &rows->v[shown], o);
+		*(kept > 0 ? &kept : &left) -= 1;
+		before = out->n;
+		if (stacks)
+			put_stack_of(out, &rows->v[shown], &fitting, width);
+		taken = count_lines(out, before);
+		shown++;
+		if (taken <= left || !some) {
+			some = some || taken > 0;
+			left -= taken;
+			kept += left < 0 ? left : 0;
+			left = left > 0 ? left : 0;
+			continue;
 		}
+		stacks = false; /* nor of those below: it would look as if they had none */
+		out->n = before;
+		out->p[before] = '\0';
 	}
-	return most;
+	return shown;
 }
 
 static void put_rows(struct buf *out, const struct rows *rows, int lines, const struct view_opts *o,
@@ -586,7 +676,12 @@ static void put_rows(struct buf *out, const struct rows *rows, int lines, const 
 	}
 	layout_make(&l, rows, shown, o, width);
 	put_row(out, &l, NULL, o);
-	shown = put_fitting(out, &l, rows, shown, lines, o, width);
+	if (lines > 0)
+		shown = put_fitting(out, &l, rows, shown, lines, o, width);
+	for (size_t i = 0; lines <= 0 && i < shown; i++) {
+		put_row(out, &l, &rows->v[i], o);
+		put_stack_of(out, &rows->v[i], o, width);
+	}
 	if (shown < rows->n)
 		put_rest(out, rows, shown, o->count_only, width);
 }

@@ -19,14 +19,14 @@ static void test_verdicts(void **state)
 	static const char *const modules[] = {"libleaky.so", "libclean.so", "libclean.so",
 					      "libclean.so", "libleaky.so", "libleaky.so"};
 	struct view_opts wide = plain;
+	struct report_site *site;
 	struct sample s;
 
 	(void)state;
 	init_sample(&s);
 	trace(&s, FUNC_NewGlobalRef, 1000);
 	for (int i = 0; i < NR_VERDICTS; i++) {
-		struct report_site *site =
-		    add_site(&s, FUNC_NewGlobalRef, 100 + i, i == VERDICT_CLEAN ? 101 : 10);
+		site = add_site(&s, FUNC_NewGlobalRef, 100 + i, i == VERDICT_CLEAN ? 101 : 10);
 
 		add_frame(site, "caller", "caller.c", 10 + i)->module = modules[i];
 		site->verdict = (struct report_verdict){.kind = i,
@@ -36,6 +36,13 @@ static void test_verdicts(void **state)
 							.span_s = 61,
 							.survivors = 50};
 	}
+	/* A native method that left no frame: what is behind its Java frames is not what called. */
+	site = add_site(&s, FUNC_NewGlobalRef, 90, 0);
+	add_frame(site, "Leaky.add", "Leaky.java", 0)->type = FRAME_JAVA;
+	site->frames.v[0].module = NULL;
+	add_frame(site, "start_thread", NULL, 0)->module = "libc.so.6";
+	site->verdict =
+	    (struct report_verdict){.kind = VERDICT_GROWING, .per_min = 9, .error_per_min = 1, .span_s = 61};
 	assert_int_equal(verdicts_sum_up(&s.report), 0);
 	assert_int_equal(report_sort(&s.report, NULL), 0);
 	expect_table("verdicts-80.txt", &s, &plain);
@@ -46,6 +53,12 @@ static void test_verdicts(void **state)
 	s.report.sites.n = 1;
 	assert_int_equal(verdicts_sum_up(&s.report), 0);
 	expect_table("verdicts-clean.txt", &s, &plain);
+	/* It takes time, and it is said how much: until then, or that it was too short. */
+	s.sites[0].verdict = (struct report_verdict){.ready_in_s = 33.2};
+	assert_int_equal(verdicts_sum_up(&s.report), 0);
+	expect_table("verdicts-wait.txt", &s, &plain);
+	s.report.final = true;
+	expect_table("verdicts-short.txt", &s, &plain);
 	free(s.report.libraries.v);
 }
 

@@ -86,6 +86,27 @@ static void test_cells(void **state)
 	expect_text(&b, "a???z");
 }
 
+static void test_ends(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	for (int width = 1; width < 12; width++) {
+		cells_put_ends(&b, "a\xe5\xad\x97\xe5\xad\x97z\xe5\xad\x97", 11, width, true);
+		assert_int_equal(cells_width(b.p, b.n), width);
+		buf_free(&b);
+	}
+	cells_put_ends(&b, "GetPrimitiveArrayCritical", 25, 16, false);
+	expect_text(&b, "GetPrim\xe2\x80\xa6"
+			"Critical");
+	cells_put_ends(&b, "GetPrimitiveArrayCritical", 25, 25, false);
+	expect_text(&b, "GetPrimitiveArrayCritical");
+	cells_put_ends(&b, "a\x1b[2Jbcdefgh\n", 13, 7, false);
+	expect_text(&b, "a?[\xe2\x80\xa6gh?");
+	cells_put_ends(&b, "abc", 3, 5, true);
+	expect_text(&b, "abc  ");
+}
+
 static void test_flow(void **state)
 {
 	struct buf b = {0};
@@ -112,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_numbers),
 	    cmocka_unit_test(test_cells),
+	    cmocka_unit_test(test_ends),
 	    cmocka_unit_test(test_flow),
 	};
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util.h"
 #include "verdicts.h"
 
 #define MAX_REFS 100000
@@ -97,6 +98,39 @@ static struct report_verdict judge(struct model *s, double seconds, double inter
 	}
 	free(s);
 	return v;
+}
+
+/* What is said of the time until growth can be told is kept: whatever the interval, it is told then. */
+static void test_time_until_growth_is_told(void **state)
+{
+	static const double intervals[] = {0.1, 1, 3, 10};
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(intervals); k++) {
+		struct model *s = new_model(1);
+		struct history h = {0};
+		struct report_verdict v = {.ready_in_s = -1};
+		double t = 0, told_s = 0, last_s = INFINITY;
+
+		for (int i = 0; i < 4000; i++)
+			birth(s, i / 10.0, NEVER);
+		while (v.kind != VERDICT_GROWING) {
+			struct reading r = read_at(s, t + intervals[k], t);
+
+			t += intervals[k];
+			assert_true(t < 400);
+			history_add(&h, &r);
+			history_verdict(&h, &v);
+			if (h.n == 3) /* as soon as the interval is known */
+				told_s = t + v.ready_in_s;
+			assert_true(v.ready_in_s <= last_s + 1e-3 || h.n < 3);
+			last_s = v.ready_in_s;
+		}
+		assert_true(v.ready_in_s == 0);
+		if (fabs(t - told_s) > 2 * fmax(intervals[k], 1))
+			fail_msg("every %g s: told after %g s, said was %g s", intervals[k], t, told_s);
+		free(s);
+	}
 }
 
 /* One a second is an alarm within about a minute, whatever else the site does. */
@@ -249,9 +283,9 @@ static void test_history_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_leaks_are_found_soon), cmocka_unit_test(test_bounded_is_no_leak),
-	    cmocka_unit_test(test_other_shapes),         cmocka_unit_test(test_too_early_is_unknown),
-	    cmocka_unit_test(test_history_is_bounded),
+	    cmocka_unit_test(test_time_until_growth_is_told), cmocka_unit_test(test_leaks_are_found_soon),
+	    cmocka_unit_test(test_bounded_is_no_leak),        cmocka_unit_test(test_other_shapes),
+	    cmocka_unit_test(test_too_early_is_unknown),      cmocka_unit_test(test_history_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
