@@ -21,7 +21,29 @@ struct interrupt {
 	int event;
 	sigset_t signals, before;
 	bool closing; /* the next signal is interrupt_close()'s */
+
+	pthread_mutex_t lock; /* of: */
+	void (*leave)(void *);
+	void *what;
 };
+
+/* Do what the signal does to a process that does not expect it. */
+static void obey(struct interrupt *i, int sig)
+{
+	sigset_t one;
+
+	pthread_mutex_lock(&i->lock);
+	if (i->leave)
+		i->leave(i->what);
+	pthread_mutex_unlock(&i->lock);
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	signal(sig, SIG_DFL);
+	raise(sig);
+	pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+	/* Here only after SIGTSTP. */
+	pthread_sigmask(SIG_BLOCK, &one, NULL);
+}
 
 static void *wait_for_signals(void *arg)
 {
@@ -35,6 +57,10 @@ static void *wait_for_signals(void *arg)
 			continue;
 		if (__atomic_load_n(&i->closing, __ATOMIC_ACQUIRE))
 			return NULL;
+		if (sig == SIGTSTP) {
+			obey(i, sig);
+			continue;
+		}
 		if (!first_ns) {
 			first_ns = clock_ns(CLOCK_MONOTONIC);
 			if (write(i->event, &one, sizeof(one)) == sizeof(one))
@@ -43,9 +69,7 @@ static void *wait_for_signals(void *arg)
 			continue;
 		}
 		/* The kernel removes the probes with their last file descriptor. */
-		signal(sig, SIG_DFL);
-		pthread_sigmask(SIG_UNBLOCK, &i->signals, NULL);
-		raise(sig);
+		obey(i, sig);
 	}
 }
 
@@ -62,6 +86,8 @@ int interrupt_open(struct interrupt **out)
 	sigaddset(&i->signals, SIGINT);
 	sigaddset(&i->signals, SIGTERM);
 	sigaddset(&i->signals, SIGHUP);
+	sigaddset(&i->signals, SIGTSTP);
+	pthread_mutex_init(&i->lock, NULL);
 	pthread_sigmask(SIG_BLOCK, &i->signals, &i->before);
 	if (!rc)
 		rc = -pthread_create(&i->thread, NULL, wait_for_signals, i);
@@ -86,6 +112,14 @@ void interrupt_close(struct interrupt *i)
 	pthread_sigmask(SIG_SETMASK, &i->before, NULL);
 	close(i->event);
 	free(i);
+}
+
+void interrupt_tell(struct interrupt *i, void (*leave)(void *), void *what)
+{
+	pthread_mutex_lock(&i->lock);
+	i->leave = leave;
+	i->what = what;
+	pthread_mutex_unlock(&i->lock);
 }
 
 int interrupt_fd(const struct interrupt *i)

@@ -8,10 +8,15 @@
 
 struct interrupt; /* opaque */
 
-/* Block SIGINT, SIGTERM and SIGHUP and wait for them in a thread of their own. 0 or -errno. */
+/* Block SIGINT, SIGTERM, SIGHUP and SIGTSTP and wait for them in a thread of their own. 0 or -errno. */
 int interrupt_open(struct interrupt **out);
 /* As it was before. */
 void interrupt_close(struct interrupt *i);
+/*
+ * Call leave(what) before the process ends at once or is stopped (Ctrl-Z), from another thread; leave NULL:
+ * no more, and none is under way when this returns.
+ */
+void interrupt_tell(struct interrupt *i, void (*leave)(void *), void *what);
 /* Becomes readable, and stays so, with the first signal. */
 int interrupt_fd(const struct interrupt *i);
 

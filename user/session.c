@@ -14,6 +14,7 @@
 
 #include "discover.h"
 #include "interrupt.h"
+#include "live.h"
 #include "output.h"
 #include "target.h"
 #include "tracer.h"
@@ -33,6 +34,7 @@ struct session {
 		size_t n, cap;
 	} targets;
 	struct output out;
+	struct live live;
 	struct elf_cache *libraries;
 
 	struct interrupt *interrupt;
@@ -93,6 +95,8 @@ static void session_close(struct session *s)
 	discovery_free(s->discovery);
 	snapshot_free(&s->snapshot);
 	elf_cache_free(s->libraries);
+	if (s->interrupt)
+		interrupt_tell(s->interrupt, NULL, NULL);
 	output_close(&s->out);
 	for (size_t i = 0; i < 3; i++) {
 		int fd = (int[]){s->epoll, s->tick, s->look}[i];
@@ -255,19 +259,27 @@ static double self_cpu_pct(struct session *s)
 
 static int render(struct session *s, const struct report *const *reports, size_t n, struct error *err)
 {
-	struct buf b = {0};
+	struct buf b = {0}, footer = {0};
 	struct view_opts v;
 	size_t view = 0;
+	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
+	int rc;
 
 	if (!n)
 		return 0;
-	output_view_opts(&s->out, s->o, &v);
+	output_view_opts(&s->out, s->o, last, &v);
+	if (keys && !last)
+		live_apply(&s->live, s->o, &v);
 	while (view < nr_views && views[view].format != s->o->format)
 		view++;
 	if (view == nr_views)
 		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
 	views[view].render(&b, reports, n, &v);
-	return output_write(&s->out, &b, reports[0]->final, err);
+	if (keys)
+		live_footer(&s->live, &footer);
+	rc = output_write(&s->out, &b, last, footer.p, err);
+	buf_free(&footer);
+	return rc;
 }
 
 /* Take in which libraries the targets loaded and closed. */
@@ -312,7 +324,9 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 		report_sort(&t->report, s->o->sort);
 		reports[n++] = &t->report;
 	}
-	rc = rc ?: render(s, reports, n, err);
+	/* When it was left, for what stays or by Ctrl-Z, it is drawn once again. */
+	if (!s->live.paused || state == TARGET_ENDED || (s->out.screen && !screen_is_on(s->out.screen)))
+		rc = rc ?: render(s, reports, n, err);
 	free(reports);
 	return rc;
 }
@@ -436,6 +450,35 @@ static int time_left_ms(const struct session *s)
 	return left_s <= 0 ? 0 : left_s > 86400 ? 86400000 : (int)ceil(left_s * 1000);
 }
 
+/* Draw what was reported last as the keys want it now. */
+static int on_key(struct session *s, struct error *err)
+{
+	const struct report **reports;
+	int key = screen_key(s->out.screen), rc;
+	size_t n = 0;
+
+	if (key == SCREEN_CLOSED)
+		return epoll_ctl(s->epoll, EPOLL_CTL_DEL, STDIN_FILENO, NULL) ? -errno : 0;
+	switch (live_key(&s->live, key)) {
+	case LIVE_NOTHING:
+		return 0;
+	case LIVE_QUIT:
+		s->stop = true;
+		return 0;
+	case LIVE_DRAW:
+		break;
+	}
+	reports = calloc(s->targets.n + 1, sizeof(*reports));
+	if (!reports)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (s->targets.v[i]->state == TARGET_TRACED && s->targets.v[i]->seen)
+			reports[n++] = &s->targets.v[i]->report;
+	rc = render(s, reports, n, err);
+	free(reports);
+	return rc;
+}
+
 static int on_event(struct session *s, void *what, struct error *err)
 {
 	uint64_t expirations;
@@ -447,6 +490,8 @@ static int on_event(struct session *s, void *what, struct error *err)
 	}
 	if (what == s->tracer)
 		return take_code(s, err);
+	if (what == s->out.screen)
+		return on_key(s, err);
 	if (what == &s->tick)
 		return on_tick(s, err);
 	if (what == &s->look) {
@@ -506,6 +551,19 @@ static void raise_file_limit(void)
 	}
 }
 
+static int open_output(struct session *s, struct error *err)
+{
+	int rc = output_open(&s->out, s->o, true, true, err);
+
+	live_init(&s->live, s->o);
+	if (rc || !s->out.screen)
+		return rc;
+	interrupt_tell(s->interrupt, screen_leave, s->out.screen);
+	if (screen_has_keys(s->out.screen) && watch(s, STDIN_FILENO, s->out.screen))
+		return error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
+	return 0;
+}
+
 static int start(struct session *s, struct error *err)
 {
 	struct features features;
@@ -516,7 +574,7 @@ static int start(struct session *s, struct error *err)
 	raise_file_limit();
 	rc = open_targets(s, err);
 	rc = rc ?: features_detect(&features, err);
-	rc = rc ?: output_open(&s->out, s->o, true, err);
+	rc = rc ?: open_output(s, err);
 	rc = rc ?: tracer_open(s->o, &features, &s->tracer, err);
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
@@ -563,19 +621,19 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
 	info.library_file = t->library_path;
-	output_view_opts(&s->out, s->o, &v);
+	output_view_opts(&s->out, s->o, true, &v);
 	if (s->o->format == FORMAT_JSON)
 		view_probes_json(&b, &info);
 	else
 		view_probes_table(&b, &info, &v);
-	return output_write(&s->out, &b, true, err);
+	return output_write(&s->out, &b, true, NULL, err);
 }
 
 enum exit_code session_probes(const struct options *o, struct error *err)
 {
 	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
 	struct pid_list pids = {0};
-	int rc = output_open(&s.out, o, false, err);
+	int rc = output_open(&s.out, o, false, false, err);
 
 	rc = rc ?: open_targets(&s, err);
 	if (!rc && o->all)

@@ -206,12 +206,12 @@ static int write_items(struct session *s, const struct census_item *items, size_
 	struct view_opts vo;
 	struct buf b = {0};
 
-	output_view_opts(&s->out, s->o, &vo);
+	output_view_opts(&s->out, s->o, false, &vo);
 	if (s->o->format == FORMAT_JSON)
 		view_census_json(&b, items, n, &v);
 	else
 		view_census_table(&b, items, n, &v, &vo);
-	return output_write(&s->out, &b, false, err);
+	return output_write(&s->out, &b, false, NULL, err);
 }
 
 static int show(struct session *s, struct error *err)
@@ -329,7 +329,9 @@ static int start(struct session *s, struct error *err)
 	rc = interrupt_open(&s->interrupt);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc));
-	rc = output_open(&s->out, s->o, repeats(s->o), err);
+	rc = output_open(&s->out, s->o, repeats(s->o), false, err);
+	if (!rc && s->out.screen)
+		interrupt_tell(s->interrupt, screen_leave, s->out.screen);
 	rc = rc ?: elf_cache_new(&s->libraries);
 	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)
 		rc = jvm_add(s, s->o->pids[i]);
@@ -352,6 +354,8 @@ enum exit_code session_census(const struct options *o, struct error *err)
 	free(s.jvms.v);
 	elf_cache_free(s.libraries);
 	discovery_free(s.discovery);
+	if (s.interrupt)
+		interrupt_tell(s.interrupt, NULL, NULL);
 	output_close(&s.out);
 	interrupt_close(s.interrupt);
 	if (rc < 0 && !err->what[0])

@@ -10,7 +10,6 @@
 
 #define BATCH_ROWS         20
 #define BATCH_STACK_FRAMES 5
-#define LIVE_STACK_FRAMES  3
 
 const struct view views[] = {
     {"table", FORMAT_TABLE, view_table},

@@ -8,7 +8,8 @@
 #include "sites.h"
 #include "util.h"
 
-#define VIEW_MIN_WIDTH 80
+#define VIEW_MIN_WIDTH    80
+#define LIVE_STACK_FRAMES 3
 struct view_opts {
 	int width;  /* columns; at least VIEW_MIN_WIDTH */
 	int height; /* lines a table view may take, as far as that can be; 0: any number */
