@@ -16,6 +16,7 @@
 #define MAX_EMPTY_CHUNKS        4
 
 MAP_ARRAY(java_configs, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct java_config);
+MAP_ARRAY(unloaded, BPF_MAP_TYPE_ARRAY, UNLOADED_PLACES, u64);
 MAP_ARRAY(java_codes, BPF_MAP_TYPE_ARRAY, JAVA_CODES, struct java_code);
 
 /* Where no register tells a return probe its JNIEnv: what the entry was given. By thread; it never changes.
@@ -155,7 +156,7 @@ static __always_inline void emit_interpreted(struct scratch *sc, u64 method, u64
 {
 	sc->hash ^= mix(sc->unloads);
 	sc->w.notes.uses |= 1U << USES_CLASSES;
-	emit(sc, RAW_INTERPRETED, method, bcp);
+	emit(sc, RAW_INTERPRETED, method, (bcp & RAW_BCP_MASK) | sc->unloads << RAW_UNLOADS_SHIFT);
 }
 
 /* Find the running thread's anchor. END_NONE: sc->java is it (sp 0: no Java frames), else why not. */

@@ -792,15 +792,28 @@ int jt_code_freed(struct pt_regs *ctx)
 	return 0;
 }
 
+#define UNLOAD_TRIES 8
+
 /* A class goes, and the addresses of its methods will be another's. */
 SEC("uprobe")
 int jt_class_unloaded(struct pt_regs *ctx)
 {
-	u32 slot = bpf_get_attach_cookie(ctx);
+	u32 slot = bpf_get_attach_cookie(ctx), at = unloaded_place(slot, PT_REGS_PARM1(ctx));
 	struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+	u64 *place = bpf_map_lookup_elem(&unloaded, &at), number;
 
-	if (j)
-		__sync_fetch_and_add(&j->unloads, 1);
+	if (!j)
+		return 0;
+	number = __sync_fetch_and_add(&j->unloads, 1) + 1;
+	if (!j->unloads_class || !place)
+		return 0;
+	for (int i = 0; i < UNLOAD_TRIES; i++) { /* others may be unloading, too: the highest stays */
+		u64 old = *(volatile u64 *)place;
+
+		if (old >= number || __sync_val_compare_and_swap(place, old, number) == old)
+			return 0;
+	}
+	*(volatile u64 *)place = ~0ULL; /* of the classes here nothing is known any more */
 	return 0;
 }
 

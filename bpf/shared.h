@@ -85,13 +85,16 @@ enum frame_kind {
 	RAW_NONE,
 	RAW_NATIVE,      /* a: return address; found by unwind tables, or by the rule */
 	RAW_NATIVE_FP,   /* a: return address; found by the frame pointer, which the loader has to prove */
-	RAW_INTERPRETED, /* a: Method*, b: address of the bytecode (0: a native method) */
+	RAW_INTERPRETED, /* a: Method*, b: address of the bytecode (0: a native method), and see below */
 	RAW_COMPILED,    /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
 	RAW_DEOPTIMIZED, /* the same, of a frame that waits for its deoptimization */
 	RAW_GAP,         /* native frames are missing here; a: enum stack_end, why */
 };
 #define RAW_KIND_SHIFT 56
 #define RAW_ADDR_MASK  ((1ULL << RAW_KIND_SHIFT) - 1)
+/* b of RAW_INTERPRETED: in its upper bits the lowest of the count of unloaded classes, as it was then. */
+#define RAW_UNLOADS_SHIFT 48
+#define RAW_BCP_MASK      ((1ULL << RAW_UNLOADS_SHIFT) - 1)
 struct raw_frame {
 	u64 a, b;
 };
@@ -166,9 +169,10 @@ struct java_config {
 	u64 generation; /* changes when code is freed (jt_code_freed) */
 	u64 unloads;    /* classes unloaded so far (jt_class_unloaded): a Method* may be another one since */
 	u64 unloads_at; /* where the VM itself counts them, if that cannot be probed; 0: it can */
-	u64 env_table[2];   /* JNI function tables, one of which a JNIEnv names */
-	u8 on;              /* 0: Java frames are not walked */
-	u8 cache;           /* what an address of code belongs to may be kept: frees are seen */
+	u64 env_table[2]; /* JNI function tables, one of which a JNIEnv names */
+	u8 on;            /* 0: Java frames are not walked */
+	u8 unloads_class; /* jt_class_unloaded is at a function's entry, whose first argument is the class */
+	u8 cache;         /* what an address of code belongs to may be kept: frees are seen */
 	u8 deopt_is_offset; /* CodeBlob::deopt* hold offsets from the CodeBlob; else addresses */
 	u8 nr_heaps;
 	u8 segment_shift;
@@ -201,6 +205,11 @@ struct java_config {
 	struct java_heap heap[JAVA_MAX_HEAPS];
 };
 
+/*
+ * By a hash of target and class (InstanceKlass*), which several may share: what `unloads` was when one of
+ * them was unloaded last. A class whose place has a lower number than some time ago is still the same.
+ */
+#define UNLOADED_PLACES (1 << 16)
 /* What an address of code belongs to, kept while the generation stays. Filled and read without a lock: check
  * tells. */
 struct java_code {
@@ -254,6 +263,11 @@ static inline __attribute__((always_inline)) u64 mix(u64 x)
 	x *= 0xc4ceb9fe1a85ec53ULL;
 	x ^= x >> 33;
 	return x;
+}
+
+static inline __attribute__((always_inline)) u32 unloaded_place(u32 slot, u64 klass)
+{
+	return mix(klass + slot) & (UNLOADED_PLACES - 1);
 }
 
 /* One word more in a hash. Cheaper than mix(), whose every step waits for the one before. */
@@ -346,7 +360,7 @@ JT_ASSERT_SIZE(struct rule, 72);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
-JT_ASSERT_SIZE(struct java_config, 304);
+JT_ASSERT_SIZE(struct java_config, 312);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct thread_key, 16);

@@ -525,9 +525,22 @@ int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, con
 	rc = rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_class_unloaded, unloads, false);
 	if (rc)
 		return rc;
-	config.generation = ++t->java_epochs << 32;
+	config.generation = config.unloads = ++t->java_epochs << 32;
+	config.unloads_class = unloads->at_entry;
 	config.cache = frees->n > 0;
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config, BPF_ANY);
+}
+
+int tracer_unloads(const struct tracer *t, int slot, uint64_t klass, uint64_t *n, uint64_t *last)
+{
+	struct java_config config = {0};
+	uint32_t key = slot, place = unloaded_place(slot, klass);
+	int rc = bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config);
+
+	*n = *last = config.unloads;
+	if (!rc && klass && config.unloads_class)
+		rc = bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.unloaded), &place, last);
+	return rc;
 }
 
 int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, const struct vm_places *waits)

@@ -430,14 +430,16 @@ static const struct {
     [VM_CLASS_UNLOADED] = {"_ZN13InstanceKlass12unload_classEPS_", "class__unloaded"},
 };
 
-size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap)
+size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap,
+			    bool *at_entry)
 {
 	struct elf_wanted w = {.name = vm_events[event].symbol};
 	struct elf_usdts notes = {0};
 	bool all = true;
 	size_t n = 0;
 
-	if (cap && elf_find_symbols(h->libjvm, ELF_SYMTAB, &w, 1) == 1 && can_probe(h, w.vaddr)) {
+	*at_entry = cap && elf_find_symbols(h->libjvm, ELF_SYMTAB, &w, 1) == 1 && can_probe(h, w.vaddr);
+	if (*at_entry) {
 		vaddr[0] = w.vaddr;
 		return 1;
 	}

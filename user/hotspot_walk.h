@@ -11,8 +11,12 @@
 /* Something that happens in the VM, and where in libjvm it passes before it does. */
 enum vm_event { VM_CODE_FREED, VM_CLASS_UNLOADED };
 
-/* Up to cap link-time addresses of instructions that can be probed: all there are, or 0. */
-size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap);
+/*
+ * Up to cap link-time addresses of instructions that can be probed: all there are, or 0. *at_entry: it is the
+ * entry of a function, whose first argument is what goes.
+ */
+size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap,
+			    bool *at_entry);
 
 /*
  * Where the VM counts the classes it has unloaded, before their memory is given to others: an address in the

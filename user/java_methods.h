@@ -27,7 +27,10 @@ struct java_method {
 	const char *symbol, *file; /* file NULL: unknown */
 	uint32_t code_bytes, constmethod_total;
 	bool native, hidden, has_lines;
-	uint64_t epoch;   /* when it was last compared */
+	uint64_t epoch; /* when it was last compared */
+	/* Classes that had been unloaded when it was first read, and last: it was there all the time between.
+	 */
+	uint64_t since, unloads;
 	uint32_t version; /* of what is at addr */
 };
 /* Read identity and flags only; false: it is no Method. */
@@ -40,6 +43,11 @@ bool method_names(const struct hotspot *h, const struct method_layout *l, struct
  * gone. */
 int method_line(const struct hotspot *h, const struct method_layout *l, const struct java_method *m,
 		uint32_t bci);
+/* Its class. */
+static inline uint64_t holder_of(const struct java_method *m)
+{
+	return m->identity[2];
+}
 /* Address of the first bytecode. */
 static inline uint64_t method_code(const struct method_layout *l, const struct java_method *m)
 {

@@ -80,9 +80,11 @@ struct nmethod {
 
 /* What a raw frame is in names. */
 struct cached {
-	struct raw_frame raw;     /* a 0: free slot */
-	uint32_t first, n;        /* in frames */
-	uint32_t method, version; /* RAW_INTERPRETED: in methods, plus 1; which version of it */
+	struct raw_frame raw; /* a 0: free slot */
+	uint32_t first, n;    /* in frames */
+	/* RAW_INTERPRETED: in methods, plus 1; which version of it; classes unloaded when this was true */
+	uint32_t method, version;
+	uint64_t unloads;
 };
 
 struct java_symbols {
@@ -102,6 +104,8 @@ struct java_symbols {
 	size_t index_slots;
 	struct nmethod kept[KEPT_NMETHODS];
 	uint64_t epoch, unnamed;
+	java_unloads_fn *unloads;
+	void *unloads_of;
 };
 
 /* --- layout --------------------------------------------------------------------------------------- */
@@ -142,7 +146,8 @@ static int blob_layout_read(const struct hotspot *h, struct blob_layout *l, stru
 	return 0;
 }
 
-int java_symbols_new(const struct hotspot *h, struct java_symbols **out, struct error *err)
+int java_symbols_new(const struct hotspot *h, java_unloads_fn *unloads, void *of, struct java_symbols **out,
+		     struct error *err)
 {
 	struct java_symbols *j = calloc(1, sizeof(*j));
 	int rc;
@@ -151,6 +156,8 @@ int java_symbols_new(const struct hotspot *h, struct java_symbols **out, struct 
 	if (!j)
 		return -ENOMEM;
 	j->h = h;
+	j->unloads = unloads;
+	j->unloads_of = of;
 	j->pid = hotspot_pid(h);
 	rc = method_layout_read(h, &j->methods_at, err);
 	rc = rc ?: blob_layout_read(h, &j->at, err);
@@ -219,6 +226,14 @@ static int index_grow(struct java_symbols *j)
 	return 0;
 }
 
+/* Were there no unloads since there had been so many, or none of this class? */
+static bool is_loaded_since(const struct java_symbols *j, uint64_t klass, uint64_t unloads)
+{
+	uint64_t now, last;
+
+	return !j->unloads(j->unloads_of, klass, &now, &last) && (now == unloads || last <= unloads);
+}
+
 /*
  * The method at addr, read or remembered: its number plus 1 in *out; 0: there is none.
  */
@@ -226,22 +241,31 @@ static int method_at(struct java_symbols *j, uint64_t addr, uint32_t *out)
 {
 	struct java_method fresh = {0}, *m;
 	uint32_t *slot;
+	uint64_t last;
+	bool same;
 	int rc;
 
 	*out = 0;
+	if (j->unloads(j->unloads_of, 0, &fresh.unloads, &last))
+		return 0;
 	if (2 * j->methods.n >= j->index_slots && index_grow(j))
 		return -ENOMEM;
 	slot = index_slot(j, j->method_index, j->index_slots, addr);
 	m = *slot ? &j->methods.v[*slot - 1] : NULL;
-	if (m && m->epoch == j->epoch) {
+	if (m && m->epoch == j->epoch && m->unloads == fresh.unloads) {
 		*out = *slot;
 		return 0;
 	}
 	if (!method_identify(j->h, &j->methods_at, addr, &fresh))
 		return 0;
 	fresh.epoch = j->epoch;
-	if (m && !memcmp(m->identity, fresh.identity, sizeof(m->identity))) {
+	fresh.since = fresh.unloads;
+	same = m && !memcmp(m->identity, fresh.identity, sizeof(m->identity));
+	if (same && !is_loaded_since(j, holder_of(m), m->unloads))
+		m->since = fresh.unloads; /* it may have gone and come back */
+	if (same) {
 		m->epoch = j->epoch;
+		m->unloads = fresh.unloads;
 		*out = *slot;
 		return 0;
 	}
@@ -302,7 +326,14 @@ static bool method_holds(const struct java_symbols *j, const struct java_method 
 	       !memcmp(now.identity, m->identity, sizeof(m->identity));
 }
 
-static int name_interpreted(struct java_symbols *j, const struct raw_frame *raw, uint32_t *method)
+/* Is the method, as it was just read, the one that was there when so many classes had been unloaded? */
+static bool is_method_of(const struct java_symbols *j, const struct java_method *m, uint64_t unloads)
+{
+	return m->since <= unloads && is_loaded_since(j, holder_of(m), m->unloads);
+}
+
+static int name_interpreted(struct java_symbols *j, const struct raw_frame *raw, uint64_t unloads,
+			    uint32_t *method)
 {
 	uint64_t addr = raw->a & RAW_ADDR_MASK, bci;
 	const struct java_method *m;
@@ -314,7 +345,7 @@ static int name_interpreted(struct java_symbols *j, const struct raw_frame *raw,
 	bci = m && !m->native ? raw->b - method_code(&j->methods_at, m) : 0;
 	if (m && (m->native || bci < m->code_bytes))
 		line = method_line(j->h, &j->methods_at, m, (uint32_t)bci);
-	if (line < 0 || !method_holds(j, m)) {
+	if (line < 0 || !method_holds(j, m) || !is_method_of(j, m, unloads)) {
 		*method = 0;
 		return add_unnamed(j, END_UNNAMED, "[unknown Java method]");
 	}
@@ -570,29 +601,34 @@ static int cache_grow(struct java_symbols *j)
 	return 0;
 }
 
-/* Is what is remembered of an interpreted frame still about the same method? Code has an id, methods do not.
+/*
+ * Is what is remembered of an interpreted frame about the same method? Code has an id, methods do not. It is
+ * if it was true when as many classes had been unloaded, or is now of a method that was there then.
  */
-static int still_holds(struct java_symbols *j, const struct cached *c, bool *holds)
+static int still_holds(struct java_symbols *j, struct cached *c, uint64_t unloads, bool *holds)
 {
 	uint32_t method;
 	int rc;
 
-	*holds = true;
-	if (c->raw.a >> RAW_KIND_SHIFT != RAW_INTERPRETED)
+	*holds = c->unloads == unloads && !is_loaded_since(j, 0, unloads);
+	if (*holds)
 		return 0;
 	rc = method_at(j, c->raw.a & RAW_ADDR_MASK, &method);
-	*holds = method && method == c->method && j->methods.v[method - 1].version == c->version;
+	*holds = method && method == c->method && j->methods.v[method - 1].version == c->version &&
+		 is_method_of(j, &j->methods.v[method - 1], unloads);
+	if (*holds)
+		c->unloads = unloads;
 	return rc;
 }
 
-static int name(struct java_symbols *j, const struct raw_frame *raw, struct cached *out)
+static int name(struct java_symbols *j, const struct raw_frame *raw, uint64_t unloads, struct cached *out)
 {
 	int rc = -EINVAL;
 
-	*out = (struct cached){.raw = *raw, .first = (uint32_t)j->frames.n};
+	*out = (struct cached){.raw = *raw, .first = (uint32_t)j->frames.n, .unloads = unloads};
 	switch (raw->a >> RAW_KIND_SHIFT) {
 	case RAW_INTERPRETED:
-		rc = name_interpreted(j, raw, &out->method);
+		rc = name_interpreted(j, raw, unloads, &out->method);
 		if (out->method)
 			out->version = j->methods.v[out->method - 1].version;
 		break;
@@ -605,34 +641,56 @@ static int name(struct java_symbols *j, const struct raw_frame *raw, struct cach
 	return rc;
 }
 
-/* There is no room to remember one more frame. */
-static int add_unkept(struct java_symbols *j, struct frames *out)
+/* A frame that has no name, of which nothing is remembered. */
+static int add_unkept(struct java_symbols *j, const char *why, struct frames *out)
 {
 	struct frame *f = VEC_ADD(out);
 
 	if (!f)
 		return -ENOMEM;
-	*f = (struct frame){
-	    .type = FRAME_JAVA, .symbol = "[one Java frame too many to name]", .lacks = END_UNNAMED};
+	*f = (struct frame){.type = FRAME_JAVA, .symbol = why, .lacks = END_UNNAMED};
 	j->unnamed++;
 	return 0;
 }
 
-int java_symbols_add(struct java_symbols *j, const struct raw_frame *raw, struct frames *out)
+/*
+ * How many classes had been unloaded when an interpreted frame was seen, of which it has the lowest bits:
+ * that was less than 65,536 classes ago. Takes them out of the frame. false: not known.
+ */
+static bool take_unloads(const struct java_symbols *j, struct raw_frame *raw, uint64_t *unloads)
 {
+	uint64_t now, last;
+
+	if (j->unloads(j->unloads_of, 0, &now, &last))
+		return false;
+	*unloads = now - (uint16_t)(now - (raw->b >> RAW_UNLOADS_SHIFT));
+	raw->b &= RAW_BCP_MASK;
+	return true;
+}
+
+int java_symbols_add(struct java_symbols *j, const struct raw_frame *from, struct frames *out)
+{
+	struct raw_frame frame = *from, *raw = &frame;
+	bool interpreted = raw->a >> RAW_KIND_SHIFT == RAW_INTERPRETED, holds;
 	struct cached *c, fresh;
-	bool holds = false;
+	uint64_t unloads = 0;
 	int rc = 2 * j->nr_cached >= j->cache_slots ? cache_grow(j) : 0;
 
 	if (rc)
 		return rc;
+	if (interpreted && !take_unloads(j, raw, &unloads))
+		return add_unkept(j, "[unknown Java method]", out);
 	c = cache_slot(j->cache, j->cache_slots, raw);
-	if (c->raw.a)
-		rc = still_holds(j, c, &holds);
+	holds = c->raw.a && !interpreted; /* code has an id */
+	if (c->raw.a && interpreted)
+		rc = still_holds(j, c, unloads, &holds);
 	if (!rc && !holds && (j->frames.n >= MAX_KEPT_FRAMES || j->strings.bytes >= MAX_KEPT_TEXT))
-		return add_unkept(j, out);
+		return add_unkept(j, "[one Java frame too many to name]", out);
+	/* what is remembered of another time is of use again for those that are seen from now on */
+	if (!rc && !holds && interpreted && c->raw.a && !is_loaded_since(j, 0, unloads))
+		return add_unkept(j, "[unknown Java method]", out);
 	if (!rc && !holds) {
-		rc = name(j, raw, &fresh);
+		rc = name(j, raw, unloads, &fresh);
 		if (!rc) {
 			j->nr_cached += !c->raw.a;
 			*c = fresh;

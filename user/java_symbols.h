@@ -13,9 +13,17 @@
 
 struct java_symbols; /* one per target */
 
-/* h must live as long as the result. -ENOENT with the reason when the VM's tables lack what is needed;
+/*
+ * How many classes the VM has unloaded until now, of which the walker put the lowest bits into its frames,
+ * and how many when klass (an InstanceKlass*; 0: none) may have been unloaded last; not known: *last is *n. 0
+ * or -errno.
+ */
+typedef int java_unloads_fn(void *of, uint64_t klass, uint64_t *n, uint64_t *last);
+
+/* h and of must live as long as the result. -ENOENT with the reason when the VM's tables lack what is needed;
  * -ENOMEM. */
-int java_symbols_new(const struct hotspot *h, struct java_symbols **out, struct error *err);
+int java_symbols_new(const struct hotspot *h, java_unloads_fn *unloads, void *of, struct java_symbols **out,
+		     struct error *err);
 void java_symbols_free(struct java_symbols *j);
 /* Time has passed: what is remembered of methods is compared with the VM before it is used again. */
 void java_symbols_refresh(struct java_symbols *j);

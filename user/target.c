@@ -233,10 +233,23 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 /* Where in the library's file an event passes. */
 static void find_places(const struct target *t, enum vm_event event, struct vm_places *out)
 {
-	out->n = hotspot_event_places(t->vm, event, out->at, ARRAY_LEN(out->at));
+	out->n = hotspot_event_places(t->vm, event, out->at, ARRAY_LEN(out->at), &out->at_entry);
 	for (size_t i = 0; i < out->n; i++)
 		if (!elf_vaddr_to_offset(t->elf, out->at[i], &out->at[i]))
 			out->n = 0;
+}
+
+/* Classes unloaded until now: a java_unloads_fn. */
+static int unloads_now(void *target, uint64_t klass, uint64_t *n, uint64_t *last)
+{
+	const struct target *t = target;
+	int rc;
+
+	if (!t->java_config.unloads_at)
+		return tracer_unloads(t->tracer, t->slot, klass, n, last);
+	rc = proc_read(t->id.pid, t->java_config.unloads_at, n, sizeof(*n));
+	*last = *n; /* nothing tells which ones they were */
+	return rc;
 }
 
 /* Get Java frames walked and named, when the VM is known and far enough; else stacks have native frames only.
@@ -263,11 +276,12 @@ static void start_java(struct target *t, struct tracer *tracer, const char *path
 			    "no way to see when a class is unloaded: no symbol, no USDT probe and no "
 			    "performance counters");
 	}
-	rc = rc ?: java_symbols_new(t->vm, &t->java, &why);
+	rc = rc ?: java_symbols_new(t->vm, unloads_now, t, &t->java, &why);
 	if (!rc) {
+		t->java_config = config;
+		t->tracer = tracer;
 		symbols_set_java(t->symbols, t->java, t->hidden_frames);
 		rc = tracer_set_java(tracer, t->slot, t->id.pid, path, &config, &frees, &unloads);
-		t->java_config = config;
 	}
 	t->java_refused = rc && rc != -EAGAIN;
 	if (t->java_refused && t->verbose)

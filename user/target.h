@@ -57,6 +57,7 @@ struct target {
 	struct java_symbols *java;      /* NULL: not yet, or never */
 	bool java_refused;              /* its Java frames cannot be walked */
 	struct java_config java_config; /* when java */
+	const struct tracer *tracer;    /* likewise */
 	uint32_t families;              /* traced: bit per enum jni_family */
 	bool verbose, hidden_frames;
 	struct aggregate *aggregate;

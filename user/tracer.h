@@ -75,7 +75,13 @@ int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
 struct vm_places {
 	uint64_t at[VM_PLACES];
 	size_t n;
+	bool at_entry; /* of one function, whose first argument is what goes */
 };
+/*
+ * What the VM's count of unloaded classes is now, where they are probed, and what it was when klass was
+ * unloaded last, or another one that cannot be told from it; *last = *n: not known. 0 or -errno.
+ */
+int tracer_unloads(const struct tracer *t, int slot, uint64_t klass, uint64_t *n, uint64_t *last);
 /*
  * Have Java frames walked as c says (its generation and cache are filled in). frees: passed before code is
  * freed, may be none; unloads: before a class is unloaded. path: the library. Call it while the gate is

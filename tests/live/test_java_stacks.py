@@ -186,22 +186,58 @@ def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
 REASONS = r"\[(unknown Java method|code flushed, compile id \d+|native frames missing: unwind table not yet loaded)\]"
 
 
+class Unload(Program):
+    """The fixture whose classes get each other's addresses."""
+
+    def __init__(self, kind):
+        super().__init__(jdk(kind), "Unload", "libframes.so", "-Xint", "-XX:+UseSerialGC", COUNTERS)
+        assert self.answer() == "ready\n"
+
+    def load(self, *numbers):
+        self.tell(" ".join(map(str, numbers)))
+        assert self.answer() == "done\n"
+
+
+def moving(report):
+    """{the method that made references: how many}, of the fixture's classes; one without a name has that of the reason."""
+    calls = collections.Counter()
+    for site in report["sites"]:
+        java = [f["symbol"] for f in site["stack"] if f["type"] == "java"]
+        if len(java) == 3:
+            calls[java[1]] += site["acquired"]
+    return calls
+
+
 @pytest.mark.parametrize("kind", ["17", "sid-25", *BARE])
 def test_an_unloaded_class_does_not_lend_its_name(kind):
-    """Interpreted frames of classes that get each other's addresses: each keeps its own name and count."""
-    with Program(jdk(kind), "Unload", "libframes.so", "-Xint", "-XX:+UseSerialGC", COUNTERS) as target:
-        assert target.answer() == "ready\n"
+    """Interpreted frames: each class keeps its own name and count."""
+    with Unload(kind) as target:
         with Tracer(pids=[target.pid]) as tracer:
             tracer.wait_tracing()
-            target.tell("")
-            assert target.answer() == "done\n"
+            for i in range(1, 14):
+                target.load(i)
+                time.sleep(0.3)  # to be named before it goes
             final = tracer.stop()[target.pid]
-    calls = collections.Counter()
-    for site in final["sites"]:
-        for frame in site["stack"]:
-            if frame["symbol"] and frame["symbol"].startswith("Moving"):
-                calls[frame["symbol"]] += site["acquired"]
-    assert calls == {f"Moving{i:04d}.run": 7 for i in range(1, 14)}
+    assert moving(final) == {f"Moving{i:04d}.run": 7 for i in range(1, 14)}
+
+
+@pytest.mark.parametrize("before", [[1], []], ids=["known", "unknown"])
+@pytest.mark.parametrize("kind", ["17", "sid-25", *BARE])
+def test_a_class_that_is_gone_before_it_is_named_has_no_name(kind, before):
+    """Nor that of the class which has its place by then, even if the same was there before, too."""
+    with Unload(kind) as target:
+        with Tracer("--allow-loss", pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            for i in before:
+                target.load(i)
+                time.sleep(0.5)
+            tracer.proc.send_signal(signal.SIGSTOP)
+            target.load(*range(2, 14), 1)
+            tracer.proc.send_signal(signal.SIGCONT)
+            time.sleep(0.5)
+            final = tracer.stop()[target.pid]
+    assert moving(final) == {"Moving0001.run": len([*before, 1]) * 7, "[unknown Java method]": 12 * 7}
+    assert lacking(final)["java_unnamed"] >= 12 * 7 and final["drops"]["java_unnamed"] > 0
 
 
 METHODS, LINES = 2500, 8
