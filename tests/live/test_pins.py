@@ -261,6 +261,21 @@ def test_no_false_alarm_at_attach():
                 assert found(final, UNMATCHED) == {}
 
 
+def test_one_array_and_many_threads():
+    """They share the pointer, and whose pin it is only the thread tells; also when one has ended and left its pin."""
+    with Pins(jdk("17"), "-XX:+UseSerialGC") as pins:
+        final = traced(pins, "onearray 8 5003 2", args=["-e", "critical"])
+        assert found(final, UNMATCHED) == {}
+        family = final["families"]["critical"]
+        assert (family["acquired"], family["released"]) == (8 * 5003 * 3,) * 2
+        sums = {name: sum(s["pins"][name] for s in own_sites(final)) for name in ("holds", "nested")}
+        assert sums == {"holds": 8 * 5003, "nested": 2 * 8 * 5003}
+        final = traced(pins, "oneends", args=["-e", "critical"])
+    assert found(final, UNMATCHED, AT_END) == {
+        (UNMATCHED, "ReleasePrimitiveArrayCritical", "got_critical_twice", "got_critical_twice", None): 1,
+        (AT_END, None, None, "got_critical", None): 1, (AT_END, None, None, "got_back", None): 1}
+
+
 def test_a_section_from_before_attach():
     with Pins(jdk("17")) as pins:
         pins.send("critical 1 1 1009 2 2000000 0 0 0")  # which it is inside when the tracer comes
@@ -285,7 +300,7 @@ def test_what_is_older_than_the_tracer_is_not_released_twice():
     ("pin-length", lambda: test_released_for_another("misuse 1 2 107 23 29", "ReleaseByteArrayElements", "got_for_other", 107)),
     ("pin-place", lambda: test_released_for_another("misuse 1 7 113 1009 1009", "ReleasePrimitiveArrayCritical",
                                                     "got_critical_for_other", 113)),
-    ("pin-before", test_a_section_from_before_attach), ("pin-gate", test_no_false_alarm_at_attach),
+    ("pin-owner", test_one_array_and_many_threads), ("pin-before", test_a_section_from_before_attach), ("pin-gate", test_no_false_alarm_at_attach),
     ("pin-grave", test_what_is_older_than_the_tracer_is_not_released_twice)])
 def test_a_fault_in_the_judgement_is_seen(monkeypatch, mutant, test):
     """By the test that is there for it."""
