@@ -610,6 +610,16 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 	return look->known ? &t->locals : NULL;
 }
 
+/*
+ * What could not be named while the process lived is a drop. What it did in its last moments dies with it,
+ * and is no fault of anybody: that is told by the stacks that are incomplete.
+ */
+static void count_unnamed(struct target *t)
+{
+	if (t->java && proc_id_alive(&t->id))
+		t->java_unnamed = java_symbols_unnamed(t->java);
+}
+
 int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err)
 {
 	int rc;
@@ -618,6 +628,7 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 		return 0;
 	refresh_maps(t, tracer);
 	rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+	count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
@@ -684,8 +695,8 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	rc = rc ?: findings_update(&findings, r);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
-	if (t->java)
-		r->drops[DROP_JAVA_UNNAMED] += java_symbols_unnamed(t->java);
+	count_unnamed(t);
+	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
 	r->end_reason = in.final ? t->end_reason : NULL;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;

@@ -66,6 +66,7 @@ struct target {
 	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	bool seen;                       /* its counters were read at least once */
 	const char *end_reason;
+	uint64_t java_unnamed; /* frames, as of the last time that the process was alive behind the naming */
 };
 
 /* A process by pid, nothing looked at yet. -ESRCH with err when there is none. */
