@@ -66,7 +66,7 @@ static int check_permission(struct error *err)
 	}
 	if (fd == -EPERM || fd == -EACCES)
 		return error_set(err, fd, EXIT_PERMISSION, "load a BPF program",
-				 "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN", "%s",
+				 "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE", "%s",
 				 strerror(-fd));
 	return error_set(err, fd, EXIT_FAILED, "load a BPF program", "the kernel needs CONFIG_BPF_SYSCALL",
 			 "%s", strerror(-fd));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "census.h"
 #include "census_watch.h"
@@ -48,6 +49,7 @@ struct session {
 	struct output out;
 	struct interrupt *interrupt;
 	bool seen; /* at least one JVM was read */
+	bool told; /* that there may be others */
 };
 
 static void jvm_free(struct jvm *j)
@@ -229,6 +231,10 @@ static int show(struct session *s, struct error *err)
 			items[n++] = (struct census_item){&j->census, j->watch, growth_per_min(j)};
 	}
 	qsort(items, n, sizeof(*items), compare_items);
+	if (n == 0 && s->discovery && !s->told && geteuid() != 0) {
+		warn("no JVM found that this user may read (run as root to see all)");
+		s->told = true;
+	}
 	/* an empty table of no JVM is also an answer */
 	if (n > 0 || (s->discovery && s->o->format == FORMAT_TABLE))
 		rc = write_items(s, items, n, err);

@@ -316,6 +316,10 @@ void view_census_table(struct buf *out, const struct census_item *items, size_t 
 		}
 		return;
 	}
+	if (n == 0) {
+		buf_printf(out, "no JVM found\n");
+		return;
+	}
 	buf_printf(out, "%s%7s %11s%11s%9s%8s%13s  JVM%s\n", o->color ? "\033[1m" : "", "PID", "GLOBAL",
 		   "WEAK", "LOCAL", "NATIVE", "GROWTH", o->color ? "\033[0m" : "");
 	for (size_t i = 0; i < n; i++)
