@@ -118,14 +118,15 @@ static enum site_verdict shape_of(const struct history *h, const struct growth *
 	return g->known && g->per_min > 2 * g->error_per_min ? VERDICT_UNKNOWN : VERDICT_BOUNDED;
 }
 
-/* Growth is seen when there are enough readings of survivors, over long enough. */
+/* Growth is seen when there are enough readings of survivors, over long enough. Not a number: how often there
+ * is one is not known yet. */
 static double ready_in(const struct history *h)
 {
-	double seen_s = h->last_s - h->first_s, gap_s = h->n > 1 ? seen_s / (double)(h->n - 1) : h->spacing_s;
+	double seen_s = h->last_s - h->first_s, gap_s = h->n > 1 ? seen_s / (double)(h->n - 1) : NAN;
 	double by_time_s = survivor_ages_s[0] + ENOUGH_S - seen_s;
 	double by_number_s = h->n < ENOUGH ? survivor_ages_s[0] + (ENOUGH - (double)h->n) * gap_s : 0;
 
-	return fmax(0, fmax(by_time_s, by_number_s));
+	return isnan(gap_s) ? NAN : fmax(0, fmax(by_time_s, by_number_s));
 }
 
 void history_verdict(const struct history *h, struct report_verdict *out)
