@@ -293,11 +293,6 @@ const struct column *column_find(const char *key)
 	return NULL;
 }
 
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 static double finite_or_0(double d)
 {
 	return isfinite(d) ? d : 0;
@@ -305,9 +300,9 @@ static double finite_or_0(double d)
 
 static void row_add(struct row *r, const struct report_site *s)
 {
-	r->acquired = sum(r->acquired, s->acquired);
-	r->released = sum(r->released, s->released);
-	r->outstanding = sum(r->outstanding, s->outstanding);
+	r->acquired = add_capped(r->acquired, s->acquired);
+	r->released = add_capped(r->released, s->released);
+	r->outstanding = add_capped(r->outstanding, s->outstanding);
 	r->unknown = r->unknown || s->life_unknown;
 	r->rate_per_s += finite_or_0(s->rate_per_s);
 	r->acquired_per_s += finite_or_0(s->acquired_per_s);
@@ -380,7 +375,7 @@ static int add_to_class(struct rows *rows, const struct report_site *s, const ch
 		row->func = s->func;
 		row->class = class;
 	}
-	row->outstanding = sum(row->outstanding, outstanding);
+	row->outstanding = add_capped(row->outstanding, outstanding);
 	row->nr_sites++;
 	return 0;
 }
@@ -450,9 +445,9 @@ static void merge_threads(struct rows *rows)
 			n++;
 			continue;
 		}
-		to->acquired = sum(to->acquired, from->acquired);
-		to->released = sum(to->released, from->released);
-		to->outstanding = sum(to->outstanding, from->outstanding);
+		to->acquired = add_capped(to->acquired, from->acquired);
+		to->released = add_capped(to->released, from->released);
+		to->outstanding = add_capped(to->outstanding, from->outstanding);
 		to->nr_sites += from->nr_sites;
 		to->unknown = to->unknown || from->unknown;
 	}
@@ -480,7 +475,7 @@ static int add_before(struct rows *rows, enum group_by by, const struct report *
 		row->family = b->family;
 		row->class = by == GROUP_FUNCTION || by == GROUP_THREAD ? NULL : b->class;
 		row->target = &r->target;
-		row->outstanding = sum(row->outstanding, b->outstanding);
+		row->outstanding = add_capped(row->outstanding, b->outstanding);
 	}
 	return 0;
 }

@@ -161,6 +161,11 @@ void buf_free(struct buf *b)
 	*b = (struct buf){0};
 }
 
+uint64_t add_capped(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 uint64_t clock_ns(int clock_id)
 {
 	struct timespec ts = {0};

@@ -59,6 +59,8 @@ void buf_printf(struct buf *b, const char *fmt, ...) JT_PRINTF(2, 3);
 void buf_free(struct buf *b);
 
 uint64_t clock_ns(int clock_id);
+/* a + b, or as much as there can be: what a hostile target counts must not wrap. */
+uint64_t add_capped(uint64_t a, uint64_t b);
 /* 64-bit FNV-1a, for identities that must be equal on every host. */
 #define FNV64_INIT 0xcbf29ce484222325ULL
 uint64_t fnv64(uint64_t h, const void *p, size_t n);

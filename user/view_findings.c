@@ -81,15 +81,6 @@ static void put_finding(struct buf *out, const struct report *r, const struct re
 	put_stack(out, "released by", &f->release, o, width);
 }
 
-static int count_lines(const struct buf *b)
-{
-	int lines = 0;
-
-	for (size_t i = 0; i < b->n; i++)
-		lines += b->p[i] == '\n';
-	return lines;
-}
-
 /* How long it takes until one knows more; of the site that is nearest. */
 static void put_wait(struct buf *out, const struct report *r, bool with_pid)
 {
@@ -161,7 +152,7 @@ void view_findings(struct buf *out, const struct report *const *reports, size_t 
 
 				if ((int)finding_rows[f->kind].severity != severity)
 					continue;
-				if ((lines > 0 && shown > 0 && count_lines(out) >= lines) ||
+				if ((lines > 0 && shown > 0 && count_lines(out, 0) >= lines) ||
 				    (o->rows > 0 && shown >= (size_t)o->rows)) {
 					left_out++;
 					continue;

@@ -12,6 +12,8 @@
 
 /* One of the codes above, where colours are wanted. */
 void view_style(struct buf *out, const struct view_opts *o, const char *code);
+/* Lines of b behind this byte. */
+int count_lines(const struct buf *b, size_t from);
 /* As many of a stack's frames as o asks for, a line each, indented, and why there are no more. */
 void view_frames(struct buf *out, const struct frames *frames, const char *truncated,
 		 const struct view_opts *o, int width);

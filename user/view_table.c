@@ -38,11 +38,6 @@ static void flow_add_buf(struct flow *f, const char *separator, struct buf *piec
 
 /* Header. */
 
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 /* What is measured per target adds up; one unknown makes the sum unknown. */
 static double sum_known(double a, double b)
 {
@@ -59,7 +54,7 @@ static void pool_one(struct report *sum_of, const struct report *r)
 	sum_of->elapsed_s = larger(sum_of->elapsed_s, r->elapsed_s);
 	sum_of->final = sum_of->final && r->final;
 	sum_of->nr_probes += r->nr_probes;
-	sum_of->events = sum(sum_of->events, r->events);
+	sum_of->events = add_capped(sum_of->events, r->events);
 	sum_of->events_per_s += r->events_per_s;
 	sum_of->probe_cost_ns_per_event = larger(sum_of->probe_cost_ns_per_event, r->probe_cost_ns_per_event);
 	sum_of->target_cpu_pct = sum_known(sum_of->target_cpu_pct, r->target_cpu_pct);
@@ -69,7 +64,7 @@ static void pool_one(struct report *sum_of, const struct report *r)
 		sum_of->map_bytes = r->map_bytes;
 	for (size_t i = 0; i < NR_DROPS; i++)
 		if (i != DROP_PROG_MISSED) /* of the whole run, too */
-			sum_of->drops[i] = sum(sum_of->drops[i], r->drops[i]);
+			sum_of->drops[i] = add_capped(sum_of->drops[i], r->drops[i]);
 		else if (r->drops[i] > sum_of->drops[i])
 			sum_of->drops[i] = r->drops[i];
 	for (size_t i = 0; i < NR_FAMILIES; i++) {
@@ -82,31 +77,31 @@ static void pool_one(struct report *sum_of, const struct report *r)
 			*to = *from;
 			continue;
 		}
-		to->acquired = sum(to->acquired, from->acquired);
-		to->released = sum(to->released, from->released);
-		to->outstanding = sum(to->outstanding, from->outstanding);
-		to->died = sum(to->died, from->died);
-		to->unverified = sum(to->unverified, from->unverified);
+		to->acquired = add_capped(to->acquired, from->acquired);
+		to->released = add_capped(to->released, from->released);
+		to->outstanding = add_capped(to->outstanding, from->outstanding);
+		to->died = add_capped(to->died, from->died);
+		to->unverified = add_capped(to->unverified, from->unverified);
 		to->life_unknown = to->life_unknown || from->life_unknown;
-		to->released_untracked = sum(to->released_untracked, from->released_untracked);
+		to->released_untracked = add_capped(to->released_untracked, from->released_untracked);
 		to->target_cpu_pct = sum_known(to->target_cpu_pct, from->target_cpu_pct);
 		if (to->vm_total < 0 || from->vm_total < 0 ||
 		    __builtin_add_overflow(to->vm_total, from->vm_total, &to->vm_total))
 			to->vm_total = -1;
 		to->before_known = to->before_known && from->before_known;
-		to->before_attach = sum(to->before_attach, from->before_attach);
-		to->vm_own = sum(to->vm_own, from->vm_own);
+		to->before_attach = add_capped(to->before_attach, from->before_attach);
+		to->vm_own = add_capped(to->vm_own, from->vm_own);
 	}
 }
 
 static void pool_stacks(struct report_stacks *to, const struct report_stacks *from)
 {
-	to->complete = sum(to->complete, from->complete);
-	to->incomplete = sum(to->incomplete, from->incomplete);
+	to->complete = add_capped(to->complete, from->complete);
+	to->incomplete = add_capped(to->incomplete, from->incomplete);
 	to->complete_sites += from->complete_sites;
 	to->incomplete_sites += from->incomplete_sites;
 	for (size_t i = 0; i < NR_ENDS; i++)
-		to->reasons[i] = sum(to->reasons[i], from->reasons[i]);
+		to->reasons[i] = add_capped(to->reasons[i], from->reasons[i]);
 }
 
 static void add_title(struct flow *f, const struct report *r, size_t n)
@@ -205,7 +200,7 @@ static void add_numbers(struct flow *f, const struct report *r)
 	double per_s = r->events_per_s;
 
 	for (size_t i = 0; i < NR_DROPS; i++)
-		dropped = sum(dropped, r->drops[i]);
+		dropped = add_capped(dropped, r->drops[i]);
 	fmt_count(&events, per_s > 0 ? (uint64_t)(per_s < 1e18 ? per_s + 0.5 : 1e18) : 0);
 	buf_printf(&events, " events/s");
 	flow_add_buf(f, DOT, &events);
@@ -234,7 +229,7 @@ static void put_account(struct buf *out, const struct report_family *family, int
 		fmt_count(&b, family->vm_own);
 	}
 	buf_printf(&b, " = ");
-	fmt_count(&b, sum(sum(family->outstanding, family->before_attach), family->vm_own));
+	fmt_count(&b, add_capped(add_capped(family->outstanding, family->before_attach), family->vm_own));
 	buf_printf(&b, " of ");
 	fmt_count(&b, (uint64_t)family->vm_total);
 	flow_add_buf(&f, " ", &b);
@@ -382,13 +377,13 @@ static void put_stacks(struct buf *out, const struct report_stacks *s, const str
 	buf_printf(&text, "stacks: ");
 	fmt_count(&text, s->incomplete);
 	buf_printf(&text, " of ");
-	fmt_count(&text, sum(s->complete, s->incomplete));
+	fmt_count(&text, add_capped(s->complete, s->incomplete));
 	pct = 100 * (double)s->incomplete / ((double)s->complete + (double)s->incomplete);
 	buf_printf(&text, " calls (%s%.1f%%) have an incomplete one, at ", pct < 0.1 ? "below " : "",
 		   pct < 0.1 ? 0.1 : pct);
 	fmt_count(&text, s->incomplete_sites);
 	buf_printf(&text, " of ");
-	fmt_count(&text, sum(s->complete_sites, s->incomplete_sites));
+	fmt_count(&text, add_capped(s->complete_sites, s->incomplete_sites));
 	buf_printf(&text, " sites");
 	put_warning(out, &text, o, width);
 	for (size_t i = 0; i < NR_ENDS; i++) {
@@ -454,6 +449,17 @@ static int room_left(const struct layout *l, int width)
 	return width;
 }
 
+/* Cut what may be cut until the last column has as many cells as wanted. */
+static void cut_to_fit(struct layout *l, int wanted, int width)
+{
+	for (size_t i = 0; i + 1 < l->n; i++) {
+		int least = l->column[i]->least, missing = wanted - room_left(l, width);
+
+		if (least && missing > 0 && l->width[i] > least)
+			l->width[i] = l->width[i] - missing > least ? l->width[i] - missing : least;
+	}
+}
+
 /* The column sorted by always is. */
 static bool is_needed(const struct column *c, const struct rows *rows, size_t shown,
 		      const struct column *sorted_by)
@@ -473,6 +479,7 @@ static void layout_make(struct layout *l, const struct rows *rows, size_t shown,
 			int width)
 {
 	const struct column *sorted_by = o->sort ? column_find(o->sort) : NULL;
+	int wanted; /* cells for the last column */
 
 	l->n = 0;
 	for (size_t i = 0; i < nr_columns && l->n < MAX_COLUMNS; i++) {
@@ -483,12 +490,8 @@ static void layout_make(struct layout *l, const struct rows *rows, size_t shown,
 		l->column[l->n] = &columns[i];
 		l->width[l->n++] = content_width(&columns[i], rows, shown);
 	}
-	for (size_t i = 0; i + 1 < l->n; i++) {
-		int least = l->column[i]->least, missing = LAST_ROOM - room_left(l, width);
-
-		if (least && missing > 0 && l->width[i] > least)
-			l->width[i] = l->width[i] - missing > least ? l->width[i] - missing : least;
-	}
+	wanted = l->n > 0 && l->width[l->n - 1] < LAST_ROOM ? l->width[l->n - 1] : LAST_ROOM;
+	cut_to_fit(l, wanted, width);
 	for (;;) {
 		size_t worst = l->n;
 		int left = room_left(l, width);
@@ -503,6 +506,11 @@ static void layout_make(struct layout *l, const struct rows *rows, size_t shown,
 		memmove(&l->column[worst], &l->column[worst + 1], (l->n - worst) * sizeof(l->column[0]));
 		memmove(&l->width[worst], &l->width[worst + 1], (l->n - worst) * sizeof(l->width[0]));
 	}
+	/* Some room may be left again. */
+	for (size_t i = 0; i + 1 < l->n; i++)
+		if (l->column[i]->least)
+			l->width[i] = content_width(l->column[i], rows, shown);
+	cut_to_fit(l, wanted, width);
 	if (l->n > 0)
 		l->width[l->n - 1] = room_left(l, width) > 1 ? room_left(l, width) : 1;
 }
@@ -600,7 +608,7 @@ static void put_rest(struct buf *out, const struct rows *rows, size_t shown, boo
 	uint64_t n = 0;
 
 	for (size_t i = shown; i < rows->n; i++)
-		n = sum(n, count_only ? rows->v[i].acquired : rows->v[i].outstanding);
+		n = add_capped(n, count_only ? rows->v[i].acquired : rows->v[i].outstanding);
 	buf_printf(&b, ELLIPSIS " ");
 	fmt_count(&b, rows->n - shown);
 	buf_printf(&b, " more row%s with ", rows->n - shown == 1 ? "" : "s");
@@ -610,7 +618,7 @@ static void put_rest(struct buf *out, const struct rows *rows, size_t shown, boo
 	flow_end(&f);
 }
 
-static int count_lines(const struct buf *b, size_t from)
+int count_lines(const struct buf *b, size_t from)
 {
 	int lines = 0;
 
