@@ -11,8 +11,10 @@
 #define ENTER "\033[?1049h\033[?25l\033[?7l"
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
 #define HOME  "\033[H"
-#define CLEAR "\033[J"
-#define EOL   "\033[K\r\n" /* and erase what was behind */
+#define EOL   "\r\n"
+/* Both before what is written there: behind a full line they would erase its last character. */
+#define ERASE_LINE "\033[K"
+#define ERASE_REST "\033[J"
 
 struct screen {
 	FILE *out;
@@ -94,12 +96,14 @@ int screen_draw(struct screen *s, const char *text, size_t n, int height, const 
 
 		if (lines++)
 			fputs(EOL, s->out);
+		fputs(ERASE_LINE, s->out);
 		fwrite(text, (size_t)(eol - text), 1, s->out);
 		text = eol + (eol < end);
 	}
-	fputs("\033[K" CLEAR, s->out);
+	if (lines < height)
+		fputs(EOL ERASE_REST, s->out);
 	if (footer && height > 0)
-		fprintf(s->out, "\033[%d;1H%s\033[K", height, footer);
+		fprintf(s->out, "\033[%d;1H" ERASE_LINE "%s\r", height, footer);
 	return fflush(s->out) ? -errno : 0;
 }
 

@@ -71,6 +71,8 @@ static void put_finding(struct buf *out, const struct report *r, const struct re
 			bool with_pid, bool brief, const struct view_opts *o, int width)
 {
 	put_title(out, r, f, with_pid, o, width);
+	if (brief && f->kind == FINDING_LEAK && o->group_by == GROUP_SITE)
+		return; /* a row above tells the same */
 	put_words(out, "", f->text, width);
 	if (f->doubt)
 		put_words(out, "In doubt: ", f->doubt, width);

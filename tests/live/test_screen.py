@@ -60,11 +60,13 @@ class Terminal:
     def frame(self):
         """The lines of the next drawing that is complete, and its footer."""
         self.wait(HOME)
-        text, footer = self.wait(b"stacks: "), self.wait(b"\033[K")
+        text, footer = self.wait(b"stacks: "), self.wait(b"\r")
+        # Behind a line as wide as the screen it would erase the last character.
+        assert not re.search(rb"[^\nH]\033\[[KJ]", text), text
         lines = ESCAPE.sub(b"", text).decode().replace("\r", "").split("\n")
-        at = re.search(rb"\033\[(\d+);1H([^\033]*)$", text)
+        at = re.search(rb"\033\[(\d+);1H\033\[K([^\033]*)$", text)
         lines[-1] = lines[-1][:-len(at.group(2).decode())]
-        return lines, int(at.group(1)), (at.group(2) + b"stacks: " + footer).decode()
+        return lines if lines[-1] else lines[:-1], int(at.group(1)), (at.group(2) + b"stacks: " + footer).decode()
 
     def until(self, wanted):
         """The first drawing whose footer has this."""
