@@ -70,7 +70,8 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 		    .family = jni_funcs[site->func].family,
 		    .refs = jni_funcs[site->func].refs,
 		    .weak_bit = sites->handle_tags != TAGS_UNKNOWN,
-		    .in_vm = site->point == POINT_RETURN, /* a USDT probe inside JNI_ENTRY */
+		    .others = site->point == POINT_URETPROBE,
+		    .in_vm = site->strategy == STRATEGY_USDT, /* inside JNI_ENTRY */
 		    .handle = site->handle,
 		    .object = site->object,
 		    .extra = site->extra,

@@ -53,6 +53,11 @@ static void note(struct resolver *r, const char *fmt, ...)
 	buf_printf(&r->notes, "%s\n", line);
 }
 
+static bool is_pin(const struct jni_func_row *row)
+{
+	return row->family == FAMILY_STRING || row->family == FAMILY_ARRAY || row->family == FAMILY_CRITICAL;
+}
+
 const char *probe_site_cost(const struct probe_site *s)
 {
 	if (s->insn.cost == INSN_EMULATED && s->point == POINT_URETPROBE)
@@ -65,11 +70,16 @@ const char *probe_site_operation(const struct probe_site *s)
 	return s->point == POINT_ENTRY ? "entry" : "return";
 }
 
-/* Measured on one machine (docs/measurements.md): ratios travel, so the order is right. An entry is
- * preferred. */
+/*
+ * Measured on one machine (docs/measurements.md): ratios travel, so the order is right. For a nop, which is
+ * what a USDT probe is, the kernel has not to write to the stack as for a push. But a thread comes there only
+ * when it need not wait for a collection, and that is no time that a pin was held: for pins an entry is
+ * preferred.
+ */
 int probe_site_price_ns(const struct probe_site *s)
 {
-	int point = s->point == POINT_URETPROBE ? 870 : s->strategy == STRATEGY_USDT ? 550 : 545;
+	int usdt = s->point == POINT_ENTRY && is_pin(&jni_funcs[s->func]) ? 550 : 470;
+	int point = s->point == POINT_URETPROBE ? 870 : s->strategy == STRATEGY_USDT ? usdt : 545;
 
 	return point + (s->insn.cost == INSN_SINGLE_STEP ? 9000 : 0);
 }
@@ -112,11 +122,6 @@ static bool at_return(enum jni_func_id func)
 }
 
 /* --- pins: Get*(env, object, isCopy) and Release*(env, object, pointer[, mode]) --- */
-
-static bool is_pin(const struct jni_func_row *row)
-{
-	return row->family == FAMILY_STRING || row->family == FAMILY_ARRAY || row->family == FAMILY_CRITICAL;
-}
 
 /* Release*Chars and ReleaseStringCritical have no mode. */
 static bool has_mode(const struct jni_func_row *row)

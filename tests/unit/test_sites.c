@@ -420,7 +420,7 @@ static void entries_by_symbols(void **state)
 	    1);
 }
 
-static void usdt_beats_uretprobe(void **state)
+static void usdt_beats_the_rest(void **state)
 {
 	struct library l = {
 	    .symbols = {{"jni_NewGlobalRef", AT_PUSH}, {"jni_DeleteGlobalRef", AT_ENDBR_PUSH}},
@@ -429,13 +429,13 @@ static void usdt_beats_uretprobe(void **state)
 		      {"NewGlobalRef__returned", "8@%rax", AT_NOP + 2, false},
 		      {"DeleteGlobalRef__entry", "8@%r13 8@%r12", AT_NOP + 3, false}},
 	};
-	const struct want release = {FUNC_DeleteGlobalRef, POINT_ENTRY, STRATEGY_SYMTAB, AT_ENDBR_PUSH + 4,
+	const struct want release = {FUNC_DeleteGlobalRef, POINT_ENTRY, STRATEGY_USDT, AT_NOP + 3,
 				     "emulated"};
 	const struct want fallback = {FUNC_NewGlobalRef, POINT_URETPROBE, STRATEGY_SYMTAB, AT_PUSH,
 				      "uretprobe"};
 
 	(void)state;
-	/* every note of the name is a site; a release has its entry at the same cost */
+	/* every note of the name is a site; a nop costs less than the push at an entry */
 	check_sites(&l, GLOBALS, -1,
 		    WANT({FUNC_NewGlobalRef, POINT_RETURN, STRATEGY_USDT, AT_NOP, "emulated"},
 			 {FUNC_NewGlobalRef, POINT_RETURN, STRATEGY_USDT, AT_NOP + 1, "emulated"}, release),
@@ -537,7 +537,9 @@ static void both_ends(void **state)
 	struct library l = {
 	    .symbols = {{"jni_GetStringChars", AT_PUSH}, {"jni_ReleaseStringChars", AT_ENDBR_PUSH}},
 	    .notes = {{"GetStringChars__return", "8@%r14", AT_NOP, false},
-		      {"GetStringUTFChars__return", "8@%r14", AT_NOP + 1, false}},
+		      {"GetStringUTFChars__return", "8@%r14", AT_NOP + 1, false},
+		      /* how long a pin is held ends at the entry, not after a wait for the collector */
+		      {"ReleaseStringChars__entry", "8@%r13 8@%r12 8@%rbx", AT_NOP + 2, false}},
 	};
 	const struct want release = {FUNC_ReleaseStringChars, POINT_ENTRY, STRATEGY_SYMTAB, AT_ENDBR_PUSH + 4,
 				     "emulated"};
@@ -578,7 +580,7 @@ int main(void)
 	    cmocka_unit_test(locations_at_uretprobe),
 	    cmocka_unit_test(locations_by_cfi),
 	    cmocka_unit_test(entries_by_symbols),
-	    cmocka_unit_test(usdt_beats_uretprobe),
+	    cmocka_unit_test(usdt_beats_the_rest),
 	    cmocka_unit_test(usdt_entry_of_a_release),
 	    cmocka_unit_test(one_strategy_alone),
 	    cmocka_unit_test(families_and_shared_code),
