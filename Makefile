@@ -120,7 +120,7 @@ fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Orac
 fixtures: $(O)/fixtures/Census.class $(O)/fixtures/libcensus.so $(O)/liar/liar $(O)/liar/libjvm.so
 fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/Unload.class $(O)/fixtures/libframes.so
 fixtures: $(O)/fixtures/Misuse.class $(O)/fixtures/libmisuse.so
-fixtures: $(O)/fixtures/Memo.class $(O)/fixtures/libmemo.so $(mutants)
+fixtures: $(O)/fixtures/Memo.class $(O)/fixtures/libmemo.so $(O)/fixtures/libhidden.so $(mutants)
 fixtures: $(O)/fixtures/Locals.class $(O)/fixtures/liblocals.so
 fixtures: $(O)/fixtures/Threads.class $(O)/fixtures/libthreads.so $(O)/fixtures/libother.so
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
@@ -176,10 +176,12 @@ $(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
 $(O)/fixtures/libmisuse.so: tests/fixtures/misuse/misuse.c
 $(O)/fixtures/libpins.so: tests/fixtures/pins/pins.c
 $(O)/fixtures/libmemo.so: tests/fixtures/memo/memo.c
+$(O)/fixtures/libhidden.so: tests/fixtures/memo/hidden.c
+$(O)/fixtures/libhidden.so: fixture_cflags := -fno-asynchronous-unwind-tables -fno-unwind-tables
 $(O)/fixtures/%.so:
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) -O2 -g $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
+	$(Q)$(CC) -O2 -g $(fixture_cflags) $(warnings) -fPIC -shared -pthread -I$(jdk)/include -I$(jdk)/include/linux -o $@ $<
 
 bench-programs: $(O)/bench/Bench.class $(O)/bench/libbench.so $(O)/bench/floor $(O)/bench/floor.bpf.o
 bench:

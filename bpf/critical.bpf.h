@@ -21,11 +21,12 @@ u32 criticals_open, stalls_open;
 /* The site of the critical section that the running thread is in; 0: in none. */
 static __always_inline u32 critical_site(void)
 {
-	u64 thread = bpf_get_current_pid_tgid();
 	struct critical *c;
+	u64 thread;
 
 	if (!criticals_traced || !*(volatile u32 *)&criticals_open)
 		return 0;
+	thread = bpf_get_current_pid_tgid();
 	c = bpf_map_lookup_elem(&criticals, &thread);
 	return c ? c->site : 0;
 }

@@ -445,12 +445,6 @@ __noinline int chunks_start(struct scratch *sc, const struct java_config *j)
 
 /* --- one frame ---------------------------------------------------------------------------------- */
 
-/* The words of an interpreter frame that tell the method and the caller (JDK: frame_x86.hpp,
- * frame_aarch64.hpp). */
-struct interpreter_frame {
-	u64 method, bcp, sender_sp, return_pc;
-};
-
 static __always_inline int interpreter_frame(struct scratch *sc, const struct java_config *j, u64 fp,
 					     struct interpreter_frame *f)
 {
@@ -490,26 +484,27 @@ static __always_inline int java_interpreted(struct scratch *sc, const struct jav
  */
 __noinline int java_interpreted_in_chunk(struct scratch *sc, const struct java_config *j)
 {
-	struct interpreter_frame f;
+	struct interpreter_frame *f;
 	u64 relative = 0, fp, locals;
 	struct walk *w;
 
 	if (!sc || !j)
 		return 1;
 	w = &sc->w;
+	f = &sc->frame;
 	if (window_word(&w->win, w->sp - 16, &relative))
 		return java_end(sc, END_UNREAD);
 	fp = w->sp - 16 + relative * 8;
-	if (interpreter_frame(sc, j, fp, &f) || window_word(&w->win, fp - 56, &locals))
+	if (interpreter_frame(sc, j, fp, f) || window_word(&w->win, fp - 56, &locals))
 		return java_end(sc, END_NOT_JAVA);
-	emit_interpreted(sc, f.method, f.bcp);
-	sc->unextended_sp = fp + f.sender_sp * 8;
+	emit_interpreted(sc, f->method, f->bcp);
+	sc->unextended_sp = fp + f->sender_sp * 8;
 	if (fp + locals * 8 + 8 >= sc->top)
 		return chunk_next(sc, j);
 	if (sc->unextended_sp <= fp || sc->unextended_sp > sc->top)
 		return java_end(sc, END_NOT_JAVA);
 	w->sp = fp + 16;
-	w->pc = f.return_pc;
+	w->pc = f->return_pc;
 	return 0;
 }
 

@@ -15,7 +15,7 @@
 #include "misuse.bpf.h"
 #include "pairs.bpf.h"
 #include "shared.h"
-#include "stack.bpf.h"
+#include "sites.bpf.h"
 #include "task.bpf.h"
 
 /* uses the scratch memory of stack walks */
@@ -30,7 +30,7 @@ static __always_inline struct rule *rule_of(struct pt_regs *ctx)
 {
 	struct rule *r = rule_at(ctx);
 
-	return r && target_is_open(r->slot) ? r : NULL;
+	return r && target_is_open(r->slot, r->others) ? r : NULL;
 }
 
 static __always_inline struct func_counts *counts_of(const struct rule *r)
@@ -38,151 +38,6 @@ static __always_inline struct func_counts *counts_of(const struct rule *r)
 	u32 key = r->slot * NR_FUNCS + r->func;
 
 	return bpf_map_lookup_elem(&func_counts, &key);
-}
-
-/* A number for a new site: one of a target that is gone, or the next. 0: no more below limit. */
-static __always_inline u32 site_number(u32 limit)
-{
-	u32 id = 0;
-
-	if (!bpf_map_pop_elem(&free_sites, &id) && id)
-		return id;
-	if (*(volatile u32 *)&next_site > limit)
-		return 0;
-	id = __sync_fetch_and_add(&next_site, 1);
-	return id <= limit ? id : 0;
-}
-
-/* A site is new: give it a number and keep its stack. 0: no room. */
-static __always_inline u32 site_new(const struct rule *r, u64 stack_id, u64 key, const struct stack *stack)
-{
-	u32 id, *winner;
-	struct site *s;
-
-	id = site_number(stack ? max_stacks : max_sites);
-	s = bpf_map_lookup_elem(&sites, &id);
-	if (!id || !s)
-		return 0;
-	if (stack) {
-		bpf_map_update_elem(&stacks, &stack_id, stack, BPF_NOEXIST);
-		if (!bpf_map_lookup_elem(&stacks, &stack_id))
-			goto undo;
-	}
-	s->slot = r->slot;
-	s->func = r->func;
-	s->has_stack = stack != NULL;
-	if (!bpf_map_update_elem(&site_ids, &key, &id, BPF_NOEXIST)) {
-		s->stack_id = stack_id; /* the loader sees it only now */
-		__sync_fetch_and_add(&sites_made, 1);
-		return id;
-	}
-undo:
-	bpf_map_push_elem(&free_sites, &id, 0);
-	winner = bpf_map_lookup_elem(&site_ids, &key); /* another CPU was first */
-	return winner ? *winner : 0;
-}
-
-/* The site of this call by its stack, or 0 when that cannot be kept. */
-static __always_inline u32 site_with_stack(struct pt_regs *ctx, struct rule *r, struct scratch *sc)
-{
-	u32 slot = r->slot, *known, id, hit;
-	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
-	u64 stack_id, key;
-
-	if (!j || stack_start(sc, ctx, r, j)) {
-		drop(slot, DROP_CALLER_UNREAD);
-		return 0;
-	}
-	hit = memo_mode == MEMO_OFF ? 0 : memo_find(sc);
-	if (hit && memo_mode == MEMO_ON)
-		return hit;
-	stack_id = stack_walk(sc, j);
-	key = site_key(stack_id, r->func);
-	known = bpf_map_lookup_elem(&site_ids, &key);
-	id = known ? *known : site_new(r, stack_id, key, &sc->stack);
-	if (!id)
-		drop(slot, DROP_STACKS_FULL);
-	else if (memo_mode == MEMO_CHECK && hit)
-		memo_check(sc, j, hit, id);
-	else if (memo_mode != MEMO_OFF)
-		memo_keep(sc, id);
-	return id;
-}
-
-/* The site of this call's stack. When that cannot be kept, the one site of its function that has no stack. */
-static __always_inline u32 stack_site(struct pt_regs *ctx, struct rule *r)
-{
-	struct scratch *sc = scratch_take(r->slot);
-	u64 stack_id, key;
-	u32 *known, id = 0;
-
-	if (sc) {
-		id = site_with_stack(ctx, r, sc);
-		scratch_release(sc);
-		if (id)
-			return id;
-	} else {
-		drop(r->slot, DROP_WALKERS_BUSY);
-	}
-	stack_id = mix(~(u64)r->slot);
-	key = site_key(stack_id, r->func);
-	known = bpf_map_lookup_elem(&site_ids, &key);
-	return known ? *known : site_new(r, stack_id, key, NULL);
-}
-
-/* A thread comes to a site for the first time: a site of its own. 0: no room. */
-static __noinline u32 thread_site_new(const struct thread_key *key)
-{
-	u32 id = site_number(max_stacks), from = key->site;
-	struct site *s = bpf_map_lookup_elem(&sites, &id), *of = bpf_map_lookup_elem(&sites, &from);
-	struct site_thread *t = bpf_map_lookup_elem(&site_threads, &id);
-
-	if (!id || !s || !of || !t)
-		return 0;
-	t->key = *key;
-	t->tid = current_tid();
-	bpf_get_current_comm(t->name, sizeof(t->name));
-	s->slot = of->slot;
-	s->func = of->func;
-	s->has_stack = of->has_stack;
-	if (bpf_map_update_elem(&thread_sites, key, &id, BPF_NOEXIST)) {
-		bpf_map_push_elem(&free_sites, &id, 0);
-		return 0;
-	}
-	s->stack_id = of->stack_id; /* the loader sees it only now */
-	__sync_fetch_and_add(&sites_made, 1);
-	return id;
-}
-
-/* The running thread's own part of a site; the site itself when there is no room. */
-static __always_inline u32 thread_site(u32 slot, u32 site)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread_key key = {
-	    .site = site, .tid = bpf_get_current_pid_tgid(), .start_ns = task->start_time};
-	u32 *known = bpf_map_lookup_elem(&thread_sites, &key), id;
-
-	if (known || !site)
-		return known ? *known : 0;
-	id = thread_site_new(&key);
-	if (!id)
-		drop(slot, DROP_STACKS_FULL);
-	return id ?: site;
-}
-
-/*
- * The site of this call, by its stack and, where something is acquired, perhaps by thread. A global function:
- * verified once, not for each way to come there.
- */
-__noinline int site_of(struct bpf_user_pt_regs_t *regs, struct rule *r)
-{
-	struct pt_regs *ctx = (void *)regs;
-	u32 site;
-
-	if (!r)
-		return 0;
-	site = stack_site(ctx, r);
-	return by_thread && r->operation == OP_ACQUIRE ? thread_site(r->slot, site) : site;
 }
 
 static __always_inline struct site_counts *site_counts_of(u32 site)
@@ -224,15 +79,19 @@ struct call {
 /* What all calls have in common. True: there is a handle. */
 static __always_inline bool call_begin(struct pt_regs *ctx, struct rule *r, struct call *c)
 {
+	u64 handle = 0;
+
 	c->fc = counts_of(r);
 	if (!c->fc)
 		return false;
 	__sync_fetch_and_add(&c->fc->calls, 1);
-	if (loc_read(ctx, &r->handle, &c->handle)) {
+	if (loc_read(ctx, &r->handle, &handle)) {
 		drop(r->slot, DROP_HANDLE_UNREAD);
 		__sync_fetch_and_add(&c->fc->unpaired, 1);
 		return false;
 	}
+	barrier_var(handle); /* to the verifier the same, wherever it was */
+	c->handle = handle;
 	if (!c->handle) {
 		__sync_fetch_and_add(&c->fc->nulls, 1);
 		return false;
@@ -248,18 +107,14 @@ static __always_inline void acquire(const struct rule *r, const struct call *c, 
 	if (!sc)
 		return;
 	__sync_fetch_and_add(&sc->acquired, 1);
-	if (count_only) {
-		__sync_fetch_and_add(&c->fc->paired, 1);
+	if (count_only)
 		return;
-	}
 	if (c->handle >> HANDLE_BITS) {
 		drop(r->slot, DROP_HANDLE_RANGE);
 	} else {
 		forget_stale(r->slot, c->tag);
-		if (site && !pair_put(c->tag, site)) {
-			__sync_fetch_and_add(&c->fc->paired, 1);
+		if (site && !pair_put(c->tag, site))
 			return;
-		}
 		drop(r->slot, DROP_REFS_FULL);
 		pair_unbury(c->tag);
 	}
@@ -275,7 +130,6 @@ static __always_inline bool release_paired(struct call *c, u32 released_at)
 
 	if (!acquired_at)
 		return false;
-	__sync_fetch_and_add(&c->fc->paired, 1);
 	sc = site_counts_of(acquired_at);
 	if (sc)
 		__sync_fetch_and_add(&sc->released, 1);
@@ -298,7 +152,7 @@ static __always_inline void release_unpaired(const struct rule *r, const struct 
  * The usual release needs no site. Nonzero: done. This and call_end() are functions of their own so that the
  * verifier finds one state before the walk, and goes through that once.
  */
-static __noinline int release_begin(const struct rule *r, struct call *c)
+static __always_inline int release_begin(const struct rule *r, struct call *c)
 {
 	if (critical_site() || is_mismatch(r, c->tag, c->handle) || release_is_watched(c->tag))
 		return 0;
@@ -310,7 +164,7 @@ static __noinline int release_begin(const struct rule *r, struct call *c)
 	return 1;
 }
 
-static __noinline int call_end(const struct rule *r, struct call *c, u32 site)
+static __always_inline int call_end(const struct rule *r, struct call *c, u32 site)
 {
 	u32 inside = critical_site();
 
@@ -336,10 +190,13 @@ int jt_call(struct pt_regs *ctx)
 
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
+	if (r->operation != OP_RELEASE)
+		site = site_known(ctx, r);
 	if (r->operation != OP_RELEASE || !release_begin(r, &c)) {
-		site = site_of((void *)ctx, r);
+		site = site ?: site_of((void *)ctx, r);
 		call_end(r, &c, site);
 	}
+
 	if (by_frame && r->family == FAMILY_LOCAL) {
 		if (r->operation != OP_RELEASE)
 			frame_acquire(ctx, r, c.handle, site);
@@ -442,7 +299,6 @@ static __always_inline void pin_keep(const struct rule *r, const struct call *c,
 	p->tick = now_tick();
 	p->start_ns = bpf_ktime_get_ns(); /* as late as can be: from here on it is held */
 	if (p->site && !(c->handle >> HANDLE_BITS) && !pin_put(&key, p, &replaced)) {
-		__sync_fetch_and_add(&c->fc->paired, 1);
 		if (r->family == FAMILY_CRITICAL)
 			outer = critical_enter(r->slot, p->site, p->start_ns);
 		if (outer)
@@ -578,8 +434,8 @@ __noinline int unpin_judge(struct bpf_user_pt_regs_t *regs, struct unpin *u)
 	return 0;
 }
 
-static __always_inline void unpin_paired(const struct rule *r, struct func_counts *fc,
-					 const struct pin_key *key, struct pin *pin, const struct unpin *u)
+static __always_inline void unpin_paired(const struct rule *r, const struct pin_key *key, struct pin *pin,
+					 const struct unpin *u)
 {
 	u32 site = pin->site; /* before it goes */
 	struct site_counts *sc = site_counts_of(site);
@@ -587,7 +443,6 @@ static __always_inline void unpin_paired(const struct rule *r, struct func_count
 
 	pin_drop(key);
 	pin_bury(key, site, u->site);
-	__sync_fetch_and_add(&fc->paired, 1);
 	if (sc)
 		__sync_fetch_and_add(&sc->released, 1);
 	if (r->family == FAMILY_CRITICAL && critical_leave(r->slot, u->now, &section))
@@ -620,7 +475,7 @@ __noinline int unpin_count(struct bpf_user_pt_regs_t *regs, const struct unpin *
 			p->committed = 1;
 		__sync_fetch_and_add(&fc->kept, 1);
 	} else if (p && p->family == r->family) {
-		unpin_paired(r, fc, &key, p, u);
+		unpin_paired(r, &key, p, u);
 	} else { /* not got since attach, or memory of another kind, which this function does not release */
 		__sync_fetch_and_add(&fc->unpaired, 1);
 	}
@@ -658,7 +513,7 @@ int jt_stall_begin(struct pt_regs *ctx)
 {
 	u32 slot = bpf_get_attach_cookie(ctx);
 
-	if (target_is_open(slot))
+	if (target_is_open(slot, true))
 		stall_begin(slot, current_tid());
 	return 0;
 }
@@ -666,7 +521,7 @@ int jt_stall_begin(struct pt_regs *ctx)
 SEC("uprobe")
 int jt_stall_end(struct pt_regs *ctx)
 {
-	if (target_is_open(bpf_get_attach_cookie(ctx)))
+	if (target_is_open(bpf_get_attach_cookie(ctx), true))
 		stall_end();
 	return 0;
 }

@@ -5,11 +5,12 @@
  * A walk is a function of what it starts from (registers, the thread's frame anchor), of tables (unwind
  * tables, the code cache), and of the words of the stack it read. An entry keeps all of these: the numbers
  * that change whenever a table does, and each word (struct notes). It is believed only when every one of
- * them is the same again, so it cannot be wrong; that takes one read of the thread and one of its stack.
+ * them is the same again, so it cannot be wrong; that takes one read of the stack, and one of the thread
+ * where the stack does not tell its anchor (anchor_proven()).
  *
  * Which entry to try is a guess, and a wrong one costs no more than time:
- * - a root, by where the thread stands (its anchor, its depth in the stack), says how much of the stack to
- *   read and which words tell apart the stacks that were seen from there;
+ * - a root, by where the stack begins, says how much of it to read and which words tell apart the stacks that
+ *   were seen from there;
  * - a hint, by these words, is the number of the entry.
  *
  * Programs of all CPUs use and replace entries without a lock: each writing has a number of its own, and what
@@ -19,7 +20,7 @@
 #define JNITRACE_MEMO_BPF_H
 
 #define MEMO_ENTRIES (1 << 12)
-#define MEMO_ROOTS   (1 << 14)
+#define MEMO_ROOTS   (1 << 16)
 #define MEMO_HINTS   (1 << 16)
 #define MEMO_PICKS   12
 #define MEMO_CHUNK   48 /* of NOTES: more than most stacks have */
@@ -35,10 +36,9 @@
 	 1U << END_VIRTUAL | 1U << END_NO_ENV | 1U << END_JAVA_OFF)
 
 struct memo_entry {
-	u64 number; /* of this writing; 0: never written, MEMO_BUSY: just being written */
-	struct memo_key key;
-	u64 start_fp, java_fp; /* distances from base; they and key.unloads count if they were used */
-	u64 hash;              /* of all that is compared, and of the site */
+	u64 number;          /* of this writing; 0: never written, MEMO_BUSY: just being written */
+	struct memo_key key; /* of which unloads, start_fp and the anchor count if they were used */
+	u64 hash;            /* of all that is compared, and of the site */
 	u32 site;
 	u32 n, links, words, uses; /* as in struct notes, the first two rounded up to whole groups */
 	u32 pad;
@@ -52,6 +52,7 @@ struct memo_root {
 	u16 words; /* the longest entry's */
 	u16 n;
 	u16 where[MEMO_PICKS]; /* as in struct notes: the words that tell its entries apart */
+	u64 top;               /* the end of the stack then: not worth a read beyond */
 };
 MAP_ARRAY(memo_roots, BPF_MAP_TYPE_ARRAY, MEMO_ROOTS, struct memo_root);
 
@@ -86,34 +87,48 @@ static __always_inline void memo_tables(const struct scratch *sc, const struct j
 	k->added = s ? s->added : 0;
 	k->replaced = s ? s->replaced : 0;
 	k->generation = *(volatile const u64 *)&j->generation;
-	k->unloads = sc->unloads;
+	k->unloads = *(volatile const u64 *)&j->unloads;
 }
 
-/* Bytes of the stack to read, from notes.base on. */
-static __always_inline u32 memo_start(struct scratch *sc, const struct rule *r, const struct java_config *j)
+/* What is known of stacks that begin here, or NULL. Two threads never stand at one address. */
+static __always_inline struct memo_root *memo_start(struct scratch *sc, const struct rule *r,
+						    const struct java_config *j)
 {
 	struct memo *m = &sc->memo;
-	struct memo_key *k = &m->key;
 	struct memo_root *root;
 
-	memo_tables(sc, j, k);
-	k->java_sp = sc->java.sp ? sc->java.sp - sc->w.notes.base : 0;
-	k->java_pc = sc->java.sp ? sc->java.pc : 0;
-	k->id = sc->slot | (u64)r->func << 16 | (u64)sc->no_java << 32;
-	m->differs = MEMO_NOWHERE;
-	m->hash = mix(k->java_pc + k->java_sp * MEMO_PRIME +
-		      (sc->top - sc->w.notes.base) * 0xc2b2ae3d27d4eb4fULL + (k->id << 40));
+	m->hash = m->pick = 0;
+	if (j->on && (!j->cache || j->unloads_at))
+		return NULL; /* when code and classes go is not known: each walk has to look */
+	memo_tables(sc, j, &m->key);
+	m->key.id = sc->slot | (u32)r->func << 16;
+	m->tried = 0;
+	m->hash = m->pick = mix(sc->w.sp ^ (u64)m->key.id << 32);
 	root = memo_root_of(m);
-	return root && root->tag == memo_tag(m) ? root->words * 8 : WINDOW_MOVE_BYTES;
+	return root && root->tag == memo_tag(m) ? root : NULL;
 }
 
-/* The window is read and the first frame is known. */
-static __always_inline void memo_started(struct scratch *sc)
+/* The stack is read, the first frame is known. */
+static __always_inline void memo_first(struct scratch *sc)
 {
-	sc->memo.key.pc = sc->w.pc;
-	sc->memo.start_fp = sc->w.fp;
-	sc->memo.java_fp = sc->java.fp;
-	sc->memo.pick = sc->memo.hash + sc->w.pc * MEMO_PRIME;
+	struct memo *m = &sc->memo;
+
+	m->key.pc = sc->w.pc;
+	m->key.start_fp = sc->w.fp - sc->w.notes.base;
+	if (m->pick == m->hash) /* memo_find() adds what the root wants */
+		m->pick += sc->w.pc * MEMO_PRIME;
+}
+
+/* The thread is known. */
+static __always_inline void memo_thread(struct scratch *sc)
+{
+	struct memo_anchor *a = &sc->memo.key.anchor;
+	u64 base = sc->w.notes.base;
+
+	a->sp = sc->java.sp ? sc->java.sp - base : 0;
+	a->pc = sc->java.sp ? sc->java.pc : 0;
+	a->fp = sc->java.sp ? sc->java.fp - base : 0;
+	a->no_java = sc->no_java;
 }
 
 static __always_inline u64 memo_word(const struct scratch *sc, u64 where)
@@ -162,31 +177,24 @@ static __always_inline bool memo_tables_equal(const struct memo_key *a, const st
 static __always_inline bool memo_key_equal(const struct memo_entry *e, const struct scratch *sc)
 {
 	const struct memo_key *a = &e->key, *b = &sc->memo.key;
-	u64 base = sc->w.notes.base;
 
-	return memo_tables_equal(a, b) && a->pc == b->pc && a->java_sp == b->java_sp &&
-	       a->java_pc == b->java_pc && a->id == b->id &&
+	return memo_tables_equal(a, b) && a->pc == b->pc && a->id == b->id &&
 	       (!(e->uses & 1U << USES_CLASSES) || a->unloads == b->unloads) &&
-	       (!(e->uses & 1U << USES_START_FP) || e->start_fp == sc->w.fp - base) &&
-	       (!(e->uses & 1U << USES_ANCHOR_FP) || e->java_fp == sc->java.fp - base);
+	       (!(e->uses & 1U << USES_START_FP) || a->start_fp == b->start_fp);
 }
 
-/* Which of a group's words is another than the entry's. A global function: not each turn's. */
-__noinline int memo_differing(struct scratch *sc, const struct memo_entry *e, u32 group)
+static __always_inline bool memo_wants_thread(const struct memo *m)
 {
-	if (!sc || !e || group > NOTES - MEMO_GROUP)
-		return 0;
-	for (u32 j = 0; j < MEMO_GROUP; j++) {
-		u32 where = e->where[group + j];
-		u64 word = memo_word(sc, where);
+	return m->uses & (1U << USES_ANCHOR | 1U << USES_ANCHOR_FP);
+}
 
-		if (word != e->value[group + j]) {
-			sc->memo.differs = where;
-			sc->memo.differing = word;
-			break;
-		}
-	}
-	return 0;
+/* The thread has the anchor that the entry found wants. */
+static __always_inline bool memo_anchor_equal(const struct memo *m)
+{
+	const struct memo_anchor *a = &m->wanted, *b = &m->key.anchor;
+
+	return a->sp == b->sp && a->pc == b->pc && a->no_java == b->no_java &&
+	       (!(m->uses & 1U << USES_ANCHOR_FP) || a->fp == b->fp);
 }
 
 /* Are the words of this group the entry's? They are plain (base 0), or links. */
@@ -200,31 +208,26 @@ static __always_inline bool memo_group_equal(struct scratch *sc, const struct me
 
 		differ |= (*(u64 *)((void *)sc->w.win.word + at) - base) ^ e->value[group + j];
 	}
-	if (!differ)
-		return true;
-	memo_differing(sc, e, group);
-	return false;
+	if (differ)
+		sc->memo.group = group;
+	return !differ;
 }
 
 /*
  * The site of the stack in the window when it was walked before, or 0. Called before the walk, when sc->w is
- * as that begins. A global function, as are the others: verified once.
+ * as that begins. It may want to see the thread too.
  */
-__noinline u32 memo_find(struct scratch *sc)
+static __always_inline u32 memo_find(struct scratch *sc, const struct memo_root *root)
 {
-	struct memo_root *root;
+	struct memo *m = &sc->memo;
 	struct memo_entry *e;
-	u64 *hint, number;
 	u32 n, links, site;
+	u64 *hint, number;
 
-	if (!sc)
+	if (sc->w.win.base != sc->w.notes.base || sc->w.notes.lost)
 		return 0;
-	root = memo_root_of(&sc->memo);
-	if (!root || root->tag != memo_tag(&sc->memo) || sc->w.win.base != sc->w.notes.base ||
-	    sc->w.notes.lost)
-		return 0;
-	sc->memo.pick = memo_pick(sc, root);
-	hint = memo_hint(sc->memo.pick);
+	m->pick = memo_pick(sc, root);
+	hint = memo_hint(m->pick);
 	number = hint ? *(volatile u64 *)hint : 0;
 	e = memo_entry_of(number);
 	if (!e)
@@ -234,15 +237,52 @@ __noinline u32 memo_find(struct scratch *sc)
 	links = e->links;
 	if (!memo_key_equal(e, sc) || (u64)e->words * 8 > sc->w.win.bytes)
 		return 0;
+	m->tried = number;
 	for (u32 i = 0; i < NOTES && i < n; i += MEMO_GROUP)
 		if (!memo_group_equal(sc, e, i, 0))
 			return 0;
 	for (u32 i = 0; i < NOTES && i < links; i += MEMO_GROUP)
 		if (!memo_group_equal(sc, e, NOTES - MEMO_GROUP - i, sc->w.notes.base))
 			return 0;
+	m->tried = 0;
 	site = e->site;
+	m->uses = e->uses;
+	if (memo_wants_thread(m))
+		m->wanted = e->key.anchor;
 	memory_fence();
 	return *(volatile u64 *)&e->number == number ? site : 0;
+}
+
+/* A walk begins after a vain try: in which word did the entry differ? It may tell the stacks apart next time.
+ */
+static __always_inline void memo_differing(struct scratch *sc)
+{
+	struct memo *m = &sc->memo;
+	const struct memo_entry *e = memo_entry_of(m->tried);
+	u32 group = m->group;
+
+	m->differs = MEMO_NOWHERE;
+	if (!e || group > NOTES - MEMO_GROUP || sc->w.win.base != sc->w.notes.base)
+		return;
+	for (u32 j = 0; j < MEMO_GROUP; j++) {
+		u32 where = e->where[group + j];
+		u64 word = memo_word(sc, where);
+
+		if (word != e->value[group + j]) {
+			m->differs = where;
+			m->differing = word;
+			return;
+		}
+	}
+}
+
+/* A walk begins. */
+static __always_inline void memo_walk(struct scratch *sc)
+{
+	memo_first(sc);
+	memo_thread(sc);
+	memo_differing(sc);
+	sc->memo.top = sc->top;
 }
 
 /*
@@ -270,7 +310,7 @@ static __always_inline u64 memo_content(const struct scratch *sc, u32 site)
 	u64 h = k->id + site;
 
 	h = hash_add(hash_add(hash_add(h, k->layout), k->generation), k->unloads);
-	h = hash_add(hash_add(hash_add(h, k->pc), k->java_pc), k->java_sp);
+	h = hash_add(hash_add(hash_add(h, k->pc), k->anchor.pc), k->anchor.sp);
 	for (u32 at = 0; at < NOTES && at < n; at += MEMO_CHUNK)
 		h = memo_hash(sc, h, at, n);
 	for (u32 at = 0; at < NOTES && at < links; at += MEMO_CHUNK)
@@ -309,8 +349,6 @@ static __always_inline u64 memo_write(struct scratch *sc, u32 site, u64 hash)
 	if (old == MEMO_BUSY || __sync_val_compare_and_swap(&e->number, old, MEMO_BUSY) != old)
 		return 0;
 	e->key = sc->memo.key;
-	e->start_fp = sc->memo.start_fp - notes->base;
-	e->java_fp = sc->memo.java_fp - notes->base;
 	e->hash = hash;
 	e->site = site;
 	memo_fill(notes);
@@ -341,6 +379,7 @@ static __always_inline void memo_link(struct scratch *sc, u64 number)
 	}
 	if (root->words < sc->w.notes.words)
 		root->words = sc->w.notes.words;
+	root->top = sc->memo.top;
 	n = root->n;
 	if (m->differs != MEMO_NOWHERE && n < MEMO_PICKS) {
 		/* where the hint led is another stack: from now on this word chooses, too */
@@ -359,7 +398,7 @@ __noinline int memo_keep(struct scratch *sc, u32 site)
 	struct memo_entry *e;
 	u64 *known, hash, number;
 
-	if (!sc || sc->w.notes.lost || !(MEMO_ENDS >> (sc->end & 31) & 1))
+	if (!sc || !sc->memo.hash || sc->w.notes.lost || !(MEMO_ENDS >> (sc->end & 31) & 1))
 		return 0;
 	if (!sc->memo.key.layout || UNWIND_IS_CLOSED(sc->memo.key.layout)) /* no layout of one target only */
 		return 0;

@@ -34,15 +34,12 @@ static __always_inline struct rule *rule_at(struct pt_regs *ctx)
 	return NULL;
 }
 
-/*
- * Are this target's events to be counted, and is this one its? A return probe's event reaches every consumer
- * of the file, whatever its process filter.
- */
-static __always_inline bool target_is_open(u32 slot)
+/* Are this target's events to be counted, and is this one its? others: it may be another process's. */
+static __always_inline bool target_is_open(u32 slot, bool others)
 {
 	struct target_state *t = bpf_map_lookup_elem(&targets, &slot);
 
-	return t && *(volatile u32 *)&t->gate == GATE_OPEN && t->tgid == current_tgid();
+	return t && *(volatile u32 *)&t->gate == GATE_OPEN && (!others || t->tgid == current_tgid());
 }
 
 #endif

@@ -121,7 +121,8 @@ struct rule {
 	u8 by_books; /* those bits do not tell a global from a local one: the books may */
 	u8 refs;     /* a use: which arguments are references, bit per argument */
 	u8 weak_bit; /* a use: set in the handles of weak references; 0: nothing is known */
-	u8 pad[3];
+	u8 others; /* a return probe: its events reach all who have one in the file, whatever their filter */
+	u8 pad[2];
 	struct loc handle;
 	struct loc object;     /* pins: handle of the string or array */
 	struct loc extra;      /* pins: jboolean* of a Get*, mode of a Release* */
@@ -283,13 +284,14 @@ static inline __attribute__((always_inline)) u64 site_key(u64 stack_id, u16 func
 	return mix(stack_id + func + 1);
 }
 
-/* Counts of one function of one target, per CPU.
- * acquire: calls = nulls + paired + unpaired (unpaired: store full)
- * release: calls = nulls + paired + unpaired + kept (unpaired: acquired before attach, or never paired) */
+/*
+ * Counts of one function of one target, per CPU. A call is one of nulls, unpaired (acquire: store full;
+ * release: acquired before attach, or never paired), kept, or else paired: that is not counted, as nearly all
+ * are.
+ */
 struct func_counts {
 	u64 calls;
 	u64 nulls;
-	u64 paired;
 	u64 unpaired;
 	union {
 		u64 replaced; /* acquire: of its references, those whose handle came again without a release
@@ -366,7 +368,7 @@ JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct thread_key, 16);
 JT_ASSERT_SIZE(struct site_thread, 40);
 JT_ASSERT_SIZE(struct site_counts, 40);
-JT_ASSERT_SIZE(struct func_counts, 40);
+JT_ASSERT_SIZE(struct func_counts, 32);
 JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
 JT_ASSERT_SIZE(struct finding_key, 16);

@@ -35,19 +35,31 @@
 struct memo_key {
 	u64 layout, generation, unloads; /* of the tables: they change when a table does */
 	u32 closings, added, replaced;   /* as in struct unwind_space */
-	u32 pad;
-	u64 pc;
-	u64 java_sp, java_pc; /* the anchor; sp as a distance from the first word, 0: none */
-	u64 id;               /* target, function, and why there is no Java */
+	u32 id;                          /* target, function */
+	u64 pc, start_fp;
+	struct memo_anchor {
+		u64 sp, pc,
+		    fp; /* as in struct scratch, addresses as distances from the first word; sp 0: none */
+		u64 no_java; /* enum stack_end */
+	} anchor;
 };
 struct memo {
 	struct memo_key key;
-	u64 start_fp, java_fp;
-	u64 hash; /* of the root */
-	u64 pick; /* of the hint */
+	struct memo_anchor wanted; /* the anchor of the entry found, if uses says that it counts */
+	u64 uses;
+	u64 top;   /* as in struct memo_root */
+	u64 hash;  /* of the root */
+	u64 pick;  /* of the hint */
+	u64 tried; /* the number of an entry with another word, in a group of words; 0: none */
 	u64 differing;
+	u32 group;
 	u32 differs; /* as in notes.where: the word in which the entry tried differs, MEMO_NOWHERE */
-	u32 pad;
+};
+
+/* The words of an interpreter frame that tell the method and the caller (JDK: frame_x86.hpp,
+ * frame_aarch64.hpp). */
+struct interpreter_frame {
+	u64 method, bcp, sender_sp, return_pc;
 };
 
 struct scratch {
@@ -72,6 +84,7 @@ struct scratch {
 	u64 unextended_sp, chunk;
 	struct java_code code;       /* of the frame in hand, when it was not known yet */
 	u64 block[JAVA_BLOCK_WORDS]; /* its block in the code heap, the beginning */
+	struct interpreter_frame frame;
 	struct memo memo;
 	struct stack stack;
 };
@@ -138,6 +151,22 @@ static __always_inline int native_skip(struct scratch *sc, const struct java_con
 	return java_enter(sc, j);
 }
 
+/*
+ * Return addresses led from frame to frame to a call in Java's code, and to the stack pointer of the anchor.
+ * The code that makes this call has set the anchor just before (JDK: set_last_Java_frame(), in the
+ * interpreter's native entry and in each native wrapper), so as long as the code is the same the words that
+ * were read tell the anchor too. The fp there is likewise the one that native code has to preserve, if it is
+ * one.
+ */
+static __always_inline void anchor_proven(struct scratch *sc)
+{
+	if (sc->java.fp_at != USES_ANCHOR_FP) /* one that an upcall left on the stack, and so noted */
+		return;
+	sc->w.notes.uses &= ~(1U << USES_ANCHOR);
+	if (sc->w.fp == sc->java.fp)
+		sc->java.fp_at = sc->w.fp_at;
+}
+
 /* One native frame, and its caller, or the Java frames behind a gap of native ones that cannot be found. */
 static __always_inline int native_frame(struct scratch *sc, const struct java_config *j)
 {
@@ -169,6 +198,8 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 	}
 	if (end != END_NONE || w->sp != limit)
 		emit(sc, RAW_GAP, end == END_NONE || end == END_BOTTOM ? END_BAD_FRAME : end, 0);
+	else if (in_code_heaps(j, w->pc))
+		anchor_proven(sc);
 	return java_enter(sc, j);
 }
 
@@ -220,32 +251,53 @@ static __always_inline void scratch_release(struct scratch *sc)
 	*(volatile u32 *)&sc->busy = 0;
 }
 
-/*
- * What the probe's registers and the thread tell: the first frame, the next Java frames, and the stack from
- * there on as far as the memo expects it to be looked at. 0, or -1: not even the caller is known.
- */
-static __always_inline int stack_start(struct scratch *sc, const struct pt_regs *ctx, struct rule *r,
-				       const struct java_config *j)
+/* What the probe's registers tell: where the caller's stack begins. */
+static __always_inline void stack_begin(struct scratch *sc, const struct pt_regs *ctx, const struct rule *r)
+{
+	walk_begin(&sc->w, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
+	sc->w.win.end = sc->top = sc->stack_bytes = sc->java.sp = 0;
+}
+
+/* Read the stack, as much of it as may be of use. 0, or -1: not even the caller is known. */
+static __always_inline int stack_read(struct scratch *sc, const struct pt_regs *ctx, const struct rule *r,
+				      u32 bytes)
 {
 	struct walk *w = &sc->w;
-	u32 bytes;
 
-	walk_begin(w, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
-	w->win.end = sc->top = sc->stack_bytes = sc->java.sp = 0;
-	sc->no_java = java_start(ctx, r, sc, j);
+	window_read(&w->win, w->notes.base, bytes);
+	if (start_word(w, ctx, &r->caller_pc, &w->pc) || start_word(w, ctx, &r->caller_fp, &w->fp))
+		return -1;
+	w->fp_at = USES_START_FP;
+	return 0;
+}
+
+/*
+ * The running thread, its stack and the next Java frames. A global function: verified once.
+ */
+__noinline int stack_thread(struct bpf_user_pt_regs_t *regs, struct rule *r, struct scratch *sc,
+			    const struct java_config *j)
+{
+	struct walk *w;
+
+	if (!r || !sc || !j)
+		return 0;
+	w = &sc->w;
+	sc->no_java = java_start((void *)regs, r, sc, j);
 	if (sc->no_java == END_NONE && !anchor_ok(sc, w->sp))
 		sc->no_java = END_ANCHOR;
 	if (sc->no_java != END_NONE)
 		sc->java.sp = 0;
 	else if (!on_stack(sc, w->sp))
 		w->notes.lost = 1;
-	bytes = memo_start(sc, r, j);
-	window_read(&w->win, w->notes.base, bytes);
-	if (start_word(w, ctx, &r->caller_pc, &w->pc) || start_word(w, ctx, &r->caller_fp, &w->fp))
-		return -1;
-	w->fp_at = USES_START_FP;
-	memo_started(sc);
 	return 0;
+}
+
+/* All that a walk starts from, after stack_begin(). 0, or -1: not even the caller is known. */
+static __always_inline int stack_start(struct scratch *sc, struct pt_regs *ctx, struct rule *r,
+				       const struct java_config *j)
+{
+	stack_thread((void *)ctx, r, sc, j);
+	return stack_read(sc, ctx, r, WINDOW_MOVE_BYTES);
 }
 
 /* Walk into sc->stack. Returns the hash of all frames and of why there are no more. */

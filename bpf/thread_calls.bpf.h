@@ -9,7 +9,8 @@ static __always_inline void count_acquired(u32 site, struct func_counts *fc, boo
 {
 	struct site_counts *sc = site_counts_of(site);
 
-	__sync_fetch_and_add(kept ? &fc->paired : &fc->unpaired, 1);
+	if (!kept)
+		__sync_fetch_and_add(&fc->unpaired, 1);
 	if (!sc)
 		return;
 	__sync_fetch_and_add(&sc->acquired, 1);
@@ -21,8 +22,9 @@ static __always_inline void count_released(u32 acquired_at, struct func_counts *
 {
 	struct site_counts *sc = site_counts_of(acquired_at);
 
-	__sync_fetch_and_add(acquired_at ? &fc->paired : &fc->unpaired, 1);
-	if (sc && acquired_at)
+	if (!acquired_at)
+		__sync_fetch_and_add(&fc->unpaired, 1);
+	else if (sc)
 		__sync_fetch_and_add(&sc->released, 1);
 }
 

@@ -30,7 +30,8 @@ enum note_use {
 	USES_NONE,
 	USES_START_FP,  /* the frame pointer of the first frame */
 	USES_ANCHOR_FP, /* the one in the thread's anchor */
-	USES_CLASSES,   /* a Method*, which may be another's when classes have been unloaded */
+	USES_ANCHOR,  /* where the thread's anchor points, when nothing on the stack tells (native_frame()) */
+	USES_CLASSES, /* a Method*, which may be another's when classes have been unloaded */
 	NR_USES
 };
 
@@ -50,7 +51,8 @@ static __always_inline void walk_begin(struct walk *w, u64 sp)
 	w->lr = 0;
 	w->exact = 0;
 	w->notes.base = sp - NOTE_BELOW_BYTES;
-	w->notes.n = w->notes.links = w->notes.words = w->notes.uses = 0;
+	w->notes.n = w->notes.links = w->notes.words = 0;
+	w->notes.uses = 1U << USES_ANCHOR;
 	w->notes.lost = sp & 7;
 }
 
@@ -133,7 +135,7 @@ static __always_inline void fp_used(struct walk *w)
 	if (w->fp_at >= NR_USES)
 		note(w, w->fp_at, w->fp, NOTE_RELATIVE);
 	else
-		w->notes.uses |= 1U << (w->fp_at & 3);
+		w->notes.uses |= 1U << (w->fp_at & 7);
 	w->fp_at = USES_NONE;
 }
 

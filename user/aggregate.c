@@ -625,12 +625,12 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 		r->calls[i] = c->calls;
 		r->events += c->calls;
 		if (jni_funcs[i].operation == OP_ACQUIRE || jni_funcs[i].operation == OP_FRAME_POP) {
-			f->acquired += c->paired + c->unpaired;
-			f->outstanding += less(c->paired, c->replaced);
+			f->acquired += less(c->calls, c->nulls);
+			f->outstanding += less(c->calls, c->nulls + c->unpaired + c->replaced);
 			if (jni_funcs[i].family == FAMILY_LOCAL)
 				f->died += c->replaced;
 		} else if (jni_funcs[i].operation == OP_RELEASE) {
-			f->released += c->paired;
+			f->released += less(c->calls, c->nulls + c->unpaired + c->kept);
 			f->released_untracked += c->unpaired;
 		}
 	}

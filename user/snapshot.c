@@ -349,7 +349,6 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 		for (size_t cpu = 0; !rc && cpu < per_cpu; cpu++) {
 			out->funcs[f].calls += fc[cpu].calls;
 			out->funcs[f].nulls += fc[cpu].nulls;
-			out->funcs[f].paired += fc[cpu].paired;
 			out->funcs[f].unpaired += fc[cpu].unpaired;
 			out->funcs[f].replaced += fc[cpu].replaced; /* or kept */
 		}

@@ -20,7 +20,7 @@ class Memo:
 
     def __init__(self, on, *jvm_args):
         fixtures = on.fixtures()
-        argv = on.java(*jvm_args, "-cp", str(fixtures), "Memo", str(fixtures / "libmemo.so"))
+        argv = on.java(*jvm_args, "-cp", str(fixtures), "Memo", *(str(fixtures / f"lib{name}.so") for name in ("memo", "hidden")))
         self.proc = subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         assert read_line(self.proc.stdout) == "0\n"
         self.pid = self.proc.pid
@@ -58,7 +58,9 @@ def traced(kind, jvm_args, work="all", ms=MS):
 
 MODES = {"17": ("17", SMALL), "sid-25": ("sid-25", SMALL), "G1": ("17", []), "Xint": ("17", ["-Xint", "-XX:+UseSerialGC"]),
          # no interpreted frame, whose meaning depends on classes: only the code's
-         "17-code": ("17", COMPILED, "unload"), "25-code": ("sid-25", COMPILED, "unload")}
+         "17-code": ("17", COMPILED, "unload"), "25-code": ("sid-25", COMPILED, "unload"),
+         # where nothing but the thread's anchor tells two methods apart
+         "17-hidden": ("17", COMPILED, "hidden"), "25-hidden": ("sid-25", COMPILED, "hidden")}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -71,9 +73,11 @@ def test_what_is_remembered_is_what_a_walk_finds(mode):
     assert walked >= found > pairs / 3
 
 
-@pytest.mark.parametrize("mutant, mode", [("slot", "G1"), ("generation", "17-code"), ("generation", "25-code"), ("unloads", "Xint")])
+@pytest.mark.parametrize("mutant, mode", [
+    ("slot", "G1"), ("anchor", "17-hidden"), ("anchor", "25-hidden"), ("generation", "17-code"), ("generation", "25-code"),
+    ("unloads", "Xint")])
 def test_a_wrong_memo_is_seen(monkeypatch, mutant, mode):
-    """The test above sees a memo that compares one word less, or does not know when code or classes went."""
+    """The test above sees a memo that compares one word or the anchor less, or does not know when code or classes went."""
     monkeypatch.setattr(harness, "JNITRACE", harness.TOOL_BUILD / "mutants" / mutant / "jnitrace")
     _, final, walked, found = traced(*MODES[mode])
     print(f"{mutant}: {final['drops']['memo_wrong']} of {found} wrong, {walked} walks")

@@ -21,6 +21,9 @@
 #define FIRST_SAVED_REG 3
 #define LAST_SAVED_REG  15
 #define IS_SAVED_REG(r) ((r) == 3 || (r) >= 12)
+struct bpf_user_pt_regs_t {
+	u64 unused;
+};
 struct pt_regs {
 	u64 reg[17]; /* by DWARF number */
 };
@@ -107,7 +110,6 @@ static struct unwind_space spaces[JT_MAX_TARGETS];
 static struct unwind_range ranges[4];
 static struct unwind_cached cached[JT_UNWIND_CACHE];
 static struct java_code codes[JAVA_CODES];
-static struct memo_root roots[MEMO_ROOTS];
 static struct host_map table, *tables[2];
 static u64 table_words[3];
 
@@ -203,7 +205,6 @@ static int set_up(void **state)
 	host_map_of_maps_add(&unwind_tables, tables, ARRAY_LEN(tables));
 	host_map_add(&java_codes, codes, JAVA_CODES, sizeof(codes[0]));
 	host_map_add(&thread_envs, NULL, 0, 8);
-	host_map_add(&memo_roots, roots, MEMO_ROOTS, sizeof(roots[0]));
 	return 0;
 }
 
@@ -312,6 +313,7 @@ static bool walk(struct builder *b, struct rule rule)
 	memset(&place, 0xaa, sizeof(place));
 	place.slot = SLOT;
 	reads = 0;
+	stack_begin(&place, &ctx, &rule);
 	return !stack_start(&place, &ctx, &rule, &config) && stack_walk(&place, &config);
 }
 
@@ -349,6 +351,11 @@ static void build(struct builder *b)
 	set_anchor(b);
 }
 
+static bool needs_anchor(void)
+{
+	return place.w.notes.uses & (1U << USES_ANCHOR | 1U << USES_ANCHOR_FP);
+}
+
 static void test_frames_of_every_kind(void **state)
 {
 	struct builder b;
@@ -358,6 +365,7 @@ static void test_frames_of_every_kind(void **state)
 	build(&b);
 	assert_walk(&b);
 	assert_int_equal(place.stack.end, END_BOTTOM);
+	assert_false(needs_anchor());
 	assert_walk(&b); /* by what is remembered of code */
 	config.cache = 0;
 	assert_walk(&b);
@@ -449,13 +457,13 @@ static void test_classes_unloaded_unseen(void **state)
 	set_unloads(&b, 41);
 	assert_walk(&b);
 	hash = place.hash;
-	assert_int_equal(place.memo.key.unloads, 41);
+	assert_int_equal(place.unloads, 41);
 	assert_walk(&b);
 	assert_int_equal(place.hash, hash);
 	set_unloads(&b, 0x10042); /* frames have the lowest bits */
 	assert_walk(&b);
 	assert_int_not_equal(place.hash, hash);
-	assert_int_equal(place.memo.key.unloads, 0x10042);
+	assert_int_equal(place.unloads, 0x10042);
 	config.unloads_at =
 	    BASE(NR_REGIONS); /* not to be read: then no Java frame can be told from another */
 	assert_true(walk(&b, at_entry));
@@ -485,7 +493,36 @@ static void test_call_from_the_interpreter(void **state)
 		native(&b, NATIVE_CODE + 0x20);
 		set_anchor(&b);
 		assert_walk(&b);
+		/* how far it was aligned nothing on the stack tells */
+		assert_int_equal(needs_anchor(), extra > 0);
 	}
+}
+
+/* The anchor follows from return addresses only as far as they lead to it. */
+static void test_when_the_stack_tells_the_anchor(void **state)
+{
+	struct builder b = {.sp = TOP - 128};
+
+	(void)state;
+	make_vm();
+	native(&b, NATIVE_CODE + 0x10);
+	enter_java(&b);
+	interpreted(&b, 1, 0x7f5500001000);
+	leave_java(&b);
+	native(&b, NATIVE_CODE + 0x20);
+	set_anchor(&b);
+	assert_walk(&b);
+	assert_false(needs_anchor());
+	poke(ENV + 24, b.anchor.fp + 8); /* another fp than the one that native code kept */
+	assert_true(walk(&b, at_entry));
+	assert_true(needs_anchor());
+	set_anchor(&b);
+	poke(ENV + 8, b.anchor.sp + 8); /* it does not end there */
+	assert_true(walk(&b, at_entry));
+	assert_true(needs_anchor());
+	poke(ENV + 8, 0); /* no Java at all */
+	assert_true(walk(&b, at_entry));
+	assert_true(needs_anchor());
 }
 
 static void test_thread_that_is_not_known(void **state)
@@ -687,6 +724,7 @@ int main(void)
 	    cmocka_unit_test(test_code_freed_unseen),
 	    cmocka_unit_test(test_classes_unloaded_unseen),
 	    cmocka_unit_test(test_call_from_the_interpreter),
+	    cmocka_unit_test(test_when_the_stack_tells_the_anchor),
 	    cmocka_unit_test(test_thread_that_is_not_known),
 	    cmocka_unit_test(test_signal_stack),
 	    cmocka_unit_test(test_virtual_thread),
