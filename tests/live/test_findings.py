@@ -116,6 +116,23 @@ def test_handles_in_use_again_are_no_double_delete(args):
     assert final["calls"]["NewGlobalRef"] > 8 * 20011
 
 
+REUSE_S = 30
+
+
+def test_handles_in_use_again_at_full_speed_for_half_a_minute():
+    """Eight threads that delete what another has just made; exact to the last call, and no false alarm."""
+    with Oracle(jdk("17")) as oracle:
+        before = oracle.do(*WARM_UP)
+        with Tracer(pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            end = time.monotonic() + REUSE_S
+            while time.monotonic() < end:
+                after = oracle.do("reuse 8 200003")
+            final = tracer.stop()[oracle.pid]
+    assert_exact(final, before, after)
+    assert final["findings"] == []
+
+
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
 @pytest.mark.parametrize("args", [("-e", "global,weak,local"), ("--check",)], ids=" ".join)
 def test_deleted_as_local(kind, args):

@@ -12,14 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import (BUILD, ENV, JNITRACE, SLOW, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, bpf_ids,
-                     bpf_objects, by_caller, code_is_unchanged, copy_jdk17, jdk, probes_of, run_tool)
-
-
-def wait_until(what, seconds=10):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "did not happen"
-        time.sleep(0.02)
+                     bpf_objects, by_caller, code_is_unchanged, copy_jdk17, jdk, probes_of, run_tool, wait_until)
 
 
 @pytest.mark.parametrize("attach", ["multi", "perf"])
