@@ -342,7 +342,8 @@ static int read_code_anew(struct target *t, struct tracer *tracer)
 
 		rc = read_code(t, tracer, &now);
 	}
-	return rc == -EAGAIN ? 0 : rc; /* it goes on closing libraries: at its next word */
+	t->code_changed |= rc == -EAGAIN; /* it goes on closing libraries: when it is looked at next */
+	return rc == -EAGAIN ? 0 : rc;
 }
 
 /* The reader of the VM's objects, made when it is first needed. NULL: not known, or the process is gone. */

@@ -118,6 +118,13 @@ def read_line(stream, seconds=SLOW):
     return line.decode(errors="replace")
 
 
+def wait_until(what, seconds=SLOW):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "did not happen"
+        time.sleep(0.02)
+
+
 class Program:
     """A Java program of the fixtures with its library, which is told what to do line by line."""
 
@@ -351,6 +358,19 @@ class Tracer:
         assert self.tracing.wait(seconds), f"no tracing line within {seconds} s: {self.stderr}"
         assert self.tracing_after_s is not None, f"ended with {self._collect()}: {self.stderr}"
         return self
+
+    def waited(self):
+        """The part of its time in which it would have run, had the machine let it."""
+        delay_ns = int(Path(f"/proc/{self.proc.pid}/schedstat").read_text().split()[1])
+        return delay_ns / 1e9 / (time.monotonic() - self.started)
+
+    def wait_looks(self, n=10):
+        """Until it has looked for new stacks so often, which it does ten times a second, and named them."""
+        def sleeps():
+            return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", Path(f"/proc/{self.proc.pid}/status").read_text(), re.M)[1])
+
+        end = sleeps() + n
+        wait_until(lambda: sleeps() >= end)
 
     def reports(self):
         """What was written until now, whole lines only."""

@@ -9,7 +9,7 @@ import time
 import jsonschema
 import pytest
 
-from harness import TOP, Tracer
+from harness import TOP, Tracer, wait_until
 from test_census import STEADY, Fixture, ids
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
@@ -78,17 +78,25 @@ def test_late_attach_knows_the_past(kind, jvm_args):
             assert not any(report["drops"].values()), report["drops"]
 
 
+def last_table(tracer):
+    with open(tracer.out.name, encoding="utf-8") as out:
+        return out.read().split("jnitrace - ")[-1]
+
+
+def inner_rows(tracer):
+    return [line.split() for line in last_table(tracer).splitlines() if "before attach" in line and "Census$Inner" in line]
+
+
 def test_the_table_has_a_row_for_each_class():
     with Fixture("17", *STEADY) as target:
         target.do("hold inner 10007 3", "weak inner 5003 1")
         with Tracer(pids=[target.pid], json_out=False, interval="0.2") as tracer:
             tracer.wait_tracing()
             target.do("drop 1009")
-            time.sleep(0.5)
+            wait_until(lambda: [row[0] for row in inner_rows(tracer)] == ["8,998", "5,003"])
             tracer.proc.send_signal(2)
             assert tracer.proc.wait(60) == 0
-            table = open(tracer.out.name).read().split("jnitrace - ")[-1]
-        rows = [line.split() for line in table.splitlines() if "before attach" in line and "Census$Inner" in line]
+            rows, table = inner_rows(tracer), last_table(tracer)
     assert [row[0] for row in rows] == ["8,998", "5,003"], table
     assert rows[1][-1] == "(weak)", table
     assert re.search(r"tracked \S+ \+ before attach \S+ (\+ the VM's own \S+ )?= (\S+) of \2\b", table), table

@@ -83,7 +83,7 @@ def test_target_ends_before_the_first_report(kind):
         with Tracer(pids=[oracle.pid], interval="60") as tracer:
             tracer.wait_tracing()
             after = oracle.do("run 2 1009 7 503 5")
-            time.sleep(1)  # new stacks are named at once, not at the next report
+            tracer.wait_looks()  # new stacks are named at once, not at the next report
             oracle.kill()
             oracle.proc.wait()
             final = tracer.end()[oracle.pid]
@@ -136,7 +136,7 @@ def test_same_pid_is_not_the_same_process():
         with Tracer(pids=[stays.pid, goes.pid]) as tracer:
             tracer.wait_tracing()
             after = goes.do("run 1 0 7 0 5")
-            time.sleep(1)
+            tracer.wait_looks()
             goes.kill()
             goes.proc.wait()
             for _ in range(50):
@@ -149,7 +149,7 @@ def test_same_pid_is_not_the_same_process():
             with again:
                 again.wait_ready()
                 again.do("run 1 1009 1009 1009 1009")
-                time.sleep(1)
+                tracer.wait_looks()
                 finals = tracer.stop()
     assert finals[goes.pid]["end_reason"] == "exited"
     want = Expected(before, after).sites
@@ -225,7 +225,7 @@ def test_all_with_those_that_start_later():
                 tracer.wait_report(lambda r: r["target"]["pid"] == late.pid)
                 late_before = late.now
                 late_after = late.do("run 2 1013 11 509 3")
-                time.sleep(0.6)
+                tracer.wait_looks()
                 late.quit()
                 finals = tracer.stop()
     assert_exact(finals[early.pid], before, after)
@@ -250,13 +250,14 @@ def test_jvm_that_is_still_starting(delay):
 
 
 def test_ends_after_duration_and_after_count(oracle):
-    for args in (["-d", "1.5"], ["-n", "3"]):
+    for args, most in ((["-d", "1.5"], 3), (["-n", "3"], 3)):
         started = time.monotonic()
         with Tracer(*args, pids=[oracle.pid]) as tracer:
             tracer.end()
             reports = tracer.reports()
-        assert 1.4 < time.monotonic() - started < 4
-        assert [r["final"] for r in reports] in ([False] * 2 + [True], [False] * 3 + [True])
+        assert 1.4 < time.monotonic() - started < SLOW / 2
+        # an interval that is over late is not made up for
+        assert reports[-1]["final"] and not any(r["final"] for r in reports[:-1]) and 1 <= len(reports) - 1 <= most
 
 
 @pytest.mark.asan

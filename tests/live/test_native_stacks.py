@@ -4,7 +4,6 @@
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -87,7 +86,7 @@ def test_libraries_loaded_later():
             native.run("bare-fp", 101)
             tracer.proc.send_signal(signal.SIGCONT)
             tracer.wait_report(lambda r: r["sites"])
-            time.sleep(0.3)
+            tracer.wait_looks()
             native.run("bare-fp", 107)
             native.run("bare", 109)
             final = tracer.stop()[native.pid]
