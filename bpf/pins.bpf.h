@@ -77,15 +77,17 @@ __noinline s64 text_bytes(u64 addr, struct scratch *sc)
 	if (!sc)
 		return -1;
 	for (int i = 0; i < JT_MAX_STRING_BYTES / TEXT_CHUNK; i++) {
-		/* each chunk's last byte is the next one's first: a full chunk ends in a 0 of the helper's
-		 * own */
+		/*
+		 * A full chunk ends in a 0 of the helper's own: the next one begins two bytes before its end,
+		 * with a byte of the text, for of an empty text older kernels say that it has 0 bytes.
+		 */
 		long n = bpf_probe_read_user_str(sc->w.win.word, TEXT_CHUNK, (void *)(addr + sum));
 
-		if (n <= 0)
+		if (n < 0)
 			return -1;
 		if (n < TEXT_CHUNK)
-			return sum + n - 1;
-		sum += TEXT_CHUNK - 1;
+			return n ? sum + n - 1 : sum;
+		sum += TEXT_CHUNK - 2;
 	}
 	return -1;
 }
