@@ -176,8 +176,6 @@ class CodePlaces:
         self.target, self.code = target, collections.defaultdict(set)
 
     def look(self):
-        if "java-8-" in self.target.jdk.home.name:
-            return  # its jcmd cannot tell
         text = self.target.jdk.run("jcmd", str(self.target.pid), "Compiler.codelist")
         for compile_id, address in re.findall(r"^(\d+) .*\[0x\w+, (0x\w+) - 0x\w+\]$", text, re.M):
             self.code[address].add(compile_id)
@@ -191,17 +189,18 @@ class CodePlaces:
 def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
     """Threads that make classes, have them compiled and drop them, in a code cache that is soon full."""
     seconds = STRESS_S if kind in KINDS else 10
+    long = seconds >= 60  # else too short, and elsewhere too slow, for much code to come where other was
     with Frames(jdk_of(kind), COUNTERS, "-XX:ReservedCodeCacheSize=6m", "-Xmx96m") as target:
         places = CodePlaces(target)
         with Tracer("--allow-loss", "--max-stacks", "65536", pids=[target.pid], interval="0.1") as tracer:
             tracer.wait_tracing()
             target.tell(f"churn {seconds} 6")
-            while not target.answers_within(seconds / 10):
+            while long and not target.answers_within(6):
                 places.look()
             want = target.answered()
             waited = tracer.waited()
             final = tracer.stop()[target.pid]
-    assert kind == "sid-8" or places.recycled() > 10, {a: sorted(ids) for a, ids in places.code.items()}
+    assert not long or places.recycled() > 100, {a: sorted(ids) for a, ids in places.code.items()}
     got, _ = reported(final)
     unnamed = collections.Counter({s: n for s, n in got.items() if any(f.startswith("[") for f in s)})
     named = got - unnamed
