@@ -365,11 +365,12 @@ class Tracer:
         return delay_ns / 1e9 / (time.monotonic() - self.started)
 
     def wait_looks(self, n=10):
-        """Until it has looked for new stacks so often, which it does ten times a second, and named them."""
+        """Until it has looked for new stacks so often, which it does ten times a second, and named them: it sleeps in between."""
         def sleeps():
             return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", Path(f"/proc/{self.proc.pid}/status").read_text(), re.M)[1])
 
         end = sleeps() + n
+        time.sleep(n / 10)
         wait_until(lambda: sleeps() >= end)
 
     def reports(self):

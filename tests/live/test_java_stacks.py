@@ -248,11 +248,11 @@ def moving(report):
 def test_an_unloaded_class_does_not_lend_its_name(kind):
     """Interpreted frames: each class keeps its own name and count."""
     with Unload(kind) as target:
-        with Tracer(pids=[target.pid]) as tracer:
+        with Tracer(pids=[target.pid], interval="0.1") as tracer:
             tracer.wait_tracing()
             for i in range(1, 14):
                 target.load(i)
-                tracer.wait_looks(3)  # to be named before it goes
+                tracer.wait_report(lambda r: moving(r).get(f"Moving{i:04d}.run") == 7)  # named before it goes
             final = tracer.stop()[target.pid]
     assert moving(final) == {f"Moving{i:04d}.run": 7 for i in range(1, 14)}
 
@@ -262,15 +262,15 @@ def test_an_unloaded_class_does_not_lend_its_name(kind):
 def test_a_class_that_is_gone_before_it_is_named_has_no_name(kind, before):
     """Nor that of the class which has its place by then, even if the same was there before, too."""
     with Unload(kind) as target:
-        with Tracer("--allow-loss", pids=[target.pid]) as tracer:
+        with Tracer("--allow-loss", pids=[target.pid], interval="0.1") as tracer:
             tracer.wait_tracing()
             for i in before:
                 target.load(i)
-                tracer.wait_looks()
+                tracer.wait_report(lambda r: moving(r))
             tracer.proc.send_signal(signal.SIGSTOP)
             target.load(*range(2, 14), 1)
             tracer.proc.send_signal(signal.SIGCONT)
-            tracer.wait_looks()
+            tracer.wait_report(lambda r: sum(moving(r).values()) == (len(before) + 13) * 7)
             final = tracer.stop()[target.pid]
     assert moving(final) == {"Moving0001.run": len([*before, 1]) * 7, "[unknown Java method]": 12 * 7}
     assert lacking(final)["java_unnamed"] >= 12 * 7 and final["drops"]["java_unnamed"] > 0
