@@ -10,9 +10,8 @@
 
 #include "threads.bpf.h"
 
-#define MAX_FRAMES_SEEN  (1 << 16) /* blocks that begin a frame, all targets; memory as it is used */
-#define MAX_FRAME_SITES  (1 << 18) /* sites in them */
-#define SLOTS_IN_A_BLOCK 32
+#define MAX_FRAMES_SEEN (1 << 16) /* blocks that begin a frame, all targets; memory as it is used */
+#define MAX_FRAME_SITES (1 << 18) /* sites in them */
 
 struct frame_site_key {
 	u64 frame; /* tag_of() the first block */
@@ -57,7 +56,7 @@ static __always_inline void frame_acquire(const struct pt_regs *ctx, const struc
 	struct site_counts *sc;
 
 	if (!block || bpf_probe_read_user(&top, sizeof(top), (void *)(block + c->block_top)) || !top ||
-	    top > SLOTS_IN_A_BLOCK)
+	    top > BLOCK_SLOTS)
 		return;
 	number = bpf_map_lookup_elem(&frames, &key.frame);
 	if (!number) {

@@ -73,6 +73,7 @@ static __always_inline void forget_stale(u32 slot, u64 tag)
 struct call {
 	struct func_counts *fc;
 	u64 handle, tag;
+	u64 env;         /* of what is released */
 	u32 acquired_at; /* of what it releases: the site */
 };
 
@@ -148,6 +149,12 @@ static __always_inline void release_unpaired(const struct rule *r, const struct 
 		bury_unknown(c->tag, site);
 }
 
+static __always_inline void mismatch(const struct rule *r, const struct call *c, u32 site)
+{
+	__sync_fetch_and_add(&c->fc->unpaired, 1);
+	finding(r->slot, FINDING_KIND_MISMATCH, site, pair_site(c->tag), 0, c->handle);
+}
+
 /*
  * The usual release needs no site. Nonzero: done. This and call_end() are functions of their own so that the
  * verifier finds one state before the walk, and goes through that once.
@@ -158,7 +165,7 @@ static __always_inline int release_begin(const struct rule *r, struct call *c)
 		return 0;
 	if (release_paired(c, 0))
 		return 1;
-	if (is_double_delete(r, c->tag, c->handle))
+	if (is_double_delete(r, c->tag, c->handle) || is_misplaced(r, c->env, c->handle))
 		return 0;
 	release_unpaired(r, c, 0);
 	return 1;
@@ -173,10 +180,12 @@ static __always_inline int call_end(const struct rule *r, struct call *c, u32 si
 	if (r->operation != OP_RELEASE) {
 		acquire(r, c, site);
 	} else if (is_mismatch(r, c->tag, c->handle)) {
-		__sync_fetch_and_add(&c->fc->unpaired, 1);
-		finding(r->slot, FINDING_KIND_MISMATCH, site, pair_site(c->tag), 0, c->handle);
+		mismatch(r, c, site);
 	} else if (!release_paired(c, site)) {
-		release_unpaired(r, c, site);
+		if (is_misplaced(r, c->env, c->handle))
+			mismatch(r, c, site);
+		else
+			release_unpaired(r, c, site);
 	}
 	return 0;
 }
@@ -190,7 +199,9 @@ int jt_call(struct pt_regs *ctx)
 
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
-	if (r->operation != OP_RELEASE)
+	if (r->operation == OP_RELEASE)
+		c.env = PT_REGS_PARM1(ctx);
+	else
 		site = site_known(ctx, r);
 	if (r->operation != OP_RELEASE || !release_begin(r, &c)) {
 		site = site ?: site_of((void *)ctx, r);
@@ -211,31 +222,24 @@ SEC("uprobe")
 int jt_use(struct pt_regs *ctx)
 {
 	u64 args[] = {PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx)};
+	struct use u = {.env = PT_REGS_PARM1(ctx), .sp = PT_REGS_SP(ctx)};
 	struct rule *r = rule_of(ctx);
-	u32 slot = r ? r->slot : 0, live;
-	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
-	enum finding_kind kind = NR_FINDINGS;
-	struct grave g = {0};
+	u32 kind = NR_FINDINGS;
 	u64 handle = 0;
 
 	if (!r)
 		return 0;
 	count_use(r);
+	use_begin(r, &u);
 #pragma unroll
 	for (int i = 0; i < 3; i++) {
 		if (!(r->refs >> (i + 1) & 1) || !args[i] || args[i] >> HANDLE_BITS || kind != NR_FINDINGS)
 			continue;
 		handle = args[i];
-		kind = misuse(r, j, PT_REGS_PARM1(ctx), tag_of(r->slot, handle), handle);
+		kind = misuse(r, &u, handle, r->nulls >> (i + 1) & 1);
 	}
-	if (kind == NR_FINDINGS)
-		return 0;
-	live = pair_site(tag_of(r->slot, handle));
-	if (live)
-		g.site = live;
-	else
-		pair_grave(tag_of(r->slot, handle), &g);
-	finding(r->slot, kind, site_of((void *)ctx, r), g.site, g.released_at, handle);
+	if (kind != NR_FINDINGS)
+		use_told(r, kind, handle, site_of((void *)ctx, r));
 	return 0;
 }
 

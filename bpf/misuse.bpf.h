@@ -8,10 +8,9 @@
 #define JNITRACE_MISUSE_BPF_H
 
 #include "findings.bpf.h"
+#include "handles.bpf.h"
 #include "pairs.bpf.h"
 
-/* HotSpot marks the kind of a handle in its lowest bits (JDK: runtime/jniHandles.hpp). */
-#define HANDLE_TAG_BITS 7ULL
 /* Generational ZGC's null has a colour, in 16 bits (JDK: gc/z/zAddress.hpp). No object is down there. */
 #define NULL_BITS 16
 
@@ -53,56 +52,90 @@ static __always_inline bool is_mismatch(const struct rule *r, u64 tag, u64 handl
 }
 
 /*
- * Is this a local reference of a native call that has ended? The thread's own blocks of handles tell: each
- * call begins to fill them anew, so what lies in them above their top is of an earlier one (JDK:
- * runtime/jniHandles.cpp, JNIHandleBlock). Behind an empty first block nothing is valid.
+ * The same where neither those bits nor the books tell: where does it lie? Only what is found in the table,
+ * or in the blocks, of the other kind is of that kind.
  */
-#define MAX_BLOCKS  8
-#define BLOCK_SLOTS 32
-static __always_inline bool local_is_over(const struct java_config *j, u64 env, u64 handle)
+__noinline int is_misplaced(const struct rule *r, u64 env, u64 handle)
 {
-	bool empty = false;
-	u64 block = 0;
+	struct local_frame f = {0};
+	const struct thread_config *c;
+	u32 slot;
+	int place;
 
-	if (!j || !j->blocks_from_env)
-		return false;
-	bpf_probe_read_user(&block, sizeof(block), (void *)(env + (s64)j->blocks_from_env));
-	for (int i = 0; i < MAX_BLOCKS && block; i++) {
-		u64 at = handle - block - j->block_slots;
-		u32 top = 0;
+	if (!r || !r->by_place || handle & HANDLE_TAG_BITS || handle >> HANDLE_BITS)
+		return 0;
+	slot = r->slot;
+	c = bpf_map_lookup_elem(&thread_configs, &slot);
+	place = local_frame_read(c, env, &f) ? PLACE_ELSEWHERE : frame_place(slot, &f, handle);
+	if (r->family == FAMILY_GLOBAL)
+		return place != PLACE_ELSEWHERE;
+	return place == PLACE_ELSEWHERE && storage_entry(slot, STORAGE_GLOBAL, handle) == ENTRY_IN_USE;
+}
 
-		if (bpf_probe_read_user(&top, sizeof(top), (void *)(block + j->block_top)))
-			return false;
-		empty |= i == 0 && top == 0;
-		if (at < BLOCK_SLOTS * sizeof(u64))
-			return empty || at / sizeof(u64) >= top;
-		if (bpf_probe_read_user(&block, sizeof(block), (void *)(block + j->block_next)))
-			return false;
-	}
-	return false;
+/* A call that is given references, and by whom. */
+struct use {
+	u64 env, sp;
+	u32 has_frame, pad;
+	struct local_frame frame;
+};
+
+/* env and sp are set. */
+static __always_inline void use_begin(const struct rule *r, struct use *u)
+{
+	u32 slot = r->slot;
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+
+	u->has_frame = c && !local_frame_read(c, u->env, &u->frame);
+	if (u->has_frame)
+		owner_seen(c, slot, u->env, u->sp, &u->frame);
+}
+
+/* A weak reference whose slot is null: was it deleted, or its object collected? */
+static __always_inline enum finding_kind null_weak(const struct rule *r, u64 tag, u64 handle,
+						   bool may_be_null)
+{
+	int entry = storage_entry(r->slot, STORAGE_WEAK, handle);
+	struct grave g;
+
+	if (entry == ENTRY_FREE)
+		return FINDING_STALE_USE;
+	/* one that lives may lie in another place than an earlier one of this handle has left */
+	if (entry == ENTRY_NONE && !pair_site(tag) && pair_grave(tag, &g))
+		return FINDING_STALE_USE;
+	return may_be_null ? NR_FINDINGS : FINDING_CLEARED_WEAK;
 }
 
 /*
  * What is wrong with a reference that a function is given; NR_FINDINGS: nothing that can be proven. The slot
  * of a strong reference is never null while it lives; that of a weak one is when its object was collected.
  */
-static __always_inline enum finding_kind misuse(const struct rule *r, const struct java_config *j, u64 env,
-						u64 tag, u64 handle)
+__noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32 may_be_null)
 {
-	struct grave g;
+	u64 tag;
+	int place, owner;
 
-	if (r->func == FUNC_USE_DeleteLocalRef && is_mismatch(r, tag, handle))
+	if (!r || !u)
+		return NR_FINDINGS;
+	tag = tag_of(r->slot, handle);
+	if (r->func == FUNC_USE_DeleteLocalRef &&
+	    (is_mismatch(r, tag, handle) || is_misplaced(r, u->env, handle)))
 		return FINDING_KIND_MISMATCH;
 	if (!r->weak_bit)
 		return NR_FINDINGS;
-	if (!(handle & HANDLE_TAG_BITS) && local_is_over(j, env, handle))
-		return FINDING_STALE_USE;
-	if (!slot_is_null(handle))
-		return NR_FINDINGS;
-	if (!(handle & r->weak_bit))
-		return FINDING_STALE_USE;
-	/* one that lives may lie in another place than an earlier one of this handle has left */
-	return !pair_site(tag) && pair_grave(tag, &g) ? FINDING_STALE_USE : NR_FINDINGS;
+	if (handle & r->weak_bit) {
+		if (slot_is_null(handle))
+			return null_weak(r, tag, handle, may_be_null);
+		return may_be_null ? NR_FINDINGS : FINDING_WEAK_AS_STRONG;
+	}
+	if (!(handle & HANDLE_TAG_BITS)) {
+		place = u->has_frame ? frame_place(r->slot, &u->frame, handle) : PLACE_ELSEWHERE;
+		if (place == PLACE_OVER)
+			return FINDING_STALE_USE;
+		owner = place == PLACE_IN_USE ? NOT_FOREIGN : foreign_local(r->slot, u->env, u->sp, handle);
+		if (owner != NOT_FOREIGN)
+			return owner == FOREIGN_THREAD ? FINDING_FOREIGN_LOCAL : FINDING_STALE_USE;
+	}
+	return slot_is_null(handle) ? FINDING_STALE_USE : NR_FINDINGS;
 }
 
 static __always_inline void count_use(const struct rule *r)
@@ -112,6 +145,17 @@ static __always_inline void count_use(const struct rule *r)
 
 	if (calls)
 		__sync_fetch_and_add(calls, 1);
+}
+
+/* site: of the call. */
+static __always_inline void use_told(const struct rule *r, u32 kind, u64 handle, u32 site)
+{
+	u64 tag = tag_of(r->slot, handle);
+	struct grave g = {.site = pair_site(tag)};
+
+	if (!g.site)
+		pair_grave(tag, &g);
+	finding(r->slot, kind, site, g.site, g.released_at, handle);
 }
 
 /* Is it worth a walk to know where this reference is released, before it is released a second time? */

@@ -118,11 +118,12 @@ struct rule {
 	u8 in_vm;     /* the thread is inside the VM there: no object moves */
 	/* A release: a handle of its kind has these of its lowest bits (mask 0: nothing is known). */
 	u8 kind_mask, kind_bits;
-	u8 by_books; /* those bits do not tell a global from a local one: the books may */
-	u8 refs;     /* a use: which arguments are references, bit per argument */
+	u8 by_books; /* those bits do not tell a global from a local one: the books may, */
+	u8 by_place; /* or where it lies */
+	u8 refs;     /* a use: which arguments are references, bit per argument, */
+	u8 nulls;    /* and which of those may be null */
 	u8 weak_bit; /* a use: set in the handles of weak references; 0: nothing is known */
 	u8 others; /* a return probe: its events reach all who have one in the file, whatever their filter */
-	u8 pad[2];
 	struct loc handle;
 	struct loc object;     /* pins: handle of the string or array */
 	struct loc extra;      /* pins: jboolean* of a Get*, mode of a Release* */
@@ -191,12 +192,10 @@ struct java_config {
 	u32 blob_size, frame_size, compile_id, deopt, deopt_mh,
 	    orig_pc; /* CodeBlob's and nmethod's fields; deopt_mh 0: none */
 	u32 chunk_sp, chunk_pc, chunk_bottom, chunk_parent,
-	    chunk_stack;                        /* fields of StackChunk; stack 0: not known */
-	u32 cont_tail, entry_cont;              /* Continuation.tail, ContinuationEntry::_cont */
-	u32 os_thread_id;                       /* OSThread::_thread_id */
-	s32 os_thread_from_env;                 /* Thread::_osthread; 0: not known */
-	s32 blocks_from_env;                    /* Thread::_active_handles; 0: not known */
-	u32 block_slots, block_top, block_next; /* fields of JNIHandleBlock */
+	    chunk_stack;           /* fields of StackChunk; stack 0: not known */
+	u32 cont_tail, entry_cont; /* Continuation.tail, ContinuationEntry::_cont */
+	u32 os_thread_id;          /* OSThread::_thread_id */
+	s32 os_thread_from_env;    /* Thread::_osthread; 0: not known */
 	u64 oop_base;
 	u64 interpreter_start, interpreter_end;
 	u64 call_stub_return;
@@ -362,7 +361,7 @@ JT_ASSERT_SIZE(struct rule, 72);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
-JT_ASSERT_SIZE(struct java_config, 312);
+JT_ASSERT_SIZE(struct java_config, 296);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct thread_key, 16);

@@ -10,11 +10,11 @@
 #define JNITRACE_THREADS_BPF_H
 
 #include "findings.bpf.h"
+#include "handles.bpf.h"
 #include "pins.bpf.h" /* for the call under way */
 #include "threads.h"
 
 MAP_HASH(threads, JT_MAX_THREADS, struct books_key, struct thread_books);
-MAP_ARRAY(thread_configs, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct thread_config);
 u32 threads_gone;
 
 static const struct thread_books no_books;

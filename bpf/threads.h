@@ -11,15 +11,20 @@
 #define JT_MAX_HELD    16         /* monitors entered by one thread, one in another; a power of two */
 #define JT_THREAD_GONE (1U << 31) /* the thread has ended; the rest of tid is a number of ours */
 
-/* Where a HotSpot VM keeps what belongs to a thread. Offsets in bytes; of a JavaThread's fields from its
- * JNIEnv. */
+/* Where a HotSpot VM keeps what belongs to a thread, and its references. Offsets in bytes; of a JavaThread's
+ * fields from its JNIEnv. */
 struct thread_config {
-	u64 vm_start, vm_end; /* its library's code */
+	u64 vm_start, vm_end;             /* its library's code */
+	u64 storage_global, storage_weak; /* OopStorage of the references; 0: not known */
+	u64 list;                         /* where the threads are found; 0: not known */
+	u32 list_length, list_threads;    /* ThreadsList::_length, _threads; list is of its address */
+	u32 list_next; /* JavaThread::_next; list is of the first one's address. 0: an array */
 	u32 known;
+	s32 env;                    /* the JNIEnv in a JavaThread */
 	s32 anchor;                 /* JavaThread::_anchor._last_Java_sp */
 	s32 handles;                /* Thread::_active_handles */
-	u32 block_slots, block_top; /* JNIHandleBlock::_handles, _top */
-	u32 pad;
+	s32 stack_base;             /* Thread::_stack_base; then _stack_size */
+	u32 block_slots, block_top; /* JNIHandleBlock::_handles, _top; then _next, _last, _pop_frame_link */
 };
 
 struct books_key {
@@ -42,7 +47,7 @@ struct thread_books {
 	u32 pad2;
 	struct held_monitor held[JT_MAX_HELD];
 };
-JT_ASSERT_SIZE(struct thread_config, 40);
+JT_ASSERT_SIZE(struct thread_config, 80);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct held_monitor, 24);
 JT_ASSERT_SIZE(struct thread_books, 40 + 24 * JT_MAX_HELD);

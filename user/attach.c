@@ -20,6 +20,9 @@
  */
 #define UNWIND_PRELOAD_NS 60000000
 
+/* Blocks of local references and stretches of stack whose thread is remembered, with --check. */
+#define MAX_OWNERS (1 << 16)
+
 #define HAVE_UPROBE_MULTI (LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3)
 
 static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
@@ -72,6 +75,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.use_counts, o->check ? JT_MAX_TARGETS * NR_USE_FUNCS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.owners, o->check ? MAX_OWNERS : 1);
 	return rc;
 }
 

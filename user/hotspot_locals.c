@@ -54,6 +54,44 @@ static bool reader_init(struct reader *r, struct hotspot *h, struct vm_locals *o
 	       r->wrapper_anchor % 8 == 0 && r->wrapper_anchor >= 16 && r->wrapper_anchor <= 256;
 }
 
+/* Where all threads are found, in one of two ways (hotspot_threads.c). */
+static bool find_list(const struct hotspot *h, const struct thread_layout *l, struct thread_config *out)
+{
+	uint64_t length, threads, next;
+
+	if (hotspot_static_addr(h, "ThreadsSMRSupport", "_java_thread_list", &out->list)) {
+		if (!hotspot_field_offset(h, "ThreadsList", "_length", &length) ||
+		    !hotspot_field_offset(h, "ThreadsList", "_threads", &threads) || length >= 4096 ||
+		    threads >= 4096)
+			return false;
+		out->list_length = (uint32_t)length;
+		out->list_threads = (uint32_t)threads;
+		return true;
+	}
+	if (!hotspot_static_addr(h, "Threads", "_thread_list", &out->list) ||
+	    !hotspot_field_offset(h, "JavaThread", "_next", &next) || !next || next >= l->thread_bytes)
+		return false;
+	out->list_next = (uint32_t)next;
+	return true;
+}
+
+/* What tells whose a handle is: the threads and their stacks, the tables. What is not known stays 0. */
+static void find_owners(const struct hotspot *h, const struct thread_layout *l, struct thread_config *out)
+{
+	uint64_t base, size;
+
+	if (hotspot_thread_field(h, "_stack_base", &base) && hotspot_thread_field(h, "_stack_size", &size) &&
+	    base < l->thread_bytes && size == base + 8 && find_list(h, l, out))
+		out->stack_base = (int32_t)base - out->env;
+	else
+		out->list = 0;
+	/* the tables' blocks are proven together with the words that count their entries */
+	if (!h->counters.proven ||
+	    !hotspot_read_static(h, "JNIHandles", "_global_handles", &out->storage_global) ||
+	    !hotspot_read_static(h, "JNIHandles", "_weak_global_handles", &out->storage_weak))
+		out->storage_global = out->storage_weak = 0;
+}
+
 int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
 {
 	struct thread_layout l;
@@ -64,18 +102,21 @@ int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
 	*out = (struct thread_config){0};
 	if (rc)
 		return rc == -EAGAIN ? rc : -EPROTO;
-	if (!hotspot_thread_layout(h, &l) || !hotspot_thread_field(h, "_anchor", &anchor) ||
+	if (!hotspot_thread_layout(h, &l) || l.next != l.top + 8 ||
+	    !hotspot_thread_field(h, "_anchor", &anchor) ||
 	    !hotspot_field_offset(h, "JavaFrameAnchor", "_last_Java_sp", &sp) || anchor + sp > l.thread_bytes)
 		return -EPROTO;
 	*out = (struct thread_config){
 	    .known = 1,
 	    .vm_start = h->nr_code ? h->code[0].start : 0,
 	    .vm_end = h->nr_code ? h->code[h->nr_code - 1].end : 0,
+	    .env = (int32_t)env.offset_bytes,
 	    .anchor = (int32_t)(anchor + sp) - (int32_t)env.offset_bytes,
 	    .handles = (int32_t)l.handles - (int32_t)env.offset_bytes,
 	    .block_slots = (uint32_t)l.slots,
 	    .block_top = (uint32_t)l.top,
 	};
+	find_owners(h, &l, out);
 	return 0;
 }
 

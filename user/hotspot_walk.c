@@ -376,19 +376,6 @@ static void read_chunks(const struct hotspot *h, struct java_config *c)
 
 /* --- all together --------------------------------------------------------------------------------- */
 
-/* The blocks of local references: where they are not known, those of ended calls are not found. */
-static void read_blocks(const struct hotspot *h, struct java_config *c)
-{
-	struct thread_layout l;
-
-	if (!hotspot_thread_layout(h, &l))
-		return;
-	c->blocks_from_env = (int32_t)l.handles - c->env_in_thread;
-	c->block_slots = (uint32_t)l.slots;
-	c->block_top = (uint32_t)l.top;
-	c->block_next = (uint32_t)l.next;
-}
-
 int hotspot_walk(const struct hotspot *h, struct java_config *out, struct error *err)
 {
 	int rc;
@@ -402,7 +389,6 @@ int hotspot_walk(const struct hotspot *h, struct java_config *out, struct error 
 	if (rc)
 		return rc;
 	read_chunks(h, out);
-	read_blocks(h, out);
 	out->on = 1;
 	return 0;
 }

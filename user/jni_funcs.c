@@ -11,15 +11,25 @@ const char *const jni_func_names[NR_ALL_FUNCS] = {
 #undef JNI_FUNC
 };
 
-#define REF(n) (1 << (n))
+#define NULLS_SHIFT 4
+#define REF(n)      (1U << (n))
+#define OR_NULL(n)  (REF(n) | REF(n) << NULLS_SHIFT)
+#define REFS_MASK   ((1U << NULLS_SHIFT) - 1)
 const struct jni_func_row jni_funcs[NR_ALL_FUNCS] = {
-    [NR_FUNCS] = {"", TABLE_ENV, 0, FAMILY_NONE, OP_COUNT, HANDLE_NONE, 0},
+    [NR_FUNCS] = {"", TABLE_ENV, 0, FAMILY_NONE, OP_COUNT, HANDLE_NONE, 0, 0},
 #define JNI_USE(name, slot, args)                                                                            \
-	[FUNC_USE_##name] = {#name, TABLE_ENV, slot, FAMILY_CHECK, OP_USE, HANDLE_ARG1, args},
+	[FUNC_USE_##name] = {#name,                                                                          \
+			     TABLE_ENV,                                                                      \
+			     slot,                                                                           \
+			     FAMILY_CHECK,                                                                   \
+			     OP_USE,                                                                         \
+			     HANDLE_ARG1,                                                                    \
+			     (args)&REFS_MASK,                                                               \
+			     (args) >> NULLS_SHIFT},
 #include "../bpf/jni_uses.def"
 #undef JNI_USE
 #define JNI_FUNC(name, table, slot, family, operation, handle)                                               \
-	[FUNC_##name] = {#name, TABLE_##table, slot, FAMILY_##family, OP_##operation, HANDLE_##handle, 0},
+	[FUNC_##name] = {#name, TABLE_##table, slot, FAMILY_##family, OP_##operation, HANDLE_##handle, 0, 0},
 #include "../bpf/jni_funcs.def"
 #undef JNI_FUNC
 };

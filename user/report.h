@@ -22,7 +22,8 @@ struct jni_func_row {
 	enum jni_family family;
 	enum jni_operation operation;
 	enum jni_handle handle;
-	unsigned refs; /* bit per argument that is a reference; for --check */
+	unsigned refs;  /* bit per argument that is a reference; for --check */
+	unsigned nulls; /* of these: NULL is as good */
 };
 extern const struct jni_func_row jni_funcs[NR_ALL_FUNCS];
 /* Families that hold pointers to the contents of strings and arrays. */

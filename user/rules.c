@@ -19,6 +19,7 @@ static void set_kind(struct rule *r, enum handle_tags tags, bool locals)
 		return; /* a local one's release is looked at once */
 	r->kind_mask = tags == TAGS_ALL ? 3 : 1;
 	r->kind_bits = bits[family][tags == TAGS_ALL];
+	r->by_place = tags == TAGS_WEAK && family != FAMILY_WEAK;
 	r->by_books = tags == TAGS_WEAK && (family == FAMILY_LOCAL || (family == FAMILY_GLOBAL && locals));
 }
 
@@ -69,6 +70,7 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 		    .operation = jni_funcs[site->func].operation,
 		    .family = jni_funcs[site->func].family,
 		    .refs = jni_funcs[site->func].refs,
+		    .nulls = jni_funcs[site->func].nulls,
 		    .weak_bit = sites->handle_tags != TAGS_UNKNOWN,
 		    .others = site->point == POINT_URETPROBE,
 		    .in_vm = site->strategy == STRATEGY_USDT, /* inside JNI_ENTRY */

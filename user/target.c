@@ -435,6 +435,17 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
 }
 
+/* Where the VM keeps its threads and references. What cannot be proven yet is told later. */
+static int tell_threads(struct target *t, struct tracer *tracer)
+{
+	struct thread_config c;
+
+	if (t->threads_told || !t->vm || hotspot_thread_config(t->vm, &c) < 0)
+		return 0; /* they do without */
+	t->threads_told = c.storage_global && c.storage_weak;
+	return tracer_set_threads(tracer, t->slot, &c);
+}
+
 void target_look(struct target *t, struct tracer *tracer)
 {
 	uint32_t tick;
@@ -442,17 +453,9 @@ void target_look(struct target *t, struct tracer *tracer)
 	if (!t->vm || tracer_execed(tracer, t->slot))
 		return;
 	hotspot_counts(t->vm, &t->vm_counts);
+	tell_threads(t, tracer);
 	if (t->account && !tracer_tick(tracer, &tick))
 		account_look(t->account, tick); /* what could not be seen stays as it was known */
-}
-
-static int tell_threads(struct target *t, struct tracer *tracer)
-{
-	struct thread_config c;
-
-	if (!t->vm || hotspot_thread_config(t->vm, &c) < 0)
-		return 0; /* they do without */
-	return tracer_set_threads(tracer, t->slot, &c);
 }
 
 /*

@@ -39,6 +39,7 @@ struct target {
 	uint64_t bias;
 	struct oop_reader *oops; /* of vm; NULL: not needed, or how it names classes could not be proven */
 	bool oops_refused;
+	bool threads_told;    /* the probes know all there is to know of where references are */
 	bool objects_set;     /* the probes know how to read objects */
 	bool waits_set;       /* who waits for critical sections is seen, or never will be: */
 	const char *no_waits; /* why not; NULL: it is, or there is no such waiting */

@@ -3,6 +3,7 @@
 
 import json
 import time
+from collections import Counter
 
 import jsonschema
 import pytest
@@ -181,6 +182,65 @@ def test_stale_use(kind, jvm_args):
         ("stale-use", "IsSameObject", "use", "acquire_weak", "delete_weak_first"): 53,
         ("stale-use", "IsSameObject", "use", None, None): 29 * 8,
     }
+
+
+LENT = [("17", []), ("sid-11", []), ("sid-21", ["-XX:+UseSerialGC"]), ("sid-25", []), ("sid-25", ["-XX:+UseZGC"])]
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("kind, jvm_args", LENT, ids=lambda v: v if isinstance(v, str) else "+".join(v) or "plain")
+def test_local_of_another_thread(kind, jvm_args):
+    """From 8 threads, each to one more: of its native call, its argument, far from the top, and of a call that has ended."""
+    with Misuse(jdk(kind), *jvm_args) as target:
+        target.do("once 3", "lend-none 3 2")
+        final = traced(target, "lend-local 13 8", "lend-argument 11 8", "lend-far 7 8", "save-local+lend-saved 5 8",
+                       args=("--check", "-e", "global,weak,local"))
+    assert all(f["function"] == "IsSameObject" and "of another thread" in f["text"] for f in final["findings"])
+    assert all(direct_caller(f) == "use_foreign" for f in final["findings"])
+    lent = Counter()
+    for f in final["findings"]:
+        lent[tuple(s["symbol"] for s in (f["acquire_stack"] or [])[:2])] += f["count"]
+    assert lent == {(): 11 * 8, ("acquire_local", "lend_far"): 2 * 7 * 8, ("acquire_local", "lend_local"): 13 * 8,
+                    ("acquire_local", "save_local"): 5 * 8}
+
+
+@pytest.mark.parametrize("kind, jvm_args", LENT, ids=lambda v: v if isinstance(v, str) else "+".join(v) or "plain")
+def test_own_locals_are_no_other_threads(kind, jvm_args):
+    """Blocks of threads that come and go are others' at once; locals of frames further out, and arguments, are used."""
+    with Misuse(jdk(kind), *jvm_args) as target:
+        target.do("once 3", "lend-none 3 2")
+        final = traced(target, "outer-make+lend-none+used-rightly+weak-rightly 101 8", "outer-make+lend-none 101 8", args=("--check",))
+    assert final["findings"] == []
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_argument_of_a_call_that_has_ended(kind):
+    with Misuse(jdk(kind)) as target:
+        target.do("once 3")
+        final = traced(target, "far-save-argument+use-saved 101 8", args=("--check",))
+    assert found(final) == {("stale-use", "IsSameObject", "use", None, None): 101 * 8}
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_weak_used_as_strong(kind):
+    """Where it may be cleared any time, that is a warning; when it was, an error."""
+    with Misuse(jdk(kind), "-XX:+UseSerialGC") as target:
+        target.do("once 3", "keep-garbage 1", "gc", "weak-rightly 3")
+        final = traced(target, "weak-as-strong 101", "use-garbage 13", "weak-rightly 1009 8", "drop-garbage 1", args=("--check",))
+    assert found(final, java=False) == {
+        ("kind-mismatch", "GetObjectClass", "use_as_object", "acquire_weak", None): 101,
+        ("stale-use", "CallStaticVoidMethod", "use_as_class", None, None): 13,
+    }
+    assert [f["severity"] for f in final["findings"]] == ["error", "warning"]
+
+
+@pytest.mark.parametrize("args", [("-e", "global,weak,local"), ("--check",)], ids=" ".join)
+@pytest.mark.parametrize("kind", ["17", "sid-11", "sid-25"])
+def test_global_from_before_attach_deleted_as_local(kind, args):
+    with Misuse(jdk(kind), "-Xmx1g") as target:
+        target.do("once 3", "keep 7", "used-rightly 3")
+        final = traced(target, "drop-kept-as-local 7", "used-rightly 1009 8", args=args)
+    assert found(final) == {("kind-mismatch", "DeleteLocalRef", "delete_as_local", None, None): 7}
 
 
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
