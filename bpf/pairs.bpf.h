@@ -9,8 +9,9 @@
  *
  * The release of a handle is seen before the VM can hand it out again (probe at
  * the entry of Delete*), its acquisition before the program has it (probe at the
- * return of New*): for one handle the two never race, so freeing is a plain store
- * and claiming one compare-and-swap. A freed place keeps what it was, marked dead,
+ * return of New*): for one handle the two never race. Freeing is one compare-and-swap
+ * nevertheless, as claiming is: the loader frees too, local references that have died
+ * with their frame (tracer_bury()). A freed place keeps what it was, marked dead,
  * until it is needed: at no cost a second release of a handle is told from one of
  * a reference that was never seen.
  */
@@ -88,8 +89,8 @@ static __always_inline u32 bucket_take(u32 index, u64 tag, u32 released_at)
 		if (b->tag[way] == tag) {
 			u32 site = b->site[way];
 
-			barrier();
-			*(volatile u64 *)&b->tag[way] = dead;
+			if (__sync_val_compare_and_swap(&b->tag[way], tag, dead) != tag)
+				continue; /* the loader was first */
 			if (released_at &&
 			    __sync_val_compare_and_swap(&b->tag[way], dead, TAG_BUSY) == dead) {
 				b->tick[way] = released_at;

@@ -223,7 +223,8 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	}
 	if (!rc) {
 		t->stacks = calloc(t->max_sites, sizeof(*t->stacks));
-		rc = t->stacks ? 0 : -ENOMEM;
+		t->buried = calloc(t->max_sites, sizeof(*t->buried));
+		rc = t->stacks && t->buried ? 0 : -ENOMEM;
 	}
 	if (!rc) {
 		t->skel->links.jt_exec = bpf_program__attach(t->skel->progs.jt_exec);
@@ -256,6 +257,7 @@ void tracer_close(struct tracer *t)
 	for (uint32_t i = 0; t->stacks && i < t->max_sites; i++)
 		free(t->stacks[i]);
 	free(t->stacks);
+	free(t->buried);
 	if (t->buckets)
 		munmap(t->buckets, t->buckets_bytes);
 	unwinder_free(t->unwinder);

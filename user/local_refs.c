@@ -19,20 +19,24 @@ static bool is_dead(const struct local_look *look, const struct tracer *t, const
 	return tracer_holds(t, ref);
 }
 
-static void judge(const struct local_look *look, const struct tracer *t, struct snapshot_ref *ref,
-		  struct local_site *site)
+static void judge(const struct local_look *look, struct tracer *t, struct snapshot_ref *ref,
+		  enum jni_func_id func, struct local_site *site)
 {
 	if (!look->gone && vm_locals_state(&look->vm, ref->handle) == LOCAL_LIVE) {
 		if (!site->live++ || (int32_t)(ref->tick - site->oldest_tick) < 0)
 			site->oldest_tick = ref->tick;
 		return;
 	}
-	site->dead += is_dead(look, t, ref);
+	if (is_dead(look, t, ref)) {
+		site->dead++;
+		if (!look->gone && !look->still)
+			tracer_bury(t, ref, func); /* from the next snapshot on counted as died */
+	}
 	ref->site = 0;
 }
 
-int local_refs_read(const struct local_look *look, const struct tracer *t, struct snapshot *snapshot,
-		    int slot, struct local_refs *out)
+int local_refs_read(const struct local_look *look, struct tracer *t, struct snapshot *snapshot, int slot,
+		    struct local_refs *out)
 {
 	struct local_site *v = calloc(snapshot->sites.n + 1, sizeof(*v));
 
@@ -48,7 +52,7 @@ int local_refs_read(const struct local_look *look, const struct tracer *t, struc
 		    ref->slot == slot ? snapshot_site_of(snapshot, ref->site) : NULL;
 
 		if (of && jni_funcs[of->func].family == FAMILY_LOCAL)
-			judge(look, t, ref, &v[of - snapshot->sites.v]);
+			judge(look, t, ref, of->func, &v[of - snapshot->sites.v]);
 	}
 	for (size_t i = 0; i < out->n; i++) {
 		out->sum.live += v[i].live;

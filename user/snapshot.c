@@ -125,6 +125,7 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n)
 			if (counts[i * per_cpu + cpu].peak > v->peak)
 				v->peak = counts[i * per_cpu + cpu].peak;
 		}
+		v->died += t->buried[i];
 		/* The CPUs are not read at one moment; but what was released had been acquired. */
 		if (v->acquired < v->released + v->unpaired + v->died)
 			v->acquired = v->released + v->unpaired + v->died;
@@ -275,6 +276,48 @@ bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref)
 	       o.tick == ref->tick;
 }
 
+static bool is_of(const struct bucket *b, int i, const struct snapshot_ref *ref)
+{
+	return *(volatile const uint32_t *)&b->site[i] == ref->site &&
+	       *(volatile const uint32_t *)&b->tick[i] == ref->tick;
+}
+
+/* The place is free, and tells of whom it was until it is taken, as if a probe had freed it. */
+static bool bucket_bury(struct bucket *b, uint64_t tag, const struct snapshot_ref *ref)
+{
+	for (int i = 0; i < JT_BUCKET_WAYS; i++) {
+		uint64_t found = tag;
+
+		/* claimed first: meanwhile the handle may have come again, to this place */
+		if (*(volatile uint64_t *)&b->tag[i] != tag || !is_of(b, i, ref) ||
+		    !__atomic_compare_exchange_n(&b->tag[i], &found, TAG_BUSY, false, __ATOMIC_SEQ_CST,
+						 __ATOMIC_SEQ_CST))
+			continue;
+		if (is_of(b, i, ref)) {
+			__atomic_store_n(&b->tag[i], tag | TAG_DEAD, __ATOMIC_RELEASE);
+			return true;
+		}
+		__atomic_store_n(&b->tag[i], tag, __ATOMIC_RELEASE);
+	}
+	return false;
+}
+
+void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum jni_func_id func)
+{
+	uint64_t tag = (uint64_t)ref->handle | (uint64_t)(ref->slot + 1) << HANDLE_BITS;
+	uint32_t mask = t->nr_buckets - 1;
+
+	if (func >= NR_FUNCS || ref->site >= t->max_sites)
+		return;
+	if (!bucket_bury(&t->buckets[first_bucket(tag, mask)], tag, ref)) {
+		if (!bucket_bury(&t->buckets[second_bucket(tag, mask)], tag, ref))
+			return;
+		__atomic_fetch_sub(&t->skel->bss->second_refs, 1, __ATOMIC_SEQ_CST);
+	}
+	t->buried[ref->site]++;
+	t->slots[ref->slot].buried[func]++;
+}
+
 int tracer_tick(struct tracer *t, uint32_t *tick)
 {
 	struct hello h;
@@ -352,6 +395,7 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 			out->funcs[f].unpaired += fc[cpu].unpaired;
 			out->funcs[f].replaced += fc[cpu].replaced; /* or kept */
 		}
+		out->funcs[f].replaced += t->slots[slot].buried[f];
 	}
 	for (uint32_t f = NR_FUNCS + 1; !rc && f < NR_ALL_FUNCS; f++)
 		if (out->probed[f])
@@ -415,6 +459,7 @@ static void forget_sites(struct tracer *t, int slot)
 		zero_array_element(t->skel->maps.site_counts, i, counts_bytes);
 		free(t->stacks[i]);
 		t->stacks[i] = NULL;
+		t->buried[i] = 0;
 		bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_sites), NULL, &i, BPF_ANY);
 	}
 }

@@ -197,6 +197,12 @@ static inline struct snapshot_site *snapshot_site_of(const struct snapshot *s, u
 /* Is this reference, of the last snapshot, still in the pairing store? Neither released nor its handle come
  * again. */
 bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref);
+/*
+ * A local reference of the last snapshot died with its frame, which no probe sees: free its place in the
+ * store and count it as died, unless that has happened meanwhile. Its tick must be an earlier one than the
+ * present. Not those in the overflow map: their places are freed when their handles come again.
+ */
+void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum jni_func_id func);
 /* The clock of the references. */
 int tracer_tick(struct tracer *t, uint32_t *tick);
 /* A number that changes when there are sites that no snapshot had yet. */

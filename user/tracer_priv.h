@@ -39,7 +39,8 @@ struct slot {
 	bool single_step[NR_ALL_FUNCS];
 	bool trap_shared[NR_ALL_FUNCS]; /* a use: another probe of the function is at the same place */
 	uint64_t sites_missing;
-	bool code_changed; /* it said so */
+	uint64_t buried[NR_FUNCS]; /* its local references, see tracer_bury() */
+	bool code_changed;         /* it said so */
 };
 
 struct tracer {
@@ -61,6 +62,7 @@ struct tracer {
 	uint64_t java_epochs; /* Java configurations made: no two targets share a generation */
 
 	struct stack **stacks; /* by site number; read once */
+	uint64_t *buried;      /* by site number: see tracer_bury() */
 	struct hello started;
 	uint64_t load_ns; /* what loading the programs took */
 };

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Local references: exact by function, alive or dead as the VM has them, and the loop that makes them named while it runs."""
 
+import time
+
 import pytest
 
-from harness import NativeLoop, Tracer, assert_no_losses, jdk
+from harness import NativeLoop, Oracle, Tracer, assert_no_losses, jdk
 
 CONFIGURATIONS = [("17", []), ("17", ["-Xcheck:jni"]), ("17", ["-XX:+UseZGC"]), ("17-stripped", []),
                   ("sid-25", []), ("sid-25", ["-XX:+UseZGC"])]
@@ -199,3 +201,27 @@ def test_the_process_ends(local17):
     f = final["families"]["local"]
     assert final["end_reason"] == "exited"
     assert (f["acquired"], f["released"], f["died"], f["outstanding"]) == (1009, 10, 999, 0)
+
+
+class Misuse(Oracle):
+    def main(self, fixtures):
+        return "Misuse", str(fixtures / "libmisuse.so")
+
+
+def test_the_dead_take_no_room():
+    """In the store, which has room for some 3,000 here: those of a frame that has ended, in places that nobody else gets."""
+    each, rounds = 1009, 12
+    with Misuse(jdk("17")) as target, Tracer("-e", "local", "--max-refs", "1000", pids=[target.pid], interval="0.1") as tracer:
+        tracer.wait_tracing()
+        for done in range(1, rounds + 1):
+            target.do("pass 1")
+            tracer.wait_report(lambda r, n=done: r["families"]["local"]["died"] >= n * each)
+            time.sleep(0.2)  # in a report more they are counted without being looked at
+        final = tracer.stop()[target.pid]
+        reports = tracer.reports()
+    assert_no_losses(final)
+    [site] = [s for s in final["sites"] if s["stack"][0]["symbol"] == "acquire_local"]
+    assert [site[key] for key in KEYS] == [rounds * each, 0, rounds * each, 0, 0]
+    for earlier, later in zip(reports, reports[1:]):
+        for key in ("acquired", "released", "died"):
+            assert later["families"]["local"][key] >= earlier["families"]["local"][key]
