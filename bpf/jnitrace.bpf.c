@@ -200,7 +200,7 @@ int jt_call(struct pt_regs *ctx)
 	if (!r || !call_begin(ctx, r, &c))
 		return 0;
 	if (r->operation == OP_RELEASE)
-		c.env = PT_REGS_PARM1(ctx);
+		c.env = env_of(ctx, r);
 	else
 		site = site_known(ctx, r);
 	if (r->operation != OP_RELEASE || !release_begin(r, &c)) {
