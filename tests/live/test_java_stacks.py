@@ -192,7 +192,7 @@ def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
     long = seconds >= 60  # else too short, and elsewhere too slow, for much code to come where other was
     with Frames(jdk_of(kind), COUNTERS, "-XX:ReservedCodeCacheSize=6m", "-Xmx96m") as target:
         places = CodePlaces(target)
-        with Tracer("--allow-loss", "--max-stacks", "65536", pids=[target.pid], interval="0.1") as tracer:
+        with Tracer("--allow-loss", "--max-stacks", "500000" if long else "65536", pids=[target.pid], interval="0.1") as tracer:
             tracer.wait_tracing()
             target.tell(f"churn {seconds} 6")
             while long and not target.answers_within(6):
