@@ -41,9 +41,9 @@ class Target:
         self.proc.wait()
 
 
-def probes(tool, pid, family):
+def probes(tool, pid, family, *options):
     """What the tool would probe of a family: the lines of `jnitrace probes --json`, or why there are none."""
-    done = subprocess.run([tool, "probes", "-p", str(pid), "-e", family, "--json"], capture_output=True, text=True, check=False)
+    done = subprocess.run([tool, "probes", "-p", str(pid), "-e", family, "--json", *options], capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout:
         return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no probes"
     return [json.loads(line) for line in done.stdout.splitlines()]
