@@ -126,6 +126,7 @@ fixtures: $(O)/fixtures/Threads.class $(O)/fixtures/libthreads.so $(O)/fixtures/
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
 fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so $(O)/fixtures/Zstd.class
+fixtures: $(O)/fixtures/Tail.class $(O)/fixtures/libtaila.so $(O)/fixtures/libtailb.so $(O)/fixtures/libtailc.so
 fixtures: bench-programs
 # Libraries of Debian's, used as their users do.
 libraries := /usr/share/java/jna.jar:/usr/share/java/sqlite-jdbc.jar
@@ -151,6 +152,7 @@ $(O)/fixtures/Native.class: tests/fixtures/native/Native.java
 $(O)/fixtures/Misuse.class: tests/fixtures/misuse/Misuse.java
 $(O)/fixtures/Pins.class: tests/fixtures/pins/Pins.java
 $(O)/fixtures/Zstd.class: tests/fixtures/pins/Zstd.java
+$(O)/fixtures/Tail.class: tests/fixtures/tail/Tail.java
 $(O)/fixtures/%.class:
 	@mkdir -p $(@D)
 	$(call say,JAVAC,$<)
@@ -175,6 +177,10 @@ $(O)/fixtures/liblocals.so: tests/fixtures/locals/locals.c
 $(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
 $(O)/fixtures/libmisuse.so: tests/fixtures/misuse/misuse.c
 $(O)/fixtures/libpins.so: tests/fixtures/pins/pins.c
+$(O)/fixtures/libtaila.so $(O)/fixtures/libtailb.so $(O)/fixtures/libtailc.so: tests/fixtures/tail/tail.c
+$(O)/fixtures/libtaila.so: fixture_cflags := -DTAIL_CLASS=TailA
+$(O)/fixtures/libtailb.so: fixture_cflags := -DTAIL_CLASS=TailB
+$(O)/fixtures/libtailc.so: fixture_cflags := -DTAIL_REGISTERS -s
 $(O)/fixtures/libmemo.so: tests/fixtures/memo/memo.c
 $(O)/fixtures/libhidden.so: tests/fixtures/memo/hidden.c
 $(O)/fixtures/libhidden.so: fixture_cflags := -fno-asynchronous-unwind-tables -fno-unwind-tables

@@ -74,5 +74,7 @@ struct elf_cfi {
 	int32_t cfa_offset, ra_offset, fp_offset; /* bytes */
 };
 int elf_cfi_at(const struct elf_image *e, uint64_t vaddr, struct elf_cfi *out);
+/* Does the CFI of a function begin at this link-time address? Known of stripped files, too. */
+bool elf_cfi_begins(const struct elf_image *e, uint64_t vaddr);
 
 #endif

@@ -142,6 +142,15 @@ void elf_cfi_release(struct elf_cfi_cache *f)
 	free(f);
 }
 
+bool elf_cfi_begins(const struct elf_image *e, uint64_t vaddr)
+{
+	struct cfi_fde fde;
+
+	if (!e->cfi->tried)
+		load_frames(e, e->cfi);
+	return find_fde(e->cfi, vaddr, &fde) && fde.begin == vaddr;
+}
+
 int elf_cfi_at(const struct elf_image *e, uint64_t vaddr, struct elf_cfi *out)
 {
 	struct elf_cfi_cache *f = e->cfi;

@@ -668,6 +668,32 @@ static bool take_unloads(const struct java_symbols *j, struct raw_frame *raw, ui
 	return true;
 }
 
+int java_symbols_native(struct java_symbols *j, const struct raw_frame *from, uint64_t *addr)
+{
+	struct raw_frame raw = *from;
+	bool interpreted = raw.a >> RAW_KIND_SHIFT == RAW_INTERPRETED;
+	const struct nmethod *n = interpreted ? NULL : nmethod_of(j, &raw);
+	uint64_t unloads = 0, function;
+	const struct java_method *m;
+	uint32_t number;
+	int rc;
+
+	*addr = 0;
+	if (interpreted ? !take_unloads(j, &raw, &unloads) : !n || !n->is_native)
+		return 0;
+	rc = method_at(j, n ? n->method : raw.a & RAW_ADDR_MASK, &number);
+	if (rc || !number)
+		return rc;
+	m = &j->methods.v[number - 1];
+	if (!m->native ||
+	    proc_read(j->pid, m->addr + j->methods_at.method_bytes, &function, sizeof(function)))
+		return 0;
+	/* what was read holds only if it was this method all along */
+	if (method_holds(j, m) && (n ? is_alive(j, n) : is_method_of(j, m, unloads)))
+		*addr = function;
+	return 0;
+}
+
 int java_symbols_add(struct java_symbols *j, const struct raw_frame *from, struct frames *out)
 {
 	struct raw_frame frame = *from, *raw = &frame;

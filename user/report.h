@@ -64,7 +64,9 @@ struct frame {
 	const char *file;     /* NULL: unknown */
 	int line;             /* 0: unknown */
 	bool inlined;
-	bool hidden;          /* Java itself does not show it: adapters of lambdas and method handles */
+	bool
+	    tail_call; /* it left no frame: it ended by jumping to what is above; offset is where it begins */
+	bool hidden;   /* Java itself does not show it: adapters of lambdas and method handles */
 	enum stack_end lacks; /* no frame, or one without a name: what is missing here; END_NONE: nothing */
 };
 struct frames {

@@ -664,6 +664,52 @@ static int append_java(struct symbols *s, const struct raw_frame *raw, struct fr
 	return 0;
 }
 
+/* Are these frames, innermost first, the VM's own, and none is missing? */
+static bool all_vm(const struct frames *frames)
+{
+	for (size_t i = 0; i < frames->n; i++)
+		if (frames->v[i].type != FRAME_VM)
+			return false;
+	return true;
+}
+
+/*
+ * A native method whose last act is a call leaves no frame: what it called returns to Java. The VM knows what
+ * function it is, and that is believed if a function of a library's begins just there.
+ */
+static int append_tail_call(struct symbols *s, const struct raw_frame *raw, struct frames *out)
+{
+	char name[SYMBOL_NAME_BYTES];
+	const struct elf_function *fn;
+	const struct range *r;
+	struct frame *f;
+	uint64_t addr, vaddr;
+	int rc = java_symbols_native(s->java, raw, &addr);
+
+	r = rc ? NULL : ranges_find(&s->now, addr);
+	if (!r || r->module->type == FRAME_VM)
+		return rc;
+	rc = module_open(s, r);
+	if (rc || !r->module->image)
+		return rc;
+	vaddr = link_time(r, addr + 1) - 1;
+	fn = elf_functions_find(&r->module->functions, vaddr);
+	if (fn ? fn->start != vaddr : !elf_cfi_begins(r->module->image, vaddr))
+		return 0;
+	f = VEC_ADD(out);
+	if (!f)
+		return -ENOMEM;
+	*f = (struct frame){.type = FRAME_NATIVE,
+			    .module = r->module->name,
+			    .build_id = r->module->build_id,
+			    .offset = vaddr,
+			    .tail_call = true};
+	if (fn)
+		f->symbol = strset_add(
+		    &s->strings, demangle(name, sizeof(name), elf_function_name(&r->module->functions, fn)));
+	return fn && !f->symbol ? -ENOMEM : 0;
+}
+
 static uint32_t nr_frames(const struct stack *st)
 {
 	return st->n < JT_MAX_FRAMES ? st->n : JT_MAX_FRAMES;
@@ -726,6 +772,7 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 			const char **truncated)
 {
 	uint32_t n = nr_frames(st), next;
+	bool innermost = true; /* no Java frame yet */
 	const char *cut;
 	int rc = 0;
 
@@ -737,9 +784,12 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 
 		next = i + 1;
 		cut = NULL;
-		if (is_java(raw))
-			rc = append_java(s, raw, out);
-		else if (kind_of(raw) == RAW_GAP)
+		if (is_java(raw)) {
+			if (innermost && s->java && all_vm(out))
+				rc = append_tail_call(s, raw, out);
+			rc = rc ?: append_java(s, raw, out);
+			innermost = false;
+		} else if (kind_of(raw) == RAW_GAP)
 			rc = append_gap(s, gap, stack_end_rows[gap].meaning ?: "?", out);
 		else
 			rc = append_native(s, st, i, out, &next, &cut);

@@ -155,8 +155,8 @@ void history_verdict(const struct history *h, struct report_verdict *out)
 }
 
 /*
- * Who made the call: the innermost module outside the VM. Unknown when a native method left no frame of its
- * own, as one does that ends with the call: what is behind its Java frames has not made it.
+ * Who made the call: the innermost module outside the VM. Unknown when a native method left no frame and its
+ * function could not be proven: what is behind its Java frames has not made it.
  */
 static const char *library_of(const struct report_site *s)
 {

@@ -126,6 +126,7 @@ static void put_frame(struct json_out *j, const struct frame *f)
 	json_text(j, "file", f->file);
 	json_known_count(j, "line", f->line > 0 ? f->line : -1);
 	json_bool(j, "inlined", f->inlined);
+	json_bool(j, "tail_call", f->tail_call);
 	json_close(j, '}');
 }
 

@@ -561,6 +561,8 @@ static void put_frame(struct buf *out, const struct frame *f, int width)
 	frame_location(&where, f);
 	if (f->inlined)
 		buf_printf(&where, "%s(inlined)", where.n > 0 ? " " : "");
+	if (f->tail_call)
+		buf_printf(&where, "%s(tail call)", where.n > 0 ? " " : "");
 	if (f->symbol && f->module)
 		buf_printf(&where, "%s(%s+0x%llx)", where.n > 0 ? " " : "", f->module,
 			   (unsigned long long)f->offset);

@@ -412,6 +412,28 @@ static void test_no_stack(void **state)
 	expect_records("no-stack.json", &s, &plain);
 }
 
+/* Native methods that left no frame: their functions are known, of a stripped library without a name. */
+static void test_tail_calls(void **state)
+{
+	static const char *const symbols[] = {"Java_Leaky_make", NULL};
+	struct report_site *site;
+	struct frame *f;
+	struct sample s;
+
+	(void)state;
+	init_sample(&s);
+	trace(&s, FUNC_NewGlobalRef, 15);
+	for (size_t i = 0; i < ARRAY_LEN(symbols); i++) {
+		site = add_site(&s, FUNC_NewGlobalRef, 12 - i, 0);
+		add_frame(site, symbols[i], NULL, 0)->tail_call = true;
+		f = add_frame(site, "Leaky.make", "Leaky.java", 0);
+		f->type = FRAME_JAVA;
+		f->module = NULL;
+	}
+	expect_table("tail-calls.txt", &s, &plain);
+	expect_records("tail-calls.json", &s, &plain);
+}
+
 static void test_vm_and_java_frames(void **state)
 {
 	struct view_opts java = plain, native = plain;
@@ -702,6 +724,7 @@ int main(void)
 	    cmocka_unit_test(test_huge_numbers),
 	    cmocka_unit_test(test_pins),
 	    cmocka_unit_test(test_no_stack),
+	    cmocka_unit_test(test_tail_calls),
 	    cmocka_unit_test(test_vm_and_java_frames),
 	    cmocka_unit_test(test_sort),
 	    cmocka_unit_test(test_sort_stable),
