@@ -63,6 +63,24 @@ def test_the_function_that_left_no_frame_is_named(kind, jvm_args):
     assert {lib["module"] for lib in final["libraries"]} == {"libtaila.so", "libtailb.so", "libtailc.so", None}
 
 
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_compiled_calls_of_a_function_that_is_replaced_keep_its_name(kind):
+    """RegisterNatives has the code that calls the method made anew. All is compiled, the way into a native method at once."""
+    with Tail(jdk(kind), "-Xcomp", "-XX:CompileCommand=quiet", "-XX:CompileCommand=compileonly,Tail*::*") as target:
+        target.do("use 2", "registered 2")
+        with Tracer(pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            target.do("leak 1009")
+            tracer.wait_report(lambda r: r["sites"])
+            target.do("take-over 1", "leak 503")
+            final = tracer.stop()[target.pid]
+    assert_no_losses(final)
+    assert {innermost(site): site["acquired"] for site in final["sites"]} == {
+        (("libtaila.so", "Java_TailA_make", True), java("TailA.make")): 1009,
+        (("libtailc.so", None, True), java("TailA.make")): 503,
+    }
+
+
 def test_the_leaking_library_is_called_so_and_not_the_clean_one():
     with Tail(jdk("17")) as old, Tail(jdk("sid-25")) as new:
         targets = old, new

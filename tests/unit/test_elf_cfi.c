@@ -280,6 +280,28 @@ static void test_cfi_without_header(void **state)
 	check_rules(&t, pc, x86_rules, ARRAY_LEN(x86_rules));
 }
 
+/* With the search table, by the segment alone, and without either. */
+static void test_beginnings(void **state)
+{
+	struct elf_image *e;
+	struct tiny t;
+	uint64_t pc = make_x86(&t);
+
+	(void)state;
+	for (int way = 0; way < 3; way++) {
+		t.no_sections = way == 1;
+		if (way == 2) {
+			t.nr_sh--;
+			t.ph[TINY_PH_EH].p_type = PT_NULL;
+		}
+		tiny_finish(&t);
+		assert_int_equal(elf_open(tiny_memfd(t.b, t.n), &e), 0);
+		for (uint64_t at = 0; at < 160; at++)
+			assert_int_equal(elf_cfi_begins(e, pc + at), at % 8 == 0 && at != 8 && at < 128);
+		elf_close(e);
+	}
+}
+
 static void test_no_cfi(void **state)
 {
 	static const uint64_t sizes[] = {0, 3, 1ULL << 40, UINT64_MAX};
@@ -357,6 +379,7 @@ static void ask_everything(const uint8_t *p, size_t n, uint64_t pc)
 		free(usdts.v);
 	for (int i = -8; i < 132; i += 4) {
 		elf_cfi_at(e, pc + i, &cfi);
+		elf_cfi_begins(e, pc + i);
 		elf_is_code(e, pc + i);
 		if (elf_vaddr_to_offset(e, pc + i, &v))
 			assert_true(v < n);
@@ -462,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cfi),
 	    cmocka_unit_test(test_cfi_without_header),
+	    cmocka_unit_test(test_beginnings),
 	    cmocka_unit_test(test_no_cfi),
 	    cmocka_unit_test(test_cfi_lengths),
 	    cmocka_unit_test(test_fuzz_x86),
