@@ -110,11 +110,14 @@ int method_layout_read(const struct hotspot *h, struct method_layout *l, struct 
 		set_u32(l, layout_sizes[i].at, v);
 	}
 	read_flags_layout(h, l);
-	if (l->constmethod + 8 > l->method_bytes || l->access_flags + 2 > l->method_bytes ||
-	    l->flags + 2 > l->method_bytes || l->name_index + 2 > l->constmethod_bytes ||
-	    l->cm_flags + 4 > l->constmethod_bytes || l->code_size + 2 > l->constmethod_bytes ||
-	    l->constants + 8 > l->constmethod_bytes || l->size + 4 > l->constmethod_bytes ||
-	    l->tags + 8 > l->pool_bytes || l->holder + 8 > l->pool_bytes || l->length + 4 > l->pool_bytes ||
+	if (hotspot_field_offset(h, "Method", "_code", &v) && v <= MAX_OBJECT_BYTES - 8)
+		l->code = (uint32_t)v;
+	if (l->constmethod + 8 > l->method_bytes || l->code + 8 > l->method_bytes ||
+	    l->access_flags + 2 > l->method_bytes || l->flags + 2 > l->method_bytes ||
+	    l->name_index + 2 > l->constmethod_bytes || l->cm_flags + 4 > l->constmethod_bytes ||
+	    l->code_size + 2 > l->constmethod_bytes || l->constants + 8 > l->constmethod_bytes ||
+	    l->size + 4 > l->constmethod_bytes || l->tags + 8 > l->pool_bytes ||
+	    l->holder + 8 > l->pool_bytes || l->length + 4 > l->pool_bytes ||
 	    l->source_file > MAX_OBJECT_BYTES ||
 	    (!l->source_file_in_klass && l->source_file + 2 > l->pool_bytes))
 		return no_layout(h, err, "Method", "(fields inside of it)");
@@ -268,6 +271,15 @@ bool method_names(const struct hotspot *h, const struct method_layout *l, struct
 	if (!m->file)
 		*rc = -ENOMEM;
 	return true;
+}
+
+bool method_native(const struct hotspot *h, const struct method_layout *l, const struct java_method *m,
+		   uint64_t *function, uint64_t *code)
+{
+	*code = 0;
+	return m->native &&
+	       !proc_read(hotspot_pid(h), m->addr + l->method_bytes, function, sizeof(*function)) &&
+	       (!l->code || !proc_read(hotspot_pid(h), m->addr + l->code, code, sizeof(*code)));
 }
 
 uint32_t unsigned5(const uint8_t **p, const uint8_t *end, bool compact)

@@ -9,6 +9,7 @@
 /* Where things are in Method and its relatives; bytes. */
 struct method_layout {
 	uint32_t constmethod, access_flags, flags;                 /* Method */
+	uint32_t code;                                             /* likewise; 0: unknown */
 	uint32_t constants, size, cm_flags, code_size, name_index; /* ConstMethod */
 	uint32_t tags, holder, length, source_file;                /* ConstantPool; or the class */
 	uint32_t klass_name, klass_constants, symbol_length, symbol_body, array_data;
@@ -43,6 +44,14 @@ bool method_names(const struct hotspot *h, const struct method_layout *l, struct
  * gone. */
 int method_line(const struct hotspot *h, const struct method_layout *l, const struct java_method *m,
 		uint32_t bci);
+/*
+ * Of a native method: *function is what the VM calls for it now, the word behind the Method, and *code its
+ * compiled code (0: none, or not known). JDK: oops/method.hpp, native_function_addr(), the same in 8 to 28;
+ * Method::set_native_function() stores the function, then has code that calls another made anew. false: not
+ * readable.
+ */
+bool method_native(const struct hotspot *h, const struct method_layout *l, const struct java_method *m,
+		   uint64_t *function, uint64_t *code);
 /* Its class. */
 static inline uint64_t holder_of(const struct java_method *m)
 {

@@ -673,7 +673,7 @@ int java_symbols_native(struct java_symbols *j, const struct raw_frame *from, ui
 	struct raw_frame raw = *from;
 	bool interpreted = raw.a >> RAW_KIND_SHIFT == RAW_INTERPRETED;
 	const struct nmethod *n = interpreted ? NULL : nmethod_of(j, &raw);
-	uint64_t unloads = 0, function;
+	uint64_t unloads = 0, function, code;
 	const struct java_method *m;
 	uint32_t number;
 	int rc;
@@ -685,8 +685,7 @@ int java_symbols_native(struct java_symbols *j, const struct raw_frame *from, ui
 	if (rc || !number)
 		return rc;
 	m = &j->methods.v[number - 1];
-	if (!m->native ||
-	    proc_read(j->pid, m->addr + j->methods_at.method_bytes, &function, sizeof(function)))
+	if (!method_native(j->h, &j->methods_at, m, &function, &code) || (n && code != n->blob))
 		return 0;
 	/* what was read holds only if it was this method all along */
 	if (method_holds(j, m) && (n ? is_alive(j, n) : is_method_of(j, m, unloads)))

@@ -34,9 +34,9 @@ void java_symbols_refresh(struct java_symbols *j);
  */
 int java_symbols_add(struct java_symbols *j, const struct raw_frame *raw, struct frames *out);
 /*
- * *addr: the function behind one raw frame that is a native method's, as the VM has it now: the word behind
- * the Method (JDK: oops/method.hpp, native_function_addr(), 8 to 28). 0: it is no native method's, or the
- * method may have gone since. Nothing is known of what lies at *addr. 0 or -ENOMEM.
+ * *addr: the function behind one raw frame that is a native method's: of compiled code the one that it calls,
+ * of an interpreted method the one it has now. 0: it is no native method's, or the method may have gone or
+ * got another function since. Nothing is known of what lies at *addr. 0 or -ENOMEM.
  */
 int java_symbols_native(struct java_symbols *j, const struct raw_frame *raw, uint64_t *addr);
 /* Frames without a name: their code or class was gone when they were to be named, or there were too many. */

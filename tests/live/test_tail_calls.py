@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A native method whose last act is a JNI call leaves no frame: the VM knows which function it was, and whose."""
 
+import signal
 import time
 
 import jsonschema
 import pytest
 
-from harness import Oracle, Tracer, assert_no_losses, jdk
+from harness import Oracle, Tracer, assert_no_losses, jdk, other_jdks
 from test_findings import SCHEMA
 
 CALLS = {"leak": 10007, "use": 5003, "registered": 1009, "inside": 503, "copied": 211, "itself": 101}
@@ -40,7 +41,7 @@ WANT = {
     (java("TailC.itself"),): 101,
 }
 CASES = [("17", []), ("17", ["-Xint"]), ("17", ["-Xcheck:jni"]), ("sid-25", []), ("sid-25", ["-Xcheck:jni"]), ("sid-21", []),
-         ("sid-8", ["-XX:+UsePerfData"])]
+         ("sid-8", ["-XX:+UsePerfData"]), *((kind, []) for kind in other_jdks())]
 
 
 @pytest.mark.asan
@@ -63,20 +64,28 @@ def test_the_function_that_left_no_frame_is_named(kind, jvm_args):
     assert {lib["module"] for lib in final["libraries"]} == {"libtaila.so", "libtailb.so", "libtailc.so", None}
 
 
+@pytest.mark.parametrize("in_time", [True, False], ids=["named", "not-named-yet"])
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
-def test_compiled_calls_of_a_function_that_is_replaced_keep_its_name(kind):
-    """RegisterNatives has the code that calls the method made anew. All is compiled, the way into a native method at once."""
+def test_compiled_calls_of_a_function_that_is_replaced(kind, in_time):
+    """
+    RegisterNatives has the code that calls it made anew: the old code's calls keep the name they had; if they had
+    none yet they get none, above all not the new one. All is compiled, the way into a native method at once.
+    """
     with Tail(jdk(kind), "-Xcomp", "-XX:CompileCommand=quiet", "-XX:CompileCommand=compileonly,Tail*::*") as target:
         target.do("use 2", "registered 2")
         with Tracer(pids=[target.pid]) as tracer:
             tracer.wait_tracing()
+            if not in_time:
+                tracer.proc.send_signal(signal.SIGSTOP)
             target.do("leak 1009")
-            tracer.wait_report(lambda r: r["sites"])
+            if in_time:
+                tracer.wait_report(lambda r: r["sites"])
             target.do("take-over 1", "leak 503")
+            tracer.proc.send_signal(signal.SIGCONT)
             final = tracer.stop()[target.pid]
     assert_no_losses(final)
     assert {innermost(site): site["acquired"] for site in final["sites"]} == {
-        (("libtaila.so", "Java_TailA_make", True), java("TailA.make")): 1009,
+        (*[("libtaila.so", "Java_TailA_make", True)] * in_time, java("TailA.make")): 1009,
         (("libtailc.so", None, True), java("TailA.make")): 503,
     }
 

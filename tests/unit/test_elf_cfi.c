@@ -483,14 +483,10 @@ static void test_truncated_anywhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_cfi),
-	    cmocka_unit_test(test_cfi_without_header),
-	    cmocka_unit_test(test_beginnings),
-	    cmocka_unit_test(test_no_cfi),
-	    cmocka_unit_test(test_cfi_lengths),
-	    cmocka_unit_test(test_fuzz_x86),
-	    cmocka_unit_test(test_fuzz_arm64),
-	    cmocka_unit_test(test_truncated_anywhere),
+	    cmocka_unit_test(test_cfi),         cmocka_unit_test(test_cfi_without_header),
+	    cmocka_unit_test(test_beginnings),  cmocka_unit_test(test_no_cfi),
+	    cmocka_unit_test(test_cfi_lengths), cmocka_unit_test(test_fuzz_x86),
+	    cmocka_unit_test(test_fuzz_arm64),  cmocka_unit_test(test_truncated_anywhere),
 	};
 
 	return cmocka_run_group_tests_name("elf_cfi", tests, NULL, NULL);
