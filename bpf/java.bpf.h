@@ -277,6 +277,21 @@ static __always_inline bool is_enter_special(const struct java_config *j, u64 bl
 	       !READ_USER(bytes, blob + j->blob_size) && pc - blob < bytes;
 }
 
+/* Such a stub has a name, and no size of its frame (JDK: prims/upcallLinker.cpp, code/codeBlob.cpp). */
+static __always_inline bool is_upcall_stub(const struct java_config *j, u64 blob)
+{
+	static const char name[] = "upcall_stub";
+	char text[sizeof(name)] = {0};
+	u64 at = 0;
+
+	if (!j->blob_name || READ_USER(at, blob + j->blob_name) || READ_USER(text, at))
+		return false;
+	for (u32 i = 0; i < sizeof(name) - 1; i++)
+		if (text[i] != name[i])
+			return false;
+	return true;
+}
+
 /* What pc belongs to, into sc->code. 0, or -1: no code that could have a frame. A global function, as it is
  * long. */
 __noinline int code_read(struct scratch *sc, const struct java_config *j, u64 pc)
@@ -293,13 +308,17 @@ __noinline int code_read(struct scratch *sc, const struct java_config *j, u64 pc
 	c->blob = blob_of(j, c->pc);
 	if (!c->blob || READ_USER(words, c->blob + j->frame_size) || READ_USER(id, c->blob + j->compile_id))
 		return -1;
-	if (words < 2 || words > MAX_FRAME_WORDS)
-		return -1;
-	c->frame_words = words;
 	c->compile_id = id;
 	c->orig_pc = -1;
+	c->frame_words = words;
+	if (!words && is_upcall_stub(j, c->blob)) {
+		c->frame_words = CODE_UPCALL_STUB;
+		return 0;
+	}
+	if (words < 2 || words > MAX_FRAME_WORDS)
+		return -1;
 	if (is_enter_special(j, c->blob)) {
-		c->frame_words = 0;
+		c->frame_words = CODE_ENTER_SPECIAL;
 		return 0;
 	}
 	if (is_deopt_handler(j, c->blob, c->pc)) {
@@ -540,6 +559,50 @@ __noinline int java_upcall(struct scratch *sc, const struct java_config *j)
 	return anchor_ok(sc, w->sp) ? 0 : java_end(sc, END_ANCHOR);
 }
 
+/*
+ * Native code called Java without JNI (java.lang.foreign): on with its frames. The stub in between keeps its
+ * caller where fp tells (JDK: upcallLinker_x86.cpp). If Java had called that code in turn its frames lead
+ * there, see java_called().
+ */
+__noinline int java_upcall_stub(struct scratch *sc)
+{
+	struct walk *w;
+	u64 fp;
+
+	if (!sc)
+		return 1;
+	w = &sc->w;
+	fp = w->fp;
+	fp_used(w);
+	if (sc->in_chunk || fp & 7 || fp < w->sp || fp + 16 > sc->top || walk_word(w, fp + 8, &w->pc) ||
+	    walk_fp(w, fp))
+		return java_end(sc, END_NOT_JAVA);
+	if (!sc->closing && !unwind_is_code(sc->slot, w->pc))
+		return java_end(sc, END_NOT_JAVA);
+	w->sp = fp + 16;
+	sc->java.sp = 0;
+	sc->in_java = 0;
+	sc->native_kind = RAW_NATIVE;
+	return 0;
+}
+
+/*
+ * Unwind tables led from native frames to the code heaps, where no anchor says that Java is: it has set none
+ * (a critical call of java.lang.foreign), or it is beyond java_upcall_stub(). A return address is as good as
+ * an anchor: the frame's size is its code's (interpreter: fp is preserved), and sp is where the call left it.
+ */
+static __always_inline void java_called(struct scratch *sc, const struct java_config *j)
+{
+	struct walk *w = &sc->w;
+
+	if (sc->java.sp || sc->no_java != END_NONE || !on_stack(sc, w->sp) || !in_code_heaps(j, w->pc))
+		return;
+	sc->unextended_sp = w->sp;
+	sc->in_java = 1;
+	if (!j->cache)
+		w->notes.lost = 1;
+}
+
 static __always_inline int java_compiled(struct scratch *sc, const struct java_config *j)
 {
 	struct walk *w = &sc->w;
@@ -549,8 +612,10 @@ static __always_inline int java_compiled(struct scratch *sc, const struct java_c
 
 	if (code_of(sc, j, pc, &c))
 		return java_end(sc, END_NOT_JAVA);
-	if (!c.frame_words)
+	if (c.frame_words == CODE_ENTER_SPECIAL)
 		return java_end(sc, END_VIRTUAL);
+	if (c.frame_words == CODE_UPCALL_STUB)
+		return java_upcall_stub(sc);
 	if (c.orig_pc >= 0) {
 		if (walk_word(w, sc->unextended_sp + c.orig_pc, &pc))
 			return java_end(sc, END_UNREAD);

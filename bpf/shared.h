@@ -189,8 +189,8 @@ struct java_config {
 	u32 wrapper_anchor;   /* JavaCallWrapper::_anchor */
 	u32 heap_block_bytes; /* HeapBlock, before each CodeBlob */
 	u32 block_used;       /* HeapBlock::Header::_used, a byte */
-	u32 blob_size, frame_size, compile_id, deopt, deopt_mh,
-	    orig_pc; /* CodeBlob's and nmethod's fields; deopt_mh 0: none */
+	u32 blob_size, blob_name, frame_size, compile_id, deopt, deopt_mh,
+	    orig_pc; /* CodeBlob's and nmethod's fields; blob_name, deopt_mh 0: none */
 	u32 chunk_sp, chunk_pc, chunk_bottom, chunk_parent,
 	    chunk_stack;           /* fields of StackChunk; stack 0: not known */
 	u32 cont_tail, entry_cont; /* Continuation.tail, ContinuationEntry::_cont */
@@ -215,7 +215,9 @@ struct java_config {
 struct java_code {
 	u64 pc, blob;
 	u64 generation;
-	u32 frame_words, compile_id; /* frame_words 0: enterSpecial, the first frame of a virtual thread */
+	u32 frame_words, compile_id; /* frame_words: or one of these */
+#define CODE_ENTER_SPECIAL 0         /* the first frame of a virtual thread */
+#define CODE_UPCALL_STUB   1         /* by which native code calls Java without JNI; fp tells its frame */
 	s32 orig_pc;                 /* >= 0: pc is a deoptimization handler, the true one is at sp + this */
 	u32 slot;
 	u64 check;

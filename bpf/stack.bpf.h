@@ -2,7 +2,9 @@
 /*
  * The whole stack of a JNI call, native and Java frames, to the thread's start: native frames from the JNI
  * function's caller up to where the thread's frame anchor says that Java begins, the Java frames, and when
- * those were called by native code (call_stub) its frames up to the anchor saved there, and so on.
+ * those were called by native code (call_stub) its frames up to the anchor saved there, and so on. Without
+ * JNI (java.lang.foreign) there may be no anchor: the native frames themselves lead to Java, or to the
+ * thread's start.
  *
  * A walk needs more memory than the BPF stack has and must not share it: uprobe programs can be preempted by
  * others on the same CPU. So each takes one of a few places of its CPU, marked busy.
@@ -190,8 +192,10 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 		if (walk_up_by_fp(w, sc->slot, limit) == END_NONE)
 			end = END_NONE;
 	}
-	if (end == END_NONE && (!limit || w->sp < limit || !on_stack(sc, w->sp)))
+	if (end == END_NONE && (!limit || w->sp < limit || !on_stack(sc, w->sp))) {
+		java_called(sc, j);
 		return 0;
+	}
 	if (!limit) {
 		sc->end = end == END_NOT_CODE && sc->no_java ? sc->no_java : end;
 		return 1;

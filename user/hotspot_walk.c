@@ -67,6 +67,7 @@ static int read_fields(const struct hotspot *h, struct java_config *c, struct er
 			return missing(h, err, r->name[0][1]);
 		memcpy((char *)c + r->at, &offset, sizeof(offset));
 	}
+	field(h, "CodeBlob", "_name", &c->blob_name);
 	if (field(h, "CompiledMethod", "_deopt_handler_begin", &c->deopt)) {
 		field(h, "CompiledMethod", "_deopt_mh_handler_begin", &c->deopt_mh);
 		return 0;

@@ -99,10 +99,12 @@ static void poke32(u64 addr, u32 value)
 #define METHOD(n)     (0x7f1234560000ULL + (u64)(n)*64)
 
 /* fields of CodeBlob */
-enum { AT_SIZE = 8, AT_FRAME = 12, AT_COMPILE_ID = 16, AT_ORIG_PC = 20, AT_DEOPT = 24 };
+enum { AT_SIZE = 8, AT_FRAME = 12, AT_COMPILE_ID = 16, AT_ORIG_PC = 20, AT_DEOPT = 24, AT_NAME = 32 };
 /* of HeapBlock::Header */
 enum { AT_USED = 8 };
 #define UNLOADS (BASE(HEAP) + 0x8000) /* the VM's counter */
+#define STUB    6                     /* the blob by which native code calls Java without JNI */
+#define NAME    (BASE(HEAP) + 0x9000) /* its name */
 
 static struct java_config config;
 static struct scratch place;
@@ -155,6 +157,7 @@ static void make_vm(void)
 	    .heap_block_bytes = BLOCK_BYTES,
 	    .block_used = AT_USED,
 	    .blob_size = AT_SIZE,
+	    .blob_name = AT_NAME,
 	    .frame_size = AT_FRAME,
 	    .compile_id = AT_COMPILE_ID,
 	    .deopt = AT_DEOPT,
@@ -180,8 +183,11 @@ static void make_vm(void)
 	poke(ENV + 0x80, OS_THREAD);
 	poke32(OS_THREAD + 24, 4711);
 	tid_inside = 4711;
-	for (int n = 0; n < 7; n++)
+	for (int n = 0; n < STUB; n++)
 		make_blob(n, 6 + 2 * (u32)n);
+	make_blob(STUB, 0);
+	poke(BLOB(STUB) + AT_NAME, NAME);
+	memcpy(memory[HEAP] + 0x9000, "upcall_stub", 12);
 	spaces[SLOT] = (struct unwind_space){.layout = UNWIND_LAYOUT(0, 1, 1)};
 	ranges[0] = (struct unwind_range){
 	    .start = NATIVE_CODE, .end = NATIVE_CODE + (1 << 20), .base = NATIVE_CODE, .table = 1};
@@ -286,6 +292,16 @@ static void enter_java(struct builder *b)
 	b->pc = CALL_STUB;
 }
 
+/* The same by a stub, whose frame fp tells. */
+static void enter_java_without_jni(struct builder *b)
+{
+	poke(b->sp - 8, b->pc);
+	poke(b->sp - 16, b->fp);
+	b->fp = b->sp - 16;
+	b->sp -= 96;
+	b->pc = BLOB(STUB) + 0x66;
+}
+
 static void set_anchor(const struct builder *b)
 {
 	poke(ENV + 8, b->anchor.sp);
@@ -337,6 +353,9 @@ static void build(struct builder *b)
 	interpreted(b, 1, 0x7f5500001000);
 	interpreted(b, 2, 0x7f5500002000);
 	compiled(b, 1, 0x222, false);
+	native(b, NATIVE_CODE + 0x25);
+	enter_java_without_jni(b);
+	compiled(b, 1, 0x223, false);
 	leave_java(b);
 	native(b, NATIVE_CODE + 0x30);
 	native(b, NATIVE_CODE + 0x40);
@@ -523,6 +542,47 @@ static void test_when_the_stack_tells_the_anchor(void **state)
 	poke(ENV + 8, 0); /* no Java at all */
 	assert_true(walk(&b, at_entry));
 	assert_true(needs_anchor());
+}
+
+/* Native code that Java called without JNI, and that called Java likewise. */
+static void test_calls_without_jni(void **state)
+{
+	struct builder b = {.sp = TOP - 128};
+	u64 stub_fp;
+
+	(void)state;
+	make_vm();
+	native(&b, NATIVE_CODE + 0x10);
+	enter_java(&b);
+	interpreted(&b, 1, 0x7f5500001000);
+	native(&b, NATIVE_CODE + 0x20);
+	enter_java_without_jni(&b);
+	compiled(&b, 2, 0x222, false);
+	native(&b, NATIVE_CODE + 0x30);
+	enter_java_without_jni(&b);
+	stub_fp = b.fp;
+	interpreted(&b, 2, 0x7f5500002000);
+	compiled(&b, 3, 0x333, false);
+	leave_java(&b);
+	native(&b, NATIVE_CODE + 0x40);
+	set_anchor(&b);
+	assert_walk(&b);
+	assert_int_equal(place.stack.end, END_BOTTOM);
+	assert_false(needs_anchor() || place.w.notes.lost);
+	poke(ENV + 8, 0); /* the last call set no anchor, either */
+	assert_walk(&b);
+	assert_true(needs_anchor() && !place.w.notes.lost);
+	set_anchor(&b);
+	poke(stub_fp + 8, BASE(HEAP)); /* the stub was not called by code */
+	assert_true(walk(&b, at_entry));
+	assert_int_equal(place.stack.end, END_NOT_JAVA);
+	assert_int_equal(place.stack.n, 3);
+	poke(stub_fp + 8, NATIVE_CODE + 0x30);
+	memcpy(memory[HEAP] + 0x9000, "upcall_stab", 12); /* another blob without a frame of its own */
+	memset(codes, 0, sizeof(codes));
+	assert_true(walk(&b, at_entry));
+	assert_int_equal(place.stack.end, END_NOT_JAVA);
+	assert_int_equal(place.stack.n, 3);
 }
 
 static void test_thread_that_is_not_known(void **state)
@@ -725,6 +785,7 @@ int main(void)
 	    cmocka_unit_test(test_classes_unloaded_unseen),
 	    cmocka_unit_test(test_call_from_the_interpreter),
 	    cmocka_unit_test(test_when_the_stack_tells_the_anchor),
+	    cmocka_unit_test(test_calls_without_jni),
 	    cmocka_unit_test(test_thread_that_is_not_known),
 	    cmocka_unit_test(test_signal_stack),
 	    cmocka_unit_test(test_virtual_thread),
