@@ -119,6 +119,7 @@ $(O)/mutants/%/jnitrace: tests/mutants/%.sed $(tool)
 fixtures: $(O)/fixtures/Leaky.class $(O)/fixtures/libleaky.so $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 fixtures: $(O)/fixtures/Census.class $(O)/fixtures/libcensus.so $(O)/liar/liar $(O)/liar/libjvm.so
 fixtures: $(O)/fixtures/Frames.class $(O)/fixtures/Unload.class $(O)/fixtures/libframes.so
+fixtures: $(O)/fixtures/Calls.class $(O)/fixtures/libcalls.so $(O)/fixtures/Foreign.java
 fixtures: $(O)/fixtures/Misuse.class $(O)/fixtures/libmisuse.so
 fixtures: $(O)/fixtures/Memo.class $(O)/fixtures/libmemo.so $(O)/fixtures/libhidden.so $(mutants)
 fixtures: $(O)/fixtures/Locals.class $(O)/fixtures/liblocals.so
@@ -145,6 +146,7 @@ $(O)/fixtures/Leaky.class: tests/fixtures/demo/Leaky.java
 $(O)/fixtures/Oracle.class: tests/fixtures/oracle/Oracle.java
 $(O)/fixtures/Frames.class: tests/fixtures/frames/Frames.java
 $(O)/fixtures/Unload.class: tests/fixtures/frames/Unload.java
+$(O)/fixtures/Calls.class: tests/fixtures/calls/Calls.java $(O)/fixtures/Frames.class
 $(O)/fixtures/Memo.class: tests/fixtures/memo/Memo.java
 $(O)/fixtures/Threads.class: tests/fixtures/threads/Threads.java
 $(O)/fixtures/Locals.class: tests/fixtures/locals/Locals.java
@@ -156,7 +158,12 @@ $(O)/fixtures/Tail.class: tests/fixtures/tail/Tail.java
 $(O)/fixtures/%.class:
 	@mkdir -p $(@D)
 	$(call say,JAVAC,$<)
-	$(Q)$(jdk)/bin/javac --release 8 -Xlint:all,-options -d $(@D) $<
+	$(Q)$(jdk)/bin/javac --release 8 -Xlint:all,-options -cp $(@D) -d $(@D) $<
+
+# Newer than the compiler here: JVMs that have what it uses compile it themselves.
+$(O)/fixtures/Foreign.java: tests/fixtures/calls/Foreign.java
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 
 $(O)/fixtures/Census.class: tests/fixtures/census/Census.java
 $(O)/fixtures/libcensus.so: tests/fixtures/census/census.c
@@ -175,6 +182,7 @@ $(O)/fixtures/libthreads.so: tests/fixtures/threads/threads.c
 $(O)/fixtures/libother.so: tests/fixtures/threads/other.c
 $(O)/fixtures/liblocals.so: tests/fixtures/locals/locals.c
 $(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
+$(O)/fixtures/libcalls.so: tests/fixtures/calls/calls.c
 $(O)/fixtures/libmisuse.so: tests/fixtures/misuse/misuse.c
 $(O)/fixtures/libpins.so: tests/fixtures/pins/pins.c
 $(O)/fixtures/libtaila.so $(O)/fixtures/libtailb.so $(O)/fixtures/libtailc.so: tests/fixtures/tail/tail.c

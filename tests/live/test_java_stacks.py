@@ -18,9 +18,10 @@ from harness import SLOW, Jdk, Program, Tracer, assert_no_losses, copy_jdk17, jd
 
 class Frames(Program):
     """The fixture that makes every kind of Java frame, and says what Java knows of each stack."""
+    main, library = "Frames", "libframes.so"
 
     def __init__(self, on, *jvm_args):
-        super().__init__(on, "Frames", "libframes.so", *jvm_args)
+        super().__init__(on, self.main, self.library, *jvm_args)
         self.jdk = on
         assert self._object()["pid"] == self.pid
 
