@@ -31,6 +31,52 @@ static __always_inline u32 critical_site(void)
 	return c ? c->site : 0;
 }
 
+/*
+ * Inside a section a thread calls a Get or Release function: on its way into the VM it is stopped while a
+ * safepoint lasts (JDK: runtime/interfaceSupport.inline.hpp, ThreadInVMfromNative), which is no fault of the
+ * section's.
+ */
+static __always_inline void critical_call_begin(struct critical *c, u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	c->vm_since_ns = now;
+	c->vm_cpu_wait_ns = cpu_wait_ns();
+	c->vm_run_ns = task->se.sum_exec_runtime;
+	c->vm_sleeps = task->nvcsw;
+}
+
+/*
+ * The thread's next event. Where it has slept since, it was stopped for the time that it neither waited for a
+ * CPU nor ran for sure: what it had run when it called is known by ticks.
+ */
+static __always_inline void critical_call_end(struct critical *c, u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 since = c->vm_since_ns, run, awake;
+
+	c->vm_since_ns = 0;
+	if (!since || task->nvcsw == c->vm_sleeps)
+		return;
+	run = task->se.sum_exec_runtime - c->vm_run_ns;
+	awake = cpu_wait_ns() - c->vm_cpu_wait_ns + (run > JT_LONGEST_TICK_NS ? run - JT_LONGEST_TICK_NS : 0);
+	if (now - since > awake)
+		c->vm_ns += now - since - awake;
+}
+
+/* At the entry of a Get function of critical sections. */
+static __always_inline void critical_get(void)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct critical *c;
+
+	if (!*(volatile u32 *)&criticals_open)
+		return;
+	c = bpf_map_lookup_elem(&criticals, &thread);
+	if (c)
+		critical_call_begin(c, bpf_ktime_get_ns());
+}
+
 /* The site of the section that this one is a part of; 0: it is the thread's first. */
 static __always_inline u32 critical_enter(u32 slot, u32 site, u64 now)
 {
@@ -40,6 +86,7 @@ static __always_inline u32 critical_enter(u32 slot, u32 site, u64 now)
 	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
 
 	if (c) {
+		critical_call_end(c, now);
 		c->depth++;
 		return c->site;
 	}
@@ -57,6 +104,7 @@ static __always_inline u32 critical_enter(u32 slot, u32 site, u64 now)
 struct section {
 	u64 start_ns, now;
 	u64 cpu_wait_ns; /* of that time */
+	u64 vm_ns;       /* of that time, too: stopped by the VM */
 	u32 site, slot;
 };
 
@@ -100,12 +148,18 @@ static __always_inline bool critical_leave(u32 slot, u64 now, struct section *ou
 	u64 thread = bpf_get_current_pid_tgid();
 	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
 
-	if (!c || --c->depth)
+	if (!c)
 		return false;
+	critical_call_end(c, now);
+	if (--c->depth) {
+		critical_call_begin(c, now);
+		return false;
+	}
 	out->now = now;
 	out->slot = slot;
 	out->start_ns = c->start_ns;
 	out->cpu_wait_ns = cpu_wait_ns() - c->cpu_wait_ns;
+	out->vm_ns = c->vm_ns;
 	out->site = c->site;
 	critical_forget(thread);
 	if (*(volatile u32 *)&stalls_open)

@@ -287,6 +287,8 @@ int jt_pin_enter(struct pt_regs *ctx)
 	if (!r)
 		return 0;
 	thread_env_keep(PT_REGS_PARM1(ctx));
+	if (r->family == FAMILY_CRITICAL)
+		critical_get();
 	pin_call_begin(ctx, r);
 	return 0;
 }

@@ -330,6 +330,7 @@ static __always_inline void pin_count_hold(const struct section *c)
 {
 	struct pin_stats *s = pin_stats_of(c->site);
 	u64 ns = c->now - c->start_ns, wait_ns = c->cpu_wait_ns < ns ? c->cpu_wait_ns : ns;
+	u64 own_ns = ns - wait_ns;
 
 	if (!s)
 		return;
@@ -338,7 +339,7 @@ static __always_inline void pin_count_hold(const struct section *c)
 	__sync_fetch_and_add(&s->cpu_wait_ns, wait_ns);
 	__sync_fetch_and_add(&s->hold[hold_bucket(ns)], 1);
 	raise_to(&s->max_hold_ns, ns);
-	raise_to(&s->max_own_ns, ns - wait_ns);
+	raise_to(&s->max_own_ns, own_ns - (c->vm_ns < own_ns ? c->vm_ns : own_ns));
 }
 
 static __always_inline void pin_count_nested(u32 site, u32 outer)

@@ -81,7 +81,8 @@ struct pin_stats {
 	 */
 	u64 nested, inner;
 	u64 holds, hold_ns, max_hold_ns; /* of sections that have ended */
-	u64 cpu_wait_ns, max_own_ns; /* of hold_ns: ready to run, but without a CPU; the longest without */
+	u64 cpu_wait_ns;                 /* of hold_ns: ready to run, but without a CPU */
+	u64 max_own_ns;                  /* the longest without that, and without critical.vm_ns */
 	u64 hold[JT_HOLD_BUCKETS];
 };
 
@@ -94,13 +95,21 @@ struct pin_grave {
 	u64 check;
 };
 
+#define JT_LONGEST_TICK_NS 10000000ULL /* of the kernel's timer */
+
 /* A thread inside a critical section, from the first that it got to the last that it releases. */
 struct critical {
 	u64 start_ns;
 	u64 cpu_wait_ns; /* cpu_wait_ns() of the thread then */
 	u64 run_ns;      /* what it had run by then, as of the last timer tick */
-	u32 site;        /* where the first was got */
-	u32 tid;         /* as the tracer's pid namespace numbers it */
+	u64 vm_ns;       /* it slept in Get and Release functions, where the VM stops threads, for so long */
+	/*
+	 * At the entry of such a function that neither begins nor ends the section; 0: another event of the
+	 * thread's has come since.
+	 */
+	u64 vm_since_ns, vm_cpu_wait_ns, vm_run_ns, vm_sleeps;
+	u32 site; /* where the first was got */
+	u32 tid;  /* as the tracer's pid namespace numbers it */
 	u16 slot;
 	u16 depth;
 	u32 pad;
@@ -134,7 +143,7 @@ struct before_key {
 };
 
 JT_ASSERT_SIZE(struct pin_grave, 24);
-JT_ASSERT_SIZE(struct critical, 40);
+JT_ASSERT_SIZE(struct critical, 80);
 JT_ASSERT_SIZE(struct stall, 32);
 JT_ASSERT_SIZE(struct stalled_key, 8);
 JT_ASSERT_SIZE(struct stalled, 56);

@@ -166,7 +166,8 @@ static void tell(const struct report_held *h, struct report_finding *f)
 	finding_add_text(f, s);
 	if (h->max_ms - h->own_ms > NOTEWORTHY * h->max_ms) {
 		snprintf(s, sizeof(s),
-			 "The machine was busy: without waiting for a CPU the longest took %s at least.",
+			 "Without the time that its thread got no CPU, or was stopped by the VM, the longest "
+			 "took %s at least.",
 			 duration(h->own_ms).text);
 		finding_add_text(f, s);
 	}
@@ -191,8 +192,8 @@ static void tell(const struct report_held *h, struct report_finding *f)
 
 /*
  * Held for long, or entered so often that a thread spends its time with waiting: that one waits now and then
- * for a moment is what critical sections cost. A section that lasts because its thread gets no CPU is no
- * fault of the program's.
+ * for a moment is what critical sections cost. A section that lasts because its thread gets no CPU, or
+ * because the VM stops it on its way into a nested one, is no fault of the program's.
  */
 #define MUCH_WAITING 0.01 /* of the time */
 static bool is_held_badly(const struct findings_input *in, const struct report *r,

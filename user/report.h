@@ -178,7 +178,7 @@ struct report_stalled {
 struct report_held {
 	struct report_pins pins;
 	double max_ms; /* of those that are held now, too */
-	double own_ms; /* the longest without waiting for a CPU, those held now too; all, where unknown */
+	double own_ms; /* the longest without waiting for CPU or VM, those held now too; all, where unknown */
 	int collector_waits; /* for sections to end: 1, 0: never; -1: unknown */
 	uint64_t calls_inside;
 	struct {

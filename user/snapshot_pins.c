@@ -10,8 +10,7 @@
 #include "report.h"
 #include "tracer_priv.h"
 
-#define BATCH           4096
-#define LONGEST_TICK_NS 10000000 /* of the kernel's timer */
+#define BATCH 4096
 
 static int add_pin(struct snapshot *s, const struct pin_key *key, const struct pin *pin)
 {
@@ -69,12 +68,14 @@ static int read_all_pins(struct tracer *t, struct snapshot *s)
 }
 
 /*
- * How long the thread has been inside without waiting for a CPU, at least: whether one that is ready to run
- * waits just now, and since when, is not known; then what it has run counts, and that is known by ticks.
+ * How long the thread has been inside without waiting for a CPU or for the VM, at least: whether one that is
+ * ready to run waits just now, and since when, is not known; then what it has run counts, and that is known
+ * by ticks. One that may be stopped by the VM since a call inside the section has waited since then.
  */
 static int64_t own_ns(struct tracer *t, const struct critical *c)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), held = now > c->start_ns ? now - c->start_ns : 0, own;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), held = now > c->start_ns ? now - c->start_ns : 0;
+	uint64_t run, own = held, not_own = c->vm_ns;
 	struct target_state target;
 	struct proc_times times;
 	uint32_t slot = c->slot;
@@ -83,11 +84,14 @@ static int64_t own_ns(struct tracer *t, const struct critical *c)
 	    bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.targets), &slot, &target) ||
 	    proc_thread_times((pid_t)target.tgid, (pid_t)c->tid, &times))
 		return -1;
+	run = times.run_ns - c->run_ns;
 	if (times.ready)
-		own = times.run_ns - c->run_ns > LONGEST_TICK_NS ? times.run_ns - c->run_ns - LONGEST_TICK_NS
-								 : 0;
+		own = run, not_own = JT_LONGEST_TICK_NS;
+	else if (c->vm_since_ns)
+		own = c->vm_since_ns - c->start_ns, not_own += c->vm_cpu_wait_ns - c->cpu_wait_ns;
 	else
-		own = held - (times.cpu_wait_ns - c->cpu_wait_ns);
+		not_own += times.cpu_wait_ns - c->cpu_wait_ns;
+	own = own > not_own ? own - not_own : 0;
 	return own < held ? (int64_t)own : (int64_t)held;
 }
 

@@ -144,7 +144,7 @@ struct snapshot_pin {
 /* A thread that is inside a critical section. */
 struct snapshot_critical {
 	struct critical critical;
-	int64_t own_ns; /* it was inside for that long at least without waiting for a CPU; -1: unknown */
+	int64_t own_ns; /* it was inside for that long at least without waiting for CPU or VM; -1: unknown */
 };
 /* A thread that waited while critical sections of a site were held. */
 struct snapshot_stalled {

@@ -84,6 +84,7 @@ struct task_struct {
 	int tgid;
 	int exit_code;
 	struct signal_struct *signal;
+	unsigned long nvcsw;
 	u64 start_time;
 	struct sched_entity se;
 	struct sched_info sched_info;
