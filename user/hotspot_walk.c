@@ -408,28 +408,50 @@ static bool can_probe(const struct hotspot *h, uint64_t vaddr)
 /*
  * By symbol, else by USDT probe. JDK: CodeCache::free is the one way to free code, and follows
  * nmethod::post_compiled_method_unload (one or two sites); InstanceKlass::unload_class, which has the other
- * probe in it, comes before the class loader's metaspace is freed.
+ * probe in it, comes before the class loader's metaspace is freed. A class that is redefined loses its
+ * methods, too: all that nobody runs at add_previous_version(), those that have run on later on. That has no
+ * probe.
  */
+#define MAX_EVENT_SYMBOLS 3
 static const struct {
-	const char *symbol, *usdt;
+	const char *symbol[MAX_EVENT_SYMBOLS], *usdt; /* the first one is needed */
 } vm_events[] = {
-    [VM_CODE_FREED] = {"_ZN9CodeCache4freeEP8CodeBlob", "compiled__method__unload"},
-    [VM_CLASS_UNLOADED] = {"_ZN13InstanceKlass12unload_classEPS_", "class__unloaded"},
+    [VM_CODE_FREED] = {{"_ZN9CodeCache4freeEP8CodeBlob"}, "compiled__method__unload"},
+    [VM_CLASS_UNLOADED] = {{"_ZN13InstanceKlass12unload_classEPS_",
+			    "_ZN13InstanceKlass20add_previous_versionEPS_i",
+			    "_ZN13InstanceKlass27purge_previous_version_listEv"},
+			   "class__unloaded"},
 };
+
+/* Entries of functions. How many; 0: not the first one. */
+static size_t event_functions(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap)
+{
+	struct elf_wanted w[MAX_EVENT_SYMBOLS] = {0};
+	size_t wanted = 0, n = 0;
+
+	while (wanted < MAX_EVENT_SYMBOLS && vm_events[event].symbol[wanted]) {
+		w[wanted].name = vm_events[event].symbol[wanted];
+		wanted++;
+	}
+	if (elf_find_symbols(h->libjvm, ELF_SYMTAB, w, wanted) <= 0 || !w[0].vaddr ||
+	    !can_probe(h, w[0].vaddr))
+		return 0;
+	for (size_t i = 0; i < wanted && n < cap; i++)
+		if (w[i].vaddr && can_probe(h, w[i].vaddr))
+			vaddr[n++] = w[i].vaddr;
+	return n;
+}
 
 size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap,
 			    bool *at_entry)
 {
-	struct elf_wanted w = {.name = vm_events[event].symbol};
 	struct elf_usdts notes = {0};
 	bool all = true;
-	size_t n = 0;
+	size_t n = event_functions(h, event, vaddr, cap);
 
-	*at_entry = cap && elf_find_symbols(h->libjvm, ELF_SYMTAB, &w, 1) == 1 && can_probe(h, w.vaddr);
-	if (*at_entry) {
-		vaddr[0] = w.vaddr;
-		return 1;
-	}
+	*at_entry = n > 0;
+	if (n)
+		return n;
 	if (elf_usdt_read(h->libjvm, "hotspot", &notes))
 		return 0;
 	for (size_t i = 0; i < notes.n && all; i++) {

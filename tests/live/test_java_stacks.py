@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -336,3 +337,64 @@ def is_busy(pid):
     before = cpu_s(pid)
     time.sleep(0.3)
     return cpu_s(pid) - before > 0.05
+
+
+REDEFINE = """
+import java.io.*;
+import java.lang.instrument.*;
+import java.nio.file.*;
+public class Redefine {
+    static Instrumentation instrumentation;
+    public static void premain(String arguments, Instrumentation i) { instrumentation = i; }
+    public static void main(String[] args) throws Exception {
+        System.load(args[0]);
+        System.out.println("ready");
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
+        for (String line; (line = in.readLine()) != null; System.out.println("done"))
+            for (int round = Integer.parseInt(line.split(" ")[0]); round > 0; round--) {
+                for (int i = 0; i < 7; i++) Moved.first();
+                for (int i = 0; i < 11; i++) Moved.second();
+                Thread.sleep(Integer.parseInt(line.split(" ")[1]));
+                byte[] code = Files.readAllBytes(Paths.get("@", round % 2 == 0 ? "b" : "a", "Moved.class"));
+                instrumentation.redefineClasses(new ClassDefinition(Moved.class, code));
+                System.gc(); // what nobody runs is freed
+            }
+    }
+}"""
+
+
+def redefining(folder):
+    """A class is redefined by one with its methods in another order, and back: they get each other's addresses."""
+    (folder / "Many.java").write_text("public class Many { static native void mark(); }")
+    (folder / "Redefine.java").write_text(REDEFINE.replace("@", str(folder)))
+    for name, methods in {"b": ("second", "first"), "a": ("first", "second")}.items():
+        (folder / name).mkdir()
+        bodies = "".join(f"public static void {m}() {{ Many.mark(); }} " for m in methods)
+        (folder / name / "Moved.java").write_text(f"public class Moved {{ {bodies} }}")
+        jdk("17").run("javac", "-cp", str(folder), "-sourcepath", str(folder), "-d", str(folder / name), str(folder / name / "Moved.java"))
+    jdk("17").run("javac", "-cp", f"{folder}:{folder}/a", "-d", str(folder), str(folder / "Redefine.java"), str(folder / "Many.java"))
+    with zipfile.ZipFile(folder / "agent.jar", "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", "Premain-Class: Redefine\nCan-Redefine-Classes: true\n")
+    return Program(jdk("17"), "Redefine", "libframes.so", "-Xint", "-XX:+UseSerialGC", f"-javaagent:{folder}/agent.jar",
+                   jars=f":{folder}:{folder}/a")
+
+
+@pytest.mark.parametrize("rounds, pause_ms", [(6, 400), (40, 0)], ids=["named", "gone"])
+def test_a_redefined_class_does_not_lend_its_methods_names(rounds, pause_ms, tmp_path):
+    """Each method keeps its own name and count, or has none when it is gone before it is named."""
+    with redefining(tmp_path) as target:
+        assert target.answer() == "ready\n"
+        with Tracer("--allow-loss", pids=[target.pid], interval="0.1") as tracer:
+            tracer.wait_tracing()
+            target.tell(f"{rounds} {pause_ms}")
+            assert target.answer() == "done\n"
+            final = tracer.stop()[target.pid]
+    calls = collections.Counter()
+    for site in final["sites"]:
+        java = [f["symbol"] for f in site["stack"] if f["type"] == "java"]
+        if len(java) == 3:
+            calls[java[1]] += site["acquired"]
+    want = {"Moved.first": 7 * rounds, "Moved.second": 11 * rounds}
+    unnamed = calls.pop("[unknown Java method]", 0)
+    assert calls == want if pause_ms else calls.keys() <= want.keys() and all(calls[m] <= want[m] for m in calls), calls
+    assert unnamed + sum(calls.values()) == sum(want.values())
