@@ -240,6 +240,7 @@ static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 {
 	unsigned operand = s->point == POINT_RETURN ? 0 : row->handle - HANDLE_ARG0;
 	struct elf_cfi cfi;
+	struct loc env;
 
 	if (u->semaphore)
 		return "its USDT probe has a semaphore";
@@ -254,6 +255,10 @@ static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 		return "an operand of its USDT probe is neither a register nor memory";
 	if (elf_cfi_at(r->req->library, u->vaddr, &cfi) < 0 || !locs_by_cfi(r->machine, &cfi, s))
 		return "no unwind information at its USDT probe says where the caller is";
+	/* else a stack that is walked finds it; but most releases need none */
+	if (s->point == POINT_ENTRY && row->table == TABLE_ENV &&
+	    usdt_operand(r->machine, u->args, 0, &env) && env.kind == LOC_REG)
+		s->env = env;
 	return NULL;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """JVMs to trace, the oracle program in them, the tracer, and what the two must agree on."""
 
+import contextlib
 import glob
 import json
 import os
@@ -423,8 +424,9 @@ def bpf_objects(pid):
     """Programs, maps and links a process holds, as (kind, id)."""
     found = set()
     for fd in Path(f"/proc/{pid}/fdinfo").iterdir():
-        for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)$", fd.read_text(), re.M):
-            found.add((kind, int(number)))
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)$", fd.read_text(), re.M):
+                found.add((kind, int(number)))
     return found
 
 

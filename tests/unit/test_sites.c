@@ -475,7 +475,7 @@ static void usdt_entry_of_a_release(void **state)
 	/* also where the entry is known but would be single-stepped */
 	l.symbols[0] = (struct symbol){"jni_DeleteGlobalRef", AT_MOV};
 	check_sites(&l, GLOBALS, -1, WANT(acquire, release), NULL);
-	/* its handle is argument 1, the caller is where CFI says */
+	/* its handle is argument 1 and the JNIEnv argument 0, the caller is where CFI says */
 	make_library(&l, &e);
 	req.library = e;
 	assert_int_equal(sites_resolve(&req, &sites, NULL), 0);
@@ -483,6 +483,7 @@ static void usdt_entry_of_a_release(void **state)
 	assert_loc(sites.v[1].caller_pc, LOC_MEM, 6, 8);
 	assert_loc(sites.v[1].caller_fp, LOC_MEM, 6, 0);
 	assert_loc(sites.v[1].caller_cfa, LOC_REG, 6, 16);
+	assert_loc(sites.v[1].env, LOC_REG, 13, 0);
 	sites_free(&sites);
 	elf_close(e);
 }
