@@ -470,6 +470,20 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in, stru
 	return rc;
 }
 
+/* One that is outstanding since tick; born: the youngest survivors. */
+static void count_survivor(struct aggregate *a, const uint32_t *born, uint32_t site, uint32_t tick)
+{
+	struct entry *e;
+
+	if (site >= a->nr_index || !a->by_site[site])
+		return;
+	e = &a->entries.v[a->by_site[site] - 1];
+	for (int k = 0; k < NR_AGES; k++) {
+		e->survivors[k] += (int32_t)(born[k] - tick) > 0;
+		e->kept[k] += (int32_t)(a->survivors_born[k] - tick) > 0;
+	}
+}
+
 /* Survivors, and those that were survivors one snapshot ago already. */
 static void count_survivors(struct aggregate *a, const struct aggregate_input *in)
 {
@@ -480,16 +494,12 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 		born[k] = snap->now_tick - (uint32_t)((survivor_ages_s[k] + in->late_s) / snap->tick_s);
 	for (size_t i = 0; i < snap->refs.n; i++) {
 		const struct snapshot_ref *ref = &snap->refs.v[i];
-		struct entry *e;
 
-		if (ref->slot != (uint64_t)in->slot || ref->site >= a->nr_index || !a->by_site[ref->site])
-			continue;
-		e = &a->entries.v[a->by_site[ref->site] - 1];
-		for (int k = 0; k < NR_AGES; k++) {
-			e->survivors[k] += (int32_t)(born[k] - ref->tick) > 0;
-			e->kept[k] += (int32_t)(a->survivors_born[k] - ref->tick) > 0;
-		}
+		if (ref->slot == (uint64_t)in->slot)
+			count_survivor(a, born, ref->site, ref->tick);
 	}
+	for (size_t i = 0; i < snap->pins.n; i++) /* their sites are of one target each */
+		count_survivor(a, born, snap->pins.v[i].pin.site, snap->pins.v[i].pin.tick);
 	memcpy(a->survivors_born, born, sizeof(born));
 }
 
@@ -500,7 +510,7 @@ static int judge(struct entry *e, const struct aggregate_input *in, struct repor
 	enum jni_family family = jni_funcs[e->func].family;
 	struct history none = {0};
 
-	if (family != FAMILY_GLOBAL && family != FAMILY_WEAK)
+	if (!verdicts_judge(family))
 		return 0;
 	if (e->first_s < 0)
 		e->first_s = in->elapsed_s;

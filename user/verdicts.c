@@ -180,6 +180,12 @@ static struct report_library *library(struct report *r, const char *module)
 	return l;
 }
 
+bool verdicts_judge(enum jni_family family)
+{
+	return family == FAMILY_GLOBAL || family == FAMILY_WEAK || family == FAMILY_STRING ||
+	       family == FAMILY_ARRAY || family == FAMILY_CRITICAL;
+}
+
 int verdicts_sum_up(struct report *r)
 {
 	memset(r->verdicts, 0, sizeof(r->verdicts));
@@ -190,9 +196,11 @@ int verdicts_sum_up(struct report *r)
 
 		if (!l)
 			return -ENOMEM;
-		r->verdicts[s->verdict.kind]++;
 		l->sites++;
 		l->outstanding += s->outstanding;
+		if (!verdicts_judge(jni_funcs[s->func].family))
+			continue;
+		r->verdicts[s->verdict.kind]++;
 		l->verdicts[s->verdict.kind]++;
 	}
 	return 0;

@@ -91,5 +91,8 @@ const char *library_verdict(const struct report_library *l)
 {
 	if (l->verdicts[VERDICT_GROWING])
 		return site_verdict_names[VERDICT_GROWING];
-	return l->verdicts[VERDICT_UNKNOWN] ? NULL : site_verdict_names[VERDICT_CLEAN];
+	for (int v = VERDICT_UNKNOWN + 1; v < NR_VERDICTS && !l->verdicts[VERDICT_UNKNOWN]; v++)
+		if (l->verdicts[v])
+			return site_verdict_names[VERDICT_CLEAN];
+	return NULL;
 }

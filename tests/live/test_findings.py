@@ -253,6 +253,11 @@ def test_what_the_collector_cleared_may_be_used(kind):
     assert final["families"]["weak"]["acquired"] == final["families"]["weak"]["released"] == 3
 
 
+class Pins(Oracle):
+    def main(self, fixtures):
+        return "Pins", str(fixtures / "libpins.so")
+
+
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
 def test_local_of_a_call_that_has_ended(kind):
     with Misuse(jdk(kind)) as target:
@@ -297,13 +302,15 @@ def test_verdicts_of_real_libraries():
     two weak references for each callback that is mapped (its issue 1586); sqlite-jdbc keeps nothing.
     """
     per_s = 10
-    with Misuse(jdk("17")) as target, Library("Callbacks", "-", str(per_s)) as jna, Library("Sqlite") as sqlite:
+    with (Misuse(jdk("17")) as target, Pins(jdk("17")) as pins, Library("Callbacks", "-", str(per_s)) as jna,
+          Library("Sqlite") as sqlite):
         target.do("once 3")
-        with Tracer(pids=[p.pid for p in (target, jna, sqlite)], interval="1") as tracer:
+        with Tracer("-e", "global,weak,string,array", pids=[p.pid for p in (target, pins, jna, sqlite)], interval="1") as tracer:
             tracer.wait_tracing()
             before, start = jna.do(""), time.monotonic()
             for second in range(1, 68):
                 target.do("leak 1", "come-and-go 17")
+                pins.do("utf 1 7 0 3 1", "chars 1 7 0 3 0", "elements 1 1 7 3 0 0 0")
                 time.sleep(max(0, start + second - time.monotonic()))
             after = jna.do("")
             finals = tracer.stop()
@@ -320,6 +327,15 @@ def test_verdicts_of_real_libraries():
     assert direct_caller(made["sites"][0]) == "acquire_global", "growing sites come first"
     early = [r["elapsed_s"] for r in reports if r["target"]["pid"] == target.pid and r["findings"]]
     assert 40 < early[0] < 65, early
+
+    # strings and arrays that are not released are a leak as references are
+    kept = finals[pins.pid]
+    [leak] = kept["findings"]
+    assert (leak["kind"], leak["function"], leak["count"], direct_caller(leak)) == ("leak", "GetStringUTFChars", 67, "got_utf")
+    verdicts = {direct_caller(s): s["verdict"] for s in kept["sites"] if s["family"] in ("string", "array")}
+    assert 57 < verdicts["got_utf"]["growth_per_min"] < 63, verdicts
+    assert verdicts["got_chars"]["kind"] == verdicts["got_Byte"]["kind"] == "clean", verdicts
+    assert {lib["module"]: lib["verdict"] for lib in kept["libraries"]}["libpins.so"] == "growing"
 
     mapped = after["mapped"] - before["mapped"]
     [site] = [s for s in finals[jna.pid]["sites"] if s["verdict"]["kind"] == "growing"]

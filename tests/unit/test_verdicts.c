@@ -13,6 +13,7 @@
 
 #include "util.h"
 #include "verdicts.h"
+#include "views.h"
 
 #define MAX_REFS 100000
 #define NEVER    1e9
@@ -280,12 +281,54 @@ static void test_history_is_bounded(void **state)
 	assert_int_equal(v.survivors, 49994);
 }
 
+static enum site_verdict of_library(const struct report *r, size_t i)
+{
+	const char *name = library_verdict(&r->libraries.v[i]);
+
+	return !name ? VERDICT_UNKNOWN : strcmp(name, "growing") ? VERDICT_CLEAN : VERDICT_GROWING;
+}
+
+/* What dies by itself says nothing of a library, nor does a monitor. */
+static void test_libraries(void **state)
+{
+	enum { A, B, C, D };
+	struct frame frames[] = {[A] = {.type = FRAME_NATIVE, .module = "a"},
+				 [B] = {.type = FRAME_NATIVE, .module = "b"},
+				 [C] = {.type = FRAME_NATIVE, .module = "c"},
+				 [D] = {.type = FRAME_NATIVE, .module = "d"}};
+	struct report_site sites[] = {
+	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_BOUNDED, .frames = {&frames[A], 1}},
+	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[A], 1}},
+	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[A], 1}},
+	    {.func = FUNC_GetStringUTFChars, .verdict.kind = VERDICT_GROWING, .frames = {&frames[B], 1}},
+	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[B], 1}},
+	    {.func = FUNC_GetStringUTFChars, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[C], 1}},
+	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_CLEAN, .frames = {&frames[C], 1}},
+	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[D], 1}},
+	};
+	struct report r = {.sites = {.v = sites, .n = ARRAY_LEN(sites)}};
+
+	(void)state;
+	assert_int_equal(verdicts_sum_up(&r), 0);
+	assert_int_equal(r.libraries.n, 4);
+	assert_int_equal(of_library(&r, A), VERDICT_CLEAN);
+	assert_int_equal(of_library(&r, B), VERDICT_GROWING);
+	assert_int_equal(of_library(&r, C), VERDICT_UNKNOWN);
+	assert_int_equal(of_library(&r, D), VERDICT_UNKNOWN);
+	assert_int_equal(r.libraries.v[A].sites, 3);
+	free(r.libraries.v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_time_until_growth_is_told), cmocka_unit_test(test_leaks_are_found_soon),
-	    cmocka_unit_test(test_bounded_is_no_leak),        cmocka_unit_test(test_other_shapes),
-	    cmocka_unit_test(test_too_early_is_unknown),      cmocka_unit_test(test_history_is_bounded),
+	    cmocka_unit_test(test_time_until_growth_is_told),
+	    cmocka_unit_test(test_leaks_are_found_soon),
+	    cmocka_unit_test(test_bounded_is_no_leak),
+	    cmocka_unit_test(test_other_shapes),
+	    cmocka_unit_test(test_too_early_is_unknown),
+	    cmocka_unit_test(test_history_is_bounded),
+	    cmocka_unit_test(test_libraries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
