@@ -297,14 +297,18 @@ static void test_libraries(void **state)
 				 [C] = {.type = FRAME_NATIVE, .module = "c"},
 				 [D] = {.type = FRAME_NATIVE, .module = "d"}};
 	struct report_site sites[] = {
-	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_BOUNDED, .frames = {&frames[A], 1}},
-	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[A], 1}},
-	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[A], 1}},
-	    {.func = FUNC_GetStringUTFChars, .verdict.kind = VERDICT_GROWING, .frames = {&frames[B], 1}},
-	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[B], 1}},
-	    {.func = FUNC_GetStringUTFChars, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[C], 1}},
-	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_CLEAN, .frames = {&frames[C], 1}},
-	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {&frames[D], 1}},
+	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_BOUNDED, .frames = {.v = &frames[A], .n = 1}},
+	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
+	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
+	    {.func = FUNC_GetStringUTFChars,
+	     .verdict.kind = VERDICT_GROWING,
+	     .frames = {.v = &frames[B], .n = 1}},
+	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[B], .n = 1}},
+	    {.func = FUNC_GetStringUTFChars,
+	     .verdict.kind = VERDICT_UNKNOWN,
+	     .frames = {.v = &frames[C], .n = 1}},
+	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[C], .n = 1}},
+	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[D], .n = 1}},
 	};
 	struct report r = {.sites = {.v = sites, .n = ARRAY_LEN(sites)}};
 
