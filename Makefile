@@ -4,7 +4,7 @@
 # make demo            install what is missing, build, and trace a program that leaks
 # make test            install what is missing, build, and run every test
 # make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
-# make check           style: formatting, include direction, lengths
+# make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
 # make install         PREFIX (/usr/local) and DESTDIR as usual
@@ -39,7 +39,7 @@ comma := ,
 sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 # -iquote, not -I: <elf.h> is the system's, "elf.h" is ours.
-includes := -iquote $(O) -iquote user -iquote bpf
+includes := -iquote $(O) -iquote . -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
 libs := -lbpf -ldw -lelf -lyajl -llzma -liberty -lz -lm
@@ -47,7 +47,7 @@ libs := -lbpf -ldw -lelf -lyajl -llzma -liberty -lz -lm
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
 skeletons := $(bpf_sources:bpf/%.bpf.c=$(O)/%.skel.h)
-user_objects := $(patsubst %.c,$(O)/%.o,$(wildcard user/*.c))
+user_objects := $(patsubst %.c,$(O)/%.o,$(wildcard user/*.c user/*/*.c user/*/*/*.c))
 library := $(O)/libjnitrace.a
 tool := $(O)/jnitrace
 
@@ -59,7 +59,7 @@ $(tool): $(O)/user/main.o $(library)
 
 $(library): $(filter-out $(O)/user/main.o,$(user_objects))
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
 $(O)/user/%.o: user/%.c | $(skeletons) $(O)/.tools
 	@mkdir -p $(@D)
@@ -104,15 +104,15 @@ $(foreach d,$(test_dirs),$(eval $(call test_program,$(d))))
 
 # The tool with a fault in its BPF programs, one for each tests/mutants/NAME.sed: the tests must see it.
 mutants := $(patsubst tests/mutants/%.sed,$(O)/mutants/%/jnitrace,$(wildcard tests/mutants/*.sed))
-skeleton_users := $(patsubst user/%.c,%,$(shell grep -l '"tracer_priv.h"' user/*.c))
+skeleton_users := $(patsubst user/kernel/%.c,%,$(shell grep -l '"kernel/tracer_priv.h"' user/kernel/*.c))
 
 $(O)/mutants/%/jnitrace: tests/mutants/%.sed $(tool)
 	$(call say,MUTANT,$@)
-	$(Q)rm -rf $(@D) && mkdir -p $(@D) && cp -r bpf $(@D) && sed -i -f $< $(@D)/bpf/*.bpf.h
+	$(Q)rm -rf $(@D) && mkdir -p $(@D) && cp -r bpf $(@D) && sed -i -f $< $(@D)/bpf/*.bpf.h $(@D)/bpf/*/*.bpf.h
 	$(Q)[ "$$(diff -rU0 bpf $(@D)/bpf | grep -c '^@@')" = 1 ]
 	$(Q)$(CLANG) $(bpf_cflags) -c -o $(@D)/o $(@D)/bpf/jnitrace.bpf.c && $(BPFTOOL) gen object $(@D)/o.o $(@D)/o
 	$(Q)$(BPFTOOL) gen skeleton $(@D)/o.o name jnitrace_bpf >$(@D)/jnitrace.skel.h
-	$(Q)for f in $(skeleton_users); do $(CC) -iquote $(@D) $(filter-out -MMD -MP,$(cflags)) -c -o $(@D)/$$f.o user/$$f.c || exit 1; done
+	$(Q)for f in $(skeleton_users); do $(CC) -iquote $(@D) $(filter-out -MMD -MP,$(cflags)) -c -o $(@D)/$$f.o user/kernel/$$f.c || exit 1; done
 	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $(O)/user/main.o $(skeleton_users:%=$(@D)/%.o) $(library) $(libs)
 
 # Java programs with a native part, for the demo and the live tests. --release 8: every JVM runs them.
@@ -269,8 +269,8 @@ test:
 	$(Q)scripts/setup test
 	$(Q)scripts/run-tests $(O)
 
-check:
-	$(Q)scripts/checks
+check: all
+	$(Q)JNITRACE_BUILD=$(O) scripts/checks
 
 format:
 	$(Q)git ls-files -co --exclude-standard 'user/*.[ch]' 'bpf/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i --style=file

@@ -10,18 +10,18 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "arch.bpf.h"
+#include "books/misuse.bpf.h"
+#include "books/pairs.bpf.h"
+#include "books/sites.bpf.h"
+#include "border/shared.h"
 #include "maps.bpf.h"
-#include "misuse.bpf.h"
-#include "pairs.bpf.h"
-#include "shared.h"
-#include "sites.bpf.h"
-#include "task.bpf.h"
+#include "walk/arch.bpf.h"
+#include "walk/task.bpf.h"
 
 /* uses the scratch memory of stack walks */
-#include "frames.bpf.h"
-#include "pins.bpf.h"
-#include "threads.bpf.h"
+#include "books/frames.bpf.h"
+#include "books/pins.bpf.h"
+#include "books/threads.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -532,7 +532,7 @@ int jt_stall_end(struct pt_regs *ctx)
 	return 0;
 }
 
-#include "thread_calls.bpf.h"
+#include "books/thread_calls.bpf.h"
 
 /* --- monitors and threads ---------------------------------------------------------------------- */
 
@@ -725,7 +725,8 @@ int jt_exec(void *ctx __attribute__((unused)))
 	return 0;
 }
 
-/* What a probe costs before its program does anything: attached to a function of our own (user/overhead.c).
+/* What a probe costs before its program does anything: attached to a function of our own
+ * (user/kernel/overhead.c).
  */
 SEC("uprobe")
 int jt_nothing(void *ctx __attribute__((unused)))

@@ -3,7 +3,7 @@
 #ifndef JNITRACE_MAPS_BPF_H
 #define JNITRACE_MAPS_BPF_H
 
-#include "shared.h"
+#include "border/shared.h"
 
 /* Set before loading. */
 const volatile u32 bucket_mask; /* buckets - 1, a power of two less one */

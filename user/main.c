@@ -8,10 +8,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "opts.h"
-#include "session.h"
-#include "session_census.h"
-#include "util.h"
+#include "base/util.h"
+#include "run/opts.h"
+#include "run/session.h"
+#include "run/session_census.h"
 
 static enum exit_code run(const struct options *o, struct error *err)
 {

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "shared.h"
+#include "border/shared.h"
 
 #if defined(__x86_64__)
 #define __TARGET_ARCH_x86

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cells.h"
+#include "view/cells.h"
 
 #define CONTEXT 60 /* bytes shown of both sides of a difference */
 

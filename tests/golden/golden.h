@@ -3,9 +3,9 @@
 #ifndef JNITRACE_GOLDEN_H
 #define JNITRACE_GOLDEN_H
 
-#include "report.h"
-#include "util.h"
-#include "views.h"
+#include "base/util.h"
+#include "model/report.h"
+#include "view/views.h"
 
 /* Compare with tests/golden/NAME, or write it with UPDATE_GOLDEN=1; frees. */
 void expect_golden(const char *name, struct buf *got);

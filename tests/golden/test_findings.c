@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "golden.h"
-#include "verdicts.h"
+#include "judge/verdicts.h"
 
 /* One site of each verdict, and what that says of the libraries. */
 static void test_verdicts(void **state)

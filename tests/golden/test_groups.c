@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "golden.h"
-#include "views.h"
+#include "view/views.h"
 
 static struct frame frames[] = {
     {.type = FRAME_NATIVE,

@@ -17,10 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cells.h"
-#include "columns.h"
 #include "golden.h"
-#include "views.h"
+#include "view/cells.h"
+#include "view/columns.h"
+#include "view/views.h"
 
 #define LONG_NAME                                                                                            \
 	"std::vector<std::map<std::basic_string<char, std::char_traits<char>, std::allocator<char> >, "      \

@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "hotspot.h"
+#include "runtime/hotspot/hotspot.h"
 
 #define HEAD_BYTES  0x8000 /* headers, symbols, names */
 #define CODE_AT     0x8000

@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-#include "symbols.h"
+#include "symbols/symbols.h"
 
 struct fixture {
 	char dir[PATH_MAX / 2]; /* what build.sh made */

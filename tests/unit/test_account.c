@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "account.h"
+#include "reconcile/account.h"
 
 #define SLOT  3
 #define SITE  7

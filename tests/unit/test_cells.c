@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "cells.h"
+#include "view/cells.h"
 
 static void expect_text(struct buf *b, const char *want)
 {

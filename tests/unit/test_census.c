@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "census_watch.h"
-#include "hotspot_oops_priv.h"
-#include "view_census.h"
+#include "judge/census_watch.h"
+#include "runtime/hotspot/oops_priv.h"
+#include "view/census.h"
 
 /* --- growth --- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Symbol names as people read them; names that lie, and one that stands for 2^60 characters. */
-#include "demangle.h"
+#include "symbols/demangle.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "util.h"
+#include "base/util.h"
 
 struct row {
 	const char *name, *readable;

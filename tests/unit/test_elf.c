@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "elf.h"
+#include "base/util.h"
+#include "elf/elf.h"
 #include "tiny_elf.h"
-#include "util.h"
 
 static const uint8_t code[64] = {0x55, 0x48, 0x89, 0xe5, 0x90, 0x5d, 0xc3};
 static const uint8_t build_id[20] = {0xab, 0xcd, 1, 2, 3};

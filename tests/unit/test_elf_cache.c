@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "elf_cache.h"
-#include "util.h"
+#include "base/util.h"
+#include "elf/elf_cache.h"
 
 static void copy_self(const char *to)
 {

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "elf.h"
+#include "base/util.h"
+#include "elf/elf.h"
 #include "tiny_elf.h"
-#include "util.h"
 
 #define MAX_FDES  16
 #define FUZZ_RUNS 4000

@@ -19,9 +19,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "elf.h"
+#include "base/util.h"
+#include "elf/elf.h"
 #include "tiny_elf.h"
-#include "util.h"
 
 /* The tree: BASE/host is ours, BASE/root is the target's root. */
 static char base_dir[] = "/tmp/jnitrace-debug-XXXXXX";

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "insn.h"
-#include "util.h"
+#include "arch/insn.h"
+#include "base/util.h"
 
 struct row {
 	const char *code; /* hex */

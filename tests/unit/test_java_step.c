@@ -46,8 +46,8 @@ static u64 bpf_get_current_pid_tgid(void)
 }
 
 #pragma GCC diagnostic ignored "-Wunused-function"
-#include "stack.bpf.h"
-#include "util.h"
+#include "base/util.h"
+#include "walk/stack.bpf.h"
 
 /* --- the target's memory -------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Every row of bpf/jni_funcs.def against jni.h: what is wrong does not compile. */
+/* Every row of bpf/border/jni_funcs.def against jni.h: what is wrong does not compile. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <jni.h>
 
-#include "report.h"
+#include "model/report.h"
 
 #define STRUCT_ENV        struct JNINativeInterface_
 #define STRUCT_VM         struct JNIInvokeInterface_
@@ -18,11 +18,11 @@
 /* The slot is where jni.h has the function of that name. */
 #define JNI_FUNC(name, table, slot, family, operation, handle)                                               \
 	_Static_assert(SLOT_OF(STRUCT_##table, name) == (slot), #name);
-#include "../../bpf/jni_funcs.def"
+#include "bpf/border/jni_funcs.def"
 #undef JNI_FUNC
 
 #define JNI_USE(name, slot, args) _Static_assert(SLOT_OF(STRUCT_ENV, name) == (slot), #name);
-#include "../../bpf/jni_uses.def"
+#include "bpf/border/jni_uses.def"
 #undef JNI_USE
 
 /* No two rows have one slot of one table: C refuses a case twice. */
@@ -32,7 +32,7 @@ static int row_of_slot(enum jni_table table, int slot)
 #define JNI_FUNC(name, table, slot, family, operation, handle)                                               \
 	case TABLE_##table << 16 | (slot):                                                                   \
 		return FUNC_##name;
-#include "../../bpf/jni_funcs.def"
+#include "bpf/border/jni_funcs.def"
 #undef JNI_FUNC
 	}
 	return -1;

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "linker.h"
-#include "proc.h"
+#include "proc/linker.h"
+#include "proc/proc.h"
 
 /* The linker's own; a program that names _r_debug gets a copy. */
 static struct r_debug *said(void)

@@ -17,9 +17,9 @@
 #include <time.h>
 
 #include "hotspot_fixture.h"
-#include "hotspot_locals.h"
-#include "local_refs.h"
-#include "tracer_priv.h"
+#include "kernel/tracer_priv.h"
+#include "reconcile/local_refs.h"
+#include "runtime/hotspot/locals.h"
 
 /* Words of a JavaThread, of a JNIHandleBlock, of a JavaCallWrapper. */
 enum { OSTHREAD = 1, HANDLES, ANCHOR, STACK_BASE, STACK_SIZE, STATE };

@@ -15,11 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "columns.h"
-#include "opts.h"
-#include "report.h"
-#include "sites.h"
-#include "views.h"
+#include "model/report.h"
+#include "run/opts.h"
+#include "sites/sites.h"
+#include "view/columns.h"
+#include "view/views.h"
 
 #define MAX_ARGS 300
 

@@ -10,7 +10,7 @@
 #include "../bpfhost/bpf_host.h"
 
 #pragma GCC diagnostic ignored "-Wunused-function"
-#include "pin_graves.bpf.h"
+#include "books/pin_graves.bpf.h"
 
 #define TAG   0x0001555500001000ULL
 #define SITE  17

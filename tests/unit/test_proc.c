@@ -25,8 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "proc.h"
-#include "util.h"
+#include "base/util.h"
+#include "proc/proc.h"
 
 /* A child that ran fn, told its result, and waits to be killed. */
 struct child {

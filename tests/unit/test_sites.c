@@ -11,9 +11,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "report.h"
-#include "site_locs.h"
-#include "sites.h"
+#include "model/report.h"
+#include "sites/site_locs.h"
+#include "sites/sites.h"
 #include "tiny_elf.h"
 
 /* --- operands of USDT notes --- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Interned strings: one copy of each, whose pointer stays. */
-#include "strset.h"
+#include "base/strset.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

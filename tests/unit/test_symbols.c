@@ -5,7 +5,7 @@
  */
 #include "symbols_fixture.h"
 
-#include "demangle.h"
+#include "symbols/demangle.h"
 
 /* ---- names, lines, inlining --------------------------------------------------------------------- */
 

@@ -20,9 +20,9 @@
 #include <unwind.h>
 
 #include "../bpfhost/bpf_host.h"
-#include "unwind.bpf.h"
-#include "unwind_module.h"
-#include "util.h"
+#include "base/util.h"
+#include "unwind/unwind_module.h"
+#include "walk/unwind.bpf.h"
 
 #define MAX_FRAMES  128
 #define IMAGE_BYTES (256 << 10)

@@ -19,10 +19,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "elf_cfi_ops.h"
-#include "unwind_code.h"
-#include "unwind_table.h"
-#include "util.h"
+#include "base/util.h"
+#include "elf/elf_cfi_ops.h"
+#include "unwind/unwind_code.h"
+#include "unwind/unwind_table.h"
 
 #define RANDOM_PCS 20000
 

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "util.h"
+#include "base/util.h"
 
 /* What fn(arg) writes to stderr; to be freed. */
 static char *stderr_of(void (*fn)(const void *), const void *arg)

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util.h"
-#include "verdicts.h"
-#include "views.h"
+#include "base/util.h"
+#include "judge/verdicts.h"
+#include "view/views.h"
 
 #define MAX_REFS 100000
 #define NEVER    1e9

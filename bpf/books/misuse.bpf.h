@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * References used wrongly. The slot a handle points to is the VM's own evidence: DeleteGlobalRef stores null
+ * there (JDK: runtime/jniHandles.cpp, destroy_global), and no live global reference is null. So neither a
+ * handle that was handed out again nor one from before attach can be taken for a deleted one.
+ */
+#ifndef JNITRACE_MISUSE_BPF_H
+#define JNITRACE_MISUSE_BPF_H
+
+#include "books/findings.bpf.h"
+#include "books/handles.bpf.h"
+#include "books/pairs.bpf.h"
+
+/* Generational ZGC's null has a colour, in 16 bits (JDK: gc/z/zAddress.hpp). No object is down there. */
+#define NULL_BITS 16
+
+static __always_inline bool slot_is_null(u64 handle)
+{
+	u64 oop;
+
+	return !bpf_probe_read_user(&oop, sizeof(oop), (void *)(handle & ~HANDLE_TAG_BITS)) &&
+	       !(oop >> NULL_BITS);
+}
+
+static const u8 family_of[NR_FUNCS] = {
+#define JNI_FUNC(name, table, slot, family, operation, handle) [FUNC_##name] = FAMILY_##family,
+#include "border/jni_funcs.def"
+#undef JNI_FUNC
+};
+
+static __always_inline int family_of_site(u32 number)
+{
+	struct site *s = bpf_map_lookup_elem(&sites, &number);
+
+	return number && s && s->func < NR_FUNCS ? family_of[s->func] : FAMILY_NONE;
+}
+
+/*
+ * Does this release get a reference of another kind? Its lowest bits say so, or, where they do not tell
+ * global ones from local ones, what acquired it.
+ */
+static __always_inline bool is_mismatch(const struct rule *r, u64 tag, u64 handle)
+{
+	int family, wanted = r->operation == OP_USE ? FAMILY_LOCAL : r->family;
+
+	if ((handle & r->kind_mask) != r->kind_bits)
+		return true;
+	if (!r->by_books || handle >> HANDLE_BITS)
+		return false;
+	family = family_of_site(pair_site(tag));
+	return family != FAMILY_NONE && family != wanted;
+}
+
+/*
+ * The same where neither those bits nor the books tell: where does it lie? Only what is found in the table,
+ * or in the blocks, of the other kind is of that kind.
+ */
+__noinline int is_misplaced(const struct rule *r, u64 env, u64 handle)
+{
+	struct local_frame f = {0};
+	const struct thread_config *c;
+	u32 slot;
+	int place;
+
+	if (!r || !r->by_place || handle & HANDLE_TAG_BITS || handle >> HANDLE_BITS)
+		return 0;
+	slot = r->slot;
+	c = bpf_map_lookup_elem(&thread_configs, &slot);
+	place = local_frame_read(c, env, &f) ? PLACE_ELSEWHERE : frame_place(slot, &f, handle);
+	if (r->family == FAMILY_GLOBAL)
+		return place != PLACE_ELSEWHERE;
+	return place == PLACE_ELSEWHERE && storage_entry(slot, STORAGE_GLOBAL, handle) == ENTRY_IN_USE;
+}
+
+/* A call that is given references, and by whom. */
+struct use {
+	u64 env, sp;
+	u32 has_frame, pad;
+	struct local_frame frame;
+};
+
+/* env and sp are set. */
+static __always_inline void use_begin(const struct rule *r, struct use *u)
+{
+	u32 slot = r->slot;
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+
+	u->has_frame = c && !local_frame_read(c, u->env, &u->frame);
+	if (u->has_frame)
+		owner_seen(c, slot, u->env, u->sp, &u->frame);
+}
+
+/* A weak reference whose slot is null: was it deleted, or its object collected? */
+static __always_inline enum finding_kind null_weak(const struct rule *r, u64 tag, u64 handle,
+						   bool may_be_null)
+{
+	int entry = storage_entry(r->slot, STORAGE_WEAK, handle);
+	struct grave g;
+
+	if (entry == ENTRY_FREE)
+		return FINDING_STALE_USE;
+	/* one that lives may lie in another place than an earlier one of this handle has left */
+	if (entry == ENTRY_NONE && !pair_site(tag) && pair_grave(tag, &g))
+		return FINDING_STALE_USE;
+	return may_be_null ? NR_FINDINGS : FINDING_CLEARED_WEAK;
+}
+
+/*
+ * What is wrong with a reference that a function is given; NR_FINDINGS: nothing that can be proven. The slot
+ * of a strong reference is never null while it lives; that of a weak one is when its object was collected.
+ */
+__noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32 may_be_null)
+{
+	u64 tag;
+	int place, owner;
+
+	if (!r || !u)
+		return NR_FINDINGS;
+	tag = tag_of(r->slot, handle);
+	if (r->func == FUNC_USE_DeleteLocalRef &&
+	    (is_mismatch(r, tag, handle) || is_misplaced(r, u->env, handle)))
+		return FINDING_KIND_MISMATCH;
+	if (!r->weak_bit)
+		return NR_FINDINGS;
+	if (handle & r->weak_bit) {
+		if (slot_is_null(handle))
+			return null_weak(r, tag, handle, may_be_null);
+		return may_be_null ? NR_FINDINGS : FINDING_WEAK_AS_STRONG;
+	}
+	if (!(handle & HANDLE_TAG_BITS)) {
+		place = u->has_frame ? frame_place(r->slot, &u->frame, handle) : PLACE_ELSEWHERE;
+		if (place == PLACE_OVER)
+			return FINDING_STALE_USE;
+		owner = place == PLACE_IN_USE ? NOT_FOREIGN : foreign_local(r->slot, u->env, u->sp, handle);
+		if (owner != NOT_FOREIGN)
+			return owner == FOREIGN_THREAD ? FINDING_FOREIGN_LOCAL : FINDING_STALE_USE;
+	}
+	return slot_is_null(handle) ? FINDING_STALE_USE : NR_FINDINGS;
+}
+
+static __always_inline void count_use(const struct rule *r)
+{
+	u32 key = r->slot * NR_USE_FUNCS + r->func - NR_FUNCS - 1;
+	u64 *calls = bpf_map_lookup_elem(&use_counts, &key);
+
+	if (calls)
+		__sync_fetch_and_add(calls, 1);
+}
+
+/* site: of the call. */
+static __always_inline void use_told(const struct rule *r, u32 kind, u64 handle, u32 site)
+{
+	u64 tag = tag_of(r->slot, handle);
+	struct grave g = {.site = pair_site(tag)};
+
+	if (!g.site)
+		pair_grave(tag, &g);
+	finding(r->slot, kind, site, g.site, g.released_at, handle);
+}
+
+/* Is it worth a walk to know where this reference is released, before it is released a second time? */
+static __always_inline bool release_is_watched(u64 tag)
+{
+	u32 site;
+	struct site *s;
+
+	if (checking)
+		return true;
+	if (!*(volatile u32 *)&suspects)
+		return false;
+	site = pair_site(tag);
+	s = bpf_map_lookup_elem(&sites, &site);
+	return site && s && s->suspect;
+}
+
+static __always_inline void suspect(u32 site)
+{
+	struct site *s = bpf_map_lookup_elem(&sites, &site);
+
+	if (!site || !s || s->suspect)
+		return;
+	s->suspect = 1;
+	__sync_fetch_and_add(&suspects, 1);
+}
+
+/*
+ * Was this reference, which is not live in our books, deleted before? What a weak one refers to may have been
+ * collected, which makes its slot null as well: there only a release that was seen is proof.
+ */
+static __always_inline bool is_double_delete(const struct rule *r, u64 tag, u64 handle)
+{
+	struct grave g;
+
+	if (r->func != FUNC_DeleteGlobalRef && r->func != FUNC_DeleteWeakGlobalRef)
+		return false;
+	return slot_is_null(handle) && (r->func == FUNC_DeleteGlobalRef || pair_grave(tag, &g));
+}
+
+static __always_inline void double_delete(const struct rule *r, u64 tag, u64 handle, u32 site)
+{
+	struct grave g = {0};
+
+	pair_grave(tag, &g);
+	finding(r->slot, FINDING_DOUBLE_DELETE, site, g.site, g.released_at, handle);
+	suspect(g.site);
+}
+
+/* A reference was released whose acquisition was not seen. It may be released again. */
+static __always_inline void bury_unknown(u64 tag, u32 released_at)
+{
+	pair_unbury(tag); /* what is known of an earlier one of this handle */
+	pair_bury(tag, released_at);
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From an event to its rule: what fired, of which target, and whether that is to be counted. */
+#ifndef JNITRACE_RULE_BPF_H
+#define JNITRACE_RULE_BPF_H
+
+#include "maps.bpf.h"
+#include "walk/task.bpf.h"
+
+/* The number of the rule of an event at a probe that is every process's. JT_MAX_RULES: not a target. */
+static __always_inline u32 shared_rule(u64 cookie, u32 tgid)
+{
+	u32 *slot = bpf_map_lookup_elem(&slots, &tgid), key = slot ? *slot : JT_MAX_TARGETS;
+	struct target_state *t = bpf_map_lookup_elem(&targets, &key);
+
+	return t && t->file == COOKIE_FILE_OF(cookie) ? t->first_rule + (u32)cookie : JT_MAX_RULES;
+}
+
+/* NULL: no target's. */
+static __always_inline struct rule *rule_at(struct pt_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	u32 number = cookie;
+	struct rule *r;
+
+	if (COOKIE_FILE_OF(cookie)) {
+		number = shared_rule(cookie, current_tgid());
+		if (number == JT_MAX_RULES)
+			return NULL;
+	}
+	r = bpf_map_lookup_elem(&rules, &number);
+	if (r && r->valid)
+		return r;
+	drop(0, DROP_RULE_BAD);
+	return NULL;
+}
+
+/* Are this target's events to be counted, and is this one its? others: it may be another process's. */
+static __always_inline bool target_is_open(u32 slot, bool others)
+{
+	struct target_state *t = bpf_map_lookup_elem(&targets, &slot);
+
+	return t && *(volatile u32 *)&t->gate == GATE_OPEN && (!others || t->tgid == current_tgid());
+}
+
+#endif

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Types that cross the border between the BPF programs and the loader. Fixed
+ * width only; every size is asserted, so both sides see the same bytes.
+ */
+#ifndef JNITRACE_SHARED_H
+#define JNITRACE_SHARED_H
+
+#ifndef __bpf__
+#include <stdint.h>
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int32_t s32;
+typedef int64_t s64;
+#endif
+
+#define JT_MAX_TARGETS 256   /* targets of one run; a target's slot is below it */
+#define JT_MAX_RULES   32768 /* probe sites of one run */
+#define JT_MAX_FRAMES  128   /* frames kept of one stack */
+#define JT_BUCKET_WAYS 4
+#define JT_TICK_SHIFT  2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
+
+enum jni_family {
+	FAMILY_GLOBAL,
+	FAMILY_WEAK,
+	FAMILY_LOCAL,
+	FAMILY_STRING,
+	FAMILY_ARRAY,
+	FAMILY_CRITICAL,
+	FAMILY_MONITOR,
+	FAMILY_THREAD,
+	NR_FAMILIES,
+	FAMILY_CHECK = NR_FAMILIES, /* no family: functions that only use references, probed with --check */
+	FAMILY_NONE
+};
+
+enum jni_operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_COUNT, OP_USE };
+enum jni_table { TABLE_ENV, TABLE_VM };
+enum jni_handle { HANDLE_NONE, HANDLE_RETURN, HANDLE_ARG0, HANDLE_ARG1, HANDLE_ARG2, HANDLE_ARG3 };
+
+enum jni_func_id {
+#define JNI_FUNC(name, table, slot, family, operation, handle) FUNC_##name,
+#include "border/jni_funcs.def"
+#undef JNI_FUNC
+	NR_FUNCS, /* that are counted; also: none of them */
+#define JNI_USE(name, slot, args) FUNC_USE_##name,
+#include "border/jni_uses.def"
+#undef JNI_USE
+	NR_ALL_FUNCS,
+	NR_USE_FUNCS = NR_ALL_FUNCS - NR_FUNCS - 1
+};
+
+enum drop_id {
+#define DROP(id, name, meaning, advice) DROP_##id,
+#include "border/drops.def"
+#undef DROP
+	NR_DROPS
+};
+
+enum finding_kind {
+#define FINDING(id, name, severity, evidence, wrong, todo) FINDING_##id,
+#include "border/findings.def"
+#undef FINDING
+	NR_FINDINGS
+};
+
+/* MEMO_CHECK: stacks are walked although the memo has them, and must come to the same site. */
+enum memo_mode { MEMO_ON, MEMO_OFF, MEMO_CHECK };
+
+/* Why a stack has no further frames, or lacks some in between. */
+enum stack_end {
+#define STACK_END(id, name, meaning, advice) END_##id,
+#include "border/stack_ends.def"
+#undef STACK_END
+	NR_ENDS
+};
+
+/*
+ * A frame as kept in a stack. The kind is in the top byte of a, an address in the rest: user addresses
+ * have at most 56 bits.
+ */
+enum frame_kind {
+	RAW_NONE,
+	RAW_NATIVE,      /* a: return address; found by unwind tables, or by the rule */
+	RAW_NATIVE_FP,   /* a: return address; found by the frame pointer, which the loader has to prove */
+	RAW_INTERPRETED, /* a: Method*, b: address of the bytecode (0: a native method), and see below */
+	RAW_COMPILED,    /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
+	RAW_DEOPTIMIZED, /* the same, of a frame that waits for its deoptimization */
+	RAW_GAP,         /* native frames are missing here; a: enum stack_end, why */
+};
+#define RAW_KIND_SHIFT 56
+#define RAW_ADDR_MASK  ((1ULL << RAW_KIND_SHIFT) - 1)
+/* b of RAW_INTERPRETED: in its upper bits the lowest of the count of unloaded classes, as it was then. */
+#define RAW_UNLOADS_SHIFT 48
+#define RAW_BCP_MASK      ((1ULL << RAW_UNLOADS_SHIFT) - 1)
+struct raw_frame {
+	u64 a, b;
+};
+
+/* Where one word is when a probe fires: a register (DWARF number), or memory at register + offset. */
+enum loc_kind { LOC_NONE, LOC_REG, LOC_MEM, LOC_SEARCH /* env only: in some callee-saved register */ };
+struct loc {
+	u8 kind; /* enum loc_kind */
+	u8 reg;  /* DWARF register number of the target's architecture */
+	u16 pad;
+	s32 offset_bytes; /* LOC_MEM only */
+};
+
+/* What one probe site does. The probe's cookie is an index into the array of these. */
+struct rule {
+	u16 slot; /* target */
+	u16 func; /* enum jni_func_id */
+	u8 valid;
+	u8 operation; /* enum jni_operation */
+	u8 family;    /* enum jni_family */
+	u8 in_vm;     /* the thread is inside the VM there: no object moves */
+	/* A release: a handle of its kind has these of its lowest bits (mask 0: nothing is known). */
+	u8 kind_mask, kind_bits;
+	u8 by_books; /* those bits do not tell a global from a local one: the books may, */
+	u8 by_place; /* or where it lies */
+	u8 refs;     /* a use: which arguments are references, bit per argument, */
+	u8 nulls;    /* and which of those may be null */
+	u8 weak_bit; /* a use: set in the handles of weak references; 0: nothing is known */
+	u8 others; /* a return probe: its events reach all who have one in the file, whatever their filter */
+	struct loc handle;
+	struct loc object;     /* pins: handle of the string or array */
+	struct loc extra;      /* pins: jboolean* of a Get*, mode of a Release* */
+	struct loc caller_pc;  /* return address of the JNI function */
+	struct loc caller_fp;  /* the caller's frame pointer */
+	struct loc caller_cfa; /* LOC_REG: the stack pointer after return = reg + offset_bytes */
+	struct loc
+	    env; /* LOC_REG: the thread's JNIEnv* = reg + offset_bytes; the program fills in what it finds */
+};
+
+/* A target is open when all its probes are live, and closed before they are removed. */
+enum gate { GATE_CLOSED, GATE_OPEN, GATE_EXECED };
+struct target_state {
+	u32 tgid;       /* as seen in the tracer's pid namespace */
+	u32 gate;       /* enum gate */
+	u32 first_rule; /* its rules, in the order of its probe sites */
+	u32 file;       /* whose probes are its, see COOKIE_FILE; 0: it has its own */
+};
+
+/*
+ * A probe's cookie: the number of its rule, or, where one link serves all processes that map a file, the
+ * number of that file and of the site in it; which process it is tells whose rule that is. Two files (of
+ * overlayfs) may be one to the kernel: an event then comes by both, and counts by the target's.
+ */
+#define COOKIE_FILE(file, site) ((u64)(file) << 32 | (site))
+#define COOKIE_FILE_OF(cookie)  ((u32)((cookie) >> 32))
+
+struct stack {
+	u32 n;
+	u32 end;                               /* enum stack_end */
+	struct raw_frame frame[JT_MAX_FRAMES]; /* innermost first */
+};
+
+/*
+ * How one HotSpot VM keeps its Java frames (user/runtime/hotspot/walk.c). Addresses are the target's, offsets
+ * bytes, unless they are called words. A JavaThread is read by one piece that holds all words of interest.
+ */
+#define JAVA_MAX_HEAPS    4
+#define JAVA_THREAD_WORDS 32
+enum java_oops { OOPS_WIDE, OOPS_NARROW, OOPS_ZGC /* generational ZGC's coloured pointers */ };
+struct java_heap {
+	u64 start, end, segmap;
+};
+struct java_config {
+	u64 generation; /* changes when code is freed (jt_code_freed) */
+	u64 unloads;    /* classes unloaded so far (jt_class_unloaded): a Method* may be another one since */
+	u64 unloads_at; /* where the VM itself counts them, if that cannot be probed; 0: it can */
+	u64 env_table[2]; /* JNI function tables, one of which a JNIEnv names */
+	u8 on;            /* 0: Java frames are not walked */
+	u8 unloads_class; /* jt_class_unloaded is at a function's entry, whose first argument is the class */
+	u8 cache;         /* what an address of code belongs to may be kept: frees are seen */
+	u8 deopt_is_offset; /* CodeBlob::deopt* hold offsets from the CodeBlob; else addresses */
+	u8 nr_heaps;
+	u8 segment_shift;
+	u8 oops, oop_shift;
+	u8 bcp_words;    /* interpreter frame: the bytecode's address is at fp - this */
+	s32 thread_from; /* the piece of the JavaThread begins at JNIEnv* + this */
+	u32 thread_bytes;
+	u8 env_word, anchor_word, stack_base_word, stack_size_word; /* in the piece */
+	s32 env_in_thread;                                          /* JNIEnv* - JavaThread* */
+	s32 cont_entry_from_env;
+	s32 wrapper_words;    /* call_stub frame: its JavaCallWrapper* is at fp + this */
+	u32 wrapper_anchor;   /* JavaCallWrapper::_anchor */
+	u32 heap_block_bytes; /* HeapBlock, before each CodeBlob */
+	u32 block_used;       /* HeapBlock::Header::_used, a byte */
+	u32 blob_size, blob_name, frame_size, compile_id, deopt, deopt_mh,
+	    orig_pc; /* CodeBlob's and nmethod's fields; blob_name, deopt_mh 0: none */
+	u32 chunk_sp, chunk_pc, chunk_bottom, chunk_parent,
+	    chunk_stack;           /* fields of StackChunk; stack 0: not known */
+	u32 cont_tail, entry_cont; /* Continuation.tail, ContinuationEntry::_cont */
+	u32 os_thread_id;          /* OSThread::_thread_id */
+	s32 os_thread_from_env;    /* Thread::_osthread; 0: not known */
+	u64 oop_base;
+	u64 interpreter_start, interpreter_end;
+	u64 call_stub_return;
+	u64 enter_special_pc_at; /* ContinuationEntry::_return_pc, an address in enterSpecial's code; 0: no
+				    virtual threads */
+	u64 return_barrier;
+	struct java_heap heap[JAVA_MAX_HEAPS];
+};
+
+/*
+ * By a hash of target and class (InstanceKlass*), which several may share: what `unloads` was when one of
+ * them was unloaded last. A class whose place has a lower number than some time ago is still the same.
+ */
+#define UNLOADED_PLACES (1 << 16)
+/* What an address of code belongs to, kept while the generation stays. Filled and read without a lock: check
+ * tells. */
+struct java_code {
+	u64 pc, blob;
+	u64 generation;
+	u32 frame_words, compile_id; /* frame_words: or one of these */
+#define CODE_ENTER_SPECIAL 0         /* the first frame of a virtual thread */
+#define CODE_UPCALL_STUB   1         /* by which native code calls Java without JNI; fp tells its frame */
+	s32 orig_pc;                 /* >= 0: pc is a deoptimization handler, the true one is at sp + this */
+	u32 slot;
+	u64 check;
+};
+
+/* A site: one function of one target, called from one stack. */
+struct site {
+	u64 stack_id; /* hash of the frames and the slot; 0 = entry not in use */
+	u16 slot;
+	u16 func;
+	u8 has_stack;
+	u8 suspect; /* references of it were released twice: where they are released first is kept from now on
+		     */
+	u8 pad[2];
+};
+/*
+ * With --group-by thread each thread that acquires at a site has a site of its own beside it, with the same
+ * stack. A thread is its id and when it started: ids are used again.
+ */
+struct thread_key {
+	u32 site; /* that of the stack; 0: no thread's */
+	u32 tid;  /* in the first pid namespace */
+	u64 start_ns;
+};
+struct site_thread {
+	struct thread_key key;
+	u32 tid; /* as the tracer sees it */
+	u32 pad;
+	char name[16]; /* when it first came by */
+};
+struct site_counts { /* per CPU */
+	u64 acquired;
+	u64 released;
+	u64 unpaired; /* of acquired: never in the pairing store, or found there when the handle came again */
+	u64 died; /* of acquired: local references whose slot was given out again, after their frame's end */
+	u64 peak; /* local references: most that were alive in one native frame */
+};
+
+/* murmur3's finalizer: every bit of x reaches every bit of the result. */
+static inline __attribute__((always_inline)) u64 mix(u64 x)
+{
+	x ^= x >> 33;
+	x *= 0xff51afd7ed558ccdULL;
+	x ^= x >> 33;
+	x *= 0xc4ceb9fe1a85ec53ULL;
+	x ^= x >> 33;
+	return x;
+}
+
+static inline __attribute__((always_inline)) u32 unloaded_place(u32 slot, u64 klass)
+{
+	return mix(klass + slot) & (UNLOADED_PLACES - 1);
+}
+
+/* One word more in a hash. Cheaper than mix(), whose every step waits for the one before. */
+static inline __attribute__((always_inline)) u64 hash_add(u64 h, u64 word)
+{
+	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+	return h ^ h >> 32;
+}
+
+/* The key of a site in the index of sites. */
+static inline __attribute__((always_inline)) u64 site_key(u64 stack_id, u16 func)
+{
+	return mix(stack_id + func + 1);
+}
+
+/*
+ * Counts of one function of one target, per CPU. A call is one of nulls, unpaired (acquire: store full;
+ * release: acquired before attach, or never paired), kept, or else paired: that is not counted, as nearly all
+ * are.
+ */
+struct func_counts {
+	u64 calls;
+	u64 nulls;
+	u64 unpaired;
+	union {
+		u64 replaced; /* acquire: of its references, those whose handle came again without a release
+				 seen */
+		u64 kept;     /* release: calls that release nothing (JNI_COMMIT) */
+	};
+};
+
+/*
+ * The pairing store: live references, found by handle. One bucket is one cache
+ * line. tag = handle | (slot + 1) << 48; 0 = free, TAG_BUSY = being filled. With
+ * TAG_DEAD it was released: the place is free, and until it is taken tells of
+ * whom a second release is; with TAG_TOLD too, tick is the site of the release.
+ */
+#define TAG_BUSY    1ULL
+#define TAG_DEAD    (1ULL << 63)
+#define TAG_TOLD    (1ULL << 62)
+#define HANDLE_BITS 48
+struct bucket {
+	u64 tag[JT_BUCKET_WAYS];
+	u32 site[JT_BUCKET_WAYS];
+	u32 tick[JT_BUCKET_WAYS]; /* when acquired: jiffies >> JT_TICK_SHIFT; dead: site of the release, or 0
+				   */
+};
+/* Where a reference is looked for, before the overflow map. HotSpot's handles are addresses of slots that lie
+ * side by side: the first needs no hash. */
+static inline __attribute__((always_inline)) u32 first_bucket(u64 tag, u32 mask)
+{
+	return ((tag >> 5) ^ (tag >> HANDLE_BITS) * 0x9e3779b1) & mask;
+}
+
+static inline __attribute__((always_inline)) u32 second_bucket(u64 tag, u32 mask)
+{
+	return mix(tag) & mask;
+}
+
+struct overflow_ref {
+	u32 site;
+	u32 tick;
+};
+
+/*
+ * One finding: a kind of wrong use, told apart by where it was seen, where the reference was acquired and
+ * where it was (first) released: site numbers, 0: not known.
+ */
+struct finding_key {
+	u32 site, acquire_site, release_site;
+	u16 slot;
+	u8 kind; /* enum finding_kind */
+	u8 pad;
+};
+struct finding {
+	u64 count;
+	u64 handle; /* of the first */
+	u32 first_tick, last_tick;
+};
+
+/* What the kernel tells when asked (jt_hello): its two clocks at one moment, to turn ticks into seconds. */
+struct hello {
+	u64 jiffies;
+	u64 monotonic_ns;
+	u64 cpu_waits; /* it counts how long threads wait for a CPU */
+};
+
+#define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
+JT_ASSERT_SIZE(struct loc, 8);
+JT_ASSERT_SIZE(struct rule, 72);
+JT_ASSERT_SIZE(struct target_state, 16);
+JT_ASSERT_SIZE(struct raw_frame, 16);
+JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
+JT_ASSERT_SIZE(struct java_config, 296);
+JT_ASSERT_SIZE(struct java_code, 48);
+JT_ASSERT_SIZE(struct site, 16);
+JT_ASSERT_SIZE(struct thread_key, 16);
+JT_ASSERT_SIZE(struct site_thread, 40);
+JT_ASSERT_SIZE(struct site_counts, 40);
+JT_ASSERT_SIZE(struct func_counts, 32);
+JT_ASSERT_SIZE(struct bucket, 64);
+JT_ASSERT_SIZE(struct overflow_ref, 8);
+JT_ASSERT_SIZE(struct finding_key, 16);
+JT_ASSERT_SIZE(struct finding, 24);
+JT_ASSERT_SIZE(struct hello, 24);
+
+#endif

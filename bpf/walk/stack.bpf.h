@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The whole stack of a JNI call, native and Java frames, to the thread's start: native frames from the JNI
+ * function's caller up to where the thread's frame anchor says that Java begins, the Java frames, and when
+ * those were called by native code (call_stub) its frames up to the anchor saved there, and so on. Without
+ * JNI (java.lang.foreign) there may be no anchor: the native frames themselves lead to Java, or to the
+ * thread's start.
+ *
+ * A walk needs more memory than the BPF stack has and must not share it: uprobe programs can be preempted by
+ * others on the same CPU. So each takes one of a few places of its CPU, marked busy.
+ */
+#ifndef JNITRACE_STACK_BPF_H
+#define JNITRACE_STACK_BPF_H
+
+#include "maps.bpf.h"
+#include "walk/arch.bpf.h"
+#include "walk/task.bpf.h"
+
+#define WINDOW_WORDS 2048 /* in map memory: most stacks whole */
+#include "walk/unwind.bpf.h"
+
+#define JAVA_BLOCK_WORDS 64
+#define JAVA_STEPS       4 /* by one call: calls cost more than they seem to, where returns are not predicted */
+#define WALK_STEPS       16
+#define SCRATCH_PLACES   4 /* programs under way on one CPU at one moment */
+/* Frames lie above each other, closer than the largest stack a thread gets. */
+#define STACK_SPAN_BYTES (64ULL << 20)
+/*
+ * A native frame whose caller lies in the code heaps, that near to the last Java frame, has been called by
+ * it: the interpreter calls the VM from a little subroutine, and aligns the stack (JDK:
+ * macroAssembler_x86.cpp, call_VM); a native method that ends in a JNI call leaves no frame of its own.
+ */
+#define VM_CALL_BYTES 64
+
+/* What the walk of a stack depends on beside the stack: equal, and the words noted of it are, and so is the
+ * site. */
+struct memo_key {
+	u64 layout, generation, unloads; /* of the tables: they change when a table does */
+	u32 closings, added, replaced;   /* as in struct unwind_space */
+	u32 id;                          /* target, function */
+	u64 pc, start_fp;
+	struct memo_anchor {
+		u64 sp, pc,
+		    fp; /* as in struct scratch, addresses as distances from the first word; sp 0: none */
+		u64 no_java; /* enum stack_end */
+	} anchor;
+};
+struct memo {
+	struct memo_key key;
+	struct memo_anchor wanted; /* the anchor of the entry found, if uses says that it counts */
+	u64 uses;
+	u64 top;   /* as in struct memo_root */
+	u64 hash;  /* of the root */
+	u64 pick;  /* of the hint */
+	u64 tried; /* the number of an entry with another word, in a group of words; 0: none */
+	u64 differing;
+	u32 group;
+	u32 differs; /* as in notes.where: the word in which the entry tried differs, MEMO_NOWHERE */
+};
+
+/* The words of an interpreter frame that tell the method and the caller (JDK: frame_x86.hpp,
+ * frame_aarch64.hpp). */
+struct interpreter_frame {
+	u64 method, bcp, sender_sp, return_pc;
+};
+
+struct scratch {
+	u32 busy;
+	u32 slot;
+	struct walk w;
+	u64 hash;
+	enum stack_end end;
+	u32 native_kind; /* enum frame_kind of the next native frame */
+	u32 in_java, in_chunk;
+	u32 no_java; /* enum stack_end: why Java frames cannot be found */
+	u32 closing; /* libraries were closed: no native address can be believed */
+	u64 env;
+	u64 unloads;                   /* classes unloaded when the walk began */
+	u64 thread[JAVA_THREAD_WORDS]; /* a piece of the JavaThread */
+	struct {
+		u64 sp, pc, fp; /* the next Java frames; sp 0: there are none */
+		u64 fp_at;      /* as in struct walk */
+	} java;
+	u64 top; /* the end of the stack, or of the chunk; 0: not known */
+	u64 stack_bytes;
+	u64 unextended_sp, chunk;
+	struct java_code code;       /* of the frame in hand, when it was not known yet */
+	u64 block[JAVA_BLOCK_WORDS]; /* its block in the code heap, the beginning */
+	struct interpreter_frame frame;
+	struct memo memo;
+	struct stack stack;
+};
+MAP_ARRAY(scratch, BPF_MAP_TYPE_PERCPU_ARRAY, SCRATCH_PLACES, struct scratch);
+
+static __always_inline void emit(struct scratch *sc, enum frame_kind kind, u64 a, u64 b)
+{
+	u32 n = sc->stack.n;
+
+	if (n >= JT_MAX_FRAMES)
+		return;
+	/* an address from the target may be anything, the kind must not */
+	a = (a & RAW_ADDR_MASK) | (u64)kind << RAW_KIND_SHIFT;
+	sc->stack.frame[n].a = a;
+	sc->stack.frame[n].b = b;
+	sc->stack.n = n + 1;
+	sc->hash = hash_add(sc->hash, a + b * 0xc2b2ae3d27d4eb4fULL);
+}
+
+#include "walk/java.bpf.h"
+#include "walk/memo.bpf.h"
+
+/* A word of the caller's: in a register, or just below its stack pointer, in the window. */
+static __always_inline int start_word(struct walk *w, const struct pt_regs *ctx, const struct loc *l,
+				      u64 *out)
+{
+	u64 v = reg_read(ctx, l->reg) + (s64)l->offset_bytes;
+
+	if (l->kind == LOC_MEM)
+		return window_word(&w->win, v, out);
+	*out = v;
+	return 0;
+}
+
+/*
+ * By the frame pointer, where there is no unwind table: only while it looks sane. The loader proves each
+ * such link afterwards, or cuts it. limit: a stack pointer at which Java begins.
+ */
+static __always_inline enum stack_end walk_up_by_fp(struct walk *w, u32 slot, u64 limit)
+{
+	u64 record[2]; /* the caller's frame pointer, the return address */
+
+	if (w->fp < w->sp || (w->fp & 7) || w->fp - w->sp > STACK_SPAN_BYTES ||
+	    (limit && w->fp + 16 >= limit))
+		return END_NO_FP;
+	if (bpf_probe_read_user(record, sizeof(record), (void *)w->fp))
+		return END_UNREAD;
+	if (!unwind_is_code(slot, record[1]))
+		return END_NOT_CODE;
+	w->notes.lost = 1; /* nothing proves these words to be a frame */
+	w->sp = w->fp + 16;
+	w->fp = record[0];
+	w->pc = record[1];
+	return END_NONE;
+}
+
+/* Over native frames that cannot be known. */
+static __always_inline int native_skip(struct scratch *sc, const struct java_config *j, enum stack_end why)
+{
+	sc->w.notes.lost = 1;
+	if (!sc->java.sp)
+		return java_end(sc, why);
+	emit(sc, RAW_GAP, why, 0);
+	return java_enter(sc, j);
+}
+
+/*
+ * Return addresses led from frame to frame to a call in Java's code, and to the stack pointer of the anchor.
+ * The code that makes this call has set the anchor just before (JDK: set_last_Java_frame(), in the
+ * interpreter's native entry and in each native wrapper), so as long as the code is the same the words that
+ * were read tell the anchor too. The fp there is likewise the one that native code has to preserve, if it is
+ * one.
+ */
+static __always_inline void anchor_proven(struct scratch *sc)
+{
+	if (sc->java.fp_at != USES_ANCHOR_FP) /* one that an upcall left on the stack, and so noted */
+		return;
+	sc->w.notes.uses &= ~(1U << USES_ANCHOR);
+	if (sc->w.fp == sc->java.fp)
+		sc->java.fp_at = sc->w.fp_at;
+}
+
+/* One native frame, and its caller, or the Java frames behind a gap of native ones that cannot be found. */
+static __always_inline int native_frame(struct scratch *sc, const struct java_config *j)
+{
+	struct walk *w = &sc->w;
+	u64 limit = sc->java.sp;
+	enum stack_end end;
+
+	if (sc->closing)
+		return native_skip(sc, j, END_CLOSING);
+	if (limit && limit - w->sp <= VM_CALL_BYTES && in_code_heaps(j, w->pc))
+		return java_enter(sc, j);
+	emit(sc, sc->native_kind, w->pc, w->exact);
+	sc->native_kind = RAW_NATIVE;
+	end = native_step(w, sc->slot);
+	if (end == END_NO_TABLE || end == END_NOT_CODE)
+		sc->hash ^= mix(unwind_closings(sc->slot)); /* the loader may not know yet whose pc was */
+	if (end == END_NO_TABLE || end == END_UNREAD || end == END_CLOSING)
+		w->notes.lost = 1;
+	if (end == END_NO_TABLE) {
+		sc->native_kind = RAW_NATIVE_FP;
+		if (walk_up_by_fp(w, sc->slot, limit) == END_NONE)
+			end = END_NONE;
+	}
+	if (end == END_NONE && (!limit || w->sp < limit || !on_stack(sc, w->sp))) {
+		java_called(sc, j);
+		return 0;
+	}
+	if (!limit) {
+		sc->end = end == END_NOT_CODE && sc->no_java ? sc->no_java : end;
+		return 1;
+	}
+	if (end != END_NONE || w->sp != limit)
+		emit(sc, RAW_GAP, end == END_NONE || end == END_BOTTOM ? END_BAD_FRAME : end, 0);
+	else if (in_code_heaps(j, w->pc))
+		anchor_proven(sc);
+	return java_enter(sc, j);
+}
+
+/*
+ * A native frame, or some Java frames. 0: go on, 1: sc->end says why not. A global function: verified once,
+ * not for each frame.
+ */
+__noinline int walk_step(struct scratch *sc, const struct java_config *j)
+{
+	if (!sc || !j)
+		return 1;
+	for (int i = 0; i < JAVA_STEPS; i++) {
+		if (sc->stack.n >= max_depth || sc->stack.n >= JT_MAX_FRAMES)
+			return java_end(sc, END_DEPTH);
+		if (!sc->in_java)
+			return i ? 0 : native_frame(sc, j);
+		if (java_step(sc, j))
+			return 1;
+	}
+	return 0;
+}
+
+/* Many of these. Likewise: the verifier goes through each turn of a loop, and so through two short ones. */
+__noinline int walk_steps(struct scratch *sc, const struct java_config *j)
+{
+	for (int i = 0; i < WALK_STEPS; i++)
+		if (walk_step(sc, j))
+			return 1;
+	return 0;
+}
+
+static __always_inline struct scratch *scratch_take(u32 slot)
+{
+	for (u32 i = 0; i < SCRATCH_PLACES; i++) {
+		u32 key = i;
+		struct scratch *sc = bpf_map_lookup_elem(&scratch, &key);
+
+		if (sc && !__sync_lock_test_and_set(&sc->busy, 1)) {
+			sc->slot = slot;
+			return sc;
+		}
+	}
+	return NULL;
+}
+
+static __always_inline void scratch_release(struct scratch *sc)
+{
+	barrier();
+	*(volatile u32 *)&sc->busy = 0;
+}
+
+/* What the probe's registers tell: where the caller's stack begins. */
+static __always_inline void stack_begin(struct scratch *sc, const struct pt_regs *ctx, const struct rule *r)
+{
+	walk_begin(&sc->w, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
+	sc->w.win.end = sc->top = sc->stack_bytes = sc->java.sp = 0;
+}
+
+/* Read the stack, as much of it as may be of use. 0, or -1: not even the caller is known. */
+static __always_inline int stack_read(struct scratch *sc, const struct pt_regs *ctx, const struct rule *r,
+				      u32 bytes)
+{
+	struct walk *w = &sc->w;
+
+	window_read(&w->win, w->notes.base, bytes);
+	if (start_word(w, ctx, &r->caller_pc, &w->pc) || start_word(w, ctx, &r->caller_fp, &w->fp))
+		return -1;
+	w->fp_at = USES_START_FP;
+	return 0;
+}
+
+/*
+ * The running thread, its stack and the next Java frames. A global function: verified once.
+ */
+__noinline int stack_thread(struct bpf_user_pt_regs_t *regs, struct rule *r, struct scratch *sc,
+			    const struct java_config *j)
+{
+	struct walk *w;
+
+	if (!r || !sc || !j)
+		return 0;
+	w = &sc->w;
+	sc->no_java = java_start((void *)regs, r, sc, j);
+	if (sc->no_java == END_NONE && !anchor_ok(sc, w->sp))
+		sc->no_java = END_ANCHOR;
+	if (sc->no_java != END_NONE)
+		sc->java.sp = 0;
+	else if (!on_stack(sc, w->sp))
+		w->notes.lost = 1;
+	return 0;
+}
+
+/* All that a walk starts from, after stack_begin(). 0, or -1: not even the caller is known. */
+static __always_inline int stack_start(struct scratch *sc, struct pt_regs *ctx, struct rule *r,
+				       const struct java_config *j)
+{
+	stack_thread((void *)ctx, r, sc, j);
+	return stack_read(sc, ctx, r, WINDOW_MOVE_BYTES);
+}
+
+/* Walk into sc->stack. Returns the hash of all frames and of why there are no more. */
+static __always_inline u64 stack_walk(struct scratch *sc, const struct java_config *j)
+{
+	u32 slot = sc->slot;
+	struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, &slot);
+
+	if (!space)
+		return 0;
+	sc->stack.n = 0;
+	sc->hash = mix(slot + 1 + ((u64)space->replaced << 32));
+	sc->closing = UNWIND_IS_CLOSED(*(volatile u64 *)&space->layout);
+	sc->in_java = sc->in_chunk = 0;
+	sc->native_kind = RAW_NATIVE;
+	sc->end = END_DEPTH;
+	/* a step from one kind to the other keeps no frame */
+	for (int i = 0; i < 2 * JT_MAX_FRAMES / WALK_STEPS; i++)
+		if (walk_steps(sc, j))
+			break;
+	__sync_fetch_and_add(&stacks_walked, 1);
+	sc->stack.end = sc->end;
+	sc->hash = mix(sc->hash ^ sc->end);
+	return sc->hash ? sc->hash : 1;
+}
+
+#endif

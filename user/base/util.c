@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Errors that reach the user, growing arrays, clocks, hashes, foreign text. */
+#include "base/util.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define VEC_FIRST_CAP  8
+#define BUF_FIRST_CAP  256
+#define LINE_MAX_BYTES 1024
+
+/* One line on stderr, written at once, with nothing in it that moves a cursor. */
+static void print_line(const char *text)
+{
+	char line[LINE_MAX_BYTES];
+
+	text_clean(line, sizeof(line), text, strlen(text));
+	fprintf(stderr, "jnitrace: %s\n", line);
+}
+
+int error_set(struct error *e, int rc, enum exit_code code, const char *what, const char *advice,
+	      const char *why_fmt, ...)
+{
+	va_list ap;
+
+	if (!e || e->what[0])
+		return rc;
+	e->exit_code = code;
+	snprintf(e->what, sizeof(e->what), "%s", what);
+	snprintf(e->advice, sizeof(e->advice), "%s", advice ? advice : "");
+	va_start(ap, why_fmt);
+	vsnprintf(e->why, sizeof(e->why), why_fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+/* What to do where the place of the error knows nothing better. */
+static const char *default_advice(enum exit_code code)
+{
+	switch (code) {
+	case EXIT_USAGE:
+		return "see jnitrace --help";
+	case EXIT_PERMISSION:
+		return "run as root";
+	case EXIT_NO_TARGET:
+		return "see jps or pgrep java for what runs";
+	default:
+		return "-v tells more";
+	}
+}
+
+int error_print(const struct error *e)
+{
+	char line[LINE_MAX_BYTES];
+
+	snprintf(line, sizeof(line), "%s%s%s (%s)", e->what[0] ? e->what : "failed", e->why[0] ? ": " : "",
+		 e->why, e->advice[0] ? e->advice : default_advice(e->exit_code));
+	print_line(line);
+	return e->exit_code;
+}
+
+void warn(const char *fmt, ...)
+{
+	char line[LINE_MAX_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	print_line(line);
+}
+
+void *vec_grow(void **v, size_t *n, size_t *cap, size_t elem_bytes)
+{
+	char *p, *elem;
+
+	/* *v is really a T *: copied as bytes, so that no type rule is broken. */
+	memcpy(&p, v, sizeof(p));
+	if (*n == *cap) {
+		size_t new_cap, bytes;
+
+		if (__builtin_mul_overflow(*cap ? *cap : VEC_FIRST_CAP / 2, (size_t)2, &new_cap) ||
+		    __builtin_mul_overflow(new_cap, elem_bytes, &bytes))
+			return NULL;
+		p = realloc(p, bytes);
+		if (!p)
+			return NULL;
+		memcpy(v, &p, sizeof(p));
+		*cap = new_cap;
+	}
+	elem = p + *n * elem_bytes;
+	memset(elem, 0, elem_bytes);
+	++*n;
+	return elem;
+}
+
+/* Room for n more bytes and the terminator. */
+static bool buf_reserve(struct buf *b, size_t n)
+{
+	size_t need, cap = b->cap ? b->cap : BUF_FIRST_CAP;
+	char *p;
+
+	if (b->failed)
+		return false;
+	if (__builtin_add_overflow(b->n, n, &need) || __builtin_add_overflow(need, (size_t)1, &need))
+		goto fail;
+	if (need <= b->cap)
+		return true;
+	while (cap < need) {
+		if (__builtin_mul_overflow(cap, (size_t)2, &cap))
+			goto fail;
+	}
+	p = realloc(b->p, cap);
+	if (!p)
+		goto fail;
+	b->p = p;
+	b->cap = cap;
+	return true;
+fail:
+	b->failed = true;
+	return false;
+}
+
+void buf_add(struct buf *b, const char *s, size_t n)
+{
+	if (!buf_reserve(b, n))
+		return;
+	if (n)
+		memcpy(b->p + b->n, s, n);
+	b->n += n;
+	b->p[b->n] = '\0';
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	int len;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	len = vsnprintf(b->p ? b->p + b->n : NULL, b->p && !b->failed ? b->cap - b->n : 0, fmt, ap);
+	va_end(ap);
+	if (len < 0) {
+		b->failed = true;
+	} else if (!b->failed && b->p && (size_t)len < b->cap - b->n) {
+		b->n += len;
+	} else if (buf_reserve(b, len)) {
+		vsnprintf(b->p + b->n, b->cap - b->n, fmt, again);
+		b->n += len;
+	}
+	va_end(again);
+	if (b->failed && b->p)
+		b->p[b->n] = '\0';
+}
+
+void buf_free(struct buf *b)
+{
+	free(b->p);
+	*b = (struct buf){0};
+}
+
+uint64_t add_capped(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+uint64_t clock_ns(int clock_id)
+{
+	struct timespec ts = {0};
+
+	clock_gettime(clock_id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+uint64_t fnv64(uint64_t h, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ b[i]) * 0x100000001b3ULL;
+	return h;
+}
+
+uint64_t mix64(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+	return x ^ x >> 31;
+}
+
+/* Length of the valid UTF-8 sequence at s, its code point in *cp; 0 when it is not valid. */
+static size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *cp)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t len;
+
+	if (s[0] < 0x80) {
+		*cp = s[0];
+		return 1;
+	}
+	len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+	if (s[0] < 0xc2 || s[0] > 0xf4 || n < len)
+		return 0;
+	*cp = s[0] & (0x7f >> len);
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		*cp = *cp << 6 | (s[i] & 0x3f);
+	}
+	/* no overlong forms, no surrogates, nothing beyond Unicode */
+	if (*cp < least[len] || *cp > 0x10ffff || (*cp >= 0xd800 && *cp <= 0xdfff))
+		return 0;
+	return len;
+}
+
+char *text_clean(char *dst, size_t cap, const char *src, size_t src_len)
+{
+	const uint8_t *s = (const uint8_t *)src;
+	size_t out = 0;
+
+	if (!cap)
+		return dst;
+	for (size_t i = 0; i < src_len;) {
+		uint32_t cp = 0;
+		size_t len = utf8_decode(s + i, src_len - i, &cp);
+		bool bad = !len || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f);
+
+		if (!len)
+			len = 1;
+		if (out + (bad ? 1 : len) >= cap)
+			break; /* a character is never cut in two */
+		if (bad)
+			dst[out++] = '?';
+		for (size_t k = 0; !bad && k < len; k++)
+			dst[out++] = (char)s[i + k];
+		i += len;
+	}
+	dst[out] = '\0';
+	return dst;
+}
+
+void hex_encode(char *dst, const uint8_t *src, size_t n)
+{
+	static const char digit[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		dst[2 * i] = digit[src[i] >> 4];
+		dst[2 * i + 1] = digit[src[i] & 15];
+	}
+	dst[2 * n] = '\0';
+}

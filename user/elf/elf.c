@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Open an ELF file that may lie: headers, segments, build-id, symbols. */
+#include "elf/elf_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define MAX_NAMES_BYTES  (1ULL << 20)   /* section names */
+#define MAX_NOTES_BYTES  (1ULL << 20)   /* one note section or segment looked at for a build-id */
+#define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab or .strtab; a debug build of libjvm has 10 MiB */
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are copied as they lie in the file");
+
+int elf_pread(int fd, void *dst, size_t n, uint64_t offset)
+{
+	while (n) {
+		ssize_t got;
+
+		if (offset > INT64_MAX)
+			return -EIO;
+		got = pread(fd, dst, n, (off_t)offset);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (!got)
+			return -EIO;
+		dst = (char *)dst + got;
+		n -= got;
+		offset += got;
+	}
+	return 0;
+}
+
+/* Do [offset, offset + n) lie in the file? */
+static bool in_file(const struct elf_image *e, uint64_t offset, uint64_t n)
+{
+	return n <= e->file_bytes && offset <= e->file_bytes - n;
+}
+
+int elf_load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t max_bytes, struct elf_blob *out)
+{
+	int rc;
+
+	*out = (struct elf_blob){0};
+	if (!n)
+		return -ENOENT;
+	if (n > max_bytes)
+		return -E2BIG;
+	if (!in_file(e, offset, n))
+		return -EPROTO;
+	out->p = malloc(n);
+	if (!out->p)
+		return -ENOMEM;
+	out->n = n;
+	rc = elf_pread(e->fd, out->p, n, offset);
+	if (rc) {
+		free(out->p);
+		*out = (struct elf_blob){0};
+	}
+	return rc;
+}
+
+int elf_section_load(const struct elf_image *e, const Elf64_Shdr *sh, uint64_t max_bytes,
+		     struct elf_blob *out)
+{
+	*out = (struct elf_blob){0};
+	if (sh->sh_type == SHT_NOBITS)
+		return -ENOENT; /* left in the other file when debug symbols were split off */
+	if (sh->sh_flags & SHF_COMPRESSED)
+		return -EPROTO;
+	return elf_load(e, sh->sh_offset, sh->sh_size, max_bytes, out);
+}
+
+const Elf64_Shdr *elf_section_find(const struct elf_image *e, uint32_t type, const char *name)
+{
+	size_t len = name ? strlen(name) + 1 : 0;
+
+	for (size_t i = 0; i < e->nr_sh; i++) {
+		const Elf64_Shdr *sh = &e->sh[i];
+
+		if (type != SHT_NULL && sh->sh_type != type)
+			continue;
+		if (!name || (sh->sh_name <= e->sh_names.n && len <= e->sh_names.n - sh->sh_name &&
+			      !memcmp(e->sh_names.p + sh->sh_name, name, len)))
+			return sh;
+	}
+	return NULL;
+}
+
+bool elf_note_next(struct elf_note_iter *it, struct elf_note *out)
+{
+	Elf64_Nhdr h;
+	uint64_t desc_at, end;
+
+	if (it->n < sizeof(h))
+		goto stop;
+	memcpy(&h, it->p, sizeof(h));
+	desc_at = sizeof(h) + (((uint64_t)h.n_namesz + 3) & ~3ULL);
+	end = desc_at + h.n_descsz;
+	if (end > it->n)
+		goto stop;
+	*out = (struct elf_note){
+	    .type = h.n_type,
+	    .name = (const char *)it->p + sizeof(h),
+	    .name_bytes = h.n_namesz,
+	    .desc = it->p + desc_at,
+	    .desc_bytes = h.n_descsz,
+	};
+	end = (end + 3) & ~3ULL;
+	if (end > it->n)
+		end = it->n; /* the last one may lack its padding */
+	it->p += end;
+	it->n -= end;
+	return true;
+stop:
+	it->n = 0;
+	return false;
+}
+
+size_t elf_note_build_id(const void *notes, size_t n, uint8_t *out)
+{
+	struct elf_note_iter it = {notes, n};
+	struct elf_note note;
+
+	while (elf_note_next(&it, &note)) {
+		if (note.type != NT_GNU_BUILD_ID || note.name_bytes != sizeof(ELF_NOTE_GNU) ||
+		    memcmp(note.name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)))
+			continue;
+		if (!note.desc_bytes || note.desc_bytes > BUILD_ID_MAX)
+			continue;
+		memcpy(out, note.desc, note.desc_bytes);
+		return note.desc_bytes;
+	}
+	return 0;
+}
+
+static bool find_build_id(struct elf_image *e, uint64_t offset, uint64_t n)
+{
+	uint8_t id[BUILD_ID_MAX];
+	struct elf_blob notes;
+	size_t len;
+
+	if (elf_load(e, offset, n, MAX_NOTES_BYTES, &notes))
+		return false;
+	len = elf_note_build_id(notes.p, notes.n, id);
+	hex_encode(e->build_id, id, len);
+	free(notes.p);
+	return len > 0;
+}
+
+/* Sections first: in a separate debug file they are right, and segments describe the other file. */
+static void read_build_id(struct elf_image *e)
+{
+	for (size_t i = 0; i < e->nr_sh; i++)
+		if (e->sh[i].sh_type == SHT_NOTE && find_build_id(e, e->sh[i].sh_offset, e->sh[i].sh_size))
+			return;
+	for (size_t i = 0; i < e->nr_ph; i++)
+		if (e->ph[i].p_type == PT_NOTE && find_build_id(e, e->ph[i].p_offset, e->ph[i].p_filesz))
+			return;
+}
+
+static int read_segments(struct elf_image *e, const Elf64_Ehdr *eh)
+{
+	struct elf_blob table;
+	int rc;
+
+	if (!eh->e_phnum)
+		return 0;
+	/* PN_XNUM: 65535 segments or more, which no linker makes of a program */
+	if (eh->e_phnum == PN_XNUM || eh->e_phentsize != sizeof(*e->ph))
+		return -ENOEXEC;
+	rc = elf_load(e, eh->e_phoff, eh->e_phnum * sizeof(*e->ph), UINT32_MAX, &table);
+	if (rc)
+		return rc == -ENOMEM ? rc : -ENOEXEC;
+	e->ph = (Elf64_Phdr *)table.p;
+	e->nr_ph = eh->e_phnum;
+	return 0;
+}
+
+/* Section headers are optional: where they are missing or lie outside the file there are none. */
+static int read_sections(struct elf_image *e, const Elf64_Ehdr *eh)
+{
+	struct elf_blob table;
+	int rc;
+
+	if (eh->e_shentsize != sizeof(*e->sh))
+		return 0;
+	rc = elf_load(e, eh->e_shoff, eh->e_shnum * sizeof(*e->sh), UINT32_MAX, &table);
+	if (rc)
+		return rc == -ENOMEM ? rc : 0;
+	e->sh = (Elf64_Shdr *)table.p;
+	e->nr_sh = eh->e_shnum;
+	if (eh->e_shstrndx >= e->nr_sh)
+		return 0;
+	rc = elf_section_load(e, &e->sh[eh->e_shstrndx], MAX_NAMES_BYTES, &e->sh_names);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+static int read_headers(struct elf_image *e)
+{
+	Elf64_Ehdr eh;
+	struct stat st;
+	int rc;
+
+	if (fstat(e->fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(eh))
+		return -ENOEXEC;
+	e->file_bytes = st.st_size;
+	e->changed = st.st_ctim;
+	rc = elf_pread(e->fd, &eh, sizeof(eh), 0);
+	if (rc)
+		return rc;
+	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    eh.e_ident[EI_DATA] != ELFDATA2LSB || eh.e_ident[EI_VERSION] != EV_CURRENT ||
+	    (eh.e_machine != EM_X86_64 && eh.e_machine != EM_AARCH64))
+		return -ENOEXEC;
+	e->machine = eh.e_machine;
+	rc = read_segments(e, &eh);
+	if (!rc)
+		rc = read_sections(e, &eh);
+	if (!rc)
+		read_build_id(e);
+	return rc;
+}
+
+int elf_open(int fd, struct elf_image **out)
+{
+	struct elf_image *e = calloc(1, sizeof(*e));
+	int rc;
+
+	*out = NULL;
+	if (!e) {
+		close(fd);
+		return -ENOMEM;
+	}
+	e->fd = fd;
+	e->references = 1;
+	e->cfi = elf_cfi_alloc();
+	e->found = calloc(1, sizeof(*e->found));
+	rc = e->cfi && e->found ? read_headers(e) : -ENOMEM;
+	if (rc) {
+		elf_close(e);
+		return rc;
+	}
+	*out = e;
+	return 0;
+}
+
+bool elf_unchanged(const struct elf_image *e)
+{
+	struct stat st;
+
+	return !fstat(e->fd, &st) && (uint64_t)st.st_size == e->file_bytes &&
+	       st.st_ctim.tv_sec == e->changed.tv_sec && st.st_ctim.tv_nsec == e->changed.tv_nsec;
+}
+
+void elf_close(struct elf_image *e)
+{
+	if (!e || --e->references)
+		return;
+	elf_cfi_release(e->cfi);
+	if (e->found)
+		free(e->found->v);
+	free(e->found);
+	free(e->ph);
+	free(e->sh);
+	free(e->sh_names.p);
+	close(e->fd);
+	free(e);
+}
+
+uint16_t elf_machine(const struct elf_image *e)
+{
+	return e->machine;
+}
+
+const char *elf_build_id(const struct elf_image *e)
+{
+	return e->build_id;
+}
+
+/* The segment whose bytes in the file hold vaddr, or NULL. */
+static const Elf64_Phdr *segment_of_vaddr(const struct elf_image *e, uint64_t vaddr)
+{
+	for (size_t i = 0; i < e->nr_ph; i++) {
+		const Elf64_Phdr *ph = &e->ph[i];
+
+		if (ph->p_type == PT_LOAD && vaddr >= ph->p_vaddr && vaddr - ph->p_vaddr < ph->p_filesz)
+			return ph;
+	}
+	return NULL;
+}
+
+uint64_t elf_segment_left(const struct elf_image *e, uint64_t vaddr, uint64_t *offset)
+{
+	const Elf64_Phdr *ph = segment_of_vaddr(e, vaddr);
+	uint64_t at, left;
+
+	*offset = 0;
+	if (!ph || __builtin_add_overflow(ph->p_offset, vaddr - ph->p_vaddr, &at) || at >= e->file_bytes)
+		return 0;
+	*offset = at;
+	left = ph->p_filesz - (vaddr - ph->p_vaddr);
+	return left < e->file_bytes - at ? left : e->file_bytes - at;
+}
+
+bool elf_vaddr_to_offset(const struct elf_image *e, uint64_t vaddr, uint64_t *offset)
+{
+	uint64_t at;
+
+	if (!elf_segment_left(e, vaddr, &at))
+		return false;
+	*offset = at;
+	return true;
+}
+
+bool elf_offset_to_vaddr(const struct elf_image *e, uint64_t offset, uint64_t *vaddr)
+{
+	if (offset >= e->file_bytes)
+		return false;
+	for (size_t i = 0; i < e->nr_ph; i++) {
+		const Elf64_Phdr *ph = &e->ph[i];
+
+		if (ph->p_type == PT_LOAD && offset >= ph->p_offset && offset - ph->p_offset < ph->p_filesz)
+			return !__builtin_add_overflow(ph->p_vaddr, offset - ph->p_offset, vaddr);
+	}
+	return false;
+}
+
+bool elf_is_code(const struct elf_image *e, uint64_t vaddr)
+{
+	const Elf64_Phdr *ph = segment_of_vaddr(e, vaddr);
+
+	return ph && (ph->p_flags & PF_X);
+}
+
+size_t elf_read(const struct elf_image *e, uint64_t vaddr, void *dst, size_t n)
+{
+	uint64_t offset, left = elf_segment_left(e, vaddr, &offset);
+
+	if (n > left)
+		n = left;
+	return elf_pread(e->fd, dst, n, offset) ? 0 : n;
+}
+
+/* How sure a match is: a global name is one thing, a local one may exist twice. */
+enum rank { RANK_NONE, RANK_LOCAL, RANK_AMBIGUOUS, RANK_GLOBAL };
+struct match {
+	uint64_t vaddr, size_bytes;
+	enum rank rank;
+};
+/* Wanted names by hash, open addressing; slot = index + 1, 0 = free. */
+struct name_table {
+	uint32_t *slot;
+	size_t mask;
+	struct match *match; /* one per wanted name */
+	struct elf_wanted *wanted;
+	size_t n;
+};
+
+/* Length and last bytes: mangled names differ most there, and 58,000 long names need not be read whole. */
+static uint64_t name_hash(const char *s, size_t len)
+{
+	uint64_t tail = 0;
+	size_t n = len < sizeof(tail) ? len : sizeof(tail);
+
+	memcpy(&tail, s + len - n, n);
+	return mix64(tail + len * 0x9e3779b97f4a7c15ULL);
+}
+
+static int name_table_init(struct name_table *t, struct elf_wanted *wanted, size_t n)
+{
+	size_t slots = 16;
+
+	while (slots < 4 * n)
+		slots *= 2;
+	*t = (struct name_table){.mask = slots - 1, .wanted = wanted, .n = n};
+	t->slot = calloc(slots, sizeof(*t->slot));
+	t->match = calloc(n ? n : 1, sizeof(*t->match));
+	if (!t->slot || !t->match)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		size_t at = name_hash(wanted[i].name, strlen(wanted[i].name)) & t->mask;
+
+		while (t->slot[at])
+			at = (at + 1) & t->mask;
+		t->slot[at] = i + 1;
+	}
+	return 0;
+}
+
+static void match_add(struct match *m, const Elf64_Sym *sym)
+{
+	bool local = ELF64_ST_BIND(sym->st_info) == STB_LOCAL;
+
+	if (m->rank == RANK_GLOBAL || (local && m->rank == RANK_AMBIGUOUS))
+		return;
+	if (local && m->rank == RANK_LOCAL) {
+		if (m->vaddr != sym->st_value)
+			m->rank = RANK_AMBIGUOUS;
+		return;
+	}
+	*m = (struct match){sym->st_value, sym->st_size, local ? RANK_LOCAL : RANK_GLOBAL};
+}
+
+static void match_symbols(const struct name_table *t, const struct elf_blob *syms,
+			  const struct elf_blob *names)
+{
+	for (size_t i = 0; i < syms->n / sizeof(Elf64_Sym); i++) {
+		Elf64_Sym sym;
+		const char *name;
+		size_t left, len;
+
+		memcpy(&sym, syms->p + i * sizeof(sym), sizeof(sym));
+		if ((ELF64_ST_TYPE(sym.st_info) != STT_FUNC && ELF64_ST_TYPE(sym.st_info) != STT_OBJECT) ||
+		    !sym.st_value || sym.st_shndx == SHN_UNDEF || sym.st_shndx >= SHN_LORESERVE ||
+		    sym.st_name >= names->n)
+			continue;
+		name = (const char *)names->p + sym.st_name;
+		left = names->n - sym.st_name;
+		len = strnlen(name, left);
+		if (len == left)
+			continue; /* not terminated */
+		for (size_t at = name_hash(name, len) & t->mask; t->slot[at]; at = (at + 1) & t->mask) {
+			size_t w = t->slot[at] - 1;
+
+			if (!strcmp(t->wanted[w].name, name))
+				match_add(&t->match[w], &sym);
+		}
+	}
+}
+
+static int matches_take(const struct name_table *t)
+{
+	int found = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct match *m = &t->match[i];
+
+		if (m->rank != RANK_LOCAL && m->rank != RANK_GLOBAL)
+			continue;
+		t->wanted[i].vaddr = m->vaddr;
+		t->wanted[i].size_bytes = m->size_bytes;
+		found++;
+	}
+	return found;
+}
+
+static uint64_t found_key(enum elf_symtab which, const char *name)
+{
+	return fnv64(FNV64_INIT + which, name, strlen(name));
+}
+
+/*
+ * What was asked for before is remembered: the tables of a JVM are 4 MB, and its image may be shared by
+ * many (elf_cache.h). The names asked for are the program's own, not more than a few hundred.
+ */
+static const struct symbol_found *found_before(const struct elf_image *e, enum elf_symtab which,
+					       const char *name)
+{
+	uint64_t key = found_key(which, name);
+
+	for (size_t i = 0; i < e->found->n; i++)
+		if (e->found->v[i].key == key)
+			return &e->found->v[i];
+	return NULL;
+}
+
+static bool all_found_before(const struct elf_image *e, enum elf_symtab which, struct elf_wanted *wanted,
+			     size_t n, int *found)
+{
+	*found = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!found_before(e, which, wanted[i].name))
+			return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct symbol_found *f = found_before(e, which, wanted[i].name);
+
+		if (!f->vaddr)
+			continue;
+		wanted[i].vaddr = f->vaddr;
+		wanted[i].size_bytes = f->size_bytes;
+		++*found;
+	}
+	return true;
+}
+
+/* Without memory it is looked up again next time. */
+static void remember_found(const struct elf_image *e, enum elf_symtab which, const struct name_table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct match *m = &t->match[i];
+		struct symbol_found *f = found_before(e, which, t->wanted[i].name) ? NULL : VEC_ADD(e->found);
+
+		if (!f)
+			continue;
+		f->key = found_key(which, t->wanted[i].name);
+		if (m->rank == RANK_LOCAL || m->rank == RANK_GLOBAL) {
+			f->vaddr = m->vaddr;
+			f->size_bytes = m->size_bytes;
+		}
+	}
+}
+
+int elf_find_symbols(const struct elf_image *e, enum elf_symtab which, struct elf_wanted *wanted, size_t n)
+{
+	const Elf64_Shdr *sh = elf_section_find(e, which == ELF_SYMTAB ? SHT_SYMTAB : SHT_DYNSYM, NULL);
+	struct elf_blob syms = {0}, names = {0};
+	struct name_table t = {0};
+	int rc;
+
+	if (!sh || sh->sh_type == SHT_NOBITS)
+		return 0;
+	if (all_found_before(e, which, wanted, n, &rc))
+		return rc;
+	if (sh->sh_entsize != sizeof(Elf64_Sym) || sh->sh_link >= e->nr_sh ||
+	    e->sh[sh->sh_link].sh_type != SHT_STRTAB)
+		return -EPROTO;
+	rc = elf_section_load(e, sh, MAX_SYMTAB_BYTES, &syms);
+	if (!rc)
+		rc = elf_section_load(e, &e->sh[sh->sh_link], MAX_SYMTAB_BYTES, &names);
+	if (!rc)
+		rc = name_table_init(&t, wanted, n);
+	if (!rc) {
+		match_symbols(&t, &syms, &names);
+		remember_found(e, which, &t);
+		rc = matches_take(&t);
+	}
+	free(t.slot);
+	free(t.match);
+	free(syms.p);
+	free(names.p);
+	return rc == -ENOENT ? 0 : rc; /* an empty table */
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Shared by the elf_*.c files only: an open image, its headers and bounded reads of its sections. */
+#ifndef JNITRACE_ELF_INTERNAL_H
+#define JNITRACE_ELF_INTERNAL_H
+
+#include <elf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "elf/elf.h"
+
+/* Symbols looked up so far, by the hash of table and name. */
+struct symbol_found {
+	uint64_t key;
+	uint64_t vaddr, size_bytes; /* 0: there is none */
+};
+struct elf_symbols_found {
+	struct symbol_found *v;
+	size_t n, cap;
+};
+
+struct elf_cfi_cache; /* .eh_frame, read at the first question (elf_cfi.c) */
+
+/*
+ * Files are read with pread, never mapped: a mapped file that its owner truncates kills the reader
+ * with SIGBUS. Headers are copied and checked once, in elf_open().
+ */
+struct elf_image {
+	int fd;
+	unsigned references; /* of elf_open() and elf_cache_open() */
+	uint64_t file_bytes;
+	struct timespec changed;
+	uint16_t machine;
+	Elf64_Phdr *ph;
+	size_t nr_ph;
+	Elf64_Shdr *sh; /* none when the table is absent or does not lie in the file */
+	size_t nr_sh;
+	struct elf_blob {
+		uint8_t *p;
+		size_t n;
+	} sh_names;
+	char build_id[2 * BUILD_ID_MAX + 1];
+	struct elf_cfi_cache *cfi;
+	struct elf_symbols_found *found; /* symbols looked up so far (elf.c) */
+};
+
+/* Read exactly n bytes; -EIO when the file ends before. */
+int elf_pread(int fd, void *dst, size_t n, uint64_t offset);
+/* A copy of n bytes, to be freed with free(p). -ENOENT: n is 0; -E2BIG; -EPROTO: not all in the file. */
+int elf_load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t max_bytes,
+	     struct elf_blob *out);
+/* The same for a section. -ENOENT also when its bytes are not in this file, -EPROTO when compressed. */
+int elf_section_load(const struct elf_image *e, const Elf64_Shdr *sh, uint64_t max_bytes,
+		     struct elf_blob *out);
+/* The first section of that type (SHT_NULL: any) and, unless NULL, name; or NULL. */
+const Elf64_Shdr *elf_section_find(const struct elf_image *e, uint32_t type, const char *name);
+
+/* Bytes in the file from a link-time address to the end of its segment, and where they are; 0: none. */
+uint64_t elf_segment_left(const struct elf_image *e, uint64_t vaddr, uint64_t *offset);
+
+/* Walks note contents; n becomes 0 at the first note that does not fit. */
+struct elf_note_iter {
+	const uint8_t *p;
+	size_t n;
+};
+struct elf_note {
+	uint32_t type;
+	const char *name; /* name_bytes of them, terminator counted */
+	size_t name_bytes;
+	const uint8_t *desc;
+	size_t desc_bytes;
+};
+bool elf_note_next(struct elf_note_iter *it, struct elf_note *out);
+
+struct elf_cfi_cache *elf_cfi_alloc(void);
+void elf_cfi_release(struct elf_cfi_cache *c);
+
+#endif

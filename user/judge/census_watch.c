@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Growth of counts. See census_watch.h. */
+#include "judge/census_watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SERIES 4096
+
+struct named_series {
+	enum vm_table table;
+	char *name; /* NULL: the whole table */
+	struct series s;
+	double seen_s; /* when it was last seen */
+};
+struct census_watch {
+	struct {
+		struct named_series **v;
+		size_t n, cap;
+	} series;
+};
+
+int census_watch_new(struct census_watch **out)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+static void named_free(struct named_series *s)
+{
+	if (s)
+		free(s->name);
+	free(s);
+}
+
+void census_watch_free(struct census_watch *w)
+{
+	if (!w)
+		return;
+	for (size_t i = 0; i < w->series.n; i++)
+		named_free(w->series.v[i]);
+	free(w->series.v);
+	free(w);
+}
+
+static struct named_series *find(const struct census_watch *w, enum vm_table table, const char *name)
+{
+	for (size_t i = 0; i < w->series.n; i++) {
+		struct named_series *s = w->series.v[i];
+
+		if (s->table == table && !s->name == !name && (!name || strcmp(s->name, name) == 0))
+			return s;
+	}
+	return NULL;
+}
+
+static int add(struct census_watch *w, enum vm_table table, const char *name, double t_s, double count)
+{
+	struct named_series *s = find(w, table, name), **place;
+
+	if (!s) {
+		if (w->series.n == MAX_SERIES)
+			return 0;
+		s = calloc(1, sizeof(*s));
+		if (s && name)
+			s->name = strdup(name);
+		place = s && (!name || s->name) ? VEC_ADD(&w->series) : NULL;
+		if (!place) {
+			named_free(s);
+			return -ENOMEM;
+		}
+		s->table = table;
+		*place = s;
+	}
+	series_add(&s->s, t_s, count);
+	s->seen_s = t_s;
+	return 0;
+}
+
+int census_watch_add(struct census_watch *w, const struct census *c)
+{
+	int rc = 0;
+
+	for (int t = 0; t < NR_VM_TABLES && c->refs_known && rc == 0; t++)
+		rc = add(w, (enum vm_table)t, NULL, c->elapsed_s, (double)c->refs[t]);
+	for (size_t i = 0; i < c->classes.n && rc == 0; i++)
+		rc = add(w, c->classes.v[i].table, c->classes.v[i].name, c->elapsed_s,
+			 (double)c->classes.v[i].count);
+	/* A class that has gone has none now. */
+	for (size_t i = 0; i < w->series.n && c->classes_known; i++) {
+		struct named_series *s = w->series.v[i];
+
+		if (s->name && s->seen_s < c->elapsed_s) {
+			series_add(&s->s, c->elapsed_s, 0);
+			s->seen_s = c->elapsed_s;
+		}
+	}
+	return rc;
+}
+
+void census_watch_growth(const struct census_watch *w, enum vm_table table, const char *name, double limit,
+			 struct growth *out)
+{
+	static const struct series none;
+	const struct named_series *s = find(w, table, name);
+
+	series_growth(s ? &s->s : &none, limit, out);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Do the reference tables of a JVM grow, and of which classes? */
+#ifndef JNITRACE_CENSUS_WATCH_H
+#define JNITRACE_CENSUS_WATCH_H
+
+#include "judge/series.h"
+#include "run/census.h"
+
+/* Growth of a JVM's tables and, where they are read, of its classes. */
+struct census_watch; /* opaque */
+int census_watch_new(struct census_watch **out);
+void census_watch_free(struct census_watch *w);
+/* Take a reading over. 0 or -ENOMEM. */
+int census_watch_add(struct census_watch *w, const struct census *c);
+/* name: of a class; NULL: of the whole table. */
+void census_watch_growth(const struct census_watch *w, enum vm_table table, const char *name, double limit,
+			 struct growth *out);
+
+#endif

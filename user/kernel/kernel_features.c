@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "kernel/kernel_features.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <bpf/libbpf_version.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <unistd.h>
+
+#if LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3
+/*
+ * Try to make a link that cannot be made and look at how it is refused: a kernel
+ * with uprobe_multi says EBADF for a directory. Kernels before 46ba0e49b642 (6.10)
+ * filter by thread, not by process, so that only the main thread's calls are seen;
+ * fixed ones say EINVAL for an impossible pid where the others looked it up (ESRCH).
+ */
+static bool have_uprobe_multi(void)
+{
+	struct bpf_insn insns[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, load, .expected_attach_type = ATTACH_UPROBE_MULTI);
+	LIBBPF_OPTS(bpf_link_create_opts, link);
+	unsigned long offset = 0;
+	bool have = false;
+	int prog, fd;
+
+	prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", insns, ARRAY_LEN(insns), &load);
+	if (prog < 0)
+		return false;
+	link.uprobe_multi.path = "/";
+	link.uprobe_multi.offsets = &offset;
+	link.uprobe_multi.cnt = 1;
+	fd = bpf_link_create(prog, -1, ATTACH_UPROBE_MULTI, &link);
+	if (fd < 0 && errno == EBADF) {
+		link.uprobe_multi.pid = -1;
+		fd = bpf_link_create(prog, -1, ATTACH_UPROBE_MULTI, &link);
+		have = fd < 0 && errno == EINVAL;
+	}
+	if (fd >= 0)
+		close(fd);
+	close(prog);
+	return have;
+}
+#else
+static bool have_uprobe_multi(void)
+{
+	return false;
+}
+#endif
+
+static int check_permission(struct error *err)
+{
+	struct bpf_insn insns[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", insns, ARRAY_LEN(insns), NULL);
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	if (fd == -EPERM || fd == -EACCES)
+		return error_set(err, fd, EXIT_PERMISSION, "load a BPF program",
+				 "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE", "%s",
+				 strerror(-fd));
+	return error_set(err, fd, EXIT_FAILED, "load a BPF program", "the kernel needs CONFIG_BPF_SYSCALL",
+			 "%s", strerror(-fd));
+}
+
+int features_detect(struct features *out, struct error *err)
+{
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = check_permission(err);
+	if (rc)
+		return rc;
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return error_set(err, -ENOENT, EXIT_FAILED, "read /sys/kernel/btf/vmlinux",
+				 "use a kernel built with CONFIG_DEBUG_INFO_BTF=y", "%s", strerror(errno));
+	if (access("/sys/bus/event_source/devices/uprobe/type", R_OK))
+		return error_set(err, -ENOENT, EXIT_FAILED, "find uprobes in /sys/bus/event_source/devices",
+				 "use a kernel built with CONFIG_UPROBE_EVENTS=y", "%s", strerror(errno));
+	out->uprobe_multi = have_uprobe_multi();
+	out->nr_cpus = libbpf_num_possible_cpus();
+	return out->nr_cpus > 0 ? 0 : error_set(err, out->nr_cpus, EXIT_FAILED, "count CPUs", NULL, "sysfs");
+}

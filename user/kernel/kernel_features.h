@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What this kernel can do, asked by trying and not by version. */
+#ifndef JNITRACE_KERNEL_FEATURES_H
+#define JNITRACE_KERNEL_FEATURES_H
+
+#include <stdbool.h>
+
+#include "base/util.h"
+
+/* BPF_TRACE_UPROBE_MULTI of linux/bpf.h since 6.6: the system's headers may be older than its libbpf. */
+#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
+
+struct features {
+	bool uprobe_multi; /* links of many probes, with a process filter that covers all threads */
+	int nr_cpus;       /* possible CPUs: how many values a per-CPU map element has */
+};
+/* 0, or -errno with err: no permission for BPF (exit 3), no BTF, no uprobes. */
+int features_detect(struct features *out, struct error *err);
+
+#endif

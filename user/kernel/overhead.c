@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "kernel/overhead.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf_version.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "proc/proc.h"
+
+#define ROUNDS        7
+#define CALLS         100           /* of a probed instruction in one round */
+#define ENOUGH_RUNS   1000          /* of programs: then the clock around them stops */
+#define PAUSE_NS      1000000000ULL /* until it goes on again */
+#define REMEMBER_RUNS 20000         /* of one program: beyond, older ones count less and less */
+
+#define HAVE_UPROBE_MULTI (LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3)
+
+struct program {
+	const struct bpf_program *program;
+	uint64_t ns_read, runs_read; /* the kernel's sums when they were read last */
+	double ns, runs;             /* lately */
+};
+
+struct overhead {
+	const struct bpf_program *nothing;
+	bool use_multi, step, started;
+	pthread_t thread;
+	double trap_ns[NR_TRAPS]; /* written by the thread, each once */
+	int stats;     /* while open, the kernel measures every run of every BPF program; -1: closed */
+	bool no_stats; /* it cannot */
+	uint64_t window_runs, closed_ns;
+	size_t n;
+	struct program program[];
+};
+
+/* --- the trap ------------------------------------------------------------------------------------ */
+
+/* Two functions to probe: their first instruction is one the kernel emulates, and one it does not. */
+void overhead_emulated(void);
+void overhead_stepped(void);
+#if defined(__x86_64__)
+#define EMULATED "nop"
+#define STEPPED  "mov %rax, %rax"
+#elif defined(__aarch64__)
+#define EMULATED "nop"
+#define STEPPED  "mov x0, x0"
+#else
+#error "which instruction does this architecture's kernel emulate in a uprobe?"
+#endif
+#define TINY_FUNCTION(name, insn)                                                                            \
+	__asm__(".pushsection .text\n"                                                                       \
+		".type " #name ", %function\n" #name ":\n\t" insn "\n\tret\n"                                \
+		".size " #name ", . - " #name "\n"                                                           \
+		".popsection")
+TINY_FUNCTION(overhead_emulated, EMULATED);
+TINY_FUNCTION(overhead_stepped, STEPPED);
+
+/* Where one of them is in our own file. 0 or -errno. */
+static int place_of(void (*function)(void), unsigned long *offset)
+{
+	struct proc_maps maps = {0};
+	int rc = proc_maps_read(getpid(), &maps);
+	const struct mapping *m = rc ? NULL : proc_maps_find(&maps, (uint64_t)function);
+
+	if (m)
+		*offset = (uint64_t)function - m->start + m->offset;
+	proc_maps_free(&maps);
+	return rc ?: m ? 0 : -ENOENT;
+}
+
+static struct bpf_link *attach(const struct overhead *o, unsigned long offset, bool at_return)
+{
+	LIBBPF_OPTS(bpf_uprobe_opts, perf, .retprobe = at_return);
+#if HAVE_UPROBE_MULTI
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, multi, .offsets = &offset, .cnt = 1, .retprobe = at_return);
+
+	if (o->use_multi)
+		return bpf_program__attach_uprobe_multi(o->nothing, getpid(), "/proc/self/exe", NULL, &multi);
+#endif
+	return bpf_program__attach_uprobe_opts(o->nothing, getpid(), "/proc/self/exe", offset, &perf);
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Nanoseconds of CPU time of one call: the median of some rounds. */
+static double time_calls(void (*function)(void))
+{
+	uint64_t ns[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		ns[i] = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		for (int k = 0; k < CALLS; k++)
+			function();
+		ns[i] = clock_ns(CLOCK_THREAD_CPUTIME_ID) - ns[i];
+	}
+	qsort(ns, ROUNDS, sizeof(ns[0]), compare_u64);
+	return (double)ns[ROUNDS / 2] / CALLS;
+}
+
+static double measure_trap(const struct overhead *o, enum trap trap)
+{
+	void (*function)(void) = trap == TRAP_STEP ? overhead_stepped : overhead_emulated;
+	double alone_ns = time_calls(function), probed_ns;
+	unsigned long offset;
+	struct bpf_link *link;
+
+	if (place_of(function, &offset))
+		return -1;
+	link = attach(o, offset, trap == TRAP_RETURN);
+	if (!link)
+		return -1;
+	probed_ns = time_calls(function);
+	bpf_link__destroy(link);
+	return probed_ns > alone_ns ? probed_ns - alone_ns : 0;
+}
+
+static void *measure_traps(void *arg)
+{
+	struct overhead *o = arg;
+
+	for (int i = 0; i < NR_TRAPS; i++) {
+		double ns = i == TRAP_STEP && !o->step ? -1 : measure_trap(o, i);
+
+		__atomic_store(&o->trap_ns[i], &ns, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+double overhead_trap_ns(const struct overhead *o, enum trap trap)
+{
+	double ns;
+
+	__atomic_load(&o->trap_ns[trap], &ns, __ATOMIC_RELAXED);
+	return ns;
+}
+
+/* --- the programs -------------------------------------------------------------------------------- */
+
+/* What the program's runs took since the last time, to what is remembered. */
+static uint64_t read_program(struct program *p)
+{
+	struct bpf_prog_info info = {0};
+	__u32 n = sizeof(info);
+	uint64_t ns, runs;
+
+	if (bpf_program__fd(p->program) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(p->program), &info, &n))
+		return 0;
+	ns = info.run_time_ns - p->ns_read;
+	runs = info.run_cnt - p->runs_read;
+	p->ns_read = info.run_time_ns;
+	p->runs_read = info.run_cnt;
+	p->ns += ns;
+	p->runs += runs;
+	if (p->runs > REMEMBER_RUNS) {
+		p->ns /= 2;
+		p->runs /= 2;
+	}
+	return runs;
+}
+
+void overhead_poll(struct overhead *o)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (!o->started || o->no_stats)
+		return;
+	if (o->stats < 0) {
+		if (o->closed_ns && now - o->closed_ns < PAUSE_NS)
+			return;
+		o->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		o->no_stats = o->stats < 0;
+		o->window_runs = 0;
+		return;
+	}
+	for (size_t i = 0; i < o->n; i++)
+		o->window_runs += read_program(&o->program[i]);
+	if (o->window_runs < ENOUGH_RUNS)
+		return;
+	close(o->stats);
+	o->stats = -1;
+	o->closed_ns = now;
+}
+
+double overhead_run_ns(const struct overhead *o, const struct bpf_program *p)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (o->program[i].program == p && o->program[i].runs > 0)
+			return o->program[i].ns / o->program[i].runs;
+	return -1;
+}
+
+/* --- both ---------------------------------------------------------------------------------------- */
+
+int overhead_new(const struct bpf_object *obj, const struct bpf_program *nothing, bool use_multi,
+		 struct overhead **out)
+{
+	struct bpf_program *p;
+	struct overhead *o;
+	size_t n = 0;
+
+	bpf_object__for_each_program (p, obj)
+		n++;
+	o = calloc(1, sizeof(*o) + n * sizeof(o->program[0]));
+	if (!o)
+		return -ENOMEM;
+	bpf_object__for_each_program (p, obj)
+		o->program[o->n++].program = p;
+	for (int i = 0; i < NR_TRAPS; i++)
+		o->trap_ns[i] = -1;
+	o->nothing = nothing;
+	o->use_multi = use_multi;
+	o->stats = -1;
+	*out = o;
+	return 0;
+}
+
+void overhead_start(struct overhead *o, bool step)
+{
+	if (o->started)
+		return;
+	o->step = step;
+	o->started = !pthread_create(&o->thread, NULL, measure_traps, o);
+	overhead_poll(o);
+}
+
+void overhead_free(struct overhead *o)
+{
+	if (!o)
+		return;
+	if (o->started)
+		pthread_join(o->thread, NULL);
+	if (o->stats >= 0)
+		close(o->stats);
+	free(o);
+}

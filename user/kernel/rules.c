@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the programs have to know of each probe site: see struct rule. */
+#include <bpf/bpf.h>
+#include <errno.h>
+
+#include "kernel/tracer_priv.h"
+#include "model/report.h"
+
+/* How the VM marks the handles that this function releases, as far as they are marked. */
+static void set_kind(struct rule *r, enum handle_tags tags, bool locals)
+{
+	static const u8 bits[][2] = {
+	    [FAMILY_GLOBAL] = {0, 2}, [FAMILY_WEAK] = {1, 1}, [FAMILY_LOCAL] = {0, 0}};
+
+	int family = r->func == FUNC_USE_DeleteLocalRef ? FAMILY_LOCAL : r->family;
+
+	if (family > FAMILY_LOCAL || tags == TAGS_UNKNOWN ||
+	    (r->func == FUNC_USE_DeleteLocalRef ? locals : r->operation != OP_RELEASE))
+		return; /* a local one's release is looked at once */
+	r->kind_mask = tags == TAGS_ALL ? 3 : 1;
+	r->kind_bits = bits[family][tags == TAGS_ALL];
+	r->by_place = tags == TAGS_WEAK && family != FAMILY_WEAK;
+	r->by_books = tags == TAGS_WEAK && (family == FAMILY_LOCAL || (family == FAMILY_GLOBAL && locals));
+}
+
+static bool has_locals(const struct probe_sites *sites)
+{
+	for (size_t i = 0; i < sites->n; i++)
+		if (jni_funcs[sites->v[i].func].family == FAMILY_LOCAL)
+			return true;
+	return false;
+}
+
+/* The first of n free numbers in a row, or -ENOSPC. */
+static int free_rules(const struct tracer *t, size_t n)
+{
+	size_t run = 0;
+
+	for (size_t i = 0; i < JT_MAX_RULES; i++) {
+		run = t->rule_used[i] ? 0 : run + 1;
+		if (run == n)
+			return (int)(i + 1 - n);
+	}
+	return -ENOSPC;
+}
+
+/* Is a counted function probed at the place of this use? */
+static bool shares_trap(const struct probe_sites *sites, const struct probe_site *use)
+{
+	for (size_t i = 0; i < sites->n; i++)
+		if (sites->v[i].func < NR_FUNCS && sites->v[i].offset == use->offset)
+			return true;
+	return false;
+}
+
+int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
+{
+	struct slot *s = &t->slots[slot];
+	int first = free_rules(t, sites->n);
+
+	if (first < 0)
+		return first;
+
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct probe_site *site = &sites->v[i];
+		struct rule r = {
+		    .slot = slot,
+		    .func = site->func,
+		    .valid = 1,
+		    .operation = jni_funcs[site->func].operation,
+		    .family = jni_funcs[site->func].family,
+		    .refs = jni_funcs[site->func].refs,
+		    .nulls = jni_funcs[site->func].nulls,
+		    .weak_bit = sites->handle_tags != TAGS_UNKNOWN,
+		    .others = site->point == POINT_URETPROBE,
+		    .in_vm = site->strategy == STRATEGY_USDT, /* inside JNI_ENTRY */
+		    .handle = site->handle,
+		    .object = site->object,
+		    .extra = site->extra,
+		    .caller_pc = site->caller_pc,
+		    .caller_fp = site->caller_fp,
+		    .caller_cfa = site->caller_cfa,
+		    .env = site->env,
+		};
+		uint32_t number = (uint32_t)first + (uint32_t)i;
+		int rc;
+
+		set_kind(&r, sites->handle_tags, has_locals(sites));
+		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
+		if (rc)
+			return rc;
+		t->rule_used[number] = true;
+		s->rules[s->nr_sites++] = number;
+		s->probed[site->func] = true;
+		s->single_step[site->func] |= site->insn.cost == INSN_SINGLE_STEP;
+		s->points[site->func] |= 1U << site->point;
+		s->trap_shared[site->func] |= site->func > NR_FUNCS && shares_trap(sites, site);
+		t->single_step |= s->single_step[site->func];
+	}
+	return first;
+}

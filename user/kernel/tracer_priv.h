@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What attach.c and snapshot.c share. */
+#ifndef JNITRACE_TRACER_PRIV_H
+#define JNITRACE_TRACER_PRIV_H
+
+#include <bpf/libbpf.h>
+
+#include "kernel/overhead.h"
+#include "kernel/tracer.h"
+#include "kernel/unwind_maps.h"
+
+/* Generated; uses the types of shared.h. */
+#include "jnitrace.skel.h"
+
+struct links {
+	struct bpf_link **v;
+	size_t n;
+};
+
+/* With --all: the probes of one file, for every process that maps it. */
+struct file_links {
+	uint64_t dev, ino;
+	uint64_t sites_hash;
+	struct links links;
+	size_t users; /* slots; 0: not in use */
+};
+
+struct slot {
+	bool used, attached;
+	struct links links;                           /* its own */
+	struct file_links *file;                      /* NULL: it has its own */
+	struct bpf_link *vm_links[4 * VM_PLACES + 1]; /* where code is freed, classes and libraries are
+							 unloaded, threads wait */
+	size_t nr_vm_links;
+	uint32_t *rules; /* rule numbers of this target, one for each of its sites */
+	size_t nr_sites;
+	bool probed[NR_ALL_FUNCS];
+	uint8_t points[NR_ALL_FUNCS]; /* where: bit per enum site_point */
+	bool single_step[NR_ALL_FUNCS];
+	bool trap_shared[NR_ALL_FUNCS]; /* a use: another probe of the function is at the same place */
+	uint64_t sites_missing;
+	uint64_t buried[NR_FUNCS]; /* its local references, see tracer_bury() */
+	bool code_changed;         /* it said so */
+};
+
+struct tracer {
+	struct jnitrace_bpf *skel;
+	struct features features;
+	struct unwinder *unwinder; /* native unwind tables */
+	struct ring_buffer *code_changes;
+	struct overhead *overhead;
+	bool use_multi, by_thread;
+	bool share; /* probes, by file */
+	struct file_links files[JT_MAX_TARGETS];
+	bool single_step;  /* some site of some target is */
+	uint32_t families; /* that may be traced: bit per enum jni_family */
+	uint32_t nr_buckets, max_sites;
+	struct bucket *buckets; /* the pairing store, mapped */
+	size_t buckets_bytes;
+	struct slot slots[JT_MAX_TARGETS];
+	bool rule_used[JT_MAX_RULES];
+	uint64_t java_epochs; /* Java configurations made: no two targets share a generation */
+
+	struct stack **stacks; /* by site number; read once */
+	uint64_t *buried;      /* by site number: see tracer_bury() */
+	struct hello started;
+	uint64_t load_ns; /* what loading the programs took */
+};
+
+int tracer_hello(struct tracer *t, struct hello *out);
+/* Add what is pinned to a snapshot and its sites. 0 or -errno. */
+int snapshot_pins(struct tracer *t, struct snapshot *s);
+void snapshot_threads(struct tracer *t, struct snapshot *s);
+void forget_threads(struct tracer *t, int slot);
+/* Forget a target's pins. Its probes are gone. */
+void forget_pins(struct tracer *t, int slot);
+
+/* Write one rule for each site of a target. Returns the number of the first, or -errno. */
+int rules_make(struct tracer *t, int slot, const struct probe_sites *sites);
+
+#endif

@@ -1,0 +1,765 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A module is a file with code; its image stays open, so that device and inode number cannot become
+ * another file's. Modules whose tables are equal, word by word, share one.
+ *
+ * BPF walks while we write: a target's ranges are replaced as a whole, by one store, and the place of the
+ * old ones is not used again for a while; a table appears in a range by one store.
+ */
+#include "kernel/unwind_maps.h"
+
+#include <bpf/bpf.h>
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "unwind/unwind_module.h"
+
+#define MAX_REGIONS     (4 * JT_MAX_TARGETS)
+#define RANK_REST       5
+#define REGION_REST_NS  1000000000ULL /* a walk that began in a region has ended, even if it was preempted */
+#define MAX_TOTAL_WORDS (1U << 24)    /* 128 MiB of kernel memory; a JVM's libraries take 2 to 3 MiB */
+
+struct table {
+	int fd;        /* of the BPF map; -1: not in use */
+	bool dirty;    /* BPF does not see it yet, or still sees what was here */
+	uint32_t refs; /* modules */
+	size_t nr_words, nr_rows;
+	uint64_t hash;
+};
+
+struct module {
+	uint32_t id;       /* never used again */
+	uint64_t dev, ino; /* of the vdso: 0 and slot + 1 */
+	char *path;        /* as the target sees it; NULL: the vdso */
+	uint32_t refs;     /* ranges */
+	uint32_t table;    /* UNWIND_TABLE_NONE: not compiled yet */
+	bool fresh;        /* not shown in the ranges yet */
+	bool refused;      /* there was no room for its table */
+	struct unwind_module file;
+};
+
+/* A mapped piece of code, in the order of unwind_ranges. */
+struct piece {
+	struct mapping map; /* path is the module's */
+	struct module *module;
+};
+
+/* Where a file's code has been, and what stacks may speak of. */
+struct former {
+	uint64_t start, end;
+	uint64_t origin; /* address of the file's first byte */
+	uint32_t module; /* id */
+};
+#define MAX_FORMER 4096
+
+struct region {
+	uint32_t first, n;
+	uint64_t retired_ns; /* 0: in use */
+};
+
+struct unwinder {
+	int tables_fd;
+	int empty_fd;                /* stands where a table was */
+	struct unwind_space *spaces; /* mapped, JT_MAX_TARGETS */
+	struct unwind_range *ranges; /* mapped, JT_UNWIND_RANGES */
+	uint32_t generation;
+	struct table tables[JT_UNWIND_TABLES]; /* 0 is not used */
+	struct {
+		struct module **v;
+		size_t n, cap;
+	} modules;
+	struct {
+		struct region *v;
+		size_t n, cap;
+	} regions;
+	struct target_pieces {
+		struct piece *v;
+		size_t n, cap;
+		uint32_t first; /* in ranges */
+		pid_t pid;
+		uint64_t layout; /* of these pieces */
+	} slots[JT_MAX_TARGETS];
+	struct {
+		struct former *v;
+		size_t n, cap;
+	} former[JT_MAX_TARGETS];
+	uint32_t modules_made;
+	size_t nr_words; /* of all tables */
+	bool made_room;  /* since no table was refused */
+	uint64_t build_ns;
+};
+
+static void *map_array(int fd, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* A BPF map with these words in it. Its fd, or -errno. */
+static int table_create(const uint64_t *words, size_t n)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	int fd =
+	    bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_words", sizeof(u32), sizeof(u64), (uint32_t)n, &opts);
+	uint64_t *dst;
+
+	if (fd < 0)
+		return fd;
+	dst = map_array(fd, n * sizeof(*words));
+	if (!dst) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	memcpy(dst, words, n * sizeof(*words));
+	munmap(dst, n * sizeof(*words));
+	return fd;
+}
+
+int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **out)
+{
+	struct unwinder *u = calloc(1, sizeof(*u));
+	int rc = 0;
+
+	*out = NULL;
+	if (!u)
+		return -ENOMEM;
+	for (size_t i = 0; i < JT_UNWIND_TABLES; i++)
+		u->tables[i].fd = -1;
+	u->tables_fd = tables_fd;
+	u->empty_fd = table_create((const uint64_t[]){0}, 1);
+	if (u->empty_fd < 0) {
+		rc = u->empty_fd;
+		free(u);
+		return rc;
+	}
+	u->spaces = map_array(spaces_fd, JT_MAX_TARGETS * sizeof(*u->spaces));
+	u->ranges = u->spaces ? map_array(ranges_fd, JT_UNWIND_RANGES * sizeof(*u->ranges)) : NULL;
+	if (!u->ranges) {
+		rc = -errno;
+		unwinder_free(u);
+		return rc;
+	}
+	*out = u;
+	return 0;
+}
+
+/* --- tables --------------------------------------------------------------------------------------- */
+
+/* Is the table that BPF has the same as t? */
+static bool table_is(const struct table *have, const uint64_t *words, size_t n)
+{
+	uint64_t *theirs = map_array(have->fd, n * sizeof(*words));
+	bool same = theirs && !memcmp(theirs, words, n * sizeof(*words));
+
+	if (theirs)
+		munmap(theirs, n * sizeof(*words));
+	return same;
+}
+
+static uint32_t table_find(const struct unwinder *u, const uint64_t *words, size_t n, uint64_t hash)
+{
+	for (uint32_t i = 1; i < JT_UNWIND_TABLES; i++) {
+		const struct table *have = &u->tables[i];
+
+		if (have->fd >= 0 && have->nr_words == n && have->hash == hash && table_is(have, words, n))
+			return i;
+	}
+	return 0;
+}
+
+/* A new table with these words in it, which tables_commit() shows to BPF. Its index, or -errno. */
+static int table_add(struct unwinder *u, const uint64_t *words, size_t n, size_t nr_rows, uint64_t hash)
+{
+	uint32_t i = 1;
+	int fd;
+
+	while (i < JT_UNWIND_TABLES && (u->tables[i].fd >= 0 || u->tables[i].dirty))
+		i++;
+	if (i == JT_UNWIND_TABLES || n > MAX_TOTAL_WORDS - u->nr_words)
+		return -ENOSPC;
+	fd = table_create(words, n);
+	if (fd < 0)
+		return fd;
+	u->nr_words += n;
+	u->tables[i] =
+	    (struct table){.fd = fd, .dirty = true, .nr_words = n, .nr_rows = nr_rows, .hash = hash};
+	return (int)i;
+}
+
+static int tables_update(struct unwinder *u, const uint32_t *keys, const int *fds, uint32_t n)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t done = n;
+	int rc = bpf_map_update_batch(u->tables_fd, keys, fds, &done, &opts);
+
+	/* for arrays of maps since Linux 5.14 (9263dddc7b6f) */
+	if (rc == -EINVAL || rc == -ENOTSUP || rc == -524 /* the kernel's ENOTSUPP */) {
+		rc = 0;
+		for (uint32_t i = 0; !rc && i < n; i++)
+			rc = bpf_map_update_elem(u->tables_fd, &keys[i], &fds[i], BPF_ANY);
+	}
+	for (uint32_t i = 0; !rc && i < n; i++)
+		u->tables[keys[i]].dirty = false;
+	return rc;
+}
+
+/*
+ * Show BPF all tables as they are now, in one call: each waits for an RCU grace period (13 ms here;
+ * maybe_wait_bpf_programs() in kernel/bpf/syscall.c), even when only one changes.
+ */
+static int tables_commit(struct unwinder *u)
+{
+	uint32_t keys[128], n = 0;
+	int fds[128], rc = 0;
+
+	for (uint32_t i = 1; !rc && i <= JT_UNWIND_TABLES; i++) {
+		if (i < JT_UNWIND_TABLES && u->tables[i].dirty) {
+			keys[n] = i;
+			fds[n++] = u->tables[i].fd >= 0 ? u->tables[i].fd : u->empty_fd;
+		}
+		if (n == ARRAY_LEN(keys) || (n && i == JT_UNWIND_TABLES)) {
+			rc = tables_update(u, keys, fds, n);
+			n = 0;
+		}
+	}
+	return rc;
+}
+
+/* The table that says what t says, made if there is none. Its index, or -errno. */
+static int table_of(struct unwinder *u, const struct unwind_table *t)
+{
+	size_t n = unwind_table_words(t);
+	uint64_t *words = malloc(n * sizeof(*words)), hash = FNV64_INIT;
+	int at;
+
+	if (!words)
+		return -ENOMEM;
+	unwind_table_write(t, words);
+	for (size_t i = 0; i < n; i++)
+		hash = mix64(hash ^ words[i]);
+	at = (int)table_find(u, words, n, hash);
+	if (!at)
+		at = table_add(u, words, n, t->rows.n, hash);
+	free(words);
+	return at;
+}
+
+static void table_put(struct unwinder *u, uint32_t table)
+{
+	if (table != UNWIND_TABLE_NONE && table != UNWIND_TABLE_EMPTY)
+		u->tables[table].refs--;
+}
+
+static void collect_tables(struct unwinder *u)
+{
+	for (uint32_t i = 1; i < JT_UNWIND_TABLES; i++) {
+		struct table *t = &u->tables[i];
+
+		if (t->fd < 0 || t->refs)
+			continue;
+		close(t->fd);
+		u->nr_words -= t->nr_words;
+		*t = (struct table){.fd = -1, .dirty = true};
+		u->made_room = true;
+	}
+}
+
+/* --- modules -------------------------------------------------------------------------------------- */
+
+static void module_free(struct module *m)
+{
+	unwind_module_close(&m->file);
+	free(m->path);
+	free(m);
+}
+
+static struct module *module_of(struct unwinder *u, uint64_t dev, uint64_t ino, const char *path)
+{
+	struct module *m, **place;
+
+	for (size_t i = 0; i < u->modules.n; i++) {
+		m = u->modules.v[i];
+		/* a file can also be written to, while nobody has it mapped */
+		if (m->dev == dev && m->ino == ino && (!m->file.image || elf_unchanged(m->file.image)))
+			return m;
+	}
+	m = calloc(1, sizeof(*m));
+	if (m && path)
+		m->path = strdup(path);
+	place = m && (m->path || !path) ? VEC_ADD(&u->modules) : NULL;
+	if (!place) {
+		if (m)
+			module_free(m);
+		return NULL;
+	}
+	*place = m;
+	m->id = ++u->modules_made;
+	m->dev = dev;
+	m->ino = ino;
+	return m;
+}
+
+static void collect_modules(struct unwinder *u)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < u->modules.n; i++) {
+		struct module *m = u->modules.v[i];
+
+		if (m->refs) {
+			u->modules.v[kept++] = m;
+			continue;
+		}
+		table_put(u, m->table);
+		module_free(m);
+	}
+	u->modules.n = kept;
+}
+
+/* Compile a module, through any target that maps it. 0 or -errno; what cannot be compiled is empty. */
+static int module_load(struct unwinder *u, struct module *m, pid_t pid, const struct mapping *map)
+{
+	uint64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	struct unwind_table t;
+	int rc = unwind_module_read(&m->file, pid, map, &t);
+
+	if (!rc) {
+		rc = table_of(u, &t);
+		m->table = rc > 0 ? (uint32_t)rc : UNWIND_TABLE_NONE;
+		if (rc > 0)
+			u->tables[rc].refs++;
+		unwind_table_free(&t);
+	} else if (rc != -ENOMEM && rc != -ESRCH && rc != -EMFILE && rc != -ENFILE) {
+		m->table = UNWIND_TABLE_EMPTY;
+		rc = 0;
+	}
+	m->refused = rc == -ENOSPC;
+	u->build_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
+	return rc < 0 ? rc : 0;
+}
+
+/* --- ranges --------------------------------------------------------------------------------------- */
+
+static bool overlaps(const struct unwinder *u, uint32_t first, uint32_t n, uint32_t *behind)
+{
+	for (size_t i = 0; i < u->regions.n; i++) {
+		const struct region *r = &u->regions.v[i];
+
+		if (first < r->first + r->n && r->first < first + n) {
+			*behind = r->first + r->n;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A place for n ranges: the lowest that is free. */
+static int region_alloc(struct unwinder *u, uint32_t n, uint32_t *first)
+{
+	struct region *r;
+
+	*first = 0;
+	while (overlaps(u, *first, n, first))
+		;
+	if (*first + n > JT_UNWIND_RANGES || u->regions.n >= MAX_REGIONS)
+		return -ENOSPC;
+	r = VEC_ADD(&u->regions);
+	if (!r)
+		return -ENOMEM;
+	*r = (struct region){.first = *first, .n = n};
+	return 0;
+}
+
+static void region_retire(struct unwinder *u, const struct target_pieces *t)
+{
+	for (size_t i = 0; t->n && i < u->regions.n; i++)
+		if (u->regions.v[i].first == t->first)
+			u->regions.v[i].retired_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
+static void collect_regions(struct unwinder *u)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < u->regions.n; i++)
+		if (!u->regions.v[i].retired_ns || now - u->regions.v[i].retired_ns < REGION_REST_NS)
+			u->regions.v[kept++] = u->regions.v[i];
+	u->regions.n = kept;
+}
+
+/* Let BPF use the module's table in this range. */
+static void publish(struct unwind_range *r, const struct piece *p)
+{
+	uint32_t table = p->module->table;
+
+	if (table != UNWIND_TABLE_NONE && table != UNWIND_TABLE_EMPTY &&
+	    !unwind_module_base(&p->module->file, &p->map, &r->base))
+		table = UNWIND_TABLE_EMPTY;
+	__atomic_store_n(&r->table, table, __ATOMIC_RELEASE);
+}
+
+static bool same_pieces(const struct target_pieces *a, const struct target_pieces *b)
+{
+	if (a->n != b->n || a->pid != b->pid)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct mapping *x = &a->v[i].map, *y = &b->v[i].map;
+
+		if (x->start != y->start || x->end != y->end || x->offset != y->offset ||
+		    a->v[i].module != b->v[i].module)
+			return false;
+	}
+	return true;
+}
+
+static uint64_t origin_of(const struct piece *p)
+{
+	return p->map.start - p->map.offset;
+}
+
+/* Does next still have this piece? */
+static bool has_piece(const struct target_pieces *next, const struct piece *p)
+{
+	for (size_t i = 0; i < next->n; i++)
+		if (next->v[i].map.start == p->map.start && next->v[i].module == p->module &&
+		    origin_of(&next->v[i]) == origin_of(p))
+			return true;
+	return false;
+}
+
+/* Is this piece where another file's code had been? */
+static bool is_replaced(const struct unwinder *u, uint32_t slot, const struct piece *p)
+{
+	for (size_t i = 0; i < u->former[slot].n; i++) {
+		const struct former *f = &u->former[slot].v[i];
+
+		if (f->start < p->map.end && p->map.start < f->end &&
+		    (f->module != p->module->id || f->origin != origin_of(p)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An address that means other code than it did: no stack may be taken for one that was seen before. Then what
+ * was before that need not be known any more.
+ */
+static int note_replaced(struct unwinder *u, uint32_t slot, const struct target_pieces *now,
+			 const struct target_pieces *next)
+{
+	bool replaced = u->former[slot].n > MAX_FORMER;
+
+	for (size_t i = 0; i < now->n; i++) {
+		const struct piece *p = &now->v[i];
+		struct former *f = has_piece(next, p) ? NULL : VEC_ADD(&u->former[slot]);
+
+		if (f)
+			*f = (struct former){p->map.start, p->map.end, origin_of(p), p->module->id};
+		else if (!has_piece(next, p))
+			return -ENOMEM;
+	}
+	for (size_t i = 0; !replaced && i < next->n; i++)
+		replaced = is_replaced(u, slot, &next->v[i]);
+	if (replaced) {
+		__atomic_fetch_add(&u->spaces[slot].replaced, 1, __ATOMIC_RELEASE);
+		u->former[slot].n = 0;
+	}
+	return 0;
+}
+
+/* Unless libraries were closed since. */
+static int show_layout(struct unwinder *u, uint32_t slot, uint64_t layout, const struct unwind_moment *when)
+{
+	uint64_t expected = when->layout;
+
+	if (!__atomic_compare_exchange_n(&u->spaces[slot].layout, &expected, layout, false, __ATOMIC_RELEASE,
+					 __ATOMIC_RELAXED))
+		return -EAGAIN;
+	__atomic_store_n(&u->spaces[slot].added_seen, when->added, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* Put the pieces where BPF sees them, at once. */
+static int install(struct unwinder *u, uint32_t slot, struct target_pieces *next,
+		   const struct unwind_moment *when)
+{
+	int rc = next->n ? region_alloc(u, (uint32_t)next->n, &next->first) : 0;
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < next->n; i++) {
+		struct unwind_range *r = &u->ranges[next->first + i];
+
+		*r = (struct unwind_range){.start = next->v[i].map.start, .end = next->v[i].map.end};
+		publish(r, &next->v[i]);
+	}
+	next->layout = UNWIND_LAYOUT(next->first, next->n, ++u->generation);
+	rc = show_layout(u, slot, next->layout, when);
+	if (rc)
+		region_retire(u, next);
+	return rc;
+}
+
+static void pieces_free(struct target_pieces *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		p->v[i].module->refs--;
+	free(p->v);
+	*p = (struct target_pieces){0};
+}
+
+static int add_piece(struct unwinder *u, const struct mapping *map, uint64_t dev, uint64_t ino,
+		     struct target_pieces *out)
+{
+	struct module *m;
+	struct piece *p;
+
+	if (out->n == JT_UNWIND_RANGES_MAX)
+		return -ENOSPC;
+	m = module_of(u, dev, ino, map->path);
+	p = m ? VEC_ADD(out) : NULL;
+	if (!p)
+		return -ENOMEM;
+	p->map = *map;
+	p->map.path = m->path;
+	p->module = m;
+	m->refs++;
+	return 0;
+}
+
+/* Executable pieces of files, and the vdso. */
+static int find_pieces(struct unwinder *u, uint32_t slot, const struct proc_maps *maps,
+		       struct target_pieces *out)
+{
+	uint64_t vdso = maps->n ? proc_auxv(maps->pid, AT_SYSINFO_EHDR) : 0;
+	int rc = 0;
+
+	out->pid = maps->pid;
+	for (size_t i = 0; !rc && i < maps->n; i++) {
+		const struct mapping *m = &maps->v[i];
+
+		if (m->executable && m->ino && m->path)
+			rc = add_piece(u, m, m->dev, m->ino, out);
+		else if (vdso && m->start == vdso && !m->ino)
+			rc = add_piece(u, m, 0, slot + 1, out);
+	}
+	return rc;
+}
+
+/*
+ * What is at the bottom of every stack comes first: the VM, which starts most threads and is below every call
+ * back into Java, and what started it. Then by size.
+ */
+static int rank_of(const struct piece *p)
+{
+	static const char *const first[] = {"libjvm.so", "libart.so", "libc.so.6", "libpthread.so.0",
+					    "libjli.so"};
+	const char *slash = p->map.path ? strrchr(p->map.path, '/') : NULL;
+	int rank = 0;
+
+	while (rank < RANK_REST && (!slash || strcmp(slash + 1, first[rank]) != 0))
+		rank++;
+	_Static_assert(ARRAY_LEN(first) == RANK_REST, "a rank for each");
+	return rank;
+}
+
+static int compare_pieces(const void *x, const void *y)
+{
+	const struct piece *const *a = x, *const *b = y;
+	uint64_t bytes_a = (*a)->map.end - (*a)->map.start, bytes_b = (*b)->map.end - (*b)->map.start;
+	int rank_a = rank_of(*a), rank_b = rank_of(*b);
+
+	if (rank_a != rank_b)
+		return rank_a - rank_b;
+	return bytes_a < bytes_b ? -1 : bytes_a > bytes_b;
+}
+
+/*
+ * Compile what is new while there is time. What fails, except for want of memory, is tried again when a frame
+ * lies in it. 0, -ENOSPC (all the same the rest is done) or -errno.
+ */
+static int preload(struct unwinder *u, const struct target_pieces *t, uint64_t budget_ns)
+{
+	const struct piece **order = calloc(t->n + 1, sizeof(*order));
+	uint64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	int rc = 0, full = 0;
+
+	if (!order)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->n; i++)
+		order[i] = &t->v[i];
+	qsort(order, t->n, sizeof(*order), compare_pieces);
+	for (size_t i = 0; rc != -ENOMEM && i < t->n; i++) {
+		if (rank_of(order[i]) == RANK_REST &&
+		    clock_ns(CLOCK_THREAD_CPUTIME_ID) - started >= budget_ns)
+			break;
+		if (order[i]->module->table == UNWIND_TABLE_NONE && !order[i]->module->refused)
+			rc = module_load(u, order[i]->module, t->pid, &order[i]->map);
+		full = rc == -ENOSPC ? rc : full;
+	}
+	free(order);
+	rc = rc == -ENOMEM ? rc : tables_commit(u);
+	return rc ?: full;
+}
+
+struct unwind_moment unwinder_now(const struct unwinder *u, uint32_t slot)
+{
+	return (struct unwind_moment){
+	    .layout = __atomic_load_n(&u->spaces[slot].layout, __ATOMIC_ACQUIRE),
+	    .added = __atomic_load_n(&u->spaces[slot].added, __ATOMIC_ACQUIRE),
+	};
+}
+
+bool unwind_moment_closed(const struct unwind_moment *m)
+{
+	return UNWIND_IS_CLOSED(m->layout);
+}
+
+void unwinder_set_link_debug(struct unwinder *u, uint32_t slot, uint64_t addr)
+{
+	u->spaces[slot].linker = 0;
+	__atomic_store_n(&u->spaces[slot].link_debug, addr, __ATOMIC_RELEASE);
+}
+
+int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps *maps,
+		      const struct unwind_moment *when, uint64_t budget_ns)
+{
+	struct target_pieces *now = &u->slots[slot], next = {0};
+	int rc, full = 0;
+
+	rc = find_pieces(u, slot, maps, &next);
+	if (rc == -ENOSPC) {
+		full = rc;
+		rc = 0;
+	}
+	if (rc) {
+		pieces_free(&next);
+		return rc;
+	}
+	if (same_pieces(now, &next)) {
+		pieces_free(&next);
+		return now->layout ? show_layout(u, slot, now->layout, when) : 0;
+	}
+	rc = preload(u, &next, budget_ns);
+	if (rc == -ENOSPC) {
+		full = rc;
+		rc = 0;
+	}
+	rc = rc ?: note_replaced(u, slot, now, &next);
+	rc = rc ?: install(u, slot, &next, when);
+	if (rc) {
+		pieces_free(&next);
+		return rc;
+	}
+	region_retire(u, now);
+	pieces_free(now);
+	*now = next;
+	return full;
+}
+
+/* --- the loader's tick ---------------------------------------------------------------------------- */
+
+/* Show the module's table in every range of every target that has it. */
+static void publish_everywhere(struct unwinder *u, const struct module *m)
+{
+	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
+		for (size_t i = 0; i < u->slots[s].n; i++)
+			if (u->slots[s].v[i].module == m)
+				publish(&u->ranges[u->slots[s].first + i], &u->slots[s].v[i]);
+}
+
+/* Compile what walks in this target have asked for. */
+static int load_wanted(struct unwinder *u, const struct target_pieces *t, int *loaded)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct unwind_range *r = &u->ranges[t->first + i];
+		struct module *m = t->v[i].module;
+		int rc;
+
+		if (!__atomic_load_n(&r->wanted, __ATOMIC_RELAXED))
+			continue;
+		r->wanted = 0;
+		if (m->table != UNWIND_TABLE_NONE) { /* made for another target since */
+			m->fresh = true;
+			continue;
+		}
+		if (m->refused && !u->made_room)
+			continue;
+		rc = module_load(u, m, t->pid, &t->v[i].map);
+		*loaded += !rc;
+		m->fresh = !rc;
+		failed = failed ?: rc;
+	}
+	return failed == -ESRCH ? 0 : failed;
+}
+
+int unwinder_tick(struct unwinder *u)
+{
+	int loaded = 0, rc = 0, failed;
+
+	collect_tables(u);
+	collect_modules(u);
+	collect_regions(u);
+	for (size_t s = 0; s < JT_MAX_TARGETS; s++) {
+		failed = load_wanted(u, &u->slots[s], &loaded);
+		rc = rc ?: failed;
+	}
+	u->made_room = false;
+	failed = tables_commit(u);
+	for (size_t i = 0; !failed && i < u->modules.n; i++)
+		if (u->modules.v[i]->fresh) {
+			publish_everywhere(u, u->modules.v[i]);
+			u->modules.v[i]->fresh = false;
+		}
+	rc = rc ?: failed;
+	return rc ?: loaded;
+}
+
+void unwinder_stats(const struct unwinder *u, struct unwind_stats *out)
+{
+	*out = (struct unwind_stats){.modules = (uint32_t)u->modules.n, .build_ns = u->build_ns};
+	for (size_t i = 0; i < u->modules.n; i++)
+		out->loaded += u->modules.v[i]->table != UNWIND_TABLE_NONE;
+	for (size_t i = 1; i < JT_UNWIND_TABLES; i++) {
+		if (u->tables[i].fd < 0)
+			continue;
+		out->tables++;
+		out->rows += u->tables[i].nr_rows;
+		out->bytes += u->tables[i].nr_words * sizeof(uint64_t);
+	}
+}
+
+void unwinder_free(struct unwinder *u)
+{
+	if (!u)
+		return;
+	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
+		pieces_free(&u->slots[s]);
+	for (size_t i = 0; i < u->modules.n; i++)
+		module_free(u->modules.v[i]);
+	for (size_t i = 1; i < JT_UNWIND_TABLES; i++)
+		if (u->tables[i].fd >= 0)
+			close(u->tables[i].fd);
+	close(u->empty_fd);
+	if (u->spaces)
+		munmap(u->spaces, JT_MAX_TARGETS * sizeof(*u->spaces));
+	if (u->ranges)
+		munmap(u->ranges, JT_UNWIND_RANGES * sizeof(*u->ranges));
+	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
+		free(u->former[s].v);
+	free(u->modules.v);
+	free(u->regions.v);
+	free(u);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What was seen of one target, as plain data: no fd, no map, no live process needed. Every view is
+ * made from this alone. Unknown numbers are -1 and shown as null.
+ */
+#ifndef JNITRACE_REPORT_H
+#define JNITRACE_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/border/pins.h"
+#include "bpf/border/shared.h"
+
+extern const char *const jni_func_names[NR_ALL_FUNCS];  /* NULL: that of none */
+extern const char *const jni_family_names[NR_FAMILIES]; /* "global", "weak", ... */
+struct jni_func_row {
+	const char *name;
+	enum jni_table table;
+	int slot;
+	enum jni_family family;
+	enum jni_operation operation;
+	enum jni_handle handle;
+	unsigned refs;  /* bit per argument that is a reference; for --check */
+	unsigned nulls; /* of these: NULL is as good */
+};
+extern const struct jni_func_row jni_funcs[NR_ALL_FUNCS];
+/* Families that hold pointers to the contents of strings and arrays. */
+#define PIN_FAMILIES (1U << FAMILY_STRING | 1U << FAMILY_ARRAY | 1U << FAMILY_CRITICAL)
+/*
+ * Must both the entry and the return of this function be probed? Where it takes both an argument and the
+ * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed).
+ */
+bool jni_func_at_both_ends(enum jni_func_id func);
+struct drop_row {
+	const char *name, *meaning, *advice;
+};
+extern const struct drop_row drop_rows[NR_DROPS];
+struct stack_end_row {
+	const char *name, *meaning, *advice; /* NULL: the stack is complete */
+};
+extern const struct stack_end_row stack_end_rows[NR_ENDS];
+
+enum finding_severity { SEVERITY_ERROR, SEVERITY_WARNING, NR_SEVERITIES };
+extern const char *const finding_severity_names[NR_SEVERITIES]; /* "error", "warning" */
+enum finding_evidence { EVIDENCE_VM, EVIDENCE_BOOKS };
+struct finding_row {
+	const char *name;
+	enum finding_severity severity;
+	enum finding_evidence evidence;
+	const char *wrong, *todo; /* a sentence each */
+};
+extern const struct finding_row finding_rows[NR_FINDINGS];
+
+enum frame_type { FRAME_NATIVE, FRAME_JAVA, FRAME_VM };
+struct frame {
+	enum frame_type type;
+	const char *symbol; /* NULL: unknown */
+	const char *module; /* base name; NULL: not in a file */
+	uint64_t
+	    offset; /* link-time address in the module of the call, or the address itself without a module */
+	const char *build_id; /* hex; NULL: unknown */
+	const char *file;     /* NULL: unknown */
+	int line;             /* 0: unknown */
+	bool inlined;
+	bool
+	    tail_call; /* it left no frame: it ended by jumping to what is above; offset is where it begins */
+	bool hidden;   /* Java itself does not show it: adapters of lambdas and method handles */
+	enum stack_end lacks; /* no frame, or one without a name: what is missing here; END_NONE: nothing */
+};
+struct frames {
+	struct frame *v;
+	size_t n, cap;
+};
+
+struct report_class {
+	const char *name;
+	uint64_t outstanding;
+};
+/* What a site did with its pins. */
+struct report_pins {
+	uint64_t copied, direct, copy_unknown; /* acquired: got a copy, the contents themselves, not known */
+	uint64_t committed, aborted; /* releases with JNI_COMMIT, which releases nothing; JNI_ABORT */
+	/* Critical sections, see struct pin_stats. */
+	uint64_t nested, inner;
+	uint64_t holds, hold_ns, max_hold_ns; /* that have ended */
+	uint64_t cpu_wait_ns, max_own_ns;     /* when cpu_waits_known */
+	bool cpu_waits_known;
+	uint64_t hold[JT_HOLD_BUCKETS]; /* of 0, 1, 2 to 3, 4 to 7, ... microseconds */
+};
+struct report_thread {
+	int tid;           /* 0: not known */
+	uint64_t start_ns; /* since boot; with tid: which thread */
+	const char *name;  /* NULL: unknown */
+	uint64_t acquired, released, outstanding;
+	bool life_unknown; /* see report_site */
+};
+/* What becomes of a site's references, from its history (verdicts.c). The worst comes last. */
+enum site_verdict {
+	VERDICT_UNKNOWN, /* too early, or it grows but not steadily */
+	VERDICT_CLEAN,   /* nothing is outstanding */
+	VERDICT_CACHED,  /* acquired once and kept; none since */
+	VERDICT_BOUNDED, /* it comes and goes */
+	VERDICT_BURST,   /* there were many, once */
+	VERDICT_GROWING, /* a leak */
+	NR_VERDICTS
+};
+extern const char *const site_verdict_names[NR_VERDICTS]; /* "cached-once", ...; unknown: NULL */
+enum confidence { CONFIDENCE_LOW, CONFIDENCE_MEDIUM, CONFIDENCE_HIGH };
+extern const char *const confidence_names[CONFIDENCE_HIGH + 1];
+struct report_verdict {
+	enum site_verdict kind;
+	enum confidence confidence;
+	/* Growth of the survivors, with the uncertainty of 95 %; not a number: unknown. */
+	double per_min, error_per_min;
+	double span_s;      /* seen for so long */
+	double ready_in_s;  /* until it can be said that it grows, with readings as often as now; 0: it can */
+	uint64_t survivors; /* outstanding for some seconds already */
+};
+/* What was found of the sites that one library calls from. */
+struct report_library {
+	const char *module; /* NULL: those of which it is not known */
+	size_t sites, verdicts[NR_VERDICTS];
+	uint64_t outstanding;
+};
+struct report_site {
+	uint64_t id; /* hash of what the frames are, equal on every host */
+	enum jni_func_id func;
+	uint64_t acquired, released, outstanding;
+	/* Local references: ended with their native frame; not known whether. acquired = released + died +
+	 * outstanding + unverified, but for what could not be paired. */
+	uint64_t died, unverified;
+	int64_t peak_per_call; /* local references: most alive in one native frame; -1: unknown, or none */
+	bool life_unknown;     /* how many have died and are outstanding is not known */
+	double oldest_s;       /* -1: nothing outstanding */
+	double rate_per_s;     /* acquired minus released per second, over the last interval; final: over the
+				  whole run */
+	double acquired_per_s;
+	struct frames frames;           /* innermost first */
+	const char *truncated;          /* NULL: complete */
+	bool no_stack;                  /* references whose stack could not be kept */
+	int64_t outstanding_bytes;      /* contents of pinned strings and arrays; -1: unknown, or no pins */
+	const struct report_pins *pins; /* NULL: not of a family of pins */
+	struct report_verdict verdict;
+	struct {
+		const struct report_class *v;
+		size_t n;
+		bool known;
+	} classes; /* of the outstanding objects, most first */
+	struct {
+		const struct report_thread *v;
+		size_t n;
+		bool known;
+	} threads; /* that acquired; known with --group-by thread only */
+};
+
+/* The stack of one call of a finding. */
+struct report_stack {
+	bool known;
+	struct frames frames;  /* innermost first; empty when it could not be kept */
+	const char *truncated; /* NULL: complete */
+};
+#define FINDING_TEXT_MAX 1024
+struct report_holding {
+	uint32_t tid;
+	double ms; /* held until now */
+};
+/* A thread that waited for a collection while a critical section was held; added up. */
+struct report_stalled {
+	uint32_t tid;
+	char name[64]; /* as the kernel has it; cleaned */
+	uint64_t times;
+	double ms, max_ms;
+	double own_ms; /* of ms: without what the section's thread waited for a CPU */
+};
+/* Of the critical sections of one site. */
+struct report_held {
+	struct report_pins pins;
+	double max_ms; /* of those that are held now, too */
+	double own_ms; /* the longest without waiting for CPU or VM, those held now too; all, where unknown */
+	int collector_waits; /* for sections to end: 1, 0: never; -1: unknown */
+	uint64_t calls_inside;
+	struct {
+		struct report_holding *v;
+		size_t n, cap;
+	} now;
+	const char *no_stalled; /* why it is not known who waited; NULL: it is */
+	struct {
+		struct report_stalled *v; /* longest first */
+		size_t n, cap;
+	} stalled;
+};
+struct report_finding {
+	enum finding_kind kind;
+	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
+	uint64_t count;
+	enum jni_func_id func;  /* that was called; NR_FUNCS: unknown */
+	double first_s, last_s; /* when, since attach; -1: unknown */
+	uint64_t handle;        /* of the first; 0: none */
+	/* Of the call itself, where the reference was acquired, and where it was (first) released. */
+	struct report_stack stack, acquire, release;
+	const char *doubt;              /* why it may not be true; NULL: it is */
+	char text[FINDING_TEXT_MAX];    /* what is wrong, what to do, what is not known */
+	const struct report_held *held; /* FINDING_HELD_CRITICAL only, else NULL */
+};
+
+/*
+ * Are the stacks of all acquisitions whole, to the thread's start? One that lacks something for two reasons
+ * counts with both.
+ */
+struct report_stacks {
+	uint64_t complete, incomplete; /* acquisitions; together those of all sites */
+	size_t complete_sites, incomplete_sites;
+	uint64_t reasons[NR_ENDS]; /* acquisitions; 0 for ends that lack nothing */
+};
+
+struct report_family {
+	bool traced;
+	uint64_t acquired, released, outstanding, released_untracked;
+	int64_t vm_total; /* -1: unknown */
+	bool before_known;
+	uint64_t before_attach; /* acquired before attach and still there; when before_known */
+	uint64_t vm_own;        /* acquired since, by no call that was seen: by the VM for itself; likewise */
+	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
+	uint64_t died, unverified;                /* see report_site */
+	bool life_unknown;
+};
+
+/* References of one class that were there at attach and still are. */
+struct report_before {
+	enum jni_family family;
+	const char *class; /* NULL: not read yet, or not readable */
+	uint64_t outstanding;
+};
+
+/* Of the probes of --check alone. */
+struct report_check {
+	bool on;
+	uint64_t calls;
+	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
+};
+
+struct report_target {
+	int pid;
+	uint64_t start_time_ticks;
+	const char *comm, *vm, *vm_version, *library, *build_id;
+};
+
+struct report {
+	struct report_target target;
+	double time_unix_s; /* wall clock */
+	double elapsed_s;
+	bool final;
+	const char *end_reason;    /* final only: "exited", "execed", "detached"; else NULL */
+	bool probed[NR_ALL_FUNCS]; /* functions with a live probe */
+	uint64_t calls[NR_ALL_FUNCS];
+	struct report_family families[NR_FAMILIES];
+	struct report_check check;
+	struct {
+		struct report_site *v;
+		size_t n, cap;
+	} sites; /* merged by what their frames are; sorted by the session's key */
+	struct {
+		const struct report_before *v;
+		size_t n;
+	} before; /* of families whose before_known says so; most first */
+	struct {
+		struct report_finding *v;
+		size_t n, cap;
+	} findings;                   /* errors first, then the most frequent */
+	size_t verdicts[NR_VERDICTS]; /* sites of each */
+	struct {
+		struct report_library *v;
+		size_t n, cap;
+	} libraries;
+	struct {
+		struct report_held **v;
+		size_t n, cap;
+	} held; /* of findings */
+	struct report_stacks stacks;
+	uint64_t drops[NR_DROPS];
+	size_t nr_probes;
+	uint64_t events;
+	bool count_only;     /* releases were not probed: what depends on them is unknown, and 0 here */
+	double events_per_s; /* last interval */
+	double probe_cost_ns_per_event; /* trap and program, lately; -1: unknown */
+	double target_cpu_pct; /* of one CPU, what the target spent in probes in the last interval; final: in
+				  the whole run; -1: unknown */
+	double self_cpu_pct;   /* this process, of one CPU; -1: unknown */
+	uint64_t map_bytes;    /* kernel memory of the maps */
+};
+
+#endif

@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Processes as /proc shows them: identity, mappings, memory, files behind mappings. */
+#include "proc/proc.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define PROC_PATH_BYTES 64         /* room for any "/proc/PID/..." made here */
+#define STAT_BYTES      1024       /* /proc/PID/stat: 52 numbers and a name */
+#define MAX_AUXV        64         /* entries; Linux writes about 20 */
+#define PF_KTHREAD      0x00200000 /* include/linux/sched.h, unchanged since 2.6.27 */
+#define PAGE_BYTES      4096       /* the smallest page of any known machine */
+#define OPENAT2_RETRIES 16         /* -EAGAIN: a rename raced with ".." */
+
+/* The fields of /proc/PID/stat that are used here. */
+struct stat_line {
+	char comm[64];
+	char state;
+	unsigned int flags;
+	uint64_t start_time_ticks;
+};
+
+/* A process that is gone has no directory; one that goes while it is read says ESRCH itself. */
+static int gone_errno(int err)
+{
+	return err == ENOENT ? -ESRCH : -err;
+}
+
+static int stat_line_read(pid_t pid, struct stat_line *out)
+{
+	char path[PROC_PATH_BYTES], text[STAT_BYTES];
+	char *name, *name_end;
+	ssize_t n;
+	int fd, fields;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return gone_errno(errno);
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		n = gone_errno(errno);
+	close(fd);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+
+	/* The name is not escaped and may hold anything, also ") Z 1 2"; after it there are only numbers. */
+	name = strchr(text, '(');
+	name_end = strrchr(text, ')');
+	if (!name || !name_end || name_end < name)
+		return -EPROTO;
+	fields = sscanf(name_end + 1,
+			" %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+			&out->state, &out->flags, &out->start_time_ticks);
+	if (fields != 3)
+		return -EPROTO;
+	text_clean(out->comm, sizeof(out->comm), name + 1, name_end - name - 1);
+	return 0;
+}
+
+static bool stat_is_gone(const struct stat_line *st)
+{
+	return st->state == 'Z' || st->state == 'X' || st->state == 'x';
+}
+
+/* A thread other than the first has a directory in /proc too, but is no process. */
+static bool is_thread_only(pid_t pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0)
+		return errno == EINVAL || errno == ENOENT;
+	close(fd);
+	return false;
+}
+
+int proc_id_read(pid_t pid, struct proc_id *out)
+{
+	struct stat_line st;
+	int rc;
+
+	if (pid <= 0)
+		return -ESRCH;
+	rc = stat_line_read(pid, &st);
+	if (rc)
+		return rc;
+	if (stat_is_gone(&st) || is_thread_only(pid))
+		return -ESRCH;
+	out->pid = pid;
+	out->start_time_ticks = st.start_time_ticks;
+	_Static_assert(sizeof(out->comm) == sizeof(st.comm), "comm");
+	memcpy(out->comm, st.comm, sizeof(st.comm));
+	return 0;
+}
+
+bool proc_id_alive(const struct proc_id *id)
+{
+	struct stat_line st;
+
+	return !stat_line_read(id->pid, &st) && !stat_is_gone(&st) &&
+	       st.start_time_ticks == id->start_time_ticks;
+}
+
+double proc_age_s(const struct proc_id *id)
+{
+	return clock_ns(CLOCK_BOOTTIME) / 1e9 - (double)id->start_time_ticks / sysconf(_SC_CLK_TCK);
+}
+
+/* Cut " (deleted)" and undo the one escape maps has, a newline (fs/proc/task_mmu.c, seq_path). In place. */
+static void unescape_path(char *path, bool *deleted)
+{
+	static const char suffix[] = " (deleted)";
+	size_t len = strlen(path);
+	char *out = path;
+
+	*deleted = len >= sizeof(suffix) && !strcmp(path + len - (sizeof(suffix) - 1), suffix);
+	if (*deleted)
+		path[len - (sizeof(suffix) - 1)] = '\0';
+	for (const char *in = path; *in; out++) {
+		if (!strncmp(in, "\\012", 4)) {
+			*out = '\n';
+			in += 4;
+		} else {
+			*out = *in++;
+		}
+	}
+	*out = '\0';
+}
+
+/* One line of maps. root: the target's root as we see it, "" when it is ours. */
+static int parse_mapping(char *line, const char *root, struct mapping *m)
+{
+	size_t root_len = strlen(root);
+	unsigned int major_nr, minor_nr;
+	char perms[5];
+	int path_at = -1;
+	char *path;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m->start, &m->end,
+		   perms, &m->offset, &major_nr, &minor_nr, &m->ino, &path_at) != 7 ||
+	    path_at < 0 || m->start >= m->end)
+		return -EPROTO;
+	m->dev = makedev(major_nr, minor_nr);
+	m->readable = perms[0] == 'r';
+	m->writable = perms[1] == 'w';
+	m->executable = perms[2] == 'x';
+	path = line + path_at;
+	if (path[0] != '/')
+		return 0; /* anonymous, "[heap]", "[anon:...]", "anon_inode:..." */
+	unescape_path(path, &m->deleted);
+	if (root_len && !strncmp(path, root, root_len) && path[root_len] == '/')
+		path += root_len;
+	m->path = strdup(path);
+	return m->path ? 0 : -ENOMEM;
+}
+
+static int maps_read(const char *maps_path, const char *root, struct proc_maps *out)
+{
+	FILE *f = fopen(maps_path, "re");
+	char *line = NULL;
+	size_t cap = 0;
+	int rc = 0;
+
+	if (!f)
+		return gone_errno(errno);
+	errno = 0;
+	while (!rc && getline(&line, &cap, f) > 0) {
+		struct mapping *m = NULL;
+
+		if (out->n == PROC_MAX_MAPPINGS)
+			rc = -E2BIG;
+		else if (!(m = VEC_ADD(out)))
+			rc = -ENOMEM;
+		else
+			rc = parse_mapping(line, root, m);
+		errno = 0;
+	}
+	if (!rc && ferror(f))
+		rc = errno ? gone_errno(errno) : -EIO;
+	if (!rc && !out->n)
+		rc = -ESRCH; /* memory is gone: a zombie, or a kernel thread */
+	free(line);
+	fclose(f);
+	if (rc)
+		proc_maps_free(out);
+	return rc;
+}
+
+int proc_maps_read(pid_t pid, struct proc_maps *out)
+{
+	char link[PROC_PATH_BYTES], path[PROC_PATH_BYTES], root[PATH_MAX];
+	ssize_t n;
+	int rc;
+
+	*out = (struct proc_maps){0};
+	if (pid <= 0)
+		return -ESRCH;
+	/* The kernel prints paths from our root; a target in a chroot sees them without its root's path. */
+	snprintf(link, sizeof(link), "/proc/%d/root", pid);
+	n = readlink(link, root, sizeof(root) - 1);
+	if (n < 0)
+		n = 0;
+	root[n] = '\0';
+	if (!strcmp(root, "/"))
+		root[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	rc = maps_read(path, root, out);
+	if (!rc)
+		out->pid = pid;
+	return rc;
+}
+
+void proc_maps_free(struct proc_maps *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free(m->v[i].path);
+	free(m->v);
+	*m = (struct proc_maps){0};
+}
+
+const struct mapping *proc_maps_find(const struct proc_maps *m, uint64_t addr)
+{
+	size_t lo = 0, hi = m->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (addr >= m->v[mid].end)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < m->n && addr >= m->v[lo].start ? &m->v[lo] : NULL;
+}
+
+static bool base_name_is_one_of(const char *path, const char *const *names)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	for (; *names; names++)
+		if (!strcmp(base, *names))
+			return true;
+	return false;
+}
+
+static bool has_elf_magic(pid_t pid, uint64_t addr)
+{
+	unsigned char magic[SELFMAG];
+
+	return !proc_read(pid, addr, magic, sizeof(magic)) && !memcmp(magic, ELFMAG, SELFMAG);
+}
+
+const char *const vm_libraries[] = {"libjvm.so", NULL};
+
+const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct mapping *code = &m->v[i];
+
+		if (!code->executable || !code->path || !code->ino || !base_name_is_one_of(code->path, names))
+			continue;
+		/*
+		 * The image's first bytes are the nearest below its code: the same file may be mapped
+		 * once more as plain data, by a profiler that reads its symbols.
+		 */
+		for (size_t k = i + 1; k-- > 0;) {
+			const struct mapping *first = &m->v[k];
+
+			if (first->dev != code->dev || first->ino != code->ino || first->offset)
+				continue;
+			if (has_elf_magic(m->pid, first->start))
+				return first;
+			break;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Turn an O_PATH fd into a readable one, if it is a regular file. Only then opened: opening a device
+ * or a FIFO may hang or have effects. Takes path_fd (or a negative errno).
+ */
+static int reopen_regular(int path_fd)
+{
+	char path[PROC_PATH_BYTES];
+	struct stat st;
+	int fd;
+
+	if (path_fd < 0)
+		return path_fd;
+	if (fstat(path_fd, &st))
+		fd = -errno;
+	else if (!S_ISREG(st.st_mode))
+		fd = -EINVAL;
+	else {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0)
+			fd = -errno;
+	}
+	close(path_fd);
+	return fd;
+}
+
+static int open_regular(const char *path)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	return reopen_regular(fd < 0 ? -errno : fd);
+}
+
+/*
+ * Is fd the inode that m maps? st_dev and st_ino may differ from what maps shows (btrfs, overlayfs);
+ * so, when they do, fd is mapped here and our own maps are asked in the same terms.
+ */
+static bool is_mapped_inode(int fd, const struct mapping *m)
+{
+	struct proc_maps own = {0};
+	const struct mapping *seen;
+	struct stat st;
+	bool same;
+	void *p;
+
+	if (fstat(fd, &st))
+		return false;
+	if (st.st_dev == m->dev && st.st_ino == m->ino)
+		return true;
+	p = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return false;
+	same = !maps_read("/proc/self/maps", "", &own) && (seen = proc_maps_find(&own, (uintptr_t)p)) &&
+	       seen->dev == m->dev && seen->ino == m->ino;
+	proc_maps_free(&own);
+	munmap(p, PAGE_BYTES);
+	return same;
+}
+
+/* Takes fd; -ESTALE when it is another inode than m's. */
+static int check_mapped_inode(int fd, const struct mapping *m)
+{
+	if (fd < 0 || is_mapped_inode(fd, m))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+static void map_files_path(pid_t pid, const struct mapping *m, char *path, size_t cap)
+{
+	snprintf(path, cap, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, m->start, m->end);
+}
+
+/* Of two failures: the first tells more when it is about permission. */
+static int which_error(int map_files_rc, int path_rc)
+{
+	return map_files_rc == -EPERM || map_files_rc == -EACCES ? map_files_rc : path_rc;
+}
+
+int proc_open_mapping(pid_t pid, const struct mapping *m)
+{
+	char path[PROC_PATH_BYTES];
+	int fd, first;
+
+	if (!m->path || !m->ino)
+		return -ENOENT;
+	map_files_path(pid, m, path, sizeof(path));
+	first = check_mapped_inode(open_regular(path), m);
+	if (first >= 0)
+		return first;
+	fd = check_mapped_inode(proc_open_in_root(pid, m->path), m);
+	return fd >= 0 ? fd : which_error(first, fd);
+}
+
+int proc_mapping_path(pid_t pid, const struct mapping *m, char *path, size_t cap)
+{
+	int fd, first, len;
+
+	if (!m->path || !m->ino)
+		return -ENOENT;
+	if (cap < PROC_PATH_BYTES)
+		return -ENAMETOOLONG;
+	map_files_path(pid, m, path, cap);
+	first = check_mapped_inode(open_regular(path), m);
+	if (first >= 0) {
+		close(first);
+		return 0;
+	}
+	len = snprintf(path, cap, "/proc/%d/root%s", pid, m->path);
+	if (len < 0 || (size_t)len >= cap)
+		return -ENAMETOOLONG;
+	fd = check_mapped_inode(open_regular(path), m);
+	if (fd < 0)
+		return which_error(first, fd);
+	close(fd);
+	return 0;
+}
+
+int proc_root_open(pid_t pid)
+{
+	char root[PROC_PATH_BYTES];
+	int fd;
+
+	snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? gone_errno(errno) : fd;
+}
+
+static int open_under(int root_fd, const char *path)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	int fd = -EAGAIN;
+
+	for (int i = 0; i < OPENAT2_RETRIES && fd == -EAGAIN; i++) {
+		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+		if (fd < 0)
+			fd = -errno;
+	}
+	return reopen_regular(fd);
+}
+
+int proc_open_in_root(pid_t pid, const char *path)
+{
+	int root_fd = proc_root_open(pid), fd;
+
+	if (root_fd < 0)
+		return root_fd;
+	fd = open_under(root_fd, path);
+	close(root_fd);
+	return fd;
+}
+
+int proc_open_mapped_file(int root_fd, const struct mapping *m)
+{
+	if (!m->path || !m->ino)
+		return -ENOENT;
+	return check_mapped_inode(open_under(root_fd, m->path), m);
+}
+
+int proc_read(pid_t pid, uint64_t addr, void *dst, size_t n)
+{
+	uint64_t end;
+
+	if (__builtin_add_overflow(addr, n, &end))
+		return -EFAULT;
+	while (n) {
+		struct iovec local = {dst, n};
+		struct iovec remote = {(void *)(uintptr_t)addr, n};
+		ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+
+		if (got < 0)
+			return -errno;
+		if (!got)
+			return -EFAULT;
+		/* A short read ends before a page that is not there; the next one says so. */
+		dst = (char *)dst + got;
+		addr += got;
+		n -= got;
+	}
+	return 0;
+}
+
+int proc_read_str(pid_t pid, uint64_t addr, char *dst, size_t cap)
+{
+	size_t len = 0;
+
+	if (!cap)
+		return -EINVAL;
+	dst[0] = '\0';
+	if (cap > INT_MAX)
+		cap = INT_MAX;
+	while (len < cap) {
+		/* Never across a page: the string may end just before one that is not there. */
+		size_t in_page = PAGE_BYTES - (addr + len) % PAGE_BYTES;
+		size_t n = in_page < cap - len ? in_page : cap - len;
+		const char *end;
+		int rc;
+
+		rc = proc_read(pid, addr + len, dst + len, n);
+		if (rc) {
+			dst[0] = '\0';
+			return rc;
+		}
+		end = memchr(dst + len, '\0', n);
+		if (end)
+			return (int)(end - dst);
+		len += n;
+	}
+	dst[cap - 1] = '\0';
+	return -ENAMETOOLONG;
+}
+
+uint64_t proc_auxv(pid_t pid, uint64_t type)
+{
+	Elf64_auxv_t auxv[MAX_AUXV];
+	uint64_t value = 0;
+	char path[64];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	n = fread(auxv, sizeof(auxv[0]), MAX_AUXV, f);
+	fclose(f);
+	for (size_t i = 0; i < n && auxv[i].a_type != AT_NULL; i++)
+		if (auxv[i].a_type == type)
+			value = auxv[i].a_un.a_val;
+	return value;
+}
+
+int proc_elf_class(pid_t pid)
+{
+	char path[PROC_PATH_BYTES];
+	unsigned char ident[EI_NIDENT];
+	int fd, rc;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	fd = open_regular(path);
+	if (fd < 0)
+		return fd == -ENOENT ? -ESRCH : fd;
+	if (pread(fd, ident, sizeof(ident), 0) != sizeof(ident) || memcmp(ident, ELFMAG, SELFMAG) ||
+	    (ident[EI_CLASS] != ELFCLASS32 && ident[EI_CLASS] != ELFCLASS64))
+		rc = -ENOEXEC;
+	else
+		rc = ident[EI_CLASS];
+	close(fd);
+	return rc;
+}
+
+int proc_list(struct pid_list *out)
+{
+	struct dirent *de;
+	struct stat_line st;
+	DIR *dir;
+	int rc = 0;
+
+	*out = (struct pid_list){0};
+	dir = opendir("/proc");
+	if (!dir)
+		return -errno;
+	while ((de = readdir(dir))) {
+		pid_t pid, *slot;
+
+		if (!isdigit((unsigned char)de->d_name[0]))
+			continue;
+		pid = atoi(de->d_name);
+		if (stat_line_read(pid, &st) || stat_is_gone(&st) || (st.flags & PF_KTHREAD))
+			continue;
+		slot = VEC_ADD(out);
+		if (!slot) {
+			rc = -ENOMEM;
+			break;
+		}
+		*slot = pid;
+	}
+	closedir(dir);
+	if (rc) {
+		free(out->v);
+		*out = (struct pid_list){0};
+	}
+	return rc;
+}
+
+/* The last number of the line NSpid: the id in the innermost namespace. -ESRCH: it has ended. */
+static pid_t own_tid(pid_t pid, pid_t tid)
+{
+	char path[64], line[256];
+	pid_t found = -ESRCH;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+	f = fopen(path, "re");
+	while (f && found < 0 && fgets(line, sizeof(line), f)) {
+		char *last = strncmp(line, "NSpid:", 6) ? NULL : strrchr(line, '\t');
+
+		if (last)
+			found = (pid_t)strtol(last + 1, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+int proc_threads(pid_t pid, struct proc_threads *out)
+{
+	char path[64];
+	struct dirent *e;
+	int rc = 0;
+	DIR *dir;
+
+	*out = (struct proc_threads){0};
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (!rc && (e = readdir(dir))) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10), own = tid > 0 ? own_tid(pid, tid) : -ESRCH;
+		struct proc_thread *t = own > 0 ? VEC_ADD(out) : NULL;
+
+		if (t)
+			*t = (struct proc_thread){tid, own};
+		else if (own > 0)
+			rc = -ENOMEM;
+	}
+	closedir(dir);
+	if (rc) {
+		free(out->v);
+		*out = (struct proc_threads){0};
+	}
+	return rc;
+}
+
+int proc_thread_times(pid_t pid, pid_t tid, struct proc_times *out)
+{
+	unsigned long long run_ns, cpu_wait_ns;
+	char path[64], line[512], *end;
+	FILE *f;
+	int rc;
+
+	*out = (struct proc_times){0};
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	end = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL; /* its name may have one, too */
+	out->ready = end && end[1] == ' ' && end[2] == 'R';
+	fclose(f);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	rc = fscanf(f, "%llu %llu", &run_ns, &cpu_wait_ns) == 2 ? 0 : -EPROTO;
+	fclose(f);
+	if (rc)
+		return rc;
+	out->run_ns = run_ns;
+	out->cpu_wait_ns = cpu_wait_ns;
+	return 0;
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "reconcile/account.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/strset.h"
+
+#define BLOCK_BYTES (8 * HANDLES_PER_BLOCK_MAX)
+#define TAG_BITS                                                                                             \
+	7ULL /* HotSpot marks the kind of a handle in its lowest bits (JDK: runtime/jniHandles.hpp) */
+#define BATCH        1024
+#define MAX_CLASSES  (UINT16_MAX - 1)
+#define CLASS_UNREAD 0          /* else its number + 1, or: */
+#define CLASS_NONE   UINT16_MAX /* cleared by the collector */
+
+static const enum jni_family families[NR_VM_TABLES] = {
+    [VM_GLOBAL] = FAMILY_GLOBAL,
+    [VM_WEAK] = FAMILY_WEAK,
+};
+
+/* A block of a table that has references from before attach. */
+struct past_block {
+	uint64_t addr;
+	uint64_t before; /* bit per slot: in use at attach and, without a break, until now */
+	uint16_t class[HANDLES_PER_BLOCK_MAX]; /* what they point to */
+};
+
+struct table {
+	uint32_t look_tick;        /* when the last look began */
+	bool known, fresh;         /* fresh: looked at since it was last held against the store */
+	struct handle_blocks live; /* by address */
+	uint64_t *tracked;         /* bit per slot of each of them */
+	struct {
+		struct past_block *v; /* by address */
+		size_t n, cap;
+	} past;
+	uint64_t vm_own;
+};
+
+/* A reference in the pairing store whose release was missed; the store keeps it until its handle comes again.
+ */
+struct missed {
+	uint64_t handle;
+	uint32_t tick; /* when acquired: tells it from the next of this handle */
+};
+struct missed_list {
+	struct missed *v; /* by handle */
+	size_t n, cap;
+};
+
+struct account {
+	struct hotspot *vm; /* not owned */
+	struct table table[NR_VM_TABLES];
+	struct missed_list missed;
+	struct strset names;
+	struct {
+		const char **v; /* of class numbers */
+		size_t n, cap;
+	} classes;
+	struct {
+		struct report_before *v;
+		size_t n, cap;
+	} rows;
+};
+
+int account_new(struct hotspot *vm, struct account **out)
+{
+	struct account *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return -ENOMEM;
+	a->vm = vm;
+	*out = a;
+	return 0;
+}
+
+void account_free(struct account *a)
+{
+	if (!a)
+		return;
+	for (int t = 0; t < NR_VM_TABLES; t++) {
+		free(a->table[t].live.v);
+		free(a->table[t].tracked);
+		free(a->table[t].past.v);
+	}
+	free(a->missed.v);
+	free(a->classes.v);
+	free(a->rows.v);
+	strset_free(&a->names);
+	free(a);
+}
+
+/* --- looking --- */
+
+static int compare_blocks(const void *a, const void *b)
+{
+	const struct handle_block *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+static int remember_past(struct table *t)
+{
+	for (size_t i = 0; i < t->live.n; i++) {
+		struct past_block *b = t->live.v[i].in_use ? VEC_ADD(&t->past) : NULL;
+
+		if (!b && t->live.v[i].in_use)
+			return -ENOMEM;
+		if (b)
+			*b = (struct past_block){.addr = t->live.v[i].addr, .before = t->live.v[i].in_use};
+	}
+	return 0;
+}
+
+int account_take(struct account *a, enum vm_table which, uint32_t tick, const struct handle_blocks *live)
+{
+	struct table *t = &a->table[which];
+	int rc;
+
+	free(t->live.v);
+	t->live = *live;
+	if (t->live.n > 1)
+		qsort(t->live.v, t->live.n, sizeof(*t->live.v), compare_blocks);
+	t->look_tick = tick;
+	t->fresh = true;
+	if (t->known)
+		return 0;
+	rc = remember_past(t);
+	t->known = rc == 0;
+	return rc;
+}
+
+int account_look(struct account *a, uint32_t tick)
+{
+	int rc = 0;
+
+	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {
+		struct handle_blocks live;
+
+		a->table[t].fresh = false;
+		rc = hotspot_handle_blocks(a->vm, t, &live);
+		if (rc == 0 && live.stable) {
+			rc = account_take(a, t, tick, &live);
+			continue;
+		}
+		if (rc == 0)
+			free(live.v);
+		rc = rc == -ESRCH || rc == -ENOMEM ? rc : 0;
+	}
+	return rc;
+}
+
+/* --- holding against --- */
+
+/* The block that has the handle, or NULL. *hint: where it was last time; neighbours come together. */
+static const struct handle_block *block_of(const struct handle_blocks *b, uint64_t handle, size_t *hint)
+{
+	size_t lo = 0, hi = b->n;
+
+	if (*hint < b->n && handle - b->v[*hint].addr < BLOCK_BYTES &&
+	    (*hint + 1 == b->n || handle < b->v[*hint + 1].addr))
+		return &b->v[*hint];
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (b->v[mid].addr <= handle)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == 0 || handle - b->v[lo - 1].addr >= BLOCK_BYTES)
+		return NULL;
+	*hint = lo - 1;
+	return &b->v[lo - 1];
+}
+
+static bool is_missed(const struct missed_list *l, const struct snapshot_ref *ref)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (l->v[mid].handle == ref->handle)
+			return l->v[mid].tick == ref->tick;
+		if (l->v[mid].handle < ref->handle)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+static int compare_missed(const void *a, const void *b)
+{
+	const struct missed *x = a, *y = b;
+
+	return x->handle < y->handle ? -1 : x->handle > y->handle;
+}
+
+/* Take the reference out: as if the release had been seen, but said to be one that was not. */
+static void take_out(struct snapshot *s, struct snapshot_ref *ref, struct snapshot_site *site,
+		     struct target_counts *counts)
+{
+	site->unpaired++;
+	site->live = 0; /* to be counted anew */
+	site->recount = true;
+	counts->funcs[site->func].replaced++;
+	counts->drops[DROP_RELEASE_MISSED]++;
+	s->refs_live--;
+	ref->site = 0;
+}
+
+/* Is the slot of this reference in use? Then it is tracked. */
+static bool is_in_use(struct table *t, const struct snapshot_ref *ref, size_t *hint)
+{
+	uint64_t at = ref->handle & ~TAG_BITS, bit;
+	const struct handle_block *b = block_of(&t->live, at, hint);
+
+	if (!b)
+		return false;
+	bit = 1ULL << (at - b->addr) / 8;
+	if (b->in_use & bit)
+		t->tracked[b - t->live.v] |= bit;
+	return b->in_use & bit;
+}
+
+/* Is the slot of this reference free although it is in the store? */
+static bool is_free(struct table *t, const struct snapshot_ref *ref, size_t *hint)
+{
+	/* one that was acquired after the look began may be younger than what was looked at */
+	return t->fresh && !is_in_use(t, ref, hint) && (int32_t)(ref->tick - t->look_tick) < 0;
+}
+
+/* The oldest of each site from which references were taken out. */
+static void count_again(struct snapshot *s, int slot)
+{
+	for (size_t i = 0; i < s->refs.n; i++) {
+		const struct snapshot_ref *ref = &s->refs.v[i];
+		struct snapshot_site *site = ref->slot == slot ? snapshot_site_of(s, ref->site) : NULL;
+
+		if (site && site->recount && (!site->live++ || (int32_t)(ref->tick - site->oldest_tick) < 0))
+			site->oldest_tick = ref->tick;
+	}
+}
+
+/* What is in use, was not acquired by a call that was seen, and was not there before. */
+static void settle(struct table *t)
+{
+	size_t p = 0;
+
+	t->vm_own = 0;
+	for (size_t i = 0; i < t->live.n; i++) {
+		uint64_t rest = t->live.v[i].in_use & ~t->tracked[i];
+
+		while (p < t->past.n && t->past.v[p].addr < t->live.v[i].addr)
+			t->past.v[p++].before = 0; /* the block is gone */
+		if (p < t->past.n && t->past.v[p].addr == t->live.v[i].addr) {
+			t->past.v[p].before &= rest;
+			rest &= ~t->past.v[p++].before;
+		}
+		t->vm_own += (uint64_t)__builtin_popcountll(rest);
+	}
+	while (p < t->past.n)
+		t->past.v[p++].before = 0;
+}
+
+static struct table *table_of(struct account *a, enum jni_func_id func)
+{
+	for (int t = 0; t < NR_VM_TABLES; t++)
+		if (jni_funcs[func].family == families[t])
+			return &a->table[t];
+	return NULL;
+}
+
+static int clear_tracked(struct account *a)
+{
+	for (int t = 0; t < NR_VM_TABLES; t++) {
+		struct table *table = &a->table[t];
+
+		free(table->tracked);
+		table->tracked = calloc(table->live.n + 1, sizeof(*table->tracked));
+		if (!table->tracked)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Which references of the snapshot are free in the VM; takes them out. */
+static int find_missed(struct account *a, int slot, struct snapshot *s, struct target_counts *counts,
+		       struct missed_list *out)
+{
+	size_t hint[NR_VM_TABLES] = {0};
+
+	for (size_t i = 0; i < s->refs.n; i++) {
+		struct snapshot_ref *ref = &s->refs.v[i];
+		struct snapshot_site *site = ref->slot == slot ? snapshot_site_of(s, ref->site) : NULL;
+		struct table *t = site ? table_of(a, site->func) : NULL;
+		struct missed *m;
+
+		if (ref->slot == slot && !site) /* too new to be listed, but tracked */
+			for (int k = 0; k < NR_VM_TABLES; k++)
+				is_in_use(&a->table[k], ref, &hint[k]);
+		if (!t || (!is_missed(&a->missed, ref) && !is_free(t, ref, &hint[t - a->table])))
+			continue;
+		m = VEC_ADD(out);
+		if (!m)
+			return -ENOMEM;
+		*m = (struct missed){ref->handle, ref->tick};
+		take_out(s, ref, site, counts);
+	}
+	if (out->n > 1)
+		qsort(out->v, out->n, sizeof(*out->v), compare_missed);
+	return 0;
+}
+
+int account_correct(struct account *a, int slot, struct snapshot *s, struct target_counts *counts)
+{
+	struct missed_list missed = {0};
+	int rc = clear_tracked(a);
+
+	rc = rc ?: find_missed(a, slot, s, counts, &missed);
+	free(a->missed.v);
+	a->missed = missed;
+	if (missed.n > 0)
+		count_again(s, slot);
+	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {
+		if (a->table[t].fresh)
+			settle(&a->table[t]);
+		a->table[t].fresh = false;
+	}
+	return rc;
+}
+
+/* --- by class --- */
+
+static int class_number(struct account *a, const char *name, uint16_t *out)
+{
+	const char **place, *kept = strset_add(&a->names, name);
+
+	if (!kept)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->classes.n; i++)
+		if (a->classes.v[i] == kept) {
+			*out = (uint16_t)(i + 1);
+			return 0;
+		}
+	*out = CLASS_NONE;
+	if (a->classes.n == MAX_CLASSES)
+		return 0;
+	place = VEC_ADD(&a->classes);
+	if (!place)
+		return -ENOMEM;
+	*place = kept;
+	*out = (uint16_t)a->classes.n;
+	return 0;
+}
+
+/* Up to BATCH references without a class, from block *from on, which moves on. */
+static size_t next_unread(struct table *t, size_t *from, struct oop_ref *refs, uint16_t **class)
+{
+	size_t n = 0;
+
+	for (; *from < t->past.n && n + HANDLES_PER_BLOCK_MAX <= BATCH; ++*from) {
+		struct past_block *b = &t->past.v[*from];
+
+		for (uint64_t left = b->before; left; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(left);
+
+			if (b->class[i] != CLASS_UNREAD)
+				continue;
+			refs[n].slot = b->addr + 8 * (uint64_t)i;
+			class[n++] = &b->class[i];
+		}
+	}
+	return n;
+}
+
+/* What was there at attach does not change: each is read once. */
+static int read_classes(struct account *a, struct oop_reader *oops, uint64_t budget_ms)
+{
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + budget_ms * 1000000;
+	struct oop_ref *refs = calloc(BATCH, sizeof(*refs));
+	uint16_t **class = calloc(BATCH, sizeof(*class));
+	int rc = refs && class ? 0 : -ENOMEM;
+
+	if (rc == 0)
+		oop_reader_forget(oops); /* a class may have been unloaded since */
+	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {
+		size_t from = 0, n;
+
+		while (rc == 0 && clock_ns(CLOCK_MONOTONIC) < end_ns &&
+		       (n = next_unread(&a->table[t], &from, refs, class)) > 0) {
+			rc = oop_read(oops, refs, n);
+			for (size_t i = 0; i < n && rc == 0; i++) {
+				if (refs[i].state == OOP_READ)
+					rc = class_number(a, refs[i].class->name, class[i]);
+				else if (refs[i].state == OOP_NULL)
+					*class[i] = CLASS_NONE;
+			}
+		}
+	}
+	free(refs);
+	free(class);
+	return rc;
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+	const struct report_before *x = a, *y = b;
+
+	if (x->outstanding != y->outstanding)
+		return x->outstanding < y->outstanding ? 1 : -1;
+	if (x->family != y->family)
+		return x->family < y->family ? -1 : 1;
+	return strcmp(x->class ? x->class : "", y->class ? y->class : "");
+}
+
+static int list_classes(struct account *a, enum vm_table which, uint64_t *total)
+{
+	const struct table *t = &a->table[which];
+	uint64_t *count = calloc(a->classes.n + 1, sizeof(*count));
+
+	if (!count)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->past.n; i++)
+		for (uint64_t left = t->past.v[i].before; left; left &= left - 1) {
+			uint16_t class = t->past.v[i].class[__builtin_ctzll(left)];
+
+			count[class == CLASS_NONE ? CLASS_UNREAD : class]++;
+		}
+	*total = 0;
+	for (size_t c = 0; c <= a->classes.n; c++) {
+		struct report_before *row = count[c] ? VEC_ADD(&a->rows) : NULL;
+
+		if (count[c] && !row) {
+			free(count);
+			return -ENOMEM;
+		}
+		if (row)
+			*row =
+			    (struct report_before){families[which], c ? a->classes.v[c - 1] : NULL, count[c]};
+		*total += count[c];
+	}
+	free(count);
+	return 0;
+}
+
+int account_report(struct account *a, struct oop_reader *oops, uint64_t budget_ms, struct report *r)
+{
+	int rc = oops ? read_classes(a, oops, budget_ms) : 0;
+
+	a->rows.n = 0;
+	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {
+		struct report_family *f = &r->families[families[t]];
+
+		f->before_known = a->table[t].known && f->traced;
+		if (!f->before_known)
+			continue;
+		f->vm_own = a->table[t].vm_own;
+		rc = list_classes(a, t, &f->before_attach);
+	}
+	if (a->rows.n > 1)
+		qsort(a->rows.v, a->rows.n, sizeof(*a->rows.v), compare_rows);
+	r->before.v = a->rows.v;
+	r->before.n = a->rows.n;
+	return rc;
+}

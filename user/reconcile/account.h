@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the VM's own tables hold, held against what the probes saw, handle by handle: which references were
+ * there before attach and still are, which the VM made for itself, and of which a release went unseen.
+ *
+ * A table is looked at first and the pairing store read afterwards. A reference that was in the store when
+ * the look began, and still is, was there all along: an acquisition is seen after the VM has taken the
+ * slot, a release before the VM frees it. So if its slot was free in between, its release was missed.
+ * A slot in use that no probe saw acquired was in use at attach, or the VM took it for itself; of those in
+ * use at attach, one that is free or tracked at some time is not from before any more.
+ */
+#ifndef JNITRACE_ACCOUNT_H
+#define JNITRACE_ACCOUNT_H
+
+#include "kernel/tracer.h"
+#include "model/report.h"
+#include "runtime/hotspot/blocks.h"
+#include "runtime/hotspot/oops.h"
+
+struct account; /* opaque; of one target */
+
+/* vm stays open as long as the result. 0 or -ENOMEM. */
+int account_new(struct hotspot *vm, struct account **out);
+void account_free(struct account *a);
+
+/*
+ * Look at the tables. The first look that succeeds, which must be when the gate is open, tells what was
+ * there before. tick: the present one. A table that changes too fast is left as it was known. 0, -ESRCH,
+ * -ENOMEM.
+ */
+int account_look(struct account *a, uint32_t tick);
+
+/* The same of one table, by its blocks, in any order: live->v is a's now. 0 or -ENOMEM. */
+int account_take(struct account *a, enum vm_table which, uint32_t tick, const struct handle_blocks *live);
+
+/*
+ * Hold the last look against the snapshot, read after it: references of this slot whose release was missed
+ * are taken out of s and counted as such in counts. Once for each look and snapshot. 0 or -ENOMEM.
+ */
+int account_correct(struct account *a, int slot, struct snapshot *s, struct target_counts *counts);
+
+/*
+ * Of the families of r: what was there before, also by class, and what is the VM's own. r->before lives until
+ * the next call. Classes not known yet are read for about budget_ms; oops NULL: they cannot be. 0, -ESRCH or
+ * -ENOMEM.
+ */
+int account_report(struct account *a, struct oop_reader *oops, uint64_t budget_ms, struct report *r);
+
+#endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the references of a JVM point to. See census_classes.h. */
+#include "reconcile/census_classes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BATCH_BLOCKS   16
+#define BATCH_REFS     (BATCH_BLOCKS * HANDLES_PER_BLOCK_MAX)
+#define HARD_BUDGET_MS 30000      /* of one table, also without --budget: what is read may be a lie */
+#define MAX_OBJECTS    (1u << 25) /* of which distinct ones are told: 256 MB */
+#define MAX_KINDS      65536
+
+/* One row: references of one class, of one class that a java.lang.Class stands for. */
+struct tally {
+	const void *key; /* a struct vm_class, or the name of a primitive type; NULL: free */
+	const struct vm_class *class;
+	const char *primitive;
+	uint64_t count, distinct;
+};
+struct tallies {
+	struct tally *v; /* open addressing */
+	size_t n, size;
+};
+
+/* Objects seen so far. */
+struct objects {
+	uint64_t *v; /* open addressing; 0: free */
+	size_t n, size;
+};
+
+struct histogram {
+	struct tallies classes, of;
+	const struct vm_class *class_class;
+	struct objects objects;
+	struct census_table *t;
+};
+
+static struct tally *tally_place(const struct tallies *t, const void *key)
+{
+	size_t i = mix64((uintptr_t)key) & (t->size - 1);
+
+	while (t->v[i].key && t->v[i].key != key)
+		i = (i + 1) & (t->size - 1);
+	return &t->v[i];
+}
+
+static struct tally *tally_of(struct tallies *t, const void *key)
+{
+	struct tally *place;
+
+	if (2 * (t->n + 1) > t->size) {
+		struct tallies bigger = {.n = t->n, .size = t->size ? 2 * t->size : 256};
+
+		if (bigger.size > 2 * MAX_KINDS)
+			return NULL;
+		bigger.v = calloc(bigger.size, sizeof(*bigger.v));
+		if (!bigger.v)
+			return NULL;
+		for (size_t i = 0; i < t->size; i++)
+			if (t->v[i].key)
+				*tally_place(&bigger, t->v[i].key) = t->v[i];
+		free(t->v);
+		*t = bigger;
+	}
+	place = tally_place(t, key);
+	if (!place->key) {
+		place->key = key;
+		t->n++;
+	}
+	return place;
+}
+
+static size_t object_place(const struct objects *o, uint64_t object)
+{
+	size_t i = mix64(object) & (o->size - 1);
+
+	while (o->v[i] && o->v[i] != object)
+		i = (i + 1) & (o->size - 1);
+	return i;
+}
+
+/* 1: seen for the first time, 0: again, or -ENOMEM. */
+static int object_add(struct objects *o, uint64_t object)
+{
+	size_t i;
+
+	if (2 * (o->n + 1) > o->size) {
+		struct objects bigger = {.n = o->n, .size = o->size ? 2 * o->size : 4096};
+
+		if (o->n >= MAX_OBJECTS)
+			return -ENOMEM;
+		bigger.v = calloc(bigger.size, sizeof(*bigger.v));
+		if (!bigger.v)
+			return -ENOMEM;
+		for (size_t k = 0; k < o->size; k++)
+			if (o->v[k])
+				bigger.v[object_place(&bigger, o->v[k])] = o->v[k];
+		free(o->v);
+		*o = bigger;
+	}
+	i = object_place(o, object);
+	if (o->v[i])
+		return 0;
+	o->v[i] = object;
+	o->n++;
+	return 1;
+}
+
+static int count_of(struct histogram *h, const struct oop_ref *ref)
+{
+	const void *key = ref->mirror ? (const void *)ref->mirror : ref->primitive;
+	struct tally *t;
+
+	if (!key)
+		return 0;
+	t = tally_of(&h->of, key);
+	if (!t)
+		return -ENOMEM;
+	t->class = ref->mirror;
+	t->primitive = ref->primitive;
+	t->count++;
+	return 0;
+}
+
+static int count_ref(struct histogram *h, const struct oop_ref *ref)
+{
+	struct tally *t;
+	int fresh;
+
+	if (ref->state == OOP_NULL) {
+		h->t->cleared++;
+		return 0;
+	}
+	if (ref->state == OOP_UNREADABLE) {
+		h->t->unreadable++;
+		return 0;
+	}
+	h->t->read++;
+	h->t->stale += ref->stale;
+	t = tally_of(&h->classes, ref->class);
+	fresh = object_add(&h->objects, ref->object);
+	if (!t || fresh < 0)
+		return -ENOMEM;
+	t->class = ref->class;
+	t->count++;
+	t->distinct += (uint64_t)fresh;
+	if (!ref->class->is_class)
+		return 0;
+	h->class_class = ref->class;
+	return count_of(h, ref);
+}
+
+/* --- in which order --- */
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+	while (b) {
+		uint64_t t = a % b;
+
+		a = b;
+		b = t;
+	}
+	return a;
+}
+
+/* A step through n batches that comes by all of them, far apart ones first: old and new references alike. */
+static uint64_t scattered_step(uint64_t n)
+{
+	uint64_t step = n * 618 / 1000 | 1;
+
+	while (gcd(step, n) != 1)
+		step++;
+	return step;
+}
+
+static size_t batch_refs(const struct handle_blocks *b, size_t batch, struct oop_ref *refs)
+{
+	size_t n = 0, end = (batch + 1) * BATCH_BLOCKS < b->n ? (batch + 1) * BATCH_BLOCKS : b->n;
+
+	for (size_t i = batch * BATCH_BLOCKS; i < end; i++)
+		for (uint64_t left = b->v[i].in_use; left; left &= left - 1)
+			refs[n++].slot = b->v[i].addr + 8 * (uint64_t)__builtin_ctzll(left);
+	return n;
+}
+
+static int read_blocks(struct oop_reader *r, const struct handle_blocks *b, uint64_t budget_ms,
+		       struct histogram *h)
+{
+	struct oop_ref *refs = calloc(BATCH_REFS, sizeof(*refs));
+	uint64_t batches = (b->n + BATCH_BLOCKS - 1) / BATCH_BLOCKS, done = 0, at = 0, step;
+	uint64_t ms = budget_ms && budget_ms < HARD_BUDGET_MS ? budget_ms : HARD_BUDGET_MS;
+	uint64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + ms * 1000000;
+	int rc = refs ? 0 : -ENOMEM;
+
+	step = batches ? scattered_step(batches) : 1;
+	for (; done < batches && rc == 0; done++, at = (at + step) % batches) {
+		size_t n;
+
+		/* one is always read */
+		if (done > 0 && clock_ns(CLOCK_MONOTONIC) > deadline_ns)
+			break;
+		n = batch_refs(b, at, refs);
+		rc = oop_read(r, refs, n);
+		for (size_t i = 0; i < n && rc == 0; i++)
+			rc = count_ref(h, &refs[i]);
+	}
+	h->t->sampled = done < batches;
+	free(refs);
+	return rc;
+}
+
+/* --- the result --- */
+
+static const char *keep_name(struct census *out, const char *name)
+{
+	char **place = name ? VEC_ADD(&out->names) : NULL;
+
+	if (!place)
+		return NULL;
+	*place = strdup(name);
+	return *place;
+}
+
+static int compare_classes(const void *a, const void *b)
+{
+	const struct census_class *x = a, *y = b;
+
+	if (x->count != y->count)
+		return x->count < y->count ? 1 : -1;
+	return x->table != y->table ? (int)x->table - (int)y->table : strcmp(x->name, y->name);
+}
+
+static int compare_of(const void *a, const void *b)
+{
+	const struct census_of *x = a, *y = b;
+
+	if (x->count != y->count)
+		return x->count < y->count ? 1 : -1;
+	return strcmp(x->name, y->name);
+}
+
+/* Count of the whole table, from that of a sample. */
+static uint64_t scaled(const struct census_table *t, uint64_t count)
+{
+	uint64_t seen = t->read + t->cleared + t->unreadable;
+
+	if (!t->sampled || seen == 0)
+		return count;
+	return (uint64_t)((double)count / (double)seen * (double)t->in_use + 0.5);
+}
+
+static int add_of(struct census *out, struct census_class *c, const struct histogram *h)
+{
+	for (size_t i = 0; i < h->of.size; i++) {
+		const struct tally *t = &h->of.v[i];
+		struct census_of *of;
+
+		if (!t->key)
+			continue;
+		of = VEC_ADD(&c->of);
+		if (!of)
+			return -ENOMEM;
+		of->name = keep_name(out, t->class ? t->class->name : t->primitive);
+		of->loader = t->class ? keep_name(out, t->class->loader) : NULL;
+		of->loader_id = t->class ? t->class->loader_id : 0;
+		of->count = scaled(h->t, t->count);
+		if (!of->name || (t->class && t->class->loader && !of->loader))
+			return -ENOMEM;
+	}
+	if (c->of.n > 1)
+		qsort(c->of.v, c->of.n, sizeof(*c->of.v), compare_of);
+	return 0;
+}
+
+static int add_classes(struct census *out, enum vm_table table, const struct histogram *h)
+{
+	for (size_t i = 0; i < h->classes.size; i++) {
+		const struct tally *t = &h->classes.v[i];
+		struct census_class *c = NULL;
+
+		/* one name may be several classes, of several loaders */
+		for (size_t k = 0; t->key && k < out->classes.n && !c; k++)
+			if (out->classes.v[k].table == table &&
+			    !strcmp(out->classes.v[k].name, t->class->name))
+				c = &out->classes.v[k];
+		if (!t->key)
+			continue;
+		if (!c) {
+			const char *name = keep_name(out, t->class->name);
+
+			c = name ? VEC_ADD(&out->classes) : NULL;
+			if (!c)
+				return -ENOMEM;
+			c->table = table;
+			c->name = name;
+		}
+		c->count += scaled(h->t, t->count);
+		c->distinct += t->distinct;
+		if (t->class->is_class && add_of(out, c, h) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int read_table(struct hotspot *vm, struct oop_reader *r, enum vm_table table, uint64_t budget_ms,
+		      struct census *out)
+{
+	struct handle_blocks blocks;
+	struct histogram h = {.t = &out->tables[table]};
+	int rc = hotspot_handle_blocks(vm, table, &blocks);
+
+	if (rc < 0)
+		return rc;
+	out->tables[table].in_use = blocks.in_use;
+	rc = read_blocks(r, &blocks, budget_ms, &h);
+	if (rc == 0)
+		rc = add_classes(out, table, &h);
+	free(h.classes.v);
+	free(h.of.v);
+	free(h.objects.v);
+	free(blocks.v);
+	return rc;
+}
+
+int census_classes(struct hotspot *h, struct oop_reader *r, uint64_t budget_ms, struct census *out)
+{
+	int rc = 0;
+
+	oop_reader_forget(r); /* a class may have been unloaded since */
+	for (int table = 0; table < NR_VM_TABLES && rc == 0; table++)
+		rc = read_table(h, r, (enum vm_table)table, budget_ms / NR_VM_TABLES, out);
+	if (rc == 0 && out->classes.n > 1)
+		qsort(out->classes.v, out->classes.n, sizeof(*out->classes.v), compare_classes);
+	return rc;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Classes per site. See ref_classes.h. */
+#include "reconcile/ref_classes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TAG_BITS                                                                                             \
+	7ULL /* HotSpot marks the kind of a handle in its lowest bits (JDK: runtime/jniHandles.hpp) */
+
+/* A reference that was read: of which site, of which class. */
+struct found {
+	uint32_t site;
+	const struct vm_class *class;
+};
+
+static int compare_found(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->site != y->site)
+		return x->site < y->site ? -1 : 1;
+	return x->class < y->class ? -1 : x->class > y->class;
+}
+
+static int add_found(struct ref_classes *out, const struct found *f, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct site_class *c = i > 0 && !compare_found(&f[i - 1], &f[i])
+					   ? &out->classes.v[out->classes.n - 1]
+					   : VEC_ADD(&out->classes);
+
+		if (!c)
+			return -ENOMEM;
+		c->site = f[i].site;
+		c->name = f[i].class->name;
+		c->count++;
+	}
+	return 0;
+}
+
+/* Of this target, of a kind of references that are slots of the VM's tables. */
+static bool is_wanted(const struct snapshot *s, size_t i, int slot)
+{
+	return s->refs.v[i].slot == slot && s->refs.v[i].site;
+}
+
+int ref_classes_read(struct oop_reader *r, const struct snapshot *s, int slot, struct ref_classes *out)
+{
+	struct oop_ref *refs = calloc(REF_CLASSES_MAX, sizeof(*refs));
+	struct found *found = calloc(REF_CLASSES_MAX, sizeof(*found));
+	size_t n = 0, kept = 0, all = 0, stride;
+	int rc = refs && found ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < s->refs.n; i++)
+		all += is_wanted(s, i, slot);
+	stride = all / REF_CLASSES_MAX + 1;
+	out->classes.n = 0;
+	out->sampled = stride > 1;
+	oop_reader_forget(r); /* a class may have been unloaded since */
+	all = 0;
+	for (size_t i = 0; i < s->refs.n && rc == 0; i++) {
+		if (!is_wanted(s, i, slot) || all++ % stride)
+			continue;
+		found[n].site = s->refs.v[i].site;
+		refs[n++].slot = s->refs.v[i].handle & ~TAG_BITS;
+	}
+	if (rc == 0)
+		rc = oop_read(r, refs, n);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		if (refs[i].state == OOP_READ)
+			found[kept++] = (struct found){found[i].site, refs[i].class};
+	if (rc == 0) {
+		qsort(found, kept, sizeof(*found), compare_found);
+		rc = add_found(out, found, kept);
+	}
+	free(refs);
+	free(found);
+	return rc;
+}
+
+void ref_classes_free(struct ref_classes *c)
+{
+	free(c->classes.v);
+	memset(c, 0, sizeof(*c));
+}

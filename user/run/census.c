@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is in the reference tables of a JVM. See census.h. */
+#include "run/census.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "elf/elf.h"
+#include "proc/proc.h"
+#include "reconcile/census_classes.h"
+#include "runtime/hotspot/oops.h"
+
+#define PAUSE_NS      2000000 /* between two tries to read a busy VM */
+#define LATER_WAIT_MS 80      /* a VM that was read before is tried again so long */
+#define YOUNG_S       10.0    /* a process that young may still be starting its VM */
+#define SLOT_BYTES    8
+
+struct census_vm {
+	struct proc_id id;
+	struct elf_image *elf;
+	struct hotspot *vm;
+	struct oop_reader *oops; /* NULL: not asked for yet, or refused */
+	struct error refused;    /* why not */
+	char *library;
+	uint64_t first_ns;
+	bool read_once; /* all that was asked for */
+};
+
+static double age_s(const struct proc_id *id)
+{
+	return (double)clock_ns(CLOCK_BOOTTIME) / 1e9 -
+	       (double)id->start_time_ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static int open_vm(struct census_vm *vm, struct elf_cache *libraries, const char *what, struct error *err)
+{
+	struct proc_maps maps = {0};
+	const struct mapping *m;
+	uint64_t vaddr;
+	int fd, rc = proc_maps_read(vm->id.pid, &maps);
+
+	if (rc < 0)
+		return error_set(err, rc, rc == -EACCES || rc == -EPERM ? EXIT_PERMISSION : EXIT_NO_TARGET,
+				 what, "run as root", "cannot read its mappings: %s", strerror(-rc));
+	m = proc_maps_find_library(&maps, vm_libraries);
+	if (!m) {
+		proc_maps_free(&maps);
+		return error_set(err, -ENOENT, EXIT_NO_TARGET, what,
+				 "name the process that runs Java: see jps or pgrep java",
+				 "not a JVM, it maps no libjvm.so");
+	}
+	vm->library = strdup(m->path);
+	fd = proc_open_mapping(vm->id.pid, m);
+	rc = !vm->library ? -ENOMEM : fd < 0 ? fd : elf_cache_open(libraries, fd, &vm->elf);
+	if (rc == 0 && !elf_offset_to_vaddr(vm->elf, m->offset, &vaddr))
+		rc = -ENOEXEC;
+	if (rc < 0)
+		error_set(err, rc, EXIT_FAILED, what, "is it a whole ELF file?",
+			  "cannot read %s as mapped: %s", m->path, strerror(-rc));
+	else
+		rc = hotspot_open(vm->id.pid, vm->elf, m->start - vaddr, &maps, &vm->vm, err);
+	proc_maps_free(&maps);
+	return rc;
+}
+
+int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, struct error *err)
+{
+	struct census_vm *vm = calloc(1, sizeof(*vm));
+	char what[64];
+	int rc = vm ? proc_id_read(pid, &vm->id) : -ENOMEM;
+
+	snprintf(what, sizeof(what), "census of PID %d", (int)pid);
+	if (rc < 0)
+		error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
+			  rc == -ENOMEM ? "out of memory" : "no such process");
+	else
+		rc = open_vm(vm, libraries, what, err);
+	if (rc == -EAGAIN && age_s(&vm->id) > YOUNG_S)
+		rc = -EPROTO; /* not starting: lying */
+	if (rc < 0) {
+		census_close(vm);
+		return rc;
+	}
+	*out = vm;
+	return 0;
+}
+
+void census_close(struct census_vm *vm)
+{
+	if (!vm)
+		return;
+	oop_reader_free(vm->oops);
+	hotspot_close(vm->vm);
+	elf_close(vm->elf);
+	free(vm->library);
+	free(vm);
+}
+
+static void census_clear(struct census *c)
+{
+	for (size_t i = 0; i < c->classes.n; i++)
+		free(c->classes.v[i].of.v);
+	for (size_t i = 0; i < c->names.n; i++)
+		free(c->names.v[i]);
+	c->classes.n = c->names.n = c->threads.n = 0;
+}
+
+void census_free(struct census *c)
+{
+	census_clear(c);
+	free(c->classes.v);
+	free(c->names.v);
+	free(c->threads.v);
+	memset(c, 0, sizeof(*c));
+}
+
+/* Where the VM counts must first be proven, which takes several readings while it is busy. */
+static int read_counts(struct census_vm *vm, struct census *out)
+{
+	struct vm_counts counts;
+	int rc = hotspot_counts(vm->vm, &counts);
+
+	if (rc < 0)
+		return rc;
+	out->refs_known = counts.known;
+	out->refs[VM_GLOBAL] = counts.global;
+	out->refs[VM_WEAK] = counts.weak;
+	return counts.known ? 0 : -EAGAIN;
+}
+
+static void thread_name(pid_t pid, struct census_thread *t)
+{
+	char path[64], text[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)t->tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (fd >= 0)
+		close(fd);
+	if (n > 0 && text[n - 1] == '\n')
+		n--;
+	text_clean(t->name, sizeof(t->name), text, n > 0 ? (size_t)n : 0);
+}
+
+static int compare_threads(const void *a, const void *b)
+{
+	const struct census_thread *x = a, *y = b;
+
+	if (x->local_refs != y->local_refs)
+		return x->local_refs < y->local_refs ? 1 : -1;
+	return x->tid < y->tid ? -1 : x->tid > y->tid;
+}
+
+static int read_threads(struct census_vm *vm, bool names, struct census *out)
+{
+	struct vm_threads threads;
+	int rc = hotspot_threads(vm->vm, &threads);
+
+	out->local_refs = out->native_attached = -1;
+	if (rc < 0)
+		return rc == -ESRCH || rc == -ENOMEM ? rc : 0;
+	out->threads_known = true;
+	out->local_refs = out->native_attached = 0;
+	for (size_t i = 0; i < threads.n && rc == 0; i++) {
+		const struct vm_thread *from = &threads.v[i];
+		struct census_thread *t = from->tid > 0 ? VEC_ADD(&out->threads) : NULL;
+
+		if (from->tid > 0 && !t)
+			rc = -ENOMEM;
+		if (from->local_refs > 0)
+			out->local_refs += from->local_refs;
+		if (from->native_attached < 0)
+			out->native_attached = -1;
+		else if (out->native_attached >= 0)
+			out->native_attached += from->native_attached;
+		if (!t)
+			continue; /* not started yet, or just ended */
+		t->tid = from->tid;
+		t->local_refs = from->local_refs;
+		t->native_attached = from->native_attached;
+		if (names)
+			thread_name(vm->id.pid, t);
+	}
+	if (out->threads.n > 1)
+		qsort(out->threads.v, out->threads.n, sizeof(*out->threads.v), compare_threads);
+	free(threads.v);
+	return rc;
+}
+
+static int read_sizes(struct census_vm *vm, struct census *out)
+{
+	for (int t = 0; t < NR_VM_TABLES; t++) {
+		struct handle_blocks blocks;
+		int rc = hotspot_handle_blocks(vm->vm, (enum vm_table)t, &blocks);
+
+		out->table_bytes_known[t] = rc == 0;
+		out->table_bytes[t] = rc == 0 ? blocks.slots * SLOT_BYTES : 0;
+		out->tables[t].in_use = rc == 0 ? blocks.in_use : 0;
+		free(blocks.v);
+		if (rc == -ESRCH || rc == -ENOMEM)
+			return rc;
+	}
+	return 0;
+}
+
+static int read_classes(struct census_vm *vm, uint64_t budget_ms, struct census *out)
+{
+	int rc = 0;
+
+	if (!vm->oops) {
+		vm->refused = (struct error){0};
+		rc = oop_reader_new(vm->vm, &vm->oops, &vm->refused);
+	}
+	if (rc == 0)
+		rc = census_classes(vm->vm, vm->oops, budget_ms, out);
+	out->classes_known = rc == 0;
+	if (rc < 0)
+		snprintf(out->refused, sizeof(out->refused), "%s",
+			 vm->refused.why[0] ? vm->refused.why
+					    : "its tables changed faster than they could be read");
+	return rc == -ESRCH || rc == -ENOMEM || rc == -EAGAIN ? rc : 0;
+}
+
+/* One try. -EAGAIN: something could not be read while the VM is so busy; the rest is there. */
+static int try_all(struct census_vm *vm, const struct census_request *req, struct census *out)
+{
+	bool busy;
+	int rc;
+
+	census_clear(out);
+	out->refs_known = out->threads_known = out->classes_known = false;
+	out->refused[0] = '\0';
+	memset(out->tables, 0, sizeof(out->tables));
+	memset(out->table_bytes, 0, sizeof(out->table_bytes));
+	rc = read_counts(vm, out);
+	busy = rc == -EAGAIN;
+	if (rc == 0 || busy)
+		rc = read_sizes(vm, out);
+	if (rc == 0)
+		rc = read_threads(vm, req->threads, out);
+	if (rc == 0 && req->classes)
+		rc = read_classes(vm, req->budget_ms, out);
+	return rc == 0 && busy ? -EAGAIN : rc;
+}
+
+static int read_all(struct census_vm *vm, const struct census_request *req, struct census *out)
+{
+	uint64_t wait_ms = vm->read_once ? LATER_WAIT_MS : req->patience_ms;
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + wait_ms * 1000000;
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	int rc;
+
+	while ((rc = try_all(vm, req, out)) == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end_ns)
+		nanosleep(&pause, NULL);
+	vm->read_once |= rc == 0;
+	/* the same process to the end? */
+	if (!proc_id_alive(&vm->id))
+		return -ESRCH;
+	return rc == -EAGAIN ? 0 : rc;
+}
+
+int census_read(struct census_vm *vm, const struct census_request *req, struct census *out, struct error *err)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	char what[64];
+	int rc;
+
+	vm->first_ns = vm->first_ns ? vm->first_ns : now;
+	out->time_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9;
+	out->elapsed_s = (double)(now - vm->first_ns) / 1e9;
+	out->target = (struct report_target){
+	    .pid = vm->id.pid,
+	    .start_time_ticks = vm->id.start_time_ticks,
+	    .comm = vm->id.comm,
+	    .vm = "HotSpot",
+	    .vm_version = hotspot_version(vm->vm),
+	    .library = vm->library,
+	    .build_id = elf_build_id(vm->elf),
+	};
+	rc = read_all(vm, req, out);
+	out->read_ms = (double)(clock_ns(CLOCK_MONOTONIC) - now) / 1e6;
+	if (rc == 0)
+		return 0;
+	snprintf(what, sizeof(what), "census of PID %d", (int)vm->id.pid);
+	return error_set(err, rc, rc == -ESRCH ? EXIT_NO_TARGET : EXIT_FAILED, what, NULL, "%s",
+			 rc == -ESRCH ? "it has exited" : strerror(-rc));
+}

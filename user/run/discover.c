@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "run/discover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+/* After this a process without a VM is looked at only every few scans: one may still dlopen it. */
+#define YOUNG_S   5.0
+#define OLD_EVERY 10
+
+struct seen {
+	pid_t pid;
+	uint64_t start_time_ticks;
+	bool returned, alive;
+};
+struct discovery {
+	struct {
+		struct seen *v;
+		size_t n, cap;
+	} seen;
+	unsigned scans;
+};
+
+int discovery_new(struct discovery **out)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+void discovery_free(struct discovery *d)
+{
+	if (d)
+		free(d->seen.v);
+	free(d);
+}
+
+static struct seen *seen_of(struct discovery *d, const struct proc_id *id)
+{
+	struct seen *s;
+
+	for (size_t i = 0; i < d->seen.n; i++)
+		if (d->seen.v[i].pid == id->pid && d->seen.v[i].start_time_ticks == id->start_time_ticks)
+			return &d->seen.v[i];
+	s = VEC_ADD(&d->seen);
+	if (s)
+		*s = (struct seen){.pid = id->pid, .start_time_ticks = id->start_time_ticks};
+	return s;
+}
+
+static void drop_dead(struct discovery *d)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < d->seen.n; i++)
+		if (d->seen.v[i].alive)
+			d->seen.v[kept++] = d->seen.v[i];
+	d->seen.n = kept;
+}
+
+static bool maps_vm(pid_t pid)
+{
+	struct proc_maps maps = {0};
+	bool found = !proc_maps_read(pid, &maps) && proc_maps_find_library(&maps, vm_libraries);
+
+	proc_maps_free(&maps);
+	return found;
+}
+
+static int scan_pid(struct discovery *d, pid_t pid, struct pid_list *out)
+{
+	struct proc_id id;
+	struct seen *s;
+	pid_t *p;
+
+	if (pid == getpid() || proc_id_read(pid, &id))
+		return 0;
+	s = seen_of(d, &id);
+	if (!s)
+		return -ENOMEM;
+	s->alive = true;
+	if (s->returned)
+		return 0;
+	if (proc_age_s(&id) > YOUNG_S && d->scans % OLD_EVERY)
+		return 0;
+	if (!maps_vm(pid))
+		return 0;
+	p = VEC_ADD(out);
+	if (!p)
+		return -ENOMEM;
+	*p = pid;
+	s->returned = true;
+	return 0;
+}
+
+int discovery_scan(struct discovery *d, struct pid_list *out)
+{
+	struct pid_list pids = {0};
+	int rc = proc_list(&pids);
+
+	for (size_t i = 0; i < d->seen.n; i++)
+		d->seen.v[i].alive = false;
+	for (size_t i = 0; !rc && i < pids.n; i++)
+		rc = scan_pid(d, pids.v[i], out);
+	if (!rc)
+		drop_dead(d);
+	d->scans++;
+	free(pids.v);
+	return rc;
+}
+
+void discovery_forget(struct discovery *d, const struct proc_id *id)
+{
+	for (size_t i = 0; i < d->seen.n; i++)
+		if (d->seen.v[i].pid == id->pid && d->seen.v[i].start_time_ticks == id->start_time_ticks)
+			d->seen.v[i].returned = false;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "run/interrupt.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+/* timeout(1) signals its child and then the whole process group: that is one wish to end, not two. */
+#define ONE_WISH_NS 200000000ULL
+
+struct interrupt {
+	pthread_t thread;
+	int event;
+	sigset_t signals, before;
+	bool closing; /* the next signal is interrupt_close()'s */
+
+	pthread_mutex_t lock; /* of: */
+	void (*leave)(void *);
+	void *what;
+};
+
+/* Do what the signal does to a process that does not expect it. */
+static void obey(struct interrupt *i, int sig)
+{
+	sigset_t one;
+
+	pthread_mutex_lock(&i->lock);
+	if (i->leave)
+		i->leave(i->what);
+	pthread_mutex_unlock(&i->lock);
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	signal(sig, SIG_DFL);
+	raise(sig);
+	pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+	/* Here only after SIGTSTP. */
+	pthread_sigmask(SIG_BLOCK, &one, NULL);
+}
+
+static void *wait_for_signals(void *arg)
+{
+	struct interrupt *i = arg;
+	uint64_t first_ns = 0, one = 1;
+
+	for (;;) {
+		int sig;
+
+		if (sigwait(&i->signals, &sig))
+			continue;
+		if (__atomic_load_n(&i->closing, __ATOMIC_ACQUIRE))
+			return NULL;
+		if (sig == SIGTSTP) {
+			obey(i, sig);
+			continue;
+		}
+		if (!first_ns) {
+			first_ns = clock_ns(CLOCK_MONOTONIC);
+			if (write(i->event, &one, sizeof(one)) == sizeof(one))
+				continue;
+		} else if (clock_ns(CLOCK_MONOTONIC) - first_ns < ONE_WISH_NS) {
+			continue;
+		}
+		/* The kernel removes the probes with their last file descriptor. */
+		obey(i, sig);
+	}
+}
+
+int interrupt_open(struct interrupt **out)
+{
+	struct interrupt *i = calloc(1, sizeof(*i));
+	int rc;
+
+	if (!i)
+		return -ENOMEM;
+	i->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = i->event < 0 ? -errno : 0;
+	sigemptyset(&i->signals);
+	sigaddset(&i->signals, SIGINT);
+	sigaddset(&i->signals, SIGTERM);
+	sigaddset(&i->signals, SIGHUP);
+	sigaddset(&i->signals, SIGTSTP);
+	pthread_mutex_init(&i->lock, NULL);
+	pthread_sigmask(SIG_BLOCK, &i->signals, &i->before);
+	if (!rc)
+		rc = -pthread_create(&i->thread, NULL, wait_for_signals, i);
+	if (rc) {
+		pthread_sigmask(SIG_SETMASK, &i->before, NULL);
+		if (i->event >= 0)
+			close(i->event);
+		free(i);
+		return rc;
+	}
+	*out = i;
+	return 0;
+}
+
+void interrupt_close(struct interrupt *i)
+{
+	if (!i)
+		return;
+	__atomic_store_n(&i->closing, true, __ATOMIC_RELEASE);
+	pthread_kill(i->thread, SIGTERM);
+	pthread_join(i->thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &i->before, NULL);
+	close(i->event);
+	free(i);
+}
+
+void interrupt_tell(struct interrupt *i, void (*leave)(void *), void *what)
+{
+	pthread_mutex_lock(&i->lock);
+	i->leave = leave;
+	i->what = what;
+	pthread_mutex_unlock(&i->lock);
+}
+
+int interrupt_fd(const struct interrupt *i)
+{
+	return i->event;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* jnitrace census. See session_census.h. */
+#include "run/session_census.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "judge/census_watch.h"
+#include "run/census.h"
+#include "run/discover.h"
+#include "run/interrupt.h"
+#include "screen/output.h"
+#include "view/census.h"
+#include "view/views.h"
+
+#define START_WAIT_S  15.0 /* for the VM of a process named by -p */
+#define START_LOOK_MS 50
+/* A busy VM is tried again so long before it is said to be too busy: one that was named, one of all. */
+#define PATIENCE_MS     3000
+#define PATIENCE_ALL_MS 80
+
+struct jvm {
+	pid_t pid;
+	struct census_vm *vm; /* NULL: not open yet, or refused */
+	bool refused, gone;
+	bool fresh; /* census is of this interval */
+	struct census census;
+	struct census_watch *watch;
+	uint64_t first_refs;
+	double first_s;
+	bool first_known;
+	bool known; /* anything of its tables, at any time */
+};
+
+struct session {
+	const struct options *o;
+	struct discovery *discovery; /* --all */
+	struct elf_cache *libraries;
+	struct {
+		struct jvm **v;
+		size_t n, cap;
+	} jvms;
+	struct output out;
+	struct interrupt *interrupt;
+	bool seen; /* at least one JVM was read */
+	bool told; /* that there may be others */
+};
+
+static void jvm_free(struct jvm *j)
+{
+	if (!j)
+		return;
+	census_close(j->vm);
+	census_free(&j->census);
+	census_watch_free(j->watch);
+	free(j);
+}
+
+static int jvm_add(struct session *s, pid_t pid)
+{
+	struct jvm *j = calloc(1, sizeof(*j)), **place;
+	int rc = j ? 0 : -ENOMEM;
+
+	if (rc == 0 && s->o->watch)
+		rc = census_watch_new(&j->watch);
+	place = rc == 0 ? VEC_ADD(&s->jvms) : NULL;
+	if (!place) {
+		jvm_free(j);
+		return -ENOMEM;
+	}
+	j->pid = pid;
+	*place = j;
+	return 0;
+}
+
+/* What is known of a JVM that is refused: who it is, and why. */
+static void refuse(struct jvm *j, const struct error *why)
+{
+	j->refused = true;
+	j->census.target =
+	    (struct report_target){.pid = j->pid, .comm = "", .vm = "HotSpot", .vm_version = "?"};
+	j->census.local_refs = j->census.native_attached = -1;
+	j->census.time_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9;
+	snprintf(j->census.refused, sizeof(j->census.refused), "%s", why->why);
+}
+
+/* 0: open, or waited for, or refused (with --all). */
+static int jvm_open(struct session *s, struct jvm *j, struct error *err)
+{
+	struct error why = {0};
+	int rc = census_open(j->pid, s->libraries, &j->vm, &why);
+
+	if (rc == 0)
+		return 0;
+	if (s->o->all) {
+		if (rc == -EPROTO || rc == -ENOEXEC)
+			refuse(j, &why);
+		j->gone = !j->refused && rc != -EAGAIN;
+		return rc == -ENOMEM ? rc : 0;
+	}
+	*err = why;
+	return rc;
+}
+
+/* Of a process that is starting its VM. */
+static int jvm_open_waiting(struct session *s, struct jvm *j, struct error *err)
+{
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(START_WAIT_S * 1e9);
+	struct pollfd wait = {.fd = interrupt_fd(s->interrupt), .events = POLLIN};
+	int rc;
+
+	do {
+		*err = (struct error){0};
+		rc = jvm_open(s, j, err);
+	} while (rc == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end_ns && poll(&wait, 1, START_LOOK_MS) == 0);
+	return rc;
+}
+
+static int jvm_read(struct session *s, struct jvm *j, struct error *err)
+{
+	const struct census_request req = {
+	    .threads = s->o->format == FORMAT_JSON || !s->o->all,
+	    .classes = s->o->classes,
+	    .budget_ms = s->o->budget_ms,
+	    .patience_ms = s->o->all ? PATIENCE_ALL_MS : PATIENCE_MS,
+	};
+	struct error why = {0};
+	int rc;
+
+	j->fresh = false;
+	if (!j->vm)
+		rc = s->o->all ? jvm_open(s, j, err) : jvm_open_waiting(s, j, err);
+	else
+		rc = 0;
+	if (rc < 0 || !j->vm) {
+		j->fresh = j->refused;
+		return rc;
+	}
+	rc = census_read(j->vm, &req, &j->census, &why);
+	if (rc == -ESRCH) {
+		j->gone = true;
+		return 0;
+	}
+	if (rc == 0 && j->watch)
+		rc = census_watch_add(j->watch, &j->census);
+	if (rc < 0) {
+		*err = why;
+		return rc;
+	}
+	j->known |= j->census.refs_known || j->census.classes_known;
+	j->fresh = s->seen = true;
+	if (j->census.refs_known && !j->first_known) {
+		j->first_known = true;
+		j->first_refs = j->census.refs[VM_GLOBAL] + j->census.refs[VM_WEAK];
+		j->first_s = j->census.elapsed_s;
+	}
+	return 0;
+}
+
+static int scan(struct session *s)
+{
+	struct pid_list pids = {0};
+	int rc = s->discovery ? discovery_scan(s->discovery, &pids) : 0;
+
+	for (size_t i = 0; i < pids.n && rc == 0; i++)
+		rc = jvm_add(s, pids.v[i]);
+	free(pids.v);
+	return rc;
+}
+
+/* --- output --- */
+
+static double growth_per_min(const struct jvm *j)
+{
+	const struct census *c = &j->census;
+	double span_s = c->elapsed_s - j->first_s;
+
+	if (!j->first_known || !c->refs_known || span_s <= 0)
+		return NAN;
+	return ((double)(c->refs[VM_GLOBAL] + c->refs[VM_WEAK]) - (double)j->first_refs) / span_s * 60;
+}
+
+/* Fastest growing first, then those with most. */
+static int compare_items(const void *a, const void *b)
+{
+	const struct census_item *x = a, *y = b;
+	double gx = isnan(x->growth_per_min) ? -INFINITY : x->growth_per_min;
+	double gy = isnan(y->growth_per_min) ? -INFINITY : y->growth_per_min;
+	uint64_t nx = x->census->refs_known ? x->census->refs[VM_GLOBAL] + x->census->refs[VM_WEAK] : 0;
+	uint64_t ny = y->census->refs_known ? y->census->refs[VM_GLOBAL] + y->census->refs[VM_WEAK] : 0;
+
+	if (gx != gy)
+		return gx < gy ? 1 : -1;
+	if (nx != ny)
+		return nx < ny ? 1 : -1;
+	return x->census->target.pid - y->census->target.pid;
+}
+
+static int write_items(struct session *s, const struct census_item *items, size_t n, struct error *err)
+{
+	const struct census_view v = {.limit = (double)s->o->limit, .classes = s->o->classes};
+	struct view_opts vo;
+	struct buf b = {0};
+
+	output_view_opts(&s->out, s->o, false, &vo);
+	if (s->o->format == FORMAT_JSON)
+		view_census_json(&b, items, n, &v);
+	else
+		view_census_table(&b, items, n, &v, &vo);
+	return output_write(&s->out, &b, false, NULL, err);
+}
+
+static int show(struct session *s, struct error *err)
+{
+	struct census_item *items = calloc(s->jvms.n + 1, sizeof(*items));
+	size_t n = 0;
+	int rc = 0;
+
+	if (!items)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->jvms.n; i++) {
+		struct jvm *j = s->jvms.v[i];
+
+		if (j->fresh)
+			items[n++] = (struct census_item){&j->census, j->watch, growth_per_min(j)};
+	}
+	qsort(items, n, sizeof(*items), compare_items);
+	if (n == 0 && s->discovery && !s->told && geteuid() != 0) {
+		warn("no JVM found that this user may read (run as root to see all)");
+		s->told = true;
+	}
+	/* an empty table of no JVM is also an answer */
+	if (n > 0 || (s->discovery && s->o->format == FORMAT_TABLE))
+		rc = write_items(s, items, n, err);
+	free(items);
+	return rc;
+}
+
+/* --- the loop --- */
+
+static bool repeats(const struct options *o)
+{
+	return o->watch || o->interval_given || o->count > 0 || o->duration_s >= 0;
+}
+
+/* Was a JVM too busy, each time it was looked at? */
+static int check_known(const struct session *s, struct error *err)
+{
+	for (size_t i = 0; i < s->jvms.n && !s->o->all; i++)
+		if (!s->jvms.v[i]->known)
+			return error_set(err, -EPROTO, EXIT_FAILED, "census",
+					 "try again when it is less busy",
+					 "PID %d: where its VM counts references could not be proven",
+					 (int)s->jvms.v[i]->pid);
+	return 0;
+}
+
+static int take_census(struct session *s, struct error *err)
+{
+	size_t kept = 0;
+	int rc = scan(s);
+
+	for (size_t i = 0; i < s->jvms.n && rc == 0; i++)
+		rc = jvm_read(s, s->jvms.v[i], err);
+	for (size_t i = 0; i < s->jvms.n; i++) {
+		struct jvm *j = s->jvms.v[i];
+
+		if (j->gone)
+			jvm_free(j);
+		else
+			s->jvms.v[kept++] = j;
+	}
+	s->jvms.n = kept;
+	if (rc == 0 && !repeats(s->o))
+		rc = check_known(s, err); /* nothing to show */
+	return rc < 0 ? rc : show(s, err);
+}
+
+/* Wait for the next reading. false: it is over. */
+static bool wait_until(struct session *s, uint64_t due_ns)
+{
+	struct pollfd wait = {.fd = interrupt_fd(s->interrupt), .events = POLLIN};
+	uint64_t now;
+
+	while ((now = clock_ns(CLOCK_MONOTONIC)) < due_ns) {
+		uint64_t ms = (due_ns - now + 999999) / 1000000;
+
+		if (poll(&wait, 1, ms > 1000000 ? 1000000 : (int)ms) > 0)
+			return false;
+	}
+	return true;
+}
+
+static int loop(struct session *s, struct error *err)
+{
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), interval_ns = (uint64_t)(s->o->interval_s * 1e9);
+	uint64_t due_ns = start_ns, end_ns = UINT64_MAX;
+	long done = 0;
+	int rc;
+
+	if (s->o->duration_s >= 0)
+		end_ns = start_ns + (uint64_t)(s->o->duration_s * 1e9);
+	for (;;) {
+		rc = take_census(s, err);
+		done++;
+		if (rc == 0 && !s->seen && !s->discovery && s->jvms.n == 0)
+			return error_set(err, -ESRCH, EXIT_NO_TARGET, "census", "see jps or pgrep java",
+					 "the process has exited");
+		if (rc < 0 || !repeats(s->o) || done == s->o->count || (!s->discovery && s->jvms.n == 0))
+			return rc;
+		/* what is late is left out, not made up for */
+		do
+			due_ns += interval_ns;
+		while (due_ns < clock_ns(CLOCK_MONOTONIC));
+		if (due_ns > end_ns) {
+			wait_until(s, end_ns);
+			return 0;
+		}
+		if (!wait_until(s, due_ns))
+			return 0;
+	}
+}
+
+static int start(struct session *s, struct error *err)
+{
+	int rc;
+
+	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
+	rc = interrupt_open(&s->interrupt);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc));
+	rc = output_open(&s->out, s->o, repeats(s->o), false, err);
+	if (!rc && s->out.screen)
+		interrupt_tell(s->interrupt, screen_leave, s->out.screen);
+	rc = rc ?: elf_cache_new(&s->libraries);
+	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)
+		rc = jvm_add(s, s->o->pids[i]);
+	if (rc == 0 && s->o->all)
+		rc = discovery_new(&s->discovery);
+	return rc;
+}
+
+enum exit_code session_census(const struct options *o, struct error *err)
+{
+	struct session s = {.o = o};
+	int rc = start(&s, err);
+
+	if (rc == 0)
+		rc = loop(&s, err);
+	if (rc == 0)
+		rc = check_known(&s, err);
+	for (size_t i = 0; i < s.jvms.n; i++)
+		jvm_free(s.jvms.v[i]);
+	free(s.jvms.v);
+	elf_cache_free(s.libraries);
+	discovery_free(s.discovery);
+	if (s.interrupt)
+		interrupt_tell(s.interrupt, NULL, NULL);
+	output_close(&s.out);
+	interrupt_close(s.interrupt);
+	if (rc < 0 && !err->what[0])
+		error_set(err, rc, EXIT_FAILED, "census", NULL, "%s", strerror(-rc));
+	return rc < 0 ? err->exit_code : EXIT_OK;
+}

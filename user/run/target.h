@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One process from discovery to its last report: who it is, its VM, its probe sites, what was seen. */
+#ifndef JNITRACE_TARGET_H
+#define JNITRACE_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "elf/elf_cache.h"
+#include "judge/aggregate.h"
+#include "kernel/tracer.h"
+#include "model/report.h"
+#include "proc/proc.h"
+#include "reconcile/account.h"
+#include "run/opts.h"
+#include "runtime/hotspot/frames.h"
+#include "runtime/hotspot/hotspot.h"
+#include "sites/sites.h"
+#include "symbols/symbols.h"
+
+enum target_state_kind {
+	TARGET_WAITING, /* alive, its VM not loaded yet */
+	TARGET_FOUND,   /* VM found, probe sites known */
+	TARGET_TRACED,
+	TARGET_ENDED, /* gone, or detached; its last report is made */
+};
+
+struct target {
+	enum target_state_kind state;
+	struct proc_id id;
+	int pidfd;      /* becomes readable when the process ends; -1: none */
+	bool asked_for; /* named by -p, so that its absence is an error */
+
+	struct proc_maps maps;
+	struct elf_cache *libraries; /* not owned; NULL: not shared */
+	char *library_path;          /* as the target sees it */
+	struct mapping library;      /* its lowest mapping; path points to library_path */
+	struct elf_image *elf;
+	uint64_t bias;
+	struct oop_reader *oops; /* of vm; NULL: not needed, or how it names classes could not be proven */
+	bool oops_refused;
+	bool threads_told;    /* the probes know all there is to know of where references are */
+	bool objects_set;     /* the probes know how to read objects */
+	bool waits_set;       /* who waits for critical sections is seen, or never will be: */
+	const char *no_waits; /* why not; NULL: it is, or there is no such waiting */
+	int collector_waits;  /* hotspot_gc_waits() */
+	struct ref_classes classes;
+	struct local_refs locals;
+	struct local_look local_look; /* the last one */
+	bool locals_refused;          /* it never can be done */
+	struct hotspot *vm;           /* NULL: its tables could not be read */
+	struct account *account;      /* of vm, since the gate was opened */
+	struct probe_sites sites;
+
+	int slot;          /* of the tracer; -1: not attached */
+	bool code_changed; /* libraries came or went, and target_code() was not called since */
+	struct symbols *symbols;
+	struct java_symbols *java;      /* NULL: not yet, or never */
+	bool java_refused;              /* its Java frames cannot be walked */
+	struct java_config java_config; /* when java */
+	const struct tracer *tracer;    /* likewise */
+	uint32_t families;              /* traced: bit per enum jni_family */
+	bool verbose, hidden_frames;
+	struct aggregate *aggregate;
+	struct report report;
+	struct vm_counts vm_counts;      /* the VM's own, as of the last look */
+	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
+	bool seen;                       /* its counters were read at least once */
+	const char *end_reason;
+	uint64_t java_unnamed; /* frames, as of the last time that the process was alive behind the naming */
+};
+
+/* A process by pid, nothing looked at yet. -ESRCH with err when there is none. */
+int target_new(pid_t pid, struct target **out, struct error *err);
+void target_free(struct target *t);
+
+/*
+ * Look for the VM and its probe sites: state becomes TARGET_FOUND, or stays TARGET_WAITING when the
+ * process may still load one. -errno with err when it cannot be traced: not a JVM, 32-bit, no sites, gone.
+ */
+int target_find(struct target *t, const struct options *o, struct error *err);
+/* Attach and get ready to name frames. The gate stays closed. */
+int target_attach(struct target *t, struct tracer *tracer, struct error *err);
+/* Open the gate: from here on every call counts. */
+int target_start(struct target *t, struct tracer *tracer, struct error *err);
+/* Stop counting; the probes are the caller's to remove. reason: a literal for the last report. */
+void target_stop(struct target *t, struct tracer *tracer, const char *reason);
+/* Look at the VM's tables: right before the snapshot that they are held against. */
+void target_look(struct target *t, struct tracer *tracer);
+/* Did libraries come or go since target_code() was called? */
+bool target_code_changed(struct target *t, struct tracer *tracer);
+/*
+ * Libraries came or went: learn where the code is now. When some were closed, first name what the snapshot
+ * has, by the code that was there: it must be younger than that.
+ */
+int target_code(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err);
+/* Name the call sites that are new in the snapshot, while what their stacks mean is still there. */
+int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err);
+/* Make t->report from a snapshot. What turns out to be released already is taken out of the snapshot. */
+int target_report(struct target *t, struct tracer *tracer, struct snapshot *snapshot, const struct options *o,
+		  struct error *err);
+
+#endif

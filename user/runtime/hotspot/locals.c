@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The chains of JNIHandleBlocks that are alive (JDK: runtime/jniHandles.hpp). A thread names the chain of its
+ * innermost native frame (Thread::_active_handles); PushLocalFrame puts a chain before it that names it
+ * (_pop_frame_link); a call from native code into Java saves it in a JavaCallWrapper on the stack
+ * (JDK: runtime/javaCalls.cpp) together with the thread's frame anchor, which says where the next such
+ * wrapper can be. A thread that goes on meanwhile is read again; what any reading found alive counts.
+ */
+#include "runtime/hotspot/locals.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/hotspot/blocks.h"
+#include "runtime/hotspot/hotspot_priv.h"
+
+#define LIST_TRIES       4
+#define THREAD_TRIES     8
+#define MAX_CHAIN_BLOCKS (1u << 18)  /* of all threads: 8 M references */
+#define MAX_FRAMES       1024        /* PushLocalFrame, nested */
+#define MAX_WRAPPERS     4096        /* calls into Java, nested */
+#define MAX_STACK_BYTES  (16u << 20) /* of one thread, in use */
+#define MAX_ALL_STACKS   (256u << 20)
+#define HANDLES_WORD     1       /* JavaCallWrapper: JavaThread *_thread; JNIHandleBlock *_handles; ... */
+#define NO_OOP           0x10000 /* null, coloured as generational ZGC does it, or a small number */
+
+/* JavaThreadState (JDK: utilities/globalDefinitions.hpp): it may have Java frames that no anchor names */
+enum { IN_JAVA = 8, IN_JAVA_TRANSITION = 9 };
+
+struct reader {
+	const struct hotspot *h;
+	struct thread_layout l;
+	uint64_t anchor, base, size, state; /* fields of JavaThread */
+	uint64_t wrapper_anchor;            /* JavaCallWrapper::_anchor */
+	uint32_t blocks_left;
+	uint64_t stack_left;
+	struct vm_locals *out;
+	bool maybe; /* what is found now is not certain to be alive */
+};
+
+static bool reader_init(struct reader *r, struct hotspot *h, struct vm_locals *out)
+{
+	uint64_t sp;
+
+	*r = (struct reader){
+	    .h = h, .blocks_left = MAX_CHAIN_BLOCKS, .stack_left = MAX_ALL_STACKS, .out = out};
+	return hotspot_thread_layout(h, &r->l) && hotspot_thread_field(h, "_anchor", &r->anchor) &&
+	       hotspot_thread_field(h, "_stack_base", &r->base) &&
+	       hotspot_thread_field(h, "_stack_size", &r->size) &&
+	       hotspot_thread_field(h, "_thread_state", &r->state) &&
+	       hotspot_field_offset(h, "JavaFrameAnchor", "_last_Java_sp", &sp) && sp == 0 &&
+	       hotspot_field_offset(h, "JavaCallWrapper", "_anchor", &r->wrapper_anchor) &&
+	       r->wrapper_anchor % 8 == 0 && r->wrapper_anchor >= 16 && r->wrapper_anchor <= 256;
+}
+
+/* Where all threads are found, in one of two ways (hotspot_threads.c). */
+static bool find_list(const struct hotspot *h, const struct thread_layout *l, struct thread_config *out)
+{
+	uint64_t length, threads, next;
+
+	if (hotspot_static_addr(h, "ThreadsSMRSupport", "_java_thread_list", &out->list)) {
+		if (!hotspot_field_offset(h, "ThreadsList", "_length", &length) ||
+		    !hotspot_field_offset(h, "ThreadsList", "_threads", &threads) || length >= 4096 ||
+		    threads >= 4096)
+			return false;
+		out->list_length = (uint32_t)length;
+		out->list_threads = (uint32_t)threads;
+		return true;
+	}
+	if (!hotspot_static_addr(h, "Threads", "_thread_list", &out->list) ||
+	    !hotspot_field_offset(h, "JavaThread", "_next", &next) || !next || next >= l->thread_bytes)
+		return false;
+	out->list_next = (uint32_t)next;
+	return true;
+}
+
+/* What tells whose a handle is: the threads and their stacks, the tables. What is not known stays 0. */
+static void find_owners(const struct hotspot *h, const struct thread_layout *l, struct thread_config *out)
+{
+	uint64_t base, size;
+
+	if (hotspot_thread_field(h, "_stack_base", &base) && hotspot_thread_field(h, "_stack_size", &size) &&
+	    base < l->thread_bytes && size == base + 8 && find_list(h, l, out))
+		out->stack_base = (int32_t)base - out->env;
+	else
+		out->list = 0;
+	/* the tables' blocks are proven together with the words that count their entries */
+	if (!h->counters.proven ||
+	    !hotspot_read_static(h, "JNIHandles", "_global_handles", &out->storage_global) ||
+	    !hotspot_read_static(h, "JNIHandles", "_weak_global_handles", &out->storage_weak))
+		out->storage_global = out->storage_weak = 0;
+}
+
+int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
+{
+	struct thread_layout l;
+	struct jni_env env;
+	uint64_t anchor, sp;
+	int rc = hotspot_jni_env(h, &env, NULL);
+
+	*out = (struct thread_config){0};
+	if (rc)
+		return rc == -EAGAIN ? rc : -EPROTO;
+	if (!hotspot_thread_layout(h, &l) || l.next != l.top + 8 ||
+	    !hotspot_thread_field(h, "_anchor", &anchor) ||
+	    !hotspot_field_offset(h, "JavaFrameAnchor", "_last_Java_sp", &sp) || anchor + sp > l.thread_bytes)
+		return -EPROTO;
+	*out = (struct thread_config){
+	    .known = 1,
+	    .vm_start = h->nr_code ? h->code[0].start : 0,
+	    .vm_end = h->nr_code ? h->code[h->nr_code - 1].end : 0,
+	    .env = (int32_t)env.offset_bytes,
+	    .anchor = (int32_t)(anchor + sp) - (int32_t)env.offset_bytes,
+	    .handles = (int32_t)l.handles - (int32_t)env.offset_bytes,
+	    .block_slots = (uint32_t)l.slots,
+	    .block_top = (uint32_t)l.top,
+	};
+	find_owners(h, &l, out);
+	return 0;
+}
+
+static bool read_word(const struct reader *r, uint64_t addr, uint64_t *out)
+{
+	return proc_read(r->h->pid, addr, out, sizeof(*out)) == 0;
+}
+
+/* --- one chain ------------------------------------------------------------------------------------ */
+
+static int add_block(struct reader *r, uint64_t addr, const uint64_t *word, uint32_t top)
+{
+	struct local_block *b = VEC_ADD(r->out);
+	uint32_t used = 0;
+
+	if (!b)
+		return -ENOMEM;
+	/* deleted ones are null, or on the list of free slots, whose entries are tagged in bit 0 */
+	for (uint32_t i = 0; i < top; i++)
+		if (word[i] >= NO_OOP && !(word[i] & 1) && word[i] != r->l.deleted)
+			used |= 1u << i;
+	*b = (struct local_block){.addr = addr + r->l.slots, .live = r->maybe ? 0 : used, .maybe = used};
+	return 0;
+}
+
+/* One frame's chain; outer becomes the one it was pushed upon. -EAGAIN: it is none, or no more. */
+static int read_chain(struct reader *r, uint64_t addr, uint64_t *outer)
+{
+	uint64_t word[JNI_BLOCK_MAX_BYTES / 8], last = 0;
+	bool first = true, proven = false;
+	int rc = 0;
+
+	while (addr && rc == 0) {
+		uint32_t top;
+
+		if (addr % 8 || r->blocks_left == 0)
+			return -EAGAIN;
+		r->blocks_left--;
+		if (proc_read(r->h->pid, addr, word, r->l.block_bytes))
+			return -EAGAIN;
+		memcpy(&top, (const uint8_t *)word + r->l.top, sizeof(top));
+		if (top > JNI_BLOCK_SLOTS)
+			return -EAGAIN;
+		if (first) {
+			last = word[r->l.next / 8 + 1];
+			*outer = word[r->l.next / 8 + 2];
+			proven = top == 0; /* the other fields are of the frame before */
+		}
+		first = false;
+		proven |= addr == last;
+		rc = add_block(r, addr, word + r->l.slots / 8, top);
+		if (top < JNI_BLOCK_SLOTS)
+			break;
+		addr = word[r->l.next / 8];
+	}
+	return rc ?: proven ? 0 : -EAGAIN;
+}
+
+static int read_frames(struct reader *r, uint64_t addr)
+{
+	int rc = 0;
+
+	for (int i = 0; addr && rc == 0; i++) {
+		uint64_t outer = 0;
+
+		rc = i < MAX_FRAMES ? read_chain(r, addr, &outer) : -EAGAIN;
+		addr = outer;
+	}
+	return rc;
+}
+
+/* --- frames further out ----------------------------------------------------------------------------- */
+
+struct stack_copy {
+	uint64_t from, *word;
+	size_t n;
+};
+
+static uint64_t at(const struct stack_copy *s, size_t i)
+{
+	return i < s->n ? s->word[i] : 0;
+}
+
+/*
+ * Is word i the start of the wrapper of a call that is going on? It names its thread, a chain, and an anchor
+ * that lies above it; and the stub that calls Java, further in, names it.
+ */
+static bool is_wrapper(const struct reader *r, const struct stack_copy *s, size_t first, size_t i,
+		       uint64_t thread)
+{
+	uint64_t addr = s->from + i * 8, end = s->from + s->n * 8, sp = at(s, i + r->wrapper_anchor / 8);
+
+	if (s->word[i] != thread || !at(s, i + HANDLES_WORD) || at(s, i + HANDLES_WORD) % 8 ||
+	    (sp && (sp <= addr || sp >= end || sp % 8)))
+		return false;
+	for (size_t k = i; k-- > first;)
+		if (s->word[k] == addr)
+			return true;
+	return false;
+}
+
+/* All wrappers from the anchor sp upwards; at the last one there is no Java further out. */
+static int read_wrappers(struct reader *r, const struct stack_copy *s, uint64_t thread, uint64_t sp)
+{
+	size_t i = (sp - s->from) / 8, first = i;
+	int rc = 0;
+
+	for (int n = 0; n < MAX_WRAPPERS && rc == 0; n++) {
+		while (i < s->n && !is_wrapper(r, s, first, i, thread))
+			i++;
+		if (i >= s->n)
+			return -EAGAIN;
+		rc = read_frames(r, s->word[i + HANDLES_WORD]);
+		sp = at(s, i + r->wrapper_anchor / 8);
+		if (!sp)
+			return rc;
+		i = first = (sp - s->from) / 8;
+	}
+	return rc ?: -EAGAIN;
+}
+
+/* A thread that runs Java code: its stack in use is not known, and may have remains of former calls. */
+static void read_possible(struct reader *r, const struct stack_copy *s, uint64_t thread)
+{
+	r->maybe = true;
+	for (size_t i = 0; i < s->n; i++)
+		if (is_wrapper(r, s, 0, i, thread))
+			read_frames(r, s->word[i + HANDLES_WORD]);
+	r->maybe = false;
+}
+
+static int copy_stack(struct reader *r, uint64_t from, uint64_t base, struct stack_copy *out)
+{
+	uint64_t bytes = base - from;
+	int rc;
+
+	*out = (struct stack_copy){.from = from};
+	if (from % 8 || base <= from || bytes > MAX_STACK_BYTES || bytes > r->stack_left)
+		return -EAGAIN;
+	r->stack_left -= bytes;
+	out->word = malloc(bytes);
+	if (!out->word)
+		return -ENOMEM;
+	rc = proc_read(r->h->pid, from, out->word, bytes);
+	out->n = bytes / 8;
+	return rc ? -EAGAIN : 0;
+}
+
+/* The lowest address of a thread's stack from which on it can be read: below are guard pages. */
+static uint64_t readable_from(const struct reader *r, uint64_t base, uint64_t size)
+{
+	uint64_t from = base - size, page = 4096, word;
+
+	while (from < base && !read_word(r, from, &word))
+		from += page;
+	return from;
+}
+
+static int read_outer(struct reader *r, uint64_t thread, uint64_t sp, uint32_t state)
+{
+	struct stack_copy s = {0};
+	uint64_t base, size;
+	int rc;
+
+	if (!sp && state != IN_JAVA && state != IN_JAVA_TRANSITION)
+		return 0; /* native code that no Java called, or a thread of the VM's own */
+	if (!read_word(r, thread + r->base, &base) || !read_word(r, thread + r->size, &size) || size > base ||
+	    base % 8 || (sp && base - sp > size))
+		return -EAGAIN;
+	if (!sp && size > MAX_STACK_BYTES)
+		size = MAX_STACK_BYTES;
+	rc = copy_stack(r, sp ? sp : readable_from(r, base, size), base, &s);
+	if (rc == 0 && sp)
+		rc = read_wrappers(r, &s, thread, sp);
+	else if (rc == 0)
+		read_possible(r, &s, thread);
+	free(s.word);
+	return rc;
+}
+
+/* --- threads ---------------------------------------------------------------------------------------- */
+
+/* 0: as the thread was at one moment; -EAGAIN: it went on meanwhile, or ended. */
+static int read_thread(struct reader *r, uint64_t thread)
+{
+	uint64_t handles, sp, again, sp_again;
+	uint32_t state;
+	int rc;
+
+	if (!read_word(r, thread + r->l.handles, &handles) || !read_word(r, thread + r->anchor, &sp) ||
+	    proc_read(r->h->pid, thread + r->state, &state, sizeof(state)))
+		return -EAGAIN;
+	rc = read_frames(r, handles);
+	rc = rc ?: read_outer(r, thread, sp, state);
+	if (rc)
+		return rc;
+	if (!read_word(r, thread + r->l.handles, &again) || !read_word(r, thread + r->anchor, &sp_again))
+		return -EAGAIN;
+	return again == handles && sp_again == sp ? 0 : -EAGAIN;
+}
+
+static int compare_blocks(const void *a, const void *b)
+{
+	const struct local_block *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+/* Sorted, each block once. */
+static void merge_blocks(struct vm_locals *l)
+{
+	size_t n = 0;
+
+	if (l->n > 1)
+		qsort(l->v, l->n, sizeof(*l->v), compare_blocks);
+	for (size_t i = 0; i < l->n; i++) {
+		if (n > 0 && l->v[n - 1].addr == l->v[i].addr) {
+			l->v[n - 1].live |= l->v[i].live;
+			l->v[n - 1].maybe |= l->v[i].maybe;
+		} else {
+			l->v[n++] = l->v[i];
+		}
+	}
+	l->n = n;
+	for (size_t i = 0; i < n; i++)
+		l->live += (uint64_t)__builtin_popcount(l->v[i].live);
+}
+
+static int read_all(struct reader *r)
+{
+	struct vm_threads threads = {0};
+	int rc = hotspot_thread_list(r->h, &threads);
+
+	r->out->complete = true;
+	for (size_t i = 0; i < threads.n && rc == 0; i++) {
+		rc = -EAGAIN;
+		for (int n = 0; n < THREAD_TRIES && rc == -EAGAIN; n++)
+			rc = read_thread(r, threads.v[i].addr);
+		r->out->complete &= rc == 0;
+		rc = rc == -EAGAIN ? 0 : rc;
+	}
+	free(threads.v);
+	return rc;
+}
+
+int hotspot_locals(struct hotspot *h, struct vm_locals *out)
+{
+	struct reader r;
+	int rc;
+
+	*out = (struct vm_locals){0};
+	if (!reader_init(&r, h, out))
+		return -EPROTO;
+	rc = read_all(&r);
+	if (rc < 0)
+		vm_locals_free(out);
+	else
+		merge_blocks(out);
+	return rc;
+}
+
+enum local_state vm_locals_state(const struct vm_locals *l, uint64_t handle)
+{
+	enum local_state absent = l->complete ? LOCAL_DEAD : LOCAL_UNKNOWN;
+	size_t lo = 0, hi = l->n;
+	uint64_t index;
+
+	while (lo < hi) { /* the first block above handle */
+		size_t mid = (lo + hi) / 2;
+
+		if (l->v[mid].addr > handle)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	if (lo == 0)
+		return absent;
+	index = (handle - l->v[lo - 1].addr) / 8;
+	if (index >= JNI_BLOCK_SLOTS || !(l->v[lo - 1].maybe >> index & 1))
+		return absent;
+	return l->v[lo - 1].live >> index & 1 ? LOCAL_LIVE : LOCAL_UNKNOWN;
+}
+
+void vm_locals_free(struct vm_locals *l)
+{
+	free(l->v);
+	*l = (struct vm_locals){0};
+}

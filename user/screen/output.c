@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "screen/output.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static int write_error(struct error *err, int rc)
+{
+	return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output", "%s",
+			 strerror(-rc));
+}
+
+int output_open(struct output *out, const struct options *o, bool repeats, bool keys, struct error *err)
+{
+	int rc;
+
+	out->file = o->output ? fopen(o->output, "we") : stdout;
+	if (!out->file)
+		return error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output",
+				 "%s: %s", o->output, strerror(errno));
+	if (!repeats || o->batch || o->format != FORMAT_TABLE || !isatty(fileno(out->file)))
+		return 0;
+	rc = screen_open(out->file, keys, &out->screen);
+	return rc ? write_error(err, rc) : 0;
+}
+
+void output_close(struct output *out)
+{
+	screen_close(out->screen);
+	out->screen = NULL;
+	if (out->drawn.n)
+		fwrite(out->drawn.p, out->drawn.n, 1, out->file);
+	buf_free(&out->drawn);
+	if (out->file == stdout)
+		fflush(stdout);
+	if (out->file && out->file != stdout)
+		fclose(out->file);
+	out->file = NULL;
+}
+
+static struct winsize size_of(const struct output *out)
+{
+	struct winsize w = {0};
+
+	if (isatty(fileno(out->file)))
+		ioctl(fileno(out->file), TIOCGWINSZ, &w);
+	return w;
+}
+
+void output_view_opts(const struct output *out, const struct options *o, bool last, struct view_opts *v)
+{
+	struct winsize w = size_of(out);
+
+	view_opts_init(v, o, w.ws_col, w.ws_row, out->screen && !last);
+}
+
+int output_write(struct output *out, struct buf *view, bool last, const char *footer, struct error *err)
+{
+	int rc = view->failed ? -ENOMEM : 0;
+
+	if (!rc && out->screen && !last) {
+		buf_free(&out->drawn);
+		out->drawn = *view;
+		*view = (struct buf){0};
+		rc = screen_draw(out->screen, out->drawn.p, out->drawn.n, size_of(out).ws_row, footer);
+		return rc ? write_error(err, rc) : 0;
+	}
+	if (out->screen) {
+		screen_leave(out->screen);
+		buf_free(&out->drawn);
+	}
+	if (!rc && ((view->n && fwrite(view->p, view->n, 1, out->file) != 1) || fflush(out->file)))
+		rc = -errno;
+	buf_free(view);
+	return rc ? write_error(err, rc) : 0;
+}

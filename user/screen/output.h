@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Where the views go: standard output or a file, a terminal that is drawn anew or plain text. */
+#ifndef JNITRACE_OUTPUT_H
+#define JNITRACE_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/util.h"
+#include "run/opts.h"
+#include "screen/screen.h"
+#include "view/views.h"
+
+struct output {                /* start zeroed */
+	FILE *file;            /* owned, unless it is stdout */
+	struct screen *screen; /* redraw in place; NULL: plain text */
+	struct buf drawn;      /* what is on the screen and nowhere else */
+};
+/* repeats: there will be more than one view. keys: of the screen will be read. -errno with err. */
+int output_open(struct output *out, const struct options *o, bool repeats, bool keys, struct error *err);
+/* What is on the screen stays, below what was there before. */
+void output_close(struct output *out);
+/* Options of a view for it: as wide and, but for the last, as high as the terminal is now. */
+void output_view_opts(const struct output *out, const struct options *o, bool last, struct view_opts *v);
+/*
+ * Write a view and free it. last: no other will take its place, so it is no drawing but stays. footer: in the
+ * last line of a drawing; NULL: none. -errno with err.
+ */
+int output_write(struct output *out, struct buf *view, bool last, const char *footer, struct error *err);
+
+#endif

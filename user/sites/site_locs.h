@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Where the handle and the caller are when a probe fires: by calling convention, USDT operand and CFI. */
+#ifndef JNITRACE_SITE_LOCS_H
+#define JNITRACE_SITE_LOCS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/border/shared.h"
+#include "elf/elf.h"
+#include "sites/sites.h"
+
+/*
+ * Operand number index (0 is the first) of a USDT note's arguments, "8@%rax -4@-24(%rbp)". false: there
+ * is none, or it is not a full 8-byte word in a register or in memory at register + constant.
+ */
+bool usdt_operand(uint16_t machine, const char *args, unsigned index, struct loc *out);
+
+/* The same for an int, whose upper half is anything: "-4@%ecx". */
+bool usdt_int_operand(uint16_t machine, const char *args, unsigned index, struct loc *out);
+
+/* At the first instruction, and past those that leave stack pointer and arguments alone. */
+void locs_at_entry(uint16_t machine, enum jni_handle handle, struct probe_site *s);
+/* Argument n there, in its register. */
+struct loc loc_of_arg(uint16_t machine, enum jni_handle arg);
+/* In a uretprobe: the kernel has put the true return address into the program counter. */
+void locs_at_uretprobe(uint16_t machine, enum jni_handle handle, struct probe_site *s);
+/* Inside a function: the caller by CFI. The handle is left alone. false: offsets out of all bounds. */
+bool locs_by_cfi(uint16_t machine, const struct elf_cfi *cfi, struct probe_site *s);
+
+#endif

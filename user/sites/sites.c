@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where to probe. Every strategy proposes sites for the functions it knows; a proposal is taken when it
+ * is safe and cheaper than what is there, so the order of strategies decides only among equals.
+ */
+#include "sites/sites.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/report.h"
+#include "sites/site_locs.h"
+
+#define MAX_SITES_PER_FUNC 16 /* a USDT probe has one note for each way out of a function */
+#define MAX_SKIPPED        4
+#define MAX_INSN_BYTES     16
+#define USDT_PROVIDER      "hotspot_jni"
+
+/* What has been found for one function. */
+struct found {
+	bool wanted;
+	uint64_t entry; /* link-time address, by the first strategy that knew it; 0: unknown */
+	enum site_strategy entry_by;
+	int price_ns; /* of one call at the sites below */
+	size_t n;     /* 0: none yet */
+	struct probe_site site[MAX_SITES_PER_FUNC];
+	bool at_entry; /* of a function probed at both ends: the other end is known too */
+	struct probe_site entry_site;
+	bool replaced;   /* calls do not come to it */
+	const char *why; /* the last proposal was refused: why */
+};
+struct resolver {
+	const struct site_request *req;
+	uint16_t machine;
+	bool checked; /* the VM runs with -Xcheck:jni */
+	int table_rc; /* of the function table: -EAGAIN says that it may come */
+	struct found found[NR_ALL_FUNCS];
+	struct buf notes;
+};
+
+static void note(struct resolver *r, const char *fmt, ...) JT_PRINTF(2, 3);
+
+static void note(struct resolver *r, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_printf(&r->notes, "%s\n", line);
+}
+
+static bool is_pin(const struct jni_func_row *row)
+{
+	return row->family == FAMILY_STRING || row->family == FAMILY_ARRAY || row->family == FAMILY_CRITICAL;
+}
+
+const char *probe_site_cost(const struct probe_site *s)
+{
+	if (s->insn.cost == INSN_EMULATED && s->point == POINT_URETPROBE)
+		return "uretprobe";
+	return insn_cost_name(s->insn.cost);
+}
+
+const char *probe_site_operation(const struct probe_site *s)
+{
+	return s->point == POINT_ENTRY ? "entry" : "return";
+}
+
+/*
+ * Measured on one machine (docs/measurements.md): ratios travel, so the order is right. For a nop, which is
+ * what a USDT probe is, the kernel has not to write to the stack as for a push. But a thread comes there only
+ * when it need not wait for a collection, and that is no time that a pin was held: for pins an entry is
+ * preferred.
+ */
+int probe_site_price_ns(const struct probe_site *s)
+{
+	int usdt = s->point == POINT_ENTRY && is_pin(&jni_funcs[s->func]) ? 550 : 470;
+	int point = s->point == POINT_URETPROBE ? 870 : s->strategy == STRATEGY_USDT ? usdt : 545;
+
+	return point + (s->insn.cost == INSN_SINGLE_STEP ? 9000 : 0);
+}
+
+static void decode_at(const struct resolver *r, uint64_t vaddr, struct insn *out)
+{
+	uint8_t code[MAX_INSN_BYTES];
+
+	insn_decode(r->machine, code, elf_read(r->req->library, vaddr, code, sizeof(code)), out);
+}
+
+/* Fill in file offset, address and instruction. false: not in the file's code. */
+static bool place(const struct resolver *r, uint64_t vaddr, struct probe_site *s)
+{
+	s->vaddr = vaddr;
+	if (!elf_is_code(r->req->library, vaddr) || !elf_vaddr_to_offset(r->req->library, vaddr, &s->offset))
+		return false;
+	decode_at(r, vaddr, &s->insn);
+	return true;
+}
+
+static void accept(struct resolver *r, enum jni_func_id func, const struct probe_site *sites, size_t n)
+{
+	struct found *f = &r->found[func];
+	int price = 0;
+
+	for (size_t i = 0; i < n; i++)
+		price = probe_site_price_ns(&sites[i]) > price ? probe_site_price_ns(&sites[i]) : price;
+	if (f->n > 0 && f->price_ns <= price)
+		return;
+	memcpy(f->site, sites, n * sizeof(*sites));
+	f->n = n;
+	f->price_ns = price;
+}
+
+/* Is the handle, or what tells whether the call succeeded, the function's result? */
+static bool at_return(enum jni_func_id func)
+{
+	return jni_funcs[func].handle == HANDLE_RETURN || jni_func_at_both_ends(func);
+}
+
+/* --- pins: Get*(env, object, isCopy) and Release*(env, object, pointer[, mode]) --- */
+
+/* Release*Chars and ReleaseStringCritical have no mode. */
+static bool has_mode(const struct jni_func_row *row)
+{
+	return row->family == FAMILY_ARRAY || strcmp(row->name, "ReleasePrimitiveArrayCritical") == 0;
+}
+
+static void pin_locs_at_entry(uint16_t machine, const struct jni_func_row *row, struct probe_site *s)
+{
+	if (!is_pin(row))
+		return;
+	s->object = loc_of_arg(machine, HANDLE_ARG1);
+	if (row->operation == OP_ACQUIRE)
+		s->extra = loc_of_arg(machine, HANDLE_ARG2);
+	else if (has_mode(row))
+		s->extra = loc_of_arg(machine, HANDLE_ARG3);
+}
+
+/* Of a Release; a Get's note is at its return. */
+static bool pin_locs_by_usdt(uint16_t machine, const char *args, const struct jni_func_row *row,
+			     struct probe_site *s)
+{
+	return usdt_operand(machine, args, 1, &s->object) &&
+	       (!has_mode(row) || usdt_int_operand(machine, args, 3, &s->extra));
+}
+
+/* --- a function's entry, however it was found --- */
+
+/*
+ * The cheapest instruction at the entry or past such as leave the arguments where they are, endbr64 in
+ * the first place: a probe there is single-stepped, one on the push behind it is emulated.
+ */
+static bool place_near_entry(const struct resolver *r, uint64_t vaddr, struct probe_site *out)
+{
+	bool found = false;
+
+	for (int i = 0; i < MAX_SKIPPED; i++) {
+		struct probe_site s = *out;
+
+		if (!place(r, vaddr, &s))
+			break;
+		if (s.insn.cost != INSN_UNSAFE && (!found || s.insn.cost < out->insn.cost)) {
+			*out = s;
+			found = true;
+		}
+		if (!s.insn.skippable || s.insn.size_bytes == 0)
+			break;
+		vaddr += s.insn.size_bytes;
+	}
+	return found;
+}
+
+static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t vaddr, enum site_strategy by)
+{
+	const struct jni_func_row *row = &jni_funcs[func];
+	struct found *f = &r->found[func];
+	struct probe_site s = {.func = func, .strategy = by, .point = POINT_ENTRY};
+
+	if (f->entry && f->entry != vaddr) {
+		note(r, "%s: %s says 0x%llx, %s 0x%llx; the first is used", row->name,
+		     site_strategy_names[f->entry_by], (unsigned long long)f->entry, site_strategy_names[by],
+		     (unsigned long long)vaddr);
+		return;
+	}
+	if (!f->entry) {
+		f->entry = vaddr;
+		f->entry_by = by;
+	}
+	if (!place_near_entry(r, vaddr, &s)) {
+		f->why = "no instruction at its entry can be probed safely";
+		return;
+	}
+	if (jni_func_at_both_ends(func) && !f->at_entry) {
+		f->entry_site = s;
+		f->at_entry = true;
+		locs_at_entry(r->machine, row->handle == HANDLE_RETURN ? HANDLE_ARG1 : row->handle,
+			      &f->entry_site);
+		pin_locs_at_entry(r->machine, row, &f->entry_site);
+	}
+	if (at_return(func)) {
+		s.point = POINT_URETPROBE;
+		locs_at_uretprobe(r->machine, HANDLE_RETURN, &s);
+	} else {
+		locs_at_entry(r->machine, row->handle, &s);
+		pin_locs_at_entry(r->machine, row, &s);
+	}
+	accept(r, func, &s, 1);
+}
+
+/* --- strategies --- */
+
+/*
+ * With -Xcheck:jni the program's calls arrive at checked_jni_*, which call jni_*: that is where they are
+ * counted. But of strings they hand out a copy of their own and free the inner function's, so that Get and
+ * Release only meet in the outer ones (JDK: prims/jniCheck.cpp).
+ */
+static bool is_outer(const struct resolver *r, enum jni_func_id func)
+{
+	return r->checked && jni_funcs[func].family == FAMILY_STRING;
+}
+
+static bool is_wanted(struct resolver *r, enum jni_func_id func, bool by_symbol)
+{
+	struct found *f = &r->found[func];
+
+	if (f->wanted && is_outer(r, func) && !by_symbol) {
+		f->why = "with -Xcheck:jni it needs a symbol, checked_jni_*";
+		return false;
+	}
+	return f->wanted;
+}
+
+/* One USDT note as a site of its function. NULL, or why it is none. */
+static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
+			     const struct jni_func_row *row, struct probe_site *s)
+{
+	unsigned operand = s->point == POINT_RETURN ? 0 : row->handle - HANDLE_ARG0;
+	struct elf_cfi cfi;
+	struct loc env;
+
+	if (u->semaphore)
+		return "its USDT probe has a semaphore";
+	if (!place(r, u->vaddr, s))
+		return "its USDT probe is outside the code";
+	/* the one-byte nop alone: anything else is the work of another tool, or a lie */
+	if (strcmp(s->insn.name, "nop") != 0 || s->insn.cost != INSN_EMULATED)
+		return "its USDT probe is not a plain nop";
+	if (((s->point == POINT_RETURN || row->handle != HANDLE_NONE) &&
+	     !usdt_operand(r->machine, u->args, operand, &s->handle)) ||
+	    (is_pin(row) && s->point == POINT_ENTRY && !pin_locs_by_usdt(r->machine, u->args, row, s)))
+		return "an operand of its USDT probe is neither a register nor memory";
+	if (elf_cfi_at(r->req->library, u->vaddr, &cfi) < 0 || !locs_by_cfi(r->machine, &cfi, s))
+		return "no unwind information at its USDT probe says where the caller is";
+	/* else a stack that is walked finds it; but most releases need none */
+	if (s->point == POINT_ENTRY && row->table == TABLE_ENV &&
+	    usdt_operand(r->machine, u->args, 0, &env) && env.kind == LOC_REG)
+		s->env = env;
+	return NULL;
+}
+
+/* All notes of a function's probe are one proposal: leaving one out would lose calls. */
+static void propose_usdt(struct resolver *r, const struct elf_usdts *notes, enum jni_func_id func)
+{
+	const struct jni_func_row *row = &jni_funcs[func];
+	enum site_point point = at_return(func) ? POINT_RETURN : POINT_ENTRY;
+	struct probe_site sites[MAX_SITES_PER_FUNC];
+	char name[sizeof(notes->v->name)];
+	size_t n = 0;
+
+	snprintf(name, sizeof(name), "%s__%s", row->name, at_return(func) ? "return" : "entry");
+	for (size_t i = 0; i < notes->n; i++) {
+		if (strcmp(notes->v[i].name, name) != 0)
+			continue;
+		if (n == MAX_SITES_PER_FUNC) {
+			r->found[func].why = "its USDT probe has too many sites";
+			return;
+		}
+		sites[n] = (struct probe_site){.func = func, .point = point, .strategy = STRATEGY_USDT};
+		r->found[func].why = usdt_site(r, &notes->v[i], row, &sites[n]);
+		if (r->found[func].why)
+			return;
+		n++;
+	}
+	if (n > 0)
+		accept(r, func, sites, n);
+}
+
+static int find_by_usdt(struct resolver *r)
+{
+	struct elf_usdts notes = {0};
+	int rc = elf_usdt_read(r->req->library, USDT_PROVIDER, &notes);
+
+	if (rc < 0)
+		return rc;
+	/* Uses are looked at by their argument registers, as they are at the very entry. */
+	for (int f = 0; f < NR_FUNCS; f++)
+		if (is_wanted(r, (enum jni_func_id)f, false))
+			propose_usdt(r, &notes, (enum jni_func_id)f);
+	free(notes.v);
+	return 0;
+}
+
+/* Propose what a symbol table of e, the library or its debug file, knows. */
+static int find_by_symbols(struct resolver *r, const struct elf_image *e, enum elf_symtab which,
+			   enum site_strategy by)
+{
+	struct elf_wanted wanted[NR_ALL_FUNCS] = {0};
+	char name[NR_ALL_FUNCS][64];
+	int rc;
+
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
+		snprintf(name[f], sizeof(name[f]), "%sjni_%s",
+			 is_outer(r, (enum jni_func_id)f) ? "checked_" : "", jni_funcs[f].name);
+		wanted[f].name = name[f];
+	}
+	rc = elf_find_symbols(e, which, wanted, NR_ALL_FUNCS);
+	for (int f = 0; f < NR_ALL_FUNCS && rc > 0; f++)
+		if (is_wanted(r, (enum jni_func_id)f, true) && wanted[f].vaddr)
+			propose_entry(r, (enum jni_func_id)f, wanted[f].vaddr, by);
+	return rc < 0 ? rc : 0;
+}
+
+static int find_by_symtab(struct resolver *r)
+{
+	int rc = find_by_symbols(r, r->req->library, ELF_SYMTAB, STRATEGY_SYMTAB);
+	int dynamic_rc = find_by_symbols(r, r->req->library, ELF_DYNSYM, STRATEGY_SYMTAB);
+
+	return rc < 0 ? rc : dynamic_rc;
+}
+
+static int find_by_debugfile(struct resolver *r)
+{
+	struct elf_image *debug;
+	int rc = elf_open_debug(r->req->library, r->req->pid, r->req->library_path, &debug);
+
+	if (rc < 0)
+		return rc;
+	rc = find_by_symbols(r, debug, ELF_SYMTAB, STRATEGY_DEBUGFILE);
+	elf_close(debug);
+	return rc;
+}
+
+/*
+ * Get<Type>Field of the primitive types: HotSpot generates code that reads the field and puts it into the
+ * function table; only when a collection comes in between does that call the function (JDK: prims/jni.cpp,
+ * quicken_jni_functions()).
+ */
+static bool can_be_replaced(const struct jni_func_row *row)
+{
+	return row->operation == OP_USE && row->slot >= 96 && row->slot <= 103;
+}
+
+static int find_by_function_table(struct resolver *r)
+{
+	struct jni_tables t;
+	struct error err = {0};
+
+	if (!r->req->vm)
+		return -ENOENT;
+	r->table_rc = hotspot_jni_tables(r->req->vm, &t, &err);
+	if (r->table_rc < 0) {
+		if (err.why[0])
+			note(r, "function table: %s", err.why);
+		return r->table_rc;
+	}
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
+		const struct jni_func_row *row = &jni_funcs[f];
+		uint64_t addr = row->table == TABLE_VM ? t.vm[row->slot] : t.env[row->slot];
+
+		if (row->table == TABLE_ENV && row->slot >= t.nr_env && r->found[f].n == 0)
+			r->found[f].wanted = false; /* this Java version has no such function */
+		else if (!addr && can_be_replaced(row))
+			r->found[f].replaced = true;
+		else if (addr && is_wanted(r, (enum jni_func_id)f, false))
+			propose_entry(r, (enum jni_func_id)f, addr - r->req->bias, STRATEGY_FUNCTION_TABLE);
+	}
+	return 0;
+}
+
+/* One row each, in order: id, name, whether to look only while a function is missing (it costs), how. */
+#define STRATEGIES(ROW)                                                                                      \
+	ROW(STRATEGY_USDT, "usdt", false, find_by_usdt)                                                      \
+	ROW(STRATEGY_SYMTAB, "symtab", false, find_by_symtab)                                                \
+	ROW(STRATEGY_DEBUGFILE, "debugfile", true, find_by_debugfile)                                        \
+	ROW(STRATEGY_FUNCTION_TABLE, "function-table", false, find_by_function_table)
+
+#define ROW(id, name, only_if_missing, find) [id] = name,
+const char *const site_strategy_names[NR_STRATEGIES] = {STRATEGIES(ROW)};
+#undef ROW
+
+#define ROW(id, name, only_if_missing, find) [id] = {only_if_missing, find},
+static const struct {
+	bool only_if_missing;
+	int (*find)(struct resolver *r);
+} strategies[NR_STRATEGIES] = {STRATEGIES(ROW)};
+#undef ROW
+
+/* --- all together --- */
+
+/* All sites that the function needs are known. */
+static bool is_whole(enum jni_func_id func, const struct found *f)
+{
+	return f->n > 0 && (f->at_entry || !jni_func_at_both_ends(func));
+}
+
+/* Of the functions below end: those that are counted are lost when they have no site, uses are just not seen.
+ */
+static size_t count_missing(const struct resolver *r, int end)
+{
+	size_t n = 0;
+
+	for (int f = 0; f < end; f++)
+		n += r->found[f].wanted && !is_whole((enum jni_func_id)f, &r->found[f]);
+	return n;
+}
+
+static void run_strategies(struct resolver *r)
+{
+	int only = r->req->only_strategy;
+
+	for (int i = 0; i < NR_STRATEGIES; i++) {
+		int rc;
+
+		if (only >= 0 ? only != i
+			      : strategies[i].only_if_missing && count_missing(r, NR_ALL_FUNCS) == 0)
+			continue;
+		rc = strategies[i].find(r);
+		if (rc < 0 && rc != -ENOENT && rc != -EAGAIN)
+			note(r, "%s: %s", site_strategy_names[i], strerror(-rc));
+	}
+}
+
+/*
+ * A linker may give two functions with equal code one address: a call there cannot be told apart, so
+ * the later one in the table goes without. A function that is counted and its use are the same one.
+ */
+static void drop_shared(struct resolver *r)
+{
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
+		for (int g = 0; g < f && r->found[f].n > 0; g++) {
+			if (r->found[g].n == 0 || (f < NR_FUNCS) != (g < NR_FUNCS) ||
+			    r->found[f].site[0].offset != r->found[g].site[0].offset)
+				continue;
+			r->found[f].n = 0;
+			r->found[f].why = "it shares its code with another function";
+		}
+	}
+}
+
+static int add_site(struct probe_sites *out, const struct probe_site *site)
+{
+	struct probe_site *s = VEC_ADD(out);
+
+	if (!s)
+		return -ENOMEM;
+	*s = *site;
+	return 0;
+}
+
+static int add_unseen(struct probe_sites *out, enum jni_func_id func, const char *why)
+{
+	struct probe_unseen *u = VEC_ADD(&out->unseen);
+
+	if (!u)
+		return -ENOMEM;
+	*u = (struct probe_unseen){func, why};
+	return 0;
+}
+
+static const char *why_not(enum jni_func_id func, const struct found *f)
+{
+	if (f->replaced)
+		return "calls come to code that the VM has generated instead";
+	if (is_whole(func, f))
+		return NULL;
+	return f->why ? f->why : f->n ? "its entry was not found" : "not found in the library";
+}
+
+static int collect(struct resolver *r, struct probe_sites *out)
+{
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
+		const struct found *found = &r->found[f];
+		const char *why = why_not((enum jni_func_id)f, found);
+
+		if (!found->wanted)
+			continue;
+		if (why) {
+			note(r, "%s: %s", jni_funcs[f].name, why);
+			if (f > NR_FUNCS && add_unseen(out, (enum jni_func_id)f, why) < 0)
+				return -ENOMEM;
+			continue;
+		}
+		if (found->at_entry && add_site(out, &found->entry_site) < 0)
+			return -ENOMEM;
+		for (size_t i = 0; i < found->n; i++)
+			if (add_site(out, &found->site[i]) < 0)
+				return -ENOMEM;
+	}
+	return 0;
+}
+
+int sites_resolve(const struct site_request *req, struct probe_sites *out, struct error *err)
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+	char what[64];
+	int rc;
+
+	*out = (struct probe_sites){0};
+	if (!r)
+		return -ENOMEM;
+	r->req = req;
+	r->machine = elf_machine(req->library);
+	r->checked = req->vm && hotspot_checks_jni(req->vm);
+	for (int f = 0; f < NR_ALL_FUNCS; f++)
+		r->found[f].wanted = req->families >> jni_funcs[f].family & 1 &&
+				     !(req->no_releases && jni_funcs[f].operation == OP_RELEASE);
+	run_strategies(r);
+	drop_shared(r);
+	if (req->vm && hotspot_feature(req->vm) >= 9)
+		out->handle_tags = hotspot_feature(req->vm) >= 21 ? TAGS_ALL : TAGS_WEAK;
+	rc = collect(r, out);
+	out->missing = count_missing(r, NR_FUNCS);
+	out->notes = r->notes;
+	if (rc == 0 && out->missing > 0 && r->table_rc == -EAGAIN)
+		rc = -EAGAIN;
+	free(r);
+	if (rc == 0 && out->n == 0) {
+		const char *why = out->notes.n ? out->notes.p : "no JNI function was found in its library";
+
+		snprintf(what, sizeof(what), "no probe sites in process %d", (int)req->pid);
+		rc = error_set(err, -ENOENT, EXIT_FAILED, what, NULL, "%.*s", (int)strcspn(why, "\n"), why);
+	}
+	if (rc < 0)
+		sites_free(out);
+	return rc;
+}
+
+void sites_free(struct probe_sites *s)
+{
+	free(s->v);
+	free(s->unseen.v);
+	buf_free(&s->notes);
+	*s = (struct probe_sites){0};
+}

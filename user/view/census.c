@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* jnitrace census. See view_census.h. */
+#include "view/census.h"
+
+#include <math.h>
+#include <time.h>
+
+#include "view/cells.h"
+
+#define SHOWN_THREADS 5
+#define SHOWN_OF      5
+#define COUNT_CELLS   13
+
+static const enum jni_family families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
+
+static const char *table_name(enum vm_table t)
+{
+	return jni_family_names[families[t]];
+}
+
+/* --- table --- */
+
+static void put_line(struct buf *out, struct buf *line, int width)
+{
+	if (line->p)
+		cells_puts(out, line->p, width);
+	buf_add(out, "\n", 1);
+	out->failed |= line->failed;
+	line->n = 0;
+}
+
+static void add_per_min(struct buf *out, double per_min)
+{
+	if (!isfinite(per_min))
+		buf_printf(out, "?");
+	else
+		buf_printf(out, "%+.*f/min", fabs(per_min) < 100 ? 1 : 0, per_min + 0.0);
+}
+
+static void add_span(struct buf *out, double s)
+{
+	if (isinf(s))
+		buf_printf(out, "never");
+	else
+		fmt_age(out, s);
+}
+
+static void add_growth(struct buf *line, const struct growth *g, double limit)
+{
+	if (!g->known) {
+		buf_printf(line, ", growth not known yet");
+		return;
+	}
+	buf_printf(line, ", ");
+	add_per_min(line, g->per_min);
+	buf_printf(line, " +-%.1f over ", g->error_per_min);
+	fmt_age(line, g->span_s);
+	if (g->limit_s >= 0) {
+		buf_printf(line, "; at ");
+		fmt_count(line, (uint64_t)limit);
+		buf_printf(line, " in ");
+		add_span(line, g->limit_s);
+		buf_printf(line, " (");
+		add_span(line, g->limit_soonest_s);
+		buf_printf(line, " to ");
+		add_span(line, g->limit_latest_s);
+		buf_printf(line, ")");
+	}
+	if (g->alarm)
+		buf_printf(line, "  GROWS STEADILY");
+}
+
+static void put_table_line(struct buf *out, const struct census_item *it, enum vm_table t,
+			   const struct census_view *v, int width)
+{
+	const struct census *c = it->census;
+	struct buf line = {0};
+	struct growth g;
+
+	buf_printf(&line, "%s: ", table_name(t));
+	if (c->refs_known)
+		fmt_count(&line, c->refs[t]);
+	else
+		buf_printf(&line, "?");
+	buf_printf(&line, " references");
+	if (c->table_bytes_known[t]) {
+		buf_printf(&line, ", table of ");
+		fmt_bytes(&line, c->table_bytes[t]);
+	}
+	if (it->watch) {
+		census_watch_growth(it->watch, t, NULL, v->limit, &g);
+		add_growth(&line, &g, v->limit);
+	}
+	put_line(out, &line, width);
+	buf_free(&line);
+}
+
+static void put_threads(struct buf *out, const struct census *c, int width)
+{
+	struct buf line = {0};
+
+	if (!c->threads_known) {
+		buf_printf(out, "threads: ?\n");
+		return;
+	}
+	buf_printf(&line, "threads: %zu, ", c->threads.n);
+	if (c->native_attached < 0)
+		buf_printf(&line, "?");
+	else
+		buf_printf(&line, "%lld", (long long)c->native_attached);
+	buf_printf(&line, " attached by native code; ");
+	fmt_count(&line, c->local_refs > 0 ? (uint64_t)c->local_refs : 0);
+	buf_printf(&line, " local references");
+	put_line(out, &line, width);
+	for (size_t i = 0; i < c->threads.n && i < SHOWN_THREADS; i++) {
+		const struct census_thread *t = &c->threads.v[i];
+
+		if (t->local_refs <= 0)
+			break;
+		buf_printf(&line, "  %s (%d): ", t->name[0] ? t->name : "?", (int)t->tid);
+		fmt_count(&line, (uint64_t)t->local_refs);
+		buf_printf(&line, " local references%s",
+			   t->native_attached > 0 ? ", attached by native code" : "");
+		put_line(out, &line, width);
+	}
+	buf_free(&line);
+}
+
+/* What of a table could not be told, or not for sure. */
+static void put_caveats(struct buf *out, const struct census *c, int width)
+{
+	for (int t = 0; t < NR_VM_TABLES; t++) {
+		const struct census_table *table = &c->tables[t];
+		struct buf line = {0};
+		size_t n = 0;
+		struct {
+			const char *what;
+			uint64_t count;
+		} parts[] = {{"cleared", table->cleared},
+			     {"unreadable", table->unreadable},
+			     {"perhaps moved meanwhile", table->stale}};
+
+		buf_printf(&line, "%s: ", table_name((enum vm_table)t));
+		if (table->sampled) {
+			buf_printf(&line, "a sample of ");
+			fmt_count(&line, table->read + table->cleared + table->unreadable);
+			buf_printf(&line, " of ");
+			fmt_count(&line, table->in_use);
+			n++;
+		}
+		for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+			if (parts[i].count == 0)
+				continue;
+			buf_printf(&line, "%s(%s: ", n++ ? " " : "", parts[i].what);
+			fmt_count(&line, parts[i].count);
+			buf_printf(&line, ")");
+		}
+		if (n > 0)
+			put_line(out, &line, width);
+		buf_free(&line);
+	}
+}
+
+static void put_count(struct buf *out, uint64_t n, bool estimate)
+{
+	struct buf cell = {0};
+
+	buf_printf(&cell, "%s", estimate ? "~" : "");
+	fmt_count(&cell, n);
+	if (cell.p)
+		cells_put(out, cell.p, cell.n, COUNT_CELLS, CELLS_RIGHT, false);
+	out->failed |= cell.failed;
+	buf_free(&cell);
+}
+
+static void put_class(struct buf *out, const struct census_item *it, const struct census_class *c,
+		      const struct census_view *v, int width)
+{
+	bool sampled = it->census->tables[c->table].sampled;
+	struct buf line = {0};
+	struct growth g;
+	int used = 2 * COUNT_CELLS + 2 + 8;
+
+	put_count(out, c->count, sampled);
+	put_count(out, c->distinct, false);
+	buf_printf(out, "  %-6s  ", table_name(c->table));
+	buf_printf(&line, "%s", c->name);
+	if (it->watch) {
+		census_watch_growth(it->watch, c->table, c->name, v->limit, &g);
+		if (g.known && (g.alarm || g.per_min != 0)) {
+			buf_printf(&line, "  ");
+			add_per_min(&line, g.per_min);
+			buf_printf(&line, "%s", g.alarm ? "  GROWS STEADILY" : "");
+		}
+	}
+	put_line(out, &line, width - used);
+	for (size_t i = 0; i < c->of.n && i < SHOWN_OF; i++) {
+		const struct census_of *of = &c->of.v[i];
+
+		put_count(out, of->count, sampled);
+		buf_printf(out, "%*s", COUNT_CELLS + 2 + 8, "");
+		buf_printf(&line, "  of %s", of->name);
+		if (of->loader)
+			buf_printf(&line, " (loader %s @%llx)", of->loader,
+				   (unsigned long long)of->loader_id);
+		put_line(out, &line, width - used);
+	}
+	if (c->of.n > SHOWN_OF)
+		buf_printf(out, "%*s  of %zu more classes\n", used, "", c->of.n - SHOWN_OF);
+	buf_free(&line);
+}
+
+static void put_classes(struct buf *out, const struct census_item *it, const struct census_view *v,
+			const struct view_opts *o)
+{
+	const struct census *c = it->census;
+	size_t shown = o->rows > 0 && (size_t)o->rows < c->classes.n ? (size_t)o->rows : c->classes.n;
+
+	if (!c->classes_known) {
+		struct buf line = {0};
+
+		buf_printf(&line, "classes: ? (%s)", c->refused);
+		put_line(out, &line, o->width);
+		buf_free(&line);
+		return;
+	}
+	put_caveats(out, c, o->width);
+	buf_printf(out, "\n%s%*s%*s  %-6s  CLASS%s\n", o->color ? "\033[1m" : "", COUNT_CELLS, "REFERENCES",
+		   COUNT_CELLS, "DISTINCT", "TABLE", o->color ? "\033[0m" : "");
+	for (size_t i = 0; i < shown; i++)
+		put_class(out, it, &c->classes.v[i], v, o->width);
+	if (shown < c->classes.n)
+		buf_printf(out, "%zu more classes\n", c->classes.n - shown);
+}
+
+static void put_clock(struct buf *out, double unix_s)
+{
+	time_t t = (time_t)unix_s;
+	struct tm tm;
+	char text[32];
+
+	if (localtime_r(&t, &tm) && strftime(text, sizeof(text), "%H:%M:%S", &tm))
+		buf_printf(out, "%s", text);
+}
+
+static void put_jvm(struct buf *out, const struct census_item *it, const struct census_view *v,
+		    const struct view_opts *o)
+{
+	const struct census *c = it->census;
+	struct buf line = {0};
+
+	put_clock(&line, c->time_unix_s);
+	buf_printf(&line, "  PID %d %s, %s %s; read in %.1f ms", c->target.pid, c->target.comm, c->target.vm,
+		   c->target.vm_version, c->read_ms);
+	put_line(out, &line, o->width);
+	buf_free(&line);
+	if (c->refused[0] && !v->classes) {
+		buf_printf(&line, "refused: %s", c->refused);
+		put_line(out, &line, o->width);
+		buf_free(&line);
+	}
+	for (int t = 0; t < NR_VM_TABLES; t++)
+		put_table_line(out, it, (enum vm_table)t, v, o->width);
+	put_threads(out, c, o->width);
+	if (v->classes)
+		put_classes(out, it, v, o);
+}
+
+static void put_overview_row(struct buf *out, const struct census_item *it, const struct census_view *v,
+			     const struct view_opts *o)
+{
+	const struct census *c = it->census;
+	struct buf cell = {0}, name = {0};
+	struct growth g = {0};
+
+	buf_printf(out, "%7d ", c->target.pid);
+	for (int t = 0; t < NR_VM_TABLES; t++) {
+		if (c->refs_known)
+			fmt_count(&cell, c->refs[t]);
+		else
+			buf_printf(&cell, "?");
+		cells_put(out, cell.p ? cell.p : "", cell.n, 11, CELLS_RIGHT, false);
+		cell.n = 0;
+	}
+	if (c->threads_known && c->local_refs >= 0)
+		fmt_count(&cell, (uint64_t)c->local_refs);
+	else
+		buf_printf(&cell, "?");
+	cells_put(out, cell.p ? cell.p : "", cell.n, 9, CELLS_RIGHT, false);
+	cell.n = 0;
+	if (c->threads_known && c->native_attached >= 0)
+		buf_printf(&cell, "%lld", (long long)c->native_attached);
+	else
+		buf_printf(&cell, "?");
+	cells_put(out, cell.p ? cell.p : "", cell.n, 8, CELLS_RIGHT, false);
+	cell.n = 0;
+	add_per_min(&cell, it->growth_per_min);
+	cells_put(out, cell.p ? cell.p : "", cell.n, 13, CELLS_RIGHT, false);
+	for (int t = 0; t < NR_VM_TABLES && it->watch && !g.alarm; t++)
+		census_watch_growth(it->watch, (enum vm_table)t, NULL, v->limit, &g);
+	buf_printf(&name, "  %s%s %s%s%s", g.alarm ? "GROWS STEADILY " : "", c->target.comm,
+		   c->target.vm_version, c->refused[0] ? ": " : "", c->refused);
+	put_line(out, &name, o->width - 8 - 2 * 11 - 9 - 8 - 13);
+	out->failed |= cell.failed;
+	buf_free(&cell);
+	buf_free(&name);
+}
+
+void view_census_table(struct buf *out, const struct census_item *items, size_t n,
+		       const struct census_view *v, const struct view_opts *o)
+{
+	if (n == 1 || v->classes) {
+		for (size_t i = 0; i < n; i++) {
+			put_jvm(out, &items[i], v, o);
+			buf_add(out, "\n", i + 1 < n ? 1 : 0);
+		}
+		return;
+	}
+	if (n == 0) {
+		buf_printf(out, "no JVM found\n");
+		return;
+	}
+	buf_printf(out, "%s%7s %11s%11s%9s%8s%13s  JVM%s\n", o->color ? "\033[1m" : "", "PID", "GLOBAL",
+		   "WEAK", "LOCAL", "NATIVE", "GROWTH", o->color ? "\033[0m" : "");
+	for (size_t i = 0; i < n; i++)
+		put_overview_row(out, &items[i], v, o);
+}

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The columns of the tables and the rows they show. See columns.h. */
+#include "view/columns.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const group_names[NR_GROUPS] = {
+    [GROUP_SITE] = "site",   [GROUP_FUNCTION] = "function", [GROUP_PID] = "pid",
+    [GROUP_CLASS] = "class", [GROUP_THREAD] = "thread",
+};
+
+const struct frame *site_frame(const struct report_site *s)
+{
+	for (size_t i = 0; i < s->frames.n; i++)
+		if (s->frames.v[i].type != FRAME_VM)
+			return &s->frames.v[i];
+	return s->frames.n > 0 ? &s->frames.v[0] : NULL;
+}
+
+void frame_name(struct buf *out, const struct frame *f)
+{
+	if (f->symbol)
+		buf_add(out, f->symbol, strlen(f->symbol));
+	else if (f->module)
+		buf_printf(out, "%s+0x%llx", f->module, (unsigned long long)f->offset);
+	else
+		buf_printf(out, "0x%llx", (unsigned long long)f->offset);
+}
+
+void frame_location(struct buf *out, const struct frame *f)
+{
+	const char *slash = f->file ? strrchr(f->file, '/') : NULL;
+
+	if (!f->file)
+		return;
+	buf_printf(out, "%s", slash ? slash + 1 : f->file);
+	if (f->line > 0)
+		buf_printf(out, ":%d", f->line);
+}
+
+/* Comparing: numbers from the largest down, names from A to Z. */
+
+#define MORE_FIRST(a, b) (((a) < (b)) - ((a) > (b)))
+
+#define COMPARE_NUMBER(field)                                                                                \
+	static int compare_##field(const struct row *a, const struct row *b)                                 \
+	{                                                                                                    \
+		return MORE_FIRST(a->field, b->field);                                                       \
+	}
+COMPARE_NUMBER(outstanding)
+COMPARE_NUMBER(acquired)
+COMPARE_NUMBER(released)
+COMPARE_NUMBER(oldest_s)
+COMPARE_NUMBER(rate_per_s)
+COMPARE_NUMBER(acquired_per_s)
+COMPARE_NUMBER(nr_sites)
+COMPARE_NUMBER(tid)
+COMPARE_NUMBER(bytes)
+
+static bool has_bytes(const struct row *r)
+{
+	return r->bytes > 0;
+}
+
+COMPARE_NUMBER(peak)
+
+static bool has_peak(const struct row *r)
+{
+	return r->peak > 0;
+}
+
+static enum site_verdict row_verdict(const struct row *r)
+{
+	return r->site ? r->site->verdict.kind : VERDICT_UNKNOWN;
+}
+
+static bool has_verdict(const struct row *r)
+{
+	return row_verdict(r) != VERDICT_UNKNOWN;
+}
+
+/* What grows comes first, all else is equal. */
+static int compare_verdict(const struct row *a, const struct row *b)
+{
+	return MORE_FIRST(row_verdict(a) == VERDICT_GROWING, row_verdict(b) == VERDICT_GROWING);
+}
+
+static const char *row_comm(const struct row *r)
+{
+	return r->target && r->target->comm ? r->target->comm : "";
+}
+
+static const char *row_func(const struct row *r)
+{
+	return r->func < NR_FUNCS ? jni_func_names[r->func] : "";
+}
+
+static int compare_pid(const struct row *a, const struct row *b)
+{
+	int pid_a = a->target ? a->target->pid : 0, pid_b = b->target ? b->target->pid : 0;
+
+	return MORE_FIRST(pid_b, pid_a);
+}
+
+static int compare_comm(const struct row *a, const struct row *b)
+{
+	return strcmp(row_comm(a), row_comm(b));
+}
+
+static int compare_func(const struct row *a, const struct row *b)
+{
+	return strcmp(row_func(a), row_func(b));
+}
+
+/* Unknown ones last. */
+static int compare_thread(const struct row *a, const struct row *b)
+{
+	if (!a->thread || !b->thread)
+		return !a->thread - !b->thread;
+	return strcmp(a->thread, b->thread);
+}
+
+/* Unknown ones last. */
+static int compare_class(const struct row *a, const struct row *b)
+{
+	if (!a->class || !b->class)
+		return !a->class - !b->class;
+	return strcmp(a->class, b->class);
+}
+
+static int compare_id(const struct row *a, const struct row *b)
+{
+	return a->site && b->site ? MORE_FIRST(b->site->id, a->site->id) : 0;
+}
+
+/* By module and symbol, so that the sites of one library stand together; sites without a frame last. */
+static int compare_site(const struct row *a, const struct row *b)
+{
+	const struct frame *fa = a->site ? site_frame(a->site) : NULL;
+	const struct frame *fb = b->site ? site_frame(b->site) : NULL;
+	int c;
+
+	if (!fa || !fb)
+		return !fa - !fb;
+	c = strcmp(fa->module ? fa->module : "", fb->module ? fb->module : "");
+	if (c == 0)
+		c = strcmp(fa->symbol ? fa->symbol : "", fb->symbol ? fb->symbol : "");
+	return c != 0 ? c : MORE_FIRST(fb->offset, fa->offset);
+}
+
+/* Formatting. */
+
+#define BEFORE_ATTACH "before attach"
+
+static void put_class(struct buf *out, const struct row *r)
+{
+	buf_printf(out, "%s", r->class ? r->class : "?");
+	if (r->before && r->family != FAMILY_GLOBAL)
+		buf_printf(out, " (%s)", jni_family_names[r->family]);
+}
+
+#define FORMAT(name, call)                                                                                   \
+	static void name(struct buf *out, const struct row *r, int width)                                    \
+	{                                                                                                    \
+		(void)width;                                                                                 \
+		call;                                                                                        \
+	}
+FORMAT(format_outstanding, r->unknown ? buf_printf(out, "?") : fmt_count(out, r->outstanding))
+FORMAT(format_acquired, fmt_count(out, r->acquired))
+FORMAT(format_released, fmt_count(out, r->released))
+FORMAT(format_peak, r->peak > 0 ? fmt_count(out, (uint64_t)r->peak) : buf_printf(out, "-"))
+FORMAT(format_oldest, fmt_age(out, r->oldest_s))
+FORMAT(format_rate, fmt_rate(out, r->rate_per_s))
+FORMAT(format_acquired_rate, fmt_rate(out, r->acquired_per_s))
+FORMAT(format_sites, fmt_count(out, r->nr_sites))
+FORMAT(format_func, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : row_func(r)))
+FORMAT(format_verdict,
+       buf_printf(out, "%s", site_verdict_names[row_verdict(r)] ? site_verdict_names[row_verdict(r)] : "-"))
+FORMAT(format_class, put_class(out, r))
+FORMAT(format_thread, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : r->thread ? r->thread : "?"))
+FORMAT(format_tid, r->tid ? buf_printf(out, "%d", r->tid) : buf_printf(out, "-"))
+FORMAT(format_comm, buf_printf(out, "%s", row_comm(r)))
+FORMAT(format_pid, buf_printf(out, "%d", r->target ? r->target->pid : 0))
+FORMAT(format_id,
+       r->before ? (void)0 : buf_printf(out, "%016llx", r->site ? (unsigned long long)r->site->id : 0))
+
+static void format_bytes(struct buf *out, const struct row *r, int width)
+{
+	(void)width;
+	if (r->bytes < 0)
+		buf_printf(out, "-");
+	else
+		fmt_bytes(out, (uint64_t)r->bytes);
+}
+
+/* "symbol file:line". Where it is tight the symbol is cut, not the line: that is what one looks up. */
+static void format_site(struct buf *out, const struct row *r, int width)
+{
+	const struct frame *f = r->site ? site_frame(r->site) : NULL;
+	struct buf name = {0}, where = {0};
+	int name_width;
+
+	if (r->before) {
+		put_class(out, r);
+		return;
+	}
+	if (!f) {
+		buf_printf(out, "[no stack]");
+		return;
+	}
+	frame_name(&name, f);
+	frame_location(&where, f);
+	name_width = width - 1 - cells_width(where.p, where.n);
+	if (where.n == 0 || name_width < width / 3) {
+		buf_add(out, name.p, name.n);
+	} else {
+		cells_put_ends(out, name.p, name.n, name_width, false);
+		buf_printf(out, " ");
+		buf_add(out, where.p, where.n);
+	}
+	out->failed |= name.failed || where.failed;
+	buf_free(&name);
+	buf_free(&where);
+}
+
+/* clang-format off */
+#define SITE   (1U << GROUP_SITE)
+#define FUNC   (1U << GROUP_FUNCTION)
+#define PID    (1U << GROUP_PID)
+#define CLASS  (1U << GROUP_CLASS)
+#define THREAD (1U << GROUP_THREAD)
+#define ALL    (SITE | FUNC | PID)
+const struct column columns[] = {
+	{ "pid", "PID", "process",
+	  CELLS_RIGHT, PID | THREAD, 0, 0, NULL, compare_pid, format_pid },
+	{ "tid", "TID", "thread that acquired, by its kernel id",
+	  CELLS_RIGHT, THREAD, 0, 0, NULL, compare_tid, format_tid },
+	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet; rows before attach: still there",
+	  CELLS_RIGHT, ALL | CLASS | THREAD | COLUMN_PAIRED, 0, 0, NULL, compare_outstanding, format_outstanding },
+	{ "rate", "RATE", "growth: acquired minus released per second, lately; at the end over the whole run",
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 0, NULL, compare_rate_per_s, format_rate },
+	{ "acquired-rate", "ACQ-RATE", "acquired per second, lately; at the end over the whole run",
+	  CELLS_RIGHT, ALL, 0, 50, NULL, compare_acquired_per_s, format_acquired_rate },
+	{ "acquired", "ACQUIRED", "acquired since attach",
+	  CELLS_RIGHT, ALL | THREAD, 0, 31, NULL, compare_acquired, format_acquired },
+	{ "released", "RELEASED", "released since, of those acquired since attach",
+	  CELLS_RIGHT, ALL | THREAD | COLUMN_PAIRED, 0, 32, NULL, compare_released, format_released },
+	{ "oldest", "OLDEST", "age of the oldest one outstanding",
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 26, NULL, compare_oldest_s, format_oldest },
+	{ "bytes", "BYTES", "contents of the strings and arrays outstanding",
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 22, has_bytes, compare_bytes, format_bytes },
+	{ "peak", "PEAK", "local references: most that were alive in one native call, or frame of PushLocalFrame",
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 25, has_peak, compare_peak, format_peak },
+	{ "verdict", "VERDICT", "what becomes of them: growing (a leak), burst, bounded, cached-once, clean; -: too early",
+	  CELLS_LEFT, SITE | COLUMN_PAIRED, 0, 20, has_verdict, compare_verdict, format_verdict },
+	{ "sites", "SITES", "distinct call sites",
+	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD, 0, 30, NULL, compare_nr_sites, format_sites },
+	{ "id", "ID", "name of the site, the same in every process and on every host that runs the same build",
+	  CELLS_LEFT, SITE, 0, 60, NULL, compare_id, format_id },
+	{ "function", "FUNCTION", "JNI function that acquired",
+	  CELLS_LEFT, SITE | FUNC | CLASS, 16, 0, NULL, compare_func, format_func },
+	{ "class", "CLASS", "what the references outstanding point to; ?: could not be read",
+	  CELLS_LEFT, CLASS, 0, 0, NULL, compare_class, format_class },
+	{ "thread", "THREAD", "its name when it was first seen to acquire; ?: not known",
+	  CELLS_LEFT, THREAD, 0, 0, NULL, compare_thread, format_thread },
+	{ "comm", "COMMAND", "name of the process",
+	  CELLS_LEFT, PID, 0, 0, NULL, compare_comm, format_comm },
+	{ "site", "SITE", "innermost caller outside the VM",
+	  CELLS_LEFT, SITE, 0, 0, NULL, compare_site, format_site },
+};
+#undef SITE
+#undef FUNC
+#undef PID
+#undef CLASS
+#undef THREAD
+#undef ALL
+/* clang-format on */
+const size_t nr_columns = ARRAY_LEN(columns);
+
+const struct column *column_default(enum group_by by)
+{
+	return column_find(by == GROUP_SITE ? "verdict" : "outstanding");
+}
+
+const struct column *column_find(const char *key)
+{
+	for (size_t i = 0; i < nr_columns; i++)
+		if (strcmp(columns[i].key, key) == 0)
+			return &columns[i];
+	return NULL;
+}
+
+static double finite_or_0(double d)
+{
+	return isfinite(d) ? d : 0;
+}
+
+static void row_add(struct row *r, const struct report_site *s)
+{
+	r->acquired = add_capped(r->acquired, s->acquired);
+	r->released = add_capped(r->released, s->released);
+	r->outstanding = add_capped(r->outstanding, s->outstanding);
+	r->unknown = r->unknown || s->life_unknown;
+	r->rate_per_s += finite_or_0(s->rate_per_s);
+	r->acquired_per_s += finite_or_0(s->acquired_per_s);
+	if (s->oldest_s > r->oldest_s)
+		r->oldest_s = s->oldest_s;
+	if (s->peak_per_call > r->peak)
+		r->peak = s->peak_per_call;
+	if (s->outstanding_bytes >= 0)
+		r->bytes = (r->bytes > 0 ? r->bytes : 0) + s->outstanding_bytes;
+	r->nr_sites++;
+}
+
+static bool is_class_of(const struct row *r, const struct report_before *b)
+{
+	return r->family == b->family &&
+	       (r->class && b->class ? !strcmp(r->class, b->class) : r->class == b->class);
+}
+
+static struct row *row_new(struct rows *rows)
+{
+	struct row *r = VEC_ADD(rows);
+
+	if (r) {
+		r->oldest_s = -1;
+		r->bytes = -1;
+		r->func = NR_FUNCS;
+		r->order = rows->n - 1;
+	}
+	return r;
+}
+
+/* The row s belongs to, made on first use. func_rows: index + 1 of each function's row. */
+static struct row *row_of(struct rows *rows, enum group_by by, const struct report *r,
+			  const struct report_site *s, size_t *func_rows)
+{
+	enum jni_func_id func = s->func < NR_FUNCS ? s->func : NR_FUNCS;
+	struct row *row;
+
+	if (by == GROUP_PID)
+		return &rows->v[rows->n - 1];
+	if (by == GROUP_FUNCTION && func_rows[func] > 0)
+		return &rows->v[func_rows[func] - 1];
+	row = row_new(rows);
+	if (!row)
+		return NULL;
+	row->func = func;
+	if (by == GROUP_SITE) {
+		row->target = &r->target;
+		row->site = s;
+	} else {
+		func_rows[func] = rows->n;
+	}
+	return row;
+}
+
+/* Part of a site's references, into the row of their class and function. */
+static int add_to_class(struct rows *rows, const struct report_site *s, const char *class,
+			uint64_t outstanding)
+{
+	struct row *row = NULL;
+
+	for (size_t i = 0; i < rows->n && !row; i++)
+		if (!rows->v[i].before && rows->v[i].func == s->func &&
+		    (class ? rows->v[i].class && !strcmp(rows->v[i].class, class) : !rows->v[i].class))
+			row = &rows->v[i];
+	if (!row) {
+		row = row_new(rows);
+		if (!row)
+			return -ENOMEM;
+		row->func = s->func;
+		row->class = class;
+	}
+	row->outstanding = add_capped(row->outstanding, outstanding);
+	row->nr_sites++;
+	return 0;
+}
+
+static int add_classes(struct rows *rows, const struct report_site *s)
+{
+	uint64_t unknown = s->outstanding;
+	int rc = 0;
+
+	for (size_t i = 0; i < s->classes.n && rc == 0; i++) {
+		uint64_t n = s->classes.v[i].outstanding;
+
+		rc = add_to_class(rows, s, s->classes.v[i].name, n);
+		unknown -= n < unknown ? n : unknown;
+	}
+	return rc == 0 && unknown > 0 ? add_to_class(rows, s, NULL, unknown) : rc;
+}
+
+/* A row for each thread of each site, to be merged. */
+static int add_threads(struct rows *rows, const struct report *r, const struct report_site *s)
+{
+	for (size_t i = 0; i < s->threads.n; i++) {
+		const struct report_thread *t = &s->threads.v[i];
+		struct row *row;
+
+		if (!t->acquired)
+			continue;
+		row = row_new(rows);
+		if (!row)
+			return -ENOMEM;
+		row->target = &r->target;
+		row->tid = t->tid;
+		row->thread_start_ns = t->start_ns;
+		row->thread = t->name;
+		row->acquired = t->acquired;
+		row->released = t->released;
+		row->outstanding = t->outstanding;
+		row->nr_sites = 1;
+		row->unknown = t->life_unknown;
+	}
+	return 0;
+}
+
+/* Before attach last: those rows are of no thread. */
+static int compare_identity(const void *va, const void *vb)
+{
+	const struct row *a = va, *b = vb;
+	int c = a->before - b->before;
+
+	c = c ?: compare_pid(a, b);
+	c = c ?: MORE_FIRST(b->tid, a->tid);
+	return c ?: MORE_FIRST(b->thread_start_ns, a->thread_start_ns);
+}
+
+static void merge_threads(struct rows *rows)
+{
+	size_t n = 0;
+
+	if (rows->n > 1)
+		qsort(rows->v, rows->n, sizeof(*rows->v), compare_identity);
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *to = n > 0 ? &rows->v[n - 1] : NULL, *from = &rows->v[i];
+
+		if (!to || compare_identity(to, from)) {
+			rows->v[n] = *from;
+			rows->v[n].order = n;
+			n++;
+			continue;
+		}
+		to->acquired = add_capped(to->acquired, from->acquired);
+		to->released = add_capped(to->released, from->released);
+		to->outstanding = add_capped(to->outstanding, from->outstanding);
+		to->nr_sites += from->nr_sites;
+		to->unknown = to->unknown || from->unknown;
+	}
+	rows->n = n;
+}
+
+/*
+ * A row for each class of what was there at attach; where rows are functions one for all of them, and where
+ * they are threads one for those of a process.
+ */
+static int add_before(struct rows *rows, enum group_by by, const struct report *r)
+{
+	for (size_t i = 0; i < r->before.n && by != GROUP_PID; i++) {
+		const struct report_before *b = &r->before.v[i];
+		struct row *row = NULL;
+
+		for (size_t k = 0; k < rows->n && !row && by != GROUP_SITE; k++)
+			if (rows->v[k].before &&
+			    (by == GROUP_FUNCTION || by == GROUP_THREAD || is_class_of(&rows->v[k], b)))
+				row = &rows->v[k];
+		row = row ?: row_new(rows);
+		if (!row)
+			return -ENOMEM;
+		row->before = true;
+		row->family = b->family;
+		row->class = by == GROUP_FUNCTION || by == GROUP_THREAD ? NULL : b->class;
+		row->target = &r->target;
+		row->outstanding = add_capped(row->outstanding, b->outstanding);
+	}
+	return 0;
+}
+
+int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out)
+{
+	size_t func_rows[NR_FUNCS + 1] = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		const struct report *r = reports[i];
+
+		if (by == GROUP_PID) {
+			struct row *row = row_new(out);
+
+			if (!row)
+				return -ENOMEM;
+			row->target = &r->target;
+		}
+		for (size_t j = 0; j < r->sites.n; j++) {
+			struct row *row;
+
+			if (by == GROUP_CLASS) {
+				if (add_classes(out, &r->sites.v[j]) < 0)
+					return -ENOMEM;
+				continue;
+			}
+			if (by == GROUP_THREAD) {
+				if (add_threads(out, r, &r->sites.v[j]) < 0)
+					return -ENOMEM;
+				continue;
+			}
+			row = row_of(out, by, r, &r->sites.v[j], func_rows);
+
+			if (!row)
+				return -ENOMEM;
+			row_add(row, &r->sites.v[j]);
+		}
+		if (add_before(out, by, r) < 0)
+			return -ENOMEM;
+	}
+	if (by == GROUP_THREAD)
+		merge_threads(out);
+	return 0;
+}
+
+static int compare_rows(const void *va, const void *vb, void *by)
+{
+	const struct row *a = va, *b = vb;
+	int c = ((const struct column *)by)->compare(a, b);
+
+	if (c == 0)
+		c = compare_outstanding(a, b);
+	if (c == 0)
+		c = compare_rate_per_s(a, b);
+	if (c == 0)
+		c = compare_acquired(a, b);
+	return c != 0 ? c : MORE_FIRST(b->order, a->order);
+}
+
+void rows_sort(struct rows *rows, const struct column *by)
+{
+	if (rows->n > 1)
+		qsort_r(rows->v, rows->n, sizeof(*rows->v), compare_rows, (void *)by);
+}
+
+void rows_free(struct rows *rows)
+{
+	free(rows->v);
+	*rows = (struct rows){0};
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The columns of the tables, one row each: it feeds the tables, --sort, --help and the tests. */
+#ifndef JNITRACE_COLUMNS_H
+#define JNITRACE_COLUMNS_H
+
+#include "base/util.h"
+#include "model/report.h"
+#include "run/opts.h"
+#include "view/cells.h"
+
+extern const char *const group_names[NR_GROUPS]; /* as in --group-by */
+
+/* One line of a table: a site, or sites taken together. Points into reports, owns nothing. */
+struct row {
+	int64_t peak;                       /* of local references in one native call; 0: unknown, or none */
+	bool unknown;                       /* how many are outstanding is not known */
+	const struct report_target *target; /* NULL: several */
+	const struct report_site *site;     /* NULL: several */
+	enum jni_func_id func;              /* NR_FUNCS: several */
+	const char *class;                  /* of the objects; NULL: several, or unknown */
+	int tid;                            /* 0: several, or unknown */
+	uint64_t thread_start_ns;
+	const char *thread;     /* its name; NULL: several, or unknown */
+	bool before;            /* what was there at attach, of class, or of all classes */
+	enum jni_family family; /* of those */
+	uint64_t acquired, released, outstanding;
+	double oldest_s; /* -1: nothing outstanding */
+	int64_t bytes;   /* pinned; -1: unknown, or no pins */
+	double rate_per_s, acquired_per_s;
+	size_t nr_sites;
+	size_t order; /* where it came: the last tie-break */
+};
+struct rows {
+	struct row *v;
+	size_t n, cap;
+};
+
+#define COLUMN_PAIRED (1U << 31)
+struct column {
+	const char *key, *header, *help;
+	enum cells_align align;
+	uint32_t
+	    groups; /* bit per enum group_by: whose tables have it; COLUMN_PAIRED: not with --count-only */
+	int least;  /* may be cut to this many cells where it is tight; 0: never */
+	int room;   /* shown while this many cells are left for the last column; 0: always */
+	/* NULL, or: has it something to say of this row? Shown when it has of one at least. */
+	bool (*says)(const struct row *r);
+	/* < 0: a stands before b when sorted by this column. */
+	int (*compare)(const struct row *a, const struct row *b);
+	/* width: cells there are; only the last column may make use of it. */
+	void (*format)(struct buf *out, const struct row *r, int width);
+};
+extern const struct column columns[];
+extern const size_t nr_columns;
+
+/* NULL: no such key. */
+const struct column *column_find(const char *key);
+/* What a table is sorted by when nobody says: sites that grow, and then the most outstanding first. */
+const struct column *column_default(enum group_by by);
+
+/* A row for each site, function or target of n reports; names of targets in the order given. 0 or -ENOMEM. */
+int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out);
+/* Sort; what is equal by this column goes by outstanding, rate, acquired, then as it came. */
+void rows_sort(struct rows *rows, const struct column *by);
+void rows_free(struct rows *rows);
+
+/* The frame a site is named after: the innermost outside the VM. NULL: there is no frame. */
+const struct frame *site_frame(const struct report_site *s);
+/* "symbol", else "module+0x11e3", else "0x7f0011e3". Not cleaned. */
+void frame_name(struct buf *out, const struct frame *f);
+/* "leak.c:9", "leak.c" or nothing. Not cleaned. */
+void frame_location(struct buf *out, const struct frame *f);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The part of the table view that says what was used wrongly: a line each, what to do, and the stacks. */
+#include <math.h>
+#include <string.h>
+
+#include "view/cells.h"
+#include "view/columns.h"
+#include "view/priv.h"
+
+/* "error: double-delete 7 times, DeleteGlobalRef at Java_X_free leak.c:9" */
+static void put_title(struct buf *out, const struct report *r, const struct report_finding *f, bool with_pid,
+		      const struct view_opts *o, int width)
+{
+	const struct finding_row *row = &finding_rows[f->kind];
+	struct report_site site = {.frames = f->stack.frames};
+	const struct frame *frame = site_frame(&site);
+	struct flow flow = {.out = out, .width = width, .indent = INDENT};
+	struct buf b = {0};
+
+	buf_printf(&b, "%s: %s, ", finding_severity_names[row->severity], row->name);
+	fmt_count(&b, f->count);
+	buf_printf(&b, " %s%s",
+		   f->held                   ? "section"
+		   : f->kind == FINDING_LEAK ? "reference"
+					     : "time",
+		   f->count == 1 ? "" : "s");
+	if (with_pid)
+		buf_printf(&b, ", PID %d", r->target.pid);
+	if (jni_func_names[f->func])
+		buf_printf(&b, ", %s", jni_func_names[f->func]);
+	if (frame) {
+		buf_printf(&b, " at ");
+		frame_name(&b, frame);
+		buf_printf(&b, " ");
+		frame_location(&b, frame);
+	}
+	view_style(out, o, row->severity == SEVERITY_ERROR ? WARNING : BOLD);
+	if (!b.failed)
+		flow_words(&flow, b.p, b.n);
+	view_style(out, o, PLAIN);
+	flow_end(&flow);
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
+static void put_words(struct buf *out, const char *before, const char *text, int width)
+{
+	struct flow flow = {.out = out, .width = width, .indent = INDENT};
+	struct buf b = {0};
+
+	buf_printf(out, "%*s", INDENT - 1, ""); /* the first word puts a blank before it */
+	flow.col = INDENT - 1;
+	buf_printf(&b, "%s%s", before, text);
+	if (!b.failed)
+		flow_words(&flow, b.p, b.n);
+	flow_end(&flow);
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
+static void put_stack(struct buf *out, const char *what, const struct report_stack *s,
+		      const struct view_opts *o, int width)
+{
+	if (!s->known || o->stack_frames <= 0 || o->stacks == STACKS_NONE)
+		return;
+	buf_printf(out, "%*s%s:\n", INDENT, "", what);
+	view_frames(out, &s->frames, s->truncated, o, width);
+}
+
+static void put_finding(struct buf *out, const struct report *r, const struct report_finding *f,
+			bool with_pid, bool brief, const struct view_opts *o, int width)
+{
+	put_title(out, r, f, with_pid, o, width);
+	if (brief && f->kind == FINDING_LEAK && o->group_by == GROUP_SITE)
+		return; /* a row above tells the same */
+	put_words(out, "", f->text, width);
+	if (f->doubt)
+		put_words(out, "In doubt: ", f->doubt, width);
+	if (brief)
+		return;
+	put_stack(out, "called by", &f->stack, o, width);
+	put_stack(out, "acquired by", &f->acquire, o, width);
+	put_stack(out, "released by", &f->release, o, width);
+}
+
+/* How long it takes until one knows more; of the site that is nearest. */
+static void put_wait(struct buf *out, const struct report *r, bool with_pid)
+{
+	double wait_s = INFINITY;
+
+	for (size_t i = 0; i < r->sites.n; i++) {
+		const struct report_site *s = &r->sites.v[i];
+
+		if (s->outstanding && s->verdict.kind == VERDICT_UNKNOWN && s->verdict.ready_in_s > 0)
+			wait_s = fmin(wait_s, s->verdict.ready_in_s);
+	}
+	if (!isfinite(wait_s) || r->count_only)
+		return;
+	if (with_pid)
+		buf_printf(out, "PID %d ", r->target.pid);
+	if (r->final)
+		buf_printf(out, "verdict: none yet, %.0f s more would tell what grows\n", ceil(wait_s));
+	else
+		buf_printf(out, "verdict: in %.0f s, what grows and what does not\n", ceil(wait_s));
+}
+
+/* "verdict: libleaky.so growing (2 of 3 sites) · libgood.so clean (17 sites)"; nothing as long as none is
+ * known. */
+static void put_libraries(struct buf *out, const struct report *r, bool with_pid, int width)
+{
+	struct flow flow = {.out = out, .width = width, .indent = INDENT};
+	struct buf b = {0};
+	const char *separator = "";
+
+	for (size_t i = 0; i < r->libraries.n; i++) {
+		const struct report_library *l = &r->libraries.v[i];
+		size_t growing = l->verdicts[VERDICT_GROWING];
+
+		if (!library_verdict(l))
+			continue;
+		b.n = 0;
+		if (!*separator && with_pid)
+			buf_printf(&b, "PID %d ", r->target.pid);
+		if (!*separator)
+			buf_printf(&b, "verdict: ");
+		buf_printf(&b, "%s %s (", l->module ?: "unknown library", library_verdict(l));
+		if (growing)
+			buf_printf(&b, "%zu of ", growing);
+		buf_printf(&b, "%zu site%s)", l->sites, l->sites == 1 ? "" : "s");
+		if (!b.failed)
+			flow_add(&flow, separator, b.p, b.n);
+		separator = " \xc2\xb7 ";
+	}
+	if (*separator)
+		flow_end(&flow);
+	else
+		put_wait(out, r, with_pid);
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
+/* Errors of all targets come before the first warning. */
+void view_findings(struct buf *out, const struct report *const *reports, size_t n, int lines,
+		   const struct view_opts *o, int width)
+{
+	size_t left_out = 0, shown = 0;
+
+	for (size_t i = 0; i < n; i++)
+		put_libraries(out, reports[i], n > 1, width);
+	for (int severity = 0; severity < NR_SEVERITIES; severity++)
+		for (size_t i = 0; i < n; i++)
+			for (size_t k = 0; k < reports[i]->findings.n; k++) {
+				const struct report_finding *f = &reports[i]->findings.v[k];
+
+				if ((int)finding_rows[f->kind].severity != severity)
+					continue;
+				if ((lines > 0 && shown > 0 && count_lines(out, 0) >= lines) ||
+				    (o->rows > 0 && shown >= (size_t)o->rows)) {
+					left_out++;
+					continue;
+				}
+				put_finding(out, reports[i], f, n > 1, lines > 0, o, width);
+				shown++;
+			}
+	if (left_out > 0)
+		buf_printf(out, "\xe2\x80\xa6 %zu more finding%s (--rows, or --batch)\n", left_out,
+			   left_out == 1 ? "" : "s");
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Reports as NDJSON for scripts, schema jnitrace/1: see docs/json.md. Unknown is null; nothing that
+ * belongs to the schema is ever left out.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "view/json_out.h"
+#include "view/views.h"
+
+/* "2026-01-31T12:00:00.123Z" */
+static void put_time(struct json_out *j, double unix_s)
+{
+	char text[64];
+	double ms = floor(unix_s * 1000 + 0.5);
+	struct tm tm;
+	time_t t;
+
+	if (!(ms >= 0 && ms < 2.5e14)) { /* to the year 9892: four digits */
+		json_null(j, "time");
+		return;
+	}
+	t = (time_t)(ms / 1000);
+	gmtime_r(&t, &tm);
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - (double)t * 1000));
+	json_text(j, "time", text);
+}
+
+/* Is the function of this slot counted, beside being looked at by --check? */
+static bool is_counted(const struct report *r, int slot)
+{
+	for (size_t i = 0; i < NR_FUNCS; i++)
+		if (r->probed[i] && jni_funcs[i].table == TABLE_ENV && jni_funcs[i].slot == slot)
+			return true;
+	return false;
+}
+
+static void put_calls(struct json_out *j, const struct report *r)
+{
+	json_open(j, "calls", '{');
+	for (size_t i = 0; i < NR_FUNCS; i++)
+		if (r->probed[i])
+			json_count(j, jni_func_names[i], r->calls[i]);
+	for (size_t i = NR_FUNCS + 1; i < NR_ALL_FUNCS; i++)
+		if (r->probed[i] && !is_counted(r, jni_funcs[i].slot))
+			json_count(j, jni_func_names[i], r->calls[i]);
+	json_close(j, '}');
+}
+
+static void put_check(struct json_out *j, const struct report_check *c)
+{
+	if (!c->on) {
+		json_null(j, "check");
+		return;
+	}
+	json_open(j, "check", '{');
+	json_count(j, "calls", c->calls);
+	json_known(j, "probe_cost_ns_per_event", c->cost_ns_per_event);
+	json_known(j, "target_cpu_pct", c->target_cpu_pct);
+	json_close(j, '}');
+}
+
+static void put_known(struct json_out *j, const char *name, bool known, uint64_t count)
+{
+	if (known)
+		json_count(j, name, count);
+	else
+		json_null(j, name);
+}
+
+/* What has become of what was acquired and not released. */
+static void put_life(struct json_out *j, uint64_t outstanding, uint64_t died, uint64_t unverified,
+		     bool unknown)
+{
+	put_known(j, "outstanding", !unknown, outstanding);
+	put_known(j, "died", !unknown, died);
+	put_known(j, "unverified", !unknown, unverified);
+}
+
+static void put_families(struct json_out *j, const struct report *r)
+{
+	json_open(j, "families", '{');
+	for (size_t i = 0; i < NR_FAMILIES; i++) {
+		const struct report_family *f = &r->families[i];
+
+		if (!f->traced)
+			continue;
+		json_open(j, jni_family_names[i], '{');
+		json_count(j, "acquired", f->acquired);
+		put_known(j, "released", !r->count_only, f->released);
+		put_life(j, f->outstanding, f->died, f->unverified, f->life_unknown || r->count_only);
+		put_known(j, "released_untracked", !r->count_only, f->released_untracked);
+		json_known_count(j, "vm_total", f->vm_total);
+		put_known(j, "before_attach", f->before_known, f->before_attach);
+		put_known(j, "vm_own", f->before_known, f->vm_own);
+		json_known(j, "probe_cost_ns_per_event", f->cost_ns_per_event);
+		json_known(j, "target_cpu_pct", f->target_cpu_pct);
+		json_close(j, '}');
+	}
+	json_close(j, '}');
+}
+
+static const char *frame_type_name(enum frame_type type)
+{
+	switch (type) {
+	case FRAME_JAVA:
+		return "java";
+	case FRAME_VM:
+		return "vm";
+	default:
+		return "native";
+	}
+}
+
+static void put_frame(struct json_out *j, const struct frame *f)
+{
+	json_open(j, NULL, '{');
+	json_text(j, "type", frame_type_name(f->type));
+	json_text(j, "symbol", f->symbol);
+	json_text(j, "module", f->module);
+	json_hex(j, "offset", f->offset);
+	json_text(j, "build_id", f->build_id);
+	json_text(j, "file", f->file);
+	json_known_count(j, "line", f->line > 0 ? f->line : -1);
+	json_bool(j, "inlined", f->inlined);
+	json_bool(j, "tail_call", f->tail_call);
+	json_close(j, '}');
+}
+
+static void put_frames(struct json_out *j, const char *key, const struct frames *frames,
+		       const struct view_opts *o)
+{
+	json_open(j, key, '[');
+	for (size_t i = 0; i < frames->n; i++)
+		if (frame_is_shown(&frames->v[i], o->stacks))
+			put_frame(j, &frames->v[i]);
+	json_close(j, ']');
+}
+
+static void put_stack(struct json_out *j, const struct report_site *s, const struct view_opts *o)
+{
+	const char *truncated = s->truncated;
+
+	if (s->no_stack && !truncated)
+		truncated = "the stack was not kept";
+	put_frames(j, "stack", &s->frames, o);
+	json_text(j, "truncated", truncated);
+}
+
+static void put_classes(struct json_out *j, const struct report_site *s)
+{
+	if (!s->classes.known) {
+		json_null(j, "classes");
+		return;
+	}
+	json_open(j, "classes", '[');
+	for (size_t i = 0; i < s->classes.n; i++) {
+		json_open(j, NULL, '{');
+		json_text(j, "name", s->classes.v[i].name);
+		json_count(j, "outstanding", s->classes.v[i].outstanding);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+/* Of critical sections that have ended: how many were held that long. */
+static void put_histogram(struct json_out *j, const struct report_pins *p)
+{
+	json_open(j, "histogram", '[');
+	for (int i = 0; i < JT_HOLD_BUCKETS; i++) {
+		if (!p->hold[i])
+			continue;
+		json_open(j, NULL, '{');
+		json_count(j, "from_us", i ? 1ULL << (i - 1) : 0);
+		json_known_count(j, "below_us", i < JT_HOLD_BUCKETS - 1 ? 1LL << i : -1);
+		json_count(j, "holds", p->hold[i]);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void put_verdict(struct json_out *j, const struct report_verdict *v)
+{
+	json_open(j, "verdict", '{');
+	json_text(j, "kind", site_verdict_names[v->kind]);
+	json_text(j, "confidence", v->kind == VERDICT_UNKNOWN ? NULL : confidence_names[v->confidence]);
+	json_real(j, "growth_per_min", v->per_min);
+	json_known(j, "error_per_min", v->error_per_min);
+	json_real(j, "span_s", v->span_s);
+	json_count(j, "survivors", v->survivors);
+	json_close(j, '}');
+}
+
+/* A library is as good as the worst of its sites; null: of some nothing can be said yet. */
+static void put_libraries(struct json_out *j, const struct report *r)
+{
+	json_open(j, "libraries", '[');
+	for (size_t i = 0; i < r->libraries.n; i++) {
+		const struct report_library *l = &r->libraries.v[i];
+
+		json_open(j, NULL, '{');
+		json_text(j, "module", l->module);
+		json_text(j, "verdict", library_verdict(l));
+		json_count(j, "sites", l->sites);
+		json_count(j, "growing", l->verdicts[VERDICT_GROWING]);
+		json_count(j, "outstanding", l->outstanding);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void put_pins(struct json_out *j, const struct report_pins *p)
+{
+	if (!p) {
+		json_null(j, "pins");
+		return;
+	}
+	json_open(j, "pins", '{');
+	json_count(j, "copied", p->copied);
+	json_count(j, "direct", p->direct);
+	json_count(j, "copy_unknown", p->copy_unknown);
+	json_count(j, "committed", p->committed);
+	json_count(j, "aborted", p->aborted);
+	json_count(j, "nested", p->nested);
+	json_count(j, "holds", p->holds);
+	json_known(j, "held_ms", p->holds ? (double)p->hold_ns / 1e6 : -1);
+	json_known(j, "max_hold_ms", p->holds ? (double)p->max_hold_ns / 1e6 : -1);
+	json_known(j, "cpu_wait_ms", p->holds && p->cpu_waits_known ? (double)p->cpu_wait_ns / 1e6 : -1);
+	put_histogram(j, p);
+	json_close(j, '}');
+}
+
+static void put_threads(struct json_out *j, const struct report_site *s, bool paired)
+{
+	if (!s->threads.known) {
+		json_null(j, "threads");
+		return;
+	}
+	json_open(j, "threads", '[');
+	for (size_t i = 0; i < s->threads.n; i++) {
+		const struct report_thread *t = &s->threads.v[i];
+
+		if (!t->acquired)
+			continue;
+		json_open(j, NULL, '{');
+		json_known_count(j, "tid", t->tid ?: -1);
+		json_text(j, "name", t->name);
+		json_count(j, "acquired", t->acquired);
+		put_known(j, "released", paired, t->released);
+		put_known(j, "outstanding", paired && !t->life_unknown, t->outstanding);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void put_site(struct json_out *j, const struct report_site *s, bool paired, const struct view_opts *o)
+{
+	bool known = s->func < NR_FUNCS;
+
+	json_open(j, NULL, '{');
+	json_id(j, "id", s->id);
+	json_text(j, "family", known ? jni_family_names[jni_funcs[s->func].family] : NULL);
+	json_text(j, "function", known ? jni_func_names[s->func] : NULL);
+	json_count(j, "acquired", s->acquired);
+	put_known(j, "released", paired, s->released);
+	json_known_count(j, "peak_per_call", s->peak_per_call);
+	put_life(j, s->outstanding, s->died, s->unverified, s->life_unknown || !paired);
+	json_known_count(j, "outstanding_bytes", s->outstanding_bytes);
+	json_known(j, "oldest_s", s->oldest_s);
+	json_real(j, "rate_per_s", paired ? s->rate_per_s : NAN);
+	json_known(j, "acquired_per_s", s->acquired_per_s);
+	put_verdict(j, &s->verdict);
+	put_classes(j, s);
+	put_threads(j, s, paired);
+	put_pins(j, s->pins);
+	put_stack(j, s, o);
+	json_close(j, '}');
+}
+
+static void put_sites(struct json_out *j, const struct report *r, const struct view_opts *o)
+{
+	json_open(j, "sites", '[');
+	for (size_t i = 0; i < r->sites.n; i++)
+		put_site(j, &r->sites.v[i], !r->count_only, o);
+	json_close(j, ']');
+}
+
+/* What was there at attach, by class; null when no family's is known. */
+static void put_before(struct json_out *j, const struct report *r)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		known |= r->families[i].before_known;
+	if (!known) {
+		json_null(j, "before_attach");
+		return;
+	}
+	json_open(j, "before_attach", '[');
+	for (size_t i = 0; i < r->before.n; i++) {
+		json_open(j, NULL, '{');
+		json_text(j, "family", jni_family_names[r->before.v[i].family]);
+		json_text(j, "class", r->before.v[i].class);
+		json_count(j, "outstanding", r->before.v[i].outstanding);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void put_finding_stack(struct json_out *j, const char *key, const char *truncated_key,
+			      const struct report_stack *s, const struct view_opts *o)
+{
+	if (s->known)
+		put_frames(j, key, &s->frames, o);
+	else
+		json_null(j, key);
+	json_text(j, truncated_key, s->known ? s->truncated : NULL);
+}
+
+static void put_stalled(struct json_out *j, const struct report_held *h)
+{
+	if (h->no_stalled) {
+		json_null(j, "stalled");
+		json_text(j, "stalled_unknown", h->no_stalled);
+		return;
+	}
+	json_open(j, "stalled", '[');
+	for (size_t i = 0; i < h->stalled.n; i++) {
+		const struct report_stalled *s = &h->stalled.v[i];
+
+		json_open(j, NULL, '{');
+		json_count(j, "tid", s->tid);
+		json_text(j, "name", s->name);
+		json_count(j, "times", s->times);
+		json_known(j, "ms", s->ms);
+		json_known(j, "max_ms", s->max_ms);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	json_null(j, "stalled_unknown");
+}
+
+/* Of held-critical; null in all others. */
+static void put_held(struct json_out *j, const struct report_held *h)
+{
+	static const char *const keys[] = {"holds",           "nested",      "max_hold_ms", "max_own_ms",
+					   "histogram",       "held_now",    "stalled",     "stalled_unknown",
+					   "collector_waits", "calls_inside"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys) && !h; i++)
+		json_null(j, keys[i]);
+	if (!h)
+		return;
+	json_count(j, "holds", h->pins.holds);
+	json_count(j, "nested", h->pins.inner);
+	json_known(j, "max_hold_ms", h->max_ms);
+	json_known(j, "max_own_ms", h->pins.cpu_waits_known ? h->own_ms : -1);
+	put_histogram(j, &h->pins);
+	json_open(j, "held_now", '[');
+	for (size_t i = 0; i < h->now.n; i++) {
+		json_open(j, NULL, '{');
+		json_count(j, "tid", h->now.v[i].tid);
+		json_known(j, "ms", h->now.v[i].ms);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	put_stalled(j, h);
+	if (h->collector_waits < 0)
+		json_null(j, "collector_waits");
+	else
+		json_bool(j, "collector_waits", h->collector_waits);
+	json_count(j, "calls_inside", h->calls_inside);
+}
+
+static void put_finding(struct json_out *j, const struct report_finding *f, const struct view_opts *o)
+{
+	const struct finding_row *row = &finding_rows[f->kind];
+
+	json_open(j, NULL, '{');
+	json_id(j, "id", f->id);
+	json_text(j, "kind", row->name);
+	json_text(j, "severity", finding_severity_names[row->severity]);
+	json_count(j, "count", f->count);
+	json_text(j, "function", jni_func_names[f->func]);
+	json_text(j, "text", f->text);
+	json_text(j, "doubt", f->doubt);
+	json_known(j, "first_s", f->first_s);
+	json_known(j, "last_s", f->last_s);
+	if (f->handle)
+		json_hex(j, "handle", f->handle);
+	else
+		json_null(j, "handle");
+	put_finding_stack(j, "stack", "truncated", &f->stack, o);
+	put_finding_stack(j, "acquire_stack", "acquire_truncated", &f->acquire, o);
+	put_finding_stack(j, "release_stack", "release_truncated", &f->release, o);
+	put_held(j, f->held);
+	json_close(j, '}');
+}
+
+static void put_findings(struct json_out *j, const struct report *r, const struct view_opts *o)
+{
+	json_open(j, "findings", '[');
+	for (size_t i = 0; i < r->findings.n; i++)
+		put_finding(j, &r->findings.v[i], o);
+	json_close(j, ']');
+}
+
+static void put_drops(struct json_out *j, const struct report *r)
+{
+	json_open(j, "drops", '{');
+	for (size_t i = 0; i < NR_DROPS; i++)
+		json_count(j, drop_rows[i].name, r->drops[i]);
+	json_close(j, '}');
+}
+
+/* Whether the stacks are whole; acquisitions, and of some the sites. */
+static void put_stacks(struct json_out *j, const struct report_stacks *s)
+{
+	json_open(j, "stacks", '{');
+	json_count(j, "complete", s->complete);
+	json_count(j, "incomplete", s->incomplete);
+	json_count(j, "complete_sites", s->complete_sites);
+	json_count(j, "incomplete_sites", s->incomplete_sites);
+	json_open(j, "reasons", '{');
+	for (size_t i = 0; i < NR_ENDS; i++)
+		if (stack_end_rows[i].name)
+			json_count(j, stack_end_rows[i].name, s->reasons[i]);
+	json_close(j, '}');
+	json_close(j, '}');
+}
+
+static void put_overhead(struct json_out *j, const struct report *r)
+{
+	json_open(j, "overhead", '{');
+	json_count(j, "probes", r->nr_probes);
+	json_count(j, "events", r->events);
+	json_known(j, "events_per_s", r->events_per_s);
+	json_known(j, "probe_cost_ns_per_event", r->probe_cost_ns_per_event);
+	json_known(j, "target_cpu_pct", r->target_cpu_pct);
+	json_known(j, "self_cpu_pct", r->self_cpu_pct);
+	json_count(j, "map_bytes", r->map_bytes);
+	json_close(j, '}');
+}
+
+static void put_report(struct buf *out, const struct report *r, const struct view_opts *o)
+{
+	struct json_out j = {.out = out};
+
+	json_open(&j, NULL, '{');
+	json_text(&j, "schema", JSON_SCHEMA);
+	put_time(&j, r->time_unix_s);
+	json_known(&j, "elapsed_s", r->elapsed_s);
+	json_bool(&j, "final", r->final);
+	json_text(&j, "end_reason", r->end_reason);
+	json_target(&j, &r->target);
+	put_calls(&j, r);
+	put_families(&j, r);
+	put_check(&j, &r->check);
+	put_sites(&j, r, o);
+	put_before(&j, r);
+	put_libraries(&j, r);
+	put_findings(&j, r, o);
+	put_stacks(&j, &r->stacks);
+	put_drops(&j, r);
+	put_overhead(&j, r);
+	json_close(&j, '}');
+	json_end_line(&j);
+}
+
+void view_json(struct buf *out, const struct report *const *reports, size_t n, const struct view_opts *o)
+{
+	for (size_t i = 0; i < n; i++)
+		put_report(out, reports[i], o);
+}
