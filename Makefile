@@ -69,7 +69,7 @@ $(O)/user/%.o: user/%.c | $(skeletons) $(O)/.tools
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c | $(O)/.tools
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)
-	$(Q)$(CLANG) $(bpf_cflags) -Ibpf -MMD -MP -c -o $@.tmp $< -MF $(@:.o=.d) -MT $@
+	$(Q)$(CLANG) $(bpf_cflags) -iquote bpf -MMD -MP -c -o $@.tmp $< -MF $(@:.o=.d) -MT $@
 	$(Q)$(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
 
 $(O)/%.skel.h: $(O)/bpf/%.bpf.o
@@ -110,7 +110,7 @@ $(O)/mutants/%/jnitrace: tests/mutants/%.sed $(tool)
 	$(call say,MUTANT,$@)
 	$(Q)rm -rf $(@D) && mkdir -p $(@D) && cp -r bpf $(@D) && sed -i -f $< $(@D)/bpf/*.bpf.h $(@D)/bpf/*/*.bpf.h
 	$(Q)[ "$$(diff -rU0 bpf $(@D)/bpf | grep -c '^@@')" = 1 ]
-	$(Q)$(CLANG) $(bpf_cflags) -c -o $(@D)/o $(@D)/bpf/jnitrace.bpf.c && $(BPFTOOL) gen object $(@D)/o.o $(@D)/o
+	$(Q)$(CLANG) $(bpf_cflags) -iquote $(@D)/bpf -c -o $(@D)/o $(@D)/bpf/jnitrace.bpf.c && $(BPFTOOL) gen object $(@D)/o.o $(@D)/o
 	$(Q)$(BPFTOOL) gen skeleton $(@D)/o.o name jnitrace_bpf >$(@D)/jnitrace.skel.h
 	$(Q)for f in $(skeleton_users); do $(CC) -iquote $(@D) $(filter-out -MMD -MP,$(cflags)) -c -o $(@D)/$$f.o user/kernel/$$f.c || exit 1; done
 	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $(O)/user/main.o $(skeleton_users:%=$(@D)/%.o) $(library) $(libs)
