@@ -60,7 +60,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->max_depth = o->depth;
 	s->rodata->by_frame = o->families >> FAMILY_LOCAL & 1;
 	s->rodata->count_only = o->count_only;
-	t->by_thread = s->rodata->by_thread = o->group_by == GROUP_THREAD;
+	t->by_thread = s->rodata->by_thread = o->view.group_by == GROUP_THREAD;
 	s->rodata->checking = o->check;
 	s->rodata->criticals_traced = o->families >> FAMILY_CRITICAL & 1;
 	s->rodata->memo_mode = o->memo;
