@@ -4,6 +4,7 @@
 # make demo            install what is missing, build, and trace a program that leaks
 # make test            install what is missing, build, and run every test
 # make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
+# make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
@@ -203,6 +204,9 @@ bench:
 	$(Q)$(MAKE) all bench-programs
 	$(Q)/usr/bin/python3 -B tests/bench/run.py $(O) $(BENCH)
 
+bench-many: all $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
+	$(Q)/usr/bin/python3 -B tests/bench/many.py $(O) $(BENCH)
+
 $(O)/bench/Bench.class: tests/bench/Bench.java
 	@mkdir -p $(@D)
 	$(call say,JAVAC,$<)
@@ -282,7 +286,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang
 
-.PHONY: all asan bench demo test check format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan bench bench-many demo test check format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
