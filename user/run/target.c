@@ -151,6 +151,7 @@ static int resolve_sites(struct target *t, const struct options *o, struct error
 {
 	struct site_request req = {
 	    .pid = t->id.pid,
+	    .catalog = o->catalog,
 	    .library = t->elf,
 	    .library_path = t->library_path,
 	    .bias = t->bias,
@@ -195,6 +196,7 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	t->verbose = o->verbose;
 	t->hidden_frames = o->hidden_frames;
 	t->report.count_only = o->count_only;
+	t->report.catalog = o->catalog;
 	t->families = o->families;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	rc = read_process(t, what, err);
@@ -366,7 +368,8 @@ static void start_objects(struct target *t, struct tracer *tracer)
 {
 	struct object_config config;
 
-	if (!(t->families & PIN_FAMILIES) || t->objects_set || !oop_reader_of(t))
+	if (!(t->families & catalog_families(t->report.catalog, KINDS_OF_PINS)) || t->objects_set ||
+	    !oop_reader_of(t))
 		return;
 	hotspot_objects(t->oops, &config);
 	t->objects_set = !tracer_set_objects(tracer, t->slot, &config);
@@ -420,7 +423,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->library, path, sizeof(path));
 	rc = rc ?: symbols_new(&t->id, &t->symbols);
-	rc = rc ?: aggregate_new(&t->aggregate);
+	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	slot = tracer_attach(tracer, &t->id, path, &t->sites, err);
@@ -565,7 +568,7 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 static const struct ref_classes *read_classes(struct target *t, struct oop_reader *oops,
 					      const struct snapshot *snapshot, const struct options *o)
 {
-	if (!oops || o->count_only || (o->format != FORMAT_JSON && o->group_by != GROUP_CLASS))
+	if (!oops || o->count_only || (o->view.format != FORMAT_JSON && o->view.group_by != GROUP_CLASS))
 		return NULL;
 	return ref_classes_read(oops, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }

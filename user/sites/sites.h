@@ -12,6 +12,7 @@
 
 struct site_request {
 	pid_t pid;
+	const struct catalog *catalog;
 	const struct elf_image *library;
 	const char *library_path; /* as the target sees it */
 	uint64_t bias;            /* run-time minus link-time address */
