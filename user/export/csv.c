@@ -55,14 +55,14 @@ static bool life_known(const struct line *l)
 	return paired(l) && !l->site->life_unknown;
 }
 
-static const struct jni_func_row *func_row(const struct line *l)
+static const struct func_row *func_row(const struct line *l)
 {
-	return l->site->func < NR_FUNCS ? &jni_funcs[l->site->func] : NULL;
+	return &l->report->catalog->funcs[l->site->func];
 }
 
 static void put_family(struct buf *out, const struct line *l)
 {
-	put_text(out, func_row(l) ? jni_family_names[func_row(l)->family] : NULL);
+	put_text(out, family_name(l->report->catalog, func_row(l)->family));
 }
 
 static void put_frame(struct buf *out, const struct line *l,
@@ -105,7 +105,7 @@ FIELD(f_pid, buf_printf(out, "%d", l->report->target.pid))
 FIELD(f_comm, put_text(out, l->report->target.comm))
 FIELD(f_id, buf_printf(out, "%016llx", (unsigned long long)l->site->id))
 FIELD(f_family, put_family(out, l))
-FIELD(f_function, put_text(out, func_row(l) ? func_row(l)->name : NULL))
+FIELD(f_function, put_text(out, func_row(l)->name))
 FIELD(f_acquired, put_count(out, true, l->site->acquired))
 FIELD(f_released, put_count(out, paired(l), l->site->released))
 FIELD(f_outstanding, put_count(out, life_known(l), l->site->outstanding))

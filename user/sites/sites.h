@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "bpf/border/shared.h"
 #include "elf/elf.h"
+#include "model/catalog.h"
 #include "proc/proc.h"
 #include "runtime/hotspot/hotspot.h"
 
@@ -49,6 +50,7 @@ struct probe_unseen {
 	const char *why;
 };
 struct probe_sites {
+	const struct catalog *catalog; /* of their functions; not owned */
 	struct probe_site *v;
 	size_t n, cap;
 	enum handle_tags handle_tags;
@@ -63,12 +65,13 @@ struct probe_sites {
 /* What the user pays: "emulated", "single-step" or "uretprobe". */
 const char *probe_site_cost(const struct probe_site *s);
 /* What its trap adds to a call, about; a return probe's includes the function's entry. */
-int probe_site_price_ns(const struct probe_site *s);
+int probe_site_price_ns(const struct catalog *catalog, const struct probe_site *s);
 /* "entry" or "return" */
 const char *probe_site_operation(const struct probe_site *s);
 
 struct site_request {
 	pid_t pid;
+	const struct catalog *catalog;
 	const struct elf_image *library;
 	const char *library_path; /* as the target sees it */
 	uint64_t bias;            /* run-time minus link-time address */
