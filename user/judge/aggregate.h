@@ -3,8 +3,8 @@
 #ifndef JNITRACE_AGGREGATE_H
 #define JNITRACE_AGGREGATE_H
 
-#include "kernel/tracer.h"
 #include "model/report.h"
+#include "model/snapshot.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 #include "symbols/symbols.h"

@@ -46,12 +46,12 @@ static uint32_t round_up_pow2(uint64_t n)
 }
 
 /* Is a family of these kinds traced? */
-static bool traces(const struct options *o, unsigned kinds)
+static bool traces(const struct tracer_opts *o, unsigned kinds)
 {
 	return catalog_families(o->catalog, kinds) & o->families;
 }
 
-static int set_sizes(struct tracer *t, const struct options *o)
+static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 {
 	struct jnitrace_bpf *s = t->skel;
 	int rc;
@@ -67,7 +67,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->max_depth = o->depth;
 	s->rodata->by_frame = traces(o, KIND_BIT(KIND_LOCAL));
 	s->rodata->count_only = o->count_only;
-	t->by_thread = s->rodata->by_thread = o->view.group_by == GROUP_THREAD;
+	t->by_thread = s->rodata->by_thread = o->by_thread;
 	s->rodata->checking = o->check;
 	s->rodata->criticals_traced = traces(o, KIND_BIT(KIND_CRITICAL));
 	s->rodata->memo_mode = o->memo;
@@ -157,7 +157,7 @@ static bool serves(const struct tracer *t, const struct program_row *row, const 
 }
 
 /* Verifying costs start-up time: a program no chosen family needs is not loaded. */
-static void choose_programs(struct tracer *t, const struct options *o)
+static void choose_programs(struct tracer *t, const struct tracer_opts *o)
 {
 	struct bpf_program *p;
 
@@ -192,7 +192,7 @@ static int on_code_change(void *arg, void *data, size_t n)
 	return 0;
 }
 
-int tracer_open(const struct options *o, const struct features *f, struct tracer **out, struct error *err)
+int tracer_open(const struct tracer_opts *o, const struct features *f, struct tracer **out, struct error *err)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
 	int rc;
@@ -203,7 +203,7 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	t->families = o->families;
 	t->catalog = o->catalog;
 	t->use_multi = o->attach == ATTACH_MULTI || (o->attach == ATTACH_AUTO && f->uprobe_multi);
-	t->share = o->all && t->use_multi;
+	t->share = o->share && t->use_multi;
 	if (t->use_multi && !f->uprobe_multi) {
 		free(t);
 		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, "attach by uprobe_multi", "use --attach perf",

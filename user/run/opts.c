@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "export/formats.h"
+#include "model/probe_site.h"
 #include "model/report.h"
-#include "sites/sites.h"
 #include "view/cells.h"
 #include "view/columns.h"
 

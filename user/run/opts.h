@@ -10,11 +10,11 @@
 
 #include "base/util.h"
 #include "bpf/border/shared.h"
+#include "kernel/tracer.h"
 #include "model/catalog.h"
 #include "view/view_opts.h"
 
 enum command { CMD_TOP, CMD_PROBES, CMD_CENSUS };
-enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
 
 #define OPTS_MAX_PIDS 256
 struct options {

@@ -4,8 +4,8 @@
 #define JNITRACE_VIEW_PROBES_H
 
 #include "base/util.h"
+#include "model/probe_site.h"
 #include "model/report.h"
-#include "sites/sites.h"
 #include "view/view_opts.h"
 
 struct probes_info {
