@@ -14,6 +14,7 @@
 #include "runtime/hotspot/blocks.h"
 #include "runtime/hotspot/objects.h"
 #include "runtime/hotspot/walk.h"
+#include "view/format.h"
 
 /* A process younger than this may still be on its way to exec java, or to load the VM. */
 #define YOUNG_S 3.0
@@ -568,7 +569,8 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 static const struct ref_classes *read_classes(struct target *t, struct oop_reader *oops,
 					      const struct snapshot *snapshot, const struct options *o)
 {
-	if (!oops || o->count_only || (o->view.format != FORMAT_JSON && o->view.group_by != GROUP_CLASS))
+	if (!oops || o->count_only ||
+	    (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
 		return NULL;
 	return ref_classes_read(oops, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
