@@ -127,6 +127,7 @@ fixtures: $(O)/fixtures/Threads.class $(O)/fixtures/libthreads.so $(O)/fixtures/
 fixtures: $(O)/fixtures/Native.class $(O)/fixtures/libnative.so $(O)/fixtures/libbare.so $(O)/fixtures/libbarefp.so
 fixtures: $(O)/fixtures/libplug1.so $(O)/fixtures/libplug2.so
 fixtures: $(O)/fixtures/Pins.class $(O)/fixtures/libpins.so $(O)/fixtures/Zstd.class
+fixtures: $(O)/fixtures/Storm.class $(O)/fixtures/libstorm.so
 fixtures: $(O)/fixtures/Tail.class $(O)/fixtures/libtaila.so $(O)/fixtures/libtailb.so $(O)/fixtures/libtailc.so
 fixtures: bench-programs
 # Libraries of Debian's, used as their users do.
@@ -154,6 +155,7 @@ $(O)/fixtures/Native.class: tests/fixtures/native/Native.java
 $(O)/fixtures/Misuse.class: tests/fixtures/misuse/Misuse.java
 $(O)/fixtures/Pins.class: tests/fixtures/pins/Pins.java
 $(O)/fixtures/Zstd.class: tests/fixtures/pins/Zstd.java
+$(O)/fixtures/Storm.class: tests/fixtures/storm/Storm.java
 $(O)/fixtures/Tail.class: tests/fixtures/tail/Tail.java
 $(O)/fixtures/%.class:
 	@mkdir -p $(@D)
@@ -185,6 +187,7 @@ $(O)/fixtures/libframes.so: tests/fixtures/frames/frames.c
 $(O)/fixtures/libcalls.so: tests/fixtures/calls/calls.c
 $(O)/fixtures/libmisuse.so: tests/fixtures/misuse/misuse.c
 $(O)/fixtures/libpins.so: tests/fixtures/pins/pins.c
+$(O)/fixtures/libstorm.so: tests/fixtures/storm/storm.c
 $(O)/fixtures/libtaila.so $(O)/fixtures/libtailb.so $(O)/fixtures/libtailc.so: tests/fixtures/tail/tail.c
 $(O)/fixtures/libtaila.so: fixture_cflags := -DTAIL_CLASS=TailA
 $(O)/fixtures/libtailb.so: fixture_cflags := -DTAIL_CLASS=TailB
