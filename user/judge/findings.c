@@ -55,14 +55,14 @@ void finding_set_text(const struct findings_input *in, struct report_finding *f)
 uint64_t finding_site(const struct findings_input *in, uint32_t number, struct report_stack *out,
 		      enum jni_func_id *func)
 {
-	struct aggregate_site site;
+	const struct named_site *site = number ? named_site_of(in->names, number) : NULL;
 
-	if (!number || !aggregate_site(in->aggregate, number, &site))
+	if (!site)
 		return 0;
-	*out = site.stack;
+	*out = (struct report_stack){true, site->frames, site->truncated};
 	if (func)
-		*func = site.func;
-	return site.id;
+		*func = site->func;
+	return site->id;
 }
 
 /* Kinds may share a name; what is wrong tells them apart. */

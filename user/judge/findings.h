@@ -3,12 +3,12 @@
 #ifndef JNITRACE_FINDINGS_H
 #define JNITRACE_FINDINGS_H
 
-#include "judge/aggregate.h"
 #include "kernel/tracer.h"
+#include "model/named_site.h"
 #include "model/report.h"
 
 struct findings_input {
-	const struct aggregate *aggregate; /* knows the snapshot's sites already */
+	const struct named_sites *names; /* of the snapshot's sites */
 	const struct snapshot *snapshot;
 	int slot;
 	bool checking;        /* --check is on */

@@ -21,9 +21,9 @@ static struct report_held *held_new(struct report *r)
 
 static bool is_of_site(const struct findings_input *in, uint32_t number, uint64_t id)
 {
-	struct aggregate_site site;
+	const struct named_site *site = named_site_of(in->names, number);
 
-	return aggregate_site(in->aggregate, number, &site) && site.id == id;
+	return site && site->id == id;
 }
 
 /* Sections that are held now. */

@@ -67,6 +67,7 @@ void target_free(struct target *t)
 	java_symbols_free(t->java);
 	hotspot_close(t->vm);
 	aggregate_free(t->aggregate);
+	naming_free(t->naming);
 	free(t->report.sites.v);
 	free(t->report.libraries.v);
 	findings_free(&t->report);
@@ -420,6 +421,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->library, path, sizeof(path));
 	rc = rc ?: symbols_new(&t->id, &t->symbols);
+	rc = rc ?: naming_new(t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(&t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
@@ -587,7 +589,7 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 	if (unwind_moment_closed(&now)) {
 		if (t->java)
 			java_symbols_refresh(t->java);
-		rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+		rc = naming_update(t->naming, snapshot, t->slot);
 		rc = rc ?: read_code_anew(t, tracer);
 	} else {
 		rc = read_code(t, tracer, &now);
@@ -628,10 +630,10 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 {
 	int rc;
 
-	if (!aggregate_lacks(t->aggregate, snapshot, t->slot)) /* the new ones are another target's */
+	if (!naming_lacks(t->naming, snapshot, t->slot)) /* the new ones are another target's */
 		return 0;
 	refresh_maps(t, tracer);
-	rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+	rc = naming_update(t->naming, snapshot, t->slot);
 	count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
@@ -652,7 +654,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	struct aggregate_input in = {
 	    .snapshot = snapshot,
 	    .counts = &counts,
-	    .symbols = t->symbols,
+	    .names = naming_sites(t->naming),
 	    .families = o->families,
 	    .cost_ns = cost_ns,
 	    .slot = t->slot,
@@ -683,11 +685,12 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 		r->families[FAMILY_GLOBAL].vm_total = t->vm_counts.global;
 		r->families[FAMILY_WEAK].vm_total = t->vm_counts.weak;
 	}
+	rc = rc ?: naming_update(t->naming, snapshot, t->slot);
 	rc = rc ?: aggregate_update(t->aggregate, &in, r);
 	if (!rc && t->account && account_report(t->account, oops, CLASS_BUDGET_MS, r) == -ENOMEM)
 		rc = -ENOMEM;
 	findings = (struct findings_input){
-	    .aggregate = t->aggregate,
+	    .names = in.names,
 	    .snapshot = snapshot,
 	    .slot = t->slot,
 	    .checking = o->check,

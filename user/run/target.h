@@ -16,6 +16,7 @@
 #include "runtime/hotspot/frames.h"
 #include "runtime/hotspot/hotspot.h"
 #include "sites/sites.h"
+#include "symbols/naming.h"
 #include "symbols/symbols.h"
 
 enum target_state_kind {
@@ -55,6 +56,7 @@ struct target {
 	int slot;          /* of the tracer; -1: not attached */
 	bool code_changed; /* libraries came or went, and target_code() was not called since */
 	struct symbols *symbols;
+	struct naming *naming;          /* by symbols */
 	struct java_symbols *java;      /* NULL: not yet, or never */
 	bool java_refused;              /* its Java frames cannot be walked */
 	struct java_config java_config; /* when java */

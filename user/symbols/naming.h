@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Names for the call sites of one target: each stack is turned into frames once, when it is first seen. */
+#ifndef JNITRACE_NAMING_H
+#define JNITRACE_NAMING_H
+
+#include "kernel/tracer.h"
+#include "model/named_site.h"
+#include "symbols/symbols.h"
+
+struct naming; /* opaque */
+
+/* symbols is not owned: it outlives the naming, whose frames point to its texts. 0 or -ENOMEM. */
+int naming_new(struct symbols *symbols, struct naming **out);
+void naming_free(struct naming *n);
+/* Are there sites of slot in the snapshot that have no name yet? */
+bool naming_lacks(const struct naming *n, const struct snapshot *s, int slot);
+/*
+ * Name the sites of slot that are new in the snapshot: code of a VM's compiler is gone within seconds, and
+ * the process with it when it ends. A stack that is being written is named the next time. 0 or -ENOMEM.
+ */
+int naming_update(struct naming *n, const struct snapshot *s, int slot);
+/* All that are named. They belong to n. */
+const struct named_sites *naming_sites(const struct naming *n);
+
+#endif
