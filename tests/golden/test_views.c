@@ -542,17 +542,20 @@ static void test_probes(void **state)
 	     .point = POINT_RETURN,
 	     .strategy = STRATEGY_USDT,
 	     .offset = 0x8b6d90,
-	     .insn = {.name = "nop", .cost = INSN_EMULATED}},
+	     .insn = "nop",
+	     .price_ns = 470},
 	    {.func = FUNC_DeleteGlobalRef,
 	     .point = POINT_ENTRY,
 	     .strategy = STRATEGY_SYMTAB,
 	     .offset = 0x8b7004,
-	     .insn = {.name = "push", .cost = INSN_EMULATED}},
+	     .insn = "push",
+	     .price_ns = 545},
 	    {.func = FUNC_NewWeakGlobalRef,
 	     .point = POINT_URETPROBE,
 	     .strategy = STRATEGY_FUNCTION_TABLE,
 	     .offset = 0x8b7100,
-	     .insn = {.name = "push", .cost = INSN_EMULATED}},
+	     .insn = "push",
+	     .price_ns = 870},
 	};
 	struct probe_unseen unseen[] = {{FUNC_USE_GetIntField, "the VM has replaced it"},
 					{FUNC_USE_GetModule, "not found in the library"},
@@ -572,7 +575,7 @@ static void test_probes(void **state)
 	view_probes_table(&out, &info, &o);
 	expect_golden("probes-color.txt", &out);
 	s.report.target = (struct report_target){.pid = 1};
-	v[0].insn.name = NULL;
+	v[0].insn = NULL;
 	view_probes_json(&out, &info);
 	expect_json(&out);
 	expect_golden("probes.json", &out);

@@ -3,9 +3,9 @@
 #ifndef JNITRACE_AGGREGATE_H
 #define JNITRACE_AGGREGATE_H
 
-#include "kernel/tracer.h"
 #include "model/named_site.h"
 #include "model/report.h"
+#include "model/snapshot.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 

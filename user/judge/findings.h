@@ -3,9 +3,9 @@
 #ifndef JNITRACE_FINDINGS_H
 #define JNITRACE_FINDINGS_H
 
-#include "kernel/tracer.h"
 #include "model/named_site.h"
 #include "model/report.h"
+#include "model/snapshot.h"
 
 struct findings_input {
 	const struct named_sites *names; /* of the snapshot's sites */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "judge/findings_priv.h"
 
 static struct report_held *held_new(struct report *r)

@@ -45,7 +45,7 @@ static uint32_t round_up_pow2(uint64_t n)
 	return p;
 }
 
-static int set_sizes(struct tracer *t, const struct options *o)
+static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 {
 	struct jnitrace_bpf *s = t->skel;
 	int rc;
@@ -60,7 +60,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->max_depth = o->depth;
 	s->rodata->by_frame = o->families >> FAMILY_LOCAL & 1;
 	s->rodata->count_only = o->count_only;
-	t->by_thread = s->rodata->by_thread = o->group_by == GROUP_THREAD;
+	t->by_thread = s->rodata->by_thread = o->by_thread;
 	s->rodata->checking = o->check;
 	s->rodata->criticals_traced = o->families >> FAMILY_CRITICAL & 1;
 	s->rodata->memo_mode = o->memo;
@@ -149,7 +149,7 @@ static bool serves(const struct program_row *row, const struct probe_site *s)
 }
 
 /* Verifying costs start-up time: a program no chosen family needs is not loaded. */
-static void choose_programs(struct tracer *t, const struct options *o)
+static void choose_programs(struct tracer *t, const struct tracer_opts *o)
 {
 	struct bpf_program *p;
 
@@ -185,7 +185,7 @@ static int on_code_change(void *arg, void *data, size_t n)
 	return 0;
 }
 
-int tracer_open(const struct options *o, const struct features *f, struct tracer **out, struct error *err)
+int tracer_open(const struct tracer_opts *o, const struct features *f, struct tracer **out, struct error *err)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
 	int rc;
@@ -195,7 +195,7 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 	t->features = *f;
 	t->families = o->families;
 	t->use_multi = o->attach == ATTACH_MULTI || (o->attach == ATTACH_AUTO && f->uprobe_multi);
-	t->share = o->all && t->use_multi;
+	t->share = o->share && t->use_multi;
 	if (t->use_multi && !f->uprobe_multi) {
 		free(t);
 		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, "attach by uprobe_multi", "use --attach perf",

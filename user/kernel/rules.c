@@ -92,7 +92,7 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 		t->rule_used[number] = true;
 		s->rules[s->nr_sites++] = number;
 		s->probed[site->func] = true;
-		s->single_step[site->func] |= site->insn.cost == INSN_SINGLE_STEP;
+		s->single_step[site->func] |= site->single_step;
 		s->points[site->func] |= 1U << site->point;
 		s->trap_shared[site->func] |= site->func > NR_FUNCS && shares_trap(sites, site);
 		t->single_step |= s->single_step[site->func];

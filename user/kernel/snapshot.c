@@ -327,20 +327,6 @@ int tracer_tick(struct tracer *t, uint32_t *tick)
 	return rc;
 }
 
-void snapshot_free(struct snapshot *s)
-{
-	free(s->sites.v);
-	free(s->refs.v);
-	free(s->position);
-	free(s->findings.v);
-	free(s->pins.v);
-	free(s->criticals.v);
-	free(s->threads);
-	free(s->stalled.v);
-	free(s->stalls.v);
-	memset(s, 0, sizeof(*s));
-}
-
 /* Programs skipped by the kernel because one was running on the same CPU already. */
 static uint64_t recursion_misses(const struct tracer *t)
 {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/probe_site.h"
 #include "model/report.h"
-#include "sites/sites.h"
 #include "view/cells.h"
 #include "view/columns.h"
 #include "view/views.h"

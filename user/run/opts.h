@@ -10,11 +10,11 @@
 
 #include "base/util.h"
 #include "bpf/border/shared.h"
+#include "kernel/tracer.h"
 
 enum command { CMD_TOP, CMD_PROBES, CMD_CENSUS };
 enum group_by { GROUP_SITE, GROUP_FUNCTION, GROUP_PID, GROUP_CLASS, GROUP_THREAD, NR_GROUPS };
 enum format { FORMAT_TABLE, FORMAT_JSON };
-enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
 enum stacks_shown { STACKS_MIXED, STACKS_JAVA, STACKS_NATIVE, STACKS_NONE };
 
 #define OPTS_MAX_PIDS 256

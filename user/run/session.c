@@ -564,6 +564,26 @@ static int open_output(struct session *s, struct error *err)
 	return 0;
 }
 
+static int open_tracer(struct session *s, const struct features *features, struct error *err)
+{
+	const struct options *o = s->o;
+	const struct tracer_opts opts = {
+	    .attach = o->attach,
+	    .families = o->families,
+	    .max_refs = o->max_refs,
+	    .max_stacks = o->max_stacks,
+	    .depth = o->depth,
+	    .memo = o->memo,
+	    .share = o->all,
+	    .by_thread = o->group_by == GROUP_THREAD,
+	    .count_only = o->count_only,
+	    .check = o->check,
+	    .verbose = o->verbose > 0,
+	};
+
+	return tracer_open(&opts, features, &s->tracer, err);
+}
+
 static int start(struct session *s, struct error *err)
 {
 	struct features features;
@@ -575,7 +595,7 @@ static int start(struct session *s, struct error *err)
 	rc = open_targets(s, err);
 	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_output(s, err);
-	rc = rc ?: tracer_open(s->o, &features, &s->tracer, err);
+	rc = rc ?: open_tracer(s, &features, err);
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	if (!rc && watch(s, tracer_code_fd(s->tracer), s->tracer))

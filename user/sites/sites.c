@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/insn.h"
 #include "model/report.h"
 #include "sites/site_locs.h"
 
@@ -58,30 +59,18 @@ static bool is_pin(const struct jni_func_row *row)
 	return row->family == FAMILY_STRING || row->family == FAMILY_ARRAY || row->family == FAMILY_CRITICAL;
 }
 
-const char *probe_site_cost(const struct probe_site *s)
-{
-	if (s->insn.cost == INSN_EMULATED && s->point == POINT_URETPROBE)
-		return "uretprobe";
-	return insn_cost_name(s->insn.cost);
-}
-
-const char *probe_site_operation(const struct probe_site *s)
-{
-	return s->point == POINT_ENTRY ? "entry" : "return";
-}
-
 /*
  * Measured on one machine (docs/measurements.md): ratios travel, so the order is right. For a nop, which is
  * what a USDT probe is, the kernel has not to write to the stack as for a push. But a thread comes there only
  * when it need not wait for a collection, and that is no time that a pin was held: for pins an entry is
  * preferred.
  */
-int probe_site_price_ns(const struct probe_site *s)
+static int price_ns(const struct probe_site *s)
 {
 	int usdt = s->point == POINT_ENTRY && is_pin(&jni_funcs[s->func]) ? 550 : 470;
 	int point = s->point == POINT_URETPROBE ? 870 : s->strategy == STRATEGY_USDT ? usdt : 545;
 
-	return point + (s->insn.cost == INSN_SINGLE_STEP ? 9000 : 0);
+	return point + (s->single_step ? 9000 : 0);
 }
 
 static void decode_at(const struct resolver *r, uint64_t vaddr, struct insn *out)
@@ -92,12 +81,14 @@ static void decode_at(const struct resolver *r, uint64_t vaddr, struct insn *out
 }
 
 /* Fill in file offset, address and instruction. false: not in the file's code. */
-static bool place(const struct resolver *r, uint64_t vaddr, struct probe_site *s)
+static bool place(const struct resolver *r, uint64_t vaddr, struct probe_site *s, struct insn *insn)
 {
 	s->vaddr = vaddr;
 	if (!elf_is_code(r->req->library, vaddr) || !elf_vaddr_to_offset(r->req->library, vaddr, &s->offset))
 		return false;
-	decode_at(r, vaddr, &s->insn);
+	decode_at(r, vaddr, insn);
+	s->insn = insn->name;
+	s->single_step = insn->cost == INSN_SINGLE_STEP;
 	return true;
 }
 
@@ -107,7 +98,7 @@ static void accept(struct resolver *r, enum jni_func_id func, const struct probe
 	int price = 0;
 
 	for (size_t i = 0; i < n; i++)
-		price = probe_site_price_ns(&sites[i]) > price ? probe_site_price_ns(&sites[i]) : price;
+		price = price_ns(&sites[i]) > price ? price_ns(&sites[i]) : price;
 	if (f->n > 0 && f->price_ns <= price)
 		return;
 	memcpy(f->site, sites, n * sizeof(*sites));
@@ -156,22 +147,23 @@ static bool pin_locs_by_usdt(uint16_t machine, const char *args, const struct jn
  */
 static bool place_near_entry(const struct resolver *r, uint64_t vaddr, struct probe_site *out)
 {
-	bool found = false;
+	enum insn_cost cost = INSN_UNSAFE;
 
 	for (int i = 0; i < MAX_SKIPPED; i++) {
 		struct probe_site s = *out;
+		struct insn insn;
 
-		if (!place(r, vaddr, &s))
+		if (!place(r, vaddr, &s, &insn))
 			break;
-		if (s.insn.cost != INSN_UNSAFE && (!found || s.insn.cost < out->insn.cost)) {
+		if (insn.cost < cost) {
 			*out = s;
-			found = true;
+			cost = insn.cost;
 		}
-		if (!s.insn.skippable || s.insn.size_bytes == 0)
+		if (!insn.skippable || insn.size_bytes == 0)
 			break;
-		vaddr += s.insn.size_bytes;
+		vaddr += insn.size_bytes;
 	}
-	return found;
+	return cost != INSN_UNSAFE;
 }
 
 static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t vaddr, enum site_strategy by)
@@ -240,14 +232,15 @@ static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 {
 	unsigned operand = s->point == POINT_RETURN ? 0 : row->handle - HANDLE_ARG0;
 	struct elf_cfi cfi;
+	struct insn insn;
 	struct loc env;
 
 	if (u->semaphore)
 		return "its USDT probe has a semaphore";
-	if (!place(r, u->vaddr, s))
+	if (!place(r, u->vaddr, s, &insn))
 		return "its USDT probe is outside the code";
 	/* the one-byte nop alone: anything else is the work of another tool, or a lie */
-	if (strcmp(s->insn.name, "nop") != 0 || s->insn.cost != INSN_EMULATED)
+	if (strcmp(insn.name, "nop") != 0 || insn.cost != INSN_EMULATED)
 		return "its USDT probe is not a plain nop";
 	if (((s->point == POINT_RETURN || row->handle != HANDLE_NONE) &&
 	     !usdt_operand(r->machine, u->args, operand, &s->handle)) ||
@@ -381,23 +374,16 @@ static int find_by_function_table(struct resolver *r)
 	return 0;
 }
 
-/* One row each, in order: id, name, whether to look only while a function is missing (it costs), how. */
-#define STRATEGIES(ROW)                                                                                      \
-	ROW(STRATEGY_USDT, "usdt", false, find_by_usdt)                                                      \
-	ROW(STRATEGY_SYMTAB, "symtab", false, find_by_symtab)                                                \
-	ROW(STRATEGY_DEBUGFILE, "debugfile", true, find_by_debugfile)                                        \
-	ROW(STRATEGY_FUNCTION_TABLE, "function-table", false, find_by_function_table)
-
-#define ROW(id, name, only_if_missing, find) [id] = name,
-const char *const site_strategy_names[NR_STRATEGIES] = {STRATEGIES(ROW)};
-#undef ROW
-
-#define ROW(id, name, only_if_missing, find) [id] = {only_if_missing, find},
+/* In order. */
 static const struct {
-	bool only_if_missing;
+	bool only_if_missing; /* to look there costs */
 	int (*find)(struct resolver *r);
-} strategies[NR_STRATEGIES] = {STRATEGIES(ROW)};
-#undef ROW
+} strategies[NR_STRATEGIES] = {
+    [STRATEGY_USDT] = {false, find_by_usdt},
+    [STRATEGY_SYMTAB] = {false, find_by_symtab},
+    [STRATEGY_DEBUGFILE] = {true, find_by_debugfile},
+    [STRATEGY_FUNCTION_TABLE] = {false, find_by_function_table},
+};
 
 /* --- all together --- */
 
@@ -458,6 +444,7 @@ static int add_site(struct probe_sites *out, const struct probe_site *site)
 	if (!s)
 		return -ENOMEM;
 	*s = *site;
+	s->price_ns = price_ns(site);
 	return 0;
 }
 

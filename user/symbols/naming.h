@@ -3,8 +3,8 @@
 #ifndef JNITRACE_NAMING_H
 #define JNITRACE_NAMING_H
 
-#include "kernel/tracer.h"
 #include "model/named_site.h"
+#include "model/snapshot.h"
 #include "symbols/symbols.h"
 
 struct naming; /* opaque */

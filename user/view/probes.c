@@ -48,7 +48,7 @@ static void put_strategy(struct buf *out, const struct probe_site *s)
 
 static void put_instruction(struct buf *out, const struct probe_site *s)
 {
-	buf_printf(out, "%s", or_unknown(s->insn.name));
+	buf_printf(out, "%s", or_unknown(s->insn));
 }
 
 static void put_cost(struct buf *out, const struct probe_site *s)
@@ -125,7 +125,7 @@ static int function_price_ns(const struct probe_sites *sites, enum jni_func_id f
 
 	for (size_t i = 0; i < sites->n; i++) {
 		const struct probe_site *s = &sites->v[i];
-		int price = s->func == func ? probe_site_price_ns(s) : 0;
+		int price = s->func == func ? s->price_ns : 0;
 
 		if (price && s->point == POINT_ENTRY) {
 			entry = price;
@@ -230,9 +230,9 @@ static void put_record(struct buf *out, const struct probes_info *p, const struc
 	json_text(&j, "file", p->library_file);
 	json_hex(&j, "offset", s->offset);
 	json_text(&j, "strategy", site_strategy(s));
-	json_text(&j, "instruction", s->insn.name);
+	json_text(&j, "instruction", s->insn);
 	json_text(&j, "cost", probe_site_cost(s));
-	json_count(&j, "cost_ns", (uint64_t)probe_site_price_ns(s));
+	json_count(&j, "cost_ns", (uint64_t)s->price_ns);
 	json_count(&j, "functions_missing", p->sites->missing);
 	json_open(&j, "unseen", '[');
 	for (size_t i = 0; i < p->sites->unseen.n; i++) {

@@ -4,9 +4,9 @@
 #define JNITRACE_VIEWS_H
 
 #include "base/util.h"
+#include "model/probe_site.h"
 #include "model/report.h"
 #include "run/opts.h"
-#include "sites/sites.h"
 
 #define VIEW_MIN_WIDTH    80
 #define LIVE_STACK_FRAMES 3
