@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/strset.h"
+#include "base/util.h"
 #include "judge/verdicts.h"
 
 /* What some events took of the target's time. */

@@ -4,10 +4,9 @@
 #define JNITRACE_AGGREGATE_H
 
 #include "model/named_site.h"
+#include "model/reconciled.h"
 #include "model/report.h"
 #include "model/snapshot.h"
-#include "reconcile/local_refs.h"
-#include "reconcile/ref_classes.h"
 
 /* One per target: the counts of its sites one interval ago, and their history. */
 struct aggregate;

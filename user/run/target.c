@@ -512,6 +512,11 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 	return 0;
 }
 
+static bool is_held(const void *tracer, const struct snapshot_ref *ref)
+{
+	return tracer_holds(tracer, ref);
+}
+
 /* Look at the VM's local references. still: the gate is closed. */
 static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 {
@@ -519,7 +524,7 @@ static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 	int rc;
 
 	vm_locals_free(&look->vm);
-	*look = (struct local_look){.still = still};
+	*look = (struct local_look){.still = still, .holds = is_held, .store = tracer};
 	if (!(t->families >> FAMILY_LOCAL & 1) || !t->vm || t->locals_refused ||
 	    tracer_tick(tracer, &look->tick))
 		return;
@@ -600,7 +605,7 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 
 /* Which local references of the snapshot are alive; NULL: not known. */
 static const struct local_refs *read_locals(struct target *t, struct tracer *tracer,
-					    struct snapshot *snapshot)
+					    const struct snapshot *snapshot, struct corrections *found)
 {
 	struct local_look *look = &t->local_look;
 	int64_t *total = &t->report.families[FAMILY_LOCAL].vm_total;
@@ -611,9 +616,40 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 		look_at_locals(t, tracer, false);
 	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
 	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
-	if (local_refs_read(look, tracer, snapshot, t->slot, &t->locals) < 0)
+	if (local_refs_read(look, snapshot, t->slot, &t->locals, found) < 0)
 		return NULL;
 	return look->known ? &t->locals : NULL;
+}
+
+/* Free the places of dead local references: from the next snapshot on they are counted as died. */
+static void bury(struct target *t, struct tracer *tracer, const struct snapshot *s,
+		 const struct corrections *found)
+{
+	if (t->local_look.gone || t->local_look.still) /* nobody will ask again */
+		return;
+	for (size_t i = 0; i < found->n; i++) {
+		const struct snapshot_ref *ref = &s->refs.v[found->v[i].ref];
+
+		if (found->v[i].kind == REF_DEAD)
+			tracer_bury(tracer, ref, snapshot_site_of(s, ref->site)->func);
+	}
+}
+
+/* Hold the snapshot against the VM's tables, and put it right. Which local references are alive: see
+ * read_locals(). 0 or -ENOMEM. */
+static int reconcile(struct target *t, struct tracer *tracer, struct snapshot *s,
+		     struct target_counts *counts, const struct local_refs **locals)
+{
+	struct corrections found = {0};
+	int rc = 0;
+
+	*locals = t->families >> FAMILY_LOCAL & 1 ? read_locals(t, tracer, s, &found) : NULL;
+	if (t->account)
+		rc = account_compare(t->account, t->slot, s, &found);
+	bury(t, tracer, s, &found);
+	corrections_apply(&found, s, counts);
+	corrections_free(&found);
+	return rc;
 }
 
 /*
@@ -670,10 +706,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	tracer_costs(tracer, t->slot, cost_ns);
 	if (t->stopped_ns && snapshot->monotonic_ns > t->stopped_ns)
 		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
-	if (o->families >> FAMILY_LOCAL & 1)
-		in.locals = read_locals(t, tracer, snapshot);
-	if (t->account)
-		rc = account_correct(t->account, t->slot, snapshot, &counts);
+	rc = reconcile(t, tracer, snapshot, &counts, &in.locals);
 	keep_missed(&counts, r);
 	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
 		refresh_maps(t, tracer);

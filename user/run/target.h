@@ -12,6 +12,8 @@
 #include "model/report.h"
 #include "proc/proc.h"
 #include "reconcile/account.h"
+#include "reconcile/local_refs.h"
+#include "reconcile/ref_classes.h"
 #include "run/opts.h"
 #include "runtime/hotspot/frames.h"
 #include "runtime/hotspot/hotspot.h"
