@@ -173,7 +173,7 @@ static void test_unknown(void **state)
 	f->offset = 0x7f00deadbeef;
 	site = add_site(&s, FUNC_NewGlobalRef, 1, 0);
 	site->rate_per_s = -1e-9;
-	site = add_site(&s, NR_FUNCS, 0, 0);
+	site = add_site(&s, FUNC_NONE, 0, 0);
 	site->no_stack = true;
 	site->truncated = "said by the caller";
 	expect_table("unknown.txt", &s, &plain);
@@ -560,7 +560,8 @@ static void test_probes(void **state)
 	struct probe_unseen unseen[] = {{FUNC_USE_GetIntField, "the VM has replaced it"},
 					{FUNC_USE_GetModule, "not found in the library"},
 					{FUNC_USE_GetLongField, "the VM has replaced it"}};
-	const struct probe_sites sites = {.v = v, .n = 3, .missing = 1, .unseen = {unseen, 3, 3}};
+	const struct probe_sites sites = {
+	    .catalog = &jni_catalog, .v = v, .n = 3, .missing = 1, .unseen = {unseen, 3, 3}};
 	struct view_opts o = plain;
 	struct buf out = {0};
 	struct sample s;

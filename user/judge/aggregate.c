@@ -66,17 +66,20 @@ struct aggregate {
 	struct strset names;              /* of classes */
 	uint32_t survivors_born[NR_AGES]; /* ticks: see count_survivors() */
 
+	const struct catalog *catalog; /* not owned */
 	uint64_t costed[NR_ALL_FUNCS]; /* calls whose cost is in spent */
 	struct cost spent[NR_COSTS];   /* since attach */
 	double last_cost_ns[NR_COSTS]; /* of one event, of the last interval that had some */
 };
 
-int aggregate_new(struct aggregate **out)
+int aggregate_new(const struct catalog *catalog, struct aggregate **out)
 {
 	struct aggregate *a = calloc(1, sizeof(*a));
 
 	for (int f = 0; a && f < NR_COSTS; f++)
 		a->last_cost_ns[f] = -1;
+	if (a)
+		a->catalog = catalog;
 	*out = a;
 	return a ? 0 : -ENOMEM;
 }
@@ -208,11 +211,6 @@ static void add_pins(struct counts *c, const struct snapshot_site *s)
 	c->pins_unsized += s->pins_unsized;
 }
 
-static bool is_pin(enum jni_func_id func)
-{
-	return PIN_FAMILIES >> jni_funcs[func].family & 1;
-}
-
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -307,7 +305,7 @@ static int add_thread(struct aggregate *a, const struct aggregate_input *in, siz
 		return -ENOMEM;
 	t->acquired += s->acquired;
 	t->released += s->released;
-	if (jni_funcs[s->func].family != FAMILY_LOCAL) {
+	if (func_kind(a->catalog, s->func) != KIND_LOCAL) {
 		t->outstanding += s->acquired - s->released - s->unpaired;
 	} else {
 		t->outstanding += l ? l->live : 0;
@@ -340,7 +338,7 @@ static int add_site(struct aggregate *a, const struct aggregate_input *in, size_
 	c->outstanding += s->acquired - s->released - s->unpaired;
 	add_lacks(in->names->by_number[s->index].lacks, s, c, stacks);
 	add_pins(c, s);
-	if (jni_funcs[s->func].family == FAMILY_LOCAL)
+	if (func_kind(a->catalog, s->func) == KIND_LOCAL)
 		add_life(in, i, c);
 	else if (s->live)
 		keep_oldest(c, s->oldest_tick);
@@ -354,7 +352,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in, stru
 	for (size_t i = 0; i < in->snapshot->sites.n && !rc; i++)
 		rc = add_site(a, in, i, stacks);
 	for (size_t i = 0; i < a->entries.n; i++)
-		if (jni_funcs[in->names->v[i].func].family == FAMILY_LOCAL)
+		if (func_kind(a->catalog, in->names->v[i].func) == KIND_LOCAL)
 			settle(&a->entries.v[i].now, &a->entries.v[i].last.died);
 	return rc;
 }
@@ -391,14 +389,14 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 }
 
 /* A site has a history from when it is first found to hold something. */
-static int judge(struct entry *e, enum jni_func_id func, const struct aggregate_input *in,
-		 struct report_verdict *out)
+static int judge(const struct aggregate *a, struct entry *e, enum jni_func_id func,
+		 const struct aggregate_input *in, struct report_verdict *out)
 {
 	const struct counts *c = &e->now;
 	struct reading now = {in->elapsed_s, c->acquired, c->released, c->outstanding, {0}, {0}};
 	struct history none = {0};
 
-	if (!verdicts_judge(jni_funcs[func].family))
+	if (!verdicts_judge(a->catalog, func))
 		return 0;
 	if (e->first_s < 0)
 		e->first_s = in->elapsed_s;
@@ -439,11 +437,11 @@ static void sum_up_stacks(const struct counts *c, struct report_stacks *stacks)
 }
 
 /* What the snapshot alone tells of a site. */
-static void fill_site(struct entry *e, const struct named_site *name, const struct aggregate_input *in,
-		      struct report_site *s)
+static void fill_site(const struct aggregate *a, struct entry *e, const struct named_site *name,
+		      const struct aggregate_input *in, struct report_site *s)
 {
 	struct counts *c = &e->now;
-	bool pins = is_pin(name->func);
+	bool pins = func_is_pin(a->catalog, name->func);
 
 	*s = (struct report_site){
 	    .id = name->id,
@@ -486,14 +484,14 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		if (!s)
 			return -ENOMEM;
 		sum_up_stacks(c, &r->stacks);
-		fill_site(e, &in->names->v[i], in, s);
+		fill_site(a, e, &in->names->v[i], in, s);
 		if (interval_s > 0) {
 			s->rate_per_s = ((double)c->outstanding - (double)outstanding_before) / interval_s;
 			s->acquired_per_s = (double)(c->acquired - acquired_before) / interval_s;
 		}
 		e->last.acquired = c->acquired;
 		e->last.outstanding = c->outstanding;
-		if (!r->count_only && judge(e, s->func, in, &s->verdict))
+		if (!r->count_only && judge(a, e, s->func, in, &s->verdict))
 			return -ENOMEM;
 	}
 	return 0;
@@ -528,25 +526,26 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 		r->families[f] =
 		    (struct report_family){.traced = in->families >> f & 1, .vm_total = was.vm_total};
 	}
-	for (int i = 0; i < NR_FUNCS; i++) {
+	for (uint32_t i = 1; i < a->catalog->nr_funcs; i++) {
+		const struct func_row *row = &a->catalog->funcs[i];
 		const struct func_counts *c = &in->counts->funcs[i];
-		struct report_family *f = &r->families[jni_funcs[i].family];
+		struct report_family *f = &r->families[row->family];
 
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = c->calls;
 		r->events += c->calls;
-		if (jni_funcs[i].operation == OP_ACQUIRE || jni_funcs[i].operation == OP_FRAME_POP) {
+		if (row->operation == OP_ACQUIRE || row->operation == OP_FRAME_POP) {
 			f->acquired += less(c->calls, c->nulls);
 			f->outstanding += less(c->calls, c->nulls + c->unpaired + c->replaced);
-			if (jni_funcs[i].family == FAMILY_LOCAL)
+			if (a->catalog->families[row->family].kind == KIND_LOCAL)
 				f->died += c->replaced;
-		} else if (jni_funcs[i].operation == OP_RELEASE) {
+		} else if (row->operation == OP_RELEASE) {
 			f->released += less(c->calls, c->nulls + c->unpaired + c->kept);
 			f->released_untracked += c->unpaired;
 		}
 	}
 	r->check = (struct report_check){0};
-	for (int i = NR_FUNCS + 1; i < NR_ALL_FUNCS; i++) {
+	for (int i = NR_FUNCS; i < NR_ALL_FUNCS; i++) {
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = in->counts->funcs[i].calls;
 		r->check.on |= r->probed[i];
@@ -562,7 +561,7 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 			fam->outstanding = fam->released;
 		}
 		fam->outstanding -= fam->released;
-		if (f == FAMILY_LOCAL)
+		if (a->catalog->families[f].kind == KIND_LOCAL)
 			total_locals(in, fam, &a->last_died);
 	}
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
@@ -591,7 +590,7 @@ static void costs(struct aggregate *a, const struct aggregate_input *in, struct 
 	for (int i = 0; i < NR_ALL_FUNCS; i++) {
 		uint64_t events = in->counts->funcs[i].calls - a->costed[i];
 		double ns = in->cost_ns ? in->cost_ns[i] : -1;
-		int of[] = {jni_funcs[i].family, COST_ALL};
+		int of[] = {func_family(a->catalog, i), COST_ALL};
 
 		if (!events)
 			continue;

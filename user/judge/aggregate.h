@@ -11,7 +11,8 @@
 /* One per target: the counts of its sites one interval ago, and their history. */
 struct aggregate;
 
-int aggregate_new(struct aggregate **out);
+/* catalog: of all that will be added up; not owned. 0 or -ENOMEM. */
+int aggregate_new(const struct catalog *catalog, struct aggregate **out);
 void aggregate_free(struct aggregate *a);
 
 struct aggregate_input {

@@ -15,6 +15,7 @@
 #include "bpf/border/shared.h"
 #include "kernel/kernel_features.h"
 #include "kernel/unwind_maps.h"
+#include "model/catalog.h"
 #include "model/probe_site.h"
 #include "model/snapshot.h"
 #include "model/vm_places.h"
@@ -25,6 +26,7 @@ struct tracer;
 /* By one link for all sites of a program, or one for each. */
 enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
 struct tracer_opts {
+	const struct catalog *catalog; /* of functions and families; outlives the tracer */
 	enum attach_method attach;
 	uint32_t families;   /* that may be traced: bit per enum jni_family */
 	uint64_t max_refs;   /* live references that can be paired */

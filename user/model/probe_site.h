@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "bpf/border/shared.h"
+#include "model/catalog.h"
 
 enum site_strategy {
 	STRATEGY_USDT,
@@ -58,6 +59,7 @@ struct probe_unseen {
 };
 /* Made by sites_resolve(), freed by sites_free(). */
 struct probe_sites {
+	const struct catalog *catalog; /* of their functions; not owned */
 	struct probe_site *v;
 	size_t n, cap;
 	enum handle_tags handle_tags;

@@ -50,7 +50,7 @@ int local_refs_read(const struct local_look *look, const struct snapshot *snapsh
 		const struct snapshot_site *of =
 		    ref->slot == slot ? snapshot_site_of(snapshot, ref->site) : NULL;
 
-		if (of && jni_funcs[of->func].family == FAMILY_LOCAL)
+		if (of && jni_catalog.funcs[of->func].family == FAMILY_LOCAL)
 			rc = judge(look, snapshot, i, &v[of - snapshot->sites.v], found);
 	}
 	for (size_t i = 0; i < out->n; i++) {

@@ -18,19 +18,16 @@
 #define JNITRACE_VERSION "0.1.0"
 #endif
 
-#define SEE_HELP         "see jnitrace --help"
-#define DEFAULT_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
-#define ALL_FAMILIES     ((1U << NR_FAMILIES) - 1)
-#define COUNTED_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK) /* --count-only */
-#define MAX_PID          (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
-#define MIN_INTERVAL_S   0.01
-#define MAX_INTERVAL_S   86400.0
-#define MAX_DURATION_S   1e9
-#define MAX_REFS         (1U << 28)
-#define MAX_STACKS       (1U << 24)
-#define MAX_DIGITS       15 /* a decimal number of so many digits is exact in a double before it is scaled */
-#define HELP_WIDTH       80
-#define HELP_INDENT      30
+#define SEE_HELP       "see jnitrace --help"
+#define MAX_PID        (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
+#define MIN_INTERVAL_S 0.01
+#define MAX_INTERVAL_S 86400.0
+#define MAX_DURATION_S 1e9
+#define MAX_REFS       (1U << 28)
+#define MAX_STACKS     (1U << 24)
+#define MAX_DIGITS     15 /* a decimal number of so many digits is exact in a double before it is scaled */
+#define HELP_WIDTH     80
+#define HELP_INDENT    30
 
 struct option_row;
 struct parse {
@@ -72,9 +69,10 @@ static const char *command_name(size_t i)
 	return i < ARRAY_LEN(commands) ? commands[i].name : NULL;
 }
 
-static const char *family_name(size_t i)
+/* Of JNI; others are the catalog's. */
+static const char *family_word(size_t i)
 {
-	return i < NR_FAMILIES ? jni_family_names[i] : i == NR_FAMILIES ? "all" : NULL;
+	return i < NR_JNI_FAMILIES ? family_name(&jni_catalog, i) : i == NR_JNI_FAMILIES ? "all" : NULL;
 }
 
 static const char *column_key(size_t i)
@@ -275,11 +273,14 @@ static int set_all(struct parse *p, const char *arg)
 
 static int take_family(struct parse *p, const char *word)
 {
-	int i = pick(p, "family", word);
+	enum jni_family family = catalog_find_family(p->o->catalog, word);
 
-	if (i < 0)
-		return i;
-	p->o->families |= i == NR_FAMILIES ? ALL_FAMILIES : 1U << i;
+	if (!strcmp(word, "all"))
+		p->o->families |= (1U << p->o->catalog->nr_families) - 1;
+	else if (family == FAMILY_NONE)
+		return pick(p, "family", word); /* says which there are */
+	else
+		p->o->families |= 1U << family;
 	return 0;
 }
 
@@ -543,7 +544,7 @@ static int set_help(struct parse *p, const char *arg)
 static const struct option_row option_rows[] = {
 	{"pid",        'p', "PID[,PID]", set_pid, NULL, "JVMs to trace; may be repeated"},
 	{"all",        'a', NULL, set_all, NULL, "every JVM of this host, also those that start later"},
-	{"events",     'e', "FAMILY[,..]", set_events, family_name, "what to trace (default global,weak)"},
+	{"events",     'e', "FAMILY[,..]", set_events, family_word, "what to trace (default global,weak)"},
 	{"interval",   'i', "SEC", set_interval, NULL, "seconds from one report to the next (default 1)"},
 	{"count",      'n', "N", set_count, NULL, "end after N intervals"},
 	{"duration",   'd', "SEC", set_duration, NULL, "end after SEC seconds"},
@@ -634,11 +635,12 @@ void opts_help(struct buf *out)
 
 /* Parsing. */
 
-static void set_defaults(struct options *o)
+static void set_defaults(struct options *o, const struct catalog *catalog)
 {
 	*o = (struct options){
 	    .command = CMD_TOP,
-	    .families = DEFAULT_FAMILIES,
+	    .catalog = catalog,
+	    .families = catalog_defaults(catalog),
 	    .interval_s = 1,
 	    .count = -1,
 	    .duration_s = -1,
@@ -742,7 +744,8 @@ static int check(struct parse *p)
 		return usage_error(p, "add --watch", "--limit without --watch says nothing");
 	if (o->budget_ms && !o->classes)
 		return usage_error(p, "add --classes", "--budget without --classes says nothing");
-	if (o->count_only && (o->command == CMD_CENSUS || o->check || o->families & ~COUNTED_FAMILIES))
+	if (o->count_only && (o->command == CMD_CENSUS || o->check ||
+			      o->families & ~catalog_families(o->catalog, KIND_BIT(KIND_REFERENCE))))
 		return usage_error(p, "as in jnitrace -e global,weak --count-only",
 				   "--count-only is for global and weak references, without --check");
 	if (o->count_only && !o->sort)
@@ -758,12 +761,12 @@ static int check(struct parse *p)
 	return 0;
 }
 
-int opts_parse(int argc, char **argv, struct options *out, struct error *err)
+int opts_parse(int argc, char **argv, const struct catalog *catalog, struct options *out, struct error *err)
 {
 	struct parse p = {.o = out, .err = err};
 	int rc;
 
-	set_defaults(out);
+	set_defaults(out, catalog);
 	if (argc > 1 && argv[1][0] != '-') {
 		rc = parse_command(&p, argv[1]);
 		if (rc < 0)

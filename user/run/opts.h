@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "bpf/border/shared.h"
 #include "kernel/tracer.h"
+#include "model/catalog.h"
 
 enum command { CMD_TOP, CMD_PROBES, CMD_CENSUS };
 enum group_by { GROUP_SITE, GROUP_FUNCTION, GROUP_PID, GROUP_CLASS, GROUP_THREAD, NR_GROUPS };
@@ -20,6 +21,7 @@ enum stacks_shown { STACKS_MIXED, STACKS_JAVA, STACKS_NATIVE, STACKS_NONE };
 #define OPTS_MAX_PIDS 256
 struct options {
 	enum command command;
+	const struct catalog *catalog; /* families and functions to choose from; not owned */
 	pid_t pids[OPTS_MAX_PIDS];
 	size_t nr_pids;
 	bool all;
@@ -54,9 +56,9 @@ struct options {
 };
 /*
  * 0: go on. > 0: done, exit with (value - 1) (--help, --version printed). < 0: a usage error, in err.
- * Strings in out point into argv.
+ * Strings in out point into argv; the families of -e are the catalog's.
  */
-int opts_parse(int argc, char **argv, struct options *out, struct error *err);
+int opts_parse(int argc, char **argv, const struct catalog *catalog, struct options *out, struct error *err);
 /* The text of --help, made from the same tables; lines of at most 80 columns. */
 void opts_help(struct buf *out);
 

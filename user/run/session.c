@@ -568,6 +568,7 @@ static int open_tracer(struct session *s, const struct features *features, struc
 {
 	const struct options *o = s->o;
 	const struct tracer_opts opts = {
+	    .catalog = o->catalog,
 	    .attach = o->attach,
 	    .families = o->families,
 	    .max_refs = o->max_refs,

@@ -152,6 +152,7 @@ static int resolve_sites(struct target *t, const struct options *o, struct error
 {
 	struct site_request req = {
 	    .pid = t->id.pid,
+	    .catalog = o->catalog,
 	    .library = t->elf,
 	    .library_path = t->library_path,
 	    .bias = t->bias,
@@ -196,6 +197,7 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	t->verbose = o->verbose;
 	t->hidden_frames = o->hidden_frames;
 	t->report.count_only = o->count_only;
+	t->report.catalog = o->catalog;
 	t->families = o->families;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	rc = read_process(t, what, err);
@@ -367,7 +369,8 @@ static void start_objects(struct target *t, struct tracer *tracer)
 {
 	struct object_config config;
 
-	if (!(t->families & PIN_FAMILIES) || t->objects_set || !oop_reader_of(t))
+	if (!(t->families & catalog_families(t->report.catalog, KINDS_OF_PINS)) || t->objects_set ||
+	    !oop_reader_of(t))
 		return;
 	hotspot_objects(t->oops, &config);
 	t->objects_set = !tracer_set_objects(tracer, t->slot, &config);
@@ -421,8 +424,8 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->library, path, sizeof(path));
 	rc = rc ?: symbols_new(&t->id, &t->symbols);
-	rc = rc ?: naming_new(t->symbols, &t->naming);
-	rc = rc ?: aggregate_new(&t->aggregate);
+	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
+	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	slot = tracer_attach(tracer, &t->id, path, &t->sites, err);

@@ -6,12 +6,14 @@
 #include "base/util.h"
 #include "bpf/border/shared.h"
 #include "elf/elf.h"
+#include "model/catalog.h"
 #include "model/probe_site.h"
 #include "proc/proc.h"
 #include "runtime/hotspot/hotspot.h"
 
 struct site_request {
 	pid_t pid;
+	const struct catalog *catalog;
 	const struct elf_image *library;
 	const char *library_path; /* as the target sees it */
 	uint64_t bias;            /* run-time minus link-time address */

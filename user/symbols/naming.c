@@ -7,18 +7,20 @@
 #include <string.h>
 
 struct naming {
-	struct symbols *symbols; /* not owned */
+	const struct catalog *catalog; /* not owned */
+	struct symbols *symbols;       /* not owned */
 	struct named_sites sites;
 	uint32_t *by_id; /* open hash: index in sites.v, + 1, by id */
 	size_t by_id_size;
 };
 
-int naming_new(struct symbols *symbols, struct naming **out)
+int naming_new(const struct catalog *catalog, struct symbols *symbols, struct naming **out)
 {
 	struct naming *n = calloc(1, sizeof(*n));
 
 	if (!n)
 		return -ENOMEM;
+	n->catalog = catalog;
 	n->symbols = symbols;
 	*out = n;
 	return 0;
@@ -47,9 +49,9 @@ static uint64_t hash_str(uint64_t h, const char *s)
 }
 
 /* Only what is equal on every host that runs the same build: build-id and offset, or the names of Java. */
-static uint64_t site_id(enum jni_func_id func, const struct frames *frames)
+static uint64_t site_id(const char *func, const struct frames *frames)
 {
-	uint64_t h = hash_str(FNV64_INIT, jni_func_names[func]);
+	uint64_t h = hash_str(FNV64_INIT, func);
 
 	for (size_t i = 0; i < frames->n; i++) {
 		const struct frame *f = &frames->v[i];
@@ -66,9 +68,9 @@ static uint64_t site_id(enum jni_func_id func, const struct frames *frames)
 }
 
 /* Only what is equal in two builds: functions and methods, else the file; inlined or not, as that differs. */
-static uint64_t name_key(enum jni_func_id func, const struct frames *frames)
+static uint64_t name_key(const char *func, const struct frames *frames)
 {
-	uint64_t h = hash_str(FNV64_INIT, jni_func_names[func]);
+	uint64_t h = hash_str(FNV64_INIT, func);
 
 	for (size_t i = 0; i < frames->n; i++)
 		h = hash_str(h, frames->v[i].symbol ? frames->v[i].symbol : frames->v[i].module);
@@ -120,6 +122,7 @@ static int name_site(struct naming *n, const struct snapshot_site *s)
 {
 	struct frames frames = {0};
 	const char *truncated = "the stack could not be kept (see drops)";
+	const char *func = func_name(n->catalog, s->func);
 	uint32_t lacks = 1U << END_NOT_KEPT;
 	bool is_new = false;
 	int64_t i;
@@ -127,11 +130,11 @@ static int name_site(struct naming *n, const struct snapshot_site *s)
 
 	if (s->stack)
 		rc = symbols_stack(n->symbols, s->stack, &frames, &truncated, &lacks);
-	i = rc ? rc : named_of(n, site_id(s->func, &frames), &is_new);
+	i = rc ? rc : named_of(n, site_id(func, &frames), &is_new);
 	if (is_new)
 		n->sites.v[i] = (struct named_site){
 		    .id = n->sites.v[i].id,
-		    .name_key = name_key(s->func, &frames),
+		    .name_key = name_key(func, &frames),
 		    .func = s->func,
 		    .frames = frames,
 		    .truncated = truncated,

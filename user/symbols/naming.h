@@ -3,14 +3,18 @@
 #ifndef JNITRACE_NAMING_H
 #define JNITRACE_NAMING_H
 
+#include "model/catalog.h"
 #include "model/named_site.h"
 #include "model/snapshot.h"
 #include "symbols/symbols.h"
 
 struct naming; /* opaque */
 
-/* symbols is not owned: it outlives the naming, whose frames point to its texts. 0 or -ENOMEM. */
-int naming_new(struct symbols *symbols, struct naming **out);
+/*
+ * symbols and catalog are not owned: they outlive the naming, whose frames point to the texts of symbols.
+ * 0 or -ENOMEM.
+ */
+int naming_new(const struct catalog *catalog, struct symbols *symbols, struct naming **out);
 void naming_free(struct naming *n);
 /* Are there sites of slot in the snapshot that have no name yet? */
 bool naming_lacks(const struct naming *n, const struct snapshot *s, int slot);

@@ -15,7 +15,7 @@ static const enum jni_family families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEA
 
 static const char *table_name(enum vm_table t)
 {
-	return jni_family_names[families[t]];
+	return jni_catalog.families[families[t]].name;
 }
 
 /* --- table --- */

@@ -41,7 +41,7 @@ static void put_families(struct json_out *j, const struct census *c)
 	for (int t = 0; t < NR_VM_TABLES; t++) {
 		const struct census_table *table = &c->tables[t];
 
-		json_open(j, jni_family_names[families[t]], '{');
+		json_open(j, jni_catalog.families[families[t]].name, '{');
 		for (size_t i = 0; i < ARRAY_LEN(not_traced); i++)
 			json_null(j, not_traced[i]);
 		json_known_count(j, "vm_total", c->refs_known ? (int64_t)c->refs[t] : -1);
@@ -117,7 +117,7 @@ static void put_classes(struct json_out *j, const struct census *c)
 		const struct census_class *class = &c->classes.v[i];
 
 		json_open(j, NULL, '{');
-		json_text(j, "family", jni_family_names[families[class->table]]);
+		json_text(j, "family", jni_catalog.families[families[class->table]].name);
 		json_text(j, "name", class->name);
 		json_count(j, "count", class->count);
 		json_count(j, "distinct", class->distinct);
@@ -135,7 +135,7 @@ static void put_series(struct json_out *j, const struct census_item *it, enum vm
 
 	census_watch_growth(it->watch, t, name, limit, &g);
 	json_open(j, NULL, '{');
-	json_text(j, "family", jni_family_names[families[t]]);
+	json_text(j, "family", jni_catalog.families[families[t]].name);
 	json_text(j, "name", name);
 	json_real(j, "per_min", g.known ? g.per_min : NAN);
 	json_real(j, "error_per_min", g.known ? g.error_per_min : NAN);

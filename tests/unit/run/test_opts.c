@@ -35,7 +35,7 @@ static int parse(const char *line, struct options *o, struct error *err)
 	for (char *w = strtok_r(words, " ", &save); w && argc < MAX_ARGS; w = strtok_r(NULL, " ", &save))
 		argv[argc++] = w;
 	*err = (struct error){0};
-	return opts_parse(argc, argv, o, err);
+	return opts_parse(argc, argv, &jni_catalog, o, err);
 }
 
 static void expect_ok(const char *line, struct options *o)
@@ -296,7 +296,7 @@ static void test_words(void **state)
 	expect_error("-p 1 --max-refs", "--max-refs: it needs a value: N");
 	expect_error("-p 1 --output=", "no file name");
 	expect_ok("-p 1 -e all", &o);
-	assert_int_equal(o.families, (1U << NR_FAMILIES) - 1);
+	assert_int_equal(o.families, (1U << NR_JNI_FAMILIES) - 1);
 	expect_ok("-p 1 -e weak -e global", &o);
 	assert_int_equal(o.families, 1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK);
 	expect_ok("-p 1 -e weak,weak", &o);
@@ -331,15 +331,15 @@ static void test_hostile(void **state)
 			argv[1] = letter;
 			err = (struct error){0};
 			if (*option != 'o')
-				assert_true(opts_parse(3, argv, &o, &err) < 0);
+				assert_true(opts_parse(3, argv, &jni_catalog, &o, &err) < 0);
 			assert_true(memchr(err.why, 0, sizeof(err.why)) != NULL);
 		}
 	}
 	argv[1] = huge;
 	err = (struct error){0};
-	assert_true(opts_parse(2, argv, &o, &err) < 0);
+	assert_true(opts_parse(2, argv, &jni_catalog, &o, &err) < 0);
 	err = (struct error){0};
-	assert_true(opts_parse(0, none, &o, &err) < 0);
+	assert_true(opts_parse(0, none, &jni_catalog, &o, &err) < 0);
 	assert_int_equal(err.exit_code, EXIT_USAGE);
 }
 
