@@ -636,7 +636,7 @@ static void test_json_exact(void **state)
 
 static void test_view_opts(void **state)
 {
-	struct options o = {.rows = -1, .depth = 64};
+	struct view_request o = {.rows = -1, .depth = 64};
 	struct view_opts v;
 
 	(void)state;
@@ -670,7 +670,7 @@ static void test_view_opts(void **state)
 	assert_int_equal(v.rows, 0);
 	assert_int_equal(v.stack_frames, 2);
 	o.depth = 64;
-	o.verbose = 1;
+	o.all_frames = true;
 	view_opts_init(&v, &o, 0, 0, false);
 	assert_int_equal(v.stack_frames, 64);
 }

@@ -26,7 +26,7 @@ struct tracer;
 /* By one link for all sites of a program, or one for each. */
 enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
 struct tracer_opts {
-	const struct catalog *catalog; /* of functions and families; outlives the tracer */
+	const struct catalog *catalog; /* of all that may be traced; not owned */
 	enum attach_method attach;
 	uint32_t families;   /* that may be traced: bit per enum jni_family */
 	uint64_t max_refs;   /* live references that can be paired */

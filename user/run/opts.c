@@ -316,7 +316,7 @@ static int set_duration(struct parse *p, const char *arg)
 static int set_batch(struct parse *p, const char *arg)
 {
 	(void)arg;
-	p->o->batch = true;
+	p->o->view.batch = true;
 	return 0;
 }
 
@@ -326,7 +326,7 @@ static int set_rows(struct parse *p, const char *arg)
 	int rc = parse_count(p, arg, 0, 1000000, &n);
 
 	if (rc == 0)
-		p->o->rows = (int)n;
+		p->o->view.rows = (int)n;
 	return rc;
 }
 
@@ -336,7 +336,7 @@ static int set_sort(struct parse *p, const char *arg)
 
 	if (i < 0)
 		return i;
-	p->o->sort = columns[i].key;
+	p->o->view.sort = columns[i].key;
 	return 0;
 }
 
@@ -346,7 +346,7 @@ static int set_group_by(struct parse *p, const char *arg)
 
 	if (i < 0)
 		return i;
-	p->o->group_by = (enum group_by)i;
+	p->o->view.group_by = (enum group_by)i;
 	return 0;
 }
 
@@ -356,7 +356,7 @@ static int set_stacks(struct parse *p, const char *arg)
 
 	if (i < 0)
 		return i;
-	p->o->stacks = (enum stacks_shown)i;
+	p->o->view.stacks = (enum stacks_shown)i;
 	return 0;
 }
 
@@ -385,7 +385,7 @@ static int set_hold(struct parse *p, const char *arg)
 static int set_json(struct parse *p, const char *arg)
 {
 	(void)arg;
-	p->o->format = FORMAT_JSON;
+	p->o->view.format = FORMAT_JSON;
 	return 0;
 }
 
@@ -395,7 +395,7 @@ static int set_format(struct parse *p, const char *arg)
 
 	if (i < 0)
 		return i;
-	p->o->format = views[i].format;
+	p->o->view.format = views[i].format;
 	return 0;
 }
 
@@ -403,7 +403,7 @@ static int set_output(struct parse *p, const char *arg)
 {
 	if (!*arg)
 		return usage_error(p, "give a file name, or - for stdout", "no file name");
-	p->o->output = strcmp(arg, "-") == 0 ? NULL : arg;
+	p->o->view.output = strcmp(arg, "-") == 0 ? NULL : arg;
 	return 0;
 }
 
@@ -644,12 +644,9 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .interval_s = 1,
 	    .count = -1,
 	    .duration_s = -1,
-	    .rows = -1,
-	    .group_by = GROUP_SITE,
-	    .stacks = STACKS_MIXED,
+	    .view = {.rows = -1},
 	    .depth = JT_MAX_FRAMES,
 	    .hold_s = 0.01,
-	    .format = FORMAT_TABLE,
 	    .max_refs = 1000000,
 	    .max_stacks = 20000,
 	    .attach = ATTACH_AUTO,
@@ -748,16 +745,21 @@ static int check(struct parse *p)
 			      o->families & ~catalog_families(o->catalog, KIND_BIT(KIND_REFERENCE))))
 		return usage_error(p, "as in jnitrace -e global,weak --count-only",
 				   "--count-only is for global and weak references, without --check");
-	if (o->count_only && !o->sort)
-		p->o->sort = "acquired";
-	if (o->count_only && (column_find(o->sort)->groups & COLUMN_PAIRED || o->group_by == GROUP_CLASS))
+	if (o->count_only && !o->view.sort)
+		p->o->view.sort = "acquired";
+	if (o->count_only &&
+	    (column_find(o->view.sort)->groups & COLUMN_PAIRED || o->view.group_by == GROUP_CLASS))
 		return usage_error(p, "leave out --count-only",
 				   "without releases nobody knows what is outstanding");
-	if (o->sort && !(column_find(o->sort)->groups & 1U << o->group_by))
+	if (o->view.sort && !(column_find(o->view.sort)->groups & 1U << o->view.group_by))
 		return error_set(p->err, -EINVAL, EXIT_USAGE, "--sort", SEE_HELP,
-				 "a table by %s has no column '%s'", group_names[o->group_by], o->sort);
+				 "a table by %s has no column '%s'", group_names[o->view.group_by],
+				 o->view.sort);
 	if (o->check)
 		p->o->families |= 1U << FAMILY_CHECK;
+	p->o->view.depth = o->depth;
+	p->o->view.all_frames = o->verbose > 0;
+	p->o->view.count_only = o->count_only;
 	return 0;
 }
 

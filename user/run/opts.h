@@ -12,11 +12,9 @@
 #include "bpf/border/shared.h"
 #include "kernel/tracer.h"
 #include "model/catalog.h"
+#include "view/view_opts.h"
 
 enum command { CMD_TOP, CMD_PROBES, CMD_CENSUS };
-enum group_by { GROUP_SITE, GROUP_FUNCTION, GROUP_PID, GROUP_CLASS, GROUP_THREAD, NR_GROUPS };
-enum format { FORMAT_TABLE, FORMAT_JSON };
-enum stacks_shown { STACKS_MIXED, STACKS_JAVA, STACKS_NATIVE, STACKS_NONE };
 
 #define OPTS_MAX_PIDS 256
 struct options {
@@ -30,16 +28,10 @@ struct options {
 	bool interval_given;
 	long count;        /* -1: no limit */
 	double duration_s; /* -1: no limit */
-	bool batch;
-	int rows;         /* rows of the table; -1: as the screen has, in batch 20 */
-	const char *sort; /* a column's key; NULL: default */
-	enum group_by group_by;
-	enum stacks_shown stacks;
+	struct view_request view;
 	bool hidden_frames;
 	double hold_s; /* a critical section held longer is a finding */
 	int depth;     /* frames kept, 1..JT_MAX_FRAMES */
-	enum format format;
-	const char *output; /* NULL: stdout */
 	int verbose;
 	uint64_t max_refs;   /* live references that can be paired; default 1,000,000 */
 	uint64_t max_stacks; /* distinct stacks; default 20,000 */

@@ -575,7 +575,7 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 static const struct ref_classes *read_classes(struct target *t, struct oop_reader *oops,
 					      const struct snapshot *snapshot, const struct options *o)
 {
-	if (!oops || o->count_only || (o->format != FORMAT_JSON && o->group_by != GROUP_CLASS))
+	if (!oops || o->count_only || (o->view.format != FORMAT_JSON && o->view.group_by != GROUP_CLASS))
 		return NULL;
 	return ref_classes_read(oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
 }

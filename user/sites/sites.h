@@ -6,7 +6,6 @@
 #include "base/util.h"
 #include "bpf/border/shared.h"
 #include "elf/elf.h"
-#include "model/catalog.h"
 #include "model/probe_site.h"
 #include "proc/proc.h"
 #include "runtime/hotspot/hotspot.h"

@@ -5,10 +5,8 @@
 
 #include "base/util.h"
 #include "model/report.h"
-#include "run/opts.h"
 #include "view/cells.h"
-
-extern const char *const group_names[NR_GROUPS]; /* as in --group-by */
+#include "view/view_opts.h"
 
 /* One line of a table: a site, or sites taken together. Points into reports, owns nothing. */
 struct row {

@@ -4,30 +4,9 @@
  * belongs to the schema is ever left out.
  */
 #include <math.h>
-#include <stdio.h>
-#include <time.h>
 
 #include "view/json_out.h"
 #include "view/views.h"
-
-/* "2026-01-31T12:00:00.123Z" */
-static void put_time(struct json_out *j, double unix_s)
-{
-	char text[64];
-	double ms = floor(unix_s * 1000 + 0.5);
-	struct tm tm;
-	time_t t;
-
-	if (!(ms >= 0 && ms < 2.5e14)) { /* to the year 9892: four digits */
-		json_null(j, "time");
-		return;
-	}
-	t = (time_t)(ms / 1000);
-	gmtime_r(&t, &tm);
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - (double)t * 1000));
-	json_text(j, "time", text);
-}
 
 /* Is the function of this slot counted, beside being looked at by --check? */
 static bool is_counted(const struct report *r, int slot)
@@ -454,7 +433,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 
 	json_open(&j, NULL, '{');
 	json_text(&j, "schema", JSON_SCHEMA);
-	put_time(&j, r->time_unix_s);
+	json_time(&j, "time", r->time_unix_s);
 	json_known(&j, "elapsed_s", r->elapsed_s);
 	json_bool(&j, "final", r->final);
 	json_text(&j, "end_reason", r->end_reason);
