@@ -187,7 +187,7 @@ static void test_final(void **state)
 	(void)state;
 	init_leaks(&s);
 	s.report.final = true;
-	s.report.end_reason = "exited";
+	s.report.end_reason = END_EXITED;
 	s.report.elapsed_s = 7505.3;
 	expect_table("final.txt", &s, &plain);
 	expect_records("final.json", &s, &plain);

@@ -540,16 +540,16 @@ static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 		     t->id.pid);
 }
 
-void target_stop(struct target *t, struct tracer *tracer, const char *reason)
+void target_stop(struct target *t, struct tracer *tracer, enum end_reason reason)
 {
 	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
-	if (!strcmp(reason, "detached"))
+	if (!end_is_gone(reason))
 		target_look(t, tracer);
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->slot >= 0)
 		tracer_close_gate(tracer, t->slot);
 	/* Which local references are alive now, before others take their slots unseen. */
-	if (!strcmp(reason, "detached"))
+	if (!end_is_gone(reason))
 		look_at_locals(t, tracer, true);
 	t->end_reason = reason;
 	t->state = TARGET_ENDED;
@@ -613,7 +613,7 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 	struct local_look *look = &t->local_look;
 	int64_t *total = &t->report.families[FAMILY_LOCAL].vm_total;
 
-	if (t->end_reason && strcmp(t->end_reason, "detached"))
+	if (end_is_gone(t->end_reason))
 		look->known = look->gone = true;
 	else if (!t->stopped_ns)
 		look_at_locals(t, tracer, false);
@@ -711,7 +711,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
 	rc = reconcile(t, tracer, snapshot, &counts, &in.locals);
 	keep_missed(&counts, r);
-	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
+	if (!end_is_gone(t->end_reason)) {
 		refresh_maps(t, tracer);
 		oops = oop_reader_of(t);
 		in.classes = read_classes(t, oops, snapshot, o);
@@ -730,7 +730,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	    .snapshot = snapshot,
 	    .slot = t->slot,
 	    .checking = o->check,
-	    .exited = in.final && t->end_reason && !strcmp(t->end_reason, "exited"),
+	    .exited = in.final && t->end_reason == END_EXITED,
 	    .hold_s = o->hold_s,
 	    .no_waits = t->no_waits,
 	    .collector_waits = t->collector_waits,
@@ -740,7 +740,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
 	count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
-	r->end_reason = in.final ? t->end_reason : NULL;
+	r->end_reason = in.final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
 	t->seen = true;
