@@ -327,7 +327,7 @@ static int add_site(struct aggregate *a, const struct aggregate_input *in, size_
 		    struct report_stacks *stacks)
 {
 	const struct snapshot_site *s = &in->snapshot->sites.v[i];
-	struct entry *e = s->slot == in->slot ? entry_of(a, in, s->index) : NULL;
+	struct entry *e = entry_of(a, in, s->index);
 	struct counts *c;
 
 	if (!e)
@@ -378,12 +378,9 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 	for (int k = 0; k < NR_AGES; k++)
 		born[k] = snap->now_tick - (uint32_t)((survivor_ages_s[k] + in->late_s) / snap->tick_s);
 	for (size_t i = 0; i < snap->refs.n; i++) {
-		const struct snapshot_ref *ref = &snap->refs.v[i];
-
-		if (ref->slot == (uint64_t)in->slot)
-			count_survivor(a, in, born, ref->site, ref->tick);
+		count_survivor(a, in, born, snap->refs.v[i].site, snap->refs.v[i].tick);
 	}
-	for (size_t i = 0; i < snap->pins.n; i++) /* their sites are of one target each */
+	for (size_t i = 0; i < snap->pins.n; i++)
 		count_survivor(a, in, born, snap->pins.v[i].pin.site, snap->pins.v[i].pin.tick);
 	memcpy(a->survivors_born, born, sizeof(born));
 }

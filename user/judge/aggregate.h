@@ -20,7 +20,6 @@ struct aggregate_input {
 	const struct target_counts *counts;
 	const struct named_sites *names; /* of the snapshot's sites; always the same of one aggregate */
 	uint32_t families;               /* traced: bit per enum jni_family */
-	int slot;
 	bool final;
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */

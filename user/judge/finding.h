@@ -11,7 +11,6 @@
 struct findings_input {
 	const struct named_sites *names; /* of the snapshot's sites */
 	const struct snapshot *snapshot;
-	int slot;
 	bool checking;        /* --check is on */
 	bool exited;          /* the process has ended: nothing will be released any more */
 	double hold_s;        /* a critical section held that long is a finding */

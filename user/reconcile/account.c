@@ -265,18 +265,18 @@ static int clear_tracked(struct account *a)
 }
 
 /* Which references of the snapshot are free in the VM. */
-static int find_missed(struct account *a, int slot, const struct snapshot *s, struct missed_list *out,
+static int find_missed(struct account *a, const struct snapshot *s, struct missed_list *out,
 		       struct corrections *found)
 {
 	size_t hint[NR_VM_TABLES] = {0};
 
 	for (size_t i = 0; i < s->refs.n; i++) {
 		const struct snapshot_ref *ref = &s->refs.v[i];
-		const struct snapshot_site *site = ref->slot == slot ? snapshot_site_of(s, ref->site) : NULL;
+		const struct snapshot_site *site = snapshot_site_of(s, ref->site);
 		struct table *t = site ? table_of(a, site->func) : NULL;
 		struct missed *m;
 
-		if (ref->slot == slot && !site) /* too new to be listed, but tracked */
+		if (!site) /* too new to be listed, but tracked */
 			for (int k = 0; k < NR_VM_TABLES; k++)
 				is_in_use(&a->table[k], ref, &hint[k]);
 		if (!t || (!is_missed(&a->missed, ref) && !is_free(t, ref, &hint[t - a->table])))
@@ -291,12 +291,12 @@ static int find_missed(struct account *a, int slot, const struct snapshot *s, st
 	return 0;
 }
 
-int account_compare(struct account *a, int slot, const struct snapshot *s, struct corrections *found)
+int account_compare(struct account *a, const struct snapshot *s, struct corrections *found)
 {
 	struct missed_list missed = {0};
 	int rc = clear_tracked(a);
 
-	rc = rc ?: find_missed(a, slot, s, &missed, found);
+	rc = rc ?: find_missed(a, s, &missed, found);
 	free(a->missed.v);
 	a->missed = missed;
 	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {

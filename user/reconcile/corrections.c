@@ -43,7 +43,6 @@ void corrections_apply(const struct corrections *c, struct snapshot *s, struct t
 			site->recount = missed = true;
 			counts->funcs[site->func].replaced++;
 			counts->drops[DROP_RELEASE_MISSED]++;
-			s->refs_live--;
 		}
 		ref->site = 0;
 	}

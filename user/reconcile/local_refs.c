@@ -35,8 +35,8 @@ static int judge(const struct local_look *look, const struct snapshot *s, size_t
 	return corrections_add(found, i, REF_DEAD);
 }
 
-int local_refs_read(const struct local_look *look, const struct snapshot *snapshot, int slot,
-		    struct local_refs *out, struct corrections *found)
+int local_refs_read(const struct local_look *look, const struct snapshot *snapshot, struct local_refs *out,
+		    struct corrections *found)
 {
 	struct local_site *v = calloc(snapshot->sites.n + 1, sizeof(*v));
 	int rc = 0;
@@ -47,8 +47,7 @@ int local_refs_read(const struct local_look *look, const struct snapshot *snapsh
 		return -ENOMEM;
 	for (size_t i = 0; i < snapshot->refs.n && !rc; i++) {
 		const struct snapshot_ref *ref = &snapshot->refs.v[i];
-		const struct snapshot_site *of =
-		    ref->slot == slot ? snapshot_site_of(snapshot, ref->site) : NULL;
+		const struct snapshot_site *of = snapshot_site_of(snapshot, ref->site);
 
 		if (of && jni_catalog.funcs[of->func].family == FAMILY_LOCAL)
 			rc = judge(look, snapshot, i, &v[of - snapshot->sites.v], found);

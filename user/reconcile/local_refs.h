@@ -26,11 +26,11 @@ struct local_look {
 	const void *store;
 };
 /*
- * Hold the snapshot's local references of slot against a later look. Those that are not alive are added to
+ * Hold the snapshot's local references against a later look. Those that are not alive are added to
  * found: the dead and the unknown. out is overwritten, its memory used again. 0 or -ENOMEM.
  */
-int local_refs_read(const struct local_look *look, const struct snapshot *snapshot, int slot,
-		    struct local_refs *out, struct corrections *found);
+int local_refs_read(const struct local_look *look, const struct snapshot *snapshot, struct local_refs *out,
+		    struct corrections *found);
 void local_refs_free(struct local_refs *l);
 
 #endif

@@ -577,7 +577,7 @@ static const struct ref_classes *read_classes(struct target *t, struct oop_reade
 {
 	if (!oops || o->count_only || (o->view.format != FORMAT_JSON && o->view.group_by != GROUP_CLASS))
 		return NULL;
-	return ref_classes_read(oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
+	return ref_classes_read(oops, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
 bool target_code_changed(struct target *t, struct tracer *tracer)
@@ -597,7 +597,7 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 	if (unwind_moment_closed(&now)) {
 		if (t->java)
 			java_symbols_refresh(t->java);
-		rc = naming_update(t->naming, snapshot, t->slot);
+		rc = naming_update(t->naming, snapshot);
 		rc = rc ?: read_code_anew(t, tracer);
 	} else {
 		rc = read_code(t, tracer, &now);
@@ -619,7 +619,7 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 		look_at_locals(t, tracer, false);
 	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
 	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
-	if (local_refs_read(look, snapshot, t->slot, &t->locals, found) < 0)
+	if (local_refs_read(look, snapshot, &t->locals, found) < 0)
 		return NULL;
 	return look->known ? &t->locals : NULL;
 }
@@ -648,7 +648,7 @@ static int reconcile(struct target *t, struct tracer *tracer, struct snapshot *s
 
 	*locals = t->families >> FAMILY_LOCAL & 1 ? read_locals(t, tracer, s, &found) : NULL;
 	if (t->account)
-		rc = account_compare(t->account, t->slot, s, &found);
+		rc = account_compare(t->account, s, &found);
 	bury(t, tracer, s, &found);
 	corrections_apply(&found, s, counts);
 	corrections_free(&found);
@@ -669,10 +669,10 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 {
 	int rc;
 
-	if (!naming_lacks(t->naming, snapshot, t->slot)) /* the new ones are another target's */
+	if (!naming_lacks(t->naming, snapshot)) /* the new ones are another target's */
 		return 0;
 	refresh_maps(t, tracer);
-	rc = naming_update(t->naming, snapshot, t->slot);
+	rc = naming_update(t->naming, snapshot);
 	count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
@@ -696,7 +696,6 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	    .names = naming_sites(t->naming),
 	    .families = o->families,
 	    .cost_ns = cost_ns,
-	    .slot = t->slot,
 	    .final = t->state == TARGET_ENDED,
 	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
 	};
@@ -721,14 +720,13 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 		r->families[FAMILY_GLOBAL].vm_total = t->vm_counts.global;
 		r->families[FAMILY_WEAK].vm_total = t->vm_counts.weak;
 	}
-	rc = rc ?: naming_update(t->naming, snapshot, t->slot);
+	rc = rc ?: naming_update(t->naming, snapshot);
 	rc = rc ?: aggregate_update(t->aggregate, &in, r);
 	if (!rc && t->account && account_report(t->account, oops, CLASS_BUDGET_MS, r) == -ENOMEM)
 		rc = -ENOMEM;
 	findings = (struct findings_input){
 	    .names = in.names,
 	    .snapshot = snapshot,
-	    .slot = t->slot,
 	    .checking = o->check,
 	    .exited = in.final && t->end_reason == END_EXITED,
 	    .hold_s = o->hold_s,

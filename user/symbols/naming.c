@@ -148,15 +148,15 @@ static int name_site(struct naming *n, const struct snapshot_site *s)
 	return 0;
 }
 
-bool naming_lacks(const struct naming *n, const struct snapshot *s, int slot)
+bool naming_lacks(const struct naming *n, const struct snapshot *s)
 {
 	for (size_t i = 0; i < s->sites.n; i++)
-		if (s->sites.v[i].slot == slot && !named_site_of(&n->sites, s->sites.v[i].index))
+		if (!named_site_of(&n->sites, s->sites.v[i].index))
 			return true;
 	return false;
 }
 
-int naming_update(struct naming *n, const struct snapshot *s, int slot)
+int naming_update(struct naming *n, const struct snapshot *s)
 {
 	int rc = 0;
 
@@ -169,8 +169,7 @@ int naming_update(struct naming *n, const struct snapshot *s, int slot)
 	for (size_t i = 0; i < s->sites.n && !rc; i++) {
 		const struct snapshot_site *site = &s->sites.v[i];
 
-		if (site->slot != slot || site->index >= n->sites.nr_numbers ||
-		    named_site_of(&n->sites, site->index))
+		if (site->index >= n->sites.nr_numbers || named_site_of(&n->sites, site->index))
 			continue;
 		if (site->has_stack && !site->stack)
 			continue;

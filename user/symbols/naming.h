@@ -16,13 +16,13 @@ struct naming; /* opaque */
  */
 int naming_new(const struct catalog *catalog, struct symbols *symbols, struct naming **out);
 void naming_free(struct naming *n);
-/* Are there sites of slot in the snapshot that have no name yet? */
-bool naming_lacks(const struct naming *n, const struct snapshot *s, int slot);
+/* Are there sites in the snapshot that have no name yet? */
+bool naming_lacks(const struct naming *n, const struct snapshot *s);
 /*
- * Name the sites of slot that are new in the snapshot: code of a VM's compiler is gone within seconds, and
+ * Name the sites that are new in the snapshot: code of a VM's compiler is gone within seconds, and
  * the process with it when it ends. A stack that is being written is named the next time. 0 or -ENOMEM.
  */
-int naming_update(struct naming *n, const struct snapshot *s, int slot);
+int naming_update(struct naming *n, const struct snapshot *s);
 /* All that are named. They belong to n. */
 const struct named_sites *naming_sites(const struct naming *n);
 

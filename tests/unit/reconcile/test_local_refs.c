@@ -26,6 +26,7 @@ struct store {
 	struct jnitrace_bpf skel;
 	struct jnitrace_bpf__bss bss;
 	struct snapshot s;
+	uint32_t position[SITES];
 	struct local_look look;
 	struct local_refs out;
 	struct bucket *bucket;
@@ -51,10 +52,10 @@ static int setup(void **state)
 	assert_true(st->bucket && st->t.buried);
 	memset(st->bucket, 0, st->t.nr_buckets * sizeof(*st->bucket));
 	st->s.nr_index = SITES;
-	st->s.position = calloc(SITES, sizeof(*st->s.position));
+	st->s.position = st->position;
 	site = VEC_ADD(&st->s.sites);
-	*site = (struct snapshot_site){.index = SITE, .slot = SLOT, .func = FUNC};
-	st->s.position[SITE] = 1;
+	*site = (struct snapshot_site){.index = SITE, .func = FUNC};
+	st->position[SITE] = 1;
 	st->look = (struct local_look){
 	    .vm = {.complete = true}, .known = true, .tick = LOOK, .holds = is_held, .store = &st->t};
 	*state = st;
@@ -106,7 +107,7 @@ static void check(struct store *st, uint64_t live, uint64_t dead, uint64_t burie
 	struct target_counts counts = {0};
 	struct corrections found = {0};
 
-	assert_int_equal(local_refs_read(&st->look, &st->s, SLOT, &st->out, &found), 0);
+	assert_int_equal(local_refs_read(&st->look, &st->s, &st->out, &found), 0);
 	for (size_t i = 0; i < found.n; i++)
 		if (found.v[i].kind == REF_DEAD && !st->look.still && !st->look.gone)
 			tracer_bury(&st->t, &st->s.refs.v[found.v[i].ref], FUNC);
