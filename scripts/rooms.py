@@ -27,6 +27,7 @@ USER = {
     "reconcile": DATA | {"runtime"},
     "judge": DATA,
     "view": DATA,
+    "export": DATA | {"view"},
     "screen": DATA | {"view"},
     "run": None,
 }

@@ -5,7 +5,10 @@
 
 #include "base/util.h"
 #include "model/report.h"
-#include "view/views.h"
+#include "view/columns.h"
+#include "view/json.h"
+#include "view/table.h"
+#include "view/text.h"
 
 /*
  * Compare with tests/golden/NAME, or write it with UPDATE_GOLDEN=1; frees. JSON must pass expect_json(). It
