@@ -12,7 +12,7 @@
 #include "model/report.h"
 #include "proc/proc.h"
 #include "reconcile/account.h"
-#include "run/opts.h"
+#include "run/options.h"
 #include "runtime/hotspot/frames.h"
 #include "runtime/hotspot/hotspot.h"
 #include "sites/sites.h"
