@@ -6,6 +6,7 @@
 # make test-unit       the unit and golden tests alone
 # make test-live       live tests of one file, by a part of their names: T=test_limits K=depth
 # make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
+# make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
@@ -112,6 +113,9 @@ bench:
 	$(Q)$(MAKE) all bench-programs
 	$(Q)/usr/bin/python3 -B tests/bench/run.py $(O) $(BENCH)
 
+bench-many: all $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
+	$(Q)/usr/bin/python3 -B tests/bench/many.py $(O) $(BENCH)
+
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
 
@@ -152,7 +156,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang
 
-.PHONY: all asan bench demo test test-unit run-unit test-live check format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan bench bench-many demo test test-unit run-unit test-live check format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -29,7 +29,7 @@ struct session {
 	const struct options *o;
 	struct tracer *tracer;
 	struct discovery *discovery;
-	struct snapshot snapshot;
+	struct snapshots snapshots;
 	struct {
 		struct target **v;
 		size_t n, cap;
@@ -94,7 +94,7 @@ static void session_close(struct session *s)
 	free(s->targets.v);
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
-	snapshot_free(&s->snapshot);
+	snapshots_free(&s->snapshots);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
 		interrupt_tell(s->interrupt, NULL, NULL);
@@ -278,6 +278,12 @@ static int render(struct session *s, const struct report *const *reports, size_t
 	return rc;
 }
 
+/* Of a target that is attached. */
+static struct snapshot *snapshot_of(struct session *s, const struct target *t)
+{
+	return &s->snapshots.of[t->slot];
+}
+
 /* Take in which libraries the targets loaded and closed. */
 static int take_code(struct session *s, struct error *err)
 {
@@ -288,10 +294,10 @@ static int take_code(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		changed |= target_code_changed(s->targets.v[i], s->tracer);
 	if (changed)
-		rc = tracer_sites(s->tracer, &s->snapshot, err);
+		rc = tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; changed && !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->code_changed)
-			rc = target_code(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_code(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -306,14 +312,14 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED && state == TARGET_TRACED)
 			target_look(s->targets.v[i], s->tracer);
-	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
+	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshots, err) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 
 		if (t->state != state || t->slot < 0)
 			continue;
-		rc = target_report(t, s->tracer, &s->snapshot, s->o, err);
+		rc = target_report(t, s->tracer, snapshot_of(s, t), s->o, err);
 		if (rc)
 			break;
 		t->report.self_cpu_pct = cpu_pct;
@@ -404,11 +410,11 @@ static int name_sites(struct session *s, struct error *err)
 		return 0;
 	s->sites_named = made;
 	rc = take_code(s, err);
-	rc = rc ?: tracer_sites(s->tracer, &s->snapshot, err);
+	rc = rc ?: tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    !tracer_execed(s->tracer, s->targets.v[i]->slot))
-			rc = target_name(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_name(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 

@@ -572,7 +572,7 @@ static const struct ref_classes *read_classes(struct target *t, struct oop_reade
 	if (!oops || o->count_only ||
 	    (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
 		return NULL;
-	return ref_classes_read(oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
+	return ref_classes_read(oops, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
 bool target_code_changed(struct target *t, struct tracer *tracer)
@@ -592,7 +592,7 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 	if (unwind_moment_closed(&now)) {
 		if (t->java)
 			java_symbols_refresh(t->java);
-		rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+		rc = aggregate_name(t->aggregate, snapshot, t->symbols);
 		rc = rc ?: read_code_anew(t, tracer);
 	} else {
 		rc = read_code(t, tracer, &now);
@@ -614,7 +614,7 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 		look_at_locals(t, tracer, false);
 	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
 	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
-	if (local_refs_read(look, tracer, snapshot, t->slot, &t->locals) < 0)
+	if (local_refs_read(look, tracer, snapshot, &t->locals) < 0)
 		return NULL;
 	return look->known ? &t->locals : NULL;
 }
@@ -633,10 +633,10 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 {
 	int rc;
 
-	if (!aggregate_lacks(t->aggregate, snapshot, t->slot)) /* the new ones are another target's */
+	if (!aggregate_lacks(t->aggregate, snapshot)) /* the new ones are another target's */
 		return 0;
 	refresh_maps(t, tracer);
-	rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+	rc = aggregate_name(t->aggregate, snapshot, t->symbols);
 	count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
@@ -660,7 +660,6 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	    .symbols = t->symbols,
 	    .families = o->families,
 	    .cost_ns = cost_ns,
-	    .slot = t->slot,
 	    .final = t->state == TARGET_ENDED,
 	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
 	};
@@ -676,7 +675,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	if (o->families >> FAMILY_LOCAL & 1)
 		in.locals = read_locals(t, tracer, snapshot);
 	if (t->account)
-		rc = account_correct(t->account, t->slot, snapshot, &counts);
+		rc = account_correct(t->account, snapshot, &counts);
 	keep_missed(&counts, r);
 	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
 		refresh_maps(t, tracer);
@@ -694,7 +693,6 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	findings = (struct findings_input){
 	    .aggregate = t->aggregate,
 	    .snapshot = snapshot,
-	    .slot = t->slot,
 	    .checking = o->check,
 	    .exited = in.final && t->end_reason && !strcmp(t->end_reason, "exited"),
 	    .hold_s = o->hold_s,

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "bpf/border/shared.h"
-#include "elf/elf.h"
+#include "elf/elf_cfi.h"
 #include "model/probe_site.h"
 
 /*

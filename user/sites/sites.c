@@ -38,6 +38,7 @@ struct resolver {
 	bool checked; /* the VM runs with -Xcheck:jni */
 	int table_rc; /* of the function table: -EAGAIN says that it may come */
 	struct found found[NR_ALL_FUNCS];
+	struct elf_cfi_table *cfi; /* of the library; NULL: not asked yet */
 	struct buf notes;
 };
 
@@ -230,7 +231,7 @@ static bool is_wanted(struct resolver *r, enum jni_func_id func, bool by_symbol)
 }
 
 /* One USDT note as a site of its function. NULL, or why it is none. */
-static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u, const struct func_row *row,
+static const char *usdt_site(struct resolver *r, const struct elf_usdt *u, const struct func_row *row,
 			     struct probe_site *s)
 {
 	unsigned operand = s->point == POINT_RETURN ? 0 : row->handle - HANDLE_ARG0;
@@ -250,7 +251,8 @@ static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 	    (func_is_pin(r->req->catalog, s->func) && s->point == POINT_ENTRY &&
 	     !pin_locs_by_usdt(r->machine, u->args, row, s)))
 		return "an operand of its USDT probe is neither a register nor memory";
-	if (elf_cfi_at(r->req->library, u->vaddr, &cfi) < 0 || !locs_by_cfi(r->machine, &cfi, s))
+	if ((!r->cfi && elf_cfi_open(r->req->library, &r->cfi)) || elf_cfi_at(r->cfi, u->vaddr, &cfi) < 0 ||
+	    !locs_by_cfi(r->machine, &cfi, s))
 		return "no unwind information at its USDT probe says where the caller is";
 	/* else a stack that is walked finds it; but most releases need none */
 	if (s->point == POINT_ENTRY && row->table == TABLE_ENV &&
@@ -518,6 +520,7 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 	out->notes = r->notes;
 	if (rc == 0 && out->missing > 0 && r->table_rc == -EAGAIN)
 		rc = -EAGAIN;
+	elf_cfi_close(r->cfi);
 	free(r);
 	if (rc == 0 && out->n == 0) {
 		const char *why = out->notes.n ? out->notes.p : "no JNI function was found in its library";
