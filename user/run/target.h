@@ -14,7 +14,7 @@
 #include "reconcile/account.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
-#include "run/opts.h"
+#include "run/options.h"
 #include "runtime/hotspot/frames.h"
 #include "runtime/hotspot/hotspot.h"
 #include "sites/sites.h"
