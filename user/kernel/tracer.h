@@ -16,6 +16,7 @@
 #include "bpf/border/shared.h"
 #include "kernel/kernel_features.h"
 #include "kernel/unwind_maps.h"
+#include "modules/code.h"
 #include "proc/proc.h"
 #include "run/opts.h"
 #include "sites/sites.h"
@@ -64,10 +65,10 @@ bool tracer_code_changed(struct tracer *t, int slot);
 /* Before the mappings are read for tracer_set_code(). */
 struct unwind_moment tracer_code_now(const struct tracer *t, int slot);
 /*
- * Tell the walker where the target's file-backed code is. Call again when libraries were loaded. -EAGAIN:
- * libraries were closed since `when`, read the mappings again.
+ * Tell the walker where the target's file-backed code is; code lives until tracer_forget(). Call again when
+ * libraries were loaded. -EAGAIN: libraries were closed since `when`, read the mappings again.
  */
-int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
+int tracer_set_code(struct tracer *t, int slot, const struct code *code, struct layout *layout,
 		    const struct unwind_moment *when);
 
 /* Places in the VM's library, as offsets in its file, that are passed when something happens. */
