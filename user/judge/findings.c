@@ -83,7 +83,7 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	*out = (struct report_finding){
 	    .kind = s->key.kind,
 	    .count = s->f.count,
-	    .func = NR_FUNCS,
+	    .func = FUNC_NONE,
 	    .first_s = when(in, r, s->f.first_tick),
 	    .last_s = when(in, r, s->f.last_tick),
 	    .handle = s->f.handle,
@@ -180,7 +180,7 @@ int findings_update(const struct findings_input *in, struct report *r)
 
 	findings_clear(r);
 	for (size_t i = 0; i < s->findings.n && !rc; i++) {
-		if (s->findings.v[i].key.slot != in->slot || s->findings.v[i].key.kind >= NR_FINDINGS)
+		if (s->findings.v[i].key.kind >= NR_FINDINGS)
 			continue;
 		make(in, r, &s->findings.v[i], &f);
 		rc = findings_add(r, &f);

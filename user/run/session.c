@@ -28,7 +28,7 @@ struct session {
 	const struct options *o;
 	struct tracer *tracer;
 	struct discovery *discovery;
-	struct snapshot snapshot;
+	struct snapshots snapshots;
 	struct {
 		struct target **v;
 		size_t n, cap;
@@ -94,7 +94,7 @@ static void session_close(struct session *s)
 	free(s->targets.v);
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
-	snapshot_free(&s->snapshot);
+	snapshots_free(&s->snapshots);
 	modules_free(s->modules);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
@@ -270,10 +270,10 @@ static int render(struct session *s, const struct report *const *reports, size_t
 
 	if (!n)
 		return 0;
-	output_view_opts(&s->out, s->o, last, &v);
+	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
-		live_apply(&s->live, s->o, &v);
-	while (view < nr_views && views[view].format != s->o->format)
+		live_apply(&s->live, &s->o->view, &v);
+	while (view < nr_views && views[view].format != s->o->view.format)
 		view++;
 	if (view == nr_views)
 		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
@@ -283,6 +283,12 @@ static int render(struct session *s, const struct report *const *reports, size_t
 	rc = output_write(&s->out, &b, last, footer.p, err);
 	buf_free(&footer);
 	return rc;
+}
+
+/* Of a target that is attached. */
+static struct snapshot *snapshot_of(struct session *s, const struct target *t)
+{
+	return &s->snapshots.of[t->slot];
 }
 
 /* Take in which libraries the targets loaded and closed. */
@@ -295,10 +301,10 @@ static int take_code(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		changed |= target_code_changed(s->targets.v[i], s->tracer);
 	if (changed)
-		rc = tracer_sites(s->tracer, &s->snapshot, err);
+		rc = tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; changed && !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->code_changed)
-			rc = target_code(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_code(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -313,18 +319,18 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED && state == TARGET_TRACED)
 			target_look(s->targets.v[i], s->tracer);
-	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
+	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshots, err) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 
 		if (t->state != state || t->slot < 0)
 			continue;
-		rc = target_report(t, s->tracer, &s->snapshot, s->o, err);
+		rc = target_report(t, s->tracer, snapshot_of(s, t), s->o, err);
 		if (rc)
 			break;
 		t->report.self_cpu_pct = cpu_pct;
-		report_sort(&t->report, s->o->sort);
+		report_sort(&t->report, s->o->view.sort);
 		reports[n++] = &t->report;
 	}
 	/* When it was left, for what stays or by Ctrl-Z, it is drawn once again. */
@@ -340,7 +346,7 @@ static void count_losses(struct session *s, const struct report *r)
 {
 	for (int i = 0; i < NR_DROPS; i++) {
 		s->losses += r->drops[i];
-		if (r->drops[i] && s->o->format != FORMAT_TABLE)
+		if (r->drops[i] && s->o->view.format != FORMAT_TABLE)
 			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
 			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
 	}
@@ -411,11 +417,11 @@ static int name_sites(struct session *s, struct error *err)
 		return 0;
 	s->sites_named = made;
 	rc = take_code(s, err);
-	rc = rc ?: tracer_sites(s->tracer, &s->snapshot, err);
+	rc = rc ?: tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    !tracer_execed(s->tracer, s->targets.v[i]->slot))
-			rc = target_name(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_name(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -556,15 +562,36 @@ static void raise_file_limit(void)
 
 static int open_output(struct session *s, struct error *err)
 {
-	int rc = output_open(&s->out, s->o, true, true, err);
+	int rc = output_open(&s->out, &s->o->view, true, true, err);
 
-	live_init(&s->live, s->o);
+	live_init(&s->live, &s->o->view);
 	if (rc || !s->out.screen)
 		return rc;
 	interrupt_tell(s->interrupt, screen_leave, s->out.screen);
 	if (screen_has_keys(s->out.screen) && watch(s, STDIN_FILENO, s->out.screen))
 		return error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
 	return 0;
+}
+
+static int open_tracer(struct session *s, const struct features *features, struct error *err)
+{
+	const struct options *o = s->o;
+	const struct tracer_opts opts = {
+	    .catalog = o->catalog,
+	    .attach = o->attach,
+	    .families = o->families,
+	    .max_refs = o->max_refs,
+	    .max_stacks = o->max_stacks,
+	    .depth = o->depth,
+	    .memo = o->memo,
+	    .share = o->all,
+	    .by_thread = o->view.group_by == GROUP_THREAD,
+	    .count_only = o->count_only,
+	    .check = o->check,
+	    .verbose = o->verbose > 0,
+	};
+
+	return tracer_open(&opts, features, &s->tracer, err);
 }
 
 static int start(struct session *s, struct error *err)
@@ -578,7 +605,7 @@ static int start(struct session *s, struct error *err)
 	rc = open_targets(s, err);
 	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_output(s, err);
-	rc = rc ?: tracer_open(s->o, &features, &s->tracer, err);
+	rc = rc ?: open_tracer(s, &features, err);
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	if (!rc && watch(s, tracer_code_fd(s->tracer), s->tracer))
@@ -624,8 +651,8 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
 	info.library_file = t->library_path;
-	output_view_opts(&s->out, s->o, true, &v);
-	if (s->o->format == FORMAT_JSON)
+	output_view_opts(&s->out, &s->o->view, true, &v);
+	if (s->o->view.format == FORMAT_JSON)
 		view_probes_json(&b, &info);
 	else
 		view_probes_table(&b, &info, &v);
@@ -636,7 +663,7 @@ enum exit_code session_probes(const struct options *o, struct error *err)
 {
 	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
 	struct pid_list pids = {0};
-	int rc = output_open(&s.out, o, false, false, err);
+	int rc = output_open(&s.out, &o->view, false, false, err);
 
 	rc = rc ?: open_targets(&s, err);
 	if (!rc && o->all)

@@ -339,7 +339,8 @@ static uint64_t check_sites(const struct library *l, uint32_t families, int only
 	struct probe_sites sites;
 	struct elf_image *e;
 	uint64_t pc = make_library(l, &e), missing;
-	struct site_request req = {.pid = getpid(),
+	struct site_request req = {.catalog = &jni_catalog,
+				   .pid = getpid(),
 				   .library = e,
 				   .library_path = "/nonexistent/libjvm.so",
 				   .families = families,
@@ -468,7 +469,10 @@ static void usdt_entry_of_a_release(void **state)
 				     "emulated"};
 	struct elf_image *e;
 	struct probe_sites sites;
-	struct site_request req = {.families = GLOBALS, .only_strategy = -1, .library_path = "/nonexistent"};
+	struct site_request req = {.catalog = &jni_catalog,
+				   .families = GLOBALS,
+				   .only_strategy = -1,
+				   .library_path = "/nonexistent"};
 
 	(void)state;
 	check_sites(&l, GLOBALS, -1, WANT(acquire, release), NULL);
@@ -546,8 +550,10 @@ static void both_ends(void **state)
 				     "emulated"};
 	struct elf_image *e;
 	struct probe_sites sites;
-	struct site_request req = {
-	    .families = 1u << FAMILY_STRING, .only_strategy = -1, .library_path = "/nonexistent"};
+	struct site_request req = {.catalog = &jni_catalog,
+				   .families = 1u << FAMILY_STRING,
+				   .only_strategy = -1,
+				   .library_path = "/nonexistent"};
 
 	(void)state;
 	assert_int_equal(

@@ -19,8 +19,8 @@
 #include <unistd.h>
 #include <unwind.h>
 
-#include "../bpfhost/bpf_host.h"
 #include "base/util.h"
+#include "bpf/bpf_host.h"
 #include "modules/code.h"
 #include "unwind/unwind_table.h"
 #include "walk/unwind.bpf.h"
