@@ -556,7 +556,7 @@ int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, c
 	return rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_begin, waits, false);
 }
 
-int tracer_set_before(struct tracer *t, int slot, const struct java_anchor *anchors, size_t n)
+int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anchors, size_t n)
 {
 	struct before_key known = {.sp = JT_BEFORE_KNOWN, .slot = (uint32_t)slot};
 	int fd = bpf_map__fd(t->skel->maps.before_native), rc = 0;

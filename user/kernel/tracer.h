@@ -16,6 +16,7 @@
 #include "bpf/border/shared.h"
 #include "kernel/kernel_features.h"
 #include "kernel/unwind_maps.h"
+#include "model/plan.h"
 #include "proc/proc.h"
 #include "run/opts.h"
 #include "sites/sites.h"
@@ -70,13 +71,6 @@ struct unwind_moment tracer_code_now(const struct tracer *t, int slot);
 int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
 		    const struct unwind_moment *when);
 
-/* Places in the VM's library, as offsets in its file, that are passed when something happens. */
-#define VM_PLACES 4
-struct vm_places {
-	uint64_t at[VM_PLACES];
-	size_t n;
-	bool at_entry; /* of one function, whose first argument is what goes */
-};
 /*
  * What the VM's count of unloaded classes is now, where they are probed, and what it was when klass was
  * unloaded last, or another one that cannot be told from it; *last = *n: not known. 0 or -errno.
@@ -96,13 +90,18 @@ int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, c
  * The last Java frames of all threads that are in native code, read when the gate was open already: what they
  * got earlier went unseen. Until this is known no release is called wrong for want of its Get.
  */
-struct java_anchor;
-int tracer_set_before(struct tracer *t, int slot, const struct java_anchor *anchors, size_t n);
+int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anchors, size_t n);
 /* Have the probes read arrays and strings as c says. */
 int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c);
 
+/*
+ * Hand all parts of the plan that are PLAN_READY to the kernel; each is PLAN_DONE then, or PLAN_NEVER where
+ * that cannot be done. path: where the kernel finds the runtime's file. Places are probed while the gate is
+ * closed, or once later. 0, or -errno of a part that the probes cannot do without.
+ */
+int tracer_apply(struct tracer *t, int slot, pid_t pid, const char *path, struct target_plan *p);
+
 /* What the families local, monitor and thread must know of the VM; before the gate is opened. 0 or -errno. */
-struct thread_config;
 int tracer_set_threads(struct tracer *t, int slot, const struct thread_config *c);
 /* These threads, by their ids here, were attached by native code before the gate is opened. 0 or -errno. */
 int tracer_set_attached(struct tracer *t, int slot, const pid_t *tids, size_t n);

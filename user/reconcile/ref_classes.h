@@ -4,12 +4,12 @@
 #define JNITRACE_REF_CLASSES_H
 
 #include "kernel/tracer.h"
-#include "runtime/hotspot/oops.h"
+#include "runtime/runtime.h"
 
 #define REF_CLASSES_MAX 32768
 struct site_class {
 	uint32_t site;    /* index, as in the snapshot */
-	const char *name; /* lives as long as the reader's classes: to the next reading */
+	const char *name; /* valid to the next reading */
 	uint64_t count;   /* references of those read */
 };
 struct ref_classes {
@@ -23,7 +23,7 @@ struct ref_classes {
  * Read the objects behind the snapshot's references of this slot, at most REF_CLASSES_MAX of them. out is
  * used again from call to call; start with zeros. 0, -ESRCH, -ENOMEM.
  */
-int ref_classes_read(struct oop_reader *r, const struct snapshot *s, int slot, struct ref_classes *out);
+int ref_classes_read(struct vm *vm, const struct snapshot *s, int slot, struct ref_classes *out);
 void ref_classes_free(struct ref_classes *c);
 
 #endif

@@ -620,7 +620,7 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 	if (t->state != TARGET_FOUND)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
-	info.library_file = t->library_path;
+	info.library_file = t->at.file.mapping.path;
 	output_view_opts(&s->out, s->o, true, &v);
 	if (s->o->format == FORMAT_JSON)
 		view_probes_json(&b, &info);

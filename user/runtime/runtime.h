@@ -52,17 +52,6 @@ struct vm_unloads {
 	void *of;
 };
 
-/* What the lowest bits of a handle tell of its kind. */
-struct handle_kind {
-	uint8_t mask, bits; /* a handle of this family has these bits; mask 0: nothing is known */
-	bool by_place;      /* other families have the same bits: where it lies tells */
-	bool by_books;      /* local references have the same bits: only the records of calls can tell */
-};
-struct handle_kinds {
-	struct handle_kind of[NR_FAMILIES];
-	bool weak_bit; /* weak references, and no others, have bit 0 set */
-};
-
 /* Functions of a function table that a process calls through. */
 struct function_table {
 	uint64_t at[NR_ALL_FUNCS]; /* run-time address; 0: not known, or outside the file */

@@ -8,7 +8,7 @@
 #include "bpf/border/shared.h"
 #include "elf/elf.h"
 #include "proc/proc.h"
-#include "runtime/hotspot/hotspot.h"
+#include "runtime/runtime.h"
 
 enum site_strategy {
 	STRATEGY_USDT,
@@ -37,12 +37,6 @@ struct probe_site {
 	struct insn insn;
 	struct loc handle, object, extra, caller_pc, caller_fp, caller_cfa, env; /* see struct rule */
 };
-/* What the lowest bits of a handle say of its kind (JDK: runtime/jniHandles.hpp). */
-enum handle_tags {
-	TAGS_UNKNOWN,
-	TAGS_WEAK, /* weak: bit 0; JDK 9 to 20 */
-	TAGS_ALL,  /* local 0, weak 1, global 2; from JDK 21 on */
-};
 /* A function whose references --check does not see. */
 struct probe_unseen {
 	enum jni_func_id func;
@@ -51,7 +45,7 @@ struct probe_unseen {
 struct probe_sites {
 	struct probe_site *v;
 	size_t n, cap;
-	enum handle_tags handle_tags;
+	struct handle_kinds handle_kinds;
 	uint64_t missing; /* functions of this VM for which no site was found */
 	struct {
 		struct probe_unseen *v;
@@ -69,13 +63,11 @@ const char *probe_site_operation(const struct probe_site *s);
 
 struct site_request {
 	pid_t pid;
-	const struct elf_image *library;
-	const char *library_path; /* as the target sees it */
-	uint64_t bias;            /* run-time minus link-time address */
-	struct hotspot *vm;       /* may be NULL: then no function-table strategy */
-	uint32_t families;        /* bit per enum jni_family */
-	bool no_releases;         /* leave out functions that release */
-	int only_strategy;        /* -1: all in order; else just this one (tests, --strategy) */
+	const struct vm_file *file; /* the library */
+	struct vm *vm;              /* may be NULL: then no function-table strategy */
+	uint32_t families;          /* bit per enum jni_family */
+	bool no_releases;           /* leave out functions that release */
+	int only_strategy;          /* -1: all in order; else just this one (tests, --strategy) */
 };
 /*
  * 0 with out filled (missing > 0 when partial), -ENOENT with err when not a single function has a site.

@@ -17,7 +17,7 @@
 #include "elf/elf.h"
 #include "elf/elf_functions.h"
 #include "elf/elf_lines.h"
-#include "runtime/hotspot/frames.h"
+#include "runtime/runtime.h"
 #include "symbols/demangle.h"
 
 #define MAX_MODULES       4096 /* files with code in one target; further ones stay nameless */
@@ -83,8 +83,8 @@ struct symbols {
 	int root_fd;   /* its root directory; -1: could not be opened */
 	bool own_root; /* the target's root is ours: its files are reached without it */
 	struct strset strings;
-	struct java_symbols *java; /* not owned; NULL: Java frames stay nameless */
-	bool hidden;               /* Java's hidden frames are shown */
+	struct vm *vm; /* not owned; NULL: managed frames stay nameless */
+	bool hidden;   /* Java's hidden frames are shown */
 	struct {
 		struct module **v;
 		size_t n, cap;
@@ -111,9 +111,9 @@ int symbols_new(const struct proc_id *id, struct symbols **out)
 	return 0;
 }
 
-void symbols_set_java(struct symbols *s, struct java_symbols *java, bool hidden)
+void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden)
 {
-	s->java = java;
+	s->vm = vm;
 	s->hidden = hidden;
 }
 
@@ -177,9 +177,8 @@ static struct module *module_new(struct symbols *s, const struct mapping *map)
 	m->ino = map->ino;
 	m->path = strdup(map->path);
 	m->name = base_name(s, map->path);
-	for (size_t i = 0; m->name && vm_libraries[i]; i++)
-		if (!strcmp(m->name, vm_libraries[i]))
-			m->type = FRAME_VM;
+	if (m->name && runtime_has_library(m->name))
+		m->type = FRAME_VM;
 	return m;
 }
 
@@ -649,13 +648,13 @@ static int append_java(struct symbols *s, const struct raw_frame *raw, struct fr
 	size_t n = out->n, kept;
 	struct frame *f;
 
-	if (!s->java) {
+	if (!s->vm) {
 		f = VEC_ADD(out);
 		if (f)
 			*f = unknown;
 		return f ? 0 : -ENOMEM;
 	}
-	if (java_symbols_add(s->java, raw, out))
+	if (vm_frames_add(s->vm, raw, out))
 		return -ENOMEM;
 	for (kept = n; n < out->n; n++)
 		if (s->hidden || !out->v[n].hidden)
@@ -684,7 +683,7 @@ static int append_tail_call(struct symbols *s, const struct raw_frame *raw, stru
 	const struct range *r;
 	struct frame *f;
 	uint64_t addr, vaddr;
-	int rc = java_symbols_native(s->java, raw, &addr);
+	int rc = vm_frames_native(s->vm, raw, &addr);
 
 	r = rc ? NULL : ranges_find(&s->now, addr);
 	if (!r || r->module->type == FRAME_VM)
@@ -785,7 +784,7 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 		next = i + 1;
 		cut = NULL;
 		if (is_java(raw)) {
-			if (innermost && s->java && all_vm(out))
+			if (innermost && s->vm && all_vm(out))
 				rc = append_tail_call(s, raw, out);
 			rc = rc ?: append_java(s, raw, out);
 			innermost = false;

@@ -12,13 +12,13 @@
 #include "proc/proc.h"
 
 struct symbols; /* one per target */
-struct java_symbols;
+struct vm;
 
 /* id is copied. 0 or -ENOMEM. */
 int symbols_new(const struct proc_id *id, struct symbols **out);
 void symbols_free(struct symbols *s);
-/* Who names Java frames; NULL: nobody yet. It must live as long as s. hidden: also those Java hides. */
-void symbols_set_java(struct symbols *s, struct java_symbols *java, bool hidden);
+/* Who names managed frames; NULL: nobody yet. It must live as long as s. hidden: also those it hides. */
+void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden);
 /*
  * Take in new mappings (libraries loaded or unloaded since); cheap when they are the same. What was read of
  * a module is kept when it is gone, and is not taken for another file that got its inode. An address
@@ -36,7 +36,7 @@ int symbols_refresh(struct symbols *s, const struct proc_maps *maps, bool closed
  * Function, line and unwind rule are looked up at pc - 1, in the call; `offset` is the return address
  * itself as the file has it (link-time), which is what perf and bpftrace print and addr2line takes
  * minus 1. An inlined frame has the offset of the function it is inlined in. `file` is a base
- * name. Frames in the VM's library have the type FRAME_VM. *lacks: what the stack lacks, at its end and in
+ * name. Frames in a runtime's library have the type FRAME_VM. *lacks: what the stack lacks, at its end and in
  * between, bit per enum stack_end; 0: it is complete. 0 or -ENOMEM.
  */
 int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated,
