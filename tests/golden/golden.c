@@ -167,6 +167,7 @@ void init_sample(struct sample *s)
 			    .library = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so",
 			    .build_id = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
 			},
+		    .catalog = &jni_catalog,
 		    .time_unix_s = 1769860800.123,
 		    .elapsed_s = 12.004,
 		    .nr_probes = 4,
@@ -188,7 +189,7 @@ void trace(struct sample *s, enum jni_func_id func, uint64_t calls)
 {
 	s->report.probed[func] = true;
 	s->report.calls[func] = calls;
-	s->report.families[jni_funcs[func].family].traced = true;
+	s->report.families[func_family(&jni_catalog, func)].traced = true;
 }
 
 /* Two leaks beside a churn: what the demo shows. */

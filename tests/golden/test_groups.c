@@ -58,6 +58,7 @@ static struct report sample(void)
 		       .comm = "java",
 		       .vm = "HotSpot",
 		       .vm_version = "17"},
+	    .catalog = &jni_catalog,
 	    .time_unix_s = 1769860800.123,
 	    .elapsed_s = 12.004,
 	    .sites = {sites, ARRAY_LEN(sites), ARRAY_LEN(sites)},

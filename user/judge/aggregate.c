@@ -67,17 +67,20 @@ struct aggregate {
 	struct strset names;              /* of classes */
 	uint32_t survivors_born[NR_AGES]; /* ticks: see count_survivors() */
 
+	const struct catalog *catalog; /* not owned */
 	uint64_t costed[NR_ALL_FUNCS]; /* calls whose cost is in spent */
 	struct cost spent[NR_COSTS];   /* since attach */
 	double last_cost_ns[NR_COSTS]; /* of one event, of the last interval that had some */
 };
 
-int aggregate_new(struct aggregate **out)
+int aggregate_new(const struct catalog *catalog, struct aggregate **out)
 {
 	struct aggregate *a = calloc(1, sizeof(*a));
 
 	for (int f = 0; a && f < NR_COSTS; f++)
 		a->last_cost_ns[f] = -1;
+	if (a)
+		a->catalog = catalog;
 	*out = a;
 	return a ? 0 : -ENOMEM;
 }
@@ -107,9 +110,9 @@ static uint64_t hash_str(uint64_t h, const char *s)
 }
 
 /* Only what is equal on every host that runs the same build: build-id and offset, or the names of Java. */
-static uint64_t site_id(enum jni_func_id func, const struct frames *frames)
+static uint64_t site_id(const char *func, const struct frames *frames)
 {
-	uint64_t h = hash_str(FNV64_INIT, jni_func_names[func]);
+	uint64_t h = hash_str(FNV64_INIT, func);
 
 	for (size_t i = 0; i < frames->n; i++) {
 		const struct frame *f = &frames->v[i];
@@ -179,7 +182,7 @@ static int64_t resolve(struct aggregate *a, const struct aggregate_input *in, co
 	a->lacks[s->index] = 1U << END_NOT_KEPT;
 	if (s->stack)
 		rc = symbols_stack(in->symbols, s->stack, &frames, &truncated, &a->lacks[s->index]);
-	n = rc ? rc : entry_of(a, site_id(s->func, &frames), &is_new);
+	n = rc ? rc : entry_of(a, site_id(func_name(a->catalog, s->func), &frames), &is_new);
 	if (n < 0 || !is_new) {
 		free(frames.v);
 		return n;
@@ -315,11 +318,6 @@ static void add_pins(struct entry *e, const struct snapshot_site *s)
 	e->pins_unsized += s->pins_unsized;
 }
 
-static bool is_pin(enum jni_func_id func)
-{
-	return PIN_FAMILIES >> jni_funcs[func].family & 1;
-}
-
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -414,7 +412,7 @@ static int add_thread(struct aggregate *a, const struct aggregate_input *in, siz
 		return -ENOMEM;
 	t->acquired += s->acquired;
 	t->released += s->released;
-	if (jni_funcs[s->func].family != FAMILY_LOCAL) {
+	if (func_kind(a->catalog, s->func) != KIND_LOCAL) {
 		t->outstanding += s->acquired - s->released - s->unpaired;
 	} else {
 		t->outstanding += l ? l->live : 0;
@@ -453,7 +451,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in, stru
 		if (snap->threads)
 			rc = add_thread(a, in, i, e);
 		add_pins(e, s);
-		if (jni_funcs[s->func].family == FAMILY_LOCAL) {
+		if (func_kind(a->catalog, s->func) == KIND_LOCAL) {
 			add_life(in, i, e);
 			continue;
 		}
@@ -463,7 +461,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in, stru
 	for (size_t i = 0; i < a->entries.n; i++) {
 		struct entry *e = &a->entries.v[i];
 
-		if (jni_funcs[e->func].family == FAMILY_LOCAL)
+		if (func_kind(a->catalog, e->func) == KIND_LOCAL)
 			settle(e->live, e->lost, &e->last_died, &e->acquired, e->released, &e->died,
 			       &e->outstanding, &e->unverified);
 	}
@@ -504,13 +502,13 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 }
 
 /* A site has a history from when it is first found to hold something. */
-static int judge(struct entry *e, const struct aggregate_input *in, struct report_verdict *out)
+static int judge(const struct aggregate *a, struct entry *e, const struct aggregate_input *in,
+		 struct report_verdict *out)
 {
 	struct reading now = {in->elapsed_s, e->acquired, e->released, e->outstanding, {0}, {0}};
-	enum jni_family family = jni_funcs[e->func].family;
 	struct history none = {0};
 
-	if (!verdicts_judge(family))
+	if (!verdicts_judge(a->catalog, e->func))
 		return 0;
 	if (e->first_s < 0)
 		e->first_s = in->elapsed_s;
@@ -583,10 +581,10 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .truncated = e->truncated,
 		    .no_stack = e->no_stack,
 		    .outstanding_bytes = -1,
-		    .classes = {e->classes.v, e->classes.n, in->classes && !is_pin(e->func)},
+		    .classes = {e->classes.v, e->classes.n, in->classes && !func_is_pin(a->catalog, e->func)},
 		    .threads = {e->threads.v, e->threads.n, in->snapshot->threads != NULL},
 		};
-		if (is_pin(e->func)) {
+		if (func_is_pin(a->catalog, e->func)) {
 			e->pins.cpu_waits_known = in->snapshot->cpu_waits;
 			s->pins = &e->pins;
 			if (!e->pins_unsized)
@@ -600,7 +598,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		}
 		e->last_acquired = e->acquired;
 		e->last_outstanding = e->outstanding;
-		if (!r->count_only && judge(e, in, &s->verdict))
+		if (!r->count_only && judge(a, e, in, &s->verdict))
 			return -ENOMEM;
 	}
 	return 0;
@@ -627,25 +625,26 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 		r->families[f] =
 		    (struct report_family){.traced = in->families >> f & 1, .vm_total = was.vm_total};
 	}
-	for (int i = 0; i < NR_FUNCS; i++) {
+	for (uint32_t i = 1; i < a->catalog->nr_funcs; i++) {
+		const struct func_row *row = &a->catalog->funcs[i];
 		const struct func_counts *c = &in->counts->funcs[i];
-		struct report_family *f = &r->families[jni_funcs[i].family];
+		struct report_family *f = &r->families[row->family];
 
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = c->calls;
 		r->events += c->calls;
-		if (jni_funcs[i].operation == OP_ACQUIRE || jni_funcs[i].operation == OP_FRAME_POP) {
+		if (row->operation == OP_ACQUIRE || row->operation == OP_FRAME_POP) {
 			f->acquired += less(c->calls, c->nulls);
 			f->outstanding += less(c->calls, c->nulls + c->unpaired + c->replaced);
-			if (jni_funcs[i].family == FAMILY_LOCAL)
+			if (a->catalog->families[row->family].kind == KIND_LOCAL)
 				f->died += c->replaced;
-		} else if (jni_funcs[i].operation == OP_RELEASE) {
+		} else if (row->operation == OP_RELEASE) {
 			f->released += less(c->calls, c->nulls + c->unpaired + c->kept);
 			f->released_untracked += c->unpaired;
 		}
 	}
 	r->check = (struct report_check){0};
-	for (int i = NR_FUNCS + 1; i < NR_ALL_FUNCS; i++) {
+	for (int i = NR_FUNCS; i < NR_ALL_FUNCS; i++) {
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = in->counts->funcs[i].calls;
 		r->check.on |= r->probed[i];
@@ -661,7 +660,7 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 			fam->outstanding = fam->released;
 		}
 		fam->outstanding -= fam->released;
-		if (f == FAMILY_LOCAL)
+		if (a->catalog->families[f].kind == KIND_LOCAL)
 			total_locals(in, fam, &a->last_died);
 	}
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
@@ -690,7 +689,7 @@ static void costs(struct aggregate *a, const struct aggregate_input *in, struct 
 	for (int i = 0; i < NR_ALL_FUNCS; i++) {
 		uint64_t events = in->counts->funcs[i].calls - a->costed[i];
 		double ns = in->cost_ns ? in->cost_ns[i] : -1;
-		int of[] = {jni_funcs[i].family, COST_ALL};
+		int of[] = {func_family(a->catalog, i), COST_ALL};
 
 		if (!events)
 			continue;

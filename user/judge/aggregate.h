@@ -3,8 +3,8 @@
 #ifndef JNITRACE_AGGREGATE_H
 #define JNITRACE_AGGREGATE_H
 
-#include "kernel/tracer.h"
 #include "model/report.h"
+#include "model/snapshot.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 #include "symbols/symbols.h"
@@ -12,7 +12,8 @@
 /* One per target: which sites are known, and their counts one interval ago. */
 struct aggregate;
 
-int aggregate_new(struct aggregate **out);
+/* catalog: of all that will be added up; not owned. 0 or -ENOMEM. */
+int aggregate_new(const struct catalog *catalog, struct aggregate **out);
 void aggregate_free(struct aggregate *a);
 
 struct aggregate_input {

@@ -83,7 +83,7 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	*out = (struct report_finding){
 	    .kind = s->key.kind,
 	    .count = s->f.count,
-	    .func = NR_FUNCS,
+	    .func = FUNC_NONE,
 	    .first_s = when(in, r, s->f.first_tick),
 	    .last_s = when(in, r, s->f.last_tick),
 	    .handle = s->f.handle,

@@ -4,8 +4,8 @@
 #define JNITRACE_FINDINGS_H
 
 #include "judge/aggregate.h"
-#include "kernel/tracer.h"
 #include "model/report.h"
+#include "model/snapshot.h"
 
 struct findings_input {
 	const struct aggregate *aggregate; /* knows the snapshot's sites already */

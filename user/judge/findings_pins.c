@@ -245,7 +245,7 @@ static int judge_site(const struct findings_input *in, const struct report_site 
 static int judge_committed(const struct findings_input *in, const struct pin *p, struct report *r)
 {
 	struct report_finding f = {
-	    .kind = FINDING_COMMITTED_ONLY, .count = 1, .func = NR_FUNCS, .first_s = -1, .last_s = -1};
+	    .kind = FINDING_COMMITTED_ONLY, .count = 1, .func = FUNC_NONE, .first_s = -1, .last_s = -1};
 	uint64_t ids[3] = {0};
 
 	ids[1] = finding_site(in, p->site, &f.acquire, NULL);
@@ -262,7 +262,7 @@ int findings_of_pins(const struct findings_input *in, struct report *r)
 	int rc = 0;
 
 	for (size_t i = 0; i < r->sites.n && !rc; i++)
-		if (r->sites.v[i].pins && jni_funcs[r->sites.v[i].func].family == FAMILY_CRITICAL)
+		if (r->sites.v[i].pins && func_kind(r->catalog, r->sites.v[i].func) == KIND_CRITICAL)
 			rc = judge_site(in, &r->sites.v[i], r);
 	/* While it runs the last release may still come. */
 	for (size_t i = 0; i < s->pins.n && in->exited && !rc; i++)

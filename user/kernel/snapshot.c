@@ -307,7 +307,7 @@ void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum jni_func
 	uint64_t tag = (uint64_t)ref->handle | (uint64_t)(ref->slot + 1) << HANDLE_BITS;
 	uint32_t mask = t->nr_buckets - 1;
 
-	if (func >= NR_FUNCS || ref->site >= t->max_sites)
+	if (func_is_use(func) || ref->site >= t->max_sites)
 		return;
 	if (!bucket_bury(&t->buckets[first_bucket(tag, mask)], tag, ref)) {
 		if (!bucket_bury(&t->buckets[second_bucket(tag, mask)], tag, ref))
@@ -325,20 +325,6 @@ int tracer_tick(struct tracer *t, uint32_t *tick)
 
 	*tick = h.jiffies >> JT_TICK_SHIFT;
 	return rc;
-}
-
-void snapshot_free(struct snapshot *s)
-{
-	free(s->sites.v);
-	free(s->refs.v);
-	free(s->position);
-	free(s->findings.v);
-	free(s->pins.v);
-	free(s->criticals.v);
-	free(s->threads);
-	free(s->stalled.v);
-	free(s->stalls.v);
-	memset(s, 0, sizeof(*s));
 }
 
 /* Programs skipped by the kernel because one was running on the same CPU already. */
@@ -359,7 +345,7 @@ static uint64_t recursion_misses(const struct tracer *t)
 
 static uint32_t use_key(uint32_t slot, uint32_t func)
 {
-	return slot * NR_USE_FUNCS + func - NR_FUNCS - 1;
+	return slot * NR_USE_FUNCS + func - NR_FUNCS;
 }
 
 static int read_use(struct tracer *t, uint32_t slot, uint32_t func, uint64_t *calls)
@@ -383,8 +369,8 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 
 	memset(out, 0, sizeof(*out));
 	memcpy(out->probed, t->slots[slot].probed, sizeof(out->probed));
-	for (uint32_t f = 0; !rc && f < NR_FUNCS; f++) {
-		uint32_t key = slot * NR_FUNCS + f;
+	for (uint32_t f = 1; !rc && f < t->catalog->nr_funcs; f++) {
+		uint32_t key = slot * t->catalog->nr_funcs + f;
 
 		if (!out->probed[f])
 			continue;
@@ -397,7 +383,7 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 		}
 		out->funcs[f].replaced += t->slots[slot].buried[f];
 	}
-	for (uint32_t f = NR_FUNCS + 1; !rc && f < NR_ALL_FUNCS; f++)
+	for (uint32_t f = NR_FUNCS; !rc && f < NR_ALL_FUNCS; f++)
 		if (out->probed[f])
 			rc = read_use(t, (uint32_t)slot, f, &out->funcs[f].calls);
 	for (uint32_t d = 0; !rc && d < NR_DROPS; d++) {
@@ -525,10 +511,10 @@ void tracer_forget(struct tracer *t, int slot)
 	forget_sites(t, slot);
 	forget_refs(t, slot);
 	forget_findings(t, slot);
-	for (uint32_t f = 0; f < NR_FUNCS; f++)
-		zero_array_element(t->skel->maps.func_counts, slot * NR_FUNCS + f,
+	for (uint32_t f = 1; f < t->catalog->nr_funcs; f++)
+		zero_array_element(t->skel->maps.func_counts, slot * t->catalog->nr_funcs + f,
 				   sizeof(struct func_counts) * t->features.nr_cpus);
-	for (uint32_t f = NR_FUNCS + 1; f < NR_ALL_FUNCS; f++)
+	for (uint32_t f = NR_FUNCS; f < NR_ALL_FUNCS; f++)
 		if (s->probed[f])
 			zero_array_element(t->skel->maps.use_counts, use_key(slot, f),
 					   sizeof(uint64_t) * t->features.nr_cpus);

@@ -185,12 +185,12 @@ int snapshot_pins(struct tracer *t, struct snapshot *s)
 {
 	int rc;
 
-	if (!(t->families & PIN_FAMILIES))
+	if (!(t->families & catalog_families(t->catalog, KINDS_OF_PINS)))
 		return 0;
 	for (size_t i = 0; i < s->sites.n; i++) {
 		struct snapshot_site *site = &s->sites.v[i];
 
-		site->has_pins = PIN_FAMILIES >> jni_funcs[site->func].family & 1;
+		site->has_pins = func_is_pin(t->catalog, site->func);
 		if (site->has_pins) /* none: nothing was counted yet */
 			bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.pin_stats), &site->index, &site->pins);
 	}
@@ -250,7 +250,7 @@ void forget_pins(struct tracer *t, int slot)
 {
 	struct snapshot s = {0};
 
-	if (!(t->families & PIN_FAMILIES))
+	if (!(t->families & catalog_families(t->catalog, KINDS_OF_PINS)))
 		return;
 	forget_before(t, slot);
 	__atomic_fetch_sub(&t->skel->bss->criticals_open,

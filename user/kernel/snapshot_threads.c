@@ -8,7 +8,7 @@
 #include "kernel/tracer_priv.h"
 #include "model/report.h"
 
-#define HAS_BOOKS (1U << FAMILY_MONITOR | 1U << FAMILY_THREAD)
+#define HAVE_BOOKS (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD))
 
 static void count_one(struct snapshot *s, uint32_t site, uint32_t tick)
 {
@@ -31,7 +31,8 @@ static void walk_books(struct tracer *t, struct snapshot *s, int slot)
 {
 	int fd = bpf_map__fd(t->skel->maps.threads);
 	struct books_key key, next;
-	bool more = (t->families & HAS_BOOKS) && !bpf_map_get_next_key(fd, NULL, &key);
+	bool more =
+	    (t->families & catalog_families(t->catalog, HAVE_BOOKS)) && !bpf_map_get_next_key(fd, NULL, &key);
 
 	/* Bounded: the map may change under the walk. */
 	for (uint32_t left = 2 * JT_MAX_THREADS; more && left; left--) {

@@ -52,8 +52,9 @@ struct tracer {
 	bool use_multi, by_thread;
 	bool share; /* probes, by file */
 	struct file_links files[JT_MAX_TARGETS];
-	bool single_step;  /* some site of some target is */
-	uint32_t families; /* that may be traced: bit per enum jni_family */
+	bool single_step;              /* some site of some target is */
+	uint32_t families;             /* that may be traced: bit per enum jni_family */
+	const struct catalog *catalog; /* not owned */
 	uint32_t nr_buckets, max_sites;
 	struct bucket *buckets; /* the pairing store, mapped */
 	size_t buckets_bytes;

@@ -269,7 +269,7 @@ static void settle(struct table *t)
 static struct table *table_of(struct account *a, enum jni_func_id func)
 {
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		if (jni_funcs[func].family == families[t])
+		if (func_family(&jni_catalog, func) == families[t])
 			return &a->table[t];
 	return NULL;
 }

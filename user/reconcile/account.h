@@ -12,8 +12,8 @@
 #ifndef JNITRACE_ACCOUNT_H
 #define JNITRACE_ACCOUNT_H
 
-#include "kernel/tracer.h"
 #include "model/report.h"
+#include "model/snapshot.h"
 #include "runtime/runtime.h"
 
 struct account; /* opaque; of one target */

@@ -56,7 +56,7 @@ int local_refs_read(const struct local_look *look, struct tracer *t, struct snap
 		const struct snapshot_site *of =
 		    ref->slot == slot ? snapshot_site_of(snapshot, ref->site) : NULL;
 
-		if (of && jni_funcs[of->func].family == FAMILY_LOCAL)
+		if (of && jni_catalog.funcs[of->func].family == FAMILY_LOCAL)
 			judge(look, t, ref, of->func, &v[of - snapshot->sites.v]);
 	}
 	for (size_t i = 0; i < out->n; i++) {

@@ -3,7 +3,7 @@
 #ifndef JNITRACE_REF_CLASSES_H
 #define JNITRACE_REF_CLASSES_H
 
-#include "kernel/tracer.h"
+#include "model/snapshot.h"
 #include "runtime/runtime.h"
 
 #define REF_CLASSES_MAX 32768

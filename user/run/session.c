@@ -267,10 +267,10 @@ static int render(struct session *s, const struct report *const *reports, size_t
 
 	if (!n)
 		return 0;
-	output_view_opts(&s->out, s->o, last, &v);
+	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
-		live_apply(&s->live, s->o, &v);
-	while (view < nr_views && views[view].format != s->o->format)
+		live_apply(&s->live, &s->o->view, &v);
+	while (view < nr_views && views[view].format != s->o->view.format)
 		view++;
 	if (view == nr_views)
 		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
@@ -321,7 +321,7 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 		if (rc)
 			break;
 		t->report.self_cpu_pct = cpu_pct;
-		report_sort(&t->report, s->o->sort);
+		report_sort(&t->report, s->o->view.sort);
 		reports[n++] = &t->report;
 	}
 	/* When it was left, for what stays or by Ctrl-Z, it is drawn once again. */
@@ -337,7 +337,7 @@ static void count_losses(struct session *s, const struct report *r)
 {
 	for (int i = 0; i < NR_DROPS; i++) {
 		s->losses += r->drops[i];
-		if (r->drops[i] && s->o->format != FORMAT_TABLE)
+		if (r->drops[i] && s->o->view.format != FORMAT_TABLE)
 			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
 			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
 	}
@@ -553,15 +553,36 @@ static void raise_file_limit(void)
 
 static int open_output(struct session *s, struct error *err)
 {
-	int rc = output_open(&s->out, s->o, true, true, err);
+	int rc = output_open(&s->out, &s->o->view, true, true, err);
 
-	live_init(&s->live, s->o);
+	live_init(&s->live, &s->o->view);
 	if (rc || !s->out.screen)
 		return rc;
 	interrupt_tell(s->interrupt, screen_leave, s->out.screen);
 	if (screen_has_keys(s->out.screen) && watch(s, STDIN_FILENO, s->out.screen))
 		return error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
 	return 0;
+}
+
+static int open_tracer(struct session *s, const struct features *features, struct error *err)
+{
+	const struct options *o = s->o;
+	const struct tracer_opts opts = {
+	    .catalog = o->catalog,
+	    .attach = o->attach,
+	    .families = o->families,
+	    .max_refs = o->max_refs,
+	    .max_stacks = o->max_stacks,
+	    .depth = o->depth,
+	    .memo = o->memo,
+	    .share = o->all,
+	    .by_thread = o->view.group_by == GROUP_THREAD,
+	    .count_only = o->count_only,
+	    .check = o->check,
+	    .verbose = o->verbose > 0,
+	};
+
+	return tracer_open(&opts, features, &s->tracer, err);
 }
 
 static int start(struct session *s, struct error *err)
@@ -575,7 +596,7 @@ static int start(struct session *s, struct error *err)
 	rc = open_targets(s, err);
 	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_output(s, err);
-	rc = rc ?: tracer_open(s->o, &features, &s->tracer, err);
+	rc = rc ?: open_tracer(s, &features, err);
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	if (!rc && watch(s, tracer_code_fd(s->tracer), s->tracer))
@@ -621,8 +642,8 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
 	info.library_file = t->at.file.mapping.path;
-	output_view_opts(&s->out, s->o, true, &v);
-	if (s->o->format == FORMAT_JSON)
+	output_view_opts(&s->out, &s->o->view, true, &v);
+	if (s->o->view.format == FORMAT_JSON)
 		view_probes_json(&b, &info);
 	else
 		view_probes_table(&b, &info, &v);
@@ -633,7 +654,7 @@ enum exit_code session_probes(const struct options *o, struct error *err)
 {
 	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
 	struct pid_list pids = {0};
-	int rc = output_open(&s.out, o, false, false, err);
+	int rc = output_open(&s.out, &o->view, false, false, err);
 
 	rc = rc ?: open_targets(&s, err);
 	if (!rc && o->all)

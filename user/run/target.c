@@ -80,6 +80,7 @@ static int resolve_sites(struct target *t, const struct options *o, struct error
 {
 	struct site_request req = {
 	    .pid = t->id.pid,
+	    .catalog = o->catalog,
 	    .file = &t->at.file,
 	    .vm = t->at.vm,
 	    .families = o->families,
@@ -102,6 +103,7 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	t->hidden_frames = o->hidden_frames;
 	t->report.count_only = o->count_only;
 	t->plan.families = o->families;
+	t->report.catalog = o->catalog;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	opening_close(&t->at);
 	rc = opening_look(&t->at, &t->id, NULL, t->libraries, what, err);
@@ -178,7 +180,7 @@ static int tell_plan(struct target *t, struct tracer *tracer)
 	int rc;
 
 	plan_walk(t, tracer);
-	if (t->plan.families & PIN_FAMILIES)
+	if (t->plan.families & catalog_families(t->report.catalog, KINDS_OF_PINS))
 		vm_plan_objects(t->at.vm, &t->plan);
 	if (t->plan.families >> FAMILY_CRITICAL & 1)
 		vm_plan_waits(t->at.vm, &t->plan);
@@ -277,7 +279,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
 	rc = rc ?: symbols_new(&t->id, &t->symbols);
-	rc = rc ?: aggregate_new(&t->aggregate);
+	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	slot = tracer_attach(tracer, &t->id, path, &t->sites, err);
@@ -410,7 +412,7 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot,
 					      const struct options *o)
 {
-	if (o->count_only || (o->format != FORMAT_JSON && o->group_by != GROUP_CLASS))
+	if (o->count_only || (o->view.format != FORMAT_JSON && o->view.group_by != GROUP_CLASS))
 		return NULL;
 	return ref_classes_read(t->at.vm, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
 }

@@ -23,6 +23,16 @@ static bool is_one_of(const char *const *names, const char *name)
 	return false;
 }
 
+int runtimes_add_rows(struct catalog *c)
+{
+	int rc = 0;
+
+	FOR_EACH_RUNTIME(r)
+	if ((*r)->add_rows && rc >= 0)
+		rc = (*r)->add_rows(c);
+	return rc < 0 ? rc : 0;
+}
+
 const struct runtime *runtime_by_name(const char *name)
 {
 	FOR_EACH_RUNTIME(r)

@@ -12,15 +12,15 @@ static int write_error(struct error *err, int rc)
 			 strerror(-rc));
 }
 
-int output_open(struct output *out, const struct options *o, bool repeats, bool keys, struct error *err)
+int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, struct error *err)
 {
 	int rc;
 
-	out->file = o->output ? fopen(o->output, "we") : stdout;
+	out->file = r->output ? fopen(r->output, "we") : stdout;
 	if (!out->file)
 		return error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output",
-				 "%s: %s", o->output, strerror(errno));
-	if (!repeats || o->batch || o->format != FORMAT_TABLE || !isatty(fileno(out->file)))
+				 "%s: %s", r->output, strerror(errno));
+	if (!repeats || r->batch || r->format != FORMAT_TABLE || !isatty(fileno(out->file)))
 		return 0;
 	rc = screen_open(out->file, keys, &out->screen);
 	return rc ? write_error(err, rc) : 0;
@@ -49,11 +49,11 @@ static struct winsize size_of(const struct output *out)
 	return w;
 }
 
-void output_view_opts(const struct output *out, const struct options *o, bool last, struct view_opts *v)
+void output_view_opts(const struct output *out, const struct view_request *r, bool last, struct view_opts *v)
 {
 	struct winsize w = size_of(out);
 
-	view_opts_init(v, o, w.ws_col, w.ws_row, out->screen && !last);
+	view_opts_init(v, r, w.ws_col, w.ws_row, out->screen && !last);
 }
 
 int output_write(struct output *out, struct buf *view, bool last, const char *footer, struct error *err)

@@ -26,8 +26,8 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 		   f->count == 1 ? "" : "s");
 	if (with_pid)
 		buf_printf(&b, ", PID %d", r->target.pid);
-	if (jni_func_names[f->func])
-		buf_printf(&b, ", %s", jni_func_names[f->func]);
+	if (func_name(r->catalog, f->func))
+		buf_printf(&b, ", %s", func_name(r->catalog, f->func));
 	if (frame) {
 		buf_printf(&b, " at ");
 		frame_name(&b, frame);

@@ -168,7 +168,7 @@ static void add_costs(struct buf *b, const struct report *r)
 	}
 	for (size_t i = 0; known > 1 && i < NR_FAMILIES; i++)
 		if (costs(&r->families[i]))
-			add_cost(b, &before, jni_family_names[i], r->families[i].target_cpu_pct);
+			add_cost(b, &before, family_name(r->catalog, i), r->families[i].target_cpu_pct);
 	if (known > 1 && check)
 		add_cost(b, &before, "check", r->check.target_cpu_pct);
 	buf_printf(b, known > 1 ? ")" : "");
@@ -246,11 +246,11 @@ static void put_known(struct buf *out, bool known, uint64_t n)
 }
 
 /* What became of what was acquired. */
-static void put_fate(struct buf *out, enum jni_family id, const struct report_family *family)
+static void put_fate(struct buf *out, bool dies, const struct report_family *family)
 {
 	buf_printf(out, " -");
 	fmt_count(out, family->released);
-	if (id == FAMILY_LOCAL) {
+	if (dies) {
 		buf_printf(out, " died ");
 		put_known(out, !family->life_unknown, family->died);
 	}
@@ -298,16 +298,17 @@ static void put_remarks(struct flow *f, enum jni_family id, const struct report_
  * "global: +1,009 -997 = 12 outstanding (released untracked 3, VM total 21)" and its account. gone: so is the
  * process, and the VM's total of before its end.
  */
-static void put_family(struct buf *out, enum jni_family id, const struct report_family *family,
-		       bool count_only, bool gone, int width)
+static void put_family(struct buf *out, enum jni_family id, const struct report *r, bool gone, int width)
 {
+	const struct report_family *family = &r->families[id];
+	bool count_only = r->count_only;
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
 	struct buf b = {0};
 
-	buf_printf(&b, "%s: +", jni_family_names[id]);
+	buf_printf(&b, "%s: +", family_name(r->catalog, id));
 	fmt_count(&b, family->acquired);
 	if (!count_only)
-		put_fate(&b, id, family);
+		put_fate(&b, r->catalog->families[id].kind == KIND_LOCAL, family);
 	flow_add_buf(&f, " ", &b);
 	put_remarks(&f, id, family, count_only, gone);
 	flow_end(&f);
@@ -330,7 +331,7 @@ static void put_idle(struct buf *out, const struct report *r, int width)
 
 	for (size_t i = 0; i < NR_FAMILIES; i++)
 		if (r->families[i].traced && is_idle(&r->families[i])) {
-			FLOW_ADD(&f, "", "%s%s", before, jni_family_names[i]);
+			FLOW_ADD(&f, "", "%s%s", before, family_name(r->catalog, i));
 			before = ", ";
 		}
 	if (f.col > 0)
@@ -410,7 +411,7 @@ static void put_header(struct buf *out, const struct report *r, size_t n, const 
 	flow_end(&f);
 	for (size_t i = 0; i < NR_FAMILIES; i++)
 		if (r->families[i].traced && !is_idle(&r->families[i]))
-			put_family(out, i, &r->families[i], r->count_only, gone, width);
+			put_family(out, i, r, gone, width);
 	put_idle(out, r, width);
 	put_drops(out, r, o, width);
 	put_stacks(out, &r->stacks, o, width);

@@ -25,22 +25,22 @@ static bool color_wanted(void)
 	return !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
-void view_opts_init(struct view_opts *v, const struct options *o, int width, int height, bool live)
+void view_opts_init(struct view_opts *v, const struct view_request *r, int width, int height, bool live)
 {
-	int frames = o->verbose > 0 ? o->depth : live ? LIVE_STACK_FRAMES : BATCH_STACK_FRAMES;
+	int frames = r->all_frames ? r->depth : live ? LIVE_STACK_FRAMES : BATCH_STACK_FRAMES;
 
 	*v = (struct view_opts){
 	    .width = width > VIEW_MIN_WIDTH ? width : VIEW_MIN_WIDTH,
 	    .height = live && height > 0 ? height : 0,
-	    .rows = o->rows >= 0         ? o->rows
+	    .rows = r->rows >= 0         ? r->rows
 		    : live && height > 0 ? 0
 					 : BATCH_ROWS,
 	    .color = width > 0 && color_wanted(),
-	    .stacks = o->stacks,
-	    .stack_frames = frames < o->depth ? frames : o->depth,
-	    .sort = o->sort,
-	    .group_by = o->group_by,
-	    .count_only = o->count_only,
+	    .stacks = r->stacks,
+	    .stack_frames = frames < r->depth ? frames : r->depth,
+	    .sort = r->sort,
+	    .group_by = r->group_by,
+	    .count_only = r->count_only,
 	};
 }
 

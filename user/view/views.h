@@ -4,28 +4,9 @@
 #define JNITRACE_VIEWS_H
 
 #include "base/util.h"
+#include "model/probe_site.h"
 #include "model/report.h"
-#include "run/opts.h"
-#include "sites/sites.h"
-
-#define VIEW_MIN_WIDTH    80
-#define LIVE_STACK_FRAMES 3
-struct view_opts {
-	int width;  /* columns; at least VIEW_MIN_WIDTH */
-	int height; /* lines a table view may take, as far as that can be; 0: any number */
-	int rows;   /* rows of a table at the most; <= 0: all */
-	bool color; /* bold header and warnings; never with NO_COLOR */
-	enum stacks_shown stacks;
-	int stack_frames; /* frames printed under each row in the table view; 0: only the first line */
-	const char *sort;
-	enum group_by group_by;
-	bool count_only;
-};
-/*
- * What the command line asks for on a terminal of this size; width 0: no terminal. live: the screen
- * is drawn anew each time, so it must not scroll. Reads the environment: NO_COLOR, TERM.
- */
-void view_opts_init(struct view_opts *v, const struct options *o, int width, int height, bool live);
+#include "view/view_opts.h"
 
 /* Is this frame one of those asked for? */
 bool frame_is_shown(const struct frame *f, enum stacks_shown stacks);

@@ -6,6 +6,7 @@
 #ifndef JNITRACE_HOTSPOT_BLOCKS_H
 #define JNITRACE_HOTSPOT_BLOCKS_H
 
+#include "model/census.h"
 #include "runtime/hotspot/hotspot.h"
 
 /*

@@ -86,20 +86,19 @@ static const char *version(const struct vm *vm)
  * counted. But of strings they hand out a copy of their own and free the inner function's, so that Get and
  * Release only meet in the outer ones (JDK: prims/jniCheck.cpp).
  */
-static bool is_outer(const struct vm *vm, enum jni_func_id func)
+static bool is_outer(const struct vm *vm, const struct func_row *row)
 {
-	return vm && of_const(vm)->checked && jni_funcs[func].family == FAMILY_STRING;
+	return vm && of_const(vm)->checked && row->family == FAMILY_STRING;
 }
 
-static bool symbol(const struct vm *vm, enum jni_func_id func, char *name, size_t cap)
+static void symbol(const struct vm *vm, const struct func_row *row, char *name, size_t cap)
 {
-	snprintf(name, cap, "%sjni_%s", is_outer(vm, func) ? "checked_" : "", jni_funcs[func].name);
-	return true;
+	snprintf(name, cap, "%sjni_%s", is_outer(vm, row) ? "checked_" : "", row->name);
 }
 
-static const char *symbol_only(const struct vm *vm, enum jni_func_id func)
+static const char *symbol_only(const struct vm *vm, const struct func_row *row)
 {
-	return is_outer(vm, func) ? "with -Xcheck:jni it needs a symbol, checked_jni_*" : NULL;
+	return is_outer(vm, row) ? "with -Xcheck:jni it needs a symbol, checked_jni_*" : NULL;
 }
 
 /*
@@ -107,10 +106,8 @@ static const char *symbol_only(const struct vm *vm, enum jni_func_id func)
  * function table; only when a collection comes in between does that call the function (JDK: prims/jni.cpp,
  * quicken_jni_functions()).
  */
-static bool may_be_replaced(enum jni_func_id func)
+static bool may_be_replaced(const struct func_row *row)
 {
-	const struct jni_func_row *row = &jni_funcs[func];
-
 	return row->operation == OP_USE && row->slot >= 96 && row->slot <= 103;
 }
 
@@ -121,8 +118,10 @@ static int function_table(struct vm *vm, struct function_table *out, struct erro
 
 	memset(out, 0, sizeof(*out));
 	for (int f = 0; f < NR_ALL_FUNCS && rc == 0; f++) {
-		const struct jni_func_row *row = &jni_funcs[f];
+		const struct func_row *row = &jni_catalog.funcs[f];
 
+		if (!row->name)
+			continue;
 		out->at[f] = row->table == TABLE_VM ? t.vm[row->slot] : t.env[row->slot];
 		out->absent[f] = row->table == TABLE_ENV && row->slot >= t.nr_env;
 	}
@@ -297,6 +296,7 @@ static const char *const launchers[] = {"java", NULL};
 const struct runtime hotspot_runtime = {
     .name = "hotspot",
     .shown = "HotSpot",
+    .api = "jni",
     .libraries = libraries,
     .launchers = launchers,
     .absent = "not a JVM, it maps no libjvm.so",

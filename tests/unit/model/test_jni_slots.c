@@ -41,27 +41,26 @@ static int row_of_slot(enum jni_table table, int slot)
 static void tables_agree(void **state)
 {
 	(void)state;
-	for (int f = 0; f < NR_FUNCS; f++) {
-		assert_string_equal(jni_func_names[f], jni_funcs[f].name);
-		assert_int_equal(row_of_slot(jni_funcs[f].table, jni_funcs[f].slot), f);
-	}
-	assert_string_equal(jni_func_names[FUNC_NewGlobalRef], "NewGlobalRef");
+	for (int f = 1; f < NR_JNI_FUNCS; f++)
+		assert_int_equal(row_of_slot(jni_catalog.funcs[f].table, jni_catalog.funcs[f].slot), f);
+	assert_string_equal(func_name(&jni_catalog, FUNC_NewGlobalRef), "NewGlobalRef");
+	assert_null(func_name(&jni_catalog, FUNC_NONE));
 }
 
 /* What is acquired in a family can be released in it, except locals, which die with their frame. */
 static void families_are_complete(void **state)
 {
-	int acquires[NR_FAMILIES] = {0}, releases[NR_FAMILIES] = {0};
+	int acquires[FAMILY_NONE] = {0}, releases[FAMILY_NONE] = {0};
 
 	(void)state;
-	for (int f = 0; f < NR_FUNCS; f++) {
-		acquires[jni_funcs[f].family] += jni_funcs[f].operation == OP_ACQUIRE;
-		releases[jni_funcs[f].family] += jni_funcs[f].operation == OP_RELEASE;
-		if (jni_funcs[f].operation == OP_RELEASE) /* what is released is an argument */
-			assert_int_not_equal(jni_funcs[f].handle, HANDLE_RETURN);
+	for (int f = 1; f < NR_JNI_FUNCS; f++) {
+		acquires[jni_catalog.funcs[f].family] += jni_catalog.funcs[f].operation == OP_ACQUIRE;
+		releases[jni_catalog.funcs[f].family] += jni_catalog.funcs[f].operation == OP_RELEASE;
+		if (jni_catalog.funcs[f].operation == OP_RELEASE) /* what is released is an argument */
+			assert_int_not_equal(jni_catalog.funcs[f].handle, HANDLE_RETURN);
 	}
-	for (int i = 0; i < NR_FAMILIES; i++) {
-		assert_non_null(jni_family_names[i]);
+	for (int i = 0; i < NR_JNI_FAMILIES; i++) {
+		assert_non_null(family_name(&jni_catalog, i));
 		assert_true(acquires[i] > 0 && releases[i] > 0);
 	}
 	assert_int_equal(acquires[FAMILY_GLOBAL], releases[FAMILY_GLOBAL]);
@@ -73,13 +72,12 @@ static void families_are_complete(void **state)
 static void uses_are_in_order(void **state)
 {
 	(void)state;
-	for (int f = NR_FUNCS + 1; f < NR_ALL_FUNCS; f++) {
-		assert_string_equal(jni_func_names[f], jni_funcs[f].name);
-		assert_true(jni_funcs[f].refs > 1 && !(jni_funcs[f].refs & 1) && jni_funcs[f].refs < 1 << 4);
-		assert_int_equal(jni_funcs[f].operation, OP_USE);
-		assert_true(f == NR_FUNCS + 1 || jni_funcs[f].slot > jni_funcs[f - 1].slot);
+	for (int f = NR_FUNCS; f < NR_ALL_FUNCS; f++) {
+		assert_true(jni_catalog.funcs[f].refs > 1 && !(jni_catalog.funcs[f].refs & 1) &&
+			    jni_catalog.funcs[f].refs < 1 << 4);
+		assert_int_equal(jni_catalog.funcs[f].operation, OP_USE);
+		assert_true(f == NR_FUNCS || jni_catalog.funcs[f].slot > jni_catalog.funcs[f - 1].slot);
 	}
-	assert_null(jni_func_names[NR_FUNCS]);
 }
 
 static void drops_have_advice(void **state)

@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#include "../bpfhost/bpf_host.h"
+#include "bpf/bpf_host.h"
 
 /* What the walker takes from the kernel, and from the machine's own files. */
 #define JNITRACE_ARCH_BPF_H

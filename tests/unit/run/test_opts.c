@@ -35,7 +35,7 @@ static int parse(const char *line, struct options *o, struct error *err)
 	for (char *w = strtok_r(words, " ", &save); w && argc < MAX_ARGS; w = strtok_r(NULL, " ", &save))
 		argv[argc++] = w;
 	*err = (struct error){0};
-	return opts_parse(argc, argv, o, err);
+	return opts_parse(argc, argv, &jni_catalog, o, err);
 }
 
 static void expect_ok(const char *line, struct options *o)
@@ -77,14 +77,14 @@ static void test_defaults(void **state)
 	assert_true(o.interval_s == 1);
 	assert_int_equal(o.count, -1);
 	assert_true(o.duration_s == -1);
-	assert_false(o.batch);
-	assert_int_equal(o.rows, -1);
-	assert_null(o.sort);
-	assert_int_equal(o.group_by, GROUP_SITE);
-	assert_int_equal(o.stacks, STACKS_MIXED);
+	assert_false(o.view.batch);
+	assert_int_equal(o.view.rows, -1);
+	assert_null(o.view.sort);
+	assert_int_equal(o.view.group_by, GROUP_SITE);
+	assert_int_equal(o.view.stacks, STACKS_MIXED);
 	assert_int_equal(o.depth, JT_MAX_FRAMES);
-	assert_int_equal(o.format, FORMAT_TABLE);
-	assert_null(o.output);
+	assert_int_equal(o.view.format, FORMAT_TABLE);
+	assert_null(o.view.output);
 	assert_int_equal(o.verbose, 0);
 	assert_int_equal(o.max_refs, 1000000);
 	assert_int_equal(o.max_stacks, 20000);
@@ -109,14 +109,14 @@ static void test_every_option(void **state)
 	assert_true(o.interval_s == 0.5);
 	assert_int_equal(o.count, 3);
 	assert_true(o.duration_s == 10);
-	assert_true(o.batch);
-	assert_int_equal(o.rows, 7);
-	assert_string_equal(o.sort, "rate");
-	assert_int_equal(o.group_by, GROUP_FUNCTION);
-	assert_int_equal(o.stacks, STACKS_NONE);
+	assert_true(o.view.batch);
+	assert_int_equal(o.view.rows, 7);
+	assert_string_equal(o.view.sort, "rate");
+	assert_int_equal(o.view.group_by, GROUP_FUNCTION);
+	assert_int_equal(o.view.stacks, STACKS_NONE);
 	assert_int_equal(o.depth, 5);
-	assert_int_equal(o.format, FORMAT_JSON);
-	assert_string_equal(o.output, "out.json");
+	assert_int_equal(o.view.format, FORMAT_JSON);
+	assert_string_equal(o.view.output, "out.json");
 	assert_int_equal(o.max_refs, 16);
 	assert_int_equal(o.max_stacks, 2);
 	assert_true(o.allow_loss);
@@ -132,9 +132,9 @@ static void test_every_option(void **state)
 	assert_int_equal(o.families, 1U << FAMILY_GLOBAL);
 	assert_true(o.interval_s == 0.05);
 	assert_true(o.duration_s == 0.001);
-	assert_int_equal(o.rows, 0);
-	assert_int_equal(o.format, FORMAT_TABLE);
-	assert_null(o.output);
+	assert_int_equal(o.view.rows, 0);
+	assert_int_equal(o.view.format, FORMAT_TABLE);
+	assert_null(o.view.output);
 	assert_int_equal(o.attach, ATTACH_MULTI);
 	assert_int_equal(o.strategy, STRATEGY_USDT);
 	expect_ok("-bvvp1", &o);
@@ -169,9 +169,9 @@ static void test_count_only(void **state)
 	(void)state;
 	expect_ok("-p 1 --count-only", &o);
 	assert_true(o.count_only);
-	assert_string_equal(o.sort, "acquired");
+	assert_string_equal(o.view.sort, "acquired");
 	expect_ok("-p 1 -n 3 --count-only -e weak -s acquired-rate -g function", &o);
-	assert_string_equal(o.sort, "acquired-rate");
+	assert_string_equal(o.view.sort, "acquired-rate");
 	assert_int_equal(o.count, 3);
 	expect_error("-p 1 --count-only -s outstanding", "outstanding");
 	expect_error("-p 1 --count-only -g class", "outstanding");
@@ -296,7 +296,7 @@ static void test_words(void **state)
 	expect_error("-p 1 --max-refs", "--max-refs: it needs a value: N");
 	expect_error("-p 1 --output=", "no file name");
 	expect_ok("-p 1 -e all", &o);
-	assert_int_equal(o.families, (1U << NR_FAMILIES) - 1);
+	assert_int_equal(o.families, (1U << NR_JNI_FAMILIES) - 1);
 	expect_ok("-p 1 -e weak -e global", &o);
 	assert_int_equal(o.families, 1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK);
 	expect_ok("-p 1 -e weak,weak", &o);
@@ -331,15 +331,15 @@ static void test_hostile(void **state)
 			argv[1] = letter;
 			err = (struct error){0};
 			if (*option != 'o')
-				assert_true(opts_parse(3, argv, &o, &err) < 0);
+				assert_true(opts_parse(3, argv, &jni_catalog, &o, &err) < 0);
 			assert_true(memchr(err.why, 0, sizeof(err.why)) != NULL);
 		}
 	}
 	argv[1] = huge;
 	err = (struct error){0};
-	assert_true(opts_parse(2, argv, &o, &err) < 0);
+	assert_true(opts_parse(2, argv, &jni_catalog, &o, &err) < 0);
 	err = (struct error){0};
-	assert_true(opts_parse(0, none, &o, &err) < 0);
+	assert_true(opts_parse(0, none, &jni_catalog, &o, &err) < 0);
 	assert_int_equal(err.exit_code, EXIT_USAGE);
 }
 

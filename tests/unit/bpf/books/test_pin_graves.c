@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "../bpfhost/bpf_host.h"
+#include "bpf/bpf_host.h"
 
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include "books/pin_graves.bpf.h"

@@ -19,8 +19,8 @@
 #include <unistd.h>
 #include <unwind.h>
 
-#include "../bpfhost/bpf_host.h"
 #include "base/util.h"
+#include "bpf/bpf_host.h"
 #include "unwind/unwind_module.h"
 #include "walk/unwind.bpf.h"
 

@@ -310,7 +310,7 @@ static void test_libraries(void **state)
 	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[C], .n = 1}},
 	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[D], .n = 1}},
 	};
-	struct report r = {.sites = {.v = sites, .n = ARRAY_LEN(sites)}};
+	struct report r = {.catalog = &jni_catalog, .sites = {.v = sites, .n = ARRAY_LEN(sites)}};
 
 	(void)state;
 	assert_int_equal(verdicts_sum_up(&r), 0);

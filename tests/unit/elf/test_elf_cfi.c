@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "base/util.h"
-#include "elf/elf.h"
+#include "elf/elf_cfi.h"
 #include "tiny_elf.h"
 
 #define MAX_FDES  16
@@ -232,15 +232,27 @@ static const struct rule arm64_rules[] = {
     {32, -ENOENT, {0}},
 };
 
-static void check_rules(struct tiny *t, uint64_t pc, const struct rule *r, size_t n)
+/* The call frame information of a file; the image is not needed any more. */
+static struct elf_cfi_table *cfi_of(const struct tiny *t)
 {
+	struct elf_cfi_table *c;
 	struct elf_image *e;
 
-	tiny_finish(t);
 	assert_int_equal(elf_open(tiny_memfd(t->b, t->n), &e), 0);
+	assert_int_equal(elf_cfi_open(e, &c), 0);
+	elf_close(e);
+	return c;
+}
+
+static void check_rules(struct tiny *t, uint64_t pc, const struct rule *r, size_t n)
+{
+	struct elf_cfi_table *c;
+
+	tiny_finish(t);
+	c = cfi_of(t);
 	for (size_t i = 0; i < n; i++) {
 		struct elf_cfi got = {.cfa_reg = 99};
-		int rc = elf_cfi_at(e, pc + r[i].at, &got);
+		int rc = elf_cfi_at(c, pc + r[i].at, &got);
 
 		if (rc != r[i].rc || got.cfa_reg != r[i].cfi.cfa_reg ||
 		    got.cfa_offset != r[i].cfi.cfa_offset || got.ra_offset != r[i].cfi.ra_offset ||
@@ -248,7 +260,7 @@ static void check_rules(struct tiny *t, uint64_t pc, const struct rule *r, size_
 			fail_msg("at %u: %d, CFA r%u%+d, ra %+d, fp %d %+d", r[i].at, rc, got.cfa_reg,
 				 got.cfa_offset, got.ra_offset, got.fp_saved, got.fp_offset);
 	}
-	elf_close(e);
+	elf_cfi_close(c);
 }
 
 static void test_cfi(void **state)
@@ -283,7 +295,7 @@ static void test_cfi_without_header(void **state)
 /* With the search table, by the segment alone, and without either. */
 static void test_beginnings(void **state)
 {
-	struct elf_image *e;
+	struct elf_cfi_table *c;
 	struct tiny t;
 	uint64_t pc = make_x86(&t);
 
@@ -295,10 +307,10 @@ static void test_beginnings(void **state)
 			t.ph[TINY_PH_EH].p_type = PT_NULL;
 		}
 		tiny_finish(&t);
-		assert_int_equal(elf_open(tiny_memfd(t.b, t.n), &e), 0);
+		c = cfi_of(&t);
 		for (uint64_t at = 0; at < 160; at++)
-			assert_int_equal(elf_cfi_begins(e, pc + at), at % 8 == 0 && at != 8 && at < 128);
-		elf_close(e);
+			assert_int_equal(elf_cfi_begins(c, pc + at), at % 8 == 0 && at != 8 && at < 128);
+		elf_cfi_close(c);
 	}
 }
 
@@ -306,7 +318,7 @@ static void test_no_cfi(void **state)
 {
 	static const uint64_t sizes[] = {0, 3, 1ULL << 40, UINT64_MAX};
 	struct elf_cfi got;
-	struct elf_image *e;
+	struct elf_cfi_table *c;
 	struct tiny t;
 	uint64_t pc;
 
@@ -316,19 +328,19 @@ static void test_no_cfi(void **state)
 	t.sh[3].sh_type = SHT_NOBITS;
 	t.ph[TINY_PH_EH].p_type = PT_NULL;
 	tiny_finish(&t);
-	assert_int_equal(elf_open(tiny_memfd(t.b, t.n), &e), 0);
+	c = cfi_of(&t);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(elf_cfi_at(e, pc, &got), -ENOENT);
-	elf_close(e);
+		assert_int_equal(elf_cfi_at(c, pc, &got), -ENOENT);
+	elf_cfi_close(c);
 
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		pc = make_x86(&t);
 		t.sh[2].sh_size = sizes[i];
 		t.ph[TINY_PH_EH].p_type = PT_NULL;
 		tiny_finish(&t);
-		assert_int_equal(elf_open(tiny_memfd(t.b, t.n), &e), 0);
-		assert_int_equal(elf_cfi_at(e, pc, &got), -ENOENT);
-		elf_close(e);
+		c = cfi_of(&t);
+		assert_int_equal(elf_cfi_at(c, pc, &got), -ENOENT);
+		elf_cfi_close(c);
 	}
 }
 
@@ -336,7 +348,7 @@ static void test_no_cfi(void **state)
 static void test_cfi_lengths(void **state)
 {
 	static const uint32_t lengths[] = {0, 3, 4, 8, 0x7fffffff, UINT32_MAX - 1, UINT32_MAX};
-	struct elf_image *e;
+	struct elf_cfi_table *c;
 	struct elf_cfi got;
 	struct tiny t;
 	uint64_t pc;
@@ -353,9 +365,9 @@ static void test_cfi_lengths(void **state)
 				p += 4 + *(uint32_t *)p;
 			memcpy(p, &lengths[i], 4);
 			tiny_finish(&t);
-			assert_int_equal(elf_open(tiny_memfd(t.b, t.n), &e), 0);
-			assert_int_equal(elf_cfi_at(e, pc, &got), -ENOENT);
-			elf_close(e);
+			c = cfi_of(&t);
+			assert_int_equal(elf_cfi_at(c, pc, &got), -ENOENT);
+			elf_cfi_close(c);
 		}
 	}
 }
@@ -366,6 +378,7 @@ static void ask_everything(const uint8_t *p, size_t n, uint64_t pc)
 	struct elf_wanted w[] = {{.name = "alpha"}, {.name = "beta"}};
 	struct elf_usdts usdts;
 	struct elf_image *e, *debug;
+	struct elf_cfi_table *c;
 	struct elf_cfi cfi;
 	uint64_t v;
 	char got[64];
@@ -377,9 +390,10 @@ static void ask_everything(const uint8_t *p, size_t n, uint64_t pc)
 	elf_find_symbols(e, ELF_DYNSYM, w, ARRAY_LEN(w));
 	if (!elf_usdt_read(e, "prov", &usdts))
 		free(usdts.v);
+	assert_int_equal(elf_cfi_open(e, &c), 0);
 	for (int i = -8; i < 132; i += 4) {
-		elf_cfi_at(e, pc + i, &cfi);
-		elf_cfi_begins(e, pc + i);
+		elf_cfi_at(c, pc + i, &cfi);
+		elf_cfi_begins(c, pc + i);
 		elf_is_code(e, pc + i);
 		if (elf_vaddr_to_offset(e, pc + i, &v))
 			assert_true(v < n);
@@ -388,6 +402,7 @@ static void ask_everything(const uint8_t *p, size_t n, uint64_t pc)
 	}
 	if (!elf_open_debug(e, getpid(), "/nonexistent/lib.so", &debug))
 		elf_close(debug);
+	elf_cfi_close(c);
 	elf_close(e);
 }
 

@@ -346,8 +346,11 @@ static uint64_t check_sites(const struct library *l, uint32_t families, int only
 	struct elf_image *e;
 	uint64_t pc = make_library(l, &e), missing;
 	struct vm_file file = file_of(e);
-	struct site_request req = {
-	    .pid = getpid(), .file = &file, .families = families, .only_strategy = only};
+	struct site_request req = {.catalog = &jni_catalog,
+				   .pid = getpid(),
+				   .file = &file,
+				   .families = families,
+				   .only_strategy = only};
 	struct error err = {0};
 	int rc = sites_resolve(&req, &sites, &err);
 
@@ -473,7 +476,8 @@ static void usdt_entry_of_a_release(void **state)
 	struct elf_image *e;
 	struct probe_sites sites;
 	struct vm_file file;
-	struct site_request req = {.file = &file, .families = GLOBALS, .only_strategy = -1};
+	struct site_request req = {
+	    .catalog = &jni_catalog, .file = &file, .families = GLOBALS, .only_strategy = -1};
 
 	(void)state;
 	check_sites(&l, GLOBALS, -1, WANT(acquire, release), NULL);
@@ -552,7 +556,8 @@ static void both_ends(void **state)
 	struct elf_image *e;
 	struct probe_sites sites;
 	struct vm_file file;
-	struct site_request req = {.file = &file, .families = 1u << FAMILY_STRING, .only_strategy = -1};
+	struct site_request req = {
+	    .catalog = &jni_catalog, .file = &file, .families = 1u << FAMILY_STRING, .only_strategy = -1};
 
 	(void)state;
 	assert_int_equal(

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "model/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void snapshot_free(struct snapshot *s)
+{
+	free(s->sites.v);
+	free(s->refs.v);
+	free(s->position);
+	free(s->findings.v);
+	free(s->pins.v);
+	free(s->criticals.v);
+	free(s->threads);
+	free(s->stalled.v);
+	free(s->stalls.v);
+	memset(s, 0, sizeof(*s));
+}
