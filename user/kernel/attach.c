@@ -221,7 +221,7 @@ int tracer_open(const struct tracer_opts *o, const struct features *f, struct tr
 	rc = rc
 		 ?: unwinder_new(bpf_map__fd(t->skel->maps.unwind_spaces),
 				 bpf_map__fd(t->skel->maps.unwind_ranges),
-				 bpf_map__fd(t->skel->maps.unwind_tables), &t->unwinder);
+				 bpf_map__fd(t->skel->maps.unwind_tables), o->bottom, &t->unwinder);
 	rc = rc ?: tracer_hello(t, &t->started);
 	rc = rc ?: overhead_new(t->skel->obj, t->skel->progs.jt_nothing, t->use_multi, &t->overhead);
 	if (!rc) {

@@ -27,6 +27,7 @@ struct tracer;
 enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
 struct tracer_opts {
 	const struct catalog *catalog; /* of all that may be traced; not owned */
+	const char *const *bottom;     /* files at the bottom of most stacks, see unwinder_new(); likewise */
 	enum attach_method attach;
 	uint32_t families;   /* that may be traced: bit per enum jni_family */
 	uint64_t max_refs;   /* live references that can be paired */

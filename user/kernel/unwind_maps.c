@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <elf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,7 +22,7 @@
 #include "unwind/unwind_module.h"
 
 #define MAX_REGIONS     (4 * JT_MAX_TARGETS)
-#define RANK_REST       5
+#define RANK_REST       INT_MAX       /* of a file that is at the bottom of few stacks */
 #define REGION_REST_NS  1000000000ULL /* a walk that began in a region has ended, even if it was preempted */
 #define MAX_TOTAL_WORDS (1U << 24)    /* 128 MiB of kernel memory; a JVM's libraries take 2 to 3 MiB */
 
@@ -41,6 +42,7 @@ struct module {
 	uint32_t table;    /* UNWIND_TABLE_NONE: not compiled yet */
 	bool fresh;        /* not shown in the ranges yet */
 	bool refused;      /* there was no room for its table */
+	int rank;          /* tables are compiled in this order, then by size */
 	struct unwind_module file;
 };
 
@@ -65,6 +67,7 @@ struct region {
 
 struct unwinder {
 	int tables_fd;
+	const char *const *bottom;   /* not owned */
 	int empty_fd;                /* stands where a table was */
 	struct unwind_space *spaces; /* mapped, JT_MAX_TARGETS */
 	struct unwind_range *ranges; /* mapped, JT_UNWIND_RANGES */
@@ -124,7 +127,8 @@ static int table_create(const uint64_t *words, size_t n)
 	return fd;
 }
 
-int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **out)
+int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const *bottom,
+		 struct unwinder **out)
 {
 	struct unwinder *u = calloc(1, sizeof(*u));
 	int rc = 0;
@@ -135,6 +139,7 @@ int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **
 	for (size_t i = 0; i < JT_UNWIND_TABLES; i++)
 		u->tables[i].fd = -1;
 	u->tables_fd = tables_fd;
+	u->bottom = bottom;
 	u->empty_fd = table_create((const uint64_t[]){0}, 1);
 	if (u->empty_fd < 0) {
 		rc = u->empty_fd;
@@ -282,6 +287,25 @@ static void module_free(struct module *m)
 	free(m);
 }
 
+/*
+ * What is at the bottom of every stack comes first: a runtime, which starts most threads and is below every
+ * call back into managed code, and what started it.
+ */
+static int rank_of(const struct unwinder *u, const char *path)
+{
+	static const char *const c_library[] = {"libc.so.6", "libpthread.so.0"};
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	int rank = 0;
+
+	for (; slash && u->bottom[rank]; rank++)
+		if (!strcmp(slash + 1, u->bottom[rank]))
+			return rank;
+	for (size_t i = 0; slash && i < ARRAY_LEN(c_library); i++)
+		if (!strcmp(slash + 1, c_library[i]))
+			return rank + (int)i;
+	return RANK_REST;
+}
+
 static struct module *module_of(struct unwinder *u, uint64_t dev, uint64_t ino, const char *path)
 {
 	struct module *m, **place;
@@ -305,6 +329,7 @@ static struct module *module_of(struct unwinder *u, uint64_t dev, uint64_t ino, 
 	m->id = ++u->modules_made;
 	m->dev = dev;
 	m->ino = ino;
+	m->rank = rank_of(u, path);
 	return m;
 }
 
@@ -556,31 +581,14 @@ static int find_pieces(struct unwinder *u, uint32_t slot, const struct proc_maps
 	return rc;
 }
 
-/*
- * What is at the bottom of every stack comes first: the VM, which starts most threads and is below every call
- * back into Java, and what started it. Then by size.
- */
-static int rank_of(const struct piece *p)
-{
-	static const char *const first[] = {"libjvm.so", "libart.so", "libc.so.6", "libpthread.so.0",
-					    "libjli.so"};
-	const char *slash = p->map.path ? strrchr(p->map.path, '/') : NULL;
-	int rank = 0;
-
-	while (rank < RANK_REST && (!slash || strcmp(slash + 1, first[rank]) != 0))
-		rank++;
-	_Static_assert(ARRAY_LEN(first) == RANK_REST, "a rank for each");
-	return rank;
-}
-
 static int compare_pieces(const void *x, const void *y)
 {
 	const struct piece *const *a = x, *const *b = y;
 	uint64_t bytes_a = (*a)->map.end - (*a)->map.start, bytes_b = (*b)->map.end - (*b)->map.start;
-	int rank_a = rank_of(*a), rank_b = rank_of(*b);
+	int rank_a = (*a)->module->rank, rank_b = (*b)->module->rank;
 
 	if (rank_a != rank_b)
-		return rank_a - rank_b;
+		return rank_a < rank_b ? -1 : 1;
 	return bytes_a < bytes_b ? -1 : bytes_a > bytes_b;
 }
 
@@ -600,7 +608,7 @@ static int preload(struct unwinder *u, const struct target_pieces *t, uint64_t b
 		order[i] = &t->v[i];
 	qsort(order, t->n, sizeof(*order), compare_pieces);
 	for (size_t i = 0; rc != -ENOMEM && i < t->n; i++) {
-		if (rank_of(order[i]) == RANK_REST &&
+		if (order[i]->module->rank == RANK_REST &&
 		    clock_ns(CLOCK_THREAD_CPUTIME_ID) - started >= budget_ns)
 			break;
 		if (order[i]->module->table == UNWIND_TABLE_NONE && !order[i]->module->refused)

@@ -36,6 +36,7 @@ struct session {
 	struct output out;
 	struct live live;
 	struct elf_cache *libraries;
+	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
 	struct interrupt *interrupt;
 	int epoll, tick, look;
@@ -569,6 +570,7 @@ static int open_tracer(struct session *s, const struct features *features, struc
 	const struct options *o = s->o;
 	const struct tracer_opts opts = {
 	    .catalog = o->catalog,
+	    .bottom = s->bottom,
 	    .attach = o->attach,
 	    .families = o->families,
 	    .max_refs = o->max_refs,
@@ -582,6 +584,7 @@ static int open_tracer(struct session *s, const struct features *features, struc
 	    .verbose = o->verbose > 0,
 	};
 
+	runtimes_bottom(s->bottom);
 	return tracer_open(&opts, features, &s->tracer, err);
 }
 

@@ -78,6 +78,8 @@ struct runtime {
 	/* --- discovery, by what /proc shows --- */
 	const char *const *libraries; /* base names of files that have its functions; NULL-terminated */
 	const char *const *launchers; /* of executables that load one of them when they start; likewise */
+	/* Of files at the bottom of most of its stacks, whose unwind tables are compiled first; likewise. */
+	const char *const *bottom;
 	const char *absent, *absent_advice; /* an error's words: why a process that maps none is refused */
 
 	/* --- an instance --- */
@@ -180,6 +182,9 @@ struct runtime {
 
 /* Add the families and functions of all. 0 or -errno. */
 int runtimes_add_rows(struct catalog *c);
+/* The base names of all rows' bottom, NULL-terminated. */
+#define RUNTIMES_BOTTOM_MAX 32
+void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1]);
 /* By its name; NULL: there is none. */
 const struct runtime *runtime_by_name(const char *name);
 /* Is this the base name of a file that has a runtime's functions? */

@@ -33,6 +33,16 @@ int runtimes_add_rows(struct catalog *c)
 	return rc < 0 ? rc : 0;
 }
 
+void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1])
+{
+	size_t n = 0;
+
+	FOR_EACH_RUNTIME(r)
+	for (const char *const *name = (*r)->bottom; name && *name && n < RUNTIMES_BOTTOM_MAX; name++)
+		out[n++] = *name;
+	out[n] = NULL;
+}
+
 const struct runtime *runtime_by_name(const char *name)
 {
 	FOR_EACH_RUNTIME(r)

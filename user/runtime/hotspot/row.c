@@ -291,6 +291,7 @@ static uint64_t frames_unnamed(const struct vm *vm)
 /* --- the row --- */
 
 static const char *const libraries[] = {"libjvm.so", NULL};
+static const char *const bottom[] = {"libjvm.so", "libjli.so", NULL};
 static const char *const launchers[] = {"java", NULL};
 
 const struct runtime hotspot_runtime = {
@@ -299,6 +300,7 @@ const struct runtime hotspot_runtime = {
     .api = "jni",
     .libraries = libraries,
     .launchers = launchers,
+    .bottom = bottom,
     .absent = "not a JVM, it maps no libjvm.so",
     .absent_advice = "name the process that runs Java: see jps or pgrep java",
     .open = open,
