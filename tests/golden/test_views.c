@@ -20,7 +20,9 @@
 #include "golden.h"
 #include "view/cells.h"
 #include "view/columns.h"
-#include "view/views.h"
+#include "view/json.h"
+#include "view/probes.h"
+#include "view/table.h"
 
 #define LONG_NAME                                                                                            \
 	"std::vector<std::map<std::basic_string<char, std::char_traits<char>, std::allocator<char> >, "      \
@@ -577,7 +579,7 @@ static void test_probes(void **state)
 	expect_golden("probes-color.txt", &out);
 	s.report.target = (struct report_target){.pid = 1};
 	v[0].insn = NULL;
-	view_probes_json(&out, &info);
+	view_probes_json(&out, &info, &o);
 	expect_json(&out);
 	expect_golden("probes.json", &out);
 }

@@ -263,7 +263,7 @@ static int name_sites(struct aggregate *a, const struct aggregate_input *in)
 		const struct snapshot_site *s = &snap->sites.v[i];
 		int64_t n;
 
-		if (s->slot != in->slot || s->index >= a->nr_index || a->by_site[s->index])
+		if (s->index >= a->nr_index || a->by_site[s->index])
 			continue;
 		if (s->has_stack && !s->stack)
 			continue; /* being written at this moment: whole in the next snapshot */
@@ -275,20 +275,20 @@ static int name_sites(struct aggregate *a, const struct aggregate_input *in)
 	return 0;
 }
 
-bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot, int slot)
+bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->sites.n; i++) {
 		const struct snapshot_site *s = &snapshot->sites.v[i];
 
-		if (s->slot == slot && (!a->by_site || (s->index < a->nr_index && !a->by_site[s->index])))
+		if (!a->by_site || (s->index < a->nr_index && !a->by_site[s->index]))
 			return true;
 	}
 	return false;
 }
 
-int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols, int slot)
+int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols)
 {
-	struct aggregate_input in = {.snapshot = snapshot, .symbols = symbols, .slot = slot};
+	struct aggregate_input in = {.snapshot = snapshot, .symbols = symbols};
 
 	return name_sites(a, &in);
 }
@@ -441,7 +441,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in, stru
 		const struct snapshot_site *s = &snap->sites.v[i];
 		struct entry *e;
 
-		if (s->slot != in->slot || s->index >= a->nr_index || !a->by_site[s->index])
+		if (s->index >= a->nr_index || !a->by_site[s->index])
 			continue;
 		e = &a->entries.v[a->by_site[s->index] - 1];
 		e->acquired += s->acquired;
@@ -490,13 +490,9 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 
 	for (int k = 0; k < NR_AGES; k++)
 		born[k] = snap->now_tick - (uint32_t)((survivor_ages_s[k] + in->late_s) / snap->tick_s);
-	for (size_t i = 0; i < snap->refs.n; i++) {
-		const struct snapshot_ref *ref = &snap->refs.v[i];
-
-		if (ref->slot == (uint64_t)in->slot)
-			count_survivor(a, born, ref->site, ref->tick);
-	}
-	for (size_t i = 0; i < snap->pins.n; i++) /* their sites are of one target each */
+	for (size_t i = 0; i < snap->refs.n; i++)
+		count_survivor(a, born, snap->refs.v[i].site, snap->refs.v[i].tick);
+	for (size_t i = 0; i < snap->pins.n; i++)
 		count_survivor(a, born, snap->pins.v[i].pin.site, snap->pins.v[i].pin.tick);
 	memcpy(a->survivors_born, born, sizeof(born));
 }

@@ -21,7 +21,6 @@ struct aggregate_input {
 	const struct target_counts *counts;
 	struct symbols *symbols;
 	uint32_t families; /* traced: bit per enum jni_family */
-	int slot;
 	bool final;
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */
@@ -29,14 +28,14 @@ struct aggregate_input {
 	const double *cost_ns; /* of one call of each function, see tracer_costs(); NULL: unknown */
 	double late_s;         /* how long after the gate was closed the snapshot was taken */
 };
-/* Has the snapshot sites of slot that have no names yet? */
-bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot, int slot);
+/* Has the snapshot sites that have no names yet? */
+bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot);
 
 /*
  * Name the frames of sites not seen before: code of a VM's compiler is gone within seconds, and the
  * process with it when it ends. Nothing is counted. 0 or -ENOMEM.
  */
-int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols, int slot);
+int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols);
 /*
  * Fill calls, families, sites, drops, events and rates of r. Frames belong to the aggregate and live
  * until aggregate_free(); r->sites is reused from call to call. A site is symbolized when it is first

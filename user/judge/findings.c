@@ -180,7 +180,7 @@ int findings_update(const struct findings_input *in, struct report *r)
 
 	findings_clear(r);
 	for (size_t i = 0; i < s->findings.n && !rc; i++) {
-		if (s->findings.v[i].key.slot != in->slot || s->findings.v[i].key.kind >= NR_FINDINGS)
+		if (s->findings.v[i].key.kind >= NR_FINDINGS)
 			continue;
 		make(in, r, &s->findings.v[i], &f);
 		rc = findings_add(r, &f);

@@ -10,7 +10,6 @@
 struct findings_input {
 	const struct aggregate *aggregate; /* knows the snapshot's sites already */
 	const struct snapshot *snapshot;
-	int slot;
 	bool checking;        /* --check is on */
 	bool exited;          /* the process has ended: nothing will be released any more */
 	double hold_s;        /* a critical section held that long is a finding */

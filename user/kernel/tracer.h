@@ -138,9 +138,9 @@ int tracer_tick(struct tracer *t, uint32_t *tick);
 /* A number that changes when there are sites that no snapshot had yet. */
 uint64_t tracer_sites_made(const struct tracer *t);
 /* Only the sites and their counts, for their stacks to be named soon: `live` and the clocks are not set. */
-int tracer_sites(struct tracer *t, struct snapshot *s, struct error *err);
-/* Read sites and references of all targets. s is reused from call to call; start with zeros. */
-int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err);
+int tracer_sites(struct tracer *t, struct snapshots *all, struct error *err);
+/* Read sites and references of all targets. all is reused from call to call; start with zeros. */
+int tracer_snapshot(struct tracer *t, struct snapshots *all, struct error *err);
 
 int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct error *err);
 

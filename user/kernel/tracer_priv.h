@@ -69,9 +69,9 @@ struct tracer {
 };
 
 int tracer_hello(struct tracer *t, struct hello *out);
-/* Add what is pinned to a snapshot and its sites. 0 or -errno. */
-int snapshot_pins(struct tracer *t, struct snapshot *s);
-void snapshot_threads(struct tracer *t, struct snapshot *s);
+/* Add what is pinned to the snapshots and their sites. 0 or -errno. */
+int snapshot_pins(struct tracer *t, struct snapshots *all);
+void snapshot_threads(struct tracer *t, struct snapshots *all);
 void forget_threads(struct tracer *t, int slot);
 /* Forget a target's pins. Its probes are gone. */
 void forget_pins(struct tracer *t, int slot);

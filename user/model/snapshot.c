@@ -8,12 +8,20 @@ void snapshot_free(struct snapshot *s)
 {
 	free(s->sites.v);
 	free(s->refs.v);
-	free(s->position);
 	free(s->findings.v);
 	free(s->pins.v);
 	free(s->criticals.v);
-	free(s->threads);
 	free(s->stalled.v);
 	free(s->stalls.v);
 	memset(s, 0, sizeof(*s));
+}
+
+void snapshots_free(struct snapshots *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(s->of); i++)
+		snapshot_free(&s->of[i]);
+	free(s->position);
+	free(s->threads);
+	s->position = NULL;
+	s->threads = NULL;
 }

@@ -7,13 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/util.h"
 #include "bpf/border/pins.h"
 #include "bpf/border/shared.h"
 
 /* One site as counted, summed over CPUs. */
 struct snapshot_site {
 	uint32_t index; /* of the site, below snapshot.nr_index */
-	uint16_t slot;
 	enum jni_func_id func;
 	bool has_stack;
 	const struct stack
@@ -54,18 +54,18 @@ struct snapshot_stalled {
 	struct stalled_key key;
 	struct stalled stalled;
 };
+/* All of one target. Its vectors are its own, the rest belongs to struct snapshots. */
 struct snapshot {
 	struct {
 		struct snapshot_site *v;
 		size_t n, cap;
 	} sites;
 	uint32_t nr_index;
-	struct site_thread *threads; /* by site; NULL unless --group-by thread */
+	const uint32_t *position; /* of a site in its target's sites, + 1, by its index; 0: not there */
+	const struct site_thread *threads; /* by index of the site; NULL unless --group-by thread */
 	uint64_t monotonic_ns;
 	uint32_t now_tick;
-	double tick_s;      /* seconds of one tick */
-	uint32_t *position; /* of a site in sites, + 1, by its index; 0: not there */
-	uint64_t refs_live, refs_overflowed;
+	double tick_s; /* seconds of one tick */
 	struct {
 		struct snapshot_ref *v;
 		size_t n, cap;
@@ -92,12 +92,23 @@ struct snapshot {
 		size_t n, cap;
 	} stalls; /* threads that wait now */
 };
-/* The site of this index, or NULL. */
+/* The site of this index; NULL: it is not there, or another target's. */
 static inline struct snapshot_site *snapshot_site_of(const struct snapshot *s, uint32_t index)
 {
-	return index < s->nr_index && s->position[index] ? &s->sites.v[s->position[index] - 1] : NULL;
+	uint32_t at = index < s->nr_index ? s->position[index] : 0;
+
+	return at && at <= s->sites.n && s->sites.v[at - 1].index == index ? &s->sites.v[at - 1] : NULL;
 }
+
+/* Of all targets, by their slots, read together. */
+struct snapshots {
+	struct snapshot of[JT_MAX_TARGETS];
+	uint32_t *position;
+	struct site_thread *threads;
+};
 /* s is zeros afterwards, as at the start. */
+void snapshots_free(struct snapshots *s);
+/* Its vectors only. */
 void snapshot_free(struct snapshot *s);
 
 /* Counts of one target. */

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export/formats.h"
 #include "model/probe_site.h"
 #include "model/report.h"
 #include "view/cells.h"
 #include "view/columns.h"
-#include "view/views.h"
 
 #ifndef JNITRACE_VERSION
 #define JNITRACE_VERSION "0.1.0"
@@ -87,7 +87,7 @@ static const char *group_name(size_t i)
 
 static const char *format_name(size_t i)
 {
-	return i < nr_views ? views[i].name : NULL;
+	return i < nr_formats ? formats[i].name : NULL;
 }
 
 static const char *strategy_name(size_t i)
@@ -385,7 +385,7 @@ static int set_hold(struct parse *p, const char *arg)
 static int set_json(struct parse *p, const char *arg)
 {
 	(void)arg;
-	p->o->view.format = FORMAT_JSON;
+	p->o->view.format = format_find("json");
 	return 0;
 }
 
@@ -395,7 +395,7 @@ static int set_format(struct parse *p, const char *arg)
 
 	if (i < 0)
 		return i;
-	p->o->view.format = views[i].format;
+	p->o->view.format = &formats[i];
 	return 0;
 }
 
@@ -644,7 +644,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .interval_s = 1,
 	    .count = -1,
 	    .duration_s = -1,
-	    .view = {.rows = -1},
+	    .view = {.format = &formats[0], .rows = -1},
 	    .depth = JT_MAX_FRAMES,
 	    .hold_s = 0.01,
 	    .max_refs = 1000000,

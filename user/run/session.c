@@ -18,7 +18,8 @@
 #include "run/target.h"
 #include "screen/live.h"
 #include "screen/output.h"
-#include "view/views.h"
+#include "view/columns.h"
+#include "view/probes.h"
 
 #define LOOK_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define SCAN_INTERVAL_S 0.5  /* for new processes, with --all */
@@ -28,7 +29,7 @@ struct session {
 	const struct options *o;
 	struct tracer *tracer;
 	struct discovery *discovery;
-	struct snapshot snapshot;
+	struct snapshots snapshots;
 	struct {
 		struct target **v;
 		size_t n, cap;
@@ -94,7 +95,7 @@ static void session_close(struct session *s)
 	free(s->targets.v);
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
-	snapshot_free(&s->snapshot);
+	snapshots_free(&s->snapshots);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
 		interrupt_tell(s->interrupt, NULL, NULL);
@@ -262,25 +263,26 @@ static int render(struct session *s, const struct report *const *reports, size_t
 {
 	struct buf b = {0}, footer = {0};
 	struct view_opts v;
-	size_t view = 0;
 	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
 	int rc;
 
-	if (!n)
+	if (!n || (s->o->view.format->at_end && !last))
 		return 0;
 	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
 		live_apply(&s->live, &s->o->view, &v);
-	while (view < nr_views && views[view].format != s->o->view.format)
-		view++;
-	if (view == nr_views)
-		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
-	views[view].render(&b, reports, n, &v);
+	s->o->view.format->reports(s->out.state, &b, reports, n, &v);
 	if (keys)
 		live_footer(&s->live, &footer);
 	rc = output_write(&s->out, &b, last, footer.p, err);
 	buf_free(&footer);
 	return rc;
+}
+
+/* Of a target that is attached. */
+static struct snapshot *snapshot_of(struct session *s, const struct target *t)
+{
+	return &s->snapshots.of[t->slot];
 }
 
 /* Take in which libraries the targets loaded and closed. */
@@ -293,10 +295,10 @@ static int take_code(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		changed |= target_code_changed(s->targets.v[i], s->tracer);
 	if (changed)
-		rc = tracer_sites(s->tracer, &s->snapshot, err);
+		rc = tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; changed && !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->code_changed)
-			rc = target_code(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_code(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -311,14 +313,14 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED && state == TARGET_TRACED)
 			target_look(s->targets.v[i], s->tracer);
-	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
+	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshots, err) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 
 		if (t->state != state || t->slot < 0)
 			continue;
-		rc = target_report(t, s->tracer, &s->snapshot, s->o, err);
+		rc = target_report(t, s->tracer, snapshot_of(s, t), s->o, err);
 		if (rc)
 			break;
 		t->report.self_cpu_pct = cpu_pct;
@@ -338,7 +340,7 @@ static void count_losses(struct session *s, const struct report *r)
 {
 	for (int i = 0; i < NR_DROPS; i++) {
 		s->losses += r->drops[i];
-		if (r->drops[i] && s->o->view.format != FORMAT_TABLE)
+		if (r->drops[i] && !s->o->view.format->losses)
 			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
 			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
 	}
@@ -409,11 +411,11 @@ static int name_sites(struct session *s, struct error *err)
 		return 0;
 	s->sites_named = made;
 	rc = take_code(s, err);
-	rc = rc ?: tracer_sites(s->tracer, &s->snapshot, err);
+	rc = rc ?: tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    !tracer_execed(s->tracer, s->targets.v[i]->slot))
-			rc = target_name(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_name(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -621,6 +623,7 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 											  : "detached");
 		rc = bury(&s, err);
 	}
+	rc = rc ?: output_end(&s.out, err);
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
 	session_close(&s);
@@ -646,10 +649,7 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 				 "PID %d has not loaded its VM yet", t->id.pid);
 	info.library_file = t->at.file.mapping.path;
 	output_view_opts(&s->out, &s->o->view, true, &v);
-	if (s->o->view.format == FORMAT_JSON)
-		view_probes_json(&b, &info);
-	else
-		view_probes_table(&b, &info, &v);
+	s->o->view.format->probes(&b, &info, &v);
 	return output_write(&s->out, &b, true, NULL, err);
 }
 

@@ -11,6 +11,7 @@
 
 #include "judge/findings.h"
 #include "proc/linker.h"
+#include "view/format.h"
 
 #define MAX_ANCHORS (1 << 14) /* as there is room for (bpf/books/pins.bpf.h) */
 /* To read the classes of what was there at attach, in each report until all are read. */
@@ -412,9 +413,9 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot,
 					      const struct options *o)
 {
-	if (o->count_only || (o->view.format != FORMAT_JSON && o->view.group_by != GROUP_CLASS))
+	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
 		return NULL;
-	return ref_classes_read(t->at.vm, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
+	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
 bool target_code_changed(struct target *t, struct tracer *tracer)
@@ -433,7 +434,7 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 
 	if (unwind_moment_closed(&now)) {
 		vm_frames_refresh(t->at.vm);
-		rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+		rc = aggregate_name(t->aggregate, snapshot, t->symbols);
 		rc = rc ?: read_code_anew(t, tracer);
 	} else {
 		rc = read_code(t, tracer, &now);
@@ -455,7 +456,7 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 		look_at_locals(t, tracer, false);
 	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
 	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
-	if (local_refs_read(look, tracer, snapshot, t->slot, &t->locals) < 0)
+	if (local_refs_read(look, tracer, snapshot, &t->locals) < 0)
 		return NULL;
 	return look->known ? &t->locals : NULL;
 }
@@ -474,10 +475,10 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 {
 	int rc;
 
-	if (!aggregate_lacks(t->aggregate, snapshot, t->slot)) /* the new ones are another target's */
+	if (!aggregate_lacks(t->aggregate, snapshot)) /* the new ones are another target's */
 		return 0;
 	refresh_maps(t, tracer);
-	rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+	rc = aggregate_name(t->aggregate, snapshot, t->symbols);
 	count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
@@ -501,7 +502,6 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	    .symbols = t->symbols,
 	    .families = o->families,
 	    .cost_ns = cost_ns,
-	    .slot = t->slot,
 	    .final = t->state == TARGET_ENDED,
 	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
 	};
@@ -517,7 +517,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	if (o->families >> FAMILY_LOCAL & 1)
 		in.locals = read_locals(t, tracer, snapshot);
 	if (t->account)
-		rc = account_correct(t->account, t->slot, snapshot, &counts);
+		rc = account_correct(t->account, snapshot, &counts);
 	keep_missed(&counts, r);
 	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
 		refresh_maps(t, tracer);
@@ -535,7 +535,6 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	findings = (struct findings_input){
 	    .aggregate = t->aggregate,
 	    .snapshot = snapshot,
-	    .slot = t->slot,
 	    .checking = o->check,
 	    .exited = in.final && t->end_reason && !strcmp(t->end_reason, "exited"),
 	    .hold_s = o->hold_s,

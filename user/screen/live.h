@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "base/util.h"
-#include "view/views.h"
+#include "view/view_opts.h"
 
 enum live_stacks { LIVE_STACKS_SOME, LIVE_STACKS_ALL, LIVE_STACKS_NONE, NR_LIVE_STACKS };
 struct live {

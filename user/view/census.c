@@ -70,8 +70,7 @@ static void add_growth(struct buf *line, const struct growth *g, double limit)
 		buf_printf(line, "  GROWS STEADILY");
 }
 
-static void put_table_line(struct buf *out, const struct census *c, enum vm_table t,
-			   const struct census_view *v, int width)
+static void put_table_line(struct buf *out, const struct census *c, enum vm_table t, int width)
 {
 	struct buf line = {0};
 
@@ -86,7 +85,7 @@ static void put_table_line(struct buf *out, const struct census *c, enum vm_tabl
 		fmt_bytes(&line, c->table_bytes[t]);
 	}
 	if (c->watched)
-		add_growth(&line, &c->growth[t], v->limit);
+		add_growth(&line, &c->growth[t], c->limit);
 	put_line(out, &line, width);
 	buf_free(&line);
 }
@@ -233,8 +232,7 @@ static void put_clock(struct buf *out, double unix_s)
 		buf_printf(out, "%s", text);
 }
 
-static void put_jvm(struct buf *out, const struct census *c, const struct census_view *v,
-		    const struct view_opts *o)
+static void put_jvm(struct buf *out, const struct census *c, const struct view_opts *o)
 {
 	struct buf line = {0};
 
@@ -243,15 +241,15 @@ static void put_jvm(struct buf *out, const struct census *c, const struct census
 		   c->target.vm_version, c->read_ms);
 	put_line(out, &line, o->width);
 	buf_free(&line);
-	if (c->refused[0] && !v->classes) {
+	if (c->refused[0] && !c->classes_wanted) {
 		buf_printf(&line, "refused: %s", c->refused);
 		put_line(out, &line, o->width);
 		buf_free(&line);
 	}
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		put_table_line(out, c, (enum vm_table)t, v, o->width);
+		put_table_line(out, c, (enum vm_table)t, o->width);
 	put_threads(out, c, o->width);
-	if (v->classes)
+	if (c->classes_wanted)
 		put_classes(out, c, o);
 }
 
@@ -294,11 +292,11 @@ static void put_overview_row(struct buf *out, const struct census *c, const stru
 }
 
 void view_census_table(struct buf *out, const struct census *const *items, size_t n,
-		       const struct census_view *v, const struct view_opts *o)
+		       const struct view_opts *o)
 {
-	if (n == 1 || v->classes) {
+	if (n == 1 || (n > 0 && items[0]->classes_wanted)) {
 		for (size_t i = 0; i < n; i++) {
-			put_jvm(out, items[i], v, o);
+			put_jvm(out, items[i], o);
 			buf_add(out, "\n", i + 1 < n ? 1 : 0);
 		}
 		return;

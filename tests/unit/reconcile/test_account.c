@@ -11,7 +11,6 @@
 
 #include "reconcile/account.h"
 
-#define SLOT  3
 #define SITE  7
 #define FIRST 0x7f0000001000ULL
 #define LAST  0x7f0000009040ULL /* blocks are aligned to 64 bytes only */
@@ -28,6 +27,7 @@ static struct vm vm = {&runtime};
 struct fixture {
 	struct account *a;
 	struct snapshot s;
+	uint32_t position[16];
 	struct target_counts counts;
 	struct report r;
 	uint32_t tick;
@@ -40,13 +40,12 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	assert_int_equal(account_new(&vm, &f->a), 0);
-	f->s.nr_index = 16;
-	f->s.position = calloc(f->s.nr_index, sizeof(*f->s.position));
-	assert_non_null(f->s.position);
+	f->s.nr_index = ARRAY_LEN(f->position);
+	f->s.position = f->position;
 	site = VEC_ADD(&f->s.sites);
 	assert_non_null(site);
-	*site = (struct snapshot_site){.index = SITE, .slot = SLOT, .func = FUNC_NewGlobalRef};
-	f->s.position[SITE] = 1;
+	*site = (struct snapshot_site){.index = SITE, .func = FUNC_NewGlobalRef};
+	f->position[SITE] = 1;
 	f->r.families[FAMILY_GLOBAL].traced = f->r.families[FAMILY_WEAK].traced = true;
 	f->tick = 1000;
 	*state = f;
@@ -87,19 +86,16 @@ static void track(struct fixture *f, uint64_t block, int bit, uint32_t site, uin
 	struct snapshot_ref *ref = VEC_ADD(&f->s.refs);
 
 	assert_non_null(ref);
-	*ref = (struct snapshot_ref){
-	    .handle = (block + 8 * (uint64_t)bit) | 2, .slot = SLOT, .site = site, .tick = tick};
+	*ref = (struct snapshot_ref){.handle = (block + 8 * (uint64_t)bit) | 2, .site = site, .tick = tick};
 	f->s.sites.v[0].acquired++;
 	f->s.sites.v[0].live++;
-	f->s.refs_live++;
 }
 
 static void begin(struct fixture *f)
 {
 	f->s.refs.n = 0;
-	f->s.refs_live = 0;
-	f->s.sites.v[0] = (struct snapshot_site){
-	    .index = SITE, .slot = SLOT, .func = FUNC_NewGlobalRef, .oldest_tick = 500};
+	f->s.sites.v[0] =
+	    (struct snapshot_site){.index = SITE, .func = FUNC_NewGlobalRef, .oldest_tick = 500};
 	memset(&f->counts, 0, sizeof(f->counts));
 }
 
@@ -107,7 +103,7 @@ static void expect(struct fixture *f, uint64_t before, uint64_t vm_own, uint64_t
 {
 	const struct report_family *g = &f->r.families[FAMILY_GLOBAL];
 
-	assert_int_equal(account_correct(f->a, SLOT, &f->s, &f->counts), 0);
+	assert_int_equal(account_correct(f->a, &f->s, &f->counts), 0);
 	assert_int_equal(account_report(f->a, 0, &f->r), 0);
 	assert_true(g->before_known);
 	assert_int_equal(g->before_attach, before);
@@ -170,11 +166,10 @@ static void test_missed(void **state)
 	track(f, FIRST, 3, SITE, f->tick);  /* free, but it may have been acquired since */
 	track(f, LAST, 5, SITE, acquired);  /* likewise in another block */
 	track(f, FIRST, 2, SITE, acquired + 1);
-	assert_int_equal(account_correct(f->a, SLOT, &f->s, &f->counts), 0);
+	assert_int_equal(account_correct(f->a, &f->s, &f->counts), 0);
 	assert_int_equal(f->s.sites.v[0].unpaired, 2);
 	assert_int_equal(f->s.sites.v[0].live, 2);
 	assert_int_equal(f->s.sites.v[0].oldest_tick, acquired + 1);
-	assert_int_equal(f->s.refs_live, 2);
 	assert_int_equal(f->s.refs.v[0].site, 0);
 	/* The VM uses the slot for itself: what was missed stays missed. */
 	begin(f);
@@ -200,18 +195,16 @@ static void test_no_new_look(void **state)
 	expect(f, 1, 0, 0);
 }
 
-/* Another target's references, and other families' in the same store. */
+/* Other families' in the same store. */
 static void test_of_others(void **state)
 {
 	struct fixture *f = *state;
 
 	begin(f);
 	look(f, 0x1, 0);
-	track(f, FIRST, 0, SITE, f->tick - 5);
-	f->s.refs.v[0].slot = SLOT + 1;
 	track(f, FIRST, 20, SITE, f->tick - 5);
 	f->s.sites.v[0].func = FUNC_NewLocalRef;
-	assert_int_equal(account_correct(f->a, SLOT, &f->s, &f->counts), 0);
+	assert_int_equal(account_correct(f->a, &f->s, &f->counts), 0);
 	assert_int_equal(account_report(f->a, 0, &f->r), 0);
 	assert_int_equal(f->r.families[FAMILY_GLOBAL].before_attach, 1);
 	assert_int_equal(f->counts.drops[DROP_RELEASE_MISSED], 0);

@@ -26,6 +26,7 @@ struct store {
 	struct jnitrace_bpf skel;
 	struct jnitrace_bpf__bss bss;
 	struct snapshot s;
+	uint32_t position[SITES];
 	struct local_look look;
 	struct local_refs out;
 	struct bucket *bucket;
@@ -46,10 +47,10 @@ static int setup(void **state)
 	assert_true(st->bucket && st->t.buried);
 	memset(st->bucket, 0, st->t.nr_buckets * sizeof(*st->bucket));
 	st->s.nr_index = SITES;
-	st->s.position = calloc(SITES, sizeof(*st->s.position));
+	st->s.position = st->position;
 	site = VEC_ADD(&st->s.sites);
-	*site = (struct snapshot_site){.index = SITE, .slot = SLOT, .func = FUNC};
-	st->s.position[SITE] = 1;
+	*site = (struct snapshot_site){.index = SITE, .func = FUNC};
+	st->position[SITE] = 1;
 	st->look = (struct local_look){.vm = {.complete = true}, .known = true, .tick = LOOK};
 	*state = st;
 	return 0;
@@ -97,7 +98,7 @@ static struct bucket *keep(struct store *st, uint64_t handle, uint32_t tick, boo
 
 static void check(struct store *st, uint64_t live, uint64_t dead, uint64_t buried)
 {
-	assert_int_equal(local_refs_read(&st->look, &st->t, &st->s, SLOT, &st->out), 0);
+	assert_int_equal(local_refs_read(&st->look, &st->t, &st->s, &st->out), 0);
 	assert_int_equal(st->out.sum.live, live);
 	assert_int_equal(st->out.sum.dead, dead);
 	assert_int_equal(st->t.buried[SITE], buried);

@@ -19,7 +19,7 @@
 #include "run/opts.h"
 #include "sites/sites.h"
 #include "view/columns.h"
-#include "view/views.h"
+#include "view/format.h"
 
 #define MAX_ARGS 300
 
@@ -83,7 +83,7 @@ static void test_defaults(void **state)
 	assert_int_equal(o.view.group_by, GROUP_SITE);
 	assert_int_equal(o.view.stacks, STACKS_MIXED);
 	assert_int_equal(o.depth, JT_MAX_FRAMES);
-	assert_int_equal(o.view.format, FORMAT_TABLE);
+	assert_string_equal(o.view.format->name, "table");
 	assert_null(o.view.output);
 	assert_int_equal(o.verbose, 0);
 	assert_int_equal(o.max_refs, 1000000);
@@ -115,7 +115,7 @@ static void test_every_option(void **state)
 	assert_int_equal(o.view.group_by, GROUP_FUNCTION);
 	assert_int_equal(o.view.stacks, STACKS_NONE);
 	assert_int_equal(o.depth, 5);
-	assert_int_equal(o.view.format, FORMAT_JSON);
+	assert_string_equal(o.view.format->name, "json");
 	assert_string_equal(o.view.output, "out.json");
 	assert_int_equal(o.max_refs, 16);
 	assert_int_equal(o.max_stacks, 2);
@@ -133,7 +133,7 @@ static void test_every_option(void **state)
 	assert_true(o.interval_s == 0.05);
 	assert_true(o.duration_s == 0.001);
 	assert_int_equal(o.view.rows, 0);
-	assert_int_equal(o.view.format, FORMAT_TABLE);
+	assert_string_equal(o.view.format->name, "table");
 	assert_null(o.view.output);
 	assert_int_equal(o.attach, ATTACH_MULTI);
 	assert_int_equal(o.strategy, STRATEGY_USDT);
@@ -274,7 +274,7 @@ static void test_words(void **state)
 		     "unknown family 'globals' (one of: global, weak, local, string, array, "
 		     "critical, monitor, thread, all)");
 	expect_error("-p 1 -e global,", "unknown family ''");
-	expect_error("-p 1 --format html", "unknown format 'html' (one of: table, json)");
+	expect_error("-p 1 --format html", "unknown format 'html' (one of: table, json, folded, csv)");
 	expect_error("-p 1 --stacks lava",
 		     "unknown kind of stack 'lava' (one of: mixed, java, native, none)");
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
