@@ -37,6 +37,7 @@ struct session {
 	struct output out;
 	struct live live;
 	struct elf_cache *libraries;
+	struct modules *modules;
 	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
 	struct interrupt *interrupt;
@@ -96,6 +97,7 @@ static void session_close(struct session *s)
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
 	snapshots_free(&s->snapshots);
+	modules_free(s->modules);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
 		interrupt_tell(s->interrupt, NULL, NULL);
@@ -122,6 +124,7 @@ static int add_target(struct session *s, pid_t pid, bool asked_for, struct error
 	}
 	t->asked_for = asked_for;
 	t->libraries = s->libraries;
+	t->modules = s->modules;
 	*place = t;
 	rc = s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
 	if (!rc)
@@ -375,7 +378,7 @@ static int bury(struct session *s, struct error *err)
 		}
 		count_losses(s, &s->targets.v[i]->report);
 		judge(s, &s->targets.v[i]->report);
-		if (s->discovery && !strcmp(s->targets.v[i]->end_reason, "execed"))
+		if (s->discovery && s->targets.v[i]->end_reason == END_EXECED)
 			discovery_forget(s->discovery, &s->targets.v[i]->id);
 		remove_target(s, i);
 	}
@@ -392,7 +395,7 @@ static int on_tick(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    tracer_execed(s->tracer, s->targets.v[i]->slot))
-			target_stop(s->targets.v[i], s->tracer, "execed");
+			target_stop(s->targets.v[i], s->tracer, END_EXECED);
 	rc = bury(s, err);
 	rc = rc ?: report(s, TARGET_TRACED, err);
 	s->intervals++;
@@ -425,7 +428,7 @@ static int on_exit_of(struct session *s, struct target *t, struct error *err)
 
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, t->pidfd, NULL);
 	if (t->state == TARGET_TRACED) {
-		target_stop(t, s->tracer, "exited");
+		target_stop(t, s->tracer, END_EXITED);
 		return bury(s, err);
 	}
 	for (size_t i = 0; i < s->targets.n; i++) {
@@ -534,7 +537,7 @@ static int loop(struct session *s, struct error *err)
 
 static int open_targets(struct session *s, struct error *err)
 {
-	int rc = elf_cache_new(&s->libraries);
+	int rc = elf_cache_new(&s->libraries) ?: modules_new(s->libraries, &s->modules);
 
 	for (size_t i = 0; !rc && i < s->o->nr_pids; i++)
 		rc = add_target(s, s->o->pids[i], true, err);
@@ -619,8 +622,8 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (s.targets.v[i]->state == TARGET_TRACED)
 				target_stop(s.targets.v[i], s.tracer,
-					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? "execed"
-											  : "detached");
+					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? END_EXECED
+											  : END_DETACHED);
 		rc = bury(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);

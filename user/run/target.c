@@ -55,8 +55,10 @@ void target_free(struct target *t)
 	local_refs_free(&t->locals);
 	vm_locals_free(&t->local_look.vm);
 	symbols_free(t->symbols);
+	code_free(t->code);
 	opening_close(&t->at);
 	aggregate_free(t->aggregate);
+	naming_free(t->naming);
 	free(t->report.sites.v);
 	free(t->report.libraries.v);
 	findings_free(&t->report);
@@ -220,19 +222,23 @@ static void watch_linker(struct target *t, struct tracer *tracer)
 static int read_code(struct target *t, struct tracer *tracer, const struct unwind_moment *now)
 {
 	struct proc_maps maps = {0};
+	struct layout *layout = NULL;
 	int rc = proc_id_alive(&t->id) ? proc_maps_read(t->id.pid, &maps) : -ESRCH;
 
 	if (!rc && (!maps.n || tracer_execed(tracer, t->slot))) /* gone, or another program's */
 		rc = -ESRCH;
-	rc = rc ?: tracer_set_code(tracer, t->slot, &maps, now);
-	rc = rc ?: symbols_refresh(t->symbols, &maps, unwind_moment_closed(now));
+	rc = rc ?: code_read(t->code, &maps, unwind_moment_closed(now), &layout);
+	rc = rc ?: tracer_set_code(tracer, t->slot, t->code, layout, now);
 	if (rc) {
+		layout_put(layout);
 		proc_maps_free(&maps);
 		return rc;
 	}
+	rc = code_take(t->code, layout);
+	symbols_tidy(t->symbols);
 	proc_maps_free(&t->at.maps);
 	t->at.maps = maps;
-	return 0;
+	return rc;
 }
 
 /* Likewise, when there are no stacks that speak of what was before. */
@@ -279,7 +285,9 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	rc = rc ?: symbols_new(&t->id, &t->symbols);
+	rc = rc ?: code_new(t->modules, &t->id, &t->code);
+	rc = rc ?: symbols_new(t->code, &t->symbols);
+	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
@@ -362,6 +370,11 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 	return 0;
 }
 
+static bool is_held(const void *tracer, const struct snapshot_ref *ref)
+{
+	return tracer_holds(tracer, ref);
+}
+
 /* Look at the VM's local references. still: the gate is closed. */
 static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 {
@@ -369,7 +382,7 @@ static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 	int rc;
 
 	vm_locals_free(&look->vm);
-	*look = (struct local_look){.of = t->at.vm, .still = still};
+	*look = (struct local_look){.of = t->at.vm, .still = still, .holds = is_held, .store = tracer};
 	if (!(t->plan.families >> FAMILY_LOCAL & 1) || !t->at.vm || t->locals_refused ||
 	    tracer_tick(tracer, &look->tick))
 		return;
@@ -382,16 +395,16 @@ static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 		     t->id.pid);
 }
 
-void target_stop(struct target *t, struct tracer *tracer, const char *reason)
+void target_stop(struct target *t, struct tracer *tracer, enum end_reason reason)
 {
 	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
-	if (!strcmp(reason, "detached"))
+	if (!end_is_gone(reason))
 		target_look(t, tracer);
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->slot >= 0)
 		tracer_close_gate(tracer, t->slot);
 	/* Which local references are alive now, before others take their slots unseen. */
-	if (!strcmp(reason, "detached"))
+	if (!end_is_gone(reason))
 		look_at_locals(t, tracer, true);
 	t->end_reason = reason;
 	t->state = TARGET_ENDED;
@@ -434,7 +447,7 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 
 	if (unwind_moment_closed(&now)) {
 		vm_frames_refresh(t->at.vm);
-		rc = aggregate_name(t->aggregate, snapshot, t->symbols);
+		rc = naming_update(t->naming, snapshot);
 		rc = rc ?: read_code_anew(t, tracer);
 	} else {
 		rc = read_code(t, tracer, &now);
@@ -445,20 +458,51 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 
 /* Which local references of the snapshot are alive; NULL: not known. */
 static const struct local_refs *read_locals(struct target *t, struct tracer *tracer,
-					    struct snapshot *snapshot)
+					    const struct snapshot *snapshot, struct corrections *found)
 {
 	struct local_look *look = &t->local_look;
 	int64_t *total = &t->report.families[FAMILY_LOCAL].vm_total;
 
-	if (t->end_reason && strcmp(t->end_reason, "detached"))
+	if (end_is_gone(t->end_reason))
 		look->known = look->gone = true;
 	else if (!t->stopped_ns)
 		look_at_locals(t, tracer, false);
 	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
 	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
-	if (local_refs_read(look, tracer, snapshot, &t->locals) < 0)
+	if (local_refs_read(look, snapshot, &t->locals, found) < 0)
 		return NULL;
 	return look->known ? &t->locals : NULL;
+}
+
+/* Free the places of dead local references: from the next snapshot on they are counted as died. */
+static void bury(struct target *t, struct tracer *tracer, const struct snapshot *s,
+		 const struct corrections *found)
+{
+	if (t->local_look.gone || t->local_look.still) /* nobody will ask again */
+		return;
+	for (size_t i = 0; i < found->n; i++) {
+		const struct snapshot_ref *ref = &s->refs.v[found->v[i].ref];
+
+		if (found->v[i].kind == REF_DEAD)
+			tracer_bury(tracer, ref, snapshot_site_of(s, ref->site)->func);
+	}
+}
+
+/* Hold the snapshot against the VM's tables, and put it right. Which local references are alive: see
+ * read_locals(). 0 or -ENOMEM. */
+static int reconcile(struct target *t, struct tracer *tracer, struct snapshot *s,
+		     struct target_counts *counts, const struct local_refs **locals)
+{
+	struct corrections found = {0};
+	int rc = 0;
+
+	*locals = t->plan.families >> FAMILY_LOCAL & 1 ? read_locals(t, tracer, s, &found) : NULL;
+	if (t->account)
+		rc = account_compare(t->account, s, &found);
+	bury(t, tracer, s, &found);
+	corrections_apply(&found, s, counts);
+	corrections_free(&found);
+	return rc;
 }
 
 /*
@@ -475,10 +519,10 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 {
 	int rc;
 
-	if (!aggregate_lacks(t->aggregate, snapshot)) /* the new ones are another target's */
+	if (!naming_lacks(t->naming, snapshot)) /* the new ones are another target's */
 		return 0;
 	refresh_maps(t, tracer);
-	rc = aggregate_name(t->aggregate, snapshot, t->symbols);
+	rc = naming_update(t->naming, snapshot);
 	count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
@@ -499,7 +543,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	struct aggregate_input in = {
 	    .snapshot = snapshot,
 	    .counts = &counts,
-	    .symbols = t->symbols,
+	    .names = naming_sites(t->naming),
 	    .families = o->families,
 	    .cost_ns = cost_ns,
 	    .final = t->state == TARGET_ENDED,
@@ -514,12 +558,9 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	tracer_costs(tracer, t->slot, cost_ns);
 	if (t->stopped_ns && snapshot->monotonic_ns > t->stopped_ns)
 		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
-	if (o->families >> FAMILY_LOCAL & 1)
-		in.locals = read_locals(t, tracer, snapshot);
-	if (t->account)
-		rc = account_correct(t->account, snapshot, &counts);
+	rc = reconcile(t, tracer, snapshot, &counts, &in.locals);
 	keep_missed(&counts, r);
-	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
+	if (!end_is_gone(t->end_reason)) {
 		refresh_maps(t, tracer);
 		objects = reads_objects(t);
 		in.classes = objects ? read_classes(t, snapshot, o) : NULL;
@@ -529,14 +570,15 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 		r->families[FAMILY_GLOBAL].vm_total = t->vm_counts.n[VM_GLOBAL];
 		r->families[FAMILY_WEAK].vm_total = t->vm_counts.n[VM_WEAK];
 	}
+	rc = rc ?: naming_update(t->naming, snapshot);
 	rc = rc ?: aggregate_update(t->aggregate, &in, r);
 	if (!rc && t->account && account_report(t->account, objects ? CLASS_BUDGET_MS : 0, r) == -ENOMEM)
 		rc = -ENOMEM;
 	findings = (struct findings_input){
-	    .aggregate = t->aggregate,
+	    .names = in.names,
 	    .snapshot = snapshot,
 	    .checking = o->check,
-	    .exited = in.final && t->end_reason && !strcmp(t->end_reason, "exited"),
+	    .exited = in.final && t->end_reason == END_EXITED,
 	    .hold_s = o->hold_s,
 	    .no_waits = t->plan.waits.why,
 	    .collector_waits = t->plan.waits.collector,
@@ -546,7 +588,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
 	count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
-	r->end_reason = in.final ? t->end_reason : NULL;
+	r->end_reason = in.final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
 	t->seen = true;
