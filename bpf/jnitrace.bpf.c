@@ -734,15 +734,22 @@ int jt_nothing(void *ctx __attribute__((unused)))
 	return 0;
 }
 
-/* Run by the loader, not by an event. */
+/* Run by the loader, before anything is attached: no probe finds its target without it. */
 SEC("syscall")
-int jt_hello(struct hello *out)
+int jt_setup(struct setup *out)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
 	pid_ns_level = BPF_CORE_READ(task, group_leader, thread_pid, level);
+	out->cpu_waits = cpu_waits_known();
+	return 0;
+}
+
+/* Run by the loader. */
+SEC("syscall")
+int jt_clock(struct clocks *out)
+{
 	out->jiffies = bpf_jiffies64();
 	out->monotonic_ns = bpf_ktime_get_ns();
-	out->cpu_waits = cpu_waits_known();
 	return 0;
 }

@@ -35,7 +35,7 @@ static __always_inline u32 bucket_second(u64 tag)
 	return second_bucket(tag, bucket_mask);
 }
 
-/* A load, where bpf_ktime_get_ns() costs 37 ns; the loader converts (struct hello). */
+/* A load, where bpf_ktime_get_ns() costs 37 ns; the loader converts (struct clocks). */
 static __always_inline u32 now_tick(void)
 {
 	return bpf_jiffies64() >> JT_TICK_SHIFT;

@@ -361,11 +361,14 @@ struct finding {
 	u32 first_tick, last_tick;
 };
 
-/* What the kernel tells when asked (jt_hello): its two clocks at one moment, to turn ticks into seconds. */
-struct hello {
+/* What jt_setup finds out of the kernel. */
+struct setup {
+	u64 cpu_waits; /* it counts how long threads wait for a CPU */
+};
+/* Its two clocks at one moment (jt_clock), to turn ticks into seconds. */
+struct clocks {
 	u64 jiffies;
 	u64 monotonic_ns;
-	u64 cpu_waits; /* it counts how long threads wait for a CPU */
 };
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
@@ -385,6 +388,7 @@ JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
 JT_ASSERT_SIZE(struct finding_key, 16);
 JT_ASSERT_SIZE(struct finding, 24);
-JT_ASSERT_SIZE(struct hello, 24);
+JT_ASSERT_SIZE(struct setup, 8);
+JT_ASSERT_SIZE(struct clocks, 16);
 
 #endif
