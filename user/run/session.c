@@ -374,7 +374,7 @@ static int bury(struct session *s, struct error *err)
 		}
 		count_losses(s, &s->targets.v[i]->report);
 		judge(s, &s->targets.v[i]->report);
-		if (s->discovery && !strcmp(s->targets.v[i]->end_reason, "execed"))
+		if (s->discovery && s->targets.v[i]->end_reason == END_EXECED)
 			discovery_forget(s->discovery, &s->targets.v[i]->id);
 		remove_target(s, i);
 	}
@@ -391,7 +391,7 @@ static int on_tick(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    tracer_execed(s->tracer, s->targets.v[i]->slot))
-			target_stop(s->targets.v[i], s->tracer, "execed");
+			target_stop(s->targets.v[i], s->tracer, END_EXECED);
 	rc = bury(s, err);
 	rc = rc ?: report(s, TARGET_TRACED, err);
 	s->intervals++;
@@ -424,7 +424,7 @@ static int on_exit_of(struct session *s, struct target *t, struct error *err)
 
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, t->pidfd, NULL);
 	if (t->state == TARGET_TRACED) {
-		target_stop(t, s->tracer, "exited");
+		target_stop(t, s->tracer, END_EXITED);
 		return bury(s, err);
 	}
 	for (size_t i = 0; i < s->targets.n; i++) {
@@ -616,8 +616,8 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (s.targets.v[i]->state == TARGET_TRACED)
 				target_stop(s.targets.v[i], s.tracer,
-					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? "execed"
-											  : "detached");
+					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? END_EXECED
+											  : END_DETACHED);
 		rc = bury(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);
