@@ -54,7 +54,8 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 			out->funcs[f].calls += fc[cpu].calls;
 			out->funcs[f].nulls += fc[cpu].nulls;
 			out->funcs[f].unpaired += fc[cpu].unpaired;
-			out->funcs[f].replaced += fc[cpu].replaced; /* or kept */
+			out->funcs[f].replaced += fc[cpu].replaced;
+			out->funcs[f].kept += fc[cpu].kept;
 		}
 		out->funcs[f].replaced += t->slots[slot].buried[f];
 	}

@@ -54,13 +54,13 @@ static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int slot)
 static bool is_ref_of(const union key *key, const union value *value, uint32_t slot)
 {
 	(void)value;
-	return (key->tag >> HANDLE_BITS) - 1 == slot;
+	return ref_slot(key->tag) == slot;
 }
 
 static bool is_pin_of(const union key *key, const union value *value, uint32_t slot)
 {
 	(void)value;
-	return (key->pin.tag >> HANDLE_BITS) - 1 == slot;
+	return ref_slot(key->pin.tag) == slot;
 }
 
 static bool is_finding_of(const union key *key, const union value *value, uint32_t slot)

@@ -216,16 +216,11 @@ static void count_pin(struct snapshot_site *site, const struct pin *pin)
 		site->pinned_bytes += (uint64_t)pin->bytes;
 }
 
-static uint32_t slot_of(const struct pin_key *key)
-{
-	return (uint32_t)(key->tag >> HANDLE_BITS) - 1;
-}
-
 /* To the snapshots of their targets. */
 static int share_out_pins(struct snapshots *all, const struct pin_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		uint32_t slot = slot_of(&list->v[i].key);
+		uint32_t slot = ref_slot(list->v[i].key.tag);
 		struct snapshot *s = slot < JT_MAX_TARGETS ? &all->of[slot] : NULL;
 		struct snapshot_pin *v = s ? VEC_ADD(&s->pins) : NULL;
 		struct snapshot_site *site = s ? snapshot_site_of(s, list->v[i].pin.site) : NULL;

@@ -28,14 +28,14 @@ void store_unmap(struct tracer *t)
 
 static int add_ref(struct snapshots *all, uint64_t tag, uint32_t site, uint32_t tick)
 {
-	uint32_t slot = (tag >> HANDLE_BITS) - 1;
+	uint32_t slot = ref_slot(tag);
 	struct snapshot *s = slot < JT_MAX_TARGETS ? &all->of[slot] : NULL;
 	struct snapshot_ref *ref = s ? VEC_ADD(&s->refs) : NULL;
 	struct snapshot_site *v;
 
 	if (!ref)
 		return s ? -ENOMEM : 0;
-	*ref = (struct snapshot_ref){.handle = tag, .slot = slot, .site = site, .tick = tick};
+	*ref = (struct snapshot_ref){.handle = ref_handle(tag), .slot = slot, .site = site, .tick = tick};
 	v = snapshot_site_of(s, site);
 	if (v && (!v->live++ || (int32_t)(tick - v->oldest_tick) < 0))
 		v->oldest_tick = tick;
@@ -78,8 +78,7 @@ void store_forget(struct tracer *t, int slot)
 {
 	for (uint32_t b = 0; b < t->nr_buckets; b++)
 		for (int i = 0; i < JT_BUCKET_WAYS; i++)
-			if ((t->buckets[b].tag[i] & ~(TAG_DEAD | TAG_TOLD)) >> HANDLE_BITS ==
-			    (uint64_t)slot + 1)
+			if (ref_slot(t->buckets[b].tag[i]) == (uint32_t)slot)
 				*(volatile uint64_t *)&t->buckets[b].tag[i] = 0;
 }
 
@@ -93,7 +92,7 @@ static bool bucket_holds(const struct bucket *b, uint64_t tag, uint32_t site, ui
 
 bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref)
 {
-	uint64_t tag = (uint64_t)ref->handle | (uint64_t)(ref->slot + 1) << HANDLE_BITS;
+	uint64_t tag = ref_tag(ref->slot, ref->handle);
 	uint32_t mask = t->nr_buckets - 1;
 	struct overflow_ref o;
 
@@ -132,7 +131,7 @@ static bool bucket_bury(struct bucket *b, uint64_t tag, const struct snapshot_re
 
 void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum jni_func_id func)
 {
-	uint64_t tag = (uint64_t)ref->handle | (uint64_t)(ref->slot + 1) << HANDLE_BITS;
+	uint64_t tag = ref_tag(ref->slot, ref->handle);
 	uint32_t mask = t->nr_buckets - 1;
 
 	if (func_is_use(func) || ref->site >= t->max_sites)
