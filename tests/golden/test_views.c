@@ -20,7 +20,9 @@
 #include "golden.h"
 #include "view/cells.h"
 #include "view/columns.h"
-#include "view/views.h"
+#include "view/json.h"
+#include "view/probes.h"
+#include "view/table.h"
 
 #define LONG_NAME                                                                                            \
 	"std::vector<std::map<std::basic_string<char, std::char_traits<char>, std::allocator<char> >, "      \
@@ -597,7 +599,7 @@ static void test_probes(void **state)
 	expect_golden("probes-color.txt", &out);
 	s.report.target = (struct report_target){.pid = 1};
 	v[0].insn = NULL;
-	view_probes_json(&out, &info);
+	view_probes_json(&out, &info, &o);
 	expect_json(&out);
 	expect_golden("probes.json", &out);
 }
@@ -690,7 +692,7 @@ static void test_view_opts(void **state)
 	assert_int_equal(v.rows, 0);
 	assert_int_equal(v.stack_frames, 2);
 	o.depth = 64;
-	o.all_frames = true;
+	o.all = true;
 	view_opts_init(&v, &o, 0, 0, false);
 	assert_int_equal(v.stack_frames, 64);
 }

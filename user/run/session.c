@@ -18,7 +18,8 @@
 #include "run/target.h"
 #include "screen/live.h"
 #include "screen/output.h"
-#include "view/views.h"
+#include "view/columns.h"
+#include "view/probes.h"
 
 #define LOOK_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define SCAN_INTERVAL_S 0.5  /* for new processes, with --all */
@@ -36,6 +37,7 @@ struct session {
 	struct output out;
 	struct live live;
 	struct elf_cache *libraries;
+	struct modules *modules;
 
 	struct interrupt *interrupt;
 	int epoll, tick, look;
@@ -94,6 +96,7 @@ static void session_close(struct session *s)
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
 	snapshots_free(&s->snapshots);
+	modules_free(s->modules);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
 		interrupt_tell(s->interrupt, NULL, NULL);
@@ -120,6 +123,7 @@ static int add_target(struct session *s, pid_t pid, bool asked_for, struct error
 	}
 	t->asked_for = asked_for;
 	t->libraries = s->libraries;
+	t->modules = s->modules;
 	*place = t;
 	rc = s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
 	if (!rc)
@@ -261,20 +265,15 @@ static int render(struct session *s, const struct report *const *reports, size_t
 {
 	struct buf b = {0}, footer = {0};
 	struct view_opts v;
-	size_t view = 0;
 	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
 	int rc;
 
-	if (!n)
+	if (!n || (s->o->view.format->at_end && !last))
 		return 0;
 	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
 		live_apply(&s->live, &s->o->view, &v);
-	while (view < nr_views && views[view].format != s->o->view.format)
-		view++;
-	if (view == nr_views)
-		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
-	views[view].render(&b, reports, n, &v);
+	s->o->view.format->reports(s->out.state, &b, reports, n, &v);
 	if (keys)
 		live_footer(&s->live, &footer);
 	rc = output_write(&s->out, &b, last, footer.p, err);
@@ -343,7 +342,7 @@ static void count_losses(struct session *s, const struct report *r)
 {
 	for (int i = 0; i < NR_DROPS; i++) {
 		s->losses += r->drops[i];
-		if (r->drops[i] && s->o->view.format != FORMAT_TABLE)
+		if (r->drops[i] && !s->o->view.format->losses)
 			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
 			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
 	}
@@ -537,7 +536,7 @@ static int loop(struct session *s, struct error *err)
 
 static int open_targets(struct session *s, struct error *err)
 {
-	int rc = elf_cache_new(&s->libraries);
+	int rc = elf_cache_new(&s->libraries) ?: modules_new(s->libraries, &s->modules);
 
 	for (size_t i = 0; !rc && i < s->o->nr_pids; i++)
 		rc = add_target(s, s->o->pids[i], true, err);
@@ -624,6 +623,7 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 											  : END_DETACHED);
 		rc = bury(&s, err);
 	}
+	rc = rc ?: output_end(&s.out, err);
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
 	session_close(&s);
@@ -649,10 +649,7 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 				 "PID %d has not loaded its VM yet", t->id.pid);
 	info.library_file = t->library_path;
 	output_view_opts(&s->out, &s->o->view, true, &v);
-	if (s->o->view.format == FORMAT_JSON)
-		view_probes_json(&b, &info);
-	else
-		view_probes_table(&b, &info, &v);
+	s->o->view.format->probes(&b, &info, &v);
 	return output_write(&s->out, &b, true, NULL, err);
 }
 

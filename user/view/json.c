@@ -3,10 +3,12 @@
  * Reports as NDJSON for scripts, schema jnitrace/1: see docs/json.md. Unknown is null; nothing that
  * belongs to the schema is ever left out.
  */
+#include "view/json.h"
+
 #include <math.h>
 
 #include "view/json_out.h"
-#include "view/views.h"
+#include "view/text.h"
 
 /* Is the function of this slot counted, beside being looked at by --check? */
 static bool is_counted(const struct report *r, int slot)
