@@ -15,7 +15,8 @@
 #include "base/util.h"
 #include "judge/aggregate.h"
 #include "judge/findings.h"
-#include "view/views.h"
+#include "view/json.h"
+#include "view/table.h"
 
 #define TICKS_PER_S  10
 #define LEAKED_PER_S 10
