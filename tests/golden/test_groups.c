@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 #include "golden.h"
-#include "view/views.h"
+#include "view/json.h"
+#include "view/table.h"
 
 static struct frame frames[] = {
     {.type = FRAME_NATIVE,

@@ -113,6 +113,7 @@ static void judge(const struct census_watch *w, enum vm_table table, const char 
 void census_watch_judge(const struct census_watch *w, double limit, struct census *c)
 {
 	c->watched = true;
+	c->limit = limit;
 	for (int t = 0; t < NR_VM_TABLES; t++)
 		judge(w, (enum vm_table)t, NULL, limit, &c->growth[t]);
 	for (size_t i = 0; i < c->classes.n; i++)

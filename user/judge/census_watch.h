@@ -12,7 +12,7 @@ int census_watch_new(struct census_watch **out);
 void census_watch_free(struct census_watch *w);
 /* Take a reading over. 0 or -ENOMEM. */
 int census_watch_add(struct census_watch *w, const struct census *c);
-/* Set the growth of the tables and classes of c, and their time until limit (0: none). */
+/* Set the growth of the tables and classes of c, and the time until each is at limit (0: none). */
 void census_watch_judge(const struct census_watch *w, double limit, struct census *c);
 
 #endif

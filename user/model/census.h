@@ -74,7 +74,9 @@ struct census {
 	} names;
 	double read_ms;        /* time it took */
 	double growth_per_min; /* of all references since the first reading; NAN: unknown */
+	bool classes_wanted;   /* by --classes */
 	bool watched;          /* by --watch: the growth here and of the classes is judged */
+	double limit;          /* of references, for the time until it is reached; 0: none */
 	struct growth growth[NR_VM_TABLES];
 };
 

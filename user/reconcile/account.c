@@ -201,17 +201,6 @@ static int compare_missed(const void *a, const void *b)
 	return x->handle < y->handle ? -1 : x->handle > y->handle;
 }
 
-/* Take the reference out: as if the release had been seen, but said to be one that was not. */
-static void take_out(struct snapshot_ref *ref, struct snapshot_site *site, struct target_counts *counts)
-{
-	site->unpaired++;
-	site->live = 0; /* to be counted anew */
-	site->recount = true;
-	counts->funcs[site->func].replaced++;
-	counts->drops[DROP_RELEASE_MISSED]++;
-	ref->site = 0;
-}
-
 /* Is the slot of this reference in use? Then it is tracked. */
 static bool is_in_use(struct table *t, const struct snapshot_ref *ref, size_t *hint)
 {
@@ -231,18 +220,6 @@ static bool is_free(struct table *t, const struct snapshot_ref *ref, size_t *hin
 {
 	/* one that was acquired after the look began may be younger than what was looked at */
 	return t->fresh && !is_in_use(t, ref, hint) && (int32_t)(ref->tick - t->look_tick) < 0;
-}
-
-/* The oldest of each site from which references were taken out. */
-static void count_again(struct snapshot *s)
-{
-	for (size_t i = 0; i < s->refs.n; i++) {
-		const struct snapshot_ref *ref = &s->refs.v[i];
-		struct snapshot_site *site = snapshot_site_of(s, ref->site);
-
-		if (site && site->recount && (!site->live++ || (int32_t)(ref->tick - site->oldest_tick) < 0))
-			site->oldest_tick = ref->tick;
-	}
 }
 
 /* What is in use, was not acquired by a call that was seen, and was not there before. */
@@ -287,15 +264,15 @@ static int clear_tracked(struct account *a)
 	return 0;
 }
 
-/* Which references of the snapshot are free in the VM; takes them out. */
-static int find_missed(struct account *a, struct snapshot *s, struct target_counts *counts,
-		       struct missed_list *out)
+/* Which references of the snapshot are free in the VM. */
+static int find_missed(struct account *a, const struct snapshot *s, struct missed_list *out,
+		       struct corrections *found)
 {
 	size_t hint[NR_VM_TABLES] = {0};
 
 	for (size_t i = 0; i < s->refs.n; i++) {
-		struct snapshot_ref *ref = &s->refs.v[i];
-		struct snapshot_site *site = snapshot_site_of(s, ref->site);
+		const struct snapshot_ref *ref = &s->refs.v[i];
+		const struct snapshot_site *site = snapshot_site_of(s, ref->site);
 		struct table *t = site ? table_of(a, site->func) : NULL;
 		struct missed *m;
 
@@ -305,26 +282,23 @@ static int find_missed(struct account *a, struct snapshot *s, struct target_coun
 		if (!t || (!is_missed(&a->missed, ref) && !is_free(t, ref, &hint[t - a->table])))
 			continue;
 		m = VEC_ADD(out);
-		if (!m)
+		if (!m || corrections_add(found, i, REF_MISSED))
 			return -ENOMEM;
 		*m = (struct missed){ref->handle, ref->tick};
-		take_out(ref, site, counts);
 	}
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof(*out->v), compare_missed);
 	return 0;
 }
 
-int account_correct(struct account *a, struct snapshot *s, struct target_counts *counts)
+int account_compare(struct account *a, const struct snapshot *s, struct corrections *found)
 {
 	struct missed_list missed = {0};
 	int rc = clear_tracked(a);
 
-	rc = rc ?: find_missed(a, s, counts, &missed);
+	rc = rc ?: find_missed(a, s, &missed, found);
 	free(a->missed.v);
 	a->missed = missed;
-	if (missed.n > 0)
-		count_again(s);
 	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {
 		if (a->table[t].fresh)
 			settle(&a->table[t]);

@@ -14,6 +14,7 @@
 
 #include "model/report.h"
 #include "model/snapshot.h"
+#include "reconcile/corrections.h"
 #include "runtime/hotspot/blocks.h"
 #include "runtime/hotspot/oops.h"
 
@@ -35,9 +36,9 @@ int account_take(struct account *a, enum vm_table which, uint32_t tick, const st
 
 /*
  * Hold the last look against the snapshot, read after it: references whose release was missed
- * are taken out of s and counted as such in counts. Once for each look and snapshot. 0 or -ENOMEM.
+ * are added to found. Once for each look and snapshot. 0 or -ENOMEM.
  */
-int account_correct(struct account *a, struct snapshot *s, struct target_counts *counts);
+int account_compare(struct account *a, const struct snapshot *s, struct corrections *found);
 
 /*
  * Of the families of r: what was there before, also by class, and what is the VM's own. r->before lives until

@@ -18,7 +18,8 @@
 #include "run/target.h"
 #include "screen/live.h"
 #include "screen/output.h"
-#include "view/views.h"
+#include "view/columns.h"
+#include "view/probes.h"
 
 #define LOOK_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define SCAN_INTERVAL_S 0.5  /* for new processes, with --all */
@@ -264,20 +265,15 @@ static int render(struct session *s, const struct report *const *reports, size_t
 {
 	struct buf b = {0}, footer = {0};
 	struct view_opts v;
-	size_t view = 0;
 	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
 	int rc;
 
-	if (!n)
+	if (!n || (s->o->view.format->at_end && !last))
 		return 0;
 	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
 		live_apply(&s->live, &s->o->view, &v);
-	while (view < nr_views && views[view].format != s->o->view.format)
-		view++;
-	if (view == nr_views)
-		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
-	views[view].render(&b, reports, n, &v);
+	s->o->view.format->reports(s->out.state, &b, reports, n, &v);
 	if (keys)
 		live_footer(&s->live, &footer);
 	rc = output_write(&s->out, &b, last, footer.p, err);
@@ -346,7 +342,7 @@ static void count_losses(struct session *s, const struct report *r)
 {
 	for (int i = 0; i < NR_DROPS; i++) {
 		s->losses += r->drops[i];
-		if (r->drops[i] && s->o->view.format != FORMAT_TABLE)
+		if (r->drops[i] && !s->o->view.format->losses)
 			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
 			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
 	}
@@ -381,7 +377,7 @@ static int bury(struct session *s, struct error *err)
 		}
 		count_losses(s, &s->targets.v[i]->report);
 		judge(s, &s->targets.v[i]->report);
-		if (s->discovery && !strcmp(s->targets.v[i]->end_reason, "execed"))
+		if (s->discovery && s->targets.v[i]->end_reason == END_EXECED)
 			discovery_forget(s->discovery, &s->targets.v[i]->id);
 		remove_target(s, i);
 	}
@@ -398,7 +394,7 @@ static int on_tick(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    tracer_execed(s->tracer, s->targets.v[i]->slot))
-			target_stop(s->targets.v[i], s->tracer, "execed");
+			target_stop(s->targets.v[i], s->tracer, END_EXECED);
 	rc = bury(s, err);
 	rc = rc ?: report(s, TARGET_TRACED, err);
 	s->intervals++;
@@ -431,7 +427,7 @@ static int on_exit_of(struct session *s, struct target *t, struct error *err)
 
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, t->pidfd, NULL);
 	if (t->state == TARGET_TRACED) {
-		target_stop(t, s->tracer, "exited");
+		target_stop(t, s->tracer, END_EXITED);
 		return bury(s, err);
 	}
 	for (size_t i = 0; i < s->targets.n; i++) {
@@ -623,10 +619,11 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (s.targets.v[i]->state == TARGET_TRACED)
 				target_stop(s.targets.v[i], s.tracer,
-					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? "execed"
-											  : "detached");
+					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? END_EXECED
+											  : END_DETACHED);
 		rc = bury(&s, err);
 	}
+	rc = rc ?: output_end(&s.out, err);
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
 	session_close(&s);
@@ -652,10 +649,7 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 				 "PID %d has not loaded its VM yet", t->id.pid);
 	info.library_file = t->library_path;
 	output_view_opts(&s->out, &s->o->view, true, &v);
-	if (s->o->view.format == FORMAT_JSON)
-		view_probes_json(&b, &info);
-	else
-		view_probes_table(&b, &info, &v);
+	s->o->view.format->probes(&b, &info, &v);
 	return output_write(&s->out, &b, true, NULL, err);
 }
 

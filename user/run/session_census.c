@@ -17,7 +17,7 @@
 #include "run/interrupt.h"
 #include "screen/output.h"
 #include "view/census.h"
-#include "view/views.h"
+#include "view/format.h"
 
 #define START_WAIT_S  15.0 /* for the VM of a process named by -p */
 #define START_LOOK_MS 50
@@ -126,7 +126,7 @@ static int jvm_open_waiting(struct session *s, struct jvm *j, struct error *err)
 static int jvm_read(struct session *s, struct jvm *j, struct error *err)
 {
 	const struct census_request req = {
-	    .threads = s->o->view.format == FORMAT_JSON || !s->o->all,
+	    .threads = s->o->view.format->needs & FORMAT_THREADS || !s->o->all,
 	    .classes = s->o->classes,
 	    .budget_ms = s->o->budget_ms,
 	    .patience_ms = s->o->all ? PATIENCE_ALL_MS : PATIENCE_MS,
@@ -205,15 +205,11 @@ static int compare_items(const void *a, const void *b)
 
 static int write_items(struct session *s, const struct census *const *items, size_t n, struct error *err)
 {
-	const struct census_view v = {.limit = (double)s->o->limit, .classes = s->o->classes};
-	struct view_opts vo;
+	struct view_opts v;
 	struct buf b = {0};
 
-	output_view_opts(&s->out, &s->o->view, false, &vo);
-	if (s->o->view.format == FORMAT_JSON)
-		view_census_json(&b, items, n, &v);
-	else
-		view_census_table(&b, items, n, &v, &vo);
+	output_view_opts(&s->out, &s->o->view, false, &v);
+	s->o->view.format->census(&b, items, n, &v);
 	return output_write(&s->out, &b, false, NULL, err);
 }
 
@@ -230,6 +226,7 @@ static int show(struct session *s, struct error *err)
 
 		if (!j->fresh)
 			continue;
+		j->census.classes_wanted = s->o->classes;
 		j->census.growth_per_min = growth_per_min(j);
 		if (j->watch)
 			census_watch_judge(j->watch, (double)s->o->limit, &j->census);
@@ -241,7 +238,7 @@ static int show(struct session *s, struct error *err)
 		s->told = true;
 	}
 	/* an empty table of no JVM is also an answer */
-	if (n > 0 || (s->discovery && s->o->view.format == FORMAT_TABLE))
+	if (n > 0 || s->discovery)
 		rc = write_items(s, items, n, err);
 	free(items);
 	return rc;
@@ -360,6 +357,7 @@ enum exit_code session_census(const struct options *o, struct error *err)
 		rc = loop(&s, err);
 	if (rc == 0)
 		rc = check_known(&s, err);
+	rc = rc ?: output_end(&s.out, err);
 	for (size_t i = 0; i < s.jvms.n; i++)
 		jvm_free(s.jvms.v[i]);
 	free(s.jvms.v);

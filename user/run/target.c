@@ -14,6 +14,7 @@
 #include "runtime/hotspot/blocks.h"
 #include "runtime/hotspot/objects.h"
 #include "runtime/hotspot/walk.h"
+#include "view/format.h"
 
 /* A process younger than this may still be on its way to exec java, or to load the VM. */
 #define YOUNG_S 3.0
@@ -68,6 +69,7 @@ void target_free(struct target *t)
 	java_symbols_free(t->java);
 	hotspot_close(t->vm);
 	aggregate_free(t->aggregate);
+	naming_free(t->naming);
 	free(t->report.sites.v);
 	free(t->report.libraries.v);
 	findings_free(&t->report);
@@ -429,6 +431,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	rc = proc_mapping_path(t->id.pid, &t->library, path, sizeof(path));
 	rc = rc ?: code_new(t->modules, &t->id, &t->code);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
+	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
@@ -519,6 +522,11 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 	return 0;
 }
 
+static bool is_held(const void *tracer, const struct snapshot_ref *ref)
+{
+	return tracer_holds(tracer, ref);
+}
+
 /* Look at the VM's local references. still: the gate is closed. */
 static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 {
@@ -526,7 +534,7 @@ static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 	int rc;
 
 	vm_locals_free(&look->vm);
-	*look = (struct local_look){.still = still};
+	*look = (struct local_look){.still = still, .holds = is_held, .store = tracer};
 	if (!(t->families >> FAMILY_LOCAL & 1) || !t->vm || t->locals_refused ||
 	    tracer_tick(tracer, &look->tick))
 		return;
@@ -539,16 +547,16 @@ static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 		     t->id.pid);
 }
 
-void target_stop(struct target *t, struct tracer *tracer, const char *reason)
+void target_stop(struct target *t, struct tracer *tracer, enum end_reason reason)
 {
 	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
-	if (!strcmp(reason, "detached"))
+	if (!end_is_gone(reason))
 		target_look(t, tracer);
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->slot >= 0)
 		tracer_close_gate(tracer, t->slot);
 	/* Which local references are alive now, before others take their slots unseen. */
-	if (!strcmp(reason, "detached"))
+	if (!end_is_gone(reason))
 		look_at_locals(t, tracer, true);
 	t->end_reason = reason;
 	t->state = TARGET_ENDED;
@@ -574,7 +582,8 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 static const struct ref_classes *read_classes(struct target *t, struct oop_reader *oops,
 					      const struct snapshot *snapshot, const struct options *o)
 {
-	if (!oops || o->count_only || (o->view.format != FORMAT_JSON && o->view.group_by != GROUP_CLASS))
+	if (!oops || o->count_only ||
+	    (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
 		return NULL;
 	return ref_classes_read(oops, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
@@ -596,7 +605,7 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 	if (unwind_moment_closed(&now)) {
 		if (t->java)
 			java_symbols_refresh(t->java);
-		rc = aggregate_name(t->aggregate, snapshot, t->symbols);
+		rc = naming_update(t->naming, snapshot);
 		rc = rc ?: read_code_anew(t, tracer);
 	} else {
 		rc = read_code(t, tracer, &now);
@@ -607,20 +616,51 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 
 /* Which local references of the snapshot are alive; NULL: not known. */
 static const struct local_refs *read_locals(struct target *t, struct tracer *tracer,
-					    struct snapshot *snapshot)
+					    const struct snapshot *snapshot, struct corrections *found)
 {
 	struct local_look *look = &t->local_look;
 	int64_t *total = &t->report.families[FAMILY_LOCAL].vm_total;
 
-	if (t->end_reason && strcmp(t->end_reason, "detached"))
+	if (end_is_gone(t->end_reason))
 		look->known = look->gone = true;
 	else if (!t->stopped_ns)
 		look_at_locals(t, tracer, false);
 	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
 	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
-	if (local_refs_read(look, tracer, snapshot, &t->locals) < 0)
+	if (local_refs_read(look, snapshot, &t->locals, found) < 0)
 		return NULL;
 	return look->known ? &t->locals : NULL;
+}
+
+/* Free the places of dead local references: from the next snapshot on they are counted as died. */
+static void bury(struct target *t, struct tracer *tracer, const struct snapshot *s,
+		 const struct corrections *found)
+{
+	if (t->local_look.gone || t->local_look.still) /* nobody will ask again */
+		return;
+	for (size_t i = 0; i < found->n; i++) {
+		const struct snapshot_ref *ref = &s->refs.v[found->v[i].ref];
+
+		if (found->v[i].kind == REF_DEAD)
+			tracer_bury(tracer, ref, snapshot_site_of(s, ref->site)->func);
+	}
+}
+
+/* Hold the snapshot against the VM's tables, and put it right. Which local references are alive: see
+ * read_locals(). 0 or -ENOMEM. */
+static int reconcile(struct target *t, struct tracer *tracer, struct snapshot *s,
+		     struct target_counts *counts, const struct local_refs **locals)
+{
+	struct corrections found = {0};
+	int rc = 0;
+
+	*locals = t->families >> FAMILY_LOCAL & 1 ? read_locals(t, tracer, s, &found) : NULL;
+	if (t->account)
+		rc = account_compare(t->account, s, &found);
+	bury(t, tracer, s, &found);
+	corrections_apply(&found, s, counts);
+	corrections_free(&found);
+	return rc;
 }
 
 /*
@@ -637,10 +677,10 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 {
 	int rc;
 
-	if (!aggregate_lacks(t->aggregate, snapshot)) /* the new ones are another target's */
+	if (!naming_lacks(t->naming, snapshot)) /* the new ones are another target's */
 		return 0;
 	refresh_maps(t, tracer);
-	rc = aggregate_name(t->aggregate, snapshot, t->symbols);
+	rc = naming_update(t->naming, snapshot);
 	count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
@@ -661,7 +701,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	struct aggregate_input in = {
 	    .snapshot = snapshot,
 	    .counts = &counts,
-	    .symbols = t->symbols,
+	    .names = naming_sites(t->naming),
 	    .families = o->families,
 	    .cost_ns = cost_ns,
 	    .final = t->state == TARGET_ENDED,
@@ -676,12 +716,9 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	tracer_costs(tracer, t->slot, cost_ns);
 	if (t->stopped_ns && snapshot->monotonic_ns > t->stopped_ns)
 		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
-	if (o->families >> FAMILY_LOCAL & 1)
-		in.locals = read_locals(t, tracer, snapshot);
-	if (t->account)
-		rc = account_correct(t->account, snapshot, &counts);
+	rc = reconcile(t, tracer, snapshot, &counts, &in.locals);
 	keep_missed(&counts, r);
-	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
+	if (!end_is_gone(t->end_reason)) {
 		refresh_maps(t, tracer);
 		oops = oop_reader_of(t);
 		in.classes = read_classes(t, oops, snapshot, o);
@@ -691,14 +728,15 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 		r->families[FAMILY_GLOBAL].vm_total = t->vm_counts.global;
 		r->families[FAMILY_WEAK].vm_total = t->vm_counts.weak;
 	}
+	rc = rc ?: naming_update(t->naming, snapshot);
 	rc = rc ?: aggregate_update(t->aggregate, &in, r);
 	if (!rc && t->account && account_report(t->account, oops, CLASS_BUDGET_MS, r) == -ENOMEM)
 		rc = -ENOMEM;
 	findings = (struct findings_input){
-	    .aggregate = t->aggregate,
+	    .names = in.names,
 	    .snapshot = snapshot,
 	    .checking = o->check,
-	    .exited = in.final && t->end_reason && !strcmp(t->end_reason, "exited"),
+	    .exited = in.final && t->end_reason == END_EXITED,
 	    .hold_s = o->hold_s,
 	    .no_waits = t->no_waits,
 	    .collector_waits = t->collector_waits,
@@ -708,7 +746,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
 	count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
-	r->end_reason = in.final ? t->end_reason : NULL;
+	r->end_reason = in.final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
 	t->seen = true;

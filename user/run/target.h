@@ -13,10 +13,13 @@
 #include "modules/code.h"
 #include "proc/proc.h"
 #include "reconcile/account.h"
-#include "run/opts.h"
+#include "reconcile/local_refs.h"
+#include "reconcile/ref_classes.h"
+#include "run/options.h"
 #include "runtime/hotspot/frames.h"
 #include "runtime/hotspot/hotspot.h"
 #include "sites/sites.h"
+#include "symbols/naming.h"
 #include "symbols/symbols.h"
 
 enum target_state_kind {
@@ -58,6 +61,7 @@ struct target {
 	bool code_changed; /* libraries came or went, and target_code() was not called since */
 	struct code *code; /* where its modules are */
 	struct symbols *symbols;
+	struct naming *naming;          /* by symbols */
 	struct java_symbols *java;      /* NULL: not yet, or never */
 	bool java_refused;              /* its Java frames cannot be walked */
 	struct java_config java_config; /* when java */
@@ -69,7 +73,7 @@ struct target {
 	struct vm_counts vm_counts;      /* the VM's own, as of the last look */
 	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	bool seen;                       /* its counters were read at least once */
-	const char *end_reason;
+	enum end_reason end_reason;
 	uint64_t java_unnamed; /* frames, as of the last time that the process was alive behind the naming */
 };
 
@@ -86,8 +90,8 @@ int target_find(struct target *t, const struct options *o, struct error *err);
 int target_attach(struct target *t, struct tracer *tracer, struct error *err);
 /* Open the gate: from here on every call counts. */
 int target_start(struct target *t, struct tracer *tracer, struct error *err);
-/* Stop counting; the probes are the caller's to remove. reason: a literal for the last report. */
-void target_stop(struct target *t, struct tracer *tracer, const char *reason);
+/* Stop counting; the probes are the caller's to remove. reason: for the last report. */
+void target_stop(struct target *t, struct tracer *tracer, enum end_reason reason);
 /* Look at the VM's tables: right before the snapshot that they are held against. */
 void target_look(struct target *t, struct tracer *tracer);
 /* Did libraries come or go since target_code() was called? */

@@ -70,8 +70,7 @@ static void add_growth(struct buf *line, const struct growth *g, double limit)
 		buf_printf(line, "  GROWS STEADILY");
 }
 
-static void put_table_line(struct buf *out, const struct census *c, enum vm_table t,
-			   const struct census_view *v, int width)
+static void put_table_line(struct buf *out, const struct census *c, enum vm_table t, int width)
 {
 	struct buf line = {0};
 
@@ -86,12 +85,12 @@ static void put_table_line(struct buf *out, const struct census *c, enum vm_tabl
 		fmt_bytes(&line, c->table_bytes[t]);
 	}
 	if (c->watched)
-		add_growth(&line, &c->growth[t], v->limit);
+		add_growth(&line, &c->growth[t], c->limit);
 	put_line(out, &line, width);
 	buf_free(&line);
 }
 
-static void put_threads(struct buf *out, const struct census *c, int width)
+static void put_threads(struct buf *out, const struct census *c, const struct view_opts *o)
 {
 	struct buf line = {0};
 
@@ -107,8 +106,8 @@ static void put_threads(struct buf *out, const struct census *c, int width)
 	buf_printf(&line, " attached by native code; ");
 	fmt_count(&line, c->local_refs > 0 ? (uint64_t)c->local_refs : 0);
 	buf_printf(&line, " local references");
-	put_line(out, &line, width);
-	for (size_t i = 0; i < c->threads.n && i < SHOWN_THREADS; i++) {
+	put_line(out, &line, o->width);
+	for (size_t i = 0; i < c->threads.n && (o->all || i < SHOWN_THREADS); i++) {
 		const struct census_thread *t = &c->threads.v[i];
 
 		if (t->local_refs <= 0)
@@ -117,7 +116,7 @@ static void put_threads(struct buf *out, const struct census *c, int width)
 		fmt_count(&line, (uint64_t)t->local_refs);
 		buf_printf(&line, " local references%s",
 			   t->native_attached > 0 ? ", attached by native code" : "");
-		put_line(out, &line, width);
+		put_line(out, &line, o->width);
 	}
 	buf_free(&line);
 }
@@ -169,7 +168,8 @@ static void put_count(struct buf *out, uint64_t n, bool estimate)
 	buf_free(&cell);
 }
 
-static void put_class(struct buf *out, const struct census *census, const struct census_class *c, int width)
+static void put_class(struct buf *out, const struct census *census, const struct census_class *c, bool all,
+		      int width)
 {
 	bool sampled = census->tables[c->table].sampled;
 	struct buf line = {0};
@@ -186,7 +186,7 @@ static void put_class(struct buf *out, const struct census *census, const struct
 		buf_printf(&line, "%s", g->alarm ? "  GROWS STEADILY" : "");
 	}
 	put_line(out, &line, width - used);
-	for (size_t i = 0; i < c->of.n && i < SHOWN_OF; i++) {
+	for (size_t i = 0; i < c->of.n && (all || i < SHOWN_OF); i++) {
 		const struct census_of *of = &c->of.v[i];
 
 		put_count(out, of->count, sampled);
@@ -197,7 +197,7 @@ static void put_class(struct buf *out, const struct census *census, const struct
 				   (unsigned long long)of->loader_id);
 		put_line(out, &line, width - used);
 	}
-	if (c->of.n > SHOWN_OF)
+	if (!all && c->of.n > SHOWN_OF)
 		buf_printf(out, "%*s  of %zu more classes\n", used, "", c->of.n - SHOWN_OF);
 	buf_free(&line);
 }
@@ -218,7 +218,7 @@ static void put_classes(struct buf *out, const struct census *c, const struct vi
 	buf_printf(out, "\n%s%*s%*s  %-6s  CLASS%s\n", o->color ? "\033[1m" : "", COUNT_CELLS, "REFERENCES",
 		   COUNT_CELLS, "DISTINCT", "TABLE", o->color ? "\033[0m" : "");
 	for (size_t i = 0; i < shown; i++)
-		put_class(out, c, &c->classes.v[i], o->width);
+		put_class(out, c, &c->classes.v[i], o->all, o->width);
 	if (shown < c->classes.n)
 		buf_printf(out, "%zu more classes\n", c->classes.n - shown);
 }
@@ -233,8 +233,7 @@ static void put_clock(struct buf *out, double unix_s)
 		buf_printf(out, "%s", text);
 }
 
-static void put_jvm(struct buf *out, const struct census *c, const struct census_view *v,
-		    const struct view_opts *o)
+static void put_jvm(struct buf *out, const struct census *c, const struct view_opts *o)
 {
 	struct buf line = {0};
 
@@ -243,15 +242,15 @@ static void put_jvm(struct buf *out, const struct census *c, const struct census
 		   c->target.vm_version, c->read_ms);
 	put_line(out, &line, o->width);
 	buf_free(&line);
-	if (c->refused[0] && !v->classes) {
+	if (c->refused[0] && !c->classes_wanted) {
 		buf_printf(&line, "refused: %s", c->refused);
 		put_line(out, &line, o->width);
 		buf_free(&line);
 	}
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		put_table_line(out, c, (enum vm_table)t, v, o->width);
-	put_threads(out, c, o->width);
-	if (v->classes)
+		put_table_line(out, c, (enum vm_table)t, o->width);
+	put_threads(out, c, o);
+	if (c->classes_wanted)
 		put_classes(out, c, o);
 }
 
@@ -294,11 +293,11 @@ static void put_overview_row(struct buf *out, const struct census *c, const stru
 }
 
 void view_census_table(struct buf *out, const struct census *const *items, size_t n,
-		       const struct census_view *v, const struct view_opts *o)
+		       const struct view_opts *o)
 {
-	if (n == 1 || v->classes) {
+	if (n == 1 || (n > 0 && items[0]->classes_wanted)) {
 		for (size_t i = 0; i < n; i++) {
-			put_jvm(out, items[i], v, o);
+			put_jvm(out, items[i], o);
 			buf_add(out, "\n", i + 1 < n ? 1 : 0);
 		}
 		return;

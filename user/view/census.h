@@ -7,14 +7,10 @@
 #include "model/census.h"
 #include "view/view_opts.h"
 
-struct census_view {
-	double limit; /* of --limit; 0: none */
-	bool classes;
-};
 /* Several JVMs are a line each, fastest growing first; one, or any with classes, is told about at length. */
 void view_census_table(struct buf *out, const struct census *const *items, size_t n,
-		       const struct census_view *v, const struct view_opts *o);
+		       const struct view_opts *o);
 void view_census_json(struct buf *out, const struct census *const *items, size_t n,
-		      const struct census_view *v);
+		      const struct view_opts *o);
 
 #endif

@@ -129,7 +129,7 @@ static void put_series(struct json_out *j, enum vm_table t, const char *name, co
 	json_close(j, '}');
 }
 
-static void put_growth(struct json_out *j, const struct census *c, double limit)
+static void put_growth(struct json_out *j, const struct census *c)
 {
 	if (!c->watched) {
 		json_null(j, "growth");
@@ -137,15 +137,15 @@ static void put_growth(struct json_out *j, const struct census *c, double limit)
 	}
 	json_open(j, "growth", '[');
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		put_series(j, (enum vm_table)t, NULL, &c->growth[t], limit);
+		put_series(j, (enum vm_table)t, NULL, &c->growth[t], c->limit);
 	for (size_t i = 0; i < c->classes.n; i++)
-		put_series(j, c->classes.v[i].table, c->classes.v[i].name, &c->classes.v[i].growth, limit);
+		put_series(j, c->classes.v[i].table, c->classes.v[i].name, &c->classes.v[i].growth, c->limit);
 	json_close(j, ']');
 }
 
-void view_census_json(struct buf *out, const struct census *const *items, size_t n,
-		      const struct census_view *v)
+void view_census_json(struct buf *out, const struct census *const *items, size_t n, const struct view_opts *o)
 {
+	(void)o;
 	for (size_t i = 0; i < n; i++) {
 		const struct census *c = items[i];
 		struct json_out j = {.out = out};
@@ -158,7 +158,7 @@ void view_census_json(struct buf *out, const struct census *const *items, size_t
 		put_families(&j, c);
 		put_threads(&j, c);
 		put_classes(&j, c);
-		put_growth(&j, c, v->limit);
+		put_growth(&j, c);
 		json_real(&j, "growth_per_min", c->growth_per_min);
 		json_text(&j, "refused", c->refused[0] ? c->refused : NULL);
 		json_known(&j, "read_ms", c->read_ms);

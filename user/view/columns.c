@@ -548,3 +548,32 @@ void rows_free(struct rows *rows)
 	free(rows->v);
 	*rows = (struct rows){0};
 }
+
+int report_sort(struct report *r, const char *key)
+{
+	const struct column *by = key ? column_find(key) : column_default(GROUP_SITE);
+	const struct report *const reports[] = {r};
+	struct report_site *sorted = NULL;
+	struct rows rows = {0};
+	int rc;
+
+	if (!by)
+		return -EINVAL;
+	if (r->sites.n < 2)
+		return 0;
+	rc = rows_make(reports, 1, GROUP_SITE, &rows);
+	if (rc == 0) {
+		sorted = calloc(r->sites.n, sizeof(*sorted));
+		rc = sorted ? 0 : -ENOMEM;
+	}
+	if (rc == 0) {
+		rows_sort(&rows, by);
+		for (size_t i = 0, n = 0; i < rows.n; i++)
+			if (rows.v[i].site) /* not of before attach */
+				sorted[n++] = *rows.v[i].site;
+		memcpy(r->sites.v, sorted, r->sites.n * sizeof(*sorted));
+	}
+	free(sorted);
+	rows_free(&rows);
+	return rc;
+}

@@ -62,6 +62,9 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 /* Sort; what is equal by this column goes by outstanding, rate, acquired, then as it came. */
 void rows_sort(struct rows *rows, const struct column *by);
 void rows_free(struct rows *rows);
+/* Sort the report's sites likewise, by a column's key (NULL: what grows, then outstanding). -EINVAL: no such
+ * key, -ENOMEM. */
+int report_sort(struct report *r, const char *key);
 
 /* The frame a site is named after: the innermost outside the VM. NULL: there is no frame. */
 const struct frame *site_frame(const struct report_site *s);

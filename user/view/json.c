@@ -3,10 +3,12 @@
  * Reports as NDJSON for scripts, schema jnitrace/1: see docs/json.md. Unknown is null; nothing that
  * belongs to the schema is ever left out.
  */
+#include "view/json.h"
+
 #include <math.h>
 
 #include "view/json_out.h"
-#include "view/views.h"
+#include "view/text.h"
 
 /* Is the function of this slot counted, beside being looked at by --check? */
 static bool is_counted(const struct report *r, int slot)
@@ -436,7 +438,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	json_time(&j, "time", r->time_unix_s);
 	json_known(&j, "elapsed_s", r->elapsed_s);
 	json_bool(&j, "final", r->final);
-	json_text(&j, "end_reason", r->end_reason);
+	json_text(&j, "end_reason", end_reason_names[r->end_reason]);
 	json_target(&j, &r->target);
 	put_calls(&j, r);
 	put_families(&j, r);

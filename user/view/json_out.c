@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "view/cells.h"
 
 #define SHORT_TEXT 512
 
@@ -159,20 +160,12 @@ void json_id(struct json_out *j, const char *key, uint64_t id)
 
 void json_time(struct json_out *j, const char *key, double unix_s)
 {
-	char text[64];
-	double ms = floor(unix_s * 1000 + 0.5);
-	struct tm tm;
-	time_t t;
+	struct buf text = {0};
 
-	if (!(ms >= 0 && ms < 2.5e14)) { /* to the year 9892: four digits */
-		json_null(j, key);
-		return;
-	}
-	t = (time_t)(ms / 1000);
-	gmtime_r(&t, &tm);
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - (double)t * 1000));
-	json_text(j, key, text);
+	fmt_time(&text, unix_s);
+	json_text(j, key, text.p);
+	j->out->failed |= text.failed;
+	buf_free(&text);
 }
 
 static const char *or_null(const char *s)

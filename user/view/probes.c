@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* jnitrace probes: the sites that would be probed, how each was found and what it costs. */
+#include "view/probes.h"
+
 #include <string.h>
 
 #include "view/cells.h"
 #include "view/json_out.h"
-#include "view/views.h"
 
 #define MAX_WIDTH 1000
 #define INDENT    2
@@ -253,8 +254,9 @@ static void put_record(struct buf *out, const struct probes_info *p, const struc
 	json_end_line(&j);
 }
 
-void view_probes_json(struct buf *out, const struct probes_info *p)
+void view_probes_json(struct buf *out, const struct probes_info *p, const struct view_opts *o)
 {
+	(void)o;
 	for (size_t i = 0; i < p->sites->n; i++)
 		put_record(out, p, &p->sites->v[i]);
 }

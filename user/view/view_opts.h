@@ -5,22 +5,22 @@
 
 #include <stdbool.h>
 
-enum format { FORMAT_TABLE, FORMAT_JSON };
+struct format;
 enum group_by { GROUP_SITE, GROUP_FUNCTION, GROUP_PID, GROUP_CLASS, GROUP_THREAD, NR_GROUPS };
 extern const char *const group_names[NR_GROUPS]; /* as in --group-by */
 enum stacks_shown { STACKS_MIXED, STACKS_JAVA, STACKS_NATIVE, STACKS_NONE };
 
 /* What the user asks for, whatever the size of the screen. Strings are not owned. */
 struct view_request {
-	enum format format;
+	const struct format *format;
 	const char *output; /* name of a file; NULL: stdout */
 	bool batch;         /* plain text on a terminal, too */
 	int rows;           /* rows of a table; 0: all; -1: as the screen has, in batch 20 */
 	const char *sort;   /* a column's key; NULL: the default */
 	enum group_by group_by;
 	enum stacks_shown stacks;
-	int depth;       /* frames of a stack that are kept */
-	bool all_frames; /* show all of those */
+	int depth; /* frames of a stack that are kept */
+	bool all;  /* leave out nothing: all frames, threads, classes */
 	bool count_only;
 };
 
@@ -36,6 +36,7 @@ struct view_opts {
 	const char *sort;
 	enum group_by group_by;
 	bool count_only;
+	bool all; /* leave out no details */
 };
 /*
  * What is asked for on a terminal of this size; width 0: no terminal. live: the screen is drawn anew each

@@ -13,7 +13,9 @@
 
 #include "base/util.h"
 #include "judge/verdicts.h"
-#include "view/views.h"
+#include "view/json.h"
+#include "view/table.h"
+#include "view/text.h"
 
 #define MAX_REFS 100000
 #define NEVER    1e9

@@ -13,7 +13,6 @@
 
 static struct census *a_census(void)
 {
-#include "run/census.h"
 	static struct census_thread threads[] = {
 	    {.tid = 7, .name = "w", .local_refs = 12, .native_attached = 1},
 	    {.tid = 8, .name = "", .local_refs = -1, .native_attached = -1}};
@@ -36,6 +35,7 @@ static struct census *a_census(void)
 	    .local_refs = 12,
 	    .native_attached = -1,
 	    .classes_known = true,
+	    .classes_wanted = true,
 	    .growth_per_min = NAN,
 	    .tables = {{.in_use = 31, .read = 31}, {.in_use = 6, .read = 5, .cleared = 1}},
 	};
@@ -56,12 +56,11 @@ static void expect_part(const struct buf *b, const char *part)
 static void test_views(void **state)
 {
 	const struct census *c = a_census();
-	const struct census_view v = {.classes = true};
 	const struct view_opts o = {.width = 80};
 	struct buf b = {0};
 
 	(void)state;
-	view_census_json(&b, &(const struct census *){c}, 1, &v);
+	view_census_json(&b, &(const struct census *){c}, 1, &o);
 	expect_part(&b, "\"vm_total\":31");
 	expect_part(&b, "\"acquired\":null");
 	expect_part(&b, "{\"tid\":7,\"name\":\"w\",\"local_refs\":12,\"native_attached\":true}");
@@ -72,7 +71,7 @@ static void test_views(void **state)
 	assert_ptr_equal(strchr(b.p, '\n'), b.p + b.n - 1);
 	buf_free(&b);
 	b = (struct buf){0};
-	view_census_table(&b, &(const struct census *){c}, 1, &v, &o);
+	view_census_table(&b, &(const struct census *){c}, 1, &o);
 	expect_part(&b, "global: 31 references");
 	expect_part(&b, "weak: (cleared: 1)");
 	expect_part(&b, "of a.Plugin (loader a.Loader");
@@ -86,17 +85,17 @@ static void test_views(void **state)
 static void test_time(void **state)
 {
 	struct census *c = a_census();
-	const struct census_view v = {0};
+	const struct view_opts o = {.width = 80};
 	struct buf b = {0};
 
 	(void)state;
 	c->time_unix_s = 1769860800.9996;
-	view_census_json(&b, &(const struct census *){c}, 1, &v);
+	view_census_json(&b, &(const struct census *){c}, 1, &o);
 	expect_part(&b, "\"time\":\"2026-01-31T12:00:01.000Z\"");
 	buf_free(&b);
 	b = (struct buf){0};
 	c->time_unix_s = -1;
-	view_census_json(&b, &(const struct census *){c}, 1, &v);
+	view_census_json(&b, &(const struct census *){c}, 1, &o);
 	expect_part(&b, "\"time\":null");
 	buf_free(&b);
 }
@@ -105,12 +104,12 @@ static void test_time(void **state)
 static void test_growth(void **state)
 {
 	struct census *c = a_census();
-	const struct census_view v = {.classes = true, .limit = 51200};
 	const struct view_opts o = {.width = 200};
 	struct buf b = {0};
 
 	(void)state;
 	c->watched = true;
+	c->limit = 51200;
 	c->growth[VM_GLOBAL] = (struct growth){.known = true,
 					       .per_min = 300,
 					       .error_per_min = 0.5,
@@ -122,7 +121,7 @@ static void test_growth(void **state)
 	c->growth[VM_WEAK].limit_s = -1;
 	c->classes.v[0].growth = c->growth[VM_GLOBAL];
 	c->classes.v[1].growth = c->growth[VM_WEAK];
-	view_census_json(&b, &(const struct census *){c}, 1, &v);
+	view_census_json(&b, &(const struct census *){c}, 1, &o);
 	expect_part(
 	    &b,
 	    "{\"family\":\"global\",\"name\":null,\"per_min\":300.0,\"error_per_min\":0.5,\"span_s\":50.0,"
@@ -132,7 +131,7 @@ static void test_growth(void **state)
 	expect_part(&b, "{\"family\":\"global\",\"name\":\"java.lang.Class\",\"per_min\":300.0,");
 	buf_free(&b);
 	b = (struct buf){0};
-	view_census_table(&b, &(const struct census *){c}, 1, &v, &o);
+	view_census_table(&b, &(const struct census *){c}, 1, &o);
 	expect_part(&b,
 		    "global: 31 references, +300/min +-0.5 over 50.0s; at 51,200 in 2h20m (2h18m to never)");
 	expect_part(&b, "weak: 6 references, growth not known yet");
@@ -143,20 +142,19 @@ static void test_growth(void **state)
 static void test_unknown_is_said(void **state)
 {
 	struct census *c = a_census();
-	const struct census_view v = {.classes = true};
 	const struct view_opts o = {.width = 80};
 	struct buf b = {0};
 
 	(void)state;
 	c->refs_known = c->threads_known = c->classes_known = false;
 	strcpy(c->refused, "because");
-	view_census_json(&b, &(const struct census *){c}, 1, &v);
+	view_census_json(&b, &(const struct census *){c}, 1, &o);
 	expect_part(&b, "\"vm_total\":null,\"table_bytes\":null,\"in_use\":null");
 	expect_part(&b, "\"threads\":null,\"classes\":null");
 	expect_part(&b, "\"refused\":\"because\"");
 	buf_free(&b);
 	b = (struct buf){0};
-	view_census_table(&b, &(const struct census *){c}, 1, &v, &o);
+	view_census_table(&b, &(const struct census *){c}, 1, &o);
 	expect_part(&b, "global: ? references");
 	expect_part(&b, "classes: ? (because)");
 	buf_free(&b);

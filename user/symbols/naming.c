@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Names of call sites. See naming.h. */
+#include "symbols/naming.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+struct naming {
+	const struct catalog *catalog; /* not owned */
+	struct symbols *symbols;       /* not owned */
+	struct named_sites sites;
+	struct hash by_id; /* index in sites.v, + 1 */
+};
+
+int naming_new(const struct catalog *catalog, struct symbols *symbols, struct naming **out)
+{
+	struct naming *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	n->catalog = catalog;
+	n->symbols = symbols;
+	*out = n;
+	return 0;
+}
+
+void naming_free(struct naming *n)
+{
+	if (!n)
+		return;
+	for (size_t i = 0; i < n->sites.n; i++)
+		free(n->sites.v[i].frames.v);
+	free(n->sites.v);
+	free(n->sites.by_number);
+	hash_free(&n->by_id);
+	free(n);
+}
+
+const struct named_sites *naming_sites(const struct naming *n)
+{
+	return &n->sites;
+}
+
+static uint64_t hash_str(uint64_t h, const char *s)
+{
+	return s ? fnv64(h, s, strlen(s) + 1) : fnv64(h, "", 1);
+}
+
+/* Only what is equal on every host that runs the same build: build-id and offset, or the names of Java. */
+static uint64_t site_id(const char *func, const struct frames *frames)
+{
+	uint64_t h = hash_str(FNV64_INIT, func);
+
+	for (size_t i = 0; i < frames->n; i++) {
+		const struct frame *f = &frames->v[i];
+
+		if (f->type == FRAME_JAVA) {
+			h = hash_str(h, f->symbol);
+			h = fnv64(h, &f->line, sizeof(f->line));
+		} else if (!f->inlined) {
+			h = hash_str(h, f->build_id ? f->build_id : f->module);
+			h = fnv64(h, &f->offset, sizeof(f->offset));
+		}
+	}
+	return h;
+}
+
+/* Only what is equal in two builds: functions and methods, else the file; inlined or not, as that differs. */
+static uint64_t name_key(const char *func, const struct frames *frames)
+{
+	uint64_t h = hash_str(FNV64_INIT, func);
+
+	for (size_t i = 0; i < frames->n; i++)
+		h = hash_str(h, frames->v[i].symbol ? frames->v[i].symbol : frames->v[i].module);
+	return h;
+}
+
+/* The named site of this id, made when new. Returns its index, or -ENOMEM. */
+static int64_t named_of(struct naming *n, uint64_t id, bool *is_new)
+{
+	uint32_t known = hash_find(&n->by_id, id, 0);
+	struct named_site *site;
+
+	*is_new = !known;
+	if (known)
+		return known - 1;
+	site = VEC_ADD(&n->sites);
+	if (!site || hash_set(&n->by_id, id, 0, (uint32_t)n->sites.n)) {
+		n->sites.n -= site != NULL;
+		*is_new = false;
+		return -ENOMEM;
+	}
+	site->id = id;
+	return n->sites.n - 1;
+}
+
+static int name_site(struct naming *n, const struct snapshot_site *s)
+{
+	struct frames frames = {0};
+	const char *truncated = "the stack could not be kept (see drops)";
+	const char *func = func_name(n->catalog, s->func);
+	uint32_t lacks = 1U << END_NOT_KEPT;
+	bool is_new = false;
+	int64_t i;
+	int rc = 0;
+
+	if (s->stack)
+		rc = symbols_stack(n->symbols, s->stack, &frames, &truncated, &lacks);
+	i = rc ? rc : named_of(n, site_id(func, &frames), &is_new);
+	if (is_new)
+		n->sites.v[i] = (struct named_site){
+		    .id = n->sites.v[i].id,
+		    .name_key = name_key(func, &frames),
+		    .func = s->func,
+		    .frames = frames,
+		    .truncated = truncated,
+		    .no_stack = !s->stack,
+		};
+	else
+		free(frames.v);
+	if (i < 0)
+		return (int)i;
+	n->sites.by_number[s->index] = (struct site_name){.named = (uint32_t)i + 1, .lacks = lacks};
+	return 0;
+}
+
+bool naming_lacks(const struct naming *n, const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->sites.n; i++)
+		if (!named_site_of(&n->sites, s->sites.v[i].index))
+			return true;
+	return false;
+}
+
+int naming_update(struct naming *n, const struct snapshot *s)
+{
+	int rc = 0;
+
+	if (!n->sites.by_number) {
+		n->sites.by_number = calloc(s->nr_index, sizeof(*n->sites.by_number));
+		n->sites.nr_numbers = n->sites.by_number ? s->nr_index : 0;
+	}
+	if (!n->sites.by_number)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->sites.n && !rc; i++) {
+		const struct snapshot_site *site = &s->sites.v[i];
+
+		if (site->index >= n->sites.nr_numbers || named_site_of(&n->sites, site->index))
+			continue;
+		if (site->has_stack && !site->stack)
+			continue;
+		rc = name_site(n, site);
+	}
+	return rc;
+}
