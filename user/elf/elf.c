@@ -13,7 +13,7 @@
 
 #define MAX_NAMES_BYTES  (1ULL << 20)   /* section names */
 #define MAX_NOTES_BYTES  (1ULL << 20)   /* one note section or segment looked at for a build-id */
-#define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab or .strtab; a debug build of libjvm has 10 MiB */
+#define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab or .strtab; a debug build of a JVM has 10 MiB */
 
 _Static_assert(BUILD_ID_HEX_BYTES == 2 * BUILD_ID_MAX + 1, "in elf_internal.h");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are copied as they lie in the file");

@@ -25,7 +25,7 @@
 #include "proc/proc.h"
 
 #define MAX_PLAIN_BYTES    (512ULL << 20) /* read at once, 0.3 s */
-#define MAX_UNPACKED_BYTES (128ULL << 20) /* of compressed sections, 0.8 s; libjvm's are 340 MiB */
+#define MAX_UNPACKED_BYTES (128ULL << 20) /* of compressed sections, 0.8 s; a JVM's are 340 MiB */
 #define MAX_ARANGES_BYTES  (64ULL << 20)  /* libdw takes four times that */
 #define MAX_UNIT_LINES     (8ULL << 20)   /* bytes of one unit's line program; libdw takes 100 times that */
 #define MAX_STEPS          (1UL << 24)    /* DIEs and ranges looked at for one address: 1 s */

@@ -10,6 +10,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,7 +21,7 @@
 #include "unwind/unwind_table.h"
 
 #define MAX_REGIONS     (4 * JT_MAX_TARGETS)
-#define RANK_REST       5
+#define RANK_REST       INT_MAX       /* of a file that is at the bottom of few stacks */
 #define REGION_REST_NS  1000000000ULL /* a walk that began in a region has ended, even if it was preempted */
 #define MAX_TOTAL_WORDS (1U << 24)    /* 128 MiB of kernel memory; a JVM's libraries take 2 to 3 MiB */
 
@@ -42,6 +43,7 @@ struct compiled {
 	uint64_t base;         /* of the table, link-time */
 	bool fresh;            /* not shown in the ranges yet */
 	bool refused;          /* there was no room for its table */
+	int rank;              /* tables are compiled in this order, then by size */
 };
 
 struct region {
@@ -51,6 +53,7 @@ struct region {
 
 struct unwinder {
 	int tables_fd;
+	const char *const *bottom;   /* not owned */
 	int empty_fd;                /* stands where a table was */
 	struct unwind_space *spaces; /* mapped, JT_MAX_TARGETS */
 	struct unwind_range *ranges; /* mapped, JT_UNWIND_RANGES */
@@ -105,7 +108,8 @@ static int table_create(const uint64_t *words, size_t n)
 	return fd;
 }
 
-int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **out)
+int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const *bottom,
+		 struct unwinder **out)
 {
 	struct unwinder *u = calloc(1, sizeof(*u));
 	int rc = 0;
@@ -116,6 +120,7 @@ int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **
 	for (size_t i = 0; i < JT_UNWIND_TABLES; i++)
 		u->tables[i].fd = -1;
 	u->tables_fd = tables_fd;
+	u->bottom = bottom;
 	u->empty_fd = table_create((const uint64_t[]){0}, 1);
 	if (u->empty_fd < 0) {
 		rc = u->empty_fd;
@@ -283,6 +288,25 @@ static struct compiled *part_of(const struct module *m)
 	return m->part[MODULE_UNWIND];
 }
 
+/*
+ * What is at the bottom of every stack comes first: a runtime, which starts most threads and is below every
+ * call back into managed code, and what started it. Then by size.
+ */
+static int rank_of(const struct unwinder *u, const char *path)
+{
+	static const char *const c_library[] = {"libc.so.6", "libpthread.so.0"};
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	int rank = 0;
+
+	for (; slash && u->bottom[rank]; rank++)
+		if (!strcmp(slash + 1, u->bottom[rank]))
+			return rank;
+	for (size_t i = 0; slash && i < ARRAY_LEN(c_library); i++)
+		if (!strcmp(slash + 1, c_library[i]))
+			return rank + (int)i;
+	return RANK_REST;
+}
+
 static struct compiled *part_make(struct unwinder *u, struct module *m)
 {
 	struct compiled *c = part_of(m), **place;
@@ -297,6 +321,7 @@ static struct compiled *part_make(struct unwinder *u, struct module *m)
 	}
 	*place = m->part[MODULE_UNWIND] = c;
 	c->module = m;
+	c->rank = rank_of(u, m->path);
 	module_get(m);
 	return c;
 }
@@ -490,31 +515,14 @@ static int target_get(struct unwinder *u, const struct code *code, struct layout
 	return 0;
 }
 
-/*
- * What is at the bottom of every stack comes first: the VM, which starts most threads and is below every call
- * back into Java, and what started it. Then by size.
- */
-static int rank_of(const struct placement *p)
-{
-	static const char *const first[] = {"libjvm.so", "libart.so", "libc.so.6", "libpthread.so.0",
-					    "libjli.so"};
-	const char *slash = p->module->path ? strrchr(p->module->path, '/') : NULL;
-	int rank = 0;
-
-	while (rank < RANK_REST && (!slash || strcmp(slash + 1, first[rank]) != 0))
-		rank++;
-	_Static_assert(ARRAY_LEN(first) == RANK_REST, "a rank for each");
-	return rank;
-}
-
 static int compare_placements(const void *x, const void *y)
 {
 	const struct placement *const *a = x, *const *b = y;
 	uint64_t bytes_a = (*a)->end - (*a)->start, bytes_b = (*b)->end - (*b)->start;
-	int rank_a = rank_of(*a), rank_b = rank_of(*b);
+	int rank_a = part_of((*a)->module)->rank, rank_b = part_of((*b)->module)->rank;
 
 	if (rank_a != rank_b)
-		return rank_a - rank_b;
+		return rank_a < rank_b ? -1 : 1;
 	return bytes_a < bytes_b ? -1 : bytes_a > bytes_b;
 }
 
@@ -534,7 +542,7 @@ static int preload(struct unwinder *u, const struct target_code *t, uint64_t bud
 		order[i] = &t->layout->v[i];
 	qsort(order, t->n, sizeof(*order), compare_placements);
 	for (size_t i = 0; rc != -ENOMEM && i < t->n; i++) {
-		if (rank_of(order[i]) == RANK_REST &&
+		if (part_of(order[i]->module)->rank == RANK_REST &&
 		    clock_ns(CLOCK_THREAD_CPUTIME_ID) - started >= budget_ns)
 			break;
 		if (part_of(order[i]->module)->table == UNWIND_TABLE_NONE &&

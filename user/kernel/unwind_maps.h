@@ -10,8 +10,12 @@
 
 struct unwinder; /* opaque */
 
-/* fds of the maps of bpf/walk/unwind.bpf.h, borrowed for the unwinder's life. 0 or -errno. */
-int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **out);
+/*
+ * fds of the maps of bpf/walk/unwind.bpf.h, borrowed for the unwinder's life, as is bottom: base names of
+ * files at the bottom of most stacks, NULL-terminated, whose tables come first. 0 or -errno.
+ */
+int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const *bottom,
+		 struct unwinder **out);
 void unwinder_free(struct unwinder *u);
 
 /*

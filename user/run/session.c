@@ -38,6 +38,7 @@ struct session {
 	struct live live;
 	struct elf_cache *libraries;
 	struct modules *modules;
+	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
 	struct interrupt *interrupt;
 	int epoll, tick, look;
@@ -574,6 +575,7 @@ static int open_tracer(struct session *s, const struct features *features, struc
 	const struct options *o = s->o;
 	const struct tracer_opts opts = {
 	    .catalog = o->catalog,
+	    .bottom = s->bottom,
 	    .attach = o->attach,
 	    .families = o->families,
 	    .max_refs = o->max_refs,
@@ -587,6 +589,7 @@ static int open_tracer(struct session *s, const struct features *features, struc
 	    .verbose = o->verbose > 0,
 	};
 
+	runtimes_bottom(s->bottom);
 	return tracer_open(&opts, features, &s->tracer, err);
 }
 
@@ -647,7 +650,7 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 	if (t->state != TARGET_FOUND)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
-	info.library_file = t->library_path;
+	info.library_file = t->at.file.mapping.path;
 	output_view_opts(&s->out, &s->o->view, true, &v);
 	s->o->view.format->probes(&b, &info, &v);
 	return output_write(&s->out, &b, true, NULL, err);

@@ -13,6 +13,7 @@
 #include "base/strset.h"
 #include "base/util.h"
 #include "elf/elf_lines.h"
+#include "runtime/runtime.h"
 #include "symbols/demangle.h"
 
 #define MAX_FRAMES_OF_PC  32            /* a function and what is inlined in it */
@@ -87,9 +88,8 @@ struct module_symbols *module_symbols_get(struct module *m)
 			symbols_of_module_free(s);
 			return NULL;
 		}
-		for (size_t i = 0; vm_libraries[i]; i++)
-			if (!strcmp(s->name, vm_libraries[i]))
-				s->type = FRAME_VM;
+		if (runtime_has_library(s->name))
+			s->type = FRAME_VM;
 		s->module = m;
 		module_get(m);
 		m->part[MODULE_SYMBOLS] = s;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/strset.h"
-#include "runtime/hotspot/frames.h"
+#include "runtime/runtime.h"
 #include "symbols/natives.h"
 
 #define REASON_BYTES 192
@@ -18,8 +18,8 @@
 struct symbols {
 	struct natives *natives;
 	struct strset strings;
-	struct java_symbols *java; /* not owned; NULL: Java frames stay nameless */
-	bool hidden;               /* Java's hidden frames are shown */
+	struct vm *vm; /* not owned; NULL: managed frames stay nameless */
+	bool hidden;   /* those that the runtime hides are shown */
 };
 
 int symbols_new(const struct code *code, struct symbols **out)
@@ -35,9 +35,9 @@ int symbols_new(const struct code *code, struct symbols **out)
 	return rc;
 }
 
-void symbols_set_java(struct symbols *s, struct java_symbols *java, bool hidden)
+void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden)
 {
-	s->java = java;
+	s->vm = vm;
 	s->hidden = hidden;
 }
 
@@ -101,13 +101,13 @@ static int append_java(struct symbols *s, const struct raw_frame *raw, struct fr
 	size_t n = out->n, kept;
 	struct frame *f;
 
-	if (!s->java) {
+	if (!s->vm) {
 		f = VEC_ADD(out);
 		if (f)
 			*f = unknown;
 		return f ? 0 : -ENOMEM;
 	}
-	if (java_symbols_add(s->java, raw, out))
+	if (vm_frames_add(s->vm, raw, out))
 		return -ENOMEM;
 	for (kept = n; n < out->n; n++)
 		if (s->hidden || !out->v[n].hidden)
@@ -134,7 +134,7 @@ static int append_tail_call(struct symbols *s, const struct raw_frame *raw, stru
 	struct native_place where;
 	struct frame frame, *f;
 	uint64_t addr;
-	int rc = java_symbols_native(s->java, raw, &addr);
+	int rc = vm_frames_native(s->vm, raw, &addr);
 
 	if (rc || !addr)
 		return rc;
@@ -228,7 +228,7 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 		next = i + 1;
 		cut = NULL;
 		if (is_java(raw)) {
-			if (innermost && s->java && all_vm(out))
+			if (innermost && s->vm && all_vm(out))
 				rc = append_tail_call(s, raw, out);
 			rc = rc ?: append_java(s, raw, out);
 			innermost = false;

@@ -12,13 +12,13 @@
 #include "modules/code.h"
 
 struct symbols; /* one per target */
-struct java_symbols;
+struct vm;
 
 /* code, not owned, tells where modules are. 0 or -ENOMEM. */
 int symbols_new(const struct code *code, struct symbols **out);
 void symbols_free(struct symbols *s);
 /* Who names Java frames; NULL: nobody yet. It must live as long as s. hidden: also those Java hides. */
-void symbols_set_java(struct symbols *s, struct java_symbols *java, bool hidden);
+void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden);
 /* Call now and then: lets go of what is large and was not asked for lately. */
 void symbols_tidy(struct symbols *s);
 /*
