@@ -692,7 +692,7 @@ static void test_view_opts(void **state)
 	assert_int_equal(v.rows, 0);
 	assert_int_equal(v.stack_frames, 2);
 	o.depth = 64;
-	o.all_frames = true;
+	o.all = true;
 	view_opts_init(&v, &o, 0, 0, false);
 	assert_int_equal(v.stack_frames, 64);
 }

@@ -772,10 +772,10 @@ struct unwind_moment tracer_code_now(const struct tracer *t, int slot)
 	return unwinder_now(t->unwinder, (uint32_t)slot);
 }
 
-int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
+int tracer_set_code(struct tracer *t, int slot, const struct code *code, struct layout *layout,
 		    const struct unwind_moment *when)
 {
-	int rc = unwinder_set_maps(t->unwinder, slot, maps, when, UNWIND_PRELOAD_NS);
+	int rc = unwinder_set_code(t->unwinder, (uint32_t)slot, code, layout, when, UNWIND_PRELOAD_NS);
 
 	return rc == -ENOSPC ? 0 : rc; /* what has no place ends its stacks, which say so */
 }

@@ -19,6 +19,7 @@
 #include "model/probe_site.h"
 #include "model/snapshot.h"
 #include "model/vm_places.h"
+#include "modules/code.h"
 #include "proc/proc.h"
 
 struct tracer;
@@ -82,10 +83,10 @@ bool tracer_code_changed(struct tracer *t, int slot);
 /* Before the mappings are read for tracer_set_code(). */
 struct unwind_moment tracer_code_now(const struct tracer *t, int slot);
 /*
- * Tell the walker where the target's file-backed code is. Call again when libraries were loaded. -EAGAIN:
- * libraries were closed since `when`, read the mappings again.
+ * Tell the walker where the target's file-backed code is; code lives until tracer_forget(). Call again when
+ * libraries were loaded. -EAGAIN: libraries were closed since `when`, read the mappings again.
  */
-int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
+int tracer_set_code(struct tracer *t, int slot, const struct code *code, struct layout *layout,
 		    const struct unwind_moment *when);
 
 /*

@@ -37,6 +37,7 @@ struct session {
 	struct output out;
 	struct live live;
 	struct elf_cache *libraries;
+	struct modules *modules;
 
 	struct interrupt *interrupt;
 	int epoll, tick, look;
@@ -95,6 +96,7 @@ static void session_close(struct session *s)
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
 	snapshots_free(&s->snapshots);
+	modules_free(s->modules);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
 		interrupt_tell(s->interrupt, NULL, NULL);
@@ -121,6 +123,7 @@ static int add_target(struct session *s, pid_t pid, bool asked_for, struct error
 	}
 	t->asked_for = asked_for;
 	t->libraries = s->libraries;
+	t->modules = s->modules;
 	*place = t;
 	rc = s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
 	if (!rc)
@@ -533,7 +536,7 @@ static int loop(struct session *s, struct error *err)
 
 static int open_targets(struct session *s, struct error *err)
 {
-	int rc = elf_cache_new(&s->libraries);
+	int rc = elf_cache_new(&s->libraries) ?: modules_new(s->libraries, &s->modules);
 
 	for (size_t i = 0; !rc && i < s->o->nr_pids; i++)
 		rc = add_target(s, s->o->pids[i], true, err);

@@ -65,6 +65,7 @@ void target_free(struct target *t)
 	oop_reader_free(t->oops);
 	elf_close(t->elf);
 	symbols_free(t->symbols);
+	code_free(t->code);
 	java_symbols_free(t->java);
 	hotspot_close(t->vm);
 	aggregate_free(t->aggregate);
@@ -321,19 +322,23 @@ static void watch_linker(struct target *t, struct tracer *tracer)
 static int read_code(struct target *t, struct tracer *tracer, const struct unwind_moment *now)
 {
 	struct proc_maps maps = {0};
+	struct layout *layout = NULL;
 	int rc = proc_id_alive(&t->id) ? proc_maps_read(t->id.pid, &maps) : -ESRCH;
 
 	if (!rc && (!maps.n || tracer_execed(tracer, t->slot))) /* gone, or another program's */
 		rc = -ESRCH;
-	rc = rc ?: tracer_set_code(tracer, t->slot, &maps, now);
-	rc = rc ?: symbols_refresh(t->symbols, &maps, unwind_moment_closed(now));
+	rc = rc ?: code_read(t->code, &maps, unwind_moment_closed(now), &layout);
+	rc = rc ?: tracer_set_code(tracer, t->slot, t->code, layout, now);
 	if (rc) {
+		layout_put(layout);
 		proc_maps_free(&maps);
 		return rc;
 	}
+	rc = code_take(t->code, layout);
+	symbols_tidy(t->symbols);
 	proc_maps_free(&t->maps);
 	t->maps = maps;
-	return 0;
+	return rc;
 }
 
 /* Likewise, when there are no stacks that speak of what was before. */
@@ -424,7 +429,8 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->library, path, sizeof(path));
-	rc = rc ?: symbols_new(&t->id, &t->symbols);
+	rc = rc ?: code_new(t->modules, &t->id, &t->code);
+	rc = rc ?: symbols_new(t->code, &t->symbols);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)

@@ -10,11 +10,12 @@
 #include "judge/aggregate.h"
 #include "kernel/tracer.h"
 #include "model/report.h"
+#include "modules/code.h"
 #include "proc/proc.h"
 #include "reconcile/account.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
-#include "run/opts.h"
+#include "run/options.h"
 #include "runtime/hotspot/frames.h"
 #include "runtime/hotspot/hotspot.h"
 #include "sites/sites.h"
@@ -36,6 +37,7 @@ struct target {
 
 	struct proc_maps maps;
 	struct elf_cache *libraries; /* not owned; NULL: not shared */
+	struct modules *modules;     /* not owned */
 	char *library_path;          /* as the target sees it */
 	struct mapping library;      /* its lowest mapping; path points to library_path */
 	struct elf_image *elf;
@@ -57,6 +59,7 @@ struct target {
 
 	int slot;          /* of the tracer; -1: not attached */
 	bool code_changed; /* libraries came or went, and target_code() was not called since */
+	struct code *code; /* where its modules are */
 	struct symbols *symbols;
 	struct naming *naming;          /* by symbols */
 	struct java_symbols *java;      /* NULL: not yet, or never */

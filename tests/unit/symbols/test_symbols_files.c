@@ -183,7 +183,7 @@ static void test_exited(void **state)
 	c = start_child(NULL, path, false);
 	t = session_of(c.pid);
 	stop_child(&c);
-	assert_int_equal(symbols_refresh(t.s, &(struct proc_maps){0}, false), 0);
+	take_maps(&t, &(struct proc_maps){0});
 	resolve_pc(&t, c.told->pc);
 	check_inlined(fx, &t);
 	session_end(&t);
