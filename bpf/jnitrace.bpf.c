@@ -407,7 +407,7 @@ static __always_inline bool site_is_watched(u32 site)
 {
 	struct site *s = bpf_map_lookup_elem(&sites, &site);
 
-	return checking || (*(volatile u32 *)&suspects && s && s->suspect);
+	return checking || (*(volatile u32 *)&suspects && s && s->flags & SITE_SUSPECT);
 }
 
 /* Look only. Global functions, here and below: their stack is not there while the call's is walked. */

@@ -15,7 +15,7 @@ MAP_HASH(criticals, MAX_CRITICALS, u64, struct critical); /* by thread */
 MAP_HASH(stalls, MAX_STALLED, u64, struct stall);         /* by thread */
 MAP_HASH(stalled, MAX_STALLED, struct stalled_key, struct stalled);
 
-/* While 0 there is no need to look. */
+/* While 0 there is no need to look: they grow before an entry is there, and shrink after it is gone. */
 u32 criticals_open, stalls_open;
 
 /* The site of the critical section that the running thread is in; 0: in none. */
@@ -93,10 +93,11 @@ static __always_inline u32 critical_enter(u32 slot, u32 site, u64 now)
 	first.cpu_wait_ns = cpu_wait_ns();
 	first.run_ns = task->se.sum_exec_runtime;
 	first.tid = current_tid();
+	__sync_fetch_and_add(&criticals_open, 1);
 	if (!bpf_map_update_elem(&criticals, &thread, &first, BPF_NOEXIST))
-		__sync_fetch_and_add(&criticals_open, 1);
-	else
-		drop(slot, DROP_PINS_FULL);
+		return 0;
+	__sync_fetch_and_sub(&criticals_open, 1);
+	drop(slot, DROP_PINS_FULL);
 	return 0;
 }
 
@@ -131,8 +132,7 @@ static long add_stall(void *map __attribute__((unused)), const u64 *thread __att
 	__sync_fetch_and_add(&known->times, 1);
 	__sync_fetch_and_add(&known->ns, ns);
 	__sync_fetch_and_add(&known->own_ns, ns - (ns < w->cpu_wait_ns ? ns : w->cpu_wait_ns));
-	if (ns > known->max_ns)
-		known->max_ns = ns;
+	raise_to(&known->max_ns, ns);
 	return 0;
 }
 
@@ -197,10 +197,11 @@ static __always_inline void stall_begin(u32 slot, u32 tid)
 	}
 	bpf_get_current_comm(first.comm, sizeof(first.comm));
 	first.since_ns = bpf_ktime_get_ns();
+	__sync_fetch_and_add(&stalls_open, 1);
 	if (!bpf_map_update_elem(&stalls, &thread, &first, BPF_NOEXIST))
-		__sync_fetch_and_add(&stalls_open, 1);
-	else
-		drop(slot, DROP_PINS_FULL);
+		return;
+	__sync_fetch_and_sub(&stalls_open, 1);
+	drop(slot, DROP_PINS_FULL);
 }
 
 static __always_inline void stall_end(void)

@@ -170,17 +170,15 @@ static __always_inline bool release_is_watched(u64 tag)
 		return false;
 	site = pair_site(tag);
 	s = bpf_map_lookup_elem(&sites, &site);
-	return site && s && s->suspect;
+	return site && s && s->flags & SITE_SUSPECT;
 }
 
 static __always_inline void suspect(u32 site)
 {
 	struct site *s = bpf_map_lookup_elem(&sites, &site);
 
-	if (!site || !s || s->suspect)
-		return;
-	s->suspect = 1;
-	__sync_fetch_and_add(&suspects, 1);
+	if (site && s && !(__sync_fetch_and_or(&s->flags, SITE_SUSPECT) & SITE_SUSPECT))
+		__sync_fetch_and_add(&suspects, 1);
 }
 
 /*

@@ -18,6 +18,7 @@ typedef int64_t s64;
 
 #define JT_MAX_TARGETS 256   /* targets of one run; a target's slot is below it */
 #define JT_MAX_RULES   32768 /* probe sites of one run */
+#define SCRATCH_SHARED 256   /* stack walks that were preempted by others on their CPU, at one moment */
 #define JT_MAX_FRAMES  128   /* frames kept of one stack */
 #define JT_BUCKET_WAYS 4
 #define JT_TICK_SHIFT  2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
@@ -228,10 +229,9 @@ struct site {
 	u64 stack_id; /* hash of the frames and the slot; 0 = entry not in use */
 	u16 slot;
 	u16 func;
-	u8 has_stack;
-	u8 suspect; /* references of it were released twice: where they are released first is kept from now on
-		     */
-	u8 pad[2];
+	u32 flags;
+#define SITE_HAS_STACK 1U
+#define SITE_SUSPECT   2U /* references of it were released twice: where they are first is kept from now on */
 };
 /*
  * With --group-by thread each thread that acquires at a site has a site of its own beside it, with the same

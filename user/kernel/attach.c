@@ -65,6 +65,7 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	s->rodata->criticals_traced = o->families >> FAMILY_CRITICAL & 1;
 	s->rodata->memo_mode = o->memo;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.nr_cpus);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_ids, t->max_sites);

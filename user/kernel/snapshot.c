@@ -72,7 +72,7 @@ static const struct stack *stack_of(struct tracer *t, uint32_t index, const stru
 	struct stack st, *copy;
 	size_t bytes;
 
-	if (t->stacks[index] || !site->has_stack)
+	if (t->stacks[index] || !(site->flags & SITE_HAS_STACK))
 		return t->stacks[index];
 	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.stacks), &site->stack_id, &st) || !st.n ||
 	    st.n > JT_MAX_FRAMES)
@@ -113,7 +113,7 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n)
 			break;
 		}
 		*v = (struct snapshot_site){.index = i, .slot = site[i].slot, .func = site[i].func};
-		v->has_stack = site[i].has_stack;
+		v->has_stack = site[i].flags & SITE_HAS_STACK;
 		v->stack = stack_of(t, i, &site[i]);
 		if (s->threads && s->threads[i].key.site)
 			v->thread = &s->threads[i];
@@ -447,7 +447,7 @@ static void forget_sites(struct tracer *t, int slot)
 		if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.sites), &i, &site) || !site.stack_id ||
 		    site.slot != slot)
 			continue;
-		if (site.suspect)
+		if (site.flags & SITE_SUSPECT)
 			__atomic_fetch_sub(&t->skel->bss->suspects, 1, __ATOMIC_SEQ_CST);
 		key = site_key(site.stack_id, site.func);
 		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.site_ids), &key);
