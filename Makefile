@@ -4,6 +4,7 @@
 # make demo            install what is missing, build, and trace a program that leaks
 # make test            install what is missing, build, and run every test
 # make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
+# make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
@@ -285,7 +286,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang
 
-.PHONY: all asan bench demo test check format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan bench demo test kernels-preempt check format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

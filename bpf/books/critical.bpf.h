@@ -109,19 +109,37 @@ struct section {
 	u32 site, slot;
 };
 
-/* One thread waited while a section was held: since one of them began. */
-static long add_stall(void *map __attribute__((unused)), const u64 *thread __attribute__((unused)),
-		      struct stall *s, struct section *w)
+/* An element that is deleted meanwhile may be another thread's at once: a copy is one's own. */
+static __always_inline bool stall_copy(const u64 *thread, const struct stall *s, struct stall *copy)
 {
-	struct stalled_key key = {.site = w->site, .tid = s->tid};
-	u64 since = s->since_ns > w->start_ns ? s->since_ns : w->start_ns, ns = w->now - since;
-	struct stalled *known, first = {.slot = w->slot};
+	u64 key = *thread;
+	struct stall *now;
 
-	if (s->slot != w->slot || since >= w->now)
+	*copy = *s;
+	barrier();
+	now = bpf_map_lookup_elem(&stalls, &key);
+	return now && now->since_ns == copy->since_ns && now->tid == copy->tid;
+}
+
+/* One thread waited while a section was held: since one of them began. */
+static long add_stall(void *map __attribute__((unused)), const u64 *thread, struct stall *at,
+		      struct section *w)
+{
+	struct stalled *known, first = {.slot = w->slot};
+	struct stall s;
+	struct stalled_key key = {.site = w->site};
+	u64 since, ns;
+
+	if (!stall_copy(thread, at, &s))
 		return 0;
+	since = s.since_ns > w->start_ns ? s.since_ns : w->start_ns;
+	ns = w->now - since;
+	if (s.slot != w->slot || since >= w->now)
+		return 0;
+	key.tid = s.tid;
 	known = bpf_map_lookup_elem(&stalled, &key);
 	if (!known) {
-		__builtin_memcpy(first.comm, s->comm, sizeof(first.comm));
+		__builtin_memcpy(first.comm, s.comm, sizeof(first.comm));
 		bpf_map_update_elem(&stalled, &key, &first, BPF_NOEXIST);
 		known = bpf_map_lookup_elem(&stalled, &key);
 	}
