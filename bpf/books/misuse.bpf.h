@@ -22,17 +22,11 @@ static __always_inline bool slot_is_null(u64 handle)
 	       !(oop >> NULL_BITS);
 }
 
-static const u8 family_of[NR_FUNCS] = {
-#define JNI_FUNC(name, table, slot, family, operation, handle) [FUNC_##name] = FAMILY_##family,
-#include "border/jni_funcs.def"
-#undef JNI_FUNC
-};
-
 static __always_inline int family_of_site(u32 number)
 {
 	struct site *s = bpf_map_lookup_elem(&sites, &number);
 
-	return number && s && s->func < NR_FUNCS ? family_of[s->func] : FAMILY_NONE;
+	return number && s && s->func ? s->family : FAMILY_NONE;
 }
 
 /*
@@ -140,7 +134,7 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 
 static __always_inline void count_use(const struct rule *r)
 {
-	u32 key = r->slot * NR_USE_FUNCS + r->func - NR_FUNCS - 1;
+	u32 key = r->slot * NR_USE_FUNCS + r->func - NR_FUNCS;
 	u64 *calls = bpf_map_lookup_elem(&use_counts, &key);
 
 	if (calls)
@@ -170,14 +164,14 @@ static __always_inline bool release_is_watched(u64 tag)
 		return false;
 	site = pair_site(tag);
 	s = bpf_map_lookup_elem(&sites, &site);
-	return site && s && s->flags & SITE_SUSPECT;
+	return site && s && s->suspect;
 }
 
 static __always_inline void suspect(u32 site)
 {
 	struct site *s = bpf_map_lookup_elem(&sites, &site);
 
-	if (site && s && !(__sync_fetch_and_or(&s->flags, SITE_SUSPECT) & SITE_SUSPECT))
+	if (site && s && !(__sync_fetch_and_or(&s->word, SITE_SUSPECT) & SITE_SUSPECT))
 		__sync_fetch_and_add(&suspects, 1);
 }
 

@@ -20,7 +20,9 @@
 #include "golden.h"
 #include "view/cells.h"
 #include "view/columns.h"
-#include "view/views.h"
+#include "view/json.h"
+#include "view/probes.h"
+#include "view/table.h"
 
 #define LONG_NAME                                                                                            \
 	"std::vector<std::map<std::basic_string<char, std::char_traits<char>, std::allocator<char> >, "      \
@@ -173,7 +175,7 @@ static void test_unknown(void **state)
 	f->offset = 0x7f00deadbeef;
 	site = add_site(&s, FUNC_NewGlobalRef, 1, 0);
 	site->rate_per_s = -1e-9;
-	site = add_site(&s, NR_FUNCS, 0, 0);
+	site = add_site(&s, FUNC_NONE, 0, 0);
 	site->no_stack = true;
 	site->truncated = "said by the caller";
 	expect_table("unknown.txt", &s, &plain);
@@ -187,7 +189,7 @@ static void test_final(void **state)
 	(void)state;
 	init_leaks(&s);
 	s.report.final = true;
-	s.report.end_reason = "exited";
+	s.report.end_reason = END_EXITED;
 	s.report.elapsed_s = 7505.3;
 	expect_table("final.txt", &s, &plain);
 	expect_records("final.json", &s, &plain);
@@ -236,6 +238,26 @@ static void test_two_targets(void **state)
 	view_table(&out, reports, 2, &o);
 	expect_width(&out, 132);
 	expect_golden("group-pid.txt", &out);
+}
+
+/* What --check costs is that of all targets, as is what their families cost. */
+static void test_costs_of_two_targets(void **state)
+{
+	static struct sample a, b;
+	const struct report *const reports[] = {&a.report, &b.report};
+	struct view_opts o = plain;
+	struct buf out = {0};
+
+	(void)state;
+	init_leaks(&a);
+	a.report.check =
+	    (struct report_check){.on = true, .calls = 1000, .cost_ns_per_event = 900, .target_cpu_pct = 7.2};
+	b = a;
+	o.width = 200;
+	o.group_by = GROUP_FUNCTION;
+	view_table(&out, reports, 2, &o);
+	assert_non_null(strstr(out.p, "overhead: target 4.4% (global 4.4, weak 0.1, check 14.4)"));
+	buf_free(&out);
 }
 
 static void test_long_names(void **state)
@@ -542,22 +564,26 @@ static void test_probes(void **state)
 	     .point = POINT_RETURN,
 	     .strategy = STRATEGY_USDT,
 	     .offset = 0x8b6d90,
-	     .insn = {.name = "nop", .cost = INSN_EMULATED}},
+	     .insn = "nop",
+	     .price_ns = 470},
 	    {.func = FUNC_DeleteGlobalRef,
 	     .point = POINT_ENTRY,
 	     .strategy = STRATEGY_SYMTAB,
 	     .offset = 0x8b7004,
-	     .insn = {.name = "push", .cost = INSN_EMULATED}},
+	     .insn = "push",
+	     .price_ns = 545},
 	    {.func = FUNC_NewWeakGlobalRef,
 	     .point = POINT_URETPROBE,
 	     .strategy = STRATEGY_FUNCTION_TABLE,
 	     .offset = 0x8b7100,
-	     .insn = {.name = "push", .cost = INSN_EMULATED}},
+	     .insn = "push",
+	     .price_ns = 870},
 	};
 	struct probe_unseen unseen[] = {{FUNC_USE_GetIntField, "the VM has replaced it"},
 					{FUNC_USE_GetModule, "not found in the library"},
 					{FUNC_USE_GetLongField, "the VM has replaced it"}};
-	const struct probe_sites sites = {.v = v, .n = 3, .missing = 1, .unseen = {unseen, 3, 3}};
+	const struct probe_sites sites = {
+	    .catalog = &jni_catalog, .v = v, .n = 3, .missing = 1, .unseen = {unseen, 3, 3}};
 	struct view_opts o = plain;
 	struct buf out = {0};
 	struct sample s;
@@ -572,8 +598,8 @@ static void test_probes(void **state)
 	view_probes_table(&out, &info, &o);
 	expect_golden("probes-color.txt", &out);
 	s.report.target = (struct report_target){.pid = 1};
-	v[0].insn.name = NULL;
-	view_probes_json(&out, &info);
+	v[0].insn = NULL;
+	view_probes_json(&out, &info, &o);
 	expect_json(&out);
 	expect_golden("probes.json", &out);
 }
@@ -632,7 +658,7 @@ static void test_json_exact(void **state)
 
 static void test_view_opts(void **state)
 {
-	struct options o = {.rows = -1, .depth = 64};
+	struct view_request o = {.rows = -1, .depth = 64};
 	struct view_opts v;
 
 	(void)state;
@@ -666,7 +692,7 @@ static void test_view_opts(void **state)
 	assert_int_equal(v.rows, 0);
 	assert_int_equal(v.stack_frames, 2);
 	o.depth = 64;
-	o.verbose = 1;
+	o.all = true;
 	view_opts_init(&v, &o, 0, 0, false);
 	assert_int_equal(v.stack_frames, 64);
 }
@@ -719,6 +745,7 @@ int main(void)
 	    cmocka_unit_test(test_unknown),
 	    cmocka_unit_test(test_final),
 	    cmocka_unit_test(test_two_targets),
+	    cmocka_unit_test(test_costs_of_two_targets),
 	    cmocka_unit_test(test_long_names),
 	    cmocka_unit_test(test_random_names),
 	    cmocka_unit_test(test_huge_numbers),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Open an ELF file that may lie: headers, segments, build-id, symbols. */
-#include "elf/elf_internal.h"
+#include "elf/elf.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "elf/elf_internal.h"
 
 #define MAX_NAMES_BYTES  (1ULL << 20)   /* section names */
 #define MAX_NOTES_BYTES  (1ULL << 20)   /* one note section or segment looked at for a build-id */
-#define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab or .strtab; a debug build of libjvm has 10 MiB */
+#define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab or .strtab; a debug build of a JVM has 10 MiB */
 
+_Static_assert(BUILD_ID_HEX_BYTES == 2 * BUILD_ID_MAX + 1, "in elf_internal.h");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are copied as they lie in the file");
 
 int elf_pread(int fd, void *dst, size_t n, uint64_t offset)
@@ -213,7 +215,9 @@ static int read_headers(struct elf_image *e)
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(eh))
 		return -ENOEXEC;
 	e->file_bytes = st.st_size;
-	e->changed = st.st_ctim;
+	e->written = st.st_mtim;
+	e->dev = st.st_dev;
+	e->ino = st.st_ino;
 	rc = elf_pread(e->fd, &eh, sizeof(eh), 0);
 	if (rc)
 		return rc;
@@ -241,10 +245,9 @@ int elf_open(int fd, struct elf_image **out)
 		return -ENOMEM;
 	}
 	e->fd = fd;
-	e->references = 1;
-	e->cfi = elf_cfi_alloc();
+	e->references = e->readers = 1;
 	e->found = calloc(1, sizeof(*e->found));
-	rc = e->cfi && e->found ? read_headers(e) : -ENOMEM;
+	rc = e->found ? read_headers(e) : -ENOMEM;
 	if (rc) {
 		elf_close(e);
 		return rc;
@@ -253,27 +256,52 @@ int elf_open(int fd, struct elf_image **out)
 	return 0;
 }
 
-bool elf_unchanged(const struct elf_image *e)
+void elf_rest(struct elf_image *e)
+{
+	if (--e->readers)
+		return;
+	close(e->fd);
+	e->fd = -1;
+}
+
+int elf_wake(struct elf_image *e, int fd)
 {
 	struct stat st;
 
-	return !fstat(e->fd, &st) && (uint64_t)st.st_size == e->file_bytes &&
-	       st.st_ctim.tv_sec == e->changed.tv_sec && st.st_ctim.tv_nsec == e->changed.tv_nsec;
+	if (e->fd < 0) {
+		if (fstat(fd, &st) || st.st_dev != e->dev || st.st_ino != e->ino ||
+		    (uint64_t)st.st_size != e->file_bytes || st.st_mtim.tv_sec != e->written.tv_sec ||
+		    st.st_mtim.tv_nsec != e->written.tv_nsec) {
+			close(fd);
+			return -ESTALE;
+		}
+		e->fd = fd;
+	} else {
+		close(fd);
+	}
+	e->readers++;
+	return 0;
 }
 
-void elf_close(struct elf_image *e)
+void elf_put(struct elf_image *e)
 {
-	if (!e || --e->references)
+	if (--e->references)
 		return;
-	elf_cfi_release(e->cfi);
 	if (e->found)
 		free(e->found->v);
 	free(e->found);
 	free(e->ph);
 	free(e->sh);
 	free(e->sh_names.p);
-	close(e->fd);
 	free(e);
+}
+
+void elf_close(struct elf_image *e)
+{
+	if (!e)
+		return;
+	elf_rest(e);
+	elf_put(e);
 }
 
 uint16_t elf_machine(const struct elf_image *e)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Reading ELF files that may lie: build-id, symbols, USDT notes, segments, call frames. */
+/* Reading ELF files that may lie: build-id, symbols, USDT notes, segments. */
 #ifndef JNITRACE_ELF_H
 #define JNITRACE_ELF_H
 
@@ -14,8 +14,15 @@ struct elf_image; /* opaque; owns its fd and mapping */
 /* Takes ownership of fd on success and on failure. -ENOEXEC: not a 64-bit ELF of a known machine. */
 int elf_open(int fd, struct elf_image **out);
 void elf_close(struct elf_image *e);
-/* Has nobody written to the file since it was opened, as its size and time of change tell? */
-bool elf_unchanged(const struct elf_image *e);
+/*
+ * Headers are copied by elf_open(); the descriptor is only needed to read more. elf_rest(): the caller keeps
+ * his reference and reads nothing until elf_wake(), and a descriptor that nobody needs is closed. A reference
+ * that rests ends with elf_put(). elf_wake() takes ownership of fd; -ESTALE: it is not the same file, or it
+ * was written to.
+ */
+void elf_rest(struct elf_image *e);
+int elf_wake(struct elf_image *e, int fd);
+void elf_put(struct elf_image *e);
 uint16_t elf_machine(const struct elf_image *e); /* EM_X86_64, EM_AARCH64 */
 /* Build-id as lower-case hex, "" when the file has none. Lives as long as e. */
 const char *elf_build_id(const struct elf_image *e);
@@ -62,19 +69,5 @@ struct elf_usdts {
 };
 /* All notes of one provider. Truncated or lying notes end the list, never the process. 0 or -errno. */
 int elf_usdt_read(const struct elf_image *e, const char *provider, struct elf_usdts *out);
-
-/*
- * Where the caller is, at a link-time address, by .eh_frame: CFA = cfa_reg + cfa_offset; the return
- * address at CFA + ra_offset; the caller's frame pointer still in its register (fp_saved false) or
- * saved at CFA + fp_offset. -ENOENT: no CFI there, or a rule too rich for this form.
- */
-struct elf_cfi {
-	uint8_t cfa_reg; /* DWARF number */
-	bool fp_saved;
-	int32_t cfa_offset, ra_offset, fp_offset; /* bytes */
-};
-int elf_cfi_at(const struct elf_image *e, uint64_t vaddr, struct elf_cfi *out);
-/* Does the CFI of a function begin at this link-time address? Known of stripped files, too. */
-bool elf_cfi_begins(const struct elf_image *e, uint64_t vaddr);
 
 #endif

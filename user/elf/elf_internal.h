@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
-#include "elf/elf.h"
+#define BUILD_ID_HEX_BYTES 129 /* 2 * BUILD_ID_MAX + 1 */
 
 /* Symbols looked up so far, by the hash of table and name. */
 struct symbol_found {
@@ -21,17 +22,18 @@ struct elf_symbols_found {
 	size_t n, cap;
 };
 
-struct elf_cfi_cache; /* .eh_frame, read at the first question (elf_cfi.c) */
-
 /*
  * Files are read with pread, never mapped: a mapped file that its owner truncates kills the reader
  * with SIGBUS. Headers are copied and checked once, in elf_open().
  */
 struct elf_image {
-	int fd;
+	int fd;              /* -1: all references rest */
 	unsigned references; /* of elf_open() and elf_cache_open() */
+	unsigned readers;    /* of those, that do not rest */
+	dev_t dev;
+	ino_t ino;
 	uint64_t file_bytes;
-	struct timespec changed;
+	struct timespec written; /* its contents, last */
 	uint16_t machine;
 	Elf64_Phdr *ph;
 	size_t nr_ph;
@@ -41,8 +43,7 @@ struct elf_image {
 		uint8_t *p;
 		size_t n;
 	} sh_names;
-	char build_id[2 * BUILD_ID_MAX + 1];
-	struct elf_cfi_cache *cfi;
+	char build_id[BUILD_ID_HEX_BYTES];
 	struct elf_symbols_found *found; /* symbols looked up so far (elf.c) */
 };
 
@@ -73,8 +74,5 @@ struct elf_note {
 	size_t desc_bytes;
 };
 bool elf_note_next(struct elf_note_iter *it, struct elf_note *out);
-
-struct elf_cfi_cache *elf_cfi_alloc(void);
-void elf_cfi_release(struct elf_cfi_cache *c);
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Verdicts on pins: critical sections that are held for long, arrays that were only ever committed. */
+#include "judge/findings_pins.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "judge/findings_priv.h"
+#include "base/util.h"
 
 static struct report_held *held_new(struct report *r)
 {
@@ -21,9 +23,9 @@ static struct report_held *held_new(struct report *r)
 
 static bool is_of_site(const struct findings_input *in, uint32_t number, uint64_t id)
 {
-	struct aggregate_site site;
+	const struct named_site *site = named_site_of(in->names, number);
 
-	return aggregate_site(in->aggregate, number, &site) && site.id == id;
+	return site && site->id == id;
 }
 
 /* Sections that are held now. */
@@ -106,7 +108,7 @@ static int add_stalled(const struct findings_input *in, uint64_t id, struct repo
 		    .max_ms = (double)st->stalled.max_ns / 1e6,
 		};
 
-		if ((int)st->stalled.slot == in->slot && is_of_site(in, st->key.site, id))
+		if (is_of_site(in, st->key.site, id))
 			rc = add_stall(h, st->key.tid, st->stalled.comm, &more);
 	}
 	for (size_t i = 0; i < h->now.n; i++)
@@ -114,7 +116,7 @@ static int add_stalled(const struct findings_input *in, uint64_t id, struct repo
 	for (size_t i = 0; i < s->stalls.n && held_ms > 0 && !rc; i++) {
 		double ms = (double)(int64_t)(s->monotonic_ns - s->stalls.v[i].since_ns) / 1e6;
 
-		if (s->stalls.v[i].slot != in->slot || ms <= 0)
+		if (ms <= 0)
 			continue;
 		ms = fmin(ms, held_ms);
 		rc = add_stall(h, s->stalls.v[i].tid, s->stalls.v[i].comm,
@@ -130,8 +132,7 @@ static void add_calls_inside(const struct findings_input *in, uint64_t id, struc
 	const struct snapshot *s = in->snapshot;
 
 	for (size_t i = 0; i < s->findings.n; i++)
-		if (s->findings.v[i].key.slot == in->slot &&
-		    s->findings.v[i].key.kind == FINDING_CALL_IN_CRITICAL &&
+		if (s->findings.v[i].key.kind == FINDING_CALL_IN_CRITICAL &&
 		    is_of_site(in, s->findings.v[i].key.acquire_site, id))
 			h->calls_inside += s->findings.v[i].f.count;
 }
@@ -239,13 +240,13 @@ static int judge_site(const struct findings_input *in, const struct report_site 
 	f.count = h->pins.holds + h->now.n;
 	finding_set_text(in, &f);
 	tell(h, &f);
-	return findings_add(r, &f);
+	return finding_add(r, &f);
 }
 
 static int judge_committed(const struct findings_input *in, const struct pin *p, struct report *r)
 {
 	struct report_finding f = {
-	    .kind = FINDING_COMMITTED_ONLY, .count = 1, .func = NR_FUNCS, .first_s = -1, .last_s = -1};
+	    .kind = FINDING_COMMITTED_ONLY, .count = 1, .func = FUNC_NONE, .first_s = -1, .last_s = -1};
 	uint64_t ids[3] = {0};
 
 	ids[1] = finding_site(in, p->site, &f.acquire, NULL);
@@ -253,7 +254,7 @@ static int judge_committed(const struct findings_input *in, const struct pin *p,
 	f.id = finding_id(f.kind, ids);
 	f.doubt = finding_doubt(r, f.kind);
 	finding_set_text(in, &f);
-	return findings_add(r, &f);
+	return finding_add(r, &f);
 }
 
 int findings_of_pins(const struct findings_input *in, struct report *r)
@@ -262,12 +263,11 @@ int findings_of_pins(const struct findings_input *in, struct report *r)
 	int rc = 0;
 
 	for (size_t i = 0; i < r->sites.n && !rc; i++)
-		if (r->sites.v[i].pins && jni_funcs[r->sites.v[i].func].family == FAMILY_CRITICAL)
+		if (r->sites.v[i].pins && func_kind(r->catalog, r->sites.v[i].func) == KIND_CRITICAL)
 			rc = judge_site(in, &r->sites.v[i], r);
 	/* While it runs the last release may still come. */
 	for (size_t i = 0; i < s->pins.n && in->exited && !rc; i++)
-		if (s->pins.v[i].pin.committed &&
-		    s->pins.v[i].key.tag >> HANDLE_BITS == (uint64_t)in->slot + 1)
+		if (s->pins.v[i].pin.committed)
 			rc = judge_committed(in, &s->pins.v[i].pin, r);
 	return rc;
 }

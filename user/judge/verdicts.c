@@ -180,10 +180,9 @@ static struct report_library *library(struct report *r, const char *module)
 	return l;
 }
 
-bool verdicts_judge(enum jni_family family)
+bool verdicts_judge(const struct catalog *catalog, enum jni_func_id func)
 {
-	return family == FAMILY_GLOBAL || family == FAMILY_WEAK || family == FAMILY_STRING ||
-	       family == FAMILY_ARRAY || family == FAMILY_CRITICAL;
+	return func_kind(catalog, func) == KIND_REFERENCE || func_is_pin(catalog, func);
 }
 
 int verdicts_sum_up(struct report *r)
@@ -198,7 +197,7 @@ int verdicts_sum_up(struct report *r)
 			return -ENOMEM;
 		l->sites++;
 		l->outstanding += s->outstanding;
-		if (!verdicts_judge(jni_funcs[s->func].family))
+		if (!verdicts_judge(r->catalog, s->func))
 			continue;
 		r->verdicts[s->verdict.kind]++;
 		l->verdicts[s->verdict.kind]++;

@@ -46,7 +46,7 @@ void history_add(struct history *h, const struct reading *r);
 void history_verdict(const struct history *h, struct report_verdict *out);
 
 /* Can what is acquired by functions of this family pile up, and is each known by its age? */
-bool verdicts_judge(enum jni_family family);
+bool verdicts_judge(const struct catalog *catalog, enum jni_func_id func);
 
 /* Of all sites: how many of each verdict, and each library's. 0 or -ENOMEM. */
 int verdicts_sum_up(struct report *r);

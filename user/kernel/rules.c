@@ -6,27 +6,24 @@
 #include "kernel/tracer_priv.h"
 #include "model/report.h"
 
-/* How the VM marks the handles that this function releases, as far as they are marked. */
-static void set_kind(struct rule *r, enum handle_tags tags, bool locals)
+/* How the runtime marks the handles that this function releases, as far as they are marked. */
+static void set_kind(struct rule *r, const struct handle_kinds *kinds, bool locals)
 {
-	static const u8 bits[][2] = {
-	    [FAMILY_GLOBAL] = {0, 2}, [FAMILY_WEAK] = {1, 1}, [FAMILY_LOCAL] = {0, 0}};
-
 	int family = r->func == FUNC_USE_DeleteLocalRef ? FAMILY_LOCAL : r->family;
+	const struct handle_kind *k = family < NR_FAMILIES ? &kinds->of[family] : NULL;
 
-	if (family > FAMILY_LOCAL || tags == TAGS_UNKNOWN ||
-	    (r->func == FUNC_USE_DeleteLocalRef ? locals : r->operation != OP_RELEASE))
+	if (!k || !k->mask || (r->func == FUNC_USE_DeleteLocalRef ? locals : r->operation != OP_RELEASE))
 		return; /* a local one's release is looked at once */
-	r->kind_mask = tags == TAGS_ALL ? 3 : 1;
-	r->kind_bits = bits[family][tags == TAGS_ALL];
-	r->by_place = tags == TAGS_WEAK && family != FAMILY_WEAK;
-	r->by_books = tags == TAGS_WEAK && (family == FAMILY_LOCAL || (family == FAMILY_GLOBAL && locals));
+	r->kind_mask = k->mask;
+	r->kind_bits = k->bits;
+	r->by_place = k->by_place;
+	r->by_books = k->by_books && (family == FAMILY_LOCAL || locals);
 }
 
-static bool has_locals(const struct probe_sites *sites)
+static bool has_locals(const struct tracer *t, const struct probe_sites *sites)
 {
 	for (size_t i = 0; i < sites->n; i++)
-		if (jni_funcs[sites->v[i].func].family == FAMILY_LOCAL)
+		if (func_kind(t->catalog, sites->v[i].func) == KIND_LOCAL)
 			return true;
 	return false;
 }
@@ -48,7 +45,7 @@ static int free_rules(const struct tracer *t, size_t n)
 static bool shares_trap(const struct probe_sites *sites, const struct probe_site *use)
 {
 	for (size_t i = 0; i < sites->n; i++)
-		if (sites->v[i].func < NR_FUNCS && sites->v[i].offset == use->offset)
+		if (!func_is_use(sites->v[i].func) && sites->v[i].offset == use->offset)
 			return true;
 	return false;
 }
@@ -63,15 +60,16 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 
 	for (size_t i = 0; i < sites->n; i++) {
 		const struct probe_site *site = &sites->v[i];
+		const struct func_row *row = &t->catalog->funcs[site->func];
 		struct rule r = {
 		    .slot = slot,
 		    .func = site->func,
 		    .valid = 1,
-		    .operation = jni_funcs[site->func].operation,
-		    .family = jni_funcs[site->func].family,
-		    .refs = jni_funcs[site->func].refs,
-		    .nulls = jni_funcs[site->func].nulls,
-		    .weak_bit = sites->handle_tags != TAGS_UNKNOWN,
+		    .operation = row->operation,
+		    .family = row->family,
+		    .refs = row->refs,
+		    .nulls = row->nulls,
+		    .weak_bit = sites->handle_kinds.weak_bit,
 		    .others = site->point == POINT_URETPROBE,
 		    .in_vm = site->strategy == STRATEGY_USDT, /* inside JNI_ENTRY */
 		    .handle = site->handle,
@@ -85,16 +83,16 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;
 
-		set_kind(&r, sites->handle_tags, has_locals(sites));
+		set_kind(&r, &sites->handle_kinds, has_locals(t, sites));
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
 		if (rc)
 			return rc;
 		t->rule_used[number] = true;
 		s->rules[s->nr_sites++] = number;
 		s->probed[site->func] = true;
-		s->single_step[site->func] |= site->insn.cost == INSN_SINGLE_STEP;
+		s->single_step[site->func] |= site->single_step;
 		s->points[site->func] |= 1U << site->point;
-		s->trap_shared[site->func] |= site->func > NR_FUNCS && shares_trap(sites, site);
+		s->trap_shared[site->func] |= func_is_use(site->func) && shares_trap(sites, site);
 		t->single_step |= s->single_step[site->func];
 	}
 	return first;

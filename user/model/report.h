@@ -12,27 +12,8 @@
 
 #include "bpf/border/pins.h"
 #include "bpf/border/shared.h"
+#include "model/catalog.h"
 
-extern const char *const jni_func_names[NR_ALL_FUNCS];  /* NULL: that of none */
-extern const char *const jni_family_names[NR_FAMILIES]; /* "global", "weak", ... */
-struct jni_func_row {
-	const char *name;
-	enum jni_table table;
-	int slot;
-	enum jni_family family;
-	enum jni_operation operation;
-	enum jni_handle handle;
-	unsigned refs;  /* bit per argument that is a reference; for --check */
-	unsigned nulls; /* of these: NULL is as good */
-};
-extern const struct jni_func_row jni_funcs[NR_ALL_FUNCS];
-/* Families that hold pointers to the contents of strings and arrays. */
-#define PIN_FAMILIES (1U << FAMILY_STRING | 1U << FAMILY_ARRAY | 1U << FAMILY_CRITICAL)
-/*
- * Must both the entry and the return of this function be probed? Where it takes both an argument and the
- * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed).
- */
-bool jni_func_at_both_ends(enum jni_func_id func);
 struct drop_row {
 	const char *name, *meaning, *advice;
 };
@@ -195,7 +176,7 @@ struct report_finding {
 	enum finding_kind kind;
 	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
 	uint64_t count;
-	enum jni_func_id func;  /* that was called; NR_FUNCS: unknown */
+	enum jni_func_id func;  /* that was called; FUNC_NONE: unknown */
 	double first_s, last_s; /* when, since attach; -1: unknown */
 	uint64_t handle;        /* of the first; 0: none */
 	/* Of the call itself, where the reference was acquired, and where it was (first) released. */
@@ -247,13 +228,23 @@ struct report_target {
 	const char *comm, *vm, *vm_version, *library, *build_id;
 };
 
+/* Why a target's last report is its last. */
+enum end_reason { NOT_ENDED, END_EXITED, END_EXECED, END_DETACHED, NR_END_REASONS };
+extern const char *const end_reason_names[NR_END_REASONS]; /* "exited", ...; not ended: NULL */
+/* Is the process that was traced gone? It ended, or runs another program now. */
+static inline bool end_is_gone(enum end_reason reason)
+{
+	return reason == END_EXITED || reason == END_EXECED;
+}
+
 struct report {
+	const struct catalog *catalog; /* what its numbers of functions and families mean; not owned */
 	struct report_target target;
 	double time_unix_s; /* wall clock */
 	double elapsed_s;
 	bool final;
-	const char *end_reason;    /* final only: "exited", "execed", "detached"; else NULL */
-	bool probed[NR_ALL_FUNCS]; /* functions with a live probe */
+	enum end_reason end_reason; /* NOT_ENDED unless final */
+	bool probed[NR_ALL_FUNCS];  /* functions with a live probe */
 	uint64_t calls[NR_ALL_FUNCS];
 	struct report_family families[NR_FAMILIES];
 	struct report_check check;

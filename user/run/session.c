@@ -18,7 +18,8 @@
 #include "run/target.h"
 #include "screen/live.h"
 #include "screen/output.h"
-#include "view/views.h"
+#include "view/columns.h"
+#include "view/probes.h"
 
 #define LOOK_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define SCAN_INTERVAL_S 0.5  /* for new processes, with --all */
@@ -28,7 +29,7 @@ struct session {
 	const struct options *o;
 	struct tracer *tracer;
 	struct discovery *discovery;
-	struct snapshot snapshot;
+	struct snapshots snapshots;
 	struct {
 		struct target **v;
 		size_t n, cap;
@@ -36,6 +37,8 @@ struct session {
 	struct output out;
 	struct live live;
 	struct elf_cache *libraries;
+	struct modules *modules;
+	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
 	struct interrupt *interrupt;
 	int epoll, tick, look;
@@ -93,7 +96,8 @@ static void session_close(struct session *s)
 	free(s->targets.v);
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
-	snapshot_free(&s->snapshot);
+	snapshots_free(&s->snapshots);
+	modules_free(s->modules);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
 		interrupt_tell(s->interrupt, NULL, NULL);
@@ -120,6 +124,7 @@ static int add_target(struct session *s, pid_t pid, bool asked_for, struct error
 	}
 	t->asked_for = asked_for;
 	t->libraries = s->libraries;
+	t->modules = s->modules;
 	*place = t;
 	rc = s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
 	if (!rc)
@@ -261,25 +266,26 @@ static int render(struct session *s, const struct report *const *reports, size_t
 {
 	struct buf b = {0}, footer = {0};
 	struct view_opts v;
-	size_t view = 0;
 	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
 	int rc;
 
-	if (!n)
+	if (!n || (s->o->view.format->at_end && !last))
 		return 0;
-	output_view_opts(&s->out, s->o, last, &v);
+	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
-		live_apply(&s->live, s->o, &v);
-	while (view < nr_views && views[view].format != s->o->format)
-		view++;
-	if (view == nr_views)
-		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
-	views[view].render(&b, reports, n, &v);
+		live_apply(&s->live, &s->o->view, &v);
+	s->o->view.format->reports(s->out.state, &b, reports, n, &v);
 	if (keys)
 		live_footer(&s->live, &footer);
 	rc = output_write(&s->out, &b, last, footer.p, err);
 	buf_free(&footer);
 	return rc;
+}
+
+/* Of a target that is attached. */
+static struct snapshot *snapshot_of(struct session *s, const struct target *t)
+{
+	return &s->snapshots.of[t->slot];
 }
 
 /* Take in which libraries the targets loaded and closed. */
@@ -292,10 +298,10 @@ static int take_code(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		changed |= target_code_changed(s->targets.v[i], s->tracer);
 	if (changed)
-		rc = tracer_sites(s->tracer, &s->snapshot, err);
+		rc = tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; changed && !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->code_changed)
-			rc = target_code(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_code(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -310,18 +316,18 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED && state == TARGET_TRACED)
 			target_look(s->targets.v[i], s->tracer);
-	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
+	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshots, err) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 
 		if (t->state != state || t->slot < 0)
 			continue;
-		rc = target_report(t, s->tracer, &s->snapshot, s->o, err);
+		rc = target_report(t, s->tracer, snapshot_of(s, t), s->o, err);
 		if (rc)
 			break;
 		t->report.self_cpu_pct = cpu_pct;
-		report_sort(&t->report, s->o->sort);
+		report_sort(&t->report, s->o->view.sort);
 		reports[n++] = &t->report;
 	}
 	/* When it was left, for what stays or by Ctrl-Z, it is drawn once again. */
@@ -337,7 +343,7 @@ static void count_losses(struct session *s, const struct report *r)
 {
 	for (int i = 0; i < NR_DROPS; i++) {
 		s->losses += r->drops[i];
-		if (r->drops[i] && s->o->format != FORMAT_TABLE)
+		if (r->drops[i] && !s->o->view.format->losses)
 			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
 			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
 	}
@@ -372,7 +378,7 @@ static int bury(struct session *s, struct error *err)
 		}
 		count_losses(s, &s->targets.v[i]->report);
 		judge(s, &s->targets.v[i]->report);
-		if (s->discovery && !strcmp(s->targets.v[i]->end_reason, "execed"))
+		if (s->discovery && s->targets.v[i]->end_reason == END_EXECED)
 			discovery_forget(s->discovery, &s->targets.v[i]->id);
 		remove_target(s, i);
 	}
@@ -389,7 +395,7 @@ static int on_tick(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    tracer_execed(s->tracer, s->targets.v[i]->slot))
-			target_stop(s->targets.v[i], s->tracer, "execed");
+			target_stop(s->targets.v[i], s->tracer, END_EXECED);
 	rc = bury(s, err);
 	rc = rc ?: report(s, TARGET_TRACED, err);
 	s->intervals++;
@@ -408,11 +414,11 @@ static int name_sites(struct session *s, struct error *err)
 		return 0;
 	s->sites_named = made;
 	rc = take_code(s, err);
-	rc = rc ?: tracer_sites(s->tracer, &s->snapshot, err);
+	rc = rc ?: tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    !tracer_execed(s->tracer, s->targets.v[i]->slot))
-			rc = target_name(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_name(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -422,7 +428,7 @@ static int on_exit_of(struct session *s, struct target *t, struct error *err)
 
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, t->pidfd, NULL);
 	if (t->state == TARGET_TRACED) {
-		target_stop(t, s->tracer, "exited");
+		target_stop(t, s->tracer, END_EXITED);
 		return bury(s, err);
 	}
 	for (size_t i = 0; i < s->targets.n; i++) {
@@ -531,7 +537,7 @@ static int loop(struct session *s, struct error *err)
 
 static int open_targets(struct session *s, struct error *err)
 {
-	int rc = elf_cache_new(&s->libraries);
+	int rc = elf_cache_new(&s->libraries) ?: modules_new(s->libraries, &s->modules);
 
 	for (size_t i = 0; !rc && i < s->o->nr_pids; i++)
 		rc = add_target(s, s->o->pids[i], true, err);
@@ -553,15 +559,38 @@ static void raise_file_limit(void)
 
 static int open_output(struct session *s, struct error *err)
 {
-	int rc = output_open(&s->out, s->o, true, true, err);
+	int rc = output_open(&s->out, &s->o->view, true, true, err);
 
-	live_init(&s->live, s->o);
+	live_init(&s->live, &s->o->view);
 	if (rc || !s->out.screen)
 		return rc;
 	interrupt_tell(s->interrupt, screen_leave, s->out.screen);
 	if (screen_has_keys(s->out.screen) && watch(s, STDIN_FILENO, s->out.screen))
 		return error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
 	return 0;
+}
+
+static int open_tracer(struct session *s, const struct features *features, struct error *err)
+{
+	const struct options *o = s->o;
+	const struct tracer_opts opts = {
+	    .catalog = o->catalog,
+	    .bottom = s->bottom,
+	    .attach = o->attach,
+	    .families = o->families,
+	    .max_refs = o->max_refs,
+	    .max_stacks = o->max_stacks,
+	    .depth = o->depth,
+	    .memo = o->memo,
+	    .share = o->all,
+	    .by_thread = o->view.group_by == GROUP_THREAD,
+	    .count_only = o->count_only,
+	    .check = o->check,
+	    .verbose = o->verbose > 0,
+	};
+
+	runtimes_bottom(s->bottom);
+	return tracer_open(&opts, features, &s->tracer, err);
 }
 
 static int start(struct session *s, struct error *err)
@@ -575,7 +604,7 @@ static int start(struct session *s, struct error *err)
 	rc = open_targets(s, err);
 	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_output(s, err);
-	rc = rc ?: tracer_open(s->o, &features, &s->tracer, err);
+	rc = rc ?: open_tracer(s, &features, err);
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	if (!rc && watch(s, tracer_code_fd(s->tracer), s->tracer))
@@ -593,10 +622,11 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (s.targets.v[i]->state == TARGET_TRACED)
 				target_stop(s.targets.v[i], s.tracer,
-					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? "execed"
-											  : "detached");
+					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? END_EXECED
+											  : END_DETACHED);
 		rc = bury(&s, err);
 	}
+	rc = rc ?: output_end(&s.out, err);
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
 	session_close(&s);
@@ -620,12 +650,9 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 	if (t->state != TARGET_FOUND)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
-	info.library_file = t->library_path;
-	output_view_opts(&s->out, s->o, true, &v);
-	if (s->o->format == FORMAT_JSON)
-		view_probes_json(&b, &info);
-	else
-		view_probes_table(&b, &info, &v);
+	info.library_file = t->at.file.mapping.path;
+	output_view_opts(&s->out, &s->o->view, true, &v);
+	s->o->view.format->probes(&b, &info, &v);
 	return output_write(&s->out, &b, true, NULL, err);
 }
 
@@ -633,7 +660,7 @@ enum exit_code session_probes(const struct options *o, struct error *err)
 {
 	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
 	struct pid_list pids = {0};
-	int rc = output_open(&s.out, o, false, false, err);
+	int rc = output_open(&s.out, &o->view, false, false, err);
 
 	rc = rc ?: open_targets(&s, err);
 	if (!rc && o->all)
