@@ -90,6 +90,8 @@ void aggregate_free(struct aggregate *a)
 		free(a->entries.v[i].frames.v);
 		free(a->entries.v[i].classes.v);
 		free(a->entries.v[i].threads.v);
+		if (a->entries.v[i].history)
+			history_free(a->entries.v[i].history);
 		free(a->entries.v[i].history);
 	}
 	strset_free(&a->names);
@@ -503,17 +505,15 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 	memcpy(a->survivors_born, born, sizeof(born));
 }
 
-/* A site has a history from when it is first found to hold something. */
-static int judge(struct entry *e, const struct aggregate_input *in, struct report_verdict *out)
+/* Take what an entry holds now into its history, which begins when it is first found to hold something. */
+static int remember(struct entry *e, double elapsed_s)
 {
-	struct reading now = {in->elapsed_s, e->acquired, e->released, e->outstanding, {0}, {0}};
-	enum jni_family family = jni_funcs[e->func].family;
-	struct history none = {0};
+	struct reading now = {elapsed_s, e->acquired, e->released, e->outstanding, {0}, {0}, true};
 
-	if (!verdicts_judge(family))
+	if (!e->acquired || !verdicts_judge(jni_funcs[e->func].family))
 		return 0;
 	if (e->first_s < 0)
-		e->first_s = in->elapsed_s;
+		e->first_s = elapsed_s;
 	memcpy(now.survivors, e->survivors, sizeof(now.survivors));
 	memcpy(now.kept, e->kept, sizeof(now.kept));
 	if (!e->history && e->outstanding) {
@@ -521,17 +521,17 @@ static int judge(struct entry *e, const struct aggregate_input *in, struct repor
 		if (!e->history)
 			return -ENOMEM;
 	}
-	if (e->history) {
-		history_add(e->history, &now);
+	return e->history ? history_judge(e->history, &now) : 0;
+}
+
+static void judge(struct entry *e, double elapsed_s, struct report_verdict *out)
+{
+	if (!verdicts_judge(jni_funcs[e->func].family))
+		return;
+	if (e->history)
 		history_verdict(e->history, out);
-	} else {
-		now.t_s = e->first_s;
-		history_add(&none, &now);
-		now.t_s = in->elapsed_s;
-		history_add(&none, &now);
-		history_verdict(&none, out);
-	}
-	return 0;
+	else
+		verdict_of_none(elapsed_s - e->first_s, out);
 }
 
 /* A tick is coarse: no reference that was counted is older than the counting. */
@@ -600,8 +600,8 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		}
 		e->last_acquired = e->acquired;
 		e->last_outstanding = e->outstanding;
-		if (!r->count_only && judge(e, in, &s->verdict))
-			return -ENOMEM;
+		if (!r->count_only)
+			judge(e, in->elapsed_s, &s->verdict);
 	}
 	return 0;
 }

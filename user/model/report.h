@@ -117,6 +117,8 @@ struct report_verdict {
 	double span_s;      /* seen for so long */
 	double ready_in_s;  /* until it can be said that it grows, with readings as often as now; 0: it can */
 	uint64_t survivors; /* outstanding for some seconds already */
+	double same_life_s; /* growing: it would look the same if each lived for so long and then went */
+	bool slowed;	    /* unknown: it was growing, and then slowed down, stalled or fell */
 };
 /* What was found of the sites that one library calls from. */
 struct report_library {

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How fast does a count grow, and when will it be at a limit? With intervals that hold.
+ *
+ * A straight line with independent errors claims far too much: counts wander, come in steps and waves, and their
+ * growth may itself grow. So the samples are explained in several ways at once: a line or a parabola, each with
+ * noise of several kinds (white, a random walk, a wandering rate, waves of several lengths). Each explanation
+ * weighs as much as it makes the samples likely, and what is said is what all of them say together.
+ */
+#ifndef JNITRACE_FORECAST_H
+#define JNITRACE_FORECAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FORECAST_SAMPLES 40 /* at most */
+#define FORECAST_FEWEST	 5
+
+struct growth {
+	bool known; /* false: too few samples yet */
+	double per_min;
+	double error_per_min; /* the true growth is within per_min +- this with 95 % */
+	double span_s;
+	size_t samples;
+	bool alarm; /* it grows, see verdicts.h */
+	/* Seconds until the count is at the limit: as likely sooner as later; with 95 % between soonest and latest.
+	   INFINITY: never, or too far away to tell; -1: no limit, or nothing known. 0: it is there. */
+	double limit_s, limit_soonest_s, limit_latest_s;
+};
+
+/*
+ * Of n samples, oldest first, at most FORECAST_SAMPLES. limit: 0: none. Takes about 0.1 ms. Fills all but samples
+ * and alarm; where there are too few samples, or no memory, known is false.
+ */
+void forecast(const double *t_s, const double *count, size_t n, double limit, struct growth *out);
+
+#endif
