@@ -35,7 +35,7 @@ static __always_inline struct rule *rule_of(struct pt_regs *ctx)
 
 static __always_inline struct func_counts *counts_of(const struct rule *r)
 {
-	u32 key = r->slot * NR_FUNCS + r->func;
+	u32 key = r->slot * nr_funcs + r->func;
 
 	return bpf_map_lookup_elem(&func_counts, &key);
 }
@@ -56,13 +56,13 @@ static __always_inline void forget_stale(u32 slot, u64 tag)
 	struct site *s = bpf_map_lookup_elem(&sites, &site);
 	struct func_counts *fc;
 
-	if (!site || !sc || !s || s->func >= NR_FUNCS)
+	if (!site || !sc || !s || !s->func)
 		return;
-	key = slot * NR_FUNCS + s->func;
+	key = slot * nr_funcs + s->func;
 	fc = bpf_map_lookup_elem(&func_counts, &key);
 	if (fc)
 		__sync_fetch_and_add(&fc->replaced, 1);
-	if (family_of[s->func] == FAMILY_LOCAL) {
+	if (s->family == FAMILY_LOCAL) {
 		__sync_fetch_and_add(&sc->died, 1);
 	} else {
 		__sync_fetch_and_add(&sc->unpaired, 1);

@@ -7,6 +7,7 @@
 
 /* Set before loading. */
 const volatile u32 bucket_mask; /* buckets - 1, a power of two less one */
+const volatile u32 nr_funcs;    /* function numbers in use: of none, JNI's, and those that were added */
 const volatile u32 max_stacks;  /* sites with a stack */
 const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
 const volatile u32 max_depth = JT_MAX_FRAMES;
@@ -43,7 +44,7 @@ u64 second_refs, overflow_refs;
 
 MAP_ARRAY(rules, BPF_MAP_TYPE_ARRAY, JT_MAX_RULES, struct rule);
 MAP_ARRAY(targets, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct target_state);
-MAP_ARRAY(func_counts, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_FUNCS, struct func_counts);
+MAP_ARRAY(func_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct func_counts); /* (loader) by slot and function */
 MAP_ARRAY(use_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u64); /* (loader) calls, by slot and use */
 MAP_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_DROPS, u64);
 MAP_HASH(slots, JT_MAX_TARGETS, u32, u32); /* tgid -> slot, for exec */

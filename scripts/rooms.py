@@ -27,6 +27,7 @@ USER = {
     "reconcile": DATA | {"runtime"},
     "judge": DATA,
     "view": DATA,
+    "export": DATA | {"view"},
     "screen": DATA | {"view"},
     "run": None,
 }
@@ -35,7 +36,7 @@ BPF = {
     "walk": set(),
     "books": {"walk"},
 }
-LIBBPF = re.compile(r'#include\s*[<"](bpf/(?!border/)|linux/bpf\.h|[\w/]*\.skel\.h)')
+LIBBPF = re.compile(r'#\s*include\s*[<"](bpf/(?!border/)|linux/bpf\.h|[\w/]*\.skel\.h)')
 LIBBPF_ROOM = "kernel"
 # A runtime's own words stay in its folder.
 WORDS = {"hotspot": re.compile(r"hotspot|libjvm", re.I)}
@@ -74,20 +75,23 @@ def includes(top, path, known):
 
 def symbols(build, files):
     """(defined, needed): symbol -> file, and file -> symbols, from the objects. A source without one: a fault."""
-    defined, needed, faults = {}, {}, []
+    defined, needed, faults, objects = {}, {}, [], {}
     for path in files:
-        if path.parts[0] != "user" or path.suffix != ".c":
-            continue
-        obj = build / path.with_suffix(".o")
-        if not obj.exists():
-            faults.append(f"{path}: no {obj}: build it first (make)")
-            continue
-        out = subprocess.run(["nm", str(obj)], capture_output=True, text=True, check=True).stdout
-        for words in (line.split() for line in out.splitlines()):
-            if words[0] == "U":
-                needed.setdefault(path, set()).add(words[1])
-            elif len(words) == 3 and words[1] in "TDBRVWC":
-                defined[words[2]] = path
+        if path.parts[0] == "user" and path.suffix == ".c":
+            obj = build / path.with_suffix(".o")
+            if obj.exists():
+                objects[str(obj)] = path
+            else:
+                faults.append(f"{path}: no {obj}: build it first (make)")
+    # -A: each line begins with "OBJECT:"
+    out = subprocess.run(["nm", "-A", *objects], capture_output=True, text=True, check=True).stdout if objects else ""
+    for line in out.splitlines():
+        obj, _, symbol = line.partition(":")
+        path, words = objects[obj], symbol.split()
+        if words[0] == "U":
+            needed.setdefault(path, set()).add(words[1])
+        elif len(words) == 3 and words[1] in "TDBRVWC":
+            defined[words[2]] = path
     return defined, needed, faults
 
 

@@ -5,6 +5,7 @@
  * discover JVMs -> resolve probe sites -> attach -> [BPF maps] -> snapshot ->
  * symbolize -> aggregate -> view
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -42,15 +43,21 @@ int main(int argc, char **argv)
 	struct options o;
 	struct error err = {0};
 	enum exit_code code = EXIT_USAGE;
+	struct catalog *catalog = NULL;
 	int rc;
 
 	open_standard_files();
-	rc = opts_parse(argc, argv, &o, &err);
-
-	if (rc > 0)
-		return rc - 1;
+	rc = catalog_new(&catalog);
+	if (rc)
+		error_set(&err, rc, EXIT_FAILED, "start", NULL, "out of memory");
+	rc = rc ?: opts_parse(argc, argv, catalog, &o, &err);
 	if (!rc)
 		code = run(&o, &err);
+	else if (rc == -ENOMEM)
+		code = EXIT_FAILED;
+	catalog_free(catalog);
+	if (rc > 0)
+		return rc - 1;
 	if (err.what[0])
 		error_print(&err);
 	return code;

@@ -22,17 +22,11 @@ static __always_inline bool slot_is_null(u64 handle)
 	       !(oop >> NULL_BITS);
 }
 
-static const u8 family_of[NR_FUNCS] = {
-#define JNI_FUNC(name, table, slot, family, operation, handle) [FUNC_##name] = FAMILY_##family,
-#include "border/jni_funcs.def"
-#undef JNI_FUNC
-};
-
 static __always_inline int family_of_site(u32 number)
 {
 	struct site *s = bpf_map_lookup_elem(&sites, &number);
 
-	return number && s && s->func < NR_FUNCS ? family_of[s->func] : FAMILY_NONE;
+	return number && s && s->func ? s->family : FAMILY_NONE;
 }
 
 /*
@@ -140,7 +134,7 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 
 static __always_inline void count_use(const struct rule *r)
 {
-	u32 key = r->slot * NR_USE_FUNCS + r->func - NR_FUNCS - 1;
+	u32 key = r->slot * NR_USE_FUNCS + r->func - NR_FUNCS;
 	u64 *calls = bpf_map_lookup_elem(&use_counts, &key);
 
 	if (calls)

@@ -38,6 +38,7 @@ static __noinline u32 site_new(const struct rule *r, u64 stack_id, u64 key, cons
 	}
 	s->slot = r->slot;
 	s->func = r->func;
+	s->family = r->family;
 	s->has_stack = stack != NULL;
 	if (!bpf_map_update_elem(&site_ids, &key, &id, BPF_NOEXIST)) {
 		s->stack_id = stack_id; /* the loader sees it only now */
@@ -137,6 +138,7 @@ static __noinline u32 thread_site_new(const struct thread_key *key)
 	bpf_get_current_comm(t->name, sizeof(t->name));
 	s->slot = of->slot;
 	s->func = of->func;
+	s->family = of->family;
 	s->has_stack = of->has_stack;
 	if (bpf_map_update_elem(&thread_sites, key, &id, BPF_NOEXIST)) {
 		bpf_map_push_elem(&free_sites, &id, 0);

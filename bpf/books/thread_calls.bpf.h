@@ -32,7 +32,7 @@ static __always_inline void count_released(u32 acquired_at, struct func_counts *
  */
 static __always_inline void end_monitors(u32 slot, const struct thread_books *b, u32 at, bool released)
 {
-	u32 key = slot * NR_FUNCS + FUNC_MonitorEnter;
+	u32 key = slot * nr_funcs + FUNC_MonitorEnter;
 	struct func_counts *fc = bpf_map_lookup_elem(&func_counts, &key);
 
 	for (u32 i = 0; i < JT_MAX_HELD; i++) {

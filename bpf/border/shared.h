@@ -19,8 +19,12 @@ typedef int64_t s64;
 #define JT_MAX_TARGETS 256   /* targets of one run; a target's slot is below it */
 #define JT_MAX_RULES   32768 /* probe sites of one run */
 #define JT_MAX_FRAMES  128   /* frames kept of one stack */
-#define JT_BUCKET_WAYS 4
-#define JT_TICK_SHIFT  2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
+/* Room for what is no JNI function: rows that another runtime, or the command line, brings (model/catalog.h).
+ */
+#define JT_ADDED_FUNCS    128
+#define JT_ADDED_FAMILIES 20
+#define JT_BUCKET_WAYS    4
+#define JT_TICK_SHIFT     2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
 
 enum jni_family {
 	FAMILY_GLOBAL,
@@ -31,25 +35,31 @@ enum jni_family {
 	FAMILY_CRITICAL,
 	FAMILY_MONITOR,
 	FAMILY_THREAD,
-	NR_FAMILIES,
+	NR_JNI_FAMILIES,
+	NR_FAMILIES = NR_JNI_FAMILIES + JT_ADDED_FAMILIES,
 	FAMILY_CHECK = NR_FAMILIES, /* no family: functions that only use references, probed with --check */
 	FAMILY_NONE
 };
+_Static_assert(FAMILY_NONE < 32, "a set of families is a bit mask of 32 bits");
 
 enum jni_operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_COUNT, OP_USE };
 enum jni_table { TABLE_ENV, TABLE_VM };
 enum jni_handle { HANDLE_NONE, HANDLE_RETURN, HANDLE_ARG0, HANDLE_ARG1, HANDLE_ARG2, HANDLE_ARG3 };
 
+/* Functions by number: none; those that are counted, JNI's first; those that only use references. */
 enum jni_func_id {
+	FUNC_NONE,
 #define JNI_FUNC(name, table, slot, family, operation, handle) FUNC_##name,
 #include "border/jni_funcs.def"
 #undef JNI_FUNC
-	NR_FUNCS, /* that are counted; also: none of them */
+	NR_JNI_FUNCS,
+	NR_FUNCS = NR_JNI_FUNCS + JT_ADDED_FUNCS,
+	FUNC_BEFORE_USES = NR_FUNCS - 1,
 #define JNI_USE(name, slot, args) FUNC_USE_##name,
 #include "border/jni_uses.def"
 #undef JNI_USE
 	NR_ALL_FUNCS,
-	NR_USE_FUNCS = NR_ALL_FUNCS - NR_FUNCS - 1
+	NR_USE_FUNCS = NR_ALL_FUNCS - NR_FUNCS
 };
 
 enum drop_id {
@@ -228,10 +238,11 @@ struct site {
 	u64 stack_id; /* hash of the frames and the slot; 0 = entry not in use */
 	u16 slot;
 	u16 func;
+	u8 family; /* enum jni_family, of func */
 	u8 has_stack;
 	u8 suspect; /* references of it were released twice: where they are released first is kept from now on
 		     */
-	u8 pad[2];
+	u8 pad;
 };
 /*
  * With --group-by thread each thread that acquires at a site has a site of its own beside it, with the same

@@ -17,7 +17,8 @@
 
 #include "view/cells.h"
 
-#define CONTEXT 60 /* bytes shown of both sides of a difference */
+#define CONTEXT      60  /* bytes shown of both sides of a difference */
+#define GOLDEN_WIDTH 110 /* columns of a JSON file */
 
 static void golden_path(char *path, size_t cap, const char *name)
 {
@@ -55,6 +56,82 @@ static void update(const char *path, const struct buf *got)
 	assert_int_equal(fclose(f), 0);
 }
 
+/* Where the JSON value at p ends. */
+static const char *value_end(const char *p)
+{
+	int depth = 0;
+	bool in_string = false;
+
+	for (; *p; p++) {
+		if (in_string) {
+			if (*p == '\\')
+				p++;
+			else if (*p == '"')
+				in_string = false;
+		} else if (!depth && strchr(",:]}\n", *p)) {
+			break;
+		} else if (*p == '"') {
+			in_string = true;
+		} else if (strchr("[{", *p)) {
+			depth++;
+		} else if (strchr("]}", *p)) {
+			depth--;
+		}
+	}
+	return p;
+}
+
+static bool has_reasons(const char *key)
+{
+	return strncmp(key, "\"drops\":", strlen("\"drops\":")) == 0 ||
+	       strncmp(key, "\"reasons\":", strlen("\"reasons\":")) == 0;
+}
+
+/*
+ * The JSON value at p, in lines that a person can compare: what fits stands in one line. Numbers and strings
+ * stay byte for byte. Reasons that are zero are left out: expect_json() has seen that they are there.
+ */
+static void put_pretty(struct buf *b, const char *p, int indent, bool no_zeros)
+{
+	const char *value, *end = value_end(p);
+	bool is_object = *p == '{', breaks = no_zeros || indent + (end - p) > GOLDEN_WIDTH, first = true;
+
+	if (!strchr("[{", *p)) {
+		buf_add(b, p, (size_t)(end - p));
+		return;
+	}
+	buf_add(b, p++, 1);
+	for (; !strchr("]}", *p); p = end + (*end == ',')) {
+		value = is_object ? value_end(p) + 1 : p;
+		end = value_end(value);
+		if (no_zeros && *value == '0')
+			continue;
+		if (!first)
+			buf_printf(b, breaks ? "," : ", ");
+		if (breaks)
+			buf_printf(b, "\n%*s", indent + 2, "");
+		first = false;
+		buf_printf(b, "%.*s%s", (int)(value - p), p, is_object ? " " : "");
+		put_pretty(b, value, indent + 2, is_object && has_reasons(p));
+	}
+	if (breaks && !first)
+		buf_printf(b, "\n%*s", indent, "");
+	buf_add(b, p, 1);
+}
+
+static void make_pretty(struct buf *got)
+{
+	struct buf pretty = {0};
+
+	for (const char *line = got->p; *line; line = value_end(line) + 1) {
+		put_pretty(&pretty, line, 0, false);
+		buf_add(&pretty, "\n", 1);
+	}
+	assert_false(pretty.failed);
+	buf_free(got);
+	*got = pretty;
+}
+
 void expect_golden(const char *name, struct buf *got)
 {
 	char path[512], *want;
@@ -63,6 +140,10 @@ void expect_golden(const char *name, struct buf *got)
 
 	assert_false(got->failed);
 	assert_non_null(got->p);
+	if (strcmp(name + strlen(name) - 5, ".json") == 0) {
+		expect_json(got);
+		make_pretty(got);
+	}
 	golden_path(path, sizeof(path), name);
 	if (getenv("UPDATE_GOLDEN"))
 		update(path, got);
@@ -93,6 +174,28 @@ void expect_width(const struct buf *got, int width)
 	}
 }
 
+/* A report names every reason for a loss and for an incomplete stack, whether it was met or not. */
+static void expect_every_reason(const json_t *record)
+{
+	const json_t *drops = json_object_get(record, "drops");
+	const json_t *reasons = json_object_get(json_object_get(record, "stacks"), "reasons");
+	size_t nr_reasons = 0;
+
+	if (!drops) /* no report */
+		return;
+	assert_int_equal(json_object_size(drops), NR_DROPS);
+	for (int i = 0; i < NR_DROPS; i++)
+		if (!json_is_integer(json_object_get(drops, drop_rows[i].name)))
+			fail_msg("drops: no %s", drop_rows[i].name);
+	for (int i = 0; i < NR_ENDS; i++) {
+		nr_reasons += stack_end_rows[i].name != NULL;
+		if (stack_end_rows[i].name &&
+		    !json_is_integer(json_object_get(reasons, stack_end_rows[i].name)))
+			fail_msg("reasons: no %s", stack_end_rows[i].name);
+	}
+	assert_int_equal(json_object_size(reasons), nr_reasons);
+}
+
 void expect_json(const struct buf *got)
 {
 	for (const char *line = got->p; *line;) {
@@ -104,6 +207,7 @@ void expect_json(const struct buf *got)
 			fail_msg("not JSON: %s at %d: %.*s", error.text, error.column, (int)n, line);
 		assert_true(json_is_object(record));
 		assert_string_equal(json_string_value(json_object_get(record, "schema")), "jnitrace/1");
+		expect_every_reason(record);
 		json_decref(record);
 		assert_int_equal(line[n], '\n');
 		line += n + 1;
@@ -167,6 +271,7 @@ void init_sample(struct sample *s)
 			    .library = "/usr/lib/jvm/java-17-openjdk-amd64/lib/server/libjvm.so",
 			    .build_id = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
 			},
+		    .catalog = &jni_catalog,
 		    .time_unix_s = 1769860800.123,
 		    .elapsed_s = 12.004,
 		    .nr_probes = 4,
@@ -188,7 +293,7 @@ void trace(struct sample *s, enum jni_func_id func, uint64_t calls)
 {
 	s->report.probed[func] = true;
 	s->report.calls[func] = calls;
-	s->report.families[jni_funcs[func].family].traced = true;
+	s->report.families[func_family(&jni_catalog, func)].traced = true;
 }
 
 /* Two leaks beside a churn: what the demo shows. */

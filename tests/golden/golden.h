@@ -5,13 +5,20 @@
 
 #include "base/util.h"
 #include "model/report.h"
-#include "view/views.h"
+#include "view/columns.h"
+#include "view/json.h"
+#include "view/table.h"
+#include "view/text.h"
 
-/* Compare with tests/golden/NAME, or write it with UPDATE_GOLDEN=1; frees. */
+/*
+ * Compare with tests/golden/NAME, or write it with UPDATE_GOLDEN=1; frees. JSON must pass expect_json(). It
+ * is stored in lines for people, and without the reasons (drops, incomplete stacks) that are zero.
+ */
 void expect_golden(const char *name, struct buf *got);
 /* Every line but colour codes fits; call before expect_golden. */
 void expect_width(const struct buf *got, int width);
-/* Every line is a JSON object without repeated keys. */
+/* Every line is a JSON object without repeated keys; a report has every reason for drops and incomplete
+ * stacks. */
 void expect_json(const struct buf *got);
 
 #define MAX_SITES 64

@@ -91,7 +91,7 @@ static void test_findings(void **state)
 		enum finding_kind kind = i < NR_FINDINGS ? i : FINDING_DOUBLE_DELETE;
 
 		findings[i] = (struct report_finding){.kind = kind, .id = 0xfeed0000 + i, .count = 1};
-		findings[i].func = NR_FUNCS;
+		findings[i].func = FUNC_NONE;
 		findings[i].first_s = findings[i].last_s = -1;
 		snprintf(findings[i].text, sizeof(findings[i].text), "%s %s", finding_rows[kind].wrong,
 			 finding_rows[kind].todo);

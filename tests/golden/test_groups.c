@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 #include "golden.h"
-#include "view/views.h"
+#include "view/json.h"
+#include "view/table.h"
 
 static struct frame frames[] = {
     {.type = FRAME_NATIVE,
@@ -58,6 +59,7 @@ static struct report sample(void)
 		       .comm = "java",
 		       .vm = "HotSpot",
 		       .vm_version = "17"},
+	    .catalog = &jni_catalog,
 	    .time_unix_s = 1769860800.123,
 	    .elapsed_s = 12.004,
 	    .sites = {sites, ARRAY_LEN(sites), ARRAY_LEN(sites)},

@@ -20,7 +20,9 @@
 #include "golden.h"
 #include "view/cells.h"
 #include "view/columns.h"
-#include "view/views.h"
+#include "view/json.h"
+#include "view/probes.h"
+#include "view/table.h"
 
 #define LONG_NAME                                                                                            \
 	"std::vector<std::map<std::basic_string<char, std::char_traits<char>, std::allocator<char> >, "      \
@@ -173,7 +175,7 @@ static void test_unknown(void **state)
 	f->offset = 0x7f00deadbeef;
 	site = add_site(&s, FUNC_NewGlobalRef, 1, 0);
 	site->rate_per_s = -1e-9;
-	site = add_site(&s, NR_FUNCS, 0, 0);
+	site = add_site(&s, FUNC_NONE, 0, 0);
 	site->no_stack = true;
 	site->truncated = "said by the caller";
 	expect_table("unknown.txt", &s, &plain);
@@ -542,22 +544,26 @@ static void test_probes(void **state)
 	     .point = POINT_RETURN,
 	     .strategy = STRATEGY_USDT,
 	     .offset = 0x8b6d90,
-	     .insn = {.name = "nop", .cost = INSN_EMULATED}},
+	     .insn = "nop",
+	     .price_ns = 470},
 	    {.func = FUNC_DeleteGlobalRef,
 	     .point = POINT_ENTRY,
 	     .strategy = STRATEGY_SYMTAB,
 	     .offset = 0x8b7004,
-	     .insn = {.name = "push", .cost = INSN_EMULATED}},
+	     .insn = "push",
+	     .price_ns = 545},
 	    {.func = FUNC_NewWeakGlobalRef,
 	     .point = POINT_URETPROBE,
 	     .strategy = STRATEGY_FUNCTION_TABLE,
 	     .offset = 0x8b7100,
-	     .insn = {.name = "push", .cost = INSN_EMULATED}},
+	     .insn = "push",
+	     .price_ns = 870},
 	};
 	struct probe_unseen unseen[] = {{FUNC_USE_GetIntField, "the VM has replaced it"},
 					{FUNC_USE_GetModule, "not found in the library"},
 					{FUNC_USE_GetLongField, "the VM has replaced it"}};
-	const struct probe_sites sites = {.v = v, .n = 3, .missing = 1, .unseen = {unseen, 3, 3}};
+	const struct probe_sites sites = {
+	    .catalog = &jni_catalog, .v = v, .n = 3, .missing = 1, .unseen = {unseen, 3, 3}};
 	struct view_opts o = plain;
 	struct buf out = {0};
 	struct sample s;
@@ -572,8 +578,8 @@ static void test_probes(void **state)
 	view_probes_table(&out, &info, &o);
 	expect_golden("probes-color.txt", &out);
 	s.report.target = (struct report_target){.pid = 1};
-	v[0].insn.name = NULL;
-	view_probes_json(&out, &info);
+	v[0].insn = NULL;
+	view_probes_json(&out, &info, &o);
 	expect_json(&out);
 	expect_golden("probes.json", &out);
 }
@@ -632,7 +638,7 @@ static void test_json_exact(void **state)
 
 static void test_view_opts(void **state)
 {
-	struct options o = {.rows = -1, .depth = 64};
+	struct view_request o = {.rows = -1, .depth = 64};
 	struct view_opts v;
 
 	(void)state;
@@ -666,7 +672,7 @@ static void test_view_opts(void **state)
 	assert_int_equal(v.rows, 0);
 	assert_int_equal(v.stack_frames, 2);
 	o.depth = 64;
-	o.verbose = 1;
+	o.all_frames = true;
 	view_opts_init(&v, &o, 0, 0, false);
 	assert_int_equal(v.stack_frames, 64);
 }

@@ -41,6 +41,7 @@ def test_exact_with_every_program(oracle):
     with Tracer("-e", "all", "--check", pids=[oracle.pid]) as tracer:
         tracer.wait_tracing()
         after = oracle.do(*WORK)
+        oracle.wait_ended()
         final = tracer.stop()[oracle.pid]
     assert [(f["kind"], f["count"]) for f in final["findings"]] == [("attached-at-end", 11)]
     final["sites"] = [site for site in final["sites"] if site["family"] in ("global", "weak")]  # the oracle's

@@ -165,6 +165,7 @@ def traced(pins, *commands, args=("-e", "all"), before=("utf 1 7 0 3 0",), end_i
     with Tracer(*args, pids=[pins.pid]) as tracer:
         tracer.wait_tracing()
         pins.do(*commands)
+        pins.wait_ended()
         if end_it:
             seen = len(tracer.reports())
             tracer.wait_report(lambda _: len(tracer.reports()) > seen + 1)  # frames are named while it lives
@@ -228,6 +229,7 @@ def test_a_thread_that_ends_inside_a_section(kind):
     with Pins(jdk(kind), "-XX:+UseG1GC") as pins, Tracer("-e", "critical", "--hold", "60", pids=[pins.pid]) as tracer:
         tracer.wait_tracing()
         pins.do("critical 3 1 1009 7 0 2 0 1", "critical 8 1 1009 11 0 2 0 0", "scritical 5 67 0 13 0 1")
+        pins.wait_ended()
         assert entries_in_map(tracer.proc.pid, "criticals") == 0
         final = tracer.stop()[pins.pid]
     jsonschema.validate(final, SCHEMA)

@@ -58,6 +58,7 @@ def test_faults(kind):
     with Threads(jdk(kind)) as target, Tracer("-e", "monitor,thread", pids=[target.pid]) as tracer:
         tracer.wait_tracing()
         target.do("toooften 7", "endheld 3", "detachheld 5", "forget 11", "foreign 13")
+        target.wait_ended()
         final = tracer.stop()[target.pid]
     assert_no_losses(final)
     assert_family(final, "thread", 5 + 11 + 13, 5 + 13)
@@ -78,6 +79,7 @@ def test_more_monitors_than_are_followed():
     with Threads(jdk("17")) as target, Tracer("-e", "monitor", "--allow-loss", pids=[target.pid]) as tracer:
         tracer.wait_tracing()
         target.do("endheldoften 16", "endheldoften 19")
+        target.wait_ended()
         final = tracer.stop()[target.pid]
     assert {f["kind"]: f["count"] for f in final["findings"]} == {"monitor-held-at-end": 16 + 16}
     assert {d: n for d, n in final["drops"].items() if n} == {"monitors_deep": 3}

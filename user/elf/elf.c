@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Open an ELF file that may lie: headers, segments, build-id, symbols. */
-#include "elf/elf_internal.h"
+#include "elf/elf.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "elf/elf_internal.h"
 
 #define MAX_NAMES_BYTES  (1ULL << 20)   /* section names */
 #define MAX_NOTES_BYTES  (1ULL << 20)   /* one note section or segment looked at for a build-id */
 #define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab or .strtab; a debug build of libjvm has 10 MiB */
 
+_Static_assert(BUILD_ID_HEX_BYTES == 2 * BUILD_ID_MAX + 1, "in elf_internal.h");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are copied as they lie in the file");
 
 int elf_pread(int fd, void *dst, size_t n, uint64_t offset)
@@ -242,9 +244,8 @@ int elf_open(int fd, struct elf_image **out)
 	}
 	e->fd = fd;
 	e->references = 1;
-	e->cfi = elf_cfi_alloc();
 	e->found = calloc(1, sizeof(*e->found));
-	rc = e->cfi && e->found ? read_headers(e) : -ENOMEM;
+	rc = e->found ? read_headers(e) : -ENOMEM;
 	if (rc) {
 		elf_close(e);
 		return rc;
@@ -265,7 +266,6 @@ void elf_close(struct elf_image *e)
 {
 	if (!e || --e->references)
 		return;
-	elf_cfi_release(e->cfi);
 	if (e->found)
 		free(e->found->v);
 	free(e->found);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Reading ELF files that may lie: build-id, symbols, USDT notes, segments, call frames. */
+/* Reading ELF files that may lie: build-id, symbols, USDT notes, segments. */
 #ifndef JNITRACE_ELF_H
 #define JNITRACE_ELF_H
 
@@ -62,19 +62,5 @@ struct elf_usdts {
 };
 /* All notes of one provider. Truncated or lying notes end the list, never the process. 0 or -errno. */
 int elf_usdt_read(const struct elf_image *e, const char *provider, struct elf_usdts *out);
-
-/*
- * Where the caller is, at a link-time address, by .eh_frame: CFA = cfa_reg + cfa_offset; the return
- * address at CFA + ra_offset; the caller's frame pointer still in its register (fp_saved false) or
- * saved at CFA + fp_offset. -ENOENT: no CFI there, or a rule too rich for this form.
- */
-struct elf_cfi {
-	uint8_t cfa_reg; /* DWARF number */
-	bool fp_saved;
-	int32_t cfa_offset, ra_offset, fp_offset; /* bytes */
-};
-int elf_cfi_at(const struct elf_image *e, uint64_t vaddr, struct elf_cfi *out);
-/* Does the CFI of a function begin at this link-time address? Known of stripped files, too. */
-bool elf_cfi_begins(const struct elf_image *e, uint64_t vaddr);
 
 #endif

@@ -3,6 +3,8 @@
  * Where the caller is at one address: its function is found by the search table that linkers write beside
  * .eh_frame (LSB core, 10.6.2), and its call frame information run up to there.
  */
+#include "elf/elf_cfi.h"
+
 #include <dwarf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +20,7 @@
 #define MAX_OFFSET       (1 << 30)
 
 /* The call frame information and, when there is a usable one, the search table of .eh_frame_hdr. */
-struct elf_cfi_cache {
-	bool tried;
+struct elf_cfi_table {
 	struct elf_frames frames; /* n is 0 when there are none */
 	struct elf_blob hdr;
 	uint64_t hdr_addr; /* link-time */
@@ -30,7 +31,7 @@ struct elf_cfi_cache {
 #define ENTRY_BYTES 8  /* function and FDE, each relative to hdr_addr */
 
 /* The table of .eh_frame_hdr in the one form that linkers write; else it is not used. */
-static void use_header(const struct elf_image *e, struct elf_cfi_cache *f)
+static void use_header(const struct elf_image *e, struct elf_cfi_table *f)
 {
 	static const uint8_t form[] = {1, DW_EH_PE_pcrel | DW_EH_PE_sdata4, DW_EH_PE_udata4,
 				       DW_EH_PE_datarel | DW_EH_PE_sdata4};
@@ -55,19 +56,21 @@ static void use_header(const struct elf_image *e, struct elf_cfi_cache *f)
 		f->nr_entries = count;
 }
 
-static void load_frames(const struct elf_image *e, struct elf_cfi_cache *f)
+static int load_frames(const struct elf_image *e, struct elf_cfi_table *f)
 {
-	f->tried = true;
+	int rc = elf_frames_load(e, &f->frames);
+
 	f->cie.at = SIZE_MAX;
-	if (elf_frames_load(e, &f->frames))
-		return;
+	if (rc)
+		return rc == -ENOMEM ? rc : 0;
 	use_header(e, f);
 	/* .debug_frame tells debuggers; only .eh_frame is what the program itself unwinds by */
 	if (f->frames.debug_frame || (!f->nr_entries && f->frames.n > MAX_WALKED_BYTES))
 		elf_frames_free(&f->frames);
+	return 0;
 }
 
-static uint64_t entry_addr(const struct elf_cfi_cache *f, size_t i, size_t field)
+static uint64_t entry_addr(const struct elf_cfi_table *f, size_t i, size_t field)
 {
 	int32_t v;
 
@@ -80,7 +83,7 @@ static bool covers(const struct cfi_fde *fde, uint64_t vaddr)
 	return vaddr >= fde->begin && vaddr < fde->end && fde->ops_bytes <= MAX_FDE_BYTES;
 }
 
-static bool find_fde(struct elf_cfi_cache *f, uint64_t vaddr, struct cfi_fde *out)
+static bool find_fde(struct elf_cfi_table *f, uint64_t vaddr, struct cfi_fde *out)
 {
 	size_t lo = 0, hi = f->nr_entries, at = 0;
 
@@ -128,12 +131,20 @@ static bool is_kept(const struct cfi_reg *r)
 	return r->where == CFI_UNSET || r->where == CFI_SAME || r->where == CFI_UNDEFINED;
 }
 
-struct elf_cfi_cache *elf_cfi_alloc(void)
+int elf_cfi_open(const struct elf_image *e, struct elf_cfi_table **out)
 {
-	return calloc(1, sizeof(struct elf_cfi_cache));
+	struct elf_cfi_table *f = calloc(1, sizeof(*f));
+	int rc = f ? load_frames(e, f) : -ENOMEM;
+
+	if (rc) {
+		elf_cfi_close(f);
+		f = NULL;
+	}
+	*out = f;
+	return rc;
 }
 
-void elf_cfi_release(struct elf_cfi_cache *f)
+void elf_cfi_close(struct elf_cfi_table *f)
 {
 	if (!f)
 		return;
@@ -142,25 +153,20 @@ void elf_cfi_release(struct elf_cfi_cache *f)
 	free(f);
 }
 
-bool elf_cfi_begins(const struct elf_image *e, uint64_t vaddr)
+bool elf_cfi_begins(struct elf_cfi_table *f, uint64_t vaddr)
 {
 	struct cfi_fde fde;
 
-	if (!e->cfi->tried)
-		load_frames(e, e->cfi);
-	return find_fde(e->cfi, vaddr, &fde) && fde.begin == vaddr;
+	return find_fde(f, vaddr, &fde) && fde.begin == vaddr;
 }
 
-int elf_cfi_at(const struct elf_image *e, uint64_t vaddr, struct elf_cfi *out)
+int elf_cfi_at(struct elf_cfi_table *f, uint64_t vaddr, struct elf_cfi *out)
 {
-	struct elf_cfi_cache *f = e->cfi;
 	struct wanted w = {.vaddr = vaddr};
 	const struct cfi_state *s = &w.state;
 	struct cfi_fde fde;
 
 	*out = (struct elf_cfi){0};
-	if (!f->tried)
-		load_frames(e, f);
 	if (!find_fde(f, vaddr, &fde) || f->cie.signal ||
 	    cfi_run(&f->frames, &fde, &f->cie, take_row, &w) != 1)
 		return -ENOENT;

@@ -3,7 +3,7 @@
  * Symbols that were split off: separate debug files, looked for as gdb does (manual, "Debugging
  * Information in Separate Files"), and the compressed table of .gnu_debugdata ("MiniDebugInfo").
  */
-#include "elf/elf_internal.h"
+#include "elf/elf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "elf/elf_internal.h"
 #include "proc/proc.h"
 
 #define DEBUG_DIR          "/usr/lib/debug"

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "elf/elf.h"
+#define BUILD_ID_HEX_BYTES 129 /* 2 * BUILD_ID_MAX + 1 */
 
 /* Symbols looked up so far, by the hash of table and name. */
 struct symbol_found {
@@ -20,8 +20,6 @@ struct elf_symbols_found {
 	struct symbol_found *v;
 	size_t n, cap;
 };
-
-struct elf_cfi_cache; /* .eh_frame, read at the first question (elf_cfi.c) */
 
 /*
  * Files are read with pread, never mapped: a mapped file that its owner truncates kills the reader
@@ -41,8 +39,7 @@ struct elf_image {
 		uint8_t *p;
 		size_t n;
 	} sh_names;
-	char build_id[2 * BUILD_ID_MAX + 1];
-	struct elf_cfi_cache *cfi;
+	char build_id[BUILD_ID_HEX_BYTES];
 	struct elf_symbols_found *found; /* symbols looked up so far (elf.c) */
 };
 
@@ -73,8 +70,5 @@ struct elf_note {
 	size_t desc_bytes;
 };
 bool elf_note_next(struct elf_note_iter *it, struct elf_note *out);
-
-struct elf_cfi_cache *elf_cfi_alloc(void);
-void elf_cfi_release(struct elf_cfi_cache *c);
 
 #endif

@@ -3,13 +3,14 @@
  * USDT probes: the notes systemtap's sys/sdt.h leaves in .note.stapsdt. The format is documented at
  * https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation
  */
-#include "elf/elf_internal.h"
+#include "elf/elf.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
+#include "elf/elf_internal.h"
 
 #define MAX_STAPSDT_BYTES (16ULL << 20) /* libjvm has 60 KiB */
 #define NT_STAPSDT        3

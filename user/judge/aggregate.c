@@ -67,17 +67,20 @@ struct aggregate {
 	struct strset names;              /* of classes */
 	uint32_t survivors_born[NR_AGES]; /* ticks: see count_survivors() */
 
+	const struct catalog *catalog; /* not owned */
 	uint64_t costed[NR_ALL_FUNCS]; /* calls whose cost is in spent */
 	struct cost spent[NR_COSTS];   /* since attach */
 	double last_cost_ns[NR_COSTS]; /* of one event, of the last interval that had some */
 };
 
-int aggregate_new(struct aggregate **out)
+int aggregate_new(const struct catalog *catalog, struct aggregate **out)
 {
 	struct aggregate *a = calloc(1, sizeof(*a));
 
 	for (int f = 0; a && f < NR_COSTS; f++)
 		a->last_cost_ns[f] = -1;
+	if (a)
+		a->catalog = catalog;
 	*out = a;
 	return a ? 0 : -ENOMEM;
 }
@@ -109,9 +112,9 @@ static uint64_t hash_str(uint64_t h, const char *s)
 }
 
 /* Only what is equal on every host that runs the same build: build-id and offset, or the names of Java. */
-static uint64_t site_id(enum jni_func_id func, const struct frames *frames)
+static uint64_t site_id(const char *func, const struct frames *frames)
 {
-	uint64_t h = hash_str(FNV64_INIT, jni_func_names[func]);
+	uint64_t h = hash_str(FNV64_INIT, func);
 
 	for (size_t i = 0; i < frames->n; i++) {
 		const struct frame *f = &frames->v[i];
@@ -181,7 +184,7 @@ static int64_t resolve(struct aggregate *a, const struct aggregate_input *in, co
 	a->lacks[s->index] = 1U << END_NOT_KEPT;
 	if (s->stack)
 		rc = symbols_stack(in->symbols, s->stack, &frames, &truncated, &a->lacks[s->index]);
-	n = rc ? rc : entry_of(a, site_id(s->func, &frames), &is_new);
+	n = rc ? rc : entry_of(a, site_id(func_name(a->catalog, s->func), &frames), &is_new);
 	if (n < 0 || !is_new) {
 		free(frames.v);
 		return n;
@@ -262,7 +265,7 @@ static int name_sites(struct aggregate *a, const struct aggregate_input *in)
 		const struct snapshot_site *s = &snap->sites.v[i];
 		int64_t n;
 
-		if (s->slot != in->slot || s->index >= a->nr_index || a->by_site[s->index])
+		if (s->index >= a->nr_index || a->by_site[s->index])
 			continue;
 		if (s->has_stack && !s->stack)
 			continue; /* being written at this moment: whole in the next snapshot */
@@ -274,20 +277,20 @@ static int name_sites(struct aggregate *a, const struct aggregate_input *in)
 	return 0;
 }
 
-bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot, int slot)
+bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->sites.n; i++) {
 		const struct snapshot_site *s = &snapshot->sites.v[i];
 
-		if (s->slot == slot && (!a->by_site || (s->index < a->nr_index && !a->by_site[s->index])))
+		if (!a->by_site || (s->index < a->nr_index && !a->by_site[s->index]))
 			return true;
 	}
 	return false;
 }
 
-int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols, int slot)
+int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols)
 {
-	struct aggregate_input in = {.snapshot = snapshot, .symbols = symbols, .slot = slot};
+	struct aggregate_input in = {.snapshot = snapshot, .symbols = symbols};
 
 	return name_sites(a, &in);
 }
@@ -315,11 +318,6 @@ static void add_pins(struct entry *e, const struct snapshot_site *s)
 		to->hold[i] += from->hold[i];
 	e->pinned_bytes += s->pinned_bytes;
 	e->pins_unsized += s->pins_unsized;
-}
-
-static bool is_pin(enum jni_func_id func)
-{
-	return PIN_FAMILIES >> jni_funcs[func].family & 1;
 }
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -416,7 +414,7 @@ static int add_thread(struct aggregate *a, const struct aggregate_input *in, siz
 		return -ENOMEM;
 	t->acquired += s->acquired;
 	t->released += s->released;
-	if (jni_funcs[s->func].family != FAMILY_LOCAL) {
+	if (func_kind(a->catalog, s->func) != KIND_LOCAL) {
 		t->outstanding += s->acquired - s->released - s->unpaired;
 	} else {
 		t->outstanding += l ? l->live : 0;
@@ -445,7 +443,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in, stru
 		const struct snapshot_site *s = &snap->sites.v[i];
 		struct entry *e;
 
-		if (s->slot != in->slot || s->index >= a->nr_index || !a->by_site[s->index])
+		if (s->index >= a->nr_index || !a->by_site[s->index])
 			continue;
 		e = &a->entries.v[a->by_site[s->index] - 1];
 		e->acquired += s->acquired;
@@ -455,7 +453,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in, stru
 		if (snap->threads)
 			rc = add_thread(a, in, i, e);
 		add_pins(e, s);
-		if (jni_funcs[s->func].family == FAMILY_LOCAL) {
+		if (func_kind(a->catalog, s->func) == KIND_LOCAL) {
 			add_life(in, i, e);
 			continue;
 		}
@@ -465,7 +463,7 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in, stru
 	for (size_t i = 0; i < a->entries.n; i++) {
 		struct entry *e = &a->entries.v[i];
 
-		if (jni_funcs[e->func].family == FAMILY_LOCAL)
+		if (func_kind(a->catalog, e->func) == KIND_LOCAL)
 			settle(e->live, e->lost, &e->last_died, &e->acquired, e->released, &e->died,
 			       &e->outstanding, &e->unverified);
 	}
@@ -487,30 +485,25 @@ static void count_survivor(struct aggregate *a, const uint32_t *born, uint32_t s
 }
 
 /* Survivors, and those that were survivors one snapshot ago already. */
-static void count_survivors(struct aggregate *a, const struct aggregate_input *in)
+static void count_survivors(struct aggregate *a, const struct snapshot *snap, double late_s)
 {
-	const struct snapshot *snap = in->snapshot;
 	uint32_t born[NR_AGES]; /* the youngest survivors' */
 
 	for (int k = 0; k < NR_AGES; k++)
-		born[k] = snap->now_tick - (uint32_t)((survivor_ages_s[k] + in->late_s) / snap->tick_s);
-	for (size_t i = 0; i < snap->refs.n; i++) {
-		const struct snapshot_ref *ref = &snap->refs.v[i];
-
-		if (ref->slot == (uint64_t)in->slot)
-			count_survivor(a, born, ref->site, ref->tick);
-	}
-	for (size_t i = 0; i < snap->pins.n; i++) /* their sites are of one target each */
+		born[k] = snap->now_tick - (uint32_t)((survivor_ages_s[k] + late_s) / snap->tick_s);
+	for (size_t i = 0; i < snap->refs.n; i++)
+		count_survivor(a, born, snap->refs.v[i].site, snap->refs.v[i].tick);
+	for (size_t i = 0; i < snap->pins.n; i++)
 		count_survivor(a, born, snap->pins.v[i].pin.site, snap->pins.v[i].pin.tick);
 	memcpy(a->survivors_born, born, sizeof(born));
 }
 
 /* Take what an entry holds now into its history, which begins when it is first found to hold something. */
-static int remember(struct entry *e, double elapsed_s)
+static int remember(const struct aggregate *a, struct entry *e, double elapsed_s)
 {
 	struct reading now = {elapsed_s, e->acquired, e->released, e->outstanding, {0}, {0}, true};
 
-	if (!e->acquired || !verdicts_judge(jni_funcs[e->func].family))
+	if (!e->acquired || !verdicts_judge(a->catalog, e->func))
 		return 0;
 	if (e->first_s < 0)
 		e->first_s = elapsed_s;
@@ -524,14 +517,47 @@ static int remember(struct entry *e, double elapsed_s)
 	return e->history ? history_judge(e->history, &now) : 0;
 }
 
-static void judge(struct entry *e, double elapsed_s, struct report_verdict *out)
+static int remember_all(struct aggregate *a, double elapsed_s)
 {
-	if (!verdicts_judge(jni_funcs[e->func].family))
+	int rc = 0;
+
+	for (size_t i = 0; i < a->entries.n && !rc; i++)
+		rc = remember(a, &a->entries.v[i], elapsed_s);
+	return rc;
+}
+
+static void judge(const struct aggregate *a, struct entry *e, double elapsed_s, struct report_verdict *out)
+{
+	if (!verdicts_judge(a->catalog, e->func))
 		return;
 	if (e->history)
 		history_verdict(e->history, out);
 	else
 		verdict_of_none(elapsed_s - e->first_s, out);
+}
+
+int aggregate_reading(struct aggregate *a, const struct snapshot *snap, double elapsed_s)
+{
+	for (size_t i = 0; i < a->entries.n; i++) {
+		struct entry *e = &a->entries.v[i];
+
+		e->acquired = e->released = e->outstanding = 0;
+		memset(e->survivors, 0, sizeof(e->survivors));
+		memset(e->kept, 0, sizeof(e->kept));
+	}
+	for (size_t i = 0; i < snap->sites.n; i++) {
+		const struct snapshot_site *s = &snap->sites.v[i];
+		struct entry *e;
+
+		if (s->index >= a->nr_index || !a->by_site[s->index])
+			continue;
+		e = &a->entries.v[a->by_site[s->index] - 1];
+		e->acquired += s->acquired;
+		e->released += s->released;
+		e->outstanding += s->acquired - s->released - s->unpaired;
+	}
+	count_survivors(a, snap, 0);
+	return remember_all(a, elapsed_s);
 }
 
 /* A tick is coarse: no reference that was counted is older than the counting. */
@@ -583,10 +609,10 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .truncated = e->truncated,
 		    .no_stack = e->no_stack,
 		    .outstanding_bytes = -1,
-		    .classes = {e->classes.v, e->classes.n, in->classes && !is_pin(e->func)},
+		    .classes = {e->classes.v, e->classes.n, in->classes && !func_is_pin(a->catalog, e->func)},
 		    .threads = {e->threads.v, e->threads.n, in->snapshot->threads != NULL},
 		};
-		if (is_pin(e->func)) {
+		if (func_is_pin(a->catalog, e->func)) {
 			e->pins.cpu_waits_known = in->snapshot->cpu_waits;
 			s->pins = &e->pins;
 			if (!e->pins_unsized)
@@ -601,7 +627,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		e->last_acquired = e->acquired;
 		e->last_outstanding = e->outstanding;
 		if (!r->count_only)
-			judge(e, in->elapsed_s, &s->verdict);
+			judge(a, e, in->elapsed_s, &s->verdict);
 	}
 	return 0;
 }
@@ -627,25 +653,26 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 		r->families[f] =
 		    (struct report_family){.traced = in->families >> f & 1, .vm_total = was.vm_total};
 	}
-	for (int i = 0; i < NR_FUNCS; i++) {
+	for (uint32_t i = 1; i < a->catalog->nr_funcs; i++) {
+		const struct func_row *row = &a->catalog->funcs[i];
 		const struct func_counts *c = &in->counts->funcs[i];
-		struct report_family *f = &r->families[jni_funcs[i].family];
+		struct report_family *f = &r->families[row->family];
 
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = c->calls;
 		r->events += c->calls;
-		if (jni_funcs[i].operation == OP_ACQUIRE || jni_funcs[i].operation == OP_FRAME_POP) {
+		if (row->operation == OP_ACQUIRE || row->operation == OP_FRAME_POP) {
 			f->acquired += less(c->calls, c->nulls);
 			f->outstanding += less(c->calls, c->nulls + c->unpaired + c->replaced);
-			if (jni_funcs[i].family == FAMILY_LOCAL)
+			if (a->catalog->families[row->family].kind == KIND_LOCAL)
 				f->died += c->replaced;
-		} else if (jni_funcs[i].operation == OP_RELEASE) {
+		} else if (row->operation == OP_RELEASE) {
 			f->released += less(c->calls, c->nulls + c->unpaired + c->kept);
 			f->released_untracked += c->unpaired;
 		}
 	}
 	r->check = (struct report_check){0};
-	for (int i = NR_FUNCS + 1; i < NR_ALL_FUNCS; i++) {
+	for (int i = NR_FUNCS; i < NR_ALL_FUNCS; i++) {
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = in->counts->funcs[i].calls;
 		r->check.on |= r->probed[i];
@@ -661,7 +688,7 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 			fam->outstanding = fam->released;
 		}
 		fam->outstanding -= fam->released;
-		if (f == FAMILY_LOCAL)
+		if (a->catalog->families[f].kind == KIND_LOCAL)
 			total_locals(in, fam, &a->last_died);
 	}
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
@@ -690,7 +717,7 @@ static void costs(struct aggregate *a, const struct aggregate_input *in, struct 
 	for (int i = 0; i < NR_ALL_FUNCS; i++) {
 		uint64_t events = in->counts->funcs[i].calls - a->costed[i];
 		double ns = in->cost_ns ? in->cost_ns[i] : -1;
-		int of[] = {jni_funcs[i].family, COST_ALL};
+		int of[] = {func_family(a->catalog, i), COST_ALL};
 
 		if (!events)
 			continue;
@@ -748,8 +775,10 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	r->stacks = (struct report_stacks){0};
 	rc = add_sites(a, in, &r->stacks);
 	rc = rc ?: add_classes(a, in);
-	if (!rc)
-		count_survivors(a, in);
+	if (!rc && !r->count_only) {
+		count_survivors(a, in->snapshot, in->late_s);
+		rc = remember_all(a, in->elapsed_s);
+	}
 	rc = rc ?: list_sites(a, in, r);
 	rc = rc ?: verdicts_sum_up(r);
 	if (rc)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
+
 #define MAX_SERIES 4096
 
 struct named_series {
@@ -105,11 +107,21 @@ int census_watch_add(struct census_watch *w, const struct census *c)
 	return rc;
 }
 
-void census_watch_growth(const struct census_watch *w, enum vm_table table, const char *name, double limit,
-			 struct growth *out)
+static void judge(const struct census_watch *w, enum vm_table table, const char *name, double limit,
+		  struct growth *out)
 {
 	struct named_series *s = find(w, table, name);
 	struct history none = {0};
 
 	history_growth(s ? &s->h : &none, limit, out);
+}
+
+void census_watch_judge(const struct census_watch *w, double limit, struct census *c)
+{
+	c->watched = true;
+	c->limit = limit;
+	for (int t = 0; t < NR_VM_TABLES; t++)
+		judge(w, (enum vm_table)t, NULL, limit, &c->growth[t]);
+	for (size_t i = 0; i < c->classes.n; i++)
+		judge(w, c->classes.v[i].table, c->classes.v[i].name, limit, &c->classes.v[i].growth);
 }

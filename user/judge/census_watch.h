@@ -4,7 +4,7 @@
 #define JNITRACE_CENSUS_WATCH_H
 
 #include "judge/verdicts.h"
-#include "run/census.h"
+#include "model/census.h"
 
 /* Growth of a JVM's tables and, where they are read, of its classes. */
 struct census_watch; /* opaque */
@@ -12,8 +12,7 @@ int census_watch_new(struct census_watch **out);
 void census_watch_free(struct census_watch *w);
 /* Take a reading over. 0 or -ENOMEM. */
 int census_watch_add(struct census_watch *w, const struct census *c);
-/* name: of a class; NULL: of the whole table. */
-void census_watch_growth(const struct census_watch *w, enum vm_table table, const char *name, double limit,
-			 struct growth *out);
+/* Set the growth of the tables and classes of c, and the time until each is at limit (0: none). */
+void census_watch_judge(const struct census_watch *w, double limit, struct census *c);
 
 #endif

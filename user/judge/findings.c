@@ -83,7 +83,7 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	*out = (struct report_finding){
 	    .kind = s->key.kind,
 	    .count = s->f.count,
-	    .func = NR_FUNCS,
+	    .func = FUNC_NONE,
 	    .first_s = when(in, r, s->f.first_tick),
 	    .last_s = when(in, r, s->f.last_tick),
 	    .handle = s->f.handle,
@@ -152,6 +152,7 @@ static int add_leak(const struct report_site *s, struct report *r)
 {
 	const struct finding_row *row = &finding_rows[FINDING_LEAK];
 	struct report_finding f;
+	struct buf unknown = {0};
 
 	if (s->verdict.kind != VERDICT_GROWING)
 		return 0;
@@ -166,9 +167,13 @@ static int add_leak(const struct report_site *s, struct report *r)
 	    .acquire = {!s->no_stack, s->frames, s->truncated},
 	    .doubt = finding_doubt(r, FINDING_LEAK),
 	};
-	snprintf(f.text, sizeof(f.text), "%s %.3g a minute (+-%.2g) for %.0f s, %llu are outstanding. %s",
-		 row->wrong, s->verdict.per_min, s->verdict.error_per_min, s->verdict.span_s,
-		 (unsigned long long)s->outstanding, row->todo);
+	verdict_not_known(&unknown, &s->verdict);
+	snprintf(f.text, sizeof(f.text),
+		 "%s %.3g a minute (+-%.2g) for %.0f s, %llu are outstanding. %s This is said with %s confidence: %s.",
+		 row->wrong, s->verdict.per_min, s->verdict.error_per_min, s->verdict.same_life_s,
+		 (unsigned long long)s->outstanding, row->todo, confidence_names[s->verdict.confidence],
+		 unknown.p ?: "");
+	buf_free(&unknown);
 	return findings_add(r, &f);
 }
 
@@ -180,7 +185,7 @@ int findings_update(const struct findings_input *in, struct report *r)
 
 	findings_clear(r);
 	for (size_t i = 0; i < s->findings.n && !rc; i++) {
-		if (s->findings.v[i].key.slot != in->slot || s->findings.v[i].key.kind >= NR_FINDINGS)
+		if (s->findings.v[i].key.kind >= NR_FINDINGS)
 			continue;
 		make(in, r, &s->findings.v[i], &f);
 		rc = findings_add(r, &f);

@@ -4,13 +4,12 @@
 #define JNITRACE_FINDINGS_H
 
 #include "judge/aggregate.h"
-#include "kernel/tracer.h"
 #include "model/report.h"
+#include "model/snapshot.h"
 
 struct findings_input {
 	const struct aggregate *aggregate; /* knows the snapshot's sites already */
 	const struct snapshot *snapshot;
-	int slot;
 	bool checking;        /* --check is on */
 	bool exited;          /* the process has ended: nothing will be released any more */
 	double hold_s;        /* a critical section held that long is a finding */

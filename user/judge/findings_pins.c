@@ -106,7 +106,7 @@ static int add_stalled(const struct findings_input *in, uint64_t id, struct repo
 		    .max_ms = (double)st->stalled.max_ns / 1e6,
 		};
 
-		if ((int)st->stalled.slot == in->slot && is_of_site(in, st->key.site, id))
+		if (is_of_site(in, st->key.site, id))
 			rc = add_stall(h, st->key.tid, st->stalled.comm, &more);
 	}
 	for (size_t i = 0; i < h->now.n; i++)
@@ -114,7 +114,7 @@ static int add_stalled(const struct findings_input *in, uint64_t id, struct repo
 	for (size_t i = 0; i < s->stalls.n && held_ms > 0 && !rc; i++) {
 		double ms = (double)(int64_t)(s->monotonic_ns - s->stalls.v[i].since_ns) / 1e6;
 
-		if (s->stalls.v[i].slot != in->slot || ms <= 0)
+		if (ms <= 0)
 			continue;
 		ms = fmin(ms, held_ms);
 		rc = add_stall(h, s->stalls.v[i].tid, s->stalls.v[i].comm,
@@ -130,8 +130,7 @@ static void add_calls_inside(const struct findings_input *in, uint64_t id, struc
 	const struct snapshot *s = in->snapshot;
 
 	for (size_t i = 0; i < s->findings.n; i++)
-		if (s->findings.v[i].key.slot == in->slot &&
-		    s->findings.v[i].key.kind == FINDING_CALL_IN_CRITICAL &&
+		if (s->findings.v[i].key.kind == FINDING_CALL_IN_CRITICAL &&
 		    is_of_site(in, s->findings.v[i].key.acquire_site, id))
 			h->calls_inside += s->findings.v[i].f.count;
 }
@@ -245,7 +244,7 @@ static int judge_site(const struct findings_input *in, const struct report_site 
 static int judge_committed(const struct findings_input *in, const struct pin *p, struct report *r)
 {
 	struct report_finding f = {
-	    .kind = FINDING_COMMITTED_ONLY, .count = 1, .func = NR_FUNCS, .first_s = -1, .last_s = -1};
+	    .kind = FINDING_COMMITTED_ONLY, .count = 1, .func = FUNC_NONE, .first_s = -1, .last_s = -1};
 	uint64_t ids[3] = {0};
 
 	ids[1] = finding_site(in, p->site, &f.acquire, NULL);
@@ -262,12 +261,11 @@ int findings_of_pins(const struct findings_input *in, struct report *r)
 	int rc = 0;
 
 	for (size_t i = 0; i < r->sites.n && !rc; i++)
-		if (r->sites.v[i].pins && jni_funcs[r->sites.v[i].func].family == FAMILY_CRITICAL)
+		if (r->sites.v[i].pins && func_kind(r->catalog, r->sites.v[i].func) == KIND_CRITICAL)
 			rc = judge_site(in, &r->sites.v[i], r);
 	/* While it runs the last release may still come. */
 	for (size_t i = 0; i < s->pins.n && in->exited && !rc; i++)
-		if (s->pins.v[i].pin.committed &&
-		    s->pins.v[i].key.tag >> HANDLE_BITS == (uint64_t)in->slot + 1)
+		if (s->pins.v[i].pin.committed)
 			rc = judge_committed(in, &s->pins.v[i].pin, r);
 	return rc;
 }

@@ -10,23 +10,12 @@
 #ifndef JNITRACE_FORECAST_H
 #define JNITRACE_FORECAST_H
 
-#include <stdbool.h>
 #include <stddef.h>
+
+#include "model/growth.h"
 
 #define FORECAST_SAMPLES 40 /* at most */
 #define FORECAST_FEWEST	 5
-
-struct growth {
-	bool known; /* false: too few samples yet */
-	double per_min;
-	double error_per_min; /* the true growth is within per_min +- this with 95 % */
-	double span_s;
-	size_t samples;
-	bool alarm; /* it grows, see verdicts.h */
-	/* Seconds until the count is at the limit: as likely sooner as later; with 95 % between soonest and latest.
-	   INFINITY: never, or too far away to tell; -1: no limit, or nothing known. 0: it is there. */
-	double limit_s, limit_soonest_s, limit_latest_s;
-};
 
 /*
  * Of n samples, oldest first, at most FORECAST_SAMPLES. limit: 0: none. Takes about 0.1 ms. Fills all but samples

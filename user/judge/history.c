@@ -9,6 +9,7 @@
 
 #define SPACING_S  0.9 /* of the youngest bins, at first */
 #define FIRST_BINS 16
+#define JITTER_READINGS 32
 
 const double survivor_ages_s[NR_AGES] = {5, 30, 180};
 
@@ -158,6 +159,8 @@ int history_add(struct history *h, const struct reading *r)
 		return -ENOMEM;
 	if (!h->readings || r->acquired > h->acquired)
 		h->last_acquired_s = r->t_s;
+	if (h->readings)
+		h->jitter += (fabs((double)r->outstanding - (double)h->outstanding) - h->jitter) / JITTER_READINGS;
 	h->last_s = r->t_s;
 	h->readings++;
 	h->sum_outstanding += (double)r->outstanding;

@@ -70,6 +70,7 @@ struct history {
 	uint64_t readings, acquired, outstanding, peak;
 	bool ages_known;
 	double survivors[NR_AGES], died[NR_AGES];
+	double jitter; /* how much the count changes from reading to reading, lately on average */
 	struct floor_window *floors; /* NR_AGES; NULL where ages are known */
 	struct cycle cycles[NR_AGES];
 	struct rise rise;

@@ -20,6 +20,7 @@
 
 /* When is a stretch of time enough to say that survivors grow? One a second takes RISE_S; more is said sooner. */
 #define RISE_S	    44.0 /* for a growth of RISE_COUNT */
+#define RISE_COUNTS_S 50.0 /* the least where only counts are known */
 #define RISE_COUNT  38.5
 #define RISE_POWER  0.69 /* then 50 a second take 9 s */
 #define RISE_LEAST  8.0	 /* survivors */
@@ -211,13 +212,19 @@ static bool rises(const struct history *h, int age, double from_s, struct rise *
 	const struct cycle *c = &h->cycles[age];
 	struct stretch w;
 	struct slope s;
+	double rise_s;
 
 	if (!history_stretch(h, age, from_s, h->last_s, &w))
 		return false;
 	slope_of(&w, &s);
-	if (s.growth < RISE_LEAST || w.span_s < RISE_S * pow(RISE_COUNT / s.growth, RISE_POWER) || s.ups < PARTS - 2 || s.downs > 1)
+	rise_s = RISE_S * pow(RISE_COUNT / s.growth, RISE_POWER);
+	if (!h->ages_known) /* and so nobody knows how long they live */
+		rise_s = fmax(rise_s, RISE_COUNTS_S);
+	if (s.growth < RISE_LEAST || w.span_s < rise_s || s.ups < PARTS - 2 || s.downs > 1)
 		return false;
 	if (s.growth < (s.downs || !h->ages_known ? RISE_Z_UNSURE : RISE_Z) * s.error)
+		return false;
+	if (!h->ages_known && s.growth < h->jitter)
 		return false;
 	if (c->returned && w.span_s < CYCLES * c->longest_s && s.growth < 3 * c->deepest)
 		return false;
@@ -310,13 +317,12 @@ static enum site_verdict shape_of(const struct history *h, const struct growth *
 	return may_grow(h, g) ? VERDICT_UNKNOWN : VERDICT_BOUNDED;
 }
 
-/* Until growth of one a second is told, with readings as often as now. Not a number: how often is not known yet. */
+/* Until growth of one a second is told, with readings as often as now. */
 static double ready_in(const struct history *h)
 {
-	double seen_s = h->last_s - h->first_s, gap_s = h->readings > 1 ? seen_s / (double)(h->readings - 1) : NAN;
-	double by_number_s = PARTS * gap_s;
+	double seen_s = h->last_s - h->first_s, gap_s = h->readings > 1 ? seen_s / (double)(h->readings - 1) : 0;
 
-	return isnan(gap_s) ? NAN : fmax(0, survivor_ages_s[0] + fmax(READY_S, by_number_s) - seen_s);
+	return fmax(0, survivor_ages_s[0] + fmax(READY_S, PARTS * gap_s) - seen_s);
 }
 
 static enum confidence sure_of(enum site_verdict kind, double seen_s, double grown_s)
@@ -330,9 +336,15 @@ static enum confidence sure_of(enum site_verdict kind, double seen_s, double gro
 	return seen_s >= sure_s ? CONFIDENCE_HIGH : seen_s >= ENOUGH_S ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
 }
 
+/* For how long it has been growing. */
+static double grown_s(const struct history *h)
+{
+	return h->last_s - h->rise.since_s + survivor_ages_s[h->rise.age];
+}
+
 void history_verdict(struct history *h, struct report_verdict *out)
 {
-	double seen_s = h->last_s - h->first_s, grown_s = 0;
+	double seen_s = h->last_s - h->first_s;
 	int age = h->rise.on ? h->rise.age : 0;
 	const struct growth *g = &h->growth;
 
@@ -350,12 +362,11 @@ void history_verdict(struct history *h, struct report_verdict *out)
 	out->survivors = (uint64_t)h->survivors[0];
 	if (h->rise.on) {
 		out->kind = VERDICT_GROWING;
-		grown_s = h->last_s - h->rise.since_s + survivor_ages_s[h->rise.age];
-		out->same_life_s = grown_s;
+		out->same_life_s = grown_s(h);
 	} else if (seen_s >= EARLY_S) {
 		out->kind = h->outstanding ? shape_of(h, g) : VERDICT_CLEAN;
 	}
-	out->confidence = sure_of(out->kind, seen_s, grown_s);
+	out->confidence = sure_of(out->kind, seen_s, out->same_life_s);
 	out->slowed = out->kind == VERDICT_UNKNOWN && h->rise.slowed;
 }
 
@@ -372,7 +383,9 @@ void history_growth(struct history *h, double limit, struct growth *out)
 		figure(h, AGE_NONE, 0, limit);
 	*out = h->n > 0 ? h->growth
 			: (struct growth){.limit_s = -1, .limit_soonest_s = -1, .limit_latest_s = -1};
+	out->span_s = h->last_s - h->first_s;
 	out->alarm = h->rise.on;
+	out->same_life_s = h->rise.on ? grown_s(h) : 0;
 }
 
 /*
@@ -401,10 +414,9 @@ static struct report_library *library(struct report *r, const char *module)
 	return l;
 }
 
-bool verdicts_judge(enum jni_family family)
+bool verdicts_judge(const struct catalog *catalog, enum jni_func_id func)
 {
-	return family == FAMILY_GLOBAL || family == FAMILY_WEAK || family == FAMILY_STRING ||
-	       family == FAMILY_ARRAY || family == FAMILY_CRITICAL;
+	return func_kind(catalog, func) == KIND_REFERENCE || func_is_pin(catalog, func);
 }
 
 int verdicts_sum_up(struct report *r)
@@ -419,7 +431,7 @@ int verdicts_sum_up(struct report *r)
 			return -ENOMEM;
 		l->sites++;
 		l->outstanding += s->outstanding;
-		if (!verdicts_judge(jni_funcs[s->func].family))
+		if (!verdicts_judge(r->catalog, s->func))
 			continue;
 		r->verdicts[s->verdict.kind]++;
 		l->verdicts[s->verdict.kind]++;

@@ -17,7 +17,7 @@
 #include "judge/history.h"
 #include "model/report.h"
 
-#define READY_S 37.0 /* a growth of one a second is told after this, and the age of the youngest survivors */
+#define READY_S 44.0 /* a growth of one a second is told after this, and the age of the youngest survivors */
 
 /* Take a reading over and judge anew. h starts with zeros; readings in the order of their time. 0 or -ENOMEM. */
 int history_judge(struct history *h, const struct reading *r);
@@ -29,7 +29,7 @@ void verdict_of_none(double seen_s, struct report_verdict *out);
 void history_growth(struct history *h, double limit, struct growth *out);
 
 /* Can what is acquired by functions of this family pile up, and is each known by its age? */
-bool verdicts_judge(enum jni_family family);
+bool verdicts_judge(const struct catalog *catalog, enum jni_func_id func);
 
 /* Of all sites: how many of each verdict, and each library's. 0 or -ENOMEM. */
 int verdicts_sum_up(struct report *r);

@@ -45,7 +45,13 @@ static uint32_t round_up_pow2(uint64_t n)
 	return p;
 }
 
-static int set_sizes(struct tracer *t, const struct options *o)
+/* Is a family of these kinds traced? */
+static bool traces(const struct tracer_opts *o, unsigned kinds)
+{
+	return catalog_families(o->catalog, kinds) & o->families;
+}
+
+static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 {
 	struct jnitrace_bpf *s = t->skel;
 	int rc;
@@ -55,16 +61,18 @@ static int set_sizes(struct tracer *t, const struct options *o)
 	/* Beside the sites with stacks, one without for each function that acquires. */
 	t->max_sites = o->max_stacks + 1 + JT_MAX_TARGETS * 4;
 	s->rodata->bucket_mask = t->nr_buckets - 1;
+	s->rodata->nr_funcs = o->catalog->nr_funcs;
 	s->rodata->max_stacks = o->max_stacks;
 	s->rodata->max_sites = t->max_sites - 1;
 	s->rodata->max_depth = o->depth;
-	s->rodata->by_frame = o->families >> FAMILY_LOCAL & 1;
+	s->rodata->by_frame = traces(o, KIND_BIT(KIND_LOCAL));
 	s->rodata->count_only = o->count_only;
-	t->by_thread = s->rodata->by_thread = o->group_by == GROUP_THREAD;
+	t->by_thread = s->rodata->by_thread = o->by_thread;
 	s->rodata->checking = o->check;
-	s->rodata->criticals_traced = o->families >> FAMILY_CRITICAL & 1;
+	s->rodata->criticals_traced = traces(o, KIND_BIT(KIND_CRITICAL));
 	s->rodata->memo_mode = o->memo;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_ids, t->max_sites);
@@ -102,19 +110,19 @@ static int map_buckets(struct tracer *t)
 }
 
 /*
- * The programs on JNI functions, one row each: which families and operation it serves, and whether at the
+ * The programs on functions, one row each: which kinds of family and operation it serves, and whether at the
  * function's entry or return. Releases stand first: an acquisition must not be counted before its release can
  * be seen.
  */
-#define REFS          (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK | LOCAL)
-#define LOCAL         (1U << FAMILY_LOCAL)
-#define HELD          (1U << FAMILY_MONITOR | 1U << FAMILY_THREAD)
-#define CHECK         (1U << FAMILY_CHECK)
-#define ENDS          (HELD | 1U << FAMILY_CRITICAL) /* what a thread may take with it when it ends */
+#define LOCAL         KIND_BIT(KIND_LOCAL)
+#define REFS          (KIND_BIT(KIND_REFERENCE) | LOCAL)
+#define HELD          (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD))
+#define CHECK         KIND_BIT(KIND_USE)
+#define ENDS          (HELD | KIND_BIT(KIND_CRITICAL)) /* what a thread may take with it when it ends */
 #define PROGRAM(name) offsetof(struct jnitrace_bpf, progs.name)
 static const struct program_row {
-	size_t at; /* of the struct bpf_program * in the skeleton */
-	uint32_t families;
+	size_t at;      /* of the struct bpf_program * in the skeleton */
+	unsigned kinds; /* KIND_BIT()s */
 	enum jni_operation operation;
 	bool entry;
 } programs[] = {
@@ -124,9 +132,9 @@ static const struct program_row {
     {PROGRAM(jt_call),          LOCAL,        OP_FRAME_POP,  false}, /* acquires one in the frame below */
     {PROGRAM(jt_count),         LOCAL,        OP_FRAME_PUSH, true},
     {PROGRAM(jt_count),         LOCAL,        OP_COUNT,      true},
-    {PROGRAM(jt_unpin),         PIN_FAMILIES, OP_RELEASE,    true},
-    {PROGRAM(jt_pin_enter),     PIN_FAMILIES, OP_ACQUIRE,    true},
-    {PROGRAM(jt_pin),           PIN_FAMILIES, OP_ACQUIRE,    false},
+    {PROGRAM(jt_unpin),         KINDS_OF_PINS, OP_RELEASE,    true},
+    {PROGRAM(jt_pin_enter),     KINDS_OF_PINS, OP_ACQUIRE,    true},
+    {PROGRAM(jt_pin),           KINDS_OF_PINS, OP_ACQUIRE,    false},
     {PROGRAM(jt_thread_return), HELD,         OP_RELEASE,    false},
     {PROGRAM(jt_thread_enter),  HELD,         OP_RELEASE,    true},
     {PROGRAM(jt_thread_return), HELD,         OP_ACQUIRE,    false},
@@ -140,28 +148,27 @@ static struct bpf_program *program_at(const struct tracer *t, const struct progr
 	return *(struct bpf_program *const *)((const char *)t->skel + row->at);
 }
 
-static bool serves(const struct program_row *row, const struct probe_site *s)
+static bool serves(const struct tracer *t, const struct program_row *row, const struct probe_site *s)
 {
-	const struct jni_func_row *f = &jni_funcs[s->func];
+	const struct func_row *f = &t->catalog->funcs[s->func];
 
-	return row->families >> f->family & 1 && row->operation == f->operation &&
-	       row->entry == (s->point == POINT_ENTRY);
+	return row->kinds & KIND_BIT(t->catalog->families[f->family].kind) &&
+	       row->operation == f->operation && row->entry == (s->point == POINT_ENTRY);
 }
 
 /* Verifying costs start-up time: a program no chosen family needs is not loaded. */
-static void choose_programs(struct tracer *t, const struct options *o)
+static void choose_programs(struct tracer *t, const struct tracer_opts *o)
 {
 	struct bpf_program *p;
 
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
 		bpf_program__set_autoload(program_at(t, &programs[i]), false);
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
-		if (programs[i].families & o->families &&
-		    !(o->count_only && programs[i].operation == OP_RELEASE))
+		if (traces(o, programs[i].kinds) && !(o->count_only && programs[i].operation == OP_RELEASE))
 			bpf_program__set_autoload(program_at(t, &programs[i]), true);
-	bpf_program__set_autoload(t->skel->progs.jt_thread_end, o->families & ENDS);
-	bpf_program__set_autoload(t->skel->progs.jt_stall_begin, o->families >> FAMILY_CRITICAL & 1);
-	bpf_program__set_autoload(t->skel->progs.jt_stall_end, o->families >> FAMILY_CRITICAL & 1);
+	bpf_program__set_autoload(t->skel->progs.jt_thread_end, traces(o, ENDS));
+	bpf_program__set_autoload(t->skel->progs.jt_stall_begin, traces(o, KIND_BIT(KIND_CRITICAL)));
+	bpf_program__set_autoload(t->skel->progs.jt_stall_end, traces(o, KIND_BIT(KIND_CRITICAL)));
 #if HAVE_UPROBE_MULTI
 	/* Not by SEC("uprobe.multi"): libbpf before 1.3 does not know that name. */
 	bpf_object__for_each_program (p, t->skel->obj)
@@ -185,7 +192,7 @@ static int on_code_change(void *arg, void *data, size_t n)
 	return 0;
 }
 
-int tracer_open(const struct options *o, const struct features *f, struct tracer **out, struct error *err)
+int tracer_open(const struct tracer_opts *o, const struct features *f, struct tracer **out, struct error *err)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
 	int rc;
@@ -194,8 +201,9 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 		return error_set(err, -ENOMEM, EXIT_FAILED, "start", NULL, "out of memory");
 	t->features = *f;
 	t->families = o->families;
+	t->catalog = o->catalog;
 	t->use_multi = o->attach == ATTACH_MULTI || (o->attach == ATTACH_AUTO && f->uprobe_multi);
-	t->share = o->all && t->use_multi;
+	t->share = o->share && t->use_multi;
 	if (t->use_multi && !f->uprobe_multi) {
 		free(t);
 		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, "attach by uprobe_multi", "use --attach perf",
@@ -230,7 +238,7 @@ int tracer_open(const struct options *o, const struct features *f, struct tracer
 		t->skel->links.jt_exec = bpf_program__attach(t->skel->progs.jt_exec);
 		rc = t->skel->links.jt_exec ? 0 : -errno;
 	}
-	if (!rc && o->families & ENDS) {
+	if (!rc && traces(o, ENDS)) {
 		t->skel->links.jt_thread_end = bpf_program__attach(t->skel->progs.jt_thread_end);
 		rc = t->skel->links.jt_thread_end ? 0 : -errno;
 	}
@@ -317,7 +325,7 @@ static int attach_multi(const struct attaching *a, const struct program_row *row
 	int rc = offsets && cookies ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
-		if (!serves(row, &sites->v[i]) || (sites->v[i].point == POINT_URETPROBE) != uretprobe)
+		if (!serves(a->t, row, &sites->v[i]) || (sites->v[i].point == POINT_URETPROBE) != uretprobe)
 			continue;
 		offsets[o.cnt] = sites->v[i].offset;
 		cookies[o.cnt++] = cookie_of(a, i);
@@ -342,7 +350,7 @@ static int attach_perf(const struct attaching *a, const struct program_row *row,
 	for (size_t i = 0; !rc && i < sites->n; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, o, .bpf_cookie = cookie_of(a, i), .retprobe = uretprobe);
 
-		if (serves(row, &sites->v[i]) && (sites->v[i].point == POINT_URETPROBE) == uretprobe)
+		if (serves(a->t, row, &sites->v[i]) && (sites->v[i].point == POINT_URETPROBE) == uretprobe)
 			rc = add_link(a->links,
 				      bpf_program__attach_uprobe_opts(program_at(a->t, row), a->pid, a->path,
 								      sites->v[i].offset, &o));
@@ -389,7 +397,8 @@ static int attach_entries(const struct attaching *a)
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sites->n; i++)
-		if (sites->v[i].point == POINT_URETPROBE && !jni_func_at_both_ends(sites->v[i].func))
+		if (sites->v[i].point == POINT_URETPROBE &&
+		    !func_at_both_ends(a->t->catalog, sites->v[i].func))
 			rc = add_link(a->links, attach_one(a->t, a->t->skel->progs.jt_enter, a->pid, a->path,
 							   sites->v[i].offset, cookie_of(a, i), false));
 	return rc;
@@ -791,9 +800,10 @@ static double programs_ns(const struct tracer *t, const struct probe_site *site)
 	double ns = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
-		if (serves(&programs[i], site))
+		if (serves(t, &programs[i], site))
 			ns = add_known(ns, overhead_run_ns(t->overhead, program_at(t, &programs[i])));
-	if (site->point == POINT_URETPROBE && !jni_func_at_both_ends(site->func)) /* see attach_entries() */
+	if (site->point == POINT_URETPROBE &&
+	    !func_at_both_ends(t->catalog, site->func)) /* see attach_entries() */
 		ns = add_known(ns, overhead_run_ns(t->overhead, t->skel->progs.jt_enter));
 	return ns;
 }

@@ -23,10 +23,10 @@ static void set_kind(struct rule *r, enum handle_tags tags, bool locals)
 	r->by_books = tags == TAGS_WEAK && (family == FAMILY_LOCAL || (family == FAMILY_GLOBAL && locals));
 }
 
-static bool has_locals(const struct probe_sites *sites)
+static bool has_locals(const struct tracer *t, const struct probe_sites *sites)
 {
 	for (size_t i = 0; i < sites->n; i++)
-		if (jni_funcs[sites->v[i].func].family == FAMILY_LOCAL)
+		if (func_kind(t->catalog, sites->v[i].func) == KIND_LOCAL)
 			return true;
 	return false;
 }
@@ -48,7 +48,7 @@ static int free_rules(const struct tracer *t, size_t n)
 static bool shares_trap(const struct probe_sites *sites, const struct probe_site *use)
 {
 	for (size_t i = 0; i < sites->n; i++)
-		if (sites->v[i].func < NR_FUNCS && sites->v[i].offset == use->offset)
+		if (!func_is_use(sites->v[i].func) && sites->v[i].offset == use->offset)
 			return true;
 	return false;
 }
@@ -63,14 +63,15 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 
 	for (size_t i = 0; i < sites->n; i++) {
 		const struct probe_site *site = &sites->v[i];
+		const struct func_row *row = &t->catalog->funcs[site->func];
 		struct rule r = {
 		    .slot = slot,
 		    .func = site->func,
 		    .valid = 1,
-		    .operation = jni_funcs[site->func].operation,
-		    .family = jni_funcs[site->func].family,
-		    .refs = jni_funcs[site->func].refs,
-		    .nulls = jni_funcs[site->func].nulls,
+		    .operation = row->operation,
+		    .family = row->family,
+		    .refs = row->refs,
+		    .nulls = row->nulls,
 		    .weak_bit = sites->handle_tags != TAGS_UNKNOWN,
 		    .others = site->point == POINT_URETPROBE,
 		    .in_vm = site->strategy == STRATEGY_USDT, /* inside JNI_ENTRY */
@@ -85,16 +86,16 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;
 
-		set_kind(&r, sites->handle_tags, has_locals(sites));
+		set_kind(&r, sites->handle_tags, has_locals(t, sites));
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
 		if (rc)
 			return rc;
 		t->rule_used[number] = true;
 		s->rules[s->nr_sites++] = number;
 		s->probed[site->func] = true;
-		s->single_step[site->func] |= site->insn.cost == INSN_SINGLE_STEP;
+		s->single_step[site->func] |= site->single_step;
 		s->points[site->func] |= 1U << site->point;
-		s->trap_shared[site->func] |= site->func > NR_FUNCS && shares_trap(sites, site);
+		s->trap_shared[site->func] |= func_is_use(site->func) && shares_trap(sites, site);
 		t->single_step |= s->single_step[site->func];
 	}
 	return first;

@@ -85,38 +85,45 @@ static const struct stack *stack_of(struct tracer *t, uint32_t index, const stru
 	return copy;
 }
 
-static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n)
+/* Of this number, to be filled; NULL: out of memory. */
+static struct snapshot_site *add_site(struct snapshots *all, uint32_t index, uint16_t slot)
+{
+	struct snapshot *s = &all->of[slot];
+	struct snapshot_site *v = VEC_ADD(&s->sites);
+
+	if (v)
+		all->position[index] = s->sites.n;
+	return v;
+}
+
+static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 {
 	size_t per_cpu = t->features.nr_cpus;
 	struct site *site = calloc(n, sizeof(*site));
 	struct site_counts *counts = calloc(n * per_cpu, sizeof(*counts));
 	int rc = site && counts ? 0 : -ENOMEM;
 
-	free(s->threads);
-	s->threads = t->by_thread ? calloc(n, sizeof(*s->threads)) : NULL;
-	if (t->by_thread && !s->threads)
-		rc = -ENOMEM;
 	/* Counts after sites: what is counted for a site that is listed is complete. */
 	rc = rc ?: read_array(bpf_map__fd(t->skel->maps.sites), n, sizeof(*site), site);
-	if (!rc && s->threads)
-		rc = read_array(bpf_map__fd(t->skel->maps.site_threads), n, sizeof(*s->threads), s->threads);
+	if (!rc && t->by_thread)
+		rc = read_array(bpf_map__fd(t->skel->maps.site_threads), n, sizeof(*all->threads),
+				all->threads);
 	rc = rc ?: read_array(bpf_map__fd(t->skel->maps.site_counts), n, sizeof(*counts) * per_cpu, counts);
-	s->sites.n = 0;
 	for (uint32_t i = 1; !rc && i < n; i++) {
 		struct snapshot_site *v;
 
-		if (!site[i].stack_id)
+		if (!site[i].stack_id || site[i].slot >= JT_MAX_TARGETS)
 			continue;
-		v = VEC_ADD(&s->sites);
+		v = add_site(all, i, site[i].slot);
 		if (!v) {
 			rc = -ENOMEM;
 			break;
 		}
-		*v = (struct snapshot_site){.index = i, .slot = site[i].slot, .func = site[i].func};
+		*v = (struct snapshot_site){.index = i, .func = site[i].func};
 		v->has_stack = site[i].has_stack;
 		v->stack = stack_of(t, i, &site[i]);
-		if (s->threads && s->threads[i].key.site)
-			v->thread = &s->threads[i];
+		if (t->by_thread && all->threads[i].key.site)
+			v->thread = &all->threads[i];
 		for (size_t cpu = 0; cpu < per_cpu; cpu++) {
 			v->acquired += counts[i * per_cpu + cpu].acquired;
 			v->released += counts[i * per_cpu + cpu].released;
@@ -129,42 +136,39 @@ static int read_sites(struct tracer *t, struct snapshot *s, uint32_t n)
 		/* The CPUs are not read at one moment; but what was released had been acquired. */
 		if (v->acquired < v->released + v->unpaired + v->died)
 			v->acquired = v->released + v->unpaired + v->died;
-		s->position[i] = s->sites.n;
 	}
 	free(site);
 	free(counts);
 	return rc;
 }
 
-static int add_ref(struct snapshot *s, uint64_t tag, uint32_t site, uint32_t tick)
+static int add_ref(struct snapshots *all, uint64_t tag, uint32_t site, uint32_t tick)
 {
-	struct snapshot_ref *ref = VEC_ADD(&s->refs);
+	uint32_t slot = (tag >> HANDLE_BITS) - 1;
+	struct snapshot *s = slot < JT_MAX_TARGETS ? &all->of[slot] : NULL;
+	struct snapshot_ref *ref = s ? VEC_ADD(&s->refs) : NULL;
 	struct snapshot_site *v;
 
 	if (!ref)
-		return -ENOMEM;
-	*ref = (struct snapshot_ref){
-	    .handle = tag, .slot = (tag >> HANDLE_BITS) - 1, .site = site, .tick = tick};
-	s->refs_live++;
+		return s ? -ENOMEM : 0;
+	*ref = (struct snapshot_ref){.handle = tag, .slot = slot, .site = site, .tick = tick};
 	v = snapshot_site_of(s, site);
 	if (v && (!v->live++ || (int32_t)(tick - v->oldest_tick) < 0))
 		v->oldest_tick = tick;
 	return 0;
 }
 
-static int read_refs(struct tracer *t, struct snapshot *s)
+static int read_refs(struct tracer *t, struct snapshots *all)
 {
 	uint64_t key, next, *prev = NULL;
 	int fd = bpf_map__fd(t->skel->maps.overflow), rc = 0;
 
-	s->refs_live = s->refs_overflowed = 0;
-	s->refs.n = 0;
 	for (uint32_t b = 0; b < t->nr_buckets; b++)
 		for (int i = 0; i < JT_BUCKET_WAYS && !rc; i++) {
 			uint64_t tag = *(volatile uint64_t *)&t->buckets[b].tag[i];
 
 			if (tag > TAG_BUSY && !(tag & TAG_DEAD))
-				rc = add_ref(s, tag, t->buckets[b].site[i], t->buckets[b].tick[i]);
+				rc = add_ref(all, tag, t->buckets[b].site[i], t->buckets[b].tick[i]);
 		}
 	if (rc || !*(volatile uint64_t *)&t->skel->bss->overflow_refs)
 		return rc;
@@ -176,21 +180,18 @@ static int read_refs(struct tracer *t, struct snapshot *s)
 			break;
 		key = next;
 		prev = &key;
-		if (bpf_map_lookup_elem(fd, &key, &o))
-			continue;
-		s->refs_overflowed++;
-		rc = add_ref(s, key, o.site, o.tick);
+		if (!bpf_map_lookup_elem(fd, &key, &o))
+			rc = add_ref(all, key, o.site, o.tick);
 	}
 	return rc;
 }
 
 /* Bounded: the map may change under the walk. */
-static int read_findings(struct tracer *t, struct snapshot *s)
+static int read_findings(struct tracer *t, struct snapshots *all)
 {
 	struct finding_key key, *prev = NULL;
 	int fd = bpf_map__fd(t->skel->maps.findings);
 
-	s->findings.n = 0;
 	for (uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.findings); left; left--) {
 		struct snapshot_finding *v, found;
 
@@ -198,9 +199,9 @@ static int read_findings(struct tracer *t, struct snapshot *s)
 			break;
 		key = found.key;
 		prev = &key;
-		if (bpf_map_lookup_elem(fd, &key, &found.f) || !found.f.count)
+		if (bpf_map_lookup_elem(fd, &key, &found.f) || !found.f.count || key.slot >= JT_MAX_TARGETS)
 			continue;
-		v = VEC_ADD(&s->findings);
+		v = VEC_ADD(&all->of[key.slot].findings);
 		if (!v)
 			return -ENOMEM;
 		*v = found;
@@ -213,45 +214,68 @@ uint64_t tracer_sites_made(const struct tracer *t)
 	return *(volatile uint64_t *)&t->skel->bss->sites_made;
 }
 
-static int read_all(struct tracer *t, struct snapshot *s, bool refs, struct error *err)
+/* Empty, with room; but the critical sections are read with a look at those that were there before. */
+static int begin(struct tracer *t, struct snapshots *all, bool refs)
+{
+	all->position = all->position ?: calloc(t->max_sites, sizeof(*all->position));
+	if (t->by_thread && !all->threads)
+		all->threads = calloc(t->max_sites, sizeof(*all->threads));
+	if (!all->position || (t->by_thread && !all->threads))
+		return -ENOMEM;
+	memset(all->position, 0, t->max_sites * sizeof(*all->position));
+	for (int slot = 0; slot < JT_MAX_TARGETS; slot++) {
+		struct snapshot *s = &all->of[slot];
+
+		if (!t->slots[slot].used)
+			snapshot_free(s);
+		s->nr_index = t->max_sites;
+		s->position = all->position;
+		s->threads = all->threads;
+		s->sites.n = 0;
+		if (refs)
+			s->refs.n = s->findings.n = s->pins.n = s->stalled.n = s->stalls.n = 0;
+	}
+	return 0;
+}
+
+static int read_all(struct tracer *t, struct snapshots *all, bool refs, struct error *err)
 {
 	int rc;
 
 	unwinder_tick(t->unwinder); /* what fails now is asked for again */
-	free(s->position);
-	s->nr_index = t->max_sites;
-	s->position = calloc(s->nr_index, sizeof(*s->position));
-	rc = s->position ? 0 : -ENOMEM;
+	rc = begin(t, all, refs);
 	if (!rc && refs)
-		rc = read_findings(t, s); /* before the sites that they name */
-	rc = rc ?: read_sites(t, s, sites_in_use(t));
+		rc = read_findings(t, all); /* before the sites that they name */
+	rc = rc ?: read_sites(t, all, sites_in_use(t));
 	if (!rc && refs)
-		rc = read_refs(t, s) ?: snapshot_pins(t, s);
+		rc = read_refs(t, all) ?: snapshot_pins(t, all);
 	if (!rc && refs)
-		snapshot_threads(t, s);
+		snapshot_threads(t, all);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
 	return 0;
 }
 
-int tracer_sites(struct tracer *t, struct snapshot *s, struct error *err)
+int tracer_sites(struct tracer *t, struct snapshots *all, struct error *err)
 {
-	return read_all(t, s, false, err);
+	return read_all(t, all, false, err);
 }
 
-int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err)
+int tracer_snapshot(struct tracer *t, struct snapshots *all, struct error *err)
 {
 	struct hello h;
-	int rc = read_all(t, s, true, err);
+	int rc = read_all(t, all, true, err);
 
 	if (rc)
 		return rc;
 	rc = tracer_hello(t, &h);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the clocks", NULL, "%s", strerror(-rc));
-	s->monotonic_ns = h.monotonic_ns;
-	s->now_tick = h.jiffies >> JT_TICK_SHIFT;
-	s->tick_s = tick_seconds(&h);
+	for (int slot = 0; slot < JT_MAX_TARGETS; slot++) {
+		all->of[slot].monotonic_ns = h.monotonic_ns;
+		all->of[slot].now_tick = h.jiffies >> JT_TICK_SHIFT;
+		all->of[slot].tick_s = tick_seconds(&h);
+	}
 	return 0;
 }
 
@@ -307,7 +331,7 @@ void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum jni_func
 	uint64_t tag = (uint64_t)ref->handle | (uint64_t)(ref->slot + 1) << HANDLE_BITS;
 	uint32_t mask = t->nr_buckets - 1;
 
-	if (func >= NR_FUNCS || ref->site >= t->max_sites)
+	if (func_is_use(func) || ref->site >= t->max_sites)
 		return;
 	if (!bucket_bury(&t->buckets[first_bucket(tag, mask)], tag, ref)) {
 		if (!bucket_bury(&t->buckets[second_bucket(tag, mask)], tag, ref))
@@ -325,20 +349,6 @@ int tracer_tick(struct tracer *t, uint32_t *tick)
 
 	*tick = h.jiffies >> JT_TICK_SHIFT;
 	return rc;
-}
-
-void snapshot_free(struct snapshot *s)
-{
-	free(s->sites.v);
-	free(s->refs.v);
-	free(s->position);
-	free(s->findings.v);
-	free(s->pins.v);
-	free(s->criticals.v);
-	free(s->threads);
-	free(s->stalled.v);
-	free(s->stalls.v);
-	memset(s, 0, sizeof(*s));
 }
 
 /* Programs skipped by the kernel because one was running on the same CPU already. */
@@ -359,7 +369,7 @@ static uint64_t recursion_misses(const struct tracer *t)
 
 static uint32_t use_key(uint32_t slot, uint32_t func)
 {
-	return slot * NR_USE_FUNCS + func - NR_FUNCS - 1;
+	return slot * NR_USE_FUNCS + func - NR_FUNCS;
 }
 
 static int read_use(struct tracer *t, uint32_t slot, uint32_t func, uint64_t *calls)
@@ -383,8 +393,8 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 
 	memset(out, 0, sizeof(*out));
 	memcpy(out->probed, t->slots[slot].probed, sizeof(out->probed));
-	for (uint32_t f = 0; !rc && f < NR_FUNCS; f++) {
-		uint32_t key = slot * NR_FUNCS + f;
+	for (uint32_t f = 1; !rc && f < t->catalog->nr_funcs; f++) {
+		uint32_t key = slot * t->catalog->nr_funcs + f;
 
 		if (!out->probed[f])
 			continue;
@@ -397,7 +407,7 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 		}
 		out->funcs[f].replaced += t->slots[slot].buried[f];
 	}
-	for (uint32_t f = NR_FUNCS + 1; !rc && f < NR_ALL_FUNCS; f++)
+	for (uint32_t f = NR_FUNCS; !rc && f < NR_ALL_FUNCS; f++)
 		if (out->probed[f])
 			rc = read_use(t, (uint32_t)slot, f, &out->funcs[f].calls);
 	for (uint32_t d = 0; !rc && d < NR_DROPS; d++) {
@@ -525,10 +535,10 @@ void tracer_forget(struct tracer *t, int slot)
 	forget_sites(t, slot);
 	forget_refs(t, slot);
 	forget_findings(t, slot);
-	for (uint32_t f = 0; f < NR_FUNCS; f++)
-		zero_array_element(t->skel->maps.func_counts, slot * NR_FUNCS + f,
+	for (uint32_t f = 1; f < t->catalog->nr_funcs; f++)
+		zero_array_element(t->skel->maps.func_counts, slot * t->catalog->nr_funcs + f,
 				   sizeof(struct func_counts) * t->features.nr_cpus);
-	for (uint32_t f = NR_FUNCS + 1; f < NR_ALL_FUNCS; f++)
+	for (uint32_t f = NR_FUNCS; f < NR_ALL_FUNCS; f++)
 		if (s->probed[f])
 			zero_array_element(t->skel->maps.use_counts, use_key(slot, f),
 					   sizeof(uint64_t) * t->features.nr_cpus);

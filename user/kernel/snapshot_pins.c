@@ -12,9 +12,19 @@
 
 #define BATCH 4096
 
-static int add_pin(struct snapshot *s, const struct pin_key *key, const struct pin *pin)
+/* Of all targets. */
+struct pin_list {
+	struct snapshot_pin *v;
+	size_t n, cap;
+};
+struct stalled_list {
+	struct snapshot_stalled *v;
+	size_t n, cap;
+};
+
+static int add_pin(struct pin_list *list, const struct pin_key *key, const struct pin *pin)
 {
-	struct snapshot_pin *v = VEC_ADD(&s->pins);
+	struct snapshot_pin *v = VEC_ADD(list);
 
 	if (!v)
 		return -ENOMEM;
@@ -23,7 +33,7 @@ static int add_pin(struct snapshot *s, const struct pin_key *key, const struct p
 }
 
 /* Where a kernel reads no batches: one by one. Bounded: the map may change under the walk. */
-static int read_one_by_one(struct tracer *t, struct snapshot *s)
+static int read_one_by_one(struct tracer *t, struct pin_list *list)
 {
 	int fd = bpf_map__fd(t->skel->maps.pins), rc = 0;
 	struct pin_key key, next, *prev = NULL;
@@ -33,12 +43,12 @@ static int read_one_by_one(struct tracer *t, struct snapshot *s)
 		key = next;
 		prev = &key;
 		if (!bpf_map_lookup_elem(fd, &key, &pin))
-			rc = add_pin(s, &key, &pin);
+			rc = add_pin(list, &key, &pin);
 	}
 	return rc;
 }
 
-static int read_all_pins(struct tracer *t, struct snapshot *s)
+static int read_all_pins(struct tracer *t, struct pin_list *list)
 {
 	struct pin_key *keys = calloc(BATCH, sizeof(*keys));
 	struct pin *pins = calloc(BATCH, sizeof(*pins));
@@ -46,7 +56,6 @@ static int read_all_pins(struct tracer *t, struct snapshot *s)
 	bool more = keys && pins, first = true;
 	int rc = more ? 0 : -ENOMEM;
 
-	s->pins.n = 0;
 	while (more && !rc) {
 		count = BATCH;
 		rc = bpf_map_lookup_batch(bpf_map__fd(t->skel->maps.pins), first ? NULL : &at, &at, keys,
@@ -55,14 +64,14 @@ static int read_all_pins(struct tracer *t, struct snapshot *s)
 		if (rc == -ENOENT) /* the end of the map */
 			rc = 0;
 		for (uint32_t i = 0; i < count && !rc; i++)
-			rc = add_pin(s, &keys[i], &pins[i]);
+			rc = add_pin(list, &keys[i], &pins[i]);
 		first = false;
 	}
 	free(keys);
 	free(pins);
 	if (rc && rc != -ENOMEM) {
-		s->pins.n = 0;
-		rc = read_one_by_one(t, s);
+		list->n = 0;
+		rc = read_one_by_one(t, list);
 	}
 	return rc;
 }
@@ -107,63 +116,90 @@ static int64_t own_ns_before(const struct snapshot *s, const struct critical *c)
 	return -1;
 }
 
+static int add_critical(struct snapshots *all, const struct snapshot_critical *c)
+{
+	struct snapshot_critical *v = VEC_ADD(&all->of[c->critical.slot].criticals);
+
+	if (!v)
+		return -ENOMEM;
+	*v = *c;
+	return 0;
+}
+
 /* Bounded: the map may change under the walk. */
-static int read_criticals(struct tracer *t, struct snapshot *s)
+static int read_criticals(struct tracer *t, struct snapshots *all)
 {
 	int fd = bpf_map__fd(t->skel->maps.criticals), rc = 0;
 	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.criticals);
 	uint64_t thread, next, *prev = NULL;
-	struct snapshot now = {0};
+	struct {
+		struct snapshot_critical *v;
+		size_t n, cap;
+	} now = {0};
 
-	s->cpu_waits = t->started.cpu_waits;
 	for (; left && !rc && !bpf_map_get_next_key(fd, prev, &next); left--) {
 		struct snapshot_critical *v, c;
 
 		thread = next;
 		prev = &thread;
-		if (bpf_map_lookup_elem(fd, &thread, &c.critical))
+		if (bpf_map_lookup_elem(fd, &thread, &c.critical) || c.critical.slot >= JT_MAX_TARGETS)
 			continue;
 		c.own_ns = own_ns(t, &c.critical);
 		if (c.own_ns < 0)
-			c.own_ns = own_ns_before(s, &c.critical);
-		v = VEC_ADD(&now.criticals);
+			c.own_ns = own_ns_before(&all->of[c.critical.slot], &c.critical);
+		v = VEC_ADD(&now);
 		if (v)
 			*v = c;
 		else
 			rc = -ENOMEM;
 	}
-	free(s->criticals.v);
-	memcpy(&s->criticals, &now.criticals, sizeof(s->criticals));
+	for (int slot = 0; slot < JT_MAX_TARGETS; slot++) {
+		all->of[slot].criticals.n = 0;
+		all->of[slot].cpu_waits = t->started.cpu_waits;
+	}
+	for (size_t i = 0; i < now.n && !rc; i++)
+		rc = add_critical(all, &now.v[i]);
+	free(now.v);
 	return rc;
 }
 
-/* Bounded likewise. */
-static int read_stalls(struct tracer *t, struct snapshot *s)
+/* Who waited. Bounded likewise. */
+static int read_stalled(struct tracer *t, struct stalled_list *list)
 {
-	int stalled_fd = bpf_map__fd(t->skel->maps.stalled), stalls_fd = bpf_map__fd(t->skel->maps.stalls);
+	int fd = bpf_map__fd(t->skel->maps.stalled);
 	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.stalled);
 	struct stalled_key key, next, *prev = NULL;
-	uint64_t thread, next_thread, *before = NULL;
 
-	s->stalled.n = s->stalls.n = 0;
-	for (; left && !bpf_map_get_next_key(stalled_fd, prev, &next); left--) {
-		struct snapshot_stalled *v = VEC_ADD(&s->stalled);
+	for (; left && !bpf_map_get_next_key(fd, prev, &next); left--) {
+		struct snapshot_stalled *v, s = {.key = next};
 
+		key = next;
+		prev = &key;
+		if (bpf_map_lookup_elem(fd, &key, &s.stalled) || s.stalled.slot >= JT_MAX_TARGETS)
+			continue;
+		v = VEC_ADD(list);
 		if (!v)
 			return -ENOMEM;
-		v->key = key = next;
-		prev = &key;
-		if (bpf_map_lookup_elem(stalled_fd, &key, &v->stalled))
-			v->stalled.times = 0;
+		*v = s;
 	}
-	for (; left && !bpf_map_get_next_key(stalls_fd, before, &next_thread); left--) {
+	return 0;
+}
+
+/* Who waits now. Bounded likewise. */
+static int read_stalls(struct tracer *t, struct snapshots *all)
+{
+	int fd = bpf_map__fd(t->skel->maps.stalls);
+	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.stalls);
+	uint64_t thread, next, *prev = NULL;
+
+	for (; left && !bpf_map_get_next_key(fd, prev, &next); left--) {
 		struct stall stall, *v;
 
-		thread = next_thread;
-		before = &thread;
-		if (bpf_map_lookup_elem(stalls_fd, &thread, &stall))
+		thread = next;
+		prev = &thread;
+		if (bpf_map_lookup_elem(fd, &thread, &stall) || stall.slot >= JT_MAX_TARGETS)
 			continue;
-		v = VEC_ADD(&s->stalls);
+		v = VEC_ADD(&all->of[stall.slot].stalls);
 		if (!v)
 			return -ENOMEM;
 		*v = stall;
@@ -181,28 +217,72 @@ static void count_pin(struct snapshot_site *site, const struct pin *pin)
 		site->pinned_bytes += (uint64_t)pin->bytes;
 }
 
-int snapshot_pins(struct tracer *t, struct snapshot *s)
+static uint32_t slot_of(const struct pin_key *key)
 {
-	int rc;
+	return (uint32_t)(key->tag >> HANDLE_BITS) - 1;
+}
 
-	if (!(t->families & PIN_FAMILIES))
-		return 0;
+/* To the snapshots of their targets. */
+static int share_out_pins(struct snapshots *all, const struct pin_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		uint32_t slot = slot_of(&list->v[i].key);
+		struct snapshot *s = slot < JT_MAX_TARGETS ? &all->of[slot] : NULL;
+		struct snapshot_pin *v = s ? VEC_ADD(&s->pins) : NULL;
+		struct snapshot_site *site = s ? snapshot_site_of(s, list->v[i].pin.site) : NULL;
+
+		if (s && !v)
+			return -ENOMEM;
+		if (v)
+			*v = list->v[i];
+		if (site)
+			count_pin(site, &v->pin);
+	}
+	return 0;
+}
+
+static int share_out_stalled(struct snapshots *all, const struct stalled_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct snapshot_stalled *v = VEC_ADD(&all->of[list->v[i].stalled.slot].stalled);
+
+		if (!v)
+			return -ENOMEM;
+		*v = list->v[i];
+	}
+	return 0;
+}
+
+static void read_stats(struct tracer *t, struct snapshot *s)
+{
 	for (size_t i = 0; i < s->sites.n; i++) {
 		struct snapshot_site *site = &s->sites.v[i];
 
-		site->has_pins = PIN_FAMILIES >> jni_funcs[site->func].family & 1;
+		site->has_pins = func_is_pin(t->catalog, site->func);
 		if (site->has_pins) /* none: nothing was counted yet */
 			bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.pin_stats), &site->index, &site->pins);
 	}
-	rc = read_all_pins(t, s);
-	for (size_t i = 0; i < s->pins.n; i++) {
-		struct snapshot_site *site = snapshot_site_of(s, s->pins.v[i].pin.site);
+}
 
-		if (site)
-			count_pin(site, &s->pins.v[i].pin);
-	}
-	rc = rc ?: read_criticals(t, s);
-	return rc ?: read_stalls(t, s);
+int snapshot_pins(struct tracer *t, struct snapshots *all)
+{
+	struct stalled_list stalled = {0};
+	struct pin_list pins = {0};
+	int rc;
+
+	if (!(t->families & catalog_families(t->catalog, KINDS_OF_PINS)))
+		return 0;
+	for (int slot = 0; slot < JT_MAX_TARGETS; slot++)
+		read_stats(t, &all->of[slot]);
+	rc = read_all_pins(t, &pins);
+	rc = rc ?: share_out_pins(all, &pins);
+	rc = rc ?: read_criticals(t, all);
+	rc = rc ?: read_stalled(t, &stalled);
+	rc = rc ?: share_out_stalled(all, &stalled);
+	rc = rc ?: read_stalls(t, all);
+	free(pins.v);
+	free(stalled.v);
+	return rc;
 }
 
 /*
@@ -248,9 +328,10 @@ static void forget_before(struct tracer *t, int slot)
 
 void forget_pins(struct tracer *t, int slot)
 {
-	struct snapshot s = {0};
+	struct stalled_list stalled = {0};
+	struct pin_list pins = {0};
 
-	if (!(t->families & PIN_FAMILIES))
+	if (!(t->families & catalog_families(t->catalog, KINDS_OF_PINS)))
 		return;
 	forget_before(t, slot);
 	__atomic_fetch_sub(&t->skel->bss->criticals_open,
@@ -259,15 +340,14 @@ void forget_pins(struct tracer *t, int slot)
 	__atomic_fetch_sub(&t->skel->bss->stalls_open,
 			   forget_inside(t->skel->maps.stalls, offsetof(struct stall, slot), slot),
 			   __ATOMIC_RELAXED);
-	read_all_pins(t, &s);
-	for (size_t i = 0; i < s.pins.n; i++)
-		if (s.pins.v[i].key.tag >> HANDLE_BITS == (uint64_t)slot + 1)
-			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pins), &s.pins.v[i].key);
-	read_stalls(t, &s);
-	for (size_t i = 0; i < s.stalled.n; i++)
-		if ((int)s.stalled.v[i].stalled.slot == slot)
-			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.stalled), &s.stalled.v[i].key);
-	free(s.pins.v);
-	free(s.stalled.v);
-	free(s.stalls.v);
+	read_all_pins(t, &pins);
+	for (size_t i = 0; i < pins.n; i++)
+		if (slot_of(&pins.v[i].key) == (uint32_t)slot)
+			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pins), &pins.v[i].key);
+	read_stalled(t, &stalled);
+	for (size_t i = 0; i < stalled.n; i++)
+		if ((int)stalled.v[i].stalled.slot == slot)
+			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.stalled), &stalled.v[i].key);
+	free(pins.v);
+	free(stalled.v);
 }

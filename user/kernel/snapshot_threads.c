@@ -8,7 +8,7 @@
 #include "kernel/tracer_priv.h"
 #include "model/report.h"
 
-#define HAS_BOOKS (1U << FAMILY_MONITOR | 1U << FAMILY_THREAD)
+#define HAVE_BOOKS (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD))
 
 static void count_one(struct snapshot *s, uint32_t site, uint32_t tick)
 {
@@ -26,29 +26,30 @@ static void count_books(struct snapshot *s, const struct thread_books *b)
 		count_one(s, b->held[i].site, b->held[i].tick);
 }
 
-/* Each thread's books to count, or with slot >= 0 those of a target to delete. */
-static void walk_books(struct tracer *t, struct snapshot *s, int slot)
+/* Each thread's books to count, or with all NULL those of a target to delete. */
+static void walk_books(struct tracer *t, struct snapshots *all, int slot)
 {
 	int fd = bpf_map__fd(t->skel->maps.threads);
 	struct books_key key, next;
-	bool more = (t->families & HAS_BOOKS) && !bpf_map_get_next_key(fd, NULL, &key);
+	bool more =
+	    (t->families & catalog_families(t->catalog, HAVE_BOOKS)) && !bpf_map_get_next_key(fd, NULL, &key);
 
 	/* Bounded: the map may change under the walk. */
 	for (uint32_t left = 2 * JT_MAX_THREADS; more && left; left--) {
 		struct thread_books b;
 
 		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (s && !bpf_map_lookup_elem(fd, &key, &b))
-			count_books(s, &b);
-		if (!s && key.slot == (uint32_t)slot)
+		if (all && key.slot < JT_MAX_TARGETS && !bpf_map_lookup_elem(fd, &key, &b))
+			count_books(&all->of[key.slot], &b);
+		if (!all && key.slot == (uint32_t)slot)
 			bpf_map_delete_elem(fd, &key);
 		key = next;
 	}
 }
 
-void snapshot_threads(struct tracer *t, struct snapshot *s)
+void snapshot_threads(struct tracer *t, struct snapshots *all)
 {
-	walk_books(t, s, -1);
+	walk_books(t, all, -1);
 }
 
 void forget_threads(struct tracer *t, int slot)

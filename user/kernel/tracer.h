@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel side as the rest of the loader sees it: load once, attach and detach
- * targets by slot, take snapshots. Implemented in attach.c and snapshot.c, the only
- * files besides kernel_features.c that know libbpf.
+ * The kernel side as the rest of the loader sees it: load once, attach and detach targets by slot, take
+ * snapshots. Only this room knows libbpf.
  */
 #ifndef JNITRACE_TRACER_H
 #define JNITRACE_TRACER_H
@@ -16,14 +15,33 @@
 #include "bpf/border/shared.h"
 #include "kernel/kernel_features.h"
 #include "kernel/unwind_maps.h"
+#include "model/catalog.h"
+#include "model/probe_site.h"
+#include "model/snapshot.h"
+#include "model/vm_places.h"
 #include "proc/proc.h"
-#include "run/opts.h"
-#include "sites/sites.h"
 
 struct tracer;
 
+/* By one link for all sites of a program, or one for each. */
+enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
+struct tracer_opts {
+	const struct catalog *catalog; /* of all that may be traced; not owned */
+	enum attach_method attach;
+	uint32_t families;   /* that may be traced: bit per enum jni_family */
+	uint64_t max_refs;   /* live references that can be paired */
+	uint64_t max_stacks; /* distinct ones */
+	int depth;           /* frames kept of a stack, 1..JT_MAX_FRAMES */
+	enum memo_mode memo;
+	bool share;      /* probes, by file: many processes map it */
+	bool by_thread;  /* sites are counted for each thread */
+	bool count_only; /* releases are not probed */
+	bool check;      /* uses of references are probed */
+	bool verbose;    /* what libbpf and the kernel say goes to stderr */
+};
 /* Load the programs and make the maps. err says what failed. */
-int tracer_open(const struct options *o, const struct features *f, struct tracer **out, struct error *err);
+int tracer_open(const struct tracer_opts *o, const struct features *f, struct tracer **out,
+		struct error *err);
 /* Detaches everything. */
 void tracer_close(struct tracer *t);
 /* Bytes of kernel memory the maps hold from the start; what grows with use is not in it. */
@@ -70,13 +88,6 @@ struct unwind_moment tracer_code_now(const struct tracer *t, int slot);
 int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
 		    const struct unwind_moment *when);
 
-/* Places in the VM's library, as offsets in its file, that are passed when something happens. */
-#define VM_PLACES 4
-struct vm_places {
-	uint64_t at[VM_PLACES];
-	size_t n;
-	bool at_entry; /* of one function, whose first argument is what goes */
-};
 /*
  * What the VM's count of unloaded classes is now, where they are probed, and what it was when klass was
  * unloaded last, or another one that cannot be told from it; *last = *n: not known. 0 or -errno.
@@ -96,7 +107,6 @@ int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, c
  * The last Java frames of all threads that are in native code, read when the gate was open already: what they
  * got earlier went unseen. Until this is known no release is called wrong for want of its Get.
  */
-struct java_anchor;
 int tracer_set_before(struct tracer *t, int slot, const struct java_anchor *anchors, size_t n);
 /* Have the probes read arrays and strings as c says. */
 int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c);
@@ -107,93 +117,6 @@ int tracer_set_threads(struct tracer *t, int slot, const struct thread_config *c
 /* These threads, by their ids here, were attached by native code before the gate is opened. 0 or -errno. */
 int tracer_set_attached(struct tracer *t, int slot, const pid_t *tids, size_t n);
 
-/* One site as counted, summed over CPUs. */
-struct snapshot_site {
-	uint32_t index; /* of the site, below snapshot.nr_index */
-	uint16_t slot;
-	enum jni_func_id func;
-	bool has_stack;
-	const struct stack
-	    *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */
-	uint64_t acquired, released, unpaired, died, peak;
-	uint64_t live; /* references in the pairing store (of local ones: alive or not), or pins held */
-	uint32_t oldest_tick;             /* of those; valid when live > 0 */
-	bool recount;                     /* account.c */
-	const struct site_thread *thread; /* whose part of the site this is; NULL: nobody's */
-	bool has_pins;                    /* of a family of pins: */
-	struct pin_stats pins;
-	uint64_t pinned_bytes; /* of those held whose size is known */
-	uint64_t pins_unsized; /* held, and their size is not known */
-};
-/* A reference that is outstanding. */
-struct snapshot_ref {
-	uint64_t handle : HANDLE_BITS, slot : 64 - HANDLE_BITS;
-	uint32_t site; /* index of the site; 0: taken out */
-	uint32_t tick; /* when acquired */
-};
-/* What was used wrongly. */
-struct snapshot_finding {
-	struct finding_key key; /* site numbers as in snapshot_site.index */
-	struct finding f;
-};
-/* A string or array that is held. */
-struct snapshot_pin {
-	struct pin_key key;
-	struct pin pin;
-};
-/* A thread that is inside a critical section. */
-struct snapshot_critical {
-	struct critical critical;
-	int64_t own_ns; /* it was inside for that long at least without waiting for CPU or VM; -1: unknown */
-};
-/* A thread that waited while critical sections of a site were held. */
-struct snapshot_stalled {
-	struct stalled_key key;
-	struct stalled stalled;
-};
-struct snapshot {
-	struct {
-		struct snapshot_site *v;
-		size_t n, cap;
-	} sites;
-	uint32_t nr_index;
-	struct site_thread *threads; /* by site; NULL unless --group-by thread */
-	uint64_t monotonic_ns;
-	uint32_t now_tick;
-	double tick_s;      /* seconds of one tick */
-	uint32_t *position; /* of a site in sites, + 1, by its index; 0: not there */
-	uint64_t refs_live, refs_overflowed;
-	struct {
-		struct snapshot_ref *v;
-		size_t n, cap;
-	} refs;
-	struct {
-		struct snapshot_finding *v;
-		size_t n, cap;
-	} findings; /* complete: none is ever taken back */
-	struct {
-		struct snapshot_pin *v;
-		size_t n, cap;
-	} pins;
-	struct {
-		struct snapshot_critical *v;
-		size_t n, cap;
-	} criticals;
-	bool cpu_waits; /* how long threads wait for a CPU is known */
-	struct {
-		struct snapshot_stalled *v;
-		size_t n, cap;
-	} stalled;
-	struct {
-		struct stall *v;
-		size_t n, cap;
-	} stalls; /* threads that wait now */
-};
-/* The site of this index, or NULL. */
-static inline struct snapshot_site *snapshot_site_of(const struct snapshot *s, uint32_t index)
-{
-	return index < s->nr_index && s->position[index] ? &s->sites.v[s->position[index] - 1] : NULL;
-}
 /* Is this reference, of the last snapshot, still in the pairing store? Neither released nor its handle come
  * again. */
 bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref);
@@ -208,17 +131,10 @@ int tracer_tick(struct tracer *t, uint32_t *tick);
 /* A number that changes when there are sites that no snapshot had yet. */
 uint64_t tracer_sites_made(const struct tracer *t);
 /* Only the sites and their counts, for their stacks to be named soon: `live` and the clocks are not set. */
-int tracer_sites(struct tracer *t, struct snapshot *s, struct error *err);
-/* Read sites and references of all targets. s is reused from call to call; start with zeros. */
-int tracer_snapshot(struct tracer *t, struct snapshot *s, struct error *err);
-void snapshot_free(struct snapshot *s);
+int tracer_sites(struct tracer *t, struct snapshots *all, struct error *err);
+/* Read sites and references of all targets. all is reused from call to call; start with zeros. */
+int tracer_snapshot(struct tracer *t, struct snapshots *all, struct error *err);
 
-/* Counts of one target. */
-struct target_counts {
-	struct func_counts funcs[NR_ALL_FUNCS]; /* of uses the calls only */
-	bool probed[NR_ALL_FUNCS];
-	uint64_t drops[NR_DROPS];
-};
 int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct error *err);
 
 /*

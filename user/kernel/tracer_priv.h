@@ -52,8 +52,9 @@ struct tracer {
 	bool use_multi, by_thread;
 	bool share; /* probes, by file */
 	struct file_links files[JT_MAX_TARGETS];
-	bool single_step;  /* some site of some target is */
-	uint32_t families; /* that may be traced: bit per enum jni_family */
+	bool single_step;              /* some site of some target is */
+	uint32_t families;             /* that may be traced: bit per enum jni_family */
+	const struct catalog *catalog; /* not owned */
 	uint32_t nr_buckets, max_sites;
 	struct bucket *buckets; /* the pairing store, mapped */
 	size_t buckets_bytes;
@@ -68,9 +69,9 @@ struct tracer {
 };
 
 int tracer_hello(struct tracer *t, struct hello *out);
-/* Add what is pinned to a snapshot and its sites. 0 or -errno. */
-int snapshot_pins(struct tracer *t, struct snapshot *s);
-void snapshot_threads(struct tracer *t, struct snapshot *s);
+/* Add what is pinned to the snapshots and their sites. 0 or -errno. */
+int snapshot_pins(struct tracer *t, struct snapshots *all);
+void snapshot_threads(struct tracer *t, struct snapshots *all);
 void forget_threads(struct tracer *t, int slot);
 /* Forget a target's pins. Its probes are gone. */
 void forget_pins(struct tracer *t, int slot);

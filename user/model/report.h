@@ -12,27 +12,8 @@
 
 #include "bpf/border/pins.h"
 #include "bpf/border/shared.h"
+#include "model/catalog.h"
 
-extern const char *const jni_func_names[NR_ALL_FUNCS];  /* NULL: that of none */
-extern const char *const jni_family_names[NR_FAMILIES]; /* "global", "weak", ... */
-struct jni_func_row {
-	const char *name;
-	enum jni_table table;
-	int slot;
-	enum jni_family family;
-	enum jni_operation operation;
-	enum jni_handle handle;
-	unsigned refs;  /* bit per argument that is a reference; for --check */
-	unsigned nulls; /* of these: NULL is as good */
-};
-extern const struct jni_func_row jni_funcs[NR_ALL_FUNCS];
-/* Families that hold pointers to the contents of strings and arrays. */
-#define PIN_FAMILIES (1U << FAMILY_STRING | 1U << FAMILY_ARRAY | 1U << FAMILY_CRITICAL)
-/*
- * Must both the entry and the return of this function be probed? Where it takes both an argument and the
- * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed).
- */
-bool jni_func_at_both_ends(enum jni_func_id func);
 struct drop_row {
 	const char *name, *meaning, *advice;
 };
@@ -115,11 +96,16 @@ struct report_verdict {
 	/* Growth of the survivors, with the uncertainty of 95 %; not a number: unknown. */
 	double per_min, error_per_min;
 	double span_s;      /* seen for so long */
-	double ready_in_s;  /* until it can be said that it grows, with readings as often as now; 0: it can */
+	double ready_in_s;  /* until growth of one a second can be told, with readings as often as now; 0: it can */
 	uint64_t survivors; /* outstanding for some seconds already */
 	double same_life_s; /* growing: it would look the same if each lived for so long and then went */
 	bool slowed;	    /* unknown: it was growing, and then slowed down, stalled or fell */
 };
+struct buf;
+/* Append what the verdict leaves open, as a part of a sentence; nothing: nothing. */
+void verdict_not_known(struct buf *out, const struct report_verdict *v);
+void growth_not_known(struct buf *out, double same_life_s);
+
 /* What was found of the sites that one library calls from. */
 struct report_library {
 	const char *module; /* NULL: those of which it is not known */
@@ -197,7 +183,7 @@ struct report_finding {
 	enum finding_kind kind;
 	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
 	uint64_t count;
-	enum jni_func_id func;  /* that was called; NR_FUNCS: unknown */
+	enum jni_func_id func;  /* that was called; FUNC_NONE: unknown */
 	double first_s, last_s; /* when, since attach; -1: unknown */
 	uint64_t handle;        /* of the first; 0: none */
 	/* Of the call itself, where the reference was acquired, and where it was (first) released. */
@@ -243,6 +229,10 @@ struct report_check {
 	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
 };
 
+struct report;
+/* How many seconds more would tell whether what is outstanding grows, where the whole run was too short; else 0. */
+double report_too_short(const struct report *r);
+
 struct report_target {
 	int pid;
 	uint64_t start_time_ticks;
@@ -250,6 +240,7 @@ struct report_target {
 };
 
 struct report {
+	const struct catalog *catalog; /* what its numbers of functions and families mean; not owned */
 	struct report_target target;
 	double time_unix_s; /* wall clock */
 	double elapsed_s;

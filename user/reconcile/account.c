@@ -202,15 +202,13 @@ static int compare_missed(const void *a, const void *b)
 }
 
 /* Take the reference out: as if the release had been seen, but said to be one that was not. */
-static void take_out(struct snapshot *s, struct snapshot_ref *ref, struct snapshot_site *site,
-		     struct target_counts *counts)
+static void take_out(struct snapshot_ref *ref, struct snapshot_site *site, struct target_counts *counts)
 {
 	site->unpaired++;
 	site->live = 0; /* to be counted anew */
 	site->recount = true;
 	counts->funcs[site->func].replaced++;
 	counts->drops[DROP_RELEASE_MISSED]++;
-	s->refs_live--;
 	ref->site = 0;
 }
 
@@ -236,11 +234,11 @@ static bool is_free(struct table *t, const struct snapshot_ref *ref, size_t *hin
 }
 
 /* The oldest of each site from which references were taken out. */
-static void count_again(struct snapshot *s, int slot)
+static void count_again(struct snapshot *s)
 {
 	for (size_t i = 0; i < s->refs.n; i++) {
 		const struct snapshot_ref *ref = &s->refs.v[i];
-		struct snapshot_site *site = ref->slot == slot ? snapshot_site_of(s, ref->site) : NULL;
+		struct snapshot_site *site = snapshot_site_of(s, ref->site);
 
 		if (site && site->recount && (!site->live++ || (int32_t)(ref->tick - site->oldest_tick) < 0))
 			site->oldest_tick = ref->tick;
@@ -271,7 +269,7 @@ static void settle(struct table *t)
 static struct table *table_of(struct account *a, enum jni_func_id func)
 {
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		if (jni_funcs[func].family == families[t])
+		if (func_family(&jni_catalog, func) == families[t])
 			return &a->table[t];
 	return NULL;
 }
@@ -290,18 +288,18 @@ static int clear_tracked(struct account *a)
 }
 
 /* Which references of the snapshot are free in the VM; takes them out. */
-static int find_missed(struct account *a, int slot, struct snapshot *s, struct target_counts *counts,
+static int find_missed(struct account *a, struct snapshot *s, struct target_counts *counts,
 		       struct missed_list *out)
 {
 	size_t hint[NR_VM_TABLES] = {0};
 
 	for (size_t i = 0; i < s->refs.n; i++) {
 		struct snapshot_ref *ref = &s->refs.v[i];
-		struct snapshot_site *site = ref->slot == slot ? snapshot_site_of(s, ref->site) : NULL;
+		struct snapshot_site *site = snapshot_site_of(s, ref->site);
 		struct table *t = site ? table_of(a, site->func) : NULL;
 		struct missed *m;
 
-		if (ref->slot == slot && !site) /* too new to be listed, but tracked */
+		if (!site) /* too new to be listed, but tracked */
 			for (int k = 0; k < NR_VM_TABLES; k++)
 				is_in_use(&a->table[k], ref, &hint[k]);
 		if (!t || (!is_missed(&a->missed, ref) && !is_free(t, ref, &hint[t - a->table])))
@@ -310,23 +308,23 @@ static int find_missed(struct account *a, int slot, struct snapshot *s, struct t
 		if (!m)
 			return -ENOMEM;
 		*m = (struct missed){ref->handle, ref->tick};
-		take_out(s, ref, site, counts);
+		take_out(ref, site, counts);
 	}
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof(*out->v), compare_missed);
 	return 0;
 }
 
-int account_correct(struct account *a, int slot, struct snapshot *s, struct target_counts *counts)
+int account_correct(struct account *a, struct snapshot *s, struct target_counts *counts)
 {
 	struct missed_list missed = {0};
 	int rc = clear_tracked(a);
 
-	rc = rc ?: find_missed(a, slot, s, counts, &missed);
+	rc = rc ?: find_missed(a, s, counts, &missed);
 	free(a->missed.v);
 	a->missed = missed;
 	if (missed.n > 0)
-		count_again(s, slot);
+		count_again(s);
 	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {
 		if (a->table[t].fresh)
 			settle(&a->table[t]);

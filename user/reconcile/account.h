@@ -12,8 +12,8 @@
 #ifndef JNITRACE_ACCOUNT_H
 #define JNITRACE_ACCOUNT_H
 
-#include "kernel/tracer.h"
 #include "model/report.h"
+#include "model/snapshot.h"
 #include "runtime/hotspot/blocks.h"
 #include "runtime/hotspot/oops.h"
 
@@ -34,10 +34,10 @@ int account_look(struct account *a, uint32_t tick);
 int account_take(struct account *a, enum vm_table which, uint32_t tick, const struct handle_blocks *live);
 
 /*
- * Hold the last look against the snapshot, read after it: references of this slot whose release was missed
+ * Hold the last look against the snapshot, read after it: references whose release was missed
  * are taken out of s and counted as such in counts. Once for each look and snapshot. 0 or -ENOMEM.
  */
-int account_correct(struct account *a, int slot, struct snapshot *s, struct target_counts *counts);
+int account_correct(struct account *a, struct snapshot *s, struct target_counts *counts);
 
 /*
  * Of the families of r: what was there before, also by class, and what is the VM's own. r->before lives until

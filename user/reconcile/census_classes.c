@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/hotspot/blocks.h"
+
 #define BATCH_BLOCKS   16
 #define BATCH_REFS     (BATCH_BLOCKS * HANDLES_PER_BLOCK_MAX)
 #define HARD_BUDGET_MS 30000      /* of one table, also without --budget: what is read may be a lie */

@@ -3,7 +3,7 @@
 #ifndef JNITRACE_CENSUS_CLASSES_H
 #define JNITRACE_CENSUS_CLASSES_H
 
-#include "run/census.h"
+#include "model/census.h"
 #include "runtime/hotspot/oops.h"
 
 /*

@@ -35,7 +35,7 @@ static void judge(const struct local_look *look, struct tracer *t, struct snapsh
 	ref->site = 0;
 }
 
-int local_refs_read(const struct local_look *look, struct tracer *t, struct snapshot *snapshot, int slot,
+int local_refs_read(const struct local_look *look, struct tracer *t, struct snapshot *snapshot,
 		    struct local_refs *out)
 {
 	struct local_site *v = calloc(snapshot->sites.n + 1, sizeof(*v));
@@ -48,10 +48,9 @@ int local_refs_read(const struct local_look *look, struct tracer *t, struct snap
 	out->sum = (struct local_site){0};
 	for (size_t i = 0; i < snapshot->refs.n; i++) {
 		struct snapshot_ref *ref = &snapshot->refs.v[i];
-		const struct snapshot_site *of =
-		    ref->slot == slot ? snapshot_site_of(snapshot, ref->site) : NULL;
+		const struct snapshot_site *of = snapshot_site_of(snapshot, ref->site);
 
-		if (of && jni_funcs[of->func].family == FAMILY_LOCAL)
+		if (of && jni_catalog.funcs[of->func].family == FAMILY_LOCAL)
 			judge(look, t, ref, of->func, &v[of - snapshot->sites.v]);
 	}
 	for (size_t i = 0; i < out->n; i++) {

@@ -30,11 +30,11 @@ struct local_refs {
 	struct local_site sum;
 };
 /*
- * Hold the snapshot's local references of slot against a later look. Those that are not alive are taken out
+ * Hold the snapshot's local references against a later look. Those that are not alive are taken out
  * of snapshot->refs, and the dead out of the store while the process runs. out is overwritten, its memory
  * used again. 0 or -ENOMEM.
  */
-int local_refs_read(const struct local_look *look, struct tracer *t, struct snapshot *snapshot, int slot,
+int local_refs_read(const struct local_look *look, struct tracer *t, struct snapshot *snapshot,
 		    struct local_refs *out);
 void local_refs_free(struct local_refs *l);
 

@@ -40,13 +40,7 @@ static int add_found(struct ref_classes *out, const struct found *f, size_t n)
 	return 0;
 }
 
-/* Of this target, of a kind of references that are slots of the VM's tables. */
-static bool is_wanted(const struct snapshot *s, size_t i, int slot)
-{
-	return s->refs.v[i].slot == slot && s->refs.v[i].site;
-}
-
-int ref_classes_read(struct oop_reader *r, const struct snapshot *s, int slot, struct ref_classes *out)
+int ref_classes_read(struct oop_reader *r, const struct snapshot *s, struct ref_classes *out)
 {
 	struct oop_ref *refs = calloc(REF_CLASSES_MAX, sizeof(*refs));
 	struct found *found = calloc(REF_CLASSES_MAX, sizeof(*found));
@@ -54,14 +48,14 @@ int ref_classes_read(struct oop_reader *r, const struct snapshot *s, int slot, s
 	int rc = refs && found ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < s->refs.n; i++)
-		all += is_wanted(s, i, slot);
+		all += s->refs.v[i].site != 0;
 	stride = all / REF_CLASSES_MAX + 1;
 	out->classes.n = 0;
 	out->sampled = stride > 1;
 	oop_reader_forget(r); /* a class may have been unloaded since */
 	all = 0;
 	for (size_t i = 0; i < s->refs.n && rc == 0; i++) {
-		if (!is_wanted(s, i, slot) || all++ % stride)
+		if (!s->refs.v[i].site || all++ % stride)
 			continue;
 		found[n].site = s->refs.v[i].site;
 		refs[n++].slot = s->refs.v[i].handle & ~TAG_BITS;

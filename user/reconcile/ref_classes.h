@@ -3,7 +3,7 @@
 #ifndef JNITRACE_REF_CLASSES_H
 #define JNITRACE_REF_CLASSES_H
 
-#include "kernel/tracer.h"
+#include "model/snapshot.h"
 #include "runtime/hotspot/oops.h"
 
 #define REF_CLASSES_MAX 32768
@@ -20,10 +20,10 @@ struct ref_classes {
 	bool sampled; /* not every reference was read: counts are shares */
 };
 /*
- * Read the objects behind the snapshot's references of this slot, at most REF_CLASSES_MAX of them. out is
+ * Read the objects behind the snapshot's references, at most REF_CLASSES_MAX of them. out is
  * used again from call to call; start with zeros. 0, -ESRCH, -ENOMEM.
  */
-int ref_classes_read(struct oop_reader *r, const struct snapshot *s, int slot, struct ref_classes *out);
+int ref_classes_read(struct oop_reader *r, const struct snapshot *s, struct ref_classes *out);
 void ref_classes_free(struct ref_classes *c);
 
 #endif

@@ -12,6 +12,7 @@
 #include "elf/elf.h"
 #include "proc/proc.h"
 #include "reconcile/census_classes.h"
+#include "runtime/hotspot/blocks.h"
 #include "runtime/hotspot/oops.h"
 
 #define PAUSE_NS      2000000 /* between two tries to read a busy VM */

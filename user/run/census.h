@@ -12,72 +12,10 @@
 
 #include "base/util.h"
 #include "elf/elf_cache.h"
-#include "model/report.h"
-#include "runtime/hotspot/blocks.h"
+#include "model/census.h"
 
 /* A JVM that is looked at again and again; opaque. */
 struct census_vm;
-
-struct census_thread {
-	pid_t tid;
-	char name[64];       /* as the kernel knows it; cleaned */
-	int64_t local_refs;  /* -1: unknown */
-	int native_attached; /* 0, 1; -1: unknown */
-};
-
-/* What a java.lang.Class among the references stands for. */
-struct census_of {
-	const char *name;
-	const char *loader; /* class of the loader; NULL: the bootstrap loader, or unknown */
-	uint64_t loader_id; /* 0: unknown */
-	uint64_t count;
-};
-struct census_class {
-	enum vm_table table;
-	const char *name;
-	uint64_t count;    /* references; an estimate when sampled */
-	uint64_t distinct; /* objects; of the sample when sampled */
-	struct {
-		struct census_of *v;
-		size_t n, cap;
-	} of; /* java.lang.Class only; the most frequent first */
-};
-/* How the classes of one table were read. Counts of references. */
-struct census_table {
-	uint64_t in_use; /* when the table was walked; the VM goes on */
-	uint64_t read, cleared, unreadable;
-	uint64_t stale; /* of read: ZGC may have moved the object since, the class is likely, not sure */
-	bool sampled;
-};
-
-struct census {
-	struct report_target target;
-	double time_unix_s;
-	double elapsed_s;            /* since the first reading */
-	uint64_t refs[NR_VM_TABLES]; /* the VM's own count */
-	bool refs_known;
-	bool table_bytes_known[NR_VM_TABLES];
-	uint64_t table_bytes[NR_VM_TABLES]; /* memory of the slots, used or not */
-	bool threads_known;
-	struct {
-		struct census_thread *v;
-		size_t n, cap;
-	} threads;
-	int64_t local_refs;      /* of all threads; -1: unknown */
-	int64_t native_attached; /* threads; -1: unknown */
-	bool classes_known;      /* false: not asked for, or refused */
-	char refused[256];       /* why the classes, or all, could not be read; "" */
-	struct census_table tables[NR_VM_TABLES];
-	struct {
-		struct census_class *v; /* most references first */
-		size_t n, cap;
-	} classes;
-	struct {
-		char **v; /* names, owned */
-		size_t n, cap;
-	} names;
-	double read_ms; /* time it took */
-};
 
 struct census_request {
 	bool threads, classes;

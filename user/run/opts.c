@@ -8,29 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export/formats.h"
+#include "model/probe_site.h"
 #include "model/report.h"
-#include "sites/sites.h"
 #include "view/cells.h"
 #include "view/columns.h"
-#include "view/views.h"
 
 #ifndef JNITRACE_VERSION
 #define JNITRACE_VERSION "0.1.0"
 #endif
 
-#define SEE_HELP         "see jnitrace --help"
-#define DEFAULT_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK)
-#define ALL_FAMILIES     ((1U << NR_FAMILIES) - 1)
-#define COUNTED_FAMILIES (1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK) /* --count-only */
-#define MAX_PID          (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
-#define MIN_INTERVAL_S   0.01
-#define MAX_INTERVAL_S   86400.0
-#define MAX_DURATION_S   1e9
-#define MAX_REFS         (1U << 28)
-#define MAX_STACKS       (1U << 24)
-#define MAX_DIGITS       15 /* a decimal number of so many digits is exact in a double before it is scaled */
-#define HELP_WIDTH       80
-#define HELP_INDENT      30
+#define SEE_HELP       "see jnitrace --help"
+#define MAX_PID        (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
+#define MIN_INTERVAL_S 0.01
+#define MAX_INTERVAL_S 86400.0
+#define MAX_DURATION_S 1e9
+#define MAX_REFS       (1U << 28)
+#define MAX_STACKS     (1U << 24)
+#define MAX_DIGITS     15 /* a decimal number of so many digits is exact in a double before it is scaled */
+#define HELP_WIDTH     80
+#define HELP_INDENT    30
 
 struct option_row;
 struct parse {
@@ -72,9 +69,10 @@ static const char *command_name(size_t i)
 	return i < ARRAY_LEN(commands) ? commands[i].name : NULL;
 }
 
-static const char *family_name(size_t i)
+/* Of JNI; others are the catalog's. */
+static const char *family_word(size_t i)
 {
-	return i < NR_FAMILIES ? jni_family_names[i] : i == NR_FAMILIES ? "all" : NULL;
+	return i < NR_JNI_FAMILIES ? family_name(&jni_catalog, i) : i == NR_JNI_FAMILIES ? "all" : NULL;
 }
 
 static const char *column_key(size_t i)
@@ -89,7 +87,7 @@ static const char *group_name(size_t i)
 
 static const char *format_name(size_t i)
 {
-	return i < nr_views ? views[i].name : NULL;
+	return i < nr_formats ? formats[i].name : NULL;
 }
 
 static const char *strategy_name(size_t i)
@@ -109,7 +107,7 @@ static const char *stacks_name(size_t i)
 
 static const char *severity_name(size_t i)
 {
-	return i < NR_SEVERITIES ? finding_severity_names[i] : NULL;
+	return i < NR_SEVERITIES ? finding_severity_names[i] : i == FAIL_ON_LEAK ? "leak" : NULL;
 }
 
 static const char *attach_name(size_t i)
@@ -275,11 +273,14 @@ static int set_all(struct parse *p, const char *arg)
 
 static int take_family(struct parse *p, const char *word)
 {
-	int i = pick(p, "family", word);
+	enum jni_family family = catalog_find_family(p->o->catalog, word);
 
-	if (i < 0)
-		return i;
-	p->o->families |= i == NR_FAMILIES ? ALL_FAMILIES : 1U << i;
+	if (!strcmp(word, "all"))
+		p->o->families |= (1U << p->o->catalog->nr_families) - 1;
+	else if (family == FAMILY_NONE)
+		return pick(p, "family", word); /* says which there are */
+	else
+		p->o->families |= 1U << family;
 	return 0;
 }
 
@@ -315,7 +316,7 @@ static int set_duration(struct parse *p, const char *arg)
 static int set_batch(struct parse *p, const char *arg)
 {
 	(void)arg;
-	p->o->batch = true;
+	p->o->view.batch = true;
 	return 0;
 }
 
@@ -325,7 +326,7 @@ static int set_rows(struct parse *p, const char *arg)
 	int rc = parse_count(p, arg, 0, 1000000, &n);
 
 	if (rc == 0)
-		p->o->rows = (int)n;
+		p->o->view.rows = (int)n;
 	return rc;
 }
 
@@ -335,7 +336,7 @@ static int set_sort(struct parse *p, const char *arg)
 
 	if (i < 0)
 		return i;
-	p->o->sort = columns[i].key;
+	p->o->view.sort = columns[i].key;
 	return 0;
 }
 
@@ -345,7 +346,7 @@ static int set_group_by(struct parse *p, const char *arg)
 
 	if (i < 0)
 		return i;
-	p->o->group_by = (enum group_by)i;
+	p->o->view.group_by = (enum group_by)i;
 	return 0;
 }
 
@@ -355,7 +356,7 @@ static int set_stacks(struct parse *p, const char *arg)
 
 	if (i < 0)
 		return i;
-	p->o->stacks = (enum stacks_shown)i;
+	p->o->view.stacks = (enum stacks_shown)i;
 	return 0;
 }
 
@@ -384,7 +385,7 @@ static int set_hold(struct parse *p, const char *arg)
 static int set_json(struct parse *p, const char *arg)
 {
 	(void)arg;
-	p->o->format = FORMAT_JSON;
+	p->o->view.format = format_find("json");
 	return 0;
 }
 
@@ -394,7 +395,7 @@ static int set_format(struct parse *p, const char *arg)
 
 	if (i < 0)
 		return i;
-	p->o->format = views[i].format;
+	p->o->view.format = &formats[i];
 	return 0;
 }
 
@@ -402,7 +403,7 @@ static int set_output(struct parse *p, const char *arg)
 {
 	if (!*arg)
 		return usage_error(p, "give a file name, or - for stdout", "no file name");
-	p->o->output = strcmp(arg, "-") == 0 ? NULL : arg;
+	p->o->view.output = strcmp(arg, "-") == 0 ? NULL : arg;
 	return 0;
 }
 
@@ -543,7 +544,7 @@ static int set_help(struct parse *p, const char *arg)
 static const struct option_row option_rows[] = {
 	{"pid",        'p', "PID[,PID]", set_pid, NULL, "JVMs to trace; may be repeated"},
 	{"all",        'a', NULL, set_all, NULL, "every JVM of this host, also those that start later"},
-	{"events",     'e', "FAMILY[,..]", set_events, family_name, "what to trace (default global,weak)"},
+	{"events",     'e', "FAMILY[,..]", set_events, family_word, "what to trace (default global,weak)"},
 	{"interval",   'i', "SEC", set_interval, NULL, "seconds from one report to the next (default 1)"},
 	{"count",      'n', "N", set_count, NULL, "end after N intervals"},
 	{"duration",   'd', "SEC", set_duration, NULL, "end after SEC seconds"},
@@ -562,7 +563,7 @@ static const struct option_row option_rows[] = {
 	{"max-stacks",  0,  "N", set_max_stacks, NULL, "distinct stacks that can be kept (default 20000)"},
 	{"allow-loss",  0,  NULL, set_allow_loss, NULL, "exit with 0, not 5, when something was lost"},
 	{"check",       0,  NULL, set_check, NULL, "look closer for wrong use: all references that JNI functions are given; dearer"},
-	{"fail-on",     0,  "SEVERITY", set_fail_on, severity_name, "exit with 6 when there are findings of this severity or worse"},
+	{"fail-on",     0,  "SEVERITY", set_fail_on, severity_name, "exit with 6 when there are findings of this severity or worse; leak: errors and leaks"},
 	{"count-only",  0,  NULL, set_count_only, NULL, "count who acquires; releases are not probed, which costs less"},
 	{"attach",      0,  "HOW", set_attach, attach_name, "way to attach the probes (default auto)"},
 	{"memo",        0,  "HOW", set_memo, memo_name, "remember stacks that were walked (default on)"},
@@ -629,25 +630,23 @@ void opts_help(struct buf *out)
 		help_item(out, left, columns[i].help, NULL);
 	}
 	buf_printf(out, "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no permission, 4 no target, 5 losses,\n"
-			"6 findings (--fail-on)\n");
+			"6 findings (--fail-on), 7 too short to tell leaks (--fail-on warning, leak)\n");
 }
 
 /* Parsing. */
 
-static void set_defaults(struct options *o)
+static void set_defaults(struct options *o, const struct catalog *catalog)
 {
 	*o = (struct options){
 	    .command = CMD_TOP,
-	    .families = DEFAULT_FAMILIES,
+	    .catalog = catalog,
+	    .families = catalog_defaults(catalog),
 	    .interval_s = 1,
 	    .count = -1,
 	    .duration_s = -1,
-	    .rows = -1,
-	    .group_by = GROUP_SITE,
-	    .stacks = STACKS_MIXED,
+	    .view = {.format = &formats[0], .rows = -1},
 	    .depth = JT_MAX_FRAMES,
 	    .hold_s = 0.01,
-	    .format = FORMAT_TABLE,
 	    .max_refs = 1000000,
 	    .max_stacks = 20000,
 	    .attach = ATTACH_AUTO,
@@ -742,28 +741,34 @@ static int check(struct parse *p)
 		return usage_error(p, "add --watch", "--limit without --watch says nothing");
 	if (o->budget_ms && !o->classes)
 		return usage_error(p, "add --classes", "--budget without --classes says nothing");
-	if (o->count_only && (o->command == CMD_CENSUS || o->check || o->families & ~COUNTED_FAMILIES))
+	if (o->count_only && (o->command == CMD_CENSUS || o->check ||
+			      o->families & ~catalog_families(o->catalog, KIND_BIT(KIND_REFERENCE))))
 		return usage_error(p, "as in jnitrace -e global,weak --count-only",
 				   "--count-only is for global and weak references, without --check");
-	if (o->count_only && !o->sort)
-		p->o->sort = "acquired";
-	if (o->count_only && (column_find(o->sort)->groups & COLUMN_PAIRED || o->group_by == GROUP_CLASS))
+	if (o->count_only && !o->view.sort)
+		p->o->view.sort = "acquired";
+	if (o->count_only &&
+	    (column_find(o->view.sort)->groups & COLUMN_PAIRED || o->view.group_by == GROUP_CLASS))
 		return usage_error(p, "leave out --count-only",
 				   "without releases nobody knows what is outstanding");
-	if (o->sort && !(column_find(o->sort)->groups & 1U << o->group_by))
+	if (o->view.sort && !(column_find(o->view.sort)->groups & 1U << o->view.group_by))
 		return error_set(p->err, -EINVAL, EXIT_USAGE, "--sort", SEE_HELP,
-				 "a table by %s has no column '%s'", group_names[o->group_by], o->sort);
+				 "a table by %s has no column '%s'", group_names[o->view.group_by],
+				 o->view.sort);
 	if (o->check)
 		p->o->families |= 1U << FAMILY_CHECK;
+	p->o->view.depth = o->depth;
+	p->o->view.all_frames = o->verbose > 0;
+	p->o->view.count_only = o->count_only;
 	return 0;
 }
 
-int opts_parse(int argc, char **argv, struct options *out, struct error *err)
+int opts_parse(int argc, char **argv, const struct catalog *catalog, struct options *out, struct error *err)
 {
 	struct parse p = {.o = out, .err = err};
 	int rc;
 
-	set_defaults(out);
+	set_defaults(out, catalog);
 	if (argc > 1 && argv[1][0] != '-') {
 		rc = parse_command(&p, argv[1]);
 		if (rc < 0)

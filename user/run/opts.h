@@ -10,16 +10,16 @@
 
 #include "base/util.h"
 #include "bpf/border/shared.h"
+#include "kernel/tracer.h"
+#include "model/catalog.h"
+#include "view/view_opts.h"
 
 enum command { CMD_TOP, CMD_PROBES, CMD_CENSUS };
-enum group_by { GROUP_SITE, GROUP_FUNCTION, GROUP_PID, GROUP_CLASS, GROUP_THREAD, NR_GROUPS };
-enum format { FORMAT_TABLE, FORMAT_JSON };
-enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
-enum stacks_shown { STACKS_MIXED, STACKS_JAVA, STACKS_NATIVE, STACKS_NONE };
 
 #define OPTS_MAX_PIDS 256
 struct options {
 	enum command command;
+	const struct catalog *catalog; /* families and functions to choose from; not owned */
 	pid_t pids[OPTS_MAX_PIDS];
 	size_t nr_pids;
 	bool all;
@@ -28,23 +28,20 @@ struct options {
 	bool interval_given;
 	long count;        /* -1: no limit */
 	double duration_s; /* -1: no limit */
-	bool batch;
-	int rows;         /* rows of the table; -1: as the screen has, in batch 20 */
-	const char *sort; /* a column's key; NULL: default */
-	enum group_by group_by;
-	enum stacks_shown stacks;
+	struct view_request view;
 	bool hidden_frames;
 	double hold_s; /* a critical section held longer is a finding */
 	int depth;     /* frames kept, 1..JT_MAX_FRAMES */
-	enum format format;
-	const char *output; /* NULL: stdout */
 	int verbose;
 	uint64_t max_refs;   /* live references that can be paired; default 1,000,000 */
 	uint64_t max_stacks; /* distinct stacks; default 20,000 */
 	bool allow_loss;
 	bool count_only; /* releases are not probed: who acquires, not who leaks */
 	bool check;      /* look closely at every use of a reference */
-	int fail_on; /* enum finding_severity from which on findings change the exit code; -1: none does */
+	/* Which findings change the exit code: enum finding_severity: those and worse; FAIL_ON_LEAK: errors and leaks;
+	 * -1: none. */
+#define FAIL_ON_LEAK NR_SEVERITIES
+	int fail_on;
 	enum attach_method attach; /* --attach auto|multi|perf */
 	enum memo_mode memo;
 	bool classes, watch; /* census */
@@ -54,9 +51,9 @@ struct options {
 };
 /*
  * 0: go on. > 0: done, exit with (value - 1) (--help, --version printed). < 0: a usage error, in err.
- * Strings in out point into argv.
+ * Strings in out point into argv; the families of -e are the catalog's.
  */
-int opts_parse(int argc, char **argv, struct options *out, struct error *err);
+int opts_parse(int argc, char **argv, const struct catalog *catalog, struct options *out, struct error *err);
 /* The text of --help, made from the same tables; lines of at most 80 columns. */
 void opts_help(struct buf *out);
 

@@ -18,17 +18,20 @@
 #include "run/target.h"
 #include "screen/live.h"
 #include "screen/output.h"
-#include "view/views.h"
+#include "view/columns.h"
+#include "view/probes.h"
 
 #define LOOK_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define SCAN_INTERVAL_S 0.5  /* for new processes, with --all */
 #define NAME_INTERVAL_S 0.1  /* for new stacks to name */
+#define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
 
 struct session {
 	const struct options *o;
 	struct tracer *tracer;
 	struct discovery *discovery;
-	struct snapshot snapshot;
+	struct snapshots snapshots;
 	struct {
 		struct target **v;
 		size_t n, cap;
@@ -45,9 +48,11 @@ struct session {
 	long intervals;
 	uint64_t started_ns, last_usage_ns, last_look_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
+	uint64_t reading_due_ns;
 	double last_cpu_s;
 	uint64_t losses;
-	bool failed_on; /* there was a finding that --fail-on asks for */
+	bool failed_on; /* there was a finding that --fail-on asks for; */
+	bool too_short; /* or there may be one */
 };
 
 static int watch(struct session *s, int fd, void *what)
@@ -93,7 +98,7 @@ static void session_close(struct session *s)
 	free(s->targets.v);
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
-	snapshot_free(&s->snapshot);
+	snapshots_free(&s->snapshots);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
 		interrupt_tell(s->interrupt, NULL, NULL);
@@ -235,6 +240,7 @@ static int announce(struct session *s)
 	buf_free(&b);
 	s->announced = true;
 	s->started_ns = s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
+	s->reading_due_ns = s->started_ns + (uint64_t)(READING_S * 1e9);
 	set_timer(s->look, NAME_INTERVAL_S);
 	return set_timer(s->tick, s->o->interval_s);
 }
@@ -261,25 +267,26 @@ static int render(struct session *s, const struct report *const *reports, size_t
 {
 	struct buf b = {0}, footer = {0};
 	struct view_opts v;
-	size_t view = 0;
 	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
 	int rc;
 
-	if (!n)
+	if (!n || (s->o->view.format->at_end && !last))
 		return 0;
-	output_view_opts(&s->out, s->o, last, &v);
+	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
-		live_apply(&s->live, s->o, &v);
-	while (view < nr_views && views[view].format != s->o->format)
-		view++;
-	if (view == nr_views)
-		return error_set(err, -EINVAL, EXIT_FAILED, "render", NULL, "no view of this format");
-	views[view].render(&b, reports, n, &v);
+		live_apply(&s->live, &s->o->view, &v);
+	s->o->view.format->reports(s->out.state, &b, reports, n, &v);
 	if (keys)
 		live_footer(&s->live, &footer);
 	rc = output_write(&s->out, &b, last, footer.p, err);
 	buf_free(&footer);
 	return rc;
+}
+
+/* Of a target that is attached. */
+static struct snapshot *snapshot_of(struct session *s, const struct target *t)
+{
+	return &s->snapshots.of[t->slot];
 }
 
 /* Take in which libraries the targets loaded and closed. */
@@ -292,10 +299,10 @@ static int take_code(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		changed |= target_code_changed(s->targets.v[i], s->tracer);
 	if (changed)
-		rc = tracer_sites(s->tracer, &s->snapshot, err);
+		rc = tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; changed && !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->code_changed)
-			rc = target_code(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_code(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -310,18 +317,18 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED && state == TARGET_TRACED)
 			target_look(s->targets.v[i], s->tracer);
-	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshot, err) : -ENOMEM;
+	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshots, err) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 
 		if (t->state != state || t->slot < 0)
 			continue;
-		rc = target_report(t, s->tracer, &s->snapshot, s->o, err);
+		rc = target_report(t, s->tracer, snapshot_of(s, t), s->o, err);
 		if (rc)
 			break;
 		t->report.self_cpu_pct = cpu_pct;
-		report_sort(&t->report, s->o->sort);
+		report_sort(&t->report, s->o->view.sort);
 		reports[n++] = &t->report;
 	}
 	/* When it was left, for what stays or by Ctrl-Z, it is drawn once again. */
@@ -337,17 +344,30 @@ static void count_losses(struct session *s, const struct report *r)
 {
 	for (int i = 0; i < NR_DROPS; i++) {
 		s->losses += r->drops[i];
-		if (r->drops[i] && s->o->format != FORMAT_TABLE)
+		if (r->drops[i] && !s->o->view.format->losses)
 			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
 			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
 	}
 }
 
+static bool fails(const struct options *o, enum finding_kind kind)
+{
+	if (o->fail_on == FAIL_ON_LEAK)
+		return kind == FINDING_LEAK || finding_rows[kind].severity == SEVERITY_ERROR;
+	return (int)finding_rows[kind].severity <= o->fail_on;
+}
+
+/* By the last report of a target: what was said on the way and taken back does not count. */
 static void judge(struct session *s, const struct report *r)
 {
+	double more_s = report_too_short(r);
+
 	for (size_t i = 0; i < r->findings.n; i++)
-		if ((int)finding_rows[r->findings.v[i].kind].severity <= s->o->fail_on)
-			s->failed_on = true;
+		s->failed_on |= fails(s->o, r->findings.v[i].kind);
+	if (more_s > 0 && fails(s->o, FINDING_LEAK)) {
+		s->too_short = true;
+		warn("PID %d: too short to tell leaks: %.0f s more would do", r->target.pid, ceil(more_s));
+	}
 }
 
 /* Show ended targets for the last time and let them go. */
@@ -408,11 +428,31 @@ static int name_sites(struct session *s, struct error *err)
 		return 0;
 	s->sites_named = made;
 	rc = take_code(s, err);
-	rc = rc ?: tracer_sites(s->tracer, &s->snapshot, err);
+	rc = rc ?: tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    !tracer_execed(s->tracer, s->targets.v[i]->slot))
-			rc = target_name(s->targets.v[i], s->tracer, &s->snapshot, err);
+			rc = target_name(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
+	return rc;
+}
+
+/* Reports that are made often enough are readings, too. */
+static int take_reading(struct session *s, struct error *err)
+{
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), took_ns;
+	int rc;
+
+	if (!s->announced || s->o->count_only || s->o->interval_s < 1.5 * READING_S || start_ns < s->reading_due_ns)
+		return 0;
+	rc = tracer_snapshot(s->tracer, &s->snapshots, err);
+	for (size_t i = 0; !rc && i < s->targets.n; i++) {
+		struct target *t = s->targets.v[i];
+
+		if (t->state == TARGET_TRACED && !tracer_execed(s->tracer, t->slot))
+			rc = target_reading(t, s->tracer, snapshot_of(s, t), err);
+	}
+	took_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
+	s->reading_due_ns = start_ns + (uint64_t)fmax(READING_S * 1e9, (double)took_ns / READING_SHARE);
 	return rc;
 }
 
@@ -499,7 +539,8 @@ static int on_event(struct session *s, void *what, struct error *err)
 			return 0;
 		tracer_poll(s->tracer);
 		rc = look(s, err);
-		return rc ?: name_sites(s, err);
+		rc = rc ?: name_sites(s, err);
+		return rc ?: take_reading(s, err);
 	}
 	return on_exit_of(s, what, err);
 }
@@ -553,15 +594,36 @@ static void raise_file_limit(void)
 
 static int open_output(struct session *s, struct error *err)
 {
-	int rc = output_open(&s->out, s->o, true, true, err);
+	int rc = output_open(&s->out, &s->o->view, true, true, err);
 
-	live_init(&s->live, s->o);
+	live_init(&s->live, &s->o->view);
 	if (rc || !s->out.screen)
 		return rc;
 	interrupt_tell(s->interrupt, screen_leave, s->out.screen);
 	if (screen_has_keys(s->out.screen) && watch(s, STDIN_FILENO, s->out.screen))
 		return error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
 	return 0;
+}
+
+static int open_tracer(struct session *s, const struct features *features, struct error *err)
+{
+	const struct options *o = s->o;
+	const struct tracer_opts opts = {
+	    .catalog = o->catalog,
+	    .attach = o->attach,
+	    .families = o->families,
+	    .max_refs = o->max_refs,
+	    .max_stacks = o->max_stacks,
+	    .depth = o->depth,
+	    .memo = o->memo,
+	    .share = o->all,
+	    .by_thread = o->view.group_by == GROUP_THREAD,
+	    .count_only = o->count_only,
+	    .check = o->check,
+	    .verbose = o->verbose > 0,
+	};
+
+	return tracer_open(&opts, features, &s->tracer, err);
 }
 
 static int start(struct session *s, struct error *err)
@@ -575,7 +637,7 @@ static int start(struct session *s, struct error *err)
 	rc = open_targets(s, err);
 	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_output(s, err);
-	rc = rc ?: tracer_open(s->o, &features, &s->tracer, err);
+	rc = rc ?: open_tracer(s, &features, err);
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	if (!rc && watch(s, tracer_code_fd(s->tracer), s->tracer))
@@ -597,6 +659,7 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 											  : "detached");
 		rc = bury(&s, err);
 	}
+	rc = rc ?: output_end(&s.out, err);
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
 	session_close(&s);
@@ -604,6 +667,8 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		return err->what[0] ? err->exit_code : EXIT_FAILED;
 	if (s.failed_on)
 		return EXIT_ASSERT;
+	if (s.too_short)
+		return EXIT_TOO_SHORT;
 	return s.losses && !o->allow_loss ? EXIT_LOSSES : EXIT_OK;
 }
 
@@ -621,11 +686,8 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
 	info.library_file = t->library_path;
-	output_view_opts(&s->out, s->o, true, &v);
-	if (s->o->format == FORMAT_JSON)
-		view_probes_json(&b, &info);
-	else
-		view_probes_table(&b, &info, &v);
+	output_view_opts(&s->out, &s->o->view, true, &v);
+	s->o->view.format->probes(&b, &info, &v);
 	return output_write(&s->out, &b, true, NULL, err);
 }
 
@@ -633,7 +695,7 @@ enum exit_code session_probes(const struct options *o, struct error *err)
 {
 	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
 	struct pid_list pids = {0};
-	int rc = output_open(&s.out, o, false, false, err);
+	int rc = output_open(&s.out, &o->view, false, false, err);
 
 	rc = rc ?: open_targets(&s, err);
 	if (!rc && o->all)

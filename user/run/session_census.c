@@ -17,7 +17,7 @@
 #include "run/interrupt.h"
 #include "screen/output.h"
 #include "view/census.h"
-#include "view/views.h"
+#include "view/format.h"
 
 #define START_WAIT_S  15.0 /* for the VM of a process named by -p */
 #define START_LOOK_MS 50
@@ -86,6 +86,7 @@ static void refuse(struct jvm *j, const struct error *why)
 	j->census.target =
 	    (struct report_target){.pid = j->pid, .comm = "", .vm = "HotSpot", .vm_version = "?"};
 	j->census.local_refs = j->census.native_attached = -1;
+	j->census.growth_per_min = NAN;
 	j->census.time_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9;
 	snprintf(j->census.refused, sizeof(j->census.refused), "%s", why->why);
 }
@@ -125,7 +126,7 @@ static int jvm_open_waiting(struct session *s, struct jvm *j, struct error *err)
 static int jvm_read(struct session *s, struct jvm *j, struct error *err)
 {
 	const struct census_request req = {
-	    .threads = s->o->format == FORMAT_JSON || !s->o->all,
+	    .threads = s->o->view.format->needs & FORMAT_THREADS || !s->o->all,
 	    .classes = s->o->classes,
 	    .budget_ms = s->o->budget_ms,
 	    .patience_ms = s->o->all ? PATIENCE_ALL_MS : PATIENCE_MS,
@@ -189,36 +190,32 @@ static double growth_per_min(const struct jvm *j)
 /* Fastest growing first, then those with most. */
 static int compare_items(const void *a, const void *b)
 {
-	const struct census_item *x = a, *y = b;
+	const struct census *x = *(const struct census *const *)a, *y = *(const struct census *const *)b;
 	double gx = isnan(x->growth_per_min) ? -INFINITY : x->growth_per_min;
 	double gy = isnan(y->growth_per_min) ? -INFINITY : y->growth_per_min;
-	uint64_t nx = x->census->refs_known ? x->census->refs[VM_GLOBAL] + x->census->refs[VM_WEAK] : 0;
-	uint64_t ny = y->census->refs_known ? y->census->refs[VM_GLOBAL] + y->census->refs[VM_WEAK] : 0;
+	uint64_t nx = x->refs_known ? x->refs[VM_GLOBAL] + x->refs[VM_WEAK] : 0;
+	uint64_t ny = y->refs_known ? y->refs[VM_GLOBAL] + y->refs[VM_WEAK] : 0;
 
 	if (gx != gy)
 		return gx < gy ? 1 : -1;
 	if (nx != ny)
 		return nx < ny ? 1 : -1;
-	return x->census->target.pid - y->census->target.pid;
+	return x->target.pid - y->target.pid;
 }
 
-static int write_items(struct session *s, const struct census_item *items, size_t n, struct error *err)
+static int write_items(struct session *s, const struct census *const *items, size_t n, struct error *err)
 {
-	const struct census_view v = {.limit = (double)s->o->limit, .classes = s->o->classes};
-	struct view_opts vo;
+	struct view_opts v;
 	struct buf b = {0};
 
-	output_view_opts(&s->out, s->o, false, &vo);
-	if (s->o->format == FORMAT_JSON)
-		view_census_json(&b, items, n, &v);
-	else
-		view_census_table(&b, items, n, &v, &vo);
+	output_view_opts(&s->out, &s->o->view, false, &v);
+	s->o->view.format->census(&b, items, n, &v);
 	return output_write(&s->out, &b, false, NULL, err);
 }
 
 static int show(struct session *s, struct error *err)
 {
-	struct census_item *items = calloc(s->jvms.n + 1, sizeof(*items));
+	const struct census **items = calloc(s->jvms.n + 1, sizeof(*items));
 	size_t n = 0;
 	int rc = 0;
 
@@ -227,8 +224,13 @@ static int show(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->jvms.n; i++) {
 		struct jvm *j = s->jvms.v[i];
 
-		if (j->fresh)
-			items[n++] = (struct census_item){&j->census, j->watch, growth_per_min(j)};
+		if (!j->fresh)
+			continue;
+		j->census.classes_wanted = s->o->classes;
+		j->census.growth_per_min = growth_per_min(j);
+		if (j->watch)
+			census_watch_judge(j->watch, (double)s->o->limit, &j->census);
+		items[n++] = &j->census;
 	}
 	qsort(items, n, sizeof(*items), compare_items);
 	if (n == 0 && s->discovery && !s->told && geteuid() != 0) {
@@ -236,7 +238,7 @@ static int show(struct session *s, struct error *err)
 		s->told = true;
 	}
 	/* an empty table of no JVM is also an answer */
-	if (n > 0 || (s->discovery && s->o->format == FORMAT_TABLE))
+	if (n > 0 || s->discovery)
 		rc = write_items(s, items, n, err);
 	free(items);
 	return rc;
@@ -335,7 +337,7 @@ static int start(struct session *s, struct error *err)
 	rc = interrupt_open(&s->interrupt);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc));
-	rc = output_open(&s->out, s->o, repeats(s->o), false, err);
+	rc = output_open(&s->out, &s->o->view, repeats(s->o), false, err);
 	if (!rc && s->out.screen)
 		interrupt_tell(s->interrupt, screen_leave, s->out.screen);
 	rc = rc ?: elf_cache_new(&s->libraries);
@@ -355,6 +357,7 @@ enum exit_code session_census(const struct options *o, struct error *err)
 		rc = loop(&s, err);
 	if (rc == 0)
 		rc = check_known(&s, err);
+	rc = rc ?: output_end(&s.out, err);
 	for (size_t i = 0; i < s.jvms.n; i++)
 		jvm_free(s.jvms.v[i]);
 	free(s.jvms.v);

@@ -14,6 +14,7 @@
 #include "runtime/hotspot/blocks.h"
 #include "runtime/hotspot/objects.h"
 #include "runtime/hotspot/walk.h"
+#include "view/format.h"
 
 /* A process younger than this may still be on its way to exec java, or to load the VM. */
 #define YOUNG_S 3.0
@@ -151,6 +152,7 @@ static int resolve_sites(struct target *t, const struct options *o, struct error
 {
 	struct site_request req = {
 	    .pid = t->id.pid,
+	    .catalog = o->catalog,
 	    .library = t->elf,
 	    .library_path = t->library_path,
 	    .bias = t->bias,
@@ -195,6 +197,7 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	t->verbose = o->verbose;
 	t->hidden_frames = o->hidden_frames;
 	t->report.count_only = o->count_only;
+	t->report.catalog = o->catalog;
 	t->families = o->families;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	rc = read_process(t, what, err);
@@ -366,7 +369,8 @@ static void start_objects(struct target *t, struct tracer *tracer)
 {
 	struct object_config config;
 
-	if (!(t->families & PIN_FAMILIES) || t->objects_set || !oop_reader_of(t))
+	if (!(t->families & catalog_families(t->report.catalog, KINDS_OF_PINS)) || t->objects_set ||
+	    !oop_reader_of(t))
 		return;
 	hotspot_objects(t->oops, &config);
 	t->objects_set = !tracer_set_objects(tracer, t->slot, &config);
@@ -420,7 +424,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->library, path, sizeof(path));
 	rc = rc ?: symbols_new(&t->id, &t->symbols);
-	rc = rc ?: aggregate_new(&t->aggregate);
+	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	slot = tracer_attach(tracer, &t->id, path, &t->sites, err);
@@ -565,9 +569,10 @@ static void refresh_maps(struct target *t, struct tracer *tracer)
 static const struct ref_classes *read_classes(struct target *t, struct oop_reader *oops,
 					      const struct snapshot *snapshot, const struct options *o)
 {
-	if (!oops || o->count_only || (o->format != FORMAT_JSON && o->group_by != GROUP_CLASS))
+	if (!oops || o->count_only ||
+	    (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
 		return NULL;
-	return ref_classes_read(oops, snapshot, t->slot, &t->classes) == 0 ? &t->classes : NULL;
+	return ref_classes_read(oops, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
 bool target_code_changed(struct target *t, struct tracer *tracer)
@@ -587,7 +592,7 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 	if (unwind_moment_closed(&now)) {
 		if (t->java)
 			java_symbols_refresh(t->java);
-		rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+		rc = aggregate_name(t->aggregate, snapshot, t->symbols);
 		rc = rc ?: read_code_anew(t, tracer);
 	} else {
 		rc = read_code(t, tracer, &now);
@@ -609,7 +614,7 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 		look_at_locals(t, tracer, false);
 	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
 	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
-	if (local_refs_read(look, tracer, snapshot, t->slot, &t->locals) < 0)
+	if (local_refs_read(look, tracer, snapshot, &t->locals) < 0)
 		return NULL;
 	return look->known ? &t->locals : NULL;
 }
@@ -628,10 +633,10 @@ int target_name(struct target *t, struct tracer *tracer, const struct snapshot *
 {
 	int rc;
 
-	if (!aggregate_lacks(t->aggregate, snapshot, t->slot)) /* the new ones are another target's */
+	if (!aggregate_lacks(t->aggregate, snapshot)) /* the new ones are another target's */
 		return 0;
 	refresh_maps(t, tracer);
-	rc = aggregate_name(t->aggregate, snapshot, t->symbols, t->slot);
+	rc = aggregate_name(t->aggregate, snapshot, t->symbols);
 	count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
@@ -641,6 +646,20 @@ static void keep_missed(struct target_counts *counts, const struct report *last)
 {
 	if (counts->drops[DROP_RELEASE_MISSED] < last->drops[DROP_RELEASE_MISSED])
 		counts->drops[DROP_RELEASE_MISSED] = last->drops[DROP_RELEASE_MISSED];
+}
+
+int target_reading(struct target *t, struct tracer *tracer, struct snapshot *snapshot, struct error *err)
+{
+	double elapsed_s = (clock_ns(CLOCK_MONOTONIC) - t->started_ns) / 1e9;
+	struct target_counts counts;
+	int rc = tracer_counts(tracer, t->slot, &counts, err);
+
+	if (rc)
+		return rc;
+	if (t->account)
+		rc = account_correct(t->account, snapshot, &counts);
+	rc = rc ?: aggregate_reading(t->aggregate, snapshot, elapsed_s);
+	return rc ? error_set(err, rc, EXIT_FAILED, "judge the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
 int target_report(struct target *t, struct tracer *tracer, struct snapshot *snapshot, const struct options *o,
@@ -655,7 +674,6 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	    .symbols = t->symbols,
 	    .families = o->families,
 	    .cost_ns = cost_ns,
-	    .slot = t->slot,
 	    .final = t->state == TARGET_ENDED,
 	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
 	};
@@ -671,7 +689,7 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	if (o->families >> FAMILY_LOCAL & 1)
 		in.locals = read_locals(t, tracer, snapshot);
 	if (t->account)
-		rc = account_correct(t->account, t->slot, snapshot, &counts);
+		rc = account_correct(t->account, snapshot, &counts);
 	keep_missed(&counts, r);
 	if (t->end_reason == NULL || !strcmp(t->end_reason, "detached")) {
 		refresh_maps(t, tracer);
@@ -689,7 +707,6 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	findings = (struct findings_input){
 	    .aggregate = t->aggregate,
 	    .snapshot = snapshot,
-	    .slot = t->slot,
 	    .checking = o->check,
 	    .exited = in.final && t->end_reason && !strcmp(t->end_reason, "exited"),
 	    .hold_s = o->hold_s,

@@ -13,14 +13,14 @@ static const char *const stacks_names[NR_LIVE_STACKS] = {
     [LIVE_STACKS_NONE] = "none",
 };
 
-void live_init(struct live *l, const struct options *o)
+void live_init(struct live *l, const struct view_request *r)
 {
 	*l = (struct live){
-	    .key = o->sort,
-	    .group_by = o->group_by,
-	    .count_only = o->count_only,
-	    .stacks = o->stacks == STACKS_NONE ? LIVE_STACKS_NONE
-		      : o->verbose > 0         ? LIVE_STACKS_ALL
+	    .key = r->sort,
+	    .group_by = r->group_by,
+	    .count_only = r->count_only,
+	    .stacks = r->stacks == STACKS_NONE ? LIVE_STACKS_NONE
+		      : r->all_frames          ? LIVE_STACKS_ALL
 					       : LIVE_STACKS_SOME,
 	};
 }
@@ -59,11 +59,11 @@ enum live_action live_key(struct live *l, int key)
 	}
 }
 
-void live_apply(const struct live *l, const struct options *o, struct view_opts *v)
+void live_apply(const struct live *l, const struct view_request *r, struct view_opts *v)
 {
 	v->sort = l->key;
 	v->stack_frames = l->stacks == LIVE_STACKS_NONE  ? 0
-			  : l->stacks == LIVE_STACKS_ALL ? o->depth
+			  : l->stacks == LIVE_STACKS_ALL ? r->depth
 							 : LIVE_STACK_FRAMES;
 	if (l->stacks != LIVE_STACKS_NONE && v->stacks == STACKS_NONE)
 		v->stacks = STACKS_MIXED;

@@ -6,8 +6,7 @@
 #include <stdbool.h>
 
 #include "base/util.h"
-#include "run/opts.h"
-#include "view/views.h"
+#include "view/view_opts.h"
 
 enum live_stacks { LIVE_STACKS_SOME, LIVE_STACKS_ALL, LIVE_STACKS_NONE, NR_LIVE_STACKS };
 struct live {
@@ -17,14 +16,14 @@ struct live {
 	bool count_only;
 	enum live_stacks stacks;
 };
-/* As the options say. */
-void live_init(struct live *l, const struct options *o);
+/* As it is asked for. */
+void live_init(struct live *l, const struct view_request *r);
 
 enum live_action { LIVE_NOTHING, LIVE_DRAW, LIVE_QUIT };
 /* What is to be done now that this key was pressed. */
 enum live_action live_key(struct live *l, int key);
 /* Let v be as l says. */
-void live_apply(const struct live *l, const struct options *o, struct view_opts *v);
+void live_apply(const struct live *l, const struct view_request *r, struct view_opts *v);
 /* The keys and what they are set to, for the last line of the screen. */
 void live_footer(const struct live *l, struct buf *out);
 

@@ -12,22 +12,56 @@ static int write_error(struct error *err, int rc)
 			 strerror(-rc));
 }
 
-int output_open(struct output *out, const struct options *o, bool repeats, bool keys, struct error *err)
+/* Write text and free it. 0 or -errno. */
+static int write_text(struct output *out, struct buf *text)
 {
-	int rc;
+	int rc = text->failed ? -ENOMEM : 0;
 
-	out->file = o->output ? fopen(o->output, "we") : stdout;
+	if (!rc && ((text->n && fwrite(text->p, text->n, 1, out->file) != 1) || fflush(out->file)))
+		rc = -errno;
+	buf_free(text);
+	return rc;
+}
+
+int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, struct error *err)
+{
+	struct buf begin = {0};
+	int rc = 0;
+
+	out->file = r->output ? fopen(r->output, "we") : stdout;
 	if (!out->file)
 		return error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output",
-				 "%s: %s", o->output, strerror(errno));
-	if (!repeats || o->batch || o->format != FORMAT_TABLE || !isatty(fileno(out->file)))
-		return 0;
-	rc = screen_open(out->file, keys, &out->screen);
+				 "%s: %s", r->output, strerror(errno));
+	out->format = r->format;
+	if (r->format->begin) {
+		r->format->begin(&out->state, &begin);
+		rc = write_text(out, &begin);
+	}
+	if (!rc && repeats && !r->batch && r->format->screen && isatty(fileno(out->file)))
+		rc = screen_open(out->file, keys, &out->screen);
+	return rc ? write_error(err, rc) : 0;
+}
+
+int output_end(struct output *out, struct error *err)
+{
+	struct buf end = {0};
+	int rc = 0;
+
+	if (out->format && out->format->end) {
+		out->format->end(out->state, &end);
+		rc = write_text(out, &end);
+	}
+	out->format = NULL;
 	return rc ? write_error(err, rc) : 0;
 }
 
 void output_close(struct output *out)
 {
+	struct buf unwritten = {0};
+
+	if (out->format && out->format->end) /* after an error: a whole document would be a lie */
+		out->format->end(out->state, &unwritten);
+	buf_free(&unwritten);
 	screen_close(out->screen);
 	out->screen = NULL;
 	if (out->drawn.n)
@@ -49,11 +83,11 @@ static struct winsize size_of(const struct output *out)
 	return w;
 }
 
-void output_view_opts(const struct output *out, const struct options *o, bool last, struct view_opts *v)
+void output_view_opts(const struct output *out, const struct view_request *r, bool last, struct view_opts *v)
 {
 	struct winsize w = size_of(out);
 
-	view_opts_init(v, o, w.ws_col, w.ws_row, out->screen && !last);
+	view_opts_init(v, r, w.ws_col, w.ws_row, out->screen && !last);
 }
 
 int output_write(struct output *out, struct buf *view, bool last, const char *footer, struct error *err)
@@ -71,8 +105,6 @@ int output_write(struct output *out, struct buf *view, bool last, const char *fo
 		screen_leave(out->screen);
 		buf_free(&out->drawn);
 	}
-	if (!rc && ((view->n && fwrite(view->p, view->n, 1, out->file) != 1) || fflush(out->file)))
-		rc = -errno;
-	buf_free(view);
+	rc = write_text(out, view);
 	return rc ? write_error(err, rc) : 0;
 }

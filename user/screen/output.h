@@ -7,21 +7,24 @@
 #include <stdio.h>
 
 #include "base/util.h"
-#include "run/opts.h"
 #include "screen/screen.h"
-#include "view/views.h"
+#include "view/format.h"
 
-struct output {                /* start zeroed */
+struct output { /* start zeroed */
+	const struct format *format;
+	void *state;           /* the format's; see view/format.h */
 	FILE *file;            /* owned, unless it is stdout */
 	struct screen *screen; /* redraw in place; NULL: plain text */
 	struct buf drawn;      /* what is on the screen and nowhere else */
 };
 /* repeats: there will be more than one view. keys: of the screen will be read. -errno with err. */
-int output_open(struct output *out, const struct options *o, bool repeats, bool keys, struct error *err);
+int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, struct error *err);
+/* What stands behind the last view. -errno with err. */
+int output_end(struct output *out, struct error *err);
 /* What is on the screen stays, below what was there before. */
 void output_close(struct output *out);
 /* Options of a view for it: as wide and, but for the last, as high as the terminal is now. */
-void output_view_opts(const struct output *out, const struct options *o, bool last, struct view_opts *v);
+void output_view_opts(const struct output *out, const struct view_request *r, bool last, struct view_opts *v);
 /*
  * Write a view and free it. last: no other will take its place, so it is no drawing but stays. footer: in the
  * last line of a drawing; NULL: none. -errno with err.

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "bpf/border/shared.h"
-#include "elf/elf.h"
-#include "sites/sites.h"
+#include "elf/elf_cfi.h"
+#include "model/probe_site.h"
 
 /*
  * Operand number index (0 is the first) of a USDT note's arguments, "8@%rax -4@-24(%rbp)". false: there

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/insn.h"
 #include "model/report.h"
 #include "sites/site_locs.h"
 
@@ -37,8 +38,14 @@ struct resolver {
 	bool checked; /* the VM runs with -Xcheck:jni */
 	int table_rc; /* of the function table: -EAGAIN says that it may come */
 	struct found found[NR_ALL_FUNCS];
+	struct elf_cfi_table *cfi; /* of the library; NULL: not asked yet */
 	struct buf notes;
 };
+
+static const struct func_row *row_of(const struct resolver *r, enum jni_func_id func)
+{
+	return &r->req->catalog->funcs[func];
+}
 
 static void note(struct resolver *r, const char *fmt, ...) JT_PRINTF(2, 3);
 
@@ -53,35 +60,18 @@ static void note(struct resolver *r, const char *fmt, ...)
 	buf_printf(&r->notes, "%s\n", line);
 }
 
-static bool is_pin(const struct jni_func_row *row)
-{
-	return row->family == FAMILY_STRING || row->family == FAMILY_ARRAY || row->family == FAMILY_CRITICAL;
-}
-
-const char *probe_site_cost(const struct probe_site *s)
-{
-	if (s->insn.cost == INSN_EMULATED && s->point == POINT_URETPROBE)
-		return "uretprobe";
-	return insn_cost_name(s->insn.cost);
-}
-
-const char *probe_site_operation(const struct probe_site *s)
-{
-	return s->point == POINT_ENTRY ? "entry" : "return";
-}
-
 /*
  * Measured on one machine (docs/measurements.md): ratios travel, so the order is right. For a nop, which is
  * what a USDT probe is, the kernel has not to write to the stack as for a push. But a thread comes there only
  * when it need not wait for a collection, and that is no time that a pin was held: for pins an entry is
  * preferred.
  */
-int probe_site_price_ns(const struct probe_site *s)
+static int price_ns(const struct catalog *catalog, const struct probe_site *s)
 {
-	int usdt = s->point == POINT_ENTRY && is_pin(&jni_funcs[s->func]) ? 550 : 470;
+	int usdt = s->point == POINT_ENTRY && func_is_pin(catalog, s->func) ? 550 : 470;
 	int point = s->point == POINT_URETPROBE ? 870 : s->strategy == STRATEGY_USDT ? usdt : 545;
 
-	return point + (s->insn.cost == INSN_SINGLE_STEP ? 9000 : 0);
+	return point + (s->single_step ? 9000 : 0);
 }
 
 static void decode_at(const struct resolver *r, uint64_t vaddr, struct insn *out)
@@ -92,12 +82,14 @@ static void decode_at(const struct resolver *r, uint64_t vaddr, struct insn *out
 }
 
 /* Fill in file offset, address and instruction. false: not in the file's code. */
-static bool place(const struct resolver *r, uint64_t vaddr, struct probe_site *s)
+static bool place(const struct resolver *r, uint64_t vaddr, struct probe_site *s, struct insn *insn)
 {
 	s->vaddr = vaddr;
 	if (!elf_is_code(r->req->library, vaddr) || !elf_vaddr_to_offset(r->req->library, vaddr, &s->offset))
 		return false;
-	decode_at(r, vaddr, &s->insn);
+	decode_at(r, vaddr, insn);
+	s->insn = insn->name;
+	s->single_step = insn->cost == INSN_SINGLE_STEP;
 	return true;
 }
 
@@ -107,7 +99,8 @@ static void accept(struct resolver *r, enum jni_func_id func, const struct probe
 	int price = 0;
 
 	for (size_t i = 0; i < n; i++)
-		price = probe_site_price_ns(&sites[i]) > price ? probe_site_price_ns(&sites[i]) : price;
+		if (price_ns(r->req->catalog, &sites[i]) > price)
+			price = price_ns(r->req->catalog, &sites[i]);
 	if (f->n > 0 && f->price_ns <= price)
 		return;
 	memcpy(f->site, sites, n * sizeof(*sites));
@@ -116,22 +109,24 @@ static void accept(struct resolver *r, enum jni_func_id func, const struct probe
 }
 
 /* Is the handle, or what tells whether the call succeeded, the function's result? */
-static bool at_return(enum jni_func_id func)
+static bool at_return(const struct resolver *r, enum jni_func_id func)
 {
-	return jni_funcs[func].handle == HANDLE_RETURN || jni_func_at_both_ends(func);
+	return row_of(r, func)->handle == HANDLE_RETURN || func_at_both_ends(r->req->catalog, func);
 }
 
 /* --- pins: Get*(env, object, isCopy) and Release*(env, object, pointer[, mode]) --- */
 
 /* Release*Chars and ReleaseStringCritical have no mode. */
-static bool has_mode(const struct jni_func_row *row)
+static bool has_mode(const struct func_row *row)
 {
 	return row->family == FAMILY_ARRAY || strcmp(row->name, "ReleasePrimitiveArrayCritical") == 0;
 }
 
-static void pin_locs_at_entry(uint16_t machine, const struct jni_func_row *row, struct probe_site *s)
+static void pin_locs_at_entry(const struct resolver *r, const struct func_row *row, struct probe_site *s)
 {
-	if (!is_pin(row))
+	uint16_t machine = r->machine;
+
+	if (!func_is_pin(r->req->catalog, s->func))
 		return;
 	s->object = loc_of_arg(machine, HANDLE_ARG1);
 	if (row->operation == OP_ACQUIRE)
@@ -141,7 +136,7 @@ static void pin_locs_at_entry(uint16_t machine, const struct jni_func_row *row, 
 }
 
 /* Of a Release; a Get's note is at its return. */
-static bool pin_locs_by_usdt(uint16_t machine, const char *args, const struct jni_func_row *row,
+static bool pin_locs_by_usdt(uint16_t machine, const char *args, const struct func_row *row,
 			     struct probe_site *s)
 {
 	return usdt_operand(machine, args, 1, &s->object) &&
@@ -156,27 +151,28 @@ static bool pin_locs_by_usdt(uint16_t machine, const char *args, const struct jn
  */
 static bool place_near_entry(const struct resolver *r, uint64_t vaddr, struct probe_site *out)
 {
-	bool found = false;
+	enum insn_cost cost = INSN_UNSAFE;
 
 	for (int i = 0; i < MAX_SKIPPED; i++) {
 		struct probe_site s = *out;
+		struct insn insn;
 
-		if (!place(r, vaddr, &s))
+		if (!place(r, vaddr, &s, &insn))
 			break;
-		if (s.insn.cost != INSN_UNSAFE && (!found || s.insn.cost < out->insn.cost)) {
+		if (insn.cost < cost) {
 			*out = s;
-			found = true;
+			cost = insn.cost;
 		}
-		if (!s.insn.skippable || s.insn.size_bytes == 0)
+		if (!insn.skippable || insn.size_bytes == 0)
 			break;
-		vaddr += s.insn.size_bytes;
+		vaddr += insn.size_bytes;
 	}
-	return found;
+	return cost != INSN_UNSAFE;
 }
 
 static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t vaddr, enum site_strategy by)
 {
-	const struct jni_func_row *row = &jni_funcs[func];
+	const struct func_row *row = row_of(r, func);
 	struct found *f = &r->found[func];
 	struct probe_site s = {.func = func, .strategy = by, .point = POINT_ENTRY};
 
@@ -194,19 +190,19 @@ static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t va
 		f->why = "no instruction at its entry can be probed safely";
 		return;
 	}
-	if (jni_func_at_both_ends(func) && !f->at_entry) {
+	if (func_at_both_ends(r->req->catalog, func) && !f->at_entry) {
 		f->entry_site = s;
 		f->at_entry = true;
 		locs_at_entry(r->machine, row->handle == HANDLE_RETURN ? HANDLE_ARG1 : row->handle,
 			      &f->entry_site);
-		pin_locs_at_entry(r->machine, row, &f->entry_site);
+		pin_locs_at_entry(r, row, &f->entry_site);
 	}
-	if (at_return(func)) {
+	if (at_return(r, func)) {
 		s.point = POINT_URETPROBE;
 		locs_at_uretprobe(r->machine, HANDLE_RETURN, &s);
 	} else {
 		locs_at_entry(r->machine, row->handle, &s);
-		pin_locs_at_entry(r->machine, row, &s);
+		pin_locs_at_entry(r, row, &s);
 	}
 	accept(r, func, &s, 1);
 }
@@ -220,7 +216,7 @@ static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t va
  */
 static bool is_outer(const struct resolver *r, enum jni_func_id func)
 {
-	return r->checked && jni_funcs[func].family == FAMILY_STRING;
+	return r->checked && row_of(r, func)->family == FAMILY_STRING;
 }
 
 static bool is_wanted(struct resolver *r, enum jni_func_id func, bool by_symbol)
@@ -235,25 +231,28 @@ static bool is_wanted(struct resolver *r, enum jni_func_id func, bool by_symbol)
 }
 
 /* One USDT note as a site of its function. NULL, or why it is none. */
-static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
-			     const struct jni_func_row *row, struct probe_site *s)
+static const char *usdt_site(struct resolver *r, const struct elf_usdt *u, const struct func_row *row,
+			     struct probe_site *s)
 {
 	unsigned operand = s->point == POINT_RETURN ? 0 : row->handle - HANDLE_ARG0;
 	struct elf_cfi cfi;
+	struct insn insn;
 	struct loc env;
 
 	if (u->semaphore)
 		return "its USDT probe has a semaphore";
-	if (!place(r, u->vaddr, s))
+	if (!place(r, u->vaddr, s, &insn))
 		return "its USDT probe is outside the code";
 	/* the one-byte nop alone: anything else is the work of another tool, or a lie */
-	if (strcmp(s->insn.name, "nop") != 0 || s->insn.cost != INSN_EMULATED)
+	if (strcmp(insn.name, "nop") != 0 || insn.cost != INSN_EMULATED)
 		return "its USDT probe is not a plain nop";
 	if (((s->point == POINT_RETURN || row->handle != HANDLE_NONE) &&
 	     !usdt_operand(r->machine, u->args, operand, &s->handle)) ||
-	    (is_pin(row) && s->point == POINT_ENTRY && !pin_locs_by_usdt(r->machine, u->args, row, s)))
+	    (func_is_pin(r->req->catalog, s->func) && s->point == POINT_ENTRY &&
+	     !pin_locs_by_usdt(r->machine, u->args, row, s)))
 		return "an operand of its USDT probe is neither a register nor memory";
-	if (elf_cfi_at(r->req->library, u->vaddr, &cfi) < 0 || !locs_by_cfi(r->machine, &cfi, s))
+	if ((!r->cfi && elf_cfi_open(r->req->library, &r->cfi)) || elf_cfi_at(r->cfi, u->vaddr, &cfi) < 0 ||
+	    !locs_by_cfi(r->machine, &cfi, s))
 		return "no unwind information at its USDT probe says where the caller is";
 	/* else a stack that is walked finds it; but most releases need none */
 	if (s->point == POINT_ENTRY && row->table == TABLE_ENV &&
@@ -265,13 +264,13 @@ static const char *usdt_site(const struct resolver *r, const struct elf_usdt *u,
 /* All notes of a function's probe are one proposal: leaving one out would lose calls. */
 static void propose_usdt(struct resolver *r, const struct elf_usdts *notes, enum jni_func_id func)
 {
-	const struct jni_func_row *row = &jni_funcs[func];
-	enum site_point point = at_return(func) ? POINT_RETURN : POINT_ENTRY;
+	const struct func_row *row = row_of(r, func);
+	enum site_point point = at_return(r, func) ? POINT_RETURN : POINT_ENTRY;
 	struct probe_site sites[MAX_SITES_PER_FUNC];
 	char name[sizeof(notes->v->name)];
 	size_t n = 0;
 
-	snprintf(name, sizeof(name), "%s__%s", row->name, at_return(func) ? "return" : "entry");
+	snprintf(name, sizeof(name), "%s__%s", row->name, at_return(r, func) ? "return" : "entry");
 	for (size_t i = 0; i < notes->n; i++) {
 		if (strcmp(notes->v[i].name, name) != 0)
 			continue;
@@ -297,7 +296,7 @@ static int find_by_usdt(struct resolver *r)
 	if (rc < 0)
 		return rc;
 	/* Uses are looked at by their argument registers, as they are at the very entry. */
-	for (int f = 0; f < NR_FUNCS; f++)
+	for (int f = 1; f < NR_FUNCS; f++)
 		if (is_wanted(r, (enum jni_func_id)f, false))
 			propose_usdt(r, &notes, (enum jni_func_id)f);
 	free(notes.v);
@@ -314,7 +313,7 @@ static int find_by_symbols(struct resolver *r, const struct elf_image *e, enum e
 
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		snprintf(name[f], sizeof(name[f]), "%sjni_%s",
-			 is_outer(r, (enum jni_func_id)f) ? "checked_" : "", jni_funcs[f].name);
+			 is_outer(r, (enum jni_func_id)f) ? "checked_" : "", row_of(r, f)->name);
 		wanted[f].name = name[f];
 	}
 	rc = elf_find_symbols(e, which, wanted, NR_ALL_FUNCS);
@@ -349,7 +348,7 @@ static int find_by_debugfile(struct resolver *r)
  * function table; only when a collection comes in between does that call the function (JDK: prims/jni.cpp,
  * quicken_jni_functions()).
  */
-static bool can_be_replaced(const struct jni_func_row *row)
+static bool can_be_replaced(const struct func_row *row)
 {
 	return row->operation == OP_USE && row->slot >= 96 && row->slot <= 103;
 }
@@ -368,7 +367,7 @@ static int find_by_function_table(struct resolver *r)
 		return r->table_rc;
 	}
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
-		const struct jni_func_row *row = &jni_funcs[f];
+		const struct func_row *row = row_of(r, f);
 		uint64_t addr = row->table == TABLE_VM ? t.vm[row->slot] : t.env[row->slot];
 
 		if (row->table == TABLE_ENV && row->slot >= t.nr_env && r->found[f].n == 0)
@@ -381,30 +380,23 @@ static int find_by_function_table(struct resolver *r)
 	return 0;
 }
 
-/* One row each, in order: id, name, whether to look only while a function is missing (it costs), how. */
-#define STRATEGIES(ROW)                                                                                      \
-	ROW(STRATEGY_USDT, "usdt", false, find_by_usdt)                                                      \
-	ROW(STRATEGY_SYMTAB, "symtab", false, find_by_symtab)                                                \
-	ROW(STRATEGY_DEBUGFILE, "debugfile", true, find_by_debugfile)                                        \
-	ROW(STRATEGY_FUNCTION_TABLE, "function-table", false, find_by_function_table)
-
-#define ROW(id, name, only_if_missing, find) [id] = name,
-const char *const site_strategy_names[NR_STRATEGIES] = {STRATEGIES(ROW)};
-#undef ROW
-
-#define ROW(id, name, only_if_missing, find) [id] = {only_if_missing, find},
+/* In order. */
 static const struct {
-	bool only_if_missing;
+	bool only_if_missing; /* to look there costs */
 	int (*find)(struct resolver *r);
-} strategies[NR_STRATEGIES] = {STRATEGIES(ROW)};
-#undef ROW
+} strategies[NR_STRATEGIES] = {
+    [STRATEGY_USDT] = {false, find_by_usdt},
+    [STRATEGY_SYMTAB] = {false, find_by_symtab},
+    [STRATEGY_DEBUGFILE] = {true, find_by_debugfile},
+    [STRATEGY_FUNCTION_TABLE] = {false, find_by_function_table},
+};
 
 /* --- all together --- */
 
 /* All sites that the function needs are known. */
-static bool is_whole(enum jni_func_id func, const struct found *f)
+static bool is_whole(const struct resolver *r, enum jni_func_id func, const struct found *f)
 {
-	return f->n > 0 && (f->at_entry || !jni_func_at_both_ends(func));
+	return f->n > 0 && (f->at_entry || !func_at_both_ends(r->req->catalog, func));
 }
 
 /* Of the functions below end: those that are counted are lost when they have no site, uses are just not seen.
@@ -414,7 +406,7 @@ static size_t count_missing(const struct resolver *r, int end)
 	size_t n = 0;
 
 	for (int f = 0; f < end; f++)
-		n += r->found[f].wanted && !is_whole((enum jni_func_id)f, &r->found[f]);
+		n += r->found[f].wanted && !is_whole(r, (enum jni_func_id)f, &r->found[f]);
 	return n;
 }
 
@@ -442,7 +434,7 @@ static void drop_shared(struct resolver *r)
 {
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		for (int g = 0; g < f && r->found[f].n > 0; g++) {
-			if (r->found[g].n == 0 || (f < NR_FUNCS) != (g < NR_FUNCS) ||
+			if (r->found[g].n == 0 || func_is_use(f) != func_is_use(g) ||
 			    r->found[f].site[0].offset != r->found[g].site[0].offset)
 				continue;
 			r->found[f].n = 0;
@@ -458,6 +450,7 @@ static int add_site(struct probe_sites *out, const struct probe_site *site)
 	if (!s)
 		return -ENOMEM;
 	*s = *site;
+	s->price_ns = price_ns(out->catalog, site);
 	return 0;
 }
 
@@ -471,11 +464,11 @@ static int add_unseen(struct probe_sites *out, enum jni_func_id func, const char
 	return 0;
 }
 
-static const char *why_not(enum jni_func_id func, const struct found *f)
+static const char *why_not(const struct resolver *r, enum jni_func_id func, const struct found *f)
 {
 	if (f->replaced)
 		return "calls come to code that the VM has generated instead";
-	if (is_whole(func, f))
+	if (is_whole(r, func, f))
 		return NULL;
 	return f->why ? f->why : f->n ? "its entry was not found" : "not found in the library";
 }
@@ -484,13 +477,13 @@ static int collect(struct resolver *r, struct probe_sites *out)
 {
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		const struct found *found = &r->found[f];
-		const char *why = why_not((enum jni_func_id)f, found);
+		const char *why = why_not(r, (enum jni_func_id)f, found);
 
 		if (!found->wanted)
 			continue;
 		if (why) {
-			note(r, "%s: %s", jni_funcs[f].name, why);
-			if (f > NR_FUNCS && add_unseen(out, (enum jni_func_id)f, why) < 0)
+			note(r, "%s: %s", row_of(r, f)->name, why);
+			if (func_is_use(f) && add_unseen(out, (enum jni_func_id)f, why) < 0)
 				return -ENOMEM;
 			continue;
 		}
@@ -509,15 +502,15 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 	char what[64];
 	int rc;
 
-	*out = (struct probe_sites){0};
+	*out = (struct probe_sites){.catalog = req->catalog};
 	if (!r)
 		return -ENOMEM;
 	r->req = req;
 	r->machine = elf_machine(req->library);
 	r->checked = req->vm && hotspot_checks_jni(req->vm);
 	for (int f = 0; f < NR_ALL_FUNCS; f++)
-		r->found[f].wanted = req->families >> jni_funcs[f].family & 1 &&
-				     !(req->no_releases && jni_funcs[f].operation == OP_RELEASE);
+		r->found[f].wanted = req->families >> row_of(r, f)->family & 1 &&
+				     !(req->no_releases && row_of(r, f)->operation == OP_RELEASE);
 	run_strategies(r);
 	drop_shared(r);
 	if (req->vm && hotspot_feature(req->vm) >= 9)
@@ -527,6 +520,7 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 	out->notes = r->notes;
 	if (rc == 0 && out->missing > 0 && r->table_rc == -EAGAIN)
 		rc = -EAGAIN;
+	elf_cfi_close(r->cfi);
 	free(r);
 	if (rc == 0 && out->n == 0) {
 		const char *why = out->notes.n ? out->notes.p : "no JNI function was found in its library";

@@ -3,72 +3,16 @@
 #ifndef JNITRACE_SITES_H
 #define JNITRACE_SITES_H
 
-#include "arch/insn.h"
 #include "base/util.h"
 #include "bpf/border/shared.h"
 #include "elf/elf.h"
+#include "model/probe_site.h"
 #include "proc/proc.h"
 #include "runtime/hotspot/hotspot.h"
 
-enum site_strategy {
-	STRATEGY_USDT,
-	STRATEGY_SYMTAB,
-	STRATEGY_DEBUGFILE,
-	STRATEGY_FUNCTION_TABLE,
-	NR_STRATEGIES
-};
-extern const char
-    *const site_strategy_names[NR_STRATEGIES]; /* "usdt", "symtab", "debugfile", "function-table" */
-
-enum site_point {
-	POINT_ENTRY,  /* uprobe before the function has done its work; handle says where the argument is then
-		       */
-	POINT_RETURN, /* uprobe inside the function after the handle is known (USDT) */
-	POINT_URETPROBE, /* return probe of the kernel */
-	NR_POINTS
-};
-
-struct probe_site {
-	enum jni_func_id func;
-	enum site_point point;
-	enum site_strategy strategy;
-	uint64_t offset; /* in the library's file, bytes */
-	uint64_t vaddr;  /* link-time address */
-	struct insn insn;
-	struct loc handle, object, extra, caller_pc, caller_fp, caller_cfa, env; /* see struct rule */
-};
-/* What the lowest bits of a handle say of its kind (JDK: runtime/jniHandles.hpp). */
-enum handle_tags {
-	TAGS_UNKNOWN,
-	TAGS_WEAK, /* weak: bit 0; JDK 9 to 20 */
-	TAGS_ALL,  /* local 0, weak 1, global 2; from JDK 21 on */
-};
-/* A function whose references --check does not see. */
-struct probe_unseen {
-	enum jni_func_id func;
-	const char *why;
-};
-struct probe_sites {
-	struct probe_site *v;
-	size_t n, cap;
-	enum handle_tags handle_tags;
-	uint64_t missing; /* functions of this VM for which no site was found */
-	struct {
-		struct probe_unseen *v;
-		size_t n, cap;
-	} unseen;
-	struct buf
-	    notes; /* lines for --verbose: what is missing and why, strategies that disagree; "" mostly */
-};
-/* What the user pays: "emulated", "single-step" or "uretprobe". */
-const char *probe_site_cost(const struct probe_site *s);
-/* What its trap adds to a call, about; a return probe's includes the function's entry. */
-int probe_site_price_ns(const struct probe_site *s);
-/* "entry" or "return" */
-const char *probe_site_operation(const struct probe_site *s);
-
 struct site_request {
 	pid_t pid;
+	const struct catalog *catalog;
 	const struct elf_image *library;
 	const char *library_path; /* as the target sees it */
 	uint64_t bias;            /* run-time minus link-time address */

@@ -15,6 +15,7 @@
 
 #include "base/strset.h"
 #include "elf/elf.h"
+#include "elf/elf_cfi.h"
 #include "elf/elf_functions.h"
 #include "elf/elf_lines.h"
 #include "runtime/hotspot/frames.h"
@@ -55,6 +56,7 @@ struct module {
 	struct elf_image *debug; /* separate debug file; NULL: none */
 	const char *build_id;    /* NULL: none */
 	struct elf_functions functions;
+	struct elf_cfi_table *cfi; /* NULL: no image */
 	struct elf_lines *lines;
 	bool no_lines;
 	unsigned int lines_idle; /* refreshes since they were asked */
@@ -127,6 +129,7 @@ static void module_free(struct module *m)
 {
 	module_close_lines(m);
 	elf_functions_free(&m->functions);
+	elf_cfi_close(m->cfi);
 	elf_close(m->debug);
 	elf_close(m->image);
 	free(m->path);
@@ -392,6 +395,12 @@ static int module_read(struct symbols *s, struct module *m, int fd)
 		if (!m->build_id)
 			return -ENOMEM;
 	}
+	rc = elf_cfi_open(m->image, &m->cfi);
+	if (rc) {
+		elf_close(m->image);
+		m->image = NULL;
+		return rc;
+	}
 	rc = elf_functions_add(&m->functions, m->image, ELF_SYMTAB);
 	if (!rc || !elf_lines_present(m->image))
 		elf_open_debug(m->image, s->own_root ? getpid() : s->id.pid, m->path, &m->debug);
@@ -469,7 +478,7 @@ static enum link prove_link(const struct module *m, const struct elf_function *f
 	bool x86 = elf_machine(m->image) == EM_X86_64;
 	struct elf_cfi cfi;
 
-	if (elf_cfi_at(m->image, call, &cfi))
+	if (elf_cfi_at(m->cfi, call, &cfi))
 		return LINK_NO_TABLE;
 	if (!cfi.fp_saved || cfi.ra_offset != cfi.fp_offset + 8)
 		return LINK_NO_FP;
@@ -694,7 +703,7 @@ static int append_tail_call(struct symbols *s, const struct raw_frame *raw, stru
 		return rc;
 	vaddr = link_time(r, addr + 1) - 1;
 	fn = elf_functions_find(&r->module->functions, vaddr);
-	if (fn ? fn->start != vaddr : !elf_cfi_begins(r->module->image, vaddr))
+	if (fn ? fn->start != vaddr : !elf_cfi_begins(r->module->cfi, vaddr))
 		return 0;
 	f = VEC_ADD(out);
 	if (!f)

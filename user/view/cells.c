@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #define ELLIPSIS "\xe2\x80\xa6"
 /* Foreign text is cut here first: no screen is that wide. */
@@ -294,4 +295,18 @@ void fmt_bytes(struct buf *out, uint64_t n)
 		unit++;
 	}
 	buf_printf(out, unit == 0 ? "%.0f %s" : "%.1f %s", v, units[unit]);
+}
+
+void fmt_time(struct buf *out, double unix_s)
+{
+	double ms = floor(unix_s * 1000 + 0.5);
+	struct tm tm;
+	time_t t;
+
+	if (!(ms >= 0 && ms < 2.5e14)) /* the year has four digits */
+		return;
+	t = (time_t)(ms / 1000);
+	gmtime_r(&t, &tm);
+	buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		   tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - (double)t * 1000));
 }

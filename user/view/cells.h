@@ -46,6 +46,8 @@ void fmt_count(struct buf *out, uint64_t n);
 void fmt_rate(struct buf *out, double per_s);
 /* Seconds: 4.2s, 3m12s, 2h05m, 5d03h; negative or not a number: "-". */
 void fmt_age(struct buf *out, double s);
+/* Seconds since 1970 as 2026-01-31T12:00:00.123Z, rounded; nothing before 1970 and after the year 9892. */
+void fmt_time(struct buf *out, double unix_s);
 /* 0 B, 512 B, 1.5 KB, 45.2 MB (units of 1024). */
 void fmt_bytes(struct buf *out, uint64_t n);
 

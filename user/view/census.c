@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* jnitrace census. See view_census.h. */
+/* jnitrace census, for people. See census.h. */
 #include "view/census.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ static const enum jni_family families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEA
 
 static const char *table_name(enum vm_table t)
 {
-	return jni_family_names[families[t]];
+	return jni_catalog.families[families[t]].name;
 }
 
 /* --- table --- */
@@ -70,12 +70,9 @@ static void add_growth(struct buf *line, const struct growth *g, double limit)
 		buf_printf(line, "  GROWS STEADILY");
 }
 
-static void put_table_line(struct buf *out, const struct census_item *it, enum vm_table t,
-			   const struct census_view *v, int width)
+static void put_table_line(struct buf *out, const struct census *c, enum vm_table t, int width)
 {
-	const struct census *c = it->census;
 	struct buf line = {0};
-	struct growth g;
 
 	buf_printf(&line, "%s: ", table_name(t));
 	if (c->refs_known)
@@ -87,10 +84,8 @@ static void put_table_line(struct buf *out, const struct census_item *it, enum v
 		buf_printf(&line, ", table of ");
 		fmt_bytes(&line, c->table_bytes[t]);
 	}
-	if (it->watch) {
-		census_watch_growth(it->watch, t, NULL, v->limit, &g);
-		add_growth(&line, &g, v->limit);
-	}
+	if (c->watched)
+		add_growth(&line, &c->growth[t], c->limit);
 	put_line(out, &line, width);
 	buf_free(&line);
 }
@@ -173,25 +168,21 @@ static void put_count(struct buf *out, uint64_t n, bool estimate)
 	buf_free(&cell);
 }
 
-static void put_class(struct buf *out, const struct census_item *it, const struct census_class *c,
-		      const struct census_view *v, int width)
+static void put_class(struct buf *out, const struct census *census, const struct census_class *c, int width)
 {
-	bool sampled = it->census->tables[c->table].sampled;
+	bool sampled = census->tables[c->table].sampled;
 	struct buf line = {0};
-	struct growth g;
+	const struct growth *g = &c->growth;
 	int used = 2 * COUNT_CELLS + 2 + 8;
 
 	put_count(out, c->count, sampled);
 	put_count(out, c->distinct, false);
 	buf_printf(out, "  %-6s  ", table_name(c->table));
 	buf_printf(&line, "%s", c->name);
-	if (it->watch) {
-		census_watch_growth(it->watch, c->table, c->name, v->limit, &g);
-		if (g.known && (g.alarm || g.per_min != 0)) {
-			buf_printf(&line, "  ");
-			add_per_min(&line, g.per_min);
-			buf_printf(&line, "%s", g.alarm ? "  GROWS STEADILY" : "");
-		}
+	if (census->watched && g->known && (g->alarm || g->per_min != 0)) {
+		buf_printf(&line, "  ");
+		add_per_min(&line, g->per_min);
+		buf_printf(&line, "%s", g->alarm ? "  GROWS STEADILY" : "");
 	}
 	put_line(out, &line, width - used);
 	for (size_t i = 0; i < c->of.n && i < SHOWN_OF; i++) {
@@ -210,10 +201,8 @@ static void put_class(struct buf *out, const struct census_item *it, const struc
 	buf_free(&line);
 }
 
-static void put_classes(struct buf *out, const struct census_item *it, const struct census_view *v,
-			const struct view_opts *o)
+static void put_classes(struct buf *out, const struct census *c, const struct view_opts *o)
 {
-	const struct census *c = it->census;
 	size_t shown = o->rows > 0 && (size_t)o->rows < c->classes.n ? (size_t)o->rows : c->classes.n;
 
 	if (!c->classes_known) {
@@ -228,7 +217,7 @@ static void put_classes(struct buf *out, const struct census_item *it, const str
 	buf_printf(out, "\n%s%*s%*s  %-6s  CLASS%s\n", o->color ? "\033[1m" : "", COUNT_CELLS, "REFERENCES",
 		   COUNT_CELLS, "DISTINCT", "TABLE", o->color ? "\033[0m" : "");
 	for (size_t i = 0; i < shown; i++)
-		put_class(out, it, &c->classes.v[i], v, o->width);
+		put_class(out, c, &c->classes.v[i], o->width);
 	if (shown < c->classes.n)
 		buf_printf(out, "%zu more classes\n", c->classes.n - shown);
 }
@@ -243,10 +232,8 @@ static void put_clock(struct buf *out, double unix_s)
 		buf_printf(out, "%s", text);
 }
 
-static void put_jvm(struct buf *out, const struct census_item *it, const struct census_view *v,
-		    const struct view_opts *o)
+static void put_jvm(struct buf *out, const struct census *c, const struct view_opts *o)
 {
-	const struct census *c = it->census;
 	struct buf line = {0};
 
 	put_clock(&line, c->time_unix_s);
@@ -254,24 +241,22 @@ static void put_jvm(struct buf *out, const struct census_item *it, const struct 
 		   c->target.vm_version, c->read_ms);
 	put_line(out, &line, o->width);
 	buf_free(&line);
-	if (c->refused[0] && !v->classes) {
+	if (c->refused[0] && !c->classes_wanted) {
 		buf_printf(&line, "refused: %s", c->refused);
 		put_line(out, &line, o->width);
 		buf_free(&line);
 	}
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		put_table_line(out, it, (enum vm_table)t, v, o->width);
+		put_table_line(out, c, (enum vm_table)t, o->width);
 	put_threads(out, c, o->width);
-	if (v->classes)
-		put_classes(out, it, v, o);
+	if (c->classes_wanted)
+		put_classes(out, c, o);
 }
 
-static void put_overview_row(struct buf *out, const struct census_item *it, const struct census_view *v,
-			     const struct view_opts *o)
+static void put_overview_row(struct buf *out, const struct census *c, const struct view_opts *o)
 {
-	const struct census *c = it->census;
 	struct buf cell = {0}, name = {0};
-	struct growth g = {0};
+	bool alarm = false;
 
 	buf_printf(out, "%7d ", c->target.pid);
 	for (int t = 0; t < NR_VM_TABLES; t++) {
@@ -294,11 +279,11 @@ static void put_overview_row(struct buf *out, const struct census_item *it, cons
 		buf_printf(&cell, "?");
 	cells_put(out, cell.p ? cell.p : "", cell.n, 8, CELLS_RIGHT, false);
 	cell.n = 0;
-	add_per_min(&cell, it->growth_per_min);
+	add_per_min(&cell, c->growth_per_min);
 	cells_put(out, cell.p ? cell.p : "", cell.n, 13, CELLS_RIGHT, false);
-	for (int t = 0; t < NR_VM_TABLES && it->watch && !g.alarm; t++)
-		census_watch_growth(it->watch, (enum vm_table)t, NULL, v->limit, &g);
-	buf_printf(&name, "  %s%s %s%s%s", g.alarm ? "GROWS STEADILY " : "", c->target.comm,
+	for (int t = 0; t < NR_VM_TABLES && c->watched; t++)
+		alarm |= c->growth[t].alarm;
+	buf_printf(&name, "  %s%s %s%s%s", alarm ? "GROWS STEADILY " : "", c->target.comm,
 		   c->target.vm_version, c->refused[0] ? ": " : "", c->refused);
 	put_line(out, &name, o->width - 8 - 2 * 11 - 9 - 8 - 13);
 	out->failed |= cell.failed;
@@ -306,12 +291,12 @@ static void put_overview_row(struct buf *out, const struct census_item *it, cons
 	buf_free(&name);
 }
 
-void view_census_table(struct buf *out, const struct census_item *items, size_t n,
-		       const struct census_view *v, const struct view_opts *o)
+void view_census_table(struct buf *out, const struct census *const *items, size_t n,
+		       const struct view_opts *o)
 {
-	if (n == 1 || v->classes) {
+	if (n == 1 || (n > 0 && items[0]->classes_wanted)) {
 		for (size_t i = 0; i < n; i++) {
-			put_jvm(out, &items[i], v, o);
+			put_jvm(out, items[i], o);
 			buf_add(out, "\n", i + 1 < n ? 1 : 0);
 		}
 		return;
@@ -323,5 +308,5 @@ void view_census_table(struct buf *out, const struct census_item *items, size_t 
 	buf_printf(out, "%s%7s %11s%11s%9s%8s%13s  JVM%s\n", o->color ? "\033[1m" : "", "PID", "GLOBAL",
 		   "WEAK", "LOCAL", "NATIVE", "GROWTH", o->color ? "\033[0m" : "");
 	for (size_t i = 0; i < n; i++)
-		put_overview_row(out, &items[i], v, o);
+		put_overview_row(out, items[i], o);
 }

@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* jnitrace census as NDJSON: see docs/json.md. Unknown is null; nothing of the schema is ever left out. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "view/census.h"
 #include "view/json_out.h"
 
 static const enum jni_family families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
-
-static void put_time(struct json_out *j, double unix_s)
-{
-	time_t t = (time_t)unix_s;
-	char day[32], text[64];
-	struct tm tm;
-
-	if (!gmtime_r(&t, &tm) || !strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm)) {
-		json_null(j, "time");
-		return;
-	}
-	snprintf(text, sizeof(text), "%s.%03dZ", day, (int)((unix_s - (double)t) * 1000) % 1000);
-	json_text(j, "time", text);
-}
 
 /* What is known only where classes were looked at. */
 static void put_read(struct json_out *j, const struct census *c, const char *key, uint64_t n)
@@ -41,7 +25,7 @@ static void put_families(struct json_out *j, const struct census *c)
 	for (int t = 0; t < NR_VM_TABLES; t++) {
 		const struct census_table *table = &c->tables[t];
 
-		json_open(j, jni_family_names[families[t]], '{');
+		json_open(j, jni_catalog.families[families[t]].name, '{');
 		for (size_t i = 0; i < ARRAY_LEN(not_traced); i++)
 			json_null(j, not_traced[i]);
 		json_known_count(j, "vm_total", c->refs_known ? (int64_t)c->refs[t] : -1);
@@ -117,7 +101,7 @@ static void put_classes(struct json_out *j, const struct census *c)
 		const struct census_class *class = &c->classes.v[i];
 
 		json_open(j, NULL, '{');
-		json_text(j, "family", jni_family_names[families[class->table]]);
+		json_text(j, "family", jni_catalog.families[families[class->table]].name);
 		json_text(j, "name", class->name);
 		json_count(j, "count", class->count);
 		json_count(j, "distinct", class->distinct);
@@ -128,58 +112,60 @@ static void put_classes(struct json_out *j, const struct census *c)
 }
 
 /* A time without end is null: with a growth that is known it says never. */
-static void put_series(struct json_out *j, const struct census_item *it, enum vm_table t, const char *name,
+static void put_series(struct json_out *j, enum vm_table t, const char *name, const struct growth *g,
 		       double limit)
 {
-	struct growth g;
+	struct buf words = {0};
 
-	census_watch_growth(it->watch, t, name, limit, &g);
 	json_open(j, NULL, '{');
-	json_text(j, "family", jni_family_names[families[t]]);
+	json_text(j, "family", jni_catalog.families[families[t]].name);
 	json_text(j, "name", name);
-	json_real(j, "per_min", g.known ? g.per_min : NAN);
-	json_real(j, "error_per_min", g.known ? g.error_per_min : NAN);
-	json_known(j, "span_s", g.span_s);
-	json_bool(j, "alarm", g.alarm);
+	json_real(j, "per_min", g->known ? g->per_min : NAN);
+	json_real(j, "error_per_min", g->known ? g->error_per_min : NAN);
+	json_known(j, "span_s", g->span_s);
+	json_bool(j, "alarm", g->alarm);
+	if (g->alarm)
+		growth_not_known(&words, g->same_life_s);
+	json_text(j, "not_known", words.n ? words.p : NULL);
+	buf_free(&words);
 	json_known_count(j, "limit", limit > 0 ? (int64_t)limit : -1);
-	json_known(j, "limit_s", g.limit_s);
-	json_known(j, "limit_soonest_s", g.limit_soonest_s);
-	json_known(j, "limit_latest_s", g.limit_latest_s);
+	json_known(j, "limit_s", g->limit_s);
+	json_known(j, "limit_soonest_s", g->limit_soonest_s);
+	json_known(j, "limit_latest_s", g->limit_latest_s);
 	json_close(j, '}');
 }
 
-static void put_growth(struct json_out *j, const struct census_item *it, double limit)
+static void put_growth(struct json_out *j, const struct census *c)
 {
-	const struct census *c = it->census;
-
-	if (!it->watch) {
+	if (!c->watched) {
 		json_null(j, "growth");
 		return;
 	}
 	json_open(j, "growth", '[');
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		put_series(j, it, (enum vm_table)t, NULL, limit);
+		put_series(j, (enum vm_table)t, NULL, &c->growth[t], c->limit);
 	for (size_t i = 0; i < c->classes.n; i++)
-		put_series(j, it, c->classes.v[i].table, c->classes.v[i].name, limit);
+		put_series(j, c->classes.v[i].table, c->classes.v[i].name, &c->classes.v[i].growth, c->limit);
 	json_close(j, ']');
 }
 
-void view_census_json(struct buf *out, const struct census_item *items, size_t n, const struct census_view *v)
+void view_census_json(struct buf *out, const struct census *const *items, size_t n, const struct view_opts *o)
 {
+	(void)o;
 	for (size_t i = 0; i < n; i++) {
-		const struct census *c = items[i].census;
+		const struct census *c = items[i];
 		struct json_out j = {.out = out};
 
 		json_open(&j, NULL, '{');
 		json_text(&j, "schema", JSON_SCHEMA);
-		put_time(&j, c->time_unix_s);
+		json_time(&j, "time", c->time_unix_s);
 		json_known(&j, "elapsed_s", c->elapsed_s);
 		json_target(&j, &c->target);
 		put_families(&j, c);
 		put_threads(&j, c);
 		put_classes(&j, c);
-		put_growth(&j, &items[i], v->limit);
-		json_real(&j, "growth_per_min", items[i].growth_per_min);
+		put_growth(&j, c);
+		json_real(&j, "growth_per_min", c->growth_per_min);
 		json_text(&j, "refused", c->refused[0] ? c->refused : NULL);
 		json_known(&j, "read_ms", c->read_ms);
 		json_close(&j, '}');

@@ -95,7 +95,7 @@ static const char *row_comm(const struct row *r)
 
 static const char *row_func(const struct row *r)
 {
-	return r->func < NR_FUNCS ? jni_func_names[r->func] : "";
+	return r->func_name ? r->func_name : "";
 }
 
 static int compare_pid(const struct row *a, const struct row *b)
@@ -159,7 +159,7 @@ static void put_class(struct buf *out, const struct row *r)
 {
 	buf_printf(out, "%s", r->class ? r->class : "?");
 	if (r->before && r->family != FAMILY_GLOBAL)
-		buf_printf(out, " (%s)", jni_family_names[r->family]);
+		buf_printf(out, " (%s)", r->family_name);
 }
 
 #define FORMAT(name, call)                                                                                   \
@@ -328,7 +328,6 @@ static struct row *row_new(struct rows *rows)
 	if (r) {
 		r->oldest_s = -1;
 		r->bytes = -1;
-		r->func = NR_FUNCS;
 		r->order = rows->n - 1;
 	}
 	return r;
@@ -338,7 +337,7 @@ static struct row *row_new(struct rows *rows)
 static struct row *row_of(struct rows *rows, enum group_by by, const struct report *r,
 			  const struct report_site *s, size_t *func_rows)
 {
-	enum jni_func_id func = s->func < NR_FUNCS ? s->func : NR_FUNCS;
+	enum jni_func_id func = s->func;
 	struct row *row;
 
 	if (by == GROUP_PID)
@@ -349,6 +348,7 @@ static struct row *row_of(struct rows *rows, enum group_by by, const struct repo
 	if (!row)
 		return NULL;
 	row->func = func;
+	row->func_name = func_name(r->catalog, func);
 	if (by == GROUP_SITE) {
 		row->target = &r->target;
 		row->site = s;
@@ -359,8 +359,8 @@ static struct row *row_of(struct rows *rows, enum group_by by, const struct repo
 }
 
 /* Part of a site's references, into the row of their class and function. */
-static int add_to_class(struct rows *rows, const struct report_site *s, const char *class,
-			uint64_t outstanding)
+static int add_to_class(struct rows *rows, const struct report *r, const struct report_site *s,
+			const char *class, uint64_t outstanding)
 {
 	struct row *row = NULL;
 
@@ -373,6 +373,7 @@ static int add_to_class(struct rows *rows, const struct report_site *s, const ch
 		if (!row)
 			return -ENOMEM;
 		row->func = s->func;
+		row->func_name = func_name(r->catalog, s->func);
 		row->class = class;
 	}
 	row->outstanding = add_capped(row->outstanding, outstanding);
@@ -380,7 +381,7 @@ static int add_to_class(struct rows *rows, const struct report_site *s, const ch
 	return 0;
 }
 
-static int add_classes(struct rows *rows, const struct report_site *s)
+static int add_classes(struct rows *rows, const struct report *r, const struct report_site *s)
 {
 	uint64_t unknown = s->outstanding;
 	int rc = 0;
@@ -388,10 +389,10 @@ static int add_classes(struct rows *rows, const struct report_site *s)
 	for (size_t i = 0; i < s->classes.n && rc == 0; i++) {
 		uint64_t n = s->classes.v[i].outstanding;
 
-		rc = add_to_class(rows, s, s->classes.v[i].name, n);
+		rc = add_to_class(rows, r, s, s->classes.v[i].name, n);
 		unknown -= n < unknown ? n : unknown;
 	}
-	return rc == 0 && unknown > 0 ? add_to_class(rows, s, NULL, unknown) : rc;
+	return rc == 0 && unknown > 0 ? add_to_class(rows, r, s, NULL, unknown) : rc;
 }
 
 /* A row for each thread of each site, to be merged. */
@@ -473,6 +474,7 @@ static int add_before(struct rows *rows, enum group_by by, const struct report *
 			return -ENOMEM;
 		row->before = true;
 		row->family = b->family;
+		row->family_name = family_name(r->catalog, b->family);
 		row->class = by == GROUP_FUNCTION || by == GROUP_THREAD ? NULL : b->class;
 		row->target = &r->target;
 		row->outstanding = add_capped(row->outstanding, b->outstanding);
@@ -482,7 +484,7 @@ static int add_before(struct rows *rows, enum group_by by, const struct report *
 
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out)
 {
-	size_t func_rows[NR_FUNCS + 1] = {0};
+	size_t func_rows[NR_FUNCS] = {0};
 
 	for (size_t i = 0; i < n; i++) {
 		const struct report *r = reports[i];
@@ -498,7 +500,7 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 			struct row *row;
 
 			if (by == GROUP_CLASS) {
-				if (add_classes(out, &r->sites.v[j]) < 0)
+				if (add_classes(out, r, &r->sites.v[j]) < 0)
 					return -ENOMEM;
 				continue;
 			}
@@ -545,4 +547,33 @@ void rows_free(struct rows *rows)
 {
 	free(rows->v);
 	*rows = (struct rows){0};
+}
+
+int report_sort(struct report *r, const char *key)
+{
+	const struct column *by = key ? column_find(key) : column_default(GROUP_SITE);
+	const struct report *const reports[] = {r};
+	struct report_site *sorted = NULL;
+	struct rows rows = {0};
+	int rc;
+
+	if (!by)
+		return -EINVAL;
+	if (r->sites.n < 2)
+		return 0;
+	rc = rows_make(reports, 1, GROUP_SITE, &rows);
+	if (rc == 0) {
+		sorted = calloc(r->sites.n, sizeof(*sorted));
+		rc = sorted ? 0 : -ENOMEM;
+	}
+	if (rc == 0) {
+		rows_sort(&rows, by);
+		for (size_t i = 0, n = 0; i < rows.n; i++)
+			if (rows.v[i].site) /* not of before attach */
+				sorted[n++] = *rows.v[i].site;
+		memcpy(r->sites.v, sorted, r->sites.n * sizeof(*sorted));
+	}
+	free(sorted);
+	rows_free(&rows);
+	return rc;
 }

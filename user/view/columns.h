@@ -5,20 +5,19 @@
 
 #include "base/util.h"
 #include "model/report.h"
-#include "run/opts.h"
 #include "view/cells.h"
-
-extern const char *const group_names[NR_GROUPS]; /* as in --group-by */
+#include "view/view_opts.h"
 
 /* One line of a table: a site, or sites taken together. Points into reports, owns nothing. */
 struct row {
-	int64_t peak;                       /* of local references in one native call; 0: unknown, or none */
-	bool unknown;                       /* how many are outstanding is not known */
-	const struct report_target *target; /* NULL: several */
-	const struct report_site *site;     /* NULL: several */
-	enum jni_func_id func;              /* NR_FUNCS: several */
-	const char *class;                  /* of the objects; NULL: several, or unknown */
-	int tid;                            /* 0: several, or unknown */
+	int64_t peak;                        /* of local references in one native call; 0: unknown, or none */
+	bool unknown;                        /* how many are outstanding is not known */
+	const struct report_target *target;  /* NULL: several */
+	const struct report_site *site;      /* NULL: several */
+	enum jni_func_id func;               /* FUNC_NONE: several */
+	const char *func_name, *family_name; /* of func, family; NULL: several */
+	const char *class;                   /* of the objects; NULL: several, or unknown */
+	int tid;                             /* 0: several, or unknown */
 	uint64_t thread_start_ns;
 	const char *thread;     /* its name; NULL: several, or unknown */
 	bool before;            /* what was there at attach, of class, or of all classes */
@@ -63,6 +62,9 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 /* Sort; what is equal by this column goes by outstanding, rate, acquired, then as it came. */
 void rows_sort(struct rows *rows, const struct column *by);
 void rows_free(struct rows *rows);
+/* Sort the report's sites likewise, by a column's key (NULL: what grows, then outstanding). -EINVAL: no such
+ * key, -ENOMEM. */
+int report_sort(struct report *r, const char *key);
 
 /* The frame a site is named after: the innermost outside the VM. NULL: there is no frame. */
 const struct frame *site_frame(const struct report_site *s);

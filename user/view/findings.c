@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The part of the table view that says what was used wrongly: a line each, what to do, and the stacks. */
+#include "view/findings.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "view/cells.h"
 #include "view/columns.h"
-#include "view/priv.h"
+#include "view/text.h"
 
 /* "error: double-delete 7 times, DeleteGlobalRef at Java_X_free leak.c:9" */
 static void put_title(struct buf *out, const struct report *r, const struct report_finding *f, bool with_pid,
@@ -26,8 +28,8 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 		   f->count == 1 ? "" : "s");
 	if (with_pid)
 		buf_printf(&b, ", PID %d", r->target.pid);
-	if (jni_func_names[f->func])
-		buf_printf(&b, ", %s", jni_func_names[f->func]);
+	if (func_name(r->catalog, f->func))
+		buf_printf(&b, ", %s", func_name(r->catalog, f->func));
 	if (frame) {
 		buf_printf(&b, " at ");
 		frame_name(&b, frame);
@@ -133,8 +135,7 @@ static void put_libraries(struct buf *out, const struct report *r, bool with_pid
 	}
 	if (*separator)
 		flow_end(&flow);
-	else
-		put_wait(out, r, with_pid);
+	put_wait(out, r, with_pid);
 	out->failed |= b.failed;
 	buf_free(&b);
 }
@@ -154,7 +155,7 @@ void view_findings(struct buf *out, const struct report *const *reports, size_t 
 
 				if ((int)finding_rows[f->kind].severity != severity)
 					continue;
-				if ((lines > 0 && shown > 0 && count_lines(out, 0) >= lines) ||
+				if ((lines > 0 && shown > 0 && view_lines(out, 0) >= lines) ||
 				    (o->rows > 0 && shown >= (size_t)o->rows)) {
 					left_out++;
 					continue;

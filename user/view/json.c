@@ -3,37 +3,19 @@
  * Reports as NDJSON for scripts, schema jnitrace/1: see docs/json.md. Unknown is null; nothing that
  * belongs to the schema is ever left out.
  */
+#include "view/json.h"
+
 #include <math.h>
-#include <stdio.h>
-#include <time.h>
 
 #include "view/json_out.h"
-#include "view/views.h"
-
-/* "2026-01-31T12:00:00.123Z" */
-static void put_time(struct json_out *j, double unix_s)
-{
-	char text[64];
-	double ms = floor(unix_s * 1000 + 0.5);
-	struct tm tm;
-	time_t t;
-
-	if (!(ms >= 0 && ms < 2.5e14)) { /* to the year 9892: four digits */
-		json_null(j, "time");
-		return;
-	}
-	t = (time_t)(ms / 1000);
-	gmtime_r(&t, &tm);
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - (double)t * 1000));
-	json_text(j, "time", text);
-}
+#include "view/text.h"
 
 /* Is the function of this slot counted, beside being looked at by --check? */
 static bool is_counted(const struct report *r, int slot)
 {
-	for (size_t i = 0; i < NR_FUNCS; i++)
-		if (r->probed[i] && jni_funcs[i].table == TABLE_ENV && jni_funcs[i].slot == slot)
+	for (size_t i = 1; i < NR_JNI_FUNCS; i++)
+		if (r->probed[i] && r->catalog->funcs[i].table == TABLE_ENV &&
+		    r->catalog->funcs[i].slot == slot)
 			return true;
 	return false;
 }
@@ -41,12 +23,12 @@ static bool is_counted(const struct report *r, int slot)
 static void put_calls(struct json_out *j, const struct report *r)
 {
 	json_open(j, "calls", '{');
-	for (size_t i = 0; i < NR_FUNCS; i++)
+	for (size_t i = 1; i < r->catalog->nr_funcs; i++)
 		if (r->probed[i])
-			json_count(j, jni_func_names[i], r->calls[i]);
-	for (size_t i = NR_FUNCS + 1; i < NR_ALL_FUNCS; i++)
-		if (r->probed[i] && !is_counted(r, jni_funcs[i].slot))
-			json_count(j, jni_func_names[i], r->calls[i]);
+			json_count(j, func_name(r->catalog, i), r->calls[i]);
+	for (size_t i = NR_FUNCS; i < NR_ALL_FUNCS; i++)
+		if (r->probed[i] && !is_counted(r, r->catalog->funcs[i].slot))
+			json_count(j, func_name(r->catalog, i), r->calls[i]);
 	json_close(j, '}');
 }
 
@@ -88,7 +70,7 @@ static void put_families(struct json_out *j, const struct report *r)
 
 		if (!f->traced)
 			continue;
-		json_open(j, jni_family_names[i], '{');
+		json_open(j, family_name(r->catalog, i), '{');
 		json_count(j, "acquired", f->acquired);
 		put_known(j, "released", !r->count_only, f->released);
 		put_life(j, f->outstanding, f->died, f->unverified, f->life_unknown || r->count_only);
@@ -184,6 +166,8 @@ static void put_histogram(struct json_out *j, const struct report_pins *p)
 
 static void put_verdict(struct json_out *j, const struct report_verdict *v)
 {
+	struct buf words = {0};
+
 	json_open(j, "verdict", '{');
 	json_text(j, "kind", site_verdict_names[v->kind]);
 	json_text(j, "confidence", v->kind == VERDICT_UNKNOWN ? NULL : confidence_names[v->confidence]);
@@ -191,6 +175,10 @@ static void put_verdict(struct json_out *j, const struct report_verdict *v)
 	json_known(j, "error_per_min", v->error_per_min);
 	json_real(j, "span_s", v->span_s);
 	json_count(j, "survivors", v->survivors);
+	json_real(j, "ready_in_s", v->ready_in_s);
+	verdict_not_known(&words, v);
+	json_text(j, "not_known", words.n ? words.p : NULL);
+	buf_free(&words);
 	json_close(j, '}');
 }
 
@@ -256,14 +244,15 @@ static void put_threads(struct json_out *j, const struct report_site *s, bool pa
 	json_close(j, ']');
 }
 
-static void put_site(struct json_out *j, const struct report_site *s, bool paired, const struct view_opts *o)
+static void put_site(struct json_out *j, const struct report *r, const struct report_site *s,
+		     const struct view_opts *o)
 {
-	bool known = s->func < NR_FUNCS;
+	bool paired = !r->count_only;
 
 	json_open(j, NULL, '{');
 	json_id(j, "id", s->id);
-	json_text(j, "family", known ? jni_family_names[jni_funcs[s->func].family] : NULL);
-	json_text(j, "function", known ? jni_func_names[s->func] : NULL);
+	json_text(j, "family", family_name(r->catalog, func_family(r->catalog, s->func)));
+	json_text(j, "function", func_name(r->catalog, s->func));
 	json_count(j, "acquired", s->acquired);
 	put_known(j, "released", paired, s->released);
 	json_known_count(j, "peak_per_call", s->peak_per_call);
@@ -284,7 +273,7 @@ static void put_sites(struct json_out *j, const struct report *r, const struct v
 {
 	json_open(j, "sites", '[');
 	for (size_t i = 0; i < r->sites.n; i++)
-		put_site(j, &r->sites.v[i], !r->count_only, o);
+		put_site(j, r, &r->sites.v[i], o);
 	json_close(j, ']');
 }
 
@@ -302,7 +291,7 @@ static void put_before(struct json_out *j, const struct report *r)
 	json_open(j, "before_attach", '[');
 	for (size_t i = 0; i < r->before.n; i++) {
 		json_open(j, NULL, '{');
-		json_text(j, "family", jni_family_names[r->before.v[i].family]);
+		json_text(j, "family", family_name(r->catalog, r->before.v[i].family));
 		json_text(j, "class", r->before.v[i].class);
 		json_count(j, "outstanding", r->before.v[i].outstanding);
 		json_close(j, '}');
@@ -375,7 +364,8 @@ static void put_held(struct json_out *j, const struct report_held *h)
 	json_count(j, "calls_inside", h->calls_inside);
 }
 
-static void put_finding(struct json_out *j, const struct report_finding *f, const struct view_opts *o)
+static void put_finding(struct json_out *j, const struct report *r, const struct report_finding *f,
+			const struct view_opts *o)
 {
 	const struct finding_row *row = &finding_rows[f->kind];
 
@@ -384,7 +374,7 @@ static void put_finding(struct json_out *j, const struct report_finding *f, cons
 	json_text(j, "kind", row->name);
 	json_text(j, "severity", finding_severity_names[row->severity]);
 	json_count(j, "count", f->count);
-	json_text(j, "function", jni_func_names[f->func]);
+	json_text(j, "function", func_name(r->catalog, f->func));
 	json_text(j, "text", f->text);
 	json_text(j, "doubt", f->doubt);
 	json_known(j, "first_s", f->first_s);
@@ -404,7 +394,7 @@ static void put_findings(struct json_out *j, const struct report *r, const struc
 {
 	json_open(j, "findings", '[');
 	for (size_t i = 0; i < r->findings.n; i++)
-		put_finding(j, &r->findings.v[i], o);
+		put_finding(j, r, &r->findings.v[i], o);
 	json_close(j, ']');
 }
 
@@ -451,7 +441,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 
 	json_open(&j, NULL, '{');
 	json_text(&j, "schema", JSON_SCHEMA);
-	put_time(&j, r->time_unix_s);
+	json_time(&j, "time", r->time_unix_s);
 	json_known(&j, "elapsed_s", r->elapsed_s);
 	json_bool(&j, "final", r->final);
 	json_text(&j, "end_reason", r->end_reason);

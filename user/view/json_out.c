@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "view/cells.h"
+
 #define SHORT_TEXT 512
 
 static void put(void *out, const char *s, size_t n)
@@ -154,6 +156,16 @@ void json_id(struct json_out *j, const char *key, uint64_t id)
 
 	snprintf(text, sizeof(text), "%016llx", (unsigned long long)id);
 	string(j, key, text);
+}
+
+void json_time(struct json_out *j, const char *key, double unix_s)
+{
+	struct buf text = {0};
+
+	fmt_time(&text, unix_s);
+	json_text(j, key, text.p);
+	j->out->failed |= text.failed;
+	buf_free(&text);
 }
 
 static const char *or_null(const char *s)

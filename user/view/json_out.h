@@ -41,6 +41,8 @@ void json_known(struct json_out *j, const char *key, double d);
 void json_hex(struct json_out *j, const char *key, uint64_t n);
 /* "00000000000011e3" */
 void json_id(struct json_out *j, const char *key, uint64_t id);
+/* As fmt_time(); null where that says nothing. */
+void json_time(struct json_out *j, const char *key, double unix_s);
 /* The member "target". */
 void json_target(struct json_out *j, const struct report_target *t);
 

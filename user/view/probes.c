@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* jnitrace probes: the sites that would be probed, how each was found and what it costs. */
+#include "view/probes.h"
+
 #include <string.h>
 
 #include "view/cells.h"
 #include "view/json_out.h"
-#include "view/views.h"
 
 #define MAX_WIDTH 1000
 #define INDENT    2
@@ -14,9 +15,9 @@ static const char *or_unknown(const char *s)
 	return s && *s ? s : "?";
 }
 
-static const char *site_function(const struct probe_site *s)
+static const char *site_function(const struct probe_sites *sites, const struct probe_site *s)
 {
-	return jni_func_names[s->func] ? jni_func_names[s->func] : "?";
+	return func_name(sites->catalog, s->func) ? func_name(sites->catalog, s->func) : "?";
 }
 
 static const char *site_strategy(const struct probe_site *s)
@@ -26,40 +27,45 @@ static const char *site_strategy(const struct probe_site *s)
 
 /* The columns. */
 
-static void put_function(struct buf *out, const struct probe_site *s)
+static void put_function(struct buf *out, const struct probe_sites *sites, const struct probe_site *s)
 {
-	buf_printf(out, "%s", site_function(s));
+	buf_printf(out, "%s", site_function(sites, s));
 }
 
-static void put_operation(struct buf *out, const struct probe_site *s)
+static void put_operation(struct buf *out, const struct probe_sites *sites, const struct probe_site *s)
 {
+	(void)sites;
 	buf_printf(out, "%s", probe_site_operation(s));
 }
 
-static void put_offset(struct buf *out, const struct probe_site *s)
+static void put_offset(struct buf *out, const struct probe_sites *sites, const struct probe_site *s)
 {
+	(void)sites;
 	buf_printf(out, "0x%llx", (unsigned long long)s->offset);
 }
 
-static void put_strategy(struct buf *out, const struct probe_site *s)
+static void put_strategy(struct buf *out, const struct probe_sites *sites, const struct probe_site *s)
 {
+	(void)sites;
 	buf_printf(out, "%s", site_strategy(s));
 }
 
-static void put_instruction(struct buf *out, const struct probe_site *s)
+static void put_instruction(struct buf *out, const struct probe_sites *sites, const struct probe_site *s)
 {
-	buf_printf(out, "%s", or_unknown(s->insn.name));
+	(void)sites;
+	buf_printf(out, "%s", or_unknown(s->insn));
 }
 
-static void put_cost(struct buf *out, const struct probe_site *s)
+static void put_cost(struct buf *out, const struct probe_sites *sites, const struct probe_site *s)
 {
+	(void)sites;
 	buf_printf(out, "%s", probe_site_cost(s));
 }
 
 static const struct {
 	const char *header;
 	enum cells_align align;
-	void (*format)(struct buf *out, const struct probe_site *s);
+	void (*format)(struct buf *out, const struct probe_sites *sites, const struct probe_site *s);
 } probe_columns[] = {
     {"FUNCTION", CELLS_LEFT, put_function}, {"OPERATION", CELLS_LEFT, put_operation},
     {"OFFSET", CELLS_RIGHT, put_offset},    {"STRATEGY", CELLS_LEFT, put_strategy},
@@ -67,16 +73,18 @@ static const struct {
 };
 
 /* s NULL: the headers. */
-static void make_cell(struct buf *cell, size_t column, const struct probe_site *s)
+static void make_cell(struct buf *cell, size_t column, const struct probe_sites *sites,
+		      const struct probe_site *s)
 {
 	cell->n = 0;
 	if (s)
-		probe_columns[column].format(cell, s);
+		probe_columns[column].format(cell, sites, s);
 	else
 		buf_printf(cell, "%s", probe_columns[column].header);
 }
 
-static void put_row(struct buf *out, const int *widths, const struct probe_site *s, bool bold)
+static void put_row(struct buf *out, const int *widths, const struct probe_sites *sites,
+		    const struct probe_site *s, bool bold)
 {
 	struct buf cell = {0};
 
@@ -84,7 +92,7 @@ static void put_row(struct buf *out, const int *widths, const struct probe_site 
 	for (size_t i = 0; i < ARRAY_LEN(probe_columns); i++) {
 		bool last = i + 1 == ARRAY_LEN(probe_columns);
 
-		make_cell(&cell, i, s);
+		make_cell(&cell, i, sites, s);
 		if (!cell.failed)
 			cells_put(out, cell.p, cell.n, widths[i], probe_columns[i].align, !last);
 		if (!last)
@@ -101,20 +109,20 @@ static void put_table(struct buf *out, const struct probe_sites *sites, bool col
 	struct buf cell = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(probe_columns); i++) {
-		make_cell(&cell, i, NULL);
+		make_cell(&cell, i, sites, NULL);
 		widths[i] = cell.failed ? 0 : cells_width(cell.p, cell.n);
 		for (size_t row = 0; row < sites->n; row++) {
 			int w;
 
-			make_cell(&cell, i, &sites->v[row]);
+			make_cell(&cell, i, sites, &sites->v[row]);
 			w = cell.failed ? 0 : cells_width(cell.p, cell.n);
 			widths[i] = w > widths[i] ? w : widths[i];
 		}
 	}
 	buf_free(&cell);
-	put_row(out, widths, NULL, color);
+	put_row(out, widths, sites, NULL, color);
 	for (size_t row = 0; row < sites->n; row++)
-		put_row(out, widths, &sites->v[row], false);
+		put_row(out, widths, sites, &sites->v[row], false);
 }
 
 /* What the probes of one function add to a call: of several returns it takes one. */
@@ -125,7 +133,7 @@ static int function_price_ns(const struct probe_sites *sites, enum jni_func_id f
 
 	for (size_t i = 0; i < sites->n; i++) {
 		const struct probe_site *s = &sites->v[i];
-		int price = s->func == func ? probe_site_price_ns(s) : 0;
+		int price = s->func == func ? s->price_ns : 0;
 
 		if (price && s->point == POINT_ENTRY) {
 			entry = price;
@@ -144,9 +152,9 @@ static void put_family_price(struct buf *out, const struct probe_sites *sites, e
 	size_t probes = 0, functions = 0;
 
 	for (size_t i = 0; i < sites->n; i++)
-		probes += sites->v[i].func < NR_FUNCS && jni_funcs[sites->v[i].func].family == family;
-	for (int f = 0; f < NR_FUNCS; f++) {
-		int price = jni_funcs[f].family == family ? function_price_ns(sites, f) : 0;
+		probes += func_family(sites->catalog, sites->v[i].func) == family;
+	for (uint32_t f = 1; f < sites->catalog->nr_funcs; f++) {
+		int price = func_family(sites->catalog, f) == family ? function_price_ns(sites, f) : 0;
 
 		if (!price)
 			continue;
@@ -156,8 +164,8 @@ static void put_family_price(struct buf *out, const struct probe_sites *sites, e
 	}
 	if (!functions)
 		return;
-	buf_printf(out, "%s: %zu function%s, %zu probe%s, about %d", jni_family_names[family], functions,
-		   functions == 1 ? "" : "s", probes, probes == 1 ? "" : "s", least);
+	buf_printf(out, "%s: %zu function%s, %zu probe%s, about %d", family_name(sites->catalog, family),
+		   functions, functions == 1 ? "" : "s", probes, probes == 1 ? "" : "s", least);
 	if (most > least)
 		buf_printf(out, " to %d", most);
 	buf_printf(out, " ns a call\n");
@@ -177,7 +185,7 @@ static void put_unseen(struct buf *out, const struct probe_sites *sites, int wid
 		for (size_t k = i; why && k < sites->unseen.n; k++)
 			if (!strcmp(sites->unseen.v[k].why, why))
 				buf_printf(&text, "%s%s", n++ ? ", " : "not seen by --check: ",
-					   jni_func_names[sites->unseen.v[k].func]);
+					   func_name(sites->catalog, sites->unseen.v[k].func));
 		if (n)
 			buf_printf(&text, " (%zu): %s", n, why);
 		if (n && !text.failed)
@@ -224,20 +232,20 @@ static void put_record(struct buf *out, const struct probes_info *p, const struc
 	json_open(&j, NULL, '{');
 	json_text(&j, "schema", JSON_SCHEMA);
 	json_target(&j, p->target);
-	json_text(&j, "family", s->func < NR_FUNCS ? jni_family_names[jni_funcs[s->func].family] : NULL);
-	json_text(&j, "function", site_function(s));
+	json_text(&j, "family", family_name(p->sites->catalog, func_family(p->sites->catalog, s->func)));
+	json_text(&j, "function", site_function(p->sites, s));
 	json_text(&j, "operation", probe_site_operation(s));
 	json_text(&j, "file", p->library_file);
 	json_hex(&j, "offset", s->offset);
 	json_text(&j, "strategy", site_strategy(s));
-	json_text(&j, "instruction", s->insn.name);
+	json_text(&j, "instruction", s->insn);
 	json_text(&j, "cost", probe_site_cost(s));
-	json_count(&j, "cost_ns", (uint64_t)probe_site_price_ns(s));
+	json_count(&j, "cost_ns", (uint64_t)s->price_ns);
 	json_count(&j, "functions_missing", p->sites->missing);
 	json_open(&j, "unseen", '[');
 	for (size_t i = 0; i < p->sites->unseen.n; i++) {
 		json_open(&j, NULL, '{');
-		json_text(&j, "function", jni_func_names[p->sites->unseen.v[i].func]);
+		json_text(&j, "function", func_name(p->sites->catalog, p->sites->unseen.v[i].func));
 		json_text(&j, "why", p->sites->unseen.v[i].why);
 		json_close(&j, '}');
 	}
@@ -246,8 +254,9 @@ static void put_record(struct buf *out, const struct probes_info *p, const struc
 	json_end_line(&j);
 }
 
-void view_probes_json(struct buf *out, const struct probes_info *p)
+void view_probes_json(struct buf *out, const struct probes_info *p, const struct view_opts *o)
 {
+	(void)o;
 	for (size_t i = 0; i < p->sites->n; i++)
 		put_record(out, p, &p->sites->v[i]);
 }

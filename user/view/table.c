@@ -1,42 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Reports as tables for people: a header, a line per family, the drops, then the rows. */
+/* Reports as tables for people: the header, then the rows. */
 #include <limits.h>
-#include <math.h>
 #include <string.h>
 
 #include "view/cells.h"
 #include "view/columns.h"
-#include "view/priv.h"
+#include "view/findings.h"
+#include "view/header.h"
+#include "view/table.h"
+#include "view/text.h"
 
 #define MAX_COLUMNS 32
 #define MAX_WIDTH   1000
 #define LAST_ROOM   30 /* cells one would like to have for the last column */
-#define DOT         " \xc2\xb7 "
-#define ELLIPSIS    "\xe2\x80\xa6"
 
-void view_style(struct buf *out, const struct view_opts *o, const char *code)
-{
-	if (o->color)
-		buf_printf(out, "%s", code);
-}
-
-/* One piece of a flow, made by printf. */
-#define FLOW_ADD(flow, separator, ...)                                                                       \
-	do {                                                                                                 \
-		struct buf piece_ = {0};                                                                     \
-		buf_printf(&piece_, __VA_ARGS__);                                                            \
-		flow_add_buf(flow, separator, &piece_);                                                      \
-	} while (0)
-
-static void flow_add_buf(struct flow *f, const char *separator, struct buf *piece)
-{
-	if (piece->n > 0)
-		flow_add(f, separator, piece->p, piece->n);
-	f->out->failed |= piece->failed;
-	buf_free(piece);
-}
-
-/* Header. */
+/* What several targets have together. */
 
 /* What is measured per target adds up; one unknown makes the sum unknown. */
 static double sum_known(double a, double b)
@@ -102,318 +80,6 @@ static void pool_stacks(struct report_stacks *to, const struct report_stacks *fr
 	to->incomplete_sites += from->incomplete_sites;
 	for (size_t i = 0; i < NR_ENDS; i++)
 		to->reasons[i] = add_capped(to->reasons[i], from->reasons[i]);
-}
-
-static void add_title(struct flow *f, const struct report *r, size_t n)
-{
-	const struct report_target *t = &r->target;
-
-	if (n != 1) {
-		FLOW_ADD(f, "", "jnitrace - %zu targets", n);
-		return;
-	}
-	FLOW_ADD(f, "", "jnitrace - PID %d %s", t->pid, t->comm ? t->comm : "?");
-	FLOW_ADD(f, DOT, "%s %s", t->vm ? t->vm : "VM",
-		 t->vm_version && *t->vm_version ? t->vm_version : "?");
-}
-
-static void add_elapsed(struct flow *f, const struct report *r)
-{
-	struct buf age = {0};
-
-	if (r->elapsed_s < 100)
-		buf_printf(&age, "%.1f s", isfinite(r->elapsed_s) ? r->elapsed_s : 0);
-	else
-		fmt_age(&age, r->elapsed_s);
-	flow_add_buf(f, DOT, &age);
-	if (r->final)
-		FLOW_ADD(f, DOT, "final%s%s%s", r->end_reason ? " (" : "", r->end_reason ? r->end_reason : "",
-			 r->end_reason ? ")" : "");
-}
-
-static void add_percent(struct buf *b, const char *who, double pct)
-{
-	buf_printf(b, "%s %.1f%%", who, pct);
-}
-
-/* Is what this family costs known, and more than 0.0 %? */
-static bool costs(const struct report_family *f)
-{
-	return f->traced && f->target_cpu_pct >= 0.05;
-}
-
-static void add_cost(struct buf *b, const char **before, const char *of, double pct)
-{
-	buf_printf(b, "%s%s %.1f", *before, of, pct);
-	*before = ", ";
-}
-
-/*
- * " (global 2.1, weak 0.1)", so that one can choose by it; where one family alone costs something
- * " (1,100 ns an event)".
- */
-static void add_costs(struct buf *b, const struct report *r)
-{
-	const char *before = " (";
-	bool check = r->check.on && r->check.target_cpu_pct >= 0.05;
-	size_t known = check;
-
-	for (size_t i = 0; i < NR_FAMILIES; i++)
-		known += costs(&r->families[i]);
-	if (known < 2 && r->probe_cost_ns_per_event >= 0 && r->probe_cost_ns_per_event < 1e15) {
-		buf_printf(b, " (");
-		fmt_count(b, (uint64_t)(r->probe_cost_ns_per_event + 0.5));
-		buf_printf(b, " ns an event)");
-		return;
-	}
-	for (size_t i = 0; known > 1 && i < NR_FAMILIES; i++)
-		if (costs(&r->families[i]))
-			add_cost(b, &before, jni_family_names[i], r->families[i].target_cpu_pct);
-	if (known > 1 && check)
-		add_cost(b, &before, "check", r->check.target_cpu_pct);
-	buf_printf(b, known > 1 ? ")" : "");
-}
-
-static void add_overhead(struct flow *f, const struct report *r)
-{
-	struct buf b = {0};
-	const char *before = "overhead: ";
-
-	if (r->target_cpu_pct >= 0) {
-		add_percent(&b, "overhead: target", r->target_cpu_pct);
-		add_costs(&b, r);
-		before = ", ";
-	}
-	if (r->self_cpu_pct >= 0) {
-		buf_printf(&b, "%s", before);
-		add_percent(&b, "jnitrace", r->self_cpu_pct);
-	}
-	if (b.n)
-		buf_printf(&b, " of a CPU");
-	flow_add_buf(f, DOT, &b);
-}
-
-static void add_numbers(struct flow *f, const struct report *r)
-{
-	struct buf events = {0}, drops = {0}, maps = {0};
-	uint64_t dropped = 0;
-	double per_s = r->events_per_s;
-
-	for (size_t i = 0; i < NR_DROPS; i++)
-		dropped = add_capped(dropped, r->drops[i]);
-	fmt_count(&events, per_s > 0 ? (uint64_t)(per_s < 1e18 ? per_s + 0.5 : 1e18) : 0);
-	buf_printf(&events, " events/s");
-	flow_add_buf(f, DOT, &events);
-	buf_printf(&drops, "drops ");
-	fmt_count(&drops, dropped);
-	flow_add_buf(f, DOT, &drops);
-	add_overhead(f, r);
-	FLOW_ADD(f, DOT, "%zu probe%s", r->nr_probes, r->nr_probes == 1 ? "" : "s");
-	buf_printf(&maps, "maps ");
-	fmt_bytes(&maps, r->map_bytes);
-	flow_add_buf(f, DOT, &maps);
-}
-
-/* "tracked 12 + before attach 9 + the VM's own 3 = 24 of 24": what of the VM's count can be accounted for. */
-static void put_account(struct buf *out, const struct report_family *family, int width)
-{
-	struct flow f = {.out = out, .width = width, .indent = INDENT};
-	struct buf b = {0};
-
-	buf_printf(&b, "%*stracked ", INDENT, "");
-	fmt_count(&b, family->outstanding);
-	buf_printf(&b, " + before attach ");
-	fmt_count(&b, family->before_attach);
-	if (family->vm_own) {
-		buf_printf(&b, " + the VM's own ");
-		fmt_count(&b, family->vm_own);
-	}
-	buf_printf(&b, " = ");
-	fmt_count(&b, add_capped(add_capped(family->outstanding, family->before_attach), family->vm_own));
-	buf_printf(&b, " of ");
-	fmt_count(&b, (uint64_t)family->vm_total);
-	flow_add_buf(&f, " ", &b);
-	flow_end(&f);
-	buf_free(&b);
-}
-
-static void put_known(struct buf *out, bool known, uint64_t n)
-{
-	if (known)
-		fmt_count(out, n);
-	else
-		buf_printf(out, "?");
-}
-
-/* What became of what was acquired. */
-static void put_fate(struct buf *out, enum jni_family id, const struct report_family *family)
-{
-	buf_printf(out, " -");
-	fmt_count(out, family->released);
-	if (id == FAMILY_LOCAL) {
-		buf_printf(out, " died ");
-		put_known(out, !family->life_unknown, family->died);
-	}
-	buf_printf(out, " = ");
-	put_known(out, !family->life_unknown, family->outstanding);
-	buf_printf(out, " outstanding");
-}
-
-/* Does the VM count them? */
-static bool has_vm_total(enum jni_family id)
-{
-	return id == FAMILY_GLOBAL || id == FAMILY_WEAK || id == FAMILY_LOCAL;
-}
-
-/* " (unverified 2, released untracked 3, VM total 21)": what there is of it. stale: of a moment ago. */
-static void put_remarks(struct flow *f, enum jni_family id, const struct report_family *family,
-			bool count_only, bool stale)
-{
-	struct buf b = {0};
-
-	if (family->unverified) {
-		buf_printf(&b, ", unverified ");
-		fmt_count(&b, family->unverified);
-	}
-	if (count_only)
-		buf_printf(&b, ", releases not counted");
-	else if (family->released_untracked) {
-		buf_printf(&b, ", released untracked ");
-		fmt_count(&b, family->released_untracked);
-	}
-	if (has_vm_total(id)) {
-		buf_printf(&b, ", %sVM total ", stale ? "last " : "");
-		put_known(&b, family->vm_total >= 0, (uint64_t)family->vm_total);
-	}
-	if (b.n && !b.failed) {
-		buf_printf(&b, ")");
-		b.p[1] = '('; /* for the first comma */
-		flow_add(f, " ", b.p + 1, b.n - 1);
-	}
-	f->out->failed |= b.failed;
-	buf_free(&b);
-}
-
-/*
- * "global: +1,009 -997 = 12 outstanding (released untracked 3, VM total 21)" and its account. gone: so is the
- * process, and the VM's total of before its end.
- */
-static void put_family(struct buf *out, enum jni_family id, const struct report_family *family,
-		       bool count_only, bool gone, int width)
-{
-	struct flow f = {.out = out, .width = width, .indent = INDENT};
-	struct buf b = {0};
-
-	buf_printf(&b, "%s: +", jni_family_names[id]);
-	fmt_count(&b, family->acquired);
-	if (!count_only)
-		put_fate(&b, id, family);
-	flow_add_buf(&f, " ", &b);
-	put_remarks(&f, id, family, count_only, gone);
-	flow_end(&f);
-	if (family->before_known && family->vm_total >= 0 && !gone)
-		put_account(out, family, width);
-}
-
-/* Is there nothing to say of it? */
-static bool is_idle(const struct report_family *f)
-{
-	return !f->acquired && !f->released && !f->released_untracked && f->vm_total <= 0 &&
-	       !(f->before_known && f->before_attach);
-}
-
-/* "no calls: weak, monitor" */
-static void put_idle(struct buf *out, const struct report *r, int width)
-{
-	struct flow f = {.out = out, .width = width, .indent = INDENT};
-	const char *before = "no calls: ";
-
-	for (size_t i = 0; i < NR_FAMILIES; i++)
-		if (r->families[i].traced && is_idle(&r->families[i])) {
-			FLOW_ADD(&f, "", "%s%s", before, jni_family_names[i]);
-			before = ", ";
-		}
-	if (f.col > 0)
-		flow_end(&f);
-}
-
-/* A line that is a warning; frees text. */
-static void put_warning(struct buf *out, struct buf *text, const struct view_opts *o, int width)
-{
-	struct flow f = {.out = out, .width = width, .indent = INDENT};
-
-	view_style(out, o, WARNING);
-	if (!text->failed)
-		flow_words(&f, text->p, text->n);
-	view_style(out, o, PLAIN);
-	flow_end(&f);
-	out->failed |= text->failed;
-	buf_free(text);
-}
-
-/* "drop refs_full 12: MEANING (ADVICE)" */
-static void put_drops(struct buf *out, const struct report *r, const struct view_opts *o, int width)
-{
-	for (size_t i = 0; i < NR_DROPS; i++) {
-		struct buf text = {0};
-
-		if (!r->drops[i])
-			continue;
-		buf_printf(&text, "drop %s ", drop_rows[i].name);
-		fmt_count(&text, r->drops[i]);
-		buf_printf(&text, ": %s (%s)", drop_rows[i].meaning, drop_rows[i].advice);
-		put_warning(out, &text, o, width);
-	}
-}
-
-/* "stacks: 12 of 1,009 calls (1.2%) have an incomplete one, at 2 of 7 sites", and a line for each reason. */
-static void put_stacks(struct buf *out, const struct report_stacks *s, const struct view_opts *o, int width)
-{
-	struct buf text = {0};
-	double pct;
-
-	if (!s->incomplete)
-		return;
-	buf_printf(&text, "stacks: ");
-	fmt_count(&text, s->incomplete);
-	buf_printf(&text, " of ");
-	fmt_count(&text, add_capped(s->complete, s->incomplete));
-	pct = 100 * (double)s->incomplete / ((double)s->complete + (double)s->incomplete);
-	buf_printf(&text, " calls (%s%.1f%%) have an incomplete one, at ", pct < 0.1 ? "below " : "",
-		   pct < 0.1 ? 0.1 : pct);
-	fmt_count(&text, s->incomplete_sites);
-	buf_printf(&text, " of ");
-	fmt_count(&text, add_capped(s->complete_sites, s->incomplete_sites));
-	buf_printf(&text, " sites");
-	put_warning(out, &text, o, width);
-	for (size_t i = 0; i < NR_ENDS; i++) {
-		if (!s->reasons[i])
-			continue;
-		buf_printf(&text, "stacks %s ", stack_end_rows[i].name);
-		fmt_count(&text, s->reasons[i]);
-		buf_printf(&text, ": %s (%s)", stack_end_rows[i].meaning, stack_end_rows[i].advice);
-		put_warning(out, &text, o, width);
-	}
-}
-
-static void put_header(struct buf *out, const struct report *r, size_t n, const struct view_opts *o,
-		       int width)
-{
-	struct flow f = {.out = out, .width = width, .indent = INDENT};
-	bool gone = n == 1 && r->end_reason && strcmp(r->end_reason, "detached") != 0;
-
-	view_style(out, o, BOLD);
-	add_title(&f, r, n);
-	view_style(out, o, PLAIN);
-	add_elapsed(&f, r);
-	add_numbers(&f, r);
-	flow_end(&f);
-	for (size_t i = 0; i < NR_FAMILIES; i++)
-		if (r->families[i].traced && !is_idle(&r->families[i]))
-			put_family(out, i, &r->families[i], r->count_only, gone, width);
-	put_idle(out, r, width);
-	put_drops(out, r, o, width);
-	put_stacks(out, &r->stacks, o, width);
 }
 
 /* The table. */
@@ -543,65 +209,6 @@ static void put_row(struct buf *out, const struct layout *l, const struct row *r
 	buf_free(&cell);
 }
 
-static void put_indented(struct buf *out, struct buf *line, int width)
-{
-	buf_printf(out, "%*s", 2 * INDENT, "");
-	if (line->p)
-		cells_puts(out, line->p, width - 2 * INDENT);
-	buf_add(out, "\n", 1);
-	out->failed |= line->failed;
-	buf_free(line);
-}
-
-/* "symbol file:line (module+0x11e3)"; what is known of it. */
-static void put_frame(struct buf *out, const struct frame *f, int width)
-{
-	struct buf line = {0}, where = {0};
-
-	frame_location(&where, f);
-	if (f->inlined)
-		buf_printf(&where, "%s(inlined)", where.n > 0 ? " " : "");
-	if (f->tail_call)
-		buf_printf(&where, "%s(tail call)", where.n > 0 ? " " : "");
-	if (f->symbol && f->module)
-		buf_printf(&where, "%s(%s+0x%llx)", where.n > 0 ? " " : "", f->module,
-			   (unsigned long long)f->offset);
-	frame_name(&line, f);
-	if (where.n > 0 && line.p) {
-		struct buf name = line;
-		int name_width = width - 2 * INDENT - 1 - cells_width(where.p, where.n);
-
-		line = (struct buf){0};
-		cells_put_ends(&line, name.p, name.n, name_width > width / 3 ? name_width : width / 3, false);
-		buf_printf(&line, " %s", where.p);
-		buf_free(&name);
-	}
-	line.failed |= where.failed;
-	buf_free(&where);
-	put_indented(out, &line, width);
-}
-
-void view_frames(struct buf *out, const struct frames *frames, const char *truncated,
-		 const struct view_opts *o, int width)
-{
-	size_t most = o->stack_frames > 0 && o->stacks != STACKS_NONE ? (size_t)o->stack_frames : 0;
-	struct buf line = {0};
-	size_t shown = 0;
-
-	if (most == 0)
-		return;
-	for (size_t i = 0; i < frames->n; i++)
-		if (frame_is_shown(&frames->v[i], o->stacks) && ++shown <= most)
-			put_frame(out, &frames->v[i], width);
-	if (shown > most)
-		buf_printf(&line, ELLIPSIS " %zu more", shown - most);
-	else if (truncated)
-		buf_printf(&line, "[ends here: %s]", truncated);
-	else
-		return;
-	put_indented(out, &line, width);
-}
-
 /* What is not shown is said, never silently left out. */
 static void put_rest(struct buf *out, const struct rows *rows, size_t shown, bool count_only, int width)
 {
@@ -616,17 +223,8 @@ static void put_rest(struct buf *out, const struct rows *rows, size_t shown, boo
 	buf_printf(&b, " more row%s with ", rows->n - shown == 1 ? "" : "s");
 	fmt_count(&b, n);
 	buf_printf(&b, " %s (--rows)", count_only ? "acquired" : "outstanding");
-	flow_add_buf(&f, "", &b);
+	view_flow(&f, "", &b);
 	flow_end(&f);
-}
-
-int count_lines(const struct buf *b, size_t from)
-{
-	int lines = 0;
-
-	for (size_t i = from; i < b->n; i++)
-		lines += b->p[i] == '\n';
-	return lines;
 }
 
 static void put_stack_of(struct buf *out, const struct row *row, const struct view_opts *o, int width)
@@ -658,7 +256,7 @@ static size_t put_fitting(struct buf *out, const struct layout *l, const struct 
 		before = out->n;
 		if (stacks)
 			put_stack_of(out, &rows->v[shown], &fitting, width);
-		taken = count_lines(out, before);
+		taken = view_lines(out, before);
 		shown++;
 		if (taken <= left || !some) {
 			some = some || taken > 0;
@@ -711,12 +309,12 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 		pool_one(&pooled, reports[i]);
 		pool_stacks(&pooled.stacks, &reports[i]->stacks);
 	}
-	put_header(out, &pooled, n, o, width);
+	view_header(out, &pooled, n, o, width);
 	if (lines > 0) {
 		/* The table's header, the line on what is left out, the empty one. */
-		lines -= count_lines(out, start) + 3;
+		lines -= view_lines(out, start) + 3;
 		view_findings(&findings, reports, n, lines > 2 ? lines / 2 : 1, o, width);
-		lines -= count_lines(&findings, 0);
+		lines -= view_lines(&findings, 0);
 		lines = lines > 1 ? lines : 1;
 	} else {
 		view_findings(&findings, reports, n, 0, o, width);
@@ -745,7 +343,7 @@ void view_table(struct buf *out, const struct report *const *reports, size_t n, 
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		int left = o->height - count_lines(out, start);
+		int left = o->height - view_lines(out, start);
 		int share = left / (int)(n - i);
 
 		put_section(out, &reports[i], 1, o->height > 0 ? (share > 1 ? share : 1) : 0, o);

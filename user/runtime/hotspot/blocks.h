@@ -7,9 +7,8 @@
 #ifndef JNITRACE_HOTSPOT_BLOCKS_H
 #define JNITRACE_HOTSPOT_BLOCKS_H
 
+#include "model/census.h"
 #include "runtime/hotspot/hotspot.h"
-
-enum vm_table { VM_GLOBAL, VM_WEAK, NR_VM_TABLES };
 
 #define HANDLES_PER_BLOCK_MAX 64
 struct handle_block {

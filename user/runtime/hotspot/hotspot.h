@@ -13,6 +13,7 @@
 
 #include "base/util.h"
 #include "elf/elf.h"
+#include "model/vm_places.h"
 #include "proc/proc.h"
 
 struct hotspot; /* opaque */
@@ -64,11 +65,7 @@ int hotspot_feature(const struct hotspot *h);
 /* An error about this VM; returns rc. */
 int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char *why);
 
-/* The last Java frame of a thread that is in native code: JavaThread::_anchor. */
-struct java_anchor {
-	uint64_t sp, pc;
-};
-/* Of all threads that have one now, at most cap. */
+/* The last Java frames of all threads that have one now, at most cap. */
 struct java_config;
 size_t hotspot_anchors(const struct hotspot *h, const struct java_config *c, struct java_anchor *out,
 		       size_t cap);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Comma-separated values. See csv.h. */
+#include "export/csv.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "view/columns.h"
+
+#define EOL       "\r\n" /* RFC 4180, 2.1 */
+#define MAX_FIELD 2048
+
+struct line {
+	const struct report *report;
+	const struct report_site *site;
+};
+
+static void put_count(struct buf *out, bool known, uint64_t n)
+{
+	if (known)
+		buf_printf(out, "%llu", (unsigned long long)n);
+}
+
+/* To a millionth. What is no number is unknown. */
+static void put_real(struct buf *out, bool known, double d)
+{
+	if (known && isfinite(d))
+		buf_printf(out, "%.15g", fabs(d) < 1e9 ? round(d * 1e6) / 1e6 + 0.0 : d);
+}
+
+/*
+ * Foreign text. Spreadsheets take a field that begins like a formula for one (CWE-1236): an apostrophe before
+ * it says that it is text.
+ */
+static void put_text(struct buf *out, const char *s)
+{
+	char clean[MAX_FIELD];
+
+	if (!s || !*s)
+		return;
+	text_clean(clean, sizeof(clean), s, strlen(s));
+	buf_printf(out, "\"%s", strchr("=+-@", clean[0]) ? "'" : "");
+	for (const char *c = clean; *c; c++)
+		buf_printf(out, *c == '"' ? "\"\"" : "%c", *c);
+	buf_printf(out, "\"");
+}
+
+static bool paired(const struct line *l)
+{
+	return !l->report->count_only;
+}
+
+static bool life_known(const struct line *l)
+{
+	return paired(l) && !l->site->life_unknown;
+}
+
+static const struct func_row *func_row(const struct line *l)
+{
+	return &l->report->catalog->funcs[l->site->func];
+}
+
+static void put_family(struct buf *out, const struct line *l)
+{
+	put_text(out, family_name(l->report->catalog, func_row(l)->family));
+}
+
+static void put_frame(struct buf *out, const struct line *l,
+		      void (*part)(struct buf *out, const struct frame *f))
+{
+	const struct frame *f = site_frame(l->site);
+	struct buf text = {0};
+
+	if (f)
+		part(&text, f);
+	put_text(out, text.p);
+	out->failed |= text.failed;
+	buf_free(&text);
+}
+
+static void put_module(struct buf *out, const struct frame *f)
+{
+	buf_printf(out, "%s", f->module ? f->module : "");
+}
+
+static void put_build_id(struct buf *out, const struct frame *f)
+{
+	buf_printf(out, "%s", f->build_id ? f->build_id : "");
+}
+
+static void put_class(struct buf *out, const struct line *l)
+{
+	put_text(out, l->site->classes.n ? l->site->classes.v[0].name : NULL);
+}
+
+#define FIELD(name, call)                                                                                    \
+	static void name(struct buf *out, const struct line *l)                                              \
+	{                                                                                                    \
+		call;                                                                                        \
+	}
+FIELD(f_time, fmt_time(out, l->report->time_unix_s))
+FIELD(f_elapsed, put_real(out, true, l->report->elapsed_s))
+FIELD(f_final, buf_printf(out, "%d", l->report->final))
+FIELD(f_pid, buf_printf(out, "%d", l->report->target.pid))
+FIELD(f_comm, put_text(out, l->report->target.comm))
+FIELD(f_id, buf_printf(out, "%016llx", (unsigned long long)l->site->id))
+FIELD(f_family, put_family(out, l))
+FIELD(f_function, put_text(out, func_row(l)->name))
+FIELD(f_acquired, put_count(out, true, l->site->acquired))
+FIELD(f_released, put_count(out, paired(l), l->site->released))
+FIELD(f_outstanding, put_count(out, life_known(l), l->site->outstanding))
+FIELD(f_bytes, put_count(out, l->site->outstanding_bytes >= 0, (uint64_t)l->site->outstanding_bytes))
+FIELD(f_oldest, put_real(out, l->site->oldest_s >= 0, l->site->oldest_s))
+FIELD(f_rate, put_real(out, paired(l), l->site->rate_per_s))
+FIELD(f_acquired_rate, put_real(out, l->site->acquired_per_s >= 0, l->site->acquired_per_s))
+FIELD(f_verdict, put_text(out, site_verdict_names[l->site->verdict.kind]))
+FIELD(f_growth, put_real(out, true, l->site->verdict.per_min))
+FIELD(f_class, put_class(out, l))
+FIELD(f_site, put_frame(out, l, frame_name))
+FIELD(f_location, put_frame(out, l, frame_location))
+FIELD(f_module, put_frame(out, l, put_module))
+FIELD(f_build_id, put_frame(out, l, put_build_id))
+
+/* The fields, a row each. New ones come last: readers may count. */
+static const struct {
+	const char *name;
+	void (*put)(struct buf *out, const struct line *l);
+} fields[] = {
+    {"time", f_time},
+    {"elapsed_s", f_elapsed},
+    {"final", f_final},
+    {"pid", f_pid},
+    {"comm", f_comm},
+    {"id", f_id},
+    {"family", f_family},
+    {"function", f_function},
+    {"acquired", f_acquired},
+    {"released", f_released},
+    {"outstanding", f_outstanding},
+    {"outstanding_bytes", f_bytes},
+    {"oldest_s", f_oldest},
+    {"rate_per_s", f_rate},
+    {"acquired_per_s", f_acquired_rate},
+    {"verdict", f_verdict},
+    {"growth_per_min", f_growth},
+    {"class", f_class}, /* of most of the outstanding */
+    {"site", f_site},
+    {"location", f_location},
+    {"module", f_module},
+    {"build_id", f_build_id},
+};
+
+void csv_begin(void **state, struct buf *out)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		buf_printf(out, "%s%s", i ? "," : "", fields[i].name);
+	buf_printf(out, EOL);
+}
+
+void csv_reports(void *state, struct buf *out, const struct report *const *reports, size_t n,
+		 const struct view_opts *o)
+{
+	(void)state;
+	(void)o;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < reports[i]->sites.n; k++) {
+			const struct line l = {reports[i], &reports[i]->sites.v[k]};
+
+			for (size_t f = 0; f < ARRAY_LEN(fields); f++) {
+				buf_printf(out, "%s", f ? "," : "");
+				fields[f].put(out, &l);
+			}
+			buf_printf(out, EOL);
+		}
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table of formats. See formats.h. */
+#include "export/formats.h"
+
+#include <string.h>
+
+#include "export/csv.h"
+#include "export/folded.h"
+#include "view/census.h"
+#include "view/json.h"
+#include "view/probes.h"
+#include "view/table.h"
+
+static void table(void *state, struct buf *out, const struct report *const *reports, size_t n,
+		  const struct view_opts *o)
+{
+	(void)state;
+	view_table(out, reports, n, o);
+}
+
+static void json(void *state, struct buf *out, const struct report *const *reports, size_t n,
+		 const struct view_opts *o)
+{
+	(void)state;
+	view_json(out, reports, n, o);
+}
+
+/* clang-format off */
+const struct format formats[] = {
+	{ .name = "table", .help = "for people; live on a terminal",
+	  .screen = true, .losses = true,
+	  .reports = table, .census = view_census_table, .probes = view_probes_table },
+	{ .name = "json", .help = "for scripts: an object per line, target and interval (docs/json.md)",
+	  .needs = FORMAT_CLASSES | FORMAT_THREADS,
+	  .reports = json, .census = view_census_json, .probes = view_probes_json },
+	{ .name = "folded", .help = "for flame graphs: a line per stack, with the references outstanding at the end",
+	  .at_end = true,
+	  .reports = folded_reports },
+	{ .name = "csv", .help = "for spreadsheets: a row per site and interval (RFC 4180)",
+	  .needs = FORMAT_CLASSES,
+	  .begin = csv_begin, .reports = csv_reports },
+};
+/* clang-format on */
+const size_t nr_formats = ARRAY_LEN(formats);
+
+const struct format *format_find(const char *name)
+{
+	for (size_t i = 0; i < nr_formats; i++)
+		if (strcmp(formats[i].name, name) == 0)
+			return &formats[i];
+	return NULL;
+}

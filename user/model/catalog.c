@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "model/catalog.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JNI         "jni"
+#define NULLS_SHIFT 4
+#define REF(n)      (1U << (n))
+#define OR_NULL(n)  (REF(n) | REF(n) << NULLS_SHIFT)
+#define REFS_MASK   ((1U << NULLS_SHIFT) - 1)
+
+const struct catalog jni_catalog = {
+    .funcs =
+	{
+	    [FUNC_NONE] = {.family = FAMILY_NONE, .operation = OP_COUNT},
+	    [NR_JNI_FUNCS... NR_FUNCS - 1] = {.family = FAMILY_NONE, .operation = OP_COUNT},
+#define JNI_FUNC(name, table, slot, family, operation, handle)                                               \
+	[FUNC_##name] = {#name, JNI, TABLE_##table, slot, FAMILY_##family, OP_##operation, HANDLE_##handle,  \
+			 0,     0},
+#include "bpf/border/jni_funcs.def"
+#undef JNI_FUNC
+/* clang-format off */
+#define JNI_USE(name, slot, args)                                                                            \
+	[FUNC_USE_##name] = {#name, JNI, TABLE_ENV, slot, FAMILY_CHECK, OP_USE, HANDLE_ARG1,                 \
+			     (args) & REFS_MASK, (args) >> NULLS_SHIFT},
+/* clang-format on */
+#include "bpf/border/jni_uses.def"
+#undef JNI_USE
+	},
+    .families =
+	{
+	    [FAMILY_GLOBAL] = {"global", KIND_REFERENCE, true},
+	    [FAMILY_WEAK] = {"weak", KIND_REFERENCE, true},
+	    [FAMILY_LOCAL] = {"local", KIND_LOCAL, false},
+	    [FAMILY_STRING] = {"string", KIND_PIN, false},
+	    [FAMILY_ARRAY] = {"array", KIND_PIN, false},
+	    [FAMILY_CRITICAL] = {"critical", KIND_CRITICAL, false},
+	    [FAMILY_MONITOR] = {"monitor", KIND_MONITOR, false},
+	    [FAMILY_THREAD] = {"thread", KIND_THREAD, false},
+	    [FAMILY_CHECK] = {NULL, KIND_USE, false}, /* chosen by --check, not by name */
+	},
+    .nr_funcs = NR_JNI_FUNCS,
+    .nr_families = NR_JNI_FAMILIES,
+};
+
+int catalog_new(struct catalog **out)
+{
+	struct catalog *c = malloc(sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	*c = jni_catalog;
+	*out = c;
+	return 0;
+}
+
+void catalog_free(struct catalog *c)
+{
+	if (!c)
+		return;
+	for (uint32_t f = NR_JNI_FUNCS; f < c->nr_funcs; f++)
+		free((char *)c->funcs[f].name);
+	for (uint32_t f = NR_JNI_FAMILIES; f < c->nr_families; f++)
+		free((char *)c->families[f].name);
+	free(c);
+}
+
+int catalog_add_family(struct catalog *c, const struct family_row *row)
+{
+	struct family_row *own = &c->families[c->nr_families];
+	char *name;
+
+	if (catalog_find_family(c, row->name) != FAMILY_NONE)
+		return -EEXIST;
+	if (c->nr_families == NR_FAMILIES)
+		return -ENOSPC;
+	name = strdup(row->name);
+	if (!name)
+		return -ENOMEM;
+	*own = *row;
+	own->name = name;
+	return (int)c->nr_families++;
+}
+
+int catalog_add_func(struct catalog *c, const struct func_row *row)
+{
+	struct func_row *own = &c->funcs[c->nr_funcs];
+	char *name;
+
+	if (row->family >= c->nr_families)
+		return -EINVAL;
+	for (uint32_t f = 1; f < c->nr_funcs; f++)
+		if (c->funcs[f].family == row->family && !strcmp(c->funcs[f].name, row->name))
+			return -EEXIST;
+	if (c->nr_funcs == NR_FUNCS)
+		return -ENOSPC;
+	name = strdup(row->name);
+	if (!name)
+		return -ENOMEM;
+	*own = *row;
+	own->name = name;
+	return (int)c->nr_funcs++;
+}
+
+uint32_t catalog_families(const struct catalog *c, unsigned kinds)
+{
+	uint32_t set = 0;
+
+	for (uint32_t f = 0; f < FAMILY_NONE; f++)
+		if (kinds & KIND_BIT(c->families[f].kind))
+			set |= 1U << f;
+	return set;
+}
+
+uint32_t catalog_defaults(const struct catalog *c)
+{
+	uint32_t set = 0;
+
+	for (uint32_t f = 0; f < c->nr_families; f++)
+		if (c->families[f].by_default)
+			set |= 1U << f;
+	return set;
+}
+
+enum jni_family catalog_find_family(const struct catalog *c, const char *name)
+{
+	for (uint32_t f = 0; f < c->nr_families; f++)
+		if (!strcmp(c->families[f].name, name))
+			return (enum jni_family)f;
+	return FAMILY_NONE;
+}
+
+bool func_at_both_ends(const struct catalog *c, enum jni_func_id func)
+{
+	switch (func_kind(c, func)) {
+	case KIND_PIN:
+	case KIND_CRITICAL:
+		return c->funcs[func].operation == OP_ACQUIRE;
+	case KIND_MONITOR:
+	case KIND_THREAD:
+		return true;
+	default:
+		return false;
+	}
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A managed runtime as the rest of the loader sees it: a row of names and functions.
+ *
+ * Three things, as they live:
+ *	struct runtime   the row. One per kind of runtime, constant, linked into the tool.
+ *	struct vm_file   the runtime's file as one process has it mapped. The image behind it is shared by all
+ *	                 processes that map the same build, so what is read of the file is read once.
+ *	struct vm        an instance: the runtime in one process, whose memory is read.
+ *
+ * To add a runtime: a folder runtime/NAME/ that defines a struct runtime and its table of functions, and a
+ *line in runtimes.c. Nothing else learns its name. What a row leaves NULL the runtime cannot do; the calls
+ *below then answer -EOPNOTSUPP, so that nobody looks at the pointers, and the same for a vm that is NULL (its
+ *memory could not be understood; its functions may still be found in its file).
+ *
+ * Whatever is read of a process is hostile: a runtime bounds time, memory and loops, and proves what it
+ * answers. It never calls the tracer: what the kernel has to know goes into a struct target_plan.
+ *
+ * Errors of all calls: 0, or -ESRCH the process is gone, -ENOMEM, -EAGAIN not proven yet or too busy: ask
+ * again later, -EPROTO it never will be, -EOPNOTSUPP this runtime has no such thing.
+ */
+#ifndef JNITRACE_RUNTIME_H
+#define JNITRACE_RUNTIME_H
+
+#include "base/util.h"
+#include "elf/elf_cache.h"
+#include "model/plan.h"
+#include "model/report.h"
+#include "model/vm.h"
+#include "proc/proc.h"
+
+struct runtime;
+/* The first member of each runtime's own struct. */
+struct vm {
+	const struct runtime *runtime;
+};
+
+/* The file that has the runtime's functions, as one process maps it. */
+struct vm_file {
+	const struct runtime *runtime;
+	struct mapping mapping; /* of the image's first bytes; path: as the target sees it, owned */
+	struct elf_image *elf;
+	uint64_t bias; /* run-time minus link-time address */
+};
+
+/*
+ * Classes unloaded until now, as the probes count them, and how many when this class may have been unloaded
+ * last; not known: *last is *n. Given to a runtime that names frames, whose plan says that they count.
+ */
+struct vm_unloads {
+	int (*now)(void *of, uint64_t class_id, uint64_t *n, uint64_t *last);
+	void *of;
+};
+
+/* What the lowest bits of a handle tell of its kind. */
+struct handle_kind {
+	uint8_t mask, bits; /* a handle of this family has these bits; mask 0: nothing is known */
+	bool by_place;      /* other families have the same bits: where it lies tells */
+	bool by_books;      /* local references have the same bits: only the records of calls can tell */
+};
+struct handle_kinds {
+	struct handle_kind of[NR_FAMILIES];
+	bool weak_bit; /* weak references, and no others, have bit 0 set */
+};
+
+/* Functions of a function table that a process calls through. */
+struct function_table {
+	uint64_t at[NR_ALL_FUNCS]; /* run-time address; 0: not known, or outside the file */
+	bool absent[NR_ALL_FUNCS]; /* this version of the runtime has no such function */
+};
+
+/* Most references that a table may hold before the runtime aborts. */
+struct vm_limit {
+	enum vm_table table;
+	uint64_t max;
+};
+
+struct runtime {
+	const char *name;  /* "hotspot": of its folder, and what --runtime takes */
+	const char *shown; /* "HotSpot": target.vm of reports */
+
+	/* --- discovery, by what /proc shows --- */
+	const char *const *libraries; /* base names of files that have its functions; NULL-terminated */
+	const char *const *launchers; /* of executables that load one of them when they start; likewise */
+	const char *absent, *absent_advice; /* an error's words: why a process that maps none is refused */
+
+	/* --- an instance --- */
+	/*
+	 * file and what it has stay open as long as the result; maps: only used during the call. -EAGAIN with
+	 * err: the runtime has not begun to run, or its memory is no longer as it should be. -EPROTO with
+	 * err: it cannot be understood.
+	 */
+	int (*open)(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, struct vm **out,
+		    struct error *err);
+	void (*close)(struct vm *vm);
+	const char *(*version)(const struct vm *vm); /* cleaned; "": unknown */
+
+	/* --- functions: where to probe. vm may be NULL in all of these --- */
+	const char *usdt_provider; /* its probes are NAME__entry and NAME__return; NULL: it has none */
+	/* The symbol of a function. false: it has none. */
+	bool (*symbol)(const struct vm *vm, enum jni_func_id func, char *name, size_t cap);
+	/*
+	 * Why calls to this function can only be told apart at its symbol, neither at USDT probes nor by the
+	 * function table: one function calls another of the same name. NULL: they can.
+	 */
+	const char *(*symbol_only)(const struct vm *vm, enum jni_func_id func);
+	/* May calls come to generated code instead, when the function table does not name the file's? */
+	bool (*may_be_replaced)(enum jni_func_id func);
+	/* -ENOENT with err when it cannot be proven; -EAGAIN, err untouched: not yet. */
+	int (*function_table)(struct vm *vm, struct function_table *out, struct error *err);
+	void (*handle_kinds)(const struct vm *vm, struct handle_kinds *out);
+
+	/* --- what the probes must know --- */
+	/*
+	 * Move parts of the plan on that are PLAN_NOT_YET, as far as they can be proven now. Called again
+	 * and again until each part is settled.
+	 */
+	void (*plan_walk)(struct vm *vm, struct plan_walk *out);
+	void (*plan_objects)(struct vm *vm, struct plan_objects *out);
+	void (*plan_waits)(struct vm *vm, struct plan_waits *out);
+	void (*plan_threads)(struct vm *vm, struct plan_threads *out);
+	/* The anchors of all threads that have one now, at most cap; walk: as planned. Returns their number.
+	 */
+	size_t (*anchors)(const struct vm *vm, const struct plan_walk *walk, struct frame_anchor *out,
+			  size_t cap);
+
+	/* --- names of frames --- */
+	/* Get ready, once, for stacks that were walked as planned. -ENOENT with err: it lacks what it takes.
+	 */
+	int (*name_frames)(struct vm *vm, const struct plan_walk *walk, const struct vm_unloads *unloads,
+			   struct error *err);
+	/* Time has passed: what is remembered is compared with the process before it is used again. */
+	void (*frames_refresh)(struct vm *vm);
+	/*
+	 * Append the frames of one managed raw frame, innermost first; none for stubs. Texts live as long as
+	 * vm. 0 or -ENOMEM.
+	 */
+	int (*frames_add)(struct vm *vm, const struct raw_frame *raw, struct frames *out);
+	/*
+	 * *addr: the function behind a raw frame that is a native method's; 0: it is none, or it may have
+	 * another function by now. Nothing is known of what lies there. 0 or -ENOMEM.
+	 */
+	int (*frames_native)(struct vm *vm, const struct raw_frame *raw, uint64_t *addr);
+	uint64_t (*frames_unnamed)(
+	    const struct vm *vm); /* frames that were gone when they were to be named */
+
+	/* --- references --- */
+	/* The slot behind a handle: the bits that tell its kind taken off. */
+	uint64_t (*slot_of)(const struct vm *vm, uint64_t handle);
+	int (*counts)(struct vm *vm, struct vm_counts *out);
+	/* The caller frees out->v. -EAGAIN also while counts has not proven where they are. */
+	int (*blocks)(struct vm *vm, enum vm_table table, struct handle_blocks *out);
+	/* All threads the runtime knows; the caller frees out->v. */
+	int (*threads)(struct vm *vm, struct vm_threads *out);
+	/*
+	 * All local references in use at some moment of the call: what is alive from before the call until it
+	 * returns is in it. The caller frees out->v.
+	 */
+	int (*locals)(struct vm *vm, struct vm_locals *out);
+	/*
+	 * Get ready to read objects; cheap when it is. -EPROTO and -EAGAIN with the reason in err.
+	 * Then: read n references; forget the classes known so far, whose memory may be used anew (pointers
+	 * to them become invalid).
+	 */
+	int (*open_objects)(struct vm *vm, struct error *err);
+	int (*read_refs)(struct vm *vm, struct vm_ref *refs, size_t n);
+	void (*forget_classes)(struct vm *vm);
+
+	/* --- limits --- */
+	const struct vm_limit *limits;
+	size_t nr_limits;
+};
+
+/*
+ * Make a runtime known to the tool that this is linked into: runtimes.c has a line for each of the house, a
+ * test program may bring its own. Of two runtimes in one process the first one in the order of the link is
+ * traced.
+ */
+#define RUNTIME_ROW(row)                                                                                     \
+	static const struct runtime *const runtime_row_##row                                                 \
+	    __attribute__((used, retain, section("runtime_rows"))) = &(row)
+
+/* --- runtimes.c: all rows --- */
+
+/* By its name; NULL: there is none. */
+const struct runtime *runtime_by_name(const char *name);
+/* Is this the base name of a file that has a runtime's functions? */
+bool runtime_has_library(const char *base_name);
+/* May a process that maps none become one, by the base name of its executable? only NULL: any runtime. */
+bool runtime_has_launcher(const struct runtime *only, const char *exe_base_name);
+/*
+ * The runtime's file among the mappings of a process, opened. only: NULL, or the runtime that was asked for.
+ * images: opened so far, may be NULL. -ENOENT with err when the process maps none; -ENOEXEC and others with
+ * err. End with vm_file_close(), also on failure.
+ */
+int vm_file_open(const struct proc_maps *maps, const struct runtime *only, struct elf_cache *images,
+		 const char *what, struct vm_file *out, struct error *err);
+void vm_file_close(struct vm_file *f);
+/* Does it map one? */
+bool vm_file_is_mapped(const struct proc_maps *maps, const struct runtime *only);
+
+/* --- runtime.c: asking an instance. Each is the row's function of the same name --- */
+
+int vm_open(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, struct vm **out,
+	    struct error *err);
+void vm_close(struct vm *vm);
+const char *vm_version(const struct vm *vm);
+void vm_plan_walk(struct vm *vm, struct target_plan *p);
+void vm_plan_objects(struct vm *vm, struct target_plan *p);
+void vm_plan_waits(struct vm *vm, struct target_plan *p);
+void vm_plan_threads(struct vm *vm, struct target_plan *p);
+size_t vm_anchors(const struct vm *vm, const struct plan_walk *walk, struct frame_anchor *out, size_t cap);
+int vm_name_frames(struct vm *vm, const struct plan_walk *walk, const struct vm_unloads *unloads,
+		   struct error *err);
+void vm_frames_refresh(struct vm *vm);
+int vm_frames_add(struct vm *vm, const struct raw_frame *raw, struct frames *out);
+int vm_frames_native(struct vm *vm, const struct raw_frame *raw, uint64_t *addr);
+uint64_t vm_frames_unnamed(const struct vm *vm);
+uint64_t vm_slot_of(const struct vm *vm, uint64_t handle);
+int vm_counts(struct vm *vm, struct vm_counts *out);
+int vm_blocks(struct vm *vm, enum vm_table table, struct handle_blocks *out);
+int vm_threads(struct vm *vm, struct vm_threads *out);
+int vm_locals(struct vm *vm, struct vm_locals *out);
+int vm_open_objects(struct vm *vm, struct error *err);
+int vm_read_refs(struct vm *vm, struct vm_ref *refs, size_t n);
+void vm_forget_classes(struct vm *vm);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is to be shown, and how: as the user asks for it, and as a view of a certain size takes it. */
+#ifndef JNITRACE_VIEW_OPTS_H
+#define JNITRACE_VIEW_OPTS_H
+
+#include <stdbool.h>
+
+struct format;
+enum group_by { GROUP_SITE, GROUP_FUNCTION, GROUP_PID, GROUP_CLASS, GROUP_THREAD, NR_GROUPS };
+extern const char *const group_names[NR_GROUPS]; /* as in --group-by */
+enum stacks_shown { STACKS_MIXED, STACKS_JAVA, STACKS_NATIVE, STACKS_NONE };
+
+/* What the user asks for, whatever the size of the screen. Strings are not owned. */
+struct view_request {
+	const struct format *format;
+	const char *output; /* name of a file; NULL: stdout */
+	bool batch;         /* plain text on a terminal, too */
+	int rows;           /* rows of a table; 0: all; -1: as the screen has, in batch 20 */
+	const char *sort;   /* a column's key; NULL: the default */
+	enum group_by group_by;
+	enum stacks_shown stacks;
+	int depth;       /* frames of a stack that are kept */
+	bool all_frames; /* show all of those */
+	bool count_only;
+};
+
+#define VIEW_MIN_WIDTH    80
+#define LIVE_STACK_FRAMES 3
+struct view_opts {
+	int width;  /* columns; at least VIEW_MIN_WIDTH */
+	int height; /* lines a table view may take, as far as that can be; 0: any number */
+	int rows;   /* rows of a table at the most; <= 0: all */
+	bool color; /* bold header and warnings; never with NO_COLOR */
+	enum stacks_shown stacks;
+	int stack_frames; /* frames printed under each row in the table view; 0: only the first line */
+	const char *sort;
+	enum group_by group_by;
+	bool count_only;
+};
+/*
+ * What is asked for on a terminal of this size; width 0: no terminal. live: the screen is drawn anew each
+ * time, so it must not scroll. Reads the environment: NO_COLOR, TERM.
+ */
+void view_opts_init(struct view_opts *v, const struct view_request *r, int width, int height, bool live);
+
+#endif
