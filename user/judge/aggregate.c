@@ -604,7 +604,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		    .unverified = e->unverified,
 		    .life_unknown = e->life_unknown,
 		    .oldest_s = -1,
-		    .verdict = {.per_min = NAN, .error_per_min = NAN},
+		    .verdict = {.per_min = NAN, .error_per_min = NAN, .ready_in_s = NAN},
 		    .frames = e->frames,
 		    .truncated = e->truncated,
 		    .no_stack = e->no_stack,

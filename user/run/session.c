@@ -52,7 +52,7 @@ struct session {
 	double last_cpu_s;
 	uint64_t losses;
 	bool failed_on; /* there was a finding that --fail-on asks for; */
-	bool too_short; /* or there may be one */
+	double more_s;  /* or so much more time would tell whether there is one; 0: it is told */
 };
 
 static int watch(struct session *s, int fd, void *what)
@@ -360,14 +360,10 @@ static bool fails(const struct options *o, enum finding_kind kind)
 /* By the last report of a target: what was said on the way and taken back does not count. */
 static void judge(struct session *s, const struct report *r)
 {
-	double more_s = report_too_short(r);
-
 	for (size_t i = 0; i < r->findings.n; i++)
 		s->failed_on |= fails(s->o, r->findings.v[i].kind);
-	if (more_s > 0 && fails(s->o, FINDING_LEAK)) {
-		s->too_short = true;
-		warn("PID %d: too short to tell leaks: %.0f s more would do", r->target.pid, ceil(more_s));
-	}
+	if (fails(s->o, FINDING_LEAK))
+		s->more_s = fmax(s->more_s, report_too_short(r));
 }
 
 /* Show ended targets for the last time and let them go. */
@@ -667,8 +663,10 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		return err->what[0] ? err->exit_code : EXIT_FAILED;
 	if (s.failed_on)
 		return EXIT_ASSERT;
-	if (s.too_short)
+	if (s.more_s > 0) {
+		warn("too short to tell leaks: %.0f s more would do", ceil(s.more_s));
 		return EXIT_TOO_SHORT;
+	}
 	return s.losses && !o->allow_loss ? EXIT_LOSSES : EXIT_OK;
 }
 
