@@ -14,8 +14,8 @@
 #define QUANTUM	  (1.0 / 12) /* variance of what is lost by counting whole references */
 #define LEAST	  0.003 /* an explanation that weighs less is dropped */
 #define TAIL	  0.025
-#define CURVED	  0.3 /* before anything is seen: how likely it is that the growth itself changes steadily */
-#define WIDER	  1.2 /* the explanations are not all that there are */
+#define BEND_MAX  0.9
+#define WIDER	  1.35 /* the explanations are not all that there are */
 #define SHARPER	  1.2 /* a small doubt decides no interval's end */
 #define HORIZON	  64.0 /* times the span: further is not looked */
 #define FIRST	  (1.0 / 256)
@@ -24,40 +24,53 @@
 
 /* Noise as the sum of kinds, as shares of one variance. Time is in spans. */
 struct noise {
-	double white, walk, drift, wave, wave_length;
+	double white, walk, drift, lives, life, wave, wave_length;
 	double prior;
+	double curved; /* how likely the growth itself changes steadily */
 };
 static const struct noise noises[] = {
-    {.white = 1, .prior = 1.5},
-    {.walk = 1, .prior = 4},
-    {.walk = 1, .white = 0.05, .prior = 1},
-    {.walk = 1, .white = 0.2, .prior = 0.5},
+    {.white = 1, .prior = 0.4, .curved = 0.05},
+    {.walk = 1, .prior = 4, .curved = 0.3},
+    {.walk = 1, .white = 0.05, .prior = 1.5, .curved = 0.3},
+    {.walk = 1, .white = 0.2, .prior = 0.5, .curved = 0.1},
+    {.walk = 1, .white = 0.6, .prior = 0.25, .curved = 0.1},
+    {.lives = 1, .life = 0.02, .prior = 0.1, .curved = 0.05},
+    {.lives = 1, .life = 0.06, .prior = 0.1, .curved = 0.05},
+    {.lives = 1, .life = 0.15, .prior = 0.1, .curved = 0.05},
     {.drift = 1, .white = 0.02, .prior = 0.3},
     {.drift = 1, .walk = 0.2, .prior = 0.3},
     {.wave = 1, .wave_length = 1.5, .walk = 0.03, .prior = 0.15},
     {.wave = 1, .wave_length = 1.5, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 1.2, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 1.2, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.95, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.95, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.75, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.75, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.6, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.6, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.48, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.48, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.38, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.38, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.3, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.3, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.24, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.24, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.19, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.19, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.15, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.15, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.12, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.12, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 1.271, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 1.271, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 1.077, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 1.077, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.913, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.913, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.774, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.774, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.656, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.656, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.556, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.556, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.471, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.471, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.399, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.399, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.338, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.338, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.286, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.286, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.242, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.242, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.205, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.205, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.174, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.174, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.147, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.147, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.125, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.125, .walk = 0.5, .prior = 0.15},
 };
 
 /* One explanation, fitted. */
@@ -74,20 +87,23 @@ struct model {
 struct fit {
 	double u[N_MAX], y[N_MAX]; /* time in spans, 0: the last sample; count above the last one */
 	size_t n;
+	double bend; /* references that come one by one scatter the more the faster they come; 0: evenly */
 	struct model models[2 * ARRAY_LEN(noises)];
 	size_t nr_models;
 };
 
-static double covariance(const struct noise *k, double u, double v)
+static double covariance(const struct fit *f, const struct noise *k, double u, double v)
 {
 	double a = u < v ? u : v, b = u < v ? v : u, apart = b - a, c = 0;
 
 	a += 1; /* since the first sample */
 	b += 1;
-	c += k->walk * a;
+	c += k->walk * (a + f->bend * (a * a - a));
 	c += k->drift * a * a * (3 * b - a) / 6;
 	if (apart == 0)
 		c += k->white;
+	if (k->lives > 0)
+		c += k->lives * exp(-apart / k->life);
 	if (k->wave > 0)
 		c += k->wave * cos(2 * M_PI * apart / k->wave_length) * exp(-apart / 8);
 	return c;
@@ -173,6 +189,23 @@ static double regress(struct model *m, size_t n, const double *y)
 	return log_det;
 }
 
+/* By how much the growth gets faster from the first sample to the last: a parabola through them, or 0. */
+static double bend_of(const struct fit *f)
+{
+	struct model m = {.trends = TRENDS};
+	double x[TRENDS], bend, end;
+
+	for (size_t i = 0; i < f->n; i++) {
+		trend(f->u[i], x);
+		for (int k = 0; k < TRENDS; k++)
+			m.x[k][i] = x[k];
+	}
+	regress(&m, f->n, f->y);
+	end = m.beta[1] - m.beta[2]; /* of the whole span, u = -1 to 0 */
+	bend = end > 0 ? m.beta[2] / end : 0;
+	return bend < 0 ? 0 : bend > BEND_MAX ? BEND_MAX : bend;
+}
+
 /* Fit one explanation; m->weight becomes the logarithm of its likelihood. */
 static void fit_model(const struct fit *f, struct model *m, double scale)
 {
@@ -181,7 +214,7 @@ static void fit_model(const struct fit *f, struct model *m, double scale)
 
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j <= i; j++)
-			m->chol[i][j] = covariance(m->noise, f->u[i], f->u[j]) + (i == j ? JITTER : 0);
+			m->chol[i][j] = covariance(f, m->noise, f->u[i], f->u[j]) + (i == j ? JITTER : 0);
 		trend(f->u[i], x);
 		for (int k = 0; k < TRENDS; k++)
 			m->x[k][i] = x[k];
@@ -203,7 +236,8 @@ static void fit_model(const struct fit *f, struct model *m, double scale)
 	m->weight = log(m->noise->prior) - (log_det + log_xx + m->freedom * log(rss)) / 2 +
 		    lgamma(m->freedom / 2) - m->freedom / 2 * log(M_PI);
 	/* How much the growth may change over the span: as much as the count did. */
-	m->weight += m->trends > 2 ? log(CURVED / sqrt(2 * M_PI)) - m->beta[2] * m->beta[2] / 2 : log(1 - CURVED);
+	m->weight += m->trends > 2 ? log(m->noise->curved / sqrt(2 * M_PI)) - m->beta[2] * m->beta[2] / 2
+				   : log(1 - m->noise->curved);
 }
 
 static void fit_all(struct fit *f, double scale)
@@ -213,7 +247,7 @@ static void fit_all(struct fit *f, double scale)
 
 	f->nr_models = 0;
 	for (size_t k = 0; k < ARRAY_LEN(noises); k++)
-		for (int trends = 2; trends <= TRENDS; trends++) {
+		for (int trends = 2; trends <= (noises[k].curved > 0 ? TRENDS : 2); trends++) {
 			struct model *m = &f->models[f->nr_models++];
 
 			m->noise = &noises[k];
@@ -271,11 +305,11 @@ static void count_of(const struct fit *f, const struct model *m, double u, doubl
 	double w[N_MAX], d[TRENDS], var;
 
 	for (size_t i = 0; i < f->n; i++)
-		w[i] = covariance(m->noise, f->u[i], u);
+		w[i] = covariance(f, m->noise, f->u[i], u);
 	solve(m, f->n, w);
 	trend(u, d);
 	*mean = dot(w, m->rest, f->n);
-	var = covariance(m->noise, u, u) - dot(w, w, f->n);
+	var = covariance(f, m->noise, u, u) - dot(w, w, f->n);
 	for (int k = 0; k < m->trends; k++) {
 		*mean += m->beta[k] * d[k];
 		d[k] -= dot(w, m->x[k], f->n);
@@ -397,6 +431,7 @@ void forecast(const double *t_s, const double *count, size_t n, double limit, st
 		f->u[i] = (t_s[i] - t_s[n - 1]) / span_s;
 		f->y[i] = (count[i] - count[n - 1]) / scale;
 	}
+	f->bend = bend_of(f);
 	fit_all(f, scale);
 	tell(f, span_s, scale, limit > 0 ? limit - count[n - 1] : NAN, out);
 	free(f);

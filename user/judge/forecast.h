@@ -14,7 +14,7 @@
 
 #include "model/growth.h"
 
-#define FORECAST_SAMPLES 40 /* at most */
+#define FORECAST_SAMPLES 32 /* at most */
 #define FORECAST_FEWEST	 5
 
 /*

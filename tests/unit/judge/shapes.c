@@ -401,7 +401,7 @@ static double grow_steps(struct model *m, double *count, size_t seen, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		for (; next <= (double)i; next += every_s * (0.5 + uniform(m)))
-			level += floor(size * (0.5 + uniform(m)));
+			level += round(size * (0.5 + uniform(m)));
 		count[i] = floor(level);
 	}
 	return size / every_s * 60;
