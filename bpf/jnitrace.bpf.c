@@ -15,6 +15,7 @@
 #include "books/sites.bpf.h"
 #include "border/shared.h"
 #include "maps.bpf.h"
+#include "program.bpf.h"
 #include "walk/arch.bpf.h"
 #include "walk/task.bpf.h"
 
@@ -190,8 +191,7 @@ static __always_inline int call_end(const struct rule *r, struct call *c, u32 si
 	return 0;
 }
 
-SEC("uprobe")
-int jt_call(struct pt_regs *ctx)
+UPROBE(jt_call)
 {
 	struct rule *r = rule_of(ctx);
 	struct call c = {0};
@@ -218,8 +218,7 @@ int jt_call(struct pt_regs *ctx)
 }
 
 /* --check: a function is given references. The first bad one of a call is what is told. */
-SEC("uprobe")
-int jt_use(struct pt_regs *ctx)
+UPROBE(jt_use)
 {
 	u64 args[] = {PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx)};
 	struct use u = {.env = PT_REGS_PARM1(ctx), .sp = PT_REGS_SP(ctx)};
@@ -244,8 +243,7 @@ int jt_use(struct pt_regs *ctx)
 }
 
 /* A call that gives and takes nothing. */
-SEC("uprobe")
-int jt_count(struct pt_regs *ctx)
+UPROBE(jt_count)
 {
 	struct rule *r = rule_of(ctx);
 	struct func_counts *fc = r ? counts_of(r) : NULL;
@@ -270,8 +268,7 @@ static __always_inline void thread_env_keep(u64 env)
 }
 
 /* The entry of a function whose return is probed: its JNIEnv is in no register any more by then. */
-SEC("uprobe")
-int jt_enter(struct pt_regs *ctx)
+UPROBE(jt_enter)
 {
 	thread_env_keep(
 	    PT_REGS_PARM1(ctx)); /* before the gate opens, too: it may be open when this returns */
@@ -279,8 +276,7 @@ int jt_enter(struct pt_regs *ctx)
 }
 
 /* The entry of a Get function whose return is probed too. */
-SEC("uprobe")
-int jt_pin_enter(struct pt_regs *ctx)
+UPROBE(jt_pin_enter)
 {
 	struct rule *r = rule_of(ctx);
 
@@ -361,8 +357,7 @@ __noinline int pin_got(struct bpf_user_pt_regs_t *regs, const struct got *got)
 }
 
 /* The return of a Get function. */
-SEC("uprobe")
-int jt_pin(struct pt_regs *ctx)
+UPROBE(jt_pin)
 {
 	struct rule *r = rule_of(ctx);
 	struct got got = {0};
@@ -489,8 +484,7 @@ __noinline int unpin_count(struct bpf_user_pt_regs_t *regs, const struct unpin *
 }
 
 /* The entry of a Release function. */
-SEC("uprobe")
-int jt_unpin(struct pt_regs *ctx)
+UPROBE(jt_unpin)
 {
 	struct rule *r = rule_of(ctx);
 	struct unpin u = {.now = bpf_ktime_get_ns()};
@@ -514,8 +508,7 @@ int jt_unpin(struct pt_regs *ctx)
 }
 
 /* A thread waits for critical sections to end, so that it can have a collection. The cookie is the slot. */
-SEC("uprobe")
-int jt_stall_begin(struct pt_regs *ctx)
+UPROBE(jt_stall_begin)
 {
 	u32 slot = bpf_get_attach_cookie(ctx);
 
@@ -524,8 +517,7 @@ int jt_stall_begin(struct pt_regs *ctx)
 	return 0;
 }
 
-SEC("uprobe")
-int jt_stall_end(struct pt_regs *ctx)
+UPROBE(jt_stall_end)
 {
 	if (target_is_open(bpf_get_attach_cookie(ctx), true))
 		stall_end();
@@ -537,8 +529,7 @@ int jt_stall_end(struct pt_regs *ctx)
 /* --- monitors and threads ---------------------------------------------------------------------- */
 
 /* The entry of a function of these families: the return does not know the argument any more. */
-SEC("uprobe")
-int jt_thread_enter(struct pt_regs *ctx)
+UPROBE(jt_thread_enter)
 {
 	struct rule *r = rule_of(ctx);
 	struct pin_call call = {0};
@@ -557,8 +548,7 @@ int jt_thread_enter(struct pt_regs *ctx)
 }
 
 /* The return of a function of these families. The handle of the rule is the result, a jint. */
-SEC("uprobe")
-int jt_thread_return(struct pt_regs *ctx)
+UPROBE(jt_thread_return)
 {
 	struct rule *r = rule_of(ctx);
 	struct func_counts *fc = r ? counts_of(r) : NULL;
@@ -612,8 +602,7 @@ static __always_inline bool ends_alone(void)
 }
 
 /* A thread ends. If it is attached or holds monitors, for the VM it lives on, so its books stay. */
-SEC("raw_tp/sched_process_exit")
-int jt_thread_end(void *ctx __attribute__((unused)))
+TRACEPOINT("sched_process_exit", jt_thread_end)
 {
 	u32 tgid = current_tgid(), *slot = bpf_map_lookup_elem(&slots, &tgid);
 	struct books_key key = {.tid = current_tid()}, gone;
@@ -642,8 +631,7 @@ int jt_thread_end(void *ctx __attribute__((unused)))
 }
 
 /* The VM frees code, and may put other code in its place: nothing remembered of addresses holds any more. */
-SEC("uprobe")
-int jt_code_freed(struct pt_regs *ctx)
+UPROBE(jt_code_freed)
 {
 	u32 slot = bpf_get_attach_cookie(ctx);
 	struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
@@ -656,8 +644,7 @@ int jt_code_freed(struct pt_regs *ctx)
 #define UNLOAD_TRIES 8
 
 /* A class goes, and the addresses of its methods will be another's. */
-SEC("uprobe")
-int jt_class_unloaded(struct pt_regs *ctx)
+UPROBE(jt_class_unloaded)
 {
 	u32 slot = bpf_get_attach_cookie(ctx), at = unloaded_place(slot, PT_REGS_PARM1(ctx));
 	struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
@@ -683,8 +670,7 @@ int jt_class_unloaded(struct pt_regs *ctx)
  * but another library may come to lie there at once: until the loader has read the mappings, no address in
  * code means anything. Libraries that are added change nothing of the others.
  */
-SEC("uprobe")
-int jt_libraries(struct pt_regs *ctx)
+UPROBE(jt_libraries)
 {
 	u32 slot = bpf_get_attach_cookie(ctx), before;
 	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
@@ -711,8 +697,7 @@ int jt_libraries(struct pt_regs *ctx)
 
 /* exec keeps the pid and replaces the program: what was learned of the old one must not be used on the new.
  */
-SEC("raw_tp/sched_process_exec")
-int jt_exec(void *ctx __attribute__((unused)))
+TRACEPOINT("sched_process_exec", jt_exec)
 {
 	u32 tgid = current_tgid(), *slot = bpf_map_lookup_elem(&slots, &tgid);
 	struct target_state *t;
@@ -728,8 +713,7 @@ int jt_exec(void *ctx __attribute__((unused)))
 /* What a probe costs before its program does anything: attached to a function of our own
  * (user/kernel/overhead.c).
  */
-SEC("uprobe")
-int jt_nothing(void *ctx __attribute__((unused)))
+UPROBE(jt_nothing)
 {
 	return 0;
 }

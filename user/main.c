@@ -10,21 +10,10 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "run/commands.h"
+#include "run/names.h"
 #include "run/opts.h"
-#include "run/session.h"
-#include "run/session_census.h"
-
-static enum exit_code run(const struct options *o, struct error *err)
-{
-	switch (o->command) {
-	case CMD_PROBES:
-		return session_probes(o, err);
-	case CMD_CENSUS:
-		return session_census(o, err);
-	default:
-		return session_trace(o, err);
-	}
-}
+#include "runtime/runtime.h"
 
 /* A closed stdin, stdout or stderr must not become one of our own files. */
 static void open_standard_files(void)
@@ -42,19 +31,20 @@ int main(int argc, char **argv)
 {
 	struct options o;
 	struct error err = {0};
-	enum exit_code code = EXIT_USAGE;
+	enum exit_code code = EXIT_OK;
 	struct catalog *catalog = NULL;
 	int rc;
 
 	open_standard_files();
-	rc = catalog_new(&catalog);
+	rc = catalog_new(&catalog) ?: runtimes_add_rows(catalog);
 	if (rc)
 		error_set(&err, rc, EXIT_FAILED, "start", NULL, "out of memory");
 	rc = rc ?: opts_parse(argc, argv, catalog, &o, &err);
+	rc = rc ?: names_find(&o, &err);
 	if (!rc)
-		code = run(&o, &err);
-	else if (rc == -ENOMEM)
-		code = EXIT_FAILED;
+		code = commands[o.command].run(&o, &err);
+	else if (rc < 0)
+		code = err.what[0] ? err.exit_code : EXIT_FAILED;
 	catalog_free(catalog);
 	if (rc > 0)
 		return rc - 1;

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Exit codes and error lines by contract."""
 
+import os
 import struct
 import subprocess
+import zipfile
 
 import pytest
 
-from harness import WARM_UP, Tracer, assert_error, run_tool
+from harness import WARM_UP, Oracle, Tracer, assert_error, jdk, run_tool
 
 WITHOUT_BPF = ["setpriv", "--bounding-set=-bpf,-sys_admin,-perfmon", "--inh-caps=-bpf,-sys_admin,-perfmon"]
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
@@ -16,7 +18,12 @@ AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--i
 @pytest.mark.parametrize("args", [
     [],
     ["--nonsense"],
-    ["-p", "one"],
+    ["-p", "1one"],
+    ["1234"],
+    ["help", "nothing"],
+    ["census", "-p", "1", "--fail-on", "error"],
+    ["probes", "-p", "1", "-d", "1"],
+    ["probes", "-p", "1", "--format", "folded"],
     ["-p", "0"],
     ["-p", "-5"],
     ["-p", "99999999999999999999"],
@@ -53,6 +60,40 @@ def test_no_permission_for_bpf(oracle):
 def test_no_permission_at_all(oracle, tmp_path):
     # A copy that anyone can reach.
     assert_error(run_tool("-p", oracle.pid, "-d", "1", prefix=AS_NOBODY), 3)
+
+
+class Named(Oracle):
+    """An oracle that is run from a jar file of its own."""
+
+    def __init__(self, on, jar):
+        self.jar = jar
+        super().__init__(on)
+
+    def main(self, fixtures):
+        return ["-jar", str(self.jar), *super().main(fixtures)[1:]]
+
+
+def test_by_name(tmp_path):
+    """A name that one JVM has is as good as its id; where several have it they are listed."""
+    on = jdk("17")
+    name = f"by-name-{os.getpid()}"
+    jar = tmp_path / f"{name}.jar"
+    (tmp_path / "classes").symlink_to(on.fixtures())
+    with zipfile.ZipFile(jar, "w") as file:
+        file.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nMain-Class: Oracle\nClass-Path: classes/\n")
+    assert_error(run_tool("census", "-p", name), 4)
+    with Named(on, jar) as one:
+        one.do(*WARM_UP)
+        for args in [(name,), (jar.name,), (f"{name},{one.pid}",)]:
+            result = run_tool("census", "-p", *args, "--json")
+            assert result.returncode == 0 and f'"pid":{one.pid},' in result.stdout, result
+        result = run_tool("-p", name, "-n", "1", "-i", "0.1", "-b")
+        assert result.returncode == 0 and f"tracing {one.pid}:" in result.stderr, result
+        with Named(on, jar) as other:
+            other.do(*WARM_UP)
+            result = run_tool("census", "-p", name)
+            assert_error(result, 4)
+            assert f"{one.pid} {name}.jar" in result.stderr and f"{other.pid} {name}.jar" in result.stderr, result.stderr
 
 
 @pytest.mark.asan

@@ -95,8 +95,7 @@ int census_watch_add(struct census_watch *w, const struct census *c)
 	for (int t = 0; t < NR_VM_TABLES && c->refs_known && rc == 0; t++)
 		rc = add(w, (enum vm_table)t, NULL, c->elapsed_s, c->refs[t]);
 	for (size_t i = 0; i < c->classes.n && rc == 0; i++)
-		rc = add(w, c->classes.v[i].table, c->classes.v[i].name, c->elapsed_s,
-			 c->classes.v[i].count);
+		rc = add(w, c->classes.v[i].table, c->classes.v[i].name, c->elapsed_s, c->classes.v[i].count);
 	/* A class that has gone has none now. */
 	for (size_t i = 0; i < w->series.n && c->classes_known && rc == 0; i++) {
 		struct named_series *s = w->series.v[i];

@@ -8,19 +8,19 @@
 
 #include "base/util.h"
 
-#define N_MAX	  FORECAST_SAMPLES
-#define TRENDS	  3    /* coefficients: level, growth, its change */
-#define JITTER	  1e-6 /* of the samples' variance: keeps the matrices regular */
-#define QUANTUM	  (1.0 / 12) /* variance of what is lost by counting whole references */
-#define LEAST	  0.003 /* an explanation that weighs less is dropped */
-#define TAIL	  0.025
-#define BEND_MAX  0.9
-#define WIDER	  1.35 /* the explanations are not all that there are */
-#define SHARPER	  1.2 /* a small doubt decides no interval's end */
-#define HORIZON	  64.0 /* times the span: further is not looked */
-#define FIRST	  (1.0 / 256)
-#define STEP	  1.06
-#define STEPS	  30 /* of a bisection */
+#define N_MAX    FORECAST_SAMPLES
+#define TRENDS   3          /* coefficients: level, growth, its change */
+#define JITTER   1e-6       /* of the samples' variance: keeps the matrices regular */
+#define QUANTUM  (1.0 / 12) /* variance of what is lost by counting whole references */
+#define LEAST    0.003      /* an explanation that weighs less is dropped */
+#define TAIL     0.025
+#define BEND_MAX 0.9
+#define WIDER    1.35 /* the explanations are not all that there are */
+#define SHARPER  1.2  /* a small doubt decides no interval's end */
+#define HORIZON  64.0 /* times the span: further is not looked */
+#define FIRST    (1.0 / 256)
+#define STEP     1.06
+#define STEPS    30 /* of a bisection */
 
 /* Noise as the sum of kinds, as shares of one variance. Time is in spans. */
 struct noise {
@@ -80,7 +80,7 @@ struct model {
 	double weight, variance, freedom;
 	double chol[N_MAX][N_MAX]; /* of the samples' covariance, lower */
 	double x[TRENDS][N_MAX];   /* chol^-1 X */
-	double rest[N_MAX];	   /* chol^-1 (y - X beta) */
+	double rest[N_MAX];        /* chol^-1 (y - X beta) */
 	double beta[TRENDS], cov[TRENDS][TRENDS];
 };
 
@@ -325,8 +325,8 @@ static double growth_below(const struct fit *f, const double *mean, const double
 	double p = 0;
 
 	for (size_t i = 0; i < f->nr_models; i++)
-		p += f->models[i].weight *
-		     t_below((x - mean[i]) / fmax(error[i], 1e-9), f->models[i].freedom);
+		p +=
+		    f->models[i].weight * t_below((x - mean[i]) / fmax(error[i], 1e-9), f->models[i].freedom);
 	return p;
 }
 
@@ -362,8 +362,8 @@ static double is_at(const struct fit *f, double limit, double u)
 	return p;
 }
 
-/* When it has been at the limit with each of these likelihoods, rising; in spans from now, INFINITY: not within the
- * horizon. */
+/* When it has been at the limit with each of these likelihoods, rising; in spans from now, INFINITY: not
+ * within the horizon. */
 static void reached_at(const struct fit *f, double limit, const double *p, size_t n, double *out)
 {
 	double last_u = 0, last = 0;
@@ -411,11 +411,8 @@ void forecast(const double *t_s, const double *count, size_t n, double limit, st
 	double span_s = n > 0 ? t_s[n - 1] - t_s[0] : 0, lo = INFINITY, hi = -INFINITY, scale;
 	struct fit *f;
 
-	*out = (struct growth){.samples = n,
-			       .span_s = span_s,
-			       .limit_s = -1,
-			       .limit_soonest_s = -1,
-			       .limit_latest_s = -1};
+	*out = (struct growth){
+	    .samples = n, .span_s = span_s, .limit_s = -1, .limit_soonest_s = -1, .limit_latest_s = -1};
 	if (n < FORECAST_FEWEST || n > N_MAX || !(span_s > 0))
 		return;
 	f = malloc(sizeof(*f));

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPACING_S  0.9 /* of the youngest bins, at first */
-#define FIRST_BINS 16
+#define SPACING_S       0.9 /* of the youngest bins, at first */
+#define FIRST_BINS      16
 #define JITTER_READINGS 32
 
 const double survivor_ages_s[NR_AGES] = {5, 30, 180};
@@ -127,7 +127,8 @@ static int take_survivors(struct history *h, const struct reading *r)
 static void follow(struct cycle *c, double t_s, double count)
 {
 	if (!c->begun) {
-		*c = (struct cycle){.begun = true, .bottom = count, .bottom_s = t_s, .peak = count, .fell_from = count};
+		*c = (struct cycle){
+		    .begun = true, .bottom = count, .bottom_s = t_s, .peak = count, .fell_from = count};
 	} else if (count < c->bottom) {
 		if (c->returned)
 			c->deepest = fmax(c->deepest, c->fell_from - count);
@@ -160,7 +161,8 @@ int history_add(struct history *h, const struct reading *r)
 	if (!h->readings || r->acquired > h->acquired)
 		h->last_acquired_s = r->t_s;
 	if (h->readings)
-		h->jitter += (fabs((double)r->outstanding - (double)h->outstanding) - h->jitter) / JITTER_READINGS;
+		h->jitter +=
+		    (fabs((double)r->outstanding - (double)h->outstanding) - h->jitter) / JITTER_READINGS;
 	h->last_s = r->t_s;
 	h->readings++;
 	h->sum_outstanding += (double)r->outstanding;
@@ -245,7 +247,8 @@ bool history_stretch(const struct history *h, int age, double from_s, double to_
 	return true;
 }
 
-size_t history_samples(const struct history *h, int age, double from_s, double *t_s, double *count, size_t max)
+size_t history_samples(const struct history *h, int age, double from_s, double *t_s, double *count,
+		       size_t max)
 {
 	size_t first = bin_after(h, fmax(from_s, history_from(h, age)) - 0.01), n = 0, left = h->n - first;
 

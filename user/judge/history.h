@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What was seen of a count, in bounded memory: bins of time that get wider with their age. At most BINS_EACH have
- * one width, then the oldest two become one of twice the width. A bin keeps its last and its least count, so
- * neither the floor nor the beginning is ever lost, only when it was exactly.
+ * What was seen of a count, in bounded memory: bins of time that get wider with their age. At most BINS_EACH
+ * have one width, then the oldest two become one of twice the width. A bin keeps its last and its least
+ * count, so neither the floor nor the beginning is ever lost, only when it was exactly.
  *
- * Young references come and go in any program and would hide a slow leak in their noise, so growth is judged by
- * the survivors: those that have been outstanding for a while. Where references have no known age, as in a census,
- * the least count within that while stands for them: as many at most have survived it.
+ * Young references come and go in any program and would hide a slow leak in their noise, so growth is judged
+ * by the survivors: those that have been outstanding for a while. Where references have no known age, as in a
+ * census, the least count within that while stands for them: as many at most have survived it.
  */
 #ifndef JNITRACE_HISTORY_H
 #define JNITRACE_HISTORY_H
@@ -29,8 +29,8 @@ struct reading {
 	double t_s; /* since attach */
 	uint64_t acquired, released, outstanding;
 	uint64_t survivors[NR_AGES]; /* of the outstanding */
-	uint64_t kept[NR_AGES];	     /* of those, survivors at the last reading already */
-	bool ages_known;	     /* false: only outstanding is */
+	uint64_t kept[NR_AGES];      /* of those, survivors at the last reading already */
+	bool ages_known;             /* false: only outstanding is */
 };
 
 struct bin {
@@ -99,6 +99,7 @@ bool history_stretch(const struct history *h, int age, double from_s, double to_
 
 #define AGE_NONE (-1) /* the count itself */
 /* Samples of survivors (or of the count), evenly over the time since from_s. Returns how many. */
-size_t history_samples(const struct history *h, int age, double from_s, double *t_s, double *count, size_t max);
+size_t history_samples(const struct history *h, int age, double from_s, double *t_s, double *count,
+		       size_t max);
 
 #endif

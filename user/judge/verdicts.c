@@ -9,35 +9,36 @@
 #include "base/util.h"
 #include "judge/history.h"
 
-#define EARLY_S	      10.0 /* nothing is said of a site that was seen for less, but that it grows fast */
+#define EARLY_S       10.0 /* nothing is said of a site that was seen for less, but that it grows fast */
 #define ENOUGH_S      40.0 /* that it does not grow is said after this */
-#define ENOUGH	      24   /* readings */
-#define BURST_FACTOR  4	   /* peak against the mean */
+#define ENOUGH        24   /* readings */
+#define BURST_FACTOR  4    /* peak against the mean */
 #define MEDIUM_S      60.0
-#define SURE_S	      120.0
+#define SURE_S        120.0
 #define SURE_BOUND_S  300.0 /* when those of the last age have been seen for a while, too */
 #define SURE_GROWTH_S 600.0 /* few things live longer by design */
 
-/* When is a stretch of time enough to say that survivors grow? One a second takes RISE_S; more is said sooner. */
-#define RISE_S	    44.0 /* for a growth of RISE_COUNT */
-#define RISE_COUNTS_S 50.0 /* the least where only counts are known */
-#define RISE_COUNT  38.5
-#define RISE_POWER  0.69 /* then 50 a second take 9 s */
-#define RISE_LEAST  8.0	 /* survivors */
-#define RISE_Z	    4.0 /* growth against its error; */
-#define RISE_Z_UNSURE 6.0 /* where it does not always rise, or nobody knows how many die */
-#define CYCLES	    4.0 /* how many of the longest cycles it has lasted */
-#define LIFETIMES   4.0 /* how many mean lives, where survivors die */
-#define MORTAL	    0.05 /* of those that came, so many died */
-#define FEW_DEATHS  3.0
-#define ELDERS	    0.6 /* of the growth of younger ones: theirs */
-#define ELDERS_S    15.0 /* so long must those of an age be watched */
-#define FLATTER	    0.75 /* growth of the later half against the earlier: slows down */
+/* When is a stretch of time enough to say that survivors grow? One a second takes RISE_S; more is said
+ * sooner. */
+#define RISE_S           44.0 /* for a growth of RISE_COUNT */
+#define RISE_COUNTS_S    50.0 /* the least where only counts are known */
+#define RISE_COUNT       38.5
+#define RISE_POWER       0.69 /* then 50 a second take 9 s */
+#define RISE_LEAST       8.0  /* survivors */
+#define RISE_Z           4.0  /* growth against its error; */
+#define RISE_Z_UNSURE    6.0  /* where it does not always rise, or nobody knows how many die */
+#define CYCLES           4.0  /* how many of the longest cycles it has lasted */
+#define LIFETIMES        4.0  /* how many mean lives, where survivors die */
+#define MORTAL           0.05 /* of those that came, so many died */
+#define FEW_DEATHS       3.0
+#define ELDERS           0.6  /* of the growth of younger ones: theirs */
+#define ELDERS_S         15.0 /* so long must those of an age be watched */
+#define FLATTER          0.75 /* growth of the later half against the earlier: slows down */
 #define SLIGHTLY_FLATTER 0.9
-#define MUCH_FLATTER 0.4
-#define STALL_S	    10.0
-#define STALL_COUNT 8.0 /* references that a stall would have made */
-#define WINDOWS	    20 /* the whole, its later two thirds, those of that, ... */
+#define MUCH_FLATTER     0.4
+#define STALL_S          10.0
+#define STALL_COUNT      8.0 /* references that a stall would have made */
+#define WINDOWS          20  /* the whole, its later two thirds, those of that, ... */
 
 /* What a stretch says. */
 struct slope {
@@ -80,7 +81,8 @@ static bool slows(const struct slope *s, bool sure)
 
 	if (sure)
 		return s->late < FLATTER * s->early && less > 3 * s->half_chance && less > 2 * s->half_error;
-	return s->late < MUCH_FLATTER * s->early || (s->late < SLIGHTLY_FLATTER * s->early && less > s->half_chance);
+	return s->late < MUCH_FLATTER * s->early ||
+	       (s->late < SLIGHTLY_FLATTER * s->early && less > s->half_chance);
 }
 
 /* Do those that grow older grow as well? They must, once they had the time; what dies before is no leak. */
@@ -108,7 +110,8 @@ static bool slowed_before(const struct history *h, int age, const struct stretch
 	/* Where survivors die their number settles at first: see die_out(). */
 	if (h->ages_known && h->died[age] > MORTAL * (h->survivors[age] + h->died[age]))
 		return false;
-	if (!history_stretch(h, age, now->from_s - now->span_s, now->from_s, &w) || w.span_s < now->span_s / 4)
+	if (!history_stretch(h, age, now->from_s - now->span_s, now->from_s, &w) ||
+	    w.span_s < now->span_s / 4)
 		return false;
 	growth = s->growth * PARTS / (PARTS - 1) * w.span_s / now->span_s;
 	before = w.end - w.begin;
@@ -116,15 +119,16 @@ static bool slowed_before(const struct history *h, int age, const struct stretch
 }
 
 /*
- * Do so many of the survivors die that their number will settle, and have they not been watched for long enough to
- * see it settle? Those of the oldest age tell: who gets old lives long.
+ * Do so many of the survivors die that their number will settle, and have they not been watched for long
+ * enough to see it settle? Those of the oldest age tell: who gets old lives long.
  */
 static bool die_out(const struct history *h, int age, double from_s, double deaths)
 {
 	struct stretch w;
 
 	for (int k = NR_AGES - 1; k >= age; k--) {
-		if (!history_stretch(h, k, from_s + survivor_ages_s[k] - survivor_ages_s[age], h->last_s, &w) ||
+		if (!history_stretch(h, k, from_s + survivor_ages_s[k] - survivor_ages_s[age], h->last_s,
+				     &w) ||
 		    (k > age && w.span_s < ELDERS_S))
 			continue;
 		return w.died >= deaths && w.died > MORTAL * (w.end - w.begin + w.died) &&
@@ -136,7 +140,8 @@ static bool die_out(const struct history *h, int age, double from_s, double deat
 /* Did it rise ever again for that long, and has not since it rose last? Or have deaths set in? */
 static bool stalls(const struct history *h, int age, double from_s, double per_s)
 {
-	double record = -INFINITY, record_s = from_s, gap_s = 0, stall_s, recent_s, at_recent = NAN, died_then = NAN;
+	double record = -INFINITY, record_s = from_s, gap_s = 0, stall_s, recent_s, at_recent = NAN,
+	       died_then = NAN;
 	double came, died, died_before, noise;
 
 	recent_s = h->last_s - fmax(STALL_S, (h->last_s - from_s) / 16);
@@ -194,10 +199,10 @@ static bool refuted(const struct history *h, int age, double from_s, double per_
 	struct slope s;
 
 	if (stalls(h, age, from_s, per_s) || !elders_agree(h, age, from_s, per_s) ||
-	    !youngers_agree(h, age, from_s, per_s) ||
-	    die_out(h, age, from_s, 2 * FEW_DEATHS))
+	    !youngers_agree(h, age, from_s, per_s) || die_out(h, age, from_s, 2 * FEW_DEATHS))
 		return true;
-	if (c->bottom_s > from_s && c->returned && c->fell_from - c->bottom > per_s * (h->last_s - from_s) / 2)
+	if (c->bottom_s > from_s && c->returned &&
+	    c->fell_from - c->bottom > per_s * (h->last_s - from_s) / 2)
 		return true;
 	if (fell >= RISE_LEAST && fell >= per_s * (h->last_s - from_s) / 2)
 		return true;
@@ -266,8 +271,8 @@ int history_judge(struct history *h, const struct reading *r)
 	return 0;
 }
 
-/* Growth as a figure. It takes time, and so it is made anew when there is news: a second, or a sixteenth of what
- * was seen. */
+/* Growth as a figure. It takes time, and so it is made anew when there is news: a second, or a sixteenth of
+ * what was seen. */
 static void figure(struct history *h, int age, double from_s, double limit)
 {
 	double t_s[FORECAST_SAMPLES], count[FORECAST_SAMPLES], span_s = h->last_s - from_s;
@@ -295,7 +300,8 @@ static bool may_grow(const struct history *h, const struct growth *g)
 			if (!history_stretch(h, age, h->last_s - span_s, h->last_s, &w))
 				break;
 			slope_of(&w, &s);
-			if (s.ups >= PARTS - 3 && s.downs < 2 && s.growth > 2.5 * s.error && !slows(&s, false))
+			if (s.ups >= PARTS - 3 && s.downs < 2 && s.growth > 2.5 * s.error &&
+			    !slows(&s, false))
 				return true;
 		}
 	}
@@ -320,7 +326,8 @@ static enum site_verdict shape_of(const struct history *h, const struct growth *
 /* Until growth of one a second is told, with readings as often as now. */
 static double ready_in(const struct history *h)
 {
-	double seen_s = h->last_s - h->first_s, gap_s = h->readings > 1 ? seen_s / (double)(h->readings - 1) : 0;
+	double seen_s = h->last_s - h->first_s,
+	       gap_s = h->readings > 1 ? seen_s / (double)(h->readings - 1) : 0;
 
 	return fmax(0, survivor_ages_s[0] + fmax(READY_S, PARTS * gap_s) - seen_s);
 }
@@ -331,7 +338,7 @@ static enum confidence sure_of(enum site_verdict kind, double seen_s, double gro
 
 	if (kind == VERDICT_GROWING)
 		return grown_s >= SURE_GROWTH_S ? CONFIDENCE_HIGH
-		       : grown_s >= MEDIUM_S	? CONFIDENCE_MEDIUM
+		       : grown_s >= MEDIUM_S    ? CONFIDENCE_MEDIUM
 						: CONFIDENCE_LOW;
 	return seen_s >= sure_s ? CONFIDENCE_HIGH : seen_s >= ENOUGH_S ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
 }
@@ -348,7 +355,8 @@ void history_verdict(struct history *h, struct report_verdict *out)
 	int age = h->rise.on ? h->rise.age : 0;
 	const struct growth *g = &h->growth;
 
-	*out = (struct report_verdict){.span_s = seen_s, .per_min = NAN, .error_per_min = NAN, .ready_in_s = NAN};
+	*out = (struct report_verdict){
+	    .span_s = seen_s, .per_min = NAN, .error_per_min = NAN, .ready_in_s = NAN};
 	if (!h->readings)
 		return;
 	/* Most sites have none, and nothing to tell. */

@@ -2,10 +2,10 @@
 /*
  * What becomes of the references of a call site, or of a table of references: a verdict from its history.
  *
- * `growing` is said of survivors whose floor (the least count of a while) rises in each of eight parts of a stretch
- * of time, by more than chance makes of what comes and goes, without slowing down, and for longer than it ever rose
- * and fell back before. It is taken back when something speaks against it: a stall, a fall, growth that slows down,
- * survivors that do not grow old. Between the two it stays as it was said.
+ * `growing` is said of survivors whose floor (the least count of a while) rises in each of eight parts of a
+ * stretch of time, by more than chance makes of what comes and goes, without slowing down, and for longer
+ * than it ever rose and fell back before. It is taken back when something speaks against it: a stall, a fall,
+ * growth that slows down, survivors that do not grow old. Between the two it stays as it was said.
  */
 #ifndef JNITRACE_VERDICTS_H
 #define JNITRACE_VERDICTS_H
@@ -17,9 +17,12 @@
 #include "judge/history.h"
 #include "model/report.h"
 
-#define READY_S 44.0 /* a growth of one a second is told after this, and the age of the youngest survivors */
+#define READY_S                                                                                              \
+	44.0 /* a growth of one a second is told after this, and the age of the youngest survivors           \
+	      */
 
-/* Take a reading over and judge anew. h starts with zeros; readings in the order of their time. 0 or -ENOMEM. */
+/* Take a reading over and judge anew. h starts with zeros; readings in the order of their time. 0 or -ENOMEM.
+ */
 int history_judge(struct history *h, const struct reading *r);
 /* What was found by the readings so far. Changes h only to remember a figure that took time. */
 void history_verdict(struct history *h, struct report_verdict *out);

@@ -17,8 +17,8 @@ struct growth {
 	/* When alarm: it would look the same if each lived for so long and then went. */
 	double same_life_s;
 	/*
-	 * Seconds until the limit: as likely sooner as later; with 95 % between soonest and latest. INFINITY: never,
-	 * or too far away to tell; -1: no limit, or nothing known. 0: it is there.
+	 * Seconds until the limit: as likely sooner as later; with 95 % between soonest and latest. INFINITY:
+	 * never, or too far away to tell; -1: no limit, or nothing known. 0: it is there.
 	 */
 	double limit_s, limit_soonest_s, limit_latest_s;
 };

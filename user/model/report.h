@@ -96,10 +96,11 @@ struct report_verdict {
 	/* Growth of the survivors, with the uncertainty of 95 %; not a number: unknown. */
 	double per_min, error_per_min;
 	double span_s;      /* seen for so long */
-	double ready_in_s;  /* until growth of one a second can be told, with readings as often as now; 0: it can */
+	double ready_in_s;  /* until growth of one a second can be told, with readings as often as now; 0: it
+			       can */
 	uint64_t survivors; /* outstanding for some seconds already */
 	double same_life_s; /* growing: it would look the same if each lived for so long and then went */
-	bool slowed;	    /* unknown: it was growing, and then slowed down, stalled or fell */
+	bool slowed;        /* unknown: it was growing, and then slowed down, stalled or fell */
 };
 struct buf;
 /* Append what the verdict leaves open, as a part of a sentence; nothing: nothing. */
@@ -230,7 +231,8 @@ struct report_check {
 };
 
 struct report;
-/* How many seconds more would tell whether what is outstanding grows, where the whole run was too short; else 0. */
+/* How many seconds more would tell whether what is outstanding grows, where the whole run was too short; else
+ * 0. */
 double report_too_short(const struct report *r);
 
 struct report_target {
@@ -239,14 +241,23 @@ struct report_target {
 	const char *comm, *vm, *vm_version, *library, *build_id;
 };
 
+/* Why a target's last report is its last. */
+enum end_reason { NOT_ENDED, END_EXITED, END_EXECED, END_DETACHED, NR_END_REASONS };
+extern const char *const end_reason_names[NR_END_REASONS]; /* "exited", ...; not ended: NULL */
+/* Is the process that was traced gone? It ended, or runs another program now. */
+static inline bool end_is_gone(enum end_reason reason)
+{
+	return reason == END_EXITED || reason == END_EXECED;
+}
+
 struct report {
 	const struct catalog *catalog; /* what its numbers of functions and families mean; not owned */
 	struct report_target target;
 	double time_unix_s; /* wall clock */
 	double elapsed_s;
 	bool final;
-	const char *end_reason;    /* final only: "exited", "execed", "detached"; else NULL */
-	bool probed[NR_ALL_FUNCS]; /* functions with a live probe */
+	enum end_reason end_reason; /* NOT_ENDED unless final */
+	bool probed[NR_ALL_FUNCS];  /* functions with a live probe */
 	uint64_t calls[NR_ALL_FUNCS];
 	struct report_family families[NR_FAMILIES];
 	struct report_check check;

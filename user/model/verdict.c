@@ -20,7 +20,8 @@ void verdict_not_known(struct buf *out, const struct report_verdict *v)
 	else if (v->kind == VERDICT_UNKNOWN && v->slowed)
 		buf_printf(out, "it grew, and slowed down or stopped: as a cache that fills up");
 	else if (v->kind == VERDICT_UNKNOWN && v->ready_in_s > 0)
-		buf_printf(out, "too early: growth of one a second can be told in %.0f s", ceil(v->ready_in_s));
+		buf_printf(out, "too early: growth of one a second can be told in %.0f s",
+			   ceil(v->ready_in_s));
 	else if (v->kind == VERDICT_UNKNOWN && v->span_s > 0)
 		buf_printf(out, "upwards, but not steadily: more time will tell");
 }
@@ -33,7 +34,8 @@ double report_too_short(const struct report *r)
 		const struct report_verdict *v = &r->sites.v[i].verdict;
 
 		/* A site that came late in a run that is long enough is no fault of the run. */
-		if (v->kind == VERDICT_UNKNOWN && r->sites.v[i].outstanding && r->elapsed_s < v->ready_in_s + v->span_s)
+		if (v->kind == VERDICT_UNKNOWN && r->sites.v[i].outstanding &&
+		    r->elapsed_s < v->ready_in_s + v->span_s)
 			more_s = fmax(more_s, v->ready_in_s);
 	}
 	return more_s;

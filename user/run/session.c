@@ -39,6 +39,8 @@ struct session {
 	struct output out;
 	struct live live;
 	struct elf_cache *libraries;
+	struct modules *modules;
+	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
 	struct interrupt *interrupt;
 	int epoll, tick, look;
@@ -99,6 +101,7 @@ static void session_close(struct session *s)
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
 	snapshots_free(&s->snapshots);
+	modules_free(s->modules);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
 		interrupt_tell(s->interrupt, NULL, NULL);
@@ -125,6 +128,7 @@ static int add_target(struct session *s, pid_t pid, bool asked_for, struct error
 	}
 	t->asked_for = asked_for;
 	t->libraries = s->libraries;
+	t->modules = s->modules;
 	*place = t;
 	rc = s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
 	if (!rc)
@@ -388,7 +392,7 @@ static int bury(struct session *s, struct error *err)
 		}
 		count_losses(s, &s->targets.v[i]->report);
 		judge(s, &s->targets.v[i]->report);
-		if (s->discovery && !strcmp(s->targets.v[i]->end_reason, "execed"))
+		if (s->discovery && s->targets.v[i]->end_reason == END_EXECED)
 			discovery_forget(s->discovery, &s->targets.v[i]->id);
 		remove_target(s, i);
 	}
@@ -405,7 +409,7 @@ static int on_tick(struct session *s, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    tracer_execed(s->tracer, s->targets.v[i]->slot))
-			target_stop(s->targets.v[i], s->tracer, "execed");
+			target_stop(s->targets.v[i], s->tracer, END_EXECED);
 	rc = bury(s, err);
 	rc = rc ?: report(s, TARGET_TRACED, err);
 	s->intervals++;
@@ -438,8 +442,12 @@ static int take_reading(struct session *s, struct error *err)
 	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), took_ns;
 	int rc;
 
-	if (!s->announced || s->o->count_only || s->o->interval_s < 1.5 * READING_S || start_ns < s->reading_due_ns)
+	if (!s->announced || s->o->count_only || s->o->interval_s < 1.5 * READING_S ||
+	    start_ns < s->reading_due_ns)
 		return 0;
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (s->targets.v[i]->state == TARGET_TRACED)
+			target_look(s->targets.v[i], s->tracer);
 	rc = tracer_snapshot(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
@@ -458,7 +466,7 @@ static int on_exit_of(struct session *s, struct target *t, struct error *err)
 
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, t->pidfd, NULL);
 	if (t->state == TARGET_TRACED) {
-		target_stop(t, s->tracer, "exited");
+		target_stop(t, s->tracer, END_EXITED);
 		return bury(s, err);
 	}
 	for (size_t i = 0; i < s->targets.n; i++) {
@@ -568,7 +576,7 @@ static int loop(struct session *s, struct error *err)
 
 static int open_targets(struct session *s, struct error *err)
 {
-	int rc = elf_cache_new(&s->libraries);
+	int rc = elf_cache_new(&s->libraries) ?: modules_new(s->libraries, &s->modules);
 
 	for (size_t i = 0; !rc && i < s->o->nr_pids; i++)
 		rc = add_target(s, s->o->pids[i], true, err);
@@ -606,6 +614,7 @@ static int open_tracer(struct session *s, const struct features *features, struc
 	const struct options *o = s->o;
 	const struct tracer_opts opts = {
 	    .catalog = o->catalog,
+	    .bottom = s->bottom,
 	    .attach = o->attach,
 	    .families = o->families,
 	    .max_refs = o->max_refs,
@@ -619,6 +628,7 @@ static int open_tracer(struct session *s, const struct features *features, struc
 	    .verbose = o->verbose > 0,
 	};
 
+	runtimes_bottom(s->bottom);
 	return tracer_open(&opts, features, &s->tracer, err);
 }
 
@@ -651,8 +661,8 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (s.targets.v[i]->state == TARGET_TRACED)
 				target_stop(s.targets.v[i], s.tracer,
-					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? "execed"
-											  : "detached");
+					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? END_EXECED
+											  : END_DETACHED);
 		rc = bury(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);
@@ -683,7 +693,7 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 	if (t->state != TARGET_FOUND)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
-	info.library_file = t->library_path;
+	info.library_file = t->at.file.mapping.path;
 	output_view_opts(&s->out, &s->o->view, true, &v);
 	s->o->view.format->probes(&b, &info, &v);
 	return output_write(&s->out, &b, true, NULL, err);

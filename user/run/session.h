@@ -4,7 +4,7 @@
 #define JNITRACE_SESSION_H
 
 #include "base/util.h"
-#include "run/opts.h"
+#include "run/options.h"
 
 /* Trace until the targets are gone or the user has enough. Returns the exit code; err is set unless 0 or
  * losses. */

@@ -4,7 +4,7 @@
 #define JNITRACE_SESSION_CENSUS_H
 
 #include "base/util.h"
-#include "run/opts.h"
+#include "run/options.h"
 
 /* Returns the exit code; err is set unless it is 0. */
 enum exit_code session_census(const struct options *o, struct error *err);

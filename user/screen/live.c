@@ -20,7 +20,7 @@ void live_init(struct live *l, const struct view_request *r)
 	    .group_by = r->group_by,
 	    .count_only = r->count_only,
 	    .stacks = r->stacks == STACKS_NONE ? LIVE_STACKS_NONE
-		      : r->all_frames          ? LIVE_STACKS_ALL
+		      : r->all                 ? LIVE_STACKS_ALL
 					       : LIVE_STACKS_SOME,
 	};
 }
@@ -40,23 +40,69 @@ static const char *next_key(const struct live *l)
 	return NULL;
 }
 
+/* The keys: what each does, and what it says of itself in the footer. */
+
+static enum live_action quit(struct live *l)
+{
+	(void)l;
+	return LIVE_QUIT;
+}
+
+static void say_quit(const struct live *l, struct buf *out)
+{
+	(void)l;
+	buf_printf(out, "quit");
+}
+
+static enum live_action pause_or_go_on(struct live *l)
+{
+	l->paused = !l->paused;
+	return LIVE_DRAW;
+}
+
+static void say_pause(const struct live *l, struct buf *out)
+{
+	buf_printf(out, "%s", l->paused ? "go on" : "pause");
+}
+
+static enum live_action sort_by_next(struct live *l)
+{
+	l->key = next_key(l);
+	return LIVE_DRAW;
+}
+
+static void say_sort(const struct live *l, struct buf *out)
+{
+	buf_printf(out, "sort: %s", l->key ?: column_default(l->group_by)->key);
+}
+
+static enum live_action next_stacks(struct live *l)
+{
+	l->stacks = (l->stacks + 1) % NR_LIVE_STACKS;
+	return LIVE_DRAW;
+}
+
+static void say_stacks(const struct live *l, struct buf *out)
+{
+	buf_printf(out, "stacks: %s", stacks_names[l->stacks]);
+}
+
+/* clang-format off */
+const struct live_key live_keys[] = {
+	{'q', "q",     "end, with a final report below what was on the terminal before", quit, say_quit},
+	{' ', "space", "leave the screen as it is, until pressed again; counting goes on", pause_or_go_on, say_pause},
+	{'s', "s",     "sort by the next column", sort_by_next, say_sort},
+	{'t', "t",     "show the stacks of the first rows, whole stacks, or none", next_stacks, say_stacks},
+};
+/* clang-format on */
+const size_t nr_live_keys = ARRAY_LEN(live_keys);
+
 enum live_action live_key(struct live *l, int key)
 {
-	switch (key) {
-	case 'q':
-		return LIVE_QUIT;
-	case ' ':
-		l->paused = !l->paused;
-		return LIVE_DRAW;
-	case 's':
-		l->key = next_key(l);
-		return LIVE_DRAW;
-	case 't':
-		l->stacks = (l->stacks + 1) % NR_LIVE_STACKS;
-		return LIVE_DRAW;
-	default:
-		return LIVE_NOTHING;
-	}
+	for (size_t i = 0; i < nr_live_keys; i++)
+		if (live_keys[i].key == key)
+			return live_keys[i].act(l);
+	return LIVE_NOTHING;
 }
 
 void live_apply(const struct live *l, const struct view_request *r, struct view_opts *v)
@@ -71,7 +117,12 @@ void live_apply(const struct live *l, const struct view_request *r, struct view_
 
 void live_footer(const struct live *l, struct buf *out)
 {
-	buf_printf(out, "q quit" GAP "space %s" GAP "s sort: %s" GAP "t stacks: %s%s",
-		   l->paused ? "go on" : "pause", l->key ?: column_default(l->group_by)->key,
-		   stacks_names[l->stacks], l->paused ? GAP "PAUSED" : "");
+	for (size_t i = 0; i < nr_live_keys; i++) {
+		if (!live_keys[i].say)
+			continue;
+		buf_printf(out, "%s%s ", out->n ? GAP : "", live_keys[i].name);
+		live_keys[i].say(l, out);
+	}
+	if (l->paused)
+		buf_printf(out, GAP "PAUSED");
 }

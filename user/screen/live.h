@@ -20,6 +20,18 @@ struct live {
 void live_init(struct live *l, const struct view_request *r);
 
 enum live_action { LIVE_NOTHING, LIVE_DRAW, LIVE_QUIT };
+
+/* The keys, a row each: they feed the screen, its footer, jnitrace help keys and the man page. */
+struct live_key {
+	int key;          /* the byte that comes */
+	const char *name; /* as people call it */
+	const char *help;
+	enum live_action (*act)(struct live *l);
+	void (*say)(const struct live *l, struct buf *out); /* for the footer; NULL: it is not there */
+};
+extern const struct live_key live_keys[];
+extern const size_t nr_live_keys;
+
 /* What is to be done now that this key was pressed. */
 enum live_action live_key(struct live *l, int key);
 /* Let v be as l says. */

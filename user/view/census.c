@@ -90,7 +90,7 @@ static void put_table_line(struct buf *out, const struct census *c, enum vm_tabl
 	buf_free(&line);
 }
 
-static void put_threads(struct buf *out, const struct census *c, int width)
+static void put_threads(struct buf *out, const struct census *c, const struct view_opts *o)
 {
 	struct buf line = {0};
 
@@ -106,8 +106,8 @@ static void put_threads(struct buf *out, const struct census *c, int width)
 	buf_printf(&line, " attached by native code; ");
 	fmt_count(&line, c->local_refs > 0 ? (uint64_t)c->local_refs : 0);
 	buf_printf(&line, " local references");
-	put_line(out, &line, width);
-	for (size_t i = 0; i < c->threads.n && i < SHOWN_THREADS; i++) {
+	put_line(out, &line, o->width);
+	for (size_t i = 0; i < c->threads.n && (o->all || i < SHOWN_THREADS); i++) {
 		const struct census_thread *t = &c->threads.v[i];
 
 		if (t->local_refs <= 0)
@@ -116,7 +116,7 @@ static void put_threads(struct buf *out, const struct census *c, int width)
 		fmt_count(&line, (uint64_t)t->local_refs);
 		buf_printf(&line, " local references%s",
 			   t->native_attached > 0 ? ", attached by native code" : "");
-		put_line(out, &line, width);
+		put_line(out, &line, o->width);
 	}
 	buf_free(&line);
 }
@@ -168,7 +168,8 @@ static void put_count(struct buf *out, uint64_t n, bool estimate)
 	buf_free(&cell);
 }
 
-static void put_class(struct buf *out, const struct census *census, const struct census_class *c, int width)
+static void put_class(struct buf *out, const struct census *census, const struct census_class *c, bool all,
+		      int width)
 {
 	bool sampled = census->tables[c->table].sampled;
 	struct buf line = {0};
@@ -185,7 +186,7 @@ static void put_class(struct buf *out, const struct census *census, const struct
 		buf_printf(&line, "%s", g->alarm ? "  GROWS STEADILY" : "");
 	}
 	put_line(out, &line, width - used);
-	for (size_t i = 0; i < c->of.n && i < SHOWN_OF; i++) {
+	for (size_t i = 0; i < c->of.n && (all || i < SHOWN_OF); i++) {
 		const struct census_of *of = &c->of.v[i];
 
 		put_count(out, of->count, sampled);
@@ -196,7 +197,7 @@ static void put_class(struct buf *out, const struct census *census, const struct
 				   (unsigned long long)of->loader_id);
 		put_line(out, &line, width - used);
 	}
-	if (c->of.n > SHOWN_OF)
+	if (!all && c->of.n > SHOWN_OF)
 		buf_printf(out, "%*s  of %zu more classes\n", used, "", c->of.n - SHOWN_OF);
 	buf_free(&line);
 }
@@ -217,7 +218,7 @@ static void put_classes(struct buf *out, const struct census *c, const struct vi
 	buf_printf(out, "\n%s%*s%*s  %-6s  CLASS%s\n", o->color ? "\033[1m" : "", COUNT_CELLS, "REFERENCES",
 		   COUNT_CELLS, "DISTINCT", "TABLE", o->color ? "\033[0m" : "");
 	for (size_t i = 0; i < shown; i++)
-		put_class(out, c, &c->classes.v[i], o->width);
+		put_class(out, c, &c->classes.v[i], o->all, o->width);
 	if (shown < c->classes.n)
 		buf_printf(out, "%zu more classes\n", c->classes.n - shown);
 }
@@ -248,7 +249,7 @@ static void put_jvm(struct buf *out, const struct census *c, const struct view_o
 	}
 	for (int t = 0; t < NR_VM_TABLES; t++)
 		put_table_line(out, c, (enum vm_table)t, o->width);
-	put_threads(out, c, o->width);
+	put_threads(out, c, o);
 	if (c->classes_wanted)
 		put_classes(out, c, o);
 }

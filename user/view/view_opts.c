@@ -18,7 +18,7 @@ static bool color_wanted(void)
 
 void view_opts_init(struct view_opts *v, const struct view_request *r, int width, int height, bool live)
 {
-	int frames = r->all_frames ? r->depth : live ? LIVE_STACK_FRAMES : BATCH_STACK_FRAMES;
+	int frames = r->all ? r->depth : live ? LIVE_STACK_FRAMES : BATCH_STACK_FRAMES;
 
 	*v = (struct view_opts){
 	    .width = width > VIEW_MIN_WIDTH ? width : VIEW_MIN_WIDTH,
@@ -32,5 +32,6 @@ void view_opts_init(struct view_opts *v, const struct view_request *r, int width
 	    .sort = r->sort,
 	    .group_by = r->group_by,
 	    .count_only = r->count_only,
+	    .all = r->all,
 	};
 }

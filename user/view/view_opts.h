@@ -19,8 +19,8 @@ struct view_request {
 	const char *sort;   /* a column's key; NULL: the default */
 	enum group_by group_by;
 	enum stacks_shown stacks;
-	int depth;       /* frames of a stack that are kept */
-	bool all_frames; /* show all of those */
+	int depth; /* frames of a stack that are kept */
+	bool all;  /* leave out nothing: all frames, threads, classes */
 	bool count_only;
 };
 
@@ -36,6 +36,7 @@ struct view_opts {
 	const char *sort;
 	enum group_by group_by;
 	bool count_only;
+	bool all; /* leave out no details */
 };
 /*
  * What is asked for on a terminal of this size; width 0: no terminal. live: the screen is drawn anew each

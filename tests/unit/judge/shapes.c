@@ -77,7 +77,8 @@ struct reading *model_read(const struct model *m, double seconds, double every_s
 	if (!r || !change)
 		abort();
 	for (size_t i = 0; i < m->n; i++) {
-		size_t born = reading_of(m->v[i].born, every_s, count), dies = reading_of(m->v[i].dies, every_s, count);
+		size_t born = reading_of(m->v[i].born, every_s, count),
+		       dies = reading_of(m->v[i].dies, every_s, count);
 
 		change[born * 8]++;
 		change[dies * 8 + 1]++;
@@ -382,7 +383,8 @@ static double events(struct model *m, double mean)
 
 static double grow_linear(struct model *m, double *count, size_t seen, size_t n)
 {
-	double per_s = exp(log(0.5) + log(100) * uniform(m)), noise = 3 * uniform(m), level = 1000 * uniform(m);
+	double per_s = exp(log(0.5) + log(100) * uniform(m)), noise = 3 * uniform(m),
+	       level = 1000 * uniform(m);
 
 	double keeps = 0.9 * uniform(m), rest = 0; /* noise of lives up to ten seconds */
 
@@ -396,7 +398,8 @@ static double grow_linear(struct model *m, double *count, size_t seen, size_t n)
 
 static double grow_steps(struct model *m, double *count, size_t seen, size_t n)
 {
-	double every_s = (double)seen / (8 + 22 * uniform(m)), size = 5 + 95 * uniform(m), next = every_s * uniform(m);
+	double every_s = (double)seen / (8 + 22 * uniform(m)), size = 5 + 95 * uniform(m),
+	       next = every_s * uniform(m);
 	double level = 1000 * uniform(m);
 
 	for (size_t i = 0; i < n; i++) {
@@ -434,7 +437,8 @@ static double grow_random(struct model *m, double *count, size_t seen, size_t n)
 
 static double grow_wavy(struct model *m, double *count, size_t seen, size_t n)
 {
-	double per_s = 0.5 + 5 * uniform(m), period = (double)seen / (1.5 + 6 * uniform(m)), phase = 2 * M_PI * uniform(m);
+	double per_s = 0.5 + 5 * uniform(m), period = (double)seen / (1.5 + 6 * uniform(m)),
+	       phase = 2 * M_PI * uniform(m);
 	double height = per_s * period * (0.05 + 0.3 * uniform(m)), c = 1000 * uniform(m);
 
 	for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Made-up histories: each reference is born and dies as a shape says. The same seed makes the same history. */
+/* Made-up histories: each reference is born and dies as a shape says. The same seed makes the same history.
+ */
 #ifndef JNITRACE_SHAPES_H
 #define JNITRACE_SHAPES_H
 
@@ -15,7 +16,7 @@
 struct model {
 	struct {
 		double born, dies;
-	} *v;
+	} * v;
 	size_t n, cap;
 	uint64_t seed;
 };
@@ -34,7 +35,8 @@ struct reading *model_read(const struct model *m, double seconds, double every_s
 struct shape {
 	const char *name, *what;
 	void (*make)(struct model *m, double seconds);
-	double told_s; /* of leaks: by then all but few are told to grow; of others: for so long none can tell */
+	double
+	    told_s; /* of leaks: by then all but few are told to grow; of others: for so long none can tell */
 };
 extern const struct shape fine_shapes[], long_shapes[], leak_shapes[];
 extern const size_t nr_fine_shapes, nr_long_shapes, nr_leak_shapes;
@@ -42,8 +44,8 @@ extern const size_t nr_fine_shapes, nr_long_shapes, nr_leak_shapes;
 /* Counts that grow towards a limit. */
 struct growing {
 	const char *name, *what;
-	/* So many samples, one a second, are seen; more follow, all are made. true growth a minute at the last that is
-	 * seen. */
+	/* So many samples, one a second, are seen; more follow, all are made. true growth a minute at the
+	 * last that is seen. */
 	double (*make)(struct model *m, double *count, size_t seen, size_t n);
 };
 extern const struct growing growing_shapes[];

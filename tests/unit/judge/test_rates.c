@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How often is a verdict wrong, and how often does an interval hold? Without arguments a part of the table, held
- * against what is promised; with a number of histories the table of docs/verdicts.md.
+ * How often is a verdict wrong, and how often does an interval hold? Without arguments a part of the table,
+ * held against what is promised; with a number of histories the table of docs/verdicts.md.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,18 +18,18 @@
 #include "shapes.h"
 
 static const double looks_s[] = {15, 30, 45, 60, 120, 180, 300, 600};
-#define LOOKS ARRAY_LEN(looks_s)
+#define LOOKS   ARRAY_LEN(looks_s)
 #define SECONDS 600
 
 /* Of one shape, over all its histories. */
 struct rates {
-	double growing[LOOKS];	/* share at these times */
-	double most, most_s;	/* at any time, in the tenth of a minute around it */
-	double after;		/* most, at any time after told_s and half as long again */
-	double longest_s;	/* that it was said without a break */
-	double lost;		/* share that was told and taken back, after told_s */
-	double told;		/* share that was growing at told_s */
-	double bounded;		/* share bounded with high confidence at the end */
+	double growing[LOOKS]; /* share at these times */
+	double most, most_s;   /* at any time, in the tenth of a minute around it */
+	double after;          /* most, at any time after told_s and half as long again */
+	double longest_s;      /* that it was said without a break */
+	double lost;           /* share that was told and taken back, after told_s */
+	double told;           /* share that was growing at told_s */
+	double bounded;        /* share bounded with high confidence at the end */
 };
 
 static void measure(const struct shape *s, bool ages, int histories, struct rates *out)
@@ -98,8 +98,8 @@ static void print_rates(const struct shape *shapes, size_t n, int histories, cha
 			for (size_t k = 0; k < LOOKS; k++)
 				printf(" %.1f |", 100 * r.growing[k]);
 			if (kind == 'l')
-				printf(" %.1f (%.0f s) | %.1f | %.1f |\n", 100 * r.told, shapes[i].told_s, 100 * r.lost,
-				       100 * r.bounded);
+				printf(" %.1f (%.0f s) | %.1f | %.1f |\n", 100 * r.told, shapes[i].told_s,
+				       100 * r.lost, 100 * r.bounded);
 			else if (kind == 'f')
 				printf(" %.1f (%.0f s) | %.0f s |\n", 100 * r.most, r.most_s, r.longest_s);
 			else
@@ -109,7 +109,8 @@ static void print_rates(const struct shape *shapes, size_t n, int histories, cha
 		}
 }
 
-static void measure_forecast(const struct growing *g, size_t seen, int histories, double held[2], double width[2])
+static void measure_forecast(const struct growing *g, size_t seen, int histories, double held[2],
+			     double width[2])
 {
 	size_t n = seen * 9, far = 0;
 	double *count = calloc(n, sizeof(*count));
@@ -136,7 +137,8 @@ static void measure_forecast(const struct growing *g, size_t seen, int histories
 		held[0] += out.known && fabs(out.per_min - per_min) <= out.error_per_min;
 		width[0] += out.error_per_min / per_min;
 		/* Between two readings it goes straight. */
-		at = (double)(when - seen) + (when < n ? (limit - count[when - 1]) / (count[when] - count[when - 1]) : 1);
+		at = (double)(when - seen) +
+		     (when < n ? (limit - count[when - 1]) / (count[when] - count[when - 1]) : 1);
 		held[1] += out.known && at >= out.limit_soonest_s && at <= out.limit_latest_s;
 		if (isfinite(out.limit_latest_s)) {
 			width[1] += (out.limit_latest_s - out.limit_soonest_s) / at;
@@ -161,8 +163,9 @@ static void print_forecasts(int histories)
 			double held[2], width[2];
 
 			measure_forecast(&growing_shapes[i], seen[k], histories, held, width);
-			printf("| %s | %zu s | %.1f %% | %.0f %% | %.1f %% | %.0f %% |\n", growing_shapes[i].name, seen[k],
-			       100 * held[1], 100 * width[1], 100 * held[0], 100 * width[0]);
+			printf("| %s | %zu s | %.1f %% | %.0f %% | %.1f %% | %.0f %% |\n",
+			       growing_shapes[i].name, seen[k], 100 * held[1], 100 * width[1], 100 * held[0],
+			       100 * width[0]);
 			fflush(stdout);
 		}
 }
@@ -181,8 +184,8 @@ static void test_what_is_fine_is_no_leak(void **state)
 			measure(&fine_shapes[i], ages, HISTORIES, &r);
 			/* One in a hundred at any look: of forty none or, by chance, one or two. */
 			if (r.most * HISTORIES > 2.5 || r.longest_s >= 60)
-				fail_msg("%s, ages %d: %.1f %% at %.0f s, held for %.0f s", fine_shapes[i].name, ages,
-					 100 * r.most, r.most_s, r.longest_s);
+				fail_msg("%s, ages %d: %.1f %% at %.0f s, held for %.0f s",
+					 fine_shapes[i].name, ages, 100 * r.most, r.most_s, r.longest_s);
 		}
 }
 
@@ -194,8 +197,8 @@ static void test_leaks_are_told(void **state)
 
 		measure(&leak_shapes[i], true, HISTORIES, &r);
 		if (r.told < 0.85 || r.growing[LOOKS - 1] < 0.9 || r.bounded > 0)
-			fail_msg("%s: %.1f %% after %.0f s, bounded in %.1f %%", leak_shapes[i].name, 100 * r.told,
-				 leak_shapes[i].told_s, 100 * r.bounded);
+			fail_msg("%s: %.1f %% after %.0f s, bounded in %.1f %%", leak_shapes[i].name,
+				 100 * r.told, leak_shapes[i].told_s, 100 * r.bounded);
 	}
 }
 
@@ -217,23 +220,28 @@ static void print_table(int histories, const char *parts)
 	const char *times = "15 s | 30 s | 45 s | 1 min | 2 min | 3 min | 5 min | 10 min";
 
 	if (strchr(parts, 'f')) {
-		printf("\n## What is fine\n\n| shape | known | %s | most at a look (when) | longest held |\n", times);
+		printf("\n## What is fine\n\n| shape | known | %s | most at a look (when) | longest held |\n",
+		       times);
 		printf("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
 		print_rates(fine_shapes, nr_fine_shapes, histories, 'f');
 	}
 	if (strchr(parts, 's')) {
 		printf("\n## What looks like a leak for as long as it lasts\n\n"
-		       "| shape | known | %s | longest held | most after it showed (from) |\n", times);
+		       "| shape | known | %s | longest held | most after it showed (from) |\n",
+		       times);
 		printf("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
 		print_rates(long_shapes, nr_long_shapes, histories, 's');
 	}
 	if (strchr(parts, 'l')) {
-		printf("\n## Leaks\n\n| shape | known | %s | told by (then) | taken back later | bounded, high |\n", times);
+		printf("\n## Leaks\n\n| shape | known | %s | told by (then) | taken back later | bounded, "
+		       "high |\n",
+		       times);
 		printf("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
 		print_rates(leak_shapes, nr_leak_shapes, histories, 'l');
 	}
 	if (strchr(parts, 'g')) {
-		printf("\n## Forecasts\n\n| growth | seen for | limit within the interval | its width | growth within +- "
+		printf("\n## Forecasts\n\n| growth | seen for | limit within the interval | its width | "
+		       "growth within +- "
 		       "| its width |\n|---|---:|---:|---:|---:|---:|\n");
 		print_forecasts(histories);
 	}

@@ -12,17 +12,17 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "shapes.h"
 #include "view/json.h"
 #include "view/table.h"
 #include "view/text.h"
-#include "shapes.h"
 
 /* What was said of a model in the course of time. */
 struct told {
 	struct report_verdict last;
 	double first_s, last_off_s; /* when it was first said to grow, -1: never; when it last was not */
-	double longest_s;	    /* that it was said to grow in one go */
-	int changes;		    /* from growing to not */
+	double longest_s;           /* that it was said to grow in one go */
+	int changes;                /* from growing to not */
 };
 
 /* Frees m. */
@@ -109,12 +109,14 @@ static void test_time_until_growth_is_told(void **state)
 			history_verdict(&h, &v);
 			if (h.readings == 3) /* as soon as the interval is known */
 				ready_s = r[i].t_s + v.ready_in_s;
-			assert_true(h.readings <= 3 || v.kind == VERDICT_GROWING || v.ready_in_s <= last_s + 1e-3);
+			assert_true(h.readings <= 3 || v.kind == VERDICT_GROWING ||
+				    v.ready_in_s <= last_s + 1e-3);
 			last_s = v.ready_in_s;
 		}
 		assert_true(v.kind == VERDICT_GROWING && v.ready_in_s == 0);
 		if (fabs(r[i - 1].t_s - ready_s) > 2 * fmax(every_s[k], 1))
-			fail_msg("every %g s: told after %g s, said was %g s", every_s[k], r[i - 1].t_s, ready_s);
+			fail_msg("every %g s: told after %g s, said was %g s", every_s[k], r[i - 1].t_s,
+				 ready_s);
 		history_free(&h);
 		free(r);
 		model_free(m);
@@ -127,15 +129,20 @@ static void test_leaks_are_told_soon(void **state)
 	static const struct {
 		const char *name;
 		double by_s;
-	} cases[] = {{"1 a second", 60},	 {"50 a second", 15},	       {"1 a second, short lives", 60},
-		     {"20 a minute at random", 120}, {"1 a second at random", 75}, {"faster and faster", 90}};
+	} cases[] = {{"1 a second", 60},
+		     {"50 a second", 15},
+		     {"1 a second, short lives", 60},
+		     {"20 a minute at random", 120},
+		     {"1 a second at random", 75},
+		     {"faster and faster", 90}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		for (uint64_t seed = 1; seed <= 10; seed++) {
 			struct told told = judge_shape(leak(cases[i].name), seed, 300, true);
 
-			if (told.first_s < 0 || told.first_s > cases[i].by_s || told.last.kind != VERDICT_GROWING)
+			if (told.first_s < 0 || told.first_s > cases[i].by_s ||
+			    told.last.kind != VERDICT_GROWING)
 				fail_msg("%s, seed %d: told at %g s", cases[i].name, (int)seed, told.first_s);
 			assert_true(told.last.confidence >= CONFIDENCE_MEDIUM);
 		}
@@ -152,18 +159,20 @@ static void test_a_steady_leak_stays_told(void **state)
 			struct told told = judge(line(0, 3000, per_s[i]), 3000, 1, ages);
 
 			if (told.changes || told.first_s < 0)
-				fail_msg("%g a second, ages %d: told at %g s, taken back %d times", per_s[i], ages,
-					 told.first_s, told.changes);
+				fail_msg("%g a second, ages %d: told at %g s, taken back %d times", per_s[i],
+					 ages, told.first_s, told.changes);
 			assert_true(told.last.confidence == CONFIDENCE_HIGH);
-			assert_true(fabs(told.last.per_min - per_s[i] * 60) < fmax(0.1, told.last.error_per_min));
+			assert_true(fabs(told.last.per_min - per_s[i] * 60) <
+				    fmax(0.1, told.last.error_per_min));
 		}
 }
 
 /* Under a churn of 100 a second that lives 10 s; a wave; a sawtooth; one of ten sessions. */
 static void test_leaks_under_others_are_told(void **state)
 {
-	static const char *const names[] = {"1 a second, lives of 10 s", "18 a minute, wave", "20 a minute, sawtooth",
-					    "a tenth of sessions", "20 each 20 s", "1 a second from 300 s on"};
+	static const char *const names[] = {
+	    "1 a second, lives of 10 s", "18 a minute, wave", "20 a minute, sawtooth",
+	    "a tenth of sessions",       "20 each 20 s",      "1 a second from 300 s on"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -182,7 +191,8 @@ static void test_leaks_under_others_are_told(void **state)
 	}
 }
 
-/* What stays the same for long and then goes is told apart as soon as it shows, and what was not known is said. */
+/* What stays the same for long and then goes is told apart as soon as it shows, and what was not known is
+ * said. */
 static void test_long_lives_are_doubted(void **state)
 {
 	const struct shape *lives = shape(long_shapes, nr_long_shapes, "lives of 300 s");
@@ -247,7 +257,8 @@ static void test_bounded_does_not_contradict_its_figure(void **state)
 		for (int seconds = 60; seconds <= 600; seconds += 60) {
 			struct told told = judge_shape(&leak_shapes[i], 7, seconds, true);
 
-			if (told.last.kind == VERDICT_BOUNDED && told.last.per_min > 2 * told.last.error_per_min)
+			if (told.last.kind == VERDICT_BOUNDED &&
+			    told.last.per_min > 2 * told.last.error_per_min)
 				fail_msg("%s after %d s: bounded, and %g +- %g", leak_shapes[i].name, seconds,
 					 told.last.per_min, told.last.error_per_min);
 		}

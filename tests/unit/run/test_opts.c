@@ -15,11 +15,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "export/formats.h"
 #include "model/report.h"
+#include "run/commands.h"
+#include "run/help.h"
 #include "run/opts.h"
+#include "run/opts_rows.h"
+#include "screen/live.h"
 #include "sites/sites.h"
 #include "view/columns.h"
-#include "view/format.h"
 
 #define MAX_ARGS 300
 
@@ -124,19 +128,30 @@ static void test_every_option(void **state)
 	assert_int_equal(o.strategy, STRATEGY_FUNCTION_TABLE);
 	assert_int_equal(o.verbose, 2);
 
-	expect_ok("probes --all --events=global --interval=.05 --count=1 --duration=0.001 --batch --rows=0 "
+	expect_ok("--all --events=global --interval=.05 --count=1 --duration=0.001 --batch --rows=0 "
 		  "--sort=sites --group-by=pid --stacks=native --depth=64 --format=json --format=table "
-		  "--output=- --attach=multi --strategy=usdt --verbose",
+		  "--output=- --attach=multi --strategy=usdt --memo=check --hold=20ms --fail-on=warning "
+		  "--hidden-frames --verbose",
 		  &o);
-	assert_int_equal(o.command, CMD_PROBES);
+	assert_int_equal(o.command, CMD_TOP);
 	assert_int_equal(o.families, 1U << FAMILY_GLOBAL);
 	assert_true(o.interval_s == 0.05);
 	assert_true(o.duration_s == 0.001);
+	assert_true(o.hold_s == 0.02);
 	assert_int_equal(o.view.rows, 0);
+	assert_int_equal(o.view.stacks, STACKS_NATIVE);
 	assert_string_equal(o.view.format->name, "table");
 	assert_null(o.view.output);
 	assert_int_equal(o.attach, ATTACH_MULTI);
+	assert_int_equal(o.memo, MEMO_CHECK);
+	assert_int_equal(o.fail_on, SEVERITY_WARNING);
+	assert_true(o.hidden_frames);
 	assert_int_equal(o.strategy, STRATEGY_USDT);
+	assert_int_equal(o.view.depth, 64);
+	assert_true(o.view.all);
+	expect_ok("probes -a -e all --check --strategy usdt --json -v", &o);
+	assert_int_equal(o.command, CMD_PROBES);
+	assert_true(o.check && o.families >> FAMILY_CHECK & 1);
 	expect_ok("-bvvp1", &o);
 	assert_int_equal(o.verbose, 2);
 }
@@ -162,6 +177,56 @@ static void test_census_options(void **state)
 	expect_error("census -p 1 --watch --limit 0", "from 1 to");
 }
 
+/* What a command does not use is an error, never ignored; and each option is of some command. */
+static void test_options_of_commands(void **state)
+{
+	static const char *const values[NR_OPTION_KINDS] = {
+	    [OPTION_INT] = "1",  [OPTION_UINT64] = "1",        [OPTION_SECONDS] = "1",
+	    [OPTION_PIDS] = "1", [OPTION_FAMILIES] = "global", [OPTION_FORMAT] = "json",
+	    [OPTION_FILE] = "x",
+	};
+	struct options o;
+
+	(void)state;
+	for (size_t i = 0; i < nr_option_rows; i++) {
+		const struct option_row *row = &option_rows[i];
+		const char *value = row->kind == OPTION_WORD     ? "outstanding"
+				    : row->kind == OPTION_CHOICE ? row->choices(0)
+								 : values[row->kind];
+
+		assert_true(row->commands && !(row->commands >> NR_COMMANDS));
+		assert_int_equal(!row->arg, row->kind != OPTION_CHOICE && row->kind != OPTION_WORD &&
+						!values[row->kind]);
+		for (int c = 0; c < NR_COMMANDS; c++) {
+			char line[256];
+			struct error err;
+			int rc;
+
+			if (row->kind == OPTION_HELP || row->kind == OPTION_VERSION)
+				continue;
+			snprintf(line, sizeof(line), "%s %s --%s %s%s%s", commands[c].name,
+				 row->kind == OPTION_PIDS || !strcmp(row->name, "all") ? "" : "-p 1",
+				 row->name, value ? value : "", row->requires ? " --" : "",
+				 row->requires ? row->requires : "");
+			rc = parse(line, &o, &err);
+			if (!(row->commands >> c & 1))
+				expect_error(line, "does not use it (it is for jnitrace ");
+			else if (rc)
+				fail_msg("%s: %s: %s", line, err.what, err.why);
+		}
+	}
+	expect_error("census -p 1 --fail-on error",
+		     "--fail-on: jnitrace census does not use it (it is for jnitrace top)");
+	expect_error("census -p 1 -e local", "it is for jnitrace top and jnitrace probes");
+	expect_error("probes -p 1 -d 3", "--duration: jnitrace probes does not use it");
+	expect_error("probes -p 1 -i 3", "--interval: jnitrace probes does not use it");
+	expect_error("census -p 1 --format csv", "jnitrace census does not write csv (one of: table, json)");
+	expect_error("probes -p 1 --format folded",
+		     "jnitrace probes does not write folded (one of: table, json)");
+	expect_ok("-p 1 --format folded", &o);
+	assert_true(o.view.format->at_end);
+}
+
 static void test_count_only(void **state)
 {
 	struct options o;
@@ -177,6 +242,8 @@ static void test_count_only(void **state)
 	expect_error("-p 1 --count-only -g class", "outstanding");
 	expect_error("-p 1 --count-only --check", "--check");
 	expect_error("census -p 1 --count-only", "--count-only");
+	expect_error("-p 1 --count-only -e local", "global and weak");
+	expect_ok("probes -p 1 --count-only", &o);
 }
 
 static void test_pids(void **state)
@@ -208,7 +275,13 @@ static void test_pids(void **state)
 	expect_error("-p 1,", "bad number ''");
 	expect_error("-p ,1", "bad number ''");
 	expect_error("-p 1,,2", "bad number ''");
-	expect_error("-p java", "bad number 'java'");
+	expect_ok("-p java,7 -p com.acme.Main_1", &o);
+	assert_int_equal(o.nr_names, 2);
+	assert_string_equal(o.names[0], "java");
+	assert_string_equal(o.names[1], "com.acme.Main_1");
+	assert_int_equal(o.nr_pids, 1);
+	expect_error("-p java -a", "-p and -a exclude each other");
+	expect_error("-p a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "too many names");
 	expect_error("-p +1", "bad number '+1'");
 	expect_error("-p 1 -a", "-p and -a exclude each other");
 	expect_error("", "no target");
@@ -218,20 +291,10 @@ static void test_pids(void **state)
 
 static void test_numbers(void **state)
 {
-	static const char *const bad_times[] = {"0",
-						"-1",
-						"nan",
-						"inf",
-						"1e3",
-						"0x1",
-						"1s",
-						"1,5",
-						"1.5.",
-						"..",
-						".",
-						"+1",
-						"99999999999999999999",
-						"0.0"};
+	static const char *const bad_times[] = {
+	    "0",   "-1",    "nan", "inf",           "1e3", "0x1",  "1x", "s", "1ss", "1S",
+	    "1s5", "1e3ms", "0ms", "999999999999d", "1,5", "1.5.", "..", ".", "+1",  "99999999999999999999",
+	    "0.0"};
 	char line[128];
 	struct options o;
 
@@ -242,6 +305,15 @@ static void test_numbers(void **state)
 		snprintf(line, sizeof(line), "-p 1 -d %s", bad_times[i]);
 		expect_error(line, "--duration: bad time");
 	}
+	expect_ok("-p 1 -i 500ms -d 2h --hold 1.5ms", &o);
+	assert_true(o.interval_s == 0.5 && o.duration_s == 7200);
+	assert_true(o.hold_s > 0.0014999 && o.hold_s < 0.0015001);
+	expect_ok("-p 1 -i 10s -d 1.5m", &o);
+	assert_true(o.interval_s == 10 && o.duration_s == 90);
+	expect_ok("-p 1 -d 1d", &o);
+	assert_true(o.duration_s == 86400);
+	expect_error("-p 1 -i 9ms", "at least 0.01");
+	expect_error("-p 1 -i 25h", "at most 86400 seconds");
 	expect_error("-p 1 -i 0.0099", "at least 0.01");
 	expect_error("-p 1 -i 86401", "at most 86400");
 	expect_ok("-p 1 -i 86400 -d 0.1", &o);
@@ -283,8 +355,10 @@ static void test_words(void **state)
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
-	expect_error("agent -p 1", "unknown command 'agent' (one of: top, census, probes)");
-	expect_error("1234", "unknown command '1234'");
+	expect_error("agent -p 1", "unknown command 'agent' (one of: top, census, probes, help)");
+	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
+	expect_error("12,34 -b", "did you mean -p 12,34?");
+	expect_error("help frob", "unknown topic 'frob' (one of: top, census, probes, columns, keys)");
 	expect_error("-p 1 probes", "unexpected word 'probes'");
 	expect_error("-p 1 -- x", "unexpected word 'x'");
 	expect_error("-p 1 -x", "unknown or ambiguous option '-x'");
@@ -292,7 +366,7 @@ static void test_words(void **state)
 	expect_error("-p 1 --a", "ambiguous option '--a'");
 	expect_error("-p 1 --json=yes", "--json: it takes no value");
 	expect_error("-p", "--pid: it needs a value: PID");
-	expect_error("-p 1 --interval", "--interval: it needs a value: SEC");
+	expect_error("-p 1 --interval", "--interval: it needs a value: TIME");
 	expect_error("-p 1 --max-refs", "--max-refs: it needs a value: N");
 	expect_error("-p 1 --output=", "no file name");
 	expect_ok("-p 1 -e all", &o);
@@ -378,16 +452,53 @@ static void test_help_and_version(void **state)
 	assert_non_null(strchr(text, '.'));
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	free(text);
-	text = printed_by("--help --frobnicate", &rc);
+	text = printed_by("probes -h --frobnicate", &rc);
 	assert_int_equal(rc, EXIT_OK + 1);
-	assert_non_null(strstr(text, "Usage: jnitrace"));
-	for (char *line = text; *line; line += strcspn(line, "\n") + 1)
-		if (strcspn(line, "\n") > 80)
-			fail_msg("longer than 80 columns: %.*s", (int)strcspn(line, "\n"), line);
+	assert_non_null(strstr(text, "Usage: jnitrace probes"));
 	free(text);
-	text = printed_by("probes -h", &rc);
+	text = printed_by("help census", &rc);
 	assert_int_equal(rc, EXIT_OK + 1);
+	assert_non_null(strstr(text, "Usage: jnitrace census"));
+	assert_null(strstr(text, "--fail-on"));
+	assert_null(strstr(text, "folded"));
 	free(text);
+	text = printed_by("help", &rc);
+	assert_non_null(strstr(text, "Usage: jnitrace [COMMAND]"));
+	free(text);
+}
+
+/* Every help fits a screen of 60 lines and 80 columns; those of commands have examples that are no errors. */
+static void test_help_fits(void **state)
+{
+	(void)state;
+	for (size_t i = 0; help_topic_name(i); i++) {
+		struct buf text = {0};
+		int lines = 0;
+
+		assert_true(help_topic(&text, help_topic_name(i)));
+		assert_false(text.failed);
+		for (char *line = text.p; *line; line += strcspn(line, "\n") + 1, lines++)
+			if (strcspn(line, "\n") > 80)
+				fail_msg("longer than 80 columns: %.*s", (int)strcspn(line, "\n"), line);
+		if (lines > 60)
+			fail_msg("%s: %d lines", help_topic_name(i), lines);
+		buf_free(&text);
+	}
+	for (int c = 0; c < NR_COMMANDS; c++)
+		for (const char *at = commands[c].examples; *at; at += strcspn(at, "\n") + 1) {
+			char line[256];
+			size_t n = strcspn(at, "\n");
+			struct options o;
+			char *end;
+
+			assert_memory_equal(at, "  jnitrace ", 11);
+			snprintf(line, sizeof(line), "%.*s", (int)n - 11, at + 11);
+			if ((end = strstr(line, "$(pgrep -n java)")))
+				memmove(end + 1, end + 16, strlen(end + 16) + 1), *end = '1';
+			if ((end = strstr(line, "  ")) || (end = strstr(line, " | ")))
+				*end = '\0';
+			expect_ok(line, &o);
+		}
 }
 
 /* A full disk is not success. */
@@ -490,8 +601,15 @@ static void test_documents(void **state)
 
 	(void)state;
 	unroff(man);
-	opts_help(&help);
+	for (int c = 0; c < NR_COMMANDS; c++) {
+		help_command(&help, (enum command)c);
+		expect_word(man, commands[c].name, "the man page");
+	}
 	assert_false(help.failed);
+	for (size_t i = 0; i < nr_live_keys; i++)
+		expect_word(man, live_keys[i].name, "the man page");
+	for (size_t i = 0; i < nr_formats; i++)
+		expect_word(man, formats[i].name, "the man page");
 	/* Every option of --help, long and short, is in the man page, and the other way round. */
 	for (const char *at = help.p; (at = strchr(at, '-')); at++) {
 		size_t n = strspn(at, "-");
@@ -507,8 +625,6 @@ static void test_documents(void **state)
 	expect_known_options(json, help.p, "docs/json.md");
 	for (size_t i = 0; i < nr_columns; i++) {
 		expect_word(man, columns[i].key, "the man page");
-		snprintf(option, sizeof(option), "%-28.28s%.12s", columns[i].key, columns[i].help);
-		assert_non_null(strstr(help.p, option));
 	}
 	for (size_t i = 0; i < NR_STRATEGIES; i++) {
 		expect_word(man, site_strategy_names[i], "the man page");
@@ -541,16 +657,12 @@ static void test_documents(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_every_option),
-	    cmocka_unit_test(test_census_options),
-	    cmocka_unit_test(test_count_only),
-	    cmocka_unit_test(test_pids),
-	    cmocka_unit_test(test_numbers),
-	    cmocka_unit_test(test_words),
-	    cmocka_unit_test(test_hostile),
-	    cmocka_unit_test(test_help_and_version),
-	    cmocka_unit_test(test_help_unwritable),
+	    cmocka_unit_test(test_defaults),       cmocka_unit_test(test_every_option),
+	    cmocka_unit_test(test_census_options), cmocka_unit_test(test_options_of_commands),
+	    cmocka_unit_test(test_count_only),     cmocka_unit_test(test_pids),
+	    cmocka_unit_test(test_numbers),        cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_hostile),        cmocka_unit_test(test_help_and_version),
+	    cmocka_unit_test(test_help_fits),      cmocka_unit_test(test_help_unwritable),
 	    cmocka_unit_test(test_documents),
 	};
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table of commands. See commands.h. */
+#include "run/commands.h"
+
+#include "run/session.h"
+#include "run/session_census.h"
+
+const struct command_row commands[NR_COMMANDS] = {
+    [CMD_TOP] = {"top", "tables of the leaking call sites, live (the default)",
+		 ", 5 losses,\n6 findings (--fail-on), 7 too short to tell leaks",
+		 "  jnitrace -p $(pgrep -n java)        live, as top does\n"
+		 "  jnitrace -p 1234 -d 1m -b           for a minute, in plain text\n"
+		 "  jnitrace -p 1234 --json -i 10s      for scripts, every ten seconds\n"
+		 "  jnitrace -p 1234 -d 1m --format folded | flamegraph.pl >leak.svg\n",
+		 session_trace},
+    [CMD_CENSUS] = {"census", "what is in the reference tables now; attaches nothing", "",
+		    "  jnitrace census -a                  a line for each JVM\n"
+		    "  jnitrace census -p 1234 --classes   what the references point to\n"
+		    "  jnitrace census -p 1234 --watch     growth, every second\n",
+		    session_census},
+    [CMD_PROBES] = {"probes", "what would be probed, and at what cost; attaches nothing", "",
+		    "  jnitrace probes -p 1234             the default families\n"
+		    "  jnitrace probes -p 1234 -e all --check\n",
+		    session_probes},
+};

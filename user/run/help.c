@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The texts of --help. See help.h. */
+#include "run/help.h"
+
+#include <string.h>
+
+#include "export/formats.h"
+#include "run/commands.h"
+#include "screen/live.h"
+#include "view/cells.h"
+#include "view/columns.h"
+
+#define WIDTH  80
+#define INDENT 28
+
+void help_choices(struct buf *out, choice_fn *choices)
+{
+	buf_printf(out, "one of: ");
+	for (size_t i = 0; choices(i); i++)
+		buf_printf(out, "%s%s", i > 0 ? ", " : "", choices(i));
+}
+
+/* ": a, b", as far as the command has them. */
+static void put_words(struct buf *out, const struct option_row *row, enum command command)
+{
+	const char *before = ": ";
+
+	for (size_t i = 0; row->choices(i); i++) {
+		if (row->kind == OPTION_FORMAT && !format_serves(&formats[i], command))
+			continue;
+		buf_printf(out, "%s%s", before, row->choices(i));
+		before = ", ";
+	}
+}
+
+/* left, and behind it text in as many lines as it needs. */
+static void put_item(struct buf *out, const char *left, const struct buf *text)
+{
+	struct flow f = {.out = out, .width = WIDTH, .indent = INDENT};
+
+	buf_printf(out, "%-*s", INDENT - 1, left);
+	f.col = (int)strlen(left) < INDENT ? INDENT - 1 : (int)strlen(left);
+	if (text->p)
+		flow_words(&f, text->p, text->n);
+	flow_end(&f);
+	out->failed |= text->failed;
+}
+
+static void put_line(struct buf *out, const char *left, const char *right)
+{
+	struct buf text = {0};
+
+	buf_printf(&text, "%s", right);
+	put_item(out, left, &text);
+	buf_free(&text);
+}
+
+static void put_option(struct buf *out, const struct option_row *row, enum command command)
+{
+	char left[64], letter[8] = "    ";
+	struct buf text = {0};
+
+	if (row->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+	snprintf(left, sizeof(left), "  %s--%s%s%s", letter, row->name, row->arg ? " " : "",
+		 row->arg ? row->arg : "");
+	if (row->requires)
+		buf_printf(&text, "with --%s: ", row->requires);
+	buf_printf(&text, "%s", row->help);
+	if (row->choices && !row->brief)
+		put_words(&text, row, command);
+	put_item(out, left, &text);
+	buf_free(&text);
+}
+
+static void put_commands(struct buf *out)
+{
+	char left[64];
+
+	buf_printf(out, "\nCommands (jnitrace help COMMAND):\n");
+	for (size_t i = 0; i < NR_COMMANDS; i++) {
+		snprintf(left, sizeof(left), "  %s", commands[i].name);
+		put_line(out, left, commands[i].help);
+	}
+}
+
+void help_command(struct buf *out, enum command command)
+{
+	const struct command_row *c = &commands[command];
+
+	if (command == CMD_TOP)
+		buf_printf(out, "Usage: jnitrace [COMMAND] -p PID[,PID] | -a [OPTION...]\n"
+				"Find the JNI reference leaks of running JVMs, from outside.\n");
+	else
+		buf_printf(out, "Usage: jnitrace %s -p PID[,PID] | -a [OPTION...]\n%c%s.\n", c->name,
+			   c->help[0] - 'a' + 'A', c->help + 1);
+	if (command == CMD_TOP)
+		put_commands(out);
+	buf_printf(out, command == CMD_TOP ? "\nOptions of top, the default:\n" : "\nOptions:\n");
+	for (size_t i = 0; i < nr_option_rows; i++)
+		if (option_rows[i].commands & 1U << command)
+			put_option(out, &option_rows[i], command);
+	buf_printf(out, "\nExamples:\n%s", c->examples);
+	buf_printf(out, "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no permission, 4 no target%s\n",
+		   c->exit_codes);
+}
+
+static void put_columns(struct buf *out)
+{
+	char left[64];
+
+	buf_printf(out, "Columns, for --sort:\n");
+	for (size_t i = 0; i < nr_columns; i++) {
+		snprintf(left, sizeof(left), "  %s", columns[i].key);
+		put_line(out, left, columns[i].help);
+	}
+}
+
+static void put_keys(struct buf *out)
+{
+	char left[64];
+
+	buf_printf(out, "Keys, while tables are drawn on a terminal:\n");
+	for (size_t i = 0; i < nr_live_keys; i++) {
+		snprintf(left, sizeof(left), "  %s", live_keys[i].name);
+		put_line(out, left, live_keys[i].help);
+	}
+}
+
+/* Beside the commands. */
+static const struct {
+	const char *name;
+	void (*put)(struct buf *out);
+} topics[] = {
+    {"columns", put_columns},
+    {"keys", put_keys},
+};
+
+const char *help_topic_name(size_t i)
+{
+	if (i < NR_COMMANDS)
+		return commands[i].name;
+	return i - NR_COMMANDS < ARRAY_LEN(topics) ? topics[i - NR_COMMANDS].name : NULL;
+}
+
+bool help_topic(struct buf *out, const char *topic)
+{
+	for (size_t i = 0; help_topic_name(i); i++) {
+		if (strcmp(help_topic_name(i), topic) != 0)
+			continue;
+		if (i < NR_COMMANDS)
+			help_command(out, (enum command)i);
+		else
+			topics[i - NR_COMMANDS].put(out);
+		return true;
+	}
+	return false;
+}

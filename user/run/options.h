@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the command line asks for, as plain data. */
+#ifndef JNITRACE_OPTIONS_H
+#define JNITRACE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kernel/tracer.h"
+#include "model/catalog.h"
+#include "view/view_opts.h"
+
+enum command { CMD_TOP, CMD_CENSUS, CMD_PROBES, NR_COMMANDS };
+
+#define OPTS_MAX_PIDS  256
+#define OPTS_MAX_NAMES 16
+struct options {
+	enum command command;
+	const struct catalog *catalog; /* families and functions to choose from; not owned */
+	pid_t pids[OPTS_MAX_PIDS];
+	size_t nr_pids;
+	char names[OPTS_MAX_NAMES][128]; /* processes that are named; run/names.c makes pids of them */
+	size_t nr_names;
+	bool all;
+	uint32_t families; /* bit per enum jni_family; default global, weak */
+	double interval_s; /* default 1 */
+	bool interval_given;
+	int count;         /* -1: no limit */
+	double duration_s; /* -1: no limit */
+	struct view_request view;
+	bool hidden_frames;
+	double hold_s; /* a critical section held longer is a finding */
+	int depth;     /* frames kept, 1..JT_MAX_FRAMES */
+	int verbose;
+	uint64_t max_refs;   /* live references that can be paired; default 1,000,000 */
+	uint64_t max_stacks; /* distinct stacks; default 20,000 */
+	bool allow_loss;
+	bool count_only; /* releases are not probed: who acquires, not who leaks */
+	bool check;      /* look closely at every use of a reference */
+	/* Which findings change the exit code: enum finding_severity: those and worse; FAIL_ON_LEAK: errors
+	 * and leaks; -1: none. */
+#define FAIL_ON_LEAK NR_SEVERITIES
+	int fail_on;
+	enum attach_method attach; /* --attach auto|multi|perf */
+	enum memo_mode memo;
+	bool classes, watch; /* census */
+	uint64_t limit;      /* census --watch: references; 0: none */
+	uint64_t budget_ms;  /* census --classes: of a reading; 0: none */
+	int strategy;        /* --strategy NAME: enum site_strategy, -1: all */
+};
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table of options. See opts_rows.h. */
+#include "run/opts_rows.h"
+
+#include <stdint.h>
+
+#include "bpf/border/shared.h"
+#include "export/formats.h"
+#include "model/probe_site.h"
+#include "model/report.h"
+#include "view/columns.h"
+
+#define MIN_INTERVAL_S 0.01
+#define MAX_INTERVAL_S 86400.0
+#define MAX_DURATION_S 1e9
+#define MAX_ROWS       1000000
+#define MAX_REFS       (1U << 28)
+#define MAX_STACKS     (1U << 24)
+#define MAX_LIMIT      1e12
+#define MAX_BUDGET_MS  86400000
+
+/* Words. */
+
+#define WORDS(name, ...)                                                                                     \
+	static const char *name(size_t i)                                                                    \
+	{                                                                                                    \
+		static const char *const words[] = {__VA_ARGS__};                                            \
+		return i < ARRAY_LEN(words) ? words[i] : NULL;                                               \
+	}
+WORDS(stacks_word, [STACKS_MIXED] = "mixed", [STACKS_JAVA] = "java", [STACKS_NATIVE] = "native",
+      [STACKS_NONE] = "none")
+WORDS(attach_word, [ATTACH_AUTO] = "auto", [ATTACH_MULTI] = "multi", [ATTACH_PERF] = "perf")
+WORDS(memo_word, [MEMO_ON] = "on", [MEMO_OFF] = "off", [MEMO_CHECK] = "check")
+
+/* Of JNI; others are the catalog's. */
+static const char *family_word(size_t i)
+{
+	return i < NR_JNI_FAMILIES ? family_name(&jni_catalog, i) : i == NR_JNI_FAMILIES ? "all" : NULL;
+}
+
+static const char *column_word(size_t i)
+{
+	return i < nr_columns ? columns[i].key : NULL;
+}
+
+static const char *group_word(size_t i)
+{
+	return i < NR_GROUPS ? group_names[i] : NULL;
+}
+
+static const char *format_word(size_t i)
+{
+	return i < nr_formats ? formats[i].name : NULL;
+}
+
+static const char *strategy_word(size_t i)
+{
+	return i < NR_STRATEGIES ? site_strategy_names[i] : NULL;
+}
+
+static const char *severity_word(size_t i)
+{
+	return i < NR_SEVERITIES ? finding_severity_names[i] : i == FAIL_ON_LEAK ? "leak" : NULL;
+}
+
+/* Where values go. A field of another type than the kind's does not compile. */
+#define FIELD(type, field)                                                                                   \
+	(offsetof(struct options, field) +                                                                   \
+	 0 * sizeof(                                                                                         \
+		 char[__builtin_types_compatible_p(type, __typeof__(((struct options *)0)->field)) ? 1       \
+												   : -1]))
+#define FLAG(field)             .kind = OPTION_FLAG, .at = FIELD(bool, field)
+#define REPEAT(field)           .kind = OPTION_REPEAT, .at = FIELD(int, field)
+#define INT(field, least, most) .kind = OPTION_INT, .at = FIELD(int, field), .min = (least), .max = (most)
+#define COUNT(field, least, most)                                                                            \
+	.kind = OPTION_UINT64, .at = FIELD(uint64_t, field), .min = (least), .max = (most)
+#define SECONDS(field, least, most)                                                                          \
+	.kind = OPTION_SECONDS, .at = FIELD(double, field), .min = (least), .max = (most)
+#define CHOICE(type, field, words, what)                                                                     \
+	.kind = OPTION_CHOICE,                                                                               \
+	.at = FIELD(type, field) + 0 * sizeof(char[sizeof(type) == sizeof(int) ? 1 : -1]),                   \
+	.choices = (words), .noun = (what)
+#define WORD(field, words, what)                                                                             \
+	.kind = OPTION_WORD, .at = FIELD(const char *, field), .choices = (words), .noun = (what)
+#define OWN(what) .kind = OPTION_##what
+
+#define TOP    (1U << CMD_TOP)
+#define CENSUS (1U << CMD_CENSUS)
+#define PROBES (1U << CMD_PROBES)
+#define EVERY  ((1U << NR_COMMANDS) - 1)
+
+/* clang-format off */
+const struct option_row option_rows[] = {
+	{ "pid",      'p', "PID[,PID]", EVERY, OWN(PIDS),
+	  .help = "processes, by id or name; may be repeated" },
+	{ "all",      'a', NULL, EVERY, FLAG(all),
+	  .help = "every JVM of this host, also those started later" },
+	{ "events",   'e', "FAMILY[,..]", TOP | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
+	  .help = "what to trace (default global,weak)" },
+	{ "check",     0,  NULL, TOP | PROBES, FLAG(check),
+	  .help = "check every use of a reference; costs more" },
+	{ "count-only", 0, NULL, TOP | PROBES, FLAG(count_only),
+	  .help = "count who acquires; cheaper: releases are not probed" },
+	{ "interval", 'i', "TIME", TOP | CENSUS, SECONDS(interval_s, MIN_INTERVAL_S, MAX_INTERVAL_S),
+	  .help = "time from one report to the next (default 1s)" },
+	{ "count",    'n', "N", TOP | CENSUS, INT(count, 1, INT32_MAX),
+	  .help = "end after N intervals" },
+	{ "duration", 'd', "TIME", TOP | CENSUS, SECONDS(duration_s, 0, MAX_DURATION_S),
+	  .help = "end after this time: 10, 10s, 500ms, 5m, 2h" },
+	{ "classes",   0,  NULL, CENSUS, FLAG(classes),
+	  .help = "what the references point to, by class" },
+	{ "watch",     0,  NULL, CENSUS, FLAG(watch),
+	  .help = "growth per minute, with an alarm; until ended" },
+	{ "limit",     0,  "N", CENSUS, COUNT(limit, 1, MAX_LIMIT), .requires = "watch",
+	  .help = "forecast when N references are reached" },
+	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes",
+	  .help = "milliseconds of a reading, then only a sample" },
+	{ "batch",    'b', NULL, TOP | CENSUS, FLAG(view.batch),
+	  .help = "plain tables, also on a terminal" },
+	{ "rows",     'r', "N", TOP | CENSUS, INT(view.rows, 0, MAX_ROWS),
+	  .help = "rows of a table; 0: all (default 20, or the screen)" },
+	{ "sort",     's', "KEY", TOP, WORD(view.sort, column_word, "column"), .brief = true,
+	  .help = "sort by a column (jnitrace help columns)" },
+	{ "group-by", 'g', "GROUP", TOP, CHOICE(enum group_by, view.group_by, group_word, "group"),
+	  .help = "what a row is (default site)" },
+	{ "stacks",    0,  "KIND", TOP, CHOICE(enum stacks_shown, view.stacks, stacks_word, "kind of stack"),
+	  .help = "frames to show" },
+	{ "depth",     0,  "N", TOP, INT(depth, 1, JT_MAX_FRAMES),
+	  .help = "frames of a stack to keep, 1 to 128 (default 128)" },
+	{ "hidden-frames", 0, NULL, TOP, FLAG(hidden_frames),
+	  .help = "show also frames that Java hides: of lambdas, ..." },
+	{ "json",      0,  NULL, EVERY, OWN(JSON),
+	  .help = "the same as --format json" },
+	{ "format",    0,  "FORMAT", EVERY, OWN(FORMAT), .choices = format_word, .noun = "format",
+	  .help = "what to write" },
+	{ "output",   'o', "FILE", EVERY, OWN(FILE),
+	  .help = "write to FILE instead of stdout" },
+	{ "fail-on",   0,  "SEVERITY", TOP, CHOICE(int, fail_on, severity_word, "severity"),
+	  .help = "exit with 6 on findings so severe, or worse; leak: errors, leaks" },
+	{ "allow-loss", 0, NULL, TOP, FLAG(allow_loss),
+	  .help = "exit with 0, not 5, when data was lost" },
+	{ "hold",      0,  "TIME", TOP, SECONDS(hold_s, 0, MAX_DURATION_S),
+	  .help = "report critical sections held longer (default 10ms)" },
+	{ "max-refs",  0,  "N", TOP, COUNT(max_refs, 1, MAX_REFS),
+	  .help = "references that can be outstanding (default 1000000)" },
+	{ "max-stacks", 0, "N", TOP, COUNT(max_stacks, 1, MAX_STACKS),
+	  .help = "distinct stacks that can be kept (default 20000)" },
+	{ "attach",    0,  "HOW", TOP, CHOICE(enum attach_method, attach, attach_word, "way to attach"),
+	  .help = "how to attach the probes" },
+	{ "memo",      0,  "HOW", TOP, CHOICE(enum memo_mode, memo, memo_word, "use of the memo"),
+	  .help = "remember stacks that were walked" },
+	{ "strategy",  0,  "NAME", TOP | PROBES, CHOICE(int, strategy, strategy_word, "strategy"),
+	  .help = "find the probe sites by this only" },
+	{ "verbose",  'v', NULL, EVERY, REPEAT(verbose),
+	  .help = "say more on stderr, leave out nothing; twice: more" },
+	{ "version",  'V', NULL, EVERY, OWN(VERSION),
+	  .help = "print the version" },
+	{ "help",     'h', NULL, EVERY, OWN(HELP),
+	  .help = "print this" },
+};
+/* clang-format on */
+const size_t nr_option_rows = ARRAY_LEN(option_rows);
+
+bool format_serves(const struct format *f, enum command command)
+{
+	return command == CMD_CENSUS ? f->census != NULL : command == CMD_PROBES ? f->probes != NULL : true;
+}
+
+_Static_assert(JT_MAX_FRAMES == 128, "the help of --depth names it");

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The options, one row each: what a value may be, where it goes, and which commands use it. */
+#ifndef JNITRACE_OPTS_ROWS_H
+#define JNITRACE_OPTS_ROWS_H
+
+#include <stddef.h>
+
+#include "base/util.h"
+#include "run/options.h"
+
+enum option_kind {
+	OPTION_FLAG,    /* bool: true when given */
+	OPTION_REPEAT,  /* int: how many times it was given */
+	OPTION_INT,     /* int, min..max */
+	OPTION_UINT64,  /* uint64_t, min..max */
+	OPTION_SECONDS, /* double, in seconds, min..max: 10, 0.5, 500ms, 10s, 5m, 2h */
+	OPTION_CHOICE,  /* int or an enum: the index of the word among the choices */
+	OPTION_WORD,    /* const char *: the word, one of the choices */
+	OPTION_PIDS,    /* those below are of one option each */
+	OPTION_FAMILIES,
+	OPTION_FORMAT,
+	OPTION_JSON,
+	OPTION_FILE,
+	OPTION_VERSION,
+	OPTION_HELP,
+	NR_OPTION_KINDS
+};
+
+/* The i-th word an option takes, NULL behind the last. */
+typedef const char *choice_fn(size_t i);
+
+struct option_row {
+	const char *name;
+	char letter;       /* 0: long only */
+	const char *arg;   /* its name in --help; NULL: takes none */
+	unsigned commands; /* bit per enum command: who uses it */
+	enum option_kind kind;
+	size_t at;       /* where it goes: offset in struct options */
+	double min, max; /* of numbers; min 0 of seconds: more than that */
+	choice_fn *choices;
+	const char *noun;     /* what kind of word a choice is */
+	const char *requires; /* another option that it says nothing without; NULL: none */
+	const char *help;     /* with the choices behind it, unless there are too many */
+	bool brief;           /* the choices are listed elsewhere */
+};
+extern const struct option_row option_rows[];
+extern const size_t nr_option_rows;
+
+struct format;
+/* Does the command write this format? */
+bool format_serves(const struct format *f, enum command command);
+
+#endif
