@@ -41,8 +41,8 @@ static void test_verdicts(void **state)
 	add_frame(site, "Leaky.add", "Leaky.java", 0)->type = FRAME_JAVA;
 	site->frames.v[0].module = NULL;
 	add_frame(site, "start_thread", NULL, 0)->module = "libc.so.6";
-	site->verdict =
-	    (struct report_verdict){.kind = VERDICT_GROWING, .per_min = 9, .error_per_min = 1, .span_s = 61};
+	site->verdict = (struct report_verdict){
+	    .kind = VERDICT_GROWING, .per_min = 9, .error_per_min = 1, .span_s = 61, .same_life_s = 61};
 	assert_int_equal(verdicts_sum_up(&s.report), 0);
 	assert_int_equal(report_sort(&s.report, NULL), 0);
 	expect_table("verdicts-80.txt", &s, &plain);
