@@ -118,6 +118,7 @@ static int map_buckets(struct tracer *t)
 #define REFS          (KIND_BIT(KIND_REFERENCE) | LOCAL)
 #define HELD          (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD))
 #define CHECK         KIND_BIT(KIND_USE)
+#define ALL_KINDS     (~0U)
 #define ENDS          (HELD | KIND_BIT(KIND_CRITICAL)) /* what a thread may take with it when it ends */
 #define PROGRAM(name) offsetof(struct jnitrace_bpf, progs.name)
 static const struct program_row {
@@ -131,7 +132,7 @@ static const struct program_row {
     {PROGRAM(jt_call),          REFS,         OP_ACQUIRE,    false},
     {PROGRAM(jt_call),          LOCAL,        OP_FRAME_POP,  false}, /* acquires one in the frame below */
     {PROGRAM(jt_count),         LOCAL,        OP_FRAME_PUSH, true},
-    {PROGRAM(jt_count),         LOCAL,        OP_COUNT,      true},
+    {PROGRAM(jt_count),         ALL_KINDS,    OP_COUNT,      true},
     {PROGRAM(jt_unpin),         KINDS_OF_PINS, OP_RELEASE,    true},
     {PROGRAM(jt_pin_enter),     KINDS_OF_PINS, OP_ACQUIRE,    true},
     {PROGRAM(jt_pin),           KINDS_OF_PINS, OP_ACQUIRE,    false},
@@ -156,6 +157,19 @@ static bool serves(const struct tracer *t, const struct program_row *row, const 
 	       row->operation == f->operation && row->entry == (s->point == POINT_ENTRY);
 }
 
+/* Has the catalog a function that may be traced and that the program serves? */
+static bool is_needed(const struct tracer_opts *o, const struct program_row *row)
+{
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
+		const struct func_row *func = &o->catalog->funcs[f];
+
+		if (func->operation == row->operation && o->families >> func->family & 1 &&
+		    row->kinds & KIND_BIT(func_kind(o->catalog, f)))
+			return true;
+	}
+	return false;
+}
+
 /* Verifying costs start-up time: a program no chosen family needs is not loaded. */
 static void choose_programs(struct tracer *t, const struct tracer_opts *o)
 {
@@ -164,7 +178,7 @@ static void choose_programs(struct tracer *t, const struct tracer_opts *o)
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
 		bpf_program__set_autoload(program_at(t, &programs[i]), false);
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
-		if (traces(o, programs[i].kinds) && !(o->count_only && programs[i].operation == OP_RELEASE))
+		if (is_needed(o, &programs[i]) && !(o->count_only && programs[i].operation == OP_RELEASE))
 			bpf_program__set_autoload(program_at(t, &programs[i]), true);
 	bpf_program__set_autoload(t->skel->progs.jt_thread_end, traces(o, ENDS));
 	bpf_program__set_autoload(t->skel->progs.jt_stall_begin, traces(o, KIND_BIT(KIND_CRITICAL)));
