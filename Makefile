@@ -89,7 +89,8 @@ $(O)/.tools: scripts/setup
 
 # Unit and golden tests: each test_*.c in or below these folders is a program, linked with all of the tool
 # but main.o and with the other sources of its folder. tests/unit mirrors user/.
-test_objects := $(patsubst %.c,$(O)/%.o,$(shell find tests/unit tests/golden -name '*.c'))
+test_folders := tests/unit tests/golden
+test_objects := $(patsubst %.c,$(O)/%.o,$(shell find $(test_folders) -name '*.c'))
 test_programs := $(basename $(foreach o,$(test_objects),$(if $(filter test_%,$(notdir $(o))),$(o))))
 beside = $(filter-out $(@D)/test_%,$(filter $(@D)/%,$(test_objects)))
 

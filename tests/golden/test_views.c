@@ -189,7 +189,7 @@ static void test_final(void **state)
 	(void)state;
 	init_leaks(&s);
 	s.report.final = true;
-	s.report.end_reason = "exited";
+	s.report.end_reason = END_EXITED;
 	s.report.elapsed_s = 7505.3;
 	expect_table("final.txt", &s, &plain);
 	expect_records("final.json", &s, &plain);
@@ -238,6 +238,26 @@ static void test_two_targets(void **state)
 	view_table(&out, reports, 2, &o);
 	expect_width(&out, 132);
 	expect_golden("group-pid.txt", &out);
+}
+
+/* What --check costs is that of all targets, as is what their families cost. */
+static void test_costs_of_two_targets(void **state)
+{
+	static struct sample a, b;
+	const struct report *const reports[] = {&a.report, &b.report};
+	struct view_opts o = plain;
+	struct buf out = {0};
+
+	(void)state;
+	init_leaks(&a);
+	a.report.check =
+	    (struct report_check){.on = true, .calls = 1000, .cost_ns_per_event = 900, .target_cpu_pct = 7.2};
+	b = a;
+	o.width = 200;
+	o.group_by = GROUP_FUNCTION;
+	view_table(&out, reports, 2, &o);
+	assert_non_null(strstr(out.p, "overhead: target 4.4% (global 4.4, weak 0.1, check 14.4)"));
+	buf_free(&out);
 }
 
 static void test_long_names(void **state)
@@ -725,6 +745,7 @@ int main(void)
 	    cmocka_unit_test(test_unknown),
 	    cmocka_unit_test(test_final),
 	    cmocka_unit_test(test_two_targets),
+	    cmocka_unit_test(test_costs_of_two_targets),
 	    cmocka_unit_test(test_long_names),
 	    cmocka_unit_test(test_random_names),
 	    cmocka_unit_test(test_huge_numbers),

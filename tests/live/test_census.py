@@ -294,6 +294,7 @@ def set_level(target, now, level):
     return level
 
 
+@pytest.mark.waits
 def test_watch_sees_a_leak_within_a_minute_and_no_other(tmp_path):
     """One reference a second beside a count that jumps about between bounds, and one of a cache that fills and is emptied."""
     noise = random.Random(17)

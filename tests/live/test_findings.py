@@ -296,6 +296,7 @@ def symbols(site):
     return [frame["symbol"] for frame in site["stack"]]
 
 
+@pytest.mark.waits
 def test_verdicts_of_real_libraries():
     """
     Over a minute: a leak of one reference a second is named, what comes and goes at random is not. JNA 5.13 keeps

@@ -168,7 +168,9 @@ def test_hidden_frames_are_shown_when_asked_for(kind):
     assert_no_losses(final)
 
 
-STRESS_S = int(os.environ.get("JNITRACE_STRESS_S", 10))  # scripts/run-tests: 60
+STRESS_S = int(os.environ.get("JNITRACE_STRESS_S", 10))  # scripts/run-tests: 30
+STRESS_LONG_S = 30
+RECYCLED, RECYCLED_WITHIN_S = 100, 300
 
 
 class CodePlaces:
@@ -187,22 +189,32 @@ class CodePlaces:
         return sum(len(ids) > 1 for ids in self.code.values())
 
 
+def churn(target, seconds, long):
+    """Classes and code come and go; long: until code was seen to come where other was, however slow the machine is."""
+    places, end = CodePlaces(target), time.monotonic() + RECYCLED_WITHIN_S
+    while True:
+        target.tell(f"churn {seconds} 6")
+        while not target.answers_within(2):
+            if long:
+                places.look()
+        stacks = target.answered()
+        if not long or places.recycled() > RECYCLED:
+            return stacks
+        assert time.monotonic() < end, {a: sorted(ids) for a, ids in places.code.items()}
+        seconds = 5
+
+
 @pytest.mark.parametrize("kind", [*KINDS, *BARE])
 def test_code_that_comes_and_goes_is_never_named_wrongly(kind):
     """Threads that make classes, have them compiled and drop them, in a code cache that is soon full."""
     seconds = STRESS_S if kind in KINDS else 10
-    long = seconds >= 60  # else too short, and elsewhere too slow, for much code to come where other was
+    long = seconds >= STRESS_LONG_S  # else too short, and elsewhere too slow, for much code to come where other was
     with Frames(jdk_of(kind), COUNTERS, "-XX:ReservedCodeCacheSize=6m", "-Xmx96m") as target:
-        places = CodePlaces(target)
         with Tracer("--allow-loss", "--max-stacks", "500000" if long else "65536", pids=[target.pid], interval="0.1") as tracer:
             tracer.wait_tracing()
-            target.tell(f"churn {seconds} 6")
-            while long and not target.answers_within(6):
-                places.look()
-            want = target.answered()
+            want = churn(target, seconds, long)
             waited = tracer.waited()
             final = tracer.stop()[target.pid]
-    assert not long or places.recycled() > 100, {a: sorted(ids) for a, ids in places.code.items()}
     got, _ = reported(final)
     unnamed = collections.Counter({s: n for s, n in got.items() if any(f.startswith("[") for f in s)})
     named = got - unnamed

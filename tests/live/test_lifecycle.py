@@ -15,15 +15,18 @@ from harness import (BUILD, ENV, JNITRACE, SLOW, WARM_UP, WORK, Expected, Oracle
                      bpf_objects, by_caller, code_is_unchanged, copy_jdk17, jdk, probes_of, run_tool, wait_until)
 
 
+ROUNDS = 20
+
+
 @pytest.mark.parametrize("attach", ["multi", "perf"])
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
 def test_attach_detach_storm(kind, attach):
-    """50 times each, 100 a JVM: attach while four threads run at full speed."""
+    """Attach and detach, ROUNDS times each, while four threads run at full speed."""
     with Oracle(jdk(kind)) as oracle:
         oracle.do(*WARM_UP)
         probes = probes_of(oracle.pid)
         oracle.do("spin 4")
-        for _ in range(50):
+        for _ in range(ROUNDS):
             with Tracer("--attach", attach, pids=[oracle.pid]) as tracer:
                 tracer.wait_tracing()
                 final = tracer.stop()[oracle.pid]

@@ -90,6 +90,7 @@ def test_compiled_calls_of_a_function_that_is_replaced(kind, in_time):
     }
 
 
+@pytest.mark.waits
 def test_the_leaking_library_is_called_so_and_not_the_clean_one():
     with Tail(jdk("17")) as old, Tail(jdk("sid-25")) as new:
         targets = old, new

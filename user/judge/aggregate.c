@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/strset.h"
+#include "base/util.h"
 #include "judge/verdicts.h"
 
 /* What some events took of the target's time. */
@@ -16,36 +17,39 @@ struct cost {
 	bool unknown; /* there were others, whose cost is not known (yet) */
 };
 
-/* What the reader sees as one site: one function called from one stack of named frames. */
-struct entry {
-	uint64_t id;
-	enum jni_func_id func;
-	struct frames frames;
-	const char *truncated;
-	bool no_stack;
-	uint64_t acquired, released, outstanding; /* of this snapshot */
-	uint64_t incomplete;                      /* of acquired: their stacks lack something */
-	uint64_t died, unverified;
+/* What is counted anew from every snapshot. */
+struct counts {
+	uint64_t acquired, released, outstanding;
+	uint64_t incomplete; /* of acquired: their stacks lack something */
 	uint64_t peak;
-	uint64_t lost, live; /* of local references: not paired; known to be alive */
-	uint64_t last_died;  /* a moment may pass between one count and the other, and it must not go down */
+	/* Of local references: ended with their frame; alive; not paired; what became of them is not known.
+	 */
+	uint64_t died, live, lost, unverified;
 	bool life_unknown;
+	struct report_pins pins;
+	uint64_t pinned_bytes, pins_unsized;
+	uint64_t survivors[NR_AGES], kept[NR_AGES]; /* see struct reading */
+	uint32_t oldest_tick;                       /* when aged */
+	bool aged;
+};
+
+/* A named site. */
+struct entry {
+	struct counts now;
 	struct {
 		struct report_class *v;
 		size_t n, cap;
-	} classes; /* likewise */
-	struct report_pins pins;
-	uint64_t pinned_bytes, pins_unsized;
+	} classes; /* counted anew, too */
 	struct {
 		struct report_thread *v;
 		size_t n, cap;
-	} threads;
-	uint64_t survivors[NR_AGES], kept[NR_AGES]; /* likewise; see struct reading */
-	double first_s;                             /* when it was first seen */
-	struct history *history;                    /* NULL: none yet */
-	uint32_t oldest_tick;
-	bool counted;                             /* in this snapshot */
-	uint64_t last_acquired, last_outstanding; /* of the one before */
+	} threads; /* the numbers likewise */
+	struct {
+		uint64_t acquired, outstanding;
+		uint64_t died;   /* a moment may pass between its two counts, and it must not go down */
+	} last;                  /* of the snapshot before */
+	double first_s;          /* when it was first seen; -1: not yet */
+	struct history *history; /* NULL: none yet */
 };
 
 /* By family, of --check's probes, and of all. */
@@ -55,13 +59,8 @@ struct aggregate {
 	struct {
 		struct entry *v;
 		size_t n, cap;
-	} entries;
-	uint32_t *by_site;        /* site number -> entry + 1 */
-	uint32_t *lacks;          /* site number -> what its stack lacks, bit per enum stack_end */
-	uint32_t *thread_by_site; /* site number -> thread of that entry + 1 */
-	uint32_t nr_index;
-	uint32_t *by_id; /* open hash of entries + 1, by id */
-	size_t by_id_size;
+	} entries;                /* by index in named_sites.v */
+	uint32_t *thread_by_site; /* site number -> thread of its entry + 1 */
 	double last_elapsed_s;
 	uint64_t last_events, last_died;
 	struct strset names;              /* of classes */
@@ -90,109 +89,21 @@ void aggregate_free(struct aggregate *a)
 	if (!a)
 		return;
 	for (size_t i = 0; i < a->entries.n; i++) {
-		free(a->entries.v[i].frames.v);
 		free(a->entries.v[i].classes.v);
 		free(a->entries.v[i].threads.v);
 		free(a->entries.v[i].history);
 	}
 	strset_free(&a->names);
 	free(a->entries.v);
-	free(a->by_site);
-	free(a->lacks);
 	free(a->thread_by_site);
-	free(a->by_id);
 	free(a);
 }
 
-static uint64_t hash_str(uint64_t h, const char *s)
+/* The entry of a site by its number; NULL: it has no name (yet). */
+static struct entry *entry_of(const struct aggregate *a, const struct aggregate_input *in, uint32_t number)
 {
-	return s ? fnv64(h, s, strlen(s) + 1) : fnv64(h, "", 1);
-}
-
-/* Only what is equal on every host that runs the same build: build-id and offset, or the names of Java. */
-static uint64_t site_id(const char *func, const struct frames *frames)
-{
-	uint64_t h = hash_str(FNV64_INIT, func);
-
-	for (size_t i = 0; i < frames->n; i++) {
-		const struct frame *f = &frames->v[i];
-
-		if (f->type == FRAME_JAVA) {
-			h = hash_str(h, f->symbol);
-			h = fnv64(h, &f->line, sizeof(f->line));
-		} else if (!f->inlined) {
-			h = hash_str(h, f->build_id ? f->build_id : f->module);
-			h = fnv64(h, &f->offset, sizeof(f->offset));
-		}
-	}
-	return h;
-}
-
-static int grow_index(struct aggregate *a)
-{
-	size_t size = a->by_id_size ? a->by_id_size * 2 : 256;
-	uint32_t *index = calloc(size, sizeof(*index));
-
-	if (!index)
-		return -ENOMEM;
-	for (size_t i = 0; i < a->entries.n; i++) {
-		size_t at = a->entries.v[i].id & (size - 1);
-
-		while (index[at])
-			at = (at + 1) & (size - 1);
-		index[at] = i + 1;
-	}
-	free(a->by_id);
-	a->by_id = index;
-	a->by_id_size = size;
-	return 0;
-}
-
-/* The entry of this id, made when new (with frames.v == NULL). Returns its number, or -errno. */
-static int64_t entry_of(struct aggregate *a, uint64_t id, bool *is_new)
-{
-	struct entry *e;
-	size_t at;
-
-	if (a->entries.n * 2 >= a->by_id_size && grow_index(a))
-		return -ENOMEM;
-	for (at = id & (a->by_id_size - 1); a->by_id[at]; at = (at + 1) & (a->by_id_size - 1))
-		if (a->entries.v[a->by_id[at] - 1].id == id) {
-			*is_new = false;
-			return a->by_id[at] - 1;
-		}
-	e = VEC_ADD(&a->entries);
-	if (!e)
-		return -ENOMEM;
-	e->id = id;
-	a->by_id[at] = a->entries.n;
-	*is_new = true;
-	return a->entries.n - 1;
-}
-
-/* Name the frames of a site seen for the first time, and find or make its entry. */
-static int64_t resolve(struct aggregate *a, const struct aggregate_input *in, const struct snapshot_site *s)
-{
-	struct frames frames = {0};
-	const char *truncated = "the stack could not be kept (see drops)";
-	bool is_new = false;
-	int64_t n;
-	int rc = 0;
-
-	a->lacks[s->index] = 1U << END_NOT_KEPT;
-	if (s->stack)
-		rc = symbols_stack(in->symbols, s->stack, &frames, &truncated, &a->lacks[s->index]);
-	n = rc ? rc : entry_of(a, site_id(func_name(a->catalog, s->func), &frames), &is_new);
-	if (n < 0 || !is_new) {
-		free(frames.v);
-		return n;
-	}
-	a->entries.v[n].func = s->func;
-	a->entries.v[n].first_s = -1;
-	a->entries.v[n].frames = frames;
-	a->entries.v[n].truncated = truncated;
-	a->entries.v[n].no_stack = !s->stack;
-	return n;
+	return named_site_of(in->names, number) ? &a->entries.v[in->names->by_number[number].named - 1]
+						: NULL;
 }
 
 static int add_class(struct aggregate *a, struct entry *e, const struct site_class *c)
@@ -227,9 +138,9 @@ static int add_classes(struct aggregate *a, const struct aggregate_input *in)
 
 	for (size_t i = 0; in->classes && i < in->classes->classes.n && !rc; i++) {
 		const struct site_class *c = &in->classes->classes.v[i];
+		struct entry *e = entry_of(a, in, c->site);
 
-		if (c->site < a->nr_index && a->by_site[c->site])
-			rc = add_class(a, &a->entries.v[a->by_site[c->site] - 1], c);
+		rc = e ? add_class(a, e, c) : 0;
 	}
 	for (size_t i = 0; i < a->entries.n && !rc; i++) {
 		struct entry *e = &a->entries.v[i];
@@ -239,64 +150,46 @@ static int add_classes(struct aggregate *a, const struct aggregate_input *in)
 			sum += e->classes.v[k].outstanding;
 		for (size_t k = 0; k < e->classes.n && in->classes->sampled; k++)
 			e->classes.v[k].outstanding = (uint64_t)((double)e->classes.v[k].outstanding /
-								 (double)sum * (double)e->outstanding);
+								 (double)sum * (double)e->now.outstanding);
 		if (e->classes.n > 0)
 			qsort(e->classes.v, e->classes.n, sizeof(*e->classes.v), compare_classes);
 	}
 	return rc;
 }
 
-/* The entries of the snapshot's sites, made where they are new. */
-static int name_sites(struct aggregate *a, const struct aggregate_input *in)
+/* Entries for all that has a name, with nothing counted. 0 or -ENOMEM. */
+static int begin(struct aggregate *a, const struct named_sites *names)
 {
-	const struct snapshot *snap = in->snapshot;
+	if (!a->thread_by_site)
+		a->thread_by_site = calloc(names->nr_numbers + 1, sizeof(*a->thread_by_site));
+	if (!a->thread_by_site)
+		return -ENOMEM;
+	while (a->entries.n < names->n) {
+		struct entry *e = VEC_ADD(&a->entries);
 
-	if (!a->by_site) {
-		a->nr_index = snap->nr_index;
-		a->by_site = calloc(a->nr_index, sizeof(*a->by_site));
-		a->lacks = calloc(a->nr_index, sizeof(*a->lacks));
-		a->thread_by_site = calloc(a->nr_index, sizeof(*a->thread_by_site));
-		if (!a->by_site || !a->lacks || !a->thread_by_site)
+		if (!e)
 			return -ENOMEM;
+		e->first_s = -1;
 	}
-	for (size_t i = 0; i < snap->sites.n; i++) {
-		const struct snapshot_site *s = &snap->sites.v[i];
-		int64_t n;
+	for (size_t i = 0; i < a->entries.n; i++) {
+		struct entry *e = &a->entries.v[i];
 
-		if (s->index >= a->nr_index || a->by_site[s->index])
-			continue;
-		if (s->has_stack && !s->stack)
-			continue; /* being written at this moment: whole in the next snapshot */
-		n = resolve(a, in, s);
-		if (n < 0)
-			return n;
-		a->by_site[s->index] = n + 1;
+		e->now = (struct counts){0};
+		e->classes.n = 0;
+		for (size_t k = 0; k < e->threads.n; k++) {
+			const struct report_thread *t = &e->threads.v[k];
+
+			e->threads.v[k] =
+			    (struct report_thread){.tid = t->tid, .start_ns = t->start_ns, .name = t->name};
+		}
 	}
 	return 0;
 }
 
-bool aggregate_lacks(const struct aggregate *a, const struct snapshot *snapshot)
-{
-	for (size_t i = 0; i < snapshot->sites.n; i++) {
-		const struct snapshot_site *s = &snapshot->sites.v[i];
-
-		if (!a->by_site || (s->index < a->nr_index && !a->by_site[s->index]))
-			return true;
-	}
-	return false;
-}
-
-int aggregate_name(struct aggregate *a, const struct snapshot *snapshot, struct symbols *symbols)
-{
-	struct aggregate_input in = {.snapshot = snapshot, .symbols = symbols};
-
-	return name_sites(a, &in);
-}
-
-static void add_pins(struct entry *e, const struct snapshot_site *s)
+static void add_pins(struct counts *c, const struct snapshot_site *s)
 {
 	const struct pin_stats *from = &s->pins;
-	struct report_pins *to = &e->pins;
+	struct report_pins *to = &c->pins;
 
 	to->copied += from->copied;
 	to->direct += from->direct;
@@ -314,8 +207,8 @@ static void add_pins(struct entry *e, const struct snapshot_site *s)
 		to->max_hold_ns = from->max_hold_ns;
 	for (int i = 0; i < JT_HOLD_BUCKETS; i++)
 		to->hold[i] += from->hold[i];
-	e->pinned_bytes += s->pinned_bytes;
-	e->pins_unsized += s->pins_unsized;
+	c->pinned_bytes += s->pinned_bytes;
+	c->pins_unsized += s->pins_unsized;
 }
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -323,49 +216,49 @@ static uint64_t less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
-static void keep_oldest(struct entry *e, uint32_t tick)
+static void keep_oldest(struct counts *c, uint32_t tick)
 {
-	if (!e->counted || (int32_t)(tick - e->oldest_tick) < 0)
-		e->oldest_tick = tick;
-	e->counted = true;
+	if (!c->aged || (int32_t)(tick - c->oldest_tick) < 0)
+		c->oldest_tick = tick;
+	c->aged = true;
 }
 
 /* What has become of the local references of the i-th site. */
-static void add_life(const struct aggregate_input *in, size_t i, struct entry *e)
+static void add_life(const struct aggregate_input *in, size_t i, struct counts *c)
 {
 	const struct snapshot_site *s = &in->snapshot->sites.v[i];
 	const struct local_site *l = in->locals && i < in->locals->n ? &in->locals->v[i] : NULL;
 
-	e->lost += s->unpaired;
-	e->died += s->died;
-	if (s->peak > e->peak)
-		e->peak = s->peak;
-	e->life_unknown |= !l;
+	c->lost += s->unpaired;
+	c->died += s->died;
+	if (s->peak > c->peak)
+		c->peak = s->peak;
+	c->life_unknown |= !l;
 	if (!l)
 		return;
-	e->died += l->dead;
-	e->live += l->live;
+	c->died += l->dead;
+	c->live += l->live;
 	if (l->live)
-		keep_oldest(e, l->oldest_tick);
+		keep_oldest(c, l->oldest_tick);
 }
 
 /*
- * The counters are read first, the references afterwards. What was made meanwhile had been acquired, and what
- * went meanwhile is neither known to be alive nor to have died.
+ * What is known of local references made to add up. The counters are read first, the references afterwards:
+ * what was made meanwhile had been acquired, and what went meanwhile is neither known to be alive nor to have
+ * died. last_died: of the snapshot before.
  */
-static void settle(uint64_t live, uint64_t lost, uint64_t *last_died, uint64_t *acquired, uint64_t released,
-		   uint64_t *died, uint64_t *outstanding, uint64_t *unverified)
+static void settle(struct counts *c, uint64_t *last_died)
 {
 	uint64_t known;
 
-	if (*died < *last_died)
-		*died = *last_died;
-	*last_died = *died;
-	known = released + *died + live + lost;
-	if (*acquired < known)
-		*acquired = known;
-	*outstanding = live;
-	*unverified = *acquired - known;
+	if (c->died < *last_died)
+		c->died = *last_died;
+	*last_died = c->died;
+	known = c->released + c->died + c->live + c->lost;
+	if (c->acquired < known)
+		c->acquired = known;
+	c->outstanding = c->live;
+	c->unverified = c->acquired - known;
 }
 
 /* The thread of a part of a site, among those of its entry; NULL: out of memory. */
@@ -422,63 +315,57 @@ static int add_thread(struct aggregate *a, const struct aggregate_input *in, siz
 }
 
 /* What the stack of these acquisitions lacks. */
-static void add_lacks(const struct aggregate *a, const struct snapshot_site *s, struct entry *e,
+static void add_lacks(uint32_t lacks, const struct snapshot_site *s, struct counts *c,
 		      struct report_stacks *stacks)
 {
-	uint32_t lacks = a->lacks[s->index];
-
-	e->incomplete += lacks ? s->acquired : 0;
+	c->incomplete += lacks ? s->acquired : 0;
 	for (int end = 0; lacks && end < NR_ENDS; end++)
 		stacks->reasons[end] += lacks >> end & 1 ? s->acquired : 0;
 }
 
+static int add_site(struct aggregate *a, const struct aggregate_input *in, size_t i,
+		    struct report_stacks *stacks)
+{
+	const struct snapshot_site *s = &in->snapshot->sites.v[i];
+	struct entry *e = entry_of(a, in, s->index);
+	struct counts *c;
+
+	if (!e)
+		return 0;
+	c = &e->now;
+	c->acquired += s->acquired;
+	c->released += s->released;
+	c->outstanding += s->acquired - s->released - s->unpaired;
+	add_lacks(in->names->by_number[s->index].lacks, s, c, stacks);
+	add_pins(c, s);
+	if (func_kind(a->catalog, s->func) == KIND_LOCAL)
+		add_life(in, i, c);
+	else if (s->live)
+		keep_oldest(c, s->oldest_tick);
+	return in->snapshot->threads ? add_thread(a, in, i, e) : 0;
+}
+
 static int add_sites(struct aggregate *a, const struct aggregate_input *in, struct report_stacks *stacks)
 {
-	const struct snapshot *snap = in->snapshot;
-	int rc = name_sites(a, in);
+	int rc = 0;
 
-	for (size_t i = 0; !rc && i < snap->sites.n; i++) {
-		const struct snapshot_site *s = &snap->sites.v[i];
-		struct entry *e;
-
-		if (s->index >= a->nr_index || !a->by_site[s->index])
-			continue;
-		e = &a->entries.v[a->by_site[s->index] - 1];
-		e->acquired += s->acquired;
-		e->released += s->released;
-		e->outstanding += s->acquired - s->released - s->unpaired;
-		add_lacks(a, s, e, stacks);
-		if (snap->threads)
-			rc = add_thread(a, in, i, e);
-		add_pins(e, s);
-		if (func_kind(a->catalog, s->func) == KIND_LOCAL) {
-			add_life(in, i, e);
-			continue;
-		}
-		if (s->live)
-			keep_oldest(e, s->oldest_tick);
-	}
-	for (size_t i = 0; i < a->entries.n; i++) {
-		struct entry *e = &a->entries.v[i];
-
-		if (func_kind(a->catalog, e->func) == KIND_LOCAL)
-			settle(e->live, e->lost, &e->last_died, &e->acquired, e->released, &e->died,
-			       &e->outstanding, &e->unverified);
-	}
+	for (size_t i = 0; i < in->snapshot->sites.n && !rc; i++)
+		rc = add_site(a, in, i, stacks);
+	for (size_t i = 0; i < a->entries.n; i++)
+		if (func_kind(a->catalog, in->names->v[i].func) == KIND_LOCAL)
+			settle(&a->entries.v[i].now, &a->entries.v[i].last.died);
 	return rc;
 }
 
 /* One that is outstanding since tick; born: the youngest survivors. */
-static void count_survivor(struct aggregate *a, const uint32_t *born, uint32_t site, uint32_t tick)
+static void count_survivor(struct aggregate *a, const struct aggregate_input *in, const uint32_t *born,
+			   uint32_t site, uint32_t tick)
 {
-	struct entry *e;
+	struct entry *e = entry_of(a, in, site);
 
-	if (site >= a->nr_index || !a->by_site[site])
-		return;
-	e = &a->entries.v[a->by_site[site] - 1];
-	for (int k = 0; k < NR_AGES; k++) {
-		e->survivors[k] += (int32_t)(born[k] - tick) > 0;
-		e->kept[k] += (int32_t)(a->survivors_born[k] - tick) > 0;
+	for (int k = 0; e && k < NR_AGES; k++) {
+		e->now.survivors[k] += (int32_t)(born[k] - tick) > 0;
+		e->now.kept[k] += (int32_t)(a->survivors_born[k] - tick) > 0;
 	}
 }
 
@@ -490,27 +377,29 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 
 	for (int k = 0; k < NR_AGES; k++)
 		born[k] = snap->now_tick - (uint32_t)((survivor_ages_s[k] + in->late_s) / snap->tick_s);
-	for (size_t i = 0; i < snap->refs.n; i++)
-		count_survivor(a, born, snap->refs.v[i].site, snap->refs.v[i].tick);
+	for (size_t i = 0; i < snap->refs.n; i++) {
+		count_survivor(a, in, born, snap->refs.v[i].site, snap->refs.v[i].tick);
+	}
 	for (size_t i = 0; i < snap->pins.n; i++)
-		count_survivor(a, born, snap->pins.v[i].pin.site, snap->pins.v[i].pin.tick);
+		count_survivor(a, in, born, snap->pins.v[i].pin.site, snap->pins.v[i].pin.tick);
 	memcpy(a->survivors_born, born, sizeof(born));
 }
 
 /* A site has a history from when it is first found to hold something. */
-static int judge(const struct aggregate *a, struct entry *e, const struct aggregate_input *in,
-		 struct report_verdict *out)
+static int judge(const struct aggregate *a, struct entry *e, enum jni_func_id func,
+		 const struct aggregate_input *in, struct report_verdict *out)
 {
-	struct reading now = {in->elapsed_s, e->acquired, e->released, e->outstanding, {0}, {0}};
+	const struct counts *c = &e->now;
+	struct reading now = {in->elapsed_s, c->acquired, c->released, c->outstanding, {0}, {0}};
 	struct history none = {0};
 
-	if (!verdicts_judge(a->catalog, e->func))
+	if (!verdicts_judge(a->catalog, func))
 		return 0;
 	if (e->first_s < 0)
 		e->first_s = in->elapsed_s;
-	memcpy(now.survivors, e->survivors, sizeof(now.survivors));
-	memcpy(now.kept, e->kept, sizeof(now.kept));
-	if (!e->history && e->outstanding) {
+	memcpy(now.survivors, c->survivors, sizeof(now.survivors));
+	memcpy(now.kept, c->kept, sizeof(now.kept));
+	if (!e->history && c->outstanding) {
 		e->history = calloc(1, sizeof(*e->history));
 		if (!e->history)
 			return -ENOMEM;
@@ -536,12 +425,42 @@ static double age_s(const struct aggregate_input *in, uint32_t tick)
 	return age < 0 ? 0 : age > in->elapsed_s ? in->elapsed_s : age;
 }
 
-static void sum_up_stacks(const struct entry *e, struct report_stacks *stacks)
+static void sum_up_stacks(const struct counts *c, struct report_stacks *stacks)
 {
-	stacks->complete += e->acquired - e->incomplete;
-	stacks->incomplete += e->incomplete;
-	stacks->complete_sites += e->incomplete == 0;
-	stacks->incomplete_sites += e->incomplete != 0;
+	stacks->complete += c->acquired - c->incomplete;
+	stacks->incomplete += c->incomplete;
+	stacks->complete_sites += c->incomplete == 0;
+	stacks->incomplete_sites += c->incomplete != 0;
+}
+
+/* What the snapshot alone tells of a site. */
+static void fill_site(const struct aggregate *a, struct entry *e, const struct named_site *name,
+		      const struct aggregate_input *in, struct report_site *s)
+{
+	struct counts *c = &e->now;
+	bool pins = func_is_pin(a->catalog, name->func);
+
+	*s = (struct report_site){
+	    .id = name->id,
+	    .func = name->func,
+	    .acquired = c->acquired,
+	    .released = c->released,
+	    .outstanding = c->outstanding,
+	    .died = c->died,
+	    .peak_per_call = c->peak ? (int64_t)c->peak : -1,
+	    .unverified = c->unverified,
+	    .life_unknown = c->life_unknown,
+	    .oldest_s = c->aged && c->outstanding ? age_s(in, c->oldest_tick) : -1,
+	    .verdict = {.per_min = NAN, .error_per_min = NAN},
+	    .frames = name->frames,
+	    .truncated = name->truncated,
+	    .no_stack = name->no_stack,
+	    .outstanding_bytes = pins && !c->pins_unsized ? (int64_t)c->pinned_bytes : -1,
+	    .pins = pins ? &c->pins : NULL,
+	    .classes = {e->classes.v, e->classes.n, in->classes && !pins},
+	    .threads = {e->threads.v, e->threads.n, in->snapshot->threads != NULL},
+	};
+	c->pins.cpu_waits_known = pins && in->snapshot->cpu_waits;
 }
 
 static int list_sites(struct aggregate *a, const struct aggregate_input *in, struct report *r)
@@ -551,50 +470,25 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 	r->sites.n = 0;
 	for (size_t i = 0; i < a->entries.n; i++) {
 		struct entry *e = &a->entries.v[i];
-		uint64_t acquired_before = in->final ? 0 : e->last_acquired;
-		uint64_t outstanding_before = in->final ? 0 : e->last_outstanding;
+		const struct counts *c = &e->now;
+		uint64_t acquired_before = in->final ? 0 : e->last.acquired;
+		uint64_t outstanding_before = in->final ? 0 : e->last.outstanding;
 		struct report_site *s;
 
-		if (!e->acquired) /* the place of a release, or of another call, that a finding names */
+		if (!c->acquired) /* the place of a release, or of another call, that a finding names */
 			continue;
 		s = VEC_ADD(&r->sites);
 		if (!s)
 			return -ENOMEM;
-		sum_up_stacks(e, &r->stacks);
-		*s = (struct report_site){
-		    .id = e->id,
-		    .func = e->func,
-		    .acquired = e->acquired,
-		    .released = e->released,
-		    .outstanding = e->outstanding,
-		    .died = e->died,
-		    .peak_per_call = e->peak ? (int64_t)e->peak : -1,
-		    .unverified = e->unverified,
-		    .life_unknown = e->life_unknown,
-		    .oldest_s = -1,
-		    .verdict = {.per_min = NAN, .error_per_min = NAN},
-		    .frames = e->frames,
-		    .truncated = e->truncated,
-		    .no_stack = e->no_stack,
-		    .outstanding_bytes = -1,
-		    .classes = {e->classes.v, e->classes.n, in->classes && !func_is_pin(a->catalog, e->func)},
-		    .threads = {e->threads.v, e->threads.n, in->snapshot->threads != NULL},
-		};
-		if (func_is_pin(a->catalog, e->func)) {
-			e->pins.cpu_waits_known = in->snapshot->cpu_waits;
-			s->pins = &e->pins;
-			if (!e->pins_unsized)
-				s->outstanding_bytes = (int64_t)e->pinned_bytes;
-		}
-		if (e->counted && e->outstanding)
-			s->oldest_s = age_s(in, e->oldest_tick);
+		sum_up_stacks(c, &r->stacks);
+		fill_site(a, e, &in->names->v[i], in, s);
 		if (interval_s > 0) {
-			s->rate_per_s = ((double)e->outstanding - (double)outstanding_before) / interval_s;
-			s->acquired_per_s = (double)(e->acquired - acquired_before) / interval_s;
+			s->rate_per_s = ((double)c->outstanding - (double)outstanding_before) / interval_s;
+			s->acquired_per_s = (double)(c->acquired - acquired_before) / interval_s;
 		}
-		e->last_acquired = e->acquired;
-		e->last_outstanding = e->outstanding;
-		if (!r->count_only && judge(a, e, in, &s->verdict))
+		e->last.acquired = c->acquired;
+		e->last.outstanding = c->outstanding;
+		if (!r->count_only && judge(a, e, s->func, in, &s->verdict))
 			return -ENOMEM;
 	}
 	return 0;
@@ -604,12 +498,20 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 static void total_locals(const struct aggregate_input *in, struct report_family *f, uint64_t *last_died)
 {
 	const struct local_site none = {0}, *sum = in->locals ? &in->locals->sum : &none;
-	uint64_t lost = less(f->acquired, f->released + f->died + f->outstanding);
+	struct counts c = {
+	    .acquired = f->acquired,
+	    .released = f->released,
+	    .died = f->died + sum->dead,
+	    .live = sum->live,
+	    .lost = less(f->acquired, f->released + f->died + f->outstanding),
+	};
 
 	f->life_unknown = !in->locals;
-	f->died += sum->dead;
-	settle(sum->live, lost, last_died, &f->acquired, f->released, &f->died, &f->outstanding,
-	       &f->unverified);
+	settle(&c, last_died);
+	f->acquired = c.acquired;
+	f->died = c.died;
+	f->outstanding = c.outstanding;
+	f->unverified = c.unverified;
 }
 
 static void total(struct aggregate *a, const struct aggregate_input *in, struct report *r)
@@ -719,29 +621,10 @@ static void costs(struct aggregate *a, const struct aggregate_input *in, struct 
 int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	double interval_s = in->final ? in->elapsed_s : in->elapsed_s - a->last_elapsed_s;
-	int rc;
+	int rc = begin(a, in->names);
 
-	for (size_t i = 0; i < a->entries.n; i++) {
-		struct entry *e = &a->entries.v[i];
-
-		e->acquired = e->released = e->outstanding = e->died = e->unverified = e->lost = e->live = 0;
-		e->incomplete = 0;
-		e->life_unknown = false;
-		memset(e->survivors, 0, sizeof(e->survivors));
-		memset(e->kept, 0, sizeof(e->kept));
-		e->counted = false;
-		e->classes.n = 0;
-		for (size_t k = 0; k < e->threads.n; k++) {
-			struct report_thread *t = &e->threads.v[k];
-
-			t->acquired = t->released = t->outstanding = 0;
-			t->life_unknown = false;
-		}
-		e->pins = (struct report_pins){0};
-		e->pinned_bytes = e->pins_unsized = 0;
-	}
 	r->stacks = (struct report_stacks){0};
-	rc = add_sites(a, in, &r->stacks);
+	rc = rc ?: add_sites(a, in, &r->stacks);
 	rc = rc ?: add_classes(a, in);
 	if (!rc)
 		count_survivors(a, in);
@@ -757,15 +640,4 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	a->last_events = r->events;
 	a->last_elapsed_s = in->elapsed_s;
 	return 0;
-}
-
-bool aggregate_site(const struct aggregate *a, uint32_t number, struct aggregate_site *out)
-{
-	const struct entry *e;
-
-	if (number >= a->nr_index || !a->by_site[number])
-		return false;
-	e = &a->entries.v[a->by_site[number] - 1];
-	*out = (struct aggregate_site){e->id, e->func, {true, e->frames, e->truncated}};
-	return true;
 }

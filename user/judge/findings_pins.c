@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Verdicts on pins: critical sections that are held for long, arrays that were only ever committed. */
+#include "judge/findings_pins.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "judge/findings_priv.h"
+#include "base/util.h"
 
 static struct report_held *held_new(struct report *r)
 {
@@ -21,9 +23,9 @@ static struct report_held *held_new(struct report *r)
 
 static bool is_of_site(const struct findings_input *in, uint32_t number, uint64_t id)
 {
-	struct aggregate_site site;
+	const struct named_site *site = named_site_of(in->names, number);
 
-	return aggregate_site(in->aggregate, number, &site) && site.id == id;
+	return site && site->id == id;
 }
 
 /* Sections that are held now. */
@@ -238,7 +240,7 @@ static int judge_site(const struct findings_input *in, const struct report_site 
 	f.count = h->pins.holds + h->now.n;
 	finding_set_text(in, &f);
 	tell(h, &f);
-	return findings_add(r, &f);
+	return finding_add(r, &f);
 }
 
 static int judge_committed(const struct findings_input *in, const struct pin *p, struct report *r)
@@ -252,7 +254,7 @@ static int judge_committed(const struct findings_input *in, const struct pin *p,
 	f.id = finding_id(f.kind, ids);
 	f.doubt = finding_doubt(r, f.kind);
 	finding_set_text(in, &f);
-	return findings_add(r, &f);
+	return finding_add(r, &f);
 }
 
 int findings_of_pins(const struct findings_input *in, struct report *r)

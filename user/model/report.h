@@ -228,14 +228,23 @@ struct report_target {
 	const char *comm, *vm, *vm_version, *library, *build_id;
 };
 
+/* Why a target's last report is its last. */
+enum end_reason { NOT_ENDED, END_EXITED, END_EXECED, END_DETACHED, NR_END_REASONS };
+extern const char *const end_reason_names[NR_END_REASONS]; /* "exited", ...; not ended: NULL */
+/* Is the process that was traced gone? It ended, or runs another program now. */
+static inline bool end_is_gone(enum end_reason reason)
+{
+	return reason == END_EXITED || reason == END_EXECED;
+}
+
 struct report {
 	const struct catalog *catalog; /* what its numbers of functions and families mean; not owned */
 	struct report_target target;
 	double time_unix_s; /* wall clock */
 	double elapsed_s;
 	bool final;
-	const char *end_reason;    /* final only: "exited", "execed", "detached"; else NULL */
-	bool probed[NR_ALL_FUNCS]; /* functions with a live probe */
+	enum end_reason end_reason; /* NOT_ENDED unless final */
+	bool probed[NR_ALL_FUNCS];  /* functions with a live probe */
 	uint64_t calls[NR_ALL_FUNCS];
 	struct report_family families[NR_FAMILIES];
 	struct report_check check;

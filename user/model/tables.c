@@ -26,6 +26,11 @@ const char *const finding_severity_names[NR_SEVERITIES] = {
     [SEVERITY_WARNING] = "warning",
 };
 
+const char *const end_reason_names[NR_END_REASONS] = {
+    [END_EXITED] = "exited",
+    [END_EXECED] = "execed",
+    [END_DETACHED] = "detached",
+};
 const char *const site_verdict_names[NR_VERDICTS] = {
     [VERDICT_CLEAN] = "clean", [VERDICT_CACHED] = "cached-once", [VERDICT_BOUNDED] = "bounded",
     [VERDICT_BURST] = "burst", [VERDICT_GROWING] = "growing",

@@ -14,13 +14,13 @@
 
 #include "model/report.h"
 #include "model/snapshot.h"
-#include "runtime/hotspot/blocks.h"
-#include "runtime/hotspot/oops.h"
+#include "reconcile/corrections.h"
+#include "runtime/runtime.h"
 
 struct account; /* opaque; of one target */
 
 /* vm stays open as long as the result. 0 or -ENOMEM. */
-int account_new(struct hotspot *vm, struct account **out);
+int account_new(struct vm *vm, struct account **out);
 void account_free(struct account *a);
 
 /*
@@ -35,15 +35,15 @@ int account_take(struct account *a, enum vm_table which, uint32_t tick, const st
 
 /*
  * Hold the last look against the snapshot, read after it: references whose release was missed
- * are taken out of s and counted as such in counts. Once for each look and snapshot. 0 or -ENOMEM.
+ * are added to found. Once for each look and snapshot. 0 or -ENOMEM.
  */
-int account_correct(struct account *a, struct snapshot *s, struct target_counts *counts);
+int account_compare(struct account *a, const struct snapshot *s, struct corrections *found);
 
 /*
  * Of the families of r: what was there before, also by class, and what is the VM's own. r->before lives until
- * the next call. Classes not known yet are read for about budget_ms; oops NULL: they cannot be. 0, -ESRCH or
- * -ENOMEM.
+ * the next call. Classes not known yet are read for about budget_ms; 0: they cannot be (vm_open_objects()).
+ * 0, -ESRCH or -ENOMEM.
  */
-int account_report(struct account *a, struct oop_reader *oops, uint64_t budget_ms, struct report *r);
+int account_report(struct account *a, uint64_t budget_ms, struct report *r);
 
 #endif

@@ -9,33 +9,29 @@
 #ifndef JNITRACE_LOCAL_REFS_H
 #define JNITRACE_LOCAL_REFS_H
 
-#include "kernel/tracer.h"
-#include "runtime/hotspot/locals.h"
+#include "model/reconciled.h"
+#include "model/snapshot.h"
+#include "reconcile/corrections.h"
+#include "runtime/runtime.h"
 
 /* A look at the VM's local references. */
 struct local_look {
+	const struct vm *of; /* not owned */
 	struct vm_locals vm;
 	bool known;
 	bool gone;     /* the process has, and its references with it: vm is empty */
 	bool still;    /* the gate was closed before: nothing comes again */
 	uint32_t tick; /* when it began */
-};
-struct local_site {
-	uint64_t live, dead;
-	uint32_t oldest_tick; /* of the live ones; valid when live > 0 */
-};
-struct local_refs {
-	struct local_site *v; /* by index in snapshot.sites */
-	size_t n;
-	struct local_site sum;
+	/* Is the reference, of the snapshot, in the pairing store now? */
+	bool (*holds)(const void *store, const struct snapshot_ref *ref);
+	const void *store;
 };
 /*
- * Hold the snapshot's local references against a later look. Those that are not alive are taken out
- * of snapshot->refs, and the dead out of the store while the process runs. out is overwritten, its memory
- * used again. 0 or -ENOMEM.
+ * Hold the snapshot's local references against a later look. Those that are not alive are added to
+ * found: the dead and the unknown. out is overwritten, its memory used again. 0 or -ENOMEM.
  */
-int local_refs_read(const struct local_look *look, struct tracer *t, struct snapshot *snapshot,
-		    struct local_refs *out);
+int local_refs_read(const struct local_look *look, const struct snapshot *snapshot, struct local_refs *out,
+		    struct corrections *found);
 void local_refs_free(struct local_refs *l);
 
 #endif

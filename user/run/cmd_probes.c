@@ -20,7 +20,7 @@ static int show(const struct options *o, struct output *out, struct target *t, s
 	if (t->state != TARGET_FOUND)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
-	info.library_file = t->library_path;
+	info.library_file = t->at.file.mapping.path;
 	output_view_opts(out, &o->view, true, &v);
 	o->view.format->probes(&b, &info, &v);
 	return output_write(out, &b, true, NULL, err);

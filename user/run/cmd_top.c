@@ -27,6 +27,8 @@ struct trace {
 	struct target_list targets;
 	struct output out;
 	struct live live;
+	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
+
 	struct loop *loop;
 	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
@@ -321,7 +323,7 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 		}
 		note_losses(s, &s->targets.v[i]->report);
 		note_findings(s, &s->targets.v[i]->report);
-		if (s->targets.discovery && !strcmp(s->targets.v[i]->end_reason, "execed"))
+		if (s->targets.discovery && s->targets.v[i]->end_reason == END_EXECED)
 			discovery_forget(s->targets.discovery, &s->targets.v[i]->id);
 		drop_target(s, i);
 	}
@@ -337,7 +339,7 @@ static int on_tick(void *trace, void *what, struct error *err)
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    tracer_execed(s->tracer, s->targets.v[i]->slot))
-			target_stop(s->targets.v[i], s->tracer, "execed");
+			target_stop(s->targets.v[i], s->tracer, END_EXECED);
 	rc = let_go_of_ended(s, err);
 	rc = rc ?: report_targets(s, TARGET_TRACED, err);
 	s->intervals++;
@@ -372,7 +374,7 @@ static int on_exit_of(void *trace, void *target, struct error *err)
 
 	loop_remove(s->loop, t->pidfd);
 	if (t->state == TARGET_TRACED) {
-		target_stop(t, s->tracer, "exited");
+		target_stop(t, s->tracer, END_EXITED);
 		return let_go_of_ended(s, err);
 	}
 	for (size_t i = 0; i < s->targets.n; i++) {
@@ -481,6 +483,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	const struct options *o = s->o;
 	const struct tracer_opts opts = {
 	    .catalog = o->catalog,
+	    .bottom = s->bottom,
 	    .attach = o->attach,
 	    .families = o->families,
 	    .max_refs = o->max_refs,
@@ -494,6 +497,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .verbose = o->verbose > 0,
 	};
 
+	runtimes_bottom(s->bottom);
 	return tracer_open(&opts, features, &s->tracer, err);
 }
 
@@ -544,8 +548,8 @@ enum exit_code cmd_top(const struct options *o, struct error *err)
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (s.targets.v[i]->state == TARGET_TRACED)
 				target_stop(s.targets.v[i], s.tracer,
-					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? "execed"
-											  : "detached");
+					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? END_EXECED
+											  : END_DETACHED);
 		rc = let_go_of_ended(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);

@@ -7,7 +7,7 @@
 
 int targets_open(struct target_list *l, const struct options *o, struct error *err)
 {
-	int rc = elf_cache_new(&l->libraries);
+	int rc = elf_cache_new(&l->libraries) ?: modules_new(l->libraries, &l->modules);
 
 	for (size_t i = 0; !rc && i < o->nr_pids; i++)
 		rc = targets_add(l, o->pids[i], true, NULL, err);
@@ -27,6 +27,7 @@ int targets_add(struct target_list *l, pid_t pid, bool asked_for, struct target 
 	}
 	t->asked_for = asked_for;
 	t->libraries = l->libraries;
+	t->modules = l->modules;
 	*place = t;
 	if (out)
 		*out = t;
@@ -45,5 +46,6 @@ void targets_free(struct target_list *l)
 		target_free(l->v[i]);
 	free(l->v);
 	discovery_free(l->discovery);
+	modules_free(l->modules);
 	elf_cache_free(l->libraries);
 }

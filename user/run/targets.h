@@ -11,6 +11,7 @@ struct target_list { /* start zeroed */
 	struct target **v;
 	size_t n, cap;
 	struct elf_cache *libraries; /* shared by all */
+	struct modules *modules;     /* of all; uses libraries */
 	struct discovery *discovery; /* NULL: without -a */
 };
 

@@ -30,9 +30,10 @@ static void add_elapsed(struct flow *f, const struct report *r)
 	else
 		fmt_age(&age, r->elapsed_s);
 	view_flow(f, DOT, &age);
-	if (r->final)
-		FLOW_ADD(f, DOT, "final%s%s%s", r->end_reason ? " (" : "", r->end_reason ? r->end_reason : "",
-			 r->end_reason ? ")" : "");
+	if (r->final && r->end_reason)
+		FLOW_ADD(f, DOT, "final (%s)", end_reason_names[r->end_reason]);
+	else if (r->final)
+		FLOW_ADD(f, DOT, "final");
 }
 
 static void add_percent(struct buf *b, const char *who, double pct)
@@ -290,7 +291,7 @@ static void put_stacks(struct buf *out, const struct report_stacks *s, const str
 void view_header(struct buf *out, const struct report *r, size_t n, const struct view_opts *o, int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
-	bool gone = n == 1 && r->end_reason && strcmp(r->end_reason, "detached") != 0;
+	bool gone = n == 1 && end_is_gone(r->end_reason);
 
 	view_style(out, o, BOLD);
 	add_title(&f, r, n);

@@ -438,7 +438,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	json_time(&j, "time", r->time_unix_s);
 	json_known(&j, "elapsed_s", r->elapsed_s);
 	json_bool(&j, "final", r->final);
-	json_text(&j, "end_reason", r->end_reason);
+	json_text(&j, "end_reason", end_reason_names[r->end_reason]);
 	json_target(&j, &r->target);
 	put_calls(&j, r);
 	put_families(&j, r);

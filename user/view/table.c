@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "model/pool.h"
 #include "view/cells.h"
 #include "view/columns.h"
 #include "view/findings.h"
@@ -13,74 +14,6 @@
 #define MAX_COLUMNS 32
 #define MAX_WIDTH   1000
 #define LAST_ROOM   30 /* cells one would like to have for the last column */
-
-/* What several targets have together. */
-
-/* What is measured per target adds up; one unknown makes the sum unknown. */
-static double sum_known(double a, double b)
-{
-	return a < 0 || b < 0 ? -1 : a + b;
-}
-
-static double larger(double a, double b)
-{
-	return a > b ? a : b;
-}
-
-static void pool_one(struct report *sum_of, const struct report *r)
-{
-	sum_of->elapsed_s = larger(sum_of->elapsed_s, r->elapsed_s);
-	sum_of->final = sum_of->final && r->final;
-	sum_of->nr_probes += r->nr_probes;
-	sum_of->events = add_capped(sum_of->events, r->events);
-	sum_of->events_per_s += r->events_per_s;
-	sum_of->probe_cost_ns_per_event = larger(sum_of->probe_cost_ns_per_event, r->probe_cost_ns_per_event);
-	sum_of->target_cpu_pct = sum_known(sum_of->target_cpu_pct, r->target_cpu_pct);
-	/* These are of the whole run, the same in every report. */
-	sum_of->self_cpu_pct = larger(sum_of->self_cpu_pct, r->self_cpu_pct);
-	if (r->map_bytes > sum_of->map_bytes)
-		sum_of->map_bytes = r->map_bytes;
-	for (size_t i = 0; i < NR_DROPS; i++)
-		if (i != DROP_PROG_MISSED) /* of the whole run, too */
-			sum_of->drops[i] = add_capped(sum_of->drops[i], r->drops[i]);
-		else if (r->drops[i] > sum_of->drops[i])
-			sum_of->drops[i] = r->drops[i];
-	for (size_t i = 0; i < NR_FAMILIES; i++) {
-		struct report_family *to = &sum_of->families[i];
-		const struct report_family *from = &r->families[i];
-
-		if (!from->traced)
-			continue;
-		if (!to->traced) {
-			*to = *from;
-			continue;
-		}
-		to->acquired = add_capped(to->acquired, from->acquired);
-		to->released = add_capped(to->released, from->released);
-		to->outstanding = add_capped(to->outstanding, from->outstanding);
-		to->died = add_capped(to->died, from->died);
-		to->unverified = add_capped(to->unverified, from->unverified);
-		to->life_unknown = to->life_unknown || from->life_unknown;
-		to->released_untracked = add_capped(to->released_untracked, from->released_untracked);
-		to->target_cpu_pct = sum_known(to->target_cpu_pct, from->target_cpu_pct);
-		if (to->vm_total < 0 || from->vm_total < 0 ||
-		    __builtin_add_overflow(to->vm_total, from->vm_total, &to->vm_total))
-			to->vm_total = -1;
-		to->before_known = to->before_known && from->before_known;
-		to->before_attach = add_capped(to->before_attach, from->before_attach);
-		to->vm_own = add_capped(to->vm_own, from->vm_own);
-	}
-}
-
-static void pool_stacks(struct report_stacks *to, const struct report_stacks *from)
-{
-	to->complete = add_capped(to->complete, from->complete);
-	to->incomplete = add_capped(to->incomplete, from->incomplete);
-	to->complete_sites += from->complete_sites;
-	to->incomplete_sites += from->incomplete_sites;
-	for (size_t i = 0; i < NR_ENDS; i++)
-		to->reasons[i] = add_capped(to->reasons[i], from->reasons[i]);
-}
 
 /* The table. */
 
@@ -300,15 +233,12 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 {
 	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
 	const struct column *by = o->sort ? column_find(o->sort) : NULL;
-	struct report pooled = *reports[0]; /* its sites are not used */
+	struct report pooled;
 	struct buf findings = {0};
 	struct rows rows = {0};
 	size_t start = out->n;
 
-	for (size_t i = 1; i < n; i++) {
-		pool_one(&pooled, reports[i]);
-		pool_stacks(&pooled.stacks, &reports[i]->stacks);
-	}
+	report_pool(reports, n, &pooled);
 	view_header(out, &pooled, n, o, width);
 	if (lines > 0) {
 		/* The table's header, the line on what is left out, the empty one. */

@@ -32,6 +32,11 @@ struct store {
 	struct bucket *bucket;
 };
 
+static bool is_held(const void *store, const struct snapshot_ref *ref)
+{
+	return tracer_holds(store, ref);
+}
+
 static int setup(void **state)
 {
 	struct store *st = calloc(1, sizeof(*st));
@@ -51,7 +56,8 @@ static int setup(void **state)
 	site = VEC_ADD(&st->s.sites);
 	*site = (struct snapshot_site){.index = SITE, .func = FUNC};
 	st->position[SITE] = 1;
-	st->look = (struct local_look){.vm = {.complete = true}, .known = true, .tick = LOOK};
+	st->look = (struct local_look){
+	    .vm = {.complete = true}, .known = true, .tick = LOOK, .holds = is_held, .store = &st->t};
 	*state = st;
 	return 0;
 }
@@ -98,7 +104,16 @@ static struct bucket *keep(struct store *st, uint64_t handle, uint32_t tick, boo
 
 static void check(struct store *st, uint64_t live, uint64_t dead, uint64_t buried)
 {
-	assert_int_equal(local_refs_read(&st->look, &st->t, &st->s, &st->out), 0);
+	struct target_counts counts = {0};
+	struct corrections found = {0};
+
+	assert_int_equal(local_refs_read(&st->look, &st->s, &st->out, &found), 0);
+	for (size_t i = 0; i < found.n; i++)
+		if (found.v[i].kind == REF_DEAD && !st->look.still && !st->look.gone)
+			tracer_bury(&st->t, &st->s.refs.v[found.v[i].ref], FUNC);
+	corrections_apply(&found, &st->s, &counts);
+	corrections_free(&found);
+	assert_int_equal(counts.drops[DROP_RELEASE_MISSED], 0);
 	assert_int_equal(st->out.sum.live, live);
 	assert_int_equal(st->out.sum.dead, dead);
 	assert_int_equal(st->t.buried[SITE], buried);

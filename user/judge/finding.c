@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One finding, put together. See finding.h. */
+#include "judge/finding.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+
+/* Drops that mean that a call went unseen, so that the books are not complete. */
+static const enum drop_id calls_missed[] = {DROP_PROG_MISSED, DROP_HANDLE_UNREAD, DROP_RELEASE_MISSED,
+					    DROP_SITES_MISSING, DROP_PINS_FULL};
+
+const char *finding_doubt(const struct report *r, enum finding_kind kind)
+{
+	if (finding_rows[kind].evidence == EVIDENCE_VM)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(calls_missed); i++)
+		if (r->drops[calls_missed[i]])
+			return drop_rows[calls_missed[i]].meaning;
+	return NULL;
+}
+
+void finding_add_text(struct report_finding *f, const char *s)
+{
+	size_t n = strlen(f->text);
+
+	snprintf(f->text + n, sizeof(f->text) - n, "%s%s", n > 0 ? " " : "", s);
+}
+
+void finding_set_text(const struct findings_input *in, struct report_finding *f)
+{
+	const struct finding_row *row = &finding_rows[f->kind];
+
+	f->text[0] = '\0';
+	finding_add_text(f, row->wrong);
+	finding_add_text(f, row->todo);
+	if (f->kind == FINDING_RELEASED_TWICE && !f->release.known && !in->checking)
+		finding_add_text(
+		    f, "Where it was released first is shown when it happens again, and with --check.");
+	if (!f->acquire.known && (f->kind == FINDING_DOUBLE_DELETE || f->kind == FINDING_KIND_MISMATCH))
+		finding_add_text(f, "Its acquisition was not seen.");
+	if (f->kind == FINDING_DOUBLE_DELETE && !f->release.known && !in->checking)
+		finding_add_text(
+		    f, "Where it was deleted first is shown when it happens again, and with --check.");
+}
+
+uint64_t finding_site(const struct findings_input *in, uint32_t number, struct report_stack *out,
+		      enum jni_func_id *func)
+{
+	const struct named_site *site = number ? named_site_of(in->names, number) : NULL;
+
+	if (!site)
+		return 0;
+	*out = (struct report_stack){true, site->frames, site->truncated};
+	if (func)
+		*func = site->func;
+	return site->id;
+}
+
+/* Kinds may share a name; what is wrong tells them apart. */
+uint64_t finding_id(enum finding_kind kind, const uint64_t ids[3])
+{
+	const struct finding_row *row = &finding_rows[kind];
+	uint64_t h = fnv64(FNV64_INIT, row->name, strlen(row->name));
+
+	h = fnv64(h, row->wrong, strlen(row->wrong));
+	return fnv64(h, ids, 3 * sizeof(ids[0]));
+}
+
+/* Several sites may be one to the reader: a Java method compiled anew. */
+static void merge(struct report_finding *into, const struct report_finding *f)
+{
+	if (f->first_s < into->first_s) {
+		into->first_s = f->first_s;
+		into->handle = f->handle;
+	}
+	if (f->last_s > into->last_s)
+		into->last_s = f->last_s;
+	into->count += f->count;
+}
+
+int finding_add(struct report *r, const struct report_finding *f)
+{
+	struct report_finding *place;
+
+	for (size_t k = 0; k < r->findings.n; k++)
+		if (r->findings.v[k].id == f->id) {
+			merge(&r->findings.v[k], f);
+			return 0;
+		}
+	place = VEC_ADD(&r->findings);
+	if (!place)
+		return -ENOMEM;
+	*place = *f;
+	return 0;
+}

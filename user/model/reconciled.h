@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the VM's own tables tell of the references of a snapshot, as plain data. */
+#ifndef JNITRACE_RECONCILED_H
+#define JNITRACE_RECONCILED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Local references of one site. */
+struct local_site {
+	uint64_t live, dead;
+	uint32_t oldest_tick; /* of the live ones; valid when live > 0 */
+};
+struct local_refs {
+	struct local_site *v; /* by index in snapshot.sites */
+	size_t n;
+	struct local_site sum;
+};
+
+/* What the references of one site point to. */
+struct site_class {
+	uint32_t site;    /* its number, as in snapshot_site.index */
+	const char *name; /* lives until the classes are read again */
+	uint64_t count;   /* references of those read */
+};
+struct ref_classes {
+	struct {
+		struct site_class *v; /* by site */
+		size_t n, cap;
+	} classes;
+	bool sampled; /* not every reference was read: counts are shares */
+};
+
+#endif
