@@ -45,8 +45,10 @@ static int on_exit_of(void *trace, void *target, struct error *err);
 
 static void trace_close(struct trace *s)
 {
-	targets_free(&s->targets);
+	while (s->targets.n)
+		targets_remove(&s->targets, s->targets.n - 1);
 	tracer_close(s->tracer);
+	targets_free(&s->targets); /* its modules, which the tracer uses */
 	snapshots_free(&s->snapshots);
 	if (s->loop)
 		loop_on_leave(s->loop, NULL, NULL);

@@ -21,6 +21,7 @@ int targets_open(struct target_list *l, const struct options *o, struct error *e
 int targets_add(struct target_list *l, pid_t pid, bool asked_for, struct target **out, struct error *err);
 /* Free the i-th; the last one takes its place. */
 void targets_remove(struct target_list *l, size_t i);
+/* And what they share: no tracer may use its modules any more. */
 void targets_free(struct target_list *l);
 
 #endif
