@@ -13,6 +13,7 @@
 #include "run/commands.h"
 #include "run/names.h"
 #include "run/opts.h"
+#include "runtime/runtime.h"
 
 /* A closed stdin, stdout or stderr must not become one of our own files. */
 static void open_standard_files(void)
@@ -35,7 +36,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	open_standard_files();
-	rc = catalog_new(&catalog);
+	rc = catalog_new(&catalog) ?: runtimes_add_rows(catalog);
 	if (rc)
 		error_set(&err, rc, EXIT_FAILED, "start", NULL, "out of memory");
 	rc = rc ?: opts_parse(argc, argv, catalog, &o, &err);

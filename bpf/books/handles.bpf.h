@@ -14,7 +14,7 @@
 #include "border/threads.h"
 #include "maps.bpf.h"
 
-/* HotSpot marks the kind of a handle in its lowest bits (JDK: runtime/jniHandles.hpp). */
+/* A JVM marks the kind of a handle in its lowest bits (JDK: runtime/jniHandles.hpp). */
 #define HANDLE_TAG_BITS 7ULL
 
 MAP_ARRAY(thread_configs, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct thread_config);

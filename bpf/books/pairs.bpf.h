@@ -2,7 +2,7 @@
 /*
  * The pairing store: which site acquired the reference that is now released.
  *
- * A table of buckets of four, one cache line each. HotSpot's handles are addresses
+ * A table of buckets of four, one cache line each. A JVM's handles are addresses
  * of slots that lie side by side in blocks, so handle >> 5 spreads them without a
  * hash; a second, hashed bucket takes what finds the first full, then an overflow
  * map. Measured against a BPF hash in docs/measurements.md.

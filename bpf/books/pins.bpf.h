@@ -2,7 +2,7 @@
 /*
  * The store of pins and what the probes of the families string, array and critical do with it.
  *
- * HotSpot copies the contents for Get<Type>ArrayElements, GetStringChars and GetStringUTFChars: the pointer
+ * A JVM copies the contents for Get<Type>ArrayElements, GetStringChars and GetStringUTFChars: the pointer
  * is malloc's, unlike any other while it is held, and any thread may release it. Get*Critical gives a pointer
  * into the object, and arrays without elements share one bad address: there a pointer is held several
  * times, and the thread tells whose it is. (JDK: prims/jni.cpp.)

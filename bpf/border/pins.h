@@ -21,7 +21,7 @@
 #define JT_MAX_STRING_BYTES (64 * 1024) /* a longer modified UTF-8 text is not measured */
 
 /*
- * How objects of one HotSpot VM tell their class and length (user/runtime/hotspot/objects.c). Addresses are
+ * How objects of one JVM tell their class and length; the runtime fills it in. Addresses are
  * the target's, offsets bytes.
  */
 enum klass_where { KLASS_WIDE, KLASS_NARROW_WORD, KLASS_IN_MARK_WORD };

@@ -168,7 +168,7 @@ struct stack {
 };
 
 /*
- * How one HotSpot VM keeps its Java frames (user/runtime/hotspot/walk.c). Addresses are the target's, offsets
+ * How one JVM keeps its Java frames; the runtime fills it in. Addresses are the target's, offsets
  * bytes, unless they are called words. A JavaThread is read by one piece that holds all words of interest.
  */
 #define JAVA_MAX_HEAPS    4
@@ -344,7 +344,7 @@ struct bucket {
 	u32 tick[JT_BUCKET_WAYS]; /* when acquired: jiffies >> JT_TICK_SHIFT; dead: site of the release, or 0
 				   */
 };
-/* Where a reference is looked for, before the overflow map. HotSpot's handles are addresses of slots that lie
+/* Where a reference is looked for, before the overflow map. A JVM's handles are addresses of slots that lie
  * side by side: the first needs no hash. */
 static inline __attribute__((always_inline)) u32 first_bucket(u64 tag, u32 mask)
 {

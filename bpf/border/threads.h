@@ -11,7 +11,7 @@
 #define JT_MAX_HELD    16         /* monitors entered by one thread, one in another; a power of two */
 #define JT_THREAD_GONE (1U << 31) /* the thread has ended; the rest of tid is a number of ours */
 
-/* Where a HotSpot VM keeps what belongs to a thread, and its references. Offsets in bytes; of a JavaThread's
+/* Where a JVM keeps what belongs to a thread, and its references. Offsets in bytes; of a JavaThread's
  * fields from its JNIEnv. */
 struct thread_config {
 	u64 vm_start, vm_end;             /* its library's code */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Java frames of HotSpot, from the thread's frame anchor upwards (JDK: runtime/frame_x86.cpp, frame::sender).
- * Every address is checked to lie in the thread's own stack, above the one before, so the walk ends and
- * what is no frame ends it with a reason. What the VM's layout is: struct java_config, by the loader.
+ * Java frames of OpenJDK's VM, from the thread's frame anchor upwards (JDK: runtime/frame_x86.cpp,
+ * frame::sender). Every address is checked to lie in the thread's own stack, above the one before, so the
+ * walk ends and what is no frame ends it with a reason. What the VM's layout is: struct java_config, by the
+ * loader.
  */
 #ifndef JNITRACE_JAVA_BPF_H
 #define JNITRACE_JAVA_BPF_H

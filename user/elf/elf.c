@@ -13,7 +13,7 @@
 
 #define MAX_NAMES_BYTES  (1ULL << 20)   /* section names */
 #define MAX_NOTES_BYTES  (1ULL << 20)   /* one note section or segment looked at for a build-id */
-#define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab or .strtab; a debug build of libjvm has 10 MiB */
+#define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab or .strtab; a debug build of a JVM has 10 MiB */
 
 _Static_assert(BUILD_ID_HEX_BYTES == 2 * BUILD_ID_MAX + 1, "in elf_internal.h");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are copied as they lie in the file");
@@ -215,7 +215,9 @@ static int read_headers(struct elf_image *e)
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(eh))
 		return -ENOEXEC;
 	e->file_bytes = st.st_size;
-	e->changed = st.st_ctim;
+	e->written = st.st_mtim;
+	e->dev = st.st_dev;
+	e->ino = st.st_ino;
 	rc = elf_pread(e->fd, &eh, sizeof(eh), 0);
 	if (rc)
 		return rc;
@@ -243,7 +245,7 @@ int elf_open(int fd, struct elf_image **out)
 		return -ENOMEM;
 	}
 	e->fd = fd;
-	e->references = 1;
+	e->references = e->readers = 1;
 	e->found = calloc(1, sizeof(*e->found));
 	rc = e->found ? read_headers(e) : -ENOMEM;
 	if (rc) {
@@ -254,17 +256,36 @@ int elf_open(int fd, struct elf_image **out)
 	return 0;
 }
 
-bool elf_unchanged(const struct elf_image *e)
+void elf_rest(struct elf_image *e)
+{
+	if (--e->readers)
+		return;
+	close(e->fd);
+	e->fd = -1;
+}
+
+int elf_wake(struct elf_image *e, int fd)
 {
 	struct stat st;
 
-	return !fstat(e->fd, &st) && (uint64_t)st.st_size == e->file_bytes &&
-	       st.st_ctim.tv_sec == e->changed.tv_sec && st.st_ctim.tv_nsec == e->changed.tv_nsec;
+	if (e->fd < 0) {
+		if (fstat(fd, &st) || st.st_dev != e->dev || st.st_ino != e->ino ||
+		    (uint64_t)st.st_size != e->file_bytes || st.st_mtim.tv_sec != e->written.tv_sec ||
+		    st.st_mtim.tv_nsec != e->written.tv_nsec) {
+			close(fd);
+			return -ESTALE;
+		}
+		e->fd = fd;
+	} else {
+		close(fd);
+	}
+	e->readers++;
+	return 0;
 }
 
-void elf_close(struct elf_image *e)
+void elf_put(struct elf_image *e)
 {
-	if (!e || --e->references)
+	if (--e->references)
 		return;
 	if (e->found)
 		free(e->found->v);
@@ -272,8 +293,15 @@ void elf_close(struct elf_image *e)
 	free(e->ph);
 	free(e->sh);
 	free(e->sh_names.p);
-	close(e->fd);
 	free(e);
+}
+
+void elf_close(struct elf_image *e)
+{
+	if (!e)
+		return;
+	elf_rest(e);
+	elf_put(e);
 }
 
 uint16_t elf_machine(const struct elf_image *e)

@@ -14,8 +14,15 @@ struct elf_image; /* opaque; owns its fd and mapping */
 /* Takes ownership of fd on success and on failure. -ENOEXEC: not a 64-bit ELF of a known machine. */
 int elf_open(int fd, struct elf_image **out);
 void elf_close(struct elf_image *e);
-/* Has nobody written to the file since it was opened, as its size and time of change tell? */
-bool elf_unchanged(const struct elf_image *e);
+/*
+ * Headers are copied by elf_open(); the descriptor is only needed to read more. elf_rest(): the caller keeps
+ * his reference and reads nothing until elf_wake(), and a descriptor that nobody needs is closed. A reference
+ * that rests ends with elf_put(). elf_wake() takes ownership of fd; -ESTALE: it is not the same file, or it
+ * was written to.
+ */
+void elf_rest(struct elf_image *e);
+int elf_wake(struct elf_image *e, int fd);
+void elf_put(struct elf_image *e);
 uint16_t elf_machine(const struct elf_image *e); /* EM_X86_64, EM_AARCH64 */
 /* Build-id as lower-case hex, "" when the file has none. Lives as long as e. */
 const char *elf_build_id(const struct elf_image *e);

@@ -12,7 +12,7 @@
 
 struct shared {
 	struct stat file;
-	struct elf_image *image; /* the cache has one reference to it */
+	struct elf_image *image; /* the cache has one reference to it, which rests */
 };
 struct elf_cache {
 	struct {
@@ -32,7 +32,7 @@ void elf_cache_free(struct elf_cache *c)
 	if (!c)
 		return;
 	for (size_t i = 0; i < c->images.n; i++)
-		elf_close(c->images.v[i].image);
+		elf_put(c->images.v[i].image);
 	free(c->images.v);
 	free(c);
 }
@@ -53,7 +53,7 @@ static void drop_unused(struct elf_cache *c)
 		if (c->images.v[i].image->references > 1)
 			c->images.v[kept++] = c->images.v[i];
 		else
-			elf_close(c->images.v[i].image);
+			elf_put(c->images.v[i].image);
 	}
 	c->images.n = kept;
 }
@@ -69,10 +69,10 @@ int elf_cache_open(struct elf_cache *c, int fd, struct elf_image **out)
 	for (size_t i = 0; i < c->images.n; i++) {
 		if (!is_same(&c->images.v[i].file, &file))
 			continue;
-		close(fd);
 		*out = c->images.v[i].image;
-		(*out)->references++;
-		return 0;
+		rc = elf_wake(*out, fd);
+		(*out)->references += !rc;
+		return rc;
 	}
 	drop_unused(c);
 	rc = elf_open(fd, out);

@@ -8,7 +8,8 @@
 
 #include "elf/elf_internal.h"
 
-#define MAX_FRAMES_BYTES (64ULL << 20) /* libjvm has 1.5 to 3 MiB, the largest browsers' libraries 30 */
+#define MAX_FRAMES_BYTES                                                                                     \
+	(64ULL << 20) /* a JVM's library has 1.5 to 3 MiB, the largest browsers' libraries 30 */
 
 bool elf_code_extent(const struct elf_image *e, uint64_t *lo, uint64_t *hi)
 {

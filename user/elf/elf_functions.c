@@ -9,7 +9,7 @@
 #include "base/util.h"
 #include "elf/elf_internal.h"
 
-#define MAX_TABLE_BYTES (256ULL << 20) /* one .symtab or .strtab; a debug build of libjvm has 10 MiB */
+#define MAX_TABLE_BYTES (256ULL << 20) /* one .symtab or .strtab; a debug build of a JVM has 10 MiB */
 #define MAX_OVERLAPS    64             /* functions looked at that start below an address and may hold it */
 
 /*

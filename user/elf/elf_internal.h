@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #define BUILD_ID_HEX_BYTES 129 /* 2 * BUILD_ID_MAX + 1 */
@@ -26,10 +27,13 @@ struct elf_symbols_found {
  * with SIGBUS. Headers are copied and checked once, in elf_open().
  */
 struct elf_image {
-	int fd;
+	int fd;              /* -1: all references rest */
 	unsigned references; /* of elf_open() and elf_cache_open() */
+	unsigned readers;    /* of those, that do not rest */
+	dev_t dev;
+	ino_t ino;
 	uint64_t file_bytes;
-	struct timespec changed;
+	struct timespec written; /* its contents, last */
 	uint16_t machine;
 	Elf64_Phdr *ph;
 	size_t nr_ph;

@@ -13,7 +13,6 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <limits.h>
 #include <stdio.h>
@@ -26,7 +25,7 @@
 #include "proc/proc.h"
 
 #define MAX_PLAIN_BYTES    (512ULL << 20) /* read at once, 0.3 s */
-#define MAX_UNPACKED_BYTES (128ULL << 20) /* of compressed sections, 0.8 s; libjvm's are 340 MiB */
+#define MAX_UNPACKED_BYTES (128ULL << 20) /* of compressed sections, 0.8 s; a JVM's are 340 MiB */
 #define MAX_ARANGES_BYTES  (64ULL << 20)  /* libdw takes four times that */
 #define MAX_UNIT_LINES     (8ULL << 20)   /* bytes of one unit's line program; libdw takes 100 times that */
 #define MAX_STEPS          (1UL << 24)    /* DIEs and ranges looked at for one address: 1 s */
@@ -53,7 +52,6 @@ struct unit {
 
 struct elf_lines {
 	struct elf_lines *alt; /* shared DWARF */
-	int fd;
 	Elf *elf;
 	Dwarf *dwarf;
 	Elf_Data *line_section;
@@ -516,16 +514,16 @@ static int open_one(const struct elf_image *e, struct elf_lines **out)
 	if (!l)
 		return -ENOMEM;
 	elf_version(EV_CURRENT);
-	/* e may be closed while this is open */
-	l->fd = fcntl(e->fd, F_DUPFD_CLOEXEC, 0);
 	/* not mapped: a file that is truncated meanwhile would end this process */
-	l->elf = l->fd < 0 ? NULL : elf_begin(l->fd, ELF_C_READ, NULL);
+	l->elf = elf_begin(e->fd, ELF_C_READ, NULL);
 	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
 	if (!l->dwarf) {
 		elf_lines_close(l);
 		return -EPROTO;
 	}
 	l->line_section = line_section(l->elf);
+	/* All that is needed was read; e may be closed while this is open. */
+	elf_cntl(l->elf, ELF_C_FDDONE);
 	*out = l;
 	return 0;
 }
@@ -611,8 +609,6 @@ void elf_lines_close(struct elf_lines *l)
 	free(l->units.v);
 	dwarf_end(l->dwarf);
 	elf_end(l->elf);
-	if (l->fd >= 0)
-		close(l->fd);
 	elf_lines_close(l->alt);
 	free(l);
 }

@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "elf/elf_internal.h"
 
-#define MAX_STAPSDT_BYTES (16ULL << 20) /* libjvm has 60 KiB */
+#define MAX_STAPSDT_BYTES (16ULL << 20) /* a JVM has 60 KiB */
 #define NT_STAPSDT        3
 
 static const char stapsdt_name[] = "stapsdt";

@@ -63,7 +63,7 @@ int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, c
 	return rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_begin, waits, false);
 }
 
-int tracer_set_before(struct tracer *t, int slot, const struct java_anchor *anchors, size_t n)
+int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anchors, size_t n)
 {
 	struct before_key known = {.sp = JT_BEFORE_KNOWN, .slot = (uint32_t)slot};
 	int fd = bpf_map__fd(t->skel->maps.before_native), rc = 0;
@@ -148,10 +148,10 @@ struct unwind_moment tracer_code_now(const struct tracer *t, int slot)
 	return unwinder_now(t->unwinder, (uint32_t)slot);
 }
 
-int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
+int tracer_set_code(struct tracer *t, int slot, const struct code *code, struct layout *layout,
 		    const struct unwind_moment *when)
 {
-	int rc = unwinder_set_maps(t->unwinder, slot, maps, when, UNWIND_PRELOAD_NS);
+	int rc = unwinder_set_code(t->unwinder, (uint32_t)slot, code, layout, when, UNWIND_PRELOAD_NS);
 
 	return rc == -ENOSPC ? 0 : rc; /* what has no place ends its stacks, which say so */
 }

@@ -177,7 +177,6 @@ static void forget_threads(struct tracer *t, int slot)
 void tracer_forget(struct tracer *t, int slot)
 {
 	struct slot *s = &t->slots[slot];
-	struct unwind_moment nobody;
 	struct rule none = {0};
 
 	for (size_t i = 0; i < s->nr_sites; i++) {
@@ -200,8 +199,7 @@ void tracer_forget(struct tracer *t, int slot)
 		zero_array_element(t->skel->maps.drops, slot * NR_DROPS + d,
 				   sizeof(uint64_t) * t->features.nr_cpus);
 	zero_array_element(t->skel->maps.java_configs, slot, sizeof(struct java_config));
-	nobody = unwinder_now(t->unwinder, slot);
-	unwinder_set_maps(t->unwinder, slot, &(struct proc_maps){0}, &nobody, 0);
+	unwinder_forget(t->unwinder, (uint32_t)slot);
 	free(s->rules);
 	memset(s, 0, sizeof(*s));
 }

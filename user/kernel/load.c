@@ -99,14 +99,14 @@ static int load_programs(struct tracer *t, const struct tracer_opts *o)
 }
 
 /* What the loader keeps beside the maps. */
-static int make_books(struct tracer *t)
+static int make_books(struct tracer *t, const struct tracer_opts *o)
 {
 	const struct jnitrace_bpf *s = t->skel;
 	int rc = store_map(t);
 
 	rc = rc
 		 ?: unwinder_new(bpf_map__fd(s->maps.unwind_spaces), bpf_map__fd(s->maps.unwind_ranges),
-				 bpf_map__fd(s->maps.unwind_tables), &t->unwinder);
+				 bpf_map__fd(s->maps.unwind_tables), o->bottom, &t->unwinder);
 	rc = rc ?: overhead_new(s->obj, s->progs.jt_nothing, t->use_multi, &t->overhead);
 	if (rc)
 		return rc;
@@ -150,7 +150,7 @@ int tracer_open(const struct tracer_opts *o, const struct features *f, struct tr
 	t->use_multi = use_multi;
 	t->share = o->share && use_multi;
 	rc = load_programs(t, o);
-	rc = rc ?: make_books(t);
+	rc = rc ?: make_books(t, o);
 	rc = rc ?: attach_common(t, o);
 	if (rc) {
 		tracer_close(t);

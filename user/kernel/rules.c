@@ -6,21 +6,18 @@
 #include "kernel/tracer_priv.h"
 #include "model/report.h"
 
-/* How the VM marks the handles that this function releases, as far as they are marked. */
-static void set_kind(struct rule *r, enum handle_tags tags, bool locals)
+/* How the runtime marks the handles that this function releases, as far as they are marked. */
+static void set_kind(struct rule *r, const struct handle_kinds *kinds, bool locals)
 {
-	static const u8 bits[][2] = {
-	    [FAMILY_GLOBAL] = {0, 2}, [FAMILY_WEAK] = {1, 1}, [FAMILY_LOCAL] = {0, 0}};
-
 	int family = r->func == FUNC_USE_DeleteLocalRef ? FAMILY_LOCAL : r->family;
+	const struct handle_kind *k = family < NR_FAMILIES ? &kinds->of[family] : NULL;
 
-	if (family > FAMILY_LOCAL || tags == TAGS_UNKNOWN ||
-	    (r->func == FUNC_USE_DeleteLocalRef ? locals : r->operation != OP_RELEASE))
+	if (!k || !k->mask || (r->func == FUNC_USE_DeleteLocalRef ? locals : r->operation != OP_RELEASE))
 		return; /* a local one's release is looked at once */
-	r->kind_mask = tags == TAGS_ALL ? 3 : 1;
-	r->kind_bits = bits[family][tags == TAGS_ALL];
-	r->by_place = tags == TAGS_WEAK && family != FAMILY_WEAK;
-	r->by_books = tags == TAGS_WEAK && (family == FAMILY_LOCAL || (family == FAMILY_GLOBAL && locals));
+	r->kind_mask = k->mask;
+	r->kind_bits = k->bits;
+	r->by_place = k->by_place;
+	r->by_books = k->by_books && (family == FAMILY_LOCAL || locals);
 }
 
 static bool has_locals(const struct tracer *t, const struct probe_sites *sites)
@@ -72,7 +69,7 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 		    .family = row->family,
 		    .refs = row->refs,
 		    .nulls = row->nulls,
-		    .weak_bit = sites->handle_tags != TAGS_UNKNOWN,
+		    .weak_bit = sites->handle_kinds.weak_bit,
 		    .others = site->point == POINT_URETPROBE,
 		    .in_vm = site->strategy == STRATEGY_USDT, /* inside JNI_ENTRY */
 		    .handle = site->handle,
@@ -86,7 +83,7 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;
 
-		set_kind(&r, sites->handle_tags, has_locals(t, sites));
+		set_kind(&r, &sites->handle_kinds, has_locals(t, sites));
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
 		if (rc)
 			return rc;

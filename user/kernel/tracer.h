@@ -16,9 +16,10 @@
 #include "kernel/kernel_features.h"
 #include "kernel/unwind_maps.h"
 #include "model/catalog.h"
+#include "model/plan.h"
 #include "model/probe_site.h"
 #include "model/snapshot.h"
-#include "model/vm_places.h"
+#include "modules/code.h"
 #include "proc/proc.h"
 
 struct tracer;
@@ -27,6 +28,7 @@ struct tracer;
 enum attach_method { ATTACH_AUTO, ATTACH_MULTI, ATTACH_PERF };
 struct tracer_opts {
 	const struct catalog *catalog; /* of all that may be traced; not owned */
+	const char *const *bottom;     /* files at the bottom of most stacks, see unwinder_new(); likewise */
 	enum attach_method attach;
 	uint32_t families;   /* that may be traced: bit per enum jni_family */
 	uint64_t max_refs;   /* live references that can be paired */
@@ -82,10 +84,10 @@ bool tracer_code_changed(struct tracer *t, int slot);
 /* Before the mappings are read for tracer_set_code(). */
 struct unwind_moment tracer_code_now(const struct tracer *t, int slot);
 /*
- * Tell the walker where the target's file-backed code is. Call again when libraries were loaded. -EAGAIN:
- * libraries were closed since `when`, read the mappings again.
+ * Tell the walker where the target's file-backed code is; code lives until tracer_forget(). Call again when
+ * libraries were loaded. -EAGAIN: libraries were closed since `when`, read the mappings again.
  */
-int tracer_set_code(struct tracer *t, int slot, const struct proc_maps *maps,
+int tracer_set_code(struct tracer *t, int slot, const struct code *code, struct layout *layout,
 		    const struct unwind_moment *when);
 
 /*
@@ -107,12 +109,18 @@ int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, c
  * The last Java frames of all threads that are in native code, read when the gate was open already: what they
  * got earlier went unseen. Until this is known no release is called wrong for want of its Get.
  */
-int tracer_set_before(struct tracer *t, int slot, const struct java_anchor *anchors, size_t n);
+int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anchors, size_t n);
 /* Have the probes read arrays and strings as c says. */
 int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c);
 
+/*
+ * Hand all parts of the plan that are PLAN_READY to the kernel; each is PLAN_DONE then, or PLAN_NEVER where
+ * that cannot be done. path: where the kernel finds the runtime's file. Places are probed while the gate is
+ * closed, or once later. 0, or -errno of a part that the probes cannot do without.
+ */
+int tracer_apply(struct tracer *t, int slot, pid_t pid, const char *path, struct target_plan *p);
+
 /* What the families local, monitor and thread must know of the VM; before the gate is opened. 0 or -errno. */
-struct thread_config;
 int tracer_set_threads(struct tracer *t, int slot, const struct thread_config *c);
 /* These threads, by their ids here, were attached by native code before the gate is opened. 0 or -errno. */
 int tracer_set_attached(struct tracer *t, int slot, const pid_t *tids, size_t n);

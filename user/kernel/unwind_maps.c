@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A module is a file with code; its image stays open, so that device and inode number cannot become
- * another file's. Modules whose tables are equal, word by word, share one.
+ * Modules whose tables are equal, word by word, share one; a module has its table as long as some target has
+ * it mapped.
  *
  * BPF walks while we write: a target's ranges are replaced as a whole, by one store, and the place of the
  * old ones is not used again for a while; a table appears in a range by one store.
@@ -9,8 +9,8 @@
 #include "kernel/unwind_maps.h"
 
 #include <bpf/bpf.h>
-#include <elf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "unwind/unwind_module.h"
+#include "unwind/unwind_table.h"
 
 #define MAX_REGIONS     (4 * JT_MAX_TARGETS)
-#define RANK_REST       5
+#define RANK_REST       INT_MAX       /* of a file that is at the bottom of few stacks */
 #define REGION_REST_NS  1000000000ULL /* a walk that began in a region has ended, even if it was preempted */
 #define MAX_TOTAL_WORDS (1U << 24)    /* 128 MiB of kernel memory; a JVM's libraries take 2 to 3 MiB */
 
@@ -33,30 +33,16 @@ struct table {
 	uint64_t hash;
 };
 
-struct module {
-	uint32_t id;       /* never used again */
-	uint64_t dev, ino; /* of the vdso: 0 and slot + 1 */
-	char *path;        /* as the target sees it; NULL: the vdso */
-	uint32_t refs;     /* ranges */
-	uint32_t table;    /* UNWIND_TABLE_NONE: not compiled yet */
-	bool fresh;        /* not shown in the ranges yet */
-	bool refused;      /* there was no room for its table */
-	struct unwind_module file;
+/* What is known of a module that is mapped: its part MODULE_UNWIND. */
+struct compiled {
+	struct module *module; /* a reference */
+	uint32_t refs;         /* placements */
+	uint32_t table;        /* UNWIND_TABLE_NONE: not compiled yet */
+	uint64_t base;         /* of the table, link-time */
+	bool fresh;            /* not shown in the ranges yet */
+	bool refused;          /* there was no room for its table */
+	int rank;              /* tables are compiled in this order, then by size */
 };
-
-/* A mapped piece of code, in the order of unwind_ranges. */
-struct piece {
-	struct mapping map; /* path is the module's */
-	struct module *module;
-};
-
-/* Where a file's code has been, and what stacks may speak of. */
-struct former {
-	uint64_t start, end;
-	uint64_t origin; /* address of the file's first byte */
-	uint32_t module; /* id */
-};
-#define MAX_FORMER 4096
 
 struct region {
 	uint32_t first, n;
@@ -65,31 +51,27 @@ struct region {
 
 struct unwinder {
 	int tables_fd;
+	const char *const *bottom;   /* not owned */
 	int empty_fd;                /* stands where a table was */
 	struct unwind_space *spaces; /* mapped, JT_MAX_TARGETS */
 	struct unwind_range *ranges; /* mapped, JT_UNWIND_RANGES */
 	uint32_t generation;
 	struct table tables[JT_UNWIND_TABLES]; /* 0 is not used */
 	struct {
-		struct module **v;
+		struct compiled **v;
 		size_t n, cap;
 	} modules;
 	struct {
 		struct region *v;
 		size_t n, cap;
 	} regions;
-	struct target_pieces {
-		struct piece *v;
-		size_t n, cap;
-		uint32_t first; /* in ranges */
-		pid_t pid;
-		uint64_t layout; /* of these pieces */
+	struct target_code {
+		const struct code *code; /* borrowed */
+		struct layout *layout;   /* NULL: none yet; the first n of it are in the ranges */
+		uint32_t first, n;       /* in ranges */
+		uint64_t shown;          /* what BPF sees of it: UNWIND_LAYOUT() */
+		uint64_t since;          /* of the code's history: what stacks may speak of */
 	} slots[JT_MAX_TARGETS];
-	struct {
-		struct former *v;
-		size_t n, cap;
-	} former[JT_MAX_TARGETS];
-	uint32_t modules_made;
 	size_t nr_words; /* of all tables */
 	bool made_room;  /* since no table was refused */
 	uint64_t build_ns;
@@ -124,7 +106,8 @@ static int table_create(const uint64_t *words, size_t n)
 	return fd;
 }
 
-int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **out)
+int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const *bottom,
+		 struct unwinder **out)
 {
 	struct unwinder *u = calloc(1, sizeof(*u));
 	int rc = 0;
@@ -135,6 +118,7 @@ int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **
 	for (size_t i = 0; i < JT_UNWIND_TABLES; i++)
 		u->tables[i].fd = -1;
 	u->tables_fd = tables_fd;
+	u->bottom = bottom;
 	u->empty_fd = table_create((const uint64_t[]){0}, 1);
 	if (u->empty_fd < 0) {
 		rc = u->empty_fd;
@@ -275,37 +259,55 @@ static void collect_tables(struct unwinder *u)
 
 /* --- modules -------------------------------------------------------------------------------------- */
 
-static void module_free(struct module *m)
+static struct compiled *part_of(const struct module *m)
 {
-	unwind_module_close(&m->file);
-	free(m->path);
-	free(m);
+	return m->part[MODULE_UNWIND];
 }
 
-static struct module *module_of(struct unwinder *u, uint64_t dev, uint64_t ino, const char *path)
+/*
+ * What is at the bottom of every stack comes first: a runtime, which starts most threads and is below every
+ * call back into managed code, and what started it. Then by size.
+ */
+static int rank_of(const struct unwinder *u, const char *path)
 {
-	struct module *m, **place;
+	static const char *const c_library[] = {"libc.so.6", "libpthread.so.0"};
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	int rank = 0;
 
-	for (size_t i = 0; i < u->modules.n; i++) {
-		m = u->modules.v[i];
-		/* a file can also be written to, while nobody has it mapped */
-		if (m->dev == dev && m->ino == ino && (!m->file.image || elf_unchanged(m->file.image)))
-			return m;
-	}
-	m = calloc(1, sizeof(*m));
-	if (m && path)
-		m->path = strdup(path);
-	place = m && (m->path || !path) ? VEC_ADD(&u->modules) : NULL;
+	for (; slash && u->bottom[rank]; rank++)
+		if (!strcmp(slash + 1, u->bottom[rank]))
+			return rank;
+	for (size_t i = 0; slash && i < ARRAY_LEN(c_library); i++)
+		if (!strcmp(slash + 1, c_library[i]))
+			return rank + (int)i;
+	return RANK_REST;
+}
+
+static struct compiled *part_make(struct unwinder *u, struct module *m)
+{
+	struct compiled *c = part_of(m), **place;
+
+	if (c)
+		return c;
+	c = calloc(1, sizeof(*c));
+	place = c ? VEC_ADD(&u->modules) : NULL;
 	if (!place) {
-		if (m)
-			module_free(m);
+		free(c);
 		return NULL;
 	}
-	*place = m;
-	m->id = ++u->modules_made;
-	m->dev = dev;
-	m->ino = ino;
-	return m;
+	*place = m->part[MODULE_UNWIND] = c;
+	c->module = m;
+	c->rank = rank_of(u, m->path);
+	module_get(m);
+	return c;
+}
+
+static void part_free(struct unwinder *u, struct compiled *c)
+{
+	table_put(u, c->table);
+	c->module->part[MODULE_UNWIND] = NULL;
+	module_put(c->module);
+	free(c);
 }
 
 static void collect_modules(struct unwinder *u)
@@ -313,36 +315,46 @@ static void collect_modules(struct unwinder *u)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < u->modules.n; i++) {
-		struct module *m = u->modules.v[i];
-
-		if (m->refs) {
-			u->modules.v[kept++] = m;
-			continue;
-		}
-		table_put(u, m->table);
-		module_free(m);
+		if (u->modules.v[i]->refs)
+			u->modules.v[kept++] = u->modules.v[i];
+		else
+			part_free(u, u->modules.v[i]);
 	}
 	u->modules.n = kept;
 }
 
+static int build_table(const struct code *code, const struct placement *p, struct unwind_table *t)
+{
+	int rc = code_use(code, p);
+
+	*t = (struct unwind_table){0};
+	if (rc)
+		return rc;
+	rc = unwind_table_build(p->module->image, t);
+	module_rest(p->module);
+	return rc;
+}
+
 /* Compile a module, through any target that maps it. 0 or -errno; what cannot be compiled is empty. */
-static int module_load(struct unwinder *u, struct module *m, pid_t pid, const struct mapping *map)
+static int module_load(struct unwinder *u, const struct code *code, const struct placement *p)
 {
 	uint64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	struct compiled *c = part_of(p->module);
 	struct unwind_table t;
-	int rc = unwind_module_read(&m->file, pid, map, &t);
+	int rc = build_table(code, p, &t);
 
 	if (!rc) {
+		c->base = t.base;
 		rc = table_of(u, &t);
-		m->table = rc > 0 ? (uint32_t)rc : UNWIND_TABLE_NONE;
+		c->table = rc > 0 ? (uint32_t)rc : UNWIND_TABLE_NONE;
 		if (rc > 0)
 			u->tables[rc].refs++;
 		unwind_table_free(&t);
 	} else if (rc != -ENOMEM && rc != -ESRCH && rc != -EMFILE && rc != -ENFILE) {
-		m->table = UNWIND_TABLE_EMPTY;
+		c->table = UNWIND_TABLE_EMPTY;
 		rc = 0;
 	}
-	m->refused = rc == -ENOSPC;
+	c->refused = rc == -ENOSPC;
 	u->build_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
 	return rc < 0 ? rc : 0;
 }
@@ -379,7 +391,7 @@ static int region_alloc(struct unwinder *u, uint32_t n, uint32_t *first)
 	return 0;
 }
 
-static void region_retire(struct unwinder *u, const struct target_pieces *t)
+static void region_retire(struct unwinder *u, const struct target_code *t)
 {
 	for (size_t i = 0; t->n && i < u->regions.n; i++)
 		if (u->regions.v[i].first == t->first)
@@ -398,83 +410,26 @@ static void collect_regions(struct unwinder *u)
 }
 
 /* Let BPF use the module's table in this range. */
-static void publish(struct unwind_range *r, const struct piece *p)
+static void publish(struct unwind_range *r, const struct placement *p)
 {
-	uint32_t table = p->module->table;
+	const struct compiled *c = part_of(p->module);
+	uint32_t table = c->table;
 
 	if (table != UNWIND_TABLE_NONE && table != UNWIND_TABLE_EMPTY &&
-	    !unwind_module_base(&p->module->file, &p->map, &r->base))
+	    !unwind_table_place(p->module->image, c->base, p->start, p->end, p->offset, &r->base))
 		table = UNWIND_TABLE_EMPTY;
 	__atomic_store_n(&r->table, table, __ATOMIC_RELEASE);
 }
 
-static bool same_pieces(const struct target_pieces *a, const struct target_pieces *b)
+static bool same_layout(const struct layout *a, const struct layout *b)
 {
-	if (a->n != b->n || a->pid != b->pid)
-		return false;
-	for (size_t i = 0; i < a->n; i++) {
-		const struct mapping *x = &a->v[i].map, *y = &b->v[i].map;
-
-		if (x->start != y->start || x->end != y->end || x->offset != y->offset ||
-		    a->v[i].module != b->v[i].module)
+	if (a == b || !a || a->n != b->n)
+		return a == b;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].start != b->v[i].start || a->v[i].end != b->v[i].end ||
+		    a->v[i].offset != b->v[i].offset || a->v[i].module != b->v[i].module)
 			return false;
-	}
 	return true;
-}
-
-static uint64_t origin_of(const struct piece *p)
-{
-	return p->map.start - p->map.offset;
-}
-
-/* Does next still have this piece? */
-static bool has_piece(const struct target_pieces *next, const struct piece *p)
-{
-	for (size_t i = 0; i < next->n; i++)
-		if (next->v[i].map.start == p->map.start && next->v[i].module == p->module &&
-		    origin_of(&next->v[i]) == origin_of(p))
-			return true;
-	return false;
-}
-
-/* Is this piece where another file's code had been? */
-static bool is_replaced(const struct unwinder *u, uint32_t slot, const struct piece *p)
-{
-	for (size_t i = 0; i < u->former[slot].n; i++) {
-		const struct former *f = &u->former[slot].v[i];
-
-		if (f->start < p->map.end && p->map.start < f->end &&
-		    (f->module != p->module->id || f->origin != origin_of(p)))
-			return true;
-	}
-	return false;
-}
-
-/*
- * An address that means other code than it did: no stack may be taken for one that was seen before. Then what
- * was before that need not be known any more.
- */
-static int note_replaced(struct unwinder *u, uint32_t slot, const struct target_pieces *now,
-			 const struct target_pieces *next)
-{
-	bool replaced = u->former[slot].n > MAX_FORMER;
-
-	for (size_t i = 0; i < now->n; i++) {
-		const struct piece *p = &now->v[i];
-		struct former *f = has_piece(next, p) ? NULL : VEC_ADD(&u->former[slot]);
-
-		if (f)
-			*f = (struct former){p->map.start, p->map.end, origin_of(p), p->module->id};
-		else if (!has_piece(next, p))
-			return -ENOMEM;
-	}
-	for (size_t i = 0; !replaced && i < next->n; i++)
-		replaced = is_replaced(u, slot, &next->v[i]);
-	if (replaced) {
-		__atomic_fetch_add(&u->spaces[slot].replaced, 1, __ATOMIC_RELEASE);
-		u->former[slot].n = 0;
-	}
-	return 0;
 }
 
 /* Unless libraries were closed since. */
@@ -489,98 +444,61 @@ static int show_layout(struct unwinder *u, uint32_t slot, uint64_t layout, const
 	return 0;
 }
 
-/* Put the pieces where BPF sees them, at once. */
-static int install(struct unwinder *u, uint32_t slot, struct target_pieces *next,
+/* Put the placements where BPF sees them, at once. */
+static int install(struct unwinder *u, uint32_t slot, struct target_code *next,
 		   const struct unwind_moment *when)
 {
-	int rc = next->n ? region_alloc(u, (uint32_t)next->n, &next->first) : 0;
+	int rc = next->n ? region_alloc(u, next->n, &next->first) : 0;
 
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < next->n; i++) {
 		struct unwind_range *r = &u->ranges[next->first + i];
+		const struct placement *p = &next->layout->v[i];
 
-		*r = (struct unwind_range){.start = next->v[i].map.start, .end = next->v[i].map.end};
-		publish(r, &next->v[i]);
+		*r = (struct unwind_range){.start = p->start, .end = p->end};
+		publish(r, p);
 	}
-	next->layout = UNWIND_LAYOUT(next->first, next->n, ++u->generation);
-	rc = show_layout(u, slot, next->layout, when);
+	next->shown = UNWIND_LAYOUT(next->first, next->n, ++u->generation);
+	rc = show_layout(u, slot, next->shown, when);
 	if (rc)
 		region_retire(u, next);
 	return rc;
 }
 
-static void pieces_free(struct target_pieces *p)
+static void target_put(struct target_code *t)
 {
-	for (size_t i = 0; i < p->n; i++)
-		p->v[i].module->refs--;
-	free(p->v);
-	*p = (struct target_pieces){0};
+	for (size_t i = 0; i < t->n; i++)
+		part_of(t->layout->v[i].module)->refs--;
+	layout_put(t->layout);
+	*t = (struct target_code){0};
 }
 
-static int add_piece(struct unwinder *u, const struct mapping *map, uint64_t dev, uint64_t ino,
-		     struct target_pieces *out)
+static int target_get(struct unwinder *u, const struct code *code, struct layout *layout,
+		      struct target_code *out)
 {
-	struct module *m;
-	struct piece *p;
+	*out = (struct target_code){.code = code, .layout = layout};
+	layout_get(layout);
+	for (; out->n < layout->n && out->n < JT_UNWIND_RANGES_MAX; out->n++) {
+		struct compiled *c = part_make(u, layout->v[out->n].module);
 
-	if (out->n == JT_UNWIND_RANGES_MAX)
-		return -ENOSPC;
-	m = module_of(u, dev, ino, map->path);
-	p = m ? VEC_ADD(out) : NULL;
-	if (!p)
-		return -ENOMEM;
-	p->map = *map;
-	p->map.path = m->path;
-	p->module = m;
-	m->refs++;
+		if (!c) {
+			target_put(out);
+			return -ENOMEM;
+		}
+		c->refs++;
+	}
 	return 0;
 }
 
-/* Executable pieces of files, and the vdso. */
-static int find_pieces(struct unwinder *u, uint32_t slot, const struct proc_maps *maps,
-		       struct target_pieces *out)
+static int compare_placements(const void *x, const void *y)
 {
-	uint64_t vdso = maps->n ? proc_auxv(maps->pid, AT_SYSINFO_EHDR) : 0;
-	int rc = 0;
-
-	out->pid = maps->pid;
-	for (size_t i = 0; !rc && i < maps->n; i++) {
-		const struct mapping *m = &maps->v[i];
-
-		if (m->executable && m->ino && m->path)
-			rc = add_piece(u, m, m->dev, m->ino, out);
-		else if (vdso && m->start == vdso && !m->ino)
-			rc = add_piece(u, m, 0, slot + 1, out);
-	}
-	return rc;
-}
-
-/*
- * What is at the bottom of every stack comes first: the VM, which starts most threads and is below every call
- * back into Java, and what started it. Then by size.
- */
-static int rank_of(const struct piece *p)
-{
-	static const char *const first[] = {"libjvm.so", "libart.so", "libc.so.6", "libpthread.so.0",
-					    "libjli.so"};
-	const char *slash = p->map.path ? strrchr(p->map.path, '/') : NULL;
-	int rank = 0;
-
-	while (rank < RANK_REST && (!slash || strcmp(slash + 1, first[rank]) != 0))
-		rank++;
-	_Static_assert(ARRAY_LEN(first) == RANK_REST, "a rank for each");
-	return rank;
-}
-
-static int compare_pieces(const void *x, const void *y)
-{
-	const struct piece *const *a = x, *const *b = y;
-	uint64_t bytes_a = (*a)->map.end - (*a)->map.start, bytes_b = (*b)->map.end - (*b)->map.start;
-	int rank_a = rank_of(*a), rank_b = rank_of(*b);
+	const struct placement *const *a = x, *const *b = y;
+	uint64_t bytes_a = (*a)->end - (*a)->start, bytes_b = (*b)->end - (*b)->start;
+	int rank_a = part_of((*a)->module)->rank, rank_b = part_of((*b)->module)->rank;
 
 	if (rank_a != rank_b)
-		return rank_a - rank_b;
+		return rank_a < rank_b ? -1 : 1;
 	return bytes_a < bytes_b ? -1 : bytes_a > bytes_b;
 }
 
@@ -588,23 +506,24 @@ static int compare_pieces(const void *x, const void *y)
  * Compile what is new while there is time. What fails, except for want of memory, is tried again when a frame
  * lies in it. 0, -ENOSPC (all the same the rest is done) or -errno.
  */
-static int preload(struct unwinder *u, const struct target_pieces *t, uint64_t budget_ns)
+static int preload(struct unwinder *u, const struct target_code *t, uint64_t budget_ns)
 {
-	const struct piece **order = calloc(t->n + 1, sizeof(*order));
+	const struct placement **order = calloc(t->n + 1, sizeof(*order));
 	uint64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	int rc = 0, full = 0;
 
 	if (!order)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->n; i++)
-		order[i] = &t->v[i];
-	qsort(order, t->n, sizeof(*order), compare_pieces);
+		order[i] = &t->layout->v[i];
+	qsort(order, t->n, sizeof(*order), compare_placements);
 	for (size_t i = 0; rc != -ENOMEM && i < t->n; i++) {
-		if (rank_of(order[i]) == RANK_REST &&
+		if (part_of(order[i]->module)->rank == RANK_REST &&
 		    clock_ns(CLOCK_THREAD_CPUTIME_ID) - started >= budget_ns)
 			break;
-		if (order[i]->module->table == UNWIND_TABLE_NONE && !order[i]->module->refused)
-			rc = module_load(u, order[i]->module, t->pid, &order[i]->map);
+		if (part_of(order[i]->module)->table == UNWIND_TABLE_NONE &&
+		    !part_of(order[i]->module)->refused)
+			rc = module_load(u, t->code, order[i]);
 		full = rc == -ENOSPC ? rc : full;
 	}
 	free(order);
@@ -631,75 +550,87 @@ void unwinder_set_link_debug(struct unwinder *u, uint32_t slot, uint64_t addr)
 	__atomic_store_n(&u->spaces[slot].link_debug, addr, __ATOMIC_RELEASE);
 }
 
-int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps *maps,
+int unwinder_set_code(struct unwinder *u, uint32_t slot, const struct code *code, struct layout *layout,
 		      const struct unwind_moment *when, uint64_t budget_ns)
 {
-	struct target_pieces *now = &u->slots[slot], next = {0};
-	int rc, full = 0;
+	struct target_code *now = &u->slots[slot], next;
+	bool replaced;
+	int rc, full;
 
-	rc = find_pieces(u, slot, maps, &next);
-	if (rc == -ENOSPC) {
-		full = rc;
-		rc = 0;
-	}
-	if (rc) {
-		pieces_free(&next);
+	if (same_layout(now->layout, layout))
+		return show_layout(u, slot, now->shown, when);
+	rc = target_get(u, code, layout, &next);
+	if (rc)
 		return rc;
-	}
-	if (same_pieces(now, &next)) {
-		pieces_free(&next);
-		return now->layout ? show_layout(u, slot, now->layout, when) : 0;
-	}
+	full = next.n < layout->n ? -ENOSPC : 0;
 	rc = preload(u, &next, budget_ns);
 	if (rc == -ENOSPC) {
 		full = rc;
 		rc = 0;
 	}
-	rc = rc ?: note_replaced(u, slot, now, &next);
+	/* An address that means other code than it did: no stack may be taken for one that was seen before.
+	 */
+	replaced = code_replaces(code, layout, now->since);
+	if (!rc && replaced)
+		__atomic_fetch_add(&u->spaces[slot].replaced, 1, __ATOMIC_RELEASE);
+	next.since = replaced ? code_moment(code, layout) : now->since;
 	rc = rc ?: install(u, slot, &next, when);
 	if (rc) {
-		pieces_free(&next);
+		target_put(&next);
 		return rc;
 	}
 	region_retire(u, now);
-	pieces_free(now);
+	target_put(now);
 	*now = next;
 	return full;
+}
+
+void unwinder_forget(struct unwinder *u, uint32_t slot)
+{
+	struct unwind_space *space = &u->spaces[slot];
+
+	__atomic_store_n(&space->layout, UNWIND_LAYOUT(0, 0, ++u->generation), __ATOMIC_RELEASE);
+	__atomic_store_n(&space->added_seen, __atomic_load_n(&space->added, __ATOMIC_RELAXED),
+			 __ATOMIC_RELEASE);
+	__atomic_fetch_add(&space->replaced, 1, __ATOMIC_RELEASE);
+	region_retire(u, &u->slots[slot]);
+	target_put(&u->slots[slot]);
 }
 
 /* --- the loader's tick ---------------------------------------------------------------------------- */
 
 /* Show the module's table in every range of every target that has it. */
-static void publish_everywhere(struct unwinder *u, const struct module *m)
+static void publish_everywhere(struct unwinder *u, const struct compiled *c)
 {
 	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
 		for (size_t i = 0; i < u->slots[s].n; i++)
-			if (u->slots[s].v[i].module == m)
-				publish(&u->ranges[u->slots[s].first + i], &u->slots[s].v[i]);
+			if (u->slots[s].layout->v[i].module == c->module)
+				publish(&u->ranges[u->slots[s].first + i], &u->slots[s].layout->v[i]);
 }
 
 /* Compile what walks in this target have asked for. */
-static int load_wanted(struct unwinder *u, const struct target_pieces *t, int *loaded)
+static int load_wanted(struct unwinder *u, const struct target_code *t, int *loaded)
 {
 	int failed = 0;
 
 	for (size_t i = 0; i < t->n; i++) {
 		struct unwind_range *r = &u->ranges[t->first + i];
-		struct module *m = t->v[i].module;
+		const struct placement *p = &t->layout->v[i];
+		struct compiled *c = part_of(p->module);
 		int rc;
 
 		if (!__atomic_load_n(&r->wanted, __ATOMIC_RELAXED))
 			continue;
 		r->wanted = 0;
-		if (m->table != UNWIND_TABLE_NONE) { /* made for another target since */
-			m->fresh = true;
+		if (c->table != UNWIND_TABLE_NONE) { /* made for another target since */
+			c->fresh = true;
 			continue;
 		}
-		if (m->refused && !u->made_room)
+		if (c->refused && !u->made_room)
 			continue;
-		rc = module_load(u, m, t->pid, &t->v[i].map);
+		rc = module_load(u, t->code, p);
 		*loaded += !rc;
-		m->fresh = !rc;
+		c->fresh = !rc;
 		failed = failed ?: rc;
 	}
 	return failed == -ESRCH ? 0 : failed;
@@ -746,9 +677,8 @@ void unwinder_free(struct unwinder *u)
 	if (!u)
 		return;
 	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
-		pieces_free(&u->slots[s]);
-	for (size_t i = 0; i < u->modules.n; i++)
-		module_free(u->modules.v[i]);
+		target_put(&u->slots[s]);
+	collect_modules(u);
 	for (size_t i = 1; i < JT_UNWIND_TABLES; i++)
 		if (u->tables[i].fd >= 0)
 			close(u->tables[i].fd);
@@ -757,8 +687,6 @@ void unwinder_free(struct unwinder *u)
 		munmap(u->spaces, JT_MAX_TARGETS * sizeof(*u->spaces));
 	if (u->ranges)
 		munmap(u->ranges, JT_UNWIND_RANGES * sizeof(*u->ranges));
-	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
-		free(u->former[s].v);
 	free(u->modules.v);
 	free(u->regions.v);
 	free(u);

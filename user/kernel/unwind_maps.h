@@ -6,12 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proc/proc.h"
+#include "modules/code.h"
 
 struct unwinder; /* opaque */
 
-/* fds of the maps of bpf/walk/unwind.bpf.h, borrowed for the unwinder's life. 0 or -errno. */
-int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, struct unwinder **out);
+/*
+ * fds of the maps of bpf/walk/unwind.bpf.h, borrowed for the unwinder's life, as is bottom: base names of
+ * files at the bottom of most stacks, NULL-terminated, whose tables come first. 0 or -errno.
+ */
+int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const *bottom,
+		 struct unwinder **out);
 void unwinder_free(struct unwinder *u);
 
 /*
@@ -29,14 +33,16 @@ bool unwind_moment_closed(const struct unwind_moment *m);
 void unwinder_set_link_debug(struct unwinder *u, uint32_t slot, uint64_t addr);
 
 /*
- * The code a target has mapped, by maps that were read after `when` was now. Known modules cost nothing; new
- * ones are compiled, the VM and the C library in any case, others for about budget_ns of CPU time; the rest
- * when a frame lies in them. maps empty: the target is gone, all of it is let go. 0, -ENOSPC (ranges or
- * tables are used up: what has no place is walked up to only), -EAGAIN (libraries were closed since `when`:
- * read the maps again), -ENOMEM.
+ * The code a target has mapped, by maps that were read after `when` was now; code lives until
+ * unwinder_forget(). Known modules cost nothing; new ones are compiled, the VM and the C library in any case,
+ * others for about budget_ns of CPU time; the rest when a frame lies in them. 0, -ENOSPC (ranges or tables
+ * are used up: what has no place is walked up to only), -EAGAIN (libraries were closed since `when`: read the
+ * maps again), -ENOMEM.
  */
-int unwinder_set_maps(struct unwinder *u, uint32_t slot, const struct proc_maps *maps,
+int unwinder_set_code(struct unwinder *u, uint32_t slot, const struct code *code, struct layout *layout,
 		      const struct unwind_moment *when, uint64_t budget_ns);
+/* The target is gone: let go of all that is known of its code. */
+void unwinder_forget(struct unwinder *u, uint32_t slot);
 /*
  * Call every interval: compile what walks have asked for since, for all targets. Returns how many modules
  * that were, or -errno of the first that failed.

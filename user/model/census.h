@@ -9,9 +9,7 @@
 
 #include "model/growth.h"
 #include "model/report.h"
-
-/* The tables in which a VM keeps references that outlive a native call. */
-enum vm_table { VM_GLOBAL, VM_WEAK, NR_VM_TABLES };
+#include "model/vm.h"
 
 struct census_thread {
 	pid_t tid;

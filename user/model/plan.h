@@ -33,6 +33,17 @@ struct vm_places {
 	bool at_entry; /* of one function, whose first argument is what goes */
 };
 
+/* What the lowest bits of a handle tell of its kind. */
+struct handle_kind {
+	uint8_t mask, bits; /* a handle of this family has these bits; mask 0: nothing is known */
+	bool by_place;      /* other families have the same bits: where it lies tells */
+	bool by_books;      /* local references have the same bits: only the records of calls can tell */
+};
+struct handle_kinds {
+	struct handle_kind of[NR_FAMILIES];
+	bool weak_bit; /* weak references, and no others, have bit 0 set */
+};
+
 #define PLAN_WHY_MAX 256
 /* Stacks with managed frames. */
 struct plan_walk {

@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "bpf/border/shared.h"
 #include "model/catalog.h"
+#include "model/plan.h"
 
 enum site_strategy {
 	STRATEGY_USDT,
@@ -46,12 +47,6 @@ const char *probe_site_cost(const struct probe_site *s);
 /* "entry" or "return" */
 const char *probe_site_operation(const struct probe_site *s);
 
-/* What the lowest bits of a handle say of its kind (JDK: runtime/jniHandles.hpp). */
-enum handle_tags {
-	TAGS_UNKNOWN,
-	TAGS_WEAK, /* weak: bit 0; JDK 9 to 20 */
-	TAGS_ALL,  /* local 0, weak 1, global 2; from JDK 21 on */
-};
 /* A function whose references --check does not see. */
 struct probe_unseen {
 	enum jni_func_id func;
@@ -62,7 +57,7 @@ struct probe_sites {
 	const struct catalog *catalog; /* of their functions; not owned */
 	struct probe_site *v;
 	size_t n, cap;
-	enum handle_tags handle_tags;
+	struct handle_kinds handle_kinds;
 	uint64_t missing; /* functions of this VM for which no site was found */
 	struct {
 		struct probe_unseen *v;

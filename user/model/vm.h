@@ -34,6 +34,7 @@ struct handle_blocks {
 	struct handle_block *v;
 	size_t n, cap;
 	uint64_t slots;  /* room of all blocks */
+	uint64_t bytes;  /* memory that they take */
 	uint64_t in_use; /* bits set in all blocks */
 	bool stable;     /* no block was moved or taken away while they were read: none is missing */
 };
@@ -54,6 +55,7 @@ struct vm_threads {
 };
 
 /* Slots of local references, of all threads. */
+#define LOCALS_PER_BLOCK_MAX 32
 struct local_block {
 	uint64_t addr;        /* of the first slot */
 	uint32_t live, maybe; /* bit per slot; maybe: its thread runs managed code, so this is not known */
@@ -65,6 +67,13 @@ struct vm_locals {
 			  alive */
 	uint64_t live; /* all in use, made by probed functions or by the runtime itself; only if complete */
 };
+enum local_state {
+	LOCAL_DEAD,
+	LOCAL_LIVE,
+	LOCAL_UNKNOWN, /* its thread runs managed code just now: what frames further out hold is not known */
+};
+enum local_state vm_locals_state(const struct vm_locals *l, uint64_t slot);
+void vm_locals_free(struct vm_locals *l);
 
 struct vm_class {
 	uint64_t id;        /* tells classes apart; may be used again when the class is unloaded */

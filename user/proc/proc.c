@@ -271,8 +271,6 @@ static bool has_elf_magic(pid_t pid, uint64_t addr)
 	return !proc_read(pid, addr, magic, sizeof(magic)) && !memcmp(magic, ELFMAG, SELFMAG);
 }
 
-const char *const vm_libraries[] = {"libjvm.so", NULL};
-
 const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names)
 {
 	for (size_t i = 0; i < m->n; i++) {

@@ -38,13 +38,11 @@ int proc_maps_read(pid_t pid, struct proc_maps *out);
 void proc_maps_free(struct proc_maps *m);
 const struct mapping *proc_maps_find(const struct proc_maps *m, uint64_t addr);
 /*
- * The mappings of the VM's library: file-backed, some part executable, the file's base name
+ * The mappings of a library: file-backed, some part executable, the file's base name
  * is one of names (NULL-terminated) and the first bytes in memory are an ELF header.
  * Returns the mapping of the image's first bytes: of that inode, at file offset 0, the nearest below the
  * code (the file may be mapped again elsewhere as data); or NULL.
  */
-/* Base names of the libraries whose JNI functions can be found, NULL-terminated. */
-extern const char *const vm_libraries[];
 const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names);
 
 /*

@@ -8,9 +8,7 @@
 
 #include "base/strset.h"
 
-#define BLOCK_BYTES (8 * HANDLES_PER_BLOCK_MAX)
-#define TAG_BITS                                                                                             \
-	7ULL /* HotSpot marks the kind of a handle in its lowest bits (JDK: runtime/jniHandles.hpp) */
+#define BLOCK_BYTES  (VM_SLOT_BYTES * HANDLES_PER_BLOCK_MAX)
 #define BATCH        1024
 #define MAX_CLASSES  (UINT16_MAX - 1)
 #define CLASS_UNREAD 0          /* else its number + 1, or: */
@@ -52,7 +50,7 @@ struct missed_list {
 };
 
 struct account {
-	struct hotspot *vm; /* not owned */
+	struct vm *vm; /* not owned */
 	struct table table[NR_VM_TABLES];
 	struct missed_list missed;
 	struct strset names;
@@ -66,7 +64,7 @@ struct account {
 	} rows;
 };
 
-int account_new(struct hotspot *vm, struct account **out)
+int account_new(struct vm *vm, struct account **out)
 {
 	struct account *a = calloc(1, sizeof(*a));
 
@@ -141,7 +139,7 @@ int account_look(struct account *a, uint32_t tick)
 		struct handle_blocks live;
 
 		a->table[t].fresh = false;
-		rc = hotspot_handle_blocks(a->vm, t, &live);
+		rc = vm_blocks(a->vm, t, &live);
 		if (rc == 0 && live.stable) {
 			rc = account_take(a, t, tick, &live);
 			continue;
@@ -202,24 +200,24 @@ static int compare_missed(const void *a, const void *b)
 }
 
 /* Is the slot of this reference in use? Then it is tracked. */
-static bool is_in_use(struct table *t, const struct snapshot_ref *ref, size_t *hint)
+static bool is_in_use(const struct account *a, struct table *t, const struct snapshot_ref *ref, size_t *hint)
 {
-	uint64_t at = ref->handle & ~TAG_BITS, bit;
+	uint64_t at = vm_slot_of(a->vm, ref->handle), bit;
 	const struct handle_block *b = block_of(&t->live, at, hint);
 
 	if (!b)
 		return false;
-	bit = 1ULL << (at - b->addr) / 8;
+	bit = 1ULL << (at - b->addr) / VM_SLOT_BYTES;
 	if (b->in_use & bit)
 		t->tracked[b - t->live.v] |= bit;
 	return b->in_use & bit;
 }
 
 /* Is the slot of this reference free although it is in the store? */
-static bool is_free(struct table *t, const struct snapshot_ref *ref, size_t *hint)
+static bool is_free(const struct account *a, struct table *t, const struct snapshot_ref *ref, size_t *hint)
 {
 	/* one that was acquired after the look began may be younger than what was looked at */
-	return t->fresh && !is_in_use(t, ref, hint) && (int32_t)(ref->tick - t->look_tick) < 0;
+	return t->fresh && !is_in_use(a, t, ref, hint) && (int32_t)(ref->tick - t->look_tick) < 0;
 }
 
 /* What is in use, was not acquired by a call that was seen, and was not there before. */
@@ -278,8 +276,8 @@ static int find_missed(struct account *a, const struct snapshot *s, struct misse
 
 		if (!site) /* too new to be listed, but tracked */
 			for (int k = 0; k < NR_VM_TABLES; k++)
-				is_in_use(&a->table[k], ref, &hint[k]);
-		if (!t || (!is_missed(&a->missed, ref) && !is_free(t, ref, &hint[t - a->table])))
+				is_in_use(a, &a->table[k], ref, &hint[k]);
+		if (!t || (!is_missed(&a->missed, ref) && !is_free(a, t, ref, &hint[t - a->table])))
 			continue;
 		m = VEC_ADD(out);
 		if (!m || corrections_add(found, i, REF_MISSED))
@@ -332,7 +330,7 @@ static int class_number(struct account *a, const char *name, uint16_t *out)
 }
 
 /* Up to BATCH references without a class, from block *from on, which moves on. */
-static size_t next_unread(struct table *t, size_t *from, struct oop_ref *refs, uint16_t **class)
+static size_t next_unread(struct table *t, size_t *from, struct vm_ref *refs, uint16_t **class)
 {
 	size_t n = 0;
 
@@ -344,7 +342,7 @@ static size_t next_unread(struct table *t, size_t *from, struct oop_ref *refs, u
 
 			if (b->class[i] != CLASS_UNREAD)
 				continue;
-			refs[n].slot = b->addr + 8 * (uint64_t)i;
+			refs[n].slot = b->addr + VM_SLOT_BYTES * (uint64_t)i;
 			class[n++] = &b->class[i];
 		}
 	}
@@ -352,25 +350,25 @@ static size_t next_unread(struct table *t, size_t *from, struct oop_ref *refs, u
 }
 
 /* What was there at attach does not change: each is read once. */
-static int read_classes(struct account *a, struct oop_reader *oops, uint64_t budget_ms)
+static int read_classes(struct account *a, uint64_t budget_ms)
 {
 	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + budget_ms * 1000000;
-	struct oop_ref *refs = calloc(BATCH, sizeof(*refs));
+	struct vm_ref *refs = calloc(BATCH, sizeof(*refs));
 	uint16_t **class = calloc(BATCH, sizeof(*class));
 	int rc = refs && class ? 0 : -ENOMEM;
 
 	if (rc == 0)
-		oop_reader_forget(oops); /* a class may have been unloaded since */
+		vm_forget_classes(a->vm); /* a class may have been unloaded since */
 	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {
 		size_t from = 0, n;
 
 		while (rc == 0 && clock_ns(CLOCK_MONOTONIC) < end_ns &&
 		       (n = next_unread(&a->table[t], &from, refs, class)) > 0) {
-			rc = oop_read(oops, refs, n);
+			rc = vm_read_refs(a->vm, refs, n);
 			for (size_t i = 0; i < n && rc == 0; i++) {
-				if (refs[i].state == OOP_READ)
+				if (refs[i].state == REF_READ)
 					rc = class_number(a, refs[i].class->name, class[i]);
-				else if (refs[i].state == OOP_NULL)
+				else if (refs[i].state == REF_NULL)
 					*class[i] = CLASS_NONE;
 			}
 		}
@@ -421,9 +419,9 @@ static int list_classes(struct account *a, enum vm_table which, uint64_t *total)
 	return 0;
 }
 
-int account_report(struct account *a, struct oop_reader *oops, uint64_t budget_ms, struct report *r)
+int account_report(struct account *a, uint64_t budget_ms, struct report *r)
 {
-	int rc = oops ? read_classes(a, oops, budget_ms) : 0;
+	int rc = budget_ms ? read_classes(a, budget_ms) : 0;
 
 	a->rows.n = 0;
 	for (int t = 0; t < NR_VM_TABLES && rc == 0; t++) {

@@ -15,13 +15,12 @@
 #include "model/report.h"
 #include "model/snapshot.h"
 #include "reconcile/corrections.h"
-#include "runtime/hotspot/blocks.h"
-#include "runtime/hotspot/oops.h"
+#include "runtime/runtime.h"
 
 struct account; /* opaque; of one target */
 
 /* vm stays open as long as the result. 0 or -ENOMEM. */
-int account_new(struct hotspot *vm, struct account **out);
+int account_new(struct vm *vm, struct account **out);
 void account_free(struct account *a);
 
 /*
@@ -42,9 +41,9 @@ int account_compare(struct account *a, const struct snapshot *s, struct correcti
 
 /*
  * Of the families of r: what was there before, also by class, and what is the VM's own. r->before lives until
- * the next call. Classes not known yet are read for about budget_ms; oops NULL: they cannot be. 0, -ESRCH or
- * -ENOMEM.
+ * the next call. Classes not known yet are read for about budget_ms; 0: they cannot be (vm_open_objects()).
+ * 0, -ESRCH or -ENOMEM.
  */
-int account_report(struct account *a, struct oop_reader *oops, uint64_t budget_ms, struct report *r);
+int account_report(struct account *a, uint64_t budget_ms, struct report *r);
 
 #endif

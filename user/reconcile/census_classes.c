@@ -7,8 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "runtime/hotspot/blocks.h"
-
 #define BATCH_BLOCKS   16
 #define BATCH_REFS     (BATCH_BLOCKS * HANDLES_PER_BLOCK_MAX)
 #define HARD_BUDGET_MS 30000      /* of one table, also without --budget: what is read may be a lie */
@@ -111,9 +109,9 @@ static int object_add(struct objects *o, uint64_t object)
 	return 1;
 }
 
-static int count_of(struct histogram *h, const struct oop_ref *ref)
+static int count_of(struct histogram *h, const struct vm_ref *ref)
 {
-	const void *key = ref->mirror ? (const void *)ref->mirror : ref->primitive;
+	const void *key = ref->of ? (const void *)ref->of : ref->primitive;
 	struct tally *t;
 
 	if (!key)
@@ -121,22 +119,22 @@ static int count_of(struct histogram *h, const struct oop_ref *ref)
 	t = tally_of(&h->of, key);
 	if (!t)
 		return -ENOMEM;
-	t->class = ref->mirror;
+	t->class = ref->of;
 	t->primitive = ref->primitive;
 	t->count++;
 	return 0;
 }
 
-static int count_ref(struct histogram *h, const struct oop_ref *ref)
+static int count_ref(struct histogram *h, const struct vm_ref *ref)
 {
 	struct tally *t;
 	int fresh;
 
-	if (ref->state == OOP_NULL) {
+	if (ref->state == REF_NULL) {
 		h->t->cleared++;
 		return 0;
 	}
-	if (ref->state == OOP_UNREADABLE) {
+	if (ref->state == REF_UNREADABLE) {
 		h->t->unreadable++;
 		return 0;
 	}
@@ -178,20 +176,19 @@ static uint64_t scattered_step(uint64_t n)
 	return step;
 }
 
-static size_t batch_refs(const struct handle_blocks *b, size_t batch, struct oop_ref *refs)
+static size_t batch_refs(const struct handle_blocks *b, size_t batch, struct vm_ref *refs)
 {
 	size_t n = 0, end = (batch + 1) * BATCH_BLOCKS < b->n ? (batch + 1) * BATCH_BLOCKS : b->n;
 
 	for (size_t i = batch * BATCH_BLOCKS; i < end; i++)
 		for (uint64_t left = b->v[i].in_use; left; left &= left - 1)
-			refs[n++].slot = b->v[i].addr + 8 * (uint64_t)__builtin_ctzll(left);
+			refs[n++].slot = b->v[i].addr + VM_SLOT_BYTES * (uint64_t)__builtin_ctzll(left);
 	return n;
 }
 
-static int read_blocks(struct oop_reader *r, const struct handle_blocks *b, uint64_t budget_ms,
-		       struct histogram *h)
+static int read_blocks(struct vm *vm, const struct handle_blocks *b, uint64_t budget_ms, struct histogram *h)
 {
-	struct oop_ref *refs = calloc(BATCH_REFS, sizeof(*refs));
+	struct vm_ref *refs = calloc(BATCH_REFS, sizeof(*refs));
 	uint64_t batches = (b->n + BATCH_BLOCKS - 1) / BATCH_BLOCKS, done = 0, at = 0, step;
 	uint64_t ms = budget_ms && budget_ms < HARD_BUDGET_MS ? budget_ms : HARD_BUDGET_MS;
 	uint64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + ms * 1000000;
@@ -205,7 +202,7 @@ static int read_blocks(struct oop_reader *r, const struct handle_blocks *b, uint
 		if (done > 0 && clock_ns(CLOCK_MONOTONIC) > deadline_ns)
 			break;
 		n = batch_refs(b, at, refs);
-		rc = oop_read(r, refs, n);
+		rc = vm_read_refs(vm, refs, n);
 		for (size_t i = 0; i < n && rc == 0; i++)
 			rc = count_ref(h, &refs[i]);
 	}
@@ -307,17 +304,16 @@ static int add_classes(struct census *out, enum vm_table table, const struct his
 	return 0;
 }
 
-static int read_table(struct hotspot *vm, struct oop_reader *r, enum vm_table table, uint64_t budget_ms,
-		      struct census *out)
+static int read_table(struct vm *vm, enum vm_table table, uint64_t budget_ms, struct census *out)
 {
 	struct handle_blocks blocks;
 	struct histogram h = {.t = &out->tables[table]};
-	int rc = hotspot_handle_blocks(vm, table, &blocks);
+	int rc = vm_blocks(vm, table, &blocks);
 
 	if (rc < 0)
 		return rc;
 	out->tables[table].in_use = blocks.in_use;
-	rc = read_blocks(r, &blocks, budget_ms, &h);
+	rc = read_blocks(vm, &blocks, budget_ms, &h);
 	if (rc == 0)
 		rc = add_classes(out, table, &h);
 	free(h.classes.v);
@@ -327,13 +323,13 @@ static int read_table(struct hotspot *vm, struct oop_reader *r, enum vm_table ta
 	return rc;
 }
 
-int census_classes(struct hotspot *h, struct oop_reader *r, uint64_t budget_ms, struct census *out)
+int census_classes(struct vm *vm, uint64_t budget_ms, struct census *out)
 {
 	int rc = 0;
 
-	oop_reader_forget(r); /* a class may have been unloaded since */
+	vm_forget_classes(vm); /* a class may have been unloaded since */
 	for (int table = 0; table < NR_VM_TABLES && rc == 0; table++)
-		rc = read_table(h, r, (enum vm_table)table, budget_ms / NR_VM_TABLES, out);
+		rc = read_table(vm, (enum vm_table)table, budget_ms / NR_VM_TABLES, out);
 	if (rc == 0 && out->classes.n > 1)
 		qsort(out->classes.v, out->classes.n, sizeof(*out->classes.v), compare_classes);
 	return rc;

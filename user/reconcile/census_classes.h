@@ -4,12 +4,12 @@
 #define JNITRACE_CENSUS_CLASSES_H
 
 #include "model/census.h"
-#include "runtime/hotspot/oops.h"
+#include "runtime/runtime.h"
 
 /*
  * Fill the tables and classes of out. With a budget, blocks are read in a scattered order until it is
  * used up; then counts are estimates and the table says sampled. 0, -ESRCH, -ENOMEM.
  */
-int census_classes(struct hotspot *h, struct oop_reader *r, uint64_t budget_ms, struct census *out);
+int census_classes(struct vm *vm, uint64_t budget_ms, struct census *out);
 
 #endif

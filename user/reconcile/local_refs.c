@@ -7,11 +7,16 @@
 
 #include "model/report.h"
 
+static enum local_state state_of(const struct local_look *look, const struct snapshot_ref *ref)
+{
+	return vm_locals_state(&look->vm, vm_slot_of(look->of, ref->handle));
+}
+
 static bool is_dead(const struct local_look *look, const struct snapshot_ref *ref)
 {
 	if (look->gone)
 		return true;
-	if (vm_locals_state(&look->vm, ref->handle) != LOCAL_DEAD)
+	if (state_of(look, ref) != LOCAL_DEAD)
 		return false;
 	/* else it may be one that was made since the look, in the same slot and by the same site */
 	if (!look->still && (int32_t)(ref->tick - look->tick) >= 0)
@@ -24,7 +29,7 @@ static int judge(const struct local_look *look, const struct snapshot *s, size_t
 {
 	const struct snapshot_ref *ref = &s->refs.v[i];
 
-	if (!look->gone && vm_locals_state(&look->vm, ref->handle) == LOCAL_LIVE) {
+	if (!look->gone && state_of(look, ref) == LOCAL_LIVE) {
 		if (!site->live++ || (int32_t)(ref->tick - site->oldest_tick) < 0)
 			site->oldest_tick = ref->tick;
 		return 0;

@@ -12,10 +12,11 @@
 #include "model/reconciled.h"
 #include "model/snapshot.h"
 #include "reconcile/corrections.h"
-#include "runtime/hotspot/locals.h"
+#include "runtime/runtime.h"
 
 /* A look at the VM's local references. */
 struct local_look {
+	const struct vm *of; /* not owned */
 	struct vm_locals vm;
 	bool known;
 	bool gone;     /* the process has, and its references with it: vm is empty */

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAG_BITS                                                                                             \
-	7ULL /* HotSpot marks the kind of a handle in its lowest bits (JDK: runtime/jniHandles.hpp) */
-
 /* A reference that was read: of which site, of which class. */
 struct found {
 	uint32_t site;
@@ -40,9 +37,9 @@ static int add_found(struct ref_classes *out, const struct found *f, size_t n)
 	return 0;
 }
 
-int ref_classes_read(struct oop_reader *r, const struct snapshot *s, struct ref_classes *out)
+int ref_classes_read(struct vm *vm, const struct snapshot *s, struct ref_classes *out)
 {
-	struct oop_ref *refs = calloc(REF_CLASSES_MAX, sizeof(*refs));
+	struct vm_ref *refs = calloc(REF_CLASSES_MAX, sizeof(*refs));
 	struct found *found = calloc(REF_CLASSES_MAX, sizeof(*found));
 	size_t n = 0, kept = 0, all = 0, stride;
 	int rc = refs && found ? 0 : -ENOMEM;
@@ -52,18 +49,18 @@ int ref_classes_read(struct oop_reader *r, const struct snapshot *s, struct ref_
 	stride = all / REF_CLASSES_MAX + 1;
 	out->classes.n = 0;
 	out->sampled = stride > 1;
-	oop_reader_forget(r); /* a class may have been unloaded since */
+	vm_forget_classes(vm); /* a class may have been unloaded since */
 	all = 0;
 	for (size_t i = 0; i < s->refs.n && rc == 0; i++) {
 		if (!s->refs.v[i].site || all++ % stride)
 			continue;
 		found[n].site = s->refs.v[i].site;
-		refs[n++].slot = s->refs.v[i].handle & ~TAG_BITS;
+		refs[n++].slot = vm_slot_of(vm, s->refs.v[i].handle);
 	}
 	if (rc == 0)
-		rc = oop_read(r, refs, n);
+		rc = vm_read_refs(vm, refs, n);
 	for (size_t i = 0; i < n && rc == 0; i++)
-		if (refs[i].state == OOP_READ)
+		if (refs[i].state == REF_READ)
 			found[kept++] = (struct found){found[i].site, refs[i].class};
 	if (rc == 0) {
 		qsort(found, kept, sizeof(*found), compare_found);

@@ -5,14 +5,14 @@
 
 #include "model/reconciled.h"
 #include "model/snapshot.h"
-#include "runtime/hotspot/oops.h"
+#include "runtime/runtime.h"
 
 #define REF_CLASSES_MAX 32768
 /*
  * Read the objects behind the snapshot's references, at most REF_CLASSES_MAX of them. out is
  * used again from call to call; start with zeros. 0, -ESRCH, -ENOMEM.
  */
-int ref_classes_read(struct oop_reader *r, const struct snapshot *s, struct ref_classes *out);
+int ref_classes_read(struct vm *vm, const struct snapshot *s, struct ref_classes *out);
 void ref_classes_free(struct ref_classes *c);
 
 #endif

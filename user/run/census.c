@@ -9,66 +9,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "elf/elf.h"
-#include "proc/proc.h"
 #include "reconcile/census_classes.h"
-#include "runtime/hotspot/blocks.h"
-#include "runtime/hotspot/oops.h"
+#include "run/opening.h"
 
 #define PAUSE_NS      2000000 /* between two tries to read a busy VM */
 #define LATER_WAIT_MS 80      /* a VM that was read before is tried again so long */
-#define YOUNG_S       10.0    /* a process that young may still be starting its VM */
-#define SLOT_BYTES    8
 
 struct census_vm {
 	struct proc_id id;
-	struct elf_image *elf;
-	struct hotspot *vm;
-	struct oop_reader *oops; /* NULL: not asked for yet, or refused */
-	struct error refused;    /* why not */
-	char *library;
+	struct opening at;
+	struct error refused; /* why objects cannot be read */
 	uint64_t first_ns;
 	bool read_once; /* all that was asked for */
 };
 
-static double age_s(const struct proc_id *id)
-{
-	return (double)clock_ns(CLOCK_BOOTTIME) / 1e9 -
-	       (double)id->start_time_ticks / (double)sysconf(_SC_CLK_TCK);
-}
-
-static int open_vm(struct census_vm *vm, struct elf_cache *libraries, const char *what, struct error *err)
-{
-	struct proc_maps maps = {0};
-	const struct mapping *m;
-	uint64_t vaddr;
-	int fd, rc = proc_maps_read(vm->id.pid, &maps);
-
-	if (rc < 0)
-		return error_set(err, rc, rc == -EACCES || rc == -EPERM ? EXIT_PERMISSION : EXIT_NO_TARGET,
-				 what, "run as root", "cannot read its mappings: %s", strerror(-rc));
-	m = proc_maps_find_library(&maps, vm_libraries);
-	if (!m) {
-		proc_maps_free(&maps);
-		return error_set(err, -ENOENT, EXIT_NO_TARGET, what,
-				 "name the process that runs Java: see jps or pgrep java",
-				 "not a JVM, it maps no libjvm.so");
-	}
-	vm->library = strdup(m->path);
-	fd = proc_open_mapping(vm->id.pid, m);
-	rc = !vm->library ? -ENOMEM : fd < 0 ? fd : elf_cache_open(libraries, fd, &vm->elf);
-	if (rc == 0 && !elf_offset_to_vaddr(vm->elf, m->offset, &vaddr))
-		rc = -ENOEXEC;
-	if (rc < 0)
-		error_set(err, rc, EXIT_FAILED, what, "is it a whole ELF file?",
-			  "cannot read %s as mapped: %s", m->path, strerror(-rc));
-	else
-		rc = hotspot_open(vm->id.pid, vm->elf, m->start - vaddr, &maps, &vm->vm, err);
-	proc_maps_free(&maps);
-	return rc;
-}
-
-int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, struct error *err)
+int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, const char **kind,
+		struct error *err)
 {
 	struct census_vm *vm = calloc(1, sizeof(*vm));
 	char what[64];
@@ -79,9 +35,14 @@ int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, 
 		error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
 			  rc == -ENOMEM ? "out of memory" : "no such process");
 	else
-		rc = open_vm(vm, libraries, what, err);
-	if (rc == -EAGAIN && age_s(&vm->id) > YOUNG_S)
-		rc = -EPROTO; /* not starting: lying */
+		rc = opening_look(&vm->at, &vm->id, NULL, libraries, what, err);
+	*kind = vm && vm->at.file.runtime ? vm->at.file.runtime->shown : "?";
+	if (rc == 0 && !vm->at.vm) {
+		*err = vm->at.vm_why;
+		rc = vm->at.starting ? -EAGAIN : -EPROTO; /* not starting: lying */
+	} else if (rc == -EAGAIN) {
+		error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "it has not loaded a VM");
+	}
 	if (rc < 0) {
 		census_close(vm);
 		return rc;
@@ -94,10 +55,7 @@ void census_close(struct census_vm *vm)
 {
 	if (!vm)
 		return;
-	oop_reader_free(vm->oops);
-	hotspot_close(vm->vm);
-	elf_close(vm->elf);
-	free(vm->library);
+	opening_close(&vm->at);
 	free(vm);
 }
 
@@ -123,13 +81,12 @@ void census_free(struct census *c)
 static int read_counts(struct census_vm *vm, struct census *out)
 {
 	struct vm_counts counts;
-	int rc = hotspot_counts(vm->vm, &counts);
+	int rc = vm_counts(vm->at.vm, &counts);
 
 	if (rc < 0)
 		return rc;
 	out->refs_known = counts.known;
-	out->refs[VM_GLOBAL] = counts.global;
-	out->refs[VM_WEAK] = counts.weak;
+	memcpy(out->refs, counts.n, sizeof(out->refs));
 	return counts.known ? 0 : -EAGAIN;
 }
 
@@ -161,7 +118,7 @@ static int compare_threads(const void *a, const void *b)
 static int read_threads(struct census_vm *vm, bool names, struct census *out)
 {
 	struct vm_threads threads;
-	int rc = hotspot_threads(vm->vm, &threads);
+	int rc = vm_threads(vm->at.vm, &threads);
 
 	out->local_refs = out->native_attached = -1;
 	if (rc < 0)
@@ -198,10 +155,10 @@ static int read_sizes(struct census_vm *vm, struct census *out)
 {
 	for (int t = 0; t < NR_VM_TABLES; t++) {
 		struct handle_blocks blocks;
-		int rc = hotspot_handle_blocks(vm->vm, (enum vm_table)t, &blocks);
+		int rc = vm_blocks(vm->at.vm, (enum vm_table)t, &blocks);
 
 		out->table_bytes_known[t] = rc == 0;
-		out->table_bytes[t] = rc == 0 ? blocks.slots * SLOT_BYTES : 0;
+		out->table_bytes[t] = rc == 0 ? blocks.bytes : 0;
 		out->tables[t].in_use = rc == 0 ? blocks.in_use : 0;
 		free(blocks.v);
 		if (rc == -ESRCH || rc == -ENOMEM)
@@ -212,14 +169,12 @@ static int read_sizes(struct census_vm *vm, struct census *out)
 
 static int read_classes(struct census_vm *vm, uint64_t budget_ms, struct census *out)
 {
-	int rc = 0;
+	int rc;
 
-	if (!vm->oops) {
-		vm->refused = (struct error){0};
-		rc = oop_reader_new(vm->vm, &vm->oops, &vm->refused);
-	}
+	vm->refused = (struct error){0};
+	rc = vm_open_objects(vm->at.vm, &vm->refused);
 	if (rc == 0)
-		rc = census_classes(vm->vm, vm->oops, budget_ms, out);
+		rc = census_classes(vm->at.vm, budget_ms, out);
 	out->classes_known = rc == 0;
 	if (rc < 0)
 		snprintf(out->refused, sizeof(out->refused), "%s",
@@ -279,10 +234,10 @@ int census_read(struct census_vm *vm, const struct census_request *req, struct c
 	    .pid = vm->id.pid,
 	    .start_time_ticks = vm->id.start_time_ticks,
 	    .comm = vm->id.comm,
-	    .vm = "HotSpot",
-	    .vm_version = hotspot_version(vm->vm),
-	    .library = vm->library,
-	    .build_id = elf_build_id(vm->elf),
+	    .vm = vm->at.file.runtime->shown,
+	    .vm_version = vm_version(vm->at.vm),
+	    .library = vm->at.file.mapping.path,
+	    .build_id = elf_build_id(vm->at.file.elf),
 	};
 	rc = read_all(vm, req, out);
 	out->read_ms = (double)(clock_ns(CLOCK_MONOTONIC) - now) / 1e6;

@@ -27,8 +27,10 @@ struct census_request {
 /*
  * Open the JVM of a process. libraries: opened so far, outlives the result; NULL: none. -ESRCH no such
  * process, -ENOENT no JVM, -EAGAIN its VM is just starting, -EPROTO with the reason when it cannot be read.
+ * *kind: the shown name of its runtime, also on failure; "?" where it has none.
  */
-int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, struct error *err);
+int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, const char **kind,
+		struct error *err);
 void census_close(struct census_vm *vm);
 /* A reading; out is overwritten, its memory used again. -ESRCH: the process is gone. */
 int census_read(struct census_vm *vm, const struct census_request *req, struct census *out,

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "run/opening.h"
 
-/* After this a process without a VM is looked at only every few scans: one may still dlopen it. */
-#define YOUNG_S   5.0
+/* A process that is not young and has no VM is looked at only every few scans: one may still dlopen it. */
 #define OLD_EVERY 10
 
 struct seen {
@@ -65,7 +65,7 @@ static void drop_dead(struct discovery *d)
 static bool maps_vm(pid_t pid)
 {
 	struct proc_maps maps = {0};
-	bool found = !proc_maps_read(pid, &maps) && proc_maps_find_library(&maps, vm_libraries);
+	bool found = !proc_maps_read(pid, &maps) && vm_file_is_mapped(&maps, NULL);
 
 	proc_maps_free(&maps);
 	return found;
@@ -85,7 +85,7 @@ static int scan_pid(struct discovery *d, pid_t pid, struct pid_list *out)
 	s->alive = true;
 	if (s->returned)
 		return 0;
-	if (proc_age_s(&id) > YOUNG_S && d->scans % OLD_EVERY)
+	if (process_age(&id) != AGE_YOUNG && d->scans % OLD_EVERY)
 		return 0;
 	if (!maps_vm(pid))
 		return 0;

@@ -37,6 +37,8 @@ struct session {
 	struct output out;
 	struct live live;
 	struct elf_cache *libraries;
+	struct modules *modules;
+	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
 	struct interrupt *interrupt;
 	int epoll, tick, look;
@@ -95,6 +97,7 @@ static void session_close(struct session *s)
 	tracer_close(s->tracer);
 	discovery_free(s->discovery);
 	snapshots_free(&s->snapshots);
+	modules_free(s->modules);
 	elf_cache_free(s->libraries);
 	if (s->interrupt)
 		interrupt_tell(s->interrupt, NULL, NULL);
@@ -121,6 +124,7 @@ static int add_target(struct session *s, pid_t pid, bool asked_for, struct error
 	}
 	t->asked_for = asked_for;
 	t->libraries = s->libraries;
+	t->modules = s->modules;
 	*place = t;
 	rc = s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
 	if (!rc)
@@ -533,7 +537,7 @@ static int loop(struct session *s, struct error *err)
 
 static int open_targets(struct session *s, struct error *err)
 {
-	int rc = elf_cache_new(&s->libraries);
+	int rc = elf_cache_new(&s->libraries) ?: modules_new(s->libraries, &s->modules);
 
 	for (size_t i = 0; !rc && i < s->o->nr_pids; i++)
 		rc = add_target(s, s->o->pids[i], true, err);
@@ -571,6 +575,7 @@ static int open_tracer(struct session *s, const struct features *features, struc
 	const struct options *o = s->o;
 	const struct tracer_opts opts = {
 	    .catalog = o->catalog,
+	    .bottom = s->bottom,
 	    .attach = o->attach,
 	    .families = o->families,
 	    .max_refs = o->max_refs,
@@ -584,6 +589,7 @@ static int open_tracer(struct session *s, const struct features *features, struc
 	    .verbose = o->verbose > 0,
 	};
 
+	runtimes_bottom(s->bottom);
 	return tracer_open(&opts, features, &s->tracer, err);
 }
 
@@ -644,7 +650,7 @@ static int show_probes(struct session *s, struct target *t, struct error *err)
 	if (t->state != TARGET_FOUND)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", t->id.pid);
-	info.library_file = t->library_path;
+	info.library_file = t->at.file.mapping.path;
 	output_view_opts(&s->out, &s->o->view, true, &v);
 	s->o->view.format->probes(&b, &info, &v);
 	return output_write(&s->out, &b, true, NULL, err);

@@ -19,7 +19,6 @@
 #include "view/census.h"
 #include "view/format.h"
 
-#define START_WAIT_S  15.0 /* for the VM of a process named by -p */
 #define START_LOOK_MS 50
 /* A busy VM is tried again so long before it is said to be too busy: one that was named, one of all. */
 #define PATIENCE_MS     3000
@@ -80,11 +79,10 @@ static int jvm_add(struct session *s, pid_t pid)
 }
 
 /* What is known of a JVM that is refused: who it is, and why. */
-static void refuse(struct jvm *j, const struct error *why)
+static void refuse(struct jvm *j, const char *kind, const struct error *why)
 {
 	j->refused = true;
-	j->census.target =
-	    (struct report_target){.pid = j->pid, .comm = "", .vm = "HotSpot", .vm_version = "?"};
+	j->census.target = (struct report_target){.pid = j->pid, .comm = "", .vm = kind, .vm_version = "?"};
 	j->census.local_refs = j->census.native_attached = -1;
 	j->census.growth_per_min = NAN;
 	j->census.time_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9;
@@ -95,13 +93,14 @@ static void refuse(struct jvm *j, const struct error *why)
 static int jvm_open(struct session *s, struct jvm *j, struct error *err)
 {
 	struct error why = {0};
-	int rc = census_open(j->pid, s->libraries, &j->vm, &why);
+	const char *kind;
+	int rc = census_open(j->pid, s->libraries, &j->vm, &kind, &why);
 
 	if (rc == 0)
 		return 0;
 	if (s->o->all) {
 		if (rc == -EPROTO || rc == -ENOEXEC)
-			refuse(j, &why);
+			refuse(j, kind, &why);
 		j->gone = !j->refused && rc != -EAGAIN;
 		return rc == -ENOMEM ? rc : 0;
 	}
@@ -109,17 +108,16 @@ static int jvm_open(struct session *s, struct jvm *j, struct error *err)
 	return rc;
 }
 
-/* Of a process that is starting its VM. */
+/* Of a process that is starting its VM, as long as its age lets it (run/opening.c). */
 static int jvm_open_waiting(struct session *s, struct jvm *j, struct error *err)
 {
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(START_WAIT_S * 1e9);
 	struct pollfd wait = {.fd = interrupt_fd(s->interrupt), .events = POLLIN};
 	int rc;
 
 	do {
 		*err = (struct error){0};
 		rc = jvm_open(s, j, err);
-	} while (rc == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end_ns && poll(&wait, 1, START_LOOK_MS) == 0);
+	} while (rc == -EAGAIN && poll(&wait, 1, START_LOOK_MS) == 0);
 	return rc;
 }
 

@@ -11,15 +11,8 @@
 
 #include "judge/findings.h"
 #include "proc/linker.h"
-#include "runtime/hotspot/blocks.h"
-#include "runtime/hotspot/objects.h"
-#include "runtime/hotspot/walk.h"
 #include "view/format.h"
 
-/* A process younger than this may still be on its way to exec java, or to load the VM. */
-#define YOUNG_S 3.0
-/* A VM that is older and whose tables make no sense is not starting any more. */
-#define STARTING_S  30.0
 #define MAX_ANCHORS (1 << 14) /* as there is room for (bpf/books/pins.bpf.h) */
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
@@ -56,83 +49,20 @@ void target_free(struct target *t)
 		return;
 	if (t->pidfd >= 0)
 		close(t->pidfd);
-	proc_maps_free(&t->maps);
 	sites_free(&t->sites);
 	ref_classes_free(&t->classes);
 	account_free(t->account);
 	local_refs_free(&t->locals);
 	vm_locals_free(&t->local_look.vm);
-	oop_reader_free(t->oops);
-	elf_close(t->elf);
 	symbols_free(t->symbols);
-	java_symbols_free(t->java);
-	hotspot_close(t->vm);
+	code_free(t->code);
+	opening_close(&t->at);
 	aggregate_free(t->aggregate);
 	naming_free(t->naming);
 	free(t->report.sites.v);
 	free(t->report.libraries.v);
 	findings_free(&t->report);
-	free(t->library_path);
 	free(t);
-}
-
-/* Will a VM appear? A java launcher always loads one; any process may exec one while it is young. */
-static bool may_become_jvm(const struct target *t)
-{
-	char link[64], exe[PATH_MAX];
-	double age_s = proc_age_s(&t->id);
-	const char *base;
-	ssize_t n;
-
-	if (age_s < YOUNG_S)
-		return true;
-	snprintf(link, sizeof(link), "/proc/%d/exe", t->id.pid);
-	n = readlink(link, exe, sizeof(exe) - 1);
-	if (n < 0)
-		return false;
-	exe[n] = 0;
-	base = strrchr(exe, '/');
-	/* A launcher that has not loaded its VM after a minute runs something else (java -version of a stub).
-	 */
-	return base && !strcmp(base + 1, "java") && age_s < 60;
-}
-
-static int not_a_target(struct error *err, const char *what, int rc, const char *advice, const char *why)
-{
-	return error_set(err, rc, EXIT_NO_TARGET, what, advice, "%s", why);
-}
-
-static int open_library(struct target *t, const struct mapping *m, const char *what, struct error *err)
-{
-	uint64_t vaddr;
-	int rc, fd;
-
-	t->library = *m;
-	t->library_path = strdup(m->path);
-	if (!t->library_path)
-		return error_set(err, -ENOMEM, EXIT_FAILED, what, NULL, "out of memory");
-	t->library.path = t->library_path;
-	fd = proc_open_mapping(t->id.pid, m);
-	rc = fd < 0 ? fd : elf_cache_open(t->libraries, fd, &t->elf);
-	if (rc)
-		return error_set(err, rc, EXIT_FAILED, what, NULL, "cannot read %s as mapped: %s",
-				 t->library_path, strerror(-rc));
-	if (!elf_offset_to_vaddr(t->elf, m->offset, &vaddr))
-		return error_set(err, -ENOEXEC, EXIT_FAILED, what, NULL,
-				 "%s has no segment at its mapped offset", t->library_path);
-	t->bias = m->start - vaddr;
-	return 0;
-}
-
-/* Forget what a look that came too early has found. */
-static void reset(struct target *t)
-{
-	hotspot_close(t->vm);
-	t->vm = NULL;
-	elf_close(t->elf);
-	t->elf = NULL;
-	free(t->library_path);
-	t->library_path = NULL;
 }
 
 static void fill_report(struct target *t)
@@ -141,23 +71,21 @@ static void fill_report(struct target *t)
 	    .pid = t->id.pid,
 	    .start_time_ticks = t->id.start_time_ticks,
 	    .comm = t->id.comm,
-	    .vm = "HotSpot",
-	    .vm_version = t->vm ? hotspot_version(t->vm) : "",
-	    .library = t->library_path,
-	    .build_id = elf_build_id(t->elf),
+	    .vm = t->at.file.runtime->shown,
+	    .vm_version = vm_version(t->at.vm),
+	    .library = t->at.file.mapping.path,
+	    .build_id = elf_build_id(t->at.file.elf),
 	};
 }
 
-/* Its sites, by the library t->elf and, where they could be read, the VM's tables. */
+/* Its sites, by the runtime's file and, where it could be understood, its memory. */
 static int resolve_sites(struct target *t, const struct options *o, struct error *err)
 {
 	struct site_request req = {
 	    .pid = t->id.pid,
 	    .catalog = o->catalog,
-	    .library = t->elf,
-	    .library_path = t->library_path,
-	    .bias = t->bias,
-	    .vm = t->vm,
+	    .file = &t->at.file,
+	    .vm = t->at.vm,
 	    .families = o->families,
 	    .no_releases = o->count_only,
 	    .only_strategy = o->strategy,
@@ -169,63 +97,31 @@ static int resolve_sites(struct target *t, const struct options *o, struct error
 	return rc;
 }
 
-/* The process's mappings, if it can be traced at all. */
-static int read_process(struct target *t, const char *what, struct error *err)
-{
-	int rc;
-
-	proc_maps_free(&t->maps);
-	rc = proc_id_alive(&t->id) ? proc_maps_read(t->id.pid, &t->maps) : -ESRCH;
-	if (rc == -ESRCH)
-		return not_a_target(err, what, rc, NULL, "it has exited");
-	if (rc)
-		return error_set(err, rc, rc == -EACCES || rc == -EPERM ? EXIT_PERMISSION : EXIT_FAILED, what,
-				 "run as root", "cannot read its mappings: %s", strerror(-rc));
-	if (t->maps.n && proc_elf_class(t->id.pid) == 1)
-		return not_a_target(err, what, -ENOEXEC, "trace a 64-bit JVM",
-				    "a 32-bit process, which is not supported");
-	return 0;
-}
-
 int target_find(struct target *t, const struct options *o, struct error *err)
 {
-	bool may_wait = proc_age_s(&t->id) < STARTING_S;
-	struct error vm_err = {0};
-	const struct mapping *m;
 	char what[64];
 	int rc;
 
 	t->verbose = o->verbose;
 	t->hidden_frames = o->hidden_frames;
 	t->report.count_only = o->count_only;
+	t->plan.families = o->families;
 	t->report.catalog = o->catalog;
-	t->families = o->families;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
-	rc = read_process(t, what, err);
+	opening_close(&t->at);
+	rc = opening_look(&t->at, &t->id, NULL, t->libraries, what, err);
+	if (rc == -EAGAIN)
+		return 0; /* it may load a runtime yet */
 	if (rc)
 		return rc;
-	m = proc_maps_find_library(&t->maps, vm_libraries);
-	if (!m && may_become_jvm(t))
+	if (!t->at.vm && o->verbose && !t->at.starting)
+		error_print(&t->at.vm_why); /* its symbols may still serve */
+	rc = t->at.starting ? -EAGAIN : resolve_sites(t, o, err);
+	if (rc == -EAGAIN && process_age(&t->id) != AGE_SETTLED) /* its VM is just starting */
 		return 0;
-	if (!m)
-		return not_a_target(err, what, -ENOENT,
-				    "name the process that runs Java: see jps or pgrep java",
-				    "not a JVM, it maps no libjvm.so");
-	rc = open_library(t, m, what, err);
-	if (rc)
-		return rc;
-	rc = hotspot_open(t->id.pid, t->elf, t->bias, &t->maps, &t->vm, &vm_err);
-	if (rc && o->verbose && !(rc == -EAGAIN && may_wait))
-		error_print(&vm_err); /* its symbols may still serve */
-	if (rc != -EAGAIN || !may_wait)
-		rc = resolve_sites(t, o, err);
-	if (rc == -EAGAIN && may_wait) { /* its VM is just starting */
-		reset(t);
-		return 0;
-	}
 	if (rc == -EAGAIN)
 		return error_set(err, rc, EXIT_NO_TARGET, what, "-v tells more", "%s",
-				 vm_err.why[0] ? vm_err.why : "its VM has no Java thread");
+				 t->at.vm_why.why[0] ? t->at.vm_why.why : "its VM has no Java thread");
 	if (rc)
 		return rc;
 	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
@@ -234,62 +130,67 @@ int target_find(struct target *t, const struct options *o, struct error *err)
 	return 0;
 }
 
-/* Where in the library's file an event passes. */
-static void find_places(const struct target *t, enum vm_event event, struct vm_places *out)
-{
-	out->n = hotspot_event_places(t->vm, event, out->at, ARRAY_LEN(out->at), &out->at_entry);
-	for (size_t i = 0; i < out->n; i++)
-		if (!elf_vaddr_to_offset(t->elf, out->at[i], &out->at[i]))
-			out->n = 0;
-}
-
-/* Classes unloaded until now: a java_unloads_fn. */
-static int unloads_now(void *target, uint64_t klass, uint64_t *n, uint64_t *last)
+/* Classes unloaded until now, as the probes saw: for struct vm_unloads. */
+static int unloads_now(void *target, uint64_t class_id, uint64_t *n, uint64_t *last)
 {
 	const struct target *t = target;
-	int rc;
 
-	if (!t->java_config.unloads_at)
-		return tracer_unloads(t->tracer, t->slot, klass, n, last);
-	rc = proc_read(t->id.pid, t->java_config.unloads_at, n, sizeof(*n));
-	*last = *n; /* nothing tells which ones they were */
-	return rc;
+	return tracer_unloads(t->tracer, t->slot, class_id, n, last);
 }
 
-/* Get Java frames walked and named, when the VM is known and far enough; else stacks have native frames only.
+/* Get managed frames walked and named, when the VM is known and far enough; else stacks have native frames
+ * only.
  */
-static void start_java(struct target *t, struct tracer *tracer, const char *path)
+static void plan_walk(struct target *t, struct tracer *tracer)
 {
-	struct vm_places frees, unloads;
-	struct java_config config;
+	const struct vm_unloads unloads = {unloads_now, t};
+	struct plan_walk *p = &t->plan.walk;
+	enum plan_state before = p->state;
 	struct error why = {0};
+
+	vm_plan_walk(t->at.vm, &t->plan);
+	if (before == PLAN_NOT_YET && p->state == PLAN_READY) {
+		int rc = vm_name_frames(t->at.vm, p, &unloads, &why);
+
+		if (rc) {
+			p->state = PLAN_NEVER;
+			snprintf(p->why, sizeof(p->why), "%s", why.why[0] ? why.why : strerror(-rc));
+		} else {
+			t->tracer = tracer;
+			symbols_set_vm(t->symbols, t->at.vm, t->hidden_frames);
+		}
+	}
+}
+
+/* Hand to the kernel what has become known. */
+static int apply_plan(struct target *t, struct tracer *tracer)
+{
+	char path[PATH_MAX] = "";
+	int rc = 0;
+
+	if (t->plan.walk.state == PLAN_READY || t->plan.waits.state == PLAN_READY)
+		rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
+	return rc ?: tracer_apply(tracer, t->slot, t->id.pid, path, &t->plan);
+}
+
+/*
+ * Tell the probes what they must know of the runtime, as far as it is known now. What is not known yet is
+ * tried again when the mappings are read anew.
+ */
+static int tell_plan(struct target *t, struct tracer *tracer)
+{
+	bool refused = t->plan.walk.state == PLAN_NEVER;
 	int rc;
 
-	if (!t->vm || t->java || t->java_refused)
-		return;
-	rc = hotspot_walk(t->vm, &config, &why);
-	if (!rc) {
-		find_places(t, VM_CODE_FREED, &frees);
-		find_places(t, VM_CLASS_UNLOADED, &unloads);
-		/* An interpreted frame is known by an address that the next class may get. */
-		config.unloads_at = unloads.n ? 0 : hotspot_unloads_counter(t->vm);
-		if (!unloads.n && !config.unloads_at)
-			rc = error_set(
-			    &why, -ENOENT, EXIT_FAILED, "walk Java frames",
-			    "run it without -XX:-UsePerfData, or install its debug symbols",
-			    "no way to see when a class is unloaded: no symbol, no USDT probe and no "
-			    "performance counters");
-	}
-	rc = rc ?: java_symbols_new(t->vm, unloads_now, t, &t->java, &why);
-	if (!rc) {
-		t->java_config = config;
-		t->tracer = tracer;
-		symbols_set_java(t->symbols, t->java, t->hidden_frames);
-		rc = tracer_set_java(tracer, t->slot, t->id.pid, path, &config, &frees, &unloads);
-	}
-	t->java_refused = rc && rc != -EAGAIN;
-	if (t->java_refused && t->verbose)
-		warn("PID %d: %s", t->id.pid, why.why[0] ? why.why : strerror(-rc));
+	plan_walk(t, tracer);
+	if (t->plan.families & catalog_families(t->report.catalog, KINDS_OF_PINS))
+		vm_plan_objects(t->at.vm, &t->plan);
+	if (t->plan.families >> FAMILY_CRITICAL & 1)
+		vm_plan_waits(t->at.vm, &t->plan);
+	rc = apply_plan(t, tracer);
+	if (!refused && t->plan.walk.state == PLAN_NEVER && t->verbose)
+		warn("PID %d: %s", t->id.pid, t->plan.walk.why);
+	return rc;
 }
 
 /* Have the tracer told when libraries come and go. */
@@ -301,7 +202,7 @@ static void watch_linker(struct target *t, struct tracer *tracer)
 	int rc = linker_find(t->id.pid, &linker);
 
 	if (!rc)
-		m = proc_maps_find(&t->maps, linker.call_at);
+		m = proc_maps_find(&t->at.maps, linker.call_at);
 	if (!rc && (!m || !m->executable || !m->ino))
 		rc = -ENOENT;
 	rc = rc ?: proc_mapping_path(t->id.pid, m, path, sizeof(path));
@@ -321,19 +222,23 @@ static void watch_linker(struct target *t, struct tracer *tracer)
 static int read_code(struct target *t, struct tracer *tracer, const struct unwind_moment *now)
 {
 	struct proc_maps maps = {0};
+	struct layout *layout = NULL;
 	int rc = proc_id_alive(&t->id) ? proc_maps_read(t->id.pid, &maps) : -ESRCH;
 
 	if (!rc && (!maps.n || tracer_execed(tracer, t->slot))) /* gone, or another program's */
 		rc = -ESRCH;
-	rc = rc ?: tracer_set_code(tracer, t->slot, &maps, now);
-	rc = rc ?: symbols_refresh(t->symbols, &maps, unwind_moment_closed(now));
+	rc = rc ?: code_read(t->code, &maps, unwind_moment_closed(now), &layout);
+	rc = rc ?: tracer_set_code(tracer, t->slot, t->code, layout, now);
 	if (rc) {
+		layout_put(layout);
 		proc_maps_free(&maps);
 		return rc;
 	}
-	proc_maps_free(&t->maps);
-	t->maps = maps;
-	return 0;
+	rc = code_take(t->code, layout);
+	symbols_tidy(t->symbols);
+	proc_maps_free(&t->at.maps);
+	t->at.maps = maps;
+	return rc;
 }
 
 /* Likewise, when there are no stacks that speak of what was before. */
@@ -350,68 +255,24 @@ static int read_code_anew(struct target *t, struct tracer *tracer)
 	return rc == -EAGAIN ? 0 : rc;
 }
 
-/* The reader of the VM's objects, made when it is first needed. NULL: not known, or the process is gone. */
-static struct oop_reader *oop_reader_of(struct target *t)
+/* Can objects be read now? */
+static bool reads_objects(struct target *t)
 {
 	struct error why = {0};
-	int rc;
 
-	if (!t->vm || t->oops_refused || !proc_id_alive(&t->id))
-		return NULL;
-	if (!t->oops) {
-		rc = oop_reader_new(t->vm, &t->oops, &why);
-		t->oops_refused = rc < 0 && rc != -EAGAIN;
-	}
-	return t->oops;
-}
-
-/* Have the probes tell sizes of arrays and strings, when a traced family pins them. */
-static void start_objects(struct target *t, struct tracer *tracer)
-{
-	struct object_config config;
-
-	if (!(t->families & catalog_families(t->report.catalog, KINDS_OF_PINS)) || t->objects_set ||
-	    !oop_reader_of(t))
-		return;
-	hotspot_objects(t->oops, &config);
-	t->objects_set = !tracer_set_objects(tracer, t->slot, &config);
-}
-
-/* Have it seen who waits for critical sections. */
-static void start_waits(struct target *t, struct tracer *tracer, const char *path)
-{
-	struct vm_places waits = {0};
-	size_t n;
-	int rc;
-
-	if (!(t->families >> FAMILY_CRITICAL & 1) || t->waits_set)
-		return;
-	t->waits_set = true;
-	t->no_waits = "the VM's tables could not be read";
-	t->collector_waits = t->vm ? hotspot_gc_waits(t->vm) : -1;
-	if (t->collector_waits == 0)
-		t->no_waits = NULL;
-	if (!t->vm || t->collector_waits == 0)
-		return;
-	n = hotspot_gc_wait_places(t->vm, t->library_path, waits.at, ARRAY_LEN(waits.at), &t->no_waits);
-	for (size_t i = 0; i < n; i++)
-		if (elf_vaddr_to_offset(t->elf, waits.at[i], &waits.at[waits.n]))
-			waits.n++;
-	rc = tracer_set_stalls(tracer, t->slot, t->id.pid, path, &waits);
-	if (rc)
-		t->no_waits = "the places where threads wait could not be probed";
+	return proc_id_alive(&t->id) && !vm_open_objects(t->at.vm, &why);
 }
 
 /* What a thread got in a native method that runs already we have not seen. */
 static void note_before(struct target *t, struct tracer *tracer)
 {
-	struct java_anchor *anchors;
+	struct frame_anchor *anchors;
 	size_t n;
 
-	if (!(t->families >> FAMILY_CRITICAL & 1) || !t->java)
+	if (!(t->plan.families >> FAMILY_CRITICAL & 1) || t->plan.walk.state != PLAN_DONE)
 		return;
 	anchors = calloc(MAX_ANCHORS, sizeof(*anchors));
-	n = anchors ? hotspot_anchors(t->vm, &t->java_config, anchors, MAX_ANCHORS) : 0;
+	n = anchors ? vm_anchors(t->at.vm, &t->plan.walk, anchors, MAX_ANCHORS) : 0;
 	if (n > 0 && n < MAX_ANCHORS) /* else they are not all, or not known */
 		tracer_set_before(tracer, t->slot, anchors, n);
 	free(anchors);
@@ -423,8 +284,9 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	int rc, slot;
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
-	rc = proc_mapping_path(t->id.pid, &t->library, path, sizeof(path));
-	rc = rc ?: symbols_new(&t->id, &t->symbols);
+	rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
+	rc = rc ?: code_new(t->modules, &t->id, &t->code);
+	rc = rc ?: symbols_new(t->code, &t->symbols);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)
@@ -433,32 +295,26 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	if (slot < 0)
 		return slot;
 	t->slot = slot;
-	start_java(t, tracer, path);
+	rc = tell_plan(t, tracer);
 	watch_linker(t, tracer);
-	start_objects(t, tracer);
-	start_waits(t, tracer, path);
-	rc = read_code_anew(t, tracer);
+	rc = rc ?: read_code_anew(t, tracer);
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
 }
 
 /* Where the VM keeps its threads and references. What cannot be proven yet is told later. */
 static int tell_threads(struct target *t, struct tracer *tracer)
 {
-	struct thread_config c;
-
-	if (t->threads_told || !t->vm || hotspot_thread_config(t->vm, &c) < 0)
-		return 0; /* they do without */
-	t->threads_told = c.storage_global && c.storage_weak;
-	return tracer_set_threads(tracer, t->slot, &c);
+	vm_plan_threads(t->at.vm, &t->plan);
+	return apply_plan(t, tracer);
 }
 
 void target_look(struct target *t, struct tracer *tracer)
 {
 	uint32_t tick;
 
-	if (!t->vm || tracer_execed(tracer, t->slot))
+	if (!t->at.vm || tracer_execed(tracer, t->slot))
 		return;
-	hotspot_counts(t->vm, &t->vm_counts);
+	vm_counts(t->at.vm, &t->vm_counts);
 	tell_threads(t, tracer);
 	if (t->account && !tracer_tick(tracer, &tick))
 		account_look(t->account, tick); /* what could not be seen stays as it was known */
@@ -476,7 +332,7 @@ static int tell_attached(struct target *t, struct tracer *tracer)
 	size_t n = 0;
 	int rc;
 
-	if (!(t->families >> FAMILY_THREAD & 1) || !t->vm || hotspot_threads(t->vm, &vm) < 0)
+	if (!(t->plan.families >> FAMILY_THREAD & 1) || vm_threads(t->at.vm, &vm) < 0)
 		return 0;
 	rc = proc_threads(t->id.pid, &own);
 	tids = calloc(own.n + 1, sizeof(*tids));
@@ -497,15 +353,13 @@ int target_start(struct target *t, struct tracer *tracer, struct error *err)
 {
 	int rc;
 
-	if (t->vm)
-		hotspot_counts(t->vm,
-			       &t->vm_counts); /* where the tables are is proven now, and only read below */
+	vm_counts(t->at.vm, &t->vm_counts); /* where the tables are is proven now, and only read below */
 	rc = tell_threads(t, tracer);
 	rc = rc ?: tell_attached(t, tracer);
 	rc = rc ?: tracer_open_gate(tracer, t->slot);
 	note_before(t, tracer);
-	if (!rc && t->vm && !t->report.count_only)
-		rc = account_new(t->vm, &t->account);
+	if (!rc && t->at.vm && !t->report.count_only)
+		rc = account_new(t->at.vm, &t->account);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
 	t->started_ns = clock_ns(CLOCK_MONOTONIC);
@@ -528,13 +382,13 @@ static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
 	int rc;
 
 	vm_locals_free(&look->vm);
-	*look = (struct local_look){.still = still, .holds = is_held, .store = tracer};
-	if (!(t->families >> FAMILY_LOCAL & 1) || !t->vm || t->locals_refused ||
+	*look = (struct local_look){.of = t->at.vm, .still = still, .holds = is_held, .store = tracer};
+	if (!(t->plan.families >> FAMILY_LOCAL & 1) || !t->at.vm || t->locals_refused ||
 	    tracer_tick(tracer, &look->tick))
 		return;
-	rc = hotspot_locals(t->vm, &look->vm);
+	rc = vm_locals(t->at.vm, &look->vm);
 	look->known = rc == 0;
-	t->locals_refused = rc == -EPROTO;
+	t->locals_refused = rc == -EPROTO || rc == -EOPNOTSUPP;
 	if (t->locals_refused && t->verbose)
 		warn("PID %d: which local references are alive is not known: its tables do not tell where "
 		     "they are",
@@ -560,26 +414,21 @@ void target_stop(struct target *t, struct tracer *tracer, enum end_reason reason
 static void refresh_maps(struct target *t, struct tracer *tracer)
 {
 	struct unwind_moment now = tracer_code_now(tracer, t->slot);
-	char path[PATH_MAX];
 
 	/* What was closed is still needed to name stacks: target_code() will come. */
 	if (!proc_id_alive(&t->id) || unwind_moment_closed(&now) || read_code(t, tracer, &now))
 		return;
-	start_objects(t, tracer);
-	if (t->java)
-		java_symbols_refresh(t->java);
-	else if (!proc_mapping_path(t->id.pid, &t->library, path, sizeof(path)))
-		start_java(t, tracer, path);
+	vm_frames_refresh(t->at.vm);
+	tell_plan(t, tracer);
 }
 
 /* What the outstanding references point to; NULL: not looked at, or not known. */
-static const struct ref_classes *read_classes(struct target *t, struct oop_reader *oops,
-					      const struct snapshot *snapshot, const struct options *o)
+static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot,
+					      const struct options *o)
 {
-	if (!oops || o->count_only ||
-	    (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
+	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
 		return NULL;
-	return ref_classes_read(oops, snapshot, &t->classes) == 0 ? &t->classes : NULL;
+	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
 bool target_code_changed(struct target *t, struct tracer *tracer)
@@ -597,8 +446,7 @@ int target_code(struct target *t, struct tracer *tracer, const struct snapshot *
 	t->code_changed = false;
 
 	if (unwind_moment_closed(&now)) {
-		if (t->java)
-			java_symbols_refresh(t->java);
+		vm_frames_refresh(t->at.vm);
 		rc = naming_update(t->naming, snapshot);
 		rc = rc ?: read_code_anew(t, tracer);
 	} else {
@@ -648,7 +496,7 @@ static int reconcile(struct target *t, struct tracer *tracer, struct snapshot *s
 	struct corrections found = {0};
 	int rc = 0;
 
-	*locals = t->families >> FAMILY_LOCAL & 1 ? read_locals(t, tracer, s, &found) : NULL;
+	*locals = t->plan.families >> FAMILY_LOCAL & 1 ? read_locals(t, tracer, s, &found) : NULL;
 	if (t->account)
 		rc = account_compare(t->account, s, &found);
 	bury(t, tracer, s, &found);
@@ -663,8 +511,8 @@ static int reconcile(struct target *t, struct tracer *tracer, struct snapshot *s
  */
 static void count_unnamed(struct target *t)
 {
-	if (t->java && proc_id_alive(&t->id))
-		t->java_unnamed = java_symbols_unnamed(t->java);
+	if (proc_id_alive(&t->id))
+		t->java_unnamed = vm_frames_unnamed(t->at.vm);
 }
 
 int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err)
@@ -689,7 +537,7 @@ static void keep_missed(struct target_counts *counts, const struct report *last)
 int target_report(struct target *t, struct tracer *tracer, struct snapshot *snapshot, const struct options *o,
 		  struct error *err)
 {
-	struct oop_reader *oops = NULL;
+	bool objects = false;
 	struct target_counts counts;
 	double cost_ns[NR_ALL_FUNCS];
 	struct aggregate_input in = {
@@ -714,17 +562,17 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	keep_missed(&counts, r);
 	if (!end_is_gone(t->end_reason)) {
 		refresh_maps(t, tracer);
-		oops = oop_reader_of(t);
-		in.classes = read_classes(t, oops, snapshot, o);
+		objects = reads_objects(t);
+		in.classes = objects ? read_classes(t, snapshot, o) : NULL;
 	}
 	/* After the process has gone its last known totals stand. */
 	if (t->vm_counts.known) {
-		r->families[FAMILY_GLOBAL].vm_total = t->vm_counts.global;
-		r->families[FAMILY_WEAK].vm_total = t->vm_counts.weak;
+		r->families[FAMILY_GLOBAL].vm_total = t->vm_counts.n[VM_GLOBAL];
+		r->families[FAMILY_WEAK].vm_total = t->vm_counts.n[VM_WEAK];
 	}
 	rc = rc ?: naming_update(t->naming, snapshot);
 	rc = rc ?: aggregate_update(t->aggregate, &in, r);
-	if (!rc && t->account && account_report(t->account, oops, CLASS_BUDGET_MS, r) == -ENOMEM)
+	if (!rc && t->account && account_report(t->account, objects ? CLASS_BUDGET_MS : 0, r) == -ENOMEM)
 		rc = -ENOMEM;
 	findings = (struct findings_input){
 	    .names = in.names,
@@ -732,8 +580,8 @@ int target_report(struct target *t, struct tracer *tracer, struct snapshot *snap
 	    .checking = o->check,
 	    .exited = in.final && t->end_reason == END_EXITED,
 	    .hold_s = o->hold_s,
-	    .no_waits = t->no_waits,
-	    .collector_waits = t->collector_waits,
+	    .no_waits = t->plan.waits.why,
+	    .collector_waits = t->plan.waits.collector,
 	};
 	rc = rc ?: findings_update(&findings, r);
 	if (rc)

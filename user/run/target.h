@@ -10,13 +10,13 @@
 #include "judge/aggregate.h"
 #include "kernel/tracer.h"
 #include "model/report.h"
+#include "modules/code.h"
 #include "proc/proc.h"
 #include "reconcile/account.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
+#include "run/opening.h"
 #include "run/options.h"
-#include "runtime/hotspot/frames.h"
-#include "runtime/hotspot/hotspot.h"
 #include "sites/sites.h"
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
@@ -34,36 +34,23 @@ struct target {
 	int pidfd;      /* becomes readable when the process ends; -1: none */
 	bool asked_for; /* named by -p, so that its absence is an error */
 
-	struct proc_maps maps;
 	struct elf_cache *libraries; /* not owned; NULL: not shared */
-	char *library_path;          /* as the target sees it */
-	struct mapping library;      /* its lowest mapping; path points to library_path */
-	struct elf_image *elf;
-	uint64_t bias;
-	struct oop_reader *oops; /* of vm; NULL: not needed, or how it names classes could not be proven */
-	bool oops_refused;
-	bool threads_told;    /* the probes know all there is to know of where references are */
-	bool objects_set;     /* the probes know how to read objects */
-	bool waits_set;       /* who waits for critical sections is seen, or never will be: */
-	const char *no_waits; /* why not; NULL: it is, or there is no such waiting */
-	int collector_waits;  /* hotspot_gc_waits() */
+	struct modules *modules;     /* not owned */
+	struct opening at;           /* its runtime; at.maps is as of the last read_code() */
+	struct target_plan plan;     /* what the probes know of it */
 	struct ref_classes classes;
 	struct local_refs locals;
 	struct local_look local_look; /* the last one */
 	bool locals_refused;          /* it never can be done */
-	struct hotspot *vm;           /* NULL: its tables could not be read */
-	struct account *account;      /* of vm, since the gate was opened */
+	struct account *account;      /* of the VM's tables, since the gate was opened */
 	struct probe_sites sites;
 
 	int slot;          /* of the tracer; -1: not attached */
 	bool code_changed; /* libraries came or went, and target_code() was not called since */
+	struct code *code; /* where its modules are */
 	struct symbols *symbols;
-	struct naming *naming;          /* by symbols */
-	struct java_symbols *java;      /* NULL: not yet, or never */
-	bool java_refused;              /* its Java frames cannot be walked */
-	struct java_config java_config; /* when java */
-	const struct tracer *tracer;    /* likewise */
-	uint32_t families;              /* traced: bit per enum jni_family */
+	struct naming *naming;       /* by symbols */
+	const struct tracer *tracer; /* NULL: managed frames are not walked (yet) */
 	bool verbose, hidden_frames;
 	struct aggregate *aggregate;
 	struct report report;

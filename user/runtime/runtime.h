@@ -24,6 +24,7 @@
 
 #include "base/util.h"
 #include "elf/elf_cache.h"
+#include "model/catalog.h"
 #include "model/plan.h"
 #include "model/report.h"
 #include "model/vm.h"
@@ -52,17 +53,6 @@ struct vm_unloads {
 	void *of;
 };
 
-/* What the lowest bits of a handle tell of its kind. */
-struct handle_kind {
-	uint8_t mask, bits; /* a handle of this family has these bits; mask 0: nothing is known */
-	bool by_place;      /* other families have the same bits: where it lies tells */
-	bool by_books;      /* local references have the same bits: only the records of calls can tell */
-};
-struct handle_kinds {
-	struct handle_kind of[NR_FAMILIES];
-	bool weak_bit; /* weak references, and no others, have bit 0 set */
-};
-
 /* Functions of a function table that a process calls through. */
 struct function_table {
 	uint64_t at[NR_ALL_FUNCS]; /* run-time address; 0: not known, or outside the file */
@@ -76,12 +66,20 @@ struct vm_limit {
 };
 
 struct runtime {
-	const char *name;  /* "hotspot": of its folder, and what --runtime takes */
-	const char *shown; /* "HotSpot": target.vm of reports */
+	const char *name;  /* of its folder, and what --runtime takes */
+	const char *shown; /* target.vm of reports */
+
+	/* --- what can be traced: rows of the catalog --- */
+	const char *api; /* whose functions it has: those with this api in their rows; "jni" */
+	/* Add its families and functions, once, when the tool starts; NULL: they are JNI's, which are there.
+	 */
+	int (*add_rows)(struct catalog *c);
 
 	/* --- discovery, by what /proc shows --- */
 	const char *const *libraries; /* base names of files that have its functions; NULL-terminated */
 	const char *const *launchers; /* of executables that load one of them when they start; likewise */
+	/* Of files at the bottom of most of its stacks, whose unwind tables are compiled first; likewise. */
+	const char *const *bottom;
 	const char *absent, *absent_advice; /* an error's words: why a process that maps none is refused */
 
 	/* --- an instance --- */
@@ -97,15 +95,15 @@ struct runtime {
 
 	/* --- functions: where to probe. vm may be NULL in all of these --- */
 	const char *usdt_provider; /* its probes are NAME__entry and NAME__return; NULL: it has none */
-	/* The symbol of a function. false: it has none. */
-	bool (*symbol)(const struct vm *vm, enum jni_func_id func, char *name, size_t cap);
+	/* The symbol of a function of its api. */
+	void (*symbol)(const struct vm *vm, const struct func_row *row, char *name, size_t cap);
 	/*
 	 * Why calls to this function can only be told apart at its symbol, neither at USDT probes nor by the
 	 * function table: one function calls another of the same name. NULL: they can.
 	 */
-	const char *(*symbol_only)(const struct vm *vm, enum jni_func_id func);
+	const char *(*symbol_only)(const struct vm *vm, const struct func_row *row);
 	/* May calls come to generated code instead, when the function table does not name the file's? */
-	bool (*may_be_replaced)(enum jni_func_id func);
+	bool (*may_be_replaced)(const struct func_row *row);
 	/* -ENOENT with err when it cannot be proven; -EAGAIN, err untouched: not yet. */
 	int (*function_table)(struct vm *vm, struct function_table *out, struct error *err);
 	void (*handle_kinds)(const struct vm *vm, struct handle_kinds *out);
@@ -182,6 +180,11 @@ struct runtime {
 
 /* --- runtimes.c: all rows --- */
 
+/* Add the families and functions of all. 0 or -errno. */
+int runtimes_add_rows(struct catalog *c);
+/* The base names of all rows' bottom, NULL-terminated. */
+#define RUNTIMES_BOTTOM_MAX 32
+void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1]);
 /* By its name; NULL: there is none. */
 const struct runtime *runtime_by_name(const char *name);
 /* Is this the base name of a file that has a runtime's functions? */

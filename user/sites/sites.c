@@ -17,7 +17,7 @@
 #define MAX_SITES_PER_FUNC 16 /* a USDT probe has one note for each way out of a function */
 #define MAX_SKIPPED        4
 #define MAX_INSN_BYTES     16
-#define USDT_PROVIDER      "hotspot_jni"
+#define SYMBOL_BYTES       64
 
 /* What has been found for one function. */
 struct found {
@@ -35,7 +35,6 @@ struct found {
 struct resolver {
 	const struct site_request *req;
 	uint16_t machine;
-	bool checked; /* the VM runs with -Xcheck:jni */
 	int table_rc; /* of the function table: -EAGAIN says that it may come */
 	struct found found[NR_ALL_FUNCS];
 	struct elf_cfi_table *cfi; /* of the library; NULL: not asked yet */
@@ -78,14 +77,15 @@ static void decode_at(const struct resolver *r, uint64_t vaddr, struct insn *out
 {
 	uint8_t code[MAX_INSN_BYTES];
 
-	insn_decode(r->machine, code, elf_read(r->req->library, vaddr, code, sizeof(code)), out);
+	insn_decode(r->machine, code, elf_read(r->req->file->elf, vaddr, code, sizeof(code)), out);
 }
 
 /* Fill in file offset, address and instruction. false: not in the file's code. */
 static bool place(const struct resolver *r, uint64_t vaddr, struct probe_site *s, struct insn *insn)
 {
 	s->vaddr = vaddr;
-	if (!elf_is_code(r->req->library, vaddr) || !elf_vaddr_to_offset(r->req->library, vaddr, &s->offset))
+	if (!elf_is_code(r->req->file->elf, vaddr) ||
+	    !elf_vaddr_to_offset(r->req->file->elf, vaddr, &s->offset))
 		return false;
 	decode_at(r, vaddr, insn);
 	s->insn = insn->name;
@@ -209,22 +209,27 @@ static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t va
 
 /* --- strategies --- */
 
-/*
- * With -Xcheck:jni the program's calls arrive at checked_jni_*, which call jni_*: that is where they are
- * counted. But of strings they hand out a copy of their own and free the inner function's, so that Get and
- * Release only meet in the outer ones (JDK: prims/jniCheck.cpp).
- */
-static bool is_outer(const struct resolver *r, enum jni_func_id func)
+static const struct runtime *runtime_of(const struct resolver *r)
 {
-	return r->checked && row_of(r, func)->family == FAMILY_STRING;
+	return r->req->file->runtime;
+}
+
+static bool has_function(const struct resolver *r, int func)
+{
+	const char *api = row_of(r, (enum jni_func_id)func)->api;
+
+	return api && !strcmp(api, runtime_of(r)->api);
 }
 
 static bool is_wanted(struct resolver *r, enum jni_func_id func, bool by_symbol)
 {
 	struct found *f = &r->found[func];
 
-	if (f->wanted && is_outer(r, func) && !by_symbol) {
-		f->why = "with -Xcheck:jni it needs a symbol, checked_jni_*";
+	const char *why =
+	    runtime_of(r)->symbol_only ? runtime_of(r)->symbol_only(r->req->vm, row_of(r, func)) : NULL;
+
+	if (f->wanted && why && !by_symbol) {
+		f->why = why;
 		return false;
 	}
 	return f->wanted;
@@ -251,7 +256,7 @@ static const char *usdt_site(struct resolver *r, const struct elf_usdt *u, const
 	    (func_is_pin(r->req->catalog, s->func) && s->point == POINT_ENTRY &&
 	     !pin_locs_by_usdt(r->machine, u->args, row, s)))
 		return "an operand of its USDT probe is neither a register nor memory";
-	if ((!r->cfi && elf_cfi_open(r->req->library, &r->cfi)) || elf_cfi_at(r->cfi, u->vaddr, &cfi) < 0 ||
+	if ((!r->cfi && elf_cfi_open(r->req->file->elf, &r->cfi)) || elf_cfi_at(r->cfi, u->vaddr, &cfi) < 0 ||
 	    !locs_by_cfi(r->machine, &cfi, s))
 		return "no unwind information at its USDT probe says where the caller is";
 	/* else a stack that is walked finds it; but most releases need none */
@@ -291,7 +296,8 @@ static void propose_usdt(struct resolver *r, const struct elf_usdts *notes, enum
 static int find_by_usdt(struct resolver *r)
 {
 	struct elf_usdts notes = {0};
-	int rc = elf_usdt_read(r->req->library, USDT_PROVIDER, &notes);
+	const char *provider = runtime_of(r)->usdt_provider;
+	int rc = provider ? elf_usdt_read(r->req->file->elf, provider, &notes) : -ENOENT;
 
 	if (rc < 0)
 		return rc;
@@ -308,25 +314,29 @@ static int find_by_symbols(struct resolver *r, const struct elf_image *e, enum e
 			   enum site_strategy by)
 {
 	struct elf_wanted wanted[NR_ALL_FUNCS] = {0};
-	char name[NR_ALL_FUNCS][64];
+	enum jni_func_id func[NR_ALL_FUNCS];
+	char name[NR_ALL_FUNCS][SYMBOL_BYTES];
+	size_t n = 0;
 	int rc;
 
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
-		snprintf(name[f], sizeof(name[f]), "%sjni_%s",
-			 is_outer(r, (enum jni_func_id)f) ? "checked_" : "", row_of(r, f)->name);
-		wanted[f].name = name[f];
+		if (!has_function(r, f))
+			continue;
+		runtime_of(r)->symbol(r->req->vm, row_of(r, (enum jni_func_id)f), name[n], sizeof(name[n]));
+		wanted[n].name = name[n];
+		func[n++] = (enum jni_func_id)f;
 	}
-	rc = elf_find_symbols(e, which, wanted, NR_ALL_FUNCS);
-	for (int f = 0; f < NR_ALL_FUNCS && rc > 0; f++)
-		if (is_wanted(r, (enum jni_func_id)f, true) && wanted[f].vaddr)
-			propose_entry(r, (enum jni_func_id)f, wanted[f].vaddr, by);
+	rc = elf_find_symbols(e, which, wanted, n);
+	for (size_t i = 0; i < n && rc > 0; i++)
+		if (is_wanted(r, func[i], true) && wanted[i].vaddr)
+			propose_entry(r, func[i], wanted[i].vaddr, by);
 	return rc < 0 ? rc : 0;
 }
 
 static int find_by_symtab(struct resolver *r)
 {
-	int rc = find_by_symbols(r, r->req->library, ELF_SYMTAB, STRATEGY_SYMTAB);
-	int dynamic_rc = find_by_symbols(r, r->req->library, ELF_DYNSYM, STRATEGY_SYMTAB);
+	int rc = find_by_symbols(r, r->req->file->elf, ELF_SYMTAB, STRATEGY_SYMTAB);
+	int dynamic_rc = find_by_symbols(r, r->req->file->elf, ELF_DYNSYM, STRATEGY_SYMTAB);
 
 	return rc < 0 ? rc : dynamic_rc;
 }
@@ -334,7 +344,7 @@ static int find_by_symtab(struct resolver *r)
 static int find_by_debugfile(struct resolver *r)
 {
 	struct elf_image *debug;
-	int rc = elf_open_debug(r->req->library, r->req->pid, r->req->library_path, &debug);
+	int rc = elf_open_debug(r->req->file->elf, r->req->pid, r->req->file->mapping.path, &debug);
 
 	if (rc < 0)
 		return rc;
@@ -343,39 +353,29 @@ static int find_by_debugfile(struct resolver *r)
 	return rc;
 }
 
-/*
- * Get<Type>Field of the primitive types: HotSpot generates code that reads the field and puts it into the
- * function table; only when a collection comes in between does that call the function (JDK: prims/jni.cpp,
- * quicken_jni_functions()).
- */
-static bool can_be_replaced(const struct func_row *row)
-{
-	return row->operation == OP_USE && row->slot >= 96 && row->slot <= 103;
-}
-
 static int find_by_function_table(struct resolver *r)
 {
-	struct jni_tables t;
+	const struct runtime *rt = runtime_of(r);
+	struct function_table t;
 	struct error err = {0};
 
-	if (!r->req->vm)
+	if (!r->req->vm || !rt->function_table)
 		return -ENOENT;
-	r->table_rc = hotspot_jni_tables(r->req->vm, &t, &err);
+	r->table_rc = rt->function_table(r->req->vm, &t, &err);
 	if (r->table_rc < 0) {
 		if (err.why[0])
 			note(r, "function table: %s", err.why);
 		return r->table_rc;
 	}
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
-		const struct func_row *row = row_of(r, f);
-		uint64_t addr = row->table == TABLE_VM ? t.vm[row->slot] : t.env[row->slot];
+		enum jni_func_id func = (enum jni_func_id)f;
 
-		if (row->table == TABLE_ENV && row->slot >= t.nr_env && r->found[f].n == 0)
-			r->found[f].wanted = false; /* this Java version has no such function */
-		else if (!addr && can_be_replaced(row))
+		if (t.absent[f] && r->found[f].n == 0)
+			r->found[f].wanted = false; /* this version has no such function */
+		else if (!t.at[f] && rt->may_be_replaced && rt->may_be_replaced(row_of(r, func)))
 			r->found[f].replaced = true;
-		else if (addr && is_wanted(r, (enum jni_func_id)f, false))
-			propose_entry(r, (enum jni_func_id)f, addr - r->req->bias, STRATEGY_FUNCTION_TABLE);
+		else if (t.at[f] && is_wanted(r, func, false))
+			propose_entry(r, func, t.at[f] - r->req->file->bias, STRATEGY_FUNCTION_TABLE);
 	}
 	return 0;
 }
@@ -506,15 +506,14 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 	if (!r)
 		return -ENOMEM;
 	r->req = req;
-	r->machine = elf_machine(req->library);
-	r->checked = req->vm && hotspot_checks_jni(req->vm);
+	r->machine = elf_machine(req->file->elf);
 	for (int f = 0; f < NR_ALL_FUNCS; f++)
-		r->found[f].wanted = req->families >> row_of(r, f)->family & 1 &&
+		r->found[f].wanted = req->families >> row_of(r, f)->family & 1 && has_function(r, f) &&
 				     !(req->no_releases && row_of(r, f)->operation == OP_RELEASE);
 	run_strategies(r);
 	drop_shared(r);
-	if (req->vm && hotspot_feature(req->vm) >= 9)
-		out->handle_tags = hotspot_feature(req->vm) >= 21 ? TAGS_ALL : TAGS_WEAK;
+	if (runtime_of(r)->handle_kinds)
+		runtime_of(r)->handle_kinds(req->vm, &out->handle_kinds);
 	rc = collect(r, out);
 	out->missing = count_missing(r, NR_FUNCS);
 	out->notes = r->notes;

@@ -8,18 +8,16 @@
 #include "elf/elf.h"
 #include "model/probe_site.h"
 #include "proc/proc.h"
-#include "runtime/hotspot/hotspot.h"
+#include "runtime/runtime.h"
 
 struct site_request {
 	pid_t pid;
 	const struct catalog *catalog;
-	const struct elf_image *library;
-	const char *library_path; /* as the target sees it */
-	uint64_t bias;            /* run-time minus link-time address */
-	struct hotspot *vm;       /* may be NULL: then no function-table strategy */
-	uint32_t families;        /* bit per enum jni_family */
-	bool no_releases;         /* leave out functions that release */
-	int only_strategy;        /* -1: all in order; else just this one (tests, --strategy) */
+	const struct vm_file *file; /* the library */
+	struct vm *vm;              /* may be NULL: then no function-table strategy */
+	uint32_t families;          /* bit per enum jni_family */
+	bool no_releases;           /* leave out functions that release */
+	int only_strategy;          /* -1: all in order; else just this one (tests, --strategy) */
 };
 /*
  * 0 with out filled (missing > 0 when partial), -ENOENT with err when not a single function has a site.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Native frames by name: function (demangled), module, offset, build-id, file:line, inlined
- * functions. Lazy: a module is opened at the first address in it. Built on libdw.
+ * Stacks by name. Of a native frame: function (demangled), module, offset, build-id, file:line, inlined
+ * functions. Lazy: a module is read at the first address in it, once for all targets. Built on libdw.
  */
 #ifndef JNITRACE_SYMBOLS_H
 #define JNITRACE_SYMBOLS_H
@@ -9,25 +9,22 @@
 #include "base/util.h"
 #include "bpf/border/shared.h"
 #include "model/report.h"
-#include "proc/proc.h"
+#include "modules/code.h"
 
 struct symbols; /* one per target */
-struct java_symbols;
+struct vm;
 
-/* id is copied. 0 or -ENOMEM. */
-int symbols_new(const struct proc_id *id, struct symbols **out);
+/* code, not owned, tells where modules are. 0 or -ENOMEM. */
+int symbols_new(const struct code *code, struct symbols **out);
 void symbols_free(struct symbols *s);
 /* Who names Java frames; NULL: nobody yet. It must live as long as s. hidden: also those Java hides. */
-void symbols_set_java(struct symbols *s, struct java_symbols *java, bool hidden);
+void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden);
+/* Call now and then: lets go of what is large and was not asked for lately. */
+void symbols_tidy(struct symbols *s);
 /*
- * Take in new mappings (libraries loaded or unloaded since); cheap when they are the same. What was read of
- * a module is kept when it is gone, and is not taken for another file that got its inode. An address
- * means what is mapped there now, else what was last: so call this just before symbols_stack(), and
- * that as soon as a stack is first seen. closed: libraries were closed since the last time, so that another
- * file may lie where one was, even under its name. 0 or -ENOMEM.
- */
-int symbols_refresh(struct symbols *s, const struct proc_maps *maps, bool closed);
-/*
+ * An address means what is mapped there now, else what was last: so bring code up to date just before, and
+ * name a stack as soon as it is first seen.
+ *
  * Turn the return addresses of st into frames, innermost first, inlined ones included, into out
  * (whose contents are replaced; the caller frees out->v; the texts live as long as s). The chain is cut at
  * the first link that unwind tables do not prove (the function at pc[i] does not keep its frame in the

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/util.h"
 #include "elf/elf_cfi_ops.h"
 #include "unwind/unwind_code.h"
@@ -16,15 +17,8 @@
 #define SP_ARM64 31
 #define FP_ARM64 29
 
-#define MAX_FDES   (4U << 20)
-#define RULE_SLOTS 1024 /* of the first index of rules; a power of two */
-#define WORD       8
-
-/* Rules by value, open addressing: index + 1, 0 is free. */
-struct rule_index {
-	uint32_t *slot;
-	size_t nr_slots;
-};
+#define MAX_FDES (4U << 20)
+#define WORD     8
 
 struct fde_list {
 	struct cfi_fde *v;
@@ -34,8 +28,8 @@ struct fde_list {
 struct builder {
 	struct unwind_table *t;
 	const struct elf_frames *f;
-	struct rule_index index;
-	uint64_t end; /* of the last row's knowledge, link-time */
+	struct hash index; /* rules by their bits: number + 1 */
+	uint64_t end;      /* of the last row's knowledge, link-time */
 };
 
 static uint64_t rule_bits(const struct unwind_rule *r)
@@ -152,45 +146,22 @@ static struct unwind_rule pack(const struct elf_frames *f, const struct cfi_cie 
 	return r;
 }
 
-static size_t rule_place(const struct unwind_table *t, const struct rule_index *x, uint64_t bits)
-{
-	size_t at = mix64(bits) & (x->nr_slots - 1);
-
-	while (x->slot[at] && rule_bits(&t->rules.v[x->slot[at] - 1]) != bits)
-		at = (at + 1) & (x->nr_slots - 1);
-	return at;
-}
-
-static int index_grow(struct builder *b)
-{
-	struct rule_index next = {.nr_slots = b->index.nr_slots ? 2 * b->index.nr_slots : RULE_SLOTS};
-
-	next.slot = calloc(next.nr_slots, sizeof(*next.slot));
-	if (!next.slot)
-		return -ENOMEM;
-	for (size_t i = 0; i < b->t->rules.n; i++)
-		next.slot[rule_place(b->t, &next, rule_bits(&b->t->rules.v[i]))] = i + 1;
-	free(b->index.slot);
-	b->index = next;
-	return 0;
-}
-
 static int rule_number(struct builder *b, const struct unwind_rule *r, uint32_t *out)
 {
+	uint64_t bits = rule_bits(r);
+	uint32_t known = hash_find(&b->index, bits, 0);
 	struct unwind_rule *added;
-	size_t at;
 
-	if (2 * b->t->rules.n >= b->index.nr_slots && index_grow(b))
-		return -ENOMEM;
-	at = rule_place(b->t, &b->index, rule_bits(r));
-	if (!b->index.slot[at]) {
+	if (!known) {
 		added = VEC_ADD(&b->t->rules);
 		if (!added)
 			return -ENOMEM;
 		*added = *r;
-		b->index.slot[at] = (uint32_t)b->t->rules.n;
+		known = (uint32_t)b->t->rules.n;
+		if (hash_set(&b->index, bits, 0, known))
+			return -ENOMEM;
 	}
-	*out = b->index.slot[at] - 1;
+	*out = known - 1;
 	return 0;
 }
 
@@ -312,7 +283,7 @@ int unwind_table_compile(const struct elf_frames *f, struct unwind_table *t)
 	if (!rc && !t->rows.n)
 		rc = -ENOENT;
 	free(fdes.v);
-	free(b.index.slot);
+	hash_free(&b.index);
 	if (rc)
 		unwind_table_free(t);
 	return rc;
@@ -388,7 +359,7 @@ static int add_bodies(const struct elf_image *e, struct unwind_table *t)
 	for (; !rc && next < t->rows.n; next++)
 		rc = add_row(&b, t->base + t->rows.v[next].pc, &t->rules.v[t->rows.v[next].rule]);
 	free(bodies.v);
-	free(b.index.slot);
+	hash_free(&b.index);
 	if (rc) {
 		unwind_table_free(&merged);
 		return rc;
@@ -418,6 +389,17 @@ int unwind_table_build(const struct elf_image *e, struct unwind_table *t)
 	if (rc)
 		unwind_table_free(t);
 	return rc;
+}
+
+bool unwind_table_place(const struct elf_image *e, uint64_t base, uint64_t start, uint64_t end,
+			uint64_t offset, uint64_t *addr)
+{
+	uint64_t distance;
+
+	if (!elf_code_placement(e, offset, end - start, &distance))
+		return false;
+	*addr = start - offset + base - distance;
+	return true;
 }
 
 size_t unwind_table_words(const struct unwind_table *t)

@@ -3,6 +3,7 @@
 #ifndef JNITRACE_UNWIND_TABLE_H
 #define JNITRACE_UNWIND_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,12 @@ int unwind_table_build(const struct elf_image *e, struct unwind_table *t);
 int unwind_table_compile(const struct elf_frames *f, struct unwind_table *t);
 /* What BPF's search finds for a link-time address. */
 struct unwind_rule unwind_table_find(const struct unwind_table *t, uint64_t vaddr);
+/*
+ * Where in a process the link-time address base of e is, if [start, end) maps e from that offset on. false:
+ * that is not of its code.
+ */
+bool unwind_table_place(const struct elf_image *e, uint64_t base, uint64_t start, uint64_t end,
+			uint64_t offset, uint64_t *addr);
 /* The table as BPF reads it: so many words. */
 size_t unwind_table_words(const struct unwind_table *t);
 void unwind_table_write(const struct unwind_table *t, uint64_t *words);

@@ -332,6 +332,12 @@ struct want {
 	const char *cost;
 };
 
+static struct vm_file file_of(struct elf_image *e)
+{
+	return (struct vm_file){
+	    .runtime = runtime_by_name("hotspot"), .elf = e, .mapping.path = "/nonexistent/libjvm.so"};
+}
+
 /* Resolve in the library and compare with n sites; returns the functions that are missing. */
 static uint64_t check_sites(const struct library *l, uint32_t families, int only, const struct want *want,
 			    size_t n, const char *in_notes)
@@ -339,10 +345,10 @@ static uint64_t check_sites(const struct library *l, uint32_t families, int only
 	struct probe_sites sites;
 	struct elf_image *e;
 	uint64_t pc = make_library(l, &e), missing;
+	struct vm_file file = file_of(e);
 	struct site_request req = {.catalog = &jni_catalog,
 				   .pid = getpid(),
-				   .library = e,
-				   .library_path = "/nonexistent/libjvm.so",
+				   .file = &file,
 				   .families = families,
 				   .only_strategy = only};
 	struct error err = {0};
@@ -469,10 +475,9 @@ static void usdt_entry_of_a_release(void **state)
 				     "emulated"};
 	struct elf_image *e;
 	struct probe_sites sites;
-	struct site_request req = {.catalog = &jni_catalog,
-				   .families = GLOBALS,
-				   .only_strategy = -1,
-				   .library_path = "/nonexistent"};
+	struct vm_file file;
+	struct site_request req = {
+	    .catalog = &jni_catalog, .file = &file, .families = GLOBALS, .only_strategy = -1};
 
 	(void)state;
 	check_sites(&l, GLOBALS, -1, WANT(acquire, release), NULL);
@@ -481,7 +486,7 @@ static void usdt_entry_of_a_release(void **state)
 	check_sites(&l, GLOBALS, -1, WANT(acquire, release), NULL);
 	/* its handle is argument 1 and the JNIEnv argument 0, the caller is where CFI says */
 	make_library(&l, &e);
-	req.library = e;
+	file = file_of(e);
 	assert_int_equal(sites_resolve(&req, &sites, NULL), 0);
 	assert_loc(sites.v[1].handle, LOC_REG, 12, 0);
 	assert_loc(sites.v[1].caller_pc, LOC_MEM, 6, 8);
@@ -550,10 +555,9 @@ static void both_ends(void **state)
 				     "emulated"};
 	struct elf_image *e;
 	struct probe_sites sites;
-	struct site_request req = {.catalog = &jni_catalog,
-				   .families = 1u << FAMILY_STRING,
-				   .only_strategy = -1,
-				   .library_path = "/nonexistent"};
+	struct vm_file file;
+	struct site_request req = {
+	    .catalog = &jni_catalog, .file = &file, .families = 1u << FAMILY_STRING, .only_strategy = -1};
 
 	(void)state;
 	assert_int_equal(
@@ -563,7 +567,7 @@ static void both_ends(void **state)
 			"GetStringUTFChars: its entry was not found"),
 	    2);
 	make_library(&l, &e);
-	req.library = e;
+	file = file_of(e);
 	assert_int_equal(sites_resolve(&req, &sites, NULL), 0);
 	assert_loc(sites.v[0].handle, LOC_REG, 4, 0);
 	assert_loc(sites.v[1].handle, LOC_REG, 14, 0);

@@ -68,18 +68,30 @@ static inline int line_of(const struct fixture *fx, const char *file, const char
 }
 
 struct session {
+	struct elf_cache *images;
+	struct modules *book;
+	struct code *code;
 	struct symbols *s;
 	struct frames frames;
 	const char *truncated;
 	uint32_t lacks;
 };
 
+static inline void take_maps(struct session *t, const struct proc_maps *maps)
+{
+	struct layout *layout;
+
+	assert_int_equal(code_read(t->code, maps, false, &layout), 0);
+	assert_int_equal(code_take(t->code, layout), 0);
+	symbols_tidy(t->s);
+}
+
 static inline void refresh(struct session *t, pid_t pid)
 {
 	struct proc_maps maps;
 
 	assert_int_equal(proc_maps_read(pid, &maps), 0);
-	assert_int_equal(symbols_refresh(t->s, &maps, false), 0);
+	take_maps(t, &maps);
 	proc_maps_free(&maps);
 }
 
@@ -89,7 +101,10 @@ static inline struct session session_of(pid_t pid)
 	struct proc_id id;
 
 	assert_int_equal(proc_id_read(pid, &id), 0);
-	assert_int_equal(symbols_new(&id, &t.s), 0);
+	assert_int_equal(elf_cache_new(&t.images), 0);
+	assert_int_equal(modules_new(t.images, &t.book), 0);
+	assert_int_equal(code_new(t.book, &id, &t.code), 0);
+	assert_int_equal(symbols_new(t.code, &t.s), 0);
 	refresh(&t, pid);
 	return t;
 }
@@ -98,6 +113,9 @@ static inline void session_end(struct session *t)
 {
 	free(t->frames.v);
 	symbols_free(t->s);
+	code_free(t->code);
+	modules_free(t->book);
+	elf_cache_free(t->images);
 }
 
 static inline void resolve(struct session *t, const struct stack *st)

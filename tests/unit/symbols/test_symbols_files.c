@@ -5,6 +5,8 @@
  */
 #include "symbols_fixture.h"
 
+#include "runtime/runtime.h"
+
 #include <sys/wait.h>
 
 static void check_name(struct session *t, const struct placed *p, uint64_t vaddr, const char *name)
@@ -183,7 +185,7 @@ static void test_exited(void **state)
 	c = start_child(NULL, path, false);
 	t = session_of(c.pid);
 	stop_child(&c);
-	assert_int_equal(symbols_refresh(t.s, &(struct proc_maps){0}, false), 0);
+	take_maps(&t, &(struct proc_maps){0});
 	resolve_pc(&t, c.told->pc);
 	check_inlined(fx, &t);
 	session_end(&t);
@@ -293,12 +295,14 @@ static void test_vm_frames(void **state)
 {
 	const struct fixture *fx = *state;
 
-	for (size_t i = 0; vm_libraries[i]; i++) {
+	const char *const *names = runtime_by_name("hotspot")->libraries;
+
+	for (size_t i = 0; names[i]; i++) {
 		char path[PATH_MAX];
 		struct placed p;
 		struct session t;
 
-		snprintf(path, sizeof(path), "%s/%s", fx->dir, vm_libraries[i]);
+		snprintf(path, sizeof(path), "%s/%s", fx->dir, names[i]);
 		run("cp %s/libfp_a.so %s", fx->dir, path);
 		place(&p, NULL, path);
 		t = session_of(getpid());

@@ -6,19 +6,17 @@
  * free list do. Only the end of that list holds null, as a weak reference does whose object has died: what
  * tells them apart is the list's head, which no table of the VM's names and which is proven here.
  */
+#include "runtime/hotspot/chains.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/hotspot/blocks.h"
-#include "runtime/hotspot/hotspot_priv.h"
+#include "runtime/hotspot/layout.h"
+#include "runtime/hotspot/scatter.h"
 
-#define HANDLES_PER_BLOCK 32         /* JNIHandleBlock::block_size_in_oops */
+#define HANDLES_PER_BLOCK JNI_BLOCK_SLOTS
 #define MAX_HANDLE_BLOCKS (1u << 15) /* a million references */
-#define MAX_BLOCK_BYTES   512
-#define FREE_LIST_AFTER_NEXT                                                                                 \
-	24 /* JNIHandleBlock: _next, _last, _pop_frame_link, _free_list; not exported                        \
-	    */
 
 struct handle_layout {
 	uint64_t size, handles, top, next; /* bytes */
@@ -33,9 +31,9 @@ static bool handle_layout(const struct hotspot *h, struct handle_layout *l)
 	       hotspot_field_offset(h, "JNIHandleBlock", "_top", &l->top) &&
 	       hotspot_field_offset(h, "JNIHandleBlock", "_next", &l->next) &&
 	       hotspot_static_addr(h, "JNIHandles", "_deleted_handle", &deleted) &&
-	       l->size <= MAX_BLOCK_BYTES && l->size % 8 == 0 &&
+	       l->size <= JNI_BLOCK_MAX_BYTES && l->size % 8 == 0 &&
 	       l->handles + HANDLES_PER_BLOCK * 8 <= l->size && l->top + 4 <= l->size &&
-	       l->next + FREE_LIST_AFTER_NEXT + 8 <= l->size && l->handles % 8 == 0 && l->next % 8 == 0;
+	       l->next + JNI_BLOCK_FREE_AFTER_NEXT + 8 <= l->size && l->handles % 8 == 0 && l->next % 8 == 0;
 }
 
 bool hotspot_has_chains(const struct hotspot *h)
@@ -120,7 +118,7 @@ static int compare_addresses(const void *a, const void *b)
 /* Where the blocks are. Those that join the chain later hold nothing older than this. */
 static int chain_find(const struct hotspot *h, struct chain *c, uint64_t addr)
 {
-	uint64_t block[MAX_BLOCK_BYTES / 8], *place;
+	uint64_t block[JNI_BLOCK_MAX_BYTES / 8], *place;
 	int rc;
 
 	while (addr) {
@@ -142,7 +140,7 @@ static int chain_find(const struct hotspot *h, struct chain *c, uint64_t addr)
 /* Copy all blocks, as near to one moment as can be: a thousand in one call. */
 static int chain_copy(const struct hotspot *h, struct chain *c, uint64_t first)
 {
-	size_t n = c->at.n + 2, head = (c->l.next + FREE_LIST_AFTER_NEXT) / 8;
+	size_t n = c->at.n + 2, head = (c->l.next + JNI_BLOCK_FREE_AFTER_NEXT) / 8;
 	uint64_t *from = calloc(n, sizeof(*from));
 	bool *ok = calloc(n, sizeof(*ok));
 	int rc = -ENOMEM;
@@ -151,7 +149,7 @@ static int chain_copy(const struct hotspot *h, struct chain *c, uint64_t first)
 	if (from && ok && c->words) {
 		from[0] = from[n - 1] = first;
 		memcpy(from + 1, c->at.v, c->at.n * sizeof(*from));
-		rc = hotspot_scatter(h, from, n, c->l.size, c->words, ok);
+		rc = scatter_read(h->pid, from, n, c->l.size, c->words, ok);
 		c->head[0] = c->words[head];
 		c->head[1] = chain_block(c, c->at.n)[head];
 	}
@@ -215,6 +213,7 @@ static int chain_classify(struct chain *c, uint64_t deleted, struct handle_block
 		b->addr = c->at.v[i] + c->l.handles;
 		b->in_use = (1ULL << block_top(c, chain_block(c, i))) - 1;
 		out->slots += HANDLES_PER_BLOCK;
+		out->bytes += HANDLES_PER_BLOCK * VM_SLOT_BYTES;
 	}
 	for (size_t i = 0; i < c->at.n; i++) {
 		const uint64_t *slots = chain_block(c, i) + c->l.handles / 8;

@@ -3,10 +3,9 @@
  * The VM's own counts of global and weak references, without a probe. Since JDK 11 an OopStorage
  * counts its entries (JDK: gc/shared/oopStorage.cpp), but no table says where: the place is proven
  * against the bitmaps of its blocks and, with symbols, the code of allocation_count(). JDK 8 counts
- * nothing: its chains of JNIHandleBlocks are read instead, see hotspot_chains.c.
+ * nothing: its chains of JNIHandleBlocks are read instead, see chains.c.
  */
-#include "runtime/hotspot/blocks.h"
-#include "runtime/hotspot/hotspot_priv.h"
+#include "runtime/hotspot/counts.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -15,19 +14,18 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "runtime/hotspot/blocks.h"
+#include "runtime/hotspot/chains.h"
+#include "runtime/hotspot/layout.h"
+#include "runtime/hotspot/scatter.h"
+
 #define STORAGE_WORDS       (STORAGE_MAX_BYTES / 8)
-#define MAX_BLOCKS          (1u << 20) /* 64 M references */
-#define BATCH_BLOCKS        1024       /* IOV_MAX */
-#define ARRAY_HEADER_BYTES  24  /* OopStorage::ActiveArray: _size, _block_count, _refcount; then Block*[] */
-#define BLOCK_BITMAP_AT     512 /* OopStorage::Block: oop _data[64], _allocated_bitmask, _owner */
+#define BATCH_BLOCKS        SCATTER_BATCH
 #define PROOF_READINGS      2
 #define PROOF_CALL_READINGS 8
 #define PROOF_CALL_NS       5000000 /* a single reading of many blocks may take longer */
 #define PROOF_MAX_READINGS  8192    /* a VM that is never idle is looked at again and again */
 #define NO_OFFSET           UINT64_MAX
-
-enum { GLOBAL, WEAK, NR_STORES };
-static const char *const store_fields[NR_STORES] = {"_global_handles", "_weak_global_handles"};
 
 /* --- JDK 11 and later: OopStorage --- */
 
@@ -38,17 +36,14 @@ struct storage {
 	uint64_t in_use; /* bits set in the bitmaps of all blocks */
 };
 
-/* What a batch of blocks says: bitmap and owner of each. */
-struct block_words {
-	uint64_t bitmap, owner;
-};
-
-static int read_blocks(const struct hotspot *h, const uint64_t *block, struct block_words *out, size_t n)
+static int read_blocks(const struct hotspot *h, const uint64_t *block, struct storage_block_words *out,
+		       size_t n)
 {
 	struct iovec to = {out, n * sizeof(*out)}, from[BATCH_BLOCKS];
 
 	for (size_t i = 0; i < n; i++)
-		from[i] = (struct iovec){(void *)(uintptr_t)(block[i] + BLOCK_BITMAP_AT), sizeof(*out)};
+		from[i] =
+		    (struct iovec){(void *)(uintptr_t)(block[i] + STORAGE_BLOCK_BITMAP_AT), sizeof(*out)};
 	return process_vm_readv(h->pid, &to, 1, from, n, 0) == (ssize_t)to.iov_len ? 0 : -EFAULT;
 }
 
@@ -56,16 +51,16 @@ static int read_blocks(const struct hotspot *h, const uint64_t *block, struct bl
 static int count_blocks(const struct hotspot *h, uint64_t storage, uint64_t array, uint64_t *in_use,
 			uint64_t *blocks)
 {
-	struct block_words words[BATCH_BLOCKS];
-	uint64_t block[BATCH_BLOCKS], header[ARRAY_HEADER_BYTES / 8];
+	struct storage_block_words words[BATCH_BLOCKS];
+	uint64_t block[BATCH_BLOCKS], header[STORAGE_ARRAY_HEADER / 8];
 
 	*in_use = 0;
 	if (array % 8 || proc_read(h->pid, array, header, sizeof(header)) < 0)
 		return -EPROTO;
 	*blocks = header[1];
-	if (header[0] == 0 || header[0] > MAX_BLOCKS || header[1] > header[0])
+	if (header[0] == 0 || header[0] > STORAGE_MAX_BLOCKS || header[1] > header[0])
 		return -EPROTO;
-	array += ARRAY_HEADER_BYTES;
+	array += STORAGE_ARRAY_HEADER;
 	for (uint64_t done = 0; done < *blocks;) {
 		size_t n = *blocks - done < BATCH_BLOCKS ? *blocks - done : BATCH_BLOCKS;
 
@@ -154,23 +149,23 @@ static bool is_count(const struct storage *s, size_t w, bool by_code)
 	uint64_t hi = s->before[w] < s->after[w] ? s->after[w] : s->before[w];
 	uint64_t slack = by_code ? 64 + s->in_use / 8 : s->in_use >= 4096 ? 64 : 0;
 
-	return hi <= (uint64_t)MAX_BLOCKS * 64 && s->in_use + slack >= lo && s->in_use <= hi + slack;
+	return hi <= (uint64_t)STORAGE_MAX_BLOCKS * 64 && s->in_use + slack >= lo && s->in_use <= hi + slack;
 }
 
 /* One reading of both storages: what is possible shrinks to what it allows. Contradictions are not kept. */
-static void take_reading(const struct hotspot *h, struct storage s[NR_STORES], struct vm_counters *c)
+static void take_reading(const struct hotspot *h, struct storage s[NR_VM_TABLES], struct vm_counters *c)
 {
 	bool now[STORAGE_WORDS] = {0};
 	size_t left = 0;
 
-	for (int k = 0; k < NR_STORES; k++)
+	for (int k = 0; k < NR_VM_TABLES; k++)
 		if (storage_count(h, &s[k], c->array_word) < 0)
 			return;
-	if (s[GLOBAL].in_use == 0) /* any word that is zero would do */
+	if (s[VM_GLOBAL].in_use == 0) /* any word that is zero would do */
 		return;
-	for (size_t w = 0; w < s[GLOBAL].nr_words; w++) {
-		now[w] = c->possible[w] && is_count(&s[GLOBAL], w, c->by_code) &&
-			 is_count(&s[WEAK], w, c->by_code);
+	for (size_t w = 0; w < s[VM_GLOBAL].nr_words; w++) {
+		now[w] = c->possible[w] && is_count(&s[VM_GLOBAL], w, c->by_code) &&
+			 is_count(&s[VM_WEAK], w, c->by_code);
 		left += now[w];
 	}
 	if (left == 0)
@@ -209,7 +204,7 @@ static bool is_proven(const struct vm_counters *c, size_t *word)
 	return c->useful >= PROOF_READINGS && left == 1;
 }
 
-static int prove_counters(struct hotspot *h, const uint64_t addr[NR_STORES])
+static int prove_counters(struct hotspot *h, const uint64_t addr[NR_VM_TABLES])
 {
 	struct vm_counters *c = &h->counters;
 	uint64_t size, deadline_ns;
@@ -220,15 +215,15 @@ static int prove_counters(struct hotspot *h, const uint64_t addr[NR_STORES])
 	if (c->readings >= PROOF_MAX_READINGS || !hotspot_type_size(h, "OopStorage", &size) ||
 	    size > STORAGE_MAX_BYTES)
 		return -ENOENT;
-	s = calloc(NR_STORES, sizeof(*s));
+	s = calloc(NR_VM_TABLES, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	for (int k = 0; k < NR_STORES; k++) {
+	for (int k = 0; k < NR_VM_TABLES; k++) {
 		s[k].addr = addr[k];
 		s[k].nr_words = size / 8;
 	}
 	if (!c->started)
-		c->started = start_proof(h, &s[GLOBAL], c) == 0;
+		c->started = start_proof(h, &s[VM_GLOBAL], c) == 0;
 	deadline_ns = clock_ns(CLOCK_MONOTONIC) + PROOF_CALL_NS;
 	do {
 		c->readings++;
@@ -237,43 +232,43 @@ static int prove_counters(struct hotspot *h, const uint64_t addr[NR_STORES])
 		c->proven = is_proven(c, &word);
 	} while (!c->proven && c->started && c->readings < last && clock_ns(CLOCK_MONOTONIC) < deadline_ns);
 	free(s);
-	for (int k = 0; k < NR_STORES; k++)
+	for (int k = 0; k < NR_VM_TABLES; k++)
 		c->addr[k] = addr[k] + word * 8;
 	return c->proven ? 0 : -ENOENT;
 }
 
-static int read_counters(const struct hotspot *h, uint64_t count[NR_STORES])
+static int read_counters(const struct hotspot *h, uint64_t count[NR_VM_TABLES])
 {
-	struct iovec to = {count, NR_STORES * sizeof(*count)}, from[NR_STORES];
+	struct iovec to = {count, NR_VM_TABLES * sizeof(*count)}, from[NR_VM_TABLES];
 
-	for (int k = 0; k < NR_STORES; k++)
+	for (int k = 0; k < NR_VM_TABLES; k++)
 		from[k] = (struct iovec){(void *)(uintptr_t)h->counters.addr[k], sizeof(*count)};
-	if (process_vm_readv(h->pid, &to, 1, from, NR_STORES, 0) != (ssize_t)to.iov_len)
+	if (process_vm_readv(h->pid, &to, 1, from, NR_VM_TABLES, 0) != (ssize_t)to.iov_len)
 		return errno == ESRCH ? -ESRCH : -EFAULT;
 	return 0;
 }
 
-/* --- both --- */
+/* --- whatever the VM has --- */
 
 /* Where the two stores are. false: not yet made, or not known. */
-static bool find_stores(const struct hotspot *h, uint64_t addr[NR_STORES])
+static bool find_stores(const struct hotspot *h, uint64_t addr[NR_VM_TABLES])
 {
-	for (int k = 0; k < NR_STORES; k++)
-		if (!hotspot_read_static(h, "JNIHandles", store_fields[k], &addr[k]) || addr[k] == 0 ||
+	for (int k = 0; k < NR_VM_TABLES; k++)
+		if (!hotspot_read_static(h, "JNIHandles", jni_handles_fields[k], &addr[k]) || addr[k] == 0 ||
 		    addr[k] % 8)
 			return false;
 	return true;
 }
 
 /* JDK 8 counts nothing: what is in use in the chains is counted here. */
-static int count_chains(struct hotspot *h, uint64_t count[NR_STORES])
+static int count_chains(struct hotspot *h, uint64_t count[NR_VM_TABLES])
 {
 	int rc = 0;
 
-	for (int k = 0; k < NR_STORES && rc == 0; k++) {
+	for (int k = 0; k < NR_VM_TABLES && rc == 0; k++) {
 		struct handle_blocks blocks;
 
-		rc = hotspot_handle_blocks(h, k == GLOBAL ? VM_GLOBAL : VM_WEAK, &blocks);
+		rc = hotspot_handle_blocks(h, (enum vm_table)k, &blocks);
 		if (rc == 0)
 			count[k] = blocks.in_use;
 		free(blocks.v);
@@ -283,7 +278,7 @@ static int count_chains(struct hotspot *h, uint64_t count[NR_STORES])
 
 int hotspot_counts(struct hotspot *h, struct vm_counts *out)
 {
-	uint64_t addr[NR_STORES], count[NR_STORES] = {0};
+	uint64_t addr[NR_VM_TABLES], count[NR_VM_TABLES] = {0};
 	int rc = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -296,6 +291,6 @@ int hotspot_counts(struct hotspot *h, struct vm_counts *out)
 		rc = read_counters(h, count);
 	if (rc < 0)
 		return rc == -ESRCH || rc == -ENOMEM ? rc : 0;
-	*out = (struct vm_counts){.known = true, .global = count[GLOBAL], .weak = count[WEAK]};
+	*out = (struct vm_counts){.known = true, .n = {count[VM_GLOBAL], count[VM_WEAK]}};
 	return 0;
 }

@@ -158,7 +158,7 @@ int java_symbols_new(const struct hotspot *h, java_unloads_fn *unloads, void *of
 	j->h = h;
 	j->unloads = unloads;
 	j->unloads_of = of;
-	j->pid = hotspot_pid(h);
+	j->pid = h->pid;
 	rc = method_layout_read(h, &j->methods_at, err);
 	rc = rc ?: blob_layout_read(h, &j->at, err);
 	if (rc) {

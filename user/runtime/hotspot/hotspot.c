@@ -4,7 +4,7 @@
  * arrays, whose strides and column offsets are exported too. They are read in a few large pieces;
  * the names are string literals and are taken from the library's file.
  */
-#include "runtime/hotspot/hotspot_priv.h"
+#include "runtime/hotspot/hotspot.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -75,16 +75,6 @@ int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char
 
 	snprintf(what, sizeof(what), "the Java VM of process %d", (int)h->pid);
 	return error_set(err, rc, rc == -ESRCH ? EXIT_NO_TARGET : EXIT_FAILED, what, NULL, "%s", why);
-}
-
-pid_t hotspot_pid(const struct hotspot *h)
-{
-	return h->pid;
-}
-
-int hotspot_feature(const struct hotspot *h)
-{
-	return h->feature;
 }
 
 const struct addr_range *hotspot_data_range(const struct hotspot *h, uint64_t addr)
@@ -485,11 +475,6 @@ static void read_version(struct hotspot *h)
 		return;
 	text_clean(h->version, sizeof(h->version), v, n);
 	h->feature = atoi(strncmp(h->version, "1.", 2) == 0 ? h->version + 2 : h->version);
-}
-
-const char *hotspot_version(const struct hotspot *h)
-{
-	return h->version;
 }
 
 /* --- open and close --- */

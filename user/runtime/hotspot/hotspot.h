@@ -13,10 +13,55 @@
 
 #include "base/util.h"
 #include "elf/elf.h"
-#include "model/vm_places.h"
+#include "model/vm.h"
 #include "proc/proc.h"
 
-struct hotspot; /* opaque */
+#define HOTSPOT_MAX_RANGES 8
+struct addr_range {
+	uint64_t start, end; /* addresses in the target */
+};
+
+/* A name of the VM's tables is kept as a 64-bit hash of kind, type and field: no strings to own. */
+struct vm_name {
+	uint64_t key; /* 0: free */
+	uint64_t value;
+};
+struct vm_names {
+	struct vm_name *v; /* open addressing */
+	size_t n, mask;
+};
+
+/*
+ * Which word of an OopStorage counts its entries: a proof that may need several readings, also in later
+ * calls, when the target makes references at full speed.
+ */
+#define STORAGE_MAX_BYTES 1024
+struct vm_counters {
+	uint64_t addr[NR_VM_TABLES]; /* proven: of the words that count */
+	bool proven;
+	bool started;
+	int readings, useful; /* made so far */
+	size_t array_word;    /* of the storage: its blocks */
+	bool possible[STORAGE_MAX_BYTES / 8];
+	bool by_code;       /* the only possible one is known from code */
+	bool chains_proven; /* JDK 8 has none: where the head of the list of free handles is */
+};
+
+struct hotspot {
+	pid_t pid;
+	const struct elf_image *libjvm; /* not owned */
+	uint64_t bias;
+	/* Of libjvm: executable mappings; all others, with .bss; of those, the writable part of the file. */
+	struct addr_range code[HOTSPOT_MAX_RANGES], data[HOTSPOT_MAX_RANGES], written[HOTSPOT_MAX_RANGES];
+	size_t nr_code, nr_data, nr_written;
+	struct vm_names names;
+	struct vm_counters counters;
+	char version[128]; /* "17.0.15+6-Debian-1deb12u1"; cleaned; "": unknown */
+	int feature;       /* 8, 11, 17, ...; 0: unknown */
+	/* Offset of JavaThread::_jni_attach_state; 0: unknown, or not looked for yet. */
+	uint32_t attach_state;
+	bool attach_state_known;
+};
 
 /*
  * libjvm: the open library, which must stay open as long as the result; bias: load address minus
@@ -28,53 +73,26 @@ int hotspot_open(pid_t pid, const struct elf_image *libjvm, uint64_t bias, const
 		 struct hotspot **out, struct error *err);
 void hotspot_close(struct hotspot *h);
 
-/* "17.0.15+6-Debian-1deb12u1"; cleaned; never NULL ("" when unknown). */
-const char *hotspot_version(const struct hotspot *h);
-
-/*
- * Run-time addresses of the functions behind the JNI function tables: env[slot] of
- * JNINativeInterface_, vm[slot] of JNIInvokeInterface_; 0 where a slot is empty or points outside
- * libjvm. With -Xcheck:jni this is the table below the checking one. vm is all zero where it could
- * not be proven. -ENOENT with the reason when env cannot be proven; -EAGAIN, err untouched, while there
- * is no Java thread yet to prove it by.
- */
-#define JNI_ENV_SLOTS                                                                                        \
-	233 /* the JNI 1.6 table, GetObjectRefType is its last; later slots by the VM's version */
-#define JNI_ENV_SLOTS_MAX 240
-#define JNI_VM_SLOTS      8
-struct jni_tables {
-	uint64_t env[JNI_ENV_SLOTS_MAX];
-	uint64_t vm[JNI_VM_SLOTS];
-	int nr_env; /* slots that the table of this Java version has */
-};
-int hotspot_jni_tables(struct hotspot *h, struct jni_tables *out, struct error *err);
-
-/* Does it run with -Xcheck:jni? false also when that is not known. */
-bool hotspot_checks_jni(const struct hotspot *h);
-
-/* The VM's own counts of references in use. false in `known` where the layout could not be proven. */
-struct vm_counts {
-	bool known;
-	uint64_t global, weak;
-};
-int hotspot_counts(struct hotspot *h, struct vm_counts *out);
-
-/* Whose VM it is; its Java version: 8, 11, 17, ... (0: unknown). */
-pid_t hotspot_pid(const struct hotspot *h);
-int hotspot_feature(const struct hotspot *h);
 /* An error about this VM; returns rc. */
 int hotspot_error(const struct hotspot *h, struct error *err, int rc, const char *why);
 
-/* The last Java frames of all threads that have one now, at most cap. */
-struct java_config;
-size_t hotspot_anchors(const struct hotspot *h, const struct java_config *c, struct java_anchor *out,
-		       size_t cap);
-
-/* Lookups for other readers of the VM (units: bytes / addresses in the target). */
+/* Lookups in the VM's tables (units: bytes / addresses in the target). false: no such name. */
 bool hotspot_field_offset(const struct hotspot *h, const char *type, const char *field,
 			  uint64_t *offset_bytes);
 bool hotspot_static_addr(const struct hotspot *h, const char *type, const char *field, uint64_t *addr);
 bool hotspot_type_size(const struct hotspot *h, const char *type, uint64_t *size_bytes);
 bool hotspot_constant(const struct hotspot *h, const char *name, int64_t *value);
+/* Read a pointer-sized static field. false: no such field, or unreadable. */
+bool hotspot_read_static(const struct hotspot *h, const char *type, const char *field, uint64_t *value);
+
+/* The range of libjvm's data that holds addr, or NULL. */
+const struct addr_range *hotspot_data_range(const struct hotspot *h, uint64_t addr);
+static inline bool hotspot_in_code(const struct hotspot *h, uint64_t addr)
+{
+	for (size_t i = 0; i < h->nr_code; i++)
+		if (addr - h->code[i].start < h->code[i].end - h->code[i].start)
+			return true;
+	return false;
+}
 
 #endif

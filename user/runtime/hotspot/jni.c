@@ -4,23 +4,22 @@
  * A table is known by its shape (JNI specification, "Interface Function Table"), and the one in use by
  * the JavaThreads, whose JNIEnv begins with a pointer to it (JDK: runtime/javaThread.hpp).
  */
-#include "runtime/hotspot/hotspot_priv.h"
+#include "runtime/hotspot/jni.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ENV_RESERVED_SLOTS  4
-#define VM_RESERVED_SLOTS   3
-#define MAX_FOREIGN_SLOTS   48 /* quickened Get<Type>Field live in the code cache; agents replace some */
-#define MAX_ENV_TABLES      8  /* HotSpot has two: jni_* and checked_jni_* */
-#define MAX_VM_TABLES       4096
-#define MAX_WRITTEN_BYTES   (64u << 20)
-#define MAX_THREADS         8
-#define MAX_THREAD_BYTES    16384
-#define MAX_FLAGS           16384
-#define MAX_FLAG_BYTES      256
-#define MAX_FLAG_NAME_BYTES 64
+#include "runtime/hotspot/flags.h"
+
+#define ENV_RESERVED_SLOTS 4
+#define VM_RESERVED_SLOTS  3
+#define MAX_FOREIGN_SLOTS  48 /* quickened Get<Type>Field live in the code cache; agents replace some */
+#define MAX_ENV_TABLES     8  /* HotSpot has two: jni_* and checked_jni_* */
+#define MAX_VM_TABLES      4096
+#define MAX_WRITTEN_BYTES  (64u << 20)
+#define MAX_THREADS        8
+#define MAX_THREAD_BYTES   16384
 
 /* Slots after those of JNI 1.6, by the JDK that added them (JNI specification, "Summary of Changes"). */
 static const struct {
@@ -190,50 +189,9 @@ static uint64_t table_of_threads(const struct hotspot *h, const struct scan *s, 
 	return found;
 }
 
-/* A bool flag of the command line. -ENOENT: not known to this VM. JDK 8 calls the class Flag. */
-int hotspot_bool_flag(const struct hotspot *h, const char *name, bool *value)
-{
-	const char *type = "JVMFlag";
-	uint64_t flags, count, size, at_name, at_addr, addr;
-	uint8_t *v;
-	int rc = -ENOENT;
-
-	if (!hotspot_type_size(h, type, &size))
-		type = "Flag";
-	if (!hotspot_type_size(h, type, &size) || !hotspot_read_static(h, type, "flags", &flags) ||
-	    !hotspot_read_static(h, type, "numFlags", &count) ||
-	    !hotspot_field_offset(h, type, "_name", &at_name) ||
-	    !hotspot_field_offset(h, type, "_addr", &at_addr))
-		return -ENOENT;
-	if (size > MAX_FLAG_BYTES || count > MAX_FLAGS || at_name + 8 > size || at_addr + 8 > size)
-		return -EPROTO;
-	v = malloc(size * count);
-	if (!v || proc_read(h->pid, flags, v, size * count) < 0) {
-		free(v);
-		return v ? -EFAULT : -ENOMEM;
-	}
-	for (size_t i = 0; i < count && rc == -ENOENT; i++) {
-		char text[MAX_FLAG_NAME_BYTES] = "";
-		uint8_t b;
-
-		memcpy(&addr, v + i * size + at_name, sizeof(addr));
-		elf_read(h->libjvm, addr - h->bias, text, sizeof(text) - 1);
-		if (strcmp(text, name) != 0)
-			continue;
-		memcpy(&addr, v + i * size + at_addr, sizeof(addr));
-		rc = hotspot_data_range(h, addr) ? proc_read(h->pid, addr, &b, sizeof(b)) : -EPROTO;
-		if (rc == 0)
-			*value = b != 0;
-	}
-	free(v);
-	return rc;
-}
-
 bool hotspot_checks_jni(const struct hotspot *h)
 {
-	bool checked = false;
-
-	return !hotspot_bool_flag(h, "CheckJNICalls", &checked) && checked;
+	return hotspot_flag(h, "CheckJNICalls");
 }
 
 /* With -Xcheck:jni the threads use the table of checked_jni_*, which call the functions of the other. */

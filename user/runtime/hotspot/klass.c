@@ -3,12 +3,11 @@
  * Classes of the VM. A Klass is believed when its mirror, the java.lang.Class object it points at,
  * points back at it, its vtable is the VM's, and its name is a legal one.
  */
+#include "runtime/hotspot/klass.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "runtime/hotspot/hotspot_priv.h"
-#include "runtime/hotspot/oops_priv.h"
 
 #define NAME_MAX_BYTES 4096 /* of the 65,535 there may be */
 #define MAX_CLASSES    (1u << 18)
@@ -207,7 +206,7 @@ static void read_class(const struct oop_reader *r, struct oop_masks *m, uint64_t
 {
 	uint64_t mirror;
 
-	e->c.klass = klass;
+	e->c.id = klass;
 	if (!oop_mirror_proves(r, m, klass, &mirror) || (r->vtables_proven && !vtable_proves(r, klass)))
 		return;
 	/* the mirror is an object of java.lang.Class, and is again the same */
@@ -221,6 +220,17 @@ static void read_class(const struct oop_reader *r, struct oop_masks *m, uint64_t
 	e->c.loader = e->loader;
 	e->c.is_class = klass == r->class_klass;
 	e->valid = true;
+}
+
+bool oop_known_klass(const struct oop_reader *r, const char *name, uint64_t *klass)
+{
+	char now[96], before_16[96];
+
+	snprintf(now, sizeof(now), "_klasses[static_cast<int>(vmClassID::%s_klass_knum)]", name);
+	snprintf(before_16, sizeof(before_16), "_well_known_klasses[SystemDictionary::%s_klass_knum]", name);
+	return (hotspot_read_static(r->h, "vmClasses", now, klass) ||
+		hotspot_read_static(r->h, "SystemDictionary", before_16, klass)) &&
+	       *klass && *klass % 8 == 0;
 }
 
 /* --- the classes known --- */
@@ -247,7 +257,7 @@ static struct class_entry **find_place(struct class_entry **v, size_t size, uint
 {
 	size_t i = mix64(klass) & (size - 1);
 
-	while (v[i] && v[i]->c.klass != klass)
+	while (v[i] && v[i]->c.id != klass)
 		i = (i + 1) & (size - 1);
 	return &v[i];
 }
@@ -266,7 +276,7 @@ static int make_room(struct oop_reader *r)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->classes.size; i++)
 		if (r->classes.v[i])
-			*find_place(v, size, r->classes.v[i]->c.klass) = r->classes.v[i];
+			*find_place(v, size, r->classes.v[i]->c.id) = r->classes.v[i];
 	free(r->classes.v);
 	r->classes.v = v;
 	r->classes.size = size;

@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/hotspot/blocks.h"
-#include "runtime/hotspot/hotspot_priv.h"
+#include "runtime/hotspot/jni.h"
+#include "runtime/hotspot/layout.h"
+#include "runtime/hotspot/threads.h"
 
 #define LIST_TRIES       4
 #define THREAD_TRIES     8
@@ -54,7 +55,7 @@ static bool reader_init(struct reader *r, struct hotspot *h, struct vm_locals *o
 	       r->wrapper_anchor % 8 == 0 && r->wrapper_anchor >= 16 && r->wrapper_anchor <= 256;
 }
 
-/* Where all threads are found, in one of two ways (hotspot_threads.c). */
+/* Where all threads are found, in one of two ways (threads.c). */
 static bool find_list(const struct hotspot *h, const struct thread_layout *l, struct thread_config *out)
 {
 	uint64_t length, threads, next;
@@ -161,8 +162,8 @@ static int read_chain(struct reader *r, uint64_t addr, uint64_t *outer)
 		if (top > JNI_BLOCK_SLOTS)
 			return -EAGAIN;
 		if (first) {
-			last = word[r->l.next / 8 + 1];
-			*outer = word[r->l.next / 8 + 2];
+			last = word[(r->l.next + JNI_BLOCK_LAST_AFTER_NEXT) / 8];
+			*outer = word[(r->l.next + JNI_BLOCK_POP_AFTER_NEXT) / 8];
 			proven = top == 0; /* the other fields are of the frame before */
 		}
 		first = false;
@@ -376,32 +377,4 @@ int hotspot_locals(struct hotspot *h, struct vm_locals *out)
 	else
 		merge_blocks(out);
 	return rc;
-}
-
-enum local_state vm_locals_state(const struct vm_locals *l, uint64_t handle)
-{
-	enum local_state absent = l->complete ? LOCAL_DEAD : LOCAL_UNKNOWN;
-	size_t lo = 0, hi = l->n;
-	uint64_t index;
-
-	while (lo < hi) { /* the first block above handle */
-		size_t mid = (lo + hi) / 2;
-
-		if (l->v[mid].addr > handle)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	if (lo == 0)
-		return absent;
-	index = (handle - l->v[lo - 1].addr) / 8;
-	if (index >= JNI_BLOCK_SLOTS || !(l->v[lo - 1].maybe >> index & 1))
-		return absent;
-	return l->v[lo - 1].live >> index & 1 ? LOCAL_LIVE : LOCAL_UNKNOWN;
-}
-
-void vm_locals_free(struct vm_locals *l)
-{
-	free(l->v);
-	*l = (struct vm_locals){0};
 }

@@ -75,10 +75,10 @@ static void read_flags_layout(const struct hotspot *h, struct method_layout *l)
 	    hotspot_field_offset(h, "Method", "_flags", &v)) {
 		l->hidden_mask = (uint32_t)mask;
 		l->flags = (uint32_t)v;
-	} else if (hotspot_feature(h) == 8 && hotspot_field_offset(h, "Method", "_intrinsic_id", &v)) {
+	} else if (h->feature == 8 && hotspot_field_offset(h, "Method", "_intrinsic_id", &v)) {
 		l->hidden_mask = HIDDEN_MASK_8;
 		l->flags = (uint32_t)v + 1;
-	} else if (hotspot_feature(h) >= 21) {
+	} else if (h->feature >= 21) {
 		l->hidden_mask = HIDDEN_MASK_21;
 		l->hidden_in_constmethod = true;
 	}
@@ -87,7 +87,7 @@ static void read_flags_layout(const struct hotspot *h, struct method_layout *l)
 		l->source_file_in_klass =
 		    hotspot_field_offset(h, "InstanceKlass", "_source_file_name_index", &v);
 	l->source_file = (uint32_t)v;
-	l->compact5 = hotspot_feature(h) >= 20;
+	l->compact5 = h->feature >= 20;
 }
 
 int method_layout_read(const struct hotspot *h, struct method_layout *l, struct error *err)
@@ -164,8 +164,8 @@ static uint64_t pool_symbol(const struct hotspot *h, const struct method_layout 
 	uint8_t tag;
 
 	if (index == 0 || index >= length || !is_pointer(tags) ||
-	    proc_read(hotspot_pid(h), tags + l->array_data + index, &tag, sizeof(tag)) || tag != UTF8_TAG ||
-	    proc_read(hotspot_pid(h), pool + l->pool_bytes + 8ULL * index, &symbol, sizeof(symbol)) ||
+	    proc_read(h->pid, tags + l->array_data + index, &tag, sizeof(tag)) || tag != UTF8_TAG ||
+	    proc_read(h->pid, pool + l->pool_bytes + 8ULL * index, &symbol, sizeof(symbol)) ||
 	    !is_pointer(symbol))
 		return 0;
 	return symbol;
@@ -176,12 +176,11 @@ static bool read_symbol(const struct hotspot *h, const struct method_layout *l, 
 {
 	uint16_t n;
 
-	if (!is_pointer(symbol) || proc_read(hotspot_pid(h), symbol + l->symbol_length, &n, sizeof(n)) ||
-	    n == 0)
+	if (!is_pointer(symbol) || proc_read(h->pid, symbol + l->symbol_length, &n, sizeof(n)) || n == 0)
 		return false;
 	if (n > cap - 1)
 		n = (uint16_t)(cap - 1);
-	if (proc_read(hotspot_pid(h), symbol + l->symbol_body, out, n))
+	if (proc_read(h->pid, symbol + l->symbol_body, out, n))
 		return false;
 	out[n] = '\0';
 	return strlen(out) == n;
@@ -194,17 +193,16 @@ bool method_identify(const struct hotspot *h, const struct method_layout *l, uin
 	uint64_t *id = m->identity, constants;
 	uint32_t flags, words;
 
-	if (!is_pointer(addr) || proc_read(hotspot_pid(h), addr, method, l->method_bytes))
+	if (!is_pointer(addr) || proc_read(h->pid, addr, method, l->method_bytes))
 		return false;
 	id[0] = u64_at(method + l->constmethod);
-	if (!is_pointer(id[0]) || proc_read(hotspot_pid(h), id[0], cm, l->constmethod_bytes))
+	if (!is_pointer(id[0]) || proc_read(h->pid, id[0], cm, l->constmethod_bytes))
 		return false;
 	id[1] = u64_at(cm + l->constants);
 	words = u32_at(cm + l->size);
 	m->code_bytes = u16_at(cm + l->code_size);
 	if (!is_pointer(id[1]) || words > MAX_METHOD_BYTES / 8 ||
-	    words * 8 < l->constmethod_bytes + m->code_bytes ||
-	    proc_read(hotspot_pid(h), id[1], pool, l->pool_bytes))
+	    words * 8 < l->constmethod_bytes + m->code_bytes || proc_read(h->pid, id[1], pool, l->pool_bytes))
 		return false;
 	m->constmethod_total = words * 8;
 	id[2] = u64_at(pool + l->holder);
@@ -212,11 +210,10 @@ bool method_identify(const struct hotspot *h, const struct method_layout *l, uin
 	/* a class that is gone, its memory given to another, does not lead back; nor does one redefined
 	 * meanwhile */
 	if (!is_pointer(id[2]) ||
-	    proc_read(hotspot_pid(h), id[2] + l->klass_constants, &constants, sizeof(constants)) ||
+	    proc_read(h->pid, id[2] + l->klass_constants, &constants, sizeof(constants)) ||
 	    constants != id[1])
 		return false;
-	if (!id[3] || proc_read(hotspot_pid(h), id[2] + l->klass_name, &id[4], sizeof(id[4])) ||
-	    !is_pointer(id[4]))
+	if (!id[3] || proc_read(h->pid, id[2] + l->klass_name, &id[4], sizeof(id[4])) || !is_pointer(id[4]))
 		return false;
 	m->addr = addr;
 	m->native = u16_at(method + l->access_flags) & ACC_NATIVE;
@@ -258,11 +255,11 @@ bool method_names(const struct hotspot *h, const struct method_layout *l, struct
 	m->file = NULL;
 	if (!m->symbol)
 		*rc = -ENOMEM;
-	if (!m->symbol || !l->source_file || proc_read(hotspot_pid(h), m->identity[1], pool, l->pool_bytes))
+	if (!m->symbol || !l->source_file || proc_read(h->pid, m->identity[1], pool, l->pool_bytes))
 		return true;
 	if (!l->source_file_in_klass)
 		index = u16_at(pool + l->source_file);
-	else if (proc_read(hotspot_pid(h), m->identity[2] + l->source_file, &index, sizeof(index)))
+	else if (proc_read(h->pid, m->identity[2] + l->source_file, &index, sizeof(index)))
 		return true;
 	file = pool_symbol(h, l, m->identity[1], pool, index);
 	if (!file || !read_symbol(h, l, file, name, sizeof(name)))
@@ -277,9 +274,8 @@ bool method_native(const struct hotspot *h, const struct method_layout *l, const
 		   uint64_t *function, uint64_t *code)
 {
 	*code = 0;
-	return m->native &&
-	       !proc_read(hotspot_pid(h), m->addr + l->method_bytes, function, sizeof(*function)) &&
-	       (!l->code || !proc_read(hotspot_pid(h), m->addr + l->code, code, sizeof(*code)));
+	return m->native && !proc_read(h->pid, m->addr + l->method_bytes, function, sizeof(*function)) &&
+	       (!l->code || !proc_read(h->pid, m->addr + l->code, code, sizeof(*code)));
 }
 
 uint32_t unsigned5(const uint8_t **p, const uint8_t *end, bool compact)
@@ -338,7 +334,7 @@ int method_line(const struct hotspot *h, const struct method_layout *l, const st
 	if (!m->has_lines || m->native || bci >= m->code_bytes || n == 0)
 		return 0;
 	table = malloc(n);
-	if (table && !proc_read(hotspot_pid(h), m->identity[0] + skip, table, n) && table[0])
+	if (table && !proc_read(h->pid, m->identity[0] + skip, table, n) && table[0])
 		line = find_line(table, table + n, l->compact5, bci);
 	free(table);
 	return line;

@@ -3,17 +3,11 @@
 
 #include <string.h>
 
-#include "runtime/hotspot/hotspot_priv.h"
-#include "runtime/hotspot/oops_priv.h"
+#include "runtime/hotspot/flags.h"
+#include "runtime/hotspot/klass.h"
+#include "runtime/hotspot/walk.h"
 
 #define MAX_FIELD_BYTES 256
-
-static bool flag(const struct hotspot *h, const char *name)
-{
-	bool value;
-
-	return hotspot_bool_flag(h, name, &value) == 0 && value;
-}
 
 /* Fields of String: statics of libjvm that no table names. The VM fills them in when it starts. */
 static bool string_fields(const struct hotspot *h, struct object_config *c)
@@ -35,14 +29,14 @@ void hotspot_objects(const struct oop_reader *r, struct object_config *out)
 {
 	const struct hotspot *h = r->h;
 	uint64_t layout_helper;
-	bool zgc = flag(h, "UseZGC");
+	bool zgc = hotspot_flag(h, "UseZGC");
 
 	memset(out, 0, sizeof(*out));
 	if (!hotspot_field_offset(h, "Klass", "_layout_helper", &layout_helper) ||
 	    layout_helper > MAX_FIELD_BYTES)
 		return;
 	out->layout_helper = (uint32_t)layout_helper;
-	out->concurrent = zgc || flag(h, "UseShenandoahGC");
+	out->concurrent = zgc || hotspot_flag(h, "UseShenandoahGC");
 	/* JDK: arrayOopDesc::length_offset_in_bytes */
 	switch (r->mode) {
 	case KLASS_FULL:
@@ -65,7 +59,7 @@ void hotspot_objects(const struct oop_reader *r, struct object_config *out)
 	if (oop_known_klass(r, "String", &out->string_klass) && r->colors != COLORS_GENERATIONAL &&
 	    string_fields(h, out))
 		out->strings = 1;
-	if (flag(h, "UseCompressedOops")) {
+	if (hotspot_flag(h, "UseCompressedOops")) {
 		out->narrow_oops = 1;
 		if (!hotspot_compressed_oops(h, &out->oop_base, &out->oop_shift))
 			out->strings = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From a handle's slot to the object and its class. See hotspot_oops.h. Headers are read in pieces that
+ * From a handle's slot to the object and its class. See oops.h. Headers are read in pieces that
  * serve many objects; a slot that reads the same before and after did not let its object move
  * meanwhile.
  */
@@ -11,9 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "runtime/hotspot/blocks.h"
-#include "runtime/hotspot/hotspot_priv.h"
-#include "runtime/hotspot/oops_priv.h"
+#include "runtime/hotspot/klass.h"
+#include "runtime/hotspot/scatter.h"
 
 #define BATCH        1024
 #define READ_TRIES   6
@@ -21,109 +20,6 @@
 #define TRY_PAUSE_NS 1000000
 #define NEAR_BYTES   256 /* objects this near to each other are read in one piece */
 #define HEADER_BYTES (OBJECT_HEADER_WORDS * sizeof(uint64_t))
-#define MARK_BITS    3 /* markWord: lock bits; 3: marked or forwarded */
-
-/* --- colours --- */
-
-int oop_masks_read(const struct oop_reader *r, struct oop_masks *m)
-{
-	memset(m, 0, sizeof(*m));
-	m->offset = UINT64_MAX;
-	if (r->colors == COLORS_NONE)
-		return 0;
-	if (proc_read(r->h->pid, r->good_mask_addr, &m->good, sizeof(m->good)) < 0 ||
-	    proc_read(r->h->pid, r->bad_mask_addr, &m->bad, sizeof(m->bad)) < 0 ||
-	    proc_read(r->h->pid, r->offset_mask_addr, &m->offset, sizeof(m->offset)) < 0)
-		return -EFAULT;
-	return 0;
-}
-
-/*
- * Generational ZGC on x86: the address is shifted by 13 to 16, as its remap bits say; on AArch64
- * always by 16 (JDK: gc/z/zAddress_x86.inline.hpp, zAddress_aarch64.inline.hpp).
- */
-static uint64_t decode_generational(uint64_t word)
-{
-#if defined(__x86_64__)
-	switch (word >> 12 & 0xf) {
-	case 1:
-		return word >> 13;
-	case 2:
-		return word >> 14;
-	case 4:
-		return word >> 15;
-	case 8:
-		return word >> 16;
-	default:
-		return 0;
-	}
-#else
-	return word >> 16;
-#endif
-}
-
-/*
- * Which generations moved objects since the word was written. Of the four remap bits one is set: its number
- * is a phase of the young generation (bit 0) and one of the old (bit 1) (JDK: gc/z/zAddress.hpp).
- */
-static unsigned stale_generations(const struct oop_reader *r, const struct oop_masks *m, uint64_t word)
-{
-	uint64_t is = word >> 12 & 0xf, should = m->good >> 12 & 0xf;
-	unsigned differs;
-
-	if (r->colors == COLORS_SINGLE)
-		return 1u << ZGC_OLD; /* the only table */
-	if (!is || !should)
-		return 1u << ZGC_OLD | 1u << ZGC_YOUNG;
-	differs = (unsigned)(__builtin_ctzll(is) ^ __builtin_ctzll(should));
-	return (differs & 1 ? 1u << ZGC_YOUNG : 0) | (differs & 2 ? 1u << ZGC_OLD : 0);
-}
-
-static uint64_t address_bits(const struct oop_reader *r, uint64_t word)
-{
-	return r->colors == COLORS_GENERATIONAL ? decode_generational(word) : word;
-}
-
-uint64_t oop_decode(const struct oop_reader *r, struct oop_masks *m, uint64_t word, bool *sure)
-{
-	uint64_t addr, offset;
-
-	*sure = true;
-	if (word == 0 || r->colors == COLORS_NONE)
-		return word % 8 ? 0 : word;
-	addr = address_bits(r, word);
-	offset = addr & m->offset;
-	if (offset == 0)
-		return 0;
-	if (word & m->bad)
-		offset = zgc_remap(r->h, &r->zgc, &m->cache, offset, stale_generations(r, m, word), sure);
-	/* every colour maps the same memory; the good one is there for sure */
-	addr = r->colors == COLORS_SINGLE ? offset | m->good : offset | (addr & ~m->offset);
-	return addr % 8 ? 0 : addr;
-}
-
-/* Is the word null, in whatever colour? */
-static bool is_null(const struct oop_reader *r, struct oop_masks *m, uint64_t word)
-{
-	if (word == 0)
-		return true;
-	if (r->colors == COLORS_SINGLE)
-		return !(word & m->offset);
-	return r->colors == COLORS_GENERATIONAL && word >> 16 == 0;
-}
-
-uint64_t oop_klass(const struct oop_reader *r, const uint64_t header[OBJECT_HEADER_WORDS])
-{
-	uint64_t mark = header[0], narrow;
-
-	/* marked: the collector has put another thing into the header */
-	if ((mark & MARK_BITS) == MARK_BITS && r->colors == COLORS_NONE)
-		return 0;
-	if (r->mode == KLASS_FULL)
-		return header[1];
-	narrow = r->mode == KLASS_NARROW ? header[1] & 0xffffffff : mark >> r->mark_shift;
-	return narrow ? r->narrow_base + (narrow << r->narrow_shift) : 0;
-}
 
 /* --- what this VM does --- */
 
@@ -216,17 +112,6 @@ static void read_colors(struct oop_reader *r)
 		return;
 	find_colors(r, COLORS_SINGLE, "ZGlobalsForVMStructs", "_ZAddressGoodMask", "_ZAddressBadMask",
 		    "_ZAddressOffsetMask");
-}
-
-bool oop_known_klass(const struct oop_reader *r, const char *name, uint64_t *klass)
-{
-	char now[96], before_16[96];
-
-	snprintf(now, sizeof(now), "_klasses[static_cast<int>(vmClassID::%s_klass_knum)]", name);
-	snprintf(before_16, sizeof(before_16), "_well_known_klasses[SystemDictionary::%s_klass_knum]", name);
-	return (hotspot_read_static(r->h, "vmClasses", now, klass) ||
-		hotspot_read_static(r->h, "SystemDictionary", before_16, klass)) &&
-	       *klass && *klass % 8 == 0;
 }
 
 /* Is the mirror of this Klass a java.lang.Class, when headers are read so? */
@@ -354,7 +239,7 @@ static bool is_collecting(const struct oop_reader *r, uint32_t *stamp)
 
 /* One batch: what the slots held, and the objects, each once, in ascending order. */
 struct batch {
-	struct oop_ref *ref[BATCH];
+	struct vm_ref *ref[BATCH];
 	uint64_t addr[BATCH], word[BATCH], again[BATCH];
 	bool ok[BATCH], ok_again[BATCH], sure[BATCH];
 	uint64_t named[BATCH];  /* the object of each, 0: none */
@@ -397,10 +282,10 @@ static void prefetch_moves(const struct oop_reader *r, struct batch *b)
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->n && r->zgc.known; i++) {
-		uint64_t offset = address_bits(r, b->word[i]) & b->masks.offset;
+		uint64_t offset = oop_address_bits(r, b->word[i]) & b->masks.offset;
 
 		if (b->ok[i] && offset && (b->word[i] & b->masks.bad))
-			q[n++] = (struct zgc_query){offset, stale_generations(r, &b->masks, b->word[i])};
+			q[n++] = (struct zgc_query){offset, oop_stale_generations(r, &b->masks, b->word[i])};
 	}
 	if (n > 0)
 		zgc_prefetch(r->h, &r->zgc, &b->masks.cache, &b->pieces, q, n);
@@ -444,7 +329,8 @@ static int read_headers(const struct oop_reader *r, struct batch *b, bool one_by
 	for (size_t i = 1; i < b->nr_objects; i++)
 		alone += b->object[i] - b->object[i - 1] > NEAR_BYTES;
 	if (one_by_one || alone > 16)
-		return hotspot_scatter(r->h, b->object, b->nr_objects, HEADER_BYTES, b->header, b->header_ok);
+		return scatter_read(r->h->pid, b->object, b->nr_objects, HEADER_BYTES, b->header,
+				    b->header_ok);
 	for (size_t i = 1; i <= b->nr_objects; i++) {
 		if (i < b->nr_objects && b->object[i] - b->object[i - 1] <= NEAR_BYTES)
 			continue;
@@ -455,14 +341,14 @@ static int read_headers(const struct oop_reader *r, struct batch *b, bool one_by
 }
 
 /* Which class a java.lang.Class stands for. */
-static void read_mirrored(struct oop_reader *r, struct oop_masks *m, struct oop_ref *ref)
+static void read_mirrored(struct oop_reader *r, struct oop_masks *m, struct vm_ref *ref)
 {
 	uint64_t klass, object;
 
 	if (proc_read(r->h->pid, ref->object + (uint64_t)r->klass_in_mirror, &klass, sizeof(klass)) < 0)
 		return;
 	if (klass) {
-		ref->mirror = oop_class(r, m, klass);
+		ref->of = oop_class(r, m, klass);
 		return;
 	}
 	/* of a primitive type: known by its array class, which void has none of */
@@ -478,15 +364,15 @@ static void read_mirrored(struct oop_reader *r, struct oop_masks *m, struct oop_
 
 static void judge(struct oop_reader *r, struct batch *b, size_t i)
 {
-	struct oop_ref *ref = b->ref[i];
+	struct vm_ref *ref = b->ref[i];
 	uint64_t object = b->named[i];
 	size_t at;
 
-	ref->state = OOP_UNREADABLE;
+	ref->state = REF_UNREADABLE;
 	if (!b->ok[i] || !b->ok_again[i] || b->word[i] != b->again[i])
 		return;
-	if (is_null(r, &b->masks, b->word[i])) {
-		ref->state = OOP_NULL;
+	if (oop_is_null(r, &b->masks, b->word[i])) {
+		ref->state = REF_NULL;
 		return;
 	}
 	at = object_index(b, object);
@@ -495,7 +381,7 @@ static void judge(struct oop_reader *r, struct batch *b, size_t i)
 	ref->class = oop_class(r, &b->masks, oop_klass(r, b->header[at]));
 	if (!ref->class)
 		return;
-	ref->state = OOP_READ;
+	ref->state = REF_READ;
 	ref->object = object;
 	ref->stale = !b->sure[i];
 	if (ref->class->is_class)
@@ -532,13 +418,13 @@ static int read_batch(struct oop_reader *r, struct batch *b, bool one_by_one)
 	if (is_collecting(r, &stamp))
 		return 0;
 	if (rc == 0)
-		rc = hotspot_read_words(r->h, b->addr, b->n, b->word, b->ok);
+		rc = scatter_read_words(r->h->pid, b->addr, b->n, b->word, b->ok);
 	if (rc < 0)
 		return rc == -EFAULT ? 0 : rc;
 	collect_objects(r, b);
 	rc = read_headers(r, b, one_by_one);
 	if (rc == 0)
-		rc = hotspot_read_words(r->h, b->addr, b->n, b->again, b->ok_again);
+		rc = scatter_read_words(r->h->pid, b->addr, b->n, b->again, b->ok_again);
 	if (rc == 0 && (is_collecting(r, &stamp_after) || stamp_after != stamp))
 		return 0;
 	if (rc == 0)
@@ -551,7 +437,7 @@ static int read_batch(struct oop_reader *r, struct batch *b, bool one_by_one)
 	return rc;
 }
 
-int oop_read(struct oop_reader *r, struct oop_ref *refs, size_t n)
+int oop_read(struct oop_reader *r, struct vm_ref *refs, size_t n)
 {
 	const struct timespec pause = {.tv_nsec = TRY_PAUSE_NS};
 	struct batch *b = malloc(sizeof(*b));
@@ -561,11 +447,11 @@ int oop_read(struct oop_reader *r, struct oop_ref *refs, size_t n)
 		size_t end = done + BATCH < n ? done + BATCH : n;
 
 		for (size_t i = done; i < end; i++)
-			refs[i] = (struct oop_ref){.slot = refs[i].slot, .state = OOP_UNREADABLE};
+			refs[i] = (struct vm_ref){.slot = refs[i].slot, .state = REF_UNREADABLE};
 		for (int try = 0; try < READ_TRIES && rc == 0; try++) {
 			b->n = 0;
 			for (size_t i = done; i < end; i++)
-				if (refs[i].state == OOP_UNREADABLE)
+				if (refs[i].state == REF_UNREADABLE)
 					b->ref[b->n++] = &refs[i];
 			if (b->n == 0)
 				break;

@@ -4,11 +4,11 @@
  * (JDK: runtime/perfMemory.hpp): a prologue, then entries of different length, each with its name and its
  * value.
  */
+#include "runtime/hotspot/perf.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "runtime/hotspot/hotspot_priv.h"
 
 #define PERF_MAGIC     0xc0c0feca /* 0xcafec0c0, always big-endian */
 #define PERF_MAJOR     2

@@ -4,25 +4,22 @@
  * (JDK: runtime/threadSMR.hpp), before in a list (JDK 8: runtime/thread.hpp). A thread's local references
  * are in a chain of JNIHandleBlocks (JDK: runtime/jniHandles.hpp).
  */
+#include "runtime/hotspot/threads.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/hotspot/blocks.h"
-#include "runtime/hotspot/hotspot_priv.h"
+#include "runtime/hotspot/jni.h"
+#include "runtime/hotspot/layout.h"
+#include "runtime/hotspot/scatter.h"
 
 #define MAX_THREADS       65536
 #define MAX_THREAD_BYTES  16384
 #define MAX_CHAIN_BLOCKS  (1u << 17) /* of all threads: 4 M references, a tenth of a second */
 #define MAX_FRAMES        1024       /* PushLocalFrame, nested */
-#define BLOCK_SLOTS       JNI_BLOCK_SLOTS
-#define BLOCK_MAX_BYTES   JNI_BLOCK_MAX_BYTES
 #define LIST_TRIES        4
 #define CODE_WINDOW_BYTES 1536
-/* JNIHandleBlock: _next, _last, _pop_frame_link; only the first is exported */
-#define LAST_AFTER_NEXT 8
-#define POP_AFTER_NEXT  16
-#define FREE_AFTER_NEXT 24
 
 bool hotspot_thread_field(const struct hotspot *h, const char *field, uint64_t *offset)
 {
@@ -43,9 +40,10 @@ bool hotspot_thread_layout(const struct hotspot *h, struct thread_layout *l)
 	       hotspot_field_offset(h, "JNIHandleBlock", "_top", &l->top) &&
 	       hotspot_field_offset(h, "JNIHandleBlock", "_next", &l->next) &&
 	       l->thread_bytes <= MAX_THREAD_BYTES && l->osthread + 8 <= l->thread_bytes &&
-	       l->handles + 8 <= l->thread_bytes && l->tid < 4096 && l->block_bytes <= BLOCK_MAX_BYTES &&
-	       l->slots + BLOCK_SLOTS * 8 <= l->block_bytes && l->top + 4 <= l->block_bytes &&
-	       l->next + FREE_AFTER_NEXT + 8 <= l->block_bytes && l->slots % 8 == 0 && l->next % 8 == 0;
+	       l->handles + 8 <= l->thread_bytes && l->tid < 4096 && l->block_bytes <= JNI_BLOCK_MAX_BYTES &&
+	       l->slots + JNI_BLOCK_SLOTS * 8 <= l->block_bytes && l->top + 4 <= l->block_bytes &&
+	       l->next + JNI_BLOCK_FREE_AFTER_NEXT + 8 <= l->block_bytes && l->slots % 8 == 0 &&
+	       l->next % 8 == 0;
 }
 
 /* --- the list --- */
@@ -126,11 +124,11 @@ int hotspot_thread_list(const struct hotspot *h, struct vm_threads *out)
 
 /* --- local references --- */
 
-struct local_block {
-	uint64_t word[BLOCK_MAX_BYTES / 8];
+struct raw_block {
+	uint64_t word[JNI_BLOCK_MAX_BYTES / 8];
 };
 
-static uint32_t top_of(const struct thread_layout *l, const struct local_block *b)
+static uint32_t top_of(const struct thread_layout *l, const struct raw_block *b)
 {
 	uint32_t top;
 
@@ -142,7 +140,7 @@ static uint32_t top_of(const struct thread_layout *l, const struct local_block *
  * Live handles of one block: neither deleted (null) nor on the free list, whose entries are tagged, or
  * in JDK 8 untagged addresses of slots (JDK: JNIHandleBlock::rebuild_free_list).
  */
-static int64_t count_block(const struct thread_layout *l, const struct local_block *b, uint32_t top)
+static int64_t count_block(const struct thread_layout *l, const struct raw_block *b, uint32_t top)
 {
 	int64_t n = 0;
 
@@ -178,27 +176,28 @@ static int64_t count_chain(const struct hotspot *h, const struct thread_layout *
 	int64_t n = 0;
 
 	while (addr) {
-		struct local_block b = {0};
+		struct raw_block b = {0};
 		uint32_t top;
 
 		if (addr % 8 || *budget == 0 || proc_read(h->pid, addr, b.word, l->block_bytes) < 0)
 			return -1;
 		--*budget;
 		top = top_of(l, &b);
-		if (top > BLOCK_SLOTS)
+		if (top > JNI_BLOCK_SLOTS)
 			return -1;
 		if (first) {
-			last = b.word[(l->next + LAST_AFTER_NEXT) / 8];
-			*outer = b.word[(l->next + POP_AFTER_NEXT) / 8];
+			last = b.word[(l->next + JNI_BLOCK_LAST_AFTER_NEXT) / 8];
+			*outer = b.word[(l->next + JNI_BLOCK_POP_AFTER_NEXT) / 8];
 			/* not set while the block is empty */
 			proven = top == 0;
 			if (l->deleted)
-				n -= linked_handles(h, b.word[(l->next + FREE_AFTER_NEXT) / 8], budget);
+				n -= linked_handles(h, b.word[(l->next + JNI_BLOCK_FREE_AFTER_NEXT) / 8],
+						    budget);
 		}
 		first = false;
 		proven |= addr == last;
 		n += count_block(l, &b, top);
-		if (top < BLOCK_SLOTS)
+		if (top < JNI_BLOCK_SLOTS)
 			break;
 		addr = b.word[l->next / 8];
 	}
@@ -346,7 +345,7 @@ static int read_column(const struct hotspot *h, struct vm_threads *out, struct t
 {
 	for (size_t i = 0; i < out->n; i++)
 		w->addr[i] = (base ? base[i] : out->v[i].addr) + offset;
-	return hotspot_scatter(h, w->addr, out->n, bytes, column, w->ok);
+	return scatter_read(h->pid, w->addr, out->n, bytes, column, w->ok);
 }
 
 static int fill_threads(struct hotspot *h, const struct thread_layout *l, struct vm_threads *out,

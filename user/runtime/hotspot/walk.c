@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/insn.h"
-#include "runtime/hotspot/hotspot_priv.h"
+#include "runtime/hotspot/flags.h"
+#include "runtime/hotspot/jni.h"
+#include "runtime/hotspot/threads.h"
 
 #define MAX_FIELD_BYTES   4096
 #define MAX_HEAP_BYTES    (4ULL << 30)
 #define MAX_SEGMENT_SHIFT 12
 #define MAX_THREADS       8
-#define MAX_INSN_BYTES    16
 #define WORD              8
 
 /* A field of the VM's that the walker reads, under the names it has had. */
@@ -127,7 +127,7 @@ static int thread_piece(const struct hotspot *h, struct java_config *c, struct e
 	return 0;
 }
 
-size_t hotspot_anchors(const struct hotspot *h, const struct java_config *c, struct java_anchor *out,
+size_t hotspot_anchors(const struct hotspot *h, const struct java_config *c, struct frame_anchor *out,
 		       size_t cap)
 {
 	uint64_t *thread = calloc(cap, sizeof(*thread)), word[JAVA_THREAD_WORDS];
@@ -137,7 +137,7 @@ size_t hotspot_anchors(const struct hotspot *h, const struct java_config *c, str
 		if (!proc_read(h->pid, thread[i] + (uint64_t)(int64_t)(c->env_in_thread + c->thread_from),
 			       word, c->thread_bytes) &&
 		    word[c->anchor_word])
-			out[found++] = (struct java_anchor){word[c->anchor_word], word[c->anchor_word + 1]};
+			out[found++] = (struct frame_anchor){word[c->anchor_word], word[c->anchor_word + 1]};
 	free(thread);
 	return found;
 }
@@ -301,18 +301,6 @@ static const char *const chunk_symbols[NR_CHUNK_SYMBOLS] = {
     [SYM_CHUNK_STACK] = "_ZN23InstanceStackChunkKlass16_offset_of_stackE",
 };
 
-static bool flag(const struct hotspot *h, const char *name)
-{
-	bool value;
-
-	return hotspot_bool_flag(h, name, &value) == 0 && value;
-}
-
-static bool is_generational_zgc(const struct hotspot *h)
-{
-	return flag(h, "UseZGC") && (h->feature >= 23 || flag(h, "ZGenerational"));
-}
-
 bool hotspot_compressed_oops(const struct hotspot *h, uint64_t *base, uint8_t *shift)
 {
 	uint64_t base_at, shift_at;
@@ -330,11 +318,11 @@ bool hotspot_compressed_oops(const struct hotspot *h, uint64_t *base, uint8_t *s
 
 static void read_oops(const struct hotspot *h, struct java_config *c)
 {
-	if (flag(h, "UseZGC")) {
-		c->oops = is_generational_zgc(h) ? OOPS_ZGC : OOPS_WIDE;
+	if (hotspot_flag(h, "UseZGC")) {
+		c->oops = hotspot_is_generational_zgc(h) ? OOPS_ZGC : OOPS_WIDE;
 		return;
 	}
-	c->oops = flag(h, "UseCompressedOops") ? OOPS_NARROW : OOPS_WIDE;
+	c->oops = hotspot_flag(h, "UseCompressedOops") ? OOPS_NARROW : OOPS_WIDE;
 	if (c->oops == OOPS_NARROW && !hotspot_compressed_oops(h, &c->oop_base, &c->oop_shift))
 		c->chunk_stack = 0;
 }
@@ -392,143 +380,4 @@ int hotspot_walk(const struct hotspot *h, struct java_config *out, struct error 
 	read_chunks(h, out);
 	out->on = 1;
 	return 0;
-}
-
-static bool can_probe(const struct hotspot *h, uint64_t vaddr)
-{
-	uint8_t code[MAX_INSN_BYTES];
-	struct insn insn;
-
-	if (!elf_is_code(h->libjvm, vaddr))
-		return false;
-	insn_decode(elf_machine(h->libjvm), code, elf_read(h->libjvm, vaddr, code, sizeof(code)), &insn);
-	return insn.cost != INSN_UNSAFE;
-}
-
-/*
- * By symbol, else by USDT probe. JDK: CodeCache::free is the one way to free code, and follows
- * nmethod::post_compiled_method_unload (one or two sites); InstanceKlass::unload_class, which has the other
- * probe in it, comes before the class loader's metaspace is freed. A class that is redefined loses its
- * methods, too: all that nobody runs at add_previous_version(), those that have run on later on. That has no
- * probe.
- */
-#define MAX_EVENT_SYMBOLS 3
-static const struct {
-	const char *symbol[MAX_EVENT_SYMBOLS], *usdt; /* the first one is needed */
-} vm_events[] = {
-    [VM_CODE_FREED] = {{"_ZN9CodeCache4freeEP8CodeBlob"}, "compiled__method__unload"},
-    [VM_CLASS_UNLOADED] = {{"_ZN13InstanceKlass12unload_classEPS_",
-			    "_ZN13InstanceKlass20add_previous_versionEPS_i",
-			    "_ZN13InstanceKlass27purge_previous_version_listEv"},
-			   "class__unloaded"},
-};
-
-/* Entries of functions. How many; 0: not the first one. */
-static size_t event_functions(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap)
-{
-	struct elf_wanted w[MAX_EVENT_SYMBOLS] = {0};
-	size_t wanted = 0, n = 0;
-
-	while (wanted < MAX_EVENT_SYMBOLS && vm_events[event].symbol[wanted]) {
-		w[wanted].name = vm_events[event].symbol[wanted];
-		wanted++;
-	}
-	if (elf_find_symbols(h->libjvm, ELF_SYMTAB, w, wanted) <= 0 || !w[0].vaddr ||
-	    !can_probe(h, w[0].vaddr))
-		return 0;
-	for (size_t i = 0; i < wanted && n < cap; i++)
-		if (w[i].vaddr && can_probe(h, w[i].vaddr))
-			vaddr[n++] = w[i].vaddr;
-	return n;
-}
-
-size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap,
-			    bool *at_entry)
-{
-	struct elf_usdts notes = {0};
-	bool all = true;
-	size_t n = event_functions(h, event, vaddr, cap);
-
-	*at_entry = n > 0;
-	if (n)
-		return n;
-	if (elf_usdt_read(h->libjvm, "hotspot", &notes))
-		return 0;
-	for (size_t i = 0; i < notes.n && all; i++) {
-		if (strcmp(notes.v[i].name, vm_events[event].usdt) != 0)
-			continue;
-		all = n < cap && !notes.v[i].semaphore && can_probe(h, notes.v[i].vaddr);
-		if (all)
-			vaddr[n++] = notes.v[i].vaddr;
-	}
-	free(notes.v);
-	return all ? n : 0;
-}
-
-/* JDK: ClassLoadingService::notify_class_unloaded, called by InstanceKlass::unload_class. */
-uint64_t hotspot_unloads_counter(const struct hotspot *h)
-{
-	return hotspot_perf_counter(h, "java.cls.unloadedClasses");
-}
-
-/* G1 since JDK 22 and Shenandoah pin what a section holds (JEP 423), Epsilon never collects. */
-int hotspot_gc_waits(const struct hotspot *h)
-{
-	if ((flag(h, "UseG1GC") && h->feature >= 22) || flag(h, "UseShenandoahGC") || flag(h, "UseEpsilonGC"))
-		return 0;
-	return flag(h, "UseG1GC") || flag(h, "UseParallelGC") || flag(h, "UseSerialGC") || flag(h, "UseZGC")
-		   ? 1
-		   : -1;
-}
-
-/* In the library or, if it has none of them, in a separate debug file. How many, or -errno. */
-static int find_symbols(const struct hotspot *h, const char *library_path, struct elf_wanted *wanted,
-			size_t n)
-{
-	struct elf_image *debug;
-	int found = elf_find_symbols(h->libjvm, ELF_SYMTAB, wanted, n);
-
-	if (found > 0 || elf_open_debug(h->libjvm, h->pid, library_path, &debug) < 0)
-		return found;
-	found = elf_find_symbols(debug, ELF_SYMTAB, wanted, n);
-	elf_close(debug);
-	return found;
-}
-
-/*
- * JDK: gc/shared/gcLocker.cpp. Until 24 a thread that needs a collection waits in stall_until_clear(), one
- * that wants a section of its own in jni_lock(); since 25 in block() and enter_slow(). The generational ZGC's
- * own thread waits in ZJNICritical::block() (gc/z/zJNICritical.cpp) before it moves objects; the older one's
- * in the middle of ZDriver::pause().
- */
-size_t hotspot_gc_wait_places(const struct hotspot *h, const char *library_path, uint64_t *vaddr, size_t cap,
-			      const char **why)
-{
-	struct elf_wanted w[] = {{.name = "_ZN8GCLocker17stall_until_clearEv"},
-				 {.name = "_ZN8GCLocker8jni_lockEP10JavaThread"},
-				 {.name = "_ZN8GCLocker5blockEv"},
-				 {.name = "_ZN8GCLocker10enter_slowEP10JavaThread"}};
-	struct elf_wanted z[] = {{.name = "_ZN12ZJNICritical5blockEv"}}, *wanted = w;
-	size_t n = 0, nr_wanted = ARRAY_LEN(w);
-
-	*why = "how threads wait for this collector is not known";
-	if (hotspot_gc_waits(h) != 1)
-		return 0;
-	*why = "this collector waits in the middle of a function of its own, where no probe can tell it";
-	if (flag(h, "UseZGC") && !is_generational_zgc(h))
-		return 0;
-	if (flag(h, "UseZGC")) {
-		wanted = z;
-		nr_wanted = ARRAY_LEN(z);
-	}
-	*why = "threads wait in functions of the VM that neither its tables nor its USDT probes tell, only "
-	       "symbols, and the library has none";
-	if (find_symbols(h, library_path, wanted, nr_wanted) <= 0)
-		return 0;
-	for (size_t i = 0; i < nr_wanted && n < cap; i++)
-		if (wanted[i].vaddr && can_probe(h, wanted[i].vaddr))
-			vaddr[n++] = wanted[i].vaddr;
-	if (n > 0)
-		*why = NULL;
-	return n;
 }

@@ -4,35 +4,9 @@
 #ifndef JNITRACE_HOTSPOT_WALK_H
 #define JNITRACE_HOTSPOT_WALK_H
 
-#include "base/util.h"
 #include "bpf/border/shared.h"
-#include "elf/elf.h"
+#include "model/plan.h"
 #include "runtime/hotspot/hotspot.h"
-
-/* Something that happens in the VM, and where in libjvm it passes before it does. */
-enum vm_event { VM_CODE_FREED, VM_CLASS_UNLOADED };
-
-/*
- * Up to cap link-time addresses of instructions that can be probed: all there are, or 0. *at_entry: it is the
- * entry of a function, whose first argument is what goes.
- */
-size_t hotspot_event_places(const struct hotspot *h, enum vm_event event, uint64_t *vaddr, size_t cap,
-			    bool *at_entry);
-
-/*
- * Where the VM counts the classes it has unloaded, before their memory is given to others: an address in the
- * target, for a VM in which that cannot be probed. 0: it does not (-XX:-UsePerfData).
- */
-uint64_t hotspot_unloads_counter(const struct hotspot *h);
-
-/* Does the collector wait for critical sections to end? 1, 0: never; -1: this collector is not known. */
-int hotspot_gc_waits(const struct hotspot *h);
-/*
- * Likewise the functions that threads, the collector's own ones too, wait in for that. 0 of them: *why tells
- * why they cannot be seen. library_path: as the target sees it.
- */
-size_t hotspot_gc_wait_places(const struct hotspot *h, const char *library_path, uint64_t *vaddr, size_t cap,
-			      const char **why);
 
 /*
  * Fill in out from the VM's tables; what they do not export is derived and checked. generation and cache are
@@ -40,5 +14,11 @@ size_t hotspot_gc_wait_places(const struct hotspot *h, const char *library_path,
  * with the reason when something cannot be proven: then out->on is 0 and stacks have native frames only.
  */
 int hotspot_walk(const struct hotspot *h, struct java_config *out, struct error *err);
+
+/* The anchors (JavaThread::_anchor) of all threads that have one now, at most cap. */
+size_t hotspot_anchors(const struct hotspot *h, const struct java_config *c, struct frame_anchor *out,
+		       size_t cap);
+/* How references in fields are compressed (UseCompressedOops): base + (field << shift). */
+bool hotspot_compressed_oops(const struct hotspot *h, uint64_t *base, uint8_t *shift);
 
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* ZGC's forwarding tables. See hotspot_zgc.h. */
+/* ZGC's forwarding tables. See zgc.h. */
 #include "runtime/hotspot/zgc.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-
-#include "runtime/hotspot/hotspot_priv.h"
 
 #define MAX_HEAP_BYTES      65536 /* of the ZHeap object */
 #define VIRTUAL_TO_PHYSICAL 16    /* ZVirtualToPhysicalRatio (JDK: gc/z/zGlobals.hpp) */

@@ -21,7 +21,8 @@
 
 #include "base/util.h"
 #include "bpf/bpf_host.h"
-#include "unwind/unwind_module.h"
+#include "modules/code.h"
+#include "unwind/unwind_table.h"
 #include "walk/unwind.bpf.h"
 
 #define MAX_FRAMES  128
@@ -56,18 +57,19 @@ static struct unwind_cached cache[JT_UNWIND_CACHE];
 static struct host_map tables[MAX_MODULES], *table_at[MAX_MODULES];
 static uint32_t nr_ranges;
 
-static void add_range(const struct mapping *map)
+static void add_range(const struct code *code, const struct placement *p)
 {
-	struct unwind_module m = {0};
 	struct unwind_table t;
 	struct unwind_range *r = &ranges[nr_ranges];
 	uint64_t *words;
 
 	assert_true(nr_ranges + 1 < MAX_MODULES);
-	*r = (struct unwind_range){.start = map->start, .end = map->end, .table = UNWIND_TABLE_EMPTY};
+	*r = (struct unwind_range){.start = p->start, .end = p->end, .table = UNWIND_TABLE_EMPTY};
 	nr_ranges++;
-	if (!unwind_module_read(&m, getpid(), map, &t)) {
-		assert_true(unwind_module_base(&m, map, &r->base));
+	assert_int_equal(code_use(code, p), 0);
+	if (!unwind_table_build(p->module->image, &t)) {
+		assert_true(
+		    unwind_table_place(p->module->image, t.base, p->start, p->end, p->offset, &r->base));
 		words = malloc(8 * unwind_table_words(&t));
 		unwind_table_write(&t, words);
 		tables[nr_ranges] =
@@ -76,20 +78,38 @@ static void add_range(const struct mapping *map)
 		r->table = nr_ranges;
 		unwind_table_free(&t);
 	}
-	unwind_module_close(&m);
+	module_rest(p->module);
+}
+
+/* This process's code, and the vdso. */
+static void add_ranges(void)
+{
+	struct proc_maps maps = {0};
+	struct elf_cache *images;
+	struct layout *layout;
+	struct modules *book;
+	struct proc_id id;
+	struct code *code;
+
+	assert_int_equal(proc_maps_read(getpid(), &maps), 0);
+	assert_int_equal(proc_id_read(getpid(), &id), 0);
+	assert_int_equal(elf_cache_new(&images), 0);
+	assert_int_equal(modules_new(images, &book), 0);
+	assert_int_equal(code_new(book, &id, &code), 0);
+	assert_int_equal(code_read(code, &maps, false, &layout), 0);
+	for (size_t i = 0; i < layout->n; i++)
+		add_range(code, &layout->v[i]);
+	layout_put(layout);
+	code_free(code);
+	modules_free(book);
+	elf_cache_free(images);
+	proc_maps_free(&maps);
 }
 
 static int set_up(void **state)
 {
-	struct proc_maps maps = {0};
-	uint64_t vdso = proc_auxv(getpid(), AT_SYSINFO_EHDR);
-
 	(void)state;
-	assert_int_equal(proc_maps_read(getpid(), &maps), 0);
-	for (size_t i = 0; i < maps.n; i++)
-		if (maps.v[i].executable && (maps.v[i].ino || maps.v[i].start == vdso))
-			add_range(&maps.v[i]);
-	proc_maps_free(&maps);
+	add_ranges();
 	spaces[SLOT].layout = UNWIND_LAYOUT(0, nr_ranges, 1);
 	host_map_add(&unwind_spaces, spaces, JT_MAX_TARGETS, sizeof(spaces[0]));
 	host_map_add(&unwind_ranges, ranges, JT_UNWIND_RANGES, sizeof(ranges[0]));

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "runtime/hotspot/oops_priv.h"
+#include "runtime/hotspot/klass.h"
 
 static void expect_name(const char *symbol, const char *want)
 {

@@ -4,6 +4,8 @@
  * as HotSpot does, read back, and then made to lie in one thing after the other.
  */
 #include "hotspot_fixture.h"
+#include "runtime/hotspot/counts.h"
+#include "runtime/hotspot/jni.h"
 
 #include <pthread.h>
 
@@ -17,7 +19,7 @@ static void tables_are_read(void **state)
 
 	(void)state;
 	assert_int_equal(open_fake(f), 0);
-	assert_string_equal(hotspot_version(f->h), "17.0.1+2");
+	assert_string_equal(f->h->version, "17.0.1+2");
 	assert_true(hotspot_field_offset(f->h, "ThreadsList", "_threads", &v));
 	assert_int_equal(v, 8);
 	assert_true(hotspot_static_addr(f->h, "JNIHandles", "_global_handles", &v));
@@ -43,20 +45,20 @@ static void versions(void **state)
 
 	(void)state;
 	assert_int_equal(open_fake(f), 0);
-	assert_string_equal(hotspot_version(f->h), "1.8.0_7-b2");
+	assert_string_equal(f->h->version, "1.8.0_7-b2");
 	/* control characters do not reach a terminal */
 	f->d->info_string = name(f, "JRE (\033[31m9)");
 	publish(f);
 	assert_int_equal(open_fake(f), 0);
-	assert_string_equal(hotspot_version(f->h), "?[31m9");
+	assert_string_equal(f->h->version, "?[31m9");
 	f->d->info_string = (const char *)8;
 	assert_int_equal(open_fake(f), 0);
-	assert_string_equal(hotspot_version(f->h), "");
+	assert_string_equal(f->h->version, "");
 	f->d->structs[0].field = name(f, "_s_vm_release");
 	f->d->info_string = name(f, "25.1-b2");
 	publish(f);
 	assert_int_equal(open_fake(f), 0);
-	assert_string_equal(hotspot_version(f->h), "25.1-b2");
+	assert_string_equal(f->h->version, "25.1-b2");
 	fake_free(f);
 }
 
@@ -281,13 +283,13 @@ static void storage_counts(void **state)
 	assert_false(counts(f, &c));
 	f->storage[1][9] = 4;
 	assert_true(counts(f, &c));
-	assert_int_equal(c.global, 70);
-	assert_int_equal(c.weak, 3);
+	assert_int_equal(c.n[VM_GLOBAL], 70);
+	assert_int_equal(c.n[VM_WEAK], 3);
 	/* proven: the blocks are not read again */
 	f->storage[0][COUNT_WORD] = 71;
 	f->array[0][1] = UINT64_MAX;
 	assert_true(counts(f, &c));
-	assert_int_equal(c.global, 71);
+	assert_int_equal(c.n[VM_GLOBAL], 71);
 	fake_free(f);
 }
 
@@ -326,7 +328,7 @@ static void storage_counts_unproven(void **state)
 	f->array[1][1] = f->storage[1][COUNT_WORD] = 0;
 	assert_int_equal(open_fake(f), 0);
 	assert_true(counts(f, &c));
-	assert_int_equal(c.weak, 0);
+	assert_int_equal(c.n[VM_WEAK], 0);
 	fake_free(f);
 }
 
@@ -347,8 +349,8 @@ static void chain_counts(void **state)
 	g[2][32] = 5;
 	assert_int_equal(open_fake(f), 0);
 	assert_true(counts(f, &c));
-	assert_int_equal(c.global, 42);
-	assert_int_equal(c.weak, 0);
+	assert_int_equal(c.n[VM_GLOBAL], 42);
+	assert_int_equal(c.n[VM_WEAK], 0);
 	/* two deleted; three on the free list, the last of which holds 0 */
 	g[0][1] = g[1][2] = (uint64_t)f->d->deleted_handle;
 	g[0][36] = (uint64_t)&g[1][9];
@@ -356,11 +358,11 @@ static void chain_counts(void **state)
 	g[0][3] = (uint64_t)&g[1][0];
 	g[1][0] = 0;
 	assert_true(counts(f, &c));
-	assert_int_equal(c.global, 37);
+	assert_int_equal(c.n[VM_GLOBAL], 37);
 	/* proven: the list is not walked again */
 	g[0][36] = (uint64_t)&g[0][3];
 	assert_true(counts(f, &c));
-	assert_int_equal(c.global, 37);
+	assert_int_equal(c.n[VM_GLOBAL], 37);
 	/* the list's head is not where it is thought to be: of a VM not seen before */
 	assert_int_equal(open_fake(f), 0);
 	assert_false(counts(f, &c));
@@ -436,15 +438,15 @@ static void chain_counts_while_it_changes(void **state)
 		if (!counts(f, &c))
 			continue; /* not proven yet */
 		known++;
-		assert_in_range(c.global, 32, 96);
-		surplus += c.global - 32;
+		assert_in_range(c.n[VM_GLOBAL], 32, 96);
+		surplus += c.n[VM_GLOBAL] - 32;
 	}
 	b.stop = true;
 	pthread_join(thread, NULL);
 	assert_in_range(surplus, 0,
 			2 * READINGS); /* one is in use at a time; twice it may be seen on its way */
 	assert_true(counts(f, &c));
-	assert_int_equal(c.global, 32);
+	assert_int_equal(c.n[VM_GLOBAL], 32);
 	fake_free(f);
 }
 

@@ -2,7 +2,7 @@
 /* The VM's performance counters, and what happens when they lie. */
 #include "hotspot_fixture.h"
 
-#include "runtime/hotspot/walk.h"
+#include "runtime/hotspot/events.h"
 
 struct perf {
 	uint32_t magic;

@@ -27,17 +27,17 @@ enum { W_THREAD, W_HANDLES, W_ANCHOR = 4, W_WORDS = 8 };
 #define IN_NATIVE   4
 #define STACK_WORDS 512
 
-struct vm {
+struct made_vm {
 	struct fake *f;
 	uint64_t stack[STACK_WORDS];
 };
 
-static uint64_t *block(struct vm *v, int i)
+static uint64_t *block(struct made_vm *v, int i)
 {
 	return v->f->handles[i / 4][i % 4];
 }
 
-static void fill(struct vm *v, int i, int top)
+static void fill(struct made_vm *v, int i, int top)
 {
 	memset(block(v, i), 0, sizeof(v->f->handles[0][0]));
 	for (int k = 0; k < top; k++)
@@ -50,7 +50,7 @@ static void fill(struct vm *v, int i, int top)
  * The first thread: 32 + 5 references in blocks 0 and 1, upon 3 that PushLocalFrame has left in block 2;
  * further out, before a call into Java, 7 in block 3. The second has none.
  */
-static void make_locals(struct vm *v)
+static void make_locals(struct made_vm *v)
 {
 	uint64_t *t = v->f->thread[0], *wrapper = &v->stack[100];
 
@@ -75,7 +75,7 @@ static void make_locals(struct vm *v)
 
 static int setup(void **state)
 {
-	struct vm *v = calloc(1, sizeof(*v));
+	struct made_vm *v = calloc(1, sizeof(*v));
 	struct fake *f;
 
 	assert_non_null(v);
@@ -102,14 +102,14 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	struct vm *v = *state;
+	struct made_vm *v = *state;
 
 	fake_free(v->f);
 	free(v);
 	return 0;
 }
 
-static enum local_state state_of(const struct vm_locals *l, struct vm *v, int i, int slot)
+static enum local_state state_of(const struct vm_locals *l, struct made_vm *v, int i, int slot)
 {
 	return vm_locals_state(l, (uint64_t)&block(v, i)[slot]);
 }
@@ -117,7 +117,7 @@ static enum local_state state_of(const struct vm_locals *l, struct vm *v, int i,
 static void all_frames_are_found(void **state)
 {
 	static const int tops[] = {32, 5, 3, 7};
-	struct vm *v = *state;
+	struct made_vm *v = *state;
 	struct vm_locals l;
 
 	block(v, 1)[2] = 0;          /* deleted */
@@ -139,7 +139,7 @@ static void all_frames_are_found(void **state)
 /* A thread that runs Java has no anchor: what its stack may still name is neither alive nor dead. */
 static void in_java_nothing_is_certain(void **state)
 {
-	struct vm *v = *state;
+	struct made_vm *v = *state;
 	struct vm_locals l;
 
 	v->f->thread[0][ANCHOR] = 0;
@@ -156,7 +156,7 @@ static uint64_t now_ms(void)
 }
 
 /* With *p a lie nothing that is not found is called dead, and it takes no longer. */
-static void check_incomplete(struct vm *v, uint64_t *p, uint64_t lie)
+static void check_incomplete(struct made_vm *v, uint64_t *p, uint64_t lie)
 {
 	uint64_t was = *p, start = now_ms();
 	struct vm_locals l;
@@ -177,7 +177,7 @@ static void check_incomplete(struct vm *v, uint64_t *p, uint64_t lie)
 
 static void lying_blocks(void **state)
 {
-	struct vm *v = *state;
+	struct made_vm *v = *state;
 	static const uint64_t lies[] = {1, 8, 1ULL << 47, UINT64_MAX - 7, UINT64_MAX};
 	uint64_t *t = v->f->thread[0];
 
@@ -201,7 +201,7 @@ static void lying_blocks(void **state)
 
 static void lying_stacks(void **state)
 {
-	struct vm *v = *state;
+	struct made_vm *v = *state;
 	static const uint64_t lies[] = {0, 1, 8, 1ULL << 47, UINT64_MAX - 7, UINT64_MAX};
 	uint64_t *t = v->f->thread[0];
 
@@ -226,7 +226,7 @@ static void lying_stacks(void **state)
 
 static void lying_lists(void **state)
 {
-	struct vm *v = *state;
+	struct made_vm *v = *state;
 	struct fake *f = v->f;
 	void *array = f->list.threads;
 	struct vm_locals l;
@@ -254,7 +254,7 @@ static void lying_lists(void **state)
 /* Any word may be anything. */
 static void noise(void **state)
 {
-	struct vm *v = *state;
+	struct made_vm *v = *state;
 	uint64_t seed = 88172645463325252ULL, start = now_ms();
 	uint64_t *words[] = {v->f->thread[0], v->f->handles[0][0], v->stack};
 	const size_t counts[] = {7, 8 * 40, STACK_WORDS};
@@ -293,7 +293,7 @@ static void noise(void **state)
 /* What the probes are told is left out where it cannot be relied on. */
 static void what_the_probes_are_told(void **state)
 {
-	struct vm *v = *state;
+	struct made_vm *v = *state;
 	struct fake *f = v->f;
 	struct thread_config c;
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What hotspot_oops.c and hotspot_klass.c share: how this VM represents pointers to objects and classes. */
-#ifndef JNITRACE_HOTSPOT_OOPS_PRIV_H
-#define JNITRACE_HOTSPOT_OOPS_PRIV_H
+/*
+ * How this VM represents pointers to objects and classes: words of its memory to addresses. The lowest of
+ * three layers: words, classes (klass.h), references (oops.h).
+ */
+#ifndef JNITRACE_HOTSPOT_OOP_WORDS_H
+#define JNITRACE_HOTSPOT_OOP_WORDS_H
 
-#include "runtime/hotspot/oops.h"
+#include "runtime/hotspot/hotspot.h"
 #include "runtime/hotspot/zgc.h"
 
 enum klass_mode { KLASS_FULL, KLASS_NARROW, KLASS_IN_MARK, NR_KLASS_MODES };
@@ -49,23 +52,20 @@ struct oop_reader {
 	} classes;
 };
 
+/* The masks of now. 0 or -EFAULT. */
+int oop_masks_read(const struct oop_reader *r, struct oop_masks *m);
+/* The address in a word, its colour taken off; with an offset of 0 it is null. */
+uint64_t oop_address_bits(const struct oop_reader *r, uint64_t word);
+/* Is the word null, in whatever colour? */
+bool oop_is_null(const struct oop_reader *r, const struct oop_masks *m, uint64_t word);
+/* ZGC: which generations moved objects since the word was written, bit per enum zgc_generation. */
+unsigned oop_stale_generations(const struct oop_reader *r, const struct oop_masks *m, uint64_t word);
 /*
  * Address of the object that a word names; 0: none. sure: false when the collector may have moved the object
  * since and its tables do not tell.
  */
 uint64_t oop_decode(const struct oop_reader *r, struct oop_masks *m, uint64_t word, bool *sure);
-/* A Klass that the VM exports: "Class" for java.lang.Class. */
-bool oop_known_klass(const struct oop_reader *r, const char *name, uint64_t *klass);
-int oop_masks_read(const struct oop_reader *r, struct oop_masks *m);
 /* The Klass that an object's header names; 0: the object is being moved, or it makes no sense. */
 uint64_t oop_klass(const struct oop_reader *r, const uint64_t header[OBJECT_HEADER_WORDS]);
-/* The class at this address, checked; NULL: not one, or out of memory. */
-const struct vm_class *oop_class(struct oop_reader *r, struct oop_masks *m, uint64_t klass);
-/* Does the Klass's mirror name the Klass? Its address in *mirror. */
-bool oop_mirror_proves(const struct oop_reader *r, struct oop_masks *m, uint64_t klass, uint64_t *mirror);
-/* "[Ljava/lang/String;" -> "java.lang.String[]"; false: no legal class name (JVMS 4.2). dst: 2 * n + 1. */
-bool class_name_decode(const char *symbol, size_t n, char *dst, size_t cap);
-/* Element type of an array of a primitive type, NULL: it is not one. */
-const char *class_primitive(const struct vm_class *array);
 
 #endif

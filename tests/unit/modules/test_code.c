@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The book of modules and the layouts of processes, on files mapped into this process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "modules/code.h"
+
+#define PAGE 4096
+
+/* Two targets, which both are this process, and one book. */
+struct fixture {
+	char dir[64], a[96], b[96];
+	struct elf_cache *images;
+	struct modules *book;
+	struct code *code[2];
+};
+
+static void copy(const char *from, const char *to)
+{
+	char cmd[512];
+
+	snprintf(cmd, sizeof(cmd), "cp %s %s", from, to);
+	assert_int_equal(system(cmd), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *fx = calloc(1, sizeof(*fx));
+	struct proc_id id;
+	char self[256];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	assert_true(n > 0);
+	self[n] = '\0';
+	snprintf(fx->dir, sizeof(fx->dir), "/tmp/jnitrace-code-XXXXXX");
+	assert_non_null(mkdtemp(fx->dir));
+	snprintf(fx->a, sizeof(fx->a), "%s/a.so", fx->dir);
+	snprintf(fx->b, sizeof(fx->b), "%s/b.so", fx->dir);
+	copy(self, fx->a);
+	copy(self, fx->b);
+	assert_int_equal(proc_id_read(getpid(), &id), 0);
+	assert_int_equal(elf_cache_new(&fx->images), 0);
+	assert_int_equal(modules_new(fx->images, &fx->book), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(code_new(fx->book, &id, &fx->code[i]), 0);
+	*state = fx;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fx = *state;
+
+	for (int i = 0; i < 2; i++)
+		code_free(fx->code[i]);
+	modules_free(fx->book);
+	elf_cache_free(fx->images);
+	unlink(fx->a);
+	unlink(fx->b);
+	rmdir(fx->dir);
+	free(fx);
+	return 0;
+}
+
+/* Map two pages of a file as code, at a place if told. */
+static void *map_code(const char *path, void *at)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *p;
+
+	assert_true(fd >= 0);
+	p = mmap(at, 2 * PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | (at ? MAP_FIXED : 0), fd, 0);
+	assert_true(p != MAP_FAILED);
+	close(fd);
+	return p;
+}
+
+static struct layout *read_layout(struct code *c, bool closed)
+{
+	struct proc_maps maps;
+	struct layout *l;
+
+	assert_int_equal(proc_maps_read(getpid(), &maps), 0);
+	assert_int_equal(code_read(c, &maps, closed, &l), 0);
+	proc_maps_free(&maps);
+	return l;
+}
+
+static void take(struct code *c, bool closed)
+{
+	assert_int_equal(code_take(c, read_layout(c, closed)), 0);
+}
+
+static struct module *module_at(const struct code *c, const void *addr)
+{
+	const struct placement *p = code_at(c, (uint64_t)addr);
+
+	return p ? p->module : NULL;
+}
+
+static size_t open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* One module for both targets, and its file is open only while it is used. */
+static void test_shared(void **state)
+{
+	struct fixture *fx = *state;
+	void *p = map_code(fx->a, NULL);
+	size_t before = open_files();
+	uint8_t byte[4] = {0};
+
+	for (int i = 0; i < 2; i++)
+		take(fx->code[i], false);
+	assert_non_null(module_at(fx->code[0], p));
+	assert_ptr_equal(module_at(fx->code[0], p), module_at(fx->code[1], p));
+	assert_int_equal(open_files(), before);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(code_use(fx->code[i], code_at(fx->code[i], (uint64_t)p)), 0);
+	assert_int_equal(open_files(), before + 1);
+	assert_int_equal(elf_read(module_at(fx->code[0], p)->image, 0, byte, sizeof(byte)), sizeof(byte));
+	assert_memory_equal(byte, "\177ELF", 4);
+	for (int i = 0; i < 2; i++)
+		module_rest(module_at(fx->code[i], p));
+	assert_int_equal(open_files(), before);
+	/* headers are there all the same */
+	assert_true(elf_build_id(module_at(fx->code[0], p)->image)[0]);
+	munmap(p, 2 * PAGE);
+}
+
+/* The same layout, unread, as long as nothing changes. */
+static void test_unchanged(void **state)
+{
+	struct fixture *fx = *state;
+	void *p = map_code(fx->a, NULL);
+	struct layout *first, *again;
+	struct module *m;
+
+	take(fx->code[0], false);
+	m = module_at(fx->code[0], p);
+	first = read_layout(fx->code[0], false);
+	again = read_layout(fx->code[0], false);
+	assert_ptr_equal(first, again);
+	layout_put(again);
+	again = read_layout(fx->code[0], true); /* read anew, and equal */
+	assert_ptr_not_equal(first, again);
+	assert_int_equal(first->n, again->n);
+	for (size_t i = 0; i < first->n; i++)
+		assert_ptr_equal(first->v[i].module, again->v[i].module);
+	assert_int_equal(code_take(fx->code[0], again), 0);
+	assert_ptr_equal(module_at(fx->code[0], p), m);
+	layout_put(first);
+	munmap(p, 2 * PAGE);
+}
+
+/* A file that was overwritten, removed and made anew, or touched is another module, however it is called. */
+static void test_another_file_of_that_name(void **state)
+{
+	struct fixture *fx = *state;
+	void *p = map_code(fx->a, NULL);
+	uint32_t id[3];
+
+	for (int i = 0; i < 3; i++) {
+		take(fx->code[0], true);
+		id[i] = module_at(fx->code[0], p)->id;
+		take(fx->code[1], true);
+		assert_int_equal(module_at(fx->code[1], p)->id, id[i]);
+		munmap(p, 2 * PAGE);
+		usleep(20000); /* times of change are as fine as the kernel's tick */
+		if (i == 0) {
+			char cmd[256];
+
+			snprintf(cmd, sizeof(cmd), "cat %s > %s", fx->b, fx->a);
+			assert_int_equal(system(cmd), 0);
+		} else {
+			assert_int_equal(unlink(fx->a), 0);
+			copy(fx->b, fx->a);
+		}
+		assert_ptr_equal(map_code(fx->a, p), p);
+	}
+	assert_true(id[0] != id[1] && id[1] != id[2] && id[0] != id[2]);
+	munmap(p, 2 * PAGE);
+}
+
+/* What is gone is known until something else lies there, and that is seen. */
+static void test_history(void **state)
+{
+	struct fixture *fx = *state;
+	struct code *c = fx->code[0];
+	void *p = map_code(fx->a, NULL);
+	uint64_t addr = (uint64_t)p, since = 0;
+	struct layout *next;
+	struct module *a, *b;
+
+	take(c, false);
+	a = module_at(c, p);
+	munmap(p, 2 * PAGE);
+	next = read_layout(c, true);
+	assert_false(code_replaces(c, next, since));
+	since = code_moment(c, next);
+	assert_int_equal(code_take(c, next), 0);
+	assert_null(code_at(c, addr));
+	assert_non_null(code_once_at(c, addr));
+	assert_ptr_equal(code_once_at(c, addr)->module, a);
+	/* the same file at the same place replaces nothing */
+	map_code(fx->a, p);
+	next = read_layout(c, true);
+	assert_false(code_replaces(c, next, 0));
+	assert_int_equal(code_take(c, next), 0);
+	munmap(p, 2 * PAGE);
+	map_code(fx->b, p);
+	next = read_layout(c, true);
+	assert_true(code_replaces(c, next, since)); /* a library was closed and another mapped in its place */
+	since = code_moment(c, next);
+	assert_int_equal(code_take(c, next), 0);
+	b = module_at(c, p);
+	assert_ptr_not_equal(a, b);
+	assert_ptr_equal(code_once_at(c, addr)->module, b);
+	munmap(p, 2 * PAGE);
+	next = read_layout(c, true);
+	assert_false(code_replaces(c, next, since)); /* what was before that is not asked for any more */
+	assert_int_equal(code_take(c, next), 0);
+	assert_ptr_equal(code_once_at(c, addr)->module, b);
+}
+
+/* Mappings that come and go for ever: some thousands stay known, and what is not is taken for replaced. */
+static void test_long_history(void **state)
+{
+	struct fixture *fx = *state;
+	struct code *c = fx->code[0];
+	struct mapping map = {.executable = true, .dev = 1, .ino = 1, .path = fx->a};
+	struct proc_maps maps = {.v = &map, .n = 1, .pid = getpid()};
+	struct layout *next;
+	size_t known = 0;
+
+	for (uint64_t i = 0; i < 10000; i++) {
+		map.start = (i + 1) * PAGE;
+		map.end = map.start + PAGE;
+		assert_int_equal(code_read(c, &maps, false, &next), 0);
+		assert_int_equal(code_take(c, next), 0);
+	}
+	for (uint64_t i = 0; i < 10000; i++)
+		known += code_once_at(c, (i + 1) * PAGE) != NULL;
+	assert_in_range(known, 2048, 4097);
+	assert_non_null(code_once_at(c, 9999 * PAGE));
+	assert_int_equal(code_read(c, &maps, false, &next), 0);
+	assert_true(code_replaces(c, next, 0));
+	assert_false(code_replaces(c, next, code_moment(c, next)));
+	layout_put(next);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_unchanged, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_another_file_of_that_name, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_history, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_long_history, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "modules/code.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define MAX_PLACEMENTS (1 << 14) /* of one process, whose maps may have any number; no JVM has a hundred */
+#define MAX_MODULES    4096      /* different files of one layout */
+#define MAX_HISTORY    4096      /* mappings that are gone and still known */
+#define MAX_VDSO_BYTES (1 << 20) /* it has 8 KiB */
+
+struct code {
+	struct modules *book;
+	struct proc_id id;
+	int root_fd;    /* its root directory; -1: it is ours, or could not be opened */
+	bool own_root;  /* what is at a path for us is that for it, too */
+	dev_t root_dev; /* for modules_find() */
+	ino_t root_ino;
+	struct layout *now;
+	struct {
+		struct placement *v; /* oldest first */
+		size_t n, cap;
+	} history;
+	uint64_t nr_forgotten; /* of history */
+};
+
+/* --- layouts -------------------------------------------------------------------------------------- */
+
+void layout_get(struct layout *l)
+{
+	l->references++;
+}
+
+void layout_put(struct layout *l)
+{
+	if (!l || --l->references)
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		module_put(l->v[i].module);
+	free(l->v);
+	free(l);
+}
+
+static const struct placement *layout_find(const struct layout *l, uint64_t addr)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (addr >= l->v[mid].end)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < l->n && addr >= l->v[lo].start ? &l->v[lo] : NULL;
+}
+
+bool layout_has(const struct layout *l, const struct placement *p)
+{
+	const struct placement *same = layout_find(l, p->start);
+
+	return same && same->start == p->start && same->offset == p->offset && same->module == p->module;
+}
+
+/* --- the code of a process ------------------------------------------------------------------------ */
+
+/* Do both processes see the same file systems? */
+static bool same_mounts(pid_t pid)
+{
+	struct stat theirs, ours;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	return !stat(path, &theirs) && !stat("/proc/self/ns/mnt", &ours) && theirs.st_ino == ours.st_ino;
+}
+
+static void read_root(struct code *c)
+{
+	struct stat theirs, ours;
+
+	c->root_fd = proc_root_open(c->id.pid);
+	if (c->root_fd < 0 || fstat(c->root_fd, &theirs) || stat("/", &ours))
+		return;
+	c->own_root = theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+	if (!c->own_root) {
+		c->root_dev = theirs.st_dev;
+		c->root_ino = theirs.st_ino;
+	} else if (same_mounts(c->id.pid)) {
+		close(c->root_fd);
+		c->root_fd = -1;
+	}
+}
+
+int code_new(struct modules *book, const struct proc_id *id, struct code **out)
+{
+	struct code *c = calloc(1, sizeof(*c));
+
+	*out = c;
+	if (!c)
+		return -ENOMEM;
+	c->book = book;
+	c->id = *id;
+	c->now = calloc(1, sizeof(*c->now));
+	if (!c->now) {
+		free(c);
+		*out = NULL;
+		return -ENOMEM;
+	}
+	layout_get(c->now);
+	read_root(c);
+	return 0;
+}
+
+void code_free(struct code *c)
+{
+	if (!c)
+		return;
+	layout_put(c->now);
+	for (size_t i = 0; i < c->history.n; i++)
+		module_put(c->history.v[i].module);
+	free(c->history.v);
+	if (c->root_fd >= 0)
+		close(c->root_fd);
+	free(c);
+}
+
+/* --- files ---------------------------------------------------------------------------------------- */
+
+/* A copy of the vdso in a file of our own. An fd, or -errno. */
+static int copy_vdso(pid_t pid, const struct placement *p)
+{
+	uint64_t n = p->end - p->start;
+	void *copy;
+	int fd, rc;
+
+	if (n > MAX_VDSO_BYTES)
+		return -E2BIG;
+	copy = malloc(n);
+	if (!copy)
+		return -ENOMEM;
+	rc = proc_read(pid, p->start, copy, n);
+	fd = rc ? rc : memfd_create("vdso", MFD_CLOEXEC);
+	if (!rc && fd < 0)
+		fd = -errno;
+	if (fd >= 0 && write(fd, copy, n) != (ssize_t)n) {
+		close(fd);
+		fd = -EIO;
+	}
+	free(copy);
+	return fd;
+}
+
+/* The open file of a mapping. When the process is gone its paths are still good under the root it had. */
+static int open_mapping(const struct code *c, const struct mapping *map)
+{
+	int fd = -ESRCH, root_fd;
+
+	if (proc_id_alive(&c->id))
+		fd = proc_open_mapping(c->id.pid, map);
+	if (fd >= 0)
+		return fd;
+	root_fd = c->root_fd >= 0 ? c->root_fd : c->own_root ? proc_root_open(getpid()) : -1;
+	if (root_fd >= 0)
+		fd = proc_open_mapped_file(root_fd, map);
+	if (root_fd >= 0 && root_fd != c->root_fd)
+		close(root_fd);
+	return fd;
+}
+
+struct place_of {
+	const struct code *code;
+	const struct placement *placement;
+};
+
+static int open_placement(const void *arg)
+{
+	const struct place_of *of = arg;
+	const struct placement *p = of->placement;
+	const struct mapping map = {.start = p->start,
+				    .end = p->end,
+				    .offset = p->offset,
+				    .dev = p->dev,
+				    .ino = p->ino,
+				    .path = p->module->path};
+
+	return map.path ? open_mapping(of->code, &map) : copy_vdso(of->code->id.pid, p);
+}
+
+int code_use(const struct code *c, const struct placement *p)
+{
+	const struct place_of of = {c, p};
+
+	return module_use(p->module, open_placement, &of);
+}
+
+pid_t code_root_pid(const struct code *c)
+{
+	return c->own_root ? getpid() : c->id.pid;
+}
+
+/* --- reading a layout ----------------------------------------------------------------------------- */
+
+static bool has_code(const struct mapping *map)
+{
+	return map->executable && map->ino && map->path;
+}
+
+static bool placement_is(const struct placement *p, const struct mapping *map)
+{
+	return p->start == map->start && p->end == map->end && p->offset == map->offset &&
+	       p->dev == map->dev && p->ino == map->ino && p->module->path &&
+	       !strcmp(p->module->path, map->path);
+}
+
+/* Not looked at is the vdso, which does not move. */
+static bool nothing_changed(const struct layout *l, const struct proc_maps *maps)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < maps->n; i++) {
+		if (!has_code(&maps->v[i]))
+			continue;
+		n += n < l->n && !l->v[n].module->path;
+		if (n == l->n || !placement_is(&l->v[n], &maps->v[i]))
+			return false;
+		n++;
+	}
+	n += n < l->n && !l->v[n].module->path;
+	return n == l->n;
+}
+
+/* The lowest mapping of the group of the same file that map i belongs to. */
+static uint64_t base_of(const struct proc_maps *maps, size_t i)
+{
+	uint64_t base = maps->v[i].start;
+
+	for (size_t k = i; k-- > 0;) {
+		const struct mapping *m = &maps->v[k];
+
+		if (m->ino != maps->v[i].ino || m->dev != maps->v[i].dev || m->offset > maps->v[i].offset)
+			break;
+		base = m->start;
+	}
+	return base;
+}
+
+/* The module of p, if that is of the file that map shows. */
+static struct module *same_module(const struct placement *p, const struct mapping *map)
+{
+	if (!p || p->dev != map->dev || p->ino != map->ino || !p->module->path ||
+	    strcmp(p->module->path, map->path) != 0)
+		return NULL;
+	module_get(p->module);
+	return p->module;
+}
+
+/*
+ * The module of a mapping, the next one of l. A file that was mapped here already is the same one, unless it
+ * was closed meanwhile; of two mappings side by side that always holds.
+ */
+static struct module *module_of(const struct code *c, const struct layout *l, const struct mapping *map,
+				bool closed)
+{
+	struct module *m = l->n ? same_module(&l->v[l->n - 1], map) : NULL;
+	int fd;
+
+	if (!m && !closed)
+		m = same_module(layout_find(c->now, map->start), map);
+	if (m)
+		return m;
+	fd = open_mapping(c, map);
+	m = modules_find(c->book, fd, map->path, c->root_dev, c->root_ino);
+	if (fd >= 0)
+		close(fd);
+	return m;
+}
+
+/* The vdso stays the same as long as the process runs the same program. */
+static struct module *vdso_of(const struct code *c, const struct mapping *map)
+{
+	const struct placement *p = layout_find(c->now, map->start);
+
+	if (!p || p->module->path)
+		return modules_add_vdso(c->book);
+	module_get(p->module);
+	return p->module;
+}
+
+static int add_placement(struct layout *l, const struct mapping *map, uint64_t base, struct module *m)
+{
+	struct placement *p = m ? VEC_ADD(l) : NULL;
+
+	if (!p) {
+		if (m)
+			module_put(m);
+		return -ENOMEM;
+	}
+	*p = (struct placement){map->start, map->end, map->offset, base, map->dev, map->ino, m};
+	return 0;
+}
+
+int code_read(struct code *c, const struct proc_maps *maps, bool closed, struct layout **out)
+{
+	size_t nr_modules = 0;
+	uint64_t vdso;
+	struct layout *l;
+	int rc = 0;
+
+	if (!closed && c->now->n && nothing_changed(c->now, maps)) {
+		layout_get(c->now);
+		*out = c->now;
+		return 0;
+	}
+	*out = l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	layout_get(l);
+	vdso = maps->n ? proc_auxv(c->id.pid, AT_SYSINFO_EHDR) : 0;
+	for (size_t i = 0; !rc && i < maps->n && l->n < MAX_PLACEMENTS && nr_modules < MAX_MODULES; i++) {
+		const struct mapping *map = &maps->v[i];
+
+		if (has_code(map))
+			rc = add_placement(l, map, base_of(maps, i), module_of(c, l, map, closed));
+		else if (vdso && map->start == vdso && !map->ino)
+			rc = add_placement(l, map, map->start, vdso_of(c, map));
+		else
+			continue;
+		nr_modules += l->n < 2 || l->v[l->n - 1].module != l->v[l->n - 2].module;
+	}
+	if (rc) {
+		layout_put(l);
+		*out = NULL;
+	}
+	return rc;
+}
+
+/* --- history -------------------------------------------------------------------------------------- */
+
+static void forget_half(struct code *c)
+{
+	size_t gone = c->history.n / 2;
+
+	for (size_t i = 0; i < gone; i++)
+		module_put(c->history.v[i].module);
+	c->history.n -= gone;
+	c->nr_forgotten += gone;
+	memmove(c->history.v, c->history.v + gone, c->history.n * sizeof(*c->history.v));
+}
+
+int code_take(struct code *c, struct layout *next)
+{
+	for (size_t i = 0; next != c->now && i < c->now->n; i++) {
+		struct placement *old;
+
+		if (layout_has(next, &c->now->v[i]))
+			continue;
+		if (c->history.n == MAX_HISTORY)
+			forget_half(c);
+		old = VEC_ADD(&c->history);
+		if (!old) {
+			layout_put(next);
+			return -ENOMEM;
+		}
+		*old = c->now->v[i];
+		module_get(old->module);
+	}
+	layout_put(c->now);
+	c->now = next;
+	return 0;
+}
+
+const struct placement *code_at(const struct code *c, uint64_t addr)
+{
+	const struct placement *p = layout_find(c->now, addr);
+
+	return p && p->module->path ? p : NULL;
+}
+
+const struct placement *code_once_at(const struct code *c, uint64_t addr)
+{
+	const struct placement *p = code_at(c, addr);
+
+	for (size_t i = c->history.n; !p && i-- > 0;) {
+		const struct placement *old = &c->history.v[i];
+
+		if (addr >= old->start && addr < old->end && old->module->path)
+			p = old;
+	}
+	return p;
+}
+
+/* Does something of next lie there, and is no piece of that file at that origin? */
+static bool is_replaced(const struct placement *old, const struct layout *next)
+{
+	for (size_t i = 0; i < next->n; i++) {
+		const struct placement *p = &next->v[i];
+
+		if (old->start < p->end && p->start < old->end &&
+		    (old->module != p->module || placement_origin(old) != placement_origin(p)))
+			return true;
+	}
+	return false;
+}
+
+bool code_replaces(const struct code *c, const struct layout *next, uint64_t since)
+{
+	if (since < c->nr_forgotten)
+		return true;
+	for (size_t i = since - c->nr_forgotten; i < c->history.n; i++)
+		if (is_replaced(&c->history.v[i], next))
+			return true;
+	for (size_t i = 0; i < c->now->n; i++)
+		if (!layout_has(next, &c->now->v[i]) && is_replaced(&c->now->v[i], next))
+			return true;
+	return false;
+}
+
+uint64_t code_moment(const struct code *c, const struct layout *next)
+{
+	uint64_t n = c->nr_forgotten + c->history.n;
+
+	for (size_t i = 0; i < c->now->n; i++)
+		n += !layout_has(next, &c->now->v[i]);
+	return n;
+}

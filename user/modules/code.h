@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The code of one process: which modules are mapped where, now and before. Addresses of stacks are taken by
+ * it, by the unwinder and by symbols alike.
+ *
+ * A layout is what was mapped at one moment; it never changes, so the parts of the tool share it. A new one
+ * is read with code_read(), told to whom it concerns, and then taken with code_take().
+ */
+#ifndef JNITRACE_CODE_H
+#define JNITRACE_CODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "modules/modules.h"
+#include "proc/proc.h"
+
+/* A mapping of code. */
+struct placement {
+	uint64_t start, end, offset; /* bytes; offset in the file */
+	uint64_t base;               /* lowest address of this file's group of mappings */
+	uint64_t dev, ino;           /* as maps shows them, which stat() may not; 0: the vdso */
+	struct module *module;       /* the layout, or the history, has a reference */
+};
+/* Address of the file's first byte, were it mapped. */
+static inline uint64_t placement_origin(const struct placement *p)
+{
+	return p->start - p->offset;
+}
+
+struct layout {
+	unsigned int references;
+	size_t n, cap;
+	struct placement *v; /* by address */
+};
+void layout_get(struct layout *l);
+void layout_put(struct layout *l); /* NULL: nothing */
+/* Does l have this module's piece at this place? */
+bool layout_has(const struct layout *l, const struct placement *p);
+
+struct code;
+
+/* id is copied, book is not owned. The target's root is kept open where it is another than ours. 0 or
+ * -ENOMEM. */
+int code_new(struct modules *book, const struct proc_id *id, struct code **out);
+void code_free(struct code *c);
+/*
+ * The layout by these mappings: the present one when nothing has changed, which is cheap. closed: libraries
+ * were closed since the last time, so that another file may lie where one was, even under its name.
+ * *out is a reference. 0 or -ENOMEM.
+ */
+int code_read(struct code *c, const struct proc_maps *maps, bool closed, struct layout **out);
+/* From here on next is the present layout; takes the reference. What it lacks is history. 0 or -ENOMEM. */
+int code_take(struct code *c, struct layout *next);
+/* What is mapped at an address; NULL: no code of a file is. */
+const struct placement *code_at(const struct code *c, uint64_t addr);
+/* The same, or else what was mapped there last. It is valid until code_take(). */
+const struct placement *code_once_at(const struct code *c, uint64_t addr);
+/*
+ * Would something in next lie where another file's code has been since that moment (0: ever)? Of what is
+ * too long ago to be known, the answer is yes.
+ */
+bool code_replaces(const struct code *c, const struct layout *next, uint64_t since);
+/* The moment when next is taken. */
+uint64_t code_moment(const struct code *c, const struct layout *next);
+
+/*
+ * Have the contents of p's module readable until module_rest(): by the mapping while the process lives, else
+ * by its path in the root that the process had. 0 or -errno.
+ */
+int code_use(const struct code *c, const struct placement *p);
+/* Whose root to look into for what belongs to its files. */
+pid_t code_root_pid(const struct code *c);
+
+#endif

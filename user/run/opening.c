@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "run/opening.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define YOUNG_S    5.0
+#define STARTING_S 30.0
+/* A launcher that has not loaded its runtime after a minute runs something else (java -version of a stub). */
+#define LAUNCHER_S 60.0
+
+enum process_age process_age(const struct proc_id *id)
+{
+	double age_s = proc_age_s(id);
+
+	return age_s < YOUNG_S ? AGE_YOUNG : age_s < STARTING_S ? AGE_STARTING : AGE_SETTLED;
+}
+
+/* Will a runtime appear? A launcher always loads one; any process may exec one while it is young. */
+static bool may_become_one(const struct proc_id *id, const struct runtime *only)
+{
+	char link[64], exe[PATH_MAX];
+	const char *base;
+	ssize_t n;
+
+	if (process_age(id) == AGE_YOUNG)
+		return true;
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)id->pid);
+	n = readlink(link, exe, sizeof(exe) - 1);
+	if (n < 0)
+		return false;
+	exe[n] = 0;
+	base = strrchr(exe, '/');
+	return base && runtime_has_launcher(only, base + 1) && proc_age_s(id) < LAUNCHER_S;
+}
+
+/* The process's mappings, if it can be traced at all. */
+static int read_process(struct opening *o, const struct proc_id *id, const char *what, struct error *err)
+{
+	int rc = proc_id_alive(id) ? proc_maps_read(id->pid, &o->maps) : -ESRCH;
+
+	if (rc == -ESRCH)
+		return error_set(err, rc, EXIT_NO_TARGET, what, NULL, "it has exited");
+	if (rc)
+		return error_set(err, rc, rc == -EACCES || rc == -EPERM ? EXIT_PERMISSION : EXIT_FAILED, what,
+				 "run as root", "cannot read its mappings: %s", strerror(-rc));
+	if (o->maps.n && proc_elf_class(id->pid) == 1)
+		return error_set(err, -ENOEXEC, EXIT_NO_TARGET, what, "trace a 64-bit JVM",
+				 "a 32-bit process, which is not supported");
+	return 0;
+}
+
+int opening_look(struct opening *o, const struct proc_id *id, const struct runtime *only,
+		 struct elf_cache *images, const char *what, struct error *err)
+{
+	int rc;
+
+	*o = (struct opening){0};
+	rc = read_process(o, id, what, err);
+	if (rc)
+		return rc;
+	if (!vm_file_is_mapped(&o->maps, only) && may_become_one(id, only))
+		return -EAGAIN;
+	rc = vm_file_open(&o->maps, only, images, what, &o->file, err);
+	if (rc)
+		return rc;
+	rc = vm_open(id->pid, &o->file, &o->maps, &o->vm, &o->vm_why);
+	o->starting = rc == -EAGAIN && process_age(id) != AGE_SETTLED;
+	return rc == -ENOMEM ? error_set(err, rc, EXIT_FAILED, what, NULL, "out of memory") : 0;
+}
+
+void opening_close(struct opening *o)
+{
+	vm_close(o->vm);
+	vm_file_close(&o->file);
+	proc_maps_free(&o->maps);
+	*o = (struct opening){0};
+}

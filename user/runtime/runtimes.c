@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* All runtimes that the tool knows: a line each, the only place that names one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/hotspot/row.h"
+#include "runtime/runtime.h"
+
+RUNTIME_ROW(hotspot_runtime);
+
+/* The linker's: the section of all RUNTIME_ROW()s, those of a test program too. */
+extern const struct runtime *const __start_runtime_rows[], *const __stop_runtime_rows[];
+
+#define FOR_EACH_RUNTIME(row)                                                                                \
+	for (const struct runtime *const *row = __start_runtime_rows; row < __stop_runtime_rows; row++)
+
+static bool is_one_of(const char *const *names, const char *name)
+{
+	for (; names && *names; names++)
+		if (!strcmp(*names, name))
+			return true;
+	return false;
+}
+
+int runtimes_add_rows(struct catalog *c)
+{
+	int rc = 0;
+
+	FOR_EACH_RUNTIME(r)
+	if ((*r)->add_rows && rc >= 0)
+		rc = (*r)->add_rows(c);
+	return rc < 0 ? rc : 0;
+}
+
+void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1])
+{
+	size_t n = 0;
+
+	FOR_EACH_RUNTIME(r)
+	for (const char *const *name = (*r)->bottom; name && *name && n < RUNTIMES_BOTTOM_MAX; name++)
+		out[n++] = *name;
+	out[n] = NULL;
+}
+
+const struct runtime *runtime_by_name(const char *name)
+{
+	FOR_EACH_RUNTIME(r)
+	if (!strcmp((*r)->name, name))
+		return *r;
+	return NULL;
+}
+
+bool runtime_has_library(const char *base_name)
+{
+	FOR_EACH_RUNTIME(r)
+	if (is_one_of((*r)->libraries, base_name))
+		return true;
+	return false;
+}
+
+bool runtime_has_launcher(const struct runtime *only, const char *exe_base_name)
+{
+	FOR_EACH_RUNTIME(r)
+	if ((!only || *r == only) && is_one_of((*r)->launchers, exe_base_name))
+		return true;
+	return false;
+}
+
+/* The runtime, and its file's mapping. */
+static const struct runtime *find(const struct proc_maps *maps, const struct runtime *only,
+				  const struct mapping **mapping)
+{
+	FOR_EACH_RUNTIME(r)
+	{
+		if (only && *r != only)
+			continue;
+		*mapping = proc_maps_find_library(maps, (*r)->libraries);
+		if (*mapping)
+			return *r;
+	}
+	return NULL;
+}
+
+bool vm_file_is_mapped(const struct proc_maps *maps, const struct runtime *only)
+{
+	const struct mapping *m;
+
+	return find(maps, only, &m);
+}
+
+int vm_file_open(const struct proc_maps *maps, const struct runtime *only, struct elf_cache *images,
+		 const char *what, struct vm_file *out, struct error *err)
+{
+	const struct runtime *asked = only ?: __start_runtime_rows[0];
+	const struct mapping *m = NULL;
+	uint64_t vaddr;
+	int fd, rc;
+
+	*out = (struct vm_file){.runtime = find(maps, only, &m)};
+	if (!out->runtime)
+		return error_set(err, -ENOENT, EXIT_NO_TARGET, what, asked->absent_advice, "%s",
+				 asked->absent);
+	out->mapping = *m;
+	out->mapping.path = strdup(m->path);
+	if (!out->mapping.path)
+		return error_set(err, -ENOMEM, EXIT_FAILED, what, NULL, "out of memory");
+	fd = proc_open_mapping(maps->pid, m);
+	rc = fd < 0 ? fd : elf_cache_open(images, fd, &out->elf);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, what, NULL, "cannot read %s as mapped: %s", m->path,
+				 strerror(-rc));
+	if (!elf_offset_to_vaddr(out->elf, m->offset, &vaddr))
+		return error_set(err, -ENOEXEC, EXIT_FAILED, what, NULL,
+				 "%s has no segment at its mapped offset", m->path);
+	out->bias = m->start - vaddr;
+	return 0;
+}
+
+void vm_file_close(struct vm_file *f)
+{
+	elf_close(f->elf);
+	free(f->mapping.path);
+	*f = (struct vm_file){0};
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "symbols/natives.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/util.h"
+
+#define MAX_MODULES 4096 /* files of one process that are asked for; further ones stay nameless */
+
+struct natives {
+	const struct code *code;
+	struct {
+		struct module_symbols **v; /* references */
+		size_t n, cap;
+	} modules;
+	struct hash by_id; /* of the module: number in modules, + 1 */
+};
+
+int natives_new(const struct code *code, struct natives **out)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	(*out)->code = code;
+	return 0;
+}
+
+void natives_free(struct natives *n)
+{
+	if (!n)
+		return;
+	for (size_t i = 0; i < n->modules.n; i++)
+		module_symbols_put(n->modules.v[i]);
+	free(n->modules.v);
+	hash_free(&n->by_id);
+	free(n);
+}
+
+void natives_tidy(struct natives *n)
+{
+	for (size_t i = 0; i < n->modules.n; i++)
+		module_symbols_tidy(n->modules.v[i]);
+}
+
+/* A module is read through each process only once: what failed is likely to fail again. */
+static int symbols_of(struct natives *n, const struct placement *p, struct module_symbols **out)
+{
+	uint32_t at = hash_find(&n->by_id, p->module->id, 0);
+	struct module_symbols **place;
+
+	*out = at ? n->modules.v[at - 1] : NULL;
+	if (at || n->modules.n == MAX_MODULES)
+		return 0;
+	place = VEC_ADD(&n->modules);
+	if (!place)
+		return -ENOMEM;
+	*place = module_symbols_get(p->module);
+	if (!*place || hash_set(&n->by_id, p->module->id, 0, (uint32_t)n->modules.n)) {
+		if (*place)
+			module_symbols_put(*place);
+		n->modules.n--;
+		return -ENOMEM;
+	}
+	*out = *place;
+	return module_symbols_read(*out, n->code, p);
+}
+
+/* Where in its file; when the file cannot be read: as most libraries are linked, from 0. */
+static uint64_t link_time(const struct placement *p, uint64_t addr)
+{
+	uint64_t vaddr;
+
+	if (p->module->image && elf_offset_to_vaddr(p->module->image, addr - p->start + p->offset, &vaddr))
+		return vaddr;
+	return addr - p->base;
+}
+
+int natives_place(struct natives *n, uint64_t addr, bool past, struct native_place *out)
+{
+	const struct placement *p = past ? code_once_at(n->code, addr) : code_at(n->code, addr);
+	int rc;
+
+	*out = (struct native_place){.placement = p};
+	if (!p)
+		return 0;
+	rc = symbols_of(n, p, &out->module);
+	out->vaddr = link_time(p, addr);
+	return rc;
+}
+
+int natives_at(struct natives *n, uint64_t pc, struct symbolized *out, struct native_place *where)
+{
+	/* the call is what lies in this mapping: a return address may be the first byte behind it */
+	int rc = natives_place(n, pc - 1, true, where);
+
+	*out = (struct symbolized){0};
+	if (rc || !where->module)
+		return rc;
+	where->vaddr++;
+	return module_symbols_at(where->module, n->code, where->placement, where->vaddr, out);
+}

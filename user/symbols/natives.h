@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Addresses of one process as places in modules, and what is there. */
+#ifndef JNITRACE_NATIVES_H
+#define JNITRACE_NATIVES_H
+
+#include "symbols/module_symbols.h"
+
+struct natives;
+
+/* code is not owned. 0 or -ENOMEM. */
+int natives_new(const struct code *code, struct natives **out);
+void natives_free(struct natives *n);
+/* Close what was not asked for in a while. */
+void natives_tidy(struct natives *n);
+
+/*
+ * The module of an address: what is mapped there now, else (past) what was last. NULL in *out: no file is, or
+ * there are too many. 0 or -ENOMEM.
+ */
+struct native_place {
+	struct module_symbols *module; /* read, if it can be */
+	const struct placement *placement;
+	uint64_t vaddr; /* link-time */
+};
+int natives_place(struct natives *n, uint64_t addr, bool past, struct native_place *out);
+/* The symbolized return address pc; out->n is 0: pc is in no file. *where: its place. 0 or -ENOMEM. */
+int natives_at(struct natives *n, uint64_t pc, struct symbolized *out, struct native_place *where);
+
+#endif
