@@ -86,4 +86,15 @@ static __always_inline void drop(u32 slot, enum drop_id id)
 		__sync_fetch_and_add(n, 1); /* per CPU, but a program may be preempted here */
 }
 
+#define RAISE_TRIES 8
+
+/* Others may raise it at the same time, those of this CPU too: what is higher stays. */
+static __always_inline void raise_to(u64 *most, u64 n)
+{
+	u64 known = *(volatile u64 *)most;
+
+	for (int i = 0; i < RAISE_TRIES && n > known; i++)
+		known = __sync_val_compare_and_swap(most, known, n);
+}
+
 #endif

@@ -28,9 +28,11 @@ MAP_HASH(frame_sites, MAX_FRAME_SITES, struct frame_site_key, struct frame_site)
 /* The running thread's JNIEnv, or something else, or 0. */
 static __always_inline u64 env_of(const struct pt_regs *ctx, const struct rule *r)
 {
-	if (r->env.kind == LOC_REG)
-		return reg_read(ctx, r->env.reg) + (s64)r->env.offset_bytes;
-	return r->env.kind == LOC_NONE ? thread_env_known() : 0;
+	struct loc env = rule_env(r);
+
+	if (env.kind == LOC_REG)
+		return reg_read(ctx, env.reg) + (s64)env.offset_bytes;
+	return env.kind == LOC_NONE ? thread_env_known() : 0;
 }
 
 /* The first block of the running thread's frame; 0: not known. */
@@ -79,8 +81,7 @@ static __always_inline void frame_acquire(const struct pt_regs *ctx, const struc
 		f->number = *number;
 		f->live = 0;
 	}
-	if (++f->live > sc->peak)
-		sc->peak = f->live;
+	raise_to(&sc->peak, ++f->live);
 }
 
 static __always_inline void frame_release(const struct pt_regs *ctx, const struct rule *r, u32 site)

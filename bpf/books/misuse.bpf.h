@@ -171,10 +171,8 @@ static __always_inline void suspect(u32 site)
 {
 	struct site *s = bpf_map_lookup_elem(&sites, &site);
 
-	if (!site || !s || s->suspect)
-		return;
-	s->suspect = 1;
-	__sync_fetch_and_add(&suspects, 1);
+	if (site && s && !(__sync_fetch_and_or(&s->word, SITE_SUSPECT) & SITE_SUSPECT))
+		__sync_fetch_and_add(&suspects, 1);
 }
 
 /*

@@ -90,10 +90,12 @@ __noinline s64 text_bytes(u64 addr, struct scratch *sc)
 static __always_inline s64 pin_text_bytes(u32 slot, u64 addr)
 {
 	struct scratch *sc = scratch_take(slot);
-	s64 n = -1;
+	s64 n;
 
-	if (!sc)
+	if (!sc) {
+		drop(slot, DROP_WALKERS_BUSY);
 		return -1;
+	}
 	n = text_bytes(addr, sc);
 	scratch_release(sc);
 	return n;
@@ -218,8 +220,10 @@ __noinline int began_before(struct bpf_user_pt_regs_t *regs, u64 *stack_top)
 	known = bpf_map_lookup_elem(&before_native, &key);
 	j = bpf_map_lookup_elem(&java_configs, &slot);
 	sc = scratch_take(slot);
-	if (!sc)
+	if (!sc) {
+		drop(slot, DROP_WALKERS_BUSY);
 		return true;
+	}
 	sc->w.sp = reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes;
 	if (j && java_start(ctx, r, sc, j) == END_NONE) {
 		key.sp = sc->java.sp;
@@ -311,14 +315,6 @@ static __always_inline u32 hold_bucket(u64 ns)
 	step = (us > 0x3) << 1, us >>= step, bits |= step;
 	step = us > 1, us >>= step, bits |= step;
 	return (bits + (u32)us) & (JT_HOLD_BUCKETS - 1);
-}
-
-static __always_inline void raise_to(u64 *most, u64 n)
-{
-	u64 known = *(volatile u64 *)most;
-
-	for (int i = 0; i < 4 && n > known; i++) /* others may raise it at the same time */
-		known = __sync_val_compare_and_swap(most, known, n);
 }
 
 static __always_inline void pin_count_hold(const struct section *c)

@@ -18,6 +18,7 @@ typedef int64_t s64;
 
 #define JT_MAX_TARGETS 256   /* targets of one run; a target's slot is below it */
 #define JT_MAX_RULES   32768 /* probe sites of one run */
+#define SCRATCH_SHARED 256   /* stack walks that were preempted by others on their CPU, at one moment */
 #define JT_MAX_FRAMES  128   /* frames kept of one stack */
 /* Room for what is no JNI function: rows that another runtime, or the command line, brings (model/catalog.h).
  */
@@ -238,11 +239,17 @@ struct site {
 	u64 stack_id; /* hash of the frames and the slot; 0 = entry not in use */
 	u16 slot;
 	u16 func;
-	u8 family; /* enum jni_family, of func */
-	u8 has_stack;
-	u8 suspect; /* references of it were released twice: where they are released first is kept from now on
-		     */
-	u8 pad;
+	union {
+		struct {
+			u8 family; /* enum jni_family, of func */
+			u8 has_stack;
+			u8 suspect; /* references of it were released twice: where they are first is kept from
+				       now on */
+			u8 pad;
+		};
+		u32 word; /* the same, to be made suspect by one program only */
+	};
+#define SITE_SUSPECT (1U << 16) /* of the word: both architectures are little-endian */
 };
 /*
  * With --group-by thread each thread that acquires at a site has a site of its own beside it, with the same

@@ -55,6 +55,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	s->rodata->criticals_traced = programs_trace(o, KIND_BIT(KIND_CRITICAL));
 	s->rodata->memo_mode = o->memo;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.nr_cpus);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
