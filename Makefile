@@ -9,6 +9,7 @@
 # make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
+# make docs           the lists of the documents, from the rows of the program
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
 # make install         PREFIX (/usr/local) and DESTDIR as usual
@@ -92,7 +93,8 @@ $(O)/.tools: scripts/setup
 test_folders := tests/unit tests/golden
 test_objects := $(patsubst %.c,$(O)/%.o,$(shell find $(test_folders) -name '*.c'))
 test_programs := $(basename $(foreach o,$(test_objects),$(if $(filter test_%,$(notdir $(o))),$(o))))
-beside = $(filter-out $(@D)/test_%,$(filter $(@D)/%,$(test_objects)))
+in_folder = $(foreach o,$(test_objects),$(if $(filter $(@D)/,$(dir $(o))),$(o)))
+beside = $(filter-out $(@D)/test_%,$(in_folder))
 
 unit-programs: $(test_programs)
 
@@ -108,7 +110,7 @@ $(test_programs): %: %.o $$(beside) $(library)
 
 all unit-programs fixtures bench-programs demo-fixture: ; @:
 
-include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk
+include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk
 
 bench:
 	$(Q)scripts/setup test
@@ -153,6 +155,10 @@ check: all
 format:
 	$(Q)git ls-files -co --exclude-standard 'user/*.[ch]' 'bpf/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i --style=file
 
+# The lists of the documents, from the rows of the program.
+docs: all
+	$(Q)JNITRACE_BUILD=$(O) scripts/docs
+
 install: all
 	install -D -m 755 $(tool) $(DESTDIR)$(PREFIX)/bin/jnitrace
 	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
@@ -160,7 +166,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang
 
-.PHONY: all asan bench bench-many demo test test-unit run-unit test-live kernels-preempt check format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
