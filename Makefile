@@ -6,6 +6,7 @@
 # make test-unit       the unit and golden tests alone
 # make test-live       live tests of one file, by a part of their names: T=test_limits K=depth
 # make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
+# make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make format          put all sources into the house's format
@@ -136,12 +137,14 @@ run-unit: unit-programs
 	$(Q)scripts/test-programs $(RESULTS) $(SUITE) $(test_programs)
 
 test-unit:
+	$(Q)scripts/setup --check test
 	$(Q)rm -rf $(RESULTS)
 	$(Q)$(MAKE) run-unit
 	$(Q)scripts/test-summary $(RESULTS) unit
 
-test-live: all fixtures
+test-live:
 	$(Q)scripts/setup --check test
+	$(Q)$(MAKE) all fixtures
 	$(Q)scripts/test-live $(O) $(if $(K),-k '$(K)') tests/live$(T:%=/%.py)
 
 check: all
@@ -157,7 +160,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang
 
-.PHONY: all asan bench bench-many demo test test-unit run-unit test-live check format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan bench bench-many demo test test-unit run-unit test-live kernels-preempt check format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

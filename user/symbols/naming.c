@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/util.h"
 
 struct naming {
 	const struct catalog *catalog; /* not owned */
