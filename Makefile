@@ -137,12 +137,14 @@ run-unit: unit-programs
 	$(Q)scripts/test-programs $(RESULTS) $(SUITE) $(test_programs)
 
 test-unit:
+	$(Q)scripts/setup --check test
 	$(Q)rm -rf $(RESULTS)
 	$(Q)$(MAKE) run-unit
 	$(Q)scripts/test-summary $(RESULTS) unit
 
-test-live: all fixtures
+test-live:
 	$(Q)scripts/setup --check test
+	$(Q)$(MAKE) all fixtures
 	$(Q)scripts/test-live $(O) $(if $(K),-k '$(K)') tests/live$(T:%=/%.py)
 
 check: all

@@ -14,7 +14,7 @@
 #define MAX_FRAME_SITES (1 << 18) /* sites in them */
 
 struct frame_site_key {
-	u64 frame; /* tag_of() the first block */
+	u64 frame; /* ref_tag() the first block */
 	u32 site;
 	u32 pad;
 };
@@ -53,7 +53,7 @@ static __always_inline void frame_acquire(const struct pt_regs *ctx, const struc
 	u32 slot = r->slot, top = 0, *number, first = 0;
 	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
 	u64 block = c && c->known ? frame_block(ctx, r, c) : 0;
-	struct frame_site_key key = {.frame = tag_of(slot, block), .site = site};
+	struct frame_site_key key = {.frame = ref_tag(slot, block), .site = site};
 	struct frame_site *f, none = {0};
 	struct site_counts *sc;
 
@@ -89,7 +89,7 @@ static __always_inline void frame_release(const struct pt_regs *ctx, const struc
 	u32 slot = r->slot, *number;
 	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
 	u64 block = c && c->known ? frame_block(ctx, r, c) : 0;
-	struct frame_site_key key = {.frame = tag_of(slot, block), .site = site};
+	struct frame_site_key key = {.frame = ref_tag(slot, block), .site = site};
 	struct frame_site *f = block ? bpf_map_lookup_elem(&frame_sites, &key) : NULL;
 
 	number = bpf_map_lookup_elem(&frames, &key.frame);

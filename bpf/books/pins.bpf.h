@@ -25,7 +25,7 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, JT_MAX_PIN_CALLS);
-	__type(key, u64); /* tag_of() the address the stack pointer has after the return */
+	__type(key, u64); /* call_key() */
 	__type(value, struct pin_call);
 } pin_calls SEC(".maps");
 MAP_HASH(pins, JT_MAX_PINS, struct pin_key, struct pin);
@@ -36,15 +36,10 @@ MAP_HASH(before_native, 1 << 14, struct before_key, u64); /* -> pc of the last J
 
 /* --- the call under way ------------------------------------------------------------------------- */
 
-static __always_inline u64 pin_call_key(const struct pt_regs *ctx, const struct rule *r)
-{
-	return tag_of(r->slot, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
-}
-
 /* At the entry of Get*: what its return does not know any more. */
 static __always_inline void pin_call_begin(struct pt_regs *ctx, const struct rule *r)
 {
-	u64 key = pin_call_key(ctx, r);
+	u64 key = call_key(ctx, r);
 	struct pin_call call = {0};
 
 	if (loc_read(ctx, &r->object, &call.object) || loc_read(ctx, &r->extra, &call.is_copy_at))
@@ -55,7 +50,7 @@ static __always_inline void pin_call_begin(struct pt_regs *ctx, const struct rul
 
 static __always_inline void pin_call_end(struct pt_regs *ctx, const struct rule *r, struct pin_call *out)
 {
-	u64 key = pin_call_key(ctx, r);
+	u64 key = call_key(ctx, r);
 	struct pin_call *call = bpf_map_lookup_elem(&pin_calls, &key);
 
 	if (!call)

@@ -63,8 +63,8 @@ def test_copy_has_no_other_faults(house):
 
 
 def test_include_of_a_room_above(house):
-    house.append("user/judge/series.h", '#include "run/target.h"\n')
-    assert "user/judge/series.h: includes user/run/target.h, which its room may not use" in house.found()
+    house.append("user/judge/history.h", '#include "run/target.h"\n')
+    assert "user/judge/history.h: includes user/run/target.h, which its room may not use" in house.found()
 
 
 def test_extern_call(house):

@@ -41,8 +41,8 @@ static void test_verdicts(void **state)
 	add_frame(site, "Leaky.add", "Leaky.java", 0)->type = FRAME_JAVA;
 	site->frames.v[0].module = NULL;
 	add_frame(site, "start_thread", NULL, 0)->module = "libc.so.6";
-	site->verdict =
-	    (struct report_verdict){.kind = VERDICT_GROWING, .per_min = 9, .error_per_min = 1, .span_s = 61};
+	site->verdict = (struct report_verdict){
+	    .kind = VERDICT_GROWING, .per_min = 9, .error_per_min = 1, .span_s = 61, .same_life_s = 61};
 	assert_int_equal(verdicts_sum_up(&s.report), 0);
 	assert_int_equal(report_sort(&s.report, NULL), 0);
 	expect_table("verdicts-80.txt", &s, &plain);
@@ -66,8 +66,9 @@ static void test_verdicts(void **state)
 static void test_findings(void **state)
 {
 	struct report_finding findings[NR_FINDINGS + 1] = {0};
-	struct report_holding now[] = {{4711, 12.5}};
-	struct report_stalled stalled[] = {{4712, "worker-1", 3, 3000.25, 2900, 3000}};
+	struct report_holding now[] = {{.tid = 4711, .ms = 12.5}};
+	struct report_stalled stalled[] = {
+	    {.tid = 4712, .name = "worker-1", .times = 3, .ms = 3000.25, .max_ms = 2900, .own_ms = 3000}};
 	const struct report_held held = {
 	    .pins = {.direct = 20,
 		     .inner = 2,

@@ -42,8 +42,8 @@ static void init_hostile(struct sample *s)
 	site->classes.v = classes;
 	site->classes.n = 2;
 	site->classes.known = true;
-	site->verdict =
-	    (struct report_verdict){.kind = VERDICT_GROWING, .per_min = 49.8, .error_per_min = 1.2};
+	site->verdict = (struct report_verdict){
+	    .kind = VERDICT_GROWING, .per_min = 49.8, .error_per_min = 1.2, .same_life_s = 75};
 	add_frame(site, "=cmd|' /C calc'!A0", NULL, 0);
 	add_frame(site, "a;b\nc \"d\"", "/src/a,b.c", 7);
 	add_frame(site, "com.acme.Main.main", "Main.java", 3)->type = FRAME_JAVA;

@@ -20,6 +20,7 @@ enum exit_code {
 	EXIT_NO_TARGET = 4,
 	EXIT_LOSSES = 5,
 	EXIT_ASSERT = 6,
+	EXIT_TOO_SHORT = 7,
 };
 
 /*

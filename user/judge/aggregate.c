@@ -91,6 +91,8 @@ void aggregate_free(struct aggregate *a)
 	for (size_t i = 0; i < a->entries.n; i++) {
 		free(a->entries.v[i].classes.v);
 		free(a->entries.v[i].threads.v);
+		if (a->entries.v[i].history)
+			history_free(a->entries.v[i].history);
 		free(a->entries.v[i].history);
 	}
 	strset_free(&a->names);
@@ -157,13 +159,9 @@ static int add_classes(struct aggregate *a, const struct aggregate_input *in)
 	return rc;
 }
 
-/* Entries for all that has a name, with nothing counted. 0 or -ENOMEM. */
-static int begin(struct aggregate *a, const struct named_sites *names)
+/* An entry for each name. */
+static int grow(struct aggregate *a, const struct named_sites *names)
 {
-	if (!a->thread_by_site)
-		a->thread_by_site = calloc(names->nr_numbers + 1, sizeof(*a->thread_by_site));
-	if (!a->thread_by_site)
-		return -ENOMEM;
 	while (a->entries.n < names->n) {
 		struct entry *e = VEC_ADD(&a->entries);
 
@@ -171,6 +169,18 @@ static int begin(struct aggregate *a, const struct named_sites *names)
 			return -ENOMEM;
 		e->first_s = -1;
 	}
+	return 0;
+}
+
+/* Entries for all that has a name, with nothing counted. 0 or -ENOMEM. */
+static int begin(struct aggregate *a, const struct named_sites *names)
+{
+	if (!a->thread_by_site)
+		a->thread_by_site = calloc(names->nr_numbers + 1, sizeof(*a->thread_by_site));
+	if (!a->thread_by_site)
+		return -ENOMEM;
+	if (grow(a, names))
+		return -ENOMEM;
 	for (size_t i = 0; i < a->entries.n; i++) {
 		struct entry *e = &a->entries.v[i];
 
@@ -377,26 +387,21 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 
 	for (int k = 0; k < NR_AGES; k++)
 		born[k] = snap->now_tick - (uint32_t)((survivor_ages_s[k] + in->late_s) / snap->tick_s);
-	for (size_t i = 0; i < snap->refs.n; i++) {
+	for (size_t i = 0; i < snap->refs.n; i++)
 		count_survivor(a, in, born, snap->refs.v[i].site, snap->refs.v[i].tick);
-	}
 	for (size_t i = 0; i < snap->pins.n; i++)
 		count_survivor(a, in, born, snap->pins.v[i].pin.site, snap->pins.v[i].pin.tick);
 	memcpy(a->survivors_born, born, sizeof(born));
 }
 
-/* A site has a history from when it is first found to hold something. */
-static int judge(const struct aggregate *a, struct entry *e, enum jni_func_id func,
-		 const struct aggregate_input *in, struct report_verdict *out)
+/* Take what an entry holds now into its history, which begins when it is first found to hold something. */
+static int remember(struct entry *e, double elapsed_s)
 {
 	const struct counts *c = &e->now;
-	struct reading now = {in->elapsed_s, c->acquired, c->released, c->outstanding, {0}, {0}};
-	struct history none = {0};
+	struct reading now = {elapsed_s, c->acquired, c->released, c->outstanding, {0}, {0}, true};
 
-	if (!verdicts_judge(a->catalog, func))
-		return 0;
 	if (e->first_s < 0)
-		e->first_s = in->elapsed_s;
+		e->first_s = elapsed_s;
 	memcpy(now.survivors, c->survivors, sizeof(now.survivors));
 	memcpy(now.kept, c->kept, sizeof(now.kept));
 	if (!e->history && c->outstanding) {
@@ -404,17 +409,29 @@ static int judge(const struct aggregate *a, struct entry *e, enum jni_func_id fu
 		if (!e->history)
 			return -ENOMEM;
 	}
-	if (e->history) {
-		history_add(e->history, &now);
+	return e->history ? history_judge(e->history, &now) : 0;
+}
+
+static int remember_all(struct aggregate *a, const struct aggregate_input *in)
+{
+	int rc = 0;
+
+	count_survivors(a, in);
+	for (size_t i = 0; i < a->entries.n && !rc; i++)
+		if (a->entries.v[i].now.acquired && verdicts_judge(a->catalog, in->names->v[i].func))
+			rc = remember(&a->entries.v[i], in->elapsed_s);
+	return rc;
+}
+
+static void judge(const struct aggregate *a, struct entry *e, enum jni_func_id func, double elapsed_s,
+		  struct report_verdict *out)
+{
+	if (!verdicts_judge(a->catalog, func))
+		return;
+	if (e->history)
 		history_verdict(e->history, out);
-	} else {
-		now.t_s = e->first_s;
-		history_add(&none, &now);
-		now.t_s = in->elapsed_s;
-		history_add(&none, &now);
-		history_verdict(&none, out);
-	}
-	return 0;
+	else
+		verdict_of_none(elapsed_s - e->first_s, out);
 }
 
 /* A tick is coarse: no reference that was counted is older than the counting. */
@@ -451,7 +468,7 @@ static void fill_site(const struct aggregate *a, struct entry *e, const struct n
 	    .unverified = c->unverified,
 	    .life_unknown = c->life_unknown,
 	    .oldest_s = c->aged && c->outstanding ? age_s(in, c->oldest_tick) : -1,
-	    .verdict = {.per_min = NAN, .error_per_min = NAN},
+	    .verdict = {.per_min = NAN, .error_per_min = NAN, .ready_in_s = NAN},
 	    .frames = name->frames,
 	    .truncated = name->truncated,
 	    .no_stack = name->no_stack,
@@ -488,8 +505,8 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		}
 		e->last.acquired = c->acquired;
 		e->last.outstanding = c->outstanding;
-		if (!r->count_only && judge(a, e, s->func, in, &s->verdict))
-			return -ENOMEM;
+		if (!r->count_only)
+			judge(a, e, s->func, in->elapsed_s, &s->verdict);
 	}
 	return 0;
 }
@@ -626,8 +643,8 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	r->stacks = (struct report_stacks){0};
 	rc = rc ?: add_sites(a, in, &r->stacks);
 	rc = rc ?: add_classes(a, in);
-	if (!rc)
-		count_survivors(a, in);
+	if (!rc && !r->count_only)
+		rc = remember_all(a, in);
 	rc = rc ?: list_sites(a, in, r);
 	rc = rc ?: verdicts_sum_up(r);
 	if (rc)
@@ -640,4 +657,28 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	a->last_events = r->events;
 	a->last_elapsed_s = in->elapsed_s;
 	return 0;
+}
+
+int aggregate_reading(struct aggregate *a, const struct aggregate_input *in)
+{
+	if (grow(a, in->names))
+		return -ENOMEM;
+	for (size_t i = 0; i < a->entries.n; i++) {
+		struct counts *c = &a->entries.v[i].now; /* the last report points to the rest */
+
+		c->acquired = c->released = c->outstanding = 0;
+		memset(c->survivors, 0, sizeof(c->survivors));
+		memset(c->kept, 0, sizeof(c->kept));
+	}
+	for (size_t i = 0; i < in->snapshot->sites.n; i++) {
+		const struct snapshot_site *s = &in->snapshot->sites.v[i];
+		struct entry *e = entry_of(a, in, s->index);
+
+		if (!e)
+			continue;
+		e->now.acquired += s->acquired;
+		e->now.released += s->released;
+		e->now.outstanding += s->acquired - s->released - s->unpaired;
+	}
+	return remember_all(a, in);
 }

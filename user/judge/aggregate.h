@@ -34,4 +34,10 @@ struct aggregate_input {
  */
 int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r);
 
+/*
+ * Between two reports: take over how much is outstanding at the sites that have names, and how old it is, for
+ * the verdicts. Of in: snapshot, names, elapsed_s, late_s. 0 or -ENOMEM.
+ */
+int aggregate_reading(struct aggregate *a, const struct aggregate_input *in);
+
 #endif

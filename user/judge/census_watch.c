@@ -13,7 +13,7 @@
 struct named_series {
 	enum vm_table table;
 	char *name; /* NULL: the whole table */
-	struct series s;
+	struct history h;
 	double seen_s; /* when it was last seen */
 };
 struct census_watch {
@@ -31,8 +31,10 @@ int census_watch_new(struct census_watch **out)
 
 static void named_free(struct named_series *s)
 {
-	if (s)
+	if (s) {
 		free(s->name);
+		history_free(&s->h);
+	}
 	free(s);
 }
 
@@ -57,7 +59,15 @@ static struct named_series *find(const struct census_watch *w, enum vm_table tab
 	return NULL;
 }
 
-static int add(struct census_watch *w, enum vm_table table, const char *name, double t_s, double count)
+static int read_count(struct named_series *s, double t_s, uint64_t count)
+{
+	struct reading r = {.t_s = t_s, .outstanding = count};
+
+	s->seen_s = t_s;
+	return history_judge(&s->h, &r);
+}
+
+static int add(struct census_watch *w, enum vm_table table, const char *name, double t_s, uint64_t count)
 {
 	struct named_series *s = find(w, table, name), **place;
 
@@ -75,9 +85,7 @@ static int add(struct census_watch *w, enum vm_table table, const char *name, do
 		s->table = table;
 		*place = s;
 	}
-	series_add(&s->s, t_s, count);
-	s->seen_s = t_s;
-	return 0;
+	return read_count(s, t_s, count);
 }
 
 int census_watch_add(struct census_watch *w, const struct census *c)
@@ -85,18 +93,15 @@ int census_watch_add(struct census_watch *w, const struct census *c)
 	int rc = 0;
 
 	for (int t = 0; t < NR_VM_TABLES && c->refs_known && rc == 0; t++)
-		rc = add(w, (enum vm_table)t, NULL, c->elapsed_s, (double)c->refs[t]);
+		rc = add(w, (enum vm_table)t, NULL, c->elapsed_s, c->refs[t]);
 	for (size_t i = 0; i < c->classes.n && rc == 0; i++)
-		rc = add(w, c->classes.v[i].table, c->classes.v[i].name, c->elapsed_s,
-			 (double)c->classes.v[i].count);
+		rc = add(w, c->classes.v[i].table, c->classes.v[i].name, c->elapsed_s, c->classes.v[i].count);
 	/* A class that has gone has none now. */
-	for (size_t i = 0; i < w->series.n && c->classes_known; i++) {
+	for (size_t i = 0; i < w->series.n && c->classes_known && rc == 0; i++) {
 		struct named_series *s = w->series.v[i];
 
-		if (s->name && s->seen_s < c->elapsed_s) {
-			series_add(&s->s, c->elapsed_s, 0);
-			s->seen_s = c->elapsed_s;
-		}
+		if (s->name && s->seen_s < c->elapsed_s)
+			rc = read_count(s, c->elapsed_s, 0);
 	}
 	return rc;
 }
@@ -104,10 +109,10 @@ int census_watch_add(struct census_watch *w, const struct census *c)
 static void judge(const struct census_watch *w, enum vm_table table, const char *name, double limit,
 		  struct growth *out)
 {
-	static const struct series none;
-	const struct named_series *s = find(w, table, name);
+	struct named_series *s = find(w, table, name);
+	struct history none = {0};
 
-	series_growth(s ? &s->s : &none, limit, out);
+	history_growth(s ? &s->h : &none, limit, out);
 }
 
 void census_watch_judge(const struct census_watch *w, double limit, struct census *c)

@@ -3,7 +3,7 @@
 #ifndef JNITRACE_CENSUS_WATCH_H
 #define JNITRACE_CENSUS_WATCH_H
 
-#include "judge/series.h"
+#include "judge/verdicts.h"
 #include "model/census.h"
 
 /* Growth of a JVM's tables and, where they are read, of its classes. */

@@ -65,6 +65,7 @@ static int add_leak(const struct report_site *s, struct report *r)
 {
 	const struct finding_row *row = &finding_rows[FINDING_LEAK];
 	struct report_finding f;
+	struct buf unknown = {0};
 
 	if (s->verdict.kind != VERDICT_GROWING)
 		return 0;
@@ -79,9 +80,14 @@ static int add_leak(const struct report_site *s, struct report *r)
 	    .acquire = {!s->no_stack, s->frames, s->truncated},
 	    .doubt = finding_doubt(r, FINDING_LEAK),
 	};
-	snprintf(f.text, sizeof(f.text), "%s %.3g a minute (+-%.2g) for %.0f s, %llu are outstanding. %s",
-		 row->wrong, s->verdict.per_min, s->verdict.error_per_min, s->verdict.span_s,
-		 (unsigned long long)s->outstanding, row->todo);
+	verdict_not_known(&unknown, &s->verdict);
+	snprintf(f.text, sizeof(f.text),
+		 "%s %.3g a minute (+-%.2g) for %.0f s, %llu are outstanding. %s This is said with %s "
+		 "confidence: %s.",
+		 row->wrong, s->verdict.per_min, s->verdict.error_per_min, s->verdict.same_life_s,
+		 (unsigned long long)s->outstanding, row->todo, confidence_names[s->verdict.confidence],
+		 unknown.p ?: "");
+	buf_free(&unknown);
 	return finding_add(r, &f);
 }
 

@@ -7,99 +7,305 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "judge/series.h"
+#include "judge/history.h"
 
-#define SPACING_S    0.9  /* between readings that are kept, at first */
-#define EARLY_S      10.0 /* nothing is said of a site that was seen for less */
-#define ENOUGH_S     40.0 /* that it does not grow is said after this */
-#define ENOUGH       24   /* readings */
-#define SURE_S       120.0
-#define SLOWING      0.4  /* growth of the later half against that of the earlier: a cache that fills up */
-#define MORTALITY    0.25 /* of survivors, at the most: how many die for each new one */
-#define BURST_FACTOR 4    /* peak against the mean */
+#define EARLY_S       10.0 /* nothing is said of a site that was seen for less, but that it grows fast */
+#define ENOUGH_S      40.0 /* that it does not grow is said after this */
+#define ENOUGH        24   /* readings */
+#define BURST_FACTOR  4    /* peak against the mean */
+#define MEDIUM_S      60.0
+#define SURE_S        120.0
+#define SURE_BOUND_S  300.0 /* when those of the last age have been seen for a while, too */
+#define SURE_GROWTH_S 600.0 /* few things live longer by design */
 
-const double survivor_ages_s[NR_AGES] = {5, 30, 180};
+/* When is a stretch of time enough to say that survivors grow? One a second takes RISE_S; more is said
+ * sooner. */
+#define RISE_S           44.0 /* for a growth of RISE_COUNT */
+#define RISE_COUNTS_S    50.0 /* the least where only counts are known */
+#define RISE_COUNT       38.5
+#define RISE_POWER       0.69 /* then 50 a second take 9 s */
+#define RISE_LEAST       8.0  /* survivors */
+#define RISE_Z           4.0  /* growth against its error; */
+#define RISE_Z_UNSURE    6.0  /* where it does not always rise, or nobody knows how many die */
+#define CYCLES           4.0  /* how many of the longest cycles it has lasted */
+#define LIFETIMES        4.0  /* how many mean lives, where survivors die */
+#define MORTAL           0.05 /* of those that came, so many died */
+#define FEW_DEATHS       3.0
+#define ELDERS           0.6  /* of the growth of younger ones: theirs */
+#define ELDERS_S         15.0 /* so long must those of an age be watched */
+#define FLATTER          0.75 /* growth of the later half against the earlier: slows down */
+#define SLIGHTLY_FLATTER 0.9
+#define MUCH_FLATTER     0.4
+#define STALL_S          10.0
+#define STALL_COUNT      8.0 /* references that a stall would have made */
+#define WINDOWS          20  /* the whole, its later two thirds, those of that, ... */
 
-static void thin_out(struct history *h)
+/* What a stretch says. */
+struct slope {
+	double growth, per_s, error; /* of the floors; error: of growth */
+	double early, late;
+	double half_chance, half_error; /* of early - late: by chance alone; and as uneven as it is */
+	int ups, downs;
+};
+
+static void slope_of(const struct stretch *w, struct slope *out)
 {
-	for (size_t i = 0; i < h->n; i += 2) {
-		h->t_s[i / 2] = h->t_s[i];
-		for (int a = 0; a < NR_AGES; a++) {
-			h->survivors[a][i / 2] = h->survivors[a][i];
-			h->deaths[a][i / 2] = h->deaths[a][i];
-		}
+	double step[PARTS - 1], rss = 0, mortal;
+
+	*out = (struct slope){.growth = w->floors[PARTS - 1] - w->floors[0]};
+	out->per_s = out->growth / (w->span_s * (PARTS - 1) / PARTS);
+	for (int k = 0; k < PARTS - 1; k++) {
+		step[k] = w->floors[k + 1] - w->floors[k];
+		out->ups += step[k] > 0;
+		out->downs += step[k] < 0;
 	}
-	h->n = (h->n + 1) / 2;
-	h->spacing_s *= 2;
+	/* How much the steps differ by chance: a change from step to step that is steady is none. */
+	for (int k = 1; k < PARTS - 2; k++) {
+		double bend = step[k + 1] - 2 * step[k] + step[k - 1];
+
+		rss += bend * bend / 6 / (PARTS - 3);
+	}
+	/* References that come one by one are no steadier than chance; those that come and go add to it. */
+	mortal = isnan(w->died) ? 0 : 2 * fmin(w->died, w->begin);
+	out->error = sqrt(fmax(fmax(out->growth, 0) + mortal, (PARTS - 1) * rss));
+	out->early = w->floors[PARTS / 2 - 1] - w->floors[0];
+	out->late = w->floors[PARTS - 1] - w->floors[PARTS / 2];
+	out->half_chance = sqrt(fabs(out->early) + fabs(out->late) + mortal);
+	out->half_error = sqrt(fmax(out->half_chance * out->half_chance, (PARTS - 2) * rss));
 }
 
-void history_add(struct history *h, const struct reading *r)
+/* As a cache that fills up does. sure: by more than chance and unevenness may do; else a hint is enough. */
+static bool slows(const struct slope *s, bool sure)
 {
-	if (!h->readings) {
-		h->first_s = r->t_s;
-		h->spacing_s = SPACING_S;
+	double less = s->early - s->late;
+
+	if (sure)
+		return s->late < FLATTER * s->early && less > 3 * s->half_chance && less > 2 * s->half_error;
+	return s->late < MUCH_FLATTER * s->early ||
+	       (s->late < SLIGHTLY_FLATTER * s->early && less > s->half_chance);
+}
+
+/* Do those that grow older grow as well? They must, once they had the time; what dies before is no leak. */
+static bool elders_agree(const struct history *h, int age, double from_s, double per_s)
+{
+	for (int k = age + 1; k < NR_AGES; k++) {
+		double later_s = survivor_ages_s[k] - survivor_ages_s[age];
+		struct stretch w;
+
+		if (!history_stretch(h, k, from_s + later_s, h->last_s, &w))
+			continue;
+		if (w.span_s >= STALL_S && per_s * w.span_s >= 2 * STALL_COUNT &&
+		    w.end - w.begin < ELDERS * per_s * w.span_s)
+			return false;
 	}
-	if (!h->readings || r->acquired > h->acquired)
-		h->last_acquired_s = r->t_s;
-	h->last_s = r->t_s;
-	h->readings++;
-	h->sum_outstanding += (double)r->outstanding;
-	h->acquired = r->acquired;
-	h->released = r->released;
-	h->outstanding = r->outstanding;
-	if (r->outstanding > h->peak)
-		h->peak = r->outstanding;
-	for (int a = 0; a < NR_AGES; a++) {
-		if (h->last_survivors[a] > r->kept[a])
-			h->last_deaths[a] += h->last_survivors[a] - r->kept[a];
-		h->last_survivors[a] = r->survivors[a];
-	}
-	if (h->n > 0 && r->t_s - h->t_s[h->n - 1] < h->spacing_s)
-		return;
-	if (h->n == HISTORY_MAX)
-		thin_out(h);
-	h->t_s[h->n] = (float)r->t_s;
-	for (int a = 0; a < NR_AGES; a++) {
-		h->survivors[a][h->n] = (float)r->survivors[a];
-		h->deaths[a][h->n] = (float)h->last_deaths[a];
-	}
-	h->n++;
+	return true;
+}
+
+/* Did it grow faster before? Then it slows down, too. */
+static bool slowed_before(const struct history *h, int age, const struct stretch *now, const struct slope *s)
+{
+	double growth, before;
+	struct stretch w;
+
+	/* Where survivors die their number settles at first: see die_out(). */
+	if (h->ages_known && h->died[age] > MORTAL * (h->survivors[age] + h->died[age]))
+		return false;
+	if (!history_stretch(h, age, now->from_s - now->span_s, now->from_s, &w) ||
+	    w.span_s < now->span_s / 4)
+		return false;
+	growth = s->growth * PARTS / (PARTS - 1) * w.span_s / now->span_s;
+	before = w.end - w.begin;
+	return growth < FLATTER * before && before - growth > 2 * sqrt(before + s->error * s->error);
 }
 
 /*
- * Does the later half of the time tell of a cache that fills up, or of references that only live long? Then
- * the growth flattens, or survivors die nearly as fast as there are new ones.
+ * Do so many of the survivors die that their number will settle, and have they not been watched for long
+ * enough to see it settle? Those of the oldest age tell: who gets old lives long.
  */
-static bool settles(const struct history *h, int age, size_t first)
+static bool die_out(const struct history *h, int age, double from_s, double deaths)
 {
-	const float *s = h->survivors[age], *d = h->deaths[age];
-	size_t last = h->n - 1, middle = first;
-	float died, came;
+	struct stretch w;
 
-	while (h->t_s[middle] - h->t_s[first] < h->t_s[last] - h->t_s[middle])
-		middle++;
-	died = d[last] - d[middle];
-	came = s[last] - s[middle] + died;
-	return s[last] - s[middle] < SLOWING * (s[middle] - s[first]) || died > MORTALITY * came;
+	for (int k = NR_AGES - 1; k >= age; k--) {
+		if (!history_stretch(h, k, from_s + survivor_ages_s[k] - survivor_ages_s[age], h->last_s,
+				     &w) ||
+		    (k > age && w.span_s < ELDERS_S))
+			continue;
+		return w.died >= deaths && w.died > MORTAL * (w.end - w.begin + w.died) &&
+		       w.span_s < LIFETIMES * fmax(w.begin, w.end / 2) * w.span_s / w.died;
+	}
+	return false;
 }
 
-/* Do the survivors of this age grow? */
-static bool grows(const struct history *h, int age, struct growth *out)
+/* Did it rise ever again for that long, and has not since it rose last? Or have deaths set in? */
+static bool stalls(const struct history *h, int age, double from_s, double per_s)
 {
-	struct series s = {.n = 0};
-	size_t first = 0;
+	double record = -INFINITY, record_s = from_s, gap_s = 0, stall_s, recent_s, at_recent = NAN,
+	       died_then = NAN;
+	double came, died, died_before, noise;
 
-	*out = (struct growth){.span_s = 0};
-	/* Before that none can have survived. */
-	while (first < h->n && h->t_s[first] - h->first_s < survivor_ages_s[age])
-		first++;
-	/* Most sites have none: a line through nothing is not worth the time. */
-	if (first == h->n || h->survivors[age][h->n - 1] <= h->survivors[age][first])
+	recent_s = h->last_s - fmax(STALL_S, (h->last_s - from_s) / 16);
+	for (size_t i = 0; i < h->n; i++) {
+		const struct bin *b = &h->bins[i];
+
+		if (b->t_s <= from_s)
+			continue;
+		if (b->last[age] > record) {
+			gap_s = isinf(record) ? 0 : fmax(gap_s, b->t_s - record_s);
+			record = b->last[age];
+			record_s = b->t_s;
+		}
+		if (b->t_s <= recent_s) {
+			at_recent = b->last[age];
+			died_then = b->died[age];
+		}
+	}
+	stall_s = h->last_s - record_s;
+	noise = h->ages_known ? 3 * sqrt(fmin(h->died[age], h->survivors[age])) : 0;
+	if (stall_s >= STALL_S && stall_s >= 1.5 * gap_s && stall_s >= (h->last_s - from_s) / 10 &&
+	    per_s * stall_s >= STALL_COUNT + h->cycles[age].deepest + noise)
+		return true;
+	if (!h->ages_known || isnan(at_recent))
 		return false;
-	for (size_t i = first; i < h->n; i++)
-		series_add(&s, h->t_s[i], h->survivors[age][i]);
-	series_growth(&s, 0, out);
-	return out->alarm && !settles(h, age, first);
+	died = h->died[age] - died_then;
+	came = h->survivors[age] - at_recent + died;
+	died_before = died_then;
+	return came >= 12 && died >= 0.7 * came && died_before < 0.2 * (at_recent + died_before);
+}
+
+/* Do the younger ones? Else what is seen is what they did a while ago. */
+static bool youngers_agree(const struct history *h, int age, double from_s, double per_s)
+{
+	for (int k = 0; k < age; k++) {
+		struct stretch w;
+		struct slope s;
+
+		if (!history_stretch(h, k, from_s, h->last_s, &w))
+			continue;
+		slope_of(&w, &s);
+		if (s.growth + 2 * s.error < MUCH_FLATTER * per_s * w.span_s || slows(&s, true) ||
+		    stalls(h, k, from_s, per_s))
+			return false;
+	}
+	return true;
+}
+
+/* What speaks against a growth since then. */
+static bool refuted(const struct history *h, int age, double from_s, double per_s, bool sure)
+{
+	const struct cycle *c = &h->cycles[age];
+	double fell = c->peak - h->survivors[age];
+	struct stretch w;
+	struct slope s;
+
+	if (stalls(h, age, from_s, per_s) || !elders_agree(h, age, from_s, per_s) ||
+	    !youngers_agree(h, age, from_s, per_s) || die_out(h, age, from_s, 2 * FEW_DEATHS))
+		return true;
+	if (c->bottom_s > from_s && c->returned &&
+	    c->fell_from - c->bottom > per_s * (h->last_s - from_s) / 2)
+		return true;
+	if (fell >= RISE_LEAST && fell >= per_s * (h->last_s - from_s) / 2)
+		return true;
+	if (!history_stretch(h, age, from_s, h->last_s, &w))
+		return false;
+	slope_of(&w, &s);
+	return slows(&s, sure);
+}
+
+static bool rises(const struct history *h, int age, double from_s, struct rise *out)
+{
+	const struct cycle *c = &h->cycles[age];
+	struct stretch w;
+	struct slope s;
+	double rise_s;
+
+	if (!history_stretch(h, age, from_s, h->last_s, &w))
+		return false;
+	slope_of(&w, &s);
+	rise_s = RISE_S * pow(RISE_COUNT / s.growth, RISE_POWER);
+	if (!h->ages_known) /* and so nobody knows how long they live */
+		rise_s = fmax(rise_s, RISE_COUNTS_S);
+	if (s.growth < RISE_LEAST || w.span_s < rise_s || s.ups < PARTS - 2 || s.downs > 1)
+		return false;
+	if (s.growth < (s.downs || !h->ages_known ? RISE_Z_UNSURE : RISE_Z) * s.error)
+		return false;
+	if (!h->ages_known && s.growth < h->jitter)
+		return false;
+	if (c->returned && w.span_s < CYCLES * c->longest_s && s.growth < 3 * c->deepest)
+		return false;
+	if (die_out(h, age, from_s, FEW_DEATHS) || slowed_before(h, age, &w, &s))
+		return false;
+	*out = (struct rise){.on = true, .age = age, .since_s = w.from_s, .per_s = s.per_s};
+	return !refuted(h, age, w.from_s, s.per_s, false);
+}
+
+static bool find_rise(const struct history *h, struct rise *out)
+{
+	for (int age = 0; age < NR_AGES; age++) {
+		double span_s = h->last_s - history_from(h, age);
+
+		if (h->survivors[age] < RISE_LEAST) /* nor of those that are older */
+			return false;
+		for (int k = 0; k < WINDOWS && span_s >= PARTS * h->spacing_s; k++, span_s /= 1.5)
+			if (rises(h, age, h->last_s - span_s, out))
+				return true;
+	}
+	return false;
+}
+
+int history_judge(struct history *h, const struct reading *r)
+{
+	struct rise *rise = &h->rise, found;
+	int rc = history_add(h, r);
+
+	if (rc)
+		return rc;
+	if (find_rise(h, &found)) {
+		/* It has grown for longer than the stretch that shows it now. */
+		if (rise->on && rise->age == found.age)
+			found.since_s = fmin(rise->since_s, found.since_s);
+		*rise = found;
+	} else if (rise->on && refuted(h, rise->age, rise->since_s, rise->per_s, true)) {
+		*rise = (struct rise){.slowed = true};
+	}
+	return 0;
+}
+
+/* Growth as a figure. It takes time, and so it is made anew when there is news: a second, or a sixteenth of
+ * what was seen. */
+static void figure(struct history *h, int age, double from_s, double limit)
+{
+	double t_s[FORECAST_SAMPLES], count[FORECAST_SAMPLES], span_s = h->last_s - from_s;
+	size_t n;
+
+	if (h->last_s < h->growth_until_s && age == h->growth_age && limit == h->growth_limit)
+		return;
+	n = history_samples(h, age, from_s, t_s, count, FORECAST_SAMPLES);
+	forecast(t_s, count, n, limit, &h->growth);
+	h->growth_until_s = h->last_s + fmax(h->spacing_s, span_s / 16);
+	h->growth_age = age;
+	h->growth_limit = limit;
+}
+
+/* Might it grow? Then it is not said to be bounded. */
+static bool may_grow(const struct history *h, const struct growth *g)
+{
+	for (int age = 0; age < NR_AGES; age++) {
+		double first_s = history_from(h, age), span_s = h->last_s - first_s;
+
+		for (int k = 0; k < 2 && span_s >= ENOUGH_S / 2; k++, span_s /= 2) {
+			struct stretch w;
+			struct slope s;
+
+			if (!history_stretch(h, age, h->last_s - span_s, h->last_s, &w))
+				break;
+			slope_of(&w, &s);
+			if (s.ups >= PARTS - 3 && s.downs < 2 && s.growth > 2.5 * s.error &&
+			    !slows(&s, false))
+				return true;
+		}
+	}
+	return g->known && g->per_min > 1.5 * g->error_per_min;
 }
 
 /* Of a site that does not grow and has references outstanding. */
@@ -110,48 +316,84 @@ static enum site_verdict shape_of(const struct history *h, const struct growth *
 
 	if (quiet_s >= EARLY_S && quiet_s >= seen_s / 2)
 		return h->outstanding < h->peak / 2 ? VERDICT_BURST : VERDICT_CACHED;
-	if (seen_s < ENOUGH_S || h->n < ENOUGH)
+	if (seen_s < ENOUGH_S || h->readings < ENOUGH)
 		return VERDICT_UNKNOWN;
 	if ((double)h->peak > BURST_FACTOR * mean && h->outstanding < h->peak / 2)
 		return VERDICT_BURST;
-	/* Upwards, but not steadily: more time will tell. */
-	return g->known && g->per_min > 2 * g->error_per_min ? VERDICT_UNKNOWN : VERDICT_BOUNDED;
+	return may_grow(h, g) ? VERDICT_UNKNOWN : VERDICT_BOUNDED;
 }
 
-/* Growth is seen when there are enough readings of survivors, over long enough. Not a number: how often there
- * is one is not known yet. */
+/* Until growth of one a second is told, with readings as often as now. */
 static double ready_in(const struct history *h)
 {
-	double seen_s = h->last_s - h->first_s, gap_s = h->n > 1 ? seen_s / (double)(h->n - 1) : NAN;
-	double by_time_s = survivor_ages_s[0] + ENOUGH_S - seen_s;
-	double by_number_s = h->n < ENOUGH ? survivor_ages_s[0] + (ENOUGH - (double)h->n) * gap_s : 0;
+	double seen_s = h->last_s - h->first_s,
+	       gap_s = h->readings > 1 ? seen_s / (double)(h->readings - 1) : 0;
 
-	return isnan(gap_s) ? NAN : fmax(0, fmax(by_time_s, by_number_s));
+	return fmax(0, survivor_ages_s[0] + fmax(READY_S, PARTS * gap_s) - seen_s);
 }
 
-void history_verdict(const struct history *h, struct report_verdict *out)
+static enum confidence sure_of(enum site_verdict kind, double seen_s, double grown_s)
+{
+	double sure_s = kind == VERDICT_BOUNDED ? SURE_BOUND_S : SURE_S;
+
+	if (kind == VERDICT_GROWING)
+		return grown_s >= SURE_GROWTH_S ? CONFIDENCE_HIGH
+		       : grown_s >= MEDIUM_S    ? CONFIDENCE_MEDIUM
+						: CONFIDENCE_LOW;
+	return seen_s >= sure_s ? CONFIDENCE_HIGH : seen_s >= ENOUGH_S ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
+}
+
+/* For how long it has been growing. */
+static double grown_s(const struct history *h)
+{
+	return h->last_s - h->rise.since_s + survivor_ages_s[h->rise.age];
+}
+
+void history_verdict(struct history *h, struct report_verdict *out)
 {
 	double seen_s = h->last_s - h->first_s;
-	bool growing = false;
-	struct growth g;
+	int age = h->rise.on ? h->rise.age : 0;
+	const struct growth *g = &h->growth;
 
-	for (int age = 0; age < NR_AGES && !growing; age++)
-		growing = grows(h, age, &g);
-	if (!growing)
-		grows(h, 0, &g);
 	*out = (struct report_verdict){
-	    .per_min = g.known ? g.per_min : NAN,
-	    .error_per_min = g.known ? g.error_per_min : NAN,
-	    .span_s = seen_s,
-	    .ready_in_s = ready_in(h),
-	    .survivors = h->last_survivors[0],
-	};
-	if (!h->readings || seen_s < EARLY_S)
+	    .span_s = seen_s, .per_min = NAN, .error_per_min = NAN, .ready_in_s = NAN};
+	if (!h->readings)
 		return;
-	out->kind = growing ? VERDICT_GROWING : h->outstanding ? shape_of(h, &g) : VERDICT_CLEAN;
-	out->confidence = seen_s >= SURE_S     ? CONFIDENCE_HIGH
-			  : seen_s >= ENOUGH_S ? CONFIDENCE_MEDIUM
-					       : CONFIDENCE_LOW;
+	/* Most sites have none, and nothing to tell. */
+	if (h->rise.on || h->survivors[0] > 0)
+		figure(h, age, h->rise.on ? h->rise.since_s : 0, 0);
+	if (g->known && (h->rise.on || h->survivors[0] > 0)) {
+		out->per_min = g->per_min;
+		out->error_per_min = g->error_per_min;
+	}
+	out->ready_in_s = h->rise.on ? 0 : ready_in(h);
+	out->survivors = (uint64_t)h->survivors[0];
+	if (h->rise.on) {
+		out->kind = VERDICT_GROWING;
+		out->same_life_s = grown_s(h);
+	} else if (seen_s >= EARLY_S) {
+		out->kind = h->outstanding ? shape_of(h, g) : VERDICT_CLEAN;
+	}
+	out->confidence = sure_of(out->kind, seen_s, out->same_life_s);
+	out->slowed = out->kind == VERDICT_UNKNOWN && h->rise.slowed;
+}
+
+void verdict_of_none(double seen_s, struct report_verdict *out)
+{
+	struct history h = {.readings = 2, .last_s = seen_s};
+
+	history_verdict(&h, out);
+}
+
+void history_growth(struct history *h, double limit, struct growth *out)
+{
+	if (h->n > 0)
+		figure(h, AGE_NONE, 0, limit);
+	*out = h->n > 0 ? h->growth
+			: (struct growth){.limit_s = -1, .limit_soonest_s = -1, .limit_latest_s = -1};
+	out->span_s = h->last_s - h->first_s;
+	out->alarm = h->rise.on;
+	out->same_life_s = h->rise.on ? grown_s(h) : 0;
 }
 
 /*

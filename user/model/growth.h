@@ -9,16 +9,16 @@
 struct growth {
 	bool known; /* false: too few samples yet */
 	double per_min;
-	/* The true growth is within per_min +- this with 95 %, if the noise stays as it was. */
+	/* The true growth is within per_min +- this with 95 %. */
 	double error_per_min;
 	double span_s;
 	size_t samples;
-	/* It grows steadily: each quarter of the time is above the one before, the last wholly above the
-	 * first. */
-	bool alarm;
+	bool alarm; /* it grows: see judge/verdicts.h */
+	/* When alarm: it would look the same if each lived for so long and then went. */
+	double same_life_s;
 	/*
-	 * Seconds until the limit, at the growth seen, at most and at least of what the uncertainty allows;
-	 * INFINITY: never; -1: no limit, or nothing known. 0: it is there.
+	 * Seconds until the limit: as likely sooner as later; with 95 % between soonest and latest. INFINITY:
+	 * never, or too far away to tell; -1: no limit, or nothing known. 0: it is there.
 	 */
 	double limit_s, limit_soonest_s, limit_latest_s;
 };

@@ -96,9 +96,17 @@ struct report_verdict {
 	/* Growth of the survivors, with the uncertainty of 95 %; not a number: unknown. */
 	double per_min, error_per_min;
 	double span_s;      /* seen for so long */
-	double ready_in_s;  /* until it can be said that it grows, with readings as often as now; 0: it can */
+	double ready_in_s;  /* until growth of one a second can be told, with readings as often as now; 0: it
+			       can */
 	uint64_t survivors; /* outstanding for some seconds already */
+	double same_life_s; /* growing: it would look the same if each lived for so long and then went */
+	bool slowed;        /* unknown: it was growing, and then slowed down, stalled or fell */
 };
+struct buf;
+/* Append what the verdict leaves open, as a part of a sentence; nothing: nothing. */
+void verdict_not_known(struct buf *out, const struct report_verdict *v);
+void growth_not_known(struct buf *out, double same_life_s);
+
 /* What was found of the sites that one library calls from. */
 struct report_library {
 	const char *module; /* NULL: those of which it is not known */
@@ -221,6 +229,11 @@ struct report_check {
 	uint64_t calls;
 	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
 };
+
+struct report;
+/* How many seconds more would tell whether what is outstanding grows, where the whole run was too short; else
+ * 0. */
+double report_too_short(const struct report *r);
 
 struct report_target {
 	int pid;

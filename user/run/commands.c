@@ -7,7 +7,7 @@
 
 const struct command_row commands[NR_COMMANDS] = {
     [CMD_TOP] = {"top", "tables of the leaking call sites, live (the default)",
-		 ", 5 losses,\n6 findings (--fail-on)",
+		 ", 5 losses,\n6 findings (--fail-on), 7 too short to tell leaks",
 		 "  jnitrace -p $(pgrep -n java)        live, as top does\n"
 		 "  jnitrace -p 1234 -d 1m -b           for a minute, in plain text\n"
 		 "  jnitrace -p 1234 --json -i 10s      for scripts, every ten seconds\n"

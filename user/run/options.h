@@ -39,7 +39,10 @@ struct options {
 	bool allow_loss;
 	bool count_only; /* releases are not probed: who acquires, not who leaks */
 	bool check;      /* look closely at every use of a reference */
-	int fail_on; /* enum finding_severity from which on findings change the exit code; -1: none does */
+	/* Which findings change the exit code: enum finding_severity: those and worse; FAIL_ON_LEAK: errors
+	 * and leaks; -1: none. */
+#define FAIL_ON_LEAK NR_SEVERITIES
+	int fail_on;
 	enum attach_method attach; /* --attach auto|multi|perf */
 	enum memo_mode memo;
 	bool classes, watch; /* census */

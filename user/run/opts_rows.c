@@ -60,7 +60,7 @@ static const char *strategy_word(size_t i)
 
 static const char *severity_word(size_t i)
 {
-	return i < NR_SEVERITIES ? finding_severity_names[i] : NULL;
+	return i < NR_SEVERITIES ? finding_severity_names[i] : i == FAIL_ON_LEAK ? "leak" : NULL;
 }
 
 /* Where values go. A field of another type than the kind's does not compile. */
@@ -136,7 +136,7 @@ const struct option_row option_rows[] = {
 	{ "output",   'o', "FILE", EVERY, OWN(FILE),
 	  .help = "write to FILE instead of stdout" },
 	{ "fail-on",   0,  "SEVERITY", TOP, CHOICE(int, fail_on, severity_word, "severity"),
-	  .help = "exit with 6 on findings so severe, or worse" },
+	  .help = "exit with 6 on findings so severe, or worse; leak: errors, leaks" },
 	{ "allow-loss", 0, NULL, TOP, FLAG(allow_loss),
 	  .help = "exit with 0, not 5, when data was lost" },
 	{ "hold",      0,  "TIME", TOP, SECONDS(hold_s, 0, MAX_DURATION_S),

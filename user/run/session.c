@@ -24,6 +24,8 @@
 #define LOOK_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define SCAN_INTERVAL_S 0.5  /* for new processes, with --all */
 #define NAME_INTERVAL_S 0.1  /* for new stacks to name */
+#define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
 
 struct session {
 	const struct options *o;
@@ -48,9 +50,11 @@ struct session {
 	long intervals;
 	uint64_t started_ns, last_usage_ns, last_look_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
+	uint64_t reading_due_ns;
 	double last_cpu_s;
 	uint64_t losses;
-	bool failed_on; /* there was a finding that --fail-on asks for */
+	bool failed_on; /* there was a finding that --fail-on asks for; */
+	double more_s;  /* or so much more time would tell whether there is one; 0: it is told */
 };
 
 static int watch(struct session *s, int fd, void *what)
@@ -240,6 +244,7 @@ static int announce(struct session *s)
 	buf_free(&b);
 	s->announced = true;
 	s->started_ns = s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
+	s->reading_due_ns = s->started_ns + (uint64_t)(READING_S * 1e9);
 	set_timer(s->look, NAME_INTERVAL_S);
 	return set_timer(s->tick, s->o->interval_s);
 }
@@ -349,11 +354,20 @@ static void count_losses(struct session *s, const struct report *r)
 	}
 }
 
+static bool fails(const struct options *o, enum finding_kind kind)
+{
+	if (o->fail_on == FAIL_ON_LEAK)
+		return kind == FINDING_LEAK || finding_rows[kind].severity == SEVERITY_ERROR;
+	return (int)finding_rows[kind].severity <= o->fail_on;
+}
+
+/* By the last report of a target: what was said on the way and taken back does not count. */
 static void judge(struct session *s, const struct report *r)
 {
 	for (size_t i = 0; i < r->findings.n; i++)
-		if ((int)finding_rows[r->findings.v[i].kind].severity <= s->o->fail_on)
-			s->failed_on = true;
+		s->failed_on |= fails(s->o, r->findings.v[i].kind);
+	if (fails(s->o, FINDING_LEAK))
+		s->more_s = fmax(s->more_s, report_too_short(r));
 }
 
 /* Show ended targets for the last time and let them go. */
@@ -419,6 +433,30 @@ static int name_sites(struct session *s, struct error *err)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    !tracer_execed(s->tracer, s->targets.v[i]->slot))
 			rc = target_name(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
+	return rc;
+}
+
+/* Reports that are made often enough are readings, too. */
+static int take_reading(struct session *s, struct error *err)
+{
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), took_ns;
+	int rc;
+
+	if (!s->announced || s->o->count_only || s->o->interval_s < 1.5 * READING_S ||
+	    start_ns < s->reading_due_ns)
+		return 0;
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (s->targets.v[i]->state == TARGET_TRACED)
+			target_look(s->targets.v[i], s->tracer);
+	rc = tracer_snapshot(s->tracer, &s->snapshots, err);
+	for (size_t i = 0; !rc && i < s->targets.n; i++) {
+		struct target *t = s->targets.v[i];
+
+		if (t->state == TARGET_TRACED && !tracer_execed(s->tracer, t->slot))
+			rc = target_reading(t, s->tracer, snapshot_of(s, t), err);
+	}
+	took_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
+	s->reading_due_ns = start_ns + (uint64_t)fmax(READING_S * 1e9, (double)took_ns / READING_SHARE);
 	return rc;
 }
 
@@ -505,7 +543,8 @@ static int on_event(struct session *s, void *what, struct error *err)
 			return 0;
 		tracer_poll(s->tracer);
 		rc = look(s, err);
-		return rc ?: name_sites(s, err);
+		rc = rc ?: name_sites(s, err);
+		return rc ?: take_reading(s, err);
 	}
 	return on_exit_of(s, what, err);
 }
@@ -634,6 +673,10 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		return err->what[0] ? err->exit_code : EXIT_FAILED;
 	if (s.failed_on)
 		return EXIT_ASSERT;
+	if (s.more_s > 0) {
+		warn("too short to tell leaks: %.0f s more would do", ceil(s.more_s));
+		return EXIT_TOO_SHORT;
+	}
 	return s.losses && !o->allow_loss ? EXIT_LOSSES : EXIT_OK;
 }
 

@@ -534,6 +534,27 @@ static void keep_missed(struct target_counts *counts, const struct report *last)
 		counts->drops[DROP_RELEASE_MISSED] = last->drops[DROP_RELEASE_MISSED];
 }
 
+int target_reading(struct target *t, struct tracer *tracer, struct snapshot *snapshot, struct error *err)
+{
+	struct corrections found = {0};
+	struct target_counts counts;
+	struct aggregate_input in = {
+	    .snapshot = snapshot,
+	    .names = naming_sites(t->naming),
+	    .elapsed_s = (clock_ns(CLOCK_MONOTONIC) - t->started_ns) / 1e9,
+	};
+	int rc = tracer_counts(tracer, t->slot, &counts, err);
+
+	if (rc)
+		return rc;
+	if (t->account)
+		rc = account_compare(t->account, snapshot, &found);
+	corrections_apply(&found, snapshot, &counts);
+	corrections_free(&found);
+	rc = rc ?: aggregate_reading(t->aggregate, &in);
+	return rc ? error_set(err, rc, EXIT_FAILED, "judge the call sites", NULL, "%s", strerror(-rc)) : 0;
+}
+
 int target_report(struct target *t, struct tracer *tracer, struct snapshot *snapshot, const struct options *o,
 		  struct error *err)
 {

@@ -87,6 +87,8 @@ bool target_code_changed(struct target *t, struct tracer *tracer);
 int target_code(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err);
 /* Name the call sites that are new in the snapshot, while what their stacks mean is still there. */
 int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err);
+/* Between two reports: a reading for the verdicts, from a snapshot taken after target_look(). */
+int target_reading(struct target *t, struct tracer *tracer, struct snapshot *snapshot, struct error *err);
 /* Make t->report from the snapshot of this target. What turns out to be released already is taken out of the
  * snapshot. */
 int target_report(struct target *t, struct tracer *tracer, struct snapshot *snapshot, const struct options *o,

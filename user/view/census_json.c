@@ -115,6 +115,8 @@ static void put_classes(struct json_out *j, const struct census *c)
 static void put_series(struct json_out *j, enum vm_table t, const char *name, const struct growth *g,
 		       double limit)
 {
+	struct buf words = {0};
+
 	json_open(j, NULL, '{');
 	json_text(j, "family", jni_catalog.families[families[t]].name);
 	json_text(j, "name", name);
@@ -122,6 +124,10 @@ static void put_series(struct json_out *j, enum vm_table t, const char *name, co
 	json_real(j, "error_per_min", g->known ? g->error_per_min : NAN);
 	json_known(j, "span_s", g->span_s);
 	json_bool(j, "alarm", g->alarm);
+	if (g->alarm)
+		growth_not_known(&words, g->same_life_s);
+	json_text(j, "not_known", words.n ? words.p : NULL);
+	buf_free(&words);
 	json_known_count(j, "limit", limit > 0 ? (int64_t)limit : -1);
 	json_known(j, "limit_s", g->limit_s);
 	json_known(j, "limit_soonest_s", g->limit_soonest_s);

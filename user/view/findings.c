@@ -86,7 +86,7 @@ static void put_finding(struct buf *out, const struct report *r, const struct re
 }
 
 /* How long it takes until one knows more; of the site that is nearest. */
-static void put_wait(struct buf *out, const struct report *r, bool with_pid)
+static void put_wait(struct buf *out, const struct report *r, bool with_pid, bool some_known)
 {
 	double wait_s = INFINITY;
 
@@ -101,9 +101,11 @@ static void put_wait(struct buf *out, const struct report *r, bool with_pid)
 	if (with_pid)
 		buf_printf(out, "PID %d ", r->target.pid);
 	if (r->final)
-		buf_printf(out, "verdict: none yet, %.0f s more would tell what grows\n", ceil(wait_s));
+		buf_printf(out, "verdict: %s, %.0f s more would tell what grows\n",
+			   some_known ? "not of all sites" : "none yet", ceil(wait_s));
 	else
-		buf_printf(out, "verdict: in %.0f s, what grows and what does not\n", ceil(wait_s));
+		buf_printf(out, "verdict: in %.0f s, %s\n", ceil(wait_s),
+			   some_known ? "of the other sites" : "what grows and what does not");
 }
 
 /* "verdict: libleaky.so growing (2 of 3 sites) · libgood.so clean (17 sites)"; nothing as long as none is
@@ -135,8 +137,7 @@ static void put_libraries(struct buf *out, const struct report *r, bool with_pid
 	}
 	if (*separator)
 		flow_end(&flow);
-	else
-		put_wait(out, r, with_pid);
+	put_wait(out, r, with_pid, *separator);
 	out->failed |= b.failed;
 	buf_free(&b);
 }

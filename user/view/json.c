@@ -166,6 +166,8 @@ static void put_histogram(struct json_out *j, const struct report_pins *p)
 
 static void put_verdict(struct json_out *j, const struct report_verdict *v)
 {
+	struct buf words = {0};
+
 	json_open(j, "verdict", '{');
 	json_text(j, "kind", site_verdict_names[v->kind]);
 	json_text(j, "confidence", v->kind == VERDICT_UNKNOWN ? NULL : confidence_names[v->confidence]);
@@ -173,6 +175,10 @@ static void put_verdict(struct json_out *j, const struct report_verdict *v)
 	json_known(j, "error_per_min", v->error_per_min);
 	json_real(j, "span_s", v->span_s);
 	json_count(j, "survivors", v->survivors);
+	json_real(j, "ready_in_s", v->ready_in_s);
+	verdict_not_known(&words, v);
+	json_text(j, "not_known", words.n ? words.p : NULL);
+	buf_free(&words);
 	json_close(j, '}');
 }
 

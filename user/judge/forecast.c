@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Explanations of a count that grows, weighed by how likely they make it. See forecast.h. */
+#include "judge/forecast.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+
+#define N_MAX    FORECAST_SAMPLES
+#define TRENDS   3          /* coefficients: level, growth, its change */
+#define JITTER   1e-6       /* of the samples' variance: keeps the matrices regular */
+#define QUANTUM  (1.0 / 12) /* variance of what is lost by counting whole references */
+#define LEAST    0.003      /* an explanation that weighs less is dropped */
+#define TAIL     0.025
+#define BEND_MAX 0.9
+#define WIDER    1.35 /* the explanations are not all that there are */
+#define SHARPER  1.2  /* a small doubt decides no interval's end */
+#define HORIZON  64.0 /* times the span: further is not looked */
+#define FIRST    (1.0 / 256)
+#define STEP     1.06
+#define STEPS    30 /* of a bisection */
+
+/* Noise as the sum of kinds, as shares of one variance. Time is in spans. */
+struct noise {
+	double white, walk, drift, lives, life, wave, wave_length;
+	double prior;
+	double curved; /* how likely the growth itself changes steadily */
+};
+static const struct noise noises[] = {
+    {.white = 1, .prior = 0.4, .curved = 0.05},
+    {.walk = 1, .prior = 4, .curved = 0.3},
+    {.walk = 1, .white = 0.05, .prior = 1.5, .curved = 0.3},
+    {.walk = 1, .white = 0.2, .prior = 0.5, .curved = 0.1},
+    {.walk = 1, .white = 0.6, .prior = 0.25, .curved = 0.1},
+    {.lives = 1, .life = 0.02, .prior = 0.1, .curved = 0.05},
+    {.lives = 1, .life = 0.06, .prior = 0.1, .curved = 0.05},
+    {.lives = 1, .life = 0.15, .prior = 0.1, .curved = 0.05},
+    {.drift = 1, .white = 0.02, .prior = 0.3},
+    {.drift = 1, .walk = 0.2, .prior = 0.3},
+    {.wave = 1, .wave_length = 1.5, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 1.5, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 1.271, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 1.271, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 1.077, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 1.077, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.913, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.913, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.774, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.774, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.656, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.656, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.556, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.556, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.471, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.471, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.399, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.399, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.338, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.338, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.286, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.286, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.242, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.242, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.205, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.205, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.174, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.174, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.147, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.147, .walk = 0.5, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.125, .walk = 0.03, .prior = 0.15},
+    {.wave = 1, .wave_length = 0.125, .walk = 0.5, .prior = 0.15},
+};
+
+/* One explanation, fitted. */
+struct model {
+	const struct noise *noise;
+	int trends;
+	double weight, variance, freedom;
+	double chol[N_MAX][N_MAX]; /* of the samples' covariance, lower */
+	double x[TRENDS][N_MAX];   /* chol^-1 X */
+	double rest[N_MAX];        /* chol^-1 (y - X beta) */
+	double beta[TRENDS], cov[TRENDS][TRENDS];
+};
+
+struct fit {
+	double u[N_MAX], y[N_MAX]; /* time in spans, 0: the last sample; count above the last one */
+	size_t n;
+	double bend; /* references that come one by one scatter the more the faster they come; 0: evenly */
+	struct model models[2 * ARRAY_LEN(noises)];
+	size_t nr_models;
+};
+
+static double covariance(const struct fit *f, const struct noise *k, double u, double v)
+{
+	double a = u < v ? u : v, b = u < v ? v : u, apart = b - a, c = 0;
+
+	a += 1; /* since the first sample */
+	b += 1;
+	c += k->walk * (a + f->bend * (a * a - a));
+	c += k->drift * a * a * (3 * b - a) / 6;
+	if (apart == 0)
+		c += k->white;
+	if (k->lives > 0)
+		c += k->lives * exp(-apart / k->life);
+	if (k->wave > 0)
+		c += k->wave * cos(2 * M_PI * apart / k->wave_length) * exp(-apart / 8);
+	return c;
+}
+
+/* x = chol^-1 x */
+static void solve(const struct model *m, size_t n, double *x)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < i; k++)
+			x[i] -= m->chol[i][k] * x[k];
+		x[i] /= m->chol[i][i];
+	}
+}
+
+/* In place; the logarithm of its determinant. */
+static double cholesky(double (*a)[N_MAX], size_t n)
+{
+	double log_det = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j <= i; j++) {
+			double s = a[i][j];
+
+			for (size_t k = 0; k < j; k++)
+				s -= a[i][k] * a[j][k];
+			if (i == j) {
+				a[i][i] = sqrt(s > 1e-12 ? s : 1e-12);
+				log_det += 2 * log(a[i][i]);
+			} else {
+				a[i][j] = s / a[j][j];
+			}
+		}
+	return log_det;
+}
+
+static void trend(double u, double out[TRENDS])
+{
+	out[0] = 1;
+	out[1] = u;
+	out[2] = u * u;
+}
+
+static double dot(const double *a, const double *b, size_t n)
+{
+	double s = 0;
+
+	for (size_t i = 0; i < n; i++)
+		s += a[i] * b[i];
+	return s;
+}
+
+/* beta and its covariance, from x and y, both whitened; the logarithm of the determinant of X'C^-1X. */
+static double regress(struct model *m, size_t n, const double *y)
+{
+	double a[TRENDS][TRENDS + TRENDS + 1] = {{0}}, log_det = 0;
+	int p = m->trends;
+
+	for (int i = 0; i < p; i++) {
+		for (int j = 0; j < p; j++)
+			a[i][j] = dot(m->x[i], m->x[j], n);
+		a[i][p + i] = 1;
+		a[i][2 * p] = dot(m->x[i], y, n);
+	}
+	for (int i = 0; i < p; i++) {
+		double pivot = a[i][i] > 1e-12 ? a[i][i] : 1e-12;
+
+		log_det += log(pivot);
+		for (int k = 0; k <= 2 * p; k++)
+			a[i][k] /= pivot;
+		for (int j = 0; j < p; j++) {
+			double f = a[j][i];
+
+			for (int k = 0; k <= 2 * p && j != i; k++)
+				a[j][k] -= f * a[i][k];
+		}
+	}
+	for (int i = 0; i < p; i++) {
+		m->beta[i] = a[i][2 * p];
+		for (int j = 0; j < p; j++)
+			m->cov[i][j] = a[i][p + j];
+	}
+	return log_det;
+}
+
+/* By how much the growth gets faster from the first sample to the last: a parabola through them, or 0. */
+static double bend_of(const struct fit *f)
+{
+	struct model m = {.trends = TRENDS};
+	double x[TRENDS], bend, end;
+
+	for (size_t i = 0; i < f->n; i++) {
+		trend(f->u[i], x);
+		for (int k = 0; k < TRENDS; k++)
+			m.x[k][i] = x[k];
+	}
+	regress(&m, f->n, f->y);
+	end = m.beta[1] - m.beta[2]; /* of the whole span, u = -1 to 0 */
+	bend = end > 0 ? m.beta[2] / end : 0;
+	return bend < 0 ? 0 : bend > BEND_MAX ? BEND_MAX : bend;
+}
+
+/* Fit one explanation; m->weight becomes the logarithm of its likelihood. */
+static void fit_model(const struct fit *f, struct model *m, double scale)
+{
+	size_t n = f->n;
+	double log_det, log_xx, y[N_MAX], x[TRENDS], rss, quantum = QUANTUM / (scale * scale);
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j <= i; j++)
+			m->chol[i][j] = covariance(f, m->noise, f->u[i], f->u[j]) + (i == j ? JITTER : 0);
+		trend(f->u[i], x);
+		for (int k = 0; k < TRENDS; k++)
+			m->x[k][i] = x[k];
+		y[i] = f->y[i];
+	}
+	log_det = cholesky(m->chol, n);
+	for (int k = 0; k < m->trends; k++)
+		solve(m, n, m->x[k]);
+	solve(m, n, y);
+	log_xx = regress(m, n, y);
+	for (size_t i = 0; i < n; i++) {
+		m->rest[i] = y[i];
+		for (int k = 0; k < m->trends; k++)
+			m->rest[i] -= m->beta[k] * m->x[k][i];
+	}
+	rss = dot(m->rest, m->rest, n) + quantum;
+	m->freedom = (double)n - m->trends + 1;
+	m->variance = WIDER * rss / m->freedom;
+	m->weight = log(m->noise->prior) - (log_det + log_xx + m->freedom * log(rss)) / 2 +
+		    lgamma(m->freedom / 2) - m->freedom / 2 * log(M_PI);
+	/* How much the growth may change over the span: as much as the count did. */
+	m->weight += m->trends > 2 ? log(m->noise->curved / sqrt(2 * M_PI)) - m->beta[2] * m->beta[2] / 2
+				   : log(1 - m->noise->curved);
+}
+
+static void fit_all(struct fit *f, double scale)
+{
+	double best = -INFINITY, sum = 0;
+	size_t kept = 0;
+
+	f->nr_models = 0;
+	for (size_t k = 0; k < ARRAY_LEN(noises); k++)
+		for (int trends = 2; trends <= (noises[k].curved > 0 ? TRENDS : 2); trends++) {
+			struct model *m = &f->models[f->nr_models++];
+
+			m->noise = &noises[k];
+			m->trends = trends;
+			fit_model(f, m, scale);
+			best = fmax(best, m->weight);
+		}
+	for (size_t i = 0; i < f->nr_models; i++) {
+		f->models[i].weight = exp((f->models[i].weight - best) * SHARPER);
+		if (!(f->models[i].weight >= LEAST))
+			continue;
+		if (kept != i)
+			f->models[kept] = f->models[i];
+		sum += f->models[kept++].weight;
+	}
+	f->nr_models = kept;
+	for (size_t i = 0; i < kept; i++)
+		f->models[i].weight /= sum;
+}
+
+/* Student's distribution by Wallace's transformation to the normal one (1959). */
+static double t_below(double t, double freedom)
+{
+	double z = (8 * freedom + 1) / (8 * freedom + 3) * sqrt(freedom * log1p(t * t / freedom));
+
+	return erfc((t < 0 ? z : -z) / M_SQRT2) / 2;
+}
+
+/* What an explanation says of the growth now, per span. */
+static void growth_of(const struct fit *f, const struct model *m, double *mean, double *error)
+{
+	double w[N_MAX], d[TRENDS] = {0, 1, 0}, var;
+	double drift = m->noise->drift;
+
+	*mean = m->beta[1];
+	var = m->cov[1][1];
+	if (drift > 0) { /* the rate that wandered off */
+		for (size_t i = 0; i < f->n; i++)
+			w[i] = drift * (f->u[i] + 1) * (f->u[i] + 1) / 2;
+		solve(m, f->n, w);
+		*mean += dot(w, m->rest, f->n);
+		for (int k = 0; k < m->trends; k++)
+			d[k] -= dot(w, m->x[k], f->n);
+		var = drift - dot(w, w, f->n);
+		for (int i = 0; i < m->trends; i++)
+			for (int j = 0; j < m->trends; j++)
+				var += d[i] * d[j] * m->cov[i][j];
+	}
+	*error = sqrt(fmax(var, 0) * m->variance);
+}
+
+/* What an explanation says of the count at a time to come. */
+static void count_of(const struct fit *f, const struct model *m, double u, double *mean, double *error)
+{
+	double w[N_MAX], d[TRENDS], var;
+
+	for (size_t i = 0; i < f->n; i++)
+		w[i] = covariance(f, m->noise, f->u[i], u);
+	solve(m, f->n, w);
+	trend(u, d);
+	*mean = dot(w, m->rest, f->n);
+	var = covariance(f, m->noise, u, u) - dot(w, w, f->n);
+	for (int k = 0; k < m->trends; k++) {
+		*mean += m->beta[k] * d[k];
+		d[k] -= dot(w, m->x[k], f->n);
+	}
+	for (int i = 0; i < m->trends; i++)
+		for (int j = 0; j < m->trends; j++)
+			var += d[i] * d[j] * m->cov[i][j];
+	*error = sqrt(fmax(var, 1e-12) * m->variance);
+}
+
+static double growth_below(const struct fit *f, const double *mean, const double *error, double x)
+{
+	double p = 0;
+
+	for (size_t i = 0; i < f->nr_models; i++)
+		p +=
+		    f->models[i].weight * t_below((x - mean[i]) / fmax(error[i], 1e-9), f->models[i].freedom);
+	return p;
+}
+
+/* The growth now that is not reached with this likelihood. */
+static double growth_at(const struct fit *f, const double *mean, const double *error, double p)
+{
+	double lo = INFINITY, hi = -INFINITY;
+
+	for (size_t i = 0; i < f->nr_models; i++) {
+		lo = fmin(lo, mean[i] - 20 * error[i] - 1e-6);
+		hi = fmax(hi, mean[i] + 20 * error[i] + 1e-6);
+	}
+	for (int k = 0; k < STEPS; k++) {
+		double x = (lo + hi) / 2;
+
+		*(growth_below(f, mean, error, x) < p ? &lo : &hi) = x;
+	}
+	return (lo + hi) / 2;
+}
+
+/* How likely is it that the count is at the limit, so far above the last count, at that time? */
+static double is_at(const struct fit *f, double limit, double u)
+{
+	double p = 0;
+
+	for (size_t i = 0; i < f->nr_models; i++) {
+		const struct model *m = &f->models[i];
+		double mean, error;
+
+		count_of(f, m, u, &mean, &error);
+		p += m->weight * (1 - t_below((limit - mean) / error, m->freedom));
+	}
+	return p;
+}
+
+/* When it has been at the limit with each of these likelihoods, rising; in spans from now, INFINITY: not
+ * within the horizon. */
+static void reached_at(const struct fit *f, double limit, const double *p, size_t n, double *out)
+{
+	double last_u = 0, last = 0;
+	size_t k = 0;
+
+	for (double u = FIRST; u < HORIZON && k < n; u *= STEP) {
+		double now = fmax(last, is_at(f, limit, u));
+
+		for (; k < n && now >= p[k]; k++)
+			out[k] = last_u + (u - last_u) * (p[k] - last) / (now - last);
+		last_u = u;
+		last = now;
+	}
+	while (k < n)
+		out[k++] = INFINITY;
+}
+
+static void tell(const struct fit *f, double span_s, double scale, double missing, struct growth *out)
+{
+	double mean[ARRAY_LEN(f->models)], error[ARRAY_LEN(f->models)], lo, hi;
+	static const double p[] = {TAIL, 0.5, 1 - TAIL};
+	double at[ARRAY_LEN(p)];
+
+	for (size_t i = 0; i < f->nr_models; i++)
+		growth_of(f, &f->models[i], &mean[i], &error[i]);
+	lo = growth_at(f, mean, error, TAIL);
+	hi = growth_at(f, mean, error, 1 - TAIL);
+	out->known = true;
+	out->per_min = (lo + hi) / 2 * scale / span_s * 60;
+	out->error_per_min = (hi - lo) / 2 * scale / span_s * 60;
+	if (isnan(missing))
+		return;
+	if (missing <= 0) {
+		out->limit_s = out->limit_soonest_s = out->limit_latest_s = 0;
+		return;
+	}
+	reached_at(f, missing / scale, p, ARRAY_LEN(p), at);
+	out->limit_soonest_s = at[0] * span_s;
+	out->limit_s = at[1] * span_s;
+	out->limit_latest_s = at[2] * span_s;
+}
+
+void forecast(const double *t_s, const double *count, size_t n, double limit, struct growth *out)
+{
+	double span_s = n > 0 ? t_s[n - 1] - t_s[0] : 0, lo = INFINITY, hi = -INFINITY, scale;
+	struct fit *f;
+
+	*out = (struct growth){
+	    .samples = n, .span_s = span_s, .limit_s = -1, .limit_soonest_s = -1, .limit_latest_s = -1};
+	if (n < FORECAST_FEWEST || n > N_MAX || !(span_s > 0))
+		return;
+	f = malloc(sizeof(*f));
+	if (!f)
+		return;
+	f->n = n;
+	for (size_t i = 0; i < n; i++) {
+		lo = fmin(lo, count[i]);
+		hi = fmax(hi, count[i]);
+	}
+	scale = fmax(hi - lo, 1);
+	for (size_t i = 0; i < n; i++) {
+		f->u[i] = (t_s[i] - t_s[n - 1]) / span_s;
+		f->y[i] = (count[i] - count[n - 1]) / scale;
+	}
+	f->bend = bend_of(f);
+	fit_all(f, scale);
+	tell(f, span_s, scale, limit > 0 ? limit - count[n - 1] : NAN, out);
+	free(f);
+}

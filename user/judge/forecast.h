@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How fast does a count grow, and when will it be at a limit? With intervals that hold.
+ *
+ * A straight line with independent errors claims far too much: counts wander, come in steps and waves, and
+ * their growth may itself grow. So the samples are explained in several ways at once: a line or a parabola,
+ * each with noise of several kinds (white, a random walk, a wandering rate, waves of several lengths). Each
+ * explanation weighs as much as it makes the samples likely, and what is said is what all of them say
+ * together.
+ */
+#ifndef JNITRACE_FORECAST_H
+#define JNITRACE_FORECAST_H
+
+#include <stddef.h>
+
+#include "model/growth.h"
+
+#define FORECAST_SAMPLES 32 /* at most */
+#define FORECAST_FEWEST  5
+
+/*
+ * Of n samples, oldest first, at most FORECAST_SAMPLES. limit: 0: none. Takes about 0.1 ms. Fills all but
+ * samples and alarm; where there are too few samples, or no memory, known is false.
+ */
+void forecast(const double *t_s, const double *count, size_t n, double limit, struct growth *out);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a verdict leaves open, in words. */
+#include <math.h>
+
+#include "base/util.h"
+#include "model/report.h"
+
+void growth_not_known(struct buf *out, double same_life_s)
+{
+	bool minutes = same_life_s >= 120;
+
+	buf_printf(out, "it would look the same if each lived %.0f %s and then went",
+		   floor(minutes ? same_life_s / 60 : same_life_s), minutes ? "minutes" : "seconds");
+}
+
+void verdict_not_known(struct buf *out, const struct report_verdict *v)
+{
+	if (v->kind == VERDICT_GROWING)
+		growth_not_known(out, v->same_life_s);
+	else if (v->kind == VERDICT_UNKNOWN && v->slowed)
+		buf_printf(out, "it grew, and slowed down or stopped: as a cache that fills up");
+	else if (v->kind == VERDICT_UNKNOWN && v->ready_in_s > 0)
+		buf_printf(out, "too early: growth of one a second can be told in %.0f s",
+			   ceil(v->ready_in_s));
+	else if (v->kind == VERDICT_UNKNOWN && v->span_s > 0)
+		buf_printf(out, "upwards, but not steadily: more time will tell");
+}
+
+double report_too_short(const struct report *r)
+{
+	double more_s = 0;
+
+	for (size_t i = 0; i < r->sites.n && !r->count_only; i++) {
+		const struct report_verdict *v = &r->sites.v[i].verdict;
+
+		/* A site that came late in a run that is long enough is no fault of the run. */
+		if (v->kind == VERDICT_UNKNOWN && r->sites.v[i].outstanding &&
+		    r->elapsed_s < v->ready_in_s + v->span_s)
+			more_s = fmax(more_s, v->ready_in_s);
+	}
+	return more_s;
+}
