@@ -92,7 +92,8 @@ $(O)/.tools: scripts/setup
 test_folders := tests/unit tests/golden
 test_objects := $(patsubst %.c,$(O)/%.o,$(shell find $(test_folders) -name '*.c'))
 test_programs := $(basename $(foreach o,$(test_objects),$(if $(filter test_%,$(notdir $(o))),$(o))))
-beside = $(filter-out $(@D)/test_%,$(filter $(@D)/%,$(test_objects)))
+in_folder = $(foreach o,$(test_objects),$(if $(filter $(@D)/,$(dir $(o))),$(o)))
+beside = $(filter-out $(@D)/test_%,$(in_folder))
 
 unit-programs: $(test_programs)
 
@@ -108,7 +109,7 @@ $(test_programs): %: %.o $$(beside) $(library)
 
 all unit-programs fixtures bench-programs demo-fixture: ; @:
 
-include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk
+include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk
 
 bench:
 	$(Q)scripts/setup test

@@ -4,8 +4,9 @@
 # What is compiled again is the file that loads them, and all that use the skeleton where its layout changed.
 
 mutants := $(patsubst tests/mutants/%.sed,$(O)/mutants/%/jnitrace,$(wildcard tests/mutants/*.sed))
-skeleton_users := $(shell grep -l '"kernel/tracer_priv.h"' user/kernel/*.c)
-loader := $(shell grep -l 'jnitrace_bpf__open' $(skeleton_users))
+# By what the compiler noted when it made the tool.
+skeleton_users = $(patsubst $(O)/%.d,%.c,$(shell grep -l 'jnitrace\.skel\.h' $(O)/user/kernel/*.d))
+loader = $(or $(shell grep -l 'jnitrace_bpf__open' $(skeleton_users)),$(error no file loads the skeleton))
 skeleton_layout = sed '/elf_bytes(size_t \*sz)$$/q' $(1)/jnitrace.skel.h
 
 fixtures: $(mutants)

@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bpf/border/threads.h"
@@ -28,20 +29,54 @@ static int watch_vm(struct tracer *t, int slot, pid_t pid, const char *path, str
 	return 0;
 }
 
-int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, const struct java_config *c,
-		    const struct vm_places *frees, const struct vm_places *unloads)
+static int set_walk(struct tracer *t, int slot, pid_t pid, const char *path, const struct plan_walk *p)
 {
-	struct java_config config = *c;
+	struct java_config config = p->java;
 	uint32_t key = slot;
-	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_code_freed, frees, false);
+	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_code_freed, &p->frees, false);
 
-	rc = rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_class_unloaded, unloads, false);
+	rc = rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_class_unloaded, &p->unloads, false);
 	if (rc)
 		return rc;
 	config.generation = config.unloads = ++t->java_epochs << 32;
-	config.unloads_class = unloads->at_entry;
-	config.cache = frees->n > 0;
+	config.unloads_class = p->unloads.at_entry;
+	config.cache = p->frees.n > 0;
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config, BPF_ANY);
+}
+
+static int set_waits(struct tracer *t, int slot, pid_t pid, const char *path, const struct vm_places *places)
+{
+	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_end, places, true);
+
+	return rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_begin, places, false);
+}
+
+int tracer_apply(struct tracer *t, int slot, pid_t pid, const char *path, struct target_plan *p)
+{
+	uint32_t key = slot;
+	int rc = 0;
+
+	if (p->walk.state == PLAN_READY) {
+		rc = set_walk(t, slot, pid, path, &p->walk);
+		p->walk.state = rc ? PLAN_NEVER : PLAN_DONE;
+		snprintf(p->walk.why, sizeof(p->walk.why), "%s", rc ? strerror(-rc) : "");
+	}
+	if (p->objects.state == PLAN_READY && !bpf_map_update_elem(bpf_map__fd(t->skel->maps.object_configs),
+								   &key, &p->objects.config, BPF_ANY))
+		p->objects.state = PLAN_DONE;
+	if (p->waits.state == PLAN_READY) {
+		rc = set_waits(t, slot, pid, path, &p->waits.places);
+		p->waits.state = rc ? PLAN_NEVER : PLAN_DONE;
+		if (rc)
+			p->waits.why = "the places where threads wait could not be probed";
+	}
+	if (p->threads.state != PLAN_READY)
+		return 0;
+	rc =
+	    bpf_map_update_elem(bpf_map__fd(t->skel->maps.thread_configs), &key, &p->threads.config, BPF_ANY);
+	if (!rc)
+		p->threads.state = PLAN_DONE;
+	return rc;
 }
 
 int tracer_unloads(const struct tracer *t, int slot, uint64_t klass, uint64_t *n, uint64_t *last)
@@ -56,13 +91,6 @@ int tracer_unloads(const struct tracer *t, int slot, uint64_t klass, uint64_t *n
 	return rc;
 }
 
-int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, const struct vm_places *waits)
-{
-	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_end, waits, true);
-
-	return rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_begin, waits, false);
-}
-
 int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anchors, size_t n)
 {
 	struct before_key known = {.sp = JT_BEFORE_KNOWN, .slot = (uint32_t)slot};
@@ -74,20 +102,6 @@ int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anc
 		rc = bpf_map_update_elem(fd, &key, &anchors[i].pc, BPF_ANY);
 	}
 	return rc ?: bpf_map_update_elem(fd, &known, &(uint64_t){0}, BPF_ANY);
-}
-
-int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c)
-{
-	uint32_t key = slot;
-
-	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.object_configs), &key, c, BPF_ANY);
-}
-
-int tracer_set_threads(struct tracer *t, int slot, const struct thread_config *c)
-{
-	uint32_t key = slot;
-
-	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.thread_configs), &key, c, BPF_ANY);
 }
 
 int tracer_set_attached(struct tracer *t, int slot, const pid_t *tids, size_t n)

@@ -166,14 +166,6 @@ static void forget_pins(struct tracer *t, int slot)
 	forget_elements(t->skel->maps.stalled, is_stalled_of, slot);
 }
 
-static void forget_threads(struct tracer *t, int slot)
-{
-	const struct thread_config none = {0};
-
-	forget_elements(t->skel->maps.threads, is_thread_of, slot);
-	tracer_set_threads(t, slot, &none);
-}
-
 void tracer_forget(struct tracer *t, int slot)
 {
 	struct slot *s = &t->slots[slot];
@@ -186,7 +178,7 @@ void tracer_forget(struct tracer *t, int slot)
 	forget_sites(t, slot);
 	forget_refs(t, slot);
 	forget_pins(t, slot);
-	forget_threads(t, slot);
+	forget_elements(t->skel->maps.threads, is_thread_of, slot);
 	forget_elements(t->skel->maps.findings, is_finding_of, slot);
 	for (uint32_t f = 1; f < t->catalog->nr_funcs; f++)
 		zero_array_element(t->skel->maps.func_counts, slot * t->catalog->nr_funcs + f,
@@ -199,6 +191,8 @@ void tracer_forget(struct tracer *t, int slot)
 		zero_array_element(t->skel->maps.drops, slot * NR_DROPS + d,
 				   sizeof(uint64_t) * t->features.nr_cpus);
 	zero_array_element(t->skel->maps.java_configs, slot, sizeof(struct java_config));
+	zero_array_element(t->skel->maps.object_configs, slot, sizeof(struct object_config));
+	zero_array_element(t->skel->maps.thread_configs, slot, sizeof(struct thread_config));
 	unwinder_forget(t->unwinder, (uint32_t)slot);
 	free(s->rules);
 	memset(s, 0, sizeof(*s));

@@ -8,6 +8,7 @@
 #define REFS          (KIND_BIT(KIND_REFERENCE) | LOCAL)
 #define HELD          (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD))
 #define CHECK         KIND_BIT(KIND_USE)
+#define ALL_KINDS     (~0U)
 #define ENDS          (HELD | KIND_BIT(KIND_CRITICAL)) /* what a thread may take with it when it ends */
 #define PROGRAM(name) offsetof(struct jnitrace_bpf, progs.name)
 const struct program_row program_rows[NR_PROGRAM_ROWS] = {
@@ -16,7 +17,7 @@ const struct program_row program_rows[NR_PROGRAM_ROWS] = {
     {PROGRAM(jt_call),          REFS,          OP_ACQUIRE,    false},
     {PROGRAM(jt_call),          LOCAL,         OP_FRAME_POP,  false}, /* acquires one in the frame below */
     {PROGRAM(jt_count),         LOCAL,         OP_FRAME_PUSH, true},
-    {PROGRAM(jt_count),         LOCAL,         OP_COUNT,      true},
+    {PROGRAM(jt_count),         ALL_KINDS,     OP_COUNT,      true},
     {PROGRAM(jt_unpin),         KINDS_OF_PINS, OP_RELEASE,    true},
     {PROGRAM(jt_pin_enter),     KINDS_OF_PINS, OP_ACQUIRE,    true},
     {PROGRAM(jt_pin),           KINDS_OF_PINS, OP_ACQUIRE,    false},
@@ -51,12 +52,25 @@ bool programs_see_ends(const struct tracer_opts *o)
 	return programs_trace(o, ENDS);
 }
 
+/* Has the catalog a function that may be traced and that the program serves? */
+static bool is_needed(const struct tracer_opts *o, const struct program_row *row)
+{
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
+		const struct func_row *func = &o->catalog->funcs[f];
+
+		if (func->operation == row->operation && o->families >> func->family & 1 &&
+		    row->kinds & KIND_BIT(func_kind(o->catalog, f)))
+			return true;
+	}
+	return false;
+}
+
 void programs_choose(struct tracer *t, const struct tracer_opts *o)
 {
 	for (size_t i = 0; i < NR_PROGRAM_ROWS; i++)
 		bpf_program__set_autoload(program_of(t, &program_rows[i]), false);
 	for (size_t i = 0; i < NR_PROGRAM_ROWS; i++)
-		if (programs_trace(o, program_rows[i].kinds) &&
+		if (is_needed(o, &program_rows[i]) &&
 		    !(o->count_only && program_rows[i].operation == OP_RELEASE))
 			bpf_program__set_autoload(program_of(t, &program_rows[i]), true);
 	bpf_program__set_autoload(t->skel->progs.jt_thread_end, programs_see_ends(o));
