@@ -9,6 +9,7 @@
 # make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
+# make docs           the lists of the documents, from the rows of the program
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
 # make install         PREFIX (/usr/local) and DESTDIR as usual
@@ -154,6 +155,10 @@ check: all
 format:
 	$(Q)git ls-files -co --exclude-standard 'user/*.[ch]' 'bpf/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i --style=file
 
+# The lists of the documents, from the rows of the program.
+docs: all
+	$(Q)JNITRACE_BUILD=$(O) scripts/docs
+
 install: all
 	install -D -m 755 $(tool) $(DESTDIR)$(PREFIX)/bin/jnitrace
 	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
@@ -161,7 +166,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang
 
-.PHONY: all asan bench bench-many demo test test-unit run-unit test-live kernels-preempt check format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
