@@ -7,6 +7,7 @@
 # make test-live       live tests of one file, by a part of their names: T=test_limits K=depth
 # make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
+# make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
@@ -108,6 +109,11 @@ $(test_programs): %: %.o $$(beside) $(library)
 all unit-programs fixtures bench-programs demo-fixture: ; @:
 
 include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk
+
+# How often verdicts are wrong and intervals hold: simulated, with fixed seeds, into docs/verdicts.md.
+HISTORIES ?= 400
+verdict-table: $(O)/tests/unit/judge/test_rates
+	$(Q)scripts/verdict-table $< $(HISTORIES)
 
 bench:
 	$(Q)scripts/setup test

@@ -17,9 +17,9 @@
 #define BEND_MAX 0.9
 #define WIDER    1.35 /* the explanations are not all that there are */
 #define SHARPER  1.2  /* a small doubt decides no interval's end */
-#define HORIZON  64.0 /* times the span: further is not looked */
+#define HORIZON  1e5  /* times the span: further is not looked */
 #define FIRST    (1.0 / 256)
-#define STEP     1.06
+#define STEP     1.1
 #define STEPS    30 /* of a bisection */
 
 /* Noise as the sum of kinds, as shares of one variance. Time is in spans. */
