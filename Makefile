@@ -6,9 +6,11 @@
 # make test-unit       the unit and golden tests alone
 # make test-live       live tests of one file, by a part of their names: T=test_limits K=depth
 # make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
+# make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
+# make docs           the lists of the documents, from the rows of the program
 # make format          put all sources into the house's format
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
 # make install         PREFIX (/usr/local) and DESTDIR as usual
@@ -92,7 +94,8 @@ $(O)/.tools: scripts/setup
 test_folders := tests/unit tests/golden
 test_objects := $(patsubst %.c,$(O)/%.o,$(shell find $(test_folders) -name '*.c'))
 test_programs := $(basename $(foreach o,$(test_objects),$(if $(filter test_%,$(notdir $(o))),$(o))))
-beside = $(filter-out $(@D)/test_%,$(filter $(@D)/%,$(test_objects)))
+in_folder = $(foreach o,$(test_objects),$(if $(filter $(@D)/,$(dir $(o))),$(o)))
+beside = $(filter-out $(@D)/test_%,$(in_folder))
 
 unit-programs: $(test_programs)
 
@@ -108,7 +111,7 @@ $(test_programs): %: %.o $$(beside) $(library)
 
 all unit-programs fixtures bench-programs demo-fixture: ; @:
 
-include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk
+include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk
 
 # How often verdicts are wrong and intervals hold: simulated, with fixed seeds, into docs/verdicts.md.
 HISTORIES ?= 400
@@ -142,12 +145,14 @@ run-unit: unit-programs
 	$(Q)scripts/test-programs $(RESULTS) $(SUITE) $(test_programs)
 
 test-unit:
+	$(Q)scripts/setup --check test
 	$(Q)rm -rf $(RESULTS)
 	$(Q)$(MAKE) run-unit
 	$(Q)scripts/test-summary $(RESULTS) unit
 
-test-live: all fixtures
+test-live:
 	$(Q)scripts/setup --check test
+	$(Q)$(MAKE) all fixtures
 	$(Q)scripts/test-live $(O) $(if $(K),-k '$(K)') tests/live$(T:%=/%.py)
 
 check: all
@@ -156,6 +161,10 @@ check: all
 format:
 	$(Q)git ls-files -co --exclude-standard 'user/*.[ch]' 'bpf/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i --style=file
 
+# The lists of the documents, from the rows of the program.
+docs: all
+	$(Q)JNITRACE_BUILD=$(O) scripts/docs
+
 install: all
 	install -D -m 755 $(tool) $(DESTDIR)$(PREFIX)/bin/jnitrace
 	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
@@ -163,7 +172,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang
 
-.PHONY: all asan bench bench-many demo test test-unit run-unit test-live check format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

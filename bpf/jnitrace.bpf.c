@@ -10,186 +10,16 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "books/frames.bpf.h"
 #include "books/misuse.bpf.h"
-#include "books/pairs.bpf.h"
-#include "books/sites.bpf.h"
+#include "books/pin_calls.bpf.h"
+#include "books/refs.bpf.h"
+#include "books/thread_calls.bpf.h"
 #include "border/shared.h"
 #include "maps.bpf.h"
 #include "program.bpf.h"
-#include "walk/arch.bpf.h"
-#include "walk/task.bpf.h"
-
-/* uses the scratch memory of stack walks */
-#include "books/frames.bpf.h"
-#include "books/pins.bpf.h"
-#include "books/threads.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-/* The rule of this event, or NULL when it is not to be counted (not yet, no more, or another process's). */
-static __always_inline struct rule *rule_of(struct pt_regs *ctx)
-{
-	struct rule *r = rule_at(ctx);
-
-	return r && target_is_open(r->slot, r->others) ? r : NULL;
-}
-
-static __always_inline struct func_counts *counts_of(const struct rule *r)
-{
-	u32 key = r->slot * nr_funcs + r->func;
-
-	return bpf_map_lookup_elem(&func_counts, &key);
-}
-
-static __always_inline struct site_counts *site_counts_of(u32 site)
-{
-	return bpf_map_lookup_elem(&site_counts, &site);
-}
-
-/*
- * The handle was live in our books although the VM hands it out anew: a local reference has died with its
- * native frame, which nothing tells; of any other the release went unseen.
- */
-static __always_inline void forget_stale(u32 slot, u64 tag)
-{
-	u32 site = pair_take(tag, 0), key;
-	struct site_counts *sc = site_counts_of(site);
-	struct site *s = bpf_map_lookup_elem(&sites, &site);
-	struct func_counts *fc;
-
-	if (!site || !sc || !s || !s->func)
-		return;
-	key = slot * nr_funcs + s->func;
-	fc = bpf_map_lookup_elem(&func_counts, &key);
-	if (fc)
-		__sync_fetch_and_add(&fc->replaced, 1);
-	if (s->family == FAMILY_LOCAL) {
-		__sync_fetch_and_add(&sc->died, 1);
-	} else {
-		__sync_fetch_and_add(&sc->unpaired, 1);
-		drop(slot, DROP_RELEASE_MISSED);
-	}
-}
-
-struct call {
-	struct func_counts *fc;
-	u64 handle, tag;
-	u64 env;         /* of what is released */
-	u32 acquired_at; /* of what it releases: the site */
-};
-
-/* What all calls have in common. True: there is a handle. */
-static __always_inline bool call_begin(struct pt_regs *ctx, struct rule *r, struct call *c)
-{
-	u64 handle = 0;
-
-	c->fc = counts_of(r);
-	if (!c->fc)
-		return false;
-	__sync_fetch_and_add(&c->fc->calls, 1);
-	if (loc_read(ctx, &r->handle, &handle)) {
-		drop(r->slot, DROP_HANDLE_UNREAD);
-		__sync_fetch_and_add(&c->fc->unpaired, 1);
-		return false;
-	}
-	barrier_var(handle); /* to the verifier the same, wherever it was */
-	c->handle = handle;
-	if (!c->handle) {
-		__sync_fetch_and_add(&c->fc->nulls, 1);
-		return false;
-	}
-	c->tag = tag_of(r->slot, c->handle);
-	return true;
-}
-
-static __always_inline void acquire(const struct rule *r, const struct call *c, u32 site)
-{
-	struct site_counts *sc = site_counts_of(site);
-
-	if (!sc)
-		return;
-	__sync_fetch_and_add(&sc->acquired, 1);
-	if (count_only)
-		return;
-	if (c->handle >> HANDLE_BITS) {
-		drop(r->slot, DROP_HANDLE_RANGE);
-	} else {
-		forget_stale(r->slot, c->tag);
-		if (site && !pair_put(c->tag, site))
-			return;
-		drop(r->slot, DROP_REFS_FULL);
-		pair_unbury(c->tag);
-	}
-	__sync_fetch_and_add(&sc->unpaired, 1);
-	__sync_fetch_and_add(&c->fc->unpaired, 1);
-}
-
-/* The usual case. released_at: where, or 0 when nobody will ask. False: not acquired since attach. */
-static __always_inline bool release_paired(struct call *c, u32 released_at)
-{
-	u32 acquired_at = c->handle >> HANDLE_BITS ? 0 : pair_take(c->tag, released_at);
-	struct site_counts *sc;
-
-	if (!acquired_at)
-		return false;
-	sc = site_counts_of(acquired_at);
-	if (sc)
-		__sync_fetch_and_add(&sc->released, 1);
-	c->acquired_at = acquired_at;
-	return true;
-}
-
-static __always_inline void release_unpaired(const struct rule *r, const struct call *c, u32 site)
-{
-	__sync_fetch_and_add(&c->fc->unpaired, 1);
-	if (c->handle >> HANDLE_BITS)
-		return;
-	if (is_double_delete(r, c->tag, c->handle))
-		double_delete(r, c->tag, c->handle, site);
-	else
-		bury_unknown(c->tag, site);
-}
-
-static __always_inline void mismatch(const struct rule *r, const struct call *c, u32 site)
-{
-	__sync_fetch_and_add(&c->fc->unpaired, 1);
-	finding(r->slot, FINDING_KIND_MISMATCH, site, pair_site(c->tag), 0, c->handle);
-}
-
-/*
- * The usual release needs no site. Nonzero: done. This and call_end() are functions of their own so that the
- * verifier finds one state before the walk, and goes through that once.
- */
-static __always_inline int release_begin(const struct rule *r, struct call *c)
-{
-	if (critical_site() || is_mismatch(r, c->tag, c->handle) || release_is_watched(c->tag))
-		return 0;
-	if (release_paired(c, 0))
-		return 1;
-	if (is_double_delete(r, c->tag, c->handle) || is_misplaced(r, c->env, c->handle))
-		return 0;
-	release_unpaired(r, c, 0);
-	return 1;
-}
-
-static __always_inline int call_end(const struct rule *r, struct call *c, u32 site)
-{
-	u32 inside = critical_site();
-
-	if (inside)
-		finding(r->slot, FINDING_CALL_IN_CRITICAL, site, inside, 0, c->handle);
-	if (r->operation != OP_RELEASE) {
-		acquire(r, c, site);
-	} else if (is_mismatch(r, c->tag, c->handle)) {
-		mismatch(r, c, site);
-	} else if (!release_paired(c, site)) {
-		if (is_misplaced(r, c->env, c->handle))
-			mismatch(r, c, site);
-		else
-			release_unpaired(r, c, site);
-	}
-	return 0;
-}
 
 UPROBE(jt_call)
 {
@@ -253,20 +83,6 @@ UPROBE(jt_count)
 	return 0;
 }
 
-static __always_inline void thread_env_keep(u64 env)
-{
-	u64 thread = bpf_get_current_pid_tgid(), *known, *at_hand = thread_at_hand(thread);
-	u64 word = env | (u64)((u32)thread >> THREAD_PLACE_BITS) << 48;
-
-	if (at_hand && *at_hand == word)
-		return;
-	known = bpf_map_lookup_elem(&thread_envs, &thread);
-	if (!known || *known != env)
-		bpf_map_update_elem(&thread_envs, &thread, &env, BPF_ANY);
-	if (at_hand && !(env >> 48))
-		*(volatile u64 *)at_hand = word;
-}
-
 /* The entry of a function whose return is probed: its JNIEnv is in no register any more by then. */
 UPROBE(jt_enter)
 {
@@ -289,73 +105,6 @@ UPROBE(jt_pin_enter)
 	return 0;
 }
 
-/* It is in the store, or counted as not. */
-static __always_inline void pin_keep(const struct rule *r, const struct call *c, struct pin *p,
-				     struct site_counts *sc)
-{
-	struct pin_key key = {.tag = c->tag, .owner = pin_owner(r, c->handle, p)};
-	struct site_counts *before;
-	u32 replaced, outer = 0;
-
-	pin_unbury(&key);
-	p->tick = now_tick();
-	p->start_ns = bpf_ktime_get_ns(); /* as late as can be: from here on it is held */
-	if (p->site && !(c->handle >> HANDLE_BITS) && !pin_put(&key, p, &replaced)) {
-		if (r->family == FAMILY_CRITICAL)
-			outer = critical_enter(r->slot, p->site, p->start_ns);
-		if (outer)
-			pin_count_nested(p->site, outer);
-		if (!replaced)
-			return;
-		drop(r->slot, DROP_RELEASE_MISSED);
-		__sync_fetch_and_add(&c->fc->replaced, 1);
-		before = site_counts_of(replaced);
-		if (before)
-			__sync_fetch_and_add(&before->unpaired, 1);
-		return;
-	}
-	drop(r->slot, c->handle >> HANDLE_BITS ? DROP_HANDLE_RANGE : DROP_PINS_FULL);
-	__sync_fetch_and_add(&sc->unpaired, 1);
-	__sync_fetch_and_add(&c->fc->unpaired, 1);
-}
-
-/* What a Get function gave, and where it was called. */
-struct got {
-	struct call call; /* its handle is the pointer */
-	struct pin_call begun;
-	u32 site, pad;
-};
-
-/* A string or array is pinned. A global function: its stack is not there while the call's is walked. */
-__noinline int pin_got(struct bpf_user_pt_regs_t *regs, const struct got *got)
-{
-	struct rule *r = rule_at((void *)regs);
-	struct func_counts *fc;
-	struct pin_stats *stats;
-	struct site_counts *sc;
-	struct pin p = {0};
-	struct call c;
-
-	if (!r || !got)
-		return 0;
-	c.handle = got->call.handle;
-	c.tag = got->call.tag;
-	c.fc = fc = counts_of(r);
-	p.site = got->site;
-	sc = site_counts_of(p.site);
-	if (!fc || !sc)
-		return 0;
-	__sync_fetch_and_add(&sc->acquired, 1);
-	p.func = r->func;
-	p.family = r->family;
-	pin_describe(r, c.handle, &got->begun, &p);
-	stats = pin_stats_of(p.site);
-	if (stats)
-		pin_count_copy(stats, p.copy);
-	pin_keep(r, &c, &p, sc);
-	return 0;
-}
-
 /* The return of a Get function. */
 UPROBE(jt_pin)
 {
@@ -374,112 +123,6 @@ UPROBE(jt_pin)
 	if (inside)
 		finding(r->slot, FINDING_CALL_IN_CRITICAL, got.site, inside, 0, got.call.handle);
 	pin_got((void *)ctx, &got);
-	return 0;
-}
-
-/* What the caller says in the last argument; 0 where there is none. */
-static __always_inline u32 pin_mode(struct pt_regs *ctx, const struct rule *r)
-{
-	u64 mode = 0;
-
-	if (r->extra.kind != LOC_NONE && loc_read(ctx, &r->extra, &mode))
-		return 0;
-	return mode;
-}
-
-/* Does the pin stay? JDK: jni_ReleasePrimitiveArrayCritical ignores the mode, so that ends the section. */
-static __always_inline bool pin_stays(const struct rule *r, u32 mode)
-{
-	return mode != 0 && mode != JT_PIN_ABORT && r->family != FAMILY_CRITICAL;
-}
-
-/* A Release as its steps hand it on. */
-struct unpin {
-	u64 pointer, tag, now;
-	u32 got_at, released_at; /* sites, of an earlier release too; 0: not known */
-	u32 inside;              /* site of a critical section that the call is made in, and must not be */
-	u32 wrong;               /* enum finding_kind; NR_FINDINGS: nothing is */
-	u32 site;                /* of the call; 0: nobody asks */
-	u32 watched;             /* somebody does */
-};
-
-static __always_inline bool site_is_watched(u32 site)
-{
-	struct site *s = bpf_map_lookup_elem(&sites, &site);
-
-	return checking || (*(volatile u32 *)&suspects && s && s->suspect);
-}
-
-/* Look only. Global functions, here and below: their stack is not there while the call's is walked. */
-__noinline int unpin_judge(struct bpf_user_pt_regs_t *regs, struct unpin *u)
-{
-	struct pt_regs *ctx = (void *)regs;
-	struct rule *r = rule_at(ctx);
-	struct pin_grave grave = {0};
-	struct pin_key key = {0};
-	struct pin *p;
-
-	if (!r || !u)
-		return 0;
-	u->wrong = NR_FINDINGS;
-	u->inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
-	if (!(u->pointer >> HANDLE_BITS)) {
-		p = pin_find(u->tag, &key);
-		u->wrong = p ? pin_judge(ctx, r, p, u->pointer)
-			     : pin_judge_unknown(ctx, r, u->tag, u->pointer, &grave);
-		u->got_at = p ? p->site : grave.site;
-		u->released_at = p ? 0 : grave.released_at;
-		u->watched = p && site_is_watched(p->site);
-	}
-	u->watched |= u->inside || u->wrong != NR_FINDINGS;
-	return 0;
-}
-
-static __always_inline void unpin_paired(const struct rule *r, const struct pin_key *key, struct pin *pin,
-					 const struct unpin *u)
-{
-	u32 site = pin->site; /* before it goes */
-	struct site_counts *sc = site_counts_of(site);
-	struct section section = {0};
-
-	pin_drop(key);
-	pin_bury(key, site, u->site);
-	if (sc)
-		__sync_fetch_and_add(&sc->released, 1);
-	if (r->family == FAMILY_CRITICAL && critical_leave(r->slot, u->now, &section))
-		pin_count_hold(&section);
-}
-
-/* Keep the books. */
-__noinline int unpin_count(struct bpf_user_pt_regs_t *regs, const struct unpin *u)
-{
-	struct rule *r = rule_at((void *)regs);
-	struct pin_key key = {0};
-	struct pin_stats *stats;
-	struct func_counts *fc;
-	struct pin *p = NULL;
-	u32 mode;
-
-	fc = r && u ? counts_of(r) : NULL;
-	if (!fc || !u)
-		return 0;
-	if (!(u->pointer >> HANDLE_BITS))
-		p = pin_find(u->tag, &key);
-	mode = pin_mode((void *)regs, r);
-	stats = p ? pin_stats_of(p->site) : NULL;
-	if (stats && mode == JT_PIN_COMMIT)
-		__sync_fetch_and_add(&stats->committed, 1);
-	if (stats && mode == JT_PIN_ABORT)
-		__sync_fetch_and_add(&stats->aborted, 1);
-	if (pin_stays(r, mode)) {
-		if (p)
-			p->committed = 1;
-		__sync_fetch_and_add(&fc->kept, 1);
-	} else if (p && p->family == r->family) {
-		unpin_paired(r, &key, p, u);
-	} else { /* not got since attach, or memory of another kind, which this function does not release */
-		__sync_fetch_and_add(&fc->unpaired, 1);
-	}
 	return 0;
 }
 
@@ -524,26 +167,16 @@ UPROBE(jt_stall_end)
 	return 0;
 }
 
-#include "books/thread_calls.bpf.h"
-
-/* --- monitors and threads ---------------------------------------------------------------------- */
-
 /* The entry of a function of these families: the return does not know the argument any more. */
 UPROBE(jt_thread_enter)
 {
 	struct rule *r = rule_of(ctx);
-	struct pin_call call = {0};
-	u64 key;
 
 	if (!r)
 		return 0;
 	if (r->family == FAMILY_MONITOR) /* the others are called with a JavaVM */
 		thread_env_keep(PT_REGS_PARM1(ctx));
-	if (r->handle.kind != LOC_NONE && loc_read(ctx, &r->handle, &call.object))
-		return 0;
-	key = pin_call_key(ctx, r);
-	if (bpf_map_update_elem(&pin_calls, &key, &call, BPF_ANY))
-		drop(r->slot, DROP_PIN_CALLS_FULL);
+	thread_call_begin(ctx, r);
 	return 0;
 }
 
@@ -552,27 +185,26 @@ UPROBE(jt_thread_return)
 {
 	struct rule *r = rule_of(ctx);
 	struct func_counts *fc = r ? counts_of(r) : NULL;
-	struct pin_call begun = {0};
 	struct thread_books *b;
 	bool failed, is_monitor, wants_site;
-	u64 result = 0;
+	u64 result = 0, argument;
 	u32 site = 0;
 
 	if (!fc)
 		return 0;
-	pin_call_end(ctx, r, &begun);
+	argument = thread_call_end(ctx, r);
 	__sync_fetch_and_add(&fc->calls, 1);
 	loc_read(ctx, &r->handle, &result);
 	failed = (u32)result != 0;
 	is_monitor = r->family == FAMILY_MONITOR;
 	b = books_of(r->slot, current_tid(), false);
 	if (is_monitor)
-		wants_site = begun.object && (r->operation == OP_ACQUIRE) == !failed;
+		wants_site = argument && (r->operation == OP_ACQUIRE) == !failed;
 	else
-		wants_site = !failed && thread_changes(r, &begun, b);
+		wants_site = !failed && thread_changes(r, argument, b);
 	if (wants_site)
 		site = site_of((void *)ctx, r);
-	if (!wants_site && !(is_monitor && begun.object)) {
+	if (!wants_site && !(is_monitor && argument)) {
 		__sync_fetch_and_add(&fc->nulls, 1); /* it has done nothing */
 	} else if (!is_monitor) {
 		if (r->operation == OP_ACQUIRE)
@@ -582,23 +214,13 @@ UPROBE(jt_thread_return)
 	} else if (failed) {
 		__sync_fetch_and_add(&fc->nulls, 1);
 		if (r->operation == OP_RELEASE)
-			finding(r->slot, FINDING_MONITOR_IMBALANCE, site, 0, 0, begun.object);
+			finding(r->slot, FINDING_MONITOR_IMBALANCE, site, 0, 0, argument);
 	} else if (r->operation == OP_ACQUIRE) {
-		count_acquired(site, fc, monitor_push(r->slot, current_tid(), begun.object, site));
+		count_acquired(site, fc, monitor_push(r->slot, current_tid(), argument, site));
 	} else {
-		count_released(monitor_pop(r->slot, current_tid(), begun.object), fc);
+		count_released(monitor_pop(r->slot, current_tid(), argument), fc);
 	}
 	return 0;
-}
-
-/* Is it ended by itself, and not with its process (exit_group, a signal, exec)? */
-#define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
-static __always_inline bool ends_alone(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	return !(BPF_CORE_READ(task, exit_code) & 0x7f) &&
-	       !(BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT);
 }
 
 /* A thread ends. If it is attached or holds monitors, for the VM it lives on, so its books stay. */
@@ -718,15 +340,22 @@ UPROBE(jt_nothing)
 	return 0;
 }
 
-/* Run by the loader, not by an event. */
+/* Run by the loader, before anything is attached: no probe finds its target without it. */
 SEC("syscall")
-int jt_hello(struct hello *out)
+int jt_setup(struct setup *out)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
 	pid_ns_level = BPF_CORE_READ(task, group_leader, thread_pid, level);
+	out->cpu_waits = cpu_waits_known();
+	return 0;
+}
+
+/* Run by the loader. */
+SEC("syscall")
+int jt_clock(struct clocks *out)
+{
 	out->jiffies = bpf_jiffies64();
 	out->monotonic_ns = bpf_ktime_get_ns();
-	out->cpu_waits = cpu_waits_known();
 	return 0;
 }

@@ -18,7 +18,7 @@ const volatile bool checking;         /* --check: look closely, whatever it cost
 const volatile bool criticals_traced; /* else the verifier leaves out what looks for them */
 const volatile u32 memo_mode;         /* enum memo_mode */
 
-u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_hello */
+u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_setup */
 u64 sites_made;                    /* grows with each new site: there is a stack to name */
 u32 next_site = 1;                 /* sites in use; site 0 means none */
 u32 suspects;                      /* sites that are suspect, of all targets */
@@ -84,6 +84,17 @@ static __always_inline void drop(u32 slot, enum drop_id id)
 
 	if (n)
 		__sync_fetch_and_add(n, 1); /* per CPU, but a program may be preempted here */
+}
+
+#define RAISE_TRIES 8
+
+/* Others may raise it at the same time, those of this CPU too: what is higher stays. */
+static __always_inline void raise_to(u64 *most, u64 n)
+{
+	u64 known = *(volatile u64 *)most;
+
+	for (int i = 0; i < RAISE_TRIES && n > known; i++)
+		known = __sync_val_compare_and_swap(most, known, n);
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The ways to define a program. None other: a program that is defined by SEC() alone may bring the kernel
- * down.
+ * The ways to define a program that an event runs. None other: one that is defined by SEC() alone may bring
+ * the kernel down. (What the loader runs, of type syscall, has no stack of its own.)
  *
  * Since Linux 6.13 a JIT may give a program of the kprobe, tracepoint or raw tracepoint type whose frames
  * take more than 64 bytes a stack of its own: one per CPU, not per task (bpf_enable_priv_stack() in

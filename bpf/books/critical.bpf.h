@@ -15,7 +15,7 @@ MAP_HASH(criticals, MAX_CRITICALS, u64, struct critical); /* by thread */
 MAP_HASH(stalls, MAX_STALLED, u64, struct stall);         /* by thread */
 MAP_HASH(stalled, MAX_STALLED, struct stalled_key, struct stalled);
 
-/* While 0 there is no need to look. */
+/* While 0 there is no need to look: they grow before an entry is there, and shrink after it is gone. */
 u32 criticals_open, stalls_open;
 
 /* The site of the critical section that the running thread is in; 0: in none. */
@@ -93,10 +93,11 @@ static __always_inline u32 critical_enter(u32 slot, u32 site, u64 now)
 	first.cpu_wait_ns = cpu_wait_ns();
 	first.run_ns = task->se.sum_exec_runtime;
 	first.tid = current_tid();
+	__sync_fetch_and_add(&criticals_open, 1);
 	if (!bpf_map_update_elem(&criticals, &thread, &first, BPF_NOEXIST))
-		__sync_fetch_and_add(&criticals_open, 1);
-	else
-		drop(slot, DROP_PINS_FULL);
+		return 0;
+	__sync_fetch_and_sub(&criticals_open, 1);
+	drop(slot, DROP_PINS_FULL);
 	return 0;
 }
 
@@ -108,19 +109,37 @@ struct section {
 	u32 site, slot;
 };
 
-/* One thread waited while a section was held: since one of them began. */
-static long add_stall(void *map __attribute__((unused)), const u64 *thread __attribute__((unused)),
-		      struct stall *s, struct section *w)
+/* An element that is deleted meanwhile may be another thread's at once: a copy is one's own. */
+static __always_inline bool stall_copy(const u64 *thread, const struct stall *s, struct stall *copy)
 {
-	struct stalled_key key = {.site = w->site, .tid = s->tid};
-	u64 since = s->since_ns > w->start_ns ? s->since_ns : w->start_ns, ns = w->now - since;
-	struct stalled *known, first = {.slot = w->slot};
+	u64 key = *thread;
+	struct stall *now;
 
-	if (s->slot != w->slot || since >= w->now)
+	*copy = *s;
+	barrier();
+	now = bpf_map_lookup_elem(&stalls, &key);
+	return now && now->since_ns == copy->since_ns && now->tid == copy->tid;
+}
+
+/* One thread waited while a section was held: since one of them began. */
+static long add_stall(void *map __attribute__((unused)), const u64 *thread, struct stall *at,
+		      struct section *w)
+{
+	struct stalled *known, first = {.slot = w->slot};
+	struct stall s;
+	struct stalled_key key = {.site = w->site};
+	u64 since, ns;
+
+	if (!stall_copy(thread, at, &s))
 		return 0;
+	since = s.since_ns > w->start_ns ? s.since_ns : w->start_ns;
+	ns = w->now - since;
+	if (s.slot != w->slot || since >= w->now)
+		return 0;
+	key.tid = s.tid;
 	known = bpf_map_lookup_elem(&stalled, &key);
 	if (!known) {
-		__builtin_memcpy(first.comm, s->comm, sizeof(first.comm));
+		__builtin_memcpy(first.comm, s.comm, sizeof(first.comm));
 		bpf_map_update_elem(&stalled, &key, &first, BPF_NOEXIST);
 		known = bpf_map_lookup_elem(&stalled, &key);
 	}
@@ -131,8 +150,7 @@ static long add_stall(void *map __attribute__((unused)), const u64 *thread __att
 	__sync_fetch_and_add(&known->times, 1);
 	__sync_fetch_and_add(&known->ns, ns);
 	__sync_fetch_and_add(&known->own_ns, ns - (ns < w->cpu_wait_ns ? ns : w->cpu_wait_ns));
-	if (ns > known->max_ns)
-		known->max_ns = ns;
+	raise_to(&known->max_ns, ns);
 	return 0;
 }
 
@@ -197,10 +215,11 @@ static __always_inline void stall_begin(u32 slot, u32 tid)
 	}
 	bpf_get_current_comm(first.comm, sizeof(first.comm));
 	first.since_ns = bpf_ktime_get_ns();
+	__sync_fetch_and_add(&stalls_open, 1);
 	if (!bpf_map_update_elem(&stalls, &thread, &first, BPF_NOEXIST))
-		__sync_fetch_and_add(&stalls_open, 1);
-	else
-		drop(slot, DROP_PINS_FULL);
+		return;
+	__sync_fetch_and_sub(&stalls_open, 1);
+	drop(slot, DROP_PINS_FULL);
 }
 
 static __always_inline void stall_end(void)

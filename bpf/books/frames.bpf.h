@@ -14,7 +14,7 @@
 #define MAX_FRAME_SITES (1 << 18) /* sites in them */
 
 struct frame_site_key {
-	u64 frame; /* tag_of() the first block */
+	u64 frame; /* ref_tag() the first block */
 	u32 site;
 	u32 pad;
 };
@@ -28,9 +28,11 @@ MAP_HASH(frame_sites, MAX_FRAME_SITES, struct frame_site_key, struct frame_site)
 /* The running thread's JNIEnv, or something else, or 0. */
 static __always_inline u64 env_of(const struct pt_regs *ctx, const struct rule *r)
 {
-	if (r->env.kind == LOC_REG)
-		return reg_read(ctx, r->env.reg) + (s64)r->env.offset_bytes;
-	return r->env.kind == LOC_NONE ? thread_env_known() : 0;
+	struct loc env = rule_env(r);
+
+	if (env.kind == LOC_REG)
+		return reg_read(ctx, env.reg) + (s64)env.offset_bytes;
+	return env.kind == LOC_NONE ? thread_env_known() : 0;
 }
 
 /* The first block of the running thread's frame; 0: not known. */
@@ -51,7 +53,7 @@ static __always_inline void frame_acquire(const struct pt_regs *ctx, const struc
 	u32 slot = r->slot, top = 0, *number, first = 0;
 	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
 	u64 block = c && c->known ? frame_block(ctx, r, c) : 0;
-	struct frame_site_key key = {.frame = tag_of(slot, block), .site = site};
+	struct frame_site_key key = {.frame = ref_tag(slot, block), .site = site};
 	struct frame_site *f, none = {0};
 	struct site_counts *sc;
 
@@ -79,8 +81,7 @@ static __always_inline void frame_acquire(const struct pt_regs *ctx, const struc
 		f->number = *number;
 		f->live = 0;
 	}
-	if (++f->live > sc->peak)
-		sc->peak = f->live;
+	raise_to(&sc->peak, ++f->live);
 }
 
 static __always_inline void frame_release(const struct pt_regs *ctx, const struct rule *r, u32 site)
@@ -88,7 +89,7 @@ static __always_inline void frame_release(const struct pt_regs *ctx, const struc
 	u32 slot = r->slot, *number;
 	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
 	u64 block = c && c->known ? frame_block(ctx, r, c) : 0;
-	struct frame_site_key key = {.frame = tag_of(slot, block), .site = site};
+	struct frame_site_key key = {.frame = ref_tag(slot, block), .site = site};
 	struct frame_site *f = block ? bpf_map_lookup_elem(&frame_sites, &key) : NULL;
 
 	number = bpf_map_lookup_elem(&frames, &key.frame);

@@ -123,7 +123,7 @@ struct {
 enum { OWNED_BLOCK_SHIFT = 8, OWNED_STACK_SHIFT = 16 };
 static __always_inline u64 owner_key(u32 slot, u64 at, u32 shift)
 {
-	return at >> shift | (u64)shift << 40 | (u64)(slot + 1) << HANDLE_BITS;
+	return ref_tag(slot, at >> shift | (u64)shift << 40);
 }
 
 static __always_inline void owner_note(u64 key, u64 env, u64 block)

@@ -110,7 +110,7 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 
 	if (!r || !u)
 		return NR_FINDINGS;
-	tag = tag_of(r->slot, handle);
+	tag = ref_tag(r->slot, handle);
 	if (r->func == FUNC_USE_DeleteLocalRef &&
 	    (is_mismatch(r, tag, handle) || is_misplaced(r, u->env, handle)))
 		return FINDING_KIND_MISMATCH;
@@ -144,7 +144,7 @@ static __always_inline void count_use(const struct rule *r)
 /* site: of the call. */
 static __always_inline void use_told(const struct rule *r, u32 kind, u64 handle, u32 site)
 {
-	u64 tag = tag_of(r->slot, handle);
+	u64 tag = ref_tag(r->slot, handle);
 	struct grave g = {.site = pair_site(tag)};
 
 	if (!g.site)
@@ -171,10 +171,8 @@ static __always_inline void suspect(u32 site)
 {
 	struct site *s = bpf_map_lookup_elem(&sites, &site);
 
-	if (!site || !s || s->suspect)
-		return;
-	s->suspect = 1;
-	__sync_fetch_and_add(&suspects, 1);
+	if (site && s && !(__sync_fetch_and_or(&s->word, SITE_SUSPECT) & SITE_SUSPECT))
+		__sync_fetch_and_add(&suspects, 1);
 }
 
 /*

@@ -15,7 +15,7 @@
 #define STRING_UTF16      1
 
 MAP_ARRAY(object_configs, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct object_config);
-/* Klass* of arrays of primitive types, which are never unloaded, -> layout helper. By tag_of(slot, Klass*).
+/* Klass* of arrays of primitive types, which are never unloaded, -> layout helper. By ref_tag(slot, Klass*).
  */
 MAP_HASH(array_klasses, JT_MAX_TARGETS * 8, u64, u32);
 
@@ -41,7 +41,7 @@ static __always_inline u64 klass_of(const struct object_config *c, const u64 *he
 /* The layout helper of an array class; 0: it is none. */
 static __always_inline u32 array_layout(const struct object_config *c, u32 slot, u64 klass)
 {
-	u64 key = klass | (u64)(slot + 1) << HANDLE_BITS;
+	u64 key = ref_tag(slot, klass);
 	u32 *known = bpf_map_lookup_elem(&array_klasses, &key), layout = 0;
 
 	if (known)

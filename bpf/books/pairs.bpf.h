@@ -19,11 +19,7 @@
 #define JNITRACE_PAIRS_BPF_H
 
 #include "maps.bpf.h"
-
-static __always_inline u64 tag_of(u32 slot, u64 handle)
-{
-	return handle | (u64)(slot + 1) << HANDLE_BITS;
-}
+#include "walk/task.bpf.h"
 
 static __always_inline u32 bucket_first(u64 tag)
 {
@@ -33,12 +29,6 @@ static __always_inline u32 bucket_first(u64 tag)
 static __always_inline u32 bucket_second(u64 tag)
 {
 	return second_bucket(tag, bucket_mask);
-}
-
-/* A load, where bpf_ktime_get_ns() costs 37 ns; the loader converts (struct hello). */
-static __always_inline u32 now_tick(void)
-{
-	return bpf_jiffies64() >> JT_TICK_SHIFT;
 }
 
 /* Handles that are neighbours share a bucket; each begins to look for a place at its own one. */

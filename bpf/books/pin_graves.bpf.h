@@ -46,8 +46,8 @@ static __always_inline void pin_unbury(const struct pin_key *k)
 	u64 key = pin_grave_key(k->tag, k->owner);
 	struct pin_grave *place = pin_grave_of(key);
 
-	if (place && place->key == key)
-		place->key = 0;
+	if (place)
+		__sync_val_compare_and_swap(&place->key, key, 0); /* not another's, that is just written */
 }
 
 static __always_inline bool pin_grave(u64 tag, u32 owner, struct pin_grave *out)

@@ -25,7 +25,7 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, JT_MAX_PIN_CALLS);
-	__type(key, u64); /* tag_of() the address the stack pointer has after the return */
+	__type(key, u64); /* call_key() */
 	__type(value, struct pin_call);
 } pin_calls SEC(".maps");
 MAP_HASH(pins, JT_MAX_PINS, struct pin_key, struct pin);
@@ -36,15 +36,10 @@ MAP_HASH(before_native, 1 << 14, struct before_key, u64); /* -> pc of the last J
 
 /* --- the call under way ------------------------------------------------------------------------- */
 
-static __always_inline u64 pin_call_key(const struct pt_regs *ctx, const struct rule *r)
-{
-	return tag_of(r->slot, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
-}
-
 /* At the entry of Get*: what its return does not know any more. */
 static __always_inline void pin_call_begin(struct pt_regs *ctx, const struct rule *r)
 {
-	u64 key = pin_call_key(ctx, r);
+	u64 key = call_key(ctx, r);
 	struct pin_call call = {0};
 
 	if (loc_read(ctx, &r->object, &call.object) || loc_read(ctx, &r->extra, &call.is_copy_at))
@@ -55,7 +50,7 @@ static __always_inline void pin_call_begin(struct pt_regs *ctx, const struct rul
 
 static __always_inline void pin_call_end(struct pt_regs *ctx, const struct rule *r, struct pin_call *out)
 {
-	u64 key = pin_call_key(ctx, r);
+	u64 key = call_key(ctx, r);
 	struct pin_call *call = bpf_map_lookup_elem(&pin_calls, &key);
 
 	if (!call)
@@ -95,10 +90,12 @@ __noinline s64 text_bytes(u64 addr, struct scratch *sc)
 static __always_inline s64 pin_text_bytes(u32 slot, u64 addr)
 {
 	struct scratch *sc = scratch_take(slot);
-	s64 n = -1;
+	s64 n;
 
-	if (!sc)
+	if (!sc) {
+		drop(slot, DROP_WALKERS_BUSY);
 		return -1;
+	}
 	n = text_bytes(addr, sc);
 	scratch_release(sc);
 	return n;
@@ -223,8 +220,10 @@ __noinline int began_before(struct bpf_user_pt_regs_t *regs, u64 *stack_top)
 	known = bpf_map_lookup_elem(&before_native, &key);
 	j = bpf_map_lookup_elem(&java_configs, &slot);
 	sc = scratch_take(slot);
-	if (!sc)
+	if (!sc) {
+		drop(slot, DROP_WALKERS_BUSY);
 		return true;
+	}
 	sc->w.sp = reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes;
 	if (j && java_start(ctx, r, sc, j) == END_NONE) {
 		key.sp = sc->java.sp;
@@ -316,14 +315,6 @@ static __always_inline u32 hold_bucket(u64 ns)
 	step = (us > 0x3) << 1, us >>= step, bits |= step;
 	step = us > 1, us >>= step, bits |= step;
 	return (bits + (u32)us) & (JT_HOLD_BUCKETS - 1);
-}
-
-static __always_inline void raise_to(u64 *most, u64 n)
-{
-	u64 known = *(volatile u64 *)most;
-
-	for (int i = 0; i < 4 && n > known; i++) /* others may raise it at the same time */
-		known = __sync_val_compare_and_swap(most, known, n);
 }
 
 static __always_inline void pin_count_hold(const struct section *c)

@@ -4,6 +4,7 @@
 #define JNITRACE_RULE_BPF_H
 
 #include "maps.bpf.h"
+#include "walk/arch.bpf.h"
 #include "walk/task.bpf.h"
 
 /* The number of the rule of an event at a probe that is every process's. JT_MAX_RULES: not a target. */
@@ -40,6 +41,30 @@ static __always_inline bool target_is_open(u32 slot, bool others)
 	struct target_state *t = bpf_map_lookup_elem(&targets, &slot);
 
 	return t && *(volatile u32 *)&t->gate == GATE_OPEN && (!others || t->tgid == current_tgid());
+}
+
+/* The rule of this event, or NULL when it is not to be counted (not yet, no more, or another process's). */
+static __always_inline struct rule *rule_of(struct pt_regs *ctx)
+{
+	struct rule *r = rule_at(ctx);
+
+	return r && target_is_open(r->slot, r->others) ? r : NULL;
+}
+
+static __always_inline struct func_counts *counts_of(const struct rule *r)
+{
+	u32 key = r->slot * nr_funcs + r->func;
+
+	return bpf_map_lookup_elem(&func_counts, &key);
+}
+
+/*
+ * A call under way, of a function whose entry and return are probed: by the address that the stack pointer
+ * has after the return, and the target. Calls may nest, in any number of threads.
+ */
+static __always_inline u64 call_key(const struct pt_regs *ctx, const struct rule *r)
+{
+	return ref_tag(r->slot, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
 }
 
 #endif

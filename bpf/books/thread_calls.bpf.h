@@ -5,6 +5,29 @@
 
 #include "books/threads.bpf.h"
 
+/* At the entry: the return does not know the argument any more. */
+static __always_inline void thread_call_begin(struct pt_regs *ctx, const struct rule *r)
+{
+	u64 key = call_key(ctx, r), argument = 0;
+
+	if (r->handle.kind == LOC_NONE || loc_read(ctx, &r->handle, &argument))
+		return;
+	if (bpf_map_update_elem(&thread_calls, &key, &argument, BPF_ANY))
+		drop(r->slot, DROP_CALLS_FULL);
+}
+
+/* Its argument; 0: none, or not known. */
+static __always_inline u64 thread_call_end(struct pt_regs *ctx, const struct rule *r)
+{
+	u64 key = call_key(ctx, r), *begun = bpf_map_lookup_elem(&thread_calls, &key), argument;
+
+	if (!begun)
+		return 0; /* entered before the gate was opened */
+	argument = *begun;
+	bpf_map_delete_elem(&thread_calls, &key);
+	return argument;
+}
+
 static __always_inline void count_acquired(u32 site, struct func_counts *fc, bool kept)
 {
 	struct site_counts *sc = site_counts_of(site);
@@ -82,9 +105,8 @@ static __always_inline void thread_detached(struct pt_regs *ctx, const struct ru
 	bpf_map_delete_elem(&threads, &key);
 }
 
-/* Does this call change whether the thread is attached? b: its books, or NULL. */
-static __always_inline bool thread_changes(const struct rule *r, const struct pin_call *begun,
-					   const struct thread_books *b)
+/* Does this call change whether the thread is attached? env_at: JNIEnv**; b: its books, or NULL. */
+static __always_inline bool thread_changes(const struct rule *r, u64 env_at, const struct thread_books *b)
 {
 	u64 env = 0;
 
@@ -92,7 +114,7 @@ static __always_inline bool thread_changes(const struct rule *r, const struct pi
 		return b && b->attached;
 	if (b && b->attached)
 		return false;
-	if (bpf_probe_read_user(&env, sizeof(env), (void *)begun->object) || has_java_frames(r->slot, env))
+	if (bpf_probe_read_user(&env, sizeof(env), (void *)env_at) || has_java_frames(r->slot, env))
 		return false;
 	thread_env_keep(env); /* for the walk */
 	return true;

@@ -11,10 +11,19 @@
 
 #include "books/findings.bpf.h"
 #include "books/handles.bpf.h"
-#include "books/pins.bpf.h" /* for the call under way */
+#include "books/rule.bpf.h"
+#include "books/sites.bpf.h"
 #include "border/threads.h"
 
+#define MAX_THREAD_CALLS (1 << 13) /* threads inside a function of these families at one moment */
+
 MAP_HASH(threads, JT_MAX_THREADS, struct books_key, struct thread_books);
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_THREAD_CALLS);
+	__type(key, u64);   /* call_key() */
+	__type(value, u64); /* the argument: a monitor's handle, or where the JNIEnv is stored; 0: none */
+} thread_calls SEC(".maps");
 u32 threads_gone;
 
 static const struct thread_books no_books;

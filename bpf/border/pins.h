@@ -43,7 +43,7 @@ struct object_config {
 	u64 gc_active, collections; /* CollectedHeap's, to read around what must be sure; 0: not known */
 };
 
-/* A Get* under way, by the stack address it returns to: calls may nest, in any number of threads. */
+/* A Get* under way. */
 struct pin_call {
 	u64 object;     /* handle of the string or array */
 	u64 is_copy_at; /* jboolean*, or 0 */

@@ -18,6 +18,7 @@ typedef int64_t s64;
 
 #define JT_MAX_TARGETS 256   /* targets of one run; a target's slot is below it */
 #define JT_MAX_RULES   32768 /* probe sites of one run */
+#define SCRATCH_SHARED 256   /* stack walks that were preempted by others on their CPU, at one moment */
 #define JT_MAX_FRAMES  128   /* frames kept of one stack */
 /* Room for what is no JNI function: rows that another runtime, or the command line, brings (model/catalog.h).
  */
@@ -238,11 +239,17 @@ struct site {
 	u64 stack_id; /* hash of the frames and the slot; 0 = entry not in use */
 	u16 slot;
 	u16 func;
-	u8 family; /* enum jni_family, of func */
-	u8 has_stack;
-	u8 suspect; /* references of it were released twice: where they are released first is kept from now on
-		     */
-	u8 pad;
+	union {
+		struct {
+			u8 family; /* enum jni_family, of func */
+			u8 has_stack;
+			u8 suspect; /* references of it were released twice: where they are first is kept from
+				       now on */
+			u8 pad;
+		};
+		u32 word; /* the same, to be made suspect by one program only */
+	};
+#define SITE_SUSPECT (1U << 16) /* of the word: both architectures are little-endian */
 };
 /*
  * With --group-by thread each thread that acquires at a site has a site of its own beside it, with the same
@@ -305,23 +312,39 @@ struct func_counts {
 	u64 calls;
 	u64 nulls;
 	u64 unpaired;
-	union {
-		u64 replaced; /* acquire: of its references, those whose handle came again without a release
-				 seen */
-		u64 kept;     /* release: calls that release nothing (JNI_COMMIT) */
-	};
+	u64 replaced; /* acquire: of its references, those whose handle came again without a release seen */
+	u64 kept;     /* release: calls that release nothing (JNI_COMMIT) */
 };
 
 /*
- * The pairing store: live references, found by handle. One bucket is one cache
- * line. tag = handle | (slot + 1) << 48; 0 = free, TAG_BUSY = being filled. With
- * TAG_DEAD it was released: the place is free, and until it is taken tells of
- * whom a second release is; with TAG_TOLD too, tick is the site of the release.
+ * A tag: a handle, or another address of a target, together with the target's slot, so that all targets' can
+ * lie in one table. A handle that is wider than HANDLE_BITS has none.
  */
-#define TAG_BUSY    1ULL
-#define TAG_DEAD    (1ULL << 63)
-#define TAG_TOLD    (1ULL << 62)
 #define HANDLE_BITS 48
+#define TAG_DEAD    (1ULL << 63) /* see struct bucket */
+#define TAG_TOLD    (1ULL << 62)
+static inline __attribute__((always_inline)) u64 ref_tag(u32 slot, u64 handle)
+{
+	return handle | (u64)(slot + 1) << HANDLE_BITS;
+}
+
+static inline __attribute__((always_inline)) u32 ref_slot(u64 tag)
+{
+	return (u32)((tag & ~(TAG_DEAD | TAG_TOLD)) >> HANDLE_BITS) - 1;
+}
+
+static inline __attribute__((always_inline)) u64 ref_handle(u64 tag)
+{
+	return tag & ((1ULL << HANDLE_BITS) - 1);
+}
+
+/*
+ * The pairing store: live references, found by their tags. One bucket is one cache line. A tag of 0 is a free
+ * place, TAG_BUSY one that is being filled. With TAG_DEAD its reference was released: the place is free, and
+ * until it is taken it tells whose release a second one is; with TAG_TOLD too, tick is the site of the
+ * release.
+ */
+#define TAG_BUSY 1ULL
 struct bucket {
 	u64 tag[JT_BUCKET_WAYS];
 	u32 site[JT_BUCKET_WAYS];
@@ -361,11 +384,14 @@ struct finding {
 	u32 first_tick, last_tick;
 };
 
-/* What the kernel tells when asked (jt_hello): its two clocks at one moment, to turn ticks into seconds. */
-struct hello {
+/* What jt_setup finds out of the kernel. */
+struct setup {
+	u64 cpu_waits; /* it counts how long threads wait for a CPU */
+};
+/* Its two clocks at one moment (jt_clock), to turn ticks into seconds. */
+struct clocks {
 	u64 jiffies;
 	u64 monotonic_ns;
-	u64 cpu_waits; /* it counts how long threads wait for a CPU */
 };
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
@@ -380,11 +406,12 @@ JT_ASSERT_SIZE(struct site, 16);
 JT_ASSERT_SIZE(struct thread_key, 16);
 JT_ASSERT_SIZE(struct site_thread, 40);
 JT_ASSERT_SIZE(struct site_counts, 40);
-JT_ASSERT_SIZE(struct func_counts, 32);
+JT_ASSERT_SIZE(struct func_counts, 40);
 JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
 JT_ASSERT_SIZE(struct finding_key, 16);
 JT_ASSERT_SIZE(struct finding, 24);
-JT_ASSERT_SIZE(struct hello, 24);
+JT_ASSERT_SIZE(struct setup, 8);
+JT_ASSERT_SIZE(struct clocks, 16);
 
 #endif

@@ -115,6 +115,26 @@ __noinline int java_thread_try(struct scratch *sc, const struct java_config *j, 
 	return sc && j && java_thread(sc, j, env);
 }
 
+/* One word: programs may find it at once. */
+union loc_word {
+	struct loc loc;
+	u64 word;
+};
+
+static __always_inline struct loc rule_env(const struct rule *r)
+{
+	union loc_word w = {.word = *(const volatile u64 *)&r->env};
+
+	return w.loc;
+}
+
+static __always_inline void rule_env_set(struct rule *r, struct loc found)
+{
+	union loc_word w = {.loc = found};
+
+	*(volatile u64 *)&r->env = w.word;
+}
+
 /*
  * Which register holds the JNIEnv or the JavaThread is the compiler's choice: try, and keep what is proven.
  * Where none does this is not tried with every call.
@@ -135,7 +155,7 @@ static __noinline bool java_thread_search(const struct pt_regs *ctx, struct rule
 			if (!java_thread_try(sc, j, v + (s64)j->env_in_thread))
 				continue;
 		}
-		r->env = found;
+		rule_env_set(r, found);
 		return true;
 	}
 	return false;
@@ -164,6 +184,7 @@ static __always_inline void emit_interpreted(struct scratch *sc, u64 method, u64
 static __always_inline enum stack_end java_start(const struct pt_regs *ctx, struct rule *r,
 						 struct scratch *sc, const struct java_config *j)
 {
+	struct loc at = rule_env(r);
 	u64 env = 0;
 
 	sc->unloads = 0;
@@ -171,14 +192,13 @@ static __always_inline enum stack_end java_start(const struct pt_regs *ctx, stru
 		return END_JAVA_OFF;
 	if (java_unloads(j, &sc->unloads))
 		return END_UNREAD;
-	if (r->env.kind == LOC_REG) {
-		env = reg_read(ctx, r->env.reg) + (s64)r->env.offset_bytes;
-	} else if (r->env.kind == LOC_NONE) {
+	if (at.kind == LOC_REG)
+		env = reg_read(ctx, at.reg) + (s64)at.offset_bytes;
+	else if (at.kind == LOC_NONE)
 		env = thread_env_known();
-	}
 	if (java_thread(sc, j, env))
 		return END_NONE;
-	return r->env.kind != LOC_NONE && java_thread_search(ctx, r, sc, j) ? END_NONE : END_NO_ENV;
+	return at.kind != LOC_NONE && java_thread_search(ctx, r, sc, j) ? END_NONE : END_NO_ENV;
 }
 
 /* Does the anchor name a frame on the thread's stack, above sp if that lies there? */

@@ -7,7 +7,9 @@
  * thread's start.
  *
  * A walk needs more memory than the BPF stack has and must not share it: uprobe programs can be preempted by
- * others on the same CPU. So each takes one of a few places of its CPU, marked busy.
+ * others on the same CPU. So each takes a place and marks it busy: its CPU's, or, when somebody holds that
+ * and was preempted, one of those that are there for all. Where the kernel preempts itself that can be as
+ * many threads as are ready to run.
  */
 #ifndef JNITRACE_STACK_BPF_H
 #define JNITRACE_STACK_BPF_H
@@ -22,7 +24,8 @@
 #define JAVA_BLOCK_WORDS 64
 #define JAVA_STEPS       4 /* by one call: calls cost more than they seem to, where returns are not predicted */
 #define WALK_STEPS       16
-#define SCRATCH_PLACES   4 /* programs under way on one CPU at one moment */
+#define SCRATCH_TRIES    16
+#define SCRATCH_NONE     (~0U)
 /* Frames lie above each other, closer than the largest stack a thread gets. */
 #define STACK_SPAN_BYTES (64ULL << 20)
 /*
@@ -90,7 +93,7 @@ struct scratch {
 	struct memo memo;
 	struct stack stack;
 };
-MAP_ARRAY(scratch, BPF_MAP_TYPE_PERCPU_ARRAY, SCRATCH_PLACES, struct scratch);
+MAP_ARRAY(scratch, BPF_MAP_TYPE_ARRAY, 1, struct scratch); /* (loader) SCRATCH_SHARED, and one for each CPU */
 
 static __always_inline void emit(struct scratch *sc, enum frame_kind kind, u64 a, u64 b)
 {
@@ -235,18 +238,38 @@ __noinline int walk_steps(struct scratch *sc, const struct java_config *j)
 	return 0;
 }
 
+static __always_inline bool scratch_claim(u32 place)
+{
+	struct scratch *sc = bpf_map_lookup_elem(&scratch, &place);
+
+	return sc && !__sync_lock_test_and_set(&sc->busy, 1);
+}
+
+/* One of those for all: each thread begins to look at another one. A global function: verified once. */
+__noinline u32 scratch_claim_shared(void)
+{
+	u32 from = bpf_get_current_pid_tgid();
+
+	for (u32 i = 0; i < SCRATCH_TRIES; i++) {
+		u32 place = (from + i) % SCRATCH_SHARED;
+
+		if (scratch_claim(place))
+			return place;
+	}
+	return SCRATCH_NONE;
+}
+
 static __always_inline struct scratch *scratch_take(u32 slot)
 {
-	for (u32 i = 0; i < SCRATCH_PLACES; i++) {
-		u32 key = i;
-		struct scratch *sc = bpf_map_lookup_elem(&scratch, &key);
+	u32 place = SCRATCH_SHARED + bpf_get_smp_processor_id();
+	struct scratch *sc;
 
-		if (sc && !__sync_lock_test_and_set(&sc->busy, 1)) {
-			sc->slot = slot;
-			return sc;
-		}
-	}
-	return NULL;
+	if (!scratch_claim(place))
+		place = scratch_claim_shared();
+	sc = bpf_map_lookup_elem(&scratch, &place);
+	if (sc)
+		sc->slot = slot;
+	return sc;
 }
 
 static __always_inline void scratch_release(struct scratch *sc)

@@ -85,7 +85,12 @@ def measure(build, args):
     time.sleep(SETTLE_S)
     before = cpu_s(tool.pid)
     end = time.monotonic() + args.seconds
+    out["memory_mb_first"] = status(tool.pid)
     while time.monotonic() < end:
+        for _ in range(args.churn):
+            jvms.pop(0).proc.kill()
+            jvms.append(Jvm(build / "fixtures"))
+            jvms[-1].do()
         for jvm in jvms:
             jvm.do("run 2 17 2 5 1")
         time.sleep(max(0, min(1, end - time.monotonic())))
@@ -110,6 +115,7 @@ def main():
     parser.add_argument("build", nargs="?", default="build", type=Path)
     parser.add_argument("--jvms", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--churn", type=int, default=0, metavar="N", help="JVMs that end and are replaced in a round of a second or more")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--smaps", help="keep the tool's smaps in this file")
     parser.add_argument("options", nargs="*", help="of jnitrace, behind --")

@@ -306,10 +306,28 @@ void init_leaks(struct sample *s)
 	trace(s, FUNC_DeleteGlobalRef, 119815);
 	trace(s, FUNC_NewWeakGlobalRef, 602);
 	trace(s, FUNC_DeleteWeakGlobalRef, 0);
-	s->report.families[FAMILY_GLOBAL] =
-	    (struct report_family){true, 121009, 119812, 1197, 3, 1218, true, 21, 0, 1100, 2.18, 0, 0, false};
-	s->report.families[FAMILY_WEAK] =
-	    (struct report_family){true, 602, 0, 602, 0, 640, true, 38, 0, 1210.5, 0.03, 0, 0, false};
+	s->report.families[FAMILY_GLOBAL] = (struct report_family){
+	    .traced = true,
+	    .acquired = 121009,
+	    .released = 119812,
+	    .outstanding = 1197,
+	    .released_untracked = 3,
+	    .vm_total = 1218,
+	    .before_known = true,
+	    .before_attach = 21,
+	    .cost_ns_per_event = 1100,
+	    .target_cpu_pct = 2.18,
+	};
+	s->report.families[FAMILY_WEAK] = (struct report_family){
+	    .traced = true,
+	    .acquired = 602,
+	    .outstanding = 602,
+	    .vm_total = 640,
+	    .before_known = true,
+	    .before_attach = 38,
+	    .cost_ns_per_event = 1210.5,
+	    .target_cpu_pct = 0.03,
+	};
 	site = add_site(s, FUNC_NewWeakGlobalRef, 602, 0);
 	site->oldest_s = 192.4;
 	add_frame(site, "Java_Leaky_leakWeak", "/src/demo/leaky.c", 31);

@@ -66,8 +66,9 @@ static void test_verdicts(void **state)
 static void test_findings(void **state)
 {
 	struct report_finding findings[NR_FINDINGS + 1] = {0};
-	struct report_holding now[] = {{4711, 12.5}};
-	struct report_stalled stalled[] = {{4712, "worker-1", 3, 3000.25, 2900, 3000}};
+	struct report_holding now[] = {{.tid = 4711, .ms = 12.5}};
+	struct report_stalled stalled[] = {
+	    {.tid = 4712, .name = "worker-1", .times = 3, .ms = 3000.25, .max_ms = 2900, .own_ms = 3000}};
 	const struct report_held held = {
 	    .pins = {.direct = 20,
 		     .inner = 2,

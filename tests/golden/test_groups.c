@@ -25,11 +25,20 @@ static struct frame frames[] = {
      .file = "leaky.c",
      .line = 24},
 };
-static const struct report_thread churners[] = {{77, 1000, "worker-1", 100000, 99990, 10, false},
-						{78, 2000, "worker-\303\251", 19812, 19812, 0, false}};
-static const struct report_thread leakers[] = {{78, 9000, "later", 7, 0, 7, false},
-					       {77, 1000, "worker-1", 1190, 0, 1190, false},
-					       {0, 0, NULL, 5, 0, 5, true}};
+static const struct report_thread churners[] = {
+    {.tid = 77,
+     .start_ns = 1000,
+     .name = "worker-1",
+     .acquired = 100000,
+     .released = 99990,
+     .outstanding = 10},
+    {.tid = 78, .start_ns = 2000, .name = "worker-\303\251", .acquired = 19812, .released = 19812},
+};
+static const struct report_thread leakers[] = {
+    {.tid = 78, .start_ns = 9000, .name = "later", .acquired = 7, .outstanding = 7},
+    {.tid = 77, .start_ns = 1000, .name = "worker-1", .acquired = 1190, .outstanding = 1190},
+    {.acquired = 5, .outstanding = 5, .life_unknown = true},
+};
 static struct report_site sites[] = {
     {.id = 0x1234567890abcdf0,
      .func = FUNC_NewGlobalRef,

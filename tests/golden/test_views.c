@@ -162,8 +162,14 @@ static void test_unknown(void **state)
 	s.report.self_cpu_pct = -1;
 	s.report.events_per_s = NAN;
 	trace(&s, FUNC_NewGlobalRef, 5);
-	s.report.families[FAMILY_GLOBAL] =
-	    (struct report_family){true, 5, 0, 5, 0, -1, false, 0, 0, -1, -1, 0, 0, false};
+	s.report.families[FAMILY_GLOBAL] = (struct report_family){
+	    .traced = true,
+	    .acquired = 5,
+	    .outstanding = 5,
+	    .vm_total = -1,
+	    .cost_ns_per_event = -1,
+	    .target_cpu_pct = -1,
+	};
 	site = add_site(&s, FUNC_NewGlobalRef, 3, 0);
 	add_frame(site, NULL, NULL, 0);
 	site = add_site(&s, FUNC_NewGlobalRef, 1, 0);
@@ -210,8 +216,17 @@ static void test_two_targets(void **state)
 	b.report.target.vm_version = "25.0.3+9-LTS";
 	trace(&b, FUNC_NewGlobalRef, 50);
 	trace(&b, FUNC_DeleteGlobalRef, 5);
-	b.report.families[FAMILY_GLOBAL] =
-	    (struct report_family){true, 50, 5, 45, 0, 61, true, 16, 0, 1300, -1, 0, 0, false};
+	b.report.families[FAMILY_GLOBAL] = (struct report_family){
+	    .traced = true,
+	    .acquired = 50,
+	    .released = 5,
+	    .outstanding = 45,
+	    .vm_total = 61,
+	    .before_known = true,
+	    .before_attach = 16,
+	    .cost_ns_per_event = 1300,
+	    .target_cpu_pct = -1,
+	};
 	b.report.drops[DROP_STACKS_FULL] = 2;
 	add_frame(add_site(&b, FUNC_NewGlobalRef, 30, 2), "Cache::put(Entry const&)", "cache.cc", 140);
 	add_frame(add_site(&b, FUNC_NewGlobalRef, 20, 3), "Cache::grow(unsigned long)", "cache.cc", 88);

@@ -306,6 +306,7 @@ def test_verdicts_of_real_libraries():
     with (Misuse(jdk("17")) as target, Pins(jdk("17")) as pins, Library("Callbacks", "-", str(per_s)) as jna,
           Library("Sqlite") as sqlite):
         target.do("once 3")
+        untraced = jna.do("")
         with Tracer("-e", "global,weak,string,array", pids=[p.pid for p in (target, pins, jna, sqlite)], interval="1") as tracer:
             tracer.wait_tracing()
             before, start = jna.do(""), time.monotonic()
@@ -315,6 +316,7 @@ def test_verdicts_of_real_libraries():
                 time.sleep(max(0, start + second - time.monotonic()))
             after = jna.do("")
             finals = tracer.stop()
+            later = jna.do("")
             reports = tracer.reports()
     for report in (*finals.values(), reports[0]):
         jsonschema.validate(report, SCHEMA)
@@ -338,11 +340,12 @@ def test_verdicts_of_real_libraries():
     assert verdicts["got_chars"]["kind"] == verdicts["got_Byte"]["kind"] == "clean", verdicts
     assert {lib["module"]: lib["verdict"] for lib in kept["libraries"]}["libpins.so"] == "growing"
 
-    mapped = after["mapped"] - before["mapped"]
+    # it maps on while the tracer starts and stops; and one callback may be half mapped
+    at_least, at_most = after["mapped"] - before["mapped"], later["mapped"] - untraced["mapped"]
     [site] = [s for s in finals[jna.pid]["sites"] if s["verdict"]["kind"] == "growing"]
     assert site == finals[jna.pid]["sites"][0] and site["function"] == "NewWeakGlobalRef"
     assert "Callbacks.mapOne" in symbols(site), site
-    assert abs(site["outstanding"] - 2 * mapped) <= 2, (mapped, site["outstanding"])
+    assert 2 * at_least - 2 <= site["outstanding"] <= 2 * at_most + 2, (at_least, at_most, site["outstanding"])
     [library] = [lib for lib in finals[jna.pid]["libraries"] if lib["module"].startswith("libjnidispatch")]
     assert library["verdict"] == "growing" and library["growing"] == 1
 

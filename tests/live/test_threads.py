@@ -3,6 +3,7 @@
 
 import pytest
 
+import harness
 from harness import NativeLoop, Tracer, assert_no_losses, jdk
 
 KINDS = ["17", "17-stripped", "sid-25"]
@@ -84,6 +85,20 @@ def test_more_monitors_than_are_followed():
     assert {f["kind"]: f["count"] for f in final["findings"]} == {"monitor-held-at-end": 16 + 16}
     assert {d: n for d, n in final["drops"].items() if n} == {"monitors_deep": 3}
     assert final["calls"]["MonitorEnter"] == final["families"]["monitor"]["acquired"] == 16 + 19
+
+
+def test_more_calls_than_there_is_room_for(monkeypatch):
+    """Each call whose argument is lost is counted, and not as one of the pins."""
+    monkeypatch.setattr(harness, "JNITRACE", harness.TOOL_BUILD / "mutants/few-calls/jnitrace")
+    with Threads(jdk("17")) as target, Tracer("-e", "monitor,thread", "--allow-loss", pids=[target.pid]) as tracer:
+        tracer.wait_tracing()
+        target.do("crowd 17")
+        final = tracer.stop()[target.pid]
+    monitor, lost = final["families"]["monitor"], final["drops"]["calls_full"]
+    assert lost >= 1 and final["drops"]["pin_calls_full"] == 0, final["drops"]
+    assert monitor["acquired"] + monitor["released"] + lost == 2 * (17 + 1), (monitor, lost)
+    assert final["calls"]["MonitorEnter"] == final["calls"]["MonitorExit"] == 17 + 1
+    assert_family(final, "thread", 17, 17)
 
 
 @pytest.mark.parametrize("end", ["killed", "at its end"])

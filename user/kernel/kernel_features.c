@@ -3,13 +3,14 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <bpf/libbpf_version.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
 #include <unistd.h>
 
-#if LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3
+#include "kernel/uprobe.h"
+
+#if HAVE_UPROBE_MULTI
 /*
  * Try to make a link that cannot be made and look at how it is refused: a kernel
  * with uprobe_multi says EBADF for a directory. Kernels before 46ba0e49b642 (6.10)

@@ -7,9 +7,6 @@
 
 #include "base/util.h"
 
-/* BPF_TRACE_UPROBE_MULTI of linux/bpf.h since 6.6: the system's headers may be older than its libbpf. */
-#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
-
 struct features {
 	bool uprobe_multi; /* links of many probes, with a process filter that covers all threads */
 	int nr_cpus;       /* possible CPUs: how many values a per-CPU map element has */

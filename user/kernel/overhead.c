@@ -2,7 +2,6 @@
 #include "kernel/overhead.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf_version.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "kernel/uprobe.h"
 #include "proc/proc.h"
 
 #define ROUNDS        7
@@ -18,8 +18,6 @@
 #define ENOUGH_RUNS   1000          /* of programs: then the clock around them stops */
 #define PAUSE_NS      1000000000ULL /* until it goes on again */
 #define REMEMBER_RUNS 20000         /* of one program: beyond, older ones count less and less */
-
-#define HAVE_UPROBE_MULTI (LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3)
 
 struct program {
 	const struct bpf_program *program;
@@ -74,18 +72,6 @@ static int place_of(void (*function)(void), unsigned long *offset)
 	return rc ?: m ? 0 : -ENOENT;
 }
 
-static struct bpf_link *attach(const struct overhead *o, unsigned long offset, bool at_return)
-{
-	LIBBPF_OPTS(bpf_uprobe_opts, perf, .retprobe = at_return);
-#if HAVE_UPROBE_MULTI
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, multi, .offsets = &offset, .cnt = 1, .retprobe = at_return);
-
-	if (o->use_multi)
-		return bpf_program__attach_uprobe_multi(o->nothing, getpid(), "/proc/self/exe", NULL, &multi);
-#endif
-	return bpf_program__attach_uprobe_opts(o->nothing, getpid(), "/proc/self/exe", offset, &perf);
-}
-
 static int compare_u64(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -111,13 +97,14 @@ static double time_calls(void (*function)(void))
 static double measure_trap(const struct overhead *o, enum trap trap)
 {
 	void (*function)(void) = trap == TRAP_STEP ? overhead_stepped : overhead_emulated;
+	const struct uprobe_where where = {getpid(), "/proc/self/exe", trap == TRAP_RETURN, o->use_multi};
 	double alone_ns = time_calls(function), probed_ns;
 	unsigned long offset;
 	struct bpf_link *link;
 
 	if (place_of(function, &offset))
 		return -1;
-	link = attach(o, offset, trap == TRAP_RETURN);
+	link = uprobe_attach(o->nothing, &where, offset, 0);
 	if (!link)
 		return -1;
 	probed_ns = time_calls(function);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Read what the probes keep of pins (bpf/books/pins.bpf.h) into a snapshot, and forget it. */
+/* Read what the probes keep of pins (bpf/books/pins.bpf.h) into the snapshots. */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stddef.h>
@@ -89,8 +89,7 @@ static int64_t own_ns(struct tracer *t, const struct critical *c)
 	struct proc_times times;
 	uint32_t slot = c->slot;
 
-	if (!t->started.cpu_waits ||
-	    bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.targets), &slot, &target) ||
+	if (!t->cpu_waits || bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.targets), &slot, &target) ||
 	    proc_thread_times((pid_t)target.tgid, (pid_t)c->tid, &times))
 		return -1;
 	run = times.run_ns - c->run_ns;
@@ -155,7 +154,7 @@ static int read_criticals(struct tracer *t, struct snapshots *all)
 	}
 	for (int slot = 0; slot < JT_MAX_TARGETS; slot++) {
 		all->of[slot].criticals.n = 0;
-		all->of[slot].cpu_waits = t->started.cpu_waits;
+		all->of[slot].cpu_waits = t->cpu_waits;
 	}
 	for (size_t i = 0; i < now.n && !rc; i++)
 		rc = add_critical(all, &now.v[i]);
@@ -217,16 +216,11 @@ static void count_pin(struct snapshot_site *site, const struct pin *pin)
 		site->pinned_bytes += (uint64_t)pin->bytes;
 }
 
-static uint32_t slot_of(const struct pin_key *key)
-{
-	return (uint32_t)(key->tag >> HANDLE_BITS) - 1;
-}
-
 /* To the snapshots of their targets. */
 static int share_out_pins(struct snapshots *all, const struct pin_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		uint32_t slot = slot_of(&list->v[i].key);
+		uint32_t slot = ref_slot(list->v[i].key.tag);
 		struct snapshot *s = slot < JT_MAX_TARGETS ? &all->of[slot] : NULL;
 		struct snapshot_pin *v = s ? VEC_ADD(&s->pins) : NULL;
 		struct snapshot_site *site = s ? snapshot_site_of(s, list->v[i].pin.site) : NULL;
@@ -283,71 +277,4 @@ int snapshot_pins(struct tracer *t, struct snapshots *all)
 	free(pins.v);
 	free(stalled.v);
 	return rc;
-}
-
-/*
- * Threads that were killed inside a critical section, or waiting for one. slot_at: where the value has its
- * slot. Returns how many there were. Bounded: the map may change under the walk.
- */
-static uint32_t forget_inside(struct bpf_map *map, size_t slot_at, int slot)
-{
-	uint32_t left = 2 * bpf_map__max_entries(map), gone = 0;
-	int fd = bpf_map__fd(map);
-	uint64_t thread, next;
-	bool more = !bpf_map_get_next_key(fd, NULL, &thread);
-
-	for (; more && left; left--) {
-		char value[sizeof(struct critical) + sizeof(struct stall)];
-		uint16_t of;
-
-		more = !bpf_map_get_next_key(fd, &thread, &next);
-		if (!bpf_map_lookup_elem(fd, &thread, value)) {
-			memcpy(&of, value + slot_at, sizeof(of));
-			gone += of == slot && !bpf_map_delete_elem(fd, &thread);
-		}
-		thread = next;
-	}
-	return gone;
-}
-
-/* Bounded likewise. */
-static void forget_before(struct tracer *t, int slot)
-{
-	int fd = bpf_map__fd(t->skel->maps.before_native);
-	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.before_native);
-	struct before_key key, next;
-	bool more = !bpf_map_get_next_key(fd, NULL, &key);
-
-	for (; more && left; left--) {
-		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (key.slot == (uint32_t)slot)
-			bpf_map_delete_elem(fd, &key);
-		key = next;
-	}
-}
-
-void forget_pins(struct tracer *t, int slot)
-{
-	struct stalled_list stalled = {0};
-	struct pin_list pins = {0};
-
-	if (!(t->families & catalog_families(t->catalog, KINDS_OF_PINS)))
-		return;
-	forget_before(t, slot);
-	__atomic_fetch_sub(&t->skel->bss->criticals_open,
-			   forget_inside(t->skel->maps.criticals, offsetof(struct critical, slot), slot),
-			   __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&t->skel->bss->stalls_open,
-			   forget_inside(t->skel->maps.stalls, offsetof(struct stall, slot), slot),
-			   __ATOMIC_RELAXED);
-	read_all_pins(t, &pins);
-	for (size_t i = 0; i < pins.n; i++)
-		if (slot_of(&pins.v[i].key) == (uint32_t)slot)
-			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pins), &pins.v[i].key);
-	read_stalled(t, &stalled);
-	for (size_t i = 0; i < stalled.n; i++)
-		if ((int)stalled.v[i].stalled.slot == slot)
-			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.stalled), &stalled.v[i].key);
-	free(pins.v);
-	free(stalled.v);
 }

@@ -96,23 +96,10 @@ int tracer_set_code(struct tracer *t, int slot, const struct code *code, struct 
  */
 int tracer_unloads(const struct tracer *t, int slot, uint64_t klass, uint64_t *n, uint64_t *last);
 /*
- * Have Java frames walked as c says (its generation and cache are filled in). frees: passed before code is
- * freed, may be none; unloads: before a class is unloaded. path: the library. Call it while the gate is
- * closed, or once later.
- */
-int tracer_set_java(struct tracer *t, int slot, pid_t pid, const char *path, const struct java_config *c,
-		    const struct vm_places *frees, const struct vm_places *unloads);
-
-/* waits: functions of the library that threads are in while critical sections keep them from a collection. */
-int tracer_set_stalls(struct tracer *t, int slot, pid_t pid, const char *path, const struct vm_places *waits);
-/*
  * The last Java frames of all threads that are in native code, read when the gate was open already: what they
  * got earlier went unseen. Until this is known no release is called wrong for want of its Get.
  */
 int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anchors, size_t n);
-/* Have the probes read arrays and strings as c says. */
-int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c);
-
 /*
  * Hand all parts of the plan that are PLAN_READY to the kernel; each is PLAN_DONE then, or PLAN_NEVER where
  * that cannot be done. path: where the kernel finds the runtime's file. Places are probed while the gate is
@@ -120,8 +107,6 @@ int tracer_set_objects(struct tracer *t, int slot, const struct object_config *c
  */
 int tracer_apply(struct tracer *t, int slot, pid_t pid, const char *path, struct target_plan *p);
 
-/* What the families local, monitor and thread must know of the VM; before the gate is opened. 0 or -errno. */
-int tracer_set_threads(struct tracer *t, int slot, const struct thread_config *c);
 /* These threads, by their ids here, were attached by native code before the gate is opened. 0 or -errno. */
 int tracer_set_attached(struct tracer *t, int slot, const pid_t *tids, size_t n);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What attach.c and snapshot.c share. */
+/* The tracer as the files of this room see it. */
 #ifndef JNITRACE_TRACER_PRIV_H
 #define JNITRACE_TRACER_PRIV_H
 
@@ -8,6 +8,7 @@
 #include "kernel/overhead.h"
 #include "kernel/tracer.h"
 #include "kernel/unwind_maps.h"
+#include "kernel/uprobe.h"
 
 /* Generated; uses the types of shared.h. */
 #include "jnitrace.skel.h"
@@ -64,17 +65,27 @@ struct tracer {
 
 	struct stack **stacks; /* by site number; read once */
 	uint64_t *buried;      /* by site number: see tracer_bury() */
-	struct hello started;
-	uint64_t load_ns; /* what loading the programs took */
+	bool cpu_waits;        /* the kernel counts how long threads wait for a CPU */
+	uint64_t load_ns;      /* what loading the programs took */
 };
 
-int tracer_hello(struct tracer *t, struct hello *out);
 /* Add what is pinned to the snapshots and their sites. 0 or -errno. */
 int snapshot_pins(struct tracer *t, struct snapshots *all);
 void snapshot_threads(struct tracer *t, struct snapshots *all);
-void forget_threads(struct tracer *t, int slot);
-/* Forget a target's pins. Its probes are gone. */
-void forget_pins(struct tracer *t, int slot);
+
+/* Numbers of sites are below it. */
+static inline uint32_t sites_in_use(const struct tracer *t)
+{
+	uint32_t n = *(volatile uint32_t *)&t->skel->data->next_site;
+
+	return n < t->max_sites ? n : t->max_sites;
+}
+
+/* Of the map use_counts. */
+static inline uint32_t use_key(uint32_t slot, uint32_t func)
+{
+	return slot * NR_USE_FUNCS + func - NR_FUNCS;
+}
 
 /* Write one rule for each site of a target. Returns the number of the first, or -errno. */
 int rules_make(struct tracer *t, int slot, const struct probe_sites *sites);

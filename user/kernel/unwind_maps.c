@@ -26,8 +26,10 @@
 #define MAX_TOTAL_WORDS (1U << 24)    /* 128 MiB of kernel memory; a JVM's libraries take 2 to 3 MiB */
 
 struct table {
-	int fd;        /* of the BPF map; -1: not in use */
+	bool used;
 	bool dirty;    /* BPF does not see it yet, or still sees what was here */
+	int fd;        /* of its map, while dirty; then the map of tables holds it */
+	uint32_t id;   /* of its map */
 	uint32_t refs; /* modules */
 	size_t nr_words, nr_rows;
 	uint64_t hash;
@@ -141,11 +143,14 @@ int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const 
 /* Is the table that BPF has the same as t? */
 static bool table_is(const struct table *have, const uint64_t *words, size_t n)
 {
-	uint64_t *theirs = map_array(have->fd, n * sizeof(*words));
+	int fd = have->fd >= 0 ? have->fd : bpf_map_get_fd_by_id(have->id);
+	uint64_t *theirs = fd < 0 ? NULL : map_array(fd, n * sizeof(*words));
 	bool same = theirs && !memcmp(theirs, words, n * sizeof(*words));
 
 	if (theirs)
 		munmap(theirs, n * sizeof(*words));
+	if (fd >= 0 && fd != have->fd)
+		close(fd);
 	return same;
 }
 
@@ -154,7 +159,7 @@ static uint32_t table_find(const struct unwinder *u, const uint64_t *words, size
 	for (uint32_t i = 1; i < JT_UNWIND_TABLES; i++) {
 		const struct table *have = &u->tables[i];
 
-		if (have->fd >= 0 && have->nr_words == n && have->hash == hash && table_is(have, words, n))
+		if (have->used && have->nr_words == n && have->hash == hash && table_is(have, words, n))
 			return i;
 	}
 	return 0;
@@ -163,19 +168,31 @@ static uint32_t table_find(const struct unwinder *u, const uint64_t *words, size
 /* A new table with these words in it, which tables_commit() shows to BPF. Its index, or -errno. */
 static int table_add(struct unwinder *u, const uint64_t *words, size_t n, size_t nr_rows, uint64_t hash)
 {
-	uint32_t i = 1;
+	struct bpf_map_info info = {0};
+	uint32_t i = 1, info_bytes = sizeof(info);
 	int fd;
 
-	while (i < JT_UNWIND_TABLES && (u->tables[i].fd >= 0 || u->tables[i].dirty))
+	while (i < JT_UNWIND_TABLES && (u->tables[i].used || u->tables[i].dirty))
 		i++;
 	if (i == JT_UNWIND_TABLES || n > MAX_TOTAL_WORDS - u->nr_words)
 		return -ENOSPC;
 	fd = table_create(words, n);
 	if (fd < 0)
 		return fd;
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_bytes)) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
 	u->nr_words += n;
-	u->tables[i] =
-	    (struct table){.fd = fd, .dirty = true, .nr_words = n, .nr_rows = nr_rows, .hash = hash};
+	u->tables[i] = (struct table){.used = true,
+				      .dirty = true,
+				      .fd = fd,
+				      .id = info.id,
+				      .nr_words = n,
+				      .nr_rows = nr_rows,
+				      .hash = hash};
 	return (int)i;
 }
 
@@ -191,8 +208,14 @@ static int tables_update(struct unwinder *u, const uint32_t *keys, const int *fd
 		for (uint32_t i = 0; !rc && i < n; i++)
 			rc = bpf_map_update_elem(u->tables_fd, &keys[i], &fds[i], BPF_ANY);
 	}
-	for (uint32_t i = 0; !rc && i < n; i++)
-		u->tables[keys[i]].dirty = false;
+	for (uint32_t i = 0; !rc && i < n; i++) {
+		struct table *t = &u->tables[keys[i]];
+
+		if (t->fd >= 0)
+			close(t->fd);
+		t->fd = -1;
+		t->dirty = false;
+	}
 	return rc;
 }
 
@@ -208,7 +231,7 @@ static int tables_commit(struct unwinder *u)
 	for (uint32_t i = 1; !rc && i <= JT_UNWIND_TABLES; i++) {
 		if (i < JT_UNWIND_TABLES && u->tables[i].dirty) {
 			keys[n] = i;
-			fds[n++] = u->tables[i].fd >= 0 ? u->tables[i].fd : u->empty_fd;
+			fds[n++] = u->tables[i].used ? u->tables[i].fd : u->empty_fd;
 		}
 		if (n == ARRAY_LEN(keys) || (n && i == JT_UNWIND_TABLES)) {
 			rc = tables_update(u, keys, fds, n);
@@ -248,9 +271,10 @@ static void collect_tables(struct unwinder *u)
 	for (uint32_t i = 1; i < JT_UNWIND_TABLES; i++) {
 		struct table *t = &u->tables[i];
 
-		if (t->fd < 0 || t->refs)
+		if (!t->used || t->refs)
 			continue;
-		close(t->fd);
+		if (t->fd >= 0)
+			close(t->fd);
 		u->nr_words -= t->nr_words;
 		*t = (struct table){.fd = -1, .dirty = true};
 		u->made_room = true;
@@ -664,7 +688,7 @@ void unwinder_stats(const struct unwinder *u, struct unwind_stats *out)
 	for (size_t i = 0; i < u->modules.n; i++)
 		out->loaded += u->modules.v[i]->table != UNWIND_TABLE_NONE;
 	for (size_t i = 1; i < JT_UNWIND_TABLES; i++) {
-		if (u->tables[i].fd < 0)
+		if (!u->tables[i].used)
 			continue;
 		out->tables++;
 		out->rows += u->tables[i].nr_rows;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/hash.h"
+
 #define BATCH_BLOCKS   16
 #define BATCH_REFS     (BATCH_BLOCKS * HANDLES_PER_BLOCK_MAX)
 #define HARD_BUDGET_MS 30000      /* of one table, also without --budget: what is read may be a lie */
@@ -15,14 +17,15 @@
 
 /* One row: references of one class, of one class that a java.lang.Class stands for. */
 struct tally {
-	const void *key; /* a struct vm_class, or the name of a primitive type; NULL: free */
 	const struct vm_class *class;
 	const char *primitive;
 	uint64_t count, distinct;
 };
 struct tallies {
-	struct tally *v; /* open addressing */
-	size_t n, size;
+	struct tally *v;
+	size_t n, cap;
+	struct hash
+	    by_key; /* number, + 1, by the address of a struct vm_class, or of the name of a primitive type */
 };
 
 /* Objects seen so far. */
@@ -38,39 +41,25 @@ struct histogram {
 	struct census_table *t;
 };
 
-static struct tally *tally_place(const struct tallies *t, const void *key)
-{
-	size_t i = mix64((uintptr_t)key) & (t->size - 1);
-
-	while (t->v[i].key && t->v[i].key != key)
-		i = (i + 1) & (t->size - 1);
-	return &t->v[i];
-}
-
 static struct tally *tally_of(struct tallies *t, const void *key)
 {
-	struct tally *place;
+	uint32_t number = hash_find(&t->by_key, (uintptr_t)key, 0);
+	struct tally *tally;
 
-	if (2 * (t->n + 1) > t->size) {
-		struct tallies bigger = {.n = t->n, .size = t->size ? 2 * t->size : 256};
+	if (number)
+		return &t->v[number - 1];
+	tally = t->n < MAX_KINDS ? VEC_ADD(t) : NULL;
+	if (tally && hash_set(&t->by_key, (uintptr_t)key, 0, (uint32_t)t->n)) {
+		t->n--;
+		return NULL;
+	}
+	return tally;
+}
 
-		if (bigger.size > 2 * MAX_KINDS)
-			return NULL;
-		bigger.v = calloc(bigger.size, sizeof(*bigger.v));
-		if (!bigger.v)
-			return NULL;
-		for (size_t i = 0; i < t->size; i++)
-			if (t->v[i].key)
-				*tally_place(&bigger, t->v[i].key) = t->v[i];
-		free(t->v);
-		*t = bigger;
-	}
-	place = tally_place(t, key);
-	if (!place->key) {
-		place->key = key;
-		t->n++;
-	}
-	return place;
+static void tallies_free(struct tallies *t)
+{
+	free(t->v);
+	hash_free(&t->by_key);
 }
 
 static size_t object_place(const struct objects *o, uint64_t object)
@@ -253,12 +242,10 @@ static uint64_t scaled(const struct census_table *t, uint64_t count)
 
 static int add_of(struct census *out, struct census_class *c, const struct histogram *h)
 {
-	for (size_t i = 0; i < h->of.size; i++) {
+	for (size_t i = 0; i < h->of.n; i++) {
 		const struct tally *t = &h->of.v[i];
 		struct census_of *of;
 
-		if (!t->key)
-			continue;
 		of = VEC_ADD(&c->of);
 		if (!of)
 			return -ENOMEM;
@@ -276,17 +263,15 @@ static int add_of(struct census *out, struct census_class *c, const struct histo
 
 static int add_classes(struct census *out, enum vm_table table, const struct histogram *h)
 {
-	for (size_t i = 0; i < h->classes.size; i++) {
+	for (size_t i = 0; i < h->classes.n; i++) {
 		const struct tally *t = &h->classes.v[i];
 		struct census_class *c = NULL;
 
 		/* one name may be several classes, of several loaders */
-		for (size_t k = 0; t->key && k < out->classes.n && !c; k++)
+		for (size_t k = 0; k < out->classes.n && !c; k++)
 			if (out->classes.v[k].table == table &&
 			    !strcmp(out->classes.v[k].name, t->class->name))
 				c = &out->classes.v[k];
-		if (!t->key)
-			continue;
 		if (!c) {
 			const char *name = keep_name(out, t->class->name);
 
@@ -316,8 +301,8 @@ static int read_table(struct vm *vm, enum vm_table table, uint64_t budget_ms, st
 	rc = read_blocks(vm, &blocks, budget_ms, &h);
 	if (rc == 0)
 		rc = add_classes(out, table, &h);
-	free(h.classes.v);
-	free(h.of.v);
+	tallies_free(&h.classes);
+	tallies_free(&h.of);
 	free(h.objects.v);
 	free(blocks.v);
 	return rc;

@@ -2,8 +2,9 @@
 /* The table of commands. See commands.h. */
 #include "run/commands.h"
 
-#include "run/session.h"
-#include "run/session_census.h"
+#include "run/cmd_census.h"
+#include "run/cmd_probes.h"
+#include "run/cmd_top.h"
 
 const struct command_row commands[NR_COMMANDS] = {
     [CMD_TOP] = {"top", "tables of the leaking call sites, live (the default)",
@@ -12,14 +13,14 @@ const struct command_row commands[NR_COMMANDS] = {
 		 "  jnitrace -p 1234 -d 1m -b           for a minute, in plain text\n"
 		 "  jnitrace -p 1234 --json -i 10s      for scripts, every ten seconds\n"
 		 "  jnitrace -p 1234 -d 1m --format folded | flamegraph.pl >leak.svg\n",
-		 session_trace},
+		 cmd_top},
     [CMD_CENSUS] = {"census", "what is in the reference tables now; attaches nothing", "",
 		    "  jnitrace census -a                  a line for each JVM\n"
 		    "  jnitrace census -p 1234 --classes   what the references point to\n"
 		    "  jnitrace census -p 1234 --watch     growth, every second\n",
-		    session_census},
+		    cmd_census},
     [CMD_PROBES] = {"probes", "what would be probed, and at what cost; attaches nothing", "",
 		    "  jnitrace probes -p 1234             the default families\n"
 		    "  jnitrace probes -p 1234 -e all --check\n",
-		    session_probes},
+		    cmd_probes},
 };

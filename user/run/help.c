@@ -6,6 +6,7 @@
 
 #include "export/formats.h"
 #include "run/commands.h"
+#include "run/help_rows.h"
 #include "screen/live.h"
 #include "view/cells.h"
 #include "view/columns.h"
@@ -134,6 +135,7 @@ static const struct {
 } topics[] = {
     {"columns", put_columns},
     {"keys", put_keys},
+    {"rows", help_rows},
 };
 
 const char *help_topic_name(size_t i)

@@ -11,7 +11,8 @@
 void help_choices(struct buf *out, choice_fn *choices);
 /* What a command does and takes; at most 60 lines of 80 columns. */
 void help_command(struct buf *out, enum command command);
-/* What jnitrace help TOPIC prints: a command, "columns" or "keys". false: there is no such topic. */
+/* What jnitrace help TOPIC prints: a command, "columns", "keys" or "rows" (for programs). false: there is no
+ * such topic. */
 bool help_topic(struct buf *out, const char *topic);
 /* The i-th topic, NULL behind the last. */
 const char *help_topic_name(size_t i);

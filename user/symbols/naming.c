@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "base/util.h"
+
 struct naming {
 	const struct catalog *catalog; /* not owned */
 	struct symbols *symbols;       /* not owned */
 	struct named_sites sites;
-	uint32_t *by_id; /* open hash: index in sites.v, + 1, by id */
-	size_t by_id_size;
+	struct hash by_id; /* index in sites.v, + 1 */
 };
 
 int naming_new(const struct catalog *catalog, struct symbols *symbols, struct naming **out)
@@ -34,7 +36,7 @@ void naming_free(struct naming *n)
 		free(n->sites.v[i].frames.v);
 	free(n->sites.v);
 	free(n->sites.by_number);
-	free(n->by_id);
+	hash_free(&n->by_id);
 	free(n);
 }
 
@@ -77,44 +79,22 @@ static uint64_t name_key(const char *func, const struct frames *frames)
 	return h;
 }
 
-static int grow_index(struct naming *n)
-{
-	size_t size = n->by_id_size ? n->by_id_size * 2 : 256;
-	uint32_t *index = calloc(size, sizeof(*index));
-
-	if (!index)
-		return -ENOMEM;
-	for (size_t i = 0; i < n->sites.n; i++) {
-		size_t at = n->sites.v[i].id & (size - 1);
-
-		while (index[at])
-			at = (at + 1) & (size - 1);
-		index[at] = i + 1;
-	}
-	free(n->by_id);
-	n->by_id = index;
-	n->by_id_size = size;
-	return 0;
-}
-
 /* The named site of this id, made when new. Returns its index, or -ENOMEM. */
 static int64_t named_of(struct naming *n, uint64_t id, bool *is_new)
 {
+	uint32_t known = hash_find(&n->by_id, id, 0);
 	struct named_site *site;
-	size_t at;
 
-	*is_new = false;
-	if (n->sites.n * 2 >= n->by_id_size && grow_index(n))
-		return -ENOMEM;
-	for (at = id & (n->by_id_size - 1); n->by_id[at]; at = (at + 1) & (n->by_id_size - 1))
-		if (n->sites.v[n->by_id[at] - 1].id == id)
-			return n->by_id[at] - 1;
+	*is_new = !known;
+	if (known)
+		return known - 1;
 	site = VEC_ADD(&n->sites);
-	if (!site)
+	if (!site || hash_set(&n->by_id, id, 0, (uint32_t)n->sites.n)) {
+		n->sites.n -= site != NULL;
+		*is_new = false;
 		return -ENOMEM;
+	}
 	site->id = id;
-	n->by_id[at] = n->sites.n;
-	*is_new = true;
 	return n->sites.n - 1;
 }
 

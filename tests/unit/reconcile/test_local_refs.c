@@ -77,7 +77,7 @@ static int teardown(void **state)
 
 static uint64_t tag(uint64_t handle)
 {
-	return handle | (uint64_t)(SLOT + 1) << HANDLE_BITS;
+	return ref_tag(SLOT, handle);
 }
 
 /* Where a handle's place is. */

@@ -10,15 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "runtime/hotspot/methods.h"
 
-#define MAX_BLOB_BYTES    512 /* of the object's own fields */
-#define MAX_PCS           (1u << 18)
-#define MAX_SCOPES_BYTES  (1u << 24)
-#define MAX_METADATA      (1u << 20)
-#define MAX_INLINED       64
-#define KEPT_NMETHODS     64
-#define FIRST_CACHE_SLOTS 1024 /* a power of two */
+#define MAX_BLOB_BYTES   512 /* of the object's own fields */
+#define MAX_PCS          (1u << 18)
+#define MAX_SCOPES_BYTES (1u << 24)
+#define MAX_METADATA     (1u << 20)
+#define MAX_INLINED      64
+#define KEPT_NMETHODS    64
 /* What is kept of one target, which may make up as many methods and names as it likes: about 130 MB. */
 #ifndef MAX_KEPT_FRAMES
 #define MAX_KEPT_FRAMES (1u << 19)
@@ -80,8 +80,8 @@ struct nmethod {
 
 /* What a raw frame is in names. */
 struct cached {
-	struct raw_frame raw; /* a 0: free slot */
-	uint32_t first, n;    /* in frames */
+	struct raw_frame raw;
+	uint32_t first, n; /* in frames */
 	/* RAW_INTERPRETED: in methods, plus 1; which version of it; classes unloaded when this was true */
 	uint32_t method, version;
 	uint64_t unloads;
@@ -94,14 +94,16 @@ struct java_symbols {
 	struct blob_layout at;
 	struct strset strings;
 	struct frames frames;
-	struct cached *cache; /* open addressing */
-	size_t nr_cached, cache_slots;
+	struct {
+		struct cached *v;
+		size_t n, cap;
+	} cached;
+	struct hash by_frame; /* number in cached, + 1, by the words of the raw frame */
 	struct {
 		struct java_method *v;
 		size_t n, cap;
 	} methods;
-	uint32_t *method_index; /* open addressing by address: in methods, plus 1 */
-	size_t index_slots;
+	struct hash by_address; /* number in methods, + 1 */
 	struct nmethod kept[KEPT_NMETHODS];
 	uint64_t epoch, unnamed;
 	java_unloads_fn *unloads;
@@ -183,9 +185,10 @@ void java_symbols_free(struct java_symbols *j)
 	for (size_t i = 0; i < KEPT_NMETHODS; i++)
 		nmethod_free(&j->kept[i]);
 	free(j->frames.v);
-	free(j->cache);
+	free(j->cached.v);
+	hash_free(&j->by_frame);
 	free(j->methods.v);
-	free(j->method_index);
+	hash_free(&j->by_address);
 	strset_free(&j->strings);
 	free(j);
 }
@@ -202,30 +205,6 @@ uint64_t java_symbols_unnamed(const struct java_symbols *j)
 
 /* --- methods -------------------------------------------------------------------------------------- */
 
-static uint32_t *index_slot(const struct java_symbols *j, uint32_t *index, size_t slots, uint64_t addr)
-{
-	size_t at = mix64(addr) & (slots - 1);
-
-	while (index[at] && j->methods.v[index[at] - 1].addr != addr)
-		at = (at + 1) & (slots - 1);
-	return &index[at];
-}
-
-static int index_grow(struct java_symbols *j)
-{
-	size_t slots = j->index_slots ? 2 * j->index_slots : FIRST_CACHE_SLOTS;
-	uint32_t *index = calloc(slots, sizeof(*index));
-
-	if (!index)
-		return -ENOMEM;
-	for (size_t i = 0; i < j->methods.n; i++)
-		*index_slot(j, index, slots, j->methods.v[i].addr) = (uint32_t)i + 1;
-	free(j->method_index);
-	j->method_index = index;
-	j->index_slots = slots;
-	return 0;
-}
-
 /* Were there no unloads since there had been so many, or none of this class? */
 static bool is_loaded_since(const struct java_symbols *j, uint64_t klass, uint64_t unloads)
 {
@@ -240,7 +219,7 @@ static bool is_loaded_since(const struct java_symbols *j, uint64_t klass, uint64
 static int method_at(struct java_symbols *j, uint64_t addr, uint32_t *out)
 {
 	struct java_method fresh = {0}, *m;
-	uint32_t *slot;
+	uint32_t number = hash_find(&j->by_address, addr, 0);
 	uint64_t last;
 	bool same;
 	int rc;
@@ -248,12 +227,9 @@ static int method_at(struct java_symbols *j, uint64_t addr, uint32_t *out)
 	*out = 0;
 	if (j->unloads(j->unloads_of, 0, &fresh.unloads, &last))
 		return 0;
-	if (2 * j->methods.n >= j->index_slots && index_grow(j))
-		return -ENOMEM;
-	slot = index_slot(j, j->method_index, j->index_slots, addr);
-	m = *slot ? &j->methods.v[*slot - 1] : NULL;
+	m = number ? &j->methods.v[number - 1] : NULL;
 	if (m && m->epoch == j->epoch && m->unloads == fresh.unloads) {
-		*out = *slot;
+		*out = number;
 		return 0;
 	}
 	if (!method_identify(j->h, &j->methods_at, addr, &fresh))
@@ -266,7 +242,7 @@ static int method_at(struct java_symbols *j, uint64_t addr, uint32_t *out)
 	if (same) {
 		m->epoch = j->epoch;
 		m->unloads = fresh.unloads;
-		*out = *slot;
+		*out = number;
 		return 0;
 	}
 	if (!method_names(j->h, &j->methods_at, &j->strings, &fresh, &rc))
@@ -276,10 +252,14 @@ static int method_at(struct java_symbols *j, uint64_t addr, uint32_t *out)
 		m = VEC_ADD(&j->methods);
 		if (!m)
 			return -ENOMEM;
-		*slot = (uint32_t)j->methods.n;
+		number = (uint32_t)j->methods.n;
+		if (hash_set(&j->by_address, addr, 0, number)) {
+			j->methods.n--;
+			return -ENOMEM;
+		}
 	}
 	*m = fresh;
-	*out = *slot;
+	*out = number;
 	return rc;
 }
 
@@ -576,29 +556,19 @@ static int name_compiled(struct java_symbols *j, const struct raw_frame *raw)
 
 /* --- all frames ----------------------------------------------------------------------------------- */
 
-static struct cached *cache_slot(struct cached *cache, size_t slots, const struct raw_frame *raw)
+/* Remember what a raw frame is in names, in place of old (NULL: nothing was remembered). NULL: no memory. */
+static struct cached *remember(struct java_symbols *j, struct cached *old, const struct cached *fresh)
 {
-	size_t at = mix64(raw->a ^ mix64(raw->b)) & (slots - 1);
+	struct cached *c = old ?: VEC_ADD(&j->cached);
 
-	while (cache[at].raw.a && (cache[at].raw.a != raw->a || cache[at].raw.b != raw->b))
-		at = (at + 1) & (slots - 1);
-	return &cache[at];
-}
-
-static int cache_grow(struct java_symbols *j)
-{
-	size_t slots = j->cache_slots ? 2 * j->cache_slots : FIRST_CACHE_SLOTS;
-	struct cached *cache = calloc(slots, sizeof(*cache));
-
-	if (!cache)
-		return -ENOMEM;
-	for (size_t i = 0; i < j->cache_slots; i++)
-		if (j->cache[i].raw.a)
-			*cache_slot(cache, slots, &j->cache[i].raw) = j->cache[i];
-	free(j->cache);
-	j->cache = cache;
-	j->cache_slots = slots;
-	return 0;
+	if (!c)
+		return NULL;
+	*c = *fresh;
+	if (!old && hash_set(&j->by_frame, c->raw.a, c->raw.b, (uint32_t)j->cached.n)) {
+		j->cached.n--;
+		return NULL;
+	}
+	return c;
 }
 
 /*
@@ -699,27 +669,25 @@ int java_symbols_add(struct java_symbols *j, const struct raw_frame *from, struc
 	bool interpreted = raw->a >> RAW_KIND_SHIFT == RAW_INTERPRETED, holds;
 	struct cached *c, fresh;
 	uint64_t unloads = 0;
-	int rc = 2 * j->nr_cached >= j->cache_slots ? cache_grow(j) : 0;
+	uint32_t number;
+	int rc = 0;
 
-	if (rc)
-		return rc;
 	if (interpreted && !take_unloads(j, raw, &unloads))
 		return add_unkept(j, "[unknown Java method]", out);
-	c = cache_slot(j->cache, j->cache_slots, raw);
-	holds = c->raw.a && !interpreted; /* code has an id */
-	if (c->raw.a && interpreted)
+	number = hash_find(&j->by_frame, raw->a, raw->b);
+	c = number ? &j->cached.v[number - 1] : NULL;
+	holds = c && !interpreted; /* code has an id */
+	if (c && interpreted)
 		rc = still_holds(j, c, unloads, &holds);
 	if (!rc && !holds && (j->frames.n >= MAX_KEPT_FRAMES || j->strings.bytes >= MAX_KEPT_TEXT))
 		return add_unkept(j, "[one Java frame too many to name]", out);
 	/* what is remembered of another time is of use again for those that are seen from now on */
-	if (!rc && !holds && interpreted && c->raw.a && !is_loaded_since(j, 0, unloads))
+	if (!rc && !holds && interpreted && c && !is_loaded_since(j, 0, unloads))
 		return add_unkept(j, "[unknown Java method]", out);
 	if (!rc && !holds) {
 		rc = name(j, raw, unloads, &fresh);
-		if (!rc) {
-			j->nr_cached += !c->raw.a;
-			*c = fresh;
-		}
+		c = rc ? NULL : remember(j, c, &fresh);
+		rc = rc ?: c ? 0 : -ENOMEM;
 	}
 	for (uint32_t i = 0; !rc && i < c->n; i++) {
 		struct frame *f = VEC_ADD(out);

@@ -246,62 +246,41 @@ static void entry_free(struct class_entry *e)
 
 void oop_reader_forget(struct oop_reader *r)
 {
-	for (size_t i = 0; i < r->classes.size; i++) {
+	for (size_t i = 0; i < r->classes.n; i++)
 		entry_free(r->classes.v[i]);
-		r->classes.v[i] = NULL;
-	}
 	r->classes.n = 0;
+	hash_free(&r->by_klass);
 }
 
-static struct class_entry **find_place(struct class_entry **v, size_t size, uint64_t klass)
+static int keep_class(struct oop_reader *r, uint64_t klass, struct class_entry *e)
 {
-	size_t i = mix64(klass) & (size - 1);
+	struct class_entry **place = VEC_ADD(&r->classes);
 
-	while (v[i] && v[i]->c.id != klass)
-		i = (i + 1) & (size - 1);
-	return &v[i];
-}
-
-static int make_room(struct oop_reader *r)
-{
-	size_t size = r->classes.size ? r->classes.size * 2 : 256;
-	struct class_entry **v;
-
-	if (2 * (r->classes.n + 1) <= r->classes.size)
-		return 0;
-	if (size > 2 * MAX_CLASSES)
-		return -E2BIG;
-	v = calloc(size, sizeof(struct class_entry *));
-	if (!v)
+	if (!place || hash_set(&r->by_klass, klass, 0, (uint32_t)r->classes.n)) {
+		r->classes.n -= place != NULL;
 		return -ENOMEM;
-	for (size_t i = 0; i < r->classes.size; i++)
-		if (r->classes.v[i])
-			*find_place(v, size, r->classes.v[i]->c.id) = r->classes.v[i];
-	free(r->classes.v);
-	r->classes.v = v;
-	r->classes.size = size;
+	}
+	*place = e;
 	return 0;
 }
 
 /* A class that could not be proven is not kept: it may have been a moment's. */
 const struct vm_class *oop_class(struct oop_reader *r, struct oop_masks *m, uint64_t klass)
 {
-	struct class_entry **place, *e;
+	uint32_t known = hash_find(&r->by_klass, klass, 0);
+	struct class_entry *e;
 
-	if (klass == 0 || klass % 8 || make_room(r) < 0)
+	if (known)
+		return &r->classes.v[known - 1]->c;
+	if (klass == 0 || klass % 8 || r->classes.n == MAX_CLASSES)
 		return NULL;
-	place = find_place(r->classes.v, r->classes.size, klass);
-	if (*place)
-		return &(*place)->c;
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
 	read_class(r, m, klass, e);
-	if (!e->valid) {
+	if (!e->valid || keep_class(r, klass, e)) {
 		entry_free(e);
 		return NULL;
 	}
-	*place = e;
-	r->classes.n++;
 	return &e->c;
 }

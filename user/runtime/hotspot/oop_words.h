@@ -6,6 +6,7 @@
 #ifndef JNITRACE_HOTSPOT_OOP_WORDS_H
 #define JNITRACE_HOTSPOT_OOP_WORDS_H
 
+#include "base/hash.h"
 #include "runtime/hotspot/hotspot.h"
 #include "runtime/hotspot/zgc.h"
 
@@ -47,9 +48,10 @@ struct oop_reader {
 	bool vtables_proven;                                 /* a class's vtable leads into libjvm's code */
 	uint64_t object_klass, class_klass;                  /* of java.lang.Object, of java.lang.Class */
 	struct {
-		struct class_entry **v; /* open addressing by Klass */
-		size_t n, size;
+		struct class_entry **v;
+		size_t n, cap;
 	} classes;
+	struct hash by_klass; /* number in classes, + 1 */
 };
 
 /* The masks of now. 0 or -EFAULT. */

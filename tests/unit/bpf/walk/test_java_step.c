@@ -44,6 +44,10 @@ static u64 bpf_get_current_pid_tgid(void)
 {
 	return 1;
 }
+static u32 bpf_get_smp_processor_id(void)
+{
+	return 0;
+}
 
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include "base/util.h"

@@ -1,54 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "run/session.h"
+/* jnitrace top. See cmd_top.h. */
+#include "run/cmd_top.h"
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "kernel/tracer.h"
-#include "run/discover.h"
-#include "run/interrupt.h"
-#include "run/target.h"
+#include "run/loop.h"
+#include "run/targets.h"
 #include "screen/live.h"
 #include "screen/output.h"
 #include "view/columns.h"
-#include "view/probes.h"
 
-#define LOOK_INTERVAL_S 0.02 /* for the VM of a process that is starting */
-#define SCAN_INTERVAL_S 0.5  /* for new processes, with --all */
-#define NAME_INTERVAL_S 0.1  /* for new stacks to name */
-#define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
-#define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
+#define SEARCH_INTERVAL_S 0.02 /* for the VM of a process that is starting */
+#define NAME_INTERVAL_S   0.1  /* once all is attached: also for new stacks to name */
+#define SCAN_INTERVAL_S   0.5  /* for new processes, with --all */
+#define READING_S         1.0 /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE     0.05 /* or so long that they take no more of a CPU */
 
-struct session {
+struct trace {
 	const struct options *o;
 	struct tracer *tracer;
-	struct discovery *discovery;
 	struct snapshots snapshots;
-	struct {
-		struct target **v;
-		size_t n, cap;
-	} targets;
+	struct target_list targets;
 	struct output out;
 	struct live live;
-	struct elf_cache *libraries;
-	struct modules *modules;
 	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
-	struct interrupt *interrupt;
-	int epoll, tick, look;
+	struct loop *loop;
+	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
 	bool announced; /* the `tracing` line is out */
-	bool stop;
 	long intervals;
-	uint64_t started_ns, last_usage_ns, last_look_ns;
+	uint64_t last_usage_ns, last_scan_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
 	uint64_t reading_due_ns;
 	double last_cpu_s;
@@ -57,88 +46,33 @@ struct session {
 	double more_s;  /* or so much more time would tell whether there is one; 0: it is told */
 };
 
-static int watch(struct session *s, int fd, void *what)
+static int on_exit_of(void *trace, void *target, struct error *err);
+
+static void trace_close(struct trace *s)
 {
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = what};
-
-	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
-}
-
-static int set_timer(int fd, double interval_s)
-{
-	struct itimerspec t = {0};
-
-	t.it_interval.tv_sec = interval_s;
-	t.it_interval.tv_nsec = (interval_s - floor(interval_s)) * 1e9;
-	t.it_value = t.it_interval;
-	return timerfd_settime(fd, 0, &t, NULL) ? -errno : 0;
-}
-
-static int open_loop(struct session *s)
-{
-	int rc;
-
-	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
-	rc = interrupt_open(&s->interrupt);
-	if (rc)
-		return rc;
-	s->epoll = epoll_create1(EPOLL_CLOEXEC);
-	s->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	s->look = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (s->epoll < 0 || s->tick < 0 || s->look < 0)
-		return -errno;
-	rc = watch(s, interrupt_fd(s->interrupt), s->interrupt);
-	rc = rc ?: watch(s, s->tick, &s->tick);
-	rc = rc ?: watch(s, s->look, &s->look);
-	return rc ?: set_timer(s->look, LOOK_INTERVAL_S);
-}
-
-static void session_close(struct session *s)
-{
-	for (size_t i = 0; i < s->targets.n; i++)
-		target_free(s->targets.v[i]);
-	free(s->targets.v);
+	while (s->targets.n)
+		targets_remove(&s->targets, s->targets.n - 1);
 	tracer_close(s->tracer);
-	discovery_free(s->discovery);
+	targets_free(&s->targets); /* its modules, which the tracer uses */
 	snapshots_free(&s->snapshots);
-	modules_free(s->modules);
-	elf_cache_free(s->libraries);
-	if (s->interrupt)
-		interrupt_tell(s->interrupt, NULL, NULL);
+	if (s->loop)
+		loop_on_leave(s->loop, NULL, NULL);
 	output_close(&s->out);
-	for (size_t i = 0; i < 3; i++) {
-		int fd = (int[]){s->epoll, s->tick, s->look}[i];
-
-		if (fd >= 0)
-			close(fd);
-	}
-	interrupt_close(s->interrupt);
+	loop_close(s->loop);
 }
 
 /* --- targets ------------------------------------------------------------------------------------- */
 
-static int add_target(struct session *s, pid_t pid, bool asked_for, struct error *err)
+/* Notice when it ends. */
+static int watch_target(struct trace *s, struct target *t, struct error *err)
 {
-	struct target **place = VEC_ADD(&s->targets), *t = NULL;
-	int rc = place ? target_new(pid, &t, err) : -ENOMEM;
+	int rc = loop_add(s->loop, t->pidfd, on_exit_of, t);
 
-	if (rc) {
-		s->targets.n -= place != NULL;
-		return rc;
-	}
-	t->asked_for = asked_for;
-	t->libraries = s->libraries;
-	t->modules = s->modules;
-	*place = t;
-	rc = s->epoll >= 0 ? watch(s, t->pidfd, t) : 0;
-	if (!rc)
-		return 0;
-	s->targets.n--;
-	target_free(t);
-	return error_set(err, rc, EXIT_FAILED, "watch a process", "raise ulimit -n", "%s", strerror(-rc));
+	return rc ? error_set(err, rc, EXIT_FAILED, "watch a process", "raise ulimit -n", "%s", strerror(-rc))
+		  : 0;
 }
 
-static void remove_target(struct session *s, size_t i)
+static void drop_target(struct trace *s, size_t i)
 {
 	struct target *t = s->targets.v[i];
 
@@ -146,30 +80,42 @@ static void remove_target(struct session *s, size_t i)
 		tracer_detach(s->tracer, &t->slot, 1);
 		tracer_forget(s->tracer, t->slot);
 	}
-	target_free(t);
-	s->targets.v[i] = s->targets.v[--s->targets.n];
+	loop_remove(s->loop, t->pidfd);
+	targets_remove(&s->targets, i);
 }
 
-static int scan(struct session *s, struct error *err)
+/* May be gone again: then it is none. */
+static void add_found(struct trace *s, pid_t pid)
+{
+	struct target *t;
+
+	if (targets_add(&s->targets, pid, false, &t, NULL))
+		return;
+	if (watch_target(s, t, NULL))
+		targets_remove(&s->targets, s->targets.n - 1);
+}
+
+/* With -a. */
+static int find_new_targets(struct trace *s, struct error *err)
 {
 	struct pid_list pids = {0};
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	int rc;
 
-	if (!s->discovery || (s->last_look_ns && now - s->last_look_ns < SCAN_INTERVAL_S * 1e9))
+	if (!s->targets.discovery || (s->last_scan_ns && now - s->last_scan_ns < SCAN_INTERVAL_S * 1e9))
 		return 0;
-	s->last_look_ns = now;
-	rc = discovery_scan(s->discovery, &pids);
+	s->last_scan_ns = now;
+	rc = discovery_scan(s->targets.discovery, &pids);
 	if (rc)
 		error_set(err, rc, EXIT_FAILED, "look for JVMs", NULL, "%s", strerror(-rc));
 	for (size_t i = 0; !rc && i < pids.n; i++)
-		add_target(s, pids.v[i], false, NULL); /* may be gone again */
+		add_found(s, pids.v[i]);
 	free(pids.v);
 	return rc;
 }
 
 /* Bring one target as far as it gets. */
-static int advance(struct session *s, struct target *t, struct error *err)
+static int advance(struct trace *s, struct target *t, struct error *err)
 {
 	char what[64];
 	int rc = target_find(t, s->o, err);
@@ -187,9 +133,9 @@ static int advance(struct session *s, struct target *t, struct error *err)
 }
 
 /* Attach to whatever became ready. A process named by the user that cannot be traced ends the run. */
-static int look(struct session *s, struct error *err)
+static int attach_ready(struct trace *s, struct error *err)
 {
-	int rc = scan(s, err);
+	int rc = find_new_targets(s, err);
 
 	for (size_t i = 0; !rc && i < s->targets.n;) {
 		struct target *t = s->targets.v[i];
@@ -210,7 +156,7 @@ static int look(struct session *s, struct error *err)
 		}
 		if (s->o->verbose)
 			error_print(&why);
-		remove_target(s, i);
+		drop_target(s, i);
 		rc = 0;
 	}
 	return rc;
@@ -218,7 +164,7 @@ static int look(struct session *s, struct error *err)
 
 /* Is every process the user named traced? One that --all found and that does not get ready keeps nobody
  * waiting. */
-static bool all_live(const struct session *s)
+static bool all_live(const struct trace *s)
 {
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->asked_for && s->targets.v[i]->state == TARGET_WAITING)
@@ -227,7 +173,7 @@ static bool all_live(const struct session *s)
 }
 
 /* The one line scripts wait for. */
-static int announce(struct session *s)
+static int announce(struct trace *s)
 {
 	struct buf b = {0};
 	size_t probes = 0;
@@ -243,15 +189,16 @@ static int announce(struct session *s)
 	fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
 	buf_free(&b);
 	s->announced = true;
-	s->started_ns = s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
-	s->reading_due_ns = s->started_ns + (uint64_t)(READING_S * 1e9);
-	set_timer(s->look, NAME_INTERVAL_S);
-	return set_timer(s->tick, s->o->interval_s);
+	s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
+	s->reading_due_ns = s->last_usage_ns + (uint64_t)(READING_S * 1e9);
+	loop_end_in(s->loop, s->o->duration_s);
+	loop_set_timer(s->search, NAME_INTERVAL_S);
+	return loop_set_timer(s->tick, s->o->interval_s);
 }
 
 /* --- output -------------------------------------------------------------------------------------- */
 
-static double self_cpu_pct(struct session *s)
+static double self_cpu_pct(struct trace *s)
 {
 	struct rusage u;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
@@ -267,7 +214,7 @@ static double self_cpu_pct(struct session *s)
 	return pct;
 }
 
-static int render(struct session *s, const struct report *const *reports, size_t n, struct error *err)
+static int render(struct trace *s, const struct report *const *reports, size_t n, struct error *err)
 {
 	struct buf b = {0}, footer = {0};
 	struct view_opts v;
@@ -288,13 +235,13 @@ static int render(struct session *s, const struct report *const *reports, size_t
 }
 
 /* Of a target that is attached. */
-static struct snapshot *snapshot_of(struct session *s, const struct target *t)
+static struct snapshot *snapshot_of(struct trace *s, const struct target *t)
 {
 	return &s->snapshots.of[t->slot];
 }
 
 /* Take in which libraries the targets loaded and closed. */
-static int take_code(struct session *s, struct error *err)
+static int take_code(struct trace *s, struct error *err)
 {
 	bool changed = false;
 	int rc = 0;
@@ -311,7 +258,7 @@ static int take_code(struct session *s, struct error *err)
 }
 
 /* Report the targets in state: traced ones every interval, ended ones for the last time. */
-static int report(struct session *s, enum target_state_kind state, struct error *err)
+static int report_targets(struct trace *s, enum target_state_kind state, struct error *err)
 {
 	const struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
 	double cpu_pct = state == TARGET_TRACED ? self_cpu_pct(s) : -1;
@@ -344,7 +291,7 @@ static int report(struct session *s, enum target_state_kind state, struct error 
 
 /* --- the loop ------------------------------------------------------------------------------------ */
 
-static void count_losses(struct session *s, const struct report *r)
+static void note_losses(struct trace *s, const struct report *r)
 {
 	for (int i = 0; i < NR_DROPS; i++) {
 		s->losses += r->drops[i];
@@ -361,8 +308,11 @@ static bool fails(const struct options *o, enum finding_kind kind)
 	return (int)finding_rows[kind].severity <= o->fail_on;
 }
 
-/* By the last report of a target: what was said on the way and taken back does not count. */
-static void judge(struct session *s, const struct report *r)
+/*
+ * Is there what --fail-on asks for? By the last report of a target: what was said on the way and taken back
+ * does not count.
+ */
+static void note_findings(struct trace *s, const struct report *r)
 {
 	for (size_t i = 0; i < r->findings.n; i++)
 		s->failed_on |= fails(s->o, r->findings.v[i].kind);
@@ -371,7 +321,7 @@ static void judge(struct session *s, const struct report *r)
 }
 
 /* Show ended targets for the last time and let them go. */
-static int bury(struct session *s, struct error *err)
+static int let_go_of_ended(struct trace *s, struct error *err)
 {
 	int slots[JT_MAX_TARGETS], rc = 0;
 	size_t n = 0;
@@ -381,7 +331,7 @@ static int bury(struct session *s, struct error *err)
 			slots[n++] = s->targets.v[i]->slot;
 	if (n) {
 		tracer_settle();
-		rc = report(s, TARGET_ENDED, err);
+		rc = report_targets(s, TARGET_ENDED, err);
 		tracer_detach(s->tracer, slots,
 			      n); /* which may take half a minute: nobody is to wait for it */
 	}
@@ -390,36 +340,35 @@ static int bury(struct session *s, struct error *err)
 			i++;
 			continue;
 		}
-		count_losses(s, &s->targets.v[i]->report);
-		judge(s, &s->targets.v[i]->report);
-		if (s->discovery && s->targets.v[i]->end_reason == END_EXECED)
-			discovery_forget(s->discovery, &s->targets.v[i]->id);
-		remove_target(s, i);
+		note_losses(s, &s->targets.v[i]->report);
+		note_findings(s, &s->targets.v[i]->report);
+		if (s->targets.discovery && s->targets.v[i]->end_reason == END_EXECED)
+			discovery_forget(s->targets.discovery, &s->targets.v[i]->id);
+		drop_target(s, i);
 	}
 	return rc;
 }
 
-static int on_tick(struct session *s, struct error *err)
+static int on_tick(void *trace, void *what, struct error *err)
 {
-	uint64_t expirations;
+	struct trace *s = trace;
 	int rc;
 
-	if (read(s->tick, &expirations, sizeof(expirations)) < 0)
-		return 0;
+	(void)what;
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (s->targets.v[i]->state == TARGET_TRACED &&
 		    tracer_execed(s->tracer, s->targets.v[i]->slot))
 			target_stop(s->targets.v[i], s->tracer, END_EXECED);
-	rc = bury(s, err);
-	rc = rc ?: report(s, TARGET_TRACED, err);
+	rc = let_go_of_ended(s, err);
+	rc = rc ?: report_targets(s, TARGET_TRACED, err);
 	s->intervals++;
 	if (s->o->count > 0 && s->intervals >= s->o->count)
-		s->stop = true;
+		loop_end(s->loop);
 	return rc;
 }
 
 /* Name new stacks at once: at the next report the code or the process may be gone. */
-static int name_sites(struct session *s, struct error *err)
+static int name_sites(struct trace *s, struct error *err)
 {
 	uint64_t made = s->announced ? tracer_sites_made(s->tracer) : s->sites_named;
 	int rc;
@@ -437,7 +386,7 @@ static int name_sites(struct session *s, struct error *err)
 }
 
 /* Reports that are made often enough are readings, too. */
-static int take_reading(struct session *s, struct error *err)
+static int take_reading(struct trace *s, struct error *err)
 {
 	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), took_ns;
 	int rc;
@@ -460,14 +409,16 @@ static int take_reading(struct session *s, struct error *err)
 	return rc;
 }
 
-static int on_exit_of(struct session *s, struct target *t, struct error *err)
+static int on_exit_of(void *trace, void *target, struct error *err)
 {
+	struct trace *s = trace;
+	struct target *t = target;
 	char what[64];
 
-	epoll_ctl(s->epoll, EPOLL_CTL_DEL, t->pidfd, NULL);
+	loop_remove(s->loop, t->pidfd);
 	if (t->state == TARGET_TRACED) {
 		target_stop(t, s->tracer, END_EXITED);
-		return bury(s, err);
+		return let_go_of_ended(s, err);
 	}
 	for (size_t i = 0; i < s->targets.n; i++) {
 		if (s->targets.v[i] != t)
@@ -477,37 +428,30 @@ static int on_exit_of(struct session *s, struct target *t, struct error *err)
 			return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL,
 					 "it has exited before its VM was loaded");
 		}
-		remove_target(s, i);
+		drop_target(s, i);
 		break;
 	}
 	return 0;
 }
 
-/* Milliseconds until --duration is over; -1: never. */
-static int time_left_ms(const struct session *s)
-{
-	double left_s;
-
-	if (!s->announced || s->o->duration_s < 0)
-		return -1;
-	left_s = s->o->duration_s - (clock_ns(CLOCK_MONOTONIC) - s->started_ns) / 1e9;
-	return left_s <= 0 ? 0 : left_s > 86400 ? 86400000 : (int)ceil(left_s * 1000);
-}
-
 /* Draw what was reported last as the keys want it now. */
-static int on_key(struct session *s, struct error *err)
+static int on_key(void *trace, void *what, struct error *err)
 {
+	struct trace *s = trace;
 	const struct report **reports;
 	int key = screen_key(s->out.screen), rc;
 	size_t n = 0;
 
-	if (key == SCREEN_CLOSED)
-		return epoll_ctl(s->epoll, EPOLL_CTL_DEL, STDIN_FILENO, NULL) ? -errno : 0;
+	(void)what;
+	if (key == SCREEN_CLOSED) {
+		loop_remove(s->loop, STDIN_FILENO);
+		return 0;
+	}
 	switch (live_key(&s->live, key)) {
 	case LIVE_NOTHING:
 		return 0;
 	case LIVE_QUIT:
-		s->stop = true;
+		loop_end(s->loop);
 		return 0;
 	case LIVE_DRAW:
 		break;
@@ -523,65 +467,36 @@ static int on_key(struct session *s, struct error *err)
 	return rc;
 }
 
-static int on_event(struct session *s, void *what, struct error *err)
+static int on_code(void *trace, void *what, struct error *err)
 {
-	uint64_t expirations;
+	(void)what;
+	return take_code(trace, err);
+}
+
+static int on_search(void *trace, void *what, struct error *err)
+{
+	struct trace *s = trace;
 	int rc;
 
-	if (what == s->interrupt) {
-		s->stop = true;
-		return 0;
-	}
-	if (what == s->tracer)
-		return take_code(s, err);
-	if (what == s->out.screen)
-		return on_key(s, err);
-	if (what == &s->tick)
-		return on_tick(s, err);
-	if (what == &s->look) {
-		if (read(s->look, &expirations, sizeof(expirations)) < 0)
-			return 0;
-		tracer_poll(s->tracer);
-		rc = look(s, err);
-		rc = rc ?: name_sites(s, err);
-		return rc ?: take_reading(s, err);
-	}
-	return on_exit_of(s, what, err);
+	(void)what;
+	tracer_poll(s->tracer);
+	rc = attach_ready(s, err);
+	rc = rc ?: name_sites(s, err);
+	return rc ?: take_reading(s, err);
 }
 
-static int loop(struct session *s, struct error *err)
+/* Before each wait. */
+static int before_wait(void *trace, void *what, struct error *err)
 {
-	int rc = look(s, err);
+	struct trace *s = trace;
+	int rc = 0;
 
-	while (!rc && !s->stop) {
-		struct epoll_event ev;
-		int n;
-
-		if (!s->announced && all_live(s))
-			rc = announce(s);
-		if (rc || (s->announced && !s->targets.n && !s->discovery))
-			break;
-		/* One event at a time: handling one may free the target another is about. */
-		n = epoll_wait(s->epoll, &ev, 1, time_left_ms(s));
-		if (n < 0 && errno != EINTR)
-			return error_set(err, -errno, EXIT_FAILED, "wait for events", NULL, "%s",
-					 strerror(errno));
-		if (n > 0)
-			rc = on_event(s, ev.data.ptr, err);
-		if (!time_left_ms(s)) /* also when there always is an event */
-			s->stop = true;
-	}
-	return rc;
-}
-
-static int open_targets(struct session *s, struct error *err)
-{
-	int rc = elf_cache_new(&s->libraries) ?: modules_new(s->libraries, &s->modules);
-
-	for (size_t i = 0; !rc && i < s->o->nr_pids; i++)
-		rc = add_target(s, s->o->pids[i], true, err);
-	if (!rc && s->o->all)
-		rc = discovery_new(&s->discovery);
+	(void)what;
+	(void)err;
+	if (!s->announced && all_live(s))
+		rc = announce(s);
+	if (s->announced && !s->targets.n && !s->targets.discovery)
+		loop_end(s->loop);
 	return rc;
 }
 
@@ -596,20 +511,18 @@ static void raise_file_limit(void)
 	}
 }
 
-static int open_output(struct session *s, struct error *err)
+static int open_output(struct trace *s, struct error *err)
 {
 	int rc = output_open(&s->out, &s->o->view, true, true, err);
 
 	live_init(&s->live, &s->o->view);
 	if (rc || !s->out.screen)
 		return rc;
-	interrupt_tell(s->interrupt, screen_leave, s->out.screen);
-	if (screen_has_keys(s->out.screen) && watch(s, STDIN_FILENO, s->out.screen))
-		return error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
-	return 0;
+	loop_on_leave(s->loop, screen_leave, s->out.screen);
+	return screen_has_keys(s->out.screen) ? loop_add(s->loop, STDIN_FILENO, on_key, NULL) : 0;
 }
 
-static int open_tracer(struct session *s, const struct features *features, struct error *err)
+static int open_tracer(struct trace *s, const struct features *features, struct error *err)
 {
 	const struct options *o = s->o;
 	const struct tracer_opts opts = {
@@ -632,43 +545,61 @@ static int open_tracer(struct session *s, const struct features *features, struc
 	return tracer_open(&opts, features, &s->tracer, err);
 }
 
-static int start(struct session *s, struct error *err)
+static int open_loop(struct trace *s)
+{
+	int rc = loop_open(&s->loop, s);
+
+	if (!rc)
+		s->tick = rc = loop_timer(s->loop, 0, on_tick);
+	if (rc >= 0)
+		s->search = rc = loop_timer(s->loop, SEARCH_INTERVAL_S, on_search);
+	return rc < 0 ? rc : 0;
+}
+
+static int open_targets(struct trace *s, struct error *err)
+{
+	int rc = targets_open(&s->targets, s->o, err);
+
+	for (size_t i = 0; !rc && i < s->targets.n; i++)
+		rc = watch_target(s, s->targets.v[i], err);
+	return rc;
+}
+
+static int start(struct trace *s, struct error *err)
 {
 	struct features features;
 	int rc = open_loop(s);
 
-	if (rc)
-		return error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc));
 	raise_file_limit();
-	rc = open_targets(s, err);
+	rc = rc ?: open_targets(s, err);
 	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_output(s, err);
 	rc = rc ?: open_tracer(s, &features, err);
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
-	if (!rc && watch(s, tracer_code_fd(s->tracer), s->tracer))
-		rc = error_set(err, -errno, EXIT_FAILED, "start", NULL, "%s", strerror(errno));
-	return rc;
+	rc = rc ?: loop_add(s->loop, tracer_code_fd(s->tracer), on_code, NULL);
+	return rc ? error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc)) : 0;
 }
 
-enum exit_code session_trace(const struct options *o, struct error *err)
+enum exit_code cmd_top(const struct options *o, struct error *err)
 {
-	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
+	struct trace s = {.o = o};
 	int rc = start(&s, err);
 
-	rc = rc ?: loop(&s, err);
+	rc = rc ?: attach_ready(&s, err);
+	rc = rc ?: loop_run(s.loop, before_wait, err);
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (s.targets.v[i]->state == TARGET_TRACED)
 				target_stop(s.targets.v[i], s.tracer,
 					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? END_EXECED
 											  : END_DETACHED);
-		rc = bury(&s, err);
+		rc = let_go_of_ended(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
-	session_close(&s);
+	trace_close(&s);
 	if (rc)
 		return err->what[0] ? err->exit_code : EXIT_FAILED;
 	if (s.failed_on)
@@ -678,52 +609,4 @@ enum exit_code session_trace(const struct options *o, struct error *err)
 		return EXIT_TOO_SHORT;
 	}
 	return s.losses && !o->allow_loss ? EXIT_LOSSES : EXIT_OK;
-}
-
-/* --- probes -------------------------------------------------------------------------------------- */
-
-static int show_probes(struct session *s, struct target *t, struct error *err)
-{
-	struct buf b = {0};
-	struct view_opts v;
-	struct probes_info info = {.target = &t->report.target, .sites = &t->sites};
-
-	if (t->state != TARGET_FOUND && !t->asked_for)
-		return 0;
-	if (t->state != TARGET_FOUND)
-		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
-				 "PID %d has not loaded its VM yet", t->id.pid);
-	info.library_file = t->at.file.mapping.path;
-	output_view_opts(&s->out, &s->o->view, true, &v);
-	s->o->view.format->probes(&b, &info, &v);
-	return output_write(&s->out, &b, true, NULL, err);
-}
-
-enum exit_code session_probes(const struct options *o, struct error *err)
-{
-	struct session s = {.o = o, .epoll = -1, .tick = -1, .look = -1};
-	struct pid_list pids = {0};
-	int rc = output_open(&s.out, &o->view, false, false, err);
-
-	rc = rc ?: open_targets(&s, err);
-	if (!rc && o->all)
-		rc = discovery_scan(s.discovery, &pids);
-	for (size_t i = 0; !rc && i < pids.n; i++)
-		add_target(&s, pids.v[i], false, NULL);
-	for (size_t i = 0; !rc && i < s.targets.n; i++) {
-		struct error why = {0};
-
-		rc = target_find(s.targets.v[i], o, &why);
-		if (!rc)
-			rc = show_probes(&s, s.targets.v[i], err);
-		else if (s.targets.v[i]->asked_for)
-			*err = why;
-		else
-			rc = 0; /* what --all found and cannot be traced */
-	}
-	free(pids.v);
-	session_close(&s);
-	if (rc)
-		return err->what[0] ? err->exit_code : EXIT_FAILED;
-	return EXIT_OK;
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* jnitrace census. See session_census.h. */
-#include "run/session_census.h"
+/* jnitrace census. See cmd_census.h. */
+#include "run/cmd_census.h"
 
 #include <errno.h>
 #include <math.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,7 +12,7 @@
 #include "judge/census_watch.h"
 #include "run/census.h"
 #include "run/discover.h"
-#include "run/interrupt.h"
+#include "run/loop.h"
 #include "screen/output.h"
 #include "view/census.h"
 #include "view/format.h"
@@ -37,7 +35,7 @@ struct jvm {
 	bool known; /* anything of its tables, at any time */
 };
 
-struct session {
+struct censuses {
 	const struct options *o;
 	struct discovery *discovery; /* --all */
 	struct elf_cache *libraries;
@@ -46,7 +44,9 @@ struct session {
 		size_t n, cap;
 	} jvms;
 	struct output out;
-	struct interrupt *interrupt;
+	struct loop *loop;
+	int tick;
+	long done; /* readings */
 	bool seen; /* at least one JVM was read */
 	bool told; /* that there may be others */
 };
@@ -61,7 +61,7 @@ static void jvm_free(struct jvm *j)
 	free(j);
 }
 
-static int jvm_add(struct session *s, pid_t pid)
+static int jvm_add(struct censuses *s, pid_t pid)
 {
 	struct jvm *j = calloc(1, sizeof(*j)), **place;
 	int rc = j ? 0 : -ENOMEM;
@@ -90,7 +90,7 @@ static void refuse(struct jvm *j, const char *kind, const struct error *why)
 }
 
 /* 0: open, or waited for, or refused (with --all). */
-static int jvm_open(struct session *s, struct jvm *j, struct error *err)
+static int jvm_open(struct censuses *s, struct jvm *j, struct error *err)
 {
 	struct error why = {0};
 	const char *kind;
@@ -109,19 +109,18 @@ static int jvm_open(struct session *s, struct jvm *j, struct error *err)
 }
 
 /* Of a process that is starting its VM, as long as its age lets it (run/opening.c). */
-static int jvm_open_waiting(struct session *s, struct jvm *j, struct error *err)
+static int jvm_open_waiting(struct censuses *s, struct jvm *j, struct error *err)
 {
-	struct pollfd wait = {.fd = interrupt_fd(s->interrupt), .events = POLLIN};
 	int rc;
 
 	do {
 		*err = (struct error){0};
 		rc = jvm_open(s, j, err);
-	} while (rc == -EAGAIN && poll(&wait, 1, START_LOOK_MS) == 0);
+	} while (rc == -EAGAIN && !loop_pause(s->loop, START_LOOK_MS));
 	return rc;
 }
 
-static int jvm_read(struct session *s, struct jvm *j, struct error *err)
+static int jvm_read(struct censuses *s, struct jvm *j, struct error *err)
 {
 	const struct census_request req = {
 	    .threads = s->o->view.format->needs & FORMAT_THREADS || !s->o->all,
@@ -162,7 +161,7 @@ static int jvm_read(struct session *s, struct jvm *j, struct error *err)
 	return 0;
 }
 
-static int scan(struct session *s)
+static int find_new_jvms(struct censuses *s)
 {
 	struct pid_list pids = {0};
 	int rc = s->discovery ? discovery_scan(s->discovery, &pids) : 0;
@@ -201,7 +200,7 @@ static int compare_items(const void *a, const void *b)
 	return x->target.pid - y->target.pid;
 }
 
-static int write_items(struct session *s, const struct census *const *items, size_t n, struct error *err)
+static int write_items(struct censuses *s, const struct census *const *items, size_t n, struct error *err)
 {
 	struct view_opts v;
 	struct buf b = {0};
@@ -211,7 +210,7 @@ static int write_items(struct session *s, const struct census *const *items, siz
 	return output_write(&s->out, &b, false, NULL, err);
 }
 
-static int show(struct session *s, struct error *err)
+static int show_fresh(struct censuses *s, struct error *err)
 {
 	const struct census **items = calloc(s->jvms.n + 1, sizeof(*items));
 	size_t n = 0;
@@ -250,7 +249,7 @@ static bool repeats(const struct options *o)
 }
 
 /* Was a JVM too busy, each time it was looked at? */
-static int check_known(const struct session *s, struct error *err)
+static int check_known(const struct censuses *s, struct error *err)
 {
 	for (size_t i = 0; i < s->jvms.n && !s->o->all; i++)
 		if (!s->jvms.v[i]->known)
@@ -261,10 +260,10 @@ static int check_known(const struct session *s, struct error *err)
 	return 0;
 }
 
-static int take_census(struct session *s, struct error *err)
+static int take_census(struct censuses *s, struct error *err)
 {
 	size_t kept = 0;
-	int rc = scan(s);
+	int rc = find_new_jvms(s);
 
 	for (size_t i = 0; i < s->jvms.n && rc == 0; i++)
 		rc = jvm_read(s, s->jvms.v[i], err);
@@ -279,80 +278,52 @@ static int take_census(struct session *s, struct error *err)
 	s->jvms.n = kept;
 	if (rc == 0 && !repeats(s->o))
 		rc = check_known(s, err); /* nothing to show */
-	return rc < 0 ? rc : show(s, err);
+	return rc < 0 ? rc : show_fresh(s, err);
 }
 
-/* Wait for the next reading. false: it is over. */
-static bool wait_until(struct session *s, uint64_t due_ns)
+/* A reading; ends the loop when it was the last. */
+static int on_tick(void *censuses, void *what, struct error *err)
 {
-	struct pollfd wait = {.fd = interrupt_fd(s->interrupt), .events = POLLIN};
-	uint64_t now;
+	struct censuses *s = censuses;
+	int rc = take_census(s, err);
 
-	while ((now = clock_ns(CLOCK_MONOTONIC)) < due_ns) {
-		uint64_t ms = (due_ns - now + 999999) / 1000000;
-
-		if (poll(&wait, 1, ms > 1000000 ? 1000000 : (int)ms) > 0)
-			return false;
-	}
-	return true;
+	(void)what;
+	s->done++;
+	if (rc == 0 && !s->seen && !s->discovery && s->jvms.n == 0)
+		return error_set(err, -ESRCH, EXIT_NO_TARGET, "census", "see jps or pgrep java",
+				 "the process has exited");
+	if (!repeats(s->o) || s->done == s->o->count || (!s->discovery && s->jvms.n == 0))
+		loop_end(s->loop);
+	loop_skip(s->tick); /* what is late is left out, not made up for */
+	return rc;
 }
 
-static int loop(struct session *s, struct error *err)
-{
-	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), interval_ns = (uint64_t)(s->o->interval_s * 1e9);
-	uint64_t due_ns = start_ns, end_ns = UINT64_MAX;
-	long done = 0;
-	int rc;
-
-	if (s->o->duration_s >= 0)
-		end_ns = start_ns + (uint64_t)(s->o->duration_s * 1e9);
-	for (;;) {
-		rc = take_census(s, err);
-		done++;
-		if (rc == 0 && !s->seen && !s->discovery && s->jvms.n == 0)
-			return error_set(err, -ESRCH, EXIT_NO_TARGET, "census", "see jps or pgrep java",
-					 "the process has exited");
-		if (rc < 0 || !repeats(s->o) || done == s->o->count || (!s->discovery && s->jvms.n == 0))
-			return rc;
-		/* what is late is left out, not made up for */
-		do
-			due_ns += interval_ns;
-		while (due_ns < clock_ns(CLOCK_MONOTONIC));
-		if (due_ns > end_ns) {
-			wait_until(s, end_ns);
-			return 0;
-		}
-		if (!wait_until(s, due_ns))
-			return 0;
-	}
-}
-
-static int start(struct session *s, struct error *err)
+static int start(struct censuses *s, struct error *err)
 {
 	int rc;
 
-	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
-	rc = interrupt_open(&s->interrupt);
-	if (rc)
-		return error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc));
-	rc = output_open(&s->out, &s->o->view, repeats(s->o), false, err);
+	rc = loop_open(&s->loop, s);
+	rc = rc ?: output_open(&s->out, &s->o->view, repeats(s->o), false, err);
 	if (!rc && s->out.screen)
-		interrupt_tell(s->interrupt, screen_leave, s->out.screen);
+		loop_on_leave(s->loop, screen_leave, s->out.screen);
 	rc = rc ?: elf_cache_new(&s->libraries);
 	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)
 		rc = jvm_add(s, s->o->pids[i]);
 	if (rc == 0 && s->o->all)
 		rc = discovery_new(&s->discovery);
-	return rc;
+	if (rc == 0)
+		s->tick = rc = loop_timer(s->loop, s->o->interval_s, on_tick);
+	loop_end_in(s->loop, s->o->duration_s);
+	return rc < 0 ? rc : 0;
 }
 
-enum exit_code session_census(const struct options *o, struct error *err)
+enum exit_code cmd_census(const struct options *o, struct error *err)
 {
-	struct session s = {.o = o};
+	struct censuses s = {.o = o};
 	int rc = start(&s, err);
 
-	if (rc == 0)
-		rc = loop(&s, err);
+	rc = rc ?: on_tick(&s, NULL, err);
+	rc = rc ?: loop_run(s.loop, NULL, err);
 	if (rc == 0)
 		rc = check_known(&s, err);
 	rc = rc ?: output_end(&s.out, err);
@@ -361,10 +332,10 @@ enum exit_code session_census(const struct options *o, struct error *err)
 	free(s.jvms.v);
 	elf_cache_free(s.libraries);
 	discovery_free(s.discovery);
-	if (s.interrupt)
-		interrupt_tell(s.interrupt, NULL, NULL);
+	if (s.loop)
+		loop_on_leave(s.loop, NULL, NULL);
 	output_close(&s.out);
-	interrupt_close(s.interrupt);
+	loop_close(s.loop);
 	if (rc < 0 && !err->what[0])
 		error_set(err, rc, EXIT_FAILED, "census", NULL, "%s", strerror(-rc));
 	return rc < 0 ? err->exit_code : EXIT_OK;

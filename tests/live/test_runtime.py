@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A runtime is a row: one with three functions (tests/runtime), traced by a tool that has but its row more."""
+
+import json
+import subprocess
+
+import pytest
+
+import harness
+from harness import BUILD, SLOW, Tracer, assert_no_losses, direct_caller, jdk, read_line, run_tool
+
+OF_TEST = BUILD / "test-runtime"
+FREED_OLD, LEAKED, CAME, FAILED = 53, 1009, 503, 13  # primes; 101 old ones are there at attach
+
+
+class Things:
+    def __enter__(self):
+        self.proc = subprocess.Popen([OF_TEST / "things"], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.pid = self.proc.pid
+        assert read_line(self.proc.stdout) == "ready\n"
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.wait()
+        self.proc.stdin.close()
+        self.proc.stdout.close()
+
+    def do(self, what, n):
+        self.proc.stdin.write(f"{what} {n}\n".encode())
+        assert read_line(self.proc.stdout) == "done\n"
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.setattr(harness, "JNITRACE", OF_TEST / "jnitrace")
+
+
+def test_every_thing_is_counted_where_it_was_made(tool):
+    with Things() as things, Tracer(pids=[things.pid]) as tracer:
+        tracer.wait_tracing()
+        things.do("old", FREED_OLD)
+        things.do("leak", LEAKED)
+        things.do("come", CAME)
+        things.do("fail", FAILED)
+        report = tracer.stop()[things.pid]
+    assert report["target"]["vm"] == "Thing" and report["target"]["library"].endswith("/libthing.so")
+    assert_no_losses(report)
+    assert {f: n for f, n in report["calls"].items() if n} == {
+        "thing_new": LEAKED + CAME + FAILED, "thing_free": CAME + FREED_OLD, "thing_use": CAME}
+    family = report["families"]["thing"]
+    assert {k: family[k] for k in ("acquired", "released", "outstanding", "released_untracked", "vm_total")} == {
+        "acquired": LEAKED + CAME, "released": CAME, "outstanding": LEAKED, "released_untracked": FREED_OLD, "vm_total": None}
+    assert {direct_caller(s): (s["function"], s["family"], s["acquired"], s["released"]) for s in report["sites"]} == {
+        "make_leaks": ("thing_new", "thing", LEAKED, 0), "come_and_go": ("thing_new", "thing", CAME, CAME)}
+    for site in report["sites"]:
+        assert site["truncated"] is None
+        assert [f["symbol"] for f in site["stack"]][1] == "main" and site["stack"][0]["line"] > 0
+    assert not [n for n in report["calls"] if n not in ("thing_new", "thing_free", "thing_use")]
+
+
+def test_a_jvm_is_traced_beside_it(tool, oracle):
+    """The rows of one runtime are not looked for in the other's process."""
+    with Things() as things, Tracer(pids=[oracle.pid, things.pid]) as tracer:
+        tracer.wait_tracing()
+        before, after = oracle.now, oracle.do("run 2 101 2 53 1")
+        things.do("leak", LEAKED)
+        reports = tracer.stop()
+    harness.assert_exact(reports[oracle.pid], before, after)
+    assert reports[oracle.pid]["target"]["vm"] == "HotSpot" and reports[things.pid]["target"]["vm"] == "Thing"
+    assert reports[things.pid]["families"]["thing"]["outstanding"] == LEAKED
+
+
+def test_the_sites_and_what_it_cannot_do(tool):
+    with Things() as things:
+        lines = run_tool("probes", "-p", things.pid, "--json").stdout.splitlines()
+        probes = {(p["function"], p["operation"], p["strategy"]) for p in map(json.loads, lines) if "function" in p}
+        assert probes == {("thing_new", "return", "symtab"), ("thing_free", "entry", "symtab"), ("thing_use", "entry", "symtab")}
+        census = run_tool("census", "-p", things.pid, "--json")
+        assert census.returncode in (0, 1), census.stderr
+
+
+def test_the_plain_tool_knows_nothing_of_it():
+    with Things() as things:
+        result = run_tool("-p", things.pid, "-d", "1")
+        assert result.returncode == 4 and "maps no libjvm.so" in result.stderr

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The smallest runtime there can be: a library with three functions. It is linked into no tool but that of
+ * tests/live/test_runtime.py, and shows what another runtime takes: this file, and no line elsewhere.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/runtime.h"
+
+#define API "thing"
+
+static int add_rows(struct catalog *c)
+{
+	const struct family_row things = {.name = "thing", .kind = KIND_REFERENCE, .by_default = true};
+	int family = catalog_add_family(c, &things), rc = family;
+	const struct func_row rows[] = {
+	    {.name = "thing_new",
+	     .api = API,
+	     .family = family,
+	     .operation = OP_ACQUIRE,
+	     .handle = HANDLE_RETURN},
+	    {.name = "thing_free",
+	     .api = API,
+	     .family = family,
+	     .operation = OP_RELEASE,
+	     .handle = HANDLE_ARG0},
+	    {.name = "thing_use", .api = API, .family = family, .operation = OP_COUNT, .handle = HANDLE_NONE},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && rc >= 0; i++)
+		rc = catalog_add_func(c, &rows[i]);
+	return rc;
+}
+
+static int vm_new(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, struct vm **out,
+		  struct error *err)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	(void)pid;
+	(void)maps;
+	(void)err;
+	if (!vm)
+		return -ENOMEM;
+	vm->runtime = file->runtime;
+	*out = vm;
+	return 0;
+}
+
+static void vm_free(struct vm *vm)
+{
+	free(vm);
+}
+
+static void symbol(const struct vm *vm, const struct func_row *row, char *name, size_t cap)
+{
+	(void)vm;
+	snprintf(name, cap, "%s", row->name);
+}
+
+static const char *const libraries[] = {"libthing.so", NULL};
+
+static const struct runtime thing_runtime = {
+    .name = "thing",
+    .shown = "Thing",
+    .api = API,
+    .add_rows = add_rows,
+    .libraries = libraries,
+    .absent = "it maps no libthing.so",
+    .open = vm_new,
+    .close = vm_free,
+    .symbol = symbol,
+};
+RUNTIME_ROW(thing_runtime);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the probes are told of a target: where its code and its threads are, how its VM keeps its data. */
+#include "kernel/configs.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bpf/border/threads.h"
+
+/* Most of what compiling unwind tables may add to the start; the others are made when they are needed. */
+#define UNWIND_PRELOAD_NS 60000000
+
+/* Watch all of these places, or none can be relied on. */
+static int watch_vm(struct tracer *t, int slot, pid_t pid, const char *path, struct bpf_program *prog,
+		    const struct vm_places *places, bool at_return)
+{
+	const struct uprobe_where where = {pid, path, at_return, t->use_multi};
+	struct slot *s = &t->slots[slot];
+
+	for (size_t i = 0; i < places->n && s->nr_vm_links < ARRAY_LEN(s->vm_links); i++) {
+		struct bpf_link *link = uprobe_attach(prog, &where, places->at[i], (uint64_t)slot);
+
+		if (!link)
+			return -errno;
+		s->vm_links[s->nr_vm_links++] = link;
+	}
+	return 0;
+}
+
+static int set_walk(struct tracer *t, int slot, pid_t pid, const char *path, const struct plan_walk *p)
+{
+	struct java_config config = p->java;
+	uint32_t key = slot;
+	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_code_freed, &p->frees, false);
+
+	rc = rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_class_unloaded, &p->unloads, false);
+	if (rc)
+		return rc;
+	config.generation = config.unloads = ++t->java_epochs << 32;
+	config.unloads_class = p->unloads.at_entry;
+	config.cache = p->frees.n > 0;
+	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config, BPF_ANY);
+}
+
+static int set_waits(struct tracer *t, int slot, pid_t pid, const char *path, const struct vm_places *places)
+{
+	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_end, places, true);
+
+	return rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_begin, places, false);
+}
+
+int tracer_apply(struct tracer *t, int slot, pid_t pid, const char *path, struct target_plan *p)
+{
+	uint32_t key = slot;
+	int rc = 0;
+
+	if (p->walk.state == PLAN_READY) {
+		rc = set_walk(t, slot, pid, path, &p->walk);
+		p->walk.state = rc ? PLAN_NEVER : PLAN_DONE;
+		snprintf(p->walk.why, sizeof(p->walk.why), "%s", rc ? strerror(-rc) : "");
+	}
+	if (p->objects.state == PLAN_READY && !bpf_map_update_elem(bpf_map__fd(t->skel->maps.object_configs),
+								   &key, &p->objects.config, BPF_ANY))
+		p->objects.state = PLAN_DONE;
+	if (p->waits.state == PLAN_READY) {
+		rc = set_waits(t, slot, pid, path, &p->waits.places);
+		p->waits.state = rc ? PLAN_NEVER : PLAN_DONE;
+		if (rc)
+			p->waits.why = "the places where threads wait could not be probed";
+	}
+	if (p->threads.state != PLAN_READY)
+		return 0;
+	rc =
+	    bpf_map_update_elem(bpf_map__fd(t->skel->maps.thread_configs), &key, &p->threads.config, BPF_ANY);
+	if (!rc)
+		p->threads.state = PLAN_DONE;
+	return rc;
+}
+
+int tracer_unloads(const struct tracer *t, int slot, uint64_t klass, uint64_t *n, uint64_t *last)
+{
+	struct java_config config = {0};
+	uint32_t key = slot, place = unloaded_place(slot, klass);
+	int rc = bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config);
+
+	*n = *last = config.unloads;
+	if (!rc && klass && config.unloads_class)
+		rc = bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.unloaded), &place, last);
+	return rc;
+}
+
+int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anchors, size_t n)
+{
+	struct before_key known = {.sp = JT_BEFORE_KNOWN, .slot = (uint32_t)slot};
+	int fd = bpf_map__fd(t->skel->maps.before_native), rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		struct before_key key = {.sp = anchors[i].sp, .slot = (uint32_t)slot};
+
+		rc = bpf_map_update_elem(fd, &key, &anchors[i].pc, BPF_ANY);
+	}
+	return rc ?: bpf_map_update_elem(fd, &known, &(uint64_t){0}, BPF_ANY);
+}
+
+int tracer_set_attached(struct tracer *t, int slot, const pid_t *tids, size_t n)
+{
+	const struct thread_books b = {.attached = 1};
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		struct books_key key = {.slot = (uint32_t)slot, .tid = (uint32_t)tids[i]};
+
+		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.threads), &key, &b, BPF_ANY);
+	}
+	return rc;
+}
+
+int tracer_set_linker(struct tracer *t, int slot, pid_t pid, const char *path, uint64_t offset,
+		      uint64_t debug_at)
+{
+	struct vm_places place = {.at = {offset}, .n = 1};
+
+	unwinder_set_link_debug(t->unwinder, (uint32_t)slot, debug_at);
+	return watch_vm(t, slot, pid, path, t->skel->progs.jt_libraries, &place, false);
+}
+
+int configs_code_changed(void *arg, void *data, size_t n)
+{
+	struct tracer *t = arg;
+	uint32_t slot;
+
+	if (n < sizeof(slot))
+		return 0;
+	memcpy(&slot, data, sizeof(slot));
+	if (slot < JT_MAX_TARGETS)
+		t->slots[slot].code_changed = true;
+	return 0;
+}
+
+int tracer_code_fd(const struct tracer *t)
+{
+	return ring_buffer__epoll_fd(t->code_changes);
+}
+
+void tracer_code_drain(struct tracer *t)
+{
+	ring_buffer__consume(t->code_changes);
+}
+
+bool tracer_code_changed(struct tracer *t, int slot)
+{
+	bool changed = t->slots[slot].code_changed;
+
+	t->slots[slot].code_changed = false;
+	return changed;
+}
+
+struct unwind_moment tracer_code_now(const struct tracer *t, int slot)
+{
+	return unwinder_now(t->unwinder, (uint32_t)slot);
+}
+
+int tracer_set_code(struct tracer *t, int slot, const struct code *code, struct layout *layout,
+		    const struct unwind_moment *when)
+{
+	int rc = unwinder_set_code(t->unwinder, (uint32_t)slot, code, layout, when, UNWIND_PRELOAD_NS);
+
+	return rc == -ENOSPC ? 0 : rc; /* what has no place ends its stacks, which say so */
+}
+
+void tracer_print_unwind(const struct tracer *t)
+{
+	struct unwind_stats s;
+
+	unwinder_stats(t->unwinder, &s);
+	warn("unwind tables of %u of %u libraries: %llu rows, %.1f MB, made in %.0f ms of CPU time", s.loaded,
+	     s.modules, (unsigned long long)s.rows, (double)s.bytes / 1e6, (double)s.build_ns / 1e6);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A target's slot, its sites and its references become free again. */
+#include <bpf/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/border/threads.h"
+#include "kernel/store.h"
+
+/* Of any hash map that holds what is of targets. */
+union key {
+	uint64_t tag;
+	struct pin_key pin;
+	struct finding_key finding;
+	struct before_key before;
+	struct books_key books;
+	struct stalled_key stalled;
+	uint64_t thread;
+};
+union value {
+	struct overflow_ref ref;
+	struct pin pin;
+	struct finding finding;
+	struct critical critical;
+	struct stall stall;
+	struct stalled stalled;
+	struct thread_books books;
+};
+typedef bool (*is_of_fn)(const union key *key, const union value *value, uint32_t slot);
+
+/*
+ * Delete a target's elements; returns how many there were. Each key is deleted after its successor is known.
+ * Bounded: a walk starts anew when others delete the key that it stands on.
+ */
+static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int slot)
+{
+	uint64_t left = 2ULL * bpf_map__max_entries(map);
+	int fd = bpf_map__fd(map);
+	union key key, next;
+	bool more = !bpf_map_get_next_key(fd, NULL, &key);
+	uint32_t gone = 0;
+
+	for (; more && left; left--) {
+		union value value;
+
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (!bpf_map_lookup_elem(fd, &key, &value) && is_of(&key, &value, (uint32_t)slot))
+			gone += !bpf_map_delete_elem(fd, &key);
+		key = next;
+	}
+	return gone;
+}
+
+static bool is_ref_of(const union key *key, const union value *value, uint32_t slot)
+{
+	(void)value;
+	return ref_slot(key->tag) == slot;
+}
+
+static bool is_pin_of(const union key *key, const union value *value, uint32_t slot)
+{
+	(void)value;
+	return ref_slot(key->pin.tag) == slot;
+}
+
+static bool is_finding_of(const union key *key, const union value *value, uint32_t slot)
+{
+	(void)value;
+	return key->finding.slot == slot;
+}
+
+static bool is_before_of(const union key *key, const union value *value, uint32_t slot)
+{
+	(void)value;
+	return key->before.slot == slot;
+}
+
+static bool is_thread_of(const union key *key, const union value *value, uint32_t slot)
+{
+	(void)value;
+	return key->books.slot == slot;
+}
+
+static bool is_critical_of(const union key *key, const union value *value, uint32_t slot)
+{
+	(void)key;
+	return value->critical.slot == slot;
+}
+
+static bool is_stall_of(const union key *key, const union value *value, uint32_t slot)
+{
+	(void)key;
+	return value->stall.slot == slot;
+}
+
+static bool is_stalled_of(const union key *key, const union value *value, uint32_t slot)
+{
+	(void)key;
+	return value->stalled.slot == slot;
+}
+
+static void zero_array_element(struct bpf_map *map, uint32_t key, size_t n)
+{
+	void *zero = calloc(1, n);
+
+	if (zero)
+		bpf_map_update_elem(bpf_map__fd(map), &key, zero, BPF_ANY);
+	free(zero);
+}
+
+static void forget_thread(struct tracer *t, uint32_t site)
+{
+	struct site_thread thread;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.site_threads), &site, &thread))
+		return;
+	bpf_map_delete_elem(bpf_map__fd(t->skel->maps.thread_sites), &thread.key);
+	zero_array_element(t->skel->maps.site_threads, site, sizeof(thread));
+}
+
+static void forget_sites(struct tracer *t, int slot)
+{
+	uint32_t n = sites_in_use(t);
+	size_t counts_bytes = sizeof(struct site_counts) * t->features.nr_cpus;
+
+	for (uint32_t i = 1; i < n; i++) {
+		struct site site;
+		uint64_t key;
+
+		if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.sites), &i, &site) || !site.stack_id ||
+		    site.slot != slot)
+			continue;
+		if (site.suspect)
+			__atomic_fetch_sub(&t->skel->bss->suspects, 1, __ATOMIC_SEQ_CST);
+		key = site_key(site.stack_id, site.func);
+		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.site_ids), &key);
+		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.stacks), &site.stack_id);
+		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pin_stats), &i);
+		if (t->by_thread)
+			forget_thread(t, i);
+		zero_array_element(t->skel->maps.sites, i, sizeof(site));
+		zero_array_element(t->skel->maps.site_counts, i, counts_bytes);
+		free(t->stacks[i]);
+		t->stacks[i] = NULL;
+		t->buried[i] = 0;
+		bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_sites), NULL, &i, BPF_ANY);
+	}
+}
+
+static void forget_refs(struct tracer *t, int slot)
+{
+	store_forget(t, slot);
+	__atomic_fetch_sub(&t->skel->bss->overflow_refs,
+			   forget_elements(t->skel->maps.overflow, is_ref_of, slot), __ATOMIC_SEQ_CST);
+}
+
+/* Threads may have been killed inside a critical section, or waiting for one. */
+static void forget_pins(struct tracer *t, int slot)
+{
+	forget_elements(t->skel->maps.before_native, is_before_of, slot);
+	__atomic_fetch_sub(&t->skel->bss->criticals_open,
+			   forget_elements(t->skel->maps.criticals, is_critical_of, slot), __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&t->skel->bss->stalls_open,
+			   forget_elements(t->skel->maps.stalls, is_stall_of, slot), __ATOMIC_RELAXED);
+	forget_elements(t->skel->maps.pins, is_pin_of, slot);
+	forget_elements(t->skel->maps.stalled, is_stalled_of, slot);
+}
+
+void tracer_forget(struct tracer *t, int slot)
+{
+	struct slot *s = &t->slots[slot];
+	struct rule none = {0};
+
+	for (size_t i = 0; i < s->nr_sites; i++) {
+		bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &s->rules[i], &none, BPF_ANY);
+		t->rule_used[s->rules[i]] = false;
+	}
+	forget_sites(t, slot);
+	forget_refs(t, slot);
+	forget_pins(t, slot);
+	forget_elements(t->skel->maps.threads, is_thread_of, slot);
+	forget_elements(t->skel->maps.findings, is_finding_of, slot);
+	for (uint32_t f = 1; f < t->catalog->nr_funcs; f++)
+		zero_array_element(t->skel->maps.func_counts, slot * t->catalog->nr_funcs + f,
+				   sizeof(struct func_counts) * t->features.nr_cpus);
+	for (uint32_t f = NR_FUNCS; f < NR_ALL_FUNCS; f++)
+		if (s->probed[f])
+			zero_array_element(t->skel->maps.use_counts, use_key(slot, f),
+					   sizeof(uint64_t) * t->features.nr_cpus);
+	for (uint32_t d = 0; d < NR_DROPS; d++)
+		zero_array_element(t->skel->maps.drops, slot * NR_DROPS + d,
+				   sizeof(uint64_t) * t->features.nr_cpus);
+	zero_array_element(t->skel->maps.java_configs, slot, sizeof(struct java_config));
+	zero_array_element(t->skel->maps.object_configs, slot, sizeof(struct object_config));
+	zero_array_element(t->skel->maps.thread_configs, slot, sizeof(struct thread_config));
+	unwinder_forget(t->unwinder, (uint32_t)slot);
+	free(s->rules);
+	memset(s, 0, sizeof(*s));
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Load the programs and make the maps; free all of it. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel/configs.h"
+#include "kernel/programs.h"
+#include "kernel/store.h"
+
+/* Blocks of local references and stretches of stack whose thread is remembered, with --check. */
+#define MAX_OWNERS (1 << 16)
+
+static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, fmt, args) : 0;
+}
+
+static int libbpf_quiet(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	(void)level, (void)fmt, (void)args;
+	return 0;
+}
+
+static uint32_t round_up_pow2(uint64_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n && p < 1U << 30)
+		p <<= 1;
+	return p;
+}
+
+static int set_sizes(struct tracer *t, const struct tracer_opts *o)
+{
+	struct jnitrace_bpf *s = t->skel;
+	int rc;
+
+	/* Half full at the wanted number: one reference in a thousand then needs its second bucket. */
+	t->nr_buckets = round_up_pow2((o->max_refs * 2 + JT_BUCKET_WAYS - 1) / JT_BUCKET_WAYS);
+	/* Beside the sites with stacks, one without for each function that acquires. */
+	t->max_sites = o->max_stacks + 1 + JT_MAX_TARGETS * 4;
+	s->rodata->bucket_mask = t->nr_buckets - 1;
+	s->rodata->nr_funcs = o->catalog->nr_funcs;
+	s->rodata->max_stacks = o->max_stacks;
+	s->rodata->max_sites = t->max_sites - 1;
+	s->rodata->max_depth = o->depth;
+	s->rodata->by_frame = programs_trace(o, KIND_BIT(KIND_LOCAL));
+	s->rodata->count_only = o->count_only;
+	t->by_thread = s->rodata->by_thread = o->by_thread;
+	s->rodata->checking = o->check;
+	s->rodata->criticals_traced = programs_trace(o, KIND_BIT(KIND_CRITICAL));
+	s->rodata->memo_mode = o->memo;
+	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.nr_cpus);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_ids, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.sites, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.thread_sites, t->by_thread ? t->max_sites : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->by_thread ? t->max_sites : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.use_counts, o->check ? JT_MAX_TARGETS * NR_USE_FUNCS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.owners, o->check ? MAX_OWNERS : 1);
+	return rc;
+}
+
+/* Prepare what the probes must know of this machine before the first of them runs. */
+static int set_up(struct tracer *t)
+{
+	struct setup s = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &s, .ctx_size_in = sizeof(s));
+	int rc = bpf_prog_test_run_opts(bpf_program__fd(t->skel->progs.jt_setup), &run);
+
+	t->cpu_waits = s.cpu_waits;
+	return rc;
+}
+
+static int load_programs(struct tracer *t, const struct tracer_opts *o)
+{
+	uint64_t began_ns;
+	int rc;
+
+	libbpf_set_print(o->verbose ? libbpf_print : libbpf_quiet); /* libbpf has one for the whole process */
+	t->skel = jnitrace_bpf__open();
+	rc = t->skel ? set_sizes(t, o) : -errno;
+	if (rc)
+		return rc;
+	programs_choose(t, o);
+	began_ns = clock_ns(CLOCK_MONOTONIC);
+	rc = jnitrace_bpf__load(t->skel);
+	t->load_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
+	return rc ?: set_up(t);
+}
+
+/* What the loader keeps beside the maps. */
+static int make_books(struct tracer *t, const struct tracer_opts *o)
+{
+	const struct jnitrace_bpf *s = t->skel;
+	int rc = store_map(t);
+
+	rc = rc
+		 ?: unwinder_new(bpf_map__fd(s->maps.unwind_spaces), bpf_map__fd(s->maps.unwind_ranges),
+				 bpf_map__fd(s->maps.unwind_tables), o->bottom, &t->unwinder);
+	rc = rc ?: overhead_new(s->obj, s->progs.jt_nothing, t->use_multi, &t->overhead);
+	if (rc)
+		return rc;
+	t->code_changes = ring_buffer__new(bpf_map__fd(s->maps.code_changes), configs_code_changed, t, NULL);
+	if (!t->code_changes)
+		return -errno;
+	t->stacks = calloc(t->max_sites, sizeof(*t->stacks));
+	t->buried = calloc(t->max_sites, sizeof(*t->buried));
+	return t->stacks && t->buried ? 0 : -ENOMEM;
+}
+
+/* The programs that are of no target: exec, and ends of threads. */
+static int attach_common(struct tracer *t, const struct tracer_opts *o)
+{
+	struct jnitrace_bpf *s = t->skel;
+
+	s->links.jt_exec = bpf_program__attach(s->progs.jt_exec);
+	if (!s->links.jt_exec)
+		return -errno;
+	if (!programs_see_ends(o))
+		return 0;
+	s->links.jt_thread_end = bpf_program__attach(s->progs.jt_thread_end);
+	return s->links.jt_thread_end ? 0 : -errno;
+}
+
+int tracer_open(const struct tracer_opts *o, const struct features *f, struct tracer **out, struct error *err)
+{
+	bool use_multi = o->attach == ATTACH_MULTI || (o->attach == ATTACH_AUTO && f->uprobe_multi);
+	struct tracer *t;
+	int rc;
+
+	if (use_multi && !f->uprobe_multi)
+		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, "attach by uprobe_multi", "use --attach perf",
+				 "this kernel or this build's libbpf does not have it");
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return error_set(err, -ENOMEM, EXIT_FAILED, "start", NULL, "out of memory");
+	t->features = *f;
+	t->families = o->families;
+	t->catalog = o->catalog;
+	t->use_multi = use_multi;
+	t->share = o->share && use_multi;
+	rc = load_programs(t, o);
+	rc = rc ?: make_books(t, o);
+	rc = rc ?: attach_common(t, o);
+	if (rc) {
+		tracer_close(t);
+		return error_set(err, rc, rc == -EPERM ? EXIT_PERMISSION : EXIT_FAILED,
+				 "load the BPF programs", "-v shows what the kernel said", "%s",
+				 strerror(-rc));
+	}
+	*out = t;
+	return 0;
+}
+
+void tracer_close(struct tracer *t)
+{
+	if (!t)
+		return;
+	for (int i = 0; i < JT_MAX_TARGETS; i++) {
+		if (t->slots[i].attached)
+			tracer_detach(t, &i, 1);
+		free(t->slots[i].links.v);
+		free(t->slots[i].rules);
+	}
+	for (uint32_t i = 0; t->stacks && i < t->max_sites; i++)
+		free(t->stacks[i]);
+	free(t->stacks);
+	free(t->buried);
+	store_unmap(t);
+	unwinder_free(t->unwinder);
+	ring_buffer__free(t->code_changes);
+	overhead_free(t->overhead);
+	jnitrace_bpf__destroy(t->skel);
+	free(t);
+}
+
+uint64_t tracer_map_bytes(const struct tracer *t)
+{
+	const struct bpf_map *m;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map (m, t->skel->obj) {
+		uint64_t value_bytes = bpf_map__value_size(m), n = bpf_map__max_entries(m);
+
+		if (bpf_map__type(m) == BPF_MAP_TYPE_PERCPU_ARRAY)
+			sum += n * ((value_bytes + 7) & ~7ULL) * t->features.nr_cpus;
+		else if (bpf_map__type(m) == BPF_MAP_TYPE_ARRAY || bpf_map__type(m) == BPF_MAP_TYPE_STACK)
+			sum += n * ((value_bytes + 7) & ~7ULL);
+	}
+	return sum;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The pairing store: references that are outstanding, by their handles. */
+#include "kernel/store.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <sys/mman.h>
+
+int store_map(struct tracer *t)
+{
+	void *p;
+
+	t->buckets_bytes = (size_t)t->nr_buckets * sizeof(struct bucket);
+	/* Written only to free places that no probe will, see store_forget() and tracer_bury(). */
+	p = mmap(NULL, t->buckets_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		 bpf_map__fd(t->skel->maps.buckets), 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	t->buckets = p;
+	return 0;
+}
+
+void store_unmap(struct tracer *t)
+{
+	if (t->buckets)
+		munmap(t->buckets, t->buckets_bytes);
+}
+
+static int add_ref(struct snapshots *all, uint64_t tag, uint32_t site, uint32_t tick)
+{
+	uint32_t slot = ref_slot(tag);
+	struct snapshot *s = slot < JT_MAX_TARGETS ? &all->of[slot] : NULL;
+	struct snapshot_ref *ref = s ? VEC_ADD(&s->refs) : NULL;
+	struct snapshot_site *v;
+
+	if (!ref)
+		return s ? -ENOMEM : 0;
+	*ref = (struct snapshot_ref){.handle = ref_handle(tag), .slot = slot, .site = site, .tick = tick};
+	v = snapshot_site_of(s, site);
+	if (v && (!v->live++ || (int32_t)(tick - v->oldest_tick) < 0))
+		v->oldest_tick = tick;
+	return 0;
+}
+
+int store_read(struct tracer *t, struct snapshots *all)
+{
+	uint64_t key, next, *prev = NULL;
+	int fd = bpf_map__fd(t->skel->maps.overflow), rc = 0;
+
+	for (uint32_t b = 0; b < t->nr_buckets; b++)
+		for (int i = 0; i < JT_BUCKET_WAYS && !rc; i++) {
+			uint64_t tag = *(volatile uint64_t *)&t->buckets[b].tag[i];
+
+			if (tag > TAG_BUSY && !(tag & TAG_DEAD))
+				rc = add_ref(all, tag, t->buckets[b].site[i], t->buckets[b].tick[i]);
+		}
+	if (rc || !*(volatile uint64_t *)&t->skel->bss->overflow_refs)
+		return rc;
+	/* Bounded: the map may change under the walk. */
+	for (uint64_t i = 0; !rc && i < 2ULL * bpf_map__max_entries(t->skel->maps.overflow); i++) {
+		struct overflow_ref o;
+
+		if (bpf_map_get_next_key(fd, prev, &next))
+			break;
+		key = next;
+		prev = &key;
+		if (!bpf_map_lookup_elem(fd, &key, &o))
+			rc = add_ref(all, key, o.site, o.tick);
+	}
+	return rc;
+}
+
+/*
+ * Nobody else touches the tags of a slot without probes. Those in a second bucket stay
+ * counted in second_refs, which then only costs the others a look.
+ */
+void store_forget(struct tracer *t, int slot)
+{
+	for (uint32_t b = 0; b < t->nr_buckets; b++)
+		for (int i = 0; i < JT_BUCKET_WAYS; i++)
+			if (ref_slot(t->buckets[b].tag[i]) == (uint32_t)slot)
+				*(volatile uint64_t *)&t->buckets[b].tag[i] = 0;
+}
+
+static bool bucket_holds(const struct bucket *b, uint64_t tag, uint32_t site, uint32_t tick)
+{
+	for (int i = 0; i < JT_BUCKET_WAYS; i++)
+		if (*(volatile const uint64_t *)&b->tag[i] == tag)
+			return b->site[i] == site && b->tick[i] == tick;
+	return false;
+}
+
+bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref)
+{
+	uint64_t tag = ref_tag(ref->slot, ref->handle);
+	uint32_t mask = t->nr_buckets - 1;
+	struct overflow_ref o;
+
+	if (bucket_holds(&t->buckets[first_bucket(tag, mask)], tag, ref->site, ref->tick) ||
+	    bucket_holds(&t->buckets[second_bucket(tag, mask)], tag, ref->site, ref->tick))
+		return true;
+	return !bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.overflow), &tag, &o) && o.site == ref->site &&
+	       o.tick == ref->tick;
+}
+
+static bool is_of(const struct bucket *b, int i, const struct snapshot_ref *ref)
+{
+	return *(volatile const uint32_t *)&b->site[i] == ref->site &&
+	       *(volatile const uint32_t *)&b->tick[i] == ref->tick;
+}
+
+/* The place is free, and tells of whom it was until it is taken, as if a probe had freed it. */
+static bool bucket_bury(struct bucket *b, uint64_t tag, const struct snapshot_ref *ref)
+{
+	for (int i = 0; i < JT_BUCKET_WAYS; i++) {
+		uint64_t found = tag;
+
+		/* claimed first: meanwhile the handle may have come again, to this place */
+		if (*(volatile uint64_t *)&b->tag[i] != tag || !is_of(b, i, ref) ||
+		    !__atomic_compare_exchange_n(&b->tag[i], &found, TAG_BUSY, false, __ATOMIC_SEQ_CST,
+						 __ATOMIC_SEQ_CST))
+			continue;
+		if (is_of(b, i, ref)) {
+			__atomic_store_n(&b->tag[i], tag | TAG_DEAD, __ATOMIC_RELEASE);
+			return true;
+		}
+		__atomic_store_n(&b->tag[i], tag, __ATOMIC_RELEASE);
+	}
+	return false;
+}
+
+void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum jni_func_id func)
+{
+	uint64_t tag = ref_tag(ref->slot, ref->handle);
+	uint32_t mask = t->nr_buckets - 1;
+
+	if (func_is_use(func) || ref->site >= t->max_sites)
+		return;
+	if (!bucket_bury(&t->buckets[first_bucket(tag, mask)], tag, ref)) {
+		if (!bucket_bury(&t->buckets[second_bucket(tag, mask)], tag, ref))
+			return;
+		__atomic_fetch_sub(&t->skel->bss->second_refs, 1, __ATOMIC_SEQ_CST);
+	}
+	t->buried[ref->site]++;
+	t->slots[ref->slot].buried[func]++;
+}

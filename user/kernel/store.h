@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef JNITRACE_STORE_H
+#define JNITRACE_STORE_H
+
+#include "kernel/tracer_priv.h"
+
+int store_map(struct tracer *t);
+void store_unmap(struct tracer *t);
+/* Add all references to the snapshots of their targets and their sites. 0 or -errno. */
+int store_read(struct tracer *t, struct snapshots *all);
+/* Free the places of a target's references, but for those in the overflow map. Its probes are gone. */
+void store_forget(struct tracer *t, int slot);
+
+#endif

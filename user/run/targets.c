@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The targets of a command. See targets.h. */
+#include "run/targets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int targets_open(struct target_list *l, const struct options *o, struct error *err)
+{
+	int rc = elf_cache_new(&l->libraries) ?: modules_new(l->libraries, &l->modules);
+
+	for (size_t i = 0; !rc && i < o->nr_pids; i++)
+		rc = targets_add(l, o->pids[i], true, NULL, err);
+	if (!rc && o->all)
+		rc = discovery_new(&l->discovery);
+	return rc;
+}
+
+int targets_add(struct target_list *l, pid_t pid, bool asked_for, struct target **out, struct error *err)
+{
+	struct target **place = VEC_ADD(l), *t = NULL;
+	int rc = place ? target_new(pid, &t, err) : -ENOMEM;
+
+	if (rc) {
+		l->n -= place != NULL;
+		return rc;
+	}
+	t->asked_for = asked_for;
+	t->libraries = l->libraries;
+	t->modules = l->modules;
+	*place = t;
+	if (out)
+		*out = t;
+	return 0;
+}
+
+void targets_remove(struct target_list *l, size_t i)
+{
+	target_free(l->v[i]);
+	l->v[i] = l->v[--l->n];
+}
+
+void targets_free(struct target_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		target_free(l->v[i]);
+	free(l->v);
+	discovery_free(l->discovery);
+	modules_free(l->modules);
+	elf_cache_free(l->libraries);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The targets of a command: those that -p names, and with -a those that are found. */
+#ifndef JNITRACE_TARGETS_H
+#define JNITRACE_TARGETS_H
+
+#include "run/discover.h"
+#include "run/options.h"
+#include "run/target.h"
+
+struct target_list { /* start zeroed */
+	struct target **v;
+	size_t n, cap;
+	struct elf_cache *libraries; /* shared by all */
+	struct modules *modules;     /* of all; uses libraries */
+	struct discovery *discovery; /* NULL: without -a */
+};
+
+/* With the targets that -p names. 0, or -errno with err. */
+int targets_open(struct target_list *l, const struct options *o, struct error *err);
+/* out: may be NULL. 0, or -errno with err. */
+int targets_add(struct target_list *l, pid_t pid, bool asked_for, struct target **out, struct error *err);
+/* Free the i-th; the last one takes its place. */
+void targets_remove(struct target_list *l, size_t i);
+/* And what they share: no tracer may use its modules any more. */
+void targets_free(struct target_list *l);
+
+#endif
