@@ -362,6 +362,17 @@ static double is_at(const struct fit *f, double limit, double u)
 	return p;
 }
 
+/* When that likelihood is passed, somewhere between two times. */
+static double between(const struct fit *f, double limit, double before, double after, double p)
+{
+	for (int k = 0; k < STEPS / 2; k++) {
+		double u = (before + after) / 2;
+
+		*(is_at(f, limit, u) < p ? &before : &after) = u;
+	}
+	return (before + after) / 2;
+}
+
 /* When it has been at the limit with each of these likelihoods, rising; in spans from now, INFINITY: not
  * within the horizon. */
 static void reached_at(const struct fit *f, double limit, const double *p, size_t n, double *out)
@@ -373,7 +384,7 @@ static void reached_at(const struct fit *f, double limit, const double *p, size_
 		double now = fmax(last, is_at(f, limit, u));
 
 		for (; k < n && now >= p[k]; k++)
-			out[k] = last_u + (u - last_u) * (p[k] - last) / (now - last);
+			out[k] = between(f, limit, last_u, u, p[k]);
 		last_u = u;
 		last = now;
 	}
