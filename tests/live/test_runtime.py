@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A runtime is a row: one with three functions (tests/runtime), traced by a tool that has but its row more."""
+"""A runtime is a row: one with four functions (tests/runtime), traced by a tool that has but its row more."""
 
 import json
 import subprocess
@@ -78,6 +78,13 @@ def test_the_sites_and_what_it_cannot_do(tool):
         assert probes == {("thing_new", "return", "symtab"), ("thing_free", "entry", "symtab"), ("thing_use", "entry", "symtab")}
         census = run_tool("census", "-p", things.pid, "--json")
         assert census.returncode in (0, 1), census.stderr
+
+
+def test_a_function_that_no_program_counts_is_refused(tool):
+    """Else it would have its probe, and not one call of it would ever be seen."""
+    with Things() as things:
+        result = run_tool("-p", things.pid, "-e", "thing,odd", "-d", "1")
+    assert result.returncode == 1 and "no program counts thing_odd" in result.stderr, result.stderr
 
 
 def test_the_plain_tool_knows_nothing_of_it():
