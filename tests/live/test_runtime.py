@@ -76,8 +76,17 @@ def test_the_sites_and_what_it_cannot_do(tool):
         lines = run_tool("probes", "-p", things.pid, "--json").stdout.splitlines()
         probes = {(p["function"], p["operation"], p["strategy"]) for p in map(json.loads, lines) if "function" in p}
         assert probes == {("thing_new", "return", "symtab"), ("thing_free", "entry", "symtab"), ("thing_use", "entry", "symtab")}
-        census = run_tool("census", "-p", things.pid, "--json")
-        assert census.returncode in (0, 1), census.stderr
+        census = run_tool("census", "-p", things.pid)
+        assert census.returncode == 1 and "Thing has no reference tables" in census.stderr, census.stderr
+
+
+def test_a_census_of_all_goes_on_behind_one_that_has_no_tables(tool, oracle):
+    with Things() as things:
+        result = run_tool("census", "-a", "--json")
+    assert result.returncode == 0, result.stderr
+    of = {c["target"]["pid"]: c for c in map(json.loads, result.stdout.splitlines())}
+    assert of[things.pid]["refused"] == "Thing has no reference tables" and of[things.pid]["target"]["vm"] == "Thing"
+    assert of[oracle.pid]["refused"] is None
 
 
 def test_a_function_that_no_program_counts_is_refused(tool):

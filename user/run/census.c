@@ -27,6 +27,7 @@ int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, 
 		struct error *err)
 {
 	struct census_vm *vm = calloc(1, sizeof(*vm));
+	struct vm_counts counts;
 	char what[64];
 	int rc = vm ? proc_id_read(pid, &vm->id) : -ENOMEM;
 
@@ -40,6 +41,8 @@ int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, 
 	if (rc == 0 && !vm->at.vm) {
 		*err = vm->at.vm_why;
 		rc = vm->at.starting ? -EAGAIN : -EPROTO; /* not starting: lying */
+	} else if (rc == 0 && vm_counts(vm->at.vm, &counts) == -EOPNOTSUPP) {
+		rc = error_set(err, -EPROTO, EXIT_FAILED, what, NULL, "%s has no reference tables", *kind);
 	} else if (rc == -EAGAIN) {
 		error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "it has not loaded a VM");
 	}
