@@ -59,12 +59,6 @@ struct function_table {
 	bool absent[NR_ALL_FUNCS]; /* this version of the runtime has no such function */
 };
 
-/* Most references that a table may hold before the runtime aborts. */
-struct vm_limit {
-	enum vm_table table;
-	uint64_t max;
-};
-
 struct runtime {
 	const char *name;  /* of its folder, and what --runtime takes */
 	const char *shown; /* target.vm of reports */
@@ -163,10 +157,6 @@ struct runtime {
 	int (*open_objects)(struct vm *vm, struct error *err);
 	int (*read_refs)(struct vm *vm, struct vm_ref *refs, size_t n);
 	void (*forget_classes)(struct vm *vm);
-
-	/* --- limits --- */
-	const struct vm_limit *limits;
-	size_t nr_limits;
 };
 
 /*
