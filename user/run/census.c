@@ -23,8 +23,8 @@ struct census_vm {
 	bool read_once; /* all that was asked for */
 };
 
-int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, const char **kind,
-		struct error *err)
+int census_open(pid_t pid, const struct runtime *only, struct elf_cache *libraries, struct census_vm **out,
+		const char **kind, struct error *err)
 {
 	struct census_vm *vm = calloc(1, sizeof(*vm));
 	struct vm_counts counts;
@@ -36,7 +36,7 @@ int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, 
 		error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
 			  rc == -ENOMEM ? "out of memory" : "no such process");
 	else
-		rc = opening_look(&vm->at, &vm->id, NULL, libraries, what, err);
+		rc = opening_look(&vm->at, &vm->id, only, libraries, what, err);
 	*kind = vm && vm->at.file.runtime ? vm->at.file.runtime->shown : "?";
 	if (rc == 0 && !vm->at.vm) {
 		*err = vm->at.vm_why;

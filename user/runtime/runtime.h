@@ -175,8 +175,10 @@ int runtimes_add_rows(struct catalog *c);
 /* The base names of all rows' bottom, NULL-terminated. */
 #define RUNTIMES_BOTTOM_MAX 32
 void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1]);
-/* By its name; NULL: there is none. */
+/* By its name; NULL: there is none, or name is NULL. */
 const struct runtime *runtime_by_name(const char *name);
+/* The name of the i-th; NULL behind the last. */
+const char *runtime_name(size_t i);
 /* Is this the base name of a file that has a runtime's functions? */
 bool runtime_has_library(const char *base_name);
 /* May a process that maps none become one, by the base name of its executable? only NULL: any runtime. */
