@@ -104,7 +104,7 @@ def test_libraries_loaded_later():
     assert (final["stacks"]["incomplete"], final["stacks"]["incomplete_sites"]) == (210, 2)
 
 
-CLOSED = "libraries were closed just then"
+CLOSED = "libraries were being unloaded"
 
 
 def test_a_library_in_the_place_of_another():

@@ -82,11 +82,10 @@ static int add_leak(const struct report_site *s, struct report *r)
 	};
 	verdict_not_known(&unknown, &s->verdict);
 	snprintf(f.text, sizeof(f.text),
-		 "%s %.3g a minute (+-%.2g) for %.0f s, %llu are outstanding. %s This is said with %s "
-		 "confidence: %s.",
-		 row->wrong, s->verdict.per_min, s->verdict.error_per_min, s->verdict.same_life_s,
-		 (unsigned long long)s->outstanding, row->todo, confidence_names[s->verdict.confidence],
-		 unknown.p ?: "");
+		 "%s %.*f per minute (+-%.2g) for %.0f s, %llu are outstanding. %s Confidence is %s: %s.",
+		 row->wrong, s->verdict.per_min < 10, s->verdict.per_min, s->verdict.error_per_min,
+		 s->verdict.same_life_s, (unsigned long long)s->outstanding, row->todo,
+		 confidence_names[s->verdict.confidence], unknown.p ?: "");
 	buf_free(&unknown);
 	return finding_add(r, &f);
 }

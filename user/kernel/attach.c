@@ -211,7 +211,7 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 				 probe_site_operation(lost));
 	if (slot < 0)
 		return error_set(err, slot, EXIT_FAILED, what, "trace fewer processes",
-				 "all %d places are taken", JT_MAX_TARGETS);
+				 "all %d target slots are in use", JT_MAX_TARGETS);
 	t->slots[slot].used = t->slots[slot].attached = true;
 	t->slots[slot].sites_missing = sites->missing;
 	rc = attach_all(t, slot, id->pid, path, sites);

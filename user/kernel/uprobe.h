@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Attach programs to user code: by one link for many probes (Linux 6.6, libbpf 1.3), or a perf event each. */
+/* Attach programs to user code: by one link for many probes (uprobe_multi: libbpf 1.3; Linux 6.6,
+ * used from 6.10 on, see kernel_features.c), or a perf event each. */
 #ifndef JNITRACE_UPROBE_H
 #define JNITRACE_UPROBE_H
 

@@ -9,7 +9,7 @@ void growth_not_known(struct buf *out, double same_life_s)
 {
 	bool minutes = same_life_s >= 120;
 
-	buf_printf(out, "it would look the same if each lived %.0f %s and then went",
+	buf_printf(out, "it would look the same if each were released after %.0f %s",
 		   floor(minutes ? same_life_s / 60 : same_life_s), minutes ? "minutes" : "seconds");
 }
 
@@ -18,12 +18,12 @@ void verdict_not_known(struct buf *out, const struct report_verdict *v)
 	if (v->kind == VERDICT_GROWING)
 		growth_not_known(out, v->same_life_s);
 	else if (v->kind == VERDICT_UNKNOWN && v->slowed)
-		buf_printf(out, "it grew, and slowed down or stopped: as a cache that fills up");
+		buf_printf(out, "it grew, then slowed down or stopped, like a cache that fills up");
 	else if (v->kind == VERDICT_UNKNOWN && v->ready_in_s > 0)
-		buf_printf(out, "too early: growth of one a second can be told in %.0f s",
+		buf_printf(out, "too early: growth of 1 per second can be detected in %.0f s",
 			   ceil(v->ready_in_s));
 	else if (v->kind == VERDICT_UNKNOWN && v->span_s > 0)
-		buf_printf(out, "upwards, but not steadily: more time will tell");
+		buf_printf(out, "it grows, but not steadily: needs more time");
 }
 
 double report_too_short(const struct report *r)

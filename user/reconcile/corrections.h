@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What references of a snapshot have turned out not to be: outstanding. Whoever finds one lists it; the
- * snapshot is changed at one place, when all have been found.
+ * References of a snapshot that turned out not to be outstanding. Who finds one lists it here; the snapshot
+ * is changed at one place, when all of them have been found.
  */
 #ifndef JNITRACE_CORRECTIONS_H
 #define JNITRACE_CORRECTIONS_H

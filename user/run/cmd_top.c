@@ -615,7 +615,7 @@ enum exit_code cmd_top(const struct options *o, struct error *err)
 	if (s.failed_on)
 		return EXIT_ASSERT;
 	if (s.more_s > 0) {
-		warn("too short to tell leaks: %.0f s more would do", ceil(s.more_s));
+		warn("the run was too short to tell leaks: needs %.0f s more", ceil(s.more_s));
 		return EXIT_TOO_SHORT;
 	}
 	return s.losses && !o->allow_loss ? EXIT_LOSSES : EXIT_OK;

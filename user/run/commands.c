@@ -19,7 +19,7 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace census -p 1234 --classes   what the references point to\n"
 		    "  jnitrace census -p 1234 --watch     growth, every second\n",
 		    cmd_census},
-    [CMD_PROBES] = {"probes", "what would be probed, and at what cost; attaches nothing", "",
+    [CMD_PROBES] = {"probes", "what would be probed, and its cost; attaches nothing", "",
 		    "  jnitrace probes -p 1234             the default families\n"
 		    "  jnitrace probes -p 1234 -e all --check\n",
 		    cmd_probes},

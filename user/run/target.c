@@ -259,8 +259,8 @@ static void watch_linker(struct target *t)
 		 ?: tracer_set_linker(t->tracer, t->slot, t->id.pid, path,
 				      linker.call_at - m->start + m->offset, linker.debug_at);
 	if (rc && t->o->verbose)
-		warn("PID %d: cannot watch its dynamic linker (%s): where a library is closed and another "
-		     "comes in its place, native frames may be wrong until the next interval",
+		warn("PID %d: cannot watch its dynamic linker (%s): when a library is unloaded and another "
+		     "is loaded in its place, native frames may be wrong until the next interval",
 		     t->id.pid, strerror(-rc));
 }
 
@@ -440,8 +440,8 @@ static void look_at_locals(struct target *t, bool still)
 	look->known = rc == 0;
 	t->locals_refused = rc == -EPROTO || rc == -EOPNOTSUPP;
 	if (t->locals_refused && t->o->verbose)
-		warn("PID %d: which local references are alive is not known: its tables do not tell where "
-		     "they are",
+		warn("PID %d: local references that are alive are not known: cannot find them in the VM's "
+		     "tables",
 		     t->id.pid);
 }
 

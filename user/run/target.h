@@ -2,7 +2,7 @@
 /*
  * One process from discovery to its last report: who it is, its VM, its probe sites, what was seen.
  *
- * Its life, state by state, and who may be called in it:
+ * Its states, and which calls are allowed in each:
  *
  *	TARGET_WAITING  after target_new(). target_find(), again and again, until it finds a VM or fails.
  *	TARGET_FOUND    target_probes(); or target_attach() and then target_start(). A failure of one of these

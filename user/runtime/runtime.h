@@ -9,9 +9,10 @@
  *	struct vm        an instance: the runtime in one process, whose memory is read.
  *
  * To add a runtime: a folder runtime/NAME/ that defines a struct runtime and its table of functions, and a
- *line in runtimes.c. Nothing else learns its name. What a row leaves NULL the runtime cannot do; the calls
- *below then answer -EOPNOTSUPP, so that nobody looks at the pointers, and the same for a vm that is NULL (its
- *memory could not be understood; its functions may still be found in its file).
+ * line in runtimes.c. Nothing else learns its name. A function that a row leaves NULL is one that the runtime
+ * does not have: the calls below then return -EOPNOTSUPP, so no caller checks the pointers. They return the
+ * same for a vm that is NULL (its memory could not be understood; its functions may still be found in its
+ * file).
  *
  * Whatever is read of a process is hostile: a runtime bounds time, memory and loops, and proves what it
  * answers. It never calls the tracer: what the kernel has to know goes into a struct target_plan.

@@ -89,8 +89,8 @@ static void say_stacks(const struct live *l, struct buf *out)
 
 /* clang-format off */
 const struct live_key live_keys[] = {
-	{'q', "q",     "end, with a final report below what was on the terminal before", quit, say_quit},
-	{' ', "space", "leave the screen as it is, until pressed again; counting goes on", pause_or_go_on, say_pause},
+	{'q', "q",     "quit; the final report is printed below what was on the terminal before", quit, say_quit},
+	{' ', "space", "pause the display, or go on; counting continues", pause_or_go_on, say_pause},
 	{'s', "s",     "sort by the next column", sort_by_next, say_sort},
 	{'t', "t",     "show the stacks of the first rows, whole stacks, or none", next_stacks, say_stacks},
 };

@@ -101,11 +101,11 @@ static void put_wait(struct buf *out, const struct report *r, bool with_pid, boo
 	if (with_pid)
 		buf_printf(out, "PID %d ", r->target.pid);
 	if (r->final)
-		buf_printf(out, "verdict: %s, %.0f s more would tell what grows\n",
-			   some_known ? "not of all sites" : "none yet", ceil(wait_s));
+		buf_printf(out, "verdict: %s, needs %.0f s more\n",
+			   some_known ? "not for all sites yet" : "none yet", ceil(wait_s));
 	else
-		buf_printf(out, "verdict: in %.0f s, %s\n", ceil(wait_s),
-			   some_known ? "of the other sites" : "what grows and what does not");
+		buf_printf(out, "verdict: in %.0f s%s\n", ceil(wait_s),
+			   some_known ? " for the other sites" : "");
 }
 
 /* "verdict: libleaky.so growing (2 of 3 sites) · libgood.so clean (17 sites)"; nothing as long as none is

@@ -126,8 +126,8 @@ static void test_growth(void **state)
 	    &b,
 	    "{\"family\":\"global\",\"name\":null,\"per_min\":300.0,\"error_per_min\":0.5,\"span_s\":50.0,"
 	    "\"alarm\":true,"
-	    "\"not_known\":\"it would look the same if each lived 0 seconds and then "
-	    "went\",\"limit\":51200,\"limit_s\":8400.0,\"limit_soonest_s\":8300.0,"
+	    "\"not_known\":\"it would look the same if each were released after 0 "
+	    "seconds\",\"limit\":51200,\"limit_s\":8400.0,\"limit_soonest_s\":8300.0,"
 	    "\"limit_latest_s\":null}");
 	expect_part(&b, "{\"family\":\"weak\",\"name\":null,\"per_min\":null,");
 	expect_part(&b, "{\"family\":\"global\",\"name\":\"java.lang.Class\",\"per_min\":300.0,");

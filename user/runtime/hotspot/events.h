@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What happens in the VM that the tracer must see or know of, and where it passes. */
+/* Events inside the VM that the tracer has to see (classes unloaded, code freed, threads waiting): where to
+ * probe them. */
 #ifndef JNITRACE_HOTSPOT_EVENTS_H
 #define JNITRACE_HOTSPOT_EVENTS_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which local references of a running HotSpot are alive: the slots in use of all its threads, those of native
- * frames further out included. Nothing tells when a native method returns and its references die; the tables
- * do.
+ * Which local references of a running HotSpot are alive: the slots in use of all its threads, including those
+ * of outer native frames. There is no event for a native method that returns and ends its references; the
+ * VM's tables show it.
  */
 #ifndef JNITRACE_HOTSPOT_LOCALS_H
 #define JNITRACE_HOTSPOT_LOCALS_H

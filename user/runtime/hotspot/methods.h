@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Java methods in a VM's memory: what java_symbols.c and java_methods.c share. */
+/* Java methods in a VM's memory: what frames.c and methods.c share. */
 #ifndef JNITRACE_JAVA_METHODS_H
 #define JNITRACE_JAVA_METHODS_H
 
