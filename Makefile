@@ -8,6 +8,7 @@
 # make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
 # make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
+# make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
 # make format          put all sources into the house's format
@@ -111,6 +112,11 @@ $(test_programs): %: %.o $$(beside) $(library)
 all unit-programs fixtures bench-programs demo-fixture: ; @:
 
 include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk
+
+# How often verdicts are wrong and intervals hold: simulated, with fixed seeds, into docs/verdicts.md.
+HISTORIES ?= 400
+verdict-table: $(O)/tests/unit/judge/test_rates
+	$(Q)scripts/verdict-table $< $(HISTORIES)
 
 bench:
 	$(Q)scripts/setup test

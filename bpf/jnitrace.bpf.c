@@ -247,7 +247,8 @@ TRACEPOINT("sched_process_exit", jt_thread_end)
 	end_monitors(key.slot, b, 0, false);
 	gone = key;
 	gone.tid = JT_THREAD_GONE | __sync_fetch_and_add(&threads_gone, 1);
-	bpf_map_update_elem(&threads, &gone, b, BPF_ANY);
+	if (bpf_map_update_elem(&threads, &gone, b, BPF_ANY))
+		drop(key.slot, DROP_THREADS_FULL); /* what it held is not shown any more */
 	bpf_map_delete_elem(&threads, &key);
 	return 0;
 }

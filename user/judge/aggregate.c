@@ -394,7 +394,19 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 	memcpy(a->survivors_born, born, sizeof(born));
 }
 
-/* Take what an entry holds now into its history, which begins when it is first found to hold something. */
+/* A history that begins when the site was first seen; it has held nothing since, whenever it was looked at.
+ */
+static int begin_history(struct entry *e, double elapsed_s)
+{
+	const struct reading first = {.t_s = e->first_s, .ages_known = true};
+
+	e->history = calloc(1, sizeof(*e->history));
+	if (!e->history)
+		return -ENOMEM;
+	return e->first_s < elapsed_s ? history_judge(e->history, &first) : 0;
+}
+
+/* Take what an entry holds now into its history, which is made when it is first found to hold something. */
 static int remember(struct entry *e, double elapsed_s)
 {
 	const struct counts *c = &e->now;
@@ -404,11 +416,8 @@ static int remember(struct entry *e, double elapsed_s)
 		e->first_s = elapsed_s;
 	memcpy(now.survivors, c->survivors, sizeof(now.survivors));
 	memcpy(now.kept, c->kept, sizeof(now.kept));
-	if (!e->history && c->outstanding) {
-		e->history = calloc(1, sizeof(*e->history));
-		if (!e->history)
-			return -ENOMEM;
-	}
+	if (!e->history && c->outstanding && begin_history(e, elapsed_s))
+		return -ENOMEM;
 	return e->history ? history_judge(e->history, &now) : 0;
 }
 

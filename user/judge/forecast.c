@@ -17,9 +17,9 @@
 #define BEND_MAX 0.9
 #define WIDER    1.35 /* the explanations are not all that there are */
 #define SHARPER  1.2  /* a small doubt decides no interval's end */
-#define HORIZON  64.0 /* times the span: further is not looked */
+#define HORIZON  1e5  /* times the span: further is not looked */
 #define FIRST    (1.0 / 256)
-#define STEP     1.06
+#define STEP     1.1
 #define STEPS    30 /* of a bisection */
 
 /* Noise as the sum of kinds, as shares of one variance. Time is in spans. */
@@ -362,6 +362,17 @@ static double is_at(const struct fit *f, double limit, double u)
 	return p;
 }
 
+/* When that likelihood is passed, somewhere between two times. */
+static double between(const struct fit *f, double limit, double before, double after, double p)
+{
+	for (int k = 0; k < STEPS / 2; k++) {
+		double u = (before + after) / 2;
+
+		*(is_at(f, limit, u) < p ? &before : &after) = u;
+	}
+	return (before + after) / 2;
+}
+
 /* When it has been at the limit with each of these likelihoods, rising; in spans from now, INFINITY: not
  * within the horizon. */
 static void reached_at(const struct fit *f, double limit, const double *p, size_t n, double *out)
@@ -373,7 +384,7 @@ static void reached_at(const struct fit *f, double limit, const double *p, size_
 		double now = fmax(last, is_at(f, limit, u));
 
 		for (; k < n && now >= p[k]; k++)
-			out[k] = last_u + (u - last_u) * (p[k] - last) / (now - last);
+			out[k] = between(f, limit, last_u, u, p[k]);
 		last_u = u;
 		last = now;
 	}

@@ -212,6 +212,25 @@ static bool refuted(const struct history *h, int age, double from_s, double per_
 	return slows(&s, sure);
 }
 
+/*
+ * Where all that was seen slows down: would a stretch of it be long enough to show that it still does, as a
+ * cache goes on that fills up ever more slowly? Else it says nothing.
+ */
+static bool would_show(const struct history *h, int age, const struct stretch *now, const struct slope *s)
+{
+	struct stretch w;
+	struct slope all;
+	double fills_s;
+
+	if (!history_stretch(h, age, 0, h->last_s, &w))
+		return false;
+	slope_of(&w, &all);
+	if (!slows(&all, true))
+		return true;
+	fills_s = w.span_s / 2 / log(all.early / fmax(all.late, 1));
+	return s->growth * tanh(now->span_s / 4 / fills_s) >= 3 * s->half_chance;
+}
+
 static bool rises(const struct history *h, int age, double from_s, struct rise *out)
 {
 	const struct cycle *c = &h->cycles[age];
@@ -233,7 +252,8 @@ static bool rises(const struct history *h, int age, double from_s, struct rise *
 		return false;
 	if (c->returned && w.span_s < CYCLES * c->longest_s && s.growth < 3 * c->deepest)
 		return false;
-	if (die_out(h, age, from_s, FEW_DEATHS) || slowed_before(h, age, &w, &s))
+	if (die_out(h, age, from_s, FEW_DEATHS) || !would_show(h, age, &w, &s) ||
+	    slowed_before(h, age, &w, &s))
 		return false;
 	*out = (struct rise){.on = true, .age = age, .since_s = w.from_s, .per_s = s.per_s};
 	return !refuted(h, age, w.from_s, s.per_s, false);

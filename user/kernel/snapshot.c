@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/clock.h"
+#include "kernel/map_walk.h"
 #include "kernel/store.h"
 
 /*
@@ -110,26 +111,18 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 	return rc;
 }
 
-/* Bounded: the map may change under the walk. */
-static int read_findings(struct tracer *t, struct snapshots *all)
+static int take_finding(const void *key, const void *value, void *of)
 {
-	struct finding_key key, *prev = NULL;
-	int fd = bpf_map__fd(t->skel->maps.findings);
+	struct snapshot_finding *v,
+	    found = {*(const struct finding_key *)key, *(const struct finding *)value};
+	struct snapshots *all = of;
 
-	for (uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.findings); left; left--) {
-		struct snapshot_finding *v, found;
-
-		if (bpf_map_get_next_key(fd, prev, &found.key))
-			break;
-		key = found.key;
-		prev = &key;
-		if (bpf_map_lookup_elem(fd, &key, &found.f) || !found.f.count || key.slot >= JT_MAX_TARGETS)
-			continue;
-		v = VEC_ADD(&all->of[key.slot].findings);
-		if (!v)
-			return -ENOMEM;
-		*v = found;
-	}
+	if (!found.f.count || found.key.slot >= JT_MAX_TARGETS)
+		return 0;
+	v = VEC_ADD(&all->of[found.key.slot].findings);
+	if (!v)
+		return -ENOMEM;
+	*v = found;
 	return 0;
 }
 
@@ -169,12 +162,11 @@ static int read_all(struct tracer *t, struct snapshots *all, bool refs, struct e
 	unwinder_tick(t->unwinder); /* what fails now is asked for again */
 	rc = begin(t, all, refs);
 	if (!rc && refs)
-		rc = read_findings(t, all); /* before the sites that they name */
+		rc =
+		    map_walk(t->skel->maps.findings, take_finding, all); /* before the sites that they name */
 	rc = rc ?: read_sites(t, all, sites_in_use(t));
 	if (!rc && refs)
-		rc = store_read(t, all) ?: snapshot_pins(t, all);
-	if (!rc && refs)
-		snapshot_threads(t, all);
+		rc = store_read(t, all) ?: snapshot_pins(t, all) ?: snapshot_threads(t, all);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
 	return 0;

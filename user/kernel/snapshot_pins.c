@@ -7,10 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernel/map_walk.h"
 #include "kernel/tracer_priv.h"
 #include "model/report.h"
-
-#define BATCH 4096
 
 /* Of all targets. */
 struct pin_list {
@@ -22,58 +21,15 @@ struct stalled_list {
 	size_t n, cap;
 };
 
-static int add_pin(struct pin_list *list, const struct pin_key *key, const struct pin *pin)
+static int take_pin(const void *key, const void *value, void *of)
 {
+	struct pin_list *list = of;
 	struct snapshot_pin *v = VEC_ADD(list);
 
 	if (!v)
 		return -ENOMEM;
-	*v = (struct snapshot_pin){*key, *pin};
+	*v = (struct snapshot_pin){*(const struct pin_key *)key, *(const struct pin *)value};
 	return 0;
-}
-
-/* Where a kernel reads no batches: one by one. Bounded: the map may change under the walk. */
-static int read_one_by_one(struct tracer *t, struct pin_list *list)
-{
-	int fd = bpf_map__fd(t->skel->maps.pins), rc = 0;
-	struct pin_key key, next, *prev = NULL;
-	struct pin pin;
-
-	for (uint64_t i = 0; i < 2ULL * JT_MAX_PINS && !rc && !bpf_map_get_next_key(fd, prev, &next); i++) {
-		key = next;
-		prev = &key;
-		if (!bpf_map_lookup_elem(fd, &key, &pin))
-			rc = add_pin(list, &key, &pin);
-	}
-	return rc;
-}
-
-static int read_all_pins(struct tracer *t, struct pin_list *list)
-{
-	struct pin_key *keys = calloc(BATCH, sizeof(*keys));
-	struct pin *pins = calloc(BATCH, sizeof(*pins));
-	uint32_t at = 0, count = 0;
-	bool more = keys && pins, first = true;
-	int rc = more ? 0 : -ENOMEM;
-
-	while (more && !rc) {
-		count = BATCH;
-		rc = bpf_map_lookup_batch(bpf_map__fd(t->skel->maps.pins), first ? NULL : &at, &at, keys,
-					  pins, &count, NULL);
-		more = !rc;
-		if (rc == -ENOENT) /* the end of the map */
-			rc = 0;
-		for (uint32_t i = 0; i < count && !rc; i++)
-			rc = add_pin(list, &keys[i], &pins[i]);
-		first = false;
-	}
-	free(keys);
-	free(pins);
-	if (rc && rc != -ENOMEM) {
-		list->n = 0;
-		rc = read_one_by_one(t, list);
-	}
-	return rc;
 }
 
 /*
@@ -125,84 +81,76 @@ static int add_critical(struct snapshots *all, const struct snapshot_critical *c
 	return 0;
 }
 
-/* Bounded: the map may change under the walk. */
+/* The sections that are open now; the last snapshot is still needed while they are read. */
+struct open_sections {
+	struct tracer *t;
+	const struct snapshots *before;
+	struct snapshot_critical *v;
+	size_t n, cap;
+};
+
+static int take_critical(const void *key, const void *value, void *of)
+{
+	struct open_sections *open = of;
+	struct snapshot_critical *v, c = {.critical = *(const struct critical *)value};
+
+	(void)key;
+	if (c.critical.slot >= JT_MAX_TARGETS)
+		return 0;
+	c.own_ns = own_ns(open->t, &c.critical);
+	if (c.own_ns < 0)
+		c.own_ns = own_ns_before(&open->before->of[c.critical.slot], &c.critical);
+	v = VEC_ADD(open);
+	if (!v)
+		return -ENOMEM;
+	*v = c;
+	return 0;
+}
+
 static int read_criticals(struct tracer *t, struct snapshots *all)
 {
-	int fd = bpf_map__fd(t->skel->maps.criticals), rc = 0;
-	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.criticals);
-	uint64_t thread, next, *prev = NULL;
-	struct {
-		struct snapshot_critical *v;
-		size_t n, cap;
-	} now = {0};
+	struct open_sections open = {.t = t, .before = all};
+	int rc = map_walk(t->skel->maps.criticals, take_critical, &open);
 
-	for (; left && !rc && !bpf_map_get_next_key(fd, prev, &next); left--) {
-		struct snapshot_critical *v, c;
-
-		thread = next;
-		prev = &thread;
-		if (bpf_map_lookup_elem(fd, &thread, &c.critical) || c.critical.slot >= JT_MAX_TARGETS)
-			continue;
-		c.own_ns = own_ns(t, &c.critical);
-		if (c.own_ns < 0)
-			c.own_ns = own_ns_before(&all->of[c.critical.slot], &c.critical);
-		v = VEC_ADD(&now);
-		if (v)
-			*v = c;
-		else
-			rc = -ENOMEM;
-	}
 	for (int slot = 0; slot < JT_MAX_TARGETS; slot++) {
 		all->of[slot].criticals.n = 0;
 		all->of[slot].cpu_waits = t->cpu_waits;
 	}
-	for (size_t i = 0; i < now.n && !rc; i++)
-		rc = add_critical(all, &now.v[i]);
-	free(now.v);
+	for (size_t i = 0; i < open.n && !rc; i++)
+		rc = add_critical(all, &open.v[i]);
+	free(open.v);
 	return rc;
 }
 
-/* Who waited. Bounded likewise. */
-static int read_stalled(struct tracer *t, struct stalled_list *list)
+/* Who waited. */
+static int take_stalled(const void *key, const void *value, void *of)
 {
-	int fd = bpf_map__fd(t->skel->maps.stalled);
-	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.stalled);
-	struct stalled_key key, next, *prev = NULL;
+	struct snapshot_stalled *v, s = {*(const struct stalled_key *)key, *(const struct stalled *)value};
+	struct stalled_list *list = of;
 
-	for (; left && !bpf_map_get_next_key(fd, prev, &next); left--) {
-		struct snapshot_stalled *v, s = {.key = next};
-
-		key = next;
-		prev = &key;
-		if (bpf_map_lookup_elem(fd, &key, &s.stalled) || s.stalled.slot >= JT_MAX_TARGETS)
-			continue;
-		v = VEC_ADD(list);
-		if (!v)
-			return -ENOMEM;
-		*v = s;
-	}
+	if (s.stalled.slot >= JT_MAX_TARGETS)
+		return 0;
+	v = VEC_ADD(list);
+	if (!v)
+		return -ENOMEM;
+	*v = s;
 	return 0;
 }
 
-/* Who waits now. Bounded likewise. */
-static int read_stalls(struct tracer *t, struct snapshots *all)
+/* Who waits now. */
+static int take_stall(const void *key, const void *value, void *of)
 {
-	int fd = bpf_map__fd(t->skel->maps.stalls);
-	uint32_t left = 2 * bpf_map__max_entries(t->skel->maps.stalls);
-	uint64_t thread, next, *prev = NULL;
+	const struct stall *stall = value;
+	struct snapshots *all = of;
+	struct stall *v;
 
-	for (; left && !bpf_map_get_next_key(fd, prev, &next); left--) {
-		struct stall stall, *v;
-
-		thread = next;
-		prev = &thread;
-		if (bpf_map_lookup_elem(fd, &thread, &stall) || stall.slot >= JT_MAX_TARGETS)
-			continue;
-		v = VEC_ADD(&all->of[stall.slot].stalls);
-		if (!v)
-			return -ENOMEM;
-		*v = stall;
-	}
+	(void)key;
+	if (stall->slot >= JT_MAX_TARGETS)
+		return 0;
+	v = VEC_ADD(&all->of[stall->slot].stalls);
+	if (!v)
+		return -ENOMEM;
+	*v = *stall;
 	return 0;
 }
 
@@ -268,12 +216,12 @@ int snapshot_pins(struct tracer *t, struct snapshots *all)
 		return 0;
 	for (int slot = 0; slot < JT_MAX_TARGETS; slot++)
 		read_stats(t, &all->of[slot]);
-	rc = read_all_pins(t, &pins);
+	rc = map_walk(t->skel->maps.pins, take_pin, &pins);
 	rc = rc ?: share_out_pins(all, &pins);
 	rc = rc ?: read_criticals(t, all);
-	rc = rc ?: read_stalled(t, &stalled);
+	rc = rc ?: map_walk(t->skel->maps.stalled, take_stalled, &stalled);
 	rc = rc ?: share_out_stalled(all, &stalled);
-	rc = rc ?: read_stalls(t, all);
+	rc = rc ?: map_walk(t->skel->maps.stalls, take_stall, all);
 	free(pins.v);
 	free(stalled.v);
 	return rc;

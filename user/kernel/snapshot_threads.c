@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Count what the books of threads hold (bpf/books/threads.bpf.h). */
-#include <bpf/bpf.h>
-
 #include "bpf/border/threads.h"
+#include "kernel/map_walk.h"
 #include "kernel/tracer_priv.h"
 #include "model/report.h"
 
@@ -24,20 +23,19 @@ static void count_books(struct snapshot *s, const struct thread_books *b)
 		count_one(s, b->held[i].site, b->held[i].tick);
 }
 
-/* Bounded: the map may change under the walk. */
-void snapshot_threads(struct tracer *t, struct snapshots *all)
+static int take_books(const void *key, const void *value, void *of)
 {
-	int fd = bpf_map__fd(t->skel->maps.threads);
-	struct books_key key, next;
-	bool more =
-	    (t->families & catalog_families(t->catalog, HAVE_BOOKS)) && !bpf_map_get_next_key(fd, NULL, &key);
+	const struct books_key *k = key;
+	struct snapshots *all = of;
 
-	for (uint32_t left = 2 * JT_MAX_THREADS; more && left; left--) {
-		struct thread_books b;
+	if (k->slot < JT_MAX_TARGETS)
+		count_books(&all->of[k->slot], value);
+	return 0;
+}
 
-		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (key.slot < JT_MAX_TARGETS && !bpf_map_lookup_elem(fd, &key, &b))
-			count_books(&all->of[key.slot], &b);
-		key = next;
-	}
+int snapshot_threads(struct tracer *t, struct snapshots *all)
+{
+	if (!(t->families & catalog_families(t->catalog, HAVE_BOOKS)))
+		return 0;
+	return map_walk(t->skel->maps.threads, take_books, all);
 }

@@ -2,6 +2,8 @@
 /* The pairing store: references that are outstanding, by their handles. */
 #include "kernel/store.h"
 
+#include "kernel/map_walk.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <sys/mman.h>
@@ -42,10 +44,16 @@ static int add_ref(struct snapshots *all, uint64_t tag, uint32_t site, uint32_t 
 	return 0;
 }
 
+static int take_overflow(const void *key, const void *value, void *of)
+{
+	const struct overflow_ref *o = value;
+
+	return add_ref(of, *(const uint64_t *)key, o->site, o->tick);
+}
+
 int store_read(struct tracer *t, struct snapshots *all)
 {
-	uint64_t key, next, *prev = NULL;
-	int fd = bpf_map__fd(t->skel->maps.overflow), rc = 0;
+	int rc = 0;
 
 	for (uint32_t b = 0; b < t->nr_buckets; b++)
 		for (int i = 0; i < JT_BUCKET_WAYS && !rc; i++) {
@@ -56,18 +64,7 @@ int store_read(struct tracer *t, struct snapshots *all)
 		}
 	if (rc || !*(volatile uint64_t *)&t->skel->bss->overflow_refs)
 		return rc;
-	/* Bounded: the map may change under the walk. */
-	for (uint64_t i = 0; !rc && i < 2ULL * bpf_map__max_entries(t->skel->maps.overflow); i++) {
-		struct overflow_ref o;
-
-		if (bpf_map_get_next_key(fd, prev, &next))
-			break;
-		key = next;
-		prev = &key;
-		if (!bpf_map_lookup_elem(fd, &key, &o))
-			rc = add_ref(all, key, o.site, o.tick);
-	}
-	return rc;
+	return map_walk(t->skel->maps.overflow, take_overflow, all);
 }
 
 /*

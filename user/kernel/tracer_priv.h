@@ -71,7 +71,7 @@ struct tracer {
 
 /* Add what is pinned to the snapshots and their sites. 0 or -errno. */
 int snapshot_pins(struct tracer *t, struct snapshots *all);
-void snapshot_threads(struct tracer *t, struct snapshots *all);
+int snapshot_threads(struct tracer *t, struct snapshots *all);
 
 /* Numbers of sites are below it. */
 static inline uint32_t sites_in_use(const struct tracer *t)

@@ -13,14 +13,13 @@ static int show(const struct options *o, struct output *out, struct target *t, s
 {
 	struct buf b = {0};
 	struct view_opts v;
-	struct probes_info info = {.target = &t->report.target, .sites = &t->sites};
+	struct probes_info info = target_probes(t);
 
-	if (t->state != TARGET_FOUND && !t->asked_for)
+	if (target_state(t) != TARGET_FOUND && !target_asked_for(t))
 		return 0;
-	if (t->state != TARGET_FOUND)
+	if (target_state(t) != TARGET_FOUND)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
-				 "PID %d has not loaded its VM yet", t->id.pid);
-	info.library_file = t->at.file.mapping.path;
+				 "PID %d has not loaded its VM yet", target_id(t)->pid);
 	output_view_opts(out, &o->view, true, &v);
 	o->view.format->probes(&b, &info, &v);
 	return output_write(out, &b, true, NULL, err);
@@ -29,11 +28,11 @@ static int show(const struct options *o, struct output *out, struct target *t, s
 static int find_and_show(const struct options *o, struct output *out, struct target *t, struct error *err)
 {
 	struct error why = {0};
-	int rc = target_find(t, o, &why);
+	int rc = target_find(t, &why);
 
 	if (!rc)
 		return show(o, out, t, err);
-	if (!t->asked_for)
+	if (!target_asked_for(t))
 		return 0; /* what -a found and cannot be traced */
 	*err = why;
 	return rc;

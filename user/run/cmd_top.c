@@ -13,6 +13,7 @@
 #include "kernel/tracer.h"
 #include "run/loop.h"
 #include "run/targets.h"
+#include "runtime/runtime.h"
 #include "screen/live.h"
 #include "screen/output.h"
 #include "view/columns.h"
@@ -66,7 +67,7 @@ static void trace_close(struct trace *s)
 /* Notice when it ends. */
 static int watch_target(struct trace *s, struct target *t, struct error *err)
 {
-	int rc = loop_add(s->loop, t->pidfd, on_exit_of, t);
+	int rc = loop_add(s->loop, target_pidfd(t), on_exit_of, t);
 
 	return rc ? error_set(err, rc, EXIT_FAILED, "watch a process", "raise ulimit -n", "%s", strerror(-rc))
 		  : 0;
@@ -75,12 +76,13 @@ static int watch_target(struct trace *s, struct target *t, struct error *err)
 static void drop_target(struct trace *s, size_t i)
 {
 	struct target *t = s->targets.v[i];
+	int slot = target_slot(t);
 
-	if (t->slot >= 0) {
-		tracer_detach(s->tracer, &t->slot, 1);
-		tracer_forget(s->tracer, t->slot);
+	if (slot >= 0) {
+		tracer_detach(s->tracer, &slot, 1);
+		tracer_forget(s->tracer, slot);
 	}
-	loop_remove(s->loop, t->pidfd);
+	loop_remove(s->loop, target_pidfd(t));
 	targets_remove(&s->targets, i);
 }
 
@@ -118,17 +120,17 @@ static int find_new_targets(struct trace *s, struct error *err)
 static int advance(struct trace *s, struct target *t, struct error *err)
 {
 	char what[64];
-	int rc = target_find(t, s->o, err);
+	int rc = target_find(t, err);
 
-	if (!rc && t->state == TARGET_FOUND) {
+	if (!rc && target_state(t) == TARGET_FOUND) {
 		rc = target_attach(t, s->tracer, err);
-		rc = rc ?: target_start(t, s->tracer, err);
+		rc = rc ?: target_start(t, err);
 	}
-	if (!rc || proc_id_alive(&t->id))
+	if (!rc || proc_id_alive(target_id(t)))
 		return rc;
 	/* Whatever failed, this is why. */
 	*err = (struct error){0};
-	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
+	snprintf(what, sizeof(what), "trace PID %d", target_id(t)->pid);
 	return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL, "it has exited");
 }
 
@@ -141,7 +143,7 @@ static int attach_ready(struct trace *s, struct error *err)
 		struct target *t = s->targets.v[i];
 		struct error why = {0};
 
-		if (t->state != TARGET_WAITING) {
+		if (target_state(t) != TARGET_WAITING) {
 			i++;
 			continue;
 		}
@@ -150,7 +152,7 @@ static int attach_ready(struct trace *s, struct error *err)
 			i++;
 			continue;
 		}
-		if (t->asked_for) {
+		if (target_asked_for(t)) {
 			*err = why;
 			return rc;
 		}
@@ -167,7 +169,7 @@ static int attach_ready(struct trace *s, struct error *err)
 static bool all_live(const struct trace *s)
 {
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (s->targets.v[i]->asked_for && s->targets.v[i]->state == TARGET_WAITING)
+		if (target_asked_for(s->targets.v[i]) && target_state(s->targets.v[i]) == TARGET_WAITING)
 			return false;
 	return true;
 }
@@ -179,10 +181,10 @@ static int announce(struct trace *s)
 	size_t probes = 0;
 
 	for (size_t i = 0; i < s->targets.n; i++) {
-		if (s->targets.v[i]->state != TARGET_TRACED)
+		if (target_state(s->targets.v[i]) != TARGET_TRACED)
 			continue;
-		buf_printf(&b, "%s%d", b.n ? "," : "", s->targets.v[i]->id.pid);
-		probes += s->targets.v[i]->report.nr_probes;
+		buf_printf(&b, "%s%d", b.n ? "," : "", target_id(s->targets.v[i])->pid);
+		probes += tracer_probes(s->tracer, target_slot(s->targets.v[i]));
 	}
 	if (s->o->verbose > 1)
 		tracer_print_unwind(s->tracer);
@@ -237,7 +239,7 @@ static int render(struct trace *s, const struct report *const *reports, size_t n
 /* Of a target that is attached. */
 static struct snapshot *snapshot_of(struct trace *s, const struct target *t)
 {
-	return &s->snapshots.of[t->slot];
+	return &s->snapshots.of[target_slot(t)];
 }
 
 /* Take in which libraries the targets loaded and closed. */
@@ -248,12 +250,12 @@ static int take_code(struct trace *s, struct error *err)
 
 	tracer_code_drain(s->tracer);
 	for (size_t i = 0; i < s->targets.n; i++)
-		changed |= target_code_changed(s->targets.v[i], s->tracer);
+		changed |= target_code_changed(s->targets.v[i]);
 	if (changed)
 		rc = tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; changed && !rc && i < s->targets.n; i++)
-		if (s->targets.v[i]->code_changed)
-			rc = target_code(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
+		if (target_slot(s->targets.v[i]) >= 0)
+			rc = target_code(s->targets.v[i], snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -266,21 +268,23 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 	int rc = take_code(s, err);
 
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (s->targets.v[i]->state == TARGET_TRACED && state == TARGET_TRACED)
-			target_look(s->targets.v[i], s->tracer);
+		if (target_state(s->targets.v[i]) == TARGET_TRACED && state == TARGET_TRACED)
+			target_look(s->targets.v[i]);
 	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshots, err) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
+		struct report *r;
 
-		if (t->state != state || t->slot < 0)
+		if (target_state(t) != state || target_slot(t) < 0)
 			continue;
-		rc = target_report(t, s->tracer, snapshot_of(s, t), s->o, err);
+		rc = target_report(t, snapshot_of(s, t), err);
 		if (rc)
 			break;
-		t->report.self_cpu_pct = cpu_pct;
-		report_sort(&t->report, s->o->view.sort);
-		reports[n++] = &t->report;
+		r = target_report_of(t);
+		r->self_cpu_pct = cpu_pct;
+		report_sort(r, s->o->view.sort);
+		reports[n++] = r;
 	}
 	/* When it was left, for what stays or by Ctrl-Z, it is drawn once again. */
 	if (!s->live.paused || state == TARGET_ENDED || (s->out.screen && !screen_is_on(s->out.screen)))
@@ -327,8 +331,8 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (s->targets.v[i]->state == TARGET_ENDED && s->targets.v[i]->slot >= 0)
-			slots[n++] = s->targets.v[i]->slot;
+		if (target_state(s->targets.v[i]) == TARGET_ENDED && target_slot(s->targets.v[i]) >= 0)
+			slots[n++] = target_slot(s->targets.v[i]);
 	if (n) {
 		tracer_settle();
 		rc = report_targets(s, TARGET_ENDED, err);
@@ -336,14 +340,19 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 			      n); /* which may take half a minute: nobody is to wait for it */
 	}
 	for (size_t i = 0; i < s->targets.n;) {
-		if (s->targets.v[i]->state != TARGET_ENDED) {
+		const struct report *last;
+
+		if (target_state(s->targets.v[i]) != TARGET_ENDED) {
 			i++;
 			continue;
 		}
-		note_losses(s, &s->targets.v[i]->report);
-		note_findings(s, &s->targets.v[i]->report);
-		if (s->targets.discovery && s->targets.v[i]->end_reason == END_EXECED)
-			discovery_forget(s->targets.discovery, &s->targets.v[i]->id);
+		last = target_report_of(s->targets.v[i]);
+		if (last) {
+			note_losses(s, last);
+			note_findings(s, last);
+		}
+		if (s->targets.discovery && target_end_reason(s->targets.v[i]) == END_EXECED)
+			discovery_forget(s->targets.discovery, target_id(s->targets.v[i]));
 		drop_target(s, i);
 	}
 	return rc;
@@ -356,9 +365,9 @@ static int on_tick(void *trace, void *what, struct error *err)
 
 	(void)what;
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (s->targets.v[i]->state == TARGET_TRACED &&
-		    tracer_execed(s->tracer, s->targets.v[i]->slot))
-			target_stop(s->targets.v[i], s->tracer, END_EXECED);
+		if (target_state(s->targets.v[i]) == TARGET_TRACED &&
+		    tracer_execed(s->tracer, target_slot(s->targets.v[i])))
+			target_stop(s->targets.v[i], END_EXECED);
 	rc = let_go_of_ended(s, err);
 	rc = rc ?: report_targets(s, TARGET_TRACED, err);
 	s->intervals++;
@@ -379,9 +388,9 @@ static int name_sites(struct trace *s, struct error *err)
 	rc = take_code(s, err);
 	rc = rc ?: tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++)
-		if (s->targets.v[i]->state == TARGET_TRACED &&
-		    !tracer_execed(s->tracer, s->targets.v[i]->slot))
-			rc = target_name(s->targets.v[i], s->tracer, snapshot_of(s, s->targets.v[i]), err);
+		if (target_state(s->targets.v[i]) == TARGET_TRACED &&
+		    !tracer_execed(s->tracer, target_slot(s->targets.v[i])))
+			rc = target_name(s->targets.v[i], snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
 
@@ -395,14 +404,14 @@ static int take_reading(struct trace *s, struct error *err)
 	    start_ns < s->reading_due_ns)
 		return 0;
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (s->targets.v[i]->state == TARGET_TRACED)
-			target_look(s->targets.v[i], s->tracer);
+		if (target_state(s->targets.v[i]) == TARGET_TRACED)
+			target_look(s->targets.v[i]);
 	rc = tracer_snapshot(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 
-		if (t->state == TARGET_TRACED && !tracer_execed(s->tracer, t->slot))
-			rc = target_reading(t, s->tracer, snapshot_of(s, t), err);
+		if (target_state(t) == TARGET_TRACED && !tracer_execed(s->tracer, target_slot(t)))
+			rc = target_reading(t, snapshot_of(s, t), err);
 	}
 	took_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
 	s->reading_due_ns = start_ns + (uint64_t)fmax(READING_S * 1e9, (double)took_ns / READING_SHARE);
@@ -415,16 +424,16 @@ static int on_exit_of(void *trace, void *target, struct error *err)
 	struct target *t = target;
 	char what[64];
 
-	loop_remove(s->loop, t->pidfd);
-	if (t->state == TARGET_TRACED) {
-		target_stop(t, s->tracer, END_EXITED);
+	loop_remove(s->loop, target_pidfd(t));
+	if (target_state(t) == TARGET_TRACED) {
+		target_stop(t, END_EXITED);
 		return let_go_of_ended(s, err);
 	}
 	for (size_t i = 0; i < s->targets.n; i++) {
 		if (s->targets.v[i] != t)
 			continue;
-		if (t->asked_for) {
-			snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
+		if (target_asked_for(t)) {
+			snprintf(what, sizeof(what), "trace PID %d", target_id(t)->pid);
 			return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL,
 					 "it has exited before its VM was loaded");
 		}
@@ -460,8 +469,8 @@ static int on_key(void *trace, void *what, struct error *err)
 	if (!reports)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (s->targets.v[i]->state == TARGET_TRACED && s->targets.v[i]->seen)
-			reports[n++] = &s->targets.v[i]->report;
+		if (target_state(s->targets.v[i]) == TARGET_TRACED && target_report_of(s->targets.v[i]))
+			reports[n++] = target_report_of(s->targets.v[i]);
 	rc = render(s, reports, n, err);
 	free(reports);
 	return rc;
@@ -590,10 +599,11 @@ enum exit_code cmd_top(const struct options *o, struct error *err)
 	rc = rc ?: loop_run(s.loop, before_wait, err);
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
-			if (s.targets.v[i]->state == TARGET_TRACED)
-				target_stop(s.targets.v[i], s.tracer,
-					    tracer_execed(s.tracer, s.targets.v[i]->slot) ? END_EXECED
-											  : END_DETACHED);
+			if (target_state(s.targets.v[i]) == TARGET_TRACED)
+				target_stop(s.targets.v[i],
+					    tracer_execed(s.tracer, target_slot(s.targets.v[i]))
+						? END_EXECED
+						: END_DETACHED);
 		rc = let_go_of_ended(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);

@@ -9,8 +9,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "judge/aggregate.h"
 #include "judge/findings.h"
+#include "modules/code.h"
 #include "proc/linker.h"
+#include "reconcile/account.h"
+#include "reconcile/local_refs.h"
+#include "reconcile/ref_classes.h"
+#include "run/opening.h"
+#include "sites/sites.h"
+#include "symbols/naming.h"
+#include "symbols/symbols.h"
 #include "view/format.h"
 
 #define MAX_ANCHORS (1 << 14) /* as there is room for (bpf/books/pins.bpf.h) */
@@ -19,7 +28,45 @@
 /* Times the mappings are read at once, when libraries are closed meanwhile. */
 #define MAX_CODE_READS 4
 
-int target_new(pid_t pid, struct target **out, struct error *err)
+struct target {
+	enum target_state_kind state;
+	struct proc_id id;
+	int pidfd; /* -1: none */
+	bool asked_for;
+	const struct options *o;            /* not owned */
+	const struct target_shared *shared; /* not owned */
+
+	/* --- from target_find() on --- */
+	struct opening at; /* its runtime; at.maps is as of the last read_code() */
+	struct probe_sites sites;
+	struct target_plan plan; /* what the probes know of it, and how far each part has come */
+
+	/* --- from target_attach() on --- */
+	struct tracer *tracer; /* not owned */
+	int slot;              /* of the tracer; -1: not attached */
+	struct code *code;     /* where its modules are */
+	bool code_changed;     /* libraries came or went, and target_code() was not called since */
+	struct symbols *symbols;
+	struct naming *naming; /* by symbols */
+	uint64_t java_unnamed; /* frames, as of the last time that the process was alive behind the naming */
+	struct aggregate *aggregate;
+
+	/* --- from target_start() on: the VM's own tables, as of the last look --- */
+	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
+	struct vm_counts vm_counts;
+	struct account *account; /* since the gate was opened; NULL: not kept */
+	struct local_look local_look;
+	bool locals_refused; /* local references can never be looked at */
+	struct local_refs locals;
+	struct ref_classes classes;
+
+	enum end_reason end_reason; /* NOT_ENDED before target_stop() */
+	struct report report;
+	bool reported; /* it was made at least once */
+};
+
+int target_new(pid_t pid, bool asked_for, const struct target_shared *shared, struct target **out,
+	       struct error *err)
 {
 	struct target *t = calloc(1, sizeof(*t));
 	char what[64];
@@ -29,6 +76,12 @@ int target_new(pid_t pid, struct target **out, struct error *err)
 	if (!t)
 		return error_set(err, -ENOMEM, EXIT_FAILED, what, NULL, "out of memory");
 	t->pidfd = t->slot = -1;
+	t->asked_for = asked_for;
+	t->shared = shared;
+	t->o = shared->options;
+	t->plan.families = t->o->families;
+	t->report.catalog = t->o->catalog;
+	t->report.count_only = t->o->count_only;
 	/* The fd first: if the pid still is the same process afterwards, it was all along. */
 	t->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	rc = t->pidfd < 0 ? -errno : proc_id_read(pid, &t->id);
@@ -79,8 +132,9 @@ static void fill_report(struct target *t)
 }
 
 /* Its sites, by the runtime's file and, where it could be understood, its memory. */
-static int resolve_sites(struct target *t, const struct options *o, struct error *err)
+static int resolve_sites(struct target *t, struct error *err)
 {
+	const struct options *o = t->o;
 	struct site_request req = {
 	    .pid = t->id.pid,
 	    .catalog = o->catalog,
@@ -97,26 +151,22 @@ static int resolve_sites(struct target *t, const struct options *o, struct error
 	return rc;
 }
 
-int target_find(struct target *t, const struct options *o, struct error *err)
+int target_find(struct target *t, struct error *err)
 {
+	const struct options *o = t->o;
 	char what[64];
 	int rc;
 
-	t->verbose = o->verbose;
-	t->hidden_frames = o->hidden_frames;
-	t->report.count_only = o->count_only;
-	t->plan.families = o->families;
-	t->report.catalog = o->catalog;
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	opening_close(&t->at);
-	rc = opening_look(&t->at, &t->id, NULL, t->libraries, what, err);
+	rc = opening_look(&t->at, &t->id, NULL, t->shared->images, what, err);
 	if (rc == -EAGAIN)
 		return 0; /* it may load a runtime yet */
 	if (rc)
 		return rc;
 	if (!t->at.vm && o->verbose && !t->at.starting)
 		error_print(&t->at.vm_why); /* its symbols may still serve */
-	rc = t->at.starting ? -EAGAIN : resolve_sites(t, o, err);
+	rc = t->at.starting ? -EAGAIN : resolve_sites(t, err);
 	if (rc == -EAGAIN && process_age(&t->id) != AGE_SETTLED) /* its VM is just starting */
 		return 0;
 	if (rc == -EAGAIN)
@@ -141,7 +191,7 @@ static int unloads_now(void *target, uint64_t class_id, uint64_t *n, uint64_t *l
 /* Get managed frames walked and named, when the VM is known and far enough; else stacks have native frames
  * only.
  */
-static void plan_walk(struct target *t, struct tracer *tracer)
+static void plan_walk(struct target *t)
 {
 	const struct vm_unloads unloads = {unloads_now, t};
 	struct plan_walk *p = &t->plan.walk;
@@ -156,45 +206,44 @@ static void plan_walk(struct target *t, struct tracer *tracer)
 			p->state = PLAN_NEVER;
 			snprintf(p->why, sizeof(p->why), "%s", why.why[0] ? why.why : strerror(-rc));
 		} else {
-			t->tracer = tracer;
-			symbols_set_vm(t->symbols, t->at.vm, t->hidden_frames);
+			symbols_set_vm(t->symbols, t->at.vm, t->o->hidden_frames);
 		}
 	}
 }
 
 /* Hand to the kernel what has become known. */
-static int apply_plan(struct target *t, struct tracer *tracer)
+static int apply_plan(struct target *t)
 {
 	char path[PATH_MAX] = "";
 	int rc = 0;
 
 	if (t->plan.walk.state == PLAN_READY || t->plan.waits.state == PLAN_READY)
 		rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	return rc ?: tracer_apply(tracer, t->slot, t->id.pid, path, &t->plan);
+	return rc ?: tracer_apply(t->tracer, t->slot, t->id.pid, path, &t->plan);
 }
 
 /*
  * Tell the probes what they must know of the runtime, as far as it is known now. What is not known yet is
  * tried again when the mappings are read anew.
  */
-static int tell_plan(struct target *t, struct tracer *tracer)
+static int tell_plan(struct target *t)
 {
 	bool refused = t->plan.walk.state == PLAN_NEVER;
 	int rc;
 
-	plan_walk(t, tracer);
+	plan_walk(t);
 	if (t->plan.families & catalog_families(t->report.catalog, KINDS_OF_PINS))
 		vm_plan_objects(t->at.vm, &t->plan);
 	if (t->plan.families >> FAMILY_CRITICAL & 1)
 		vm_plan_waits(t->at.vm, &t->plan);
-	rc = apply_plan(t, tracer);
-	if (!refused && t->plan.walk.state == PLAN_NEVER && t->verbose)
+	rc = apply_plan(t);
+	if (!refused && t->plan.walk.state == PLAN_NEVER && t->o->verbose)
 		warn("PID %d: %s", t->id.pid, t->plan.walk.why);
 	return rc;
 }
 
 /* Have the tracer told when libraries come and go. */
-static void watch_linker(struct target *t, struct tracer *tracer)
+static void watch_linker(struct target *t)
 {
 	struct linker linker = {0};
 	const struct mapping *m = NULL;
@@ -207,9 +256,9 @@ static void watch_linker(struct target *t, struct tracer *tracer)
 		rc = -ENOENT;
 	rc = rc ?: proc_mapping_path(t->id.pid, m, path, sizeof(path));
 	rc = rc
-		 ?: tracer_set_linker(tracer, t->slot, t->id.pid, path, linker.call_at - m->start + m->offset,
-				      linker.debug_at);
-	if (rc && t->verbose)
+		 ?: tracer_set_linker(t->tracer, t->slot, t->id.pid, path,
+				      linker.call_at - m->start + m->offset, linker.debug_at);
+	if (rc && t->o->verbose)
 		warn("PID %d: cannot watch its dynamic linker (%s): where a library is closed and another "
 		     "comes in its place, native frames may be wrong until the next interval",
 		     t->id.pid, strerror(-rc));
@@ -219,16 +268,16 @@ static void watch_linker(struct target *t, struct tracer *tracer)
  * Read where the code is, for the walker and for names. 0, -ESRCH (it is gone), -EAGAIN (libraries were
  * closed meanwhile) or -errno.
  */
-static int read_code(struct target *t, struct tracer *tracer, const struct unwind_moment *now)
+static int read_code(struct target *t, const struct unwind_moment *now)
 {
 	struct proc_maps maps = {0};
 	struct layout *layout = NULL;
 	int rc = proc_id_alive(&t->id) ? proc_maps_read(t->id.pid, &maps) : -ESRCH;
 
-	if (!rc && (!maps.n || tracer_execed(tracer, t->slot))) /* gone, or another program's */
+	if (!rc && (!maps.n || tracer_execed(t->tracer, t->slot))) /* gone, or another program's */
 		rc = -ESRCH;
 	rc = rc ?: code_read(t->code, &maps, unwind_moment_closed(now), &layout);
-	rc = rc ?: tracer_set_code(tracer, t->slot, t->code, layout, now);
+	rc = rc ?: tracer_set_code(t->tracer, t->slot, t->code, layout, now);
 	if (rc) {
 		layout_put(layout);
 		proc_maps_free(&maps);
@@ -242,14 +291,14 @@ static int read_code(struct target *t, struct tracer *tracer, const struct unwin
 }
 
 /* Likewise, when there are no stacks that speak of what was before. */
-static int read_code_anew(struct target *t, struct tracer *tracer)
+static int read_code_anew(struct target *t)
 {
 	int rc = -EAGAIN;
 
 	for (int i = 0; rc == -EAGAIN && i < MAX_CODE_READS; i++) {
-		struct unwind_moment now = tracer_code_now(tracer, t->slot);
+		struct unwind_moment now = tracer_code_now(t->tracer, t->slot);
 
-		rc = read_code(t, tracer, &now);
+		rc = read_code(t, &now);
 	}
 	t->code_changed |= rc == -EAGAIN; /* it goes on closing libraries: when it is looked at next */
 	return rc == -EAGAIN ? 0 : rc;
@@ -264,7 +313,7 @@ static bool reads_objects(struct target *t)
 }
 
 /* What a thread got in a native method that runs already we have not seen. */
-static void note_before(struct target *t, struct tracer *tracer)
+static void note_before(struct target *t)
 {
 	struct frame_anchor *anchors;
 	size_t n;
@@ -274,7 +323,7 @@ static void note_before(struct target *t, struct tracer *tracer)
 	anchors = calloc(MAX_ANCHORS, sizeof(*anchors));
 	n = anchors ? vm_anchors(t->at.vm, &t->plan.walk, anchors, MAX_ANCHORS) : 0;
 	if (n > 0 && n < MAX_ANCHORS) /* else they are not all, or not known */
-		tracer_set_before(tracer, t->slot, anchors, n);
+		tracer_set_before(t->tracer, t->slot, anchors, n);
 	free(anchors);
 }
 
@@ -285,38 +334,39 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	rc = rc ?: code_new(t->modules, &t->id, &t->code);
+	rc = rc ?: code_new(t->shared->modules, &t->id, &t->code);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
+	t->tracer = tracer;
 	slot = tracer_attach(tracer, &t->id, path, &t->sites, err);
 	if (slot < 0)
 		return slot;
 	t->slot = slot;
-	rc = tell_plan(t, tracer);
-	watch_linker(t, tracer);
-	rc = rc ?: read_code_anew(t, tracer);
+	rc = tell_plan(t);
+	watch_linker(t);
+	rc = rc ?: read_code_anew(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
 }
 
 /* Where the VM keeps its threads and references. What cannot be proven yet is told later. */
-static int tell_threads(struct target *t, struct tracer *tracer)
+static int tell_threads(struct target *t)
 {
 	vm_plan_threads(t->at.vm, &t->plan);
-	return apply_plan(t, tracer);
+	return apply_plan(t);
 }
 
-void target_look(struct target *t, struct tracer *tracer)
+void target_look(struct target *t)
 {
 	uint32_t tick;
 
-	if (!t->at.vm || tracer_execed(tracer, t->slot))
+	if (!t->at.vm || tracer_execed(t->tracer, t->slot))
 		return;
 	vm_counts(t->at.vm, &t->vm_counts);
-	tell_threads(t, tracer);
-	if (t->account && !tracer_tick(tracer, &tick))
+	tell_threads(t);
+	if (t->account && !tracer_tick(t->tracer, &tick))
 		account_look(t->account, tick); /* what could not be seen stays as it was known */
 }
 
@@ -324,7 +374,7 @@ void target_look(struct target *t, struct tracer *tracer)
  * Tell the probes which threads native code has attached already, so that their detaching is no news. Where
  * the VM does not say who attached a thread, it may be any.
  */
-static int tell_attached(struct target *t, struct tracer *tracer)
+static int tell_attached(struct target *t)
 {
 	struct proc_threads own = {0};
 	struct vm_threads vm = {0};
@@ -342,123 +392,126 @@ static int tell_attached(struct target *t, struct tracer *tracer)
 				tids[n++] = own.v[i].tid;
 				break;
 			}
-	rc = rc ?: tids ? tracer_set_attached(tracer, t->slot, tids, n) : -ENOMEM;
+	rc = rc ?: tids ? tracer_set_attached(t->tracer, t->slot, tids, n) : -ENOMEM;
 	free(tids);
 	free(own.v);
 	free(vm.v);
 	return rc;
 }
 
-int target_start(struct target *t, struct tracer *tracer, struct error *err)
+int target_start(struct target *t, struct error *err)
 {
 	int rc;
 
 	vm_counts(t->at.vm, &t->vm_counts); /* where the tables are is proven now, and only read below */
-	rc = tell_threads(t, tracer);
-	rc = rc ?: tell_attached(t, tracer);
-	rc = rc ?: tracer_open_gate(tracer, t->slot);
-	note_before(t, tracer);
+	rc = tell_threads(t);
+	rc = rc ?: tell_attached(t);
+	rc = rc ?: tracer_open_gate(t->tracer, t->slot);
+	note_before(t);
 	if (!rc && t->at.vm && !t->report.count_only)
 		rc = account_new(t->at.vm, &t->account);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
 	t->started_ns = clock_ns(CLOCK_MONOTONIC);
-	target_look(t, tracer);
-	t->report.nr_probes = tracer_probes(tracer, t->slot);
-	t->report.map_bytes = tracer_map_bytes(tracer);
+	target_look(t);
+	t->report.nr_probes = tracer_probes(t->tracer, t->slot);
+	t->report.map_bytes = tracer_map_bytes(t->tracer);
 	t->state = TARGET_TRACED;
 	return 0;
 }
 
-static bool is_held(const void *tracer, const struct snapshot_ref *ref)
+static bool is_held(const void *store, const struct snapshot_ref *ref)
 {
-	return tracer_holds(tracer, ref);
+	return tracer_holds(store, ref);
 }
 
 /* Look at the VM's local references. still: the gate is closed. */
-static void look_at_locals(struct target *t, struct tracer *tracer, bool still)
+static void look_at_locals(struct target *t, bool still)
 {
 	struct local_look *look = &t->local_look;
 	int rc;
 
 	vm_locals_free(&look->vm);
-	*look = (struct local_look){.of = t->at.vm, .still = still, .holds = is_held, .store = tracer};
+	*look = (struct local_look){.of = t->at.vm, .still = still, .holds = is_held, .store = t->tracer};
 	if (!(t->plan.families >> FAMILY_LOCAL & 1) || !t->at.vm || t->locals_refused ||
-	    tracer_tick(tracer, &look->tick))
+	    tracer_tick(t->tracer, &look->tick))
 		return;
 	rc = vm_locals(t->at.vm, &look->vm);
 	look->known = rc == 0;
 	t->locals_refused = rc == -EPROTO || rc == -EOPNOTSUPP;
-	if (t->locals_refused && t->verbose)
+	if (t->locals_refused && t->o->verbose)
 		warn("PID %d: which local references are alive is not known: its tables do not tell where "
 		     "they are",
 		     t->id.pid);
 }
 
-void target_stop(struct target *t, struct tracer *tracer, enum end_reason reason)
+void target_stop(struct target *t, enum end_reason reason)
 {
 	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
 	if (!end_is_gone(reason))
-		target_look(t, tracer);
+		target_look(t);
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->slot >= 0)
-		tracer_close_gate(tracer, t->slot);
+		tracer_close_gate(t->tracer, t->slot);
 	/* Which local references are alive now, before others take their slots unseen. */
 	if (!end_is_gone(reason))
-		look_at_locals(t, tracer, true);
+		look_at_locals(t, true);
 	t->end_reason = reason;
 	t->state = TARGET_ENDED;
 }
 
 /* Keep the walker and the symbols up to date while the process lives. */
-static void refresh_maps(struct target *t, struct tracer *tracer)
+static void refresh_maps(struct target *t)
 {
-	struct unwind_moment now = tracer_code_now(tracer, t->slot);
+	struct unwind_moment now = tracer_code_now(t->tracer, t->slot);
 
 	/* What was closed is still needed to name stacks: target_code() will come. */
-	if (!proc_id_alive(&t->id) || unwind_moment_closed(&now) || read_code(t, tracer, &now))
+	if (!proc_id_alive(&t->id) || unwind_moment_closed(&now) || read_code(t, &now))
 		return;
 	vm_frames_refresh(t->at.vm);
-	tell_plan(t, tracer);
+	tell_plan(t);
 }
 
 /* What the outstanding references point to; NULL: not looked at, or not known. */
-static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot,
-					      const struct options *o)
+static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot)
 {
+	const struct options *o = t->o;
+
 	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
 		return NULL;
 	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
-bool target_code_changed(struct target *t, struct tracer *tracer)
+bool target_code_changed(struct target *t)
 {
-	if (t->slot >= 0 && tracer_code_changed(tracer, t->slot))
+	if (t->slot >= 0 && tracer_code_changed(t->tracer, t->slot))
 		t->code_changed = true;
 	return t->code_changed;
 }
 
-int target_code(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err)
+int target_code(struct target *t, const struct snapshot *snapshot, struct error *err)
 {
-	struct unwind_moment now = tracer_code_now(tracer, t->slot);
+	struct unwind_moment now;
 	int rc = 0;
 
+	if (!t->code_changed)
+		return 0;
 	t->code_changed = false;
-
+	now = tracer_code_now(t->tracer, t->slot);
 	if (unwind_moment_closed(&now)) {
 		vm_frames_refresh(t->at.vm);
 		rc = naming_update(t->naming, snapshot);
-		rc = rc ?: read_code_anew(t, tracer);
+		rc = rc ?: read_code_anew(t);
 	} else {
-		rc = read_code(t, tracer, &now);
+		rc = read_code(t, &now);
 	}
 	rc = rc == -ENOMEM ? rc : 0; /* what else fails is tried again */
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
 /* Which local references of the snapshot are alive; NULL: not known. */
-static const struct local_refs *read_locals(struct target *t, struct tracer *tracer,
-					    const struct snapshot *snapshot, struct corrections *found)
+static const struct local_refs *read_locals(struct target *t, const struct snapshot *snapshot,
+					    struct corrections *found)
 {
 	struct local_look *look = &t->local_look;
 	int64_t *total = &t->report.families[FAMILY_LOCAL].vm_total;
@@ -466,7 +519,7 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 	if (end_is_gone(t->end_reason))
 		look->known = look->gone = true;
 	else if (!t->stopped_ns)
-		look_at_locals(t, tracer, false);
+		look_at_locals(t, false);
 	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
 	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
 	if (local_refs_read(look, snapshot, &t->locals, found) < 0)
@@ -475,8 +528,7 @@ static const struct local_refs *read_locals(struct target *t, struct tracer *tra
 }
 
 /* Free the places of dead local references: from the next snapshot on they are counted as died. */
-static void bury(struct target *t, struct tracer *tracer, const struct snapshot *s,
-		 const struct corrections *found)
+static void bury(struct target *t, const struct snapshot *s, const struct corrections *found)
 {
 	if (t->local_look.gone || t->local_look.still) /* nobody will ask again */
 		return;
@@ -484,22 +536,22 @@ static void bury(struct target *t, struct tracer *tracer, const struct snapshot 
 		const struct snapshot_ref *ref = &s->refs.v[found->v[i].ref];
 
 		if (found->v[i].kind == REF_DEAD)
-			tracer_bury(tracer, ref, snapshot_site_of(s, ref->site)->func);
+			tracer_bury(t->tracer, ref, snapshot_site_of(s, ref->site)->func);
 	}
 }
 
 /* Hold the snapshot against the VM's tables, and put it right. Which local references are alive: see
  * read_locals(). 0 or -ENOMEM. */
-static int reconcile(struct target *t, struct tracer *tracer, struct snapshot *s,
-		     struct target_counts *counts, const struct local_refs **locals)
+static int reconcile(struct target *t, struct snapshot *s, struct target_counts *counts,
+		     const struct local_refs **locals)
 {
 	struct corrections found = {0};
 	int rc = 0;
 
-	*locals = t->plan.families >> FAMILY_LOCAL & 1 ? read_locals(t, tracer, s, &found) : NULL;
+	*locals = t->plan.families >> FAMILY_LOCAL & 1 ? read_locals(t, s, &found) : NULL;
 	if (t->account)
 		rc = account_compare(t->account, s, &found);
-	bury(t, tracer, s, &found);
+	bury(t, s, &found);
 	corrections_apply(&found, s, counts);
 	corrections_free(&found);
 	return rc;
@@ -515,13 +567,13 @@ static void count_unnamed(struct target *t)
 		t->java_unnamed = vm_frames_unnamed(t->at.vm);
 }
 
-int target_name(struct target *t, struct tracer *tracer, const struct snapshot *snapshot, struct error *err)
+int target_name(struct target *t, const struct snapshot *snapshot, struct error *err)
 {
 	int rc;
 
 	if (!naming_lacks(t->naming, snapshot)) /* the new ones are another target's */
 		return 0;
-	refresh_maps(t, tracer);
+	refresh_maps(t);
 	rc = naming_update(t->naming, snapshot);
 	count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
@@ -534,7 +586,7 @@ static void keep_missed(struct target_counts *counts, const struct report *last)
 		counts->drops[DROP_RELEASE_MISSED] = last->drops[DROP_RELEASE_MISSED];
 }
 
-int target_reading(struct target *t, struct tracer *tracer, struct snapshot *snapshot, struct error *err)
+int target_reading(struct target *t, struct snapshot *snapshot, struct error *err)
 {
 	struct corrections found = {0};
 	struct target_counts counts;
@@ -543,7 +595,7 @@ int target_reading(struct target *t, struct tracer *tracer, struct snapshot *sna
 	    .names = naming_sites(t->naming),
 	    .elapsed_s = (clock_ns(CLOCK_MONOTONIC) - t->started_ns) / 1e9,
 	};
-	int rc = tracer_counts(tracer, t->slot, &counts, err);
+	int rc = tracer_counts(t->tracer, t->slot, &counts, err);
 
 	if (rc)
 		return rc;
@@ -555,63 +607,174 @@ int target_reading(struct target *t, struct tracer *tracer, struct snapshot *sna
 	return rc ? error_set(err, rc, EXIT_FAILED, "judge the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
-int target_report(struct target *t, struct tracer *tracer, struct snapshot *snapshot, const struct options *o,
-		  struct error *err)
-{
-	bool objects = false;
+/* A report in the making. */
+struct making {
+	struct snapshot *snapshot;
 	struct target_counts counts;
 	double cost_ns[NR_ALL_FUNCS];
-	struct aggregate_input in = {
-	    .snapshot = snapshot,
-	    .counts = &counts,
-	    .names = naming_sites(t->naming),
-	    .families = o->families,
-	    .cost_ns = cost_ns,
-	    .final = t->state == TARGET_ENDED,
-	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
-	};
-	struct findings_input findings;
-	struct report *r = &t->report;
-	int rc = tracer_counts(tracer, t->slot, &counts, err);
+	const struct local_refs *locals;   /* NULL: not known */
+	const struct ref_classes *classes; /* NULL: not asked for, or not known */
+	bool objects;                      /* of the process can be read now */
+	double elapsed_s;                  /* of the trace */
+	bool final;
+};
 
-	if (rc)
-		return rc;
-	tracer_costs(tracer, t->slot, cost_ns);
-	if (t->stopped_ns && snapshot->monotonic_ns > t->stopped_ns)
-		in.late_s = (snapshot->monotonic_ns - t->stopped_ns) / 1e9;
-	rc = reconcile(t, tracer, snapshot, &counts, &in.locals);
-	keep_missed(&counts, r);
-	if (!end_is_gone(t->end_reason)) {
-		refresh_maps(t, tracer);
-		objects = reads_objects(t);
-		in.classes = objects ? read_classes(t, snapshot, o) : NULL;
-	}
-	/* After the process has gone its last known totals stand. */
-	if (t->vm_counts.known) {
-		r->families[FAMILY_GLOBAL].vm_total = t->vm_counts.n[VM_GLOBAL];
-		r->families[FAMILY_WEAK].vm_total = t->vm_counts.n[VM_WEAK];
-	}
-	rc = rc ?: naming_update(t->naming, snapshot);
-	rc = rc ?: aggregate_update(t->aggregate, &in, r);
-	if (!rc && t->account && account_report(t->account, objects ? CLASS_BUDGET_MS : 0, r) == -ENOMEM)
-		rc = -ENOMEM;
-	findings = (struct findings_input){
-	    .names = in.names,
-	    .snapshot = snapshot,
-	    .checking = o->check,
-	    .exited = in.final && t->end_reason == END_EXITED,
-	    .hold_s = o->hold_s,
+static int read_tracer(struct target *t, struct making *m, struct error *err)
+{
+	int rc = tracer_counts(t->tracer, t->slot, &m->counts, err);
+
+	if (!rc)
+		tracer_costs(t->tracer, t->slot, m->cost_ns);
+	return rc;
+}
+
+/* What only a process that lives can tell. */
+static void read_process(struct target *t, struct making *m)
+{
+	if (end_is_gone(t->end_reason))
+		return;
+	refresh_maps(t);
+	m->objects = reads_objects(t);
+	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
+}
+
+/* After the process has gone its last known totals stand. */
+static void put_vm_totals(struct target *t)
+{
+	if (!t->vm_counts.known)
+		return;
+	t->report.families[FAMILY_GLOBAL].vm_total = t->vm_counts.n[VM_GLOBAL];
+	t->report.families[FAMILY_WEAK].vm_total = t->vm_counts.n[VM_WEAK];
+}
+
+static int put_sites(struct target *t, const struct making *m)
+{
+	struct aggregate_input in = {
+	    .snapshot = m->snapshot,
+	    .counts = &m->counts,
+	    .names = naming_sites(t->naming),
+	    .families = t->o->families,
+	    .cost_ns = m->cost_ns,
+	    .locals = m->locals,
+	    .classes = m->classes,
+	    .final = m->final,
+	    .elapsed_s = m->elapsed_s,
+	};
+
+	if (t->stopped_ns && m->snapshot->monotonic_ns > t->stopped_ns)
+		in.late_s = (m->snapshot->monotonic_ns - t->stopped_ns) / 1e9;
+	return aggregate_update(t->aggregate, &in, &t->report);
+}
+
+/* What the VM's tables had at attach, before any call was seen. */
+static int put_account(struct target *t, const struct making *m)
+{
+	int rc = t->account ? account_report(t->account, m->objects ? CLASS_BUDGET_MS : 0, &t->report) : 0;
+
+	return rc == -ENOMEM ? rc : 0; /* what else fails is shown as not known */
+}
+
+static int put_findings(struct target *t, const struct making *m)
+{
+	const struct findings_input in = {
+	    .names = naming_sites(t->naming),
+	    .snapshot = m->snapshot,
+	    .checking = t->o->check,
+	    .exited = m->final && t->end_reason == END_EXITED,
+	    .hold_s = t->o->hold_s,
 	    .no_waits = t->plan.waits.why,
 	    .collector_waits = t->plan.waits.collector,
 	};
-	rc = rc ?: findings_update(&findings, r);
-	if (rc)
-		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
+
+	return findings_update(&in, &t->report);
+}
+
+static void put_head(struct target *t, const struct making *m)
+{
+	struct report *r = &t->report;
+
 	count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
-	r->end_reason = in.final ? t->end_reason : NOT_ENDED;
+	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
-	t->seen = true;
+	t->reported = true;
+}
+
+/* The order is the algorithm: each step needs what those above it did. */
+int target_report(struct target *t, struct snapshot *snapshot, struct error *err)
+{
+	struct making m = {
+	    .snapshot = snapshot,
+	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
+	    .final = t->state == TARGET_ENDED,
+	};
+	int rc = read_tracer(t, &m, err);
+
+	if (rc)
+		return rc;
+	/* Takes dead references out of the snapshot and the counts, so that no later step sees them. */
+	rc = reconcile(t, snapshot, &m.counts, &m.locals);
+	keep_missed(&m.counts, &t->report);
+	/* Reads where the code is now, which the naming needs, and the classes of what is left. */
+	read_process(t, &m);
+	rc = rc ?: naming_update(t->naming, snapshot);
+	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
+	put_vm_totals(t);
+	rc = rc ?: put_sites(t, &m);
+	/* Adds to the families what was there at attach. */
+	rc = rc ?: put_account(t, &m);
+	/* Judges by the verdicts of the sites. */
+	rc = rc ?: put_findings(t, &m);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
+	/* Adds what the naming lost to the drops, which put_sites() has made. */
+	put_head(t, &m);
 	return 0;
+}
+
+/* --- what is asked of a target ------------------------------------------------------------------- */
+
+enum target_state_kind target_state(const struct target *t)
+{
+	return t->state;
+}
+
+const struct proc_id *target_id(const struct target *t)
+{
+	return &t->id;
+}
+
+int target_pidfd(const struct target *t)
+{
+	return t->pidfd;
+}
+
+bool target_asked_for(const struct target *t)
+{
+	return t->asked_for;
+}
+
+int target_slot(const struct target *t)
+{
+	return t->slot;
+}
+
+enum end_reason target_end_reason(const struct target *t)
+{
+	return t->end_reason;
+}
+
+struct report *target_report_of(struct target *t)
+{
+	return t->reported ? &t->report : NULL;
+}
+
+struct probes_info target_probes(const struct target *t)
+{
+	return (struct probes_info){
+	    .target = &t->report.target,
+	    .library_file = t->at.file.mapping.path,
+	    .sites = &t->sites,
+	};
 }

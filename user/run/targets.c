@@ -7,8 +7,9 @@
 
 int targets_open(struct target_list *l, const struct options *o, struct error *err)
 {
-	int rc = elf_cache_new(&l->libraries) ?: modules_new(l->libraries, &l->modules);
+	int rc = elf_cache_new(&l->shared.images) ?: modules_new(l->shared.images, &l->shared.modules);
 
+	l->shared.options = o;
 	for (size_t i = 0; !rc && i < o->nr_pids; i++)
 		rc = targets_add(l, o->pids[i], true, NULL, err);
 	if (!rc && o->all)
@@ -19,15 +20,12 @@ int targets_open(struct target_list *l, const struct options *o, struct error *e
 int targets_add(struct target_list *l, pid_t pid, bool asked_for, struct target **out, struct error *err)
 {
 	struct target **place = VEC_ADD(l), *t = NULL;
-	int rc = place ? target_new(pid, &t, err) : -ENOMEM;
+	int rc = place ? target_new(pid, asked_for, &l->shared, &t, err) : -ENOMEM;
 
 	if (rc) {
 		l->n -= place != NULL;
 		return rc;
 	}
-	t->asked_for = asked_for;
-	t->libraries = l->libraries;
-	t->modules = l->modules;
 	*place = t;
 	if (out)
 		*out = t;
@@ -46,6 +44,6 @@ void targets_free(struct target_list *l)
 		target_free(l->v[i]);
 	free(l->v);
 	discovery_free(l->discovery);
-	modules_free(l->modules);
-	elf_cache_free(l->libraries);
+	modules_free(l->shared.modules);
+	elf_cache_free(l->shared.images);
 }

@@ -7,11 +7,10 @@
 #include "run/options.h"
 #include "run/target.h"
 
-struct target_list { /* start zeroed */
+struct target_list { /* start zeroed; its targets know where it is */
 	struct target **v;
 	size_t n, cap;
-	struct elf_cache *libraries; /* shared by all */
-	struct modules *modules;     /* of all; uses libraries */
+	struct target_shared shared; /* owned, but for the options */
 	struct discovery *discovery; /* NULL: without -a */
 };
 

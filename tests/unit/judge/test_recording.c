@@ -39,6 +39,7 @@ struct recording {
 	struct local_refs locals;
 	struct aggregate *aggregate;
 	struct report report;
+	uint64_t churn_held; /* by the site that holds nothing when it is looked at, but now and then */
 };
 
 static struct frame frames[NR_NAMED][2] = {
@@ -129,7 +130,7 @@ static void record(struct recording *r, int t)
 	r->counts.probed[FUNC_NewGlobalRef] = r->counts.probed[FUNC_DeleteGlobalRef] = true;
 	add_site(r, LEAK, FUNC_NewGlobalRef, leaked - leaked / 4, 0);
 	add_site(r, LEAK_AGAIN, FUNC_NewGlobalRef, leaked / 4, 0);
-	add_site(r, CHURN, FUNC_NewGlobalRef, (uint64_t)t * 1000, (uint64_t)t * 1000);
+	add_site(r, CHURN, FUNC_NewGlobalRef, (uint64_t)t * 1000, (uint64_t)t * 1000 - r->churn_held);
 	add_site(r, LOCALS, FUNC_NewLocalRef, (uint64_t)t * 5, 0)->died = (uint64_t)t * 4;
 	add_site(r, NEW, FUNC_NewGlobalRef, 1, 0); /* it has no name yet */
 	r->counts.funcs[FUNC_DeleteGlobalRef].calls = (uint64_t)t * 1000 + 3;
@@ -281,6 +282,21 @@ static void verdicts_and_findings(void **state)
 	assert_null(f->doubt);
 }
 
+/* That it holds something for once, when it is looked at, takes nothing from what was seen of it before. */
+static void caught_late(void **state)
+{
+	struct recording *r = *state;
+
+	for (int t = 1; t < SECONDS; t++) {
+		r->churn_held = t == SECONDS - 5;
+		report(r, t, false);
+	}
+	assert_int_equal(site(r, NAMED_CHURN)->verdict.kind, VERDICT_CLEAN);
+	assert_true(site(r, NAMED_CHURN)->verdict.span_s == SECONDS - 2);
+	assert_string_equal(r->report.libraries.v[1].module, "libclean.so");
+	assert_int_equal(r->report.libraries.v[1].verdicts[VERDICT_CLEAN], 1);
+}
+
 static void the_views(void **state)
 {
 	static const char *const told[] = {"remember", "double-delete", "forget", "growing"};
@@ -305,10 +321,8 @@ static void the_views(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(sites_and_totals),
-	    TEST(all_is_counted_anew),
-	    TEST(verdicts_and_findings),
-	    TEST(the_views),
+	    TEST(sites_and_totals), TEST(all_is_counted_anew), TEST(verdicts_and_findings),
+	    TEST(caught_late),      TEST(the_views),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

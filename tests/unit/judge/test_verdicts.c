@@ -210,7 +210,7 @@ static void test_long_lives_are_doubted(void **state)
 	assert_true(told.last.slowed);
 	/* A cache that is 95 % full. */
 	told = judge_shape(shape(long_shapes, nr_long_shapes, "cache of 120 s"), 3, 360, true);
-	assert_int_not_equal(told.last.confidence, CONFIDENCE_HIGH);
+	assert_int_not_equal(told.last.kind, VERDICT_GROWING);
 }
 
 static void test_other_shapes(void **state)
