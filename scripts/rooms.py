@@ -48,8 +48,9 @@ WORDS = {"hotspot": re.compile(r"hotspot|libjvm", re.I)}
 KINDS = (".c", ".h", ".def")
 # Whatever the compiler may take for an include, and the one form that is allowed.
 ANY_INCLUDE = re.compile(r"^\s*(?:#|%:|\?\?=)\s*(?:include|include_next|import|embed)\b.*", re.M)
-INCLUDE = re.compile(r'#\s*include\s*(?:"([^"]+)"|<(?!.*\.\.)([^>]+)>)\s*$')
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+INCLUDE = re.compile(r'#\s*include\s*(?:"([^"]+)"|<(?!.*(?://|\./))([^>]+)>)\s*$')
+# Strings first: what looks like a comment in one is none.
+STRING_OR_COMMENT = re.compile(r'''("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|/\*.*?\*/|//[^\n]*''', re.S)
 
 def room_of(path):
     """('user', 'kernel') of user/kernel/attach.c; None where a file is in no room."""
@@ -84,9 +85,13 @@ def lines_joined(text):
     return re.sub(r"(?:\\|\?\?/)[ \t]*\n", "", text)
 
 
+def as_compiled(text):
+    """Comments count as blanks, and a line may go on behind a backslash."""
+    return STRING_OR_COMMENT.sub(lambda found: found[1] or " ", lines_joined(text))
+
+
 def include_lines(text):
-    """Each include as the compiler sees it: comments count as blanks, and a line may go on behind a backslash."""
-    return (line.strip() for line in ANY_INCLUDE.findall(COMMENT.sub(" ", lines_joined(text))))
+    return (line.strip() for line in ANY_INCLUDE.findall(as_compiled(text)))
 
 
 def includes(top, path, known):
@@ -237,7 +242,7 @@ def circles(how):
 
 def libbpf_faults(top, how):
     """Files outside its room that see libbpf, by themselves or by a header that they include."""
-    texts = {path: lines_joined((top / path).read_text()) for path in sources(top) if path.parts[0] == "user"}
+    texts = {path: as_compiled((top / path).read_text()) for path in sources(top) if path.parts[0] == "user"}
     own = {path for path, text in texts.items() if LIBBPF.search(text)}
     headers = {}
     for (a, b), text in how.items():

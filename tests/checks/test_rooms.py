@@ -161,6 +161,9 @@ def test_border_uses_nobody(house):
                                   '#\\\ninclude "run/target.h"', '#include_next "run/target.h"', '#import "run/target.h"', "#define PLANTED \"run/target.h\"\n#include PLANTED",
                                   "#include <../user/run/target.h>", '#include "base/../run/target.h"', '#include "../run/target.h"',
                                   "#include <bpf/maps.bpf.h>", '#include "../run/planted.skel.h"', '#include "planted.txt"',
+                                  'char a[] = "/*";\n#include "run/target.h"\nchar b[] = "*/";',
+                                  "#define A '\"'\n#include \"run/target.h\"\n#define B '\"'",
+                                  "#include <./bpf/bpf.h>", "#include <linux//bpf.h>", '#include /**/ <bpf/bpf.h>', '#include/**/"jnitrace.skel.h"',
                                   '#include "tests/unit/planted.h"', '??=include "run/target.h"'))
 def test_include_in_another_form(house, line):
     """What the compiler takes, the check takes, too, or refuses."""
