@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from harness import WARM_UP, Oracle, Tracer, assert_error, jdk, run_tool
+from harness import JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, jdk, run_tool
 
 WITHOUT_BPF = ["setpriv", "--bounding-set=-bpf,-sys_admin,-perfmon", "--inh-caps=-bpf,-sys_admin,-perfmon"]
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
@@ -157,3 +157,10 @@ def test_output_that_cannot_be_written(oracle):
     assert result.returncode == 1, result
     with Tracer("-d", "0.1", pids=[oracle.pid]) as tracer:
         tracer.end()
+
+
+@pytest.mark.parametrize("args", (["--help"], ["--version"], ["help", "columns"]))
+def test_help_that_cannot_be_written(args):
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([str(JNITRACE), *args], stdout=full, stderr=subprocess.PIPE, text=True, timeout=SLOW, check=False)
+    assert (result.returncode, result.stderr) == (1, "jnitrace: write the output: No space left on device (choose another place)\n")

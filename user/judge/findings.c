@@ -3,6 +3,7 @@
 #include "judge/findings.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,12 +61,21 @@ static void findings_clear(struct report *r)
 	r->findings.n = r->held.n = 0;
 }
 
+/* Of so many significant digits, as a reader writes it: 3000, not 3e+03. */
+static void put_figure(struct buf *out, double v, int digits)
+{
+	if (fabs(v) >= pow(10, digits) - 0.5)
+		buf_printf(out, "%.0f", v);
+	else
+		buf_printf(out, "%.*g", digits, v);
+}
+
 /* A site whose references pile up is found by its history, not by a probe. */
 static int add_leak(const struct report_site *s, struct report *r)
 {
 	const struct finding_row *row = &finding_rows[FINDING_LEAK];
 	struct report_finding f;
-	struct buf unknown = {0};
+	struct buf unknown = {0}, pace = {0};
 
 	if (s->verdict.kind != VERDICT_GROWING)
 		return 0;
@@ -81,12 +91,14 @@ static int add_leak(const struct report_site *s, struct report *r)
 	    .doubt = finding_doubt(r, FINDING_LEAK),
 	};
 	verdict_not_known(&unknown, &s->verdict);
-	snprintf(f.text, sizeof(f.text),
-		 "%s %.*f per minute (+-%.2g) for %.0f s, %llu are outstanding. %s Confidence is %s: %s.",
-		 row->wrong, s->verdict.per_min < 10, s->verdict.per_min, s->verdict.error_per_min,
-		 s->verdict.same_life_s, (unsigned long long)s->outstanding, row->todo,
-		 confidence_names[s->verdict.confidence], unknown.p ?: "");
+	put_figure(&pace, s->verdict.per_min, 3);
+	buf_printf(&pace, " per minute (+-");
+	put_figure(&pace, s->verdict.error_per_min, 2);
+	snprintf(f.text, sizeof(f.text), "%s %s) for %.0f s, %llu are outstanding. %s Confidence is %s: %s.",
+		 row->wrong, pace.p ?: "", s->verdict.same_life_s, (unsigned long long)s->outstanding,
+		 row->todo, confidence_names[s->verdict.confidence], unknown.p ?: "");
 	buf_free(&unknown);
+	buf_free(&pace);
 	return finding_add(r, &f);
 }
 

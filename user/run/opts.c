@@ -210,11 +210,17 @@ static bool was_given(const struct parse *p, const char *name)
 /* Print and be done: the exit code + 1. */
 static int print_done(struct parse *p, struct buf *text)
 {
-	bool ok = !text->failed && fwrite(text->p, 1, text->n, stdout) == text->n && fflush(stdout) == 0;
+	int rc = 0;
 
-	p->done = (ok ? EXIT_OK : EXIT_FAILED) + 1;
+	if (text->failed)
+		rc = -ENOMEM;
+	else if (fwrite(text->p, 1, text->n, stdout) != text->n || fflush(stdout) != 0)
+		rc = -errno;
 	buf_free(text);
-	return 0;
+	p->done = EXIT_OK + 1;
+	return rc ? error_set(p->err, rc, EXIT_FAILED, "write the output", "choose another place", "%s",
+			      strerror(-rc))
+		  : 0;
 }
 
 static int print_version(struct parse *p)

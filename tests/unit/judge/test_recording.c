@@ -19,7 +19,7 @@
 #include "view/table.h"
 
 #define TICKS_PER_S  10
-#define LEAKED_PER_S 10
+#define LEAKED_PER_S 20
 #define SECONDS      120
 
 /* Numbers of call sites, and which named site each is. A method compiled anew has two numbers and one name.
@@ -203,8 +203,8 @@ static void sites_and_totals(void **state)
 	report(r, 100, false);
 	assert_int_equal(r->report.sites.n, 3); /* what only a finding names is none, nor what has no name */
 	s = site(r, NAMED_LEAK);
-	assert_int_equal(s->acquired, 1000);
-	assert_int_equal(s->outstanding, 1000);
+	assert_int_equal(s->acquired, 100 * LEAKED_PER_S);
+	assert_int_equal(s->outstanding, 100 * LEAKED_PER_S);
 	assert_true(s->oldest_s == 100);
 	assert_ptr_equal(s->frames.v, frames[NAMED_LEAK]);
 	assert_int_equal(site(r, NAMED_CHURN)->outstanding, 0);
@@ -213,15 +213,15 @@ static void sites_and_totals(void **state)
 	assert_int_equal(s->died, 401);
 	assert_int_equal(s->outstanding, 2);
 	assert_int_equal(s->unverified, 500 - 401 - 2);
-	assert_int_equal(global->acquired, 1000 + 100000 + 1);
+	assert_int_equal(global->acquired, 100 * LEAKED_PER_S + 100000 + 1);
 	assert_int_equal(global->released, 100000);
-	assert_int_equal(global->outstanding, 1001);
+	assert_int_equal(global->outstanding, 100 * LEAKED_PER_S + 1);
 	assert_int_equal(global->released_untracked, 3);
 	assert_int_equal(local->died, 401);
 	assert_int_equal(local->outstanding, 2);
-	assert_int_equal(r->report.stacks.complete, 750 + 100000 + 500);
-	assert_int_equal(r->report.stacks.incomplete, 250);
-	assert_int_equal(r->report.stacks.reasons[END_DEPTH], 250);
+	assert_int_equal(r->report.stacks.complete, 75 * LEAKED_PER_S + 100000 + 500);
+	assert_int_equal(r->report.stacks.incomplete, 25 * LEAKED_PER_S);
+	assert_int_equal(r->report.stacks.reasons[END_DEPTH], 25 * LEAKED_PER_S);
 }
 
 /* Nothing of the last snapshot is left in the next, but for the rates. */
@@ -239,11 +239,11 @@ static void all_is_counted_anew(void **state)
 	assert_int_equal(site(r, NAMED_LEAK)->acquired, first.acquired);
 	assert_int_equal(site(r, NAMED_LEAK)->outstanding, first.outstanding);
 	assert_int_equal(site(r, NAMED_LEAK)->threads.n, 2);
-	assert_int_equal(site(r, NAMED_LEAK)->threads.v[0].acquired, 375);
-	assert_int_equal(site(r, NAMED_LEAK)->threads.v[1].acquired, 125);
+	assert_int_equal(site(r, NAMED_LEAK)->threads.v[0].acquired, 50 * LEAKED_PER_S * 3 / 4);
+	assert_int_equal(site(r, NAMED_LEAK)->threads.v[1].acquired, 50 * LEAKED_PER_S / 4);
 	assert_int_equal(site(r, NAMED_LOCALS)->died, 201);
 	assert_int_equal(r->report.findings.n, 1);
-	assert_int_equal(r->report.events, 500 + 50000 + 250 + 1 + 50003);
+	assert_int_equal(r->report.events, 50 * LEAKED_PER_S + 50000 + 250 + 1 + 50003);
 	report(r, 60, false);
 	assert_true(site(r, NAMED_LEAK)->rate_per_s == LEAKED_PER_S);
 	assert_true(site(r, NAMED_CHURN)->rate_per_s == 0);
@@ -272,6 +272,7 @@ static void verdicts_and_findings(void **state)
 	f = finding(r, FINDING_LEAK);
 	assert_int_equal(f->count, SECONDS * LEAKED_PER_S);
 	assert_ptr_equal(f->stack.frames.v, frames[NAMED_LEAK]);
+	assert_non_null(strstr(f->text, " 1200 per minute (+-"));
 	f = finding(r, FINDING_DOUBLE_DELETE);
 	assert_int_equal(f->count, 3);
 	assert_int_equal(f->func, FUNC_DeleteGlobalRef);

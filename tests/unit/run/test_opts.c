@@ -525,7 +525,9 @@ static void test_help_unwritable(void **state)
 	clearerr(stdout);
 	assert_true(dup2(saved, STDOUT_FILENO) >= 0);
 	close(saved);
-	assert_int_equal(rc, EXIT_FAILED + 1);
+	assert_int_equal(rc, -ENOSPC);
+	assert_int_equal(err.exit_code, EXIT_FAILED);
+	assert_string_equal(err.what, "write the output");
 }
 
 /* Documents. */
