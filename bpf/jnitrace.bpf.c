@@ -121,7 +121,7 @@ UPROBE(jt_pin)
 	got.site = site_of((void *)ctx, r);
 	inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
 	if (inside)
-		finding(r->slot, FINDING_CALL_IN_CRITICAL, got.site, inside, 0, got.call.handle);
+		finding(r->target_id, FINDING_CALL_IN_CRITICAL, got.site, inside, 0, got.call.handle);
 	pin_got((void *)ctx, &got);
 	return 0;
 }
@@ -141,22 +141,22 @@ UPROBE(jt_unpin)
 	if (u.watched)
 		u.site = site_of((void *)ctx, r);
 	if (u.wrong != NR_FINDINGS) {
-		finding(r->slot, u.wrong, u.site, u.got_at, u.released_at, u.pointer);
+		finding(r->target_id, u.wrong, u.site, u.got_at, u.released_at, u.pointer);
 		suspect(u.got_at);
 	}
 	if (u.inside)
-		finding(r->slot, FINDING_CALL_IN_CRITICAL, u.site, u.inside, 0, u.pointer);
+		finding(r->target_id, FINDING_CALL_IN_CRITICAL, u.site, u.inside, 0, u.pointer);
 	unpin_count((void *)ctx, &u);
 	return 0;
 }
 
-/* A thread waits for critical sections to end, so that it can have a collection. The cookie is the slot. */
+/* A thread waits for critical sections to end, so that it can have a collection. The cookie is the target. */
 UPROBE(jt_stall_begin)
 {
-	u32 slot = bpf_get_attach_cookie(ctx);
+	u32 target_id = bpf_get_attach_cookie(ctx);
 
-	if (target_is_open(slot, true))
-		stall_begin(slot, current_tid());
+	if (target_is_open(target_id, true))
+		stall_begin(target_id, current_tid());
 	return 0;
 }
 
@@ -197,7 +197,7 @@ UPROBE(jt_thread_return)
 	loc_read(ctx, &r->handle, &result);
 	failed = (u32)result != 0;
 	is_monitor = r->family == FAMILY_MONITOR;
-	b = books_of(r->slot, current_tid(), false);
+	b = books_of(r->target_id, current_tid(), false);
 	if (is_monitor)
 		wants_site = argument && (r->operation == OP_ACQUIRE) == !failed;
 	else
@@ -214,11 +214,11 @@ UPROBE(jt_thread_return)
 	} else if (failed) {
 		__sync_fetch_and_add(&fc->nulls, 1);
 		if (r->operation == OP_RELEASE)
-			finding(r->slot, FINDING_MONITOR_IMBALANCE, site, 0, 0, argument);
+			finding(r->target_id, FINDING_MONITOR_IMBALANCE, site, 0, 0, argument);
 	} else if (r->operation == OP_ACQUIRE) {
-		count_acquired(site, fc, monitor_push(r->slot, current_tid(), argument, site));
+		count_acquired(site, fc, monitor_push(r->target_id, current_tid(), argument, site));
 	} else {
-		count_released(monitor_pop(r->slot, current_tid(), argument), fc);
+		count_released(monitor_pop(r->target_id, current_tid(), argument), fc);
 	}
 	return 0;
 }
@@ -226,29 +226,29 @@ UPROBE(jt_thread_return)
 /* A thread ends. If it is attached or holds monitors, for the VM it lives on, so its books stay. */
 TRACEPOINT("sched_process_exit", jt_thread_end)
 {
-	u32 tgid = current_tgid(), *slot = bpf_map_lookup_elem(&slots, &tgid);
+	u32 tgid = current_tgid(), *target_id = bpf_map_lookup_elem(&target_ids, &tgid);
 	struct books_key key = {.tid = current_tid()}, gone;
 	struct target_state *t;
 	struct thread_books *b;
 
-	if (!slot)
+	if (!target_id)
 		return 0;
-	t = bpf_map_lookup_elem(&targets, slot);
-	key.slot = *slot;
+	t = bpf_map_lookup_elem(&targets, target_id);
+	key.target_id = *target_id;
 	if (!t || t->gate != GATE_OPEN || t->tgid != tgid || !ends_alone())
 		return 0;
 	if (criticals_traced)
-		critical_thread_end(key.slot);
+		critical_thread_end(key.target_id);
 	b = bpf_map_lookup_elem(&threads, &key);
 	if (!b)
 		return 0;
 	if (b->attached && !b->by_vm)
-		finding(key.slot, FINDING_ATTACHED_AT_END, 0, b->site, 0, 0);
-	end_monitors(key.slot, b, 0, false);
+		finding(key.target_id, FINDING_ATTACHED_AT_END, 0, b->site, 0, 0);
+	end_monitors(key.target_id, b, 0, false);
 	gone = key;
 	gone.tid = JT_THREAD_GONE | __sync_fetch_and_add(&threads_gone, 1);
 	if (bpf_map_update_elem(&threads, &gone, b, BPF_ANY))
-		drop(key.slot, DROP_THREADS_FULL); /* what it held is not shown any more */
+		drop(key.target_id, DROP_THREADS_FULL); /* what it held is not shown any more */
 	bpf_map_delete_elem(&threads, &key);
 	return 0;
 }
@@ -256,8 +256,8 @@ TRACEPOINT("sched_process_exit", jt_thread_end)
 /* The VM frees code, and may put other code in its place: nothing remembered of addresses holds any more. */
 UPROBE(jt_code_freed)
 {
-	u32 slot = bpf_get_attach_cookie(ctx);
-	struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+	u32 target_id = bpf_get_attach_cookie(ctx);
+	struct java_config *j = bpf_map_lookup_elem(&java_configs, &target_id);
 
 	if (j)
 		__sync_fetch_and_add(&j->generation, 1);
@@ -269,8 +269,8 @@ UPROBE(jt_code_freed)
 /* A class goes, and the addresses of its methods will be another's. */
 UPROBE(jt_class_unloaded)
 {
-	u32 slot = bpf_get_attach_cookie(ctx), at = unloaded_place(slot, PT_REGS_PARM1(ctx));
-	struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+	u32 target_id = bpf_get_attach_cookie(ctx), at = unloaded_place(target_id, PT_REGS_PARM1(ctx));
+	struct java_config *j = bpf_map_lookup_elem(&java_configs, &target_id);
 	u64 *place = bpf_map_lookup_elem(&unloaded, &at), number;
 
 	if (!j)
@@ -295,8 +295,8 @@ UPROBE(jt_class_unloaded)
  */
 UPROBE(jt_libraries)
 {
-	u32 slot = bpf_get_attach_cookie(ctx), before;
-	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
+	u32 target_id = bpf_get_attach_cookie(ctx), before;
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 	struct link_debug debug;
 
 	if (!s)
@@ -314,7 +314,7 @@ UPROBE(jt_libraries)
 	} else {
 		__sync_fetch_and_add(&s->added, 1);
 	}
-	bpf_ringbuf_output(&code_changes, &slot, sizeof(slot), 0);
+	bpf_ringbuf_output(&code_changes, &target_id, sizeof(target_id), 0);
 	return 0;
 }
 
@@ -322,12 +322,12 @@ UPROBE(jt_libraries)
  */
 TRACEPOINT("sched_process_exec", jt_exec)
 {
-	u32 tgid = current_tgid(), *slot = bpf_map_lookup_elem(&slots, &tgid);
+	u32 tgid = current_tgid(), *target_id = bpf_map_lookup_elem(&target_ids, &tgid);
 	struct target_state *t;
 
-	if (!slot)
+	if (!target_id)
 		return 0;
-	t = bpf_map_lookup_elem(&targets, slot);
+	t = bpf_map_lookup_elem(&targets, target_id);
 	if (t && t->tgid == tgid)
 		t->gate = GATE_EXECED;
 	return 0;

@@ -44,13 +44,14 @@ u64 second_refs, overflow_refs;
 
 MAP_ARRAY(rules, BPF_MAP_TYPE_ARRAY, JT_MAX_RULES, struct rule);
 MAP_ARRAY(targets, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct target_state);
-MAP_ARRAY(func_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct func_counts); /* (loader) by slot and function */
-MAP_ARRAY(use_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u64); /* (loader) calls, by slot and use */
+MAP_ARRAY(func_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1,
+	  struct func_counts);                            /* (loader) by target and function */
+MAP_ARRAY(use_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u64); /* (loader) calls, by target and use */
 MAP_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_DROPS, u64);
-MAP_HASH(slots, JT_MAX_TARGETS, u32, u32); /* tgid -> slot, for exec */
+MAP_HASH(target_ids, JT_MAX_TARGETS, u32, u32); /* tgid -> target, for exec */
 
 MAP_HASH(stacks, 1, u64, struct stack);               /* (loader) stack id -> frames */
-MAP_HASH(site_ids, 1, u64, u32);                      /* (loader) hash of slot, function, stack -> site */
+MAP_HASH(site_ids, 1, u64, u32);                      /* (loader) hash of target, function, stack -> site */
 MAP_ARRAY(sites, BPF_MAP_TYPE_ARRAY, 1, struct site); /* (loader) */
 MAP_ARRAY(site_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct site_counts); /* (loader) */
 
@@ -77,9 +78,9 @@ struct {
 	__uint(max_entries, 4096);
 } code_changes SEC(".maps");
 
-static __always_inline void drop(u32 slot, enum drop_id id)
+static __always_inline void drop(u32 target_id, enum drop_id id)
 {
-	u32 key = slot * NR_DROPS + id;
+	u32 key = target_id * NR_DROPS + id;
 	u64 *n = bpf_map_lookup_elem(&drops, &key);
 
 	if (n)

@@ -78,11 +78,11 @@ static __always_inline void critical_get(void)
 }
 
 /* The site of the section that this one is a part of; 0: it is the thread's first. */
-static __always_inline u32 critical_enter(u32 slot, u32 site, u64 now)
+static __always_inline u32 critical_enter(u32 target_id, u32 site, u64 now)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct critical first = {.start_ns = now, .site = site, .slot = slot, .depth = 1};
+	struct critical first = {.start_ns = now, .site = site, .target_id = target_id, .depth = 1};
 	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
 
 	if (c) {
@@ -97,7 +97,7 @@ static __always_inline u32 critical_enter(u32 slot, u32 site, u64 now)
 	if (!bpf_map_update_elem(&criticals, &thread, &first, BPF_NOEXIST))
 		return 0;
 	__sync_fetch_and_sub(&criticals_open, 1);
-	drop(slot, DROP_PINS_FULL);
+	drop(target_id, DROP_PINS_FULL);
 	return 0;
 }
 
@@ -106,7 +106,7 @@ struct section {
 	u64 start_ns, now;
 	u64 cpu_wait_ns; /* of that time */
 	u64 vm_ns;       /* of that time, too: stopped by the VM */
-	u32 site, slot;
+	u32 site, target_id;
 };
 
 /* An element that is deleted meanwhile may be another thread's at once: a copy is one's own. */
@@ -125,7 +125,7 @@ static __always_inline bool stall_copy(const u64 *thread, const struct stall *s,
 static long add_stall(void *map __attribute__((unused)), const u64 *thread, struct stall *at,
 		      struct section *w)
 {
-	struct stalled *known, first = {.slot = w->slot};
+	struct stalled *known, first = {.target_id = w->target_id};
 	struct stall s;
 	struct stalled_key key = {.site = w->site};
 	u64 since, ns;
@@ -134,7 +134,7 @@ static long add_stall(void *map __attribute__((unused)), const u64 *thread, stru
 		return 0;
 	since = s.since_ns > w->start_ns ? s.since_ns : w->start_ns;
 	ns = w->now - since;
-	if (s.slot != w->slot || since >= w->now)
+	if (s.target_id != w->target_id || since >= w->now)
 		return 0;
 	key.tid = s.tid;
 	known = bpf_map_lookup_elem(&stalled, &key);
@@ -144,7 +144,7 @@ static long add_stall(void *map __attribute__((unused)), const u64 *thread, stru
 		known = bpf_map_lookup_elem(&stalled, &key);
 	}
 	if (!known) {
-		drop(w->slot, DROP_PINS_FULL);
+		drop(w->target_id, DROP_PINS_FULL);
 		return 0;
 	}
 	__sync_fetch_and_add(&known->times, 1);
@@ -161,7 +161,7 @@ static __always_inline void critical_forget(u64 thread)
 }
 
 /* Does the thread's section end? Then: which was it, and whom has it kept waiting? */
-static __always_inline bool critical_leave(u32 slot, u64 now, struct section *out)
+static __always_inline bool critical_leave(u32 target_id, u64 now, struct section *out)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
@@ -174,7 +174,7 @@ static __always_inline bool critical_leave(u32 slot, u64 now, struct section *ou
 		return false;
 	}
 	out->now = now;
-	out->slot = slot;
+	out->target_id = target_id;
 	out->start_ns = c->start_ns;
 	out->cpu_wait_ns = cpu_wait_ns() - c->cpu_wait_ns;
 	out->vm_ns = c->vm_ns;
@@ -192,21 +192,21 @@ static __always_inline void stall_forget(u64 thread)
 }
 
 /* The running thread ends: its id may be another's soon. */
-static __always_inline void critical_thread_end(u32 slot)
+static __always_inline void critical_thread_end(u32 target_id)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct critical *c = bpf_map_lookup_elem(&criticals, &thread);
 
 	if (c)
-		finding(slot, FINDING_CRITICAL_AT_END, 0, c->site, 0, 0);
+		finding(target_id, FINDING_CRITICAL_AT_END, 0, c->site, 0, 0);
 	critical_forget(thread);
 	stall_forget(thread);
 }
 
-static __always_inline void stall_begin(u32 slot, u32 tid)
+static __always_inline void stall_begin(u32 target_id, u32 tid)
 {
 	u64 thread = bpf_get_current_pid_tgid();
-	struct stall first = {.slot = slot, .tid = tid, .depth = 1}, *s;
+	struct stall first = {.target_id = target_id, .tid = tid, .depth = 1}, *s;
 
 	s = bpf_map_lookup_elem(&stalls, &thread);
 	if (s) {
@@ -219,7 +219,7 @@ static __always_inline void stall_begin(u32 slot, u32 tid)
 	if (!bpf_map_update_elem(&stalls, &thread, &first, BPF_NOEXIST))
 		return;
 	__sync_fetch_and_sub(&stalls_open, 1);
-	drop(slot, DROP_PINS_FULL);
+	drop(target_id, DROP_PINS_FULL);
 }
 
 static __always_inline void stall_end(void)

@@ -13,14 +13,14 @@ MAP_HASH(findings, MAX_FINDINGS, struct finding_key, struct finding);
  * Count a finding. site: where it was seen; acquire_site, release_site: where the reference was acquired and
  * (first) released; all by site_of(), 0: not known. handle: an example.
  */
-static __always_inline void finding(u16 slot, enum finding_kind kind, u32 site, u32 acquire_site,
+static __always_inline void finding(u16 target_id, enum finding_kind kind, u32 site, u32 acquire_site,
 				    u32 release_site, u64 handle)
 {
 	struct finding_key key = {
 	    .site = site,
 	    .acquire_site = acquire_site,
 	    .release_site = release_site,
-	    .slot = slot,
+	    .target_id = target_id,
 	    .kind = kind,
 	};
 	struct finding *known = bpf_map_lookup_elem(&findings, &key);
@@ -33,7 +33,7 @@ static __always_inline void finding(u16 slot, enum finding_kind kind, u32 site, 
 		known = bpf_map_lookup_elem(&findings, &key);
 	}
 	if (!known) {
-		drop(slot, DROP_FINDINGS_FULL);
+		drop(target_id, DROP_FINDINGS_FULL);
 		return;
 	}
 	known->last_tick = tick;

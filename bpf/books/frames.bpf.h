@@ -50,10 +50,10 @@ static __always_inline u64 frame_block(const struct pt_regs *ctx, const struct r
 static __always_inline void frame_acquire(const struct pt_regs *ctx, const struct rule *r, u64 handle,
 					  u32 site)
 {
-	u32 slot = r->slot, top = 0, *number, first = 0;
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	u32 target_id = r->target_id, top = 0, *number, first = 0;
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 	u64 block = c && c->known ? frame_block(ctx, r, c) : 0;
-	struct frame_site_key key = {.frame = ref_tag(slot, block), .site = site};
+	struct frame_site_key key = {.frame = ref_tag(target_id, block), .site = site};
 	struct frame_site *f, none = {0};
 	struct site_counts *sc;
 
@@ -72,7 +72,7 @@ static __always_inline void frame_acquire(const struct pt_regs *ctx, const struc
 	}
 	sc = bpf_map_lookup_elem(&site_counts, &site);
 	if (!number || !f || !sc) {
-		drop(slot, DROP_FRAMES_FULL);
+		drop(target_id, DROP_FRAMES_FULL);
 		return;
 	}
 	if (top == 1 && handle == block + c->block_slots)
@@ -86,10 +86,10 @@ static __always_inline void frame_acquire(const struct pt_regs *ctx, const struc
 
 static __always_inline void frame_release(const struct pt_regs *ctx, const struct rule *r, u32 site)
 {
-	u32 slot = r->slot, *number;
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	u32 target_id = r->target_id, *number;
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 	u64 block = c && c->known ? frame_block(ctx, r, c) : 0;
-	struct frame_site_key key = {.frame = ref_tag(slot, block), .site = site};
+	struct frame_site_key key = {.frame = ref_tag(target_id, block), .site = site};
 	struct frame_site *f = block ? bpf_map_lookup_elem(&frame_sites, &key) : NULL;
 
 	number = bpf_map_lookup_elem(&frames, &key.frame);

@@ -32,9 +32,9 @@ struct entry_block_end {
 };
 
 /* As OopStorage::Block::block_for_ptr() finds it: what lies behind a block names its storage. */
-__noinline int storage_entry(u32 slot, u32 storage, u64 handle)
+__noinline int storage_entry(u32 target_id, u32 storage, u64 handle)
 {
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 	u64 at = handle & ~HANDLE_TAG_BITS, block = at & ~(ENTRY_BLOCK_ALIGN - 1ULL), owner;
 	struct entry_block_end end;
 
@@ -83,9 +83,9 @@ static __always_inline int local_frame_read(const struct thread_config *c, u64 e
  */
 enum place { PLACE_ELSEWHERE, PLACE_IN_USE, PLACE_OVER };
 #define MAX_BLOCKS 8
-__noinline int frame_place(u32 slot, const struct local_frame *f, u64 handle)
+__noinline int frame_place(u32 target_id, const struct local_frame *f, u64 handle)
 {
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 	struct block_end end;
 	u64 block;
 
@@ -121,9 +121,9 @@ struct {
 } owners SEC(".maps");
 
 enum { OWNED_BLOCK_SHIFT = 8, OWNED_STACK_SHIFT = 16 };
-static __always_inline u64 owner_key(u32 slot, u64 at, u32 shift)
+static __always_inline u64 owner_key(u32 target_id, u64 at, u32 shift)
 {
-	return ref_tag(slot, at >> shift | (u64)shift << 40);
+	return ref_tag(target_id, at >> shift | (u64)shift << 40);
 }
 
 static __always_inline void owner_note(u64 key, u64 env, u64 block)
@@ -138,13 +138,13 @@ static __always_inline void owner_note(u64 key, u64 env, u64 block)
 
 /* What a thread has at hand when it calls a JNI function: its stack, its frame's first block and the one it
  * fills. */
-static __always_inline void owner_seen(const struct thread_config *c, u32 slot, u64 env, u64 sp,
+static __always_inline void owner_seen(const struct thread_config *c, u32 target_id, u64 env, u64 sp,
 				       const struct local_frame *f)
 {
-	owner_note(owner_key(slot, sp, OWNED_STACK_SHIFT), env, 0);
-	owner_note(owner_key(slot, f->block + c->block_slots, OWNED_BLOCK_SHIFT), env, f->block);
+	owner_note(owner_key(target_id, sp, OWNED_STACK_SHIFT), env, 0);
+	owner_note(owner_key(target_id, f->block + c->block_slots, OWNED_BLOCK_SHIFT), env, f->block);
 	if (f->end.top && f->end.last && f->end.last != f->block)
-		owner_note(owner_key(slot, f->end.last + c->block_slots, OWNED_BLOCK_SHIFT), env,
+		owner_note(owner_key(target_id, f->end.last + c->block_slots, OWNED_BLOCK_SHIFT), env,
 			   f->end.last);
 }
 
@@ -202,9 +202,9 @@ static __always_inline bool is_in_array(const struct thread_config *c, u64 threa
 }
 
 /* Is it a thread of the VM's? As long as it is, its memory is its own. */
-__noinline int thread_listed(u32 slot, u64 thread)
+__noinline int thread_listed(u32 target_id, u64 thread)
 {
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 
 	if (!c || !c->list)
 		return 0;
@@ -246,9 +246,9 @@ static __always_inline bool on_stack_of(const struct thread_config *c, u64 env, 
 }
 
 /* Has a thread that is alive, and is not this one, the handle in its blocks, or on its stack? */
-__noinline int is_owned(u32 slot, u64 key, u64 env, u64 handle)
+__noinline int is_owned(u32 target_id, u64 key, u64 env, u64 handle)
 {
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 	const struct owner *o = bpf_map_lookup_elem(&owners, &key);
 	u64 other, block;
 
@@ -258,10 +258,10 @@ __noinline int is_owned(u32 slot, u64 key, u64 env, u64 handle)
 	block = o->block;
 	if (block && handle - block - c->block_slots >= BLOCK_SLOTS * sizeof(u64))
 		return 0;
-	if (!thread_listed(slot, other - (s64)c->env) ||
+	if (!thread_listed(target_id, other - (s64)c->env) ||
 	    !(block ? has_block(c, other, block) : on_stack_of(c, other, handle)))
 		return 0;
-	return thread_listed(slot, other - (s64)c->env);
+	return thread_listed(target_id, other - (s64)c->env);
 }
 
 enum { NOT_FOREIGN, FOREIGN_THREAD, FOREIGN_CALL };
@@ -270,18 +270,20 @@ enum { NOT_FOREIGN, FOREIGN_THREAD, FOREIGN_CALL };
  * method of this one that has ended, below all frames on its stack? A thread that is on a stack that is not
  * Java's tells nothing by its stack pointer.
  */
-__noinline int foreign_local(u32 slot, u64 env, u64 sp, u64 handle)
+__noinline int foreign_local(u32 target_id, u64 env, u64 sp, u64 handle)
 {
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 
 	if (!c || !c->known || !c->list)
 		return NOT_FOREIGN;
 	if (on_stack_of(c, env, handle))
 		return handle < sp && on_stack_of(c, env, sp) ? FOREIGN_CALL : NOT_FOREIGN;
 	for (u32 i = 0; i < 2; i++)
-		if (is_owned(slot, owner_key(slot, handle - (i << OWNED_BLOCK_SHIFT), OWNED_BLOCK_SHIFT), env,
+		if (is_owned(target_id,
+			     owner_key(target_id, handle - (i << OWNED_BLOCK_SHIFT), OWNED_BLOCK_SHIFT), env,
 			     handle) ||
-		    is_owned(slot, owner_key(slot, handle - (i << OWNED_STACK_SHIFT), OWNED_STACK_SHIFT), env,
+		    is_owned(target_id,
+			     owner_key(target_id, handle - (i << OWNED_STACK_SHIFT), OWNED_STACK_SHIFT), env,
 			     handle))
 			return FOREIGN_THREAD;
 	return NOT_FOREIGN;

@@ -53,17 +53,17 @@ __noinline int is_misplaced(const struct rule *r, u64 env, u64 handle)
 {
 	struct local_frame f = {0};
 	const struct thread_config *c;
-	u32 slot;
+	u32 target_id;
 	int place;
 
 	if (!r || !r->by_place || handle & HANDLE_TAG_BITS || handle >> HANDLE_BITS)
 		return 0;
-	slot = r->slot;
-	c = bpf_map_lookup_elem(&thread_configs, &slot);
-	place = local_frame_read(c, env, &f) ? PLACE_ELSEWHERE : frame_place(slot, &f, handle);
+	target_id = r->target_id;
+	c = bpf_map_lookup_elem(&thread_configs, &target_id);
+	place = local_frame_read(c, env, &f) ? PLACE_ELSEWHERE : frame_place(target_id, &f, handle);
 	if (r->family == FAMILY_GLOBAL)
 		return place != PLACE_ELSEWHERE;
-	return place == PLACE_ELSEWHERE && storage_entry(slot, STORAGE_GLOBAL, handle) == ENTRY_IN_USE;
+	return place == PLACE_ELSEWHERE && storage_entry(target_id, STORAGE_GLOBAL, handle) == ENTRY_IN_USE;
 }
 
 /* A call that is given references, and by whom. */
@@ -76,19 +76,19 @@ struct use {
 /* env and sp are set. */
 static __always_inline void use_begin(const struct rule *r, struct use *u)
 {
-	u32 slot = r->slot;
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	u32 target_id = r->target_id;
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 
 	u->has_frame = c && !local_frame_read(c, u->env, &u->frame);
 	if (u->has_frame)
-		owner_seen(c, slot, u->env, u->sp, &u->frame);
+		owner_seen(c, target_id, u->env, u->sp, &u->frame);
 }
 
 /* A weak reference whose slot is null: was it deleted, or its object collected? */
 static __always_inline enum finding_kind null_weak(const struct rule *r, u64 tag, u64 handle,
 						   bool may_be_null)
 {
-	int entry = storage_entry(r->slot, STORAGE_WEAK, handle);
+	int entry = storage_entry(r->target_id, STORAGE_WEAK, handle);
 	struct grave g;
 
 	if (entry == ENTRY_FREE)
@@ -110,7 +110,7 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 
 	if (!r || !u)
 		return NR_FINDINGS;
-	tag = ref_tag(r->slot, handle);
+	tag = ref_tag(r->target_id, handle);
 	if (r->func == FUNC_USE_DeleteLocalRef &&
 	    (is_mismatch(r, tag, handle) || is_misplaced(r, u->env, handle)))
 		return FINDING_KIND_MISMATCH;
@@ -122,10 +122,11 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 		return may_be_null ? NR_FINDINGS : FINDING_WEAK_AS_STRONG;
 	}
 	if (!(handle & HANDLE_TAG_BITS)) {
-		place = u->has_frame ? frame_place(r->slot, &u->frame, handle) : PLACE_ELSEWHERE;
+		place = u->has_frame ? frame_place(r->target_id, &u->frame, handle) : PLACE_ELSEWHERE;
 		if (place == PLACE_OVER)
 			return FINDING_STALE_USE;
-		owner = place == PLACE_IN_USE ? NOT_FOREIGN : foreign_local(r->slot, u->env, u->sp, handle);
+		owner =
+		    place == PLACE_IN_USE ? NOT_FOREIGN : foreign_local(r->target_id, u->env, u->sp, handle);
 		if (owner != NOT_FOREIGN)
 			return owner == FOREIGN_THREAD ? FINDING_FOREIGN_LOCAL : FINDING_STALE_USE;
 	}
@@ -134,7 +135,7 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 
 static __always_inline void count_use(const struct rule *r)
 {
-	u32 key = r->slot * NR_USE_FUNCS + r->func - NR_FUNCS;
+	u32 key = r->target_id * NR_USE_FUNCS + r->func - NR_FUNCS;
 	u64 *calls = bpf_map_lookup_elem(&use_counts, &key);
 
 	if (calls)
@@ -144,12 +145,12 @@ static __always_inline void count_use(const struct rule *r)
 /* site: of the call. */
 static __always_inline void use_told(const struct rule *r, u32 kind, u64 handle, u32 site)
 {
-	u64 tag = ref_tag(r->slot, handle);
+	u64 tag = ref_tag(r->target_id, handle);
 	struct grave g = {.site = pair_site(tag)};
 
 	if (!g.site)
 		pair_grave(tag, &g);
-	finding(r->slot, kind, site, g.site, g.released_at, handle);
+	finding(r->target_id, kind, site, g.site, g.released_at, handle);
 }
 
 /* Is it worth a walk to know where this reference is released, before it is released a second time? */
@@ -193,7 +194,7 @@ static __always_inline void double_delete(const struct rule *r, u64 tag, u64 han
 	struct grave g = {0};
 
 	pair_grave(tag, &g);
-	finding(r->slot, FINDING_DOUBLE_DELETE, site, g.site, g.released_at, handle);
+	finding(r->target_id, FINDING_DOUBLE_DELETE, site, g.site, g.released_at, handle);
 	suspect(g.site);
 }
 

@@ -39,9 +39,9 @@ static __always_inline u64 klass_of(const struct object_config *c, const u64 *he
 }
 
 /* The layout helper of an array class; 0: it is none. */
-static __always_inline u32 array_layout(const struct object_config *c, u32 slot, u64 klass)
+static __always_inline u32 array_layout(const struct object_config *c, u32 target_id, u64 klass)
 {
-	u64 key = ref_tag(slot, klass);
+	u64 key = ref_tag(target_id, klass);
 	u32 *known = bpf_map_lookup_elem(&array_klasses, &key), layout = 0;
 
 	if (known)
@@ -56,10 +56,10 @@ static __always_inline u32 array_layout(const struct object_config *c, u32 slot,
 }
 
 /* The array of a primitive type at o->address. 0, or -1: there is none. */
-static __always_inline int array_read(const struct object_config *c, u32 slot, const u64 *header,
+static __always_inline int array_read(const struct object_config *c, u32 target_id, const u64 *header,
 				      struct object *o)
 {
-	u32 layout = array_layout(c, slot, klass_of(c, header)), length;
+	u32 layout = array_layout(c, target_id, klass_of(c, header)), length;
 
 	if (!layout)
 		return -1;
@@ -72,7 +72,7 @@ static __always_inline int array_read(const struct object_config *c, u32 slot, c
 	return 0;
 }
 
-static __always_inline int string_read(const struct object_config *c, u32 slot, struct object *o)
+static __always_inline int string_read(const struct object_config *c, u32 target_id, struct object *o)
 {
 	struct object value = {0};
 	u64 header[3];
@@ -91,7 +91,7 @@ static __always_inline int string_read(const struct object_config *c, u32 slot, 
 	}
 	if (!value.address || coder > STRING_UTF16 ||
 	    bpf_probe_read_user(header, sizeof(header), (void *)value.address) ||
-	    array_read(c, slot, header, &value))
+	    array_read(c, target_id, header, &value))
 		return -1;
 	o->content = value.content;
 	o->bytes = coder == STRING_UTF16 ? value.bytes : value.bytes * 2;
@@ -99,7 +99,8 @@ static __always_inline int string_read(const struct object_config *c, u32 slot, 
 	return 0;
 }
 
-static __always_inline int object_at(const struct object_config *c, u32 slot, u64 handle, struct object *o)
+static __always_inline int object_at(const struct object_config *c, u32 target_id, u64 handle,
+				     struct object *o)
 {
 	u64 header[3];
 
@@ -107,8 +108,8 @@ static __always_inline int object_at(const struct object_config *c, u32 slot, u6
 	    !o->address || bpf_probe_read_user(header, sizeof(header), (void *)o->address))
 		return -1;
 	if (klass_of(c, header) == c->string_klass)
-		return string_read(c, slot, o);
-	return array_read(c, slot, header, o);
+		return string_read(c, target_id, o);
+	return array_read(c, target_id, header, o);
 }
 
 /* A number that changes with each collection; 0: one is under way, or it cannot be told. */
@@ -128,9 +129,9 @@ static __always_inline u64 gc_stamp(const struct object_config *c)
  * What a handle points to. in_vm: the running thread is inside the VM, so that no collection moves objects.
  * On failure all of o is 0. A global function: verified once.
  */
-__noinline int object_read(u32 slot, u64 handle, u32 in_vm, struct object *o)
+__noinline int object_read(u32 target_id, u64 handle, u32 in_vm, struct object *o)
 {
-	const struct object_config *c = bpf_map_lookup_elem(&object_configs, &slot);
+	const struct object_config *c = bpf_map_lookup_elem(&object_configs, &target_id);
 	u64 stamp;
 
 	if (!o)
@@ -139,7 +140,7 @@ __noinline int object_read(u32 slot, u64 handle, u32 in_vm, struct object *o)
 	if (!c || !c->on || !handle)
 		return -1;
 	stamp = in_vm ? 1 : gc_stamp(c);
-	if (object_at(c, slot, handle, o)) {
+	if (object_at(c, target_id, handle, o)) {
 		__builtin_memset(o, 0, sizeof(*o));
 		return -1;
 	}

@@ -19,19 +19,19 @@ static __always_inline void pin_keep(const struct rule *r, const struct call *c,
 	p->start_ns = bpf_ktime_get_ns(); /* as late as can be: from here on it is held */
 	if (p->site && !(c->handle >> HANDLE_BITS) && !pin_put(&key, p, &replaced)) {
 		if (r->family == FAMILY_CRITICAL)
-			outer = critical_enter(r->slot, p->site, p->start_ns);
+			outer = critical_enter(r->target_id, p->site, p->start_ns);
 		if (outer)
 			pin_count_nested(p->site, outer);
 		if (!replaced)
 			return;
-		drop(r->slot, DROP_RELEASE_MISSED);
+		drop(r->target_id, DROP_RELEASE_MISSED);
 		__sync_fetch_and_add(&c->fc->replaced, 1);
 		before = site_counts_of(replaced);
 		if (before)
 			__sync_fetch_and_add(&before->unpaired, 1);
 		return;
 	}
-	drop(r->slot, c->handle >> HANDLE_BITS ? DROP_HANDLE_RANGE : DROP_PINS_FULL);
+	drop(r->target_id, c->handle >> HANDLE_BITS ? DROP_HANDLE_RANGE : DROP_PINS_FULL);
 	__sync_fetch_and_add(&sc->unpaired, 1);
 	__sync_fetch_and_add(&c->fc->unpaired, 1);
 }
@@ -142,7 +142,7 @@ static __always_inline void unpin_paired(const struct rule *r, const struct pin_
 	pin_bury(key, site, u->site);
 	if (sc)
 		__sync_fetch_and_add(&sc->released, 1);
-	if (r->family == FAMILY_CRITICAL && critical_leave(r->slot, u->now, &section))
+	if (r->family == FAMILY_CRITICAL && critical_leave(r->target_id, u->now, &section))
 		pin_count_hold(&section);
 }
 

@@ -45,7 +45,7 @@ static __always_inline void pin_call_begin(struct pt_regs *ctx, const struct rul
 	if (loc_read(ctx, &r->object, &call.object) || loc_read(ctx, &r->extra, &call.is_copy_at))
 		return;
 	if (bpf_map_update_elem(&pin_calls, &key, &call, BPF_ANY))
-		drop(r->slot, DROP_PIN_CALLS_FULL);
+		drop(r->target_id, DROP_PIN_CALLS_FULL);
 }
 
 static __always_inline void pin_call_end(struct pt_regs *ctx, const struct rule *r, struct pin_call *out)
@@ -87,13 +87,13 @@ __noinline s64 text_bytes(u64 addr, struct scratch *sc)
 	return -1;
 }
 
-static __always_inline s64 pin_text_bytes(u32 slot, u64 addr)
+static __always_inline s64 pin_text_bytes(u32 target_id, u64 addr)
 {
-	struct scratch *sc = scratch_take(slot);
+	struct scratch *sc = scratch_take(target_id);
 	s64 n;
 
 	if (!sc) {
-		drop(slot, DROP_WALKERS_BUSY);
+		drop(target_id, DROP_WALKERS_BUSY);
 		return -1;
 	}
 	n = text_bytes(addr, sc);
@@ -119,14 +119,14 @@ static __always_inline void pin_describe(const struct rule *r, u64 pointer, cons
 {
 	struct object o = {0};
 
-	object_read(r->slot, call->object, r->in_vm || r->family == FAMILY_CRITICAL, &o);
+	object_read(r->target_id, call->object, r->in_vm || r->family == FAMILY_CRITICAL, &o);
 	p->object = call->object;
 	p->identity = o.identity;
 	p->sure = o.sure;
 	p->bytes = o.identity ? (s64)o.bytes : JT_BYTES_UNKNOWN;
 	p->copy = pin_copy(pointer, call, &o);
 	if (r->func == FUNC_GetStringUTFChars)
-		p->bytes = pin_text_bytes(r->slot, pointer);
+		p->bytes = pin_text_bytes(r->target_id, pointer);
 }
 
 /* --- the store ---------------------------------------------------------------------------------- */
@@ -210,18 +210,18 @@ __noinline int began_before(struct bpf_user_pt_regs_t *regs, u64 *stack_top)
 	struct java_config *j;
 	struct scratch *sc;
 	u64 pc = 0, *before, *known;
-	u32 slot;
+	u32 target_id;
 
 	if (!r || !stack_top)
 		return true;
 	*stack_top = 0;
 	key.sp = JT_BEFORE_KNOWN;
-	key.slot = slot = r->slot;
+	key.target_id = target_id = r->target_id;
 	known = bpf_map_lookup_elem(&before_native, &key);
-	j = bpf_map_lookup_elem(&java_configs, &slot);
-	sc = scratch_take(slot);
+	j = bpf_map_lookup_elem(&java_configs, &target_id);
+	sc = scratch_take(target_id);
 	if (!sc) {
-		drop(slot, DROP_WALKERS_BUSY);
+		drop(target_id, DROP_WALKERS_BUSY);
 		return true;
 	}
 	sc->w.sp = reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes;
@@ -269,7 +269,7 @@ static __always_inline enum finding_kind pin_judge(struct pt_regs *ctx, const st
 		return FINDING_RELEASED_BY_OTHER;
 	if (!p->identity || !p->sure || loc_read(ctx, &r->object, &object) || object == p->object)
 		return NR_FINDINGS;
-	if (object_read(r->slot, object, r->in_vm, &o) || !o.sure)
+	if (object_read(r->target_id, object, r->in_vm, &o) || !o.sure)
 		return NR_FINDINGS;
 	if (o.identity != p->identity)
 		return FINDING_RELEASED_FOR_OTHER;

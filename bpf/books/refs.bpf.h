@@ -14,7 +14,7 @@
  * The handle was live in our books although the VM hands it out anew: a local reference has died with its
  * native frame, which nothing tells; of any other the release went unseen.
  */
-static __always_inline void forget_stale(u32 slot, u64 tag)
+static __always_inline void forget_stale(u32 target_id, u64 tag)
 {
 	u32 site = pair_take(tag, 0), key;
 	struct site_counts *sc = site_counts_of(site);
@@ -23,7 +23,7 @@ static __always_inline void forget_stale(u32 slot, u64 tag)
 
 	if (!site || !sc || !s || !s->func)
 		return;
-	key = slot * nr_funcs + s->func;
+	key = target_id * nr_funcs + s->func;
 	fc = bpf_map_lookup_elem(&func_counts, &key);
 	if (fc)
 		__sync_fetch_and_add(&fc->replaced, 1);
@@ -31,7 +31,7 @@ static __always_inline void forget_stale(u32 slot, u64 tag)
 		__sync_fetch_and_add(&sc->died, 1);
 	} else {
 		__sync_fetch_and_add(&sc->unpaired, 1);
-		drop(slot, DROP_RELEASE_MISSED);
+		drop(target_id, DROP_RELEASE_MISSED);
 	}
 }
 
@@ -52,7 +52,7 @@ static __always_inline bool call_begin(struct pt_regs *ctx, struct rule *r, stru
 		return false;
 	__sync_fetch_and_add(&c->fc->calls, 1);
 	if (loc_read(ctx, &r->handle, &handle)) {
-		drop(r->slot, DROP_HANDLE_UNREAD);
+		drop(r->target_id, DROP_HANDLE_UNREAD);
 		__sync_fetch_and_add(&c->fc->unpaired, 1);
 		return false;
 	}
@@ -62,7 +62,7 @@ static __always_inline bool call_begin(struct pt_regs *ctx, struct rule *r, stru
 		__sync_fetch_and_add(&c->fc->nulls, 1);
 		return false;
 	}
-	c->tag = ref_tag(r->slot, c->handle);
+	c->tag = ref_tag(r->target_id, c->handle);
 	return true;
 }
 
@@ -76,12 +76,12 @@ static __always_inline void acquire(const struct rule *r, const struct call *c, 
 	if (count_only)
 		return;
 	if (c->handle >> HANDLE_BITS) {
-		drop(r->slot, DROP_HANDLE_RANGE);
+		drop(r->target_id, DROP_HANDLE_RANGE);
 	} else {
-		forget_stale(r->slot, c->tag);
+		forget_stale(r->target_id, c->tag);
 		if (site && !pair_put(c->tag, site))
 			return;
-		drop(r->slot, DROP_REFS_FULL);
+		drop(r->target_id, DROP_REFS_FULL);
 		pair_unbury(c->tag);
 	}
 	__sync_fetch_and_add(&sc->unpaired, 1);
@@ -117,7 +117,7 @@ static __always_inline void release_unpaired(const struct rule *r, const struct 
 static __always_inline void mismatch(const struct rule *r, const struct call *c, u32 site)
 {
 	__sync_fetch_and_add(&c->fc->unpaired, 1);
-	finding(r->slot, FINDING_KIND_MISMATCH, site, pair_site(c->tag), 0, c->handle);
+	finding(r->target_id, FINDING_KIND_MISMATCH, site, pair_site(c->tag), 0, c->handle);
 }
 
 /*
@@ -141,7 +141,7 @@ static __always_inline int call_end(const struct rule *r, struct call *c, u32 si
 	u32 inside = critical_site();
 
 	if (inside)
-		finding(r->slot, FINDING_CALL_IN_CRITICAL, site, inside, 0, c->handle);
+		finding(r->target_id, FINDING_CALL_IN_CRITICAL, site, inside, 0, c->handle);
 	if (r->operation != OP_RELEASE) {
 		acquire(r, c, site);
 	} else if (is_mismatch(r, c->tag, c->handle)) {

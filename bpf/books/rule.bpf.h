@@ -10,7 +10,8 @@
 /* The number of the rule of an event at a probe that is every process's. JT_MAX_RULES: not a target. */
 static __always_inline u32 shared_rule(u64 cookie, u32 tgid)
 {
-	u32 *slot = bpf_map_lookup_elem(&slots, &tgid), key = slot ? *slot : JT_MAX_TARGETS;
+	u32 *target_id = bpf_map_lookup_elem(&target_ids, &tgid),
+	    key = target_id ? *target_id : JT_MAX_TARGETS;
 	struct target_state *t = bpf_map_lookup_elem(&targets, &key);
 
 	return t && t->file == COOKIE_FILE_OF(cookie) ? t->first_rule + (u32)cookie : JT_MAX_RULES;
@@ -36,9 +37,9 @@ static __always_inline struct rule *rule_at(struct pt_regs *ctx)
 }
 
 /* Are this target's events to be counted, and is this one its? others: it may be another process's. */
-static __always_inline bool target_is_open(u32 slot, bool others)
+static __always_inline bool target_is_open(u32 target_id, bool others)
 {
-	struct target_state *t = bpf_map_lookup_elem(&targets, &slot);
+	struct target_state *t = bpf_map_lookup_elem(&targets, &target_id);
 
 	return t && *(volatile u32 *)&t->gate == GATE_OPEN && (!others || t->tgid == current_tgid());
 }
@@ -48,12 +49,12 @@ static __always_inline struct rule *rule_of(struct pt_regs *ctx)
 {
 	struct rule *r = rule_at(ctx);
 
-	return r && target_is_open(r->slot, r->others) ? r : NULL;
+	return r && target_is_open(r->target_id, r->others) ? r : NULL;
 }
 
 static __always_inline struct func_counts *counts_of(const struct rule *r)
 {
-	u32 key = r->slot * nr_funcs + r->func;
+	u32 key = r->target_id * nr_funcs + r->func;
 
 	return bpf_map_lookup_elem(&func_counts, &key);
 }
@@ -64,7 +65,7 @@ static __always_inline struct func_counts *counts_of(const struct rule *r)
  */
 static __always_inline u64 call_key(const struct pt_regs *ctx, const struct rule *r)
 {
-	return ref_tag(r->slot, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
+	return ref_tag(r->target_id, reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes);
 }
 
 #endif

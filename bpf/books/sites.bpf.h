@@ -36,7 +36,7 @@ static __noinline u32 site_new(const struct rule *r, u64 stack_id, u64 key, cons
 		if (!bpf_map_lookup_elem(&stacks, &stack_id))
 			goto undo;
 	}
-	s->slot = r->slot;
+	s->target_id = r->target_id;
 	s->func = r->func;
 	s->family = r->family;
 	s->has_stack = stack != NULL;
@@ -75,8 +75,8 @@ static __always_inline u32 memo_site(struct scratch *sc, struct pt_regs *ctx, st
 /* The site of this call by its stack, or 0 when that cannot be kept. */
 static __always_inline u32 site_with_stack(struct pt_regs *ctx, struct rule *r, struct scratch *sc)
 {
-	u32 slot = r->slot, *known, id, hit = 0;
-	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &slot);
+	u32 target_id = r->target_id, *known, id, hit = 0;
+	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &target_id);
 	u64 stack_id, key;
 
 	stack_begin(sc, ctx, r);
@@ -85,7 +85,7 @@ static __always_inline u32 site_with_stack(struct pt_regs *ctx, struct rule *r, 
 	if (hit && memo_mode == MEMO_ON)
 		return hit;
 	if (!j || stack_start(sc, ctx, r, j)) {
-		drop(slot, DROP_CALLER_UNREAD);
+		drop(target_id, DROP_CALLER_UNREAD);
 		return 0;
 	}
 	if (memo_mode != MEMO_OFF)
@@ -95,7 +95,7 @@ static __always_inline u32 site_with_stack(struct pt_regs *ctx, struct rule *r, 
 	known = bpf_map_lookup_elem(&site_ids, &key);
 	id = known ? *known : site_new(r, stack_id, key, &sc->stack);
 	if (!id)
-		drop(slot, DROP_STACKS_FULL);
+		drop(target_id, DROP_STACKS_FULL);
 	else if (memo_mode == MEMO_CHECK && hit)
 		memo_check(sc, j, hit, id);
 	else if (memo_mode != MEMO_OFF)
@@ -106,7 +106,7 @@ static __always_inline u32 site_with_stack(struct pt_regs *ctx, struct rule *r, 
 /* The site of this call's stack. When that cannot be kept, the one site of its function that has no stack. */
 static __always_inline u32 stack_site(struct pt_regs *ctx, struct rule *r)
 {
-	struct scratch *sc = scratch_take(r->slot);
+	struct scratch *sc = scratch_take(r->target_id);
 	u64 stack_id, key;
 	u32 *known, id = 0;
 
@@ -116,9 +116,9 @@ static __always_inline u32 stack_site(struct pt_regs *ctx, struct rule *r)
 		if (id)
 			return id;
 	} else {
-		drop(r->slot, DROP_WALKERS_BUSY);
+		drop(r->target_id, DROP_WALKERS_BUSY);
 	}
-	stack_id = mix(~(u64)r->slot);
+	stack_id = mix(~(u64)r->target_id);
 	key = site_key(stack_id, r->func);
 	known = bpf_map_lookup_elem(&site_ids, &key);
 	return known ? *known : site_new(r, stack_id, key, NULL);
@@ -136,7 +136,7 @@ static __noinline u32 thread_site_new(const struct thread_key *key)
 	t->key = *key;
 	t->tid = current_tid();
 	bpf_get_current_comm(t->name, sizeof(t->name));
-	s->slot = of->slot;
+	s->target_id = of->target_id;
 	s->func = of->func;
 	s->family = of->family;
 	s->has_stack = of->has_stack;
@@ -150,7 +150,7 @@ static __noinline u32 thread_site_new(const struct thread_key *key)
 }
 
 /* The running thread's own part of a site; the site itself when there is no room. */
-static __always_inline u32 thread_site(u32 slot, u32 site)
+static __always_inline u32 thread_site(u32 target_id, u32 site)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread_key key = {
@@ -161,7 +161,7 @@ static __always_inline u32 thread_site(u32 slot, u32 site)
 		return known ? *known : 0;
 	id = thread_site_new(&key);
 	if (!id)
-		drop(slot, DROP_STACKS_FULL);
+		drop(target_id, DROP_STACKS_FULL);
 	return id ?: site;
 }
 
@@ -177,19 +177,19 @@ __noinline int site_of(struct bpf_user_pt_regs_t *regs, struct rule *r)
 	if (!r)
 		return 0;
 	site = stack_site(ctx, r);
-	return by_thread && r->operation == OP_ACQUIRE ? thread_site(r->slot, site) : site;
+	return by_thread && r->operation == OP_ACQUIRE ? thread_site(r->target_id, site) : site;
 }
 
 /* The same without a call, where the stack is known; else 0. */
 static __always_inline u32 site_known(struct pt_regs *ctx, struct rule *r)
 {
-	struct scratch *sc = memo_mode == MEMO_ON && !by_thread ? scratch_take(r->slot) : NULL;
-	u32 slot = r->slot, site;
+	struct scratch *sc = memo_mode == MEMO_ON && !by_thread ? scratch_take(r->target_id) : NULL;
+	u32 target_id = r->target_id, site;
 	const struct java_config *j;
 
 	if (!sc)
 		return 0;
-	j = bpf_map_lookup_elem(&java_configs, &slot);
+	j = bpf_map_lookup_elem(&java_configs, &target_id);
 	stack_begin(sc, ctx, r);
 	site = j ? memo_site(sc, ctx, r, j) : 0;
 	scratch_release(sc);

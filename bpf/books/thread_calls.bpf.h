@@ -13,7 +13,7 @@ static __always_inline void thread_call_begin(struct pt_regs *ctx, const struct 
 	if (r->handle.kind == LOC_NONE || loc_read(ctx, &r->handle, &argument))
 		return;
 	if (bpf_map_update_elem(&thread_calls, &key, &argument, BPF_ANY))
-		drop(r->slot, DROP_CALLS_FULL);
+		drop(r->target_id, DROP_CALLS_FULL);
 }
 
 /* Its argument; 0: none, or not known. */
@@ -53,9 +53,9 @@ static __always_inline void count_released(u32 acquired_at, struct func_counts *
 
 /* A thread ends or detaches itself. at: where, 0: nobody's call. Who detaches leaves the monitors to the VM.
  */
-static __always_inline void end_monitors(u32 slot, const struct thread_books *b, u32 at, bool released)
+static __always_inline void end_monitors(u32 target_id, const struct thread_books *b, u32 at, bool released)
 {
-	u32 key = slot * nr_funcs + FUNC_MonitorEnter;
+	u32 key = target_id * nr_funcs + FUNC_MonitorEnter;
 	struct func_counts *fc = bpf_map_lookup_elem(&func_counts, &key);
 
 	for (u32 i = 0; i < JT_MAX_HELD; i++) {
@@ -63,7 +63,7 @@ static __always_inline void end_monitors(u32 slot, const struct thread_books *b,
 
 		if (i >= b->nr_held || !fc)
 			break;
-		finding(slot, FINDING_MONITOR_AT_END, at, b->held[i].site, 0, b->held[i].handle);
+		finding(target_id, FINDING_MONITOR_AT_END, at, b->held[i].site, 0, b->held[i].handle);
 		if (!released)
 			continue;
 		__sync_fetch_and_add(&fc->replaced, 1);
@@ -76,15 +76,15 @@ static __always_inline void end_monitors(u32 slot, const struct thread_books *b,
 static __always_inline void thread_attached(struct pt_regs *ctx, const struct rule *r, u32 site,
 					    struct func_counts *fc)
 {
-	struct thread_books *b = books_of(r->slot, current_tid(), true);
+	struct thread_books *b = books_of(r->target_id, current_tid(), true);
 	u64 pc = 0;
 
 	count_acquired(site, fc, b && site);
 	if (!b || !site)
 		return;
 	loc_read(ctx, &r->caller_pc, &pc);
-	b->module = module_of(r->slot, pc);
-	b->by_vm = is_vm_code(r->slot, pc);
+	b->module = module_of(r->target_id, pc);
+	b->by_vm = is_vm_code(r->target_id, pc);
 	b->site = site;
 	b->tick = now_tick();
 	b->attached = 1;
@@ -93,15 +93,15 @@ static __always_inline void thread_attached(struct pt_regs *ctx, const struct ru
 static __always_inline void thread_detached(struct pt_regs *ctx, const struct rule *r, u32 site,
 					    struct thread_books *b, struct func_counts *fc)
 {
-	struct books_key key = {.slot = r->slot, .tid = current_tid()};
+	struct books_key key = {.target_id = r->target_id, .tid = current_tid()};
 	u64 pc = 0, module;
 
 	loc_read(ctx, &r->caller_pc, &pc);
-	module = module_of(r->slot, pc);
+	module = module_of(r->target_id, pc);
 	count_released(b->site, fc);
 	if (b->site && b->module && module && b->module != module)
-		finding(r->slot, FINDING_FOREIGN_DETACH, site, b->site, 0, 0);
-	end_monitors(r->slot, b, site, true);
+		finding(r->target_id, FINDING_FOREIGN_DETACH, site, b->site, 0, 0);
+	end_monitors(r->target_id, b, site, true);
 	bpf_map_delete_elem(&threads, &key);
 }
 
@@ -114,7 +114,7 @@ static __always_inline bool thread_changes(const struct rule *r, u64 env_at, con
 		return b && b->attached;
 	if (b && b->attached)
 		return false;
-	if (bpf_probe_read_user(&env, sizeof(env), (void *)env_at) || has_java_frames(r->slot, env))
+	if (bpf_probe_read_user(&env, sizeof(env), (void *)env_at) || has_java_frames(r->target_id, env))
 		return false;
 	thread_env_keep(env); /* for the walk */
 	return true;

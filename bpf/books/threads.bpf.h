@@ -28,31 +28,31 @@ u32 threads_gone;
 
 static const struct thread_books no_books;
 
-static __always_inline struct thread_books *books_of(u32 slot, u32 tid, bool make)
+static __always_inline struct thread_books *books_of(u32 target_id, u32 tid, bool make)
 {
-	struct books_key key = {.slot = slot, .tid = tid};
+	struct books_key key = {.target_id = target_id, .tid = tid};
 	struct thread_books *b = bpf_map_lookup_elem(&threads, &key);
 
 	if (b || !make)
 		return b;
 	if (bpf_map_update_elem(&threads, &key, &no_books, BPF_NOEXIST))
-		drop(slot, DROP_THREADS_FULL);
+		drop(target_id, DROP_THREADS_FULL);
 	return bpf_map_lookup_elem(&threads, &key);
 }
 
 /* --- monitors ------------------------------------------------------------------------------------ */
 
 /* false: no room. */
-static __always_inline bool monitor_push(u32 slot, u32 tid, u64 handle, u32 site)
+static __always_inline bool monitor_push(u32 target_id, u32 tid, u64 handle, u32 site)
 {
-	struct thread_books *b = books_of(slot, tid, true);
+	struct thread_books *b = books_of(target_id, tid, true);
 	struct held_monitor *m;
 
 	if (!b || !site)
 		return false;
 	if (b->nr_held >= JT_MAX_HELD) {
 		b->too_deep++;
-		drop(slot, DROP_MONITORS_DEEP);
+		drop(target_id, DROP_MONITORS_DEEP);
 		return false;
 	}
 	m = &b->held[b->nr_held++ & (JT_MAX_HELD - 1)];
@@ -90,9 +90,9 @@ static __always_inline u32 monitor_find(const struct thread_books *b, u64 handle
 }
 
 /* The site that entered it, or 0: it was entered before attach, or too deep. */
-static __always_inline u32 monitor_pop(u32 slot, u32 tid, u64 handle)
+static __always_inline u32 monitor_pop(u32 target_id, u32 tid, u64 handle)
 {
-	struct thread_books *b = books_of(slot, tid, false);
+	struct thread_books *b = books_of(target_id, tid, false);
 	u32 at, site;
 
 	if (!b)
@@ -114,26 +114,26 @@ static __always_inline u32 monitor_pop(u32 slot, u32 tid, u64 handle)
 /* --- attached threads ---------------------------------------------------------------------------- */
 
 /* Where the library that holds pc is mapped; 0: not known. */
-static __always_inline u64 module_of(u32 slot, u64 pc)
+static __always_inline u64 module_of(u32 target_id, u64 pc)
 {
-	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 	u32 at = s ? unwind_range_of(*(volatile u64 *)&s->layout, pc) : ~0U;
 	struct unwind_range *range = bpf_map_lookup_elem(&unwind_ranges, &at);
 
 	return range ? range->base : 0;
 }
 
-static __always_inline bool is_vm_code(u32 slot, u64 pc)
+static __always_inline bool is_vm_code(u32 target_id, u64 pc)
 {
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 
 	return c && pc >= c->vm_start && pc < c->vm_end;
 }
 
 /* Has this thread Java frames? Then Java made it, or it was attached before: the attach did nothing. */
-static __always_inline bool has_java_frames(u32 slot, u64 env)
+static __always_inline bool has_java_frames(u32 target_id, u64 env)
 {
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &slot);
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 	u64 sp = 0;
 
 	if (c && c->known)

@@ -50,7 +50,7 @@ struct pin_call {
 };
 
 struct pin_key {
-	u64 tag;   /* pointer and slot, as for a handle */
+	u64 tag;   /* pointer and target, as for a handle */
 	u32 owner; /* thread_number(), where several pins may share a pointer; else JT_PIN_NOBODY */
 	u32 nth;   /* of those of one owner: 0, 1, ...; the last one is released first */
 };
@@ -63,7 +63,7 @@ struct pin {
 	u32 site;
 	u32 tick;     /* start_ns as a tick */
 	u32 more;     /* pins with a higher nth; of nth 0 only */
-	u8 func;      /* enum jni_func_id */
+	u8 func;      /* enum func_id */
 	u8 copy;      /* enum pin_copy */
 	u8 sure;      /* identity is proven */
 	u8 committed; /* released with JNI_COMMIT, which does not release */
@@ -110,7 +110,7 @@ struct critical {
 	u64 vm_since_ns, vm_cpu_wait_ns, vm_run_ns, vm_sleeps;
 	u32 site; /* where the first was got */
 	u32 tid;  /* as the tracer's pid namespace numbers it */
-	u16 slot;
+	u16 target_id;
 	u16 depth;
 	u32 pad;
 };
@@ -119,7 +119,7 @@ struct critical {
 struct stall {
 	u64 since_ns;
 	u32 tid;
-	u16 slot;
+	u16 target_id;
 	u16 depth; /* functions that wait may call each other */
 	char comm[JT_COMM_BYTES];
 };
@@ -131,14 +131,14 @@ struct stalled {
 	u64 times, ns, max_ns; /* up to the end of the section */
 	u64 own_ns;            /* of ns: what is left when the section's cpu_wait_ns is taken off */
 	char comm[JT_COMM_BYTES];
-	u32 slot;
+	u32 target_id;
 	u32 pad;
 };
 /* A thread that was in native code when the gate was opened: there it may have got what we did not see. */
 #define JT_BEFORE_KNOWN 0 /* no frame: present when all those threads are */
 struct before_key {
 	u64 sp; /* of its last Java frame, or JT_BEFORE_KNOWN */
-	u32 slot;
+	u32 target_id;
 	u32 pad;
 };
 

@@ -16,7 +16,7 @@ typedef int32_t s32;
 typedef int64_t s64;
 #endif
 
-#define JT_MAX_TARGETS 256   /* targets of one run; a target's slot is below it */
+#define JT_MAX_TARGETS 256   /* targets of one run; a target's number is below it */
 #define JT_MAX_RULES   32768 /* probe sites of one run */
 #define SCRATCH_SHARED 256   /* stack walks that were preempted by others on their CPU, at one moment */
 #define JT_MAX_FRAMES  128   /* frames kept of one stack */
@@ -27,7 +27,7 @@ typedef int64_t s64;
 #define JT_BUCKET_WAYS    4
 #define JT_TICK_SHIFT     2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
 
-enum jni_family {
+enum family_id {
 	FAMILY_GLOBAL,
 	FAMILY_WEAK,
 	FAMILY_LOCAL,
@@ -43,20 +43,20 @@ enum jni_family {
 };
 _Static_assert(FAMILY_NONE < 32, "a set of families is a bit mask of 32 bits");
 
-enum jni_operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_COUNT, OP_USE };
+enum operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_COUNT, OP_USE };
 enum jni_table { TABLE_ENV, TABLE_VM };
-enum jni_handle { HANDLE_NONE, HANDLE_RETURN, HANDLE_ARG0, HANDLE_ARG1, HANDLE_ARG2, HANDLE_ARG3 };
+enum handle_where { HANDLE_NONE, HANDLE_RETURN, HANDLE_ARG0, HANDLE_ARG1, HANDLE_ARG2, HANDLE_ARG3 };
 
 /* Functions by number: none; those that are counted, JNI's first; those that only use references. */
-enum jni_func_id {
+enum func_id {
 	FUNC_NONE,
-#define JNI_FUNC(name, table, slot, family, operation, handle) FUNC_##name,
+#define JNI_FUNC(name, table, target_id, family, operation, handle) FUNC_##name,
 #include "border/jni_funcs.def"
 #undef JNI_FUNC
 	NR_JNI_FUNCS,
 	NR_FUNCS = NR_JNI_FUNCS + JT_ADDED_FUNCS,
 	FUNC_BEFORE_USES = NR_FUNCS - 1,
-#define JNI_USE(name, slot, args) FUNC_USE_##name,
+#define JNI_USE(name, target_id, args) FUNC_USE_##name,
 #include "border/jni_uses.def"
 #undef JNI_USE
 	NR_ALL_FUNCS,
@@ -121,11 +121,11 @@ struct loc {
 
 /* What one probe site does. The probe's cookie is an index into the array of these. */
 struct rule {
-	u16 slot; /* target */
-	u16 func; /* enum jni_func_id */
+	u16 target_id; /* target */
+	u16 func;      /* enum func_id */
 	u8 valid;
-	u8 operation; /* enum jni_operation */
-	u8 family;    /* enum jni_family */
+	u8 operation; /* enum operation */
+	u8 family;    /* enum family_id */
 	u8 in_vm;     /* the thread is inside the VM there: no object moves */
 	/* A release: a handle of its kind has these of its lowest bits (mask 0: nothing is known). */
 	u8 kind_mask, kind_bits;
@@ -230,18 +230,18 @@ struct java_code {
 #define CODE_ENTER_SPECIAL 0         /* the first frame of a virtual thread */
 #define CODE_UPCALL_STUB   1         /* by which native code calls Java without JNI; fp tells its frame */
 	s32 orig_pc;                 /* >= 0: pc is a deoptimization handler, the true one is at sp + this */
-	u32 slot;
+	u32 target_id;
 	u64 check;
 };
 
 /* A site: one function of one target, called from one stack. */
 struct site {
-	u64 stack_id; /* hash of the frames and the slot; 0 = entry not in use */
-	u16 slot;
+	u64 stack_id; /* hash of the frames and the target; 0 = entry not in use */
+	u16 target_id;
 	u16 func;
 	union {
 		struct {
-			u8 family; /* enum jni_family, of func */
+			u8 family; /* enum family_id, of func */
 			u8 has_stack;
 			u8 suspect; /* references of it were released twice: where they are first is kept from
 				       now on */
@@ -285,9 +285,9 @@ static inline __attribute__((always_inline)) u64 mix(u64 x)
 	return x;
 }
 
-static inline __attribute__((always_inline)) u32 unloaded_place(u32 slot, u64 klass)
+static inline __attribute__((always_inline)) u32 unloaded_place(u32 target_id, u64 klass)
 {
-	return mix(klass + slot) & (UNLOADED_PLACES - 1);
+	return mix(klass + target_id) & (UNLOADED_PLACES - 1);
 }
 
 /* One word more in a hash. Cheaper than mix(), whose every step waits for the one before. */
@@ -317,18 +317,18 @@ struct func_counts {
 };
 
 /*
- * A tag: a handle, or another address of a target, together with the target's slot, so that all targets' can
- * lie in one table. A handle that is wider than HANDLE_BITS has none.
+ * A tag: a handle, or another address of a target, together with the target's number, so that all targets'
+ * can lie in one table. A handle that is wider than HANDLE_BITS has none.
  */
 #define HANDLE_BITS 48
 #define TAG_DEAD    (1ULL << 63) /* see struct bucket */
 #define TAG_TOLD    (1ULL << 62)
-static inline __attribute__((always_inline)) u64 ref_tag(u32 slot, u64 handle)
+static inline __attribute__((always_inline)) u64 ref_tag(u32 target_id, u64 handle)
 {
-	return handle | (u64)(slot + 1) << HANDLE_BITS;
+	return handle | (u64)(target_id + 1) << HANDLE_BITS;
 }
 
-static inline __attribute__((always_inline)) u32 ref_slot(u64 tag)
+static inline __attribute__((always_inline)) u32 ref_target_id(u64 tag)
 {
 	return (u32)((tag & ~(TAG_DEAD | TAG_TOLD)) >> HANDLE_BITS) - 1;
 }
@@ -374,7 +374,7 @@ struct overflow_ref {
  */
 struct finding_key {
 	u32 site, acquire_site, release_site;
-	u16 slot;
+	u16 target_id;
 	u8 kind; /* enum finding_kind */
 	u8 pad;
 };

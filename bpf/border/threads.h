@@ -28,7 +28,7 @@ struct thread_config {
 };
 
 struct books_key {
-	u32 slot;
+	u32 target_id;
 	u32 tid; /* as the tracer's pid namespace numbers it */
 };
 struct held_monitor {

@@ -234,7 +234,7 @@ static __always_inline u64 code_check(const struct java_code *c)
 
 	h += c->generation * 0x165667b19e3779f9ULL;
 	h += ((u64)c->frame_words << 32 | c->compile_id) * 0x85ebca77c2b2ae63ULL;
-	return h + ((u64)c->slot << 32 | (u32)c->orig_pc) * 0x27d4eb2f165667c5ULL;
+	return h + ((u64)c->target_id << 32 | (u32)c->orig_pc) * 0x27d4eb2f165667c5ULL;
 }
 
 /* Likewise. */
@@ -324,7 +324,7 @@ __noinline int code_read(struct scratch *sc, const struct java_config *j, u64 pc
 		return -1;
 	c = &sc->code;
 	c->pc = pc;
-	c->slot = sc->slot;
+	c->target_id = sc->target_id;
 	c->generation = *(volatile const u64 *)&j->generation;
 	c->blob = blob_of(j, c->pc);
 	if (!c->blob || READ_USER(words, c->blob + j->frame_size) || READ_USER(id, c->blob + j->compile_id))
@@ -382,12 +382,12 @@ static __always_inline int code_of(struct scratch *sc, const struct java_config 
 				   struct java_code *c)
 {
 	u64 generation = *(volatile u64 *)&j->generation;
-	u32 at = (pc + sc->slot) * 0x9e3779b97f4a7c15ULL >> 32 & (JAVA_CODES - 1);
+	u32 at = (pc + sc->target_id) * 0x9e3779b97f4a7c15ULL >> 32 & (JAVA_CODES - 1);
 	struct java_code *kept = bpf_map_lookup_elem(&java_codes, &at);
 
 	if (kept) {
 		*c = *kept;
-		if (c->pc == pc && c->slot == sc->slot && c->generation == generation &&
+		if (c->pc == pc && c->target_id == sc->target_id && c->generation == generation &&
 		    c->check == code_check(c)) {
 			if (j->cache)
 				return 0;
@@ -598,7 +598,7 @@ __noinline int java_upcall_stub(struct scratch *sc)
 	if (sc->in_chunk || fp & 7 || fp < w->sp || fp + 16 > sc->top || walk_word(w, fp + 8, &w->pc) ||
 	    walk_fp(w, fp))
 		return java_end(sc, END_NOT_JAVA);
-	if (!sc->closing && !unwind_is_code(sc->slot, w->pc))
+	if (!sc->closing && !unwind_is_code(sc->target_id, w->pc))
 		return java_end(sc, END_NOT_JAVA);
 	w->sp = fp + 16;
 	sc->java.sp = 0;

@@ -79,8 +79,8 @@ static __always_inline struct memo_root *memo_root_of(const struct memo *m)
 static __always_inline void memo_tables(const struct scratch *sc, const struct java_config *j,
 					struct memo_key *k)
 {
-	u32 slot = sc->slot;
-	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
+	u32 target_id = sc->target_id;
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 
 	k->layout = s ? *(volatile u64 *)&s->layout : 0;
 	k->closings = s ? s->closings : 0;
@@ -101,7 +101,7 @@ static __always_inline struct memo_root *memo_start(struct scratch *sc, const st
 	if (j->on && (!j->cache || j->unloads_at))
 		return NULL; /* when code and classes go is not known: each walk has to look */
 	memo_tables(sc, j, &m->key);
-	m->key.id = sc->slot | (u32)r->func << 16;
+	m->key.id = sc->target_id | (u32)r->func << 16;
 	m->tried = 0;
 	m->hash = m->pick = mix(sc->w.sp ^ (u64)m->key.id << 32);
 	root = memo_root_of(m);
@@ -429,7 +429,7 @@ static __always_inline void memo_check(const struct scratch *sc, const struct ja
 	memo_tables(sc, j, &now);
 	if (hit != walked && memo_tables_equal(before, &now) && !java_unloads(j, &unloads) &&
 	    unloads == before->unloads)
-		drop(sc->slot, DROP_MEMO_WRONG);
+		drop(sc->target_id, DROP_MEMO_WRONG);
 }
 
 #endif

@@ -69,7 +69,7 @@ struct interpreter_frame {
 
 struct scratch {
 	u32 busy;
-	u32 slot;
+	u32 target_id;
 	struct walk w;
 	u64 hash;
 	enum stack_end end;
@@ -128,7 +128,7 @@ static __always_inline int start_word(struct walk *w, const struct pt_regs *ctx,
  * By the frame pointer, where there is no unwind table: only while it looks sane. The loader proves each
  * such link afterwards, or cuts it. limit: a stack pointer at which Java begins.
  */
-static __always_inline enum stack_end walk_up_by_fp(struct walk *w, u32 slot, u64 limit)
+static __always_inline enum stack_end walk_up_by_fp(struct walk *w, u32 target_id, u64 limit)
 {
 	u64 record[2]; /* the caller's frame pointer, the return address */
 
@@ -137,7 +137,7 @@ static __always_inline enum stack_end walk_up_by_fp(struct walk *w, u32 slot, u6
 		return END_NO_FP;
 	if (bpf_probe_read_user(record, sizeof(record), (void *)w->fp))
 		return END_UNREAD;
-	if (!unwind_is_code(slot, record[1]))
+	if (!unwind_is_code(target_id, record[1]))
 		return END_NOT_CODE;
 	w->notes.lost = 1; /* nothing proves these words to be a frame */
 	w->sp = w->fp + 16;
@@ -185,14 +185,15 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 		return java_enter(sc, j);
 	emit(sc, sc->native_kind, w->pc, w->exact);
 	sc->native_kind = RAW_NATIVE;
-	end = native_step(w, sc->slot);
+	end = native_step(w, sc->target_id);
 	if (end == END_NO_TABLE || end == END_NOT_CODE)
-		sc->hash ^= mix(unwind_closings(sc->slot)); /* the loader may not know yet whose pc was */
+		sc->hash ^=
+		    mix(unwind_closings(sc->target_id)); /* the loader may not know yet whose pc was */
 	if (end == END_NO_TABLE || end == END_UNREAD || end == END_CLOSING)
 		w->notes.lost = 1;
 	if (end == END_NO_TABLE) {
 		sc->native_kind = RAW_NATIVE_FP;
-		if (walk_up_by_fp(w, sc->slot, limit) == END_NONE)
+		if (walk_up_by_fp(w, sc->target_id, limit) == END_NONE)
 			end = END_NONE;
 	}
 	if (end == END_NONE && (!limit || w->sp < limit || !on_stack(sc, w->sp))) {
@@ -259,7 +260,7 @@ __noinline u32 scratch_claim_shared(void)
 	return SCRATCH_NONE;
 }
 
-static __always_inline struct scratch *scratch_take(u32 slot)
+static __always_inline struct scratch *scratch_take(u32 target_id)
 {
 	u32 place = SCRATCH_SHARED + bpf_get_smp_processor_id();
 	struct scratch *sc;
@@ -268,7 +269,7 @@ static __always_inline struct scratch *scratch_take(u32 slot)
 		place = scratch_claim_shared();
 	sc = bpf_map_lookup_elem(&scratch, &place);
 	if (sc)
-		sc->slot = slot;
+		sc->target_id = target_id;
 	return sc;
 }
 
@@ -330,13 +331,13 @@ static __always_inline int stack_start(struct scratch *sc, struct pt_regs *ctx, 
 /* Walk into sc->stack. Returns the hash of all frames and of why there are no more. */
 static __always_inline u64 stack_walk(struct scratch *sc, const struct java_config *j)
 {
-	u32 slot = sc->slot;
-	struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, &slot);
+	u32 target_id = sc->target_id;
+	struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 
 	if (!space)
 		return 0;
 	sc->stack.n = 0;
-	sc->hash = mix(slot + 1 + ((u64)space->replaced << 32));
+	sc->hash = mix(target_id + 1 + ((u64)space->replaced << 32));
 	sc->closing = UNWIND_IS_CLOSED(*(volatile u64 *)&space->layout);
 	sc->in_java = sc->in_chunk = 0;
 	sc->native_kind = RAW_NATIVE;

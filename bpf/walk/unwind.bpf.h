@@ -132,16 +132,16 @@ static __always_inline u32 unwind_range_of(u64 layout, u64 pc)
 }
 
 /* Is addr in code that comes from a file? A global function: verified once. */
-__noinline int unwind_is_code(u32 slot, u64 addr)
+__noinline int unwind_is_code(u32 target_id, u64 addr)
 {
-	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 
 	return s && unwind_range_of(*(volatile u64 *)&s->layout, addr) != ~0U;
 }
 
-static __always_inline u32 unwind_closings(u32 slot)
+static __always_inline u32 unwind_closings(u32 target_id)
 {
-	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 
 	return s ? s->closings : 0;
 }
@@ -172,9 +172,9 @@ static __always_inline u64 unwind_look_up(struct unwind_space *s, u64 layout, u6
  * The rule (struct unwind_rule) for an address of a target: pc itself, or for a return address one less,
  * as the call may be the last instruction of its function. A global function: verified once.
  */
-__noinline u64 unwind_find(u32 slot, u64 pc)
+__noinline u64 unwind_find(u32 target_id, u64 pc)
 {
-	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &slot);
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 	u64 layout, id, rule;
 	struct unwind_cached *c;
 	u32 at;
@@ -279,13 +279,13 @@ static __always_inline enum stack_end unwind_caller(struct walk *w, u64 rule, u6
  * more use. END_NOT_CODE says that the frame in hand is none: its pc lies outside all files' code.
  * w: all fields initialised; window empty at first. A global function: verified once.
  */
-__noinline int native_step(struct walk *w, u32 slot)
+__noinline int native_step(struct walk *w, u32 target_id)
 {
 	u64 rule, cfa;
 
 	if (!w)
 		return END_BAD_FRAME;
-	rule = unwind_find(slot, w->pc - !w->exact);
+	rule = unwind_find(target_id, w->pc - !w->exact);
 	switch (rule_kind(rule)) {
 	case UNWIND_SP:
 	case UNWIND_FP:

@@ -216,7 +216,7 @@ void expect_json(const struct buf *got)
 
 /* Reports. */
 
-struct report_site *add_site(struct sample *s, enum jni_func_id func, uint64_t acquired, uint64_t released)
+struct report_site *add_site(struct sample *s, enum func_id func, uint64_t acquired, uint64_t released)
 {
 	size_t i = s->report.sites.n++;
 	struct report_site *site = &s->sites[i];
@@ -289,7 +289,7 @@ void init_sample(struct sample *s)
 	}
 }
 
-void trace(struct sample *s, enum jni_func_id func, uint64_t calls)
+void trace(struct sample *s, enum func_id func, uint64_t calls)
 {
 	s->report.probed[func] = true;
 	s->report.calls[func] = calls;

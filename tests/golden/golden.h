@@ -28,10 +28,10 @@ struct sample {
 	struct frame frames[MAX_SITES][4];
 };
 
-struct report_site *add_site(struct sample *s, enum jni_func_id func, uint64_t acquired, uint64_t released);
+struct report_site *add_site(struct sample *s, enum func_id func, uint64_t acquired, uint64_t released);
 struct frame *add_frame(struct report_site *site, const char *symbol, const char *file, int line);
 void init_sample(struct sample *s);
-void trace(struct sample *s, enum jni_func_id func, uint64_t calls);
+void trace(struct sample *s, enum func_id func, uint64_t calls);
 /* Two leaks beside a churn: what the demo shows. */
 void init_leaks(struct sample *s);
 /* A late attach: most was there before. */

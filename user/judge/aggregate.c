@@ -432,7 +432,7 @@ static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 	return rc;
 }
 
-static void judge(const struct aggregate *a, struct entry *e, enum jni_func_id func, double elapsed_s,
+static void judge(const struct aggregate *a, struct entry *e, enum func_id func, double elapsed_s,
 		  struct report_verdict *out)
 {
 	if (!verdicts_judge(a->catalog, func))

@@ -19,7 +19,7 @@ struct aggregate_input {
 	const struct snapshot *snapshot;
 	const struct target_counts *counts;
 	const struct named_sites *names; /* of the snapshot's sites; always the same of one aggregate */
-	uint32_t families;               /* traced: bit per enum jni_family */
+	uint32_t families;               /* traced: bit per enum family_id */
 	bool final;
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */

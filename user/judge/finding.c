@@ -47,7 +47,7 @@ void finding_set_text(const struct findings_input *in, struct report_finding *f)
 }
 
 uint64_t finding_site(const struct findings_input *in, uint32_t number, struct report_stack *out,
-		      enum jni_func_id *func)
+		      enum func_id *func)
 {
 	const struct named_site *site = number ? named_site_of(in->names, number) : NULL;
 

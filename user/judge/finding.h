@@ -27,7 +27,7 @@ const char *finding_doubt(const struct report *r, enum finding_kind kind);
 uint64_t finding_id(enum finding_kind kind, const uint64_t ids[3]);
 /* The stack of a site by its number, its id (0: not known), and when func is not NULL its function. */
 uint64_t finding_site(const struct findings_input *in, uint32_t number, struct report_stack *out,
-		      enum jni_func_id *func);
+		      enum func_id *func);
 /* Take f over into the report, or add it to the one that is the same to the reader. 0 or -ENOMEM. */
 int finding_add(struct report *r, const struct report_finding *f);
 

@@ -442,7 +442,7 @@ static struct report_library *library(struct report *r, const char *module)
 	return l;
 }
 
-bool verdicts_judge(const struct catalog *catalog, enum jni_func_id func)
+bool verdicts_judge(const struct catalog *catalog, enum func_id func)
 {
 	return func_kind(catalog, func) == KIND_REFERENCE || func_is_pin(catalog, func);
 }

@@ -32,7 +32,7 @@ void verdict_of_none(double seen_s, struct report_verdict *out);
 void history_growth(struct history *h, double limit, struct growth *out);
 
 /* Can what is acquired by functions of this family pile up, and is each known by its age? */
-bool verdicts_judge(const struct catalog *catalog, enum jni_func_id func);
+bool verdicts_judge(const struct catalog *catalog, enum func_id func);
 
 /* Of all sites: how many of each verdict, and each library's. 0 or -ENOMEM. */
 int verdicts_sum_up(struct report *r);

@@ -76,9 +76,9 @@ static int attach_row(const struct attaching *a, const struct program_row *row, 
 	return rc;
 }
 
-static int set_target(struct tracer *t, int slot, const struct target_state *state)
+static int set_target(struct tracer *t, int target_id, const struct target_state *state)
 {
-	uint32_t key = slot;
+	uint32_t key = target_id;
 
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.targets), &key, state, BPF_ANY);
 }
@@ -86,7 +86,7 @@ static int set_target(struct tracer *t, int slot, const struct target_state *sta
 static int free_slot(const struct tracer *t)
 {
 	for (int i = 0; i < JT_MAX_TARGETS; i++)
-		if (!t->slots[i].used)
+		if (!t->traced[i].used)
 			return i;
 	return -ENOSPC;
 }
@@ -171,19 +171,19 @@ static int file_links_get(struct tracer *t, const char *path, const struct probe
 	return rc;
 }
 
-static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path,
+static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *path,
 		      const struct probe_sites *sites)
 {
-	struct slot *s = &t->slots[slot];
+	struct traced *s = &t->traced[target_id];
 	struct target_state state = {.tgid = pid, .gate = GATE_CLOSED};
 	struct attaching a = {.t = t, .links = &s->links, .pid = pid, .path = path, .sites = sites};
-	uint32_t tgid = pid, key = slot;
+	uint32_t tgid = pid, key = target_id;
 	int rc, first;
 
 	s->rules = calloc(sites->n, sizeof(*s->rules));
 	if (!s->rules)
 		return -ENOMEM;
-	first = rules_make(t, slot, sites);
+	first = rules_make(t, target_id, sites);
 	if (first < 0)
 		return first;
 	rc = t->share ? file_links_get(t, path, sites, &s->file) : 0;
@@ -191,8 +191,8 @@ static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path,
 		return rc;
 	state.first_rule = (uint32_t)first;
 	state.file = s->file ? (uint32_t)(s->file - t->files) + 1 : 0;
-	rc = set_target(t, slot, &state);
-	rc = rc ?: bpf_map_update_elem(bpf_map__fd(t->skel->maps.slots), &tgid, &key, BPF_ANY);
+	rc = set_target(t, target_id, &state);
+	rc = rc ?: bpf_map_update_elem(bpf_map__fd(t->skel->maps.target_ids), &tgid, &key, BPF_ANY);
 	a.rules = s->rules;
 	return rc ?: s->file ? 0 : attach_sites(&a);
 }
@@ -201,7 +201,7 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 		  const struct probe_sites *sites, struct error *err)
 {
 	const struct probe_site *lost = programs_lack(t, sites);
-	int slot = free_slot(t), rc;
+	int target_id = free_slot(t), rc;
 	char what[64];
 
 	snprintf(what, sizeof(what), "attach to PID %d", id->pid);
@@ -209,50 +209,50 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, what, "trace other families, and report it",
 				 "no program counts %s at its %s", func_name(t->catalog, lost->func),
 				 probe_site_operation(lost));
-	if (slot < 0)
-		return error_set(err, slot, EXIT_FAILED, what, "trace fewer processes",
+	if (target_id < 0)
+		return error_set(err, target_id, EXIT_FAILED, what, "trace fewer processes",
 				 "all %d target slots are in use", JT_MAX_TARGETS);
-	t->slots[slot].used = t->slots[slot].attached = true;
-	t->slots[slot].sites_missing = sites->missing;
-	rc = attach_all(t, slot, id->pid, path, sites);
+	t->traced[target_id].used = t->traced[target_id].attached = true;
+	t->traced[target_id].sites_missing = sites->missing;
+	rc = attach_all(t, target_id, id->pid, path, sites);
 	if (!rc)
-		return slot;
-	tracer_detach(t, &slot, 1);
-	tracer_forget(t, slot);
+		return target_id;
+	tracer_detach(t, &target_id, 1);
+	tracer_forget(t, target_id);
 	if (rc == -ESRCH)
 		return error_set(err, rc, EXIT_NO_TARGET, what, NULL, "it has exited");
 	return error_set(err, rc, rc == -EPERM || rc == -EACCES ? EXIT_PERMISSION : EXIT_FAILED, what,
 			 "-v shows what the kernel said", "%s", strerror(-rc));
 }
 
-static int state_of(const struct tracer *t, int slot, struct target_state *state)
+static int state_of(const struct tracer *t, int target_id, struct target_state *state)
 {
-	uint32_t key = slot;
+	uint32_t key = target_id;
 
 	return bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.targets), &key, state);
 }
 
-int tracer_open_gate(struct tracer *t, int slot)
+int tracer_open_gate(struct tracer *t, int target_id)
 {
 	struct target_state state;
-	int rc = state_of(t, slot, &state);
+	int rc = state_of(t, target_id, &state);
 
 	if (rc || state.gate == GATE_EXECED)
 		return rc;
 	state.gate = GATE_OPEN;
-	rc = set_target(t, slot, &state);
+	rc = set_target(t, target_id, &state);
 	overhead_start(t->overhead, t->single_step);
 	return rc;
 }
 
-void tracer_close_gate(struct tracer *t, int slot)
+void tracer_close_gate(struct tracer *t, int target_id)
 {
 	struct target_state state;
 
-	if (state_of(t, slot, &state) || state.gate != GATE_OPEN)
+	if (state_of(t, target_id, &state) || state.gate != GATE_OPEN)
 		return;
 	state.gate = GATE_CLOSED;
-	set_target(t, slot, &state);
+	set_target(t, target_id, &state);
 }
 
 /* Links to destroy, shared by the threads that do it. */
@@ -289,12 +289,12 @@ static void destroy_all(struct bpf_link **links, size_t n)
 }
 
 /* Unless the pid belongs to the next target already. */
-static void forget_tgid(struct tracer *t, int slot, uint32_t tgid)
+static void forget_tgid(struct tracer *t, int target_id, uint32_t tgid)
 {
-	int fd = bpf_map__fd(t->skel->maps.slots);
+	int fd = bpf_map__fd(t->skel->maps.target_ids);
 	uint32_t owner;
 
-	if (!bpf_map_lookup_elem(fd, &tgid, &owner) && owner == (uint32_t)slot)
+	if (!bpf_map_lookup_elem(fd, &tgid, &owner) && owner == (uint32_t)target_id)
 		bpf_map_delete_elem(fd, &tgid);
 }
 
@@ -315,10 +315,10 @@ void tracer_settle(void)
 		usleep(200000); /* not with nohz_full */
 }
 
-/* No new events of this slot; its links are to go, unless others use them. Returns whether others do. */
-static bool release_slot(struct tracer *t, int slot, struct links *gone)
+/* No new events of this target; its links are to go, unless others use them. Returns whether others do. */
+static bool release_slot(struct tracer *t, int target_id, struct links *gone)
 {
-	struct slot *s = &t->slots[slot];
+	struct traced *s = &t->traced[target_id];
 	struct file_links *file = s->file;
 
 	for (size_t i = 0; i < s->nr_vm_links; i++)
@@ -335,12 +335,12 @@ static bool release_slot(struct tracer *t, int slot, struct links *gone)
 	return false;
 }
 
-static size_t links_of(const struct slot *s)
+static size_t links_of(const struct traced *s)
 {
 	return s->links.n + s->nr_vm_links + (s->file ? s->file->links.n : 0);
 }
 
-void tracer_detach(struct tracer *t, const int *slots, size_t n)
+void tracer_detach(struct tracer *t, const int *traced, size_t n)
 {
 	struct links gone = {0};
 	bool shared = false;
@@ -349,33 +349,33 @@ void tracer_detach(struct tracer *t, const int *slots, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct target_state state;
 
-		if (!t->slots[slots[i]].attached)
+		if (!t->traced[traced[i]].attached)
 			continue;
-		tracer_close_gate(t, slots[i]);
-		if (!state_of(t, slots[i], &state))
-			forget_tgid(t, slots[i], state.tgid);
-		most += links_of(&t->slots[slots[i]]);
+		tracer_close_gate(t, traced[i]);
+		if (!state_of(t, traced[i], &state))
+			forget_tgid(t, traced[i], state.tgid);
+		most += links_of(&t->traced[traced[i]]);
 	}
 	gone.v = calloc(most, sizeof(*gone.v));
 	if (!gone.v)
 		return; /* all goes with the process */
 	for (size_t i = 0; i < n; i++)
-		if (t->slots[slots[i]].attached)
-			shared |= release_slot(t, slots[i], &gone);
+		if (t->traced[traced[i]].attached)
+			shared |= release_slot(t, traced[i], &gone);
 	destroy_all(gone.v, gone.n);
 	free(gone.v);
 	if (shared)
 		tracer_settle(); /* a shared probe stays */
 }
 
-bool tracer_execed(struct tracer *t, int slot)
+bool tracer_execed(struct tracer *t, int target_id)
 {
 	struct target_state state;
 
-	return !state_of(t, slot, &state) && state.gate == GATE_EXECED;
+	return !state_of(t, target_id, &state) && state.gate == GATE_EXECED;
 }
 
-size_t tracer_probes(const struct tracer *t, int slot)
+size_t tracer_probes(const struct tracer *t, int target_id)
 {
-	return t->slots[slot].nr_sites;
+	return t->traced[target_id].nr_sites;
 }

@@ -13,14 +13,14 @@
 #define UNWIND_PRELOAD_NS 60000000
 
 /* Watch all of these places, or none can be relied on. */
-static int watch_vm(struct tracer *t, int slot, pid_t pid, const char *path, struct bpf_program *prog,
+static int watch_vm(struct tracer *t, int target_id, pid_t pid, const char *path, struct bpf_program *prog,
 		    const struct vm_places *places, bool at_return)
 {
 	const struct uprobe_where where = {pid, path, at_return, t->use_multi};
-	struct slot *s = &t->slots[slot];
+	struct traced *s = &t->traced[target_id];
 
 	for (size_t i = 0; i < places->n && s->nr_vm_links < ARRAY_LEN(s->vm_links); i++) {
-		struct bpf_link *link = uprobe_attach(prog, &where, places->at[i], (uint64_t)slot);
+		struct bpf_link *link = uprobe_attach(prog, &where, places->at[i], (uint64_t)target_id);
 
 		if (!link)
 			return -errno;
@@ -29,13 +29,13 @@ static int watch_vm(struct tracer *t, int slot, pid_t pid, const char *path, str
 	return 0;
 }
 
-static int set_walk(struct tracer *t, int slot, pid_t pid, const char *path, const struct plan_walk *p)
+static int set_walk(struct tracer *t, int target_id, pid_t pid, const char *path, const struct plan_walk *p)
 {
 	struct java_config config = p->java;
-	uint32_t key = slot;
-	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_code_freed, &p->frees, false);
+	uint32_t key = target_id;
+	int rc = watch_vm(t, target_id, pid, path, t->skel->progs.jt_code_freed, &p->frees, false);
 
-	rc = rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_class_unloaded, &p->unloads, false);
+	rc = rc ?: watch_vm(t, target_id, pid, path, t->skel->progs.jt_class_unloaded, &p->unloads, false);
 	if (rc)
 		return rc;
 	config.generation = config.unloads = ++t->java_epochs << 32;
@@ -44,20 +44,21 @@ static int set_walk(struct tracer *t, int slot, pid_t pid, const char *path, con
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config, BPF_ANY);
 }
 
-static int set_waits(struct tracer *t, int slot, pid_t pid, const char *path, const struct vm_places *places)
+static int set_waits(struct tracer *t, int target_id, pid_t pid, const char *path,
+		     const struct vm_places *places)
 {
-	int rc = watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_end, places, true);
+	int rc = watch_vm(t, target_id, pid, path, t->skel->progs.jt_stall_end, places, true);
 
-	return rc ?: watch_vm(t, slot, pid, path, t->skel->progs.jt_stall_begin, places, false);
+	return rc ?: watch_vm(t, target_id, pid, path, t->skel->progs.jt_stall_begin, places, false);
 }
 
-int tracer_apply(struct tracer *t, int slot, pid_t pid, const char *path, struct target_plan *p)
+int tracer_apply(struct tracer *t, int target_id, pid_t pid, const char *path, struct target_plan *p)
 {
-	uint32_t key = slot;
+	uint32_t key = target_id;
 	int rc = 0;
 
 	if (p->walk.state == PLAN_READY) {
-		rc = set_walk(t, slot, pid, path, &p->walk);
+		rc = set_walk(t, target_id, pid, path, &p->walk);
 		p->walk.state = rc ? PLAN_NEVER : PLAN_DONE;
 		snprintf(p->walk.why, sizeof(p->walk.why), "%s", rc ? strerror(-rc) : "");
 	}
@@ -65,7 +66,7 @@ int tracer_apply(struct tracer *t, int slot, pid_t pid, const char *path, struct
 								   &key, &p->objects.config, BPF_ANY))
 		p->objects.state = PLAN_DONE;
 	if (p->waits.state == PLAN_READY) {
-		rc = set_waits(t, slot, pid, path, &p->waits.places);
+		rc = set_waits(t, target_id, pid, path, &p->waits.places);
 		p->waits.state = rc ? PLAN_NEVER : PLAN_DONE;
 		if (rc)
 			p->waits.why = "the places where threads wait could not be probed";
@@ -79,10 +80,10 @@ int tracer_apply(struct tracer *t, int slot, pid_t pid, const char *path, struct
 	return rc;
 }
 
-int tracer_unloads(const struct tracer *t, int slot, uint64_t klass, uint64_t *n, uint64_t *last)
+int tracer_unloads(const struct tracer *t, int target_id, uint64_t klass, uint64_t *n, uint64_t *last)
 {
 	struct java_config config = {0};
-	uint32_t key = slot, place = unloaded_place(slot, klass);
+	uint32_t key = target_id, place = unloaded_place(target_id, klass);
 	int rc = bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.java_configs), &key, &config);
 
 	*n = *last = config.unloads;
@@ -91,51 +92,51 @@ int tracer_unloads(const struct tracer *t, int slot, uint64_t klass, uint64_t *n
 	return rc;
 }
 
-int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anchors, size_t n)
+int tracer_set_before(struct tracer *t, int target_id, const struct frame_anchor *anchors, size_t n)
 {
-	struct before_key known = {.sp = JT_BEFORE_KNOWN, .slot = (uint32_t)slot};
+	struct before_key known = {.sp = JT_BEFORE_KNOWN, .target_id = (uint32_t)target_id};
 	int fd = bpf_map__fd(t->skel->maps.before_native), rc = 0;
 
 	for (size_t i = 0; i < n && !rc; i++) {
-		struct before_key key = {.sp = anchors[i].sp, .slot = (uint32_t)slot};
+		struct before_key key = {.sp = anchors[i].sp, .target_id = (uint32_t)target_id};
 
 		rc = bpf_map_update_elem(fd, &key, &anchors[i].pc, BPF_ANY);
 	}
 	return rc ?: bpf_map_update_elem(fd, &known, &(uint64_t){0}, BPF_ANY);
 }
 
-int tracer_set_attached(struct tracer *t, int slot, const pid_t *tids, size_t n)
+int tracer_set_attached(struct tracer *t, int target_id, const pid_t *tids, size_t n)
 {
 	const struct thread_books b = {.attached = 1};
 	int rc = 0;
 
 	for (size_t i = 0; i < n && !rc; i++) {
-		struct books_key key = {.slot = (uint32_t)slot, .tid = (uint32_t)tids[i]};
+		struct books_key key = {.target_id = (uint32_t)target_id, .tid = (uint32_t)tids[i]};
 
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.threads), &key, &b, BPF_ANY);
 	}
 	return rc;
 }
 
-int tracer_set_linker(struct tracer *t, int slot, pid_t pid, const char *path, uint64_t offset,
+int tracer_set_linker(struct tracer *t, int target_id, pid_t pid, const char *path, uint64_t offset,
 		      uint64_t debug_at)
 {
 	struct vm_places place = {.at = {offset}, .n = 1};
 
-	unwinder_set_link_debug(t->unwinder, (uint32_t)slot, debug_at);
-	return watch_vm(t, slot, pid, path, t->skel->progs.jt_libraries, &place, false);
+	unwinder_set_link_debug(t->unwinder, (uint32_t)target_id, debug_at);
+	return watch_vm(t, target_id, pid, path, t->skel->progs.jt_libraries, &place, false);
 }
 
 int configs_code_changed(void *arg, void *data, size_t n)
 {
 	struct tracer *t = arg;
-	uint32_t slot;
+	uint32_t target_id;
 
-	if (n < sizeof(slot))
+	if (n < sizeof(target_id))
 		return 0;
-	memcpy(&slot, data, sizeof(slot));
-	if (slot < JT_MAX_TARGETS)
-		t->slots[slot].code_changed = true;
+	memcpy(&target_id, data, sizeof(target_id));
+	if (target_id < JT_MAX_TARGETS)
+		t->traced[target_id].code_changed = true;
 	return 0;
 }
 
@@ -149,23 +150,23 @@ void tracer_code_drain(struct tracer *t)
 	ring_buffer__consume(t->code_changes);
 }
 
-bool tracer_code_changed(struct tracer *t, int slot)
+bool tracer_code_changed(struct tracer *t, int target_id)
 {
-	bool changed = t->slots[slot].code_changed;
+	bool changed = t->traced[target_id].code_changed;
 
-	t->slots[slot].code_changed = false;
+	t->traced[target_id].code_changed = false;
 	return changed;
 }
 
-struct unwind_moment tracer_code_now(const struct tracer *t, int slot)
+struct unwind_moment tracer_code_now(const struct tracer *t, int target_id)
 {
-	return unwinder_now(t->unwinder, (uint32_t)slot);
+	return unwinder_now(t->unwinder, (uint32_t)target_id);
 }
 
-int tracer_set_code(struct tracer *t, int slot, const struct code *code, struct layout *layout,
+int tracer_set_code(struct tracer *t, int target_id, const struct code *code, struct layout *layout,
 		    const struct unwind_moment *when)
 {
-	int rc = unwinder_set_code(t->unwinder, (uint32_t)slot, code, layout, when, UNWIND_PRELOAD_NS);
+	int rc = unwinder_set_code(t->unwinder, (uint32_t)target_id, code, layout, when, UNWIND_PRELOAD_NS);
 
 	return rc == -ENOSPC ? 0 : rc; /* what has no place ends its stacks, which say so */
 }

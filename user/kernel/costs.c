@@ -21,7 +21,7 @@ static double programs_ns(const struct tracer *t, const struct probe_site *site)
 	return ns;
 }
 
-static double traps_ns(const struct tracer *t, const struct slot *s, enum jni_func_id f)
+static double traps_ns(const struct tracer *t, const struct traced *s, enum func_id f)
 {
 	const struct overhead *o = t->overhead;
 	double entry = overhead_trap_ns(o, TRAP_ENTRY), at_return = overhead_trap_ns(o, TRAP_RETURN), ns = 0;
@@ -42,9 +42,9 @@ static double traps_ns(const struct tracer *t, const struct slot *s, enum jni_fu
 	return ns;
 }
 
-void tracer_costs(const struct tracer *t, int slot, double ns[NR_ALL_FUNCS])
+void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
 {
-	const struct slot *s = &t->slots[slot];
+	const struct traced *s = &t->traced[target_id];
 
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		ns[f] = s->points[f] ? traps_ns(t, s, f) : -1;

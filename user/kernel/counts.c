@@ -23,10 +23,10 @@ static uint64_t recursion_misses(const struct tracer *t)
 	return sum;
 }
 
-static int read_use(struct tracer *t, uint32_t slot, uint32_t func, uint64_t *calls)
+static int read_use(struct tracer *t, uint32_t target_id, uint32_t func, uint64_t *calls)
 {
 	uint64_t *by_cpu = calloc(t->features.nr_cpus, sizeof(*by_cpu));
-	uint32_t key = use_key(slot, func);
+	uint32_t key = use_key(target_id, func);
 	int rc = by_cpu ? bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.use_counts), &key, by_cpu) : -ENOMEM;
 
 	for (int cpu = 0; !rc && cpu < t->features.nr_cpus; cpu++)
@@ -35,7 +35,7 @@ static int read_use(struct tracer *t, uint32_t slot, uint32_t func, uint64_t *ca
 	return rc;
 }
 
-int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct error *err)
+int tracer_counts(struct tracer *t, int target_id, struct target_counts *out, struct error *err)
 {
 	size_t per_cpu = t->features.nr_cpus;
 	struct func_counts *fc = calloc(per_cpu, sizeof(*fc));
@@ -43,9 +43,9 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 	int rc = fc && drops ? 0 : -ENOMEM;
 
 	memset(out, 0, sizeof(*out));
-	memcpy(out->probed, t->slots[slot].probed, sizeof(out->probed));
+	memcpy(out->probed, t->traced[target_id].probed, sizeof(out->probed));
 	for (uint32_t f = 1; !rc && f < t->catalog->nr_funcs; f++) {
-		uint32_t key = slot * t->catalog->nr_funcs + f;
+		uint32_t key = target_id * t->catalog->nr_funcs + f;
 
 		if (!out->probed[f])
 			continue;
@@ -57,13 +57,13 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 			out->funcs[f].replaced += fc[cpu].replaced;
 			out->funcs[f].kept += fc[cpu].kept;
 		}
-		out->funcs[f].replaced += t->slots[slot].buried[f];
+		out->funcs[f].replaced += t->traced[target_id].buried[f];
 	}
 	for (uint32_t f = NR_FUNCS; !rc && f < NR_ALL_FUNCS; f++)
 		if (out->probed[f])
-			rc = read_use(t, (uint32_t)slot, f, &out->funcs[f].calls);
+			rc = read_use(t, (uint32_t)target_id, f, &out->funcs[f].calls);
 	for (uint32_t d = 0; !rc && d < NR_DROPS; d++) {
-		uint32_t key = slot * NR_DROPS + d;
+		uint32_t key = target_id * NR_DROPS + d;
 
 		rc = bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.drops), &key, drops);
 		for (size_t cpu = 0; !rc && cpu < per_cpu; cpu++)
@@ -74,6 +74,6 @@ int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct 
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
 	out->drops[DROP_PROG_MISSED] += recursion_misses(t);
-	out->drops[DROP_SITES_MISSING] += t->slots[slot].sites_missing;
+	out->drops[DROP_SITES_MISSING] += t->traced[target_id].sites_missing;
 	return 0;
 }

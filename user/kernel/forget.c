@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A target's slot, its sites and its references become free again. */
+/* A target's number, its sites and its references become free again. */
 #include <bpf/bpf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +26,13 @@ union value {
 	struct stalled stalled;
 	struct thread_books books;
 };
-typedef bool (*is_of_fn)(const union key *key, const union value *value, uint32_t slot);
+typedef bool (*is_of_fn)(const union key *key, const union value *value, uint32_t target_id);
 
 /*
  * Delete a target's elements; returns how many there were. Each key is deleted after its successor is known.
  * Bounded: a walk starts anew when others delete the key that it stands on.
  */
-static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int slot)
+static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int target_id)
 {
 	uint64_t left = 2ULL * bpf_map__max_entries(map);
 	int fd = bpf_map__fd(map);
@@ -44,59 +44,59 @@ static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int slot)
 		union value value;
 
 		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (!bpf_map_lookup_elem(fd, &key, &value) && is_of(&key, &value, (uint32_t)slot))
+		if (!bpf_map_lookup_elem(fd, &key, &value) && is_of(&key, &value, (uint32_t)target_id))
 			gone += !bpf_map_delete_elem(fd, &key);
 		key = next;
 	}
 	return gone;
 }
 
-static bool is_ref_of(const union key *key, const union value *value, uint32_t slot)
+static bool is_ref_of(const union key *key, const union value *value, uint32_t target_id)
 {
 	(void)value;
-	return ref_slot(key->tag) == slot;
+	return ref_target_id(key->tag) == target_id;
 }
 
-static bool is_pin_of(const union key *key, const union value *value, uint32_t slot)
+static bool is_pin_of(const union key *key, const union value *value, uint32_t target_id)
 {
 	(void)value;
-	return ref_slot(key->pin.tag) == slot;
+	return ref_target_id(key->pin.tag) == target_id;
 }
 
-static bool is_finding_of(const union key *key, const union value *value, uint32_t slot)
+static bool is_finding_of(const union key *key, const union value *value, uint32_t target_id)
 {
 	(void)value;
-	return key->finding.slot == slot;
+	return key->finding.target_id == target_id;
 }
 
-static bool is_before_of(const union key *key, const union value *value, uint32_t slot)
+static bool is_before_of(const union key *key, const union value *value, uint32_t target_id)
 {
 	(void)value;
-	return key->before.slot == slot;
+	return key->before.target_id == target_id;
 }
 
-static bool is_thread_of(const union key *key, const union value *value, uint32_t slot)
+static bool is_thread_of(const union key *key, const union value *value, uint32_t target_id)
 {
 	(void)value;
-	return key->books.slot == slot;
+	return key->books.target_id == target_id;
 }
 
-static bool is_critical_of(const union key *key, const union value *value, uint32_t slot)
+static bool is_critical_of(const union key *key, const union value *value, uint32_t target_id)
 {
 	(void)key;
-	return value->critical.slot == slot;
+	return value->critical.target_id == target_id;
 }
 
-static bool is_stall_of(const union key *key, const union value *value, uint32_t slot)
+static bool is_stall_of(const union key *key, const union value *value, uint32_t target_id)
 {
 	(void)key;
-	return value->stall.slot == slot;
+	return value->stall.target_id == target_id;
 }
 
-static bool is_stalled_of(const union key *key, const union value *value, uint32_t slot)
+static bool is_stalled_of(const union key *key, const union value *value, uint32_t target_id)
 {
 	(void)key;
-	return value->stalled.slot == slot;
+	return value->stalled.target_id == target_id;
 }
 
 static void zero_array_element(struct bpf_map *map, uint32_t key, size_t n)
@@ -118,7 +118,7 @@ static void forget_thread(struct tracer *t, uint32_t site)
 	zero_array_element(t->skel->maps.site_threads, site, sizeof(thread));
 }
 
-static void forget_sites(struct tracer *t, int slot)
+static void forget_sites(struct tracer *t, int target_id)
 {
 	uint32_t n = sites_in_use(t);
 	size_t counts_bytes = sizeof(struct site_counts) * t->features.nr_cpus;
@@ -128,7 +128,7 @@ static void forget_sites(struct tracer *t, int slot)
 		uint64_t key;
 
 		if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.sites), &i, &site) || !site.stack_id ||
-		    site.slot != slot)
+		    site.target_id != target_id)
 			continue;
 		if (site.suspect)
 			__atomic_fetch_sub(&t->skel->bss->suspects, 1, __ATOMIC_SEQ_CST);
@@ -147,53 +147,54 @@ static void forget_sites(struct tracer *t, int slot)
 	}
 }
 
-static void forget_refs(struct tracer *t, int slot)
+static void forget_refs(struct tracer *t, int target_id)
 {
-	store_forget(t, slot);
+	store_forget(t, target_id);
 	__atomic_fetch_sub(&t->skel->bss->overflow_refs,
-			   forget_elements(t->skel->maps.overflow, is_ref_of, slot), __ATOMIC_SEQ_CST);
+			   forget_elements(t->skel->maps.overflow, is_ref_of, target_id), __ATOMIC_SEQ_CST);
 }
 
 /* Threads may have been killed inside a critical section, or waiting for one. */
-static void forget_pins(struct tracer *t, int slot)
+static void forget_pins(struct tracer *t, int target_id)
 {
-	forget_elements(t->skel->maps.before_native, is_before_of, slot);
+	forget_elements(t->skel->maps.before_native, is_before_of, target_id);
 	__atomic_fetch_sub(&t->skel->bss->criticals_open,
-			   forget_elements(t->skel->maps.criticals, is_critical_of, slot), __ATOMIC_RELAXED);
+			   forget_elements(t->skel->maps.criticals, is_critical_of, target_id),
+			   __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&t->skel->bss->stalls_open,
-			   forget_elements(t->skel->maps.stalls, is_stall_of, slot), __ATOMIC_RELAXED);
-	forget_elements(t->skel->maps.pins, is_pin_of, slot);
-	forget_elements(t->skel->maps.stalled, is_stalled_of, slot);
+			   forget_elements(t->skel->maps.stalls, is_stall_of, target_id), __ATOMIC_RELAXED);
+	forget_elements(t->skel->maps.pins, is_pin_of, target_id);
+	forget_elements(t->skel->maps.stalled, is_stalled_of, target_id);
 }
 
-void tracer_forget(struct tracer *t, int slot)
+void tracer_forget(struct tracer *t, int target_id)
 {
-	struct slot *s = &t->slots[slot];
+	struct traced *s = &t->traced[target_id];
 	struct rule none = {0};
 
 	for (size_t i = 0; i < s->nr_sites; i++) {
 		bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &s->rules[i], &none, BPF_ANY);
 		t->rule_used[s->rules[i]] = false;
 	}
-	forget_sites(t, slot);
-	forget_refs(t, slot);
-	forget_pins(t, slot);
-	forget_elements(t->skel->maps.threads, is_thread_of, slot);
-	forget_elements(t->skel->maps.findings, is_finding_of, slot);
+	forget_sites(t, target_id);
+	forget_refs(t, target_id);
+	forget_pins(t, target_id);
+	forget_elements(t->skel->maps.threads, is_thread_of, target_id);
+	forget_elements(t->skel->maps.findings, is_finding_of, target_id);
 	for (uint32_t f = 1; f < t->catalog->nr_funcs; f++)
-		zero_array_element(t->skel->maps.func_counts, slot * t->catalog->nr_funcs + f,
+		zero_array_element(t->skel->maps.func_counts, target_id * t->catalog->nr_funcs + f,
 				   sizeof(struct func_counts) * t->features.nr_cpus);
 	for (uint32_t f = NR_FUNCS; f < NR_ALL_FUNCS; f++)
 		if (s->probed[f])
-			zero_array_element(t->skel->maps.use_counts, use_key(slot, f),
+			zero_array_element(t->skel->maps.use_counts, use_key(target_id, f),
 					   sizeof(uint64_t) * t->features.nr_cpus);
 	for (uint32_t d = 0; d < NR_DROPS; d++)
-		zero_array_element(t->skel->maps.drops, slot * NR_DROPS + d,
+		zero_array_element(t->skel->maps.drops, target_id * NR_DROPS + d,
 				   sizeof(uint64_t) * t->features.nr_cpus);
-	zero_array_element(t->skel->maps.java_configs, slot, sizeof(struct java_config));
-	zero_array_element(t->skel->maps.object_configs, slot, sizeof(struct object_config));
-	zero_array_element(t->skel->maps.thread_configs, slot, sizeof(struct thread_config));
-	unwinder_forget(t->unwinder, (uint32_t)slot);
+	zero_array_element(t->skel->maps.java_configs, target_id, sizeof(struct java_config));
+	zero_array_element(t->skel->maps.object_configs, target_id, sizeof(struct object_config));
+	zero_array_element(t->skel->maps.thread_configs, target_id, sizeof(struct thread_config));
+	unwinder_forget(t->unwinder, (uint32_t)target_id);
 	free(s->rules);
 	memset(s, 0, sizeof(*s));
 }

@@ -168,10 +168,10 @@ void tracer_close(struct tracer *t)
 	if (!t)
 		return;
 	for (int i = 0; i < JT_MAX_TARGETS; i++) {
-		if (t->slots[i].attached)
+		if (t->traced[i].attached)
 			tracer_detach(t, &i, 1);
-		free(t->slots[i].links.v);
-		free(t->slots[i].rules);
+		free(t->traced[i].links.v);
+		free(t->traced[i].rules);
 	}
 	for (uint32_t i = 0; t->stacks && i < t->max_sites; i++)
 		free(t->stacks[i]);

@@ -8,7 +8,7 @@
 struct program_row {
 	size_t at;      /* of the struct bpf_program * in the skeleton */
 	unsigned kinds; /* of family that it serves: KIND_BIT()s */
-	enum jni_operation operation;
+	enum operation operation;
 	bool entry; /* at the function's entry, or its return */
 };
 /* Releases first: an acquisition must not be counted before its release can be seen. */

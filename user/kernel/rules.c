@@ -50,9 +50,9 @@ static bool shares_trap(const struct probe_sites *sites, const struct probe_site
 	return false;
 }
 
-int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
+int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 {
-	struct slot *s = &t->slots[slot];
+	struct traced *s = &t->traced[target_id];
 	int first = free_rules(t, sites->n);
 
 	if (first < 0)
@@ -62,7 +62,7 @@ int rules_make(struct tracer *t, int slot, const struct probe_sites *sites)
 		const struct probe_site *site = &sites->v[i];
 		const struct func_row *row = &t->catalog->funcs[site->func];
 		struct rule r = {
-		    .slot = slot,
+		    .target_id = target_id,
 		    .func = site->func,
 		    .valid = 1,
 		    .operation = row->operation,

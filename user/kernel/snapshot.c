@@ -55,9 +55,9 @@ static const struct stack *stack_of(struct tracer *t, uint32_t index, const stru
 }
 
 /* Of this number, to be filled; NULL: out of memory. */
-static struct snapshot_site *add_site(struct snapshots *all, uint32_t index, uint16_t slot)
+static struct snapshot_site *add_site(struct snapshots *all, uint32_t index, uint16_t target_id)
 {
-	struct snapshot *s = &all->of[slot];
+	struct snapshot *s = &all->of[target_id];
 	struct snapshot_site *v = VEC_ADD(&s->sites);
 
 	if (v)
@@ -81,9 +81,9 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 	for (uint32_t i = 1; !rc && i < n; i++) {
 		struct snapshot_site *v;
 
-		if (!site[i].stack_id || site[i].slot >= JT_MAX_TARGETS)
+		if (!site[i].stack_id || site[i].target_id >= JT_MAX_TARGETS)
 			continue;
-		v = add_site(all, i, site[i].slot);
+		v = add_site(all, i, site[i].target_id);
 		if (!v) {
 			rc = -ENOMEM;
 			break;
@@ -117,9 +117,9 @@ static int take_finding(const void *key, const void *value, void *of)
 	    found = {*(const struct finding_key *)key, *(const struct finding *)value};
 	struct snapshots *all = of;
 
-	if (!found.f.count || found.key.slot >= JT_MAX_TARGETS)
+	if (!found.f.count || found.key.target_id >= JT_MAX_TARGETS)
 		return 0;
-	v = VEC_ADD(&all->of[found.key.slot].findings);
+	v = VEC_ADD(&all->of[found.key.target_id].findings);
 	if (!v)
 		return -ENOMEM;
 	*v = found;
@@ -140,10 +140,10 @@ static int begin(struct tracer *t, struct snapshots *all, bool refs)
 	if (!all->position || (t->by_thread && !all->threads))
 		return -ENOMEM;
 	memset(all->position, 0, t->max_sites * sizeof(*all->position));
-	for (int slot = 0; slot < JT_MAX_TARGETS; slot++) {
-		struct snapshot *s = &all->of[slot];
+	for (int target_id = 0; target_id < JT_MAX_TARGETS; target_id++) {
+		struct snapshot *s = &all->of[target_id];
 
-		if (!t->slots[slot].used)
+		if (!t->traced[target_id].used)
 			snapshot_free(s);
 		s->nr_index = t->max_sites;
 		s->position = all->position;
@@ -187,10 +187,10 @@ int tracer_snapshot(struct tracer *t, struct snapshots *all, struct error *err)
 	rc = clock_read(t, &now);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the clocks", NULL, "%s", strerror(-rc));
-	for (int slot = 0; slot < JT_MAX_TARGETS; slot++) {
-		all->of[slot].monotonic_ns = now.monotonic_ns;
-		all->of[slot].now_tick = now.tick;
-		all->of[slot].tick_s = now.tick_s;
+	for (int target_id = 0; target_id < JT_MAX_TARGETS; target_id++) {
+		all->of[target_id].monotonic_ns = now.monotonic_ns;
+		all->of[target_id].now_tick = now.tick;
+		all->of[target_id].tick_s = now.tick_s;
 	}
 	return 0;
 }

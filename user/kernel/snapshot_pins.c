@@ -43,9 +43,9 @@ static int64_t own_ns(struct tracer *t, const struct critical *c)
 	uint64_t run, own = held, not_own = c->vm_ns;
 	struct target_state target;
 	struct proc_times times;
-	uint32_t slot = c->slot;
+	uint32_t target_id = c->target_id;
 
-	if (!t->cpu_waits || bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.targets), &slot, &target) ||
+	if (!t->cpu_waits || bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.targets), &target_id, &target) ||
 	    proc_thread_times((pid_t)target.tgid, (pid_t)c->tid, &times))
 		return -1;
 	run = times.run_ns - c->run_ns;
@@ -73,7 +73,7 @@ static int64_t own_ns_before(const struct snapshot *s, const struct critical *c)
 
 static int add_critical(struct snapshots *all, const struct snapshot_critical *c)
 {
-	struct snapshot_critical *v = VEC_ADD(&all->of[c->critical.slot].criticals);
+	struct snapshot_critical *v = VEC_ADD(&all->of[c->critical.target_id].criticals);
 
 	if (!v)
 		return -ENOMEM;
@@ -95,11 +95,11 @@ static int take_critical(const void *key, const void *value, void *of)
 	struct snapshot_critical *v, c = {.critical = *(const struct critical *)value};
 
 	(void)key;
-	if (c.critical.slot >= JT_MAX_TARGETS)
+	if (c.critical.target_id >= JT_MAX_TARGETS)
 		return 0;
 	c.own_ns = own_ns(open->t, &c.critical);
 	if (c.own_ns < 0)
-		c.own_ns = own_ns_before(&open->before->of[c.critical.slot], &c.critical);
+		c.own_ns = own_ns_before(&open->before->of[c.critical.target_id], &c.critical);
 	v = VEC_ADD(open);
 	if (!v)
 		return -ENOMEM;
@@ -112,9 +112,9 @@ static int read_criticals(struct tracer *t, struct snapshots *all)
 	struct open_sections open = {.t = t, .before = all};
 	int rc = map_walk(t->skel->maps.criticals, take_critical, &open);
 
-	for (int slot = 0; slot < JT_MAX_TARGETS; slot++) {
-		all->of[slot].criticals.n = 0;
-		all->of[slot].cpu_waits = t->cpu_waits;
+	for (int target_id = 0; target_id < JT_MAX_TARGETS; target_id++) {
+		all->of[target_id].criticals.n = 0;
+		all->of[target_id].cpu_waits = t->cpu_waits;
 	}
 	for (size_t i = 0; i < open.n && !rc; i++)
 		rc = add_critical(all, &open.v[i]);
@@ -128,7 +128,7 @@ static int take_stalled(const void *key, const void *value, void *of)
 	struct snapshot_stalled *v, s = {*(const struct stalled_key *)key, *(const struct stalled *)value};
 	struct stalled_list *list = of;
 
-	if (s.stalled.slot >= JT_MAX_TARGETS)
+	if (s.stalled.target_id >= JT_MAX_TARGETS)
 		return 0;
 	v = VEC_ADD(list);
 	if (!v)
@@ -145,9 +145,9 @@ static int take_stall(const void *key, const void *value, void *of)
 	struct stall *v;
 
 	(void)key;
-	if (stall->slot >= JT_MAX_TARGETS)
+	if (stall->target_id >= JT_MAX_TARGETS)
 		return 0;
-	v = VEC_ADD(&all->of[stall->slot].stalls);
+	v = VEC_ADD(&all->of[stall->target_id].stalls);
 	if (!v)
 		return -ENOMEM;
 	*v = *stall;
@@ -168,8 +168,8 @@ static void count_pin(struct snapshot_site *site, const struct pin *pin)
 static int share_out_pins(struct snapshots *all, const struct pin_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		uint32_t slot = ref_slot(list->v[i].key.tag);
-		struct snapshot *s = slot < JT_MAX_TARGETS ? &all->of[slot] : NULL;
+		uint32_t target_id = ref_target_id(list->v[i].key.tag);
+		struct snapshot *s = target_id < JT_MAX_TARGETS ? &all->of[target_id] : NULL;
 		struct snapshot_pin *v = s ? VEC_ADD(&s->pins) : NULL;
 		struct snapshot_site *site = s ? snapshot_site_of(s, list->v[i].pin.site) : NULL;
 
@@ -186,7 +186,7 @@ static int share_out_pins(struct snapshots *all, const struct pin_list *list)
 static int share_out_stalled(struct snapshots *all, const struct stalled_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		struct snapshot_stalled *v = VEC_ADD(&all->of[list->v[i].stalled.slot].stalled);
+		struct snapshot_stalled *v = VEC_ADD(&all->of[list->v[i].stalled.target_id].stalled);
 
 		if (!v)
 			return -ENOMEM;
@@ -214,8 +214,8 @@ int snapshot_pins(struct tracer *t, struct snapshots *all)
 
 	if (!(t->families & catalog_families(t->catalog, KINDS_OF_PINS)))
 		return 0;
-	for (int slot = 0; slot < JT_MAX_TARGETS; slot++)
-		read_stats(t, &all->of[slot]);
+	for (int target_id = 0; target_id < JT_MAX_TARGETS; target_id++)
+		read_stats(t, &all->of[target_id]);
 	rc = map_walk(t->skel->maps.pins, take_pin, &pins);
 	rc = rc ?: share_out_pins(all, &pins);
 	rc = rc ?: read_criticals(t, all);

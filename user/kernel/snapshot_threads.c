@@ -28,8 +28,8 @@ static int take_books(const void *key, const void *value, void *of)
 	const struct books_key *k = key;
 	struct snapshots *all = of;
 
-	if (k->slot < JT_MAX_TARGETS)
-		count_books(&all->of[k->slot], value);
+	if (k->target_id < JT_MAX_TARGETS)
+		count_books(&all->of[k->target_id], value);
 	return 0;
 }
 

@@ -30,14 +30,15 @@ void store_unmap(struct tracer *t)
 
 static int add_ref(struct snapshots *all, uint64_t tag, uint32_t site, uint32_t tick)
 {
-	uint32_t slot = ref_slot(tag);
-	struct snapshot *s = slot < JT_MAX_TARGETS ? &all->of[slot] : NULL;
+	uint32_t target_id = ref_target_id(tag);
+	struct snapshot *s = target_id < JT_MAX_TARGETS ? &all->of[target_id] : NULL;
 	struct snapshot_ref *ref = s ? VEC_ADD(&s->refs) : NULL;
 	struct snapshot_site *v;
 
 	if (!ref)
 		return s ? -ENOMEM : 0;
-	*ref = (struct snapshot_ref){.handle = ref_handle(tag), .slot = slot, .site = site, .tick = tick};
+	*ref = (struct snapshot_ref){
+	    .handle = ref_handle(tag), .target_id = target_id, .site = site, .tick = tick};
 	v = snapshot_site_of(s, site);
 	if (v && (!v->live++ || (int32_t)(tick - v->oldest_tick) < 0))
 		v->oldest_tick = tick;
@@ -68,14 +69,14 @@ int store_read(struct tracer *t, struct snapshots *all)
 }
 
 /*
- * Nobody else touches the tags of a slot without probes. Those in a second bucket stay
+ * Nobody else touches the tags of a target without probes. Those in a second bucket stay
  * counted in second_refs, which then only costs the others a look.
  */
-void store_forget(struct tracer *t, int slot)
+void store_forget(struct tracer *t, int target_id)
 {
 	for (uint32_t b = 0; b < t->nr_buckets; b++)
 		for (int i = 0; i < JT_BUCKET_WAYS; i++)
-			if (ref_slot(t->buckets[b].tag[i]) == (uint32_t)slot)
+			if (ref_target_id(t->buckets[b].tag[i]) == (uint32_t)target_id)
 				*(volatile uint64_t *)&t->buckets[b].tag[i] = 0;
 }
 
@@ -89,7 +90,7 @@ static bool bucket_holds(const struct bucket *b, uint64_t tag, uint32_t site, ui
 
 bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref)
 {
-	uint64_t tag = ref_tag(ref->slot, ref->handle);
+	uint64_t tag = ref_tag(ref->target_id, ref->handle);
 	uint32_t mask = t->nr_buckets - 1;
 	struct overflow_ref o;
 
@@ -126,9 +127,9 @@ static bool bucket_bury(struct bucket *b, uint64_t tag, const struct snapshot_re
 	return false;
 }
 
-void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum jni_func_id func)
+void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum func_id func)
 {
-	uint64_t tag = ref_tag(ref->slot, ref->handle);
+	uint64_t tag = ref_tag(ref->target_id, ref->handle);
 	uint32_t mask = t->nr_buckets - 1;
 
 	if (func_is_use(func) || ref->site >= t->max_sites)
@@ -139,5 +140,5 @@ void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum jni_func
 		__atomic_fetch_sub(&t->skel->bss->second_refs, 1, __ATOMIC_SEQ_CST);
 	}
 	t->buried[ref->site]++;
-	t->slots[ref->slot].buried[func]++;
+	t->traced[ref->target_id].buried[func]++;
 }

@@ -9,6 +9,6 @@ void store_unmap(struct tracer *t);
 /* Add all references to the snapshots of their targets and their sites. 0 or -errno. */
 int store_read(struct tracer *t, struct snapshots *all);
 /* Free the places of a target's references, but for those in the overflow map. Its probes are gone. */
-void store_forget(struct tracer *t, int slot);
+void store_forget(struct tracer *t, int target_id);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel side as the rest of the loader sees it: load once, attach and detach targets by slot, take
+ * The kernel side as the rest of the loader sees it: load once, attach and detach targets by number, take
  * snapshots. Only this room knows libbpf.
  */
 #ifndef JNITRACE_TRACER_H
@@ -30,7 +30,7 @@ struct tracer_opts {
 	const struct catalog *catalog; /* of all that may be traced; not owned */
 	const char *const *bottom;     /* files at the bottom of most stacks, see unwinder_new(); likewise */
 	enum attach_method attach;
-	uint32_t families;   /* that may be traced: bit per enum jni_family */
+	uint32_t families;   /* that may be traced: bit per enum family_id */
 	uint64_t max_refs;   /* live references that can be paired */
 	uint64_t max_stacks; /* distinct ones */
 	int depth;           /* frames kept of a stack, 1..JT_MAX_FRAMES */
@@ -53,63 +53,63 @@ uint64_t tracer_map_bytes(const struct tracer *t);
  * Attach all sites of one target: releases first, so that no acquisition is ever counted whose
  * release could be missed. All or nothing: a site that no program serves is an error, as its function would
  * seem never to be called. path: where the kernel finds the library's inode.
- * Returns the slot (>= 0), its gate still closed, or -errno with err.
+ * Returns its number (>= 0), its gate still closed, or -errno with err.
  */
 int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 		  const struct probe_sites *sites, struct error *err);
 /* From here on every call counts. */
-int tracer_open_gate(struct tracer *t, int slot);
+int tracer_open_gate(struct tracer *t, int target_id);
 /* Stop counting. Calls in flight may still be counted until tracer_settle() returns. */
-void tracer_close_gate(struct tracer *t, int slot);
+void tracer_close_gate(struct tracer *t, int target_id);
 /* Wait until no program that began before a gate was closed is running any more. */
 void tracer_settle(void);
 /* Remove the probes of n targets; what was counted stays readable until tracer_forget(). */
-void tracer_detach(struct tracer *t, const int *slots, size_t n);
-/* The slot, its sites and its references become free again. Only after tracer_detach(). */
-void tracer_forget(struct tracer *t, int slot);
+void tracer_detach(struct tracer *t, const int *traced, size_t n);
+/* The number, its sites and its references become free again. Only after tracer_detach(). */
+void tracer_forget(struct tracer *t, int target_id);
 /* Has the target called exec since the gate was opened? */
-bool tracer_execed(struct tracer *t, int slot);
-size_t tracer_probes(const struct tracer *t, int slot);
+bool tracer_execed(struct tracer *t, int target_id);
+size_t tracer_probes(const struct tracer *t, int target_id);
 /*
  * Where the target's dynamic linker calls when libraries come and go, as an offset in its file (path), and
  * the address of its struct r_debug. Without it nobody sees that a library took the place of another until
  * the mappings are read. Call it while the gate is closed.
  */
-int tracer_set_linker(struct tracer *t, int slot, pid_t pid, const char *path, uint64_t offset,
+int tracer_set_linker(struct tracer *t, int target_id, pid_t pid, const char *path, uint64_t offset,
 		      uint64_t debug_at);
 /* Readable when some target's code has changed. */
 int tracer_code_fd(const struct tracer *t);
 /* Take note of that; then of each target: has its code changed since it was asked? */
 void tracer_code_drain(struct tracer *t);
-bool tracer_code_changed(struct tracer *t, int slot);
+bool tracer_code_changed(struct tracer *t, int target_id);
 /* Before the mappings are read for tracer_set_code(). */
-struct unwind_moment tracer_code_now(const struct tracer *t, int slot);
+struct unwind_moment tracer_code_now(const struct tracer *t, int target_id);
 /*
  * Tell the walker where the target's file-backed code is; code lives until tracer_forget(). Call again when
  * libraries were loaded. -EAGAIN: libraries were closed since `when`, read the mappings again.
  */
-int tracer_set_code(struct tracer *t, int slot, const struct code *code, struct layout *layout,
+int tracer_set_code(struct tracer *t, int target_id, const struct code *code, struct layout *layout,
 		    const struct unwind_moment *when);
 
 /*
  * What the VM's count of unloaded classes is now, where they are probed, and what it was when klass was
  * unloaded last, or another one that cannot be told from it; *last = *n: not known. 0 or -errno.
  */
-int tracer_unloads(const struct tracer *t, int slot, uint64_t klass, uint64_t *n, uint64_t *last);
+int tracer_unloads(const struct tracer *t, int target_id, uint64_t klass, uint64_t *n, uint64_t *last);
 /*
  * The last Java frames of all threads that are in native code, read when the gate was open already: what they
  * got earlier went unseen. Until this is known no release is called wrong for want of its Get.
  */
-int tracer_set_before(struct tracer *t, int slot, const struct frame_anchor *anchors, size_t n);
+int tracer_set_before(struct tracer *t, int target_id, const struct frame_anchor *anchors, size_t n);
 /*
  * Hand all parts of the plan that are PLAN_READY to the kernel; each is PLAN_DONE then, or PLAN_NEVER where
  * that cannot be done. path: where the kernel finds the runtime's file. Places are probed while the gate is
  * closed, or once later. 0, or -errno of a part that the probes cannot do without.
  */
-int tracer_apply(struct tracer *t, int slot, pid_t pid, const char *path, struct target_plan *p);
+int tracer_apply(struct tracer *t, int target_id, pid_t pid, const char *path, struct target_plan *p);
 
 /* These threads, by their ids here, were attached by native code before the gate is opened. 0 or -errno. */
-int tracer_set_attached(struct tracer *t, int slot, const pid_t *tids, size_t n);
+int tracer_set_attached(struct tracer *t, int target_id, const pid_t *tids, size_t n);
 
 /* Is this reference, of the last snapshot, still in the pairing store? Neither released nor its handle come
  * again. */
@@ -119,7 +119,7 @@ bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref);
  * store and count it as died, unless that has happened meanwhile. Its tick must be an earlier one than the
  * present. Not those in the overflow map: their places are freed when their handles come again.
  */
-void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum jni_func_id func);
+void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum func_id func);
 /* The clock of the references. */
 int tracer_tick(struct tracer *t, uint32_t *tick);
 /* A number that changes when there are sites that no snapshot had yet. */
@@ -129,13 +129,13 @@ int tracer_sites(struct tracer *t, struct snapshots *all, struct error *err);
 /* Read sites and references of all targets. all is reused from call to call; start with zeros. */
 int tracer_snapshot(struct tracer *t, struct snapshots *all, struct error *err);
 
-int tracer_counts(struct tracer *t, int slot, struct target_counts *out, struct error *err);
+int tracer_counts(struct tracer *t, int target_id, struct target_counts *out, struct error *err);
 
 /*
  * What one call of each function costs the target, in nanoseconds: the trap and the average run of its
  * program lately (user/kernel/overhead.h). -1: not probed, or not known (yet).
  */
-void tracer_costs(const struct tracer *t, int slot, double ns[NR_ALL_FUNCS]);
+void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]);
 /* Call every 0.1 s: keeps those up to date. */
 void tracer_poll(struct tracer *t);
 

@@ -23,10 +23,10 @@ struct file_links {
 	uint64_t dev, ino;
 	uint64_t sites_hash;
 	struct links links;
-	size_t users; /* slots; 0: not in use */
+	size_t users; /* targets; 0: not in use */
 };
 
-struct slot {
+struct traced {
 	bool used, attached;
 	struct links links;                           /* its own */
 	struct file_links *file;                      /* NULL: it has its own */
@@ -54,12 +54,12 @@ struct tracer {
 	bool share; /* probes, by file */
 	struct file_links files[JT_MAX_TARGETS];
 	bool single_step;              /* some site of some target is */
-	uint32_t families;             /* that may be traced: bit per enum jni_family */
+	uint32_t families;             /* that may be traced: bit per enum family_id */
 	const struct catalog *catalog; /* not owned */
 	uint32_t nr_buckets, max_sites;
 	struct bucket *buckets; /* the pairing store, mapped */
 	size_t buckets_bytes;
-	struct slot slots[JT_MAX_TARGETS];
+	struct traced traced[JT_MAX_TARGETS];
 	bool rule_used[JT_MAX_RULES];
 	uint64_t java_epochs; /* Java configurations made: no two targets share a generation */
 
@@ -82,12 +82,12 @@ static inline uint32_t sites_in_use(const struct tracer *t)
 }
 
 /* Of the map use_counts. */
-static inline uint32_t use_key(uint32_t slot, uint32_t func)
+static inline uint32_t use_key(uint32_t target_id, uint32_t func)
 {
-	return slot * NR_USE_FUNCS + func - NR_FUNCS;
+	return target_id * NR_USE_FUNCS + func - NR_FUNCS;
 }
 
 /* Write one rule for each site of a target. Returns the number of the first, or -errno. */
-int rules_make(struct tracer *t, int slot, const struct probe_sites *sites);
+int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites);
 
 #endif

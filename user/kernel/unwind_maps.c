@@ -73,7 +73,7 @@ struct unwinder {
 		uint32_t first, n;       /* in ranges */
 		uint64_t shown;          /* what BPF sees of it: UNWIND_LAYOUT() */
 		uint64_t since;          /* of the code's history: what stacks may speak of */
-	} slots[JT_MAX_TARGETS];
+	} traced[JT_MAX_TARGETS];
 	size_t nr_words; /* of all tables */
 	bool made_room;  /* since no table was refused */
 	uint64_t build_ns;
@@ -457,19 +457,20 @@ static bool same_layout(const struct layout *a, const struct layout *b)
 }
 
 /* Unless libraries were closed since. */
-static int show_layout(struct unwinder *u, uint32_t slot, uint64_t layout, const struct unwind_moment *when)
+static int show_layout(struct unwinder *u, uint32_t target_id, uint64_t layout,
+		       const struct unwind_moment *when)
 {
 	uint64_t expected = when->layout;
 
-	if (!__atomic_compare_exchange_n(&u->spaces[slot].layout, &expected, layout, false, __ATOMIC_RELEASE,
-					 __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&u->spaces[target_id].layout, &expected, layout, false,
+					 __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		return -EAGAIN;
-	__atomic_store_n(&u->spaces[slot].added_seen, when->added, __ATOMIC_RELEASE);
+	__atomic_store_n(&u->spaces[target_id].added_seen, when->added, __ATOMIC_RELEASE);
 	return 0;
 }
 
 /* Put the placements where BPF sees them, at once. */
-static int install(struct unwinder *u, uint32_t slot, struct target_code *next,
+static int install(struct unwinder *u, uint32_t target_id, struct target_code *next,
 		   const struct unwind_moment *when)
 {
 	int rc = next->n ? region_alloc(u, next->n, &next->first) : 0;
@@ -484,7 +485,7 @@ static int install(struct unwinder *u, uint32_t slot, struct target_code *next,
 		publish(r, p);
 	}
 	next->shown = UNWIND_LAYOUT(next->first, next->n, ++u->generation);
-	rc = show_layout(u, slot, next->shown, when);
+	rc = show_layout(u, target_id, next->shown, when);
 	if (rc)
 		region_retire(u, next);
 	return rc;
@@ -555,11 +556,11 @@ static int preload(struct unwinder *u, const struct target_code *t, uint64_t bud
 	return rc ?: full;
 }
 
-struct unwind_moment unwinder_now(const struct unwinder *u, uint32_t slot)
+struct unwind_moment unwinder_now(const struct unwinder *u, uint32_t target_id)
 {
 	return (struct unwind_moment){
-	    .layout = __atomic_load_n(&u->spaces[slot].layout, __ATOMIC_ACQUIRE),
-	    .added = __atomic_load_n(&u->spaces[slot].added, __ATOMIC_ACQUIRE),
+	    .layout = __atomic_load_n(&u->spaces[target_id].layout, __ATOMIC_ACQUIRE),
+	    .added = __atomic_load_n(&u->spaces[target_id].added, __ATOMIC_ACQUIRE),
 	};
 }
 
@@ -568,21 +569,21 @@ bool unwind_moment_closed(const struct unwind_moment *m)
 	return UNWIND_IS_CLOSED(m->layout);
 }
 
-void unwinder_set_link_debug(struct unwinder *u, uint32_t slot, uint64_t addr)
+void unwinder_set_link_debug(struct unwinder *u, uint32_t target_id, uint64_t addr)
 {
-	u->spaces[slot].linker = 0;
-	__atomic_store_n(&u->spaces[slot].link_debug, addr, __ATOMIC_RELEASE);
+	u->spaces[target_id].linker = 0;
+	__atomic_store_n(&u->spaces[target_id].link_debug, addr, __ATOMIC_RELEASE);
 }
 
-int unwinder_set_code(struct unwinder *u, uint32_t slot, const struct code *code, struct layout *layout,
+int unwinder_set_code(struct unwinder *u, uint32_t target_id, const struct code *code, struct layout *layout,
 		      const struct unwind_moment *when, uint64_t budget_ns)
 {
-	struct target_code *now = &u->slots[slot], next;
+	struct target_code *now = &u->traced[target_id], next;
 	bool replaced;
 	int rc, full;
 
 	if (same_layout(now->layout, layout))
-		return show_layout(u, slot, now->shown, when);
+		return show_layout(u, target_id, now->shown, when);
 	rc = target_get(u, code, layout, &next);
 	if (rc)
 		return rc;
@@ -596,9 +597,9 @@ int unwinder_set_code(struct unwinder *u, uint32_t slot, const struct code *code
 	 */
 	replaced = code_replaces(code, layout, now->since);
 	if (!rc && replaced)
-		__atomic_fetch_add(&u->spaces[slot].replaced, 1, __ATOMIC_RELEASE);
+		__atomic_fetch_add(&u->spaces[target_id].replaced, 1, __ATOMIC_RELEASE);
 	next.since = replaced ? code_moment(code, layout) : now->since;
-	rc = rc ?: install(u, slot, &next, when);
+	rc = rc ?: install(u, target_id, &next, when);
 	if (rc) {
 		target_put(&next);
 		return rc;
@@ -609,16 +610,16 @@ int unwinder_set_code(struct unwinder *u, uint32_t slot, const struct code *code
 	return full;
 }
 
-void unwinder_forget(struct unwinder *u, uint32_t slot)
+void unwinder_forget(struct unwinder *u, uint32_t target_id)
 {
-	struct unwind_space *space = &u->spaces[slot];
+	struct unwind_space *space = &u->spaces[target_id];
 
 	__atomic_store_n(&space->layout, UNWIND_LAYOUT(0, 0, ++u->generation), __ATOMIC_RELEASE);
 	__atomic_store_n(&space->added_seen, __atomic_load_n(&space->added, __ATOMIC_RELAXED),
 			 __ATOMIC_RELEASE);
 	__atomic_fetch_add(&space->replaced, 1, __ATOMIC_RELEASE);
-	region_retire(u, &u->slots[slot]);
-	target_put(&u->slots[slot]);
+	region_retire(u, &u->traced[target_id]);
+	target_put(&u->traced[target_id]);
 }
 
 /* --- the loader's tick ---------------------------------------------------------------------------- */
@@ -627,9 +628,9 @@ void unwinder_forget(struct unwinder *u, uint32_t slot)
 static void publish_everywhere(struct unwinder *u, const struct compiled *c)
 {
 	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
-		for (size_t i = 0; i < u->slots[s].n; i++)
-			if (u->slots[s].layout->v[i].module == c->module)
-				publish(&u->ranges[u->slots[s].first + i], &u->slots[s].layout->v[i]);
+		for (size_t i = 0; i < u->traced[s].n; i++)
+			if (u->traced[s].layout->v[i].module == c->module)
+				publish(&u->ranges[u->traced[s].first + i], &u->traced[s].layout->v[i]);
 }
 
 /* Compile what walks in this target have asked for. */
@@ -668,7 +669,7 @@ int unwinder_tick(struct unwinder *u)
 	collect_modules(u);
 	collect_regions(u);
 	for (size_t s = 0; s < JT_MAX_TARGETS; s++) {
-		failed = load_wanted(u, &u->slots[s], &loaded);
+		failed = load_wanted(u, &u->traced[s], &loaded);
 		rc = rc ?: failed;
 	}
 	u->made_room = false;
@@ -701,7 +702,7 @@ void unwinder_free(struct unwinder *u)
 	if (!u)
 		return;
 	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
-		target_put(&u->slots[s]);
+		target_put(&u->traced[s]);
 	collect_modules(u);
 	for (size_t i = 1; i < JT_UNWIND_TABLES; i++)
 		if (u->tables[i].fd >= 0)

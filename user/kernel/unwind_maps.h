@@ -26,11 +26,11 @@ struct unwind_moment {
 	uint64_t layout;
 	uint32_t added;
 };
-struct unwind_moment unwinder_now(const struct unwinder *u, uint32_t slot);
+struct unwind_moment unwinder_now(const struct unwinder *u, uint32_t target_id);
 /* Were libraries closed since the last unwinder_set_maps()? */
 bool unwind_moment_closed(const struct unwind_moment *m);
 /* Where the linker of that target says what it does (struct unwind_space, link_debug). */
-void unwinder_set_link_debug(struct unwinder *u, uint32_t slot, uint64_t addr);
+void unwinder_set_link_debug(struct unwinder *u, uint32_t target_id, uint64_t addr);
 
 /*
  * The code a target has mapped, by maps that were read after `when` was now; code lives until
@@ -39,10 +39,10 @@ void unwinder_set_link_debug(struct unwinder *u, uint32_t slot, uint64_t addr);
  * are used up: what has no place is walked up to only), -EAGAIN (libraries were closed since `when`: read the
  * maps again), -ENOMEM.
  */
-int unwinder_set_code(struct unwinder *u, uint32_t slot, const struct code *code, struct layout *layout,
+int unwinder_set_code(struct unwinder *u, uint32_t target_id, const struct code *code, struct layout *layout,
 		      const struct unwind_moment *when, uint64_t budget_ns);
 /* The target is gone: let go of all that is known of its code. */
-void unwinder_forget(struct unwinder *u, uint32_t slot);
+void unwinder_forget(struct unwinder *u, uint32_t target_id);
 /*
  * Call every interval: compile what walks have asked for since, for all targets. Returns how many modules
  * that were, or -errno of the first that failed.

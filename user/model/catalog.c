@@ -16,14 +16,14 @@ const struct catalog jni_catalog = {
 	{
 	    [FUNC_NONE] = {.family = FAMILY_NONE, .operation = OP_COUNT},
 	    [NR_JNI_FUNCS... NR_FUNCS - 1] = {.family = FAMILY_NONE, .operation = OP_COUNT},
-#define JNI_FUNC(name, table, slot, family, operation, handle)                                               \
-	[FUNC_##name] = {#name, JNI, TABLE_##table, slot, FAMILY_##family, OP_##operation, HANDLE_##handle,  \
+#define JNI_FUNC(name, table, index, family, operation, handle)                                              \
+	[FUNC_##name] = {#name, JNI, TABLE_##table, index, FAMILY_##family, OP_##operation, HANDLE_##handle, \
 			 0,     0},
 #include "bpf/border/jni_funcs.def"
 #undef JNI_FUNC
 /* clang-format off */
-#define JNI_USE(name, slot, args)                                                                            \
-	[FUNC_USE_##name] = {#name, JNI, TABLE_ENV, slot, FAMILY_CHECK, OP_USE, HANDLE_ARG1,                 \
+#define JNI_USE(name, index, args)                                                                            \
+	[FUNC_USE_##name] = {#name, JNI, TABLE_ENV, index, FAMILY_CHECK, OP_USE, HANDLE_ARG1,                 \
 			     (args) & REFS_MASK, (args) >> NULLS_SHIFT},
 /* clang-format on */
 #include "bpf/border/jni_uses.def"
@@ -124,15 +124,15 @@ uint32_t catalog_defaults(const struct catalog *c)
 	return set;
 }
 
-enum jni_family catalog_find_family(const struct catalog *c, const char *name)
+enum family_id catalog_find_family(const struct catalog *c, const char *name)
 {
 	for (uint32_t f = 0; f < c->nr_families; f++)
 		if (!strcmp(c->families[f].name, name))
-			return (enum jni_family)f;
+			return (enum family_id)f;
 	return FAMILY_NONE;
 }
 
-bool func_at_both_ends(const struct catalog *c, enum jni_func_id func)
+bool func_at_both_ends(const struct catalog *c, enum func_id func)
 {
 	switch (func_kind(c, func)) {
 	case KIND_PIN:

@@ -37,16 +37,16 @@ struct func_row {
 	const char *name;     /* as users know it; NULL: the number is not in use */
 	const char *api;      /* whose function it is: "jni", or what was added; a literal */
 	enum jni_table table; /* JNI's: where its address stands, table and slot */
-	int slot;
-	enum jni_family family;
-	enum jni_operation operation;
-	enum jni_handle handle; /* where the reference, pin or object is */
-	unsigned refs;          /* bit per argument that is a reference; for --check */
-	unsigned nulls;         /* of these: NULL is as good */
+	int index;
+	enum family_id family;
+	enum operation operation;
+	enum handle_where handle; /* where the reference, pin or object is */
+	unsigned refs;            /* bit per argument that is a reference; for --check */
+	unsigned nulls;           /* of these: NULL is as good */
 };
 struct catalog {
-	struct func_row funcs[NR_ALL_FUNCS];         /* by enum jni_func_id */
-	struct family_row families[FAMILY_NONE + 1]; /* by enum jni_family */
+	struct func_row funcs[NR_ALL_FUNCS];         /* by enum func_id */
+	struct family_row families[FAMILY_NONE + 1]; /* by enum family_id */
 	uint32_t nr_funcs;    /* numbers of counted functions in use: all below it are */
 	uint32_t nr_families; /* likewise */
 };
@@ -69,33 +69,33 @@ int catalog_add_family(struct catalog *c, const struct family_row *row);
 int catalog_add_func(struct catalog *c, const struct func_row *row);
 
 /* The name, or NULL for FUNC_NONE. */
-static inline const char *func_name(const struct catalog *c, enum jni_func_id func)
+static inline const char *func_name(const struct catalog *c, enum func_id func)
 {
 	return c->funcs[func].name;
 }
 
-static inline const char *family_name(const struct catalog *c, enum jni_family family)
+static inline const char *family_name(const struct catalog *c, enum family_id family)
 {
 	return c->families[family].name;
 }
 
-static inline enum jni_family func_family(const struct catalog *c, enum jni_func_id func)
+static inline enum family_id func_family(const struct catalog *c, enum func_id func)
 {
 	return c->funcs[func].family;
 }
 
-static inline bool func_is_pin(const struct catalog *c, enum jni_func_id func)
+static inline bool func_is_pin(const struct catalog *c, enum func_id func)
 {
 	return KINDS_OF_PINS & KIND_BIT(c->families[c->funcs[func].family].kind);
 }
 
-static inline enum family_kind func_kind(const struct catalog *c, enum jni_func_id func)
+static inline enum family_kind func_kind(const struct catalog *c, enum func_id func)
 {
 	return c->families[c->funcs[func].family].kind;
 }
 
 /* Is it one of those that only use references, and not counted? */
-static inline bool func_is_use(enum jni_func_id func)
+static inline bool func_is_use(enum func_id func)
 {
 	return func >= NR_FUNCS;
 }
@@ -105,11 +105,11 @@ uint32_t catalog_families(const struct catalog *c, unsigned kinds);
 /* Families that are traced without being asked for. */
 uint32_t catalog_defaults(const struct catalog *c);
 /* The family of this name, or FAMILY_NONE. */
-enum jni_family catalog_find_family(const struct catalog *c, const char *name);
+enum family_id catalog_find_family(const struct catalog *c, const char *name);
 /*
  * Must both the entry and the return of this function be probed? Where it takes both an argument and the
  * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed).
  */
-bool func_at_both_ends(const struct catalog *c, enum jni_func_id func);
+bool func_at_both_ends(const struct catalog *c, enum func_id func);
 
 #endif

@@ -12,7 +12,7 @@
 struct named_site {
 	uint64_t id;       /* hash of function and frames, equal on every host that runs the same build */
 	uint64_t name_key; /* hash of their names alone, without offsets and lines: equal for two builds */
-	enum jni_func_id func;
+	enum func_id func;
 	struct frames frames;  /* innermost first */
 	const char *truncated; /* why frames do not reach the thread's start; NULL: they do */
 	bool no_stack;         /* the stack could not be kept */

@@ -72,7 +72,7 @@ struct plan_threads {
 };
 
 struct target_plan {
-	uint32_t families; /* traced: bit per enum jni_family; parts that none of them needs are left out */
+	uint32_t families; /* traced: bit per enum family_id; parts that none of them needs are left out */
 	struct plan_walk walk;
 	struct plan_objects objects;
 	struct plan_waits waits;

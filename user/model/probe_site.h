@@ -31,7 +31,7 @@ enum site_point {
 };
 
 struct probe_site {
-	enum jni_func_id func;
+	enum func_id func;
 	enum site_point point;
 	enum site_strategy strategy;
 	uint64_t offset;  /* in the library's file, bytes */
@@ -49,7 +49,7 @@ const char *probe_site_operation(const struct probe_site *s);
 
 /* A function whose references --check does not see. */
 struct probe_unseen {
-	enum jni_func_id func;
+	enum func_id func;
 	const char *why;
 };
 /* Made by sites_resolve(), freed by sites_free(). */

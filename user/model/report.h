@@ -115,7 +115,7 @@ struct report_library {
 };
 struct report_site {
 	uint64_t id; /* hash of what the frames are, equal on every host */
-	enum jni_func_id func;
+	enum func_id func;
 	uint64_t acquired, released, outstanding;
 	/* Local references: ended with their native frame; not known whether. acquired = released + died +
 	 * outstanding + unverified, but for what could not be paired. */
@@ -184,7 +184,7 @@ struct report_finding {
 	enum finding_kind kind;
 	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
 	uint64_t count;
-	enum jni_func_id func;  /* that was called; FUNC_NONE: unknown */
+	enum func_id func;      /* that was called; FUNC_NONE: unknown */
 	double first_s, last_s; /* when, since attach; -1: unknown */
 	uint64_t handle;        /* of the first; 0: none */
 	/* Of the call itself, where the reference was acquired, and where it was (first) released. */
@@ -218,7 +218,7 @@ struct report_family {
 
 /* References of one class that were there at attach and still are. */
 struct report_before {
-	enum jni_family family;
+	enum family_id family;
 	const char *class; /* NULL: not read yet, or not readable */
 	uint64_t outstanding;
 };

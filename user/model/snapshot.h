@@ -14,7 +14,7 @@
 /* One site as counted, summed over CPUs. */
 struct snapshot_site {
 	uint32_t index; /* of the site, below snapshot.nr_index */
-	enum jni_func_id func;
+	enum func_id func;
 	bool has_stack;
 	const struct stack
 	    *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */
@@ -30,7 +30,7 @@ struct snapshot_site {
 };
 /* A reference that is outstanding. */
 struct snapshot_ref {
-	uint64_t handle : HANDLE_BITS, slot : 64 - HANDLE_BITS;
+	uint64_t handle : HANDLE_BITS, target_id : 64 - HANDLE_BITS;
 	uint32_t site; /* index of the site; 0: taken out */
 	uint32_t tick; /* when acquired */
 };
@@ -100,7 +100,7 @@ static inline struct snapshot_site *snapshot_site_of(const struct snapshot *s, u
 	return at && at <= s->sites.n && s->sites.v[at - 1].index == index ? &s->sites.v[at - 1] : NULL;
 }
 
-/* Of all targets, by their slots, read together. */
+/* Of all targets, by their numbers, read together. */
 struct snapshots {
 	struct snapshot of[JT_MAX_TARGETS];
 	uint32_t *position;

@@ -14,7 +14,7 @@
 #define CLASS_UNREAD 0          /* else its number + 1, or: */
 #define CLASS_NONE   UINT16_MAX /* cleared by the collector */
 
-static const enum jni_family families[NR_VM_TABLES] = {
+static const enum family_id families[NR_VM_TABLES] = {
     [VM_GLOBAL] = FAMILY_GLOBAL,
     [VM_WEAK] = FAMILY_WEAK,
 };
@@ -241,7 +241,7 @@ static void settle(struct table *t)
 		t->past.v[p++].before = 0;
 }
 
-static struct table *table_of(struct account *a, enum jni_func_id func)
+static struct table *table_of(struct account *a, enum func_id func)
 {
 	for (int t = 0; t < NR_VM_TABLES; t++)
 		if (func_family(&jni_catalog, func) == families[t])

@@ -76,11 +76,11 @@ static int watch_target(struct trace *s, struct target *t, struct error *err)
 static void drop_target(struct trace *s, size_t i)
 {
 	struct target *t = s->targets.v[i];
-	int slot = target_slot(t);
+	int target_id = target_slot(t);
 
-	if (slot >= 0) {
-		tracer_detach(s->tracer, &slot, 1);
-		tracer_forget(s->tracer, slot);
+	if (target_id >= 0) {
+		tracer_detach(s->tracer, &target_id, 1);
+		tracer_forget(s->tracer, target_id);
 	}
 	loop_remove(s->loop, target_pidfd(t));
 	targets_remove(&s->targets, i);
@@ -327,16 +327,16 @@ static void note_findings(struct trace *s, const struct report *r)
 /* Show ended targets for the last time and let them go. */
 static int let_go_of_ended(struct trace *s, struct error *err)
 {
-	int slots[JT_MAX_TARGETS], rc = 0;
+	int target_ids[JT_MAX_TARGETS], rc = 0;
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (target_state(s->targets.v[i]) == TARGET_ENDED && target_slot(s->targets.v[i]) >= 0)
-			slots[n++] = target_slot(s->targets.v[i]);
+			target_ids[n++] = target_slot(s->targets.v[i]);
 	if (n) {
 		tracer_settle();
 		rc = report_targets(s, TARGET_ENDED, err);
-		tracer_detach(s->tracer, slots,
+		tracer_detach(s->tracer, target_ids,
 			      n); /* which may take half a minute: nobody is to wait for it */
 	}
 	for (size_t i = 0; i < s->targets.n;) {

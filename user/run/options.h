@@ -25,7 +25,7 @@ struct options {
 	size_t nr_names;
 	bool all;
 	const char *runtime; /* of processes to trace, by name (runtime_by_name()); NULL: any */
-	uint32_t families;   /* bit per enum jni_family; default global, weak */
+	uint32_t families;   /* bit per enum family_id; default global, weak */
 	double interval_s;   /* default 1 */
 	bool interval_given;
 	int count;         /* -1: no limit */

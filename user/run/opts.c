@@ -188,7 +188,7 @@ static int take_pid(struct parse *p, const char *word)
 
 static int take_family(struct parse *p, const char *word)
 {
-	enum jni_family family = catalog_find_family(p->o->catalog, word);
+	enum family_id family = catalog_find_family(p->o->catalog, word);
 
 	if (!strcmp(word, "all"))
 		p->o->families |= (1U << p->o->catalog->nr_families) - 1;

@@ -43,7 +43,7 @@ struct target {
 
 	/* --- from target_attach() on --- */
 	struct tracer *tracer; /* not owned */
-	int slot;              /* of the tracer; -1: not attached */
+	int target_id;         /* of the tracer; -1: not attached */
 	struct code *code;     /* where its modules are */
 	bool code_changed;     /* libraries came or went, and target_code() was not called since */
 	struct symbols *symbols;
@@ -75,7 +75,7 @@ int target_new(pid_t pid, bool asked_for, const struct target_shared *shared, st
 	snprintf(what, sizeof(what), "trace PID %d", pid);
 	if (!t)
 		return error_set(err, -ENOMEM, EXIT_FAILED, what, NULL, "out of memory");
-	t->pidfd = t->slot = -1;
+	t->pidfd = t->target_id = -1;
 	t->asked_for = asked_for;
 	t->shared = shared;
 	t->o = shared->options;
@@ -185,7 +185,7 @@ static int unloads_now(void *target, uint64_t class_id, uint64_t *n, uint64_t *l
 {
 	const struct target *t = target;
 
-	return tracer_unloads(t->tracer, t->slot, class_id, n, last);
+	return tracer_unloads(t->tracer, t->target_id, class_id, n, last);
 }
 
 /* Get managed frames walked and named, when the VM is known and far enough; else stacks have native frames
@@ -219,7 +219,7 @@ static int apply_plan(struct target *t)
 
 	if (t->plan.walk.state == PLAN_READY || t->plan.waits.state == PLAN_READY)
 		rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	return rc ?: tracer_apply(t->tracer, t->slot, t->id.pid, path, &t->plan);
+	return rc ?: tracer_apply(t->tracer, t->target_id, t->id.pid, path, &t->plan);
 }
 
 /*
@@ -256,7 +256,7 @@ static void watch_linker(struct target *t)
 		rc = -ENOENT;
 	rc = rc ?: proc_mapping_path(t->id.pid, m, path, sizeof(path));
 	rc = rc
-		 ?: tracer_set_linker(t->tracer, t->slot, t->id.pid, path,
+		 ?: tracer_set_linker(t->tracer, t->target_id, t->id.pid, path,
 				      linker.call_at - m->start + m->offset, linker.debug_at);
 	if (rc && t->o->verbose)
 		warn("PID %d: cannot watch its dynamic linker (%s): when a library is unloaded and another "
@@ -274,10 +274,10 @@ static int read_code(struct target *t, const struct unwind_moment *now)
 	struct layout *layout = NULL;
 	int rc = proc_id_alive(&t->id) ? proc_maps_read(t->id.pid, &maps) : -ESRCH;
 
-	if (!rc && (!maps.n || tracer_execed(t->tracer, t->slot))) /* gone, or another program's */
+	if (!rc && (!maps.n || tracer_execed(t->tracer, t->target_id))) /* gone, or another program's */
 		rc = -ESRCH;
 	rc = rc ?: code_read(t->code, &maps, unwind_moment_closed(now), &layout);
-	rc = rc ?: tracer_set_code(t->tracer, t->slot, t->code, layout, now);
+	rc = rc ?: tracer_set_code(t->tracer, t->target_id, t->code, layout, now);
 	if (rc) {
 		layout_put(layout);
 		proc_maps_free(&maps);
@@ -296,7 +296,7 @@ static int read_code_anew(struct target *t)
 	int rc = -EAGAIN;
 
 	for (int i = 0; rc == -EAGAIN && i < MAX_CODE_READS; i++) {
-		struct unwind_moment now = tracer_code_now(t->tracer, t->slot);
+		struct unwind_moment now = tracer_code_now(t->tracer, t->target_id);
 
 		rc = read_code(t, &now);
 	}
@@ -323,14 +323,14 @@ static void note_before(struct target *t)
 	anchors = calloc(MAX_ANCHORS, sizeof(*anchors));
 	n = anchors ? vm_anchors(t->at.vm, &t->plan.walk, anchors, MAX_ANCHORS) : 0;
 	if (n > 0 && n < MAX_ANCHORS) /* else they are not all, or not known */
-		tracer_set_before(t->tracer, t->slot, anchors, n);
+		tracer_set_before(t->tracer, t->target_id, anchors, n);
 	free(anchors);
 }
 
 int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 {
 	char path[PATH_MAX], what[64];
-	int rc, slot;
+	int rc, target_id;
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
@@ -341,10 +341,10 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	t->tracer = tracer;
-	slot = tracer_attach(tracer, &t->id, path, &t->sites, err);
-	if (slot < 0)
-		return slot;
-	t->slot = slot;
+	target_id = tracer_attach(tracer, &t->id, path, &t->sites, err);
+	if (target_id < 0)
+		return target_id;
+	t->target_id = target_id;
 	rc = tell_plan(t);
 	watch_linker(t);
 	rc = rc ?: read_code_anew(t);
@@ -362,7 +362,7 @@ void target_look(struct target *t)
 {
 	uint32_t tick;
 
-	if (!t->at.vm || tracer_execed(t->tracer, t->slot))
+	if (!t->at.vm || tracer_execed(t->tracer, t->target_id))
 		return;
 	vm_counts(t->at.vm, &t->vm_counts);
 	tell_threads(t);
@@ -392,7 +392,7 @@ static int tell_attached(struct target *t)
 				tids[n++] = own.v[i].tid;
 				break;
 			}
-	rc = rc ?: tids ? tracer_set_attached(t->tracer, t->slot, tids, n) : -ENOMEM;
+	rc = rc ?: tids ? tracer_set_attached(t->tracer, t->target_id, tids, n) : -ENOMEM;
 	free(tids);
 	free(own.v);
 	free(vm.v);
@@ -406,7 +406,7 @@ int target_start(struct target *t, struct error *err)
 	vm_counts(t->at.vm, &t->vm_counts); /* where the tables are is proven now, and only read below */
 	rc = tell_threads(t);
 	rc = rc ?: tell_attached(t);
-	rc = rc ?: tracer_open_gate(t->tracer, t->slot);
+	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
 	note_before(t);
 	if (!rc && t->at.vm && !t->report.count_only)
 		rc = account_new(t->at.vm, &t->account);
@@ -414,7 +414,7 @@ int target_start(struct target *t, struct error *err)
 		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
 	t->started_ns = clock_ns(CLOCK_MONOTONIC);
 	target_look(t);
-	t->report.nr_probes = tracer_probes(t->tracer, t->slot);
+	t->report.nr_probes = tracer_probes(t->tracer, t->target_id);
 	t->report.map_bytes = tracer_map_bytes(t->tracer);
 	t->state = TARGET_TRACED;
 	return 0;
@@ -451,8 +451,8 @@ void target_stop(struct target *t, enum end_reason reason)
 	if (!end_is_gone(reason))
 		target_look(t);
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
-	if (t->slot >= 0)
-		tracer_close_gate(t->tracer, t->slot);
+	if (t->target_id >= 0)
+		tracer_close_gate(t->tracer, t->target_id);
 	/* Which local references are alive now, before others take their slots unseen. */
 	if (!end_is_gone(reason))
 		look_at_locals(t, true);
@@ -463,7 +463,7 @@ void target_stop(struct target *t, enum end_reason reason)
 /* Keep the walker and the symbols up to date while the process lives. */
 static void refresh_maps(struct target *t)
 {
-	struct unwind_moment now = tracer_code_now(t->tracer, t->slot);
+	struct unwind_moment now = tracer_code_now(t->tracer, t->target_id);
 
 	/* What was closed is still needed to name stacks: target_code() will come. */
 	if (!proc_id_alive(&t->id) || unwind_moment_closed(&now) || read_code(t, &now))
@@ -484,7 +484,7 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 
 bool target_code_changed(struct target *t)
 {
-	if (t->slot >= 0 && tracer_code_changed(t->tracer, t->slot))
+	if (t->target_id >= 0 && tracer_code_changed(t->tracer, t->target_id))
 		t->code_changed = true;
 	return t->code_changed;
 }
@@ -497,7 +497,7 @@ int target_code(struct target *t, const struct snapshot *snapshot, struct error 
 	if (!t->code_changed)
 		return 0;
 	t->code_changed = false;
-	now = tracer_code_now(t->tracer, t->slot);
+	now = tracer_code_now(t->tracer, t->target_id);
 	if (unwind_moment_closed(&now)) {
 		vm_frames_refresh(t->at.vm);
 		rc = naming_update(t->naming, snapshot);
@@ -595,7 +595,7 @@ int target_reading(struct target *t, struct snapshot *snapshot, struct error *er
 	    .names = naming_sites(t->naming),
 	    .elapsed_s = (clock_ns(CLOCK_MONOTONIC) - t->started_ns) / 1e9,
 	};
-	int rc = tracer_counts(t->tracer, t->slot, &counts, err);
+	int rc = tracer_counts(t->tracer, t->target_id, &counts, err);
 
 	if (rc)
 		return rc;
@@ -621,10 +621,10 @@ struct making {
 
 static int read_tracer(struct target *t, struct making *m, struct error *err)
 {
-	int rc = tracer_counts(t->tracer, t->slot, &m->counts, err);
+	int rc = tracer_counts(t->tracer, t->target_id, &m->counts, err);
 
 	if (!rc)
-		tracer_costs(t->tracer, t->slot, m->cost_ns);
+		tracer_costs(t->tracer, t->target_id, m->cost_ns);
 	return rc;
 }
 
@@ -757,7 +757,7 @@ bool target_asked_for(const struct target *t)
 
 int target_slot(const struct target *t)
 {
-	return t->slot;
+	return t->target_id;
 }
 
 enum end_reason target_end_reason(const struct target *t)

@@ -14,7 +14,7 @@
  *	TARGET_ENDED    a snapshot and target_report(), once. Then tracer_detach() and tracer_forget() of
  *	                target_slot(), which are the caller's to do, and target_free().
  *
- * target_free() is allowed in every state; the slot, if there is one, is given back first.
+ * target_free() is allowed in every state; its number, if it has one, is given back first.
  */
 #ifndef JNITRACE_TARGET_H
 #define JNITRACE_TARGET_H

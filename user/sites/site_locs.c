@@ -203,12 +203,12 @@ bool usdt_int_operand(uint16_t machine, const char *args, unsigned index, struct
 	return operand(machine, args, index, 4, out);
 }
 
-struct loc loc_of_arg(uint16_t machine, enum jni_handle arg)
+struct loc loc_of_arg(uint16_t machine, enum handle_where arg)
 {
 	return in_reg(convention(machine)->arg[arg - HANDLE_ARG0], 0);
 }
 
-void locs_at_entry(uint16_t machine, enum jni_handle handle, struct probe_site *s)
+void locs_at_entry(uint16_t machine, enum handle_where handle, struct probe_site *s)
 {
 	const struct convention *c = convention(machine);
 
@@ -221,7 +221,7 @@ void locs_at_entry(uint16_t machine, enum jni_handle handle, struct probe_site *
 	s->env = in_reg(c->arg[0], 0);
 }
 
-void locs_at_uretprobe(uint16_t machine, enum jni_handle handle, struct probe_site *s)
+void locs_at_uretprobe(uint16_t machine, enum handle_where handle, struct probe_site *s)
 {
 	const struct convention *c = convention(machine);
 

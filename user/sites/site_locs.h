@@ -20,11 +20,11 @@ bool usdt_operand(uint16_t machine, const char *args, unsigned index, struct loc
 bool usdt_int_operand(uint16_t machine, const char *args, unsigned index, struct loc *out);
 
 /* At the first instruction, and past those that leave stack pointer and arguments alone. */
-void locs_at_entry(uint16_t machine, enum jni_handle handle, struct probe_site *s);
+void locs_at_entry(uint16_t machine, enum handle_where handle, struct probe_site *s);
 /* Argument n there, in its register. */
-struct loc loc_of_arg(uint16_t machine, enum jni_handle arg);
+struct loc loc_of_arg(uint16_t machine, enum handle_where arg);
 /* In a uretprobe: the kernel has put the true return address into the program counter. */
-void locs_at_uretprobe(uint16_t machine, enum jni_handle handle, struct probe_site *s);
+void locs_at_uretprobe(uint16_t machine, enum handle_where handle, struct probe_site *s);
 /* Inside a function: the caller by CFI. The handle is left alone. false: offsets out of all bounds. */
 bool locs_by_cfi(uint16_t machine, const struct elf_cfi *cfi, struct probe_site *s);
 

@@ -41,7 +41,7 @@ struct resolver {
 	struct buf notes;
 };
 
-static const struct func_row *row_of(const struct resolver *r, enum jni_func_id func)
+static const struct func_row *row_of(const struct resolver *r, enum func_id func)
 {
 	return &r->req->catalog->funcs[func];
 }
@@ -93,7 +93,7 @@ static bool place(const struct resolver *r, uint64_t vaddr, struct probe_site *s
 	return true;
 }
 
-static void accept(struct resolver *r, enum jni_func_id func, const struct probe_site *sites, size_t n)
+static void accept(struct resolver *r, enum func_id func, const struct probe_site *sites, size_t n)
 {
 	struct found *f = &r->found[func];
 	int price = 0;
@@ -109,7 +109,7 @@ static void accept(struct resolver *r, enum jni_func_id func, const struct probe
 }
 
 /* Is the handle, or what tells whether the call succeeded, the function's result? */
-static bool at_return(const struct resolver *r, enum jni_func_id func)
+static bool at_return(const struct resolver *r, enum func_id func)
 {
 	return row_of(r, func)->handle == HANDLE_RETURN || func_at_both_ends(r->req->catalog, func);
 }
@@ -170,7 +170,7 @@ static bool place_near_entry(const struct resolver *r, uint64_t vaddr, struct pr
 	return cost != INSN_UNSAFE;
 }
 
-static void propose_entry(struct resolver *r, enum jni_func_id func, uint64_t vaddr, enum site_strategy by)
+static void propose_entry(struct resolver *r, enum func_id func, uint64_t vaddr, enum site_strategy by)
 {
 	const struct func_row *row = row_of(r, func);
 	struct found *f = &r->found[func];
@@ -216,12 +216,12 @@ static const struct runtime *runtime_of(const struct resolver *r)
 
 static bool has_function(const struct resolver *r, int func)
 {
-	const char *api = row_of(r, (enum jni_func_id)func)->api;
+	const char *api = row_of(r, (enum func_id)func)->api;
 
 	return api && !strcmp(api, runtime_of(r)->api);
 }
 
-static bool is_wanted(struct resolver *r, enum jni_func_id func, bool by_symbol)
+static bool is_wanted(struct resolver *r, enum func_id func, bool by_symbol)
 {
 	struct found *f = &r->found[func];
 
@@ -267,7 +267,7 @@ static const char *usdt_site(struct resolver *r, const struct elf_usdt *u, const
 }
 
 /* All notes of a function's probe are one proposal: leaving one out would lose calls. */
-static void propose_usdt(struct resolver *r, const struct elf_usdts *notes, enum jni_func_id func)
+static void propose_usdt(struct resolver *r, const struct elf_usdts *notes, enum func_id func)
 {
 	const struct func_row *row = row_of(r, func);
 	enum site_point point = at_return(r, func) ? POINT_RETURN : POINT_ENTRY;
@@ -303,8 +303,8 @@ static int find_by_usdt(struct resolver *r)
 		return rc;
 	/* Uses are looked at by their argument registers, as they are at the very entry. */
 	for (int f = 1; f < NR_FUNCS; f++)
-		if (is_wanted(r, (enum jni_func_id)f, false))
-			propose_usdt(r, &notes, (enum jni_func_id)f);
+		if (is_wanted(r, (enum func_id)f, false))
+			propose_usdt(r, &notes, (enum func_id)f);
 	free(notes.v);
 	return 0;
 }
@@ -314,7 +314,7 @@ static int find_by_symbols(struct resolver *r, const struct elf_image *e, enum e
 			   enum site_strategy by)
 {
 	struct elf_wanted wanted[NR_ALL_FUNCS] = {0};
-	enum jni_func_id func[NR_ALL_FUNCS];
+	enum func_id func[NR_ALL_FUNCS];
 	char name[NR_ALL_FUNCS][SYMBOL_BYTES];
 	size_t n = 0;
 	int rc;
@@ -322,9 +322,9 @@ static int find_by_symbols(struct resolver *r, const struct elf_image *e, enum e
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		if (!has_function(r, f))
 			continue;
-		runtime_of(r)->symbol(r->req->vm, row_of(r, (enum jni_func_id)f), name[n], sizeof(name[n]));
+		runtime_of(r)->symbol(r->req->vm, row_of(r, (enum func_id)f), name[n], sizeof(name[n]));
 		wanted[n].name = name[n];
-		func[n++] = (enum jni_func_id)f;
+		func[n++] = (enum func_id)f;
 	}
 	rc = elf_find_symbols(e, which, wanted, n);
 	for (size_t i = 0; i < n && rc > 0; i++)
@@ -368,7 +368,7 @@ static int find_by_function_table(struct resolver *r)
 		return r->table_rc;
 	}
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
-		enum jni_func_id func = (enum jni_func_id)f;
+		enum func_id func = (enum func_id)f;
 
 		if (t.absent[f] && r->found[f].n == 0)
 			r->found[f].wanted = false; /* this version has no such function */
@@ -394,7 +394,7 @@ static const struct {
 /* --- all together --- */
 
 /* All sites that the function needs are known. */
-static bool is_whole(const struct resolver *r, enum jni_func_id func, const struct found *f)
+static bool is_whole(const struct resolver *r, enum func_id func, const struct found *f)
 {
 	return f->n > 0 && (f->at_entry || !func_at_both_ends(r->req->catalog, func));
 }
@@ -406,7 +406,7 @@ static size_t count_missing(const struct resolver *r, int end)
 	size_t n = 0;
 
 	for (int f = 0; f < end; f++)
-		n += r->found[f].wanted && !is_whole(r, (enum jni_func_id)f, &r->found[f]);
+		n += r->found[f].wanted && !is_whole(r, (enum func_id)f, &r->found[f]);
 	return n;
 }
 
@@ -454,7 +454,7 @@ static int add_site(struct probe_sites *out, const struct probe_site *site)
 	return 0;
 }
 
-static int add_unseen(struct probe_sites *out, enum jni_func_id func, const char *why)
+static int add_unseen(struct probe_sites *out, enum func_id func, const char *why)
 {
 	struct probe_unseen *u = VEC_ADD(&out->unseen);
 
@@ -464,7 +464,7 @@ static int add_unseen(struct probe_sites *out, enum jni_func_id func, const char
 	return 0;
 }
 
-static const char *why_not(const struct resolver *r, enum jni_func_id func, const struct found *f)
+static const char *why_not(const struct resolver *r, enum func_id func, const struct found *f)
 {
 	if (f->replaced)
 		return "calls come to code that the VM has generated instead";
@@ -477,13 +477,13 @@ static int collect(struct resolver *r, struct probe_sites *out)
 {
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		const struct found *found = &r->found[f];
-		const char *why = why_not(r, (enum jni_func_id)f, found);
+		const char *why = why_not(r, (enum func_id)f, found);
 
 		if (!found->wanted)
 			continue;
 		if (why) {
 			note(r, "%s: %s", row_of(r, f)->name, why);
-			if (func_is_use(f) && add_unseen(out, (enum jni_func_id)f, why) < 0)
+			if (func_is_use(f) && add_unseen(out, (enum func_id)f, why) < 0)
 				return -ENOMEM;
 			continue;
 		}

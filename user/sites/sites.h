@@ -15,7 +15,7 @@ struct site_request {
 	const struct catalog *catalog;
 	const struct vm_file *file; /* the library */
 	struct vm *vm;              /* may be NULL: then no function-table strategy */
-	uint32_t families;          /* bit per enum jni_family */
+	uint32_t families;          /* bit per enum family_id */
 	bool no_releases;           /* leave out functions that release */
 	int only_strategy;          /* -1: all in order; else just this one (tests, --strategy) */
 };

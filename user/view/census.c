@@ -11,7 +11,7 @@
 #define SHOWN_OF      5
 #define COUNT_CELLS   13
 
-static const enum jni_family families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
+static const enum family_id families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
 
 static const char *table_name(enum vm_table t)
 {

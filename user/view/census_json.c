@@ -6,7 +6,7 @@
 #include "view/census.h"
 #include "view/json_out.h"
 
-static const enum jni_family families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
+static const enum family_id families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
 
 /* What is known only where classes were looked at. */
 static void put_read(struct json_out *j, const struct census *c, const char *key, uint64_t n)

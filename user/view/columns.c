@@ -337,7 +337,7 @@ static struct row *row_new(struct rows *rows)
 static struct row *row_of(struct rows *rows, enum group_by by, const struct report *r,
 			  const struct report_site *s, size_t *func_rows)
 {
-	enum jni_func_id func = s->func;
+	enum func_id func = s->func;
 	struct row *row;
 
 	if (by == GROUP_PID)

@@ -14,14 +14,14 @@ struct row {
 	bool unknown;                        /* how many are outstanding is not known */
 	const struct report_target *target;  /* NULL: several */
 	const struct report_site *site;      /* NULL: several */
-	enum jni_func_id func;               /* FUNC_NONE: several */
+	enum func_id func;                   /* FUNC_NONE: several */
 	const char *func_name, *family_name; /* of func, family; NULL: several */
 	const char *class;                   /* of the objects; NULL: several, or unknown */
 	int tid;                             /* 0: several, or unknown */
 	uint64_t thread_start_ns;
-	const char *thread;     /* its name; NULL: several, or unknown */
-	bool before;            /* what was there at attach, of class, or of all classes */
-	enum jni_family family; /* of those */
+	const char *thread;    /* its name; NULL: several, or unknown */
+	bool before;           /* what was there at attach, of class, or of all classes */
+	enum family_id family; /* of those */
 	uint64_t acquired, released, outstanding;
 	double oldest_s; /* -1: nothing outstanding */
 	int64_t bytes;   /* pinned; -1: unknown, or no pins */

@@ -165,13 +165,13 @@ static void put_fate(struct buf *out, bool dies, const struct report_family *fam
 }
 
 /* Does the VM count them? */
-static bool has_vm_total(enum jni_family id)
+static bool has_vm_total(enum family_id id)
 {
 	return id == FAMILY_GLOBAL || id == FAMILY_WEAK || id == FAMILY_LOCAL;
 }
 
 /* " (unverified 2, released untracked 3, VM total 21)": what there is of it. stale: of a moment ago. */
-static void put_remarks(struct flow *f, enum jni_family id, const struct report_family *family,
+static void put_remarks(struct flow *f, enum family_id id, const struct report_family *family,
 			bool count_only, bool stale)
 {
 	struct buf b = {0};
@@ -203,7 +203,7 @@ static void put_remarks(struct flow *f, enum jni_family id, const struct report_
  * "global: +1,009 -997 = 12 outstanding (released untracked 3, VM total 21)" and its account. gone: so is the
  * process, and the VM's total of before its end.
  */
-static void put_family(struct buf *out, enum jni_family id, const struct report *r, bool gone, int width)
+static void put_family(struct buf *out, enum family_id id, const struct report *r, bool gone, int width)
 {
 	const struct report_family *family = &r->families[id];
 	bool count_only = r->count_only;

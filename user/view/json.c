@@ -15,7 +15,7 @@ static bool is_counted(const struct report *r, int slot)
 {
 	for (size_t i = 1; i < NR_JNI_FUNCS; i++)
 		if (r->probed[i] && r->catalog->funcs[i].table == TABLE_ENV &&
-		    r->catalog->funcs[i].slot == slot)
+		    r->catalog->funcs[i].index == slot)
 			return true;
 	return false;
 }
@@ -27,7 +27,7 @@ static void put_calls(struct json_out *j, const struct report *r)
 		if (r->probed[i])
 			json_count(j, func_name(r->catalog, i), r->calls[i]);
 	for (size_t i = NR_FUNCS; i < NR_ALL_FUNCS; i++)
-		if (r->probed[i] && !is_counted(r, r->catalog->funcs[i].slot))
+		if (r->probed[i] && !is_counted(r, r->catalog->funcs[i].index))
 			json_count(j, func_name(r->catalog, i), r->calls[i]);
 	json_close(j, '}');
 }

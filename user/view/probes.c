@@ -126,7 +126,7 @@ static void put_table(struct buf *out, const struct probe_sites *sites, bool col
 }
 
 /* What the probes of one function add to a call: of several returns it takes one. */
-static int function_price_ns(const struct probe_sites *sites, enum jni_func_id func)
+static int function_price_ns(const struct probe_sites *sites, enum func_id func)
 {
 	int entry = 0, way_out = 0;
 	bool shared = false;
@@ -146,7 +146,7 @@ static int function_price_ns(const struct probe_sites *sites, enum jni_func_id f
 }
 
 /* "local: 40 functions, 41 probes, about 545 to 870 ns a call" */
-static void put_family_price(struct buf *out, const struct probe_sites *sites, enum jni_family family)
+static void put_family_price(struct buf *out, const struct probe_sites *sites, enum family_id family)
 {
 	int least = 0, most = 0;
 	size_t probes = 0, functions = 0;

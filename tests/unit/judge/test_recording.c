@@ -53,7 +53,7 @@ static struct frame frames[NR_NAMED][2] = {
 		      {.type = FRAME_JAVA, .symbol = "Leaky.forget"}},
 };
 
-static void name(struct recording *r, uint32_t number, uint32_t named, enum jni_func_id func, uint32_t lacks)
+static void name(struct recording *r, uint32_t number, uint32_t named, enum func_id func, uint32_t lacks)
 {
 	r->by_number[number] = (struct site_name){.named = named + 1, .lacks = lacks};
 	r->named[named] =
@@ -95,7 +95,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct snapshot_site *add_site(struct recording *r, uint32_t number, enum jni_func_id func,
+static struct snapshot_site *add_site(struct recording *r, uint32_t number, enum func_id func,
 				      uint64_t acquired, uint64_t released)
 {
 	struct snapshot_site *s = VEC_ADD(&r->snapshot.sites);

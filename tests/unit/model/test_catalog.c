@@ -67,7 +67,7 @@ static void rows_can_be_added(void **state)
 	int func;
 
 	assert_int_equal(family, NR_JNI_FAMILIES);
-	row.family = (enum jni_family)family;
+	row.family = (enum family_id)family;
 	func = catalog_add_func(c, &row);
 	name[0] = 'x'; /* the catalog has its own */
 	assert_int_equal(func, NR_JNI_FUNCS);
@@ -92,7 +92,7 @@ static void what_cannot_be_added_is_refused(void **state)
 	assert_int_equal(catalog_add_func(c, &row), -EEXIST);
 	row.family = FAMILY_WEAK; /* the same name in another family */
 	assert_int_equal(catalog_add_func(c, &row), NR_JNI_FUNCS);
-	row.family = (enum jni_family)c->nr_families;
+	row.family = (enum family_id)c->nr_families;
 	assert_int_equal(catalog_add_func(c, &row), -EINVAL);
 	for (int i = 0; i < JT_ADDED_FAMILIES; i++) {
 		snprintf(name, sizeof(name), "family%d", i);
@@ -102,7 +102,7 @@ static void what_cannot_be_added_is_refused(void **state)
 	for (int i = 1; i < JT_ADDED_FUNCS; i++) {
 		snprintf(name, sizeof(name), "f%d", i);
 		row = (struct func_row){.name = name,
-					.family = (enum jni_family)(NR_JNI_FAMILIES + i % JT_ADDED_FAMILIES)};
+					.family = (enum family_id)(NR_JNI_FAMILIES + i % JT_ADDED_FAMILIES)};
 		assert_true(catalog_add_func(c, &row) > 0);
 	}
 	row.name = "more";

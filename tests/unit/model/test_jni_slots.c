@@ -42,7 +42,7 @@ static void tables_agree(void **state)
 {
 	(void)state;
 	for (int f = 1; f < NR_JNI_FUNCS; f++)
-		assert_int_equal(row_of_slot(jni_catalog.funcs[f].table, jni_catalog.funcs[f].slot), f);
+		assert_int_equal(row_of_slot(jni_catalog.funcs[f].table, jni_catalog.funcs[f].index), f);
 	assert_string_equal(func_name(&jni_catalog, FUNC_NewGlobalRef), "NewGlobalRef");
 	assert_null(func_name(&jni_catalog, FUNC_NONE));
 }
@@ -76,7 +76,7 @@ static void uses_are_in_order(void **state)
 		assert_true(jni_catalog.funcs[f].refs > 1 && !(jni_catalog.funcs[f].refs & 1) &&
 			    jni_catalog.funcs[f].refs < 1 << 4);
 		assert_int_equal(jni_catalog.funcs[f].operation, OP_USE);
-		assert_true(f == NR_FUNCS || jni_catalog.funcs[f].slot > jni_catalog.funcs[f - 1].slot);
+		assert_true(f == NR_FUNCS || jni_catalog.funcs[f].index > jni_catalog.funcs[f - 1].index);
 	}
 }
 

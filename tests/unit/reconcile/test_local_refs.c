@@ -94,7 +94,7 @@ static struct bucket *keep(struct store *st, uint64_t handle, uint32_t tick, boo
 	struct bucket *b = bucket_of(st, handle, second);
 
 	assert_non_null(ref);
-	*ref = (struct snapshot_ref){.handle = handle, .slot = SLOT, .site = SITE, .tick = tick};
+	*ref = (struct snapshot_ref){.handle = handle, .target_id = SLOT, .site = SITE, .tick = tick};
 	b->tag[2] = tag(handle);
 	b->site[2] = SITE;
 	b->tick[2] = tick;
@@ -117,7 +117,7 @@ static void check(struct store *st, uint64_t live, uint64_t dead, uint64_t burie
 	assert_int_equal(st->out.sum.live, live);
 	assert_int_equal(st->out.sum.dead, dead);
 	assert_int_equal(st->t.buried[SITE], buried);
-	assert_int_equal(st->t.slots[SLOT].buried[FUNC], buried);
+	assert_int_equal(st->t.traced[SLOT].buried[FUNC], buried);
 }
 
 static void the_dead_leave_the_store(void **state)

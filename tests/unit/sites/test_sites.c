@@ -145,9 +145,9 @@ static void locations_at_entry(void **state)
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
-		locs_at_entry(EM_X86_64, (enum jni_handle)(HANDLE_ARG0 + i), &s);
+		locs_at_entry(EM_X86_64, (enum handle_where)(HANDLE_ARG0 + i), &s);
 		assert_loc(s.handle, LOC_REG, x86_args[i], 0);
-		locs_at_entry(EM_AARCH64, (enum jni_handle)(HANDLE_ARG0 + i), &s);
+		locs_at_entry(EM_AARCH64, (enum handle_where)(HANDLE_ARG0 + i), &s);
 		assert_loc(s.handle, LOC_REG, i, 0);
 	}
 	assert_loc(s.caller_pc, LOC_REG, 30, 0);
@@ -325,7 +325,7 @@ static uint64_t make_library(const struct library *l, struct elf_image **out)
 }
 
 struct want {
-	enum jni_func_id func;
+	enum func_id func;
 	enum site_point point;
 	enum site_strategy strategy;
 	uint32_t at;

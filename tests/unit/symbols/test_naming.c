@@ -20,7 +20,7 @@ static __attribute__((noinline)) int another(int x)
 	return caller(x) + 1;
 }
 
-static struct snapshot_site *add(struct snapshot *s, uint32_t index, enum jni_func_id func,
+static struct snapshot_site *add(struct snapshot *s, uint32_t index, enum func_id func,
 				 const struct stack *stack)
 {
 	struct snapshot_site *site = VEC_ADD(&s->sites);

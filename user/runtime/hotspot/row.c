@@ -108,7 +108,7 @@ static const char *symbol_only(const struct vm *vm, const struct func_row *row)
  */
 static bool may_be_replaced(const struct func_row *row)
 {
-	return row->operation == OP_USE && row->slot >= 96 && row->slot <= 103;
+	return row->operation == OP_USE && row->index >= 96 && row->index <= 103;
 }
 
 static int function_table(struct vm *vm, struct function_table *out, struct error *err)
@@ -122,8 +122,8 @@ static int function_table(struct vm *vm, struct function_table *out, struct erro
 
 		if (!row->name)
 			continue;
-		out->at[f] = row->table == TABLE_VM ? t.vm[row->slot] : t.env[row->slot];
-		out->absent[f] = row->table == TABLE_ENV && row->slot >= t.nr_env;
+		out->at[f] = row->table == TABLE_VM ? t.vm[row->index] : t.env[row->index];
+		out->absent[f] = row->table == TABLE_ENV && row->index >= t.nr_env;
 	}
 	return rc;
 }

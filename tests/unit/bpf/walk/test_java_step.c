@@ -314,7 +314,7 @@ static void set_anchor(const struct builder *b)
 }
 
 static const struct rule at_entry = {
-    .slot = SLOT,
+    .target_id = SLOT,
     .caller_pc = {.kind = LOC_MEM, .reg = 7, .offset_bytes = 0},
     .caller_fp = {.kind = LOC_REG, .reg = 6},
     .caller_cfa = {.kind = LOC_REG, .reg = 7, .offset_bytes = 8},
@@ -331,7 +331,7 @@ static bool walk(struct builder *b, struct rule rule)
 	ctx.reg[6] = b->fp;
 	ctx.reg[5] = ENV;
 	memset(&place, 0xaa, sizeof(place));
-	place.slot = SLOT;
+	place.target_id = SLOT;
 	reads = 0;
 	stack_begin(&place, &ctx, &rule);
 	return !stack_start(&place, &ctx, &rule, &config) && stack_walk(&place, &config);
