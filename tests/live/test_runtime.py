@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A runtime is a row: one with three functions (tests/runtime), traced by a tool that has but its row more."""
+"""A runtime is a row: one with four functions (tests/runtime), traced by a tool that has but its row more."""
 
 import json
 import subprocess
@@ -76,8 +76,52 @@ def test_the_sites_and_what_it_cannot_do(tool):
         lines = run_tool("probes", "-p", things.pid, "--json").stdout.splitlines()
         probes = {(p["function"], p["operation"], p["strategy"]) for p in map(json.loads, lines) if "function" in p}
         assert probes == {("thing_new", "return", "symtab"), ("thing_free", "entry", "symtab"), ("thing_use", "entry", "symtab")}
-        census = run_tool("census", "-p", things.pid, "--json")
-        assert census.returncode in (0, 1), census.stderr
+        census = run_tool("census", "-p", things.pid)
+        assert census.returncode == 1 and "Thing has no reference tables" in census.stderr, census.stderr
+
+
+def test_a_census_of_all_goes_on_behind_one_that_has_no_tables(tool, oracle):
+    with Things() as things:
+        result = run_tool("census", "-a", "--json")
+    assert result.returncode == 0, result.stderr
+    of = {c["target"]["pid"]: c for c in map(json.loads, result.stdout.splitlines())}
+    assert of[things.pid]["refused"] == "Thing has no reference tables" and of[things.pid]["target"]["vm"] == "Thing"
+    assert of[oracle.pid]["refused"] is None
+
+
+def test_a_function_that_no_program_counts_is_refused(tool):
+    """Else it would have its probe, and not one call of it would ever be seen."""
+    with Things() as things:
+        result = run_tool("-p", things.pid, "-e", "thing,odd", "-d", "1")
+    assert result.returncode == 1 and "no program counts thing_odd" in result.stderr, result.stderr
+
+
+def test_only_the_runtime_that_was_asked_for(tool, oracle):
+    with Things() as things:
+        for name, own, other, wanted in (("thing", things.pid, oracle.pid, "libthing.so"), ("hotspot", oracle.pid, things.pid, "libjvm.so")):
+            assert own in pids_of("probes", "--runtime", name), name
+            assert other not in pids_of("probes", "--runtime", name), name
+            seen = pids_of("census", "--runtime", name)
+            assert own in seen and other not in seen, name
+            for command in ("top", "probes", "census"):
+                result = run_tool(command, "-p", other, "--runtime", name, *["-d", "1"] * (command == "top"))
+                assert result.returncode == 4 and f"maps no {wanted}" in result.stderr, (command, result.stderr)
+            assert run_tool("-p", own, "--runtime", name, "-d", "0.2", "-e", "thing,global").returncode == 0
+        with Tracer("-a", "--runtime", "thing", "-e", "thing") as tracer:
+            tracer.wait_tracing()
+            things.do("leak", LEAKED)
+            reports = tracer.stop()
+    assert set(reports) == {things.pid} and reports[things.pid]["families"]["thing"]["outstanding"] == LEAKED
+    unknown = run_tool("-a", "--runtime", "Thing")
+    assert unknown.returncode == 2
+    assert "unknown runtime 'Thing'" in unknown.stderr and all(n in unknown.stderr for n in ("hotspot", "thing"))
+
+
+def pids_of(*command):
+    """Of all processes that the command shows."""
+    result = run_tool(*command, "-a", "--json")
+    assert result.returncode == 0, result.stderr
+    return {r["target"]["pid"] if "target" in r else r["pid"] for r in map(json.loads, result.stdout.splitlines())}
 
 
 def test_the_plain_tool_knows_nothing_of_it():

@@ -7,6 +7,7 @@
 void *thing_new(int fails);
 void thing_free(void *thing);
 int thing_use(void *thing);
+void thing_odd(void *thing);
 
 void *thing_new(int fails)
 {
@@ -21,4 +22,9 @@ void thing_free(void *thing)
 int thing_use(void *thing)
 {
 	return ++*(int *)thing;
+}
+
+void thing_odd(void *thing)
+{
+	++*(int *)thing;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The smallest runtime there can be: a library with three functions. It is linked into no tool but that of
+ * The smallest runtime there can be: a library with four functions. It is linked into no tool but that of
  * tests/live/test_runtime.py, and shows what another runtime takes: this file, and no line elsewhere.
  */
 #include <errno.h>
@@ -14,7 +14,10 @@
 static int add_rows(struct catalog *c)
 {
 	const struct family_row things = {.name = "thing", .kind = KIND_REFERENCE, .by_default = true};
-	int family = catalog_add_family(c, &things), rc = family;
+	/* Of this one no program could count the function: frames are of local references alone. */
+	const struct family_row odds = {.name = "odd", .kind = KIND_REFERENCE};
+	int family = catalog_add_family(c, &things), odd = catalog_add_family(c, &odds);
+	int rc = family < 0 ? family : odd;
 	const struct func_row rows[] = {
 	    {.name = "thing_new",
 	     .api = API,
@@ -27,6 +30,11 @@ static int add_rows(struct catalog *c)
 	     .operation = OP_RELEASE,
 	     .handle = HANDLE_ARG0},
 	    {.name = "thing_use", .api = API, .family = family, .operation = OP_COUNT, .handle = HANDLE_NONE},
+	    {.name = "thing_odd",
+	     .api = API,
+	     .family = odd,
+	     .operation = OP_FRAME_PUSH,
+	     .handle = HANDLE_ARG0},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows) && rc >= 0; i++)

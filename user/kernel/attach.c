@@ -200,10 +200,15 @@ static int attach_all(struct tracer *t, int slot, pid_t pid, const char *path,
 int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 		  const struct probe_sites *sites, struct error *err)
 {
+	const struct probe_site *lost = programs_lack(t, sites);
 	int slot = free_slot(t), rc;
 	char what[64];
 
 	snprintf(what, sizeof(what), "attach to PID %d", id->pid);
+	if (lost)
+		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, what, "trace other families, and report it",
+				 "no program counts %s at its %s", func_name(t->catalog, lost->func),
+				 probe_site_operation(lost));
 	if (slot < 0)
 		return error_set(err, slot, EXIT_FAILED, what, "trace fewer processes",
 				 "all %d target slots are in use", JT_MAX_TARGETS);

@@ -42,6 +42,22 @@ bool program_serves(const struct tracer *t, const struct program_row *row, const
 	       row->operation == f->operation && row->entry == (s->point == POINT_ENTRY);
 }
 
+static bool is_served(const struct tracer *t, const struct probe_site *s)
+{
+	for (size_t i = 0; i < NR_PROGRAM_ROWS; i++)
+		if (program_serves(t, &program_rows[i], s))
+			return true;
+	return false;
+}
+
+const struct probe_site *programs_lack(const struct tracer *t, const struct probe_sites *sites)
+{
+	for (size_t i = 0; i < sites->n; i++)
+		if (!is_served(t, &sites->v[i]))
+			return &sites->v[i];
+	return NULL;
+}
+
 bool programs_trace(const struct tracer_opts *o, unsigned kinds)
 {
 	return catalog_families(o->catalog, kinds) & o->families;

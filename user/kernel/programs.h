@@ -18,6 +18,8 @@ extern const struct program_row program_rows[NR_PROGRAM_ROWS];
 struct bpf_program *program_of(const struct tracer *t, const struct program_row *row);
 /* Is this the program for probes at this site? */
 bool program_serves(const struct tracer *t, const struct program_row *row, const struct probe_site *s);
+/* The first site that no program serves: its function could not be counted. NULL: each has one. */
+const struct probe_site *programs_lack(const struct tracer *t, const struct probe_sites *sites);
 /* Is a family of these kinds traced? */
 bool programs_trace(const struct tracer_opts *o, unsigned kinds);
 /* Are ends of threads looked at? */

@@ -51,7 +51,8 @@ uint64_t tracer_map_bytes(const struct tracer *t);
 
 /*
  * Attach all sites of one target: releases first, so that no acquisition is ever counted whose
- * release could be missed. All or nothing. path: where the kernel finds the library's inode.
+ * release could be missed. All or nothing: a site that no program serves is an error, as its function would
+ * seem never to be called. path: where the kernel finds the library's inode.
  * Returns the slot (>= 0), its gate still closed, or -errno with err.
  */
 int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,

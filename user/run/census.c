@@ -23,10 +23,11 @@ struct census_vm {
 	bool read_once; /* all that was asked for */
 };
 
-int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, const char **kind,
-		struct error *err)
+int census_open(pid_t pid, const struct runtime *only, struct elf_cache *libraries, struct census_vm **out,
+		const char **kind, struct error *err)
 {
 	struct census_vm *vm = calloc(1, sizeof(*vm));
+	struct vm_counts counts;
 	char what[64];
 	int rc = vm ? proc_id_read(pid, &vm->id) : -ENOMEM;
 
@@ -35,11 +36,13 @@ int census_open(pid_t pid, struct elf_cache *libraries, struct census_vm **out, 
 		error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
 			  rc == -ENOMEM ? "out of memory" : "no such process");
 	else
-		rc = opening_look(&vm->at, &vm->id, NULL, libraries, what, err);
+		rc = opening_look(&vm->at, &vm->id, only, libraries, what, err);
 	*kind = vm && vm->at.file.runtime ? vm->at.file.runtime->shown : "?";
 	if (rc == 0 && !vm->at.vm) {
 		*err = vm->at.vm_why;
 		rc = vm->at.starting ? -EAGAIN : -EPROTO; /* not starting: lying */
+	} else if (rc == 0 && vm_counts(vm->at.vm, &counts) == -EOPNOTSUPP) {
+		rc = error_set(err, -EPROTO, EXIT_FAILED, what, NULL, "%s has no reference tables", *kind);
 	} else if (rc == -EAGAIN) {
 		error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "it has not loaded a VM");
 	}

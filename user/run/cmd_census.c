@@ -94,7 +94,7 @@ static int jvm_open(struct censuses *s, struct jvm *j, struct error *err)
 {
 	struct error why = {0};
 	const char *kind;
-	int rc = census_open(j->pid, s->libraries, &j->vm, &kind, &why);
+	int rc = census_open(j->pid, runtime_by_name(s->o->runtime), s->libraries, &j->vm, &kind, &why);
 
 	if (rc == 0)
 		return 0;
@@ -310,7 +310,7 @@ static int start(struct censuses *s, struct error *err)
 	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)
 		rc = jvm_add(s, s->o->pids[i]);
 	if (rc == 0 && s->o->all)
-		rc = discovery_new(&s->discovery);
+		rc = discovery_new(runtime_by_name(s->o->runtime), &s->discovery);
 	if (rc == 0)
 		s->tick = rc = loop_timer(s->loop, s->o->interval_s, on_tick);
 	loop_end_in(s->loop, s->o->duration_s);

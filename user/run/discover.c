@@ -24,12 +24,16 @@ struct discovery {
 		size_t n, cap;
 	} seen;
 	unsigned scans;
+	const struct runtime *only;
 };
 
-int discovery_new(struct discovery **out)
+int discovery_new(const struct runtime *only, struct discovery **out)
 {
 	*out = calloc(1, sizeof(**out));
-	return *out ? 0 : -ENOMEM;
+	if (!*out)
+		return -ENOMEM;
+	(*out)->only = only;
+	return 0;
 }
 
 void discovery_free(struct discovery *d)
@@ -62,10 +66,10 @@ static void drop_dead(struct discovery *d)
 	d->seen.n = kept;
 }
 
-static bool maps_vm(pid_t pid)
+static bool maps_vm(const struct discovery *d, pid_t pid)
 {
 	struct proc_maps maps = {0};
-	bool found = !proc_maps_read(pid, &maps) && vm_file_is_mapped(&maps, NULL);
+	bool found = !proc_maps_read(pid, &maps) && vm_file_is_mapped(&maps, d->only);
 
 	proc_maps_free(&maps);
 	return found;
@@ -87,7 +91,7 @@ static int scan_pid(struct discovery *d, pid_t pid, struct pid_list *out)
 		return 0;
 	if (process_age(&id) != AGE_YOUNG && d->scans % OLD_EVERY)
 		return 0;
-	if (!maps_vm(pid))
+	if (!maps_vm(d, pid))
 		return 0;
 	p = VEC_ADD(out);
 	if (!p)

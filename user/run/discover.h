@@ -4,10 +4,12 @@
 #define JNITRACE_DISCOVER_H
 
 #include "proc/proc.h"
+#include "runtime/runtime.h"
 
 struct discovery; /* what was seen before */
 
-int discovery_new(struct discovery **out);
+/* only: NULL, or the runtime that was asked for. 0 or -ENOMEM. */
+int discovery_new(const struct runtime *only, struct discovery **out);
 void discovery_free(struct discovery *d);
 /*
  * Append to out the processes that map a VM's library and were not returned before. A process is

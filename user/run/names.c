@@ -156,7 +156,7 @@ int names_find(struct options *o, struct error *err)
 	struct discovery *discovery = NULL;
 	struct pid_list jvms = {0};
 	pid_t pid = 0;
-	int rc = o->nr_names ? discovery_new(&discovery) : 0;
+	int rc = o->nr_names ? discovery_new(runtime_by_name(o->runtime), &discovery) : 0;
 
 	if (discovery)
 		rc = discovery_scan(discovery, &jvms);

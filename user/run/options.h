@@ -24,8 +24,9 @@ struct options {
 	char names[OPTS_MAX_NAMES][128]; /* processes that are named; run/names.c makes pids of them */
 	size_t nr_names;
 	bool all;
-	uint32_t families; /* bit per enum jni_family; default global, weak */
-	double interval_s; /* default 1 */
+	const char *runtime; /* of processes to trace, by name (runtime_by_name()); NULL: any */
+	uint32_t families;   /* bit per enum jni_family; default global, weak */
+	double interval_s;   /* default 1 */
 	bool interval_given;
 	int count;         /* -1: no limit */
 	double duration_s; /* -1: no limit */

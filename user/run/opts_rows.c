@@ -8,6 +8,7 @@
 #include "export/formats.h"
 #include "model/probe_site.h"
 #include "model/report.h"
+#include "runtime/runtime.h"
 #include "view/columns.h"
 
 #define MIN_INTERVAL_S 0.01
@@ -95,6 +96,8 @@ const struct option_row option_rows[] = {
 	  .help = "processes, by id or name; may be repeated" },
 	{ "all",      'a', NULL, EVERY, FLAG(all),
 	  .help = "every JVM of this host, including those started later" },
+	{ "runtime",   0,  "NAME", EVERY, WORD(runtime, runtime_name, "runtime"),
+	  .help = "processes of this runtime only" },
 	{ "events",   'e', "FAMILY[,..]", TOP | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
 	  .help = "what to trace (default global,weak)" },
 	{ "check",     0,  NULL, TOP | PROBES, FLAG(check),

@@ -159,7 +159,7 @@ int target_find(struct target *t, struct error *err)
 
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	opening_close(&t->at);
-	rc = opening_look(&t->at, &t->id, NULL, t->shared->images, what, err);
+	rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, what, err);
 	if (rc == -EAGAIN)
 		return 0; /* it may load a runtime yet */
 	if (rc)

@@ -13,7 +13,7 @@ int targets_open(struct target_list *l, const struct options *o, struct error *e
 	for (size_t i = 0; !rc && i < o->nr_pids; i++)
 		rc = targets_add(l, o->pids[i], true, NULL, err);
 	if (!rc && o->all)
-		rc = discovery_new(&l->discovery);
+		rc = discovery_new(runtime_by_name(o->runtime), &l->discovery);
 	return rc;
 }
 

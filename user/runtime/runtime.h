@@ -60,12 +60,6 @@ struct function_table {
 	bool absent[NR_ALL_FUNCS]; /* this version of the runtime has no such function */
 };
 
-/* Most references that a table may hold before the runtime aborts. */
-struct vm_limit {
-	enum vm_table table;
-	uint64_t max;
-};
-
 struct runtime {
 	const char *name;  /* of its folder, and what --runtime takes */
 	const char *shown; /* target.vm of reports */
@@ -164,10 +158,6 @@ struct runtime {
 	int (*open_objects)(struct vm *vm, struct error *err);
 	int (*read_refs)(struct vm *vm, struct vm_ref *refs, size_t n);
 	void (*forget_classes)(struct vm *vm);
-
-	/* --- limits --- */
-	const struct vm_limit *limits;
-	size_t nr_limits;
 };
 
 /*
@@ -186,8 +176,10 @@ int runtimes_add_rows(struct catalog *c);
 /* The base names of all rows' bottom, NULL-terminated. */
 #define RUNTIMES_BOTTOM_MAX 32
 void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1]);
-/* By its name; NULL: there is none. */
+/* By its name; NULL: there is none, or name is NULL. */
 const struct runtime *runtime_by_name(const char *name);
+/* The name of the i-th; NULL behind the last. */
+const char *runtime_name(size_t i);
 /* Is this the base name of a file that has a runtime's functions? */
 bool runtime_has_library(const char *base_name);
 /* May a process that maps none become one, by the base name of its executable? only NULL: any runtime. */

@@ -46,9 +46,16 @@ void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1])
 const struct runtime *runtime_by_name(const char *name)
 {
 	FOR_EACH_RUNTIME(r)
-	if (!strcmp((*r)->name, name))
+	if (name && !strcmp((*r)->name, name))
 		return *r;
 	return NULL;
+}
+
+const char *runtime_name(size_t i)
+{
+	size_t n = (size_t)(__stop_runtime_rows - __start_runtime_rows);
+
+	return i < n ? __start_runtime_rows[i]->name : NULL;
 }
 
 bool runtime_has_library(const char *base_name)

@@ -95,6 +95,7 @@ static void test_defaults(void **state)
 	assert_false(o.allow_loss);
 	assert_int_equal(o.attach, ATTACH_AUTO);
 	assert_int_equal(o.strategy, -1);
+	assert_null(o.runtime);
 }
 
 static void test_every_option(void **state)
@@ -152,6 +153,8 @@ static void test_every_option(void **state)
 	expect_ok("probes -a -e all --check --strategy usdt --json -v", &o);
 	assert_int_equal(o.command, CMD_PROBES);
 	assert_true(o.check && o.families >> FAMILY_CHECK & 1);
+	expect_ok("census -p 1 --runtime hotspot", &o);
+	assert_string_equal(o.runtime, "hotspot");
 	expect_ok("-bvvp1", &o);
 	assert_int_equal(o.verbose, 2);
 }
@@ -190,9 +193,10 @@ static void test_options_of_commands(void **state)
 	(void)state;
 	for (size_t i = 0; i < nr_option_rows; i++) {
 		const struct option_row *row = &option_rows[i];
-		const char *value = row->kind == OPTION_WORD     ? "outstanding"
-				    : row->kind == OPTION_CHOICE ? row->choices(0)
-								 : values[row->kind];
+		const char *value = !strcmp(row->name, "sort") ? "outstanding"
+				    : row->kind == OPTION_CHOICE || row->kind == OPTION_WORD
+					? row->choices(0)
+					: values[row->kind];
 
 		assert_true(row->commands && !(row->commands >> NR_COMMANDS));
 		assert_int_equal(!row->arg, row->kind != OPTION_CHOICE && row->kind != OPTION_WORD &&
@@ -351,6 +355,7 @@ static void test_words(void **state)
 		     "unknown kind of stack 'lava' (one of: mixed, java, native, none)");
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
 	expect_error("-p 1 --strategy magic", "(one of: usdt, symtab, debugfile, function-table)");
+	expect_error("-p 1 --runtime HotSpot", "unknown runtime 'HotSpot' (one of: hotspot)");
 	expect_error("-p 1 -s size", "unknown column 'size' (one of: ");
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");

@@ -45,6 +45,10 @@ static void test_a_row_is_found(void **state)
 	assert_ptr_equal(runtime_by_name("nothing"), &nothing);
 	assert_non_null(other);
 	assert_null(runtime_by_name("Nothing"));
+	assert_null(runtime_by_name(NULL));
+	for (size_t i = 0; i < 2; i++)
+		assert_ptr_equal(runtime_by_name(runtime_name(i))->name, runtime_name(i));
+	assert_null(runtime_name(2));
 	assert_true(runtime_has_library("libnothing.so"));
 	assert_false(runtime_has_library("libnothing.so.1"));
 	assert_true(runtime_has_launcher(NULL, "nothing"));
