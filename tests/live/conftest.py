@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Live tests run the real tool on real JVMs. What they need is stated here; nothing is skipped."""
 
-import ctypes
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -25,22 +26,28 @@ def needs():
         pytest.exit("the live tests must be run by root", returncode=1)
     if not harness.JNITRACE.exists():
         pytest.exit(f"{harness.JNITRACE} is not built", returncode=1)
-    mount_proc_of_other_root()
+    with proc_of_other_root():
+        yield
 
 
-CLONE_NEWNS = 0x20000
-
-
-def mount_proc_of_other_root():
-    """In a mount namespace of this run's own: runs beside each other neither share it nor have to clean up."""
+@contextlib.contextmanager
+def proc_of_other_root():
+    """/proc in the other root. Runs beside each other share it: the first mounts it, the last one unmounts it."""
     proc = harness.SID / "proc"
     if not proc.is_dir():
+        yield
         return
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS):
-        raise OSError(ctypes.get_errno(), "no mount namespace")
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-    subprocess.run(["mount", "-t", "proc", "proc", proc], check=True)
+    with open(harness.SID / "proc.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not proc.is_mount():
+            subprocess.run(["mount", "-t", "proc", "proc", proc], check=True)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        subprocess.run(["umount", "--lazy", proc], check=False)
 
 
 @pytest.fixture
