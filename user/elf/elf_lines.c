@@ -502,6 +502,32 @@ static Elf_Data *line_section(Elf *elf)
 	return NULL;
 }
 
+/*
+ * Do the string tables end with a NUL? libdw measures a string by strlen() wherever it begins in its table
+ * (elfutils: libdw/dwarf_getsrclines.c, DW_FORM_line_strp), so without one it reads on behind the table.
+ */
+static bool strings_end(Elf *elf)
+{
+	Elf_Scn *scn = NULL;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return false;
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr sh;
+		const char *name = gelf_getshdr(scn, &sh) ? elf_strptr(elf, names, sh.sh_name) : NULL;
+		Elf_Data *data;
+
+		/* .debug_str, .debug_line_str, .zdebug_str, .debug_str.dwo: unpacked by dwarf_begin_elf() */
+		if (!name || !strstr(name, "debug_") || !strstr(name, "_str") || strstr(name, "offsets"))
+			continue;
+		data = elf_getdata(scn, NULL);
+		if (data && data->d_buf && data->d_size && ((const char *)data->d_buf)[data->d_size - 1])
+			return false;
+	}
+	return true;
+}
+
 static int open_one(const struct elf_image *e, struct elf_lines **out)
 {
 	struct elf_lines *l;
@@ -517,7 +543,7 @@ static int open_one(const struct elf_image *e, struct elf_lines **out)
 	/* not mapped: a file that is truncated meanwhile would end this process */
 	l->elf = elf_begin(e->fd, ELF_C_READ, NULL);
 	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
-	if (!l->dwarf) {
+	if (!l->dwarf || !strings_end(l->elf)) {
 		elf_lines_close(l);
 		return -EPROTO;
 	}

@@ -371,6 +371,37 @@ static void test_damaged_files(void **state)
 	}
 }
 
+/* A string table without an end: libdw would read on behind it. Nothing is said of lines then. */
+static void test_strings_without_an_end(void **state)
+{
+	static const char *const tables[] = {".debug_str", ".debug_line_str"};
+	const struct fixture *fx = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		char path[PATH_MAX], command[3 * PATH_MAX];
+		struct placed p;
+		struct session t;
+
+		snprintf(path, sizeof(path), "%s/libendless.so", fx->dir);
+		snprintf(command, sizeof(command),
+			 "cd %s && objcopy -O binary --only-section=%s --set-section-flags %s=alloc libg.so "
+			 "table && "
+			 "tr '\\0' x <table >endless && cp libg.so libendless.so && "
+			 "objcopy --update-section %s=endless libendless.so",
+			 fx->dir, tables[i], tables[i], tables[i]);
+		assert_int_equal(system(command), 0);
+		place(&p, NULL, path);
+		t = session_of(getpid());
+		for (uint64_t at = 0x1000; at < 0x1400; at += 13) {
+			resolve_pc(&t, (uint64_t)p.at + at);
+			for (size_t k = 0; k < t.frames.n; k++)
+				assert_null(t.frames.v[k].file);
+		}
+		session_end(&t);
+		munmap(p.at, p.bytes);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +416,7 @@ int main(void)
 	    cmocka_unit_test(test_vm_frames),
 	    cmocka_unit_test(test_idle_lines),
 	    cmocka_unit_test(test_damaged_files),
+	    cmocka_unit_test(test_strings_without_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
