@@ -83,7 +83,7 @@ static int set_target(struct tracer *t, int target_id, const struct target_state
 	return bpf_map_update_elem(bpf_map__fd(t->skel->maps.targets), &key, state, BPF_ANY);
 }
 
-static int free_slot(const struct tracer *t)
+static int free_target_id(const struct tracer *t)
 {
 	for (int i = 0; i < JT_MAX_TARGETS; i++)
 		if (!t->traced[i].used)
@@ -201,7 +201,7 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 		  const struct probe_sites *sites, struct error *err)
 {
 	const struct probe_site *lost = programs_lack(t, sites);
-	int target_id = free_slot(t), rc;
+	int target_id = free_target_id(t), rc;
 	char what[64];
 
 	snprintf(what, sizeof(what), "attach to PID %d", id->pid);
@@ -316,7 +316,7 @@ void tracer_settle(void)
 }
 
 /* No new events of this target; its links are to go, unless others use them. Returns whether others do. */
-static bool release_slot(struct tracer *t, int target_id, struct links *gone)
+static bool release_target(struct tracer *t, int target_id, struct links *gone)
 {
 	struct traced *s = &t->traced[target_id];
 	struct file_links *file = s->file;
@@ -361,7 +361,7 @@ void tracer_detach(struct tracer *t, const int *traced, size_t n)
 		return; /* all goes with the process */
 	for (size_t i = 0; i < n; i++)
 		if (t->traced[traced[i]].attached)
-			shared |= release_slot(t, traced[i], &gone);
+			shared |= release_target(t, traced[i], &gone);
 	destroy_all(gone.v, gone.n);
 	free(gone.v);
 	if (shared)

@@ -76,7 +76,7 @@ static int watch_target(struct trace *s, struct target *t, struct error *err)
 static void drop_target(struct trace *s, size_t i)
 {
 	struct target *t = s->targets.v[i];
-	int target_id = target_slot(t);
+	int target_id = target_number(t);
 
 	if (target_id >= 0) {
 		tracer_detach(s->tracer, &target_id, 1);
@@ -184,7 +184,7 @@ static int announce(struct trace *s)
 		if (target_state(s->targets.v[i]) != TARGET_TRACED)
 			continue;
 		buf_printf(&b, "%s%d", b.n ? "," : "", target_id(s->targets.v[i])->pid);
-		probes += tracer_probes(s->tracer, target_slot(s->targets.v[i]));
+		probes += tracer_probes(s->tracer, target_number(s->targets.v[i]));
 	}
 	if (s->o->verbose > 1)
 		tracer_print_unwind(s->tracer);
@@ -239,7 +239,7 @@ static int render(struct trace *s, const struct report *const *reports, size_t n
 /* Of a target that is attached. */
 static struct snapshot *snapshot_of(struct trace *s, const struct target *t)
 {
-	return &s->snapshots.of[target_slot(t)];
+	return &s->snapshots.of[target_number(t)];
 }
 
 /* Take in which libraries the targets loaded and closed. */
@@ -254,7 +254,7 @@ static int take_code(struct trace *s, struct error *err)
 	if (changed)
 		rc = tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; changed && !rc && i < s->targets.n; i++)
-		if (target_slot(s->targets.v[i]) >= 0)
+		if (target_number(s->targets.v[i]) >= 0)
 			rc = target_code(s->targets.v[i], snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
@@ -276,7 +276,7 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 		struct target *t = s->targets.v[i];
 		struct report *r;
 
-		if (target_state(t) != state || target_slot(t) < 0)
+		if (target_state(t) != state || target_number(t) < 0)
 			continue;
 		rc = target_report(t, snapshot_of(s, t), err);
 		if (rc)
@@ -331,8 +331,8 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (target_state(s->targets.v[i]) == TARGET_ENDED && target_slot(s->targets.v[i]) >= 0)
-			target_ids[n++] = target_slot(s->targets.v[i]);
+		if (target_state(s->targets.v[i]) == TARGET_ENDED && target_number(s->targets.v[i]) >= 0)
+			target_ids[n++] = target_number(s->targets.v[i]);
 	if (n) {
 		tracer_settle();
 		rc = report_targets(s, TARGET_ENDED, err);
@@ -366,7 +366,7 @@ static int on_tick(void *trace, void *what, struct error *err)
 	(void)what;
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (target_state(s->targets.v[i]) == TARGET_TRACED &&
-		    tracer_execed(s->tracer, target_slot(s->targets.v[i])))
+		    tracer_execed(s->tracer, target_number(s->targets.v[i])))
 			target_stop(s->targets.v[i], END_EXECED);
 	rc = let_go_of_ended(s, err);
 	rc = rc ?: report_targets(s, TARGET_TRACED, err);
@@ -389,7 +389,7 @@ static int name_sites(struct trace *s, struct error *err)
 	rc = rc ?: tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++)
 		if (target_state(s->targets.v[i]) == TARGET_TRACED &&
-		    !tracer_execed(s->tracer, target_slot(s->targets.v[i])))
+		    !tracer_execed(s->tracer, target_number(s->targets.v[i])))
 			rc = target_name(s->targets.v[i], snapshot_of(s, s->targets.v[i]), err);
 	return rc;
 }
@@ -410,7 +410,7 @@ static int take_reading(struct trace *s, struct error *err)
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 
-		if (target_state(t) == TARGET_TRACED && !tracer_execed(s->tracer, target_slot(t)))
+		if (target_state(t) == TARGET_TRACED && !tracer_execed(s->tracer, target_number(t)))
 			rc = target_reading(t, snapshot_of(s, t), err);
 	}
 	took_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
@@ -601,7 +601,7 @@ enum exit_code cmd_top(const struct options *o, struct error *err)
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (target_state(s.targets.v[i]) == TARGET_TRACED)
 				target_stop(s.targets.v[i],
-					    tracer_execed(s.tracer, target_slot(s.targets.v[i]))
+					    tracer_execed(s.tracer, target_number(s.targets.v[i]))
 						? END_EXECED
 						: END_DETACHED);
 		rc = let_go_of_ended(&s, err);

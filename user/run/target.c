@@ -755,7 +755,7 @@ bool target_asked_for(const struct target *t)
 	return t->asked_for;
 }
 
-int target_slot(const struct target *t)
+int target_number(const struct target *t)
 {
 	return t->target_id;
 }

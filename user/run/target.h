@@ -12,7 +12,7 @@
  *	                    target_look(), then a snapshot, then target_reading() or target_report()
  *	                and target_stop(), once.
  *	TARGET_ENDED    a snapshot and target_report(), once. Then tracer_detach() and tracer_forget() of
- *	                target_slot(), which are the caller's to do, and target_free().
+ *	                target_number(), which are the caller's to do, and target_free().
  *
  * target_free() is allowed in every state; its number, if it has one, is given back first.
  */
@@ -89,7 +89,7 @@ enum target_state_kind target_state(const struct target *t);
 const struct proc_id *target_id(const struct target *t);
 int target_pidfd(const struct target *t); /* becomes readable when the process ends */
 bool target_asked_for(const struct target *t);
-int target_slot(const struct target *t); /* of the tracer; -1: not attached */
+int target_number(const struct target *t); /* of the tracer; -1: not attached */
 /* Why it has ended; NOT_ENDED before target_stop(). */
 enum end_reason target_end_reason(const struct target *t);
 /* The last report; NULL: none yet. The caller may sort it and fill in self_cpu_pct; lives as long as t. */
