@@ -340,7 +340,7 @@ static size_t links_of(const struct traced *s)
 	return s->links.n + s->nr_vm_links + (s->file ? s->file->links.n : 0);
 }
 
-void tracer_detach(struct tracer *t, const int *traced, size_t n)
+void tracer_detach(struct tracer *t, const int *target_ids, size_t n)
 {
 	struct links gone = {0};
 	bool shared = false;
@@ -349,19 +349,19 @@ void tracer_detach(struct tracer *t, const int *traced, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct target_state state;
 
-		if (!t->traced[traced[i]].attached)
+		if (!t->traced[target_ids[i]].attached)
 			continue;
-		tracer_close_gate(t, traced[i]);
-		if (!state_of(t, traced[i], &state))
-			forget_tgid(t, traced[i], state.tgid);
-		most += links_of(&t->traced[traced[i]]);
+		tracer_close_gate(t, target_ids[i]);
+		if (!state_of(t, target_ids[i], &state))
+			forget_tgid(t, target_ids[i], state.tgid);
+		most += links_of(&t->traced[target_ids[i]]);
 	}
 	gone.v = calloc(most, sizeof(*gone.v));
 	if (!gone.v)
 		return; /* all goes with the process */
 	for (size_t i = 0; i < n; i++)
-		if (t->traced[traced[i]].attached)
-			shared |= release_target(t, traced[i], &gone);
+		if (t->traced[target_ids[i]].attached)
+			shared |= release_target(t, target_ids[i], &gone);
 	destroy_all(gone.v, gone.n);
 	free(gone.v);
 	if (shared)

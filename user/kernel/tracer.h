@@ -64,7 +64,7 @@ void tracer_close_gate(struct tracer *t, int target_id);
 /* Wait until no program that began before a gate was closed is running any more. */
 void tracer_settle(void);
 /* Remove the probes of n targets; what was counted stays readable until tracer_forget(). */
-void tracer_detach(struct tracer *t, const int *traced, size_t n);
+void tracer_detach(struct tracer *t, const int *target_ids, size_t n);
 /* The number, its sites and its references become free again. Only after tracer_detach(). */
 void tracer_forget(struct tracer *t, int target_id);
 /* Has the target called exec since the gate was opened? */
