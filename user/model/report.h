@@ -54,6 +54,14 @@ struct frames {
 	struct frame *v;
 	size_t n, cap;
 };
+/* Does this function only hand the call on to JNI: an inline method of jni.h, or the like? */
+bool frame_is_wrapper(const struct frame *f);
+/*
+ * The frame that a call site is named after: the innermost outside the VM that is no such wrapper. A wrapper
+ * whose caller is not known stands for it; so does a frame of the VM when there are none else. NULL: there is
+ * no frame.
+ */
+const struct frame *frames_caller(const struct frames *frames);
 
 struct report_class {
 	const char *name;

@@ -14,10 +14,7 @@ const char *const group_names[NR_GROUPS] = {
 
 const struct frame *site_frame(const struct report_site *s)
 {
-	for (size_t i = 0; i < s->frames.n; i++)
-		if (s->frames.v[i].type != FRAME_VM)
-			return &s->frames.v[i];
-	return s->frames.n > 0 ? &s->frames.v[0] : NULL;
+	return frames_caller(&s->frames);
 }
 
 void frame_name(struct buf *out, const struct frame *f)
@@ -268,7 +265,7 @@ const struct column columns[] = {
 	  CELLS_LEFT, THREAD, 0, 0, NULL, compare_thread, format_thread },
 	{ "comm", "COMMAND", "name of the process",
 	  CELLS_LEFT, PID, 0, 0, NULL, compare_comm, format_comm },
-	{ "site", "SITE", "innermost caller outside the VM",
+	{ "site", "SITE", "innermost caller outside the VM, inline functions of jni.h and the like skipped",
 	  CELLS_LEFT, SITE, 0, 0, NULL, compare_site, format_site },
 };
 #undef SITE

@@ -66,7 +66,7 @@ void rows_free(struct rows *rows);
  * key, -ENOMEM. */
 int report_sort(struct report *r, const char *key);
 
-/* The frame a site is named after: the innermost outside the VM. NULL: there is no frame. */
+/* The frame a site is named after: see frames_caller(). */
 const struct frame *site_frame(const struct report_site *s);
 /* "symbol", else "module+0x11e3", else "0x7f0011e3". Not cleaned. */
 void frame_name(struct buf *out, const struct frame *f);
