@@ -17,7 +17,8 @@ struct row {
 	enum func_id func;                   /* FUNC_NONE: several */
 	const char *func_name, *family_name; /* of func, family; NULL: several */
 	const char *class;                   /* of the objects; NULL: several, or unknown */
-	int tid;                             /* 0: several, or unknown */
+	struct report_of of; /* where that is java.lang.Class: which; name NULL: another class, or unknown */
+	int tid;             /* 0: several, or unknown */
 	uint64_t thread_start_ns;
 	const char *thread;    /* its name; NULL: several, or unknown */
 	bool before;           /* what was there at attach, of class, or of all classes */
