@@ -33,6 +33,11 @@ struct finding_row {
 	const char *wrong, *todo; /* a sentence each */
 };
 extern const struct finding_row finding_rows[NR_FINDINGS];
+/* Found by the history of a site, and told in its row as well. */
+static inline bool finding_is_leak(enum finding_kind kind)
+{
+	return kind == FINDING_LEAK || kind == FINDING_MONITOR_LEAK || kind == FINDING_THREAD_LEAK;
+}
 
 enum frame_type { FRAME_NATIVE, FRAME_JAVA, FRAME_VM };
 struct frame {
@@ -192,6 +197,8 @@ struct report_finding {
 	const char *doubt;              /* why it may not be true; NULL: it is */
 	char text[FINDING_TEXT_MAX];    /* what is wrong, what to do, what is not known */
 	const struct report_held *held; /* FINDING_HELD_CRITICAL only, else NULL */
+	double per_s;         /* FINDING_ATTACH_CHURN only: times a second, and what they took of it */
+	double cost_ms_per_s; /* not a number: not known */
 };
 
 /*

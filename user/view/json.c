@@ -387,6 +387,8 @@ static void put_finding(struct json_out *j, const struct report *r, const struct
 	put_finding_stack(j, "acquire_stack", "acquire_truncated", &f->acquire, o);
 	put_finding_stack(j, "release_stack", "release_truncated", &f->release, o);
 	put_held(j, f->held);
+	json_real(j, "per_s", f->kind == FINDING_ATTACH_CHURN ? f->per_s : NAN);
+	json_real(j, "cost_ms_per_s", f->kind == FINDING_ATTACH_CHURN ? f->cost_ms_per_s : NAN);
 	json_close(j, '}');
 }
 

@@ -304,8 +304,8 @@ static void stores_by_table(struct hotspot *h, struct offsets *out)
 }
 
 /* The word that is one of the states in every thread; it must be the only one of those in the code. */
-static uint32_t attach_state_offset(struct hotspot *h, const struct thread_layout *l,
-				    const struct vm_threads *threads)
+static uint32_t find_attach_state(struct hotspot *h, const struct thread_layout *l,
+				  const struct vm_threads *threads)
 {
 	struct offsets stores = {0};
 	uint32_t found = 0;
@@ -328,6 +328,26 @@ static uint32_t attach_state_offset(struct hotspot *h, const struct thread_layou
 		left++;
 	}
 	return left == 1 ? found : 0;
+}
+
+/* threads: all of them; it is looked for once. */
+static uint32_t attach_state_of(struct hotspot *h, const struct thread_layout *l,
+				const struct vm_threads *threads)
+{
+	if (!h->attach_state_known && threads->n)
+		h->attach_state = find_attach_state(h, l, threads);
+	h->attach_state_known |= threads->n > 0;
+	return h->attach_state;
+}
+
+uint32_t hotspot_attach_state(struct hotspot *h, const struct thread_layout *l)
+{
+	struct vm_threads threads = {0};
+
+	if (!h->attach_state_known && hotspot_thread_list(h, &threads) == 0)
+		attach_state_of(h, l, &threads);
+	free(threads.v);
+	return h->attach_state;
 }
 
 /* --- all of it --- */
@@ -357,11 +377,7 @@ static int fill_threads(struct hotspot *h, const struct thread_layout *l, struct
 	for (size_t i = 0; i < out->n && rc == 0; i++)
 		if (w->ok[i])
 			out->v[i].local_refs = count_locals(h, l, w->handles[i], &budget);
-	if (!h->attach_state_known) {
-		h->attach_state = attach_state_offset(h, l, out);
-		h->attach_state_known = true;
-	}
-	if (rc == 0 && h->attach_state) {
+	if (rc == 0 && attach_state_of(h, l, out)) {
 		rc = read_column(h, out, w, NULL, h->attach_state, sizeof(uint32_t), w->state);
 		for (size_t i = 0; i < out->n && rc == 0; i++)
 			if (w->ok[i] && w->state[i] >= NOT_ATTACHING && w->state[i] <= ATTACHED)
