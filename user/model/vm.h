@@ -48,6 +48,7 @@ struct vm_thread {
 	 */
 	int64_t local_refs;
 	int native_attached; /* attached by native code: 0, 1; -1: unknown */
+	int64_t criticals;   /* critical sections that it is inside, nested ones too; -1: unknown */
 };
 struct vm_threads {
 	struct vm_thread *v;

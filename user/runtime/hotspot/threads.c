@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/hotspot/events.h"
 #include "runtime/hotspot/jni.h"
 #include "runtime/hotspot/layout.h"
 #include "runtime/hotspot/scatter.h"
@@ -59,7 +60,7 @@ static int add_thread(struct vm_threads *out, uint64_t addr)
 	t = VEC_ADD(out);
 	if (!t)
 		return -ENOMEM;
-	*t = (struct vm_thread){.addr = addr, .local_refs = -1, .native_attached = -1};
+	*t = (struct vm_thread){.addr = addr, .local_refs = -1, .native_attached = -1, .criticals = -1};
 	return 0;
 }
 
@@ -350,12 +351,37 @@ uint32_t hotspot_attach_state(struct hotspot *h, const struct thread_layout *l)
 	return h->attach_state;
 }
 
+/* --- critical sections --- */
+
+#define MOST_CRITICALS 0xffff /* of one thread; more is no count */
+
+/*
+ * JavaThread::_jni_active_critical, which no table names. It is an int behind
+ * _exception_pc, _exception_handler_pc and, until JDK 25, int _is_method_handle_return (JDK:
+ * runtime/javaThread.hpp, before 19 runtime/thread.hpp). Collectors that need not wait for critical sections
+ * do not count them (JDK: gc/shared/collectedHeap.hpp, pin_object). 0: not known.
+ */
+static uint64_t critical_offset(const struct hotspot *h, const struct thread_layout *l)
+{
+	uint64_t at;
+
+	if (hotspot_gc_waits(h) != 1)
+		return 0;
+	if (hotspot_field_offset(h, "JavaThread", "_is_method_handle_return", &at))
+		at += sizeof(int32_t);
+	else if (h->feature >= 26 && hotspot_field_offset(h, "JavaThread", "_exception_pc", &at))
+		at += 2 * sizeof(uint64_t);
+	else
+		return 0;
+	return at % 4 == 0 && at + 4 <= l->thread_bytes ? at : 0;
+}
+
 /* --- all of it --- */
 
 struct thread_words {
 	uint64_t *addr;
 	uint64_t *osthread, *handles;
-	uint32_t *tid, *state;
+	uint32_t *tid, *state; /* state: any of 32 bits */
 	bool *ok;
 };
 
@@ -366,6 +392,21 @@ static int read_column(const struct hotspot *h, struct vm_threads *out, struct t
 	for (size_t i = 0; i < out->n; i++)
 		w->addr[i] = (base ? base[i] : out->v[i].addr) + offset;
 	return scatter_read(h->pid, w->addr, out->n, bytes, column, w->ok);
+}
+
+static int fill_criticals(const struct hotspot *h, const struct thread_layout *l, struct vm_threads *out,
+			  struct thread_words *w)
+{
+	uint64_t at = critical_offset(h, l);
+	int rc = at ? read_column(h, out, w, NULL, at, sizeof(uint32_t), w->state) : 0;
+
+	for (size_t i = 0; i < out->n && at && rc == 0; i++)
+		if (w->ok[i] && w->state[i] > MOST_CRITICALS)
+			at = 0;
+	for (size_t i = 0; i < out->n && at && rc == 0; i++)
+		if (w->ok[i])
+			out->v[i].criticals = w->state[i];
+	return rc;
 }
 
 static int fill_threads(struct hotspot *h, const struct thread_layout *l, struct vm_threads *out,
@@ -383,6 +424,7 @@ static int fill_threads(struct hotspot *h, const struct thread_layout *l, struct
 			if (w->ok[i] && w->state[i] >= NOT_ATTACHING && w->state[i] <= ATTACHED)
 				out->v[i].native_attached = w->state[i] != NOT_ATTACHING;
 	}
+	rc = rc ?: fill_criticals(h, l, out, w);
 	if (rc == 0)
 		rc = read_column(h, out, w, NULL, l->osthread, sizeof(uint64_t), w->osthread);
 	if (rc == 0)
