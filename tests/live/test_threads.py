@@ -3,6 +3,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -191,6 +192,25 @@ def test_more_calls_than_there_is_room_for(monkeypatch):
     assert monitor["acquired"] + monitor["released"] + lost == 2 * (17 + 1), (monitor, lost)
     assert final["calls"]["MonitorEnter"] == final["calls"]["MonitorExit"] == 17 + 1
     assert_family(final, "thread", 17, 17)
+
+
+def test_a_critical_section_from_before():
+    """No probe saw it begin: who is inside, the VM itself says; what begins and ends later is not mistaken for it."""
+    with Threads(jdk("17")) as target:
+        target.do("critical 1")
+        with Tracer("-e", "critical", "--hold", "1s", "-i", "0.5", pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            report = tracer.wait_report(lambda r: r["findings"])
+            [f] = report["findings"]
+            [now] = f["held_now"]
+            assert (f["kind"], f["count"], f["function"], f["stack"]) == ("held-critical", 1, None, None)
+            assert Path(f"/proc/{target.pid}/task/{now['tid']}/comm").read_text() == "Thread-native\n"
+            assert 1000 <= now["ms"] <= report["elapsed_s"] * 1000
+            assert f"Thread-native (TID {now['tid']}) has been inside for" in f["text"]
+            target.do("letgo")
+            final = tracer.stop()[target.pid]
+    [f] = final["findings"]
+    assert f["kind"] == "held-critical" and f["held_now"] == [] and "was inside for" in f["text"]
 
 
 @pytest.mark.parametrize("end", ["killed", "at its end"])

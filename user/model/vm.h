@@ -55,6 +55,19 @@ struct vm_threads {
 	size_t n, cap;
 };
 
+/* A thread that was inside a critical section before the tracer came. */
+struct vm_inside {
+	uint64_t addr;      /* as in struct vm_thread */
+	pid_t own_tid, tid; /* in the process's own pid namespace; here */
+	char name[64];      /* as the kernel knows it; cleaned */
+	double until_s;     /* it was inside since attach, when it was last looked at */
+	bool left;          /* it is no longer */
+};
+struct vm_insides {
+	struct vm_inside *v;
+	size_t n, cap;
+};
+
 /* Slots of local references, of all threads. */
 #define LOCALS_PER_BLOCK_MAX 32
 struct local_block {
