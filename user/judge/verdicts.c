@@ -392,7 +392,8 @@ void history_verdict(struct history *h, struct report_verdict *out)
 		out->kind = VERDICT_GROWING;
 		out->same_life_s = grown_s(h);
 	} else if (seen_s >= EARLY_S) {
-		out->kind = h->outstanding ? shape_of(h, g) : VERDICT_CLEAN;
+		h->clean = !h->outstanding || (h->clean && h->ages_known && h->survivors[0] == 0);
+		out->kind = h->clean ? VERDICT_CLEAN : shape_of(h, g);
 	}
 	out->confidence = sure_of(out->kind, seen_s, out->same_life_s);
 	out->slowed = out->kind == VERDICT_UNKNOWN && h->rise.slowed;
@@ -461,6 +462,7 @@ int verdicts_sum_up(struct report *r)
 		l->outstanding += s->outstanding;
 		if (!verdicts_judge(r->catalog, s->func))
 			continue;
+		l->judged = true;
 		r->verdicts[s->verdict.kind]++;
 		l->verdicts[s->verdict.kind]++;
 	}

@@ -27,7 +27,8 @@ enum finding_severity { SEVERITY_ERROR, SEVERITY_WARNING, NR_SEVERITIES };
 extern const char *const finding_severity_names[NR_SEVERITIES]; /* "error", "warning" */
 enum finding_evidence { EVIDENCE_VM, EVIDENCE_BOOKS };
 struct finding_row {
-	const char *name;
+	const char *word; /* of the row alone, never changed: ids are made of it */
+	const char *name; /* kinds may share one */
 	enum finding_severity severity;
 	enum finding_evidence evidence;
 	const char *wrong, *todo; /* a sentence each */
@@ -111,6 +112,7 @@ void growth_not_known(struct buf *out, double same_life_s);
 struct report_library {
 	const char *module; /* NULL: those of which it is not known */
 	size_t sites, verdicts[NR_VERDICTS];
+	bool judged; /* some of them are of a kind that can have a verdict */
 	uint64_t outstanding;
 };
 struct report_site {

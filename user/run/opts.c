@@ -312,7 +312,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .interval_s = 1,
 	    .count = -1,
 	    .duration_s = -1,
-	    .view = {.format = &formats[0], .rows = -1},
+	    .view = {.format = &formats[0], .rows = -1, .width = -1},
 	    .depth = JT_MAX_FRAMES,
 	    .hold_s = 0.01,
 	    .max_refs = 1000000,

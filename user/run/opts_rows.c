@@ -15,6 +15,7 @@
 #define MAX_INTERVAL_S 86400.0
 #define MAX_DURATION_S 1e9
 #define MAX_ROWS       1000000
+#define MAX_WIDTH      1000000
 #define MAX_REFS       (1U << 28)
 #define MAX_STACKS     (1U << 24)
 #define MAX_LIMIT      1e12
@@ -122,6 +123,8 @@ const struct option_row option_rows[] = {
 	  .help = "plain tables, even on a terminal" },
 	{ "rows",     'r', "N", TOP | CENSUS, INT(view.rows, 0, MAX_ROWS),
 	  .help = "rows of a table; 0: all (default 20, or the screen)" },
+	{ "width",     0,  "N", EVERY, INT(view.width, 0, MAX_WIDTH),
+	  .help = "cells of a line; 0: cut nothing (default: as the terminal; files are not cut)" },
 	{ "sort",     's', "KEY", TOP, WORD(view.sort, column_word, "column"), .brief = true,
 	  .help = "sort by a column (jnitrace help columns)" },
 	{ "group-by", 'g', "GROUP", TOP, CHOICE(enum group_by, view.group_by, group_word, "group"),

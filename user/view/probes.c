@@ -7,8 +7,7 @@
 #include "view/cells.h"
 #include "view/json_out.h"
 
-#define MAX_WIDTH 1000
-#define INDENT    2
+#define INDENT 2
 
 static const char *or_unknown(const char *s)
 {
@@ -199,7 +198,7 @@ static void put_unseen(struct buf *out, const struct probe_sites *sites, int wid
 
 void view_probes_table(struct buf *out, const struct probes_info *p, const struct view_opts *o)
 {
-	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
+	int width = o->width;
 	const struct report_target *t = p->target;
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
 	struct buf title = {0};
@@ -213,7 +212,7 @@ void view_probes_table(struct buf *out, const struct probes_info *p, const struc
 	out->failed |= title.failed;
 	buf_free(&title);
 	/* A path is shown whole, whatever its length: it is for copying. */
-	cells_puts(out, or_unknown(p->library_file), MAX_WIDTH);
+	cells_puts(out, or_unknown(p->library_file), CELLS_UNCUT);
 	buf_add(out, "\n", 1);
 	put_table(out, p->sites, o->color);
 	for (int f = 0; f < NR_FAMILIES; f++)
