@@ -40,6 +40,7 @@ struct frame {
 	enum frame_type type;
 	const char *symbol; /* NULL: unknown */
 	const char *module; /* base name; NULL: not in a file */
+	const char *path;   /* of the module, as the target sees it; NULL: unknown */
 	uint64_t
 	    offset; /* link-time address in the module of the call, or the address itself without a module */
 	const char *build_id; /* hex; NULL: unknown */
@@ -110,7 +111,8 @@ void growth_not_known(struct buf *out, double same_life_s);
 
 /* What was found of the sites that one library calls from. */
 struct report_library {
-	const char *module; /* NULL: those of which it is not known */
+	const char *module, *path, *build_id;  /* NULL: not known */
+	const char *package, *package_version; /* that its file came with; NULL: none, or not known */
 	size_t sites, verdicts[NR_VERDICTS];
 	bool judged; /* some of them are of a kind that can have a verdict */
 	uint64_t outstanding;
@@ -241,7 +243,14 @@ struct report_target {
 	int pid;
 	uint64_t start_time_ticks;
 	const char *comm, *vm, *vm_version, *library, *build_id;
+	/* Who it is to a person; see run/who.h. NULL: not known. */
+	const char *main, *command, *user, *container, *cgroup, *host;
 };
+/* What to call it: its main class or jar file, else its command. */
+static inline const char *target_name_of(const struct report_target *t)
+{
+	return t->main ?: t->comm ?: "?";
+}
 
 /* Why a target's last report is its last. */
 enum end_reason { NOT_ENDED, END_EXITED, END_EXECED, END_DETACHED, NR_END_REASONS };

@@ -271,8 +271,12 @@ static void put_jvm(struct buf *out, const struct census *c, const struct view_o
 	struct buf line = {0};
 
 	put_clock(&line, c->time_unix_s);
-	buf_printf(&line, "  PID %d %s, %s %s; read in %.1f ms", c->target.pid, c->target.comm, c->target.vm,
-		   c->target.vm_version, c->read_ms);
+	buf_printf(&line, "  PID %d %s", c->target.pid, target_name_of(&c->target));
+	if (c->target.user || c->target.host)
+		buf_printf(&line, ", %s@%s", c->target.user ?: "?", c->target.host ?: "?");
+	if (c->target.container)
+		buf_printf(&line, ", container %.12s", c->target.container);
+	buf_printf(&line, ", %s %s; read in %.1f ms", c->target.vm, c->target.vm_version, c->read_ms);
 	put_words(out, &line, o->width);
 	buf_free(&line);
 	if (c->refused[0] && !c->classes_wanted) {

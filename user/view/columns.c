@@ -81,12 +81,12 @@ static bool has_peak(const struct row *r)
 	return r->peak > 0;
 }
 
-/* Can it be a leak? What grows is one; what holds references and has no verdict yet may become one. */
+/* Can it be a leak? What grows is one; what has no verdict yet may be one. */
 static int suspicion(const struct row *r)
 {
 	if (r->before)
 		return 0;
-	return r->verdict == VERDICT_GROWING ? 2 : r->verdict == VERDICT_UNKNOWN && r->outstanding > 0;
+	return r->verdict == VERDICT_GROWING ? 2 : r->verdict == VERDICT_UNKNOWN;
 }
 
 static int compare_verdict(const struct row *a, const struct row *b)
@@ -117,7 +117,7 @@ static int compare_frames(const struct frame *a, const struct frame *b)
 
 static const char *row_comm(const struct row *r)
 {
-	return r->target && r->target->comm ? r->target->comm : "";
+	return r->target ? target_name_of(r->target) : "";
 }
 
 static const char *row_func(const struct row *r)
@@ -316,7 +316,7 @@ const struct column columns[] = {
 	  CELLS_LEFT, SITE | CLASS | COLUMN_PAIRED, 10, 18, has_class, compare_class, .format = format_class, .tail = true },
 	{ "thread", "THREAD", "name of the thread at its first acquisition; ?: not known",
 	  CELLS_LEFT, THREAD, 0, 0, NULL, compare_thread, .format = format_thread },
-	{ "comm", "COMMAND", "name of the process",
+	{ "comm", "COMMAND", "main class or jar file of the process, else its name",
 	  CELLS_LEFT, PID, 0, 0, NULL, compare_comm, .format = format_comm },
 	{ "site", "SITE", "innermost caller outside the VM",
 	  CELLS_LEFT, SITE, 0, 0, NULL, compare_site, .format = format_site },

@@ -60,6 +60,41 @@ static void put_words(struct buf *out, const char *before, const char *text, int
 	buf_free(&b);
 }
 
+/* Whose code called: of the innermost frame that is in a file and not the VM's. */
+static const struct report_library *library_of(const struct report *r, const struct report_finding *f)
+{
+	for (size_t i = 0; i < f->stack.frames.n && f->stack.frames.v[i].type != FRAME_JAVA; i++) {
+		const struct frame *frame = &f->stack.frames.v[i];
+
+		if (frame->type != FRAME_NATIVE || !frame->path)
+			continue;
+		for (size_t k = 0; k < r->libraries.n; k++)
+			if (r->libraries.v[k].path && !strcmp(r->libraries.v[k].path, frame->path))
+				return &r->libraries.v[k];
+		return NULL;
+	}
+	return NULL;
+}
+
+/* "Library: /opt/app/libthumb.so, package libthumb1 1.2-3, build-id 6458f488". */
+static void put_owner(struct buf *out, const struct report_library *l, int width)
+{
+	struct buf b = {0};
+
+	if (!l || !l->path)
+		return;
+	buf_printf(&b, "%s", l->path);
+	if (l->package)
+		buf_printf(&b, ", package %s%s%s", l->package, l->package_version ? " " : "",
+			   l->package_version ?: "");
+	if (l->build_id)
+		buf_printf(&b, ", build-id %s", l->build_id);
+	if (b.p)
+		put_words(out, "Library: ", b.p, width);
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
 static void put_stack(struct buf *out, const char *what, const struct report_stack *s,
 		      const struct view_opts *o, int width)
 {
@@ -87,6 +122,7 @@ static void put_finding(struct buf *out, const struct report *r, const struct re
 	put_words(out, "", f->text, width);
 	if (f->doubt)
 		put_words(out, "In doubt: ", f->doubt, width);
+	put_owner(out, library_of(r, f), width);
 	if (brief)
 		return;
 	if (f->kind != FINDING_LEAK) /* its call is the acquisition */
@@ -156,7 +192,8 @@ static void put_wait(struct buf *out, const struct report *r, bool with_pid, boo
 
 /* "verdict: libleaky.so growing (2 of 3 sites) · libgood.so clean (17 sites)"; nothing as long as none is
  * known. */
-static void put_libraries(struct buf *out, const struct report *r, bool with_pid, int width)
+static void put_libraries(struct buf *out, const struct report *r, bool with_pid, const struct view_opts *o,
+			  int width)
 {
 	struct flow flow = {.out = out, .width = width, .indent = INDENT};
 	struct buf b = {0};
@@ -184,6 +221,8 @@ static void put_libraries(struct buf *out, const struct report *r, bool with_pid
 	if (*separator)
 		flow_end(&flow);
 	put_wait(out, r, with_pid, *separator, width);
+	for (size_t i = 0; o->all && i < r->libraries.n; i++)
+		put_owner(out, &r->libraries.v[i], width);
 	out->failed |= b.failed;
 	buf_free(&b);
 }
@@ -207,7 +246,7 @@ void view_findings(struct buf *out, const struct report *const *reports, size_t 
 	size_t left_out = 0, shown = 0;
 
 	for (size_t i = 0; i < n; i++)
-		put_libraries(out, reports[i], n > 1, width);
+		put_libraries(out, reports[i], n > 1, o, width);
 	for (int severity = 0; severity < NR_SEVERITIES; severity++)
 		for (size_t i = 0; i < n; i++)
 			for (size_t k = 0; k < reports[i]->findings.n; k++) {

@@ -203,8 +203,12 @@ void view_probes_table(struct buf *out, const struct probes_info *p, const struc
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
 	struct buf title = {0};
 
-	buf_printf(&title, "jnitrace probes - PID %d %s \xc2\xb7 %s %s \xc2\xb7 build-id %s", t->pid,
-		   or_unknown(t->comm), or_unknown(t->vm), or_unknown(t->vm_version),
+	buf_printf(&title, "jnitrace probes - PID %d %s \xc2\xb7", t->pid, target_name_of(t));
+	if (t->user || t->host)
+		buf_printf(&title, " %s@%s \xc2\xb7", or_unknown(t->user), or_unknown(t->host));
+	if (t->container)
+		buf_printf(&title, " container %.12s \xc2\xb7", t->container);
+	buf_printf(&title, " %s %s \xc2\xb7 build-id %s", or_unknown(t->vm), or_unknown(t->vm_version),
 		   or_unknown(t->build_id));
 	if (!title.failed)
 		flow_words(&f, title.p, title.n);
@@ -228,8 +232,7 @@ static void put_record(struct buf *out, const struct probes_info *p, const struc
 {
 	struct json_out j = {.out = out};
 
-	json_open(&j, NULL, '{');
-	json_text(&j, "schema", JSON_SCHEMA);
+	json_begin(&j);
 	json_target(&j, p->target);
 	json_text(&j, "family", family_name(p->sites->catalog, func_family(p->sites->catalog, s->func)));
 	json_text(&j, "function", site_function(p->sites, s));

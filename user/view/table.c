@@ -350,7 +350,7 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 	report_pool(reports, n, &pooled);
 	view_header(out, &pooled, n, o, width);
 	if (lines > 0) {
-		keep_lines(out, start, lines - LEAST_LINES);
+		keep_lines(out, start, lines / 2 > LEAST_LINES ? lines / 2 : lines - LEAST_LINES);
 		/* The table's header, the line on what is left out, the empty one. */
 		lines -= view_lines(out, start) + 3;
 		view_findings(&findings, reports, n, lines > 2 ? lines / 2 : 1, o, width);
