@@ -37,7 +37,9 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 		frame_location(&b, frame);
 	}
 	view_style(out, o, row->severity == SEVERITY_ERROR ? WARNING : BOLD);
-	if (!b.failed)
+	if (!b.failed && width >= CELLS_UNCUT)
+		cells_puts(out, b.p, width); /* one line, to be searched for */
+	else if (!b.failed)
 		flow_words(&flow, b.p, b.n);
 	view_style(out, o, PLAIN);
 	flow_end(&flow);
@@ -89,8 +91,13 @@ static void put_owner(struct buf *out, const struct report_library *l, int width
 			   l->package_version ?: "");
 	if (l->build_id)
 		buf_printf(&b, ", build-id %s", l->build_id);
-	if (b.p)
+	if (b.p && width >= CELLS_UNCUT) {
+		buf_printf(out, "%*sLibrary: ", INDENT, "");
+		cells_puts(out, b.p, width);
+		buf_add(out, "\n", 1);
+	} else if (b.p) {
 		put_words(out, "Library: ", b.p, width);
+	}
 	out->failed |= b.failed;
 	buf_free(&b);
 }
