@@ -121,8 +121,9 @@ static void init_twins(struct sample *s, struct frame frames[3][9])
 	    {.type = FRAME_JAVA, .symbol = "java.lang.Thread.run", .file = "Thread.java", .line = 840},
 	    {.type = FRAME_VM, .symbol = "thread_native_entry", .module = "libjvm.so", .offset = 0x123},
 	};
-	static const struct report_class listeners[] = {{"com.acme.imaging.ThumbCache$Listener", 355},
-							{"java.lang.Class", 1}};
+	static const struct report_class listeners[] = {
+	    {.name = "com.acme.imaging.ThumbCache$Listener", .outstanding = 355},
+	    {.name = "java.lang.Class", .outstanding = 1}};
 	static const struct report_before before[] = {
 	    {FAMILY_GLOBAL, "com.acme.imaging.ThumbCache$Listener", 1672},
 	    {FAMILY_GLOBAL, "java.lang.Thread", 2}};

@@ -14,8 +14,7 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 		      const struct view_opts *o, int width)
 {
 	const struct finding_row *row = &finding_rows[f->kind];
-	struct report_site site = {.frames = f->stack.frames};
-	const struct frame *frame = site_frame(&site);
+	const struct frame *frame = frames_caller(f->stack.known ? &f->stack.frames : &f->acquire.frames);
 	struct flow flow = {.out = out, .width = width, .indent = INDENT};
 	struct buf b = {0};
 
@@ -62,19 +61,14 @@ static void put_words(struct buf *out, const char *before, const char *text, int
 	buf_free(&b);
 }
 
-/* Whose code called: of the innermost frame that is in a file and not the VM's. */
+/* Whose code called: of the caller outside the VM. */
 static const struct report_library *library_of(const struct report *r, const struct report_finding *f)
 {
-	for (size_t i = 0; i < f->stack.frames.n && f->stack.frames.v[i].type != FRAME_JAVA; i++) {
-		const struct frame *frame = &f->stack.frames.v[i];
+	const struct frame *caller = frames_caller(&f->stack.frames);
 
-		if (frame->type != FRAME_NATIVE || !frame->path)
-			continue;
-		for (size_t k = 0; k < r->libraries.n; k++)
-			if (r->libraries.v[k].path && !strcmp(r->libraries.v[k].path, frame->path))
-				return &r->libraries.v[k];
-		return NULL;
-	}
+	for (size_t i = 0; caller && caller->path && caller->type == FRAME_NATIVE && i < r->libraries.n; i++)
+		if (r->libraries.v[i].path && !strcmp(r->libraries.v[i].path, caller->path))
+			return &r->libraries.v[i];
 	return NULL;
 }
 
@@ -135,7 +129,8 @@ static void put_finding(struct buf *out, const struct report *r, const struct re
 	if (f->kind != FINDING_LEAK) /* its call is the acquisition */
 		put_stack(out, "called by", &f->stack, o, width);
 	if (f->kind != FINDING_LEAK || !has_row(r, o))
-		put_stack(out, "acquired by", &f->acquire, o, width);
+		put_stack(out, f->kind == FINDING_PENDING_EXCEPTION ? "thrown by" : "acquired by",
+			  &f->acquire, o, width);
 	put_stack(out, "released by", &f->release, o, width);
 }
 
