@@ -19,6 +19,8 @@
 #include "run/env_owners.h"
 #include "run/inside.h"
 #include "run/opening.h"
+#include "run/owners.h"
+#include "run/who.h"
 #include "sites/sites.h"
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
@@ -39,7 +41,9 @@ struct target {
 	const struct target_shared *shared; /* not owned */
 
 	/* --- from target_find() on --- */
-	struct opening at; /* its runtime; at.maps is as of the last read_code() */
+	struct who who;
+	struct root_key root; /* its packages are there */
+	struct opening at;    /* its runtime; at.maps is as of the last read_code() */
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
@@ -133,6 +137,7 @@ static void fill_report(struct target *t)
 	    .library = t->at.file.mapping.path,
 	    .build_id = elf_build_id(t->at.file.elf),
 	};
+	who_tell(&t->who, &t->report.target);
 }
 
 /* Its sites, by the runtime's file and, where it could be understood, its memory. */
@@ -179,6 +184,8 @@ int target_find(struct target *t, struct error *err)
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
+	who_read(t->id.pid, &t->who);
+	t->root = owners_root(t->id.pid);
 	fill_report(t);
 	t->state = TARGET_FOUND;
 	return 0;
@@ -734,6 +741,9 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
 	put_vm_totals(t);
 	rc = rc ?: put_sites(t, &m);
+	if (!rc)
+		owners_tell(t->shared->owners, t->root, end_is_gone(t->end_reason) ? 0 : t->id.pid,
+			    &t->report);
 	/* Adds to the families what was there at attach. */
 	rc = rc ?: put_account(t, &m);
 	/* Judges by the verdicts of the sites. */
