@@ -10,9 +10,10 @@
 #include "base/strset.h"
 #include "base/util.h"
 
-#define FILE_NS        500000000ULL  /* CPU time for one file; a JVM's largest takes 30 ms, sanitized 150 */
+#define FILE_NS        250000000ULL  /* CPU time for one file; a JVM's largest takes 30 ms */
 #define SHARE_NS       3000000000ULL /* CPU time of a target at once; it comes back */
 #define SHARE_PER_WALL 4             /* at a quarter of a CPU */
+#define MAX_STRETCH    4             /* of a slice, on a busy machine */
 #define MAX_REFUSALS   64            /* texts kept of a target */
 
 struct budget {
@@ -23,8 +24,9 @@ struct budget {
 	uint64_t file_end_ns; /* of this thread's CPU time; 0: no file is read */
 	uint64_t file_begin_ns;
 	unsigned int nesting; /* of budget_begin_file() */
-	uint64_t deadline_ns;
-	bool last;
+	/* the slice: of CLOCK_MONOTONIC; of CPU time when it began, and what others spent since */
+	uint64_t begin_ns, deadline_ns, begin_cpu_ns, spent_ns;
+	bool last, begun; /* a file was read in this slice */
 };
 struct share {
 	struct budget *budget;
@@ -214,6 +216,7 @@ void budget_begin_file(struct budget *b)
 		return;
 	b->file_begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	b->file_end_ns = b->file_begin_ns + FILE_NS;
+	b->begun = true;
 }
 
 int budget_check(struct budget *b)
@@ -227,26 +230,52 @@ int budget_check(struct budget *b)
 
 void budget_end_file(struct budget *b)
 {
+	uint64_t cpu_ns;
+
 	if (!b || --b->nesting)
 		return;
 	b->file_end_ns = 0;
-	budget_spend_ns(b, clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->file_begin_ns);
+	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->file_begin_ns;
+	budget_spend_ns(b, cpu_ns);
+	b->spent_ns -= cpu_ns; /* it is this thread's */
 }
 
 void budget_slice(struct budget *b, uint64_t deadline_ns, bool last)
 {
 	if (!b)
 		return;
+	b->begin_ns = clock_ns(CLOCK_MONOTONIC);
+	b->begin_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	b->spent_ns = 0;
 	b->deadline_ns = deadline_ns;
 	b->last = last;
+	b->begun = false;
+}
+
+/* On a busy machine the same work takes longer: then there is more of the time, within reason. */
+static bool time_is_over(const struct budget *b, uint64_t ahead_ns)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC) + ahead_ns, length = b->deadline_ns - b->begin_ns, cpu;
+
+	if (!b->deadline_ns || now < b->deadline_ns)
+		return false;
+	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->begin_cpu_ns + b->spent_ns + ahead_ns;
+	return cpu >= length / 2 || now >= b->begin_ns + MAX_STRETCH * length;
 }
 
 bool budget_slice_over(const struct budget *b)
 {
 	if (!b)
 		return false;
-	return (b->deadline_ns && clock_ns(CLOCK_MONOTONIC) >= b->deadline_ns) ||
+	return time_is_over(b, 0) ||
 	       (b->payer && !b->payer->left_ns && !b->last) || is_asked_to_stop(b);
+}
+
+bool budget_slice_full(const struct budget *b)
+{
+	if (!b || budget_slice_over(b))
+		return b != NULL;
+	return b->begun && time_is_over(b, FILE_NS);
 }
 
 bool budget_slice_last(const struct budget *b)
@@ -254,15 +283,12 @@ bool budget_slice_last(const struct budget *b)
 	return b && b->last;
 }
 
-uint64_t budget_deadline_ns(const struct budget *b)
-{
-	return b ? b->deadline_ns : 0;
-}
-
 void budget_spend_ns(struct budget *b, uint64_t cpu_ns)
 {
 	struct share *s = b ? b->payer : NULL;
 
+	if (b)
+		b->spent_ns += cpu_ns;
 	if (s)
 		s->left_ns -= cpu_ns < s->left_ns ? cpu_ns : s->left_ns;
 }

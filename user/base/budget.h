@@ -73,13 +73,16 @@ int budget_check(struct budget *b);
 /* The file is read: its time is charged to who pays. */
 void budget_end_file(struct budget *b);
 
-/* Work until deadline_ns (CLOCK_MONOTONIC; 0: without end). last: there is no other slice to put it off to. */
+/*
+ * Work until deadline_ns (CLOCK_MONOTONIC; 0: without end), or a few times that while others use the CPUs. last: there is
+ * no other slice to put it off to.
+ */
 void budget_slice(struct budget *b, uint64_t deadline_ns, bool last);
 /* Is no more time for new work? Also when who pays has used up what its share allows for now. */
 bool budget_slice_over(const struct budget *b);
+/* Is no time left for another file? For one there always is, so that it goes on. */
+bool budget_slice_full(const struct budget *b);
 bool budget_slice_last(const struct budget *b);
-/* When waiting must end: CLOCK_MONOTONIC, 0: never. */
-uint64_t budget_deadline_ns(const struct budget *b);
 /* CPU time that others took, for who pays. */
 void budget_spend_ns(struct budget *b, uint64_t cpu_ns);
 

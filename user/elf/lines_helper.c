@@ -26,8 +26,8 @@
 #define OPEN_S           3          /* to open the file */
 #define FILE_NS          5000000000 /* and for the file in all */
 #define PATIENCE_NS      300000000  /* a file that has had more is not waited for: it is looked at again later; */
-#define LAST_NS          1000000000 /* or at the end: not any more */
-#define LOOK_MS          50 /* how often to look what it takes, while it is waited for */
+#define LAST_NS          500000000  /* or at the end: not any more */
+#define LOOK_MS          20 /* how often to look what it takes, while it is waited for */
 #define LEAST_ROOM_BYTES (24ULL << 20)
 #define PROBE_BYTES      (1U << 20) /* so much is always free, or memory was short */
 
@@ -286,12 +286,9 @@ static int wait_answer(struct lines_helper *h)
 	for (;;) {
 		struct pollfd p[] = {{.fd = h->socket, .events = POLLIN},
 				     {.fd = budget_stop_fd(h->budget), .events = POLLIN}};
-		uint64_t deadline = budget_deadline_ns(h->budget), now = clock_ns(CLOCK_MONOTONIC);
-		uint64_t left_ms = deadline > now ? (deadline - now) / 1000000 + 1 : 0;
-		int wait_ms = is_too_slow(h) ? 0 : deadline && left_ms < LOOK_MS ? (int)left_ms : LOOK_MS;
 		ssize_t n;
 
-		if (poll(p, ARRAY_LEN(p), wait_ms) < 0 && errno != EINTR)
+		if (poll(p, ARRAY_LEN(p), is_too_slow(h) ? 0 : LOOK_MS) < 0 && errno != EINTR)
 			return fail(h, -errno);
 		if (!p[0].revents) {
 			note_cpu(h, cpu_of(h));

@@ -21,8 +21,8 @@
 #define SEARCH_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define NAME_INTERVAL_S   0.1  /* once all is attached: also for new stacks to name */
 #define SCAN_INTERVAL_S   0.5  /* for new processes, with --all */
-#define MAX_NAMING_S      1.0 /* of a report or reading for names; no more than half an interval; */
-#define LAST_NAMING_S     2.0 /* of the last report */
+#define MAX_NAMING_S      0.5 /* for names, before a report and in one; no more than a quarter of the interval; */
+#define LAST_NAMING_S     1.0 /* of the last report */
 #define READING_S         1.0 /* between two readings for the verdicts, whatever the interval of reports is; */
 #define READING_SHARE     0.05 /* or so long that they take no more of a CPU */
 
@@ -70,7 +70,7 @@ static void trace_close(struct trace *s)
 /* When naming that begins now must end, so that no report is late by more than half an interval. */
 static uint64_t naming_end(const struct trace *s, bool last)
 {
-	double most_s = last ? LAST_NAMING_S : fmin(s->o->interval_s / 2, MAX_NAMING_S);
+	double most_s = last ? LAST_NAMING_S : fmin(s->o->interval_s / 4, MAX_NAMING_S);
 
 	return clock_ns(CLOCK_MONOTONIC) + (uint64_t)(most_s * 1e9);
 }

@@ -67,7 +67,7 @@ static int open_symbols(struct natives *n, const struct placement *p, struct mod
 	int rc;
 
 	code_pay(n->code);
-	over = budget_slice_over(b);
+	over = budget_slice_full(b);
 	if (over && !budget_slice_last(b))
 		return -EAGAIN;
 	*out = module_symbols_get(p->module);
