@@ -267,8 +267,7 @@ bool budget_slice_over(const struct budget *b)
 {
 	if (!b)
 		return false;
-	return time_is_over(b, 0) ||
-	       (b->payer && !b->payer->left_ns && !b->last) || is_asked_to_stop(b);
+	return time_is_over(b, 0) || (b->payer && !b->payer->left_ns && !b->last) || is_asked_to_stop(b);
 }
 
 bool budget_slice_full(const struct budget *b)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What reading foreign files may take. Their contents are chosen by the process that is traced, so memory, time
- * and helpers are counted: all of a command have one budget, and each target pays from a share of it. Who reads
- * has the budget from the image it reads (elf_internal.h); which target pays is said once, by budget_pay(),
- * where work for it begins.
+ * What reading foreign files may take. Their contents are chosen by the process that is traced, so memory,
+ * time and helpers are counted: all of a command have one budget, and each target pays from a share of it.
+ * Who reads has the budget from the image it reads (elf_internal.h); which target pays is said once, by
+ * budget_pay(), where work for it begins.
  *
  * Where a budget may be NULL, that is one without limits.
  */
@@ -49,7 +49,8 @@ uint64_t budget_room(const struct budget *b);
 int budget_take(struct budget *b, uint64_t bytes, struct charge *c);
 void budget_give(struct charge *c);
 
-/* What can be let go of to make room; the least recently used first. Known to the budget from add to remove. */
+/* What can be let go of to make room; the least recently used first. Known to the budget from add to remove.
+ */
 struct reclaimable {
 	void (*let_go)(void *what); /* gives its charges back, and removes itself */
 	void *what;
@@ -66,16 +67,16 @@ void budget_remove_reclaimable(struct budget *b, struct reclaimable *r);
 /* The file that is read from here on may take so much CPU time and no more. Within another one: nothing. */
 void budget_begin_file(struct budget *b);
 /*
- * To be asked every some 10,000 steps or 100 KB. 0, -EDQUOT (the file has had its time: it is refused) or -EINTR
- * (a signal: to be read another time).
+ * To be asked every some 10,000 steps or 100 KB. 0, -EDQUOT (the file has had its time: it is refused) or
+ * -EINTR (a signal: to be read another time).
  */
 int budget_check(struct budget *b);
 /* The file is read: its time is charged to who pays. */
 void budget_end_file(struct budget *b);
 
 /*
- * Work until deadline_ns (CLOCK_MONOTONIC; 0: without end), or a few times that while others use the CPUs. last: there is
- * no other slice to put it off to.
+ * Work until deadline_ns (CLOCK_MONOTONIC; 0: without end), or a few times that while others use the CPUs.
+ * last: there is no other slice to put it off to.
  */
 void budget_slice(struct budget *b, uint64_t deadline_ns, bool last);
 /* Is no more time for new work? Also when who pays has used up what its share allows for now. */

@@ -26,7 +26,8 @@ int io_open_output(const char *path, int stop_fd)
 	int fd, flags;
 
 	/* without O_NONBLOCK it would wait for a reader in the kernel */
-	while ((fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666)) < 0) {
+	while ((fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666)) <
+	       0) {
 		if (errno != ENXIO && errno != EINTR)
 			return -errno;
 		if (errno == ENXIO && pause_ms(stop_fd, LOOK_FOR_READER_MS))

@@ -6,8 +6,9 @@
 #include <stddef.h>
 
 /*
- * Open path for writing, made or emptied. Of a FIFO that nobody reads yet the reader is waited for. stop_fd: becomes
- * readable when to give up; -1: never. An fd (blocking, close-on-exec), -EINTR: it was given up, or -errno.
+ * Open path for writing, made or emptied. Of a FIFO that nobody reads yet the reader is waited for. stop_fd:
+ * becomes readable when to give up; -1: never. An fd (blocking, close-on-exec), -EINTR: it was given up, or
+ * -errno.
  */
 int io_open_output(const char *path, int stop_fd);
 /*

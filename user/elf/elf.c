@@ -69,7 +69,9 @@ int elf_load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t ma
 	rc = 0;
 	for (uint64_t at = 0; !rc && at < n; at += LOAD_BYTES) {
 		rc = budget_check(e->budget);
-		rc = rc ?: elf_pread(e->fd, out->p + at, n - at < LOAD_BYTES ? n - at : LOAD_BYTES, offset + at);
+		rc = rc
+			 ?: elf_pread(e->fd, out->p + at, n - at < LOAD_BYTES ? n - at : LOAD_BYTES,
+				      offset + at);
 	}
 	if (rc) {
 		free(out->p);
@@ -187,10 +189,12 @@ static void read_build_id(struct elf_image *e)
 	uint64_t left = MAX_ALL_NOTES;
 
 	for (size_t i = 0; i < e->nr_sh; i++)
-		if (e->sh[i].sh_type == SHT_NOTE && find_build_id(e, e->sh[i].sh_offset, e->sh[i].sh_size, &left))
+		if (e->sh[i].sh_type == SHT_NOTE &&
+		    find_build_id(e, e->sh[i].sh_offset, e->sh[i].sh_size, &left))
 			return;
 	for (size_t i = 0; i < e->nr_ph; i++)
-		if (e->ph[i].p_type == PT_NOTE && find_build_id(e, e->ph[i].p_offset, e->ph[i].p_filesz, &left))
+		if (e->ph[i].p_type == PT_NOTE &&
+		    find_build_id(e, e->ph[i].p_offset, e->ph[i].p_filesz, &left))
 			return;
 }
 
@@ -256,8 +260,10 @@ static int read_headers(struct elf_image *e)
 	rc = read_segments(e, &eh);
 	if (!rc)
 		rc = read_sections(e, &eh);
-	rc = rc ?: budget_take(e->budget,
-			       e->nr_ph * sizeof(*e->ph) + e->nr_sh * sizeof(*e->sh) + e->sh_names.n, &e->held);
+	rc = rc
+		 ?: budget_take(e->budget,
+				e->nr_ph * sizeof(*e->ph) + e->nr_sh * sizeof(*e->sh) + e->sh_names.n,
+				&e->held);
 	if (!rc)
 		read_build_id(e);
 	return rc;

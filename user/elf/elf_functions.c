@@ -24,7 +24,10 @@
  */
 static uint8_t binding(const Elf64_Sym *sym)
 {
-	return (ELF64_ST_BIND(sym->st_info) == STB_GLOBAL ? 0 : ELF64_ST_BIND(sym->st_info) == STB_WEAK ? 1 : 2) << 2;
+	return (ELF64_ST_BIND(sym->st_info) == STB_GLOBAL ? 0
+		: ELF64_ST_BIND(sym->st_info) == STB_WEAK ? 1
+							  : 2)
+	       << 2;
 }
 
 static uint8_t underscores(const char *name)
@@ -63,11 +66,14 @@ static bool function_range(const struct elf_image *e, const Elf64_Sym *sym, stru
 /* Room for one function more is paid for. */
 static int pay_growth(struct elf_functions *f, const struct elf_image *e)
 {
-	return f->n < f->cap ? 0 : budget_take(elf_budget(e), (f->cap ?: FIRST_CAP) * sizeof(*f->v), &f->held);
+	return f->n < f->cap ? 0
+			     : budget_take(elf_budget(e), (f->cap ?: FIRST_CAP) * sizeof(*f->v), &f->held);
 }
 
-/* All functions of the section, some at a time. preference is that of the symbol, name_at that in the file. */
-static int add_symbols(struct elf_functions *f, const struct elf_image *e, const Elf64_Shdr *sh, uint64_t names_n)
+/* All functions of the section, some at a time. preference is that of the symbol, name_at that in the file.
+ */
+static int add_symbols(struct elf_functions *f, const struct elf_image *e, const Elf64_Shdr *sh,
+		       uint64_t names_n)
 {
 	Elf64_Sym *syms = malloc(SYMBOLS_AT_ONCE * sizeof(*syms));
 	uint64_t offset, bytes, n;
@@ -164,8 +170,8 @@ static bool is_name(const char *text, size_t len)
 }
 
 /*
- * Give the functions from first on their names, in the order of the file's table, of which only what is used is
- * read and kept: the table itself may be large and empty.
+ * Give the functions from first on their names, in the order of the file's table, of which only what is used
+ * is read and kept: the table itself may be large and empty.
  */
 static int read_names(struct elf_functions *f, size_t first, struct window *w)
 {

@@ -24,7 +24,8 @@ struct elf_functions {
 	bool nameless; /* set it before: names are not wanted */
 	struct charge held;
 };
-/* Returns how many functions were added (0: no such table), -EDQUOT, -EINTR (see budget_check()) or -ENOMEM. */
+/* Returns how many functions were added (0: no such table), -EDQUOT, -EINTR (see budget_check()) or -ENOMEM.
+ */
 int elf_functions_add(struct elf_functions *f, const struct elf_image *e, enum elf_symtab which);
 /* 0, -EDQUOT or -EINTR. b: as of the images. */
 int elf_functions_sort(struct elf_functions *f, struct budget *b);

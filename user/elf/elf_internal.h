@@ -54,8 +54,8 @@ struct elf_image {
 /* Read exactly n bytes; -EIO when the file ends before. */
 int elf_pread(int fd, void *dst, size_t n, uint64_t offset);
 /*
- * A copy of n bytes, to be freed with free(p). -ENOENT: n is 0; -E2BIG; -EPROTO: not all in the file; -EDQUOT or
- * -EINTR: see budget_check().
+ * A copy of n bytes, to be freed with free(p). -ENOENT: n is 0; -E2BIG; -EPROTO: not all in the file; -EDQUOT
+ * or -EINTR: see budget_check().
  */
 int elf_load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t max_bytes,
 	     struct elf_blob *out);

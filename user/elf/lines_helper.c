@@ -25,9 +25,9 @@
 #define ANSWER_S         1          /* CPU time for one address, */
 #define OPEN_S           3          /* to open the file */
 #define FILE_NS          5000000000 /* and for the file in all */
-#define PATIENCE_NS      300000000  /* a file that has had more is not waited for: it is looked at again later; */
-#define LAST_NS          500000000  /* or at the end: not any more */
-#define LOOK_MS          20 /* how often to look what it takes, while it is waited for */
+#define PATIENCE_NS      300000000 /* a file that has had more is not waited for: it is looked at again later; */
+#define LAST_NS          500000000 /* or at the end: not any more */
+#define LOOK_MS          20        /* how often to look what it takes, while it is waited for */
 #define LEAST_ROOM_BYTES (24ULL << 20)
 #define PROBE_BYTES      (1U << 20) /* so much is always free, or memory was short */
 
@@ -299,9 +299,11 @@ static int wait_answer(struct lines_helper *h)
 			continue;
 		}
 		n = recv(h->socket, &h->answer, sizeof(h->answer), 0);
-		if (n < (ssize_t)ANSWER_BYTES(0)) /* it was ended: by its timer, for want of memory, by the file */
+		if (n < (ssize_t)ANSWER_BYTES(
+			    0)) /* it was ended: by its timer, for want of memory, by the file */
 			return fail(h, -EDQUOT);
-		if (h->answer.rc > MAX_LINES || (h->answer.rc > 0 && n != (ssize_t)ANSWER_BYTES(h->answer.rc)))
+		if (h->answer.rc > MAX_LINES ||
+		    (h->answer.rc > 0 && n != (ssize_t)ANSWER_BYTES(h->answer.rc)))
 			return fail(h, -EPROTO);
 		note_cpu(h, h->answer.cpu_ns);
 		if (h->answer.rc < 0)

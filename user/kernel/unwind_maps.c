@@ -357,7 +357,8 @@ static int build_table(const struct code *code, const struct placement *p, struc
 		module_rest(p->module);
 	}
 	if (rc == -EDQUOT)
-		budget_refuse(module_budget(p->module), p->module->path, "to unwind through it takes too much");
+		budget_refuse(module_budget(p->module), p->module->path,
+			      "to unwind through it takes too much");
 	return rc;
 }
 

@@ -48,7 +48,8 @@ struct frame {
 	bool
 	    tail_call; /* it left no frame: it ended by jumping to what is above; offset is where it begins */
 	bool hidden;   /* Java itself does not show it: adapters of lambdas and method handles */
-	const struct later *later; /* who will say more of a native frame (symbols/natives.h); NULL: all is said */
+	const struct later
+	    *later;           /* who will say more of a native frame (symbols/natives.h); NULL: all is said */
 	enum stack_end lacks; /* no frame, or one without a name: what is missing here; END_NONE: nothing */
 };
 struct frames {

@@ -43,8 +43,8 @@ bool layout_has(const struct layout *l, const struct placement *p);
 struct code;
 
 /*
- * id is copied; not owned are book and payer, the share that pays for what is read of its files (NULL: nobody's). The
- * target's root is kept open where it is another than ours. 0 or -ENOMEM.
+ * id is copied; not owned are book and payer, the share that pays for what is read of its files (NULL:
+ * nobody's). The target's root is kept open where it is another than ours. 0 or -ENOMEM.
  */
 int code_new(struct modules *book, const struct proc_id *id, struct share *payer, struct code **out);
 void code_free(struct code *c);

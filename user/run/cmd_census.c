@@ -38,7 +38,7 @@ struct jvm {
 struct censuses {
 	const struct options *o;
 	struct discovery *discovery; /* --all */
-	struct budget *budget; /* of what is read of libraries */
+	struct budget *budget;       /* of what is read of libraries */
 	struct elf_cache *libraries;
 	struct {
 		struct jvm **v;

@@ -21,10 +21,11 @@
 #define SEARCH_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define NAME_INTERVAL_S   0.1  /* once all is attached: also for new stacks to name */
 #define SCAN_INTERVAL_S   0.5  /* for new processes, with --all */
-#define MAX_NAMING_S      0.5 /* for names, before a report and in one; no more than a quarter of the interval; */
-#define LAST_NAMING_S     1.0 /* of the last report */
-#define READING_S         1.0 /* between two readings for the verdicts, whatever the interval of reports is; */
-#define READING_SHARE     0.05 /* or so long that they take no more of a CPU */
+#define MAX_NAMING_S      0.5 /* for names, before a report and in one; no more than a quarter of the interval; \
+			       */
+#define LAST_NAMING_S 1.0     /* of the last report */
+#define READING_S     1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE 0.05 /* or so long that they take no more of a CPU */
 
 struct trace {
 	const struct options *o;
@@ -430,7 +431,8 @@ static int on_tick(void *trace, void *what, struct error *err)
 /* Name new stacks at once: at the next report the code or the process may be gone. */
 static int name_sites(struct trace *s, struct error *err)
 {
-	uint64_t made = s->announced ? tracer_sites_made(s->tracer) : s->sites_named, end_ns = naming_end(s, false);
+	uint64_t made = s->announced ? tracer_sites_made(s->tracer) : s->sites_named,
+		 end_ns = naming_end(s, false);
 	int rc;
 
 	if (made == s->sites_named && !s->names_pending)

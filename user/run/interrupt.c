@@ -54,7 +54,8 @@ static void see_heard(struct interrupt *i, int sig)
 	struct timespec t = {.tv_nsec = HEAR_NS};
 
 	nanosleep(&t, NULL);
-	if (!__atomic_load_n(&i->heard, __ATOMIC_ACQUIRE) && __atomic_load_n(&i->may_abandon, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&i->heard, __ATOMIC_ACQUIRE) &&
+	    __atomic_load_n(&i->may_abandon, __ATOMIC_ACQUIRE))
 		obey(i, sig);
 }
 

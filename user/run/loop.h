@@ -43,8 +43,8 @@ void loop_end_in(struct loop *l, double seconds);
 int loop_stop_fd(const struct loop *l);
 bool loop_is_stopped(const struct loop *l);
 /*
- * There is nothing to lose yet: a signal that is not heard within 150 ms, by loop_run() or loop_pause(), ends the
- * process as if nobody expected it. false: no more.
+ * There is nothing to lose yet: a signal that is not heard within 150 ms, by loop_run() or loop_pause(), ends
+ * the process as if nobody expected it. false: no more.
  */
 void loop_may_abandon(struct loop *l, bool may);
 /* End behind the handler that runs. */

@@ -154,8 +154,8 @@ static int parse_bytes(struct parse *p, const char *arg, uint64_t *out)
 		*out = (uint64_t)n;
 		return 0;
 	}
-	snprintf(advice, sizeof(advice), "give a size, as 256M or 1G, at least %.0fM and at most %.0fG", min / (1 << 20),
-		 max / (1 << 30));
+	snprintf(advice, sizeof(advice), "give a size, as 256M or 1G, at least %.0fM and at most %.0fG",
+		 min / (1 << 20), max / (1 << 30));
 	return usage_error(p, advice, "bad size '%s'", arg);
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/io.h"
 
-#define GRACE_MS 150 /* for a reader that takes nothing, once a signal asks to end; */
+#define GRACE_MS 150  /* for a reader that takes nothing, once a signal asks to end; */
 #define LAST_MS  2000 /* for the last view */
 
 static int write_error(struct error *err, int rc)
@@ -50,8 +50,9 @@ int output_open(struct output *out, const struct view_request *r, bool repeats, 
 	out->file = stdout;
 	rc = r->output ? open_file(out, r->output) : 0;
 	if (rc)
-		return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output", "%s: %s",
-				 r->output, rc == -EINTR ? "interrupted, and nobody reads it" : strerror(-rc));
+		return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output",
+				 "%s: %s", r->output,
+				 rc == -EINTR ? "interrupted, and nobody reads it" : strerror(-rc));
 	out->format = r->format;
 	if (r->format->begin) {
 		r->format->begin(&out->state, &begin);

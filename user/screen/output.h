@@ -19,8 +19,8 @@ struct output { /* start zeroed */
 	int stop_fd;           /* see io_write() */
 };
 /*
- * repeats: there will be more than one view. keys: of the screen will be read. stop_fd: readable when a signal asks to
- * end, -1: signals end the process. -errno with err.
+ * repeats: there will be more than one view. keys: of the screen will be read. stop_fd: readable when a
+ * signal asks to end, -1: signals end the process. -errno with err.
  */
 int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, int stop_fd,
 		struct error *err);

@@ -135,7 +135,8 @@ static void give_up_lines(struct module_symbols *s, int rc)
 static void open_lines(struct module_symbols *s, const struct elf_image *debug, pid_t root_pid)
 {
 	const struct elf_image *e = elf_lines_present(s->module->image) ? s->module->image : debug;
-	int rc = e && elf_lines_present(e) ? lines_helper_open(e, root_pid, &s->lines_history, &s->lines) : -ENOENT;
+	int rc = e && elf_lines_present(e) ? lines_helper_open(e, root_pid, &s->lines_history, &s->lines)
+					   : -ENOENT;
 
 	s->lines_asked_ns = clock_ns(CLOCK_MONOTONIC);
 	if (rc)

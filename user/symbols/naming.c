@@ -17,7 +17,7 @@ struct naming {
 	struct {
 		uint32_t *v; /* indexes in sites.v */
 		size_t n, cap;
-	} later;          /* sites that have frames with a `later` */
+	} later;        /* sites that have frames with a `later` */
 	size_t put_off; /* sites without a name: of the last naming_update() */
 	struct {
 		struct frame **v;

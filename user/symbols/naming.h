@@ -20,8 +20,8 @@ void naming_free(struct naming *n);
 bool naming_lacks(const struct naming *n, const struct snapshot *s);
 /*
  * Name the sites that are new in the snapshot: code of a VM's compiler is gone within seconds, and
- * the process with it when it ends. A stack that is being written is named the next time, and one for which the
- * budget's slice has no time left. Then what lacks files and lines is asked for again. 0 or -ENOMEM.
+ * the process with it when it ends. A stack that is being written is named the next time, and one for which
+ * the budget's slice has no time left. Then what lacks files and lines is asked for again. 0 or -ENOMEM.
  */
 int naming_update(struct naming *n, const struct snapshot *s);
 /* Sites that naming_update() left without a name, or without files and lines, for want of time. */

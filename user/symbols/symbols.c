@@ -55,8 +55,8 @@ void symbols_tidy(struct symbols *s)
 	natives_tidy(s->natives);
 }
 
-static int append(struct symbols *s, const struct symbolized *c, const struct native_place *where, uint64_t pc,
-		  struct frames *out)
+static int append(struct symbols *s, const struct symbolized *c, const struct native_place *where,
+		  uint64_t pc, struct frames *out)
 {
 	const struct frame nowhere = {.type = FRAME_NATIVE, .offset = pc};
 	const struct later *later = c->pending ? natives_later(s->natives, where) : NULL;
