@@ -21,9 +21,10 @@
 #define SEARCH_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define NAME_INTERVAL_S   0.1  /* once all is attached: also for new stacks to name */
 #define SCAN_INTERVAL_S   0.5  /* for new processes, with --all */
-#define MAX_NAMING_S      0.5 /* for names, before a report and in one; no more than a quarter of the interval; \
-			       */
-#define LAST_NAMING_S 1.0     /* of the last report */
+#define MAX_NAMING_S                                                                                         \
+	0.5                /* for names, before a report and in one; no more than a quarter of the interval; \
+			    */
+#define LAST_NAMING_S 1.0  /* of the last report */
 #define READING_S     1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
 #define READING_SHARE 0.05 /* or so long that they take no more of a CPU */
 
