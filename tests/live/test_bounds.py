@@ -64,12 +64,14 @@ def cpu_s(pid):
 
 
 @pytest.mark.asan
-def test_budget(victim, make):
+def test_budget(make):
     """Memory and CPU time are what the budget says; what does not fit is refused by name, and nothing else is."""
     large = [make("strings") for _ in range(20)] + [make("table")]  # take little, as only what is used is read
     refused = [make(kind) for kind in ("functions", "functions", "frames", "xz", "zlib_bomb")]
     plain = make("plain")
-    with Tracer("--limit-memory", f"{LIMIT_MB}M", "-v", pids=[victim.pid]) as tracer:
+    with Program(jdk("17"), "Hostile", "libhostile.so") as victim, \
+            Tracer("--limit-memory", f"{LIMIT_MB}M", "-v", pids=[victim.pid]) as tracer:
+        assert victim.answer() == "ready\n"
         tracer.wait_tracing()
         before_mb, before_s, began = resident_mb(tracer.proc.pid), cpu_s(tracer.proc.pid), time.monotonic()
         for path in (*large, *refused, plain):

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/strset.h"
 #include "base/util.h"
@@ -128,6 +131,26 @@ uint64_t budget_room(const struct budget *b)
 	if (b->payer)
 		own -= b->payer->held_bytes < own ? b->payer->held_bytes : own;
 	return own < all ? own : all;
+}
+
+int budget_limit_process(uint64_t more_bytes)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+	bool known = f && fscanf(f, "%lu", &pages) == 1;
+	struct rlimit limit;
+	uint64_t most = add_capped(pages * (uint64_t)sysconf(_SC_PAGESIZE), more_bytes);
+
+	if (f)
+		fclose(f);
+	if (!known || getrlimit(RLIMIT_AS, &limit))
+		return known ? -errno : -EIO;
+	if (limit.rlim_cur <= most)
+		return 0;
+	limit.rlim_cur = most;
+	if (limit.rlim_max > most)
+		limit.rlim_max = most;
+	return setrlimit(RLIMIT_AS, &limit) ? -errno : 0;
 }
 
 static struct reclaimable *least_recent(const struct budget *b)

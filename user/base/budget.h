@@ -49,6 +49,12 @@ uint64_t budget_room(const struct budget *b);
 int budget_take(struct budget *b, uint64_t bytes, struct charge *c);
 void budget_give(struct charge *c);
 
+/*
+ * The kernel's limit for this process (RLIMIT_AS): so many bytes more than it has mapped now, be that by
+ * itself or by a sanitizer. A lower one stays. The last line, behind all that is counted. 0 or -errno.
+ */
+int budget_limit_process(uint64_t more_bytes);
+
 /* What can be let go of to make room; the least recently used first. Known to the budget from add to remove.
  */
 struct reclaimable {

@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -66,21 +64,6 @@ static void allow_cpu(int seconds)
 	struct itimerval t = {.it_value.tv_sec = seconds};
 
 	setitimer(ITIMER_PROF, &t, NULL);
-}
-
-/* So much more than it has now: what was mapped before, by us or by sanitizers, is not its doing. */
-static void limit_memory(uint64_t bytes)
-{
-	unsigned long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-	struct rlimit limit;
-
-	if (f && fscanf(f, "%lu", &pages) == 1) {
-		limit.rlim_cur = limit.rlim_max = pages * sysconf(_SC_PAGESIZE) + bytes;
-		setrlimit(RLIMIT_AS, &limit);
-	}
-	if (f)
-		fclose(f);
 }
 
 /* Is memory short? Then what was not found may well be there. */
@@ -146,7 +129,8 @@ _Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pi
 	prctl(PR_SET_NAME, "jnitrace-lines");
 	signal(SIGPROF, SIG_DFL);
 	keep_only(socket, e->fd);
-	limit_memory(bytes);
+	if (budget_limit_process(bytes))
+		_exit(1);
 	allow_cpu(OPEN_S);
 	a.rc = elf_lines_open(e, root_pid, &l);
 	if (a.rc && is_short_of_memory())

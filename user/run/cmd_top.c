@@ -584,6 +584,16 @@ static void raise_file_limit(void)
 	}
 }
 
+/* What is kept of references and of stacks, with their names, is in proportion to the room for them. */
+#define BYTES_OF_A_REF   256
+#define BYTES_OF_A_STACK (32 << 10)
+#define BYTES_OF_REST    (1ULL << 30)
+static void limit_memory(const struct options *o)
+{
+	budget_limit_process(o->limit_bytes + BYTES_OF_A_REF * o->max_refs +
+			     BYTES_OF_A_STACK * o->max_stacks + BYTES_OF_REST);
+}
+
 static int open_output(struct trace *s, struct error *err)
 {
 	int rc = output_open(&s->out, &s->o->view, true, true, loop_stop_fd(s->loop), err);
@@ -650,6 +660,8 @@ static int start(struct trace *s, struct error *err)
 	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_output(s, err);
 	rc = rc ?: open_tracer(s, &features, err);
+	if (!rc)
+		limit_memory(s->o); /* behind the maps, which are mapped */
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	rc = rc ?: loop_add(s->loop, tracer_code_fd(s->tracer), on_code, NULL);
