@@ -75,7 +75,9 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	    .handle = s->f.handle,
 	};
 	ids[0] = finding_site(in, s->key.site, &out->stack, &out->func);
-	ids[1] = finding_site(in, s->key.acquire_site, &out->acquire, NULL);
+	/* who frees them calls no function that is traced */
+	ids[1] = finding_site(in, s->key.acquire_site, &out->acquire,
+			      out->kind == FINDING_WRONG_DEALLOCATOR ? &out->func : NULL);
 	ids[2] = finding_site(in, s->key.release_site, &out->release, NULL);
 	if (out->kind == FINDING_PENDING_EXCEPTION)
 		ids[1] = 0; /* one for each call, whoever threw */

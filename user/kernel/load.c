@@ -88,20 +88,41 @@ static int set_up(struct tracer *t)
 	return rc;
 }
 
+/*
+ * A program that was refused libbpf loads once more, to get the verifier's log: 10 seconds for a large one.
+ * When nobody will read that, ask at once for a log of a few lines of statistics.
+ */
+#define LOG_STATS 4 /* linux/bpf_verifier.h, BPF_LOG_STATS */
+static int refuse_quickly(const struct jnitrace_bpf *s, char *log, size_t bytes)
+{
+	struct bpf_program *p;
+	int rc = 0;
+
+	bpf_object__for_each_program (p, s->obj)
+		rc = rc ?: bpf_program__set_log_buf(p, log, bytes) ?: bpf_program__set_log_level(p, LOG_STATS);
+	return rc;
+}
+
 static int load_programs(struct tracer *t, const struct tracer_opts *o)
 {
 	uint64_t began_ns;
+	char log[16384];
 	int rc;
 
 	libbpf_set_print(o->verbose ? libbpf_print : libbpf_quiet); /* libbpf has one for the whole process */
 	t->skel = jnitrace_bpf__open();
 	rc = t->skel ? set_sizes(t, o) : -errno;
+	if (!rc && !o->verbose)
+		rc = refuse_quickly(t->skel, log, sizeof(log));
 	if (rc)
 		return rc;
 	programs_choose(t, o);
 	began_ns = clock_ns(CLOCK_MONOTONIC);
 	rc = jnitrace_bpf__load(t->skel);
 	t->load_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
+	/* A kernel whose arrays libbpf finds it cannot map, be it only for want of memory. */
+	if (!rc && (!t->skel->bss || !t->skel->data))
+		rc = -ENOMEM;
 	return rc ?: set_up(t);
 }
 

@@ -174,7 +174,7 @@ int target_find(struct target *t, struct error *err)
 		return error_set(err, rc, EXIT_NO_TARGET, what, "-v tells more", "%s",
 				 t->at.vm_why.why[0] ? t->at.vm_why.why : "its VM has no Java thread");
 	if (rc)
-		return rc;
+		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
 	fill_report(t);
 	t->state = TARGET_FOUND;

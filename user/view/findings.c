@@ -14,8 +14,7 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 		      const struct view_opts *o, int width)
 {
 	const struct finding_row *row = &finding_rows[f->kind];
-	struct report_site site = {.frames = f->stack.frames};
-	const struct frame *frame = site_frame(&site);
+	const struct frame *frame = frames_caller(f->stack.known ? &f->stack.frames : &f->acquire.frames);
 	struct flow flow = {.out = out, .width = width, .indent = INDENT};
 	struct buf b = {0};
 
