@@ -27,6 +27,7 @@ CONFIGURATIONS = [
     ("sid-25", []), ("sid-25", ["-XX:+UseParallelGC"]), ("sid-25", ["-XX:+UseSerialGC"]), ("sid-25", ["-XX:+UseZGC"]),
     ("sid-25", ["-XX:+UseCompactObjectHeaders"]), ("sid-25", ["-XX:+UseCompactObjectHeaders", "-XX:+UseZGC"]),
     ("sid-25", ["-XX:+UseCompactObjectHeaders", "-XX:+UseSerialGC"]),
+    ("sid-25", ["-Xshare:off"]), ("17", ["-Xshare:off", "-XX:+UseZGC"]),  # class pointers with base 0 and shift 0
     ("sid-8", []),
 ]
 
