@@ -283,6 +283,7 @@ struct report {
 		size_t n, cap;
 	} held; /* of findings */
 	struct report_stacks stacks;
+	const char *no_java; /* why managed frames are not shown; NULL: they are. Not owned */
 	uint64_t drops[NR_DROPS];
 	size_t nr_probes;
 	uint64_t events;

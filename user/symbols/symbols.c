@@ -20,6 +20,7 @@ struct symbols {
 	struct strset strings;
 	struct vm *vm; /* not owned; NULL: managed frames stay nameless */
 	bool hidden;   /* those that the runtime hides are shown */
+	bool no_java;  /* managed frames cannot be found */
 };
 
 int symbols_new(const struct code *code, struct symbols **out)
@@ -39,6 +40,11 @@ void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden)
 {
 	s->vm = vm;
 	s->hidden = hidden;
+}
+
+void symbols_set_no_java(struct symbols *s)
+{
+	s->no_java = true;
 }
 
 void symbols_free(struct symbols *s)
@@ -246,6 +252,21 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 	return rc;
 }
 
+/*
+ * A VM whose interpreter is a C++ function runs Java on native frames (Zero): such a stack is walked to the
+ * thread's start, and lacks the Java frames all the same. One without a frame of the VM's is a native
+ * thread's.
+ */
+static bool hides_java(const struct symbols *s, enum stack_end end, const struct frames *frames)
+{
+	if (!s->no_java || end != END_BOTTOM)
+		return false;
+	for (size_t i = 0; i < frames->n; i++)
+		if (frames->v[i].type == FRAME_VM)
+			return true;
+	return false;
+}
+
 int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated,
 		  uint32_t *lacks)
 {
@@ -254,6 +275,10 @@ int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out,
 
 	out->n = 0;
 	rc = append_stack(s, st, out, &end, truncated);
+	if (hides_java(s, end, out)) {
+		end = END_JAVA_OFF;
+		*truncated = stack_end_rows[end].meaning;
+	}
 	*lacks = stack_end_rows[end].name ? 1U << end : 0;
 	for (size_t i = 0; i < out->n; i++)
 		if (out->v[i].lacks)
