@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "view/cells.h"
+#include "view/text.h"
 
 #define SHOWN_THREADS 5
 #define SHOWN_OF      5
@@ -70,7 +71,8 @@ static void add_growth(struct buf *line, const struct growth *g, double limit)
 		buf_printf(line, "  GROWS STEADILY");
 }
 
-static void put_table_line(struct buf *out, const struct census *c, enum vm_table t, int width)
+static void put_table_line(struct buf *out, const struct census *c, enum vm_table t,
+			   const struct view_opts *o)
 {
 	struct buf line = {0};
 
@@ -86,7 +88,11 @@ static void put_table_line(struct buf *out, const struct census *c, enum vm_tabl
 	}
 	if (c->watched)
 		add_growth(&line, &c->growth[t], c->limit);
-	put_line(out, &line, width);
+	put_line(out, &line, o->width);
+	if (c->count_note[t][0]) {
+		buf_printf(&line, "%s: %s", table_name(t), c->count_note[t]);
+		view_warning(out, &line, o, o->width);
+	}
 	buf_free(&line);
 }
 
@@ -248,7 +254,7 @@ static void put_jvm(struct buf *out, const struct census *c, const struct view_o
 		buf_free(&line);
 	}
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		put_table_line(out, c, (enum vm_table)t, o->width);
+		put_table_line(out, c, (enum vm_table)t, o);
 	put_threads(out, c, o);
 	if (c->classes_wanted)
 		put_classes(out, c, o);

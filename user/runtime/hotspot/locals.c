@@ -86,8 +86,8 @@ static void find_owners(const struct hotspot *h, const struct thread_layout *l, 
 		out->stack_base = (int32_t)base - out->env;
 	else
 		out->list = 0;
-	/* the tables' blocks are proven together with the words that count their entries */
-	if (!h->counters.proven ||
+	/* that the tables have blocks of this form is proven when their array is found */
+	if (!h->counters.started ||
 	    !hotspot_read_static(h, "JNIHandles", "_global_handles", &out->storage_global) ||
 	    !hotspot_read_static(h, "JNIHandles", "_weak_global_handles", &out->storage_weak))
 		out->storage_global = out->storage_weak = 0;
