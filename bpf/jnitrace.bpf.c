@@ -53,7 +53,7 @@ UPROBE(jt_use)
 	u64 args[] = {PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx)};
 	struct use u = {.env = PT_REGS_PARM1(ctx), .sp = PT_REGS_SP(ctx)};
 	struct rule *r = rule_of(ctx);
-	u32 kind = NR_FINDINGS;
+	u32 kind = NR_FINDINGS, site;
 	u64 handle = 0;
 
 	if (!r)
@@ -67,8 +67,12 @@ UPROBE(jt_use)
 		handle = args[i];
 		kind = misuse(r, &u, handle, r->nulls >> (i + 1) & 1);
 	}
-	if (kind != NR_FINDINGS)
-		use_told(r, kind, handle, site_of((void *)ctx, r));
+	if (kind == NR_FINDINGS)
+		return 0;
+	site = site_of((void *)ctx, r);
+	use_told(r, kind, handle, site);
+	if (kind == FINDING_KIND_MISMATCH)
+		released_anyhow(r->target_id, handle, site);
 	return 0;
 }
 
