@@ -25,11 +25,21 @@ struct thread_config {
 	s32 handles;                /* Thread::_active_handles */
 	s32 stack_base;             /* Thread::_stack_base; then _stack_size */
 	u32 block_slots, block_top; /* JNIHandleBlock::_handles, _top; then _next, _last, _pop_frame_link */
+	s32 os_thread;              /* Thread::_osthread; where knows_owner */
+	u32 os_thread_id;           /* OSThread::_thread_id */
+	s32 pending; /* ThreadShadow::_pending_exception, then _exception_file; where knows_pending */
+	u8 knows_owner, knows_pending;
+	u16 pad;
 	/* Of a VM that stores an object of its own in the slot of a deleted reference; 0: it stores null. */
 	u64 deleted_at;             /* where that object is named */
 	u64 heap_start, heap_bytes; /* what else lies in a slot is of the list of free ones */
 	u64 collecting_at,
 	    collected_at; /* whether the collector moves objects now (u8), and how often it has (u32) */
+};
+/* Whose JNIEnv it is, by its address; what was seen of that last. */
+struct env_owner {
+	u32 tid; /* as the tracer sees it */
+	char name[16];
 };
 
 struct books_key {
@@ -52,7 +62,8 @@ struct thread_books {
 	u32 pad2;
 	struct held_monitor held[JT_MAX_HELD];
 };
-JT_ASSERT_SIZE(struct thread_config, 120);
+JT_ASSERT_SIZE(struct thread_config, 136);
+JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct held_monitor, 24);
 JT_ASSERT_SIZE(struct thread_books, 40 + 24 * JT_MAX_HELD);
