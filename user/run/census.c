@@ -34,8 +34,9 @@ int census_open(pid_t pid, const struct runtime *only, struct elf_cache *librari
 
 	snprintf(what, sizeof(what), "census of PID %d", (int)pid);
 	if (rc < 0)
-		error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
-			  rc == -ENOMEM ? "out of memory" : "no such process");
+		error_set(err, rc, rc == -ESRCH ? EXIT_NO_TARGET : EXIT_FAILED, what,
+			  rc == -ESRCH ? "see jps or pgrep java" : NULL, "%s",
+			  rc == -ESRCH ? "no such process" : strerror(-rc));
 	else
 		rc = opening_look(&vm->at, &vm->id, only, libraries, what, err);
 	*kind = vm && vm->at.file.runtime ? vm->at.file.runtime->shown : "?";
