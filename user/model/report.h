@@ -47,7 +47,8 @@ struct frame {
 	bool inlined;
 	bool
 	    tail_call; /* it left no frame: it ended by jumping to what is above; offset is where it begins */
-	bool hidden;   /* Java itself does not show it: adapters of lambdas and method handles */
+	bool native_of_vm;    /* a native method whose function is the VM's own */
+	bool hidden;          /* Java itself does not show it: adapters of lambdas and method handles */
 	enum stack_end lacks; /* no frame, or one without a name: what is missing here; END_NONE: nothing */
 };
 struct frames {

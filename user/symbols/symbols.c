@@ -133,9 +133,10 @@ static bool all_vm(const struct frames *frames)
 
 /*
  * A native method whose last act is a call leaves no frame: what it called returns to Java. The VM knows what
- * function it is, and that is believed if a function of a library's begins just there.
+ * function it is, and that is believed if a function of a library's begins just there. *of_vm: it is the VM's
+ * own (Class.getSuperclass of JDK 25 is registered as the JNI function itself).
  */
-static int append_tail_call(struct symbols *s, const struct raw_frame *raw, struct frames *out)
+static int append_tail_call(struct symbols *s, const struct raw_frame *raw, struct frames *out, bool *of_vm)
 {
 	struct native_place where;
 	struct frame frame, *f;
@@ -145,8 +146,11 @@ static int append_tail_call(struct symbols *s, const struct raw_frame *raw, stru
 	if (rc || !addr)
 		return rc;
 	rc = natives_place(s->natives, addr, false, &where);
-	if (rc || !where.module || module_symbols_type(where.module) == FRAME_VM)
+	if (rc || !where.module)
 		return rc;
+	*of_vm = module_symbols_type(where.module) == FRAME_VM;
+	if (*of_vm)
+		return 0;
 	rc = module_symbols_function(where.module, where.vaddr, &frame);
 	if (rc <= 0)
 		return rc;
@@ -156,6 +160,21 @@ static int append_tail_call(struct symbols *s, const struct raw_frame *raw, stru
 	*f = frame;
 	f->tail_call = true;
 	return 0;
+}
+
+/* The first Java frame, of a native method unless the VM itself made the call, and what it left no frame of.
+ */
+static int append_innermost_java(struct symbols *s, const struct raw_frame *raw, struct frames *out)
+{
+	bool of_vm = false;
+	size_t at;
+	int rc = s->vm && all_vm(out) ? append_tail_call(s, raw, out, &of_vm) : 0;
+
+	at = out->n;
+	rc = rc ?: append_java(s, raw, out);
+	if (!rc && at < out->n)
+		out->v[at].native_of_vm = of_vm;
+	return rc;
 }
 
 static uint32_t nr_frames(const struct stack *st)
@@ -234,9 +253,7 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 		next = i + 1;
 		cut = NULL;
 		if (is_java(raw)) {
-			if (innermost && s->vm && all_vm(out))
-				rc = append_tail_call(s, raw, out);
-			rc = rc ?: append_java(s, raw, out);
+			rc = innermost ? append_innermost_java(s, raw, out) : append_java(s, raw, out);
 			innermost = false;
 		} else if (kind_of(raw) == RAW_GAP)
 			rc = append_gap(s, gap, stack_end_rows[gap].meaning ?: "?", out);
