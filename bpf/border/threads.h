@@ -35,6 +35,11 @@ struct thread_config {
 	u8 knows_owner, knows_pending;
 	u16 pad;
 	u32 pad2;
+	/* Of a VM that stores an object of its own in the slot of a deleted reference; 0: it stores null. */
+	u64 deleted_at;             /* where that object is named */
+	u64 heap_start, heap_bytes; /* what else lies in a slot is of the list of free ones */
+	u64 collecting_at,
+	    collected_at; /* whether the collector moves objects now (u8), and how often it has (u32) */
 };
 /* Whose JNIEnv it is, by its address; what was seen of that last. */
 struct env_owner {
@@ -103,7 +108,7 @@ struct churn {
 	u32 target_id, pad;
 };
 
-JT_ASSERT_SIZE(struct thread_config, 104);
+JT_ASSERT_SIZE(struct thread_config, 144);
 JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct thread_books, 56);

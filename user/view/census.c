@@ -8,6 +8,7 @@
 
 #include "view/cells.h"
 #include "view/class_of.h"
+#include "view/text.h"
 
 #define SHOWN_THREADS 5
 #define SHOWN_OF      5
@@ -95,7 +96,8 @@ static void add_growth(struct buf *line, const struct growth *g, double limit)
 	add_forecast(line, g, limit);
 }
 
-static void put_table_line(struct buf *out, const struct census *c, enum vm_table t, int width)
+static void put_table_line(struct buf *out, const struct census *c, enum vm_table t,
+			   const struct view_opts *o)
 {
 	struct buf line = {0};
 
@@ -111,7 +113,11 @@ static void put_table_line(struct buf *out, const struct census *c, enum vm_tabl
 	}
 	if (c->watched)
 		add_growth(&line, &c->growth[t], c->limit);
-	put_words(out, &line, width);
+	put_words(out, &line, o->width);
+	if (c->count_note[t][0]) {
+		buf_printf(&line, "%s: %s", table_name(t), c->count_note[t]);
+		view_warning(out, &line, o, o->width);
+	}
 	buf_free(&line);
 }
 
@@ -330,7 +336,7 @@ static void put_jvm(struct buf *out, const struct census *c, const struct view_o
 		buf_free(&line);
 	}
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		put_table_line(out, c, (enum vm_table)t, o->width);
+		put_table_line(out, c, (enum vm_table)t, o);
 	put_threads(out, c, o);
 	if (c->classes_wanted)
 		put_classes(out, c, o);

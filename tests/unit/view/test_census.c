@@ -193,7 +193,7 @@ static void test_unknown_is_said(void **state)
 	c->refs_known = c->threads_known = c->classes_known = false;
 	strcpy(c->refused, "because");
 	view_census_json(&b, &(const struct census *){c}, 1, &o);
-	expect_part(&b, "\"vm_total\":null,\"table_bytes\":null,\"in_use\":null");
+	expect_part(&b, "\"vm_total\":null,\"vm_note\":null,\"table_bytes\":null,\"in_use\":null");
 	expect_part(&b, "\"threads\":null,\"classes\":null");
 	expect_part(&b, "\"refused\":\"because\"");
 	buf_free(&b);
