@@ -100,6 +100,7 @@ enum frame_kind {
 	RAW_COMPILED,    /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
 	RAW_DEOPTIMIZED, /* the same, of a frame that waits for its deoptimization */
 	RAW_GAP,         /* native frames are missing here; a: enum stack_end, why */
+	RAW_OPENED,      /* a: return address, b: number of the opened library that it is in (unwind.h) */
 };
 #define RAW_KIND_SHIFT 56
 #define RAW_ADDR_MASK  ((1ULL << RAW_KIND_SHIFT) - 1)

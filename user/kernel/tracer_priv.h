@@ -42,7 +42,11 @@ struct traced {
 	uint64_t sites_missing;
 	uint64_t buried[NR_FUNCS]; /* its local references, see tracer_bury() */
 	bool code_changed;         /* it said so */
-	bool counts;               /* its gate was opened */
+	struct {
+		struct code_opened *v; /* the oldest first */
+		size_t n, cap;
+	} opened;    /* libraries, told and not yet taken */
+	bool counts; /* its gate was opened */
 };
 
 struct tracer {

@@ -182,15 +182,21 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 			 uint32_t *next, const char **cut)
 {
 	uint64_t pc = st->frame[i].a & RAW_ADDR_MASK;
-	uint64_t exact = st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
+	uint32_t opened = kind_of(&st->frame[i]) == RAW_OPENED ? (uint32_t)st->frame[i].b : 0;
+	uint64_t exact =
+	    !opened && st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
 	size_t n = out->n;
 	struct native_place where;
 	struct symbolized c;
 	bool by_fp; /* what follows was found, or not found, by the frame pointer */
-	int rc = natives_at(s->natives, pc + exact, &c, &where);
+	int rc;
 
 	*next = i + 1;
 	*cut = NULL;
+	if (opened)
+		rc = natives_opened_at(s->natives, opened, pc, &c, &where);
+	else
+		rc = natives_at(s->natives, pc + exact, &c, &where);
 	if (!rc)
 		rc = append(&c, pc + exact, out);
 	for (; exact && n < out->n; n++)
@@ -244,6 +250,15 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 		}
 	}
 	return rc;
+}
+
+bool symbols_wait(const struct symbols *s, const struct stack *st)
+{
+	for (uint32_t i = 0; i < nr_frames(st); i++)
+		if (kind_of(&st->frame[i]) == RAW_OPENED &&
+		    !natives_know_opened(s->natives, (uint32_t)st->frame[i].b))
+			return true;
+	return false;
 }
 
 int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated,
