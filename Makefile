@@ -9,6 +9,7 @@
 # make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make fuzz           the fuzz targets, each for SECONDS=10 or of NAME=elf alone
+# make faults         every call of the tool that may fail does so, told apart by three functions above it
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
@@ -136,6 +137,11 @@ fuzz:
 	$(Q)$(fuzz_make) fuzz-programs
 	$(Q)scripts/fuzz $(O)-fuzz $(or $(SECONDS),10) $(NAME)
 
+faults:
+	$(Q)scripts/setup --check test
+	$(Q)$(MAKE) all fixtures
+	$(Q)JNITRACE_FAULT_DEPTH=3 scripts/test-live $(O) -s tests/live/test_faults.py
+
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
 
@@ -182,7 +188,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz
 
-.PHONY: all asan fuzz fuzz-build bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan faults fuzz fuzz-build bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
