@@ -36,6 +36,10 @@ UPROBE(jt_call)
 		site = site_known(ctx, r);
 	if (r->operation != OP_RELEASE || !release_begin(r, &c)) {
 		site = site ?: site_of((void *)ctx, r);
+		if (is_no_reference(r, c.handle)) {
+			no_reference(r, &c, site);
+			return 0;
+		}
 		call_end(r, &c, site);
 	}
 

@@ -170,3 +170,26 @@ def test_a_library_that_was_closed_has_symbols_while_its_file_is_there():
         made[key] = made.get(key, 0) + site["acquired"]
     assert made == {("leak_of_one", "libclosedone.so", "closed.c"): 14, ("leak_of_two", "libclosedtwo.so", "closed.c"): 21}
     assert {lib["module"]: lib["outstanding"] for lib in final["libraries"]} == {"libclosedone.so": 14, "libclosedtwo.so": 21}
+
+
+class Misuse(Oracle):
+    def main(self, fixtures):
+        return "Misuse", str(fixtures / "libmisuse.so")
+
+
+@pytest.mark.parametrize("kind, args", [("17", ("-e", "local")), ("17", ("-e", "all", "--check")), ("sid-25", ("-e", "local")),
+                                        ("sid-8", ("-e", "local"))], ids=lambda v: v if isinstance(v, str) else "".join(v))
+def test_a_result_that_is_no_object_is_no_reference(kind, args):
+    with Misuse(jdk(kind)) as target:
+        target.do("object-as-object 3", "long-as-object 1")
+        with Tracer(*args, pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            target.do("object-as-object 101", "long-as-object 7")
+            final = tracer.stop()[target.pid]
+    jsonschema.validate(final, SCHEMA)
+    assert_no_losses(final)
+    # three results from three lines: wider than an address, between two slots, where nothing is
+    assert [(f["kind"], f["severity"], f["function"], f["count"], f["stack"][0]["symbol"]) for f in final["findings"]] == 3 * [
+        ("wrong-return-type", "error", "CallStaticObjectMethod", 7, "called_for_object")]
+    assert final["calls"]["CallStaticObjectMethod"] == 101 + 3 * 7
+    assert sum(s["acquired"] for s in final["sites"] if s["function"] == "CallStaticObjectMethod") == 101

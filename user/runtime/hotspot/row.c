@@ -149,6 +149,7 @@ static void handle_kinds(const struct vm *vm, struct handle_kinds *out)
 	int feature = vm ? of_const(vm)->h->feature : 0;
 
 	*out = feature >= 21 ? all : feature >= 9 ? weak : (struct handle_kinds){0};
+	out->never_bits = JNI_HANDLE_KIND_BITS; /* local references are marked by none of them */
 }
 
 /* --- references --- */
