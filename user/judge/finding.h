@@ -6,16 +6,18 @@
 #include "model/named_site.h"
 #include "model/report.h"
 #include "model/snapshot.h"
+#include "model/vm.h"
 
 /* What findings are made from. */
 struct findings_input {
 	const struct named_sites *names; /* of the snapshot's sites */
 	const struct snapshot *snapshot;
-	bool checking;        /* --check is on */
-	bool exited;          /* the process has ended: nothing will be released any more */
-	double hold_s;        /* a critical section held that long is a finding */
-	const char *no_waits; /* why it is not seen who waits for critical sections; NULL: it is */
-	int collector_waits;  /* see struct report_held */
+	bool checking;                   /* --check is on */
+	bool exited;                     /* the process has ended: nothing will be released any more */
+	double hold_s;                   /* a critical section held that long is a finding */
+	const char *no_waits;            /* why it is not seen who waits for critical sections; NULL: it is */
+	int collector_waits;             /* see struct report_held */
+	const struct vm_insides *inside; /* critical sections from before attach; NULL: not looked at */
 };
 /* Add a sentence. */
 void finding_add_text(struct report_finding *f, const char *s);
@@ -30,5 +32,10 @@ uint64_t finding_site(const struct findings_input *in, uint32_t number, struct r
 		      enum func_id *func);
 /* Take f over into the report, or add it to the one that is the same to the reader. 0 or -ENOMEM. */
 int finding_add(struct report *r, const struct report_finding *f);
+/*
+ * Of this kind one finding for each library, of all its call sites: what a library does everywhere is one
+ * fault, or one habit. All have been added.
+ */
+void findings_group(struct report *r, enum finding_kind kind);
 
 #endif
