@@ -18,6 +18,7 @@
 #include "border/shared.h"
 #include "maps.bpf.h"
 #include "program.bpf.h"
+#include "walk/libraries.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -35,6 +36,10 @@ UPROBE(jt_call)
 		site = site_known(ctx, r);
 	if (r->operation != OP_RELEASE || !release_begin(r, &c)) {
 		site = site ?: site_of((void *)ctx, r);
+		if (is_no_reference(r, c.handle)) {
+			no_reference(r, &c, site);
+			return 0;
+		}
 		call_end(r, &c, site);
 	}
 
@@ -321,8 +326,13 @@ UPROBE(jt_libraries)
 		debug.state = LINK_DELETE;
 	before = s->linker;
 	s->linker = debug.state;
-	if (debug.state == LINK_ADD)
+	if (debug.state == LINK_ADD) {
+		s->last_link = link_before_last(debug.map);
 		return 0;
+	}
+	if (debug.state == LINK_CONSISTENT && before == LINK_ADD)
+		opened_behind(target_id, s->last_link);
+	s->last_link = 0;
 	/* with more than one namespace this is the state of the first, whichever changes */
 	if (debug.state == LINK_DELETE || before == LINK_DELETE || debug.version > 1) {
 		__sync_fetch_and_add(&s->closings, 1);

@@ -72,10 +72,10 @@ struct {
 } free_sites SEC(".maps");                       /* of targets that are gone */
 MAP_HASH(overflow, 1, u64, struct overflow_ref); /* (loader) tag -> what found no room in its two buckets */
 
-/* Slots of targets whose code has changed: the loader waits for it. */
+/* Numbers of targets whose code has changed, and libraries that were opened: the loader waits for it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 256 * 1024); /* a hundred libraries, of 2 KiB each */
 } code_changes SEC(".maps");
 
 static __always_inline void drop(u32 target_id, enum drop_id id)

@@ -88,6 +88,25 @@ static __always_inline void acquire(const struct rule *r, const struct call *c, 
 	__sync_fetch_and_add(&c->fc->unpaired, 1);
 }
 
+/*
+ * A method that returns no object was called by a function that returns one: what that returns is whatever is
+ * there (JDK: prims/jni.cpp, jni_invoke_static() makes a handle of objects only). No slot is there.
+ */
+static __always_inline bool is_no_reference(const struct rule *r, u64 handle)
+{
+	u64 slot;
+
+	return r->never_bits && (handle & r->never_bits || handle >> HANDLE_BITS ||
+				 bpf_probe_read_user(&slot, sizeof(slot), (void *)handle));
+}
+
+/* It has acquired nothing. */
+static __always_inline void no_reference(const struct rule *r, const struct call *c, u32 site)
+{
+	__sync_fetch_and_add(&c->fc->nulls, 1);
+	finding(r->target_id, FINDING_WRONG_RETURN_TYPE, site, 0, 0, c->handle);
+}
+
 /* The usual case. released_at: where, or 0 when nobody will ask. False: not acquired since attach. */
 static __always_inline bool release_paired(struct call *c, u32 released_at)
 {

@@ -100,6 +100,7 @@ enum frame_kind {
 	RAW_COMPILED,    /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
 	RAW_DEOPTIMIZED, /* the same, of a frame that waits for its deoptimization */
 	RAW_GAP,         /* native frames are missing here; a: enum stack_end, why */
+	RAW_OPENED,      /* a: return address, b: number of the opened library that it is in (unwind.h) */
 };
 #define RAW_KIND_SHIFT 56
 #define RAW_ADDR_MASK  ((1ULL << RAW_KIND_SHIFT) - 1)
@@ -145,7 +146,10 @@ struct rule {
 	    env; /* LOC_REG: the thread's JNIEnv* = reg + offset_bytes; the program fills in what it finds */
 	u8 allowed; /* a use: ALLOWED_ bits */
 	u8 has_use; /* a function that is counted: its use is probed, too */
-	u8 pad[6];
+	/* A call of a method that may return no object, whatever the function: no reference has these bits;
+	 * 0: another function, or nothing is known. */
+	u8 never_bits;
+	u8 pad[5];
 };
 #define ALLOWED_PENDING  1 /* to be called while an exception is pending */
 #define ALLOWED_CRITICAL 2 /* inside a critical section */

@@ -79,7 +79,8 @@ struct unwind_space {
 	u32 added_seen; /* loader: of those, in the layout */
 	u32 replaced;   /* loader: times that code of one file came where another's had been */
 	u32 linker;     /* BPF: enum link_state, when it last called */
-	u32 pad;
+	u32 opened;     /* BPF: number of the last library in code_opened messages; 0: none yet */
+	u64 last_link;  /* BPF: a struct link_map before those that the linker adds; 0: not known */
 };
 #define UNWIND_LAYOUT(first, n, generation) ((u64)(first) | (u64)(n) << 20 | (u64)(generation) << 33)
 #define UNWIND_LAYOUT_FIRST(l)              ((u32)(l)&0xfffff)
@@ -102,6 +103,37 @@ struct link_debug {
 	u32 pad2;
 };
 
+/* An entry of its list, in the order in which they were opened (link.h, struct link_map; musl's is the same).
+ */
+struct link_map {
+	u64 addr; /* what is added to link-time addresses */
+	u64 name; /* path */
+	u64 dynamic, next, prev;
+};
+
+/*
+ * A library that was opened, as it was mapped then: it may be closed again before the loader has read the
+ * mappings, and what it called meanwhile is still to be named. The last few of each target, by number.
+ */
+#define JT_OPENED 32
+struct opened_code {
+	u64 start, end; /* of its code */
+	u64 bias;       /* as addr above */
+	u32 id;         /* in its target, from 1; 0: not in use */
+	u32 pad;
+};
+
+/* A message of code_changes: that much of an opened library. Others are a target's number alone. */
+#define JT_OPENED_PATH 1024 /* as the target wrote it; what is longer is cut */
+#define JT_OPENED_HEAD 1024 /* first bytes in memory: ELF header, program headers, mostly the build-id */
+struct code_opened {
+	u32 target_id;
+	u32 pad;
+	struct opened_code code;
+	char path[JT_OPENED_PATH]; /* terminated */
+	u8 head[JT_OPENED_HEAD];
+};
+
 /* A remembered rule. Believed only when check fits rule, address and layout: no lock, no torn reads. */
 struct unwind_cached {
 	u64 rule;
@@ -112,8 +144,11 @@ JT_ASSERT_SIZE(struct unwind_rule, 8);
 JT_ASSERT_SIZE(struct unwind_row, 8);
 JT_ASSERT_SIZE(struct unwind_head, 8);
 JT_ASSERT_SIZE(struct unwind_range, 32);
-JT_ASSERT_SIZE(struct unwind_space, 40);
+JT_ASSERT_SIZE(struct unwind_space, 48);
 JT_ASSERT_SIZE(struct link_debug, 32);
+JT_ASSERT_SIZE(struct link_map, 40);
+JT_ASSERT_SIZE(struct opened_code, 32);
+JT_ASSERT_SIZE(struct code_opened, 40 + JT_OPENED_PATH + JT_OPENED_HEAD);
 JT_ASSERT_SIZE(struct unwind_cached, 16);
 
 #endif

@@ -20,6 +20,8 @@
 
 #define WINDOW_WORDS 2048 /* in map memory: most stacks whole */
 #include "walk/unwind.bpf.h"
+/* after the size of the window */
+#include "walk/opened.bpf.h"
 
 #define JAVA_BLOCK_WORDS 64
 #define JAVA_STEPS       4 /* by one call: calls cost more than they seem to, where returns are not predicted */
@@ -172,23 +174,50 @@ static __always_inline void anchor_proven(struct scratch *sc)
 		sc->java.fp_at = sc->w.fp_at;
 }
 
+/*
+ * Libraries were closed: what the loader knows of code is not believed. But who made the call is there, and
+ * may be one that was opened just before.
+ */
+static __always_inline void native_opened(struct scratch *sc)
+{
+	u32 id = sc->stack.n ? 0 : opened_at(sc->target_id, sc->w.pc - 1);
+
+	if (id)
+		emit(sc, RAW_OPENED, sc->w.pc, id);
+}
+
+/* The frame at hand is kept, and the loader may not know yet whose its pc is. */
+static __always_inline void native_unknown(struct scratch *sc, u64 pc)
+{
+	u32 id = opened_at(sc->target_id, pc - 1), at = sc->stack.n - 1;
+
+	sc->hash ^= mix(id ? (u64)id << 32 : unwind_closings(sc->target_id));
+	if (!id || at >= JT_MAX_FRAMES || sc->stack.frame[at].a >> RAW_KIND_SHIFT != RAW_NATIVE ||
+	    sc->stack.frame[at].b)
+		return;
+	sc->stack.frame[at].a = (pc & RAW_ADDR_MASK) | (u64)RAW_OPENED << RAW_KIND_SHIFT;
+	sc->stack.frame[at].b = id;
+}
+
 /* One native frame, and its caller, or the Java frames behind a gap of native ones that cannot be found. */
 static __always_inline int native_frame(struct scratch *sc, const struct java_config *j)
 {
 	struct walk *w = &sc->w;
-	u64 limit = sc->java.sp;
+	u64 limit = sc->java.sp, pc;
 	enum stack_end end;
 
-	if (sc->closing)
+	if (sc->closing) {
+		native_opened(sc);
 		return native_skip(sc, j, END_CLOSING);
+	}
 	if (limit && limit - w->sp <= VM_CALL_BYTES && in_code_heaps(j, w->pc))
 		return java_enter(sc, j);
-	emit(sc, sc->native_kind, w->pc, w->exact);
+	pc = w->pc;
+	emit(sc, sc->native_kind, pc, w->exact);
 	sc->native_kind = RAW_NATIVE;
 	end = native_step(w, sc->target_id);
 	if (end == END_NO_TABLE || end == END_NOT_CODE)
-		sc->hash ^=
-		    mix(unwind_closings(sc->target_id)); /* the loader may not know yet whose pc was */
+		native_unknown(sc, pc);
 	if (end == END_NO_TABLE || end == END_UNREAD || end == END_CLOSING)
 		w->notes.lost = 1;
 	if (end == END_NO_TABLE) {

@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness import ENV, JNITRACE, Oracle, Tracer, jdk
+from harness import ENV, FIXTURES, JNITRACE, Oracle, Tracer, assert_no_losses, jdk
 from test_findings import SCHEMA
 
 
@@ -104,3 +104,92 @@ def test_a_class_that_leaks_is_called_by_name_and_loaders(kind):
     [row] = [r for r in csv.DictReader(io.StringIO(rows)) if r["module"] == "libcensus.so" and r["family"] == "global"]
     assert (row["class"], row["class_of"]) == ("java.lang.Class", f"Census$Inner in 63 loaders ({LOADER})")
     assert any(line.split()[:6] == ["65", "of", "Census$Inner", "in", "65", "loaders"] for line in census.splitlines()), census
+
+
+class Closed(Oracle):
+    """Loads libraries that refuse to be loaded, so that they are closed within a millisecond."""
+
+    def main(self, fixtures):
+        return "Closed", str(fixtures)
+
+
+def build_id(library):
+    notes = subprocess.run(["readelf", "-n", FIXTURES / library], capture_output=True, text=True, check=True).stdout
+    return re.search(r"Build ID: ([0-9a-f]+)", notes)[1]
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["", "stopped-meanwhile"])
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_a_library_that_was_closed_is_named(kind, stopped):
+    """Whatever the tracer sees of the mappings, and although two libraries lie at one address in turn."""
+    n, ids = 11, {build_id(f"libclosed{name}.so"): name for name in ("one", "two", "stays")}
+    with Closed(jdk(kind)) as target:
+        target.do("copies 1", "refused 1")
+        with Tracer(pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            if stopped:
+                tracer.proc.send_signal(signal.SIGSTOP)
+            target.do(f"copies {n}", "stays 1")
+            tracer.proc.send_signal(signal.SIGCONT)
+            tracer.wait_report(lambda r: r["calls"]["NewGlobalRef"] >= 5 * n + 5)
+            target.do(f"refused {n}")
+            final = tracer.stop()[target.pid]
+    jsonschema.validate(final, SCHEMA)
+    assert_no_losses(final)
+    made, modules, symbols = {}, set(), set()
+    for site in final["sites"]:
+        frame = site["stack"][0]
+        assert frame["type"] == "native" and frame["build_id"] in ids, site
+        name = ids[frame["build_id"]]
+        made[name] = made.get(name, 0) + site["acquired"]
+        modules.add((name, re.sub("[0-9]+", "", frame["module"])))
+        symbols.add((name, frame["symbol"]))
+        assert any(f["type"] == "java" for f in site["stack"]), site
+    assert made == {"one": 2 * 2 * n, "two": 2 * 3 * n, "stays": 5}
+    # what has the same build is one site, whatever the file was called
+    assert modules <= {("one", "copy-of-one.so"), ("two", "copy-of-two.so"), ("stays", "copy-that-stays.so"),
+                       ("one", "libclosedone.so"), ("two", "libclosedtwo.so")}
+    assert symbols <= {("one", "leak_of_one"), ("one", None), ("two", "leak_of_two"), ("two", None), ("stays", "leak_that_stays"),
+                       ("stays", None)}
+
+
+def test_a_library_that_was_closed_has_symbols_while_its_file_is_there():
+    with Closed(jdk("17")) as target:
+        target.do("copies 1")
+        with Tracer(pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            tracer.proc.send_signal(signal.SIGSTOP)
+            target.do("refused 7")
+            tracer.proc.send_signal(signal.SIGCONT)
+            final = tracer.stop()[target.pid]
+    assert_no_losses(final)
+    made = {}
+    for site in final["sites"]:
+        frame = site["stack"][0]
+        key = frame["symbol"], frame["module"], frame["file"]
+        made[key] = made.get(key, 0) + site["acquired"]
+    assert made == {("leak_of_one", "libclosedone.so", "closed.c"): 14, ("leak_of_two", "libclosedtwo.so", "closed.c"): 21}
+    assert {lib["module"]: lib["outstanding"] for lib in final["libraries"]} == {"libclosedone.so": 14, "libclosedtwo.so": 21}
+
+
+class Misuse(Oracle):
+    def main(self, fixtures):
+        return "Misuse", str(fixtures / "libmisuse.so")
+
+
+@pytest.mark.parametrize("kind, args", [("17", ("-e", "local")), ("17", ("-e", "all", "--check")), ("sid-25", ("-e", "local")),
+                                        ("sid-8", ("-e", "local"))], ids=lambda v: v if isinstance(v, str) else "".join(v))
+def test_a_result_that_is_no_object_is_no_reference(kind, args):
+    with Misuse(jdk(kind)) as target:
+        target.do("object-as-object 3", "long-as-object 1")
+        with Tracer(*args, pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            target.do("object-as-object 101", "long-as-object 7")
+            final = tracer.stop()[target.pid]
+    jsonschema.validate(final, SCHEMA)
+    assert_no_losses(final)
+    # three results from three lines: wider than an address, between two slots, where nothing is
+    assert [(f["kind"], f["severity"], f["function"], f["count"], f["stack"][0]["symbol"]) for f in final["findings"]] == 3 * [
+        ("wrong-return-type", "error", "CallStaticObjectMethod", 7, "called_for_object")]
+    assert final["calls"]["CallStaticObjectMethod"] == 101 + 3 * 7
+    assert sum(s["acquired"] for s in final["sites"] if s["function"] == "CallStaticObjectMethod") == 101

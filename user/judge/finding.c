@@ -101,3 +101,78 @@ int finding_add(struct report *r, const struct report_finding *f)
 	*place = *f;
 	return 0;
 }
+
+/* Who made the call; NULL: not known. */
+static const struct frame *caller_of(const struct report_finding *f)
+{
+	return f->stack.known ? frames_caller(&f->stack.frames) : NULL;
+}
+
+static bool same_library(const struct report_finding *a, const struct report_finding *b)
+{
+	const struct frame *x = caller_of(a), *y = caller_of(b);
+
+	return a->kind == b->kind && x && y && x->module && y->module && !strcmp(x->module, y->module);
+}
+
+/* The place that is shown stays the one of most calls. */
+static void group(struct report_finding *into, const struct report_finding *f, uint64_t *shown)
+{
+	struct report_finding was = *into;
+
+	if (f->count > *shown) {
+		*shown = f->count;
+		*into = *f;
+	}
+	into->count = was.count + f->count;
+	into->first_s = was.first_s < f->first_s ? was.first_s : f->first_s;
+	into->last_s = was.last_s > f->last_s ? was.last_s : f->last_s;
+}
+
+/* The same in every process that uses this build. */
+static uint64_t library_finding_id(const struct report_finding *f)
+{
+	const struct frame *caller = caller_of(f);
+	const struct finding_row *row = &finding_rows[f->kind];
+	const char *library = caller->build_id ? caller->build_id : caller->module;
+
+	return fnv64(fnv64(FNV64_INIT, row->wrong, strlen(row->wrong)), library, strlen(library));
+}
+
+/* All of a's library into a. *places: how many there are. */
+static void gather(struct report *r, size_t a, size_t *places)
+{
+	uint64_t shown = r->findings.v[a].count;
+	size_t kept = a + 1;
+
+	*places = 1;
+	for (size_t i = a + 1; i < r->findings.n; i++) {
+		if (!same_library(&r->findings.v[a], &r->findings.v[i])) {
+			r->findings.v[kept++] = r->findings.v[i];
+			continue;
+		}
+		group(&r->findings.v[a], &r->findings.v[i], &shown);
+		++*places;
+	}
+	r->findings.n = kept;
+}
+
+void findings_group(struct report *r, enum finding_kind kind)
+{
+	for (size_t i = 0; i < r->findings.n; i++) {
+		struct report_finding *f = &r->findings.v[i];
+		const struct frame *caller = caller_of(f);
+		char s[192];
+		size_t places;
+
+		if (f->kind != kind || !caller || !caller->module)
+			continue;
+		gather(r, i, &places);
+		f->id = library_finding_id(f);
+		if (places < 2)
+			continue;
+		snprintf(s, sizeof(s), "%.100s does so at %zu call sites; the one of most calls is shown.",
+			 caller_of(f)->module, places);
+		finding_add_text(f, s);
+	}
+}

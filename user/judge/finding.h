@@ -32,5 +32,10 @@ uint64_t finding_site(const struct findings_input *in, uint32_t number, struct r
 		      enum func_id *func);
 /* Take f over into the report, or add it to the one that is the same to the reader. 0 or -ENOMEM. */
 int finding_add(struct report *r, const struct report_finding *f);
+/*
+ * Of this kind one finding for each library, of all its call sites: what a library does everywhere is one
+ * fault, or one habit. All have been added.
+ */
+void findings_group(struct report *r, enum finding_kind kind);
 
 #endif

@@ -170,6 +170,7 @@ int findings_update(const struct findings_input *in, struct report *r)
 		if (!finding_is_void(&f))
 			rc = finding_add(r, &f);
 	}
+	findings_group(r, FINDING_WEAK_AS_STRONG);
 	for (size_t i = 0; i < r->sites.n && !rc; i++)
 		rc = add_leak(&r->sites.v[i], r);
 	for (size_t i = 0; i < s->churns.n && !rc; i++)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bpf/border/threads.h"
+#include "bpf/border/unwind.h"
 
 /*
  * CPU time for unwind tables. At the start all should be there before the first call counts: a JVM's own take
@@ -16,6 +17,7 @@
  */
 #define UNWIND_START_NS 3000000000ULL
 #define UNWIND_LATER_NS 60000000ULL
+#define MAX_OPENED      512 /* libraries of one target between two looks */
 
 /* Watch all of these places, or none can be relied on. */
 static int watch_vm(struct tracer *t, int target_id, pid_t pid, const char *path, struct bpf_program *prog,
@@ -148,6 +150,23 @@ int tracer_set_linker(struct tracer *t, int target_id, pid_t pid, const char *pa
 	return watch_vm(t, target_id, pid, path, t->skel->progs.jt_libraries, &place, false);
 }
 
+/* Keep what a target has opened. Of more than are ever asked for at once the oldest go: their frames have no
+ * name. */
+static void keep_opened(struct traced *s, const struct code_opened *o)
+{
+	struct code_opened *place;
+
+	if (s->opened.n == MAX_OPENED) {
+		s->opened.n--;
+		memmove(s->opened.v, s->opened.v + 1, s->opened.n * sizeof(*o));
+	}
+	place = VEC_ADD(&s->opened);
+	if (place) {
+		*place = *o;
+		place->path[sizeof(place->path) - 1] = '\0';
+	}
+}
+
 int configs_code_changed(void *arg, void *data, size_t n)
 {
 	struct tracer *t = arg;
@@ -156,9 +175,22 @@ int configs_code_changed(void *arg, void *data, size_t n)
 	if (n < sizeof(target_id))
 		return 0;
 	memcpy(&target_id, data, sizeof(target_id));
-	if (target_id < JT_MAX_TARGETS)
+	if (target_id >= JT_MAX_TARGETS)
+		return 0;
+	if (n >= sizeof(struct code_opened))
+		keep_opened(&t->traced[target_id], data);
+	else
 		t->traced[target_id].code_changed = true;
 	return 0;
+}
+
+size_t tracer_opened(struct tracer *t, int target_id, const struct code_opened **v)
+{
+	size_t n = t->traced[target_id].opened.n;
+
+	*v = t->traced[target_id].opened.v;
+	t->traced[target_id].opened.n = 0;
+	return n;
 }
 
 int tracer_code_fd(const struct tracer *t)

@@ -4,7 +4,8 @@
 
 #include "kernel/tracer_priv.h"
 
-/* A message of the ring buffer code_changes: the number of the target whose code has changed. arg: tracer */
+/* A message of the ring buffer code_changes: the number of the target whose code has changed, or a library
+ * that was opened (struct code_opened). arg: tracer */
 int configs_code_changed(void *arg, void *data, size_t n);
 
 #endif

@@ -234,5 +234,6 @@ void tracer_forget(struct tracer *t, int target_id)
 	zero_array_element(t->skel->maps.thread_configs, target_id, sizeof(struct thread_config));
 	unwinder_forget(t->unwinder, (uint32_t)target_id);
 	free(s->rules);
+	free(s->opened.v);
 	memset(s, 0, sizeof(*s));
 }

@@ -210,6 +210,7 @@ void tracer_close(struct tracer *t)
 			tracer_detach(t, &i, 1);
 		free(t->traced[i].links.v);
 		free(t->traced[i].rules);
+		free(t->traced[i].opened.v);
 	}
 	for (uint32_t i = 0; t->stacks && i < t->max_sites; i++)
 		free(t->stacks[i]);

@@ -21,6 +21,27 @@ static void set_kind(struct rule *r, const struct handle_kinds *kinds, bool loca
 	r->by_books = k->by_books && (family == FAMILY_LOCAL || locals);
 }
 
+/* Does it return what a method has returned, which the caller must know to be an object? */
+static bool returns_result(uint16_t func)
+{
+	static const uint16_t funcs[] = {
+	    FUNC_CallObjectMethod,
+	    FUNC_CallObjectMethodV,
+	    FUNC_CallObjectMethodA,
+	    FUNC_CallNonvirtualObjectMethod,
+	    FUNC_CallNonvirtualObjectMethodV,
+	    FUNC_CallNonvirtualObjectMethodA,
+	    FUNC_CallStaticObjectMethod,
+	    FUNC_CallStaticObjectMethodV,
+	    FUNC_CallStaticObjectMethodA,
+	};
+
+	for (size_t i = 0; i < sizeof(funcs) / sizeof(funcs[0]); i++)
+		if (funcs[i] == func)
+			return true;
+	return false;
+}
+
 static bool has_locals(const struct tracer *t, const struct probe_sites *sites)
 {
 	for (size_t i = 0; i < sites->n; i++)
@@ -102,6 +123,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		if (row->operation == OP_USE) /* whose JNIEnv it is given is looked at, and then known */
 			r.env = (struct loc){.kind = LOC_NONE};
 		set_kind(&r, &sites->handle_kinds, has_locals(t, sites));
+		r.never_bits = returns_result(r.func) ? sites->handle_kinds.never_bits : 0;
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
 		if (rc)
 			return rc;

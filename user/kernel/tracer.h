@@ -82,6 +82,12 @@ int tracer_code_fd(const struct tracer *t);
 /* Take note of that; then of each target: has its code changed since it was asked? */
 void tracer_code_drain(struct tracer *t);
 bool tracer_code_changed(struct tracer *t, int target_id);
+/*
+ * Libraries that the target has opened since the last call, in order, each told once; v is valid until the
+ * next tracer_code_drain(). How many.
+ */
+struct code_opened;
+size_t tracer_opened(struct tracer *t, int target_id, const struct code_opened **v);
 /* Before the mappings are read for tracer_set_code(). */
 struct unwind_moment tracer_code_now(const struct tracer *t, int target_id);
 /*

@@ -43,7 +43,11 @@ struct traced {
 	uint64_t buried[NR_FUNCS]; /* its local references, see tracer_bury() */
 	uint64_t findings_lost;    /* see snapshot_ends() */
 	bool code_changed;         /* it said so */
-	bool counts;               /* its gate was opened */
+	struct {
+		struct code_opened *v; /* the oldest first */
+		size_t n, cap;
+	} opened;    /* libraries, told and not yet taken */
+	bool counts; /* its gate was opened */
 };
 
 struct tracer {

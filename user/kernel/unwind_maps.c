@@ -662,6 +662,8 @@ void unwinder_forget(struct unwinder *u, uint32_t target_id)
 	__atomic_store_n(&space->added_seen, __atomic_load_n(&space->added, __ATOMIC_RELAXED),
 			 __ATOMIC_RELEASE);
 	__atomic_fetch_add(&space->replaced, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&space->opened, JT_OPENED,
+			   __ATOMIC_RELEASE); /* none of those is the next target's */
 	region_retire(u, &u->traced[target_id]);
 	target_put(&u->traced[target_id]);
 }

@@ -42,6 +42,9 @@ struct handle_kind {
 struct handle_kinds {
 	struct handle_kind of[NR_FAMILIES];
 	bool weak_bit; /* weak references, and no others, have bit 0 set */
+	/* The address of a slot, but for the bits above: a local reference has none of these; 0: nothing is
+	 * known. */
+	uint8_t never_bits;
 };
 
 #define PLAN_WHY_MAX 256

@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "bpf/border/unwind.h"
 
 #define MAX_PLACEMENTS (1 << 14) /* of one process, whose maps may have any number; no JVM has a hundred */
 #define MAX_MODULES    4096      /* different files of one layout */
 #define MAX_HISTORY    4096      /* mappings that are gone and still known */
 #define MAX_VDSO_BYTES (1 << 20) /* it has 8 KiB */
+#define MAX_OPENED     1024      /* libraries told by the dynamic linker, the last of them */
 
 struct code {
 	struct modules *book;
@@ -30,6 +32,18 @@ struct code {
 		size_t n, cap;
 	} history;
 	uint64_t nr_forgotten; /* of history */
+	struct {
+		struct opened *v; /* oldest first */
+		size_t n, cap;
+	} opened;
+	uint32_t opened_last;
+};
+
+/* A library told by the dynamic linker. */
+struct opened {
+	uint32_t number;
+	struct placement at;
+	char *build_id; /* at.build_id, owned */
 };
 
 /* --- layouts -------------------------------------------------------------------------------------- */
@@ -121,10 +135,20 @@ int code_new(struct modules *book, const struct proc_id *id, struct share *payer
 	return 0;
 }
 
+static void opened_free(struct opened *o)
+{
+	if (o->at.module)
+		module_put(o->at.module);
+	free(o->build_id);
+}
+
 void code_free(struct code *c)
 {
 	if (!c)
 		return;
+	for (size_t i = 0; i < c->opened.n; i++)
+		opened_free(&c->opened.v[i]);
+	free(c->opened.v);
 	layout_put(c->now);
 	for (size_t i = 0; i < c->history.n; i++)
 		module_put(c->history.v[i].module);
@@ -182,6 +206,14 @@ struct place_of {
 	const struct placement *placement;
 };
 
+/* What is at a path now: it may be another file than was mapped. */
+static int open_by_path(const struct code *c, const char *path)
+{
+	if (path[0] != '/' || !proc_id_alive(&c->id))
+		return -ENOENT;
+	return proc_open_in_root(c->id.pid, path);
+}
+
 static int open_placement(const void *arg)
 {
 	const struct place_of *of = arg;
@@ -193,15 +225,22 @@ static int open_placement(const void *arg)
 				    .ino = p->ino,
 				    .path = p->module->path};
 
+	if (p->build_id)
+		return open_by_path(of->code, p->module->path);
 	return map.path ? open_mapping(of->code, &map) : copy_vdso(of->code->id.pid, p);
 }
 
 int code_use(const struct code *c, const struct placement *p)
 {
 	const struct place_of of = {c, p};
+	int rc;
 
 	code_pay(c);
-	return module_use(p->module, open_placement, &of);
+	rc = module_use(p->module, open_placement, &of);
+	if (rc || !p->build_id || (p->build_id[0] && !strcmp(p->build_id, elf_build_id(p->module->image))))
+		return rc;
+	module_rest(p->module);
+	return -ESTALE;
 }
 
 void code_pay(const struct code *c)
@@ -311,7 +350,15 @@ static int add_placement(struct layout *l, const struct mapping *map, uint64_t b
 			module_put(m);
 		return -ENOMEM;
 	}
-	*p = (struct placement){map->start, map->end, map->offset, base, map->dev, map->ino, m};
+	*p = (struct placement){
+	    .start = map->start,
+	    .end = map->end,
+	    .offset = map->offset,
+	    .base = base,
+	    .dev = map->dev,
+	    .ino = map->ino,
+	    .module = m,
+	};
 	return 0;
 }
 
@@ -438,4 +485,103 @@ uint64_t code_moment(const struct code *c, const struct layout *next)
 	for (size_t i = 0; i < c->now->n; i++)
 		n += !layout_has(next, &c->now->v[i]);
 	return n;
+}
+
+/* --- libraries that were opened ------------------------------------------------------------------- */
+
+/* The build-id among the notes in the first bytes of a library, as it lies in memory; "": there is none. */
+static void head_build_id(const struct code_opened *o, char out[2 * BUILD_ID_MAX + 1])
+{
+	uint8_t id[BUILD_ID_MAX];
+	size_t n = 0, nr_phdrs;
+	Elf64_Ehdr e;
+
+	memcpy(&e, o->head, sizeof(e));
+	nr_phdrs = (sizeof(o->head) - sizeof(e)) / sizeof(Elf64_Phdr);
+	nr_phdrs = e.e_phnum < nr_phdrs ? e.e_phnum : nr_phdrs;
+	for (size_t i = 0; i < nr_phdrs && !n; i++) {
+		Elf64_Phdr ph; /* opened_range() has seen that they are there */
+
+		memcpy(&ph, o->head + sizeof(e) + i * sizeof(ph), sizeof(ph));
+		if (ph.p_type != PT_NOTE || ph.p_vaddr >= sizeof(o->head))
+			continue;
+		if (ph.p_filesz > sizeof(o->head) - ph.p_vaddr)
+			ph.p_filesz = sizeof(o->head) - ph.p_vaddr;
+		n = elf_note_build_id(o->head + ph.p_vaddr, ph.p_filesz, id);
+	}
+	hex_encode(out, id, n);
+}
+
+/* Its module: by the file at its path, if that is it, else one that has no file. */
+static int find_opened_module(struct code *c, struct opened *o, const char *path)
+{
+	int fd = open_by_path(c, path);
+
+	o->at.module = modules_find(c->book, fd, path, c->root_dev, c->root_ino);
+	if (fd < 0)
+		return o->at.module ? 0 : -ENOMEM;
+	close(fd);
+	if (!o->at.module)
+		return -ENOMEM;
+	if (!code_use(c, &o->at)) {
+		module_rest(o->at.module);
+		return 0;
+	}
+	module_put(o->at.module);
+	o->at.module = modules_find(c->book, -1, path, c->root_dev, c->root_ino);
+	return o->at.module ? 0 : -ENOMEM;
+}
+
+static void forget_half_opened(struct code *c)
+{
+	size_t gone = c->opened.n / 2;
+
+	for (size_t i = 0; i < gone; i++)
+		opened_free(&c->opened.v[i]);
+	c->opened.n -= gone;
+	memmove(c->opened.v, c->opened.v + gone, c->opened.n * sizeof(*c->opened.v));
+}
+
+int code_opened(struct code *c, const struct code_opened *told)
+{
+	const struct opened_code *code = &told->code;
+	char id[2 * BUILD_ID_MAX + 1];
+	struct opened *o;
+
+	c->opened_last = code->id;
+	if (code->start >= code->end || strnlen(told->path, sizeof(told->path)) == sizeof(told->path))
+		return 0;
+	if (c->opened.n == MAX_OPENED)
+		forget_half_opened(c);
+	head_build_id(told, id);
+	o = VEC_ADD(&c->opened);
+	if (!o)
+		return -ENOMEM;
+	o->number = code->id;
+	o->build_id = strdup(id);
+	o->at = (struct placement){
+	    .start = code->start,
+	    .end = code->end,
+	    .offset = code->start - code->bias,
+	    .base = code->bias,
+	    .build_id = o->build_id,
+	};
+	if (o->build_id && !find_opened_module(c, o, told->path))
+		return 0;
+	opened_free(o);
+	c->opened.n--;
+	return -ENOMEM;
+}
+
+const struct placement *code_opened_of(const struct code *c, uint32_t number)
+{
+	for (size_t i = c->opened.n; i-- > 0;)
+		if (c->opened.v[i].number == number)
+			return &c->opened.v[i].at;
+	return NULL;
+}
+
+uint32_t code_opened_last(const struct code *c)
+{
+	return c->opened_last;
 }

@@ -23,6 +23,10 @@ struct placement {
 	uint64_t base;               /* lowest address of this file's group of mappings */
 	uint64_t dev, ino;           /* as maps shows them, which stat() may not; 0: the vdso */
 	struct module *module;       /* the layout, or the history, has a reference */
+	/* Told by the dynamic linker, and no mapping: the build-id in memory ("": there was none), which the
+	 * file at the module's path must have; base is what is added to link-time addresses. NULL: a mapping.
+	 */
+	const char *build_id;
 };
 /* Address of the file's first byte, were it mapped. */
 static inline uint64_t placement_origin(const struct placement *p)
@@ -60,6 +64,17 @@ int code_take(struct code *c, struct layout *next);
 const struct placement *code_at(const struct code *c, uint64_t addr);
 /* The same, or else what was mapped there last. It is valid until code_take(). */
 const struct placement *code_once_at(const struct code *c, uint64_t addr);
+/*
+ * A library that the process has opened: it may be closed again before a layout is read. Numbers grow. 0 or
+ * -ENOMEM.
+ */
+struct code_opened;
+int code_opened(struct code *c, const struct code_opened *o);
+/* The library of that number; NULL: it is forgotten, or was never told. Valid until the next code_opened().
+ */
+const struct placement *code_opened_of(const struct code *c, uint32_t number);
+/* The number of the last one that was told; 0: none. */
+uint32_t code_opened_last(const struct code *c);
 /*
  * Would something in next lie where another file's code has been since that moment (0: ever)? Of what is
  * too long ago to be known, the answer is yes.

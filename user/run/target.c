@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf/border/unwind.h"
 #include "judge/aggregate.h"
 #include "judge/findings.h"
 #include "modules/code.h"
@@ -506,6 +507,18 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
+/* Learn which libraries it has opened, before a stack in them is named. */
+static int take_opened(struct target *t)
+{
+	const struct code_opened *v;
+	size_t n = tracer_opened(t->tracer, t->target_id, &v);
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = code_opened(t->code, &v[i]);
+	return rc;
+}
+
 bool target_code_changed(struct target *t)
 {
 	if (t->target_id >= 0 && tracer_code_changed(t->tracer, t->target_id))
@@ -516,8 +529,10 @@ bool target_code_changed(struct target *t)
 int target_code(struct target *t, const struct snapshot *snapshot, struct error *err)
 {
 	struct unwind_moment now;
-	int rc = 0;
+	int rc = take_opened(t);
 
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
 	if (!t->code_changed)
 		return 0;
 	t->code_changed = false;

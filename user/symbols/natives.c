@@ -110,14 +110,14 @@ static uint64_t link_time(const struct placement *p, uint64_t addr)
 {
 	uint64_t vaddr;
 
-	if (p->module->image && elf_offset_to_vaddr(p->module->image, addr - p->start + p->offset, &vaddr))
+	if (!p->build_id && p->module->image &&
+	    elf_offset_to_vaddr(p->module->image, addr - p->start + p->offset, &vaddr))
 		return vaddr;
 	return addr - p->base;
 }
 
-int natives_place(struct natives *n, uint64_t addr, bool past, struct native_place *out)
+static int place_in(struct natives *n, const struct placement *p, uint64_t addr, struct native_place *out)
 {
-	const struct placement *p = past ? code_once_at(n->code, addr) : code_at(n->code, addr);
 	int rc;
 
 	*out = (struct native_place){.placement = p};
@@ -128,14 +128,17 @@ int natives_place(struct natives *n, uint64_t addr, bool past, struct native_pla
 	return rc;
 }
 
-int natives_at(struct natives *n, uint64_t pc, struct symbolized *out, struct native_place *where)
+int natives_place(struct natives *n, uint64_t addr, bool past, struct native_place *out)
 {
-	/* the call is what lies in this mapping: a return address may be the first byte behind it */
-	int rc = natives_place(n, pc - 1, true, where);
+	return place_in(n, past ? code_once_at(n->code, addr) : code_at(n->code, addr), addr, out);
+}
 
+/* The call is what lies in this place, the byte before: a return address may be the first byte behind it. */
+static int call_at(struct natives *n, struct native_place *where, struct symbolized *out)
+{
 	*out = (struct symbolized){0};
-	if (rc || !where->module)
-		return rc;
+	if (!where->module)
+		return 0;
 	where->vaddr++;
 	return module_symbols_at(where->module, n->code, where->placement, where->vaddr, out);
 }
@@ -163,4 +166,24 @@ int natives_again(struct natives *n, const struct later *l, struct symbolized *o
 {
 	code_pay(n->code);
 	return module_symbols_at(l->module, n->code, &l->placement, l->vaddr, out);
+}
+
+int natives_at(struct natives *n, uint64_t pc, struct symbolized *out, struct native_place *where)
+{
+	int rc = natives_place(n, pc - 1, true, where);
+
+	return rc ?: call_at(n, where, out);
+}
+
+bool natives_know_opened(const struct natives *n, uint32_t number)
+{
+	return (int32_t)(number - code_opened_last(n->code)) <= 0;
+}
+
+int natives_opened_at(struct natives *n, uint32_t number, uint64_t pc, struct symbolized *out,
+		      struct native_place *where)
+{
+	int rc = place_in(n, code_opened_of(n->code, number), pc - 1, where);
+
+	return rc ?: call_at(n, where, out);
 }

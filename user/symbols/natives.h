@@ -23,6 +23,11 @@ struct native_place {
 	uint64_t vaddr; /* link-time */
 };
 int natives_place(struct natives *n, uint64_t addr, bool past, struct native_place *out);
+/* Is it known what was opened, up to this number? Else the next code_opened() may tell. */
+bool natives_know_opened(const struct natives *n, uint32_t number);
+/* As natives_at(), in the opened library of that number. */
+int natives_opened_at(struct natives *n, uint32_t number, uint64_t pc, struct symbolized *out,
+		      struct native_place *where);
 /* The symbolized return address pc; out->n is 0: pc is in no file. *where: its place. 0 or -ENOMEM. */
 int natives_at(struct natives *n, uint64_t pc, struct symbolized *out, struct native_place *where);
 

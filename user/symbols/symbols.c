@@ -210,15 +210,21 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 			 uint32_t *next, const char **cut)
 {
 	uint64_t pc = st->frame[i].a & RAW_ADDR_MASK;
-	uint64_t exact = st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
+	uint32_t opened = kind_of(&st->frame[i]) == RAW_OPENED ? (uint32_t)st->frame[i].b : 0;
+	uint64_t exact =
+	    !opened && st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
 	size_t n = out->n;
 	struct native_place where;
 	struct symbolized c;
 	bool by_fp; /* what follows was found, or not found, by the frame pointer */
-	int rc = natives_at(s->natives, pc + exact, &c, &where);
+	int rc;
 
 	*next = i + 1;
 	*cut = NULL;
+	if (opened)
+		rc = natives_opened_at(s->natives, opened, pc, &c, &where);
+	else
+		rc = natives_at(s->natives, pc + exact, &c, &where);
 	if (!rc)
 		rc = append(s, &c, &where, pc + exact, out);
 	for (; exact && n < out->n; n++)
@@ -283,6 +289,15 @@ static bool hides_java(const struct symbols *s, enum stack_end end, const struct
 		return false;
 	for (size_t i = 0; i < frames->n; i++)
 		if (frames->v[i].type == FRAME_VM)
+			return true;
+	return false;
+}
+
+bool symbols_wait(const struct symbols *s, const struct stack *st)
+{
+	for (uint32_t i = 0; i < nr_frames(st); i++)
+		if (kind_of(&st->frame[i]) == RAW_OPENED &&
+		    !natives_know_opened(s->natives, (uint32_t)st->frame[i].b))
 			return true;
 	return false;
 }

@@ -23,6 +23,8 @@ void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden);
 void symbols_set_no_java(struct symbols *s);
 /* Call now and then: lets go of what is large and was not asked for lately. */
 void symbols_tidy(struct symbols *s);
+/* Is it in a library that was opened just now, and not told yet (code_opened())? Then it has no names yet. */
+bool symbols_wait(const struct symbols *s, const struct stack *st);
 /*
  * An address means what is mapped there now, else what was last: so bring code up to date just before, and
  * name a stack as soon as it is first seen.

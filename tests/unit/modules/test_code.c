@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "bpf/border/unwind.h"
 #include "modules/code.h"
 
 #define PAGE 4096
@@ -271,6 +273,86 @@ static void test_long_history(void **state)
 	layout_put(next);
 }
 
+/* What the dynamic linker tells of a library in a file: as it lies in memory at bias. */
+static struct code_opened told(const char *path, uint32_t number, uint64_t bias)
+{
+	struct code_opened o = {
+	    .code = {.start = bias + PAGE, .end = bias + 2 * PAGE, .bias = bias, .id = number}};
+	int fd = open(path, O_RDONLY);
+
+	snprintf(o.path, sizeof(o.path), "%s", path);
+	if (fd >= 0) {
+		assert_int_equal(read(fd, o.head, sizeof(o.head)), sizeof(o.head));
+		close(fd);
+	}
+	return o;
+}
+
+static bool has_file(const struct code *c, const struct placement *p)
+{
+	int rc = code_use(c, p);
+
+	if (!rc)
+		module_rest(p->module);
+	return !rc;
+}
+
+/* A library that was opened is known by its number, whether its file is still the same, another, or gone. */
+static void test_opened(void **state)
+{
+	struct fixture *fx = *state;
+	struct code *c = fx->code[0];
+	struct code_opened a = told(fx->a, 1, 0x7f0000000000), other = told(fx->b, 2, 0x7f0000000000);
+	struct code_opened gone = told(fx->a, 3, 0x7f0000100000), nameless = told(fx->a, 4, 0x7f0000200000);
+	const struct placement *p;
+
+	assert_int_equal(code_opened_last(c), 0);
+	assert_null(code_opened_of(c, 1));
+	for (size_t i = sizeof(Elf64_Ehdr); i < sizeof(other.head); i++)
+		other.head[i] ^= i >= 0x100; /* another build */
+	snprintf(gone.path, sizeof(gone.path), "%s/gone.so", fx->dir);
+	snprintf(nameless.path, sizeof(nameless.path), "a.so");
+	assert_int_equal(code_opened(c, &a), 0);
+	assert_int_equal(code_opened(c, &other), 0);
+	assert_int_equal(code_opened(c, &gone), 0);
+	assert_int_equal(code_opened(c, &nameless), 0);
+	assert_int_equal(code_opened_last(c), 4);
+	p = code_opened_of(c, 1);
+	assert_non_null(p);
+	assert_string_equal(p->module->path, fx->a);
+	assert_int_equal(p->base, 0x7f0000000000);
+	assert_int_equal(strlen(p->build_id), 40);
+	assert_true(has_file(c, p));
+	assert_string_equal(elf_build_id(p->module->image), p->build_id);
+	p = code_opened_of(c, 2);
+	assert_string_equal(p->module->path, fx->b);
+	assert_false(has_file(c, p));
+	p = code_opened_of(c, 3);
+	assert_int_equal(strlen(p->build_id), 40);
+	assert_false(has_file(c, p));
+	assert_false(has_file(c, code_opened_of(c, 4)));
+}
+
+/* Whatever is said to be in memory. */
+static void test_opened_lies(void **state)
+{
+	struct fixture *fx = *state;
+	struct code *c = fx->code[1];
+	unsigned int seed = 7;
+
+	for (uint32_t i = 1; i <= 3000; i++) {
+		struct code_opened o = told(fx->a, i, 0x7f0000000000 + (uint64_t)i * PAGE);
+
+		for (int k = 0; k < 40; k++)
+			o.head[(size_t)rand_r(&seed) % (i % 2 ? 512 : sizeof(o.head))] =
+			    (uint8_t)rand_r(&seed);
+		assert_int_equal(code_opened(c, &o), 0);
+		assert_non_null(code_opened_of(c, i));
+	}
+	assert_null(code_opened_of(c, 1)); /* so many are not kept */
+	assert_int_equal(code_opened_last(c), 3000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +361,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_another_file_of_that_name, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_history, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_long_history, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_opened, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_opened_lies, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

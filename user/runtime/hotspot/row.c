@@ -160,6 +160,7 @@ static void handle_kinds(const struct vm *vm, struct handle_kinds *out)
 	bool marked = feature >= 9 || (feature == 8 && update_of(of_const(vm)->h) >= MARKED_SINCE_8U);
 
 	*out = feature >= 21 ? all : marked ? weak : (struct handle_kinds){0};
+	out->never_bits = JNI_HANDLE_KIND_BITS; /* local references are marked by none of them */
 }
 
 /* --- references --- */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the dynamic linker adds to its list is written down before any code of it runs: see opened.bpf.h. Its
+ * headers are in memory then, as the linker has just looked for its symbol table beside them.
+ */
+#ifndef JNITRACE_LIBRARIES_BPF_H
+#define JNITRACE_LIBRARIES_BPF_H
+
+#include "walk/opened.bpf.h"
+
+#define MAX_LINKS     1024 /* libraries of a process; with more the new ones are not known */
+#define LINKS_AT_ONCE 5    /* an old one, a library, and what it needs */
+#define MAX_PHDRS     16   /* a library has about 10 */
+#define EHDR_BYTES    64
+#define PT_LOAD       1
+#define PF_X          1
+
+/* An ELF header (elf.h, Elf64_Ehdr) and program header. */
+struct elf_head {
+	u32 magic, ident[3];
+	u16 type, machine;
+	u32 version;
+	u64 entry, phoff, shoff;
+	u32 flags;
+	u16 ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+struct elf_phdr {
+	u32 type, flags;
+	u64 offset, vaddr, paddr, filesz, memsz, align;
+};
+_Static_assert(sizeof(struct elf_head) == EHDR_BYTES, "as in the file");
+_Static_assert(EHDR_BYTES + MAX_PHDRS * sizeof(struct elf_phdr) <= JT_OPENED_HEAD, "both are read at once");
+
+/*
+ * The entry before the last one, or 0: glibc 2.36 says that it is going to add a library when the first one
+ * is in the list, others before it is. A global function, here and below: verified once.
+ */
+__noinline u64 link_before_last(u64 at)
+{
+	struct link_map link;
+
+	for (int i = 0; i < MAX_LINKS; i++) {
+		if (!at || bpf_probe_read_user(&link, sizeof(link), (void *)at))
+			return 0;
+		if (!link.next)
+			return link.prev;
+		at = link.next;
+	}
+	return 0;
+}
+
+/* Where its code is, by the program headers. False: it has none, or they are not where linkers put them. */
+static __always_inline bool opened_range(const struct code_opened *m, struct opened_code *o)
+{
+	const struct elf_head *e = (const void *)m->head;
+	const struct elf_phdr *ph = (const void *)(m->head + EHDR_BYTES);
+	u64 start = ~0ULL, end = 0;
+
+	if (e->magic != ELF_MAGIC || e->phoff != EHDR_BYTES || e->phentsize != sizeof(*ph))
+		return false;
+	for (int i = 0; i < MAX_PHDRS; i++) {
+		if (i >= e->phnum)
+			break;
+		if (ph[i].type != PT_LOAD || !(ph[i].flags & PF_X))
+			continue;
+		start = ph[i].vaddr < start ? ph[i].vaddr : start;
+		end = ph[i].vaddr + ph[i].memsz > end ? ph[i].vaddr + ph[i].memsz : end;
+	}
+	o->start = o->bias + start;
+	o->end = o->bias + end;
+	return start < end;
+}
+
+/* A library was added to the list. What the loader cannot be told of has no number. */
+__noinline int opened_note(u32 target_id, const struct link_map *link)
+{
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
+	struct opened_code *place, o = {0};
+	struct code_opened *m;
+
+	if (!s || !link)
+		return 0;
+	place = opened_of(target_id, s->opened + 1);
+	m = place ? bpf_ringbuf_reserve(&code_changes, sizeof(*m), 0) : NULL;
+	if (!m)
+		return 0;
+	o.bias = link->addr;
+	if (bpf_probe_read_user(m->head, sizeof(m->head), (void *)o.bias) || !opened_range(m, &o) ||
+	    bpf_probe_read_user_str(m->path, sizeof(m->path), (void *)link->name) <= 1) {
+		bpf_ringbuf_discard(m, 0);
+		return 0;
+	}
+	o.id = s->opened + 1;
+	m->target_id = target_id;
+	m->pad = 0;
+	m->code = o;
+	*(volatile u32 *)&place->id = 0; /* no walk believes what is half written */
+	barrier();
+	place->start = o.start;
+	place->end = o.end;
+	place->bias = o.bias;
+	barrier();
+	*(volatile u32 *)&place->id = o.id;
+	*(volatile u32 *)&s->opened = o.id;
+	bpf_ringbuf_submit(m, 0);
+	return 1;
+}
+
+/* The linker has added libraries behind this one; the first that is told may be an old one. */
+static __always_inline void opened_behind(u32 target_id, u64 last)
+{
+	struct link_map link;
+
+	if (!last || bpf_probe_read_user(&link, sizeof(link), (void *)last))
+		return;
+	for (int i = 0; i < LINKS_AT_ONCE; i++) {
+		if (!link.next || bpf_probe_read_user(&link, sizeof(link), (void *)link.next))
+			break;
+		opened_note(target_id, &link);
+	}
+}
+
+#endif
