@@ -17,6 +17,7 @@
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 #include "run/env_owners.h"
+#include "run/inside.h"
 #include "run/opening.h"
 #include "run/owners.h"
 #include "run/who.h"
@@ -64,6 +65,7 @@ struct target {
 	bool locals_refused; /* local references can never be looked at */
 	struct local_refs locals;
 	struct ref_classes classes;
+	struct vm_insides inside; /* critical sections from before attach */
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */
 	struct report report;
@@ -111,6 +113,7 @@ void target_free(struct target *t)
 	ref_classes_free(&t->classes);
 	account_free(t->account);
 	local_refs_free(&t->locals);
+	free(t->inside.v);
 	vm_locals_free(&t->local_look.vm);
 	symbols_free(t->symbols);
 	code_free(t->code);
@@ -418,6 +421,8 @@ int target_start(struct target *t, struct error *err)
 		rc = rc
 			 ?: env_owners_tell(t->tracer, t->target_id, t->id.pid, t->at.vm,
 					    &t->plan.threads.config);
+	if (t->plan.families >> FAMILY_CRITICAL & 1)
+		inside_begin(t->at.vm, &t->id, &t->inside);
 	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
 	note_before(t);
 	if (!rc && t->at.vm && !t->report.count_only)
@@ -648,6 +653,7 @@ static void read_process(struct target *t, struct making *m)
 	refresh_maps(t);
 	m->objects = reads_objects(t);
 	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
+	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
 }
 
 /* After the process has gone its last known totals stand. */
@@ -696,6 +702,7 @@ static int put_findings(struct target *t, const struct making *m)
 	    .hold_s = t->o->hold_s,
 	    .no_waits = t->plan.waits.why,
 	    .collector_waits = t->plan.waits.collector,
+	    .inside = &t->inside,
 	};
 
 	return findings_update(&in, &t->report);
