@@ -392,7 +392,8 @@ void history_verdict(struct history *h, struct report_verdict *out)
 		out->kind = VERDICT_GROWING;
 		out->same_life_s = grown_s(h);
 	} else if (seen_s >= EARLY_S) {
-		out->kind = h->outstanding ? shape_of(h, g) : VERDICT_CLEAN;
+		h->clean = !h->outstanding || (h->clean && h->ages_known && h->survivors[0] == 0);
+		out->kind = h->clean ? VERDICT_CLEAN : shape_of(h, g);
 	}
 	out->confidence = sure_of(out->kind, seen_s, out->same_life_s);
 	out->slowed = out->kind == VERDICT_UNKNOWN && h->rise.slowed;
@@ -426,38 +427,57 @@ static const char *base_name(const char *path)
 /*
  * Who made the call: the innermost module outside the VM; a wrapper of jni.h may be another library's, which
  * has an equal one. A native method may be the VM's own function. Unknown when one left no frame and its
- * function could not be proven: what is behind its Java frames has not made it.
+ * function could not be proven: what is behind its Java frames has not made it. vm: has room for the VM's
+ * own.
  */
-static const char *library_of(const struct report *r, const struct report_site *s)
+static const struct frame *caller_of(const struct report_site *s, const struct report_target *t,
+				     struct frame *vm)
 {
 	const struct frame *caller = frames_caller(&s->frames);
 	size_t i = 0;
 
 	if (caller && caller->type == FRAME_NATIVE && caller->module)
-		return caller->module;
+		return caller;
 	for (; i < s->frames.n && s->frames.v[i].type != FRAME_JAVA; i++)
 		if (s->frames.v[i].type == FRAME_NATIVE && s->frames.v[i].module)
-			return s->frames.v[i].module;
-	return i < s->frames.n && s->frames.v[i].native_of_vm ? base_name(r->target.library) : NULL;
+			return &s->frames.v[i];
+	if (i == s->frames.n || !s->frames.v[i].native_of_vm)
+		return NULL;
+	*vm = (struct frame){.module = base_name(t->library), .path = t->library, .build_id = t->build_id};
+	return vm;
 }
 
-static struct report_library *library(struct report *r, const char *module)
+static bool is_same(const char *a, const char *b)
 {
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* Two files may have one name. */
+static struct report_library *library(struct report *r, const struct frame *caller)
+{
+	static const struct frame unknown;
 	struct report_library *l;
 
+	caller = caller ?: &unknown;
 	for (size_t i = 0; i < r->libraries.n; i++)
-		if (r->libraries.v[i].module && module ? !strcmp(r->libraries.v[i].module, module)
-						       : r->libraries.v[i].module == module)
+		if (is_same(r->libraries.v[i].module, caller->module) &&
+		    is_same(r->libraries.v[i].path, caller->path))
 			return &r->libraries.v[i];
 	l = VEC_ADD(&r->libraries);
-	if (l)
-		l->module = module;
+	if (l) {
+		l->module = caller->module;
+		l->path = caller->path;
+		l->build_id = caller->build_id;
+	}
 	return l;
 }
 
 bool verdicts_judge(const struct catalog *catalog, enum func_id func)
 {
-	return func_kind(catalog, func) == KIND_REFERENCE || func_is_pin(catalog, func);
+	enum family_kind kind = func_kind(catalog, func);
+
+	return kind == KIND_REFERENCE || kind == KIND_MONITOR || kind == KIND_THREAD ||
+	       func_is_pin(catalog, func);
 }
 
 int verdicts_sum_up(struct report *r)
@@ -466,7 +486,8 @@ int verdicts_sum_up(struct report *r)
 	r->libraries.n = 0;
 	for (size_t i = 0; i < r->sites.n; i++) {
 		const struct report_site *s = &r->sites.v[i];
-		struct report_library *l = library(r, library_of(r, s));
+		struct frame vm;
+		struct report_library *l = library(r, caller_of(s, &r->target, &vm));
 
 		if (!l)
 			return -ENOMEM;
@@ -474,6 +495,7 @@ int verdicts_sum_up(struct report *r)
 		l->outstanding += s->outstanding;
 		if (!verdicts_judge(r->catalog, s->func))
 			continue;
+		l->judged = true;
 		r->verdicts[s->verdict.kind]++;
 		l->verdicts[s->verdict.kind]++;
 	}
