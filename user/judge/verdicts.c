@@ -427,11 +427,9 @@ static const char *base_name(const char *path)
 /*
  * Who made the call: the innermost module outside the VM; a wrapper of jni.h may be another library's, which
  * has an equal one. A native method may be the VM's own function. Unknown when one left no frame and its
- * function could not be proven: what is behind its Java frames has not made it. vm: has room for the VM's
- * own.
+ * function could not be proven: what is behind its Java frames has not made it.
  */
-static const struct frame *caller_of(const struct report_site *s, const struct report_target *t,
-				     struct frame *vm)
+static const struct frame *caller_of(const struct report_site *s, const struct frame *vm)
 {
 	const struct frame *caller = frames_caller(&s->frames);
 	size_t i = 0;
@@ -441,10 +439,7 @@ static const struct frame *caller_of(const struct report_site *s, const struct r
 	for (; i < s->frames.n && s->frames.v[i].type != FRAME_JAVA; i++)
 		if (s->frames.v[i].type == FRAME_NATIVE && s->frames.v[i].module)
 			return &s->frames.v[i];
-	if (i == s->frames.n || !s->frames.v[i].native_of_vm)
-		return NULL;
-	*vm = (struct frame){.module = base_name(t->library), .path = t->library, .build_id = t->build_id};
-	return vm;
+	return i < s->frames.n && s->frames.v[i].native_of_vm ? vm : NULL;
 }
 
 static bool is_same(const char *a, const char *b)
@@ -482,12 +477,14 @@ bool verdicts_judge(const struct catalog *catalog, enum func_id func)
 
 int verdicts_sum_up(struct report *r)
 {
+	const struct frame vm = {.module = base_name(r->target.library),
+				 .path = r->target.library,
+				 .build_id = r->target.build_id};
 	memset(r->verdicts, 0, sizeof(r->verdicts));
 	r->libraries.n = 0;
 	for (size_t i = 0; i < r->sites.n; i++) {
 		const struct report_site *s = &r->sites.v[i];
-		struct frame vm;
-		struct report_library *l = library(r, caller_of(s, &r->target, &vm));
+		struct report_library *l = library(r, caller_of(s, &vm));
 
 		if (!l)
 			return -ENOMEM;

@@ -102,6 +102,7 @@ static void pool_one(struct report *to, const struct report *from)
 	pool_stacks(&to->stacks, &from->stacks);
 	to->no_java = to->no_java ?: from->no_java;
 	pool_drops(to->drops, from->drops);
+	add(&to->sites_pending, from->sites_pending);
 	to->nr_probes += from->nr_probes;
 	add(&to->events, from->events);
 	to->count_only |= from->count_only;
