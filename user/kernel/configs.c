@@ -126,6 +126,19 @@ int tracer_set_attached(struct tracer *t, int target_id, const pid_t *tids, size
 	return rc;
 }
 
+int tracer_set_env_owners(struct tracer *t, int target_id, const uint64_t *envs,
+			  const struct env_owner *owners, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		uint64_t key = ref_tag((uint32_t)target_id, envs[i]);
+
+		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.env_owners), &key, &owners[i], BPF_ANY);
+	}
+	return rc;
+}
+
 int tracer_set_linker(struct tracer *t, int target_id, pid_t pid, const char *path, uint64_t offset,
 		      uint64_t debug_at)
 {

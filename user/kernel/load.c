@@ -7,12 +7,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "bpf/border/threads.h"
 #include "kernel/configs.h"
 #include "kernel/programs.h"
 #include "kernel/store.h"
 
 /* Blocks of local references and stretches of stack whose thread is remembered, with --check. */
-#define MAX_OWNERS (1 << 16)
+#define MAX_OWNERS   (1 << 16)
+#define MAX_THROWERS (1 << 12)
 
 static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
@@ -78,6 +80,10 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.use_counts, o->check ? JT_MAX_TARGETS * NR_USE_FUNCS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.owners, o->check ? MAX_OWNERS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.env_owners, o->check ? JT_MAX_THREADS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.own_envs, o->check ? JT_MAX_THREADS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.last_calls, o->check ? JT_MAX_THREADS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.throwers, o->check ? MAX_THROWERS : 1);
 	return rc ?: set_thread_sizes(s, o);
 }
 

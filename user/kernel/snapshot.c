@@ -115,17 +115,25 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 	return rc;
 }
 
+struct findings_walk {
+	struct snapshots *all;
+	int details_fd;
+};
+
 static int take_finding(const void *key, const void *value, void *of)
 {
 	struct snapshot_finding *v,
-	    found = {*(const struct finding_key *)key, *(const struct finding *)value};
-	struct snapshots *all = of;
+	    found = {.key = *(const struct finding_key *)key, .f = *(const struct finding *)value};
+	struct findings_walk *w = of;
+	struct snapshots *all = w->all;
 
 	if (!found.f.count || found.key.target_id >= JT_MAX_TARGETS)
 		return 0;
 	v = VEC_ADD(&all->of[found.key.target_id].findings);
 	if (!v)
 		return -ENOMEM;
+	if (found.key.kind == FINDING_WRONG_ENV || found.key.kind == FINDING_PENDING_EXCEPTION)
+		bpf_map_lookup_elem(w->details_fd, key, &found.detail); /* or it stays 0 */
 	*v = found;
 	return 0;
 }
@@ -162,12 +170,13 @@ static int begin(struct tracer *t, struct snapshots *all, bool refs)
 
 static int read_all(struct tracer *t, struct snapshots *all, bool refs, struct error *err)
 {
+	struct findings_walk findings = {all, bpf_map__fd(t->skel->maps.finding_details)};
 	int rc;
 
 	unwinder_tick(t->unwinder); /* what fails now is asked for again */
 	rc = begin(t, all, refs);
 	if (!rc && refs) /* before the sites that they name */
-		rc = snapshot_ends(t) ?: map_walk(t->skel->maps.findings, take_finding, all)
+		rc = snapshot_ends(t) ?: map_walk(t->skel->maps.findings, take_finding, &findings)
 					     ?: snapshot_ended(t, all);
 	rc = rc ?: read_sites(t, all, sites_in_use(t));
 	if (!rc && refs)

@@ -80,7 +80,7 @@ static int tell_end(struct tracer *t, const struct finding_key *key, uint64_t ha
 		f = VEC_ADD(&t->ended);
 		if (!f)
 			return -ENOMEM;
-		*f = (struct snapshot_finding){*key, {.handle = handle, .first_tick = tick}};
+		*f = (struct snapshot_finding){.key = *key, .f = {.handle = handle, .first_tick = tick}};
 	}
 	f->f.count++;
 	f->f.last_tick = tick;

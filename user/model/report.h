@@ -211,6 +211,11 @@ struct report_held {
 		size_t n, cap;
 	} stalled;
 };
+/* A thread that a finding names. */
+struct report_finding_thread {
+	uint32_t tid;  /* 0: not known */
+	char name[64]; /* as the kernel has it; cleaned; "": not known */
+};
 struct report_finding {
 	enum finding_kind kind;
 	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
@@ -223,8 +228,11 @@ struct report_finding {
 	const char *doubt;              /* why it may not be true; NULL: it is */
 	char text[FINDING_TEXT_MAX];    /* what is wrong, what to do, what is not known */
 	const struct report_held *held; /* FINDING_HELD_CRITICAL only, else NULL */
-	double per_s;         /* FINDING_ATTACH_CHURN only: times a second, and what they took of it */
-	double cost_ms_per_s; /* not a number: not known */
+	struct report_finding_thread caller,
+	    owner;              /* FINDING_WRONG_ENV: who used whose JNIEnv, the first time */
+	enum func_id thrown_by; /* FINDING_PENDING_EXCEPTION: whose call left it; else FUNC_NONE */
+	double per_s;           /* FINDING_ATTACH_CHURN only: times a second, and what they took of it */
+	double cost_ms_per_s;   /* not a number: not known */
 };
 
 /*

@@ -82,7 +82,8 @@ static void put_finding(struct buf *out, const struct report *r, const struct re
 	if (brief)
 		return;
 	put_stack(out, "called by", &f->stack, o, width);
-	put_stack(out, "acquired by", &f->acquire, o, width);
+	put_stack(out, f->kind == FINDING_PENDING_EXCEPTION ? "thrown by" : "acquired by", &f->acquire, o,
+		  width);
 	put_stack(out, "released by", &f->release, o, width);
 }
 

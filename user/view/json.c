@@ -390,6 +390,18 @@ static void put_held(struct json_out *j, const struct report_held *h)
 	json_count(j, "calls_inside", h->calls_inside);
 }
 
+static void put_finding_thread(struct json_out *j, const char *key, const struct report_finding_thread *t)
+{
+	if (!t->tid) {
+		json_null(j, key);
+		return;
+	}
+	json_open(j, key, '{');
+	json_count(j, "tid", t->tid);
+	json_text(j, "name", t->name[0] ? t->name : NULL);
+	json_close(j, '}');
+}
+
 static void put_finding(struct json_out *j, const struct report *r, const struct report_finding *f,
 			const struct view_opts *o)
 {
@@ -413,6 +425,9 @@ static void put_finding(struct json_out *j, const struct report *r, const struct
 	put_finding_stack(j, "acquire_stack", "acquire_truncated", &f->acquire, o);
 	put_finding_stack(j, "release_stack", "release_truncated", &f->release, o);
 	put_held(j, f->held);
+	put_finding_thread(j, "caller_thread", &f->caller);
+	put_finding_thread(j, "owner_thread", &f->owner);
+	json_text(j, "thrown_by", func_name(r->catalog, f->thrown_by));
 	json_real(j, "per_s", f->kind == FINDING_ATTACH_CHURN ? f->per_s : NAN);
 	json_real(j, "cost_ms_per_s", f->kind == FINDING_ATTACH_CHURN ? f->cost_ms_per_s : NAN);
 	json_close(j, '}');
