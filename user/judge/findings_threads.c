@@ -52,11 +52,11 @@ int finding_of_churn(const struct findings_input *in, const struct snapshot_chur
 	f.per_s = (double)c->churn.again / span_s;
 	f.cost_ms_per_s = f.per_s * each_us / 1e3;
 	finding_set_text(in, &f);
-	snprintf(s, sizeof(s), "Threads that had been attached before attached again %.*f times a second",
+	snprintf(s, sizeof(s), "Threads that had been attached before attached again %.*f times a second.",
 		 f.per_s < 10, f.per_s);
 	finding_add_text(&f, s);
 	if (isfinite(each_us)) {
-		snprintf(s, sizeof(s), "which took %.1f ms of each second (%.1f us each, with detaching).",
+		snprintf(s, sizeof(s), "That took %.1f ms of each second: %.1f us each time, with detaching.",
 			 f.cost_ms_per_s, each_us);
 		finding_add_text(&f, s);
 	}

@@ -191,7 +191,7 @@ static void test_churn(void **state)
 			assert_int_equal(f->count, cases[i].again);
 			assert_true(f->per_s == cases[i].per_s);
 			assert_float_equal(f->cost_ms_per_s, cases[i].per_s * 0.08, 1e-9);
-			assert_non_null(strstr(f->text, "80.0 us each"));
+			assert_non_null(strstr(f->text, ": 80.0 us each time"));
 		}
 		w->snapshot.churns.n = 0;
 	}
