@@ -95,7 +95,7 @@ def test_any_number_of_monitors(kind):
 
 
 def test_threads_that_attach_again_and_again():
-    """A thread that attaches once, or now and then, is none of them."""
+    """A thread that attaches once is none of them."""
     with Threads(jdk("17")) as target, Tracer("-e", "thread", pids=[target.pid]) as tracer:
         tracer.wait_tracing()
         target.do("churn 8 13", "keyed 67", "churn 1 401")
