@@ -104,7 +104,9 @@ struct churn {
 	u64 again;             /* times a thread attached that had been attached before */
 	u64 pairs, ns;         /* such attaching and its detaching, and what the calls took together */
 	u64 first_ns, last_ns; /* when */
-	u64 most;              /* times that one thread did so within a second */
+	u64 most, most_all;    /* times that one thread did so within a second, and that all did */
+	u64 since_ns,
+	    in_second; /* all threads' second, and times in it; others may begin it anew meanwhile */
 	u32 target_id, pad;
 };
 
@@ -116,6 +118,6 @@ JT_ASSERT_SIZE(struct monitor_key, 24);
 JT_ASSERT_SIZE(struct held_monitor, 24);
 JT_ASSERT_SIZE(struct life_key, 8);
 JT_ASSERT_SIZE(struct life_end, 16);
-JT_ASSERT_SIZE(struct churn, 56);
+JT_ASSERT_SIZE(struct churn, 80);
 
 #endif
