@@ -43,6 +43,7 @@ struct target_shared {
 	struct budget *budget;         /* of all that is read of their files */
 	struct elf_cache *images;      /* opened so far */
 	struct modules *modules;       /* of all; uses images */
+	struct owners *owners;         /* packages of files */
 };
 
 struct target;
