@@ -13,6 +13,7 @@
 #include "run/census.h"
 #include "run/discover.h"
 #include "run/loop.h"
+#include "run/who.h"
 #include "screen/output.h"
 #include "view/census.h"
 #include "view/format.h"
@@ -28,6 +29,7 @@ struct jvm {
 	bool refused, gone;
 	bool fresh; /* census is of this interval */
 	struct census census;
+	struct who who; /* of one that is refused; those that are open tell it themselves */
 	struct census_watch *watch;
 	uint64_t first_refs;
 	double first_s;
@@ -83,7 +85,9 @@ static void refuse(struct jvm *j, const char *kind, const struct error *why)
 {
 	j->refused = true;
 	j->census.target = (struct report_target){.pid = j->pid, .comm = "", .vm = kind, .vm_version = "?"};
-	j->census.local_refs = j->census.native_attached = -1;
+	who_read(j->pid, &j->who);
+	who_tell(&j->who, &j->census.target);
+	j->census.local_refs = j->census.native_attached = j->census.gone = -1;
 	j->census.growth_per_min = NAN;
 	j->census.time_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9;
 	snprintf(j->census.refused, sizeof(j->census.refused), "%s", why->why);

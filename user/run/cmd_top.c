@@ -16,6 +16,7 @@
 #include "runtime/runtime.h"
 #include "screen/live.h"
 #include "screen/output.h"
+#include "view/cells.h"
 #include "view/columns.h"
 
 #define SEARCH_INTERVAL_S 0.02 /* for the VM of a process that is starting */
@@ -216,6 +217,17 @@ static double self_cpu_pct(struct trace *s)
 	return pct;
 }
 
+/* The keys, as far as there is room. */
+static void put_footer(const struct trace *s, int width, struct buf *out)
+{
+	struct buf text = {0};
+
+	live_footer(&s->live, &text);
+	if (text.p)
+		cells_puts(out, text.p, width);
+	buf_free(&text);
+}
+
 static int render(struct trace *s, const struct report *const *reports, size_t n, struct error *err)
 {
 	struct buf b = {0}, footer = {0};
@@ -230,7 +242,7 @@ static int render(struct trace *s, const struct report *const *reports, size_t n
 		live_apply(&s->live, &s->o->view, &v);
 	s->o->view.format->reports(s->out.state, &b, reports, n, &v);
 	if (keys)
-		live_footer(&s->live, &footer);
+		put_footer(s, v.width, &footer);
 	rc = output_write(&s->out, &b, last, footer.p, err);
 	buf_free(&footer);
 	return rc;
@@ -308,7 +320,7 @@ static void note_losses(struct trace *s, const struct report *r)
 static bool fails(const struct options *o, enum finding_kind kind)
 {
 	if (o->fail_on == FAIL_ON_LEAK)
-		return kind == FINDING_LEAK || finding_rows[kind].severity == SEVERITY_ERROR;
+		return finding_is_leak(kind) || finding_rows[kind].severity == SEVERITY_ERROR;
 	return (int)finding_rows[kind].severity <= o->fail_on;
 }
 
@@ -369,10 +381,12 @@ static int on_tick(void *trace, void *what, struct error *err)
 		    tracer_execed(s->tracer, target_number(s->targets.v[i])))
 			target_stop(s->targets.v[i], END_EXECED);
 	rc = let_go_of_ended(s, err);
-	rc = rc ?: report_targets(s, TARGET_TRACED, err);
 	s->intervals++;
 	if (s->o->count > 0 && s->intervals >= s->o->count)
 		loop_end(s->loop);
+	/* For people the last report stands for the last interval's, which would say the same. */
+	if (s->o->count != s->intervals || !s->o->view.format->screen)
+		rc = rc ?: report_targets(s, TARGET_TRACED, err);
 	return rc;
 }
 

@@ -24,6 +24,7 @@ struct parse {
 	struct options *o;
 	struct error *err;
 	const struct option_row *row; /* being set */
+	const char *next;             /* word behind it; NULL: none */
 	uint64_t given;               /* bit per row */
 	int done;                     /* > 0: what opts_parse returns at once */
 };
@@ -227,15 +228,15 @@ static int print_version(struct parse *p)
 {
 	struct buf text = {0};
 
-	buf_printf(&text, "jnitrace %s\n", JNITRACE_VERSION);
+	help_version(&text);
 	return print_done(p, &text);
 }
 
-static int print_help(struct parse *p)
+static int print_help(struct parse *p, bool all)
 {
 	struct buf text = {0};
 
-	help_command(&text, p->o->command);
+	help_command(&text, p->o->command, all);
 	return print_done(p, &text);
 }
 
@@ -294,7 +295,7 @@ static int set(struct parse *p, const char *arg)
 	case OPTION_VERSION:
 		return print_version(p);
 	case OPTION_HELP:
-		return print_help(p);
+		return print_help(p, p->next && !strcmp(p->next, "all"));
 	case NR_OPTION_KINDS:
 		break;
 	}
@@ -312,7 +313,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .interval_s = 1,
 	    .count = -1,
 	    .duration_s = -1,
-	    .view = {.format = &formats[0], .rows = -1},
+	    .view = {.format = &formats[0], .rows = -1, .width = -1},
 	    .depth = JT_MAX_FRAMES,
 	    .hold_s = 0.01,
 	    .max_refs = 1000000,
@@ -333,7 +334,7 @@ static int parse_help(struct parse *p, const char *topic)
 	struct buf text = {0};
 
 	if (!topic)
-		return print_help(p);
+		return print_help(p, false);
 	if (help_topic(&text, topic))
 		return print_done(p, &text);
 	return choice_error(p, help_topic_name, "topic", topic);
@@ -421,6 +422,7 @@ static int parse_options(struct parse *p, int argc, char **argv)
 		if (found == '?' || found == ':')
 			return getopt_error(p, found, argv);
 		p->row = row_of_value(found);
+		p->next = optind < argc ? argv[optind] : NULL;
 		rc = check_use(p);
 		rc = rc ?: set(p, optarg);
 		p->given |= 1ULL << (p->row - option_rows);

@@ -42,6 +42,7 @@ struct option_row {
 	const char *requires; /* another option that it says nothing without; NULL: none */
 	const char *help;     /* with the choices behind it, unless there are too many */
 	bool brief;           /* the choices are listed elsewhere */
+	bool rare;            /* not in the short help */
 };
 extern const struct option_row option_rows[];
 extern const size_t nr_option_rows;

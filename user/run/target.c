@@ -17,7 +17,10 @@
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 #include "run/env_owners.h"
+#include "run/inside.h"
 #include "run/opening.h"
+#include "run/owners.h"
+#include "run/who.h"
 #include "sites/sites.h"
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
@@ -38,7 +41,9 @@ struct target {
 	const struct target_shared *shared; /* not owned */
 
 	/* --- from target_find() on --- */
-	struct opening at; /* its runtime; at.maps is as of the last read_code() */
+	struct who who;
+	struct root_key root; /* its packages are there */
+	struct opening at;    /* its runtime; at.maps is as of the last read_code() */
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
@@ -60,6 +65,7 @@ struct target {
 	bool locals_refused; /* local references can never be looked at */
 	struct local_refs locals;
 	struct ref_classes classes;
+	struct vm_insides inside; /* critical sections from before attach */
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */
 	struct report report;
@@ -107,6 +113,7 @@ void target_free(struct target *t)
 	ref_classes_free(&t->classes);
 	account_free(t->account);
 	local_refs_free(&t->locals);
+	free(t->inside.v);
 	vm_locals_free(&t->local_look.vm);
 	symbols_free(t->symbols);
 	code_free(t->code);
@@ -130,6 +137,7 @@ static void fill_report(struct target *t)
 	    .library = t->at.file.mapping.path,
 	    .build_id = elf_build_id(t->at.file.elf),
 	};
+	who_tell(&t->who, &t->report.target);
 }
 
 /* Its sites, by the runtime's file and, where it could be understood, its memory. */
@@ -176,6 +184,8 @@ int target_find(struct target *t, struct error *err)
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
+	who_read(t->id.pid, &t->who);
+	t->root = owners_root(t->id.pid);
 	fill_report(t);
 	t->state = TARGET_FOUND;
 	return 0;
@@ -411,6 +421,8 @@ int target_start(struct target *t, struct error *err)
 		rc = rc
 			 ?: env_owners_tell(t->tracer, t->target_id, t->id.pid, t->at.vm,
 					    &t->plan.threads.config);
+	if (t->plan.families >> FAMILY_CRITICAL & 1)
+		inside_begin(t->at.vm, &t->id, &t->inside);
 	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
 	note_before(t);
 	if (!rc && t->at.vm && !t->report.count_only)
@@ -641,6 +653,7 @@ static void read_process(struct target *t, struct making *m)
 	refresh_maps(t);
 	m->objects = reads_objects(t);
 	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
+	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
 }
 
 /* After the process has gone its last known totals stand. */
@@ -689,6 +702,7 @@ static int put_findings(struct target *t, const struct making *m)
 	    .hold_s = t->o->hold_s,
 	    .no_waits = t->plan.waits.why,
 	    .collector_waits = t->plan.waits.collector,
+	    .inside = &t->inside,
 	};
 
 	return findings_update(&in, &t->report);
@@ -727,6 +741,9 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
 	put_vm_totals(t);
 	rc = rc ?: put_sites(t, &m);
+	if (!rc)
+		owners_tell(t->shared->owners, t->root, end_is_gone(t->end_reason) ? 0 : t->id.pid,
+			    &t->report);
 	/* Adds to the families what was there at attach. */
 	rc = rc ?: put_account(t, &m);
 	/* Judges by the verdicts of the sites. */

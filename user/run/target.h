@@ -41,6 +41,7 @@ struct target_shared {
 	const struct options *options; /* not owned */
 	struct elf_cache *images;      /* opened so far */
 	struct modules *modules;       /* of all; uses images */
+	struct owners *owners;         /* packages of files */
 };
 
 struct target;

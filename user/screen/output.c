@@ -87,7 +87,9 @@ void output_view_opts(const struct output *out, const struct view_request *r, bo
 {
 	struct winsize w = size_of(out);
 
-	view_opts_init(v, r, w.ws_col, w.ws_row, out->screen && !last);
+	int width = w.ws_col ? w.ws_col : isatty(fileno(out->file)) ? -1 : 0;
+
+	view_opts_init(v, r, width, w.ws_row, last ? VIEW_LAST : out->screen ? VIEW_LIVE : VIEW_INTERVAL);
 }
 
 int output_write(struct output *out, struct buf *view, bool last, const char *footer, struct error *err)

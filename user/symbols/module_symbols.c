@@ -208,6 +208,7 @@ static int add_frame(struct module_symbols *s, uint64_t vaddr, const char *funct
 		return -ENOMEM;
 	f->type = s->type;
 	f->module = s->name;
+	f->path = s->module->path;
 	f->offset = vaddr;
 	f->build_id = s->build_id;
 	f->line = line->line;
@@ -295,7 +296,11 @@ int module_symbols_function(struct module_symbols *s, uint64_t vaddr, struct fra
 
 	if (!s->read || (fn ? fn->start != vaddr : !elf_cfi_begins(s->cfi, vaddr)))
 		return 0;
-	*out = (struct frame){.type = s->type, .module = s->name, .build_id = s->build_id, .offset = vaddr};
+	*out = (struct frame){.type = s->type,
+			      .module = s->name,
+			      .path = s->module->path,
+			      .build_id = s->build_id,
+			      .offset = vaddr};
 	if (fn)
 		out->symbol = strset_add(&s->strings,
 					 demangle(name, sizeof(name), elf_function_name(&s->functions, fn)));
