@@ -55,6 +55,8 @@ struct frame {
 	bool
 	    tail_call; /* it left no frame: it ended by jumping to what is above; offset is where it begins */
 	bool hidden;   /* Java itself does not show it: adapters of lambdas and method handles */
+	const struct later
+	    *later;           /* who will say more of a native frame (symbols/natives.h); NULL: all is said */
 	enum stack_end lacks; /* no frame, or one without a name: what is missing here; END_NONE: nothing */
 };
 struct frames {
@@ -336,6 +338,7 @@ struct report {
 	} held; /* of findings */
 	struct report_stacks stacks;
 	uint64_t drops[NR_DROPS];
+	uint64_t sites_pending; /* their names, or files and lines, are still looked for */
 	size_t nr_probes;
 	uint64_t events;
 	bool count_only;     /* releases were not probed: what depends on them is unknown, and 0 here */

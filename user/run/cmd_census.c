@@ -40,6 +40,7 @@ struct jvm {
 struct censuses {
 	const struct options *o;
 	struct discovery *discovery; /* --all */
+	struct budget *budget;       /* of what is read of libraries */
 	struct elf_cache *libraries;
 	struct {
 		struct jvm **v;
@@ -307,10 +308,11 @@ static int start(struct censuses *s, struct error *err)
 	int rc;
 
 	rc = loop_open(&s->loop, s);
-	rc = rc ?: output_open(&s->out, &s->o->view, repeats(s->o), false, err);
+	rc = rc ?: output_open(&s->out, &s->o->view, repeats(s->o), false, loop_stop_fd(s->loop), err);
 	if (!rc && s->out.screen)
 		loop_on_leave(s->loop, screen_leave, s->out.screen);
-	rc = rc ?: elf_cache_new(&s->libraries);
+	rc = rc ?: budget_new(s->o->limit_bytes, loop_stop_fd(s->loop), &s->budget);
+	rc = rc ?: elf_cache_new(s->budget, &s->libraries);
 	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)
 		rc = jvm_add(s, s->o->pids[i]);
 	if (rc == 0 && s->o->all)
@@ -335,6 +337,7 @@ enum exit_code cmd_census(const struct options *o, struct error *err)
 		jvm_free(s.jvms.v[i]);
 	free(s.jvms.v);
 	elf_cache_free(s.libraries);
+	budget_free(s.budget);
 	discovery_free(s.discovery);
 	if (s.loop)
 		loop_on_leave(s.loop, NULL, NULL);

@@ -136,6 +136,30 @@ static int parse_seconds(struct parse *p, const char *arg, double *out)
 	return usage_error(p, advice, "bad time '%s'", arg);
 }
 
+/* A number of bytes, with K, M or G behind it for those of 1024. */
+static int parse_bytes(struct parse *p, const char *arg, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	double n = 0, min = p->row->min, max = p->row->max;
+	const char *c = arg, *unit;
+	char advice[128];
+
+	for (; is_digit(*c) && c - arg < MAX_DIGITS; c++)
+		n = n * 10 + (*c - '0');
+	unit = c > arg && *c ? strchr(units, *c) : NULL;
+	if (unit) {
+		n *= (double)(1ULL << 10 * (unit - units + 1));
+		c++;
+	}
+	if (c > arg && !*c && n >= min && n <= max) {
+		*out = (uint64_t)n;
+		return 0;
+	}
+	snprintf(advice, sizeof(advice), "give a size, as 256M or 1G, at least %.0fM and at most %.0fG",
+		 min / (1 << 20), max / (1 << 30));
+	return usage_error(p, advice, "bad size '%s'", arg);
+}
+
 /* Call take for every word of a comma list. Empty words are errors of take. */
 static int each_word(struct parse *p, const char *arg, int (*take)(struct parse *p, const char *word))
 {
@@ -270,6 +294,8 @@ static int set(struct parse *p, const char *arg)
 		return parse_count(p, arg, (uint64_t)p->row->min, (uint64_t)p->row->max, at);
 	case OPTION_SECONDS:
 		return parse_seconds(p, arg, at);
+	case OPTION_BYTES:
+		return parse_bytes(p, arg, at);
 	case OPTION_CHOICE:
 		rc = pick(p, arg);
 		*(int *)at = rc;
@@ -316,6 +342,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .view = {.format = &formats[0], .rows = -1, .width = -1},
 	    .depth = JT_MAX_FRAMES,
 	    .hold_s = 0.01,
+	    .limit_bytes = BUDGET_DEFAULT_BYTES,
 	    .max_refs = 1000000,
 	    .max_stacks = 20000,
 	    .strategy = -1,

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "bpf/border/shared.h"
 #include "export/formats.h"
 #include "model/probe_site.h"
@@ -20,6 +21,7 @@
 #define MAX_STACKS     (1U << 24)
 #define MAX_LIMIT      1e12
 #define MAX_BUDGET_MS  86400000
+#define MAX_MEMORY     (1ULL << 40)
 
 /* Words. */
 
@@ -78,6 +80,8 @@ static const char *severity_word(size_t i)
 	.kind = OPTION_UINT64, .at = FIELD(uint64_t, field), .min = (least), .max = (most)
 #define SECONDS(field, least, most)                                                                          \
 	.kind = OPTION_SECONDS, .at = FIELD(double, field), .min = (least), .max = (most)
+#define BYTES(field, least, most)                                                                            \
+	.kind = OPTION_BYTES, .at = FIELD(uint64_t, field), .min = (least), .max = (most)
 #define CHOICE(type, field, words, what)                                                                     \
 	.kind = OPTION_CHOICE,                                                                               \
 	.at = FIELD(type, field) + 0 * sizeof(char[sizeof(type) == sizeof(int) ? 1 : -1]),                   \
@@ -151,6 +155,8 @@ const struct option_row option_rows[] = {
 	  .help = "references that can be outstanding (default 1000000)" },
 	{ "max-stacks", 0, "N", TOP, COUNT(max_stacks, 1, MAX_STACKS), .rare = true,
 	  .help = "distinct stacks that can be kept (default 20000)" },
+	{ "limit-memory", 0, "SIZE", EVERY, BYTES(limit_bytes, BUDGET_LEAST_BYTES, MAX_MEMORY), .rare = true,
+	  .help = "memory for what is read of the processes' files (default 256M)" },
 	{ "attach",    0,  "HOW", TOP, CHOICE(enum attach_method, attach, attach_word, "way to attach"), .rare = true,
 	  .help = "how to attach the probes" },
 	{ "memo",      0,  "HOW", TOP, CHOICE(enum memo_mode, memo, memo_word, "use of the memo"), .rare = true,

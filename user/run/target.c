@@ -50,6 +50,7 @@ struct target {
 	/* --- from target_attach() on --- */
 	struct tracer *tracer; /* not owned */
 	int target_id;         /* of the tracer; -1: not attached */
+	struct share *share;   /* of the budget */
 	struct code *code;     /* where its modules are */
 	bool code_changed;     /* libraries came or went, and target_code() was not called since */
 	struct symbols *symbols;
@@ -92,6 +93,7 @@ int target_new(pid_t pid, bool asked_for, const struct target_shared *shared, st
 	/* The fd first: if the pid still is the same process afterwards, it was all along. */
 	t->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	rc = t->pidfd < 0 ? -errno : proc_id_read(pid, &t->id);
+	rc = rc ?: share_new(shared->budget, &t->share);
 	if (rc) {
 		target_free(t);
 		return error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
@@ -120,6 +122,7 @@ void target_free(struct target *t)
 	opening_close(&t->at);
 	aggregate_free(t->aggregate);
 	naming_free(t->naming);
+	share_put(t->share);
 	free(t->report.sites.v);
 	free(t->report.libraries.v);
 	findings_free(&t->report);
@@ -168,6 +171,7 @@ int target_find(struct target *t, struct error *err)
 
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	opening_close(&t->at);
+	budget_pay(t->shared->budget, t->share);
 	rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, what, err);
 	if (rc == -EAGAIN)
 		return 0; /* it may load a runtime yet */
@@ -345,7 +349,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	rc = rc ?: code_new(t->shared->modules, &t->id, &t->code);
+	rc = rc ?: code_new(t->shared->modules, &t->id, t->share, &t->code);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
@@ -714,6 +718,8 @@ static void put_head(struct target *t, const struct making *m)
 
 	count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
+	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
+	r->sites_pending = naming_pending(t->naming);
 	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
@@ -790,6 +796,16 @@ enum end_reason target_end_reason(const struct target *t)
 struct report *target_report_of(struct target *t)
 {
 	return t->reported ? &t->report : NULL;
+}
+
+bool target_names_pending(const struct target *t)
+{
+	return t->naming && naming_pending(t->naming);
+}
+
+const struct share *target_share(const struct target *t)
+{
+	return t->share;
 }
 
 /* What --check cannot tell of a thread here, and why. */

@@ -7,9 +7,11 @@
 
 #include "run/owners.h"
 
-int targets_open(struct target_list *l, const struct options *o, struct error *err)
+int targets_open(struct target_list *l, const struct options *o, int stop_fd, struct error *err)
 {
-	int rc = elf_cache_new(&l->shared.images) ?: modules_new(l->shared.images, &l->shared.modules);
+	int rc = budget_new(o->limit_bytes, stop_fd, &l->shared.budget)
+			 ?: elf_cache_new(l->shared.budget, &l->shared.images)
+			 ?: modules_new(l->shared.images, &l->shared.modules);
 
 	rc = rc ?: owners_new(&l->shared.owners);
 
@@ -51,4 +53,5 @@ void targets_free(struct target_list *l)
 	modules_free(l->shared.modules);
 	owners_free(l->shared.owners);
 	elf_cache_free(l->shared.images);
+	budget_free(l->shared.budget);
 }

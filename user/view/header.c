@@ -321,6 +321,19 @@ static void put_stacks(struct buf *out, const struct report_stacks *s, const str
 	}
 }
 
+/* Names that take long come with a later report. */
+static void put_pending(struct buf *out, const struct report *r, const struct view_opts *o, int width)
+{
+	struct buf text = {0};
+
+	if (!r->sites_pending)
+		return;
+	fmt_count(&text, r->sites_pending);
+	buf_printf(&text, r->final ? " sites lack names or lines: there was no time to find them"
+				   : " sites are still being named: names or lines are pending");
+	view_warning(out, &text, o, width);
+}
+
 void view_header(struct buf *out, const struct report *r, size_t n, const struct view_opts *o, int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
@@ -340,4 +353,5 @@ void view_header(struct buf *out, const struct report *r, size_t n, const struct
 	put_idle(out, r, width);
 	put_drops(out, r, o, width);
 	put_stacks(out, &r->stacks, o, width);
+	put_pending(out, r, o, width);
 }

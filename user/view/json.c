@@ -542,6 +542,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	put_libraries(&j, r);
 	put_findings(&j, r, o);
 	put_stacks(&j, &r->stacks);
+	json_count(&j, "sites_pending", r->sites_pending);
 	put_drops(&j, r);
 	put_overhead(&j, r);
 	json_close(&j, '}');

@@ -73,6 +73,8 @@ static void put_frame(struct buf *out, const struct frame *f, int width)
 	struct buf line = {0}, where = {0};
 
 	frame_location(&where, f);
+	if (f->later)
+		buf_printf(&where, "%s(line pending)", where.n > 0 ? " " : "");
 	if (f->inlined)
 		buf_printf(&where, "%s(inlined)", where.n > 0 ? " " : "");
 	if (f->tail_call)

@@ -184,9 +184,9 @@ static void test_census_options(void **state)
 static void test_options_of_commands(void **state)
 {
 	static const char *const values[NR_OPTION_KINDS] = {
-	    [OPTION_INT] = "1",  [OPTION_UINT64] = "1",        [OPTION_SECONDS] = "1",
-	    [OPTION_PIDS] = "1", [OPTION_FAMILIES] = "global", [OPTION_FORMAT] = "json",
-	    [OPTION_FILE] = "x",
+	    [OPTION_INT] = "1",       [OPTION_UINT64] = "1", [OPTION_SECONDS] = "1",
+	    [OPTION_BYTES] = "64M",   [OPTION_PIDS] = "1",   [OPTION_FAMILIES] = "global",
+	    [OPTION_FORMAT] = "json", [OPTION_FILE] = "x",
 	};
 	struct options o;
 
@@ -309,6 +309,19 @@ static void test_numbers(void **state)
 		snprintf(line, sizeof(line), "-p 1 -d %s", bad_times[i]);
 		expect_error(line, "--duration: bad time");
 	}
+	expect_ok("-p 1", &o);
+	assert_int_equal(o.limit_bytes, 256 << 20);
+	expect_ok("-p 1 --limit-memory 64M", &o);
+	assert_int_equal(o.limit_bytes, 64 << 20);
+	expect_ok("-p 1 --limit-memory 1G", &o);
+	assert_int_equal(o.limit_bytes, 1 << 30);
+	expect_ok("-p 1 --limit-memory 300000000", &o);
+	assert_int_equal(o.limit_bytes, 300000000);
+	expect_error("-p 1 --limit-memory 1M", "at least 16M");
+	expect_error("-p 1 --limit-memory 64MB", "bad size '64MB'");
+	expect_error("-p 1 --limit-memory M", "bad size");
+	expect_error("-p 1 --limit-memory 99999999999999999999G", "bad size");
+	expect_error("-p 1 --limit-memory -1", "bad size");
 	expect_ok("-p 1 -i 500ms -d 2h --hold 1.5ms", &o);
 	assert_true(o.interval_s == 0.5 && o.duration_s == 7200);
 	assert_true(o.hold_s > 0.0014999 && o.hold_s < 0.0015001);
