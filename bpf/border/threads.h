@@ -27,6 +27,21 @@ struct thread_config {
 	u32 block_slots, block_top; /* JNIHandleBlock::_handles, _top; then _next, _last, _pop_frame_link */
 };
 
+/*
+ * A frame that PushLocalFrame was called for and no PopLocalFrame yet, by ref_tag() of the first block of the
+ * frame that it was pushed upon: that has one frame pushed upon it at a time.
+ */
+struct push {
+	u64 env;              /* JNIEnv of its thread */
+	u64 java_sp, java_pc; /* the thread's last Java frame then; 0: it had none */
+	u64 sp;               /* the caller's stack pointer */
+	u32 site, tick;
+	u32 capacity; /* that was asked for */
+	u8 begun;     /* references were made in it */
+	u8 returned;  /* the native method that called has returned */
+	u16 pad;
+};
+
 struct books_key {
 	u32 target_id;
 	u32 tid; /* as the tracer's pid namespace numbers it */
@@ -48,6 +63,7 @@ struct thread_books {
 	struct held_monitor held[JT_MAX_HELD];
 };
 JT_ASSERT_SIZE(struct thread_config, 80);
+JT_ASSERT_SIZE(struct push, 48);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct held_monitor, 24);
 JT_ASSERT_SIZE(struct thread_books, 40 + 24 * JT_MAX_HELD);

@@ -25,6 +25,7 @@ union value {
 	struct stall stall;
 	struct stalled stalled;
 	struct thread_books books;
+	struct push push;
 };
 typedef bool (*is_of_fn)(const union key *key, const union value *value, uint32_t target_id);
 
@@ -180,6 +181,7 @@ void tracer_forget(struct tracer *t, int target_id)
 	forget_refs(t, target_id);
 	forget_pins(t, target_id);
 	forget_elements(t->skel->maps.threads, is_thread_of, target_id);
+	forget_elements(t->skel->maps.pushes, is_ref_of, target_id);
 	forget_elements(t->skel->maps.findings, is_finding_of, target_id);
 	for (uint32_t f = 1; f < t->catalog->nr_funcs; f++)
 		zero_array_element(t->skel->maps.func_counts, target_id * t->catalog->nr_funcs + f,

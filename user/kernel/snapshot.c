@@ -150,7 +150,7 @@ static int begin(struct tracer *t, struct snapshots *all, bool refs)
 		s->threads = all->threads;
 		s->sites.n = 0;
 		if (refs)
-			s->refs.n = s->findings.n = s->pins.n = s->stalled.n = s->stalls.n = 0;
+			s->refs.n = s->findings.n = s->pushes.n = s->pins.n = s->stalled.n = s->stalls.n = 0;
 	}
 	return 0;
 }

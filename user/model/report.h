@@ -182,17 +182,25 @@ struct report_held {
 };
 struct report_finding {
 	enum finding_kind kind;
-	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
+	uint64_t id;      /* hash of the kind and of what the frames are, equal on every host */
+	uint64_t site_id; /* of the call; 0: not known */
 	uint64_t count;
 	enum func_id func;      /* that was called; FUNC_NONE: unknown */
 	double first_s, last_s; /* when, since attach; -1: unknown */
 	uint64_t handle;        /* of the first; 0: none */
+	uint64_t local_refs;    /* see finding_has_locals() */
 	/* Of the call itself, where the reference was acquired, and where it was (first) released. */
 	struct report_stack stack, acquire, release;
 	const char *doubt;              /* why it may not be true; NULL: it is */
 	char text[FINDING_TEXT_MAX];    /* what is wrong, what to do, what is not known */
 	const struct report_held *held; /* FINDING_HELD_CRITICAL only, else NULL */
 };
+
+/* Does local_refs count? Alive below frames that were not popped, or the most in one native call. */
+static inline bool finding_has_locals(enum finding_kind kind)
+{
+	return kind == FINDING_UNPOPPED_FRAME || kind == FINDING_LOCAL_OVERFLOW;
+}
 
 /*
  * Are the stacks of all acquisitions whole, to the thread's start? One that lacks something for two reasons

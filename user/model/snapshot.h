@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "bpf/border/pins.h"
 #include "bpf/border/shared.h"
+#include "bpf/border/threads.h"
 
 /* One site as counted, summed over CPUs. */
 struct snapshot_site {
@@ -38,6 +39,11 @@ struct snapshot_ref {
 struct snapshot_finding {
 	struct finding_key key; /* site numbers as in snapshot_site.index */
 	struct finding f;
+};
+/* A frame that PushLocalFrame was called for, and no PopLocalFrame yet. */
+struct snapshot_push {
+	uint64_t outer; /* the frame that it was pushed upon: its first block */
+	struct push push;
 };
 /* A string or array that is held. */
 struct snapshot_pin {
@@ -74,6 +80,10 @@ struct snapshot {
 		struct snapshot_finding *v;
 		size_t n, cap;
 	} findings; /* complete: none is ever taken back */
+	struct {
+		struct snapshot_push *v;
+		size_t n, cap;
+	} pushes;
 	struct {
 		struct snapshot_pin *v;
 		size_t n, cap;

@@ -316,6 +316,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .depth = JT_MAX_FRAMES,
 	    .hold_s = 0.01,
 	    .max_refs = 1000000,
+	    .local_capacity = 512,
 	    .max_stacks = 20000,
 	    .strategy = -1,
 	    .fail_on = -1,

@@ -14,6 +14,7 @@
 #include "modules/code.h"
 #include "proc/linker.h"
 #include "reconcile/account.h"
+#include "reconcile/left_frames.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 #include "run/opening.h"
@@ -56,8 +57,10 @@ struct target {
 	struct vm_counts vm_counts;
 	struct account *account; /* since the gate was opened; NULL: not kept */
 	struct local_look local_look;
-	bool locals_refused; /* local references can never be looked at */
+	struct local_look push_look; /* the last one before the gate was closed; known false: not closed */
+	bool locals_refused;         /* local references can never be looked at */
 	struct local_refs locals;
+	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
 	struct ref_classes classes;
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */
@@ -106,7 +109,9 @@ void target_free(struct target *t)
 	ref_classes_free(&t->classes);
 	account_free(t->account);
 	local_refs_free(&t->locals);
+	left_books_free(t->left);
 	vm_locals_free(&t->local_look.vm);
+	vm_locals_free(&t->push_look.vm);
 	symbols_free(t->symbols);
 	code_free(t->code);
 	opening_close(&t->at);
@@ -408,6 +413,8 @@ int target_start(struct target *t, struct error *err)
 	rc = rc ?: tell_attached(t);
 	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
 	note_before(t);
+	if (!rc && t->plan.families >> FAMILY_LOCAL & 1)
+		rc = left_books_new(&t->left);
 	if (!rc && t->at.vm && !t->report.count_only)
 		rc = account_new(t->at.vm, &t->account);
 	if (rc)
@@ -450,6 +457,12 @@ void target_stop(struct target *t, enum end_reason reason)
 	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
 	if (!end_is_gone(reason))
 		target_look(t);
+	/* And what is popped then likewise: what is left behind must be known before. */
+	if (!end_is_gone(reason)) {
+		look_at_locals(t, false);
+		t->push_look = t->local_look;
+		t->local_look.vm = (struct vm_locals){0};
+	}
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->target_id >= 0)
 		tracer_close_gate(t->tracer, t->target_id);
@@ -540,6 +553,30 @@ static void bury(struct target *t, const struct snapshot *s, const struct correc
 	}
 }
 
+static bool push_is_held(void *target, const struct snapshot_push *p)
+{
+	const struct target *t = target;
+
+	return tracer_holds_push(t->tracer, t->target_id, p);
+}
+
+static void push_bury(void *target, const struct snapshot_push *p)
+{
+	const struct target *t = target;
+
+	tracer_bury_push(t->tracer, t->target_id, p);
+}
+
+/* Which frames were pushed and will never be popped. 0 or -ENOMEM. */
+static int read_pushes(struct target *t, const struct snapshot *s)
+{
+	const struct push_store store = {push_is_held, push_bury, t};
+
+	const struct local_look *look = t->push_look.known ? &t->push_look : &t->local_look;
+
+	return t->left ? left_books_update(t->left, look, s, &store) : 0;
+}
+
 /* Hold the snapshot against the VM's tables, and put it right. Which local references are alive: see
  * read_locals(). 0 or -ENOMEM. */
 static int reconcile(struct target *t, struct snapshot *s, struct target_counts *counts,
@@ -549,8 +586,9 @@ static int reconcile(struct target *t, struct snapshot *s, struct target_counts 
 	int rc = 0;
 
 	*locals = t->plan.families >> FAMILY_LOCAL & 1 ? read_locals(t, s, &found) : NULL;
+	rc = read_pushes(t, s);
 	if (t->account)
-		rc = account_compare(t->account, s, &found);
+		rc = rc ?: account_compare(t->account, s, &found);
 	bury(t, s, &found);
 	corrections_apply(&found, s, counts);
 	corrections_free(&found);
@@ -679,6 +717,8 @@ static int put_findings(struct target *t, const struct making *m)
 	const struct findings_input in = {
 	    .names = naming_sites(t->naming),
 	    .snapshot = m->snapshot,
+	    .left = t->left ? left_frames(t->left) : NULL,
+	    .local_capacity = t->o->local_capacity,
 	    .checking = t->o->check,
 	    .exited = m->final && t->end_reason == END_EXITED,
 	    .hold_s = t->o->hold_s,

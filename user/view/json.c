@@ -387,6 +387,7 @@ static void put_finding(struct json_out *j, const struct report *r, const struct
 	put_finding_stack(j, "acquire_stack", "acquire_truncated", &f->acquire, o);
 	put_finding_stack(j, "release_stack", "release_truncated", &f->release, o);
 	put_held(j, f->held);
+	json_known_count(j, "local_refs", finding_has_locals(f->kind) ? (int64_t)f->local_refs : -1);
 	json_close(j, '}');
 }
 
