@@ -132,6 +132,7 @@ static void put_course(struct buf *out, const struct report *r, const struct rep
 {
 	const struct report_site *s = NULL;
 	double per_s, in_hour;
+	bool growing;
 
 	for (size_t i = 0; i < r->sites.n && !s; i++)
 		if (f->site_id && r->sites.v[i].id == f->site_id)
@@ -140,17 +141,18 @@ static void put_course(struct buf *out, const struct report *r, const struct rep
 		buf_printf(out, " It has returned.");
 		return;
 	}
-	per_s = isnan(s->verdict.per_min) ? s->rate_per_s : s->verdict.per_min / 60;
+	growing = s->verdict.kind == VERDICT_GROWING;
+	per_s = growing ? s->verdict.per_min / 60 : s->recent_per_s;
 	in_hour = (double)s->outstanding + per_s * 3600;
 	buf_printf(out, " It goes on: %llu are alive now", (unsigned long long)s->outstanding);
-	if (per_s <= 0) {
-		buf_printf(out, ", and no more are made.");
+	if (isnan(per_s) || per_s <= 0) {
+		buf_printf(out, per_s <= 0 ? ", and they do not get more." : ".");
 		return;
 	}
 	buf_printf(out, ", ");
 	put_figure(out, per_s, 3);
 	buf_printf(out, " more each second");
-	if (!isnan(s->verdict.error_per_min)) {
+	if (growing) {
 		buf_printf(out, " (+-");
 		put_figure(out, s->verdict.error_per_min / 60, 2);
 		buf_printf(out, ")");

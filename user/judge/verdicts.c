@@ -444,7 +444,9 @@ static struct report_library *library(struct report *r, const char *module)
 
 bool verdicts_judge(const struct catalog *catalog, enum func_id func)
 {
-	return func_kind(catalog, func) == KIND_REFERENCE || func_is_pin(catalog, func);
+	enum family_kind kind = func_kind(catalog, func);
+
+	return kind == KIND_REFERENCE || kind == KIND_LOCAL || func_is_pin(catalog, func);
 }
 
 int verdicts_sum_up(struct report *r)

@@ -126,6 +126,8 @@ struct report_site {
 	double rate_per_s;     /* acquired minus released per second, over the last interval; final: over the
 				  whole run */
 	double acquired_per_s;
+	double recent_per_s;   /* rate_per_s of the last interval that was no moment, in a final report too; not a
+				  number: unknown */
 	struct frames frames;           /* innermost first */
 	const char *truncated;          /* NULL: complete */
 	bool no_stack;                  /* references whose stack could not be kept */

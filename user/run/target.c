@@ -637,8 +637,11 @@ int target_reading(struct target *t, struct snapshot *snapshot, struct error *er
 
 	if (rc)
 		return rc;
+	if (t->plan.families >> FAMILY_LOCAL & 1)
+		in.locals = read_locals(t, snapshot, &found);
 	if (t->account)
 		rc = account_compare(t->account, snapshot, &found);
+	bury(t, snapshot, &found);
 	corrections_apply(&found, snapshot, &counts);
 	corrections_free(&found);
 	rc = rc ?: aggregate_reading(t->aggregate, &in);
