@@ -95,7 +95,7 @@ static __always_inline struct frame *frame_of(u32 target_id, u64 block)
 
 #define LIVE_AT_ONCE 8
 #define LIVE_BLOCKS  32
-#define LIVE_STEPS   64 /* 64 x 32 blocks: what HotSpot ensures at most (MaxJNILocalCapacity) */
+#define LIVE_STEPS   64 /* 64 x 32 blocks: what a VM ensures at most (JDK: MaxJNILocalCapacity) */
 struct live_count {
 	u64 block; /* the next; 0: that was all */
 	u64 n;

@@ -48,8 +48,8 @@ struct entry {
 	} threads; /* the numbers likewise */
 	struct {
 		uint64_t acquired, outstanding;
-		uint64_t died;   /* a moment may pass between its two counts, and it must not go down */
-	} last;                  /* of the snapshot before */
+		uint64_t died; /* a moment may pass between its two counts, and it must not go down */
+	} last;                /* of the snapshot before */
 	double recent_per_s;
 	double first_s;          /* when it was first seen; -1: not yet */
 	struct history *history; /* NULL: none yet */
@@ -515,7 +515,8 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		sum_up_stacks(c, &r->stacks);
 		fill_site(a, e, &in->names->v[i], in, s);
 		if (since_last_s > MOMENT_S)
-			e->recent_per_s = ((double)c->outstanding - (double)e->last.outstanding) / since_last_s;
+			e->recent_per_s =
+			    ((double)c->outstanding - (double)e->last.outstanding) / since_last_s;
 		s->recent_per_s = e->recent_per_s;
 		if (interval_s > 0) {
 			s->rate_per_s = ((double)c->outstanding - (double)outstanding_before) / interval_s;

@@ -126,8 +126,8 @@ struct report_site {
 	double rate_per_s;     /* acquired minus released per second, over the last interval; final: over the
 				  whole run */
 	double acquired_per_s;
-	double recent_per_s;   /* rate_per_s of the last interval that was no moment, in a final report too; not a
-				  number: unknown */
+	double recent_per_s; /* rate_per_s of the last interval that was no moment, in a final report too; not
+				a number: unknown */
 	struct frames frames;           /* innermost first */
 	const char *truncated;          /* NULL: complete */
 	bool no_stack;                  /* references whose stack could not be kept */
@@ -241,9 +241,26 @@ struct report_check {
 };
 
 struct report;
+/* Append the families that are traced, and local, as -e takes them. */
+void report_with_locals(const struct report *r, struct buf *out);
 /* How many seconds more would tell whether what is outstanding grows, where the whole run was too short; else
  * 0. */
 double report_too_short(const struct report *r);
+
+/*
+ * The thread that was found with most local references, or most frames that were pushed, where such are not
+ * traced.
+ */
+struct report_pile {
+	bool found; /* there was one with many, since attach */
+	int pid;
+	int tid;       /* 0: not known */
+	char name[64]; /* cleaned; "": not known */
+	uint64_t refs, frames;
+	bool more;    /* at least so many */
+	bool now;     /* false: it has fewer now, or has ended */
+	double per_s; /* how many more it gets; not a number: not known, or none */
+};
 
 struct report_target {
 	int pid;
@@ -271,6 +288,7 @@ struct report {
 	uint64_t calls[NR_ALL_FUNCS];
 	struct report_family families[NR_FAMILIES];
 	struct report_check check;
+	struct report_pile pile;
 	struct {
 		struct report_site *v;
 		size_t n, cap;

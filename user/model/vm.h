@@ -54,6 +54,14 @@ struct vm_threads {
 	size_t n, cap;
 };
 
+/* The thread with most local references in its innermost native frames, of those that have many. */
+struct vm_pile {
+	uint64_t thread; /* the runtime's own record of it; 0: none has many */
+	pid_t tid;       /* as in vm_thread */
+	uint64_t refs, frames;
+	bool more; /* there are more, for which the look had no time */
+};
+
 /* Slots of local references, of all threads. */
 #define LOCALS_PER_BLOCK_MAX 32
 struct local_block {

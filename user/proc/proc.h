@@ -100,6 +100,8 @@ struct proc_threads {
 	size_t n, cap;
 };
 int proc_threads(pid_t pid, struct proc_threads *out);
+/* The name of a thread, cleaned for a terminal; "": not known. */
+void proc_thread_name(pid_t pid, pid_t tid, char *name, size_t cap);
 
 /*
  * What the scheduler knows of a thread (/proc/PID/task/TID/schedstat and stat): nanoseconds it has run, as of

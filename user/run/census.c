@@ -93,22 +93,6 @@ static int read_counts(struct census_vm *vm, struct census *out)
 	return counts.known ? 0 : -EAGAIN;
 }
 
-static void thread_name(pid_t pid, struct census_thread *t)
-{
-	char path[64], text[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)t->tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	if (fd >= 0)
-		close(fd);
-	if (n > 0 && text[n - 1] == '\n')
-		n--;
-	text_clean(t->name, sizeof(t->name), text, n > 0 ? (size_t)n : 0);
-}
-
 static int compare_threads(const void *a, const void *b)
 {
 	const struct census_thread *x = a, *y = b;
@@ -146,7 +130,7 @@ static int read_threads(struct census_vm *vm, bool names, struct census *out)
 		t->local_refs = from->local_refs;
 		t->native_attached = from->native_attached;
 		if (names)
-			thread_name(vm->id.pid, t);
+			proc_thread_name(vm->id.pid, t->tid, t->name, sizeof(t->name));
 	}
 	if (out->threads.n > 1)
 		qsort(out->threads.v, out->threads.n, sizeof(*out->threads.v), compare_threads);

@@ -15,6 +15,7 @@
 #include "proc/linker.h"
 #include "reconcile/account.h"
 #include "reconcile/left_frames.h"
+#include "reconcile/local_pile.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 #include "run/opening.h"
@@ -26,6 +27,8 @@
 #define MAX_ANCHORS (1 << 14) /* as there is room for (bpf/books/pins.bpf.h) */
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
+/* Looks for local references where they are not traced. */
+#define PILE_EVERY_S 0.9
 /* Times the mappings are read at once, when libraries are closed meanwhile. */
 #define MAX_CODE_READS 4
 
@@ -61,6 +64,7 @@ struct target {
 	bool locals_refused;         /* local references can never be looked at */
 	struct local_refs locals;
 	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
+	struct pile_watch pile;
 	struct ref_classes classes;
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */
@@ -732,6 +736,31 @@ static int put_findings(struct target *t, const struct making *m)
 	return findings_update(&in, &t->report);
 }
 
+/* By its id in the process's own pid namespace. */
+static void name_thread(const struct target *t, struct report_pile *pile)
+{
+	struct proc_threads threads = {0};
+
+	if (!proc_threads(t->id.pid, &threads))
+		for (size_t i = 0; i < threads.n; i++)
+			if (threads.v[i].own_tid == pile->tid)
+				proc_thread_name(t->id.pid, threads.v[i].tid, pile->name, sizeof(pile->name));
+	free(threads.v);
+}
+
+/* Where local references are not traced: does some thread have many? */
+static void put_pile(struct target *t, const struct making *m)
+{
+	struct vm_pile look;
+
+	if (t->plan.families >> FAMILY_LOCAL & 1 || end_is_gone(t->end_reason) ||
+	    (t->pile.begun && m->elapsed_s - t->pile.last_s < PILE_EVERY_S) || vm_pile(t->at.vm, &look))
+		return;
+	t->report.pile.pid = t->id.pid;
+	if (pile_take(&t->pile, &look, m->elapsed_s, t->o->local_capacity, &t->report.pile))
+		name_thread(t, &t->report.pile);
+}
+
 static void put_head(struct target *t, const struct making *m)
 {
 	struct report *r = &t->report;
@@ -769,6 +798,7 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	rc = rc ?: put_account(t, &m);
 	/* Judges by the verdicts of the sites. */
 	rc = rc ?: put_findings(t, &m);
+	put_pile(t, &m);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
 	/* Adds what the naming lost to the drops, which put_sites() has made. */

@@ -327,7 +327,7 @@ static void test_libraries(void **state)
 				 [D] = {.type = FRAME_NATIVE, .module = "d"}};
 	struct report_site sites[] = {
 	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_BOUNDED, .frames = {.v = &frames[A], .n = 1}},
-	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
+	    {.func = FUNC_MonitorExit, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
 	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
 	    {.func = FUNC_GetStringUTFChars,
 	     .verdict.kind = VERDICT_GROWING,
@@ -337,7 +337,7 @@ static void test_libraries(void **state)
 	     .verdict.kind = VERDICT_UNKNOWN,
 	     .frames = {.v = &frames[C], .n = 1}},
 	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[C], .n = 1}},
-	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[D], .n = 1}},
+	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[D], .n = 1}},
 	};
 	struct report r = {.catalog = &jni_catalog, .sites = {.v = sites, .n = ARRAY_LEN(sites)}};
 

@@ -19,5 +19,11 @@ bool hotspot_thread_field(const struct hotspot *h, const char *field, uint64_t *
 int hotspot_thread_list(const struct hotspot *h, struct vm_threads *out);
 /* All threads known to the VM; the caller frees out->v. -EPROTO: the layout could not be proven. */
 int hotspot_threads(struct hotspot *h, struct vm_threads *out);
+/*
+ * The thread with most of them: two reads for all threads, and one for each block of those whose first block
+ * is full or that pushed frames, PILE_BLOCKS in all. -EPROTO likewise.
+ */
+#define PILE_BLOCKS (1u << 13) /* 262,144 references: some milliseconds */
+int hotspot_pile(struct hotspot *h, struct vm_pile *out);
 
 #endif
