@@ -97,25 +97,39 @@ static __always_inline struct frame *frame_of(u32 target_id, u64 block)
 #define LIVE_BLOCKS  32
 #define LIVE_STEPS   64 /* 64 x 32 blocks: what a VM ensures at most (JDK: MaxJNILocalCapacity) */
 struct live_count {
-	u64 block; /* the next; 0: that was all */
+	u64 block;   /* the next; 0: that was all */
+	u64 before;  /* slots of the one before */
+	u64 deleted; /* JDK 8: what a deleted one holds; else 0 */
 	u64 n;
 };
 
-/* References in one block: neither deleted nor on the list of free slots, whose entries are tagged in bit 0.
+/*
+ * Does a slot hold a reference? It may be deleted, or on the list of free slots, whose entries are tagged in
+ * bit 0. In JDK 8 they are addresses of slots: of the free one before, in this block or the one before.
  */
-__noinline int block_live(u64 slots, u32 top)
+static __always_inline bool is_live(const struct live_count *w, u64 slots, u64 word)
+{
+	if (!word || word & 1)
+		return false;
+	return !w->deleted || (word != w->deleted && word - slots >= BLOCK_SLOTS * sizeof(u64) &&
+			       word - w->before >= BLOCK_SLOTS * sizeof(u64));
+}
+
+__noinline int block_live(struct live_count *w, u64 slots, u32 top)
 {
 	u64 word[LIVE_AT_ONCE];
-	u32 n = 0;
 
+	if (!w)
+		return 0;
 	for (u32 from = 0; from < BLOCK_SLOTS; from += LIVE_AT_ONCE) {
 		if (from >= top ||
 		    bpf_probe_read_user(word, sizeof(word), (void *)(slots + from * sizeof(u64))))
 			break;
 		for (u32 i = 0; i < LIVE_AT_ONCE; i++)
-			n += from + i < top && word[i] && !(word[i] & 1);
+			w->n += from + i < top && is_live(w, slots, word[i]);
 	}
-	return n;
+	w->before = slots;
+	return 0;
 }
 
 __noinline int blocks_live(u32 target_id, struct live_count *w)
@@ -130,7 +144,7 @@ __noinline int blocks_live(u32 target_id, struct live_count *w)
 			w->block = 0;
 			break;
 		}
-		w->n += block_live(w->block + c->block_slots, end.top);
+		block_live(w, w->block + c->block_slots, end.top);
 		w->block = end.top == BLOCK_SLOTS ? end.next : 0;
 	}
 	return 0;
@@ -139,8 +153,11 @@ __noinline int blocks_live(u32 target_id, struct live_count *w)
 /* In the whole chain, as the VM has it; more than it can be asked for counts as no number. */
 __noinline u32 frame_live(u32 target_id, u64 block)
 {
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 	struct live_count w = {.block = block};
 
+	if (c && c->deleted_at)
+		bpf_probe_read_user(&w.deleted, sizeof(w.deleted), (void *)c->deleted_at);
 	for (int i = 0; i < LIVE_STEPS && w.block; i++)
 		blocks_live(target_id, &w);
 	return w.block ? ~0U : w.n;

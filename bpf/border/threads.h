@@ -16,6 +16,7 @@
 struct thread_config {
 	u64 vm_start, vm_end;             /* its library's code */
 	u64 storage_global, storage_weak; /* OopStorage of the references; 0: not known */
+	u64 deleted_at;                   /* JDK 8: where the object is that deleted local references name */
 	u64 list;                         /* where the threads are found; 0: not known */
 	u32 list_length, list_threads;    /* ThreadsList::_length, _threads; list is of its address */
 	u32 list_next; /* JavaThread::_next; list is of the first one's address. 0: an array */
@@ -62,7 +63,7 @@ struct thread_books {
 	u32 pad2;
 	struct held_monitor held[JT_MAX_HELD];
 };
-JT_ASSERT_SIZE(struct thread_config, 80);
+JT_ASSERT_SIZE(struct thread_config, 88);
 JT_ASSERT_SIZE(struct push, 48);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct held_monitor, 24);

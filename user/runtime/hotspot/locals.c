@@ -117,6 +117,8 @@ int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
 	    .block_slots = (uint32_t)l.slots,
 	    .block_top = (uint32_t)l.top,
 	};
+	if (!hotspot_static_addr(h, "JNIHandles", "_deleted_handle", &out->deleted_at))
+		out->deleted_at = 0; /* JDK 9 and later: null */
 	find_owners(h, &l, out);
 	return 0;
 }
