@@ -39,6 +39,7 @@ struct snapshot_ref {
 struct snapshot_finding {
 	struct finding_key key; /* site numbers as in snapshot_site.index */
 	struct finding f;
+	struct finding_detail detail; /* all 0: there is none */
 };
 /* A frame that PushLocalFrame was called for, and no PopLocalFrame yet. */
 struct snapshot_push {

@@ -630,20 +630,20 @@ int proc_threads(pid_t pid, struct proc_threads *out)
 	return rc;
 }
 
-void proc_thread_name(pid_t pid, pid_t tid, char *name, size_t cap)
+size_t proc_thread_name(pid_t pid, pid_t tid, char out[PROC_THREAD_NAME_MAX])
 {
-	char path[64], text[64];
+	char path[64];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", pid, tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	n = fd < 0 ? -1 : read(fd, out, PROC_THREAD_NAME_MAX);
 	if (fd >= 0)
 		close(fd);
-	if (n > 0 && text[n - 1] == '\n')
+	if (n > 0 && out[n - 1] == '\n')
 		n--;
-	text_clean(name, cap, text, n > 0 ? (size_t)n : 0);
+	return n > 0 ? (size_t)n : 0;
 }
 
 int proc_thread_times(pid_t pid, pid_t tid, struct proc_times *out)

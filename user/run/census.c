@@ -93,6 +93,13 @@ static int read_counts(struct census_vm *vm, struct census *out)
 	return counts.known ? 0 : -EAGAIN;
 }
 
+static void thread_name(pid_t pid, struct census_thread *t)
+{
+	char text[PROC_THREAD_NAME_MAX];
+
+	text_clean(t->name, sizeof(t->name), text, proc_thread_name(pid, (pid_t)t->tid, text));
+}
+
 static int compare_threads(const void *a, const void *b)
 {
 	const struct census_thread *x = a, *y = b;
@@ -130,7 +137,7 @@ static int read_threads(struct census_vm *vm, bool names, struct census *out)
 		t->local_refs = from->local_refs;
 		t->native_attached = from->native_attached;
 		if (names)
-			proc_thread_name(vm->id.pid, t->tid, t->name, sizeof(t->name));
+			thread_name(vm->id.pid, t);
 	}
 	if (out->threads.n > 1)
 		qsort(out->threads.v, out->threads.n, sizeof(*out->threads.v), compare_threads);
