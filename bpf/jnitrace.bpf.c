@@ -212,44 +212,45 @@ UPROBE(jt_thread_return)
 	struct rule *r = rule_of(ctx);
 	struct func_counts *fc = r ? counts_of(r) : NULL;
 	struct thread_books *b;
+	struct thread_call call = {0};
 	bool failed, is_monitor, wants_site;
-	u64 result = 0, argument;
+	u64 result = 0;
 	u32 site = 0;
 
 	if (!fc)
 		return 0;
-	argument = thread_call_end(ctx, r);
+	thread_call_end(ctx, r, &call);
 	__sync_fetch_and_add(&fc->calls, 1);
 	loc_read(ctx, &r->handle, &result);
 	failed = (u32)result != 0;
 	is_monitor = r->family == FAMILY_MONITOR;
 	b = books_of(r->target_id, current_tid(), false);
 	if (is_monitor)
-		wants_site = argument && (r->operation == OP_ACQUIRE) == !failed;
+		wants_site = call.argument && (r->operation == OP_ACQUIRE) == !failed;
 	else
-		wants_site = !failed && thread_changes(r, argument, b);
+		wants_site = !failed && thread_changes(r, call.argument, b);
 	if (wants_site)
 		site = site_of((void *)ctx, r);
-	if (!wants_site && !(is_monitor && argument)) {
+	if (!wants_site && !(is_monitor && call.argument)) {
 		__sync_fetch_and_add(&fc->nulls, 1); /* it has done nothing */
 	} else if (!is_monitor) {
 		if (r->operation == OP_ACQUIRE)
-			thread_attached(ctx, r, site, fc);
+			thread_attached(ctx, r, site, &call, fc);
 		else if (b)
-			thread_detached(ctx, r, site, b, fc);
+			thread_detached(ctx, r, site, b, &call, fc);
 	} else if (failed) {
 		__sync_fetch_and_add(&fc->nulls, 1);
 		if (r->operation == OP_RELEASE)
-			finding(r->target_id, FINDING_MONITOR_IMBALANCE, site, 0, 0, argument);
+			finding(r->target_id, FINDING_MONITOR_IMBALANCE, site, 0, 0, call.argument);
 	} else if (r->operation == OP_ACQUIRE) {
-		count_acquired(site, fc, monitor_push(r->target_id, current_tid(), argument, site));
+		count_acquired(site, fc, monitor_push(r->target_id, current_tid(), call.argument, site));
 	} else {
-		count_released(monitor_pop(r->target_id, current_tid(), argument), fc);
+		count_released(monitor_pop(r->target_id, current_tid(), &call), fc);
 	}
 	return 0;
 }
 
-/* A thread ends. If it is attached or holds monitors, for the VM it lives on, so its books stay. */
+/* A thread ends. If it is attached or holds monitors, for the VM it lives on, so that stays in the books. */
 TRACEPOINT("sched_process_exit", jt_thread_end)
 {
 	u32 tgid = current_tgid(), *target_id = bpf_map_lookup_elem(&target_ids, &tgid);
@@ -268,13 +269,13 @@ TRACEPOINT("sched_process_exit", jt_thread_end)
 	b = bpf_map_lookup_elem(&threads, &key);
 	if (!b)
 		return 0;
+	life_ends_with_monitors(key.target_id, b, 0, false);
 	if (b->attached && !b->by_vm)
 		finding(key.target_id, FINDING_ATTACHED_AT_END, 0, b->site, 0, 0);
-	end_monitors(key.target_id, b, 0, false);
 	gone = key;
 	gone.tid = JT_THREAD_GONE | __sync_fetch_and_add(&threads_gone, 1);
-	if (bpf_map_update_elem(&threads, &gone, b, BPF_ANY))
-		drop(key.target_id, DROP_THREADS_FULL); /* what it held is not shown any more */
+	if (b->attached && bpf_map_update_elem(&threads, &gone, b, BPF_ANY))
+		drop(key.target_id, DROP_THREADS_FULL); /* it is not shown any more */
 	bpf_map_delete_elem(&threads, &key);
 	return 0;
 }

@@ -7,18 +7,20 @@
 #include "model/reconciled.h"
 #include "model/report.h"
 #include "model/snapshot.h"
+#include "model/vm.h"
 
 /* What findings are made from. */
 struct findings_input {
 	const struct named_sites *names; /* of the snapshot's sites */
 	const struct snapshot *snapshot;
-	const struct left_frames *left; /* NULL: not known */
-	uint64_t local_capacity;        /* local references a native frame may have without asking */
-	bool checking;                  /* --check is on */
-	bool exited;                    /* the process has ended: nothing will be released any more */
-	double hold_s;                  /* a critical section held that long is a finding */
-	const char *no_waits;           /* why it is not seen who waits for critical sections; NULL: it is */
-	int collector_waits;            /* see struct report_held */
+	const struct left_frames *left;  /* NULL: not known */
+	uint64_t local_capacity;         /* local references a native frame may have without asking */
+	bool checking;                   /* --check is on */
+	bool exited;                     /* the process has ended: nothing will be released any more */
+	double hold_s;                   /* a critical section held that long is a finding */
+	const char *no_waits;            /* why it is not seen who waits for critical sections; NULL: it is */
+	int collector_waits;             /* see struct report_held */
+	const struct vm_insides *inside; /* critical sections from before attach; NULL: not looked at */
 };
 /* Add a sentence. */
 void finding_add_text(struct report_finding *f, const char *s);

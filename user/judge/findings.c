@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "judge/findings_pins.h"
+#include "judge/findings_threads.h"
 
 /* Seconds since attach. A tick is coarse. */
 static double when(const struct findings_input *in, const struct report *r, uint32_t tick)
@@ -120,17 +121,30 @@ static void put_figure(struct buf *out, double v, int digits)
 		buf_printf(out, "%.*g", digits, v);
 }
 
+static enum finding_kind leak_kind(const struct catalog *catalog, enum func_id func)
+{
+	switch (func_kind(catalog, func)) {
+	case KIND_MONITOR:
+		return FINDING_MONITOR_LEAK;
+	case KIND_THREAD:
+		return FINDING_THREAD_LEAK;
+	default:
+		return FINDING_LEAK;
+	}
+}
+
 /* A site whose references pile up is found by its history, not by a probe. */
 static int add_leak(const struct report_site *s, struct report *r)
 {
-	const struct finding_row *row = &finding_rows[FINDING_LEAK];
+	enum finding_kind kind = leak_kind(r->catalog, s->func);
+	const struct finding_row *row = &finding_rows[kind];
 	struct report_finding f;
 	struct buf unknown = {0}, pace = {0};
 
 	if (s->verdict.kind != VERDICT_GROWING)
 		return 0;
 	f = (struct report_finding){
-	    .kind = FINDING_LEAK,
+	    .kind = kind,
 	    .id = fnv64(fnv64(FNV64_INIT, row->name, strlen(row->name)), &s->id, sizeof(s->id)),
 	    .count = s->outstanding,
 	    .func = s->func,
@@ -138,7 +152,7 @@ static int add_leak(const struct report_site *s, struct report *r)
 	    .last_s = -1,
 	    .stack = {!s->no_stack, s->frames, s->truncated},
 	    .acquire = {!s->no_stack, s->frames, s->truncated},
-	    .doubt = finding_doubt(r, FINDING_LEAK),
+	    .doubt = finding_doubt(r, kind),
 	};
 	verdict_not_known(&unknown, &s->verdict);
 	put_figure(&pace, s->verdict.per_min, 3);
@@ -241,7 +255,8 @@ int findings_update(const struct findings_input *in, struct report *r)
 		if (s->findings.v[i].key.kind >= NR_FINDINGS)
 			continue;
 		make(in, r, &s->findings.v[i], &f);
-		rc = finding_add(r, &f);
+		if (!finding_is_void(&f))
+			rc = finding_add(r, &f);
 	}
 	rc = rc ?: add_left(in, r);
 	for (size_t i = 0; i < r->findings.n && !rc; i++)
@@ -249,6 +264,8 @@ int findings_update(const struct findings_input *in, struct report *r)
 			tell_locals(in, r, &r->findings.v[i]);
 	for (size_t i = 0; i < r->sites.n && !rc; i++)
 		rc = add_leak(&r->sites.v[i], r);
+	for (size_t i = 0; i < s->churns.n && !rc; i++)
+		rc = finding_of_churn(in, &s->churns.v[i], r);
 	rc = rc ?: findings_of_pins(in, r);
 	if (r->findings.n > 1)
 		qsort(r->findings.v, r->findings.n, sizeof(*r->findings.v), compare);

@@ -33,6 +33,11 @@ struct finding_row {
 	const char *wrong, *todo; /* a sentence each */
 };
 extern const struct finding_row finding_rows[NR_FINDINGS];
+/* Found by the history of a site, and told in its row as well. */
+static inline bool finding_is_leak(enum finding_kind kind)
+{
+	return kind == FINDING_LEAK || kind == FINDING_MONITOR_LEAK || kind == FINDING_THREAD_LEAK;
+}
 
 enum frame_type { FRAME_NATIVE, FRAME_JAVA, FRAME_VM };
 struct frame {
@@ -230,6 +235,8 @@ struct report_finding {
 	struct report_finding_thread caller,
 	    owner;              /* FINDING_WRONG_ENV: who used whose JNIEnv, the first time */
 	enum func_id thrown_by; /* FINDING_PENDING_EXCEPTION: whose call left it; else FUNC_NONE */
+	double per_s;           /* FINDING_ATTACH_CHURN only: times a second, and what they took of it */
+	double cost_ms_per_s;   /* not a number: not known */
 };
 
 /* Does local_refs count? Alive below frames that were not popped, or the most in one native call. */

@@ -61,6 +61,16 @@ struct snapshot_stalled {
 	struct stalled_key key;
 	struct stalled stalled;
 };
+/* A monitor that is held, or a thread that is attached. */
+struct snapshot_held {
+	uint32_t site;
+	uint32_t tick; /* since when */
+};
+/* A site that attaches threads again and again. */
+struct snapshot_churn {
+	uint32_t site;
+	struct churn churn;
+};
 /* All of one target. Its vectors are its own, the rest belongs to struct snapshots. */
 struct snapshot {
 	struct {
@@ -93,6 +103,14 @@ struct snapshot {
 		struct snapshot_critical *v;
 		size_t n, cap;
 	} criticals;
+	struct {
+		struct snapshot_held *v;
+		size_t n, cap;
+	} held;
+	struct {
+		struct snapshot_churn *v;
+		size_t n, cap;
+	} churns;
 	bool cpu_waits; /* how long threads wait for a CPU is known */
 	struct {
 		struct snapshot_stalled *v;

@@ -48,6 +48,7 @@ struct vm_thread {
 	 */
 	int64_t local_refs;
 	int native_attached; /* attached by native code: 0, 1; -1: unknown */
+	int64_t criticals;   /* critical sections that it is inside, nested ones too; -1: unknown */
 };
 struct vm_threads {
 	struct vm_thread *v;
@@ -60,6 +61,19 @@ struct vm_pile {
 	pid_t tid;       /* as in vm_thread */
 	uint64_t refs, frames;
 	bool more; /* there are more, for which the look had no time */
+};
+
+/* A thread that was inside a critical section before the tracer came. */
+struct vm_inside {
+	uint64_t addr;      /* as in struct vm_thread */
+	pid_t own_tid, tid; /* in the process's own pid namespace; here */
+	char name[64];      /* as the kernel knows it; cleaned */
+	double until_s;     /* it was inside since attach, when it was last looked at */
+	bool left;          /* it is no longer */
+};
+struct vm_insides {
+	struct vm_inside *v;
+	size_t n, cap;
 };
 
 /* Slots of local references, of all threads. */

@@ -83,7 +83,7 @@ static void refuse(struct jvm *j, const char *kind, const struct error *why)
 {
 	j->refused = true;
 	j->census.target = (struct report_target){.pid = j->pid, .comm = "", .vm = kind, .vm_version = "?"};
-	j->census.local_refs = j->census.native_attached = -1;
+	j->census.local_refs = j->census.native_attached = j->census.gone = -1;
 	j->census.growth_per_min = NAN;
 	j->census.time_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9;
 	snprintf(j->census.refused, sizeof(j->census.refused), "%s", why->why);

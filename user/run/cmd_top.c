@@ -308,7 +308,7 @@ static void note_losses(struct trace *s, const struct report *r)
 static bool fails(const struct options *o, enum finding_kind kind)
 {
 	if (o->fail_on == FAIL_ON_LEAK)
-		return kind == FINDING_LEAK || finding_rows[kind].severity == SEVERITY_ERROR;
+		return finding_is_leak(kind) || finding_rows[kind].severity == SEVERITY_ERROR;
 	return (int)finding_rows[kind].severity <= o->fail_on;
 }
 

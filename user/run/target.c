@@ -19,6 +19,7 @@
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 #include "run/env_owners.h"
+#include "run/inside.h"
 #include "run/opening.h"
 #include "sites/sites.h"
 #include "symbols/naming.h"
@@ -67,6 +68,7 @@ struct target {
 	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
 	struct pile_watch pile;
 	struct ref_classes classes;
+	struct vm_insides inside; /* critical sections from before attach */
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */
 	struct report report;
@@ -115,6 +117,7 @@ void target_free(struct target *t)
 	account_free(t->account);
 	local_refs_free(&t->locals);
 	left_books_free(t->left);
+	free(t->inside.v);
 	vm_locals_free(&t->local_look.vm);
 	vm_locals_free(&t->push_look.vm);
 	symbols_free(t->symbols);
@@ -420,6 +423,8 @@ int target_start(struct target *t, struct error *err)
 		rc = rc
 			 ?: env_owners_tell(t->tracer, t->target_id, t->id.pid, t->at.vm,
 					    &t->plan.threads.config);
+	if (t->plan.families >> FAMILY_CRITICAL & 1)
+		inside_begin(t->at.vm, &t->id, &t->inside);
 	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
 	note_before(t);
 	if (!rc && t->plan.families >> FAMILY_LOCAL & 1)
@@ -686,6 +691,7 @@ static void read_process(struct target *t, struct making *m)
 	refresh_maps(t);
 	m->objects = reads_objects(t);
 	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
+	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
 }
 
 /* After the process has gone its last known totals stand. */
@@ -736,6 +742,7 @@ static int put_findings(struct target *t, const struct making *m)
 	    .hold_s = t->o->hold_s,
 	    .no_waits = t->plan.waits.why,
 	    .collector_waits = t->plan.waits.collector,
+	    .inside = &t->inside,
 	};
 
 	return findings_update(&in, &t->report);

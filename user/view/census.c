@@ -92,6 +92,31 @@ static void put_table_line(struct buf *out, const struct census *c, enum vm_tabl
 	buf_free(&line);
 }
 
+/* A collection may wait for them. */
+static void put_criticals(struct buf *out, const struct census *c, const struct view_opts *o)
+{
+	struct buf line = {0};
+	size_t shown = 0, n = 0;
+
+	for (size_t i = 0; i < c->threads.n; i++) {
+		const struct census_thread *t = &c->threads.v[i];
+
+		n += t->criticals > 0;
+		if (t->criticals <= 0 || (!o->all && shown == SHOWN_THREADS))
+			continue;
+		buf_printf(&line, "  %s (%d): inside a critical section", t->name[0] ? t->name : "?",
+			   (int)t->tid);
+		if (t->criticals > 1)
+			buf_printf(&line, ", and %lld in it", (long long)t->criticals - 1);
+		buf_printf(&line, "%s", t->gone ? ", has ended" : "");
+		put_line(out, &line, o->width);
+		shown++;
+	}
+	if (shown < n)
+		buf_printf(out, "  %zu more inside critical sections\n", n - shown);
+	buf_free(&line);
+}
+
 static void put_threads(struct buf *out, const struct census *c, const struct view_opts *o)
 {
 	struct buf line = {0};
@@ -109,6 +134,12 @@ static void put_threads(struct buf *out, const struct census *c, const struct vi
 	fmt_count(&line, c->local_refs > 0 ? (uint64_t)c->local_refs : 0);
 	buf_printf(&line, " local references");
 	put_line(out, &line, o->width);
+	if (c->gone > 0) {
+		buf_printf(&line, "  %lld ended without DetachCurrentThread: the VM keeps %s for ever",
+			   (long long)c->gone, c->gone == 1 ? "it" : "them");
+		put_line(out, &line, o->width);
+	}
+	put_criticals(out, c, o);
 	for (size_t i = 0; i < c->threads.n && (o->all || i < SHOWN_THREADS); i++) {
 		const struct census_thread *t = &c->threads.v[i];
 
@@ -116,8 +147,9 @@ static void put_threads(struct buf *out, const struct census *c, const struct vi
 			break;
 		buf_printf(&line, "  %s (%d): ", t->name[0] ? t->name : "?", (int)t->tid);
 		fmt_count(&line, (uint64_t)t->local_refs);
-		buf_printf(&line, " local references%s",
-			   t->native_attached > 0 ? ", attached by native code" : "");
+		buf_printf(&line, " local references%s%s",
+			   t->native_attached > 0 ? ", attached by native code" : "",
+			   t->gone ? ", has ended" : "");
 		put_line(out, &line, o->width);
 	}
 	buf_free(&line);

@@ -62,6 +62,8 @@ static void put_threads(struct json_out *j, const struct census *c)
 			json_null(j, "native_attached");
 		else
 			json_bool(j, "native_attached", t->native_attached);
+		json_known_count(j, "criticals", t->criticals);
+		json_bool(j, "gone", t->gone);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -162,6 +164,7 @@ void view_census_json(struct buf *out, const struct census *const *items, size_t
 		json_known(&j, "elapsed_s", c->elapsed_s);
 		json_target(&j, &c->target);
 		put_families(&j, c);
+		json_known_count(&j, "native_gone", c->gone);
 		put_threads(&j, c);
 		put_classes(&j, c);
 		put_growth(&j, c);

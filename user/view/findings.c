@@ -21,9 +21,11 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 	buf_printf(&b, "%s: %s, ", finding_severity_names[row->severity], row->name);
 	fmt_count(&b, f->count);
 	buf_printf(&b, " %s%s",
-		   f->held                   ? "section"
-		   : f->kind == FINDING_LEAK ? "reference"
-					     : "time",
+		   f->held                           ? "section"
+		   : f->kind == FINDING_LEAK         ? "reference"
+		   : f->kind == FINDING_MONITOR_LEAK ? "monitor"
+		   : f->kind == FINDING_THREAD_LEAK  ? "thread"
+						     : "time",
 		   f->count == 1 ? "" : "s");
 	if (with_pid)
 		buf_printf(&b, ", PID %d", r->target.pid);
@@ -72,7 +74,7 @@ static void put_finding(struct buf *out, const struct report *r, const struct re
 			bool with_pid, bool brief, const struct view_opts *o, int width)
 {
 	put_title(out, r, f, with_pid, o, width);
-	if (brief && f->kind == FINDING_LEAK && o->group_by == GROUP_SITE)
+	if (brief && finding_is_leak(f->kind) && o->group_by == GROUP_SITE)
 		return; /* a row above tells the same */
 	put_words(out, "", f->text, width);
 	if (f->doubt)

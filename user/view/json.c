@@ -429,6 +429,8 @@ static void put_finding(struct json_out *j, const struct report *r, const struct
 	put_finding_thread(j, "caller_thread", &f->caller);
 	put_finding_thread(j, "owner_thread", &f->owner);
 	json_text(j, "thrown_by", func_name(r->catalog, f->thrown_by));
+	json_real(j, "per_s", f->kind == FINDING_ATTACH_CHURN ? f->per_s : NAN);
+	json_real(j, "cost_ms_per_s", f->kind == FINDING_ATTACH_CHURN ? f->cost_ms_per_s : NAN);
 	json_close(j, '}');
 }
 

@@ -320,15 +320,16 @@ static enum site_verdict of_library(const struct report *r, size_t i)
 /* What dies by itself says nothing of a library, nor does a monitor. */
 static void test_libraries(void **state)
 {
-	enum { A, B, C, D };
+	enum { A, B, C, D, E };
 	struct frame frames[] = {[A] = {.type = FRAME_NATIVE, .module = "a"},
 				 [B] = {.type = FRAME_NATIVE, .module = "b"},
 				 [C] = {.type = FRAME_NATIVE, .module = "c"},
-				 [D] = {.type = FRAME_NATIVE, .module = "d"}};
+				 [D] = {.type = FRAME_NATIVE, .module = "d"},
+				 [E] = {.type = FRAME_NATIVE, .module = "e"}};
 	struct report_site sites[] = {
 	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_BOUNDED, .frames = {.v = &frames[A], .n = 1}},
-	    {.func = FUNC_MonitorExit, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
-	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
+	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[A], .n = 1}},
+	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[A], .n = 1}},
 	    {.func = FUNC_GetStringUTFChars,
 	     .verdict.kind = VERDICT_GROWING,
 	     .frames = {.v = &frames[B], .n = 1}},
@@ -337,17 +338,23 @@ static void test_libraries(void **state)
 	     .verdict.kind = VERDICT_UNKNOWN,
 	     .frames = {.v = &frames[C], .n = 1}},
 	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[C], .n = 1}},
-	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[D], .n = 1}},
+	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[D], .n = 1}},
+	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[E], .n = 1}},
+	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_GROWING, .frames = {.v = &frames[E], .n = 1}},
+	    {.func = FUNC_AttachCurrentThread,
+	     .verdict.kind = VERDICT_UNKNOWN,
+	     .frames = {.v = &frames[E], .n = 1}},
 	};
 	struct report r = {.catalog = &jni_catalog, .sites = {.v = sites, .n = ARRAY_LEN(sites)}};
 
 	(void)state;
 	assert_int_equal(verdicts_sum_up(&r), 0);
-	assert_int_equal(r.libraries.n, 4);
+	assert_int_equal(r.libraries.n, 5);
 	assert_int_equal(of_library(&r, A), VERDICT_CLEAN);
 	assert_int_equal(of_library(&r, B), VERDICT_GROWING);
 	assert_int_equal(of_library(&r, C), VERDICT_UNKNOWN);
 	assert_int_equal(of_library(&r, D), VERDICT_UNKNOWN);
+	assert_int_equal(of_library(&r, E), VERDICT_GROWING);
 	assert_int_equal(r.libraries.v[A].sites, 3);
 	free(r.libraries.v);
 }

@@ -14,8 +14,8 @@
 static struct census *a_census(void)
 {
 	static struct census_thread threads[] = {
-	    {.tid = 7, .name = "w", .local_refs = 12, .native_attached = 1},
-	    {.tid = 8, .name = "", .local_refs = -1, .native_attached = -1}};
+	    {.tid = 7, .name = "w", .local_refs = 12, .native_attached = 1, .criticals = 3},
+	    {.tid = 8, .name = "", .local_refs = -1, .native_attached = -1, .criticals = -1, .gone = true}};
 	static struct report_of of[] = {{"a.Plugin", "a.Loader", 0x1234, 1, 30}, {"int", NULL, 0, 0, 1}};
 	static struct census_class classes[2];
 	static struct census c;
@@ -34,6 +34,7 @@ static struct census *a_census(void)
 	    .threads_known = true,
 	    .local_refs = 12,
 	    .native_attached = -1,
+	    .gone = 1,
 	    .classes_known = true,
 	    .classes_wanted = true,
 	    .growth_per_min = NAN,
@@ -63,8 +64,11 @@ static void test_views(void **state)
 	view_census_json(&b, &(const struct census *){c}, 1, &o);
 	expect_part(&b, "\"vm_total\":31");
 	expect_part(&b, "\"acquired\":null");
-	expect_part(&b, "{\"tid\":7,\"name\":\"w\",\"local_refs\":12,\"native_attached\":true}");
-	expect_part(&b, "{\"tid\":8,\"name\":null,\"local_refs\":null,\"native_attached\":null}");
+	expect_part(&b, "{\"tid\":7,\"name\":\"w\",\"local_refs\":12,\"native_attached\":true,"
+			"\"criticals\":3,\"gone\":false}");
+	expect_part(&b, "{\"tid\":8,\"name\":null,\"local_refs\":null,\"native_attached\":null,"
+			"\"criticals\":null,\"gone\":true}");
+	expect_part(&b, "\"native_gone\":1,\"threads\":[");
 	expect_part(&b, "\"growth\":null,\"growth_per_min\":null,\"refused\":null");
 	expect_part(&b, "\"loader\":\"a.Loader\",\"loader_id\":\"0x1234\"");
 	expect_part(&b, "\"of\":null");
@@ -76,6 +80,8 @@ static void test_views(void **state)
 	expect_part(&b, "weak: (cleared: 1)");
 	expect_part(&b, "of a.Plugin (loader a.Loader");
 	expect_part(&b, "? attached by native code");
+	expect_part(&b, "  1 ended without DetachCurrentThread: the VM keeps it for ever\n");
+	expect_part(&b, "w (7): inside a critical section, and 2 in it");
 	for (const char *line = b.p; *line; line = strchr(line, '\n') + 1)
 		assert_true(strchr(line, '\n') - line <= 80);
 	buf_free(&b);

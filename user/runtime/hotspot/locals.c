@@ -112,7 +112,7 @@ static void find_thread_state(const struct hotspot *h, const struct thread_layou
 	}
 }
 
-int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
+int hotspot_thread_config(struct hotspot *h, struct thread_config *out)
 {
 	struct thread_layout l;
 	struct jni_env env;
@@ -138,6 +138,8 @@ int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
 	};
 	if (!hotspot_static_addr(h, "JNIHandles", "_deleted_handle", &out->deleted_at))
 		out->deleted_at = 0; /* JDK 9 and later: null */
+	if (hotspot_attach_state(h, &l))
+		out->attach_state = (int32_t)h->attach_state - (int32_t)env.offset_bytes;
 	find_owners(h, &l, out);
 	find_thread_state(h, &l, out);
 	return 0;
