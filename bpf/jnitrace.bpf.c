@@ -103,6 +103,33 @@ UPROBE(jt_count)
 	return 0;
 }
 
+/* The entry of a function that changes frames. Where it asks for a capacity that is the rule's handle, a
+ * jint. */
+UPROBE(jt_frame)
+{
+	struct rule *r = rule_of(ctx);
+	struct func_counts *fc = r ? counts_of(r) : NULL;
+	u64 asked = 0;
+	s32 capacity;
+
+	if (!fc)
+		return 0;
+	if (r->operation == OP_FRAME_POP) {
+		frame_pop(ctx, r);
+		return 0; /* is counted when it returns */
+	}
+	__sync_fetch_and_add(&fc->calls, 1);
+	loc_read(ctx, &r->handle, &asked);
+	capacity = asked;
+	if (capacity < 0)
+		return 0; /* is refused */
+	if (r->operation == OP_FRAME_PUSH)
+		frame_push(ctx, r, capacity);
+	else
+		frame_ensure(ctx, r, capacity);
+	return 0;
+}
+
 /* The entry of a function whose return is probed: its JNIEnv is in no register any more by then. */
 UPROBE(jt_enter)
 {

@@ -14,6 +14,7 @@ const volatile u32 max_depth = JT_MAX_FRAMES;
 const volatile bool by_thread;        /* sites are told apart by thread, too */
 const volatile bool by_frame;         /* local references are counted by native frame */
 const volatile bool count_only;       /* releases are not probed: nothing is paired */
+const volatile u32 local_capacity;    /* local references that a native frame may have without asking */
 const volatile bool checking;         /* --check: look closely, whatever it costs */
 const volatile bool criticals_traced; /* else the verifier leaves out what looks for them */
 const volatile u32 memo_mode;         /* enum memo_mode */
@@ -54,6 +55,7 @@ MAP_HASH(stacks, 1, u64, struct stack);               /* (loader) stack id -> fr
 MAP_HASH(site_ids, 1, u64, u32);                      /* (loader) hash of target, function, stack -> site */
 MAP_ARRAY(sites, BPF_MAP_TYPE_ARRAY, 1, struct site); /* (loader) */
 MAP_ARRAY(site_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct site_counts); /* (loader) */
+MAP_ARRAY(site_places, BPF_MAP_TYPE_ARRAY, 1, u64); /* (loader) by site, see native_place(); by_frame only */
 
 MAP_HASH(thread_sites, 1, struct thread_key, u32);                  /* (loader) */
 MAP_ARRAY(site_threads, BPF_MAP_TYPE_ARRAY, 1, struct site_thread); /* (loader) by site */

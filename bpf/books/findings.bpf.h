@@ -40,4 +40,14 @@ static __always_inline void finding(u16 target_id, enum finding_kind kind, u32 s
 	__sync_fetch_and_add(&known->count, 1);
 }
 
+/* The same finding's most, if that is more than was known. */
+static __always_inline void finding_most(u16 target_id, enum finding_kind kind, u32 site, u64 most)
+{
+	struct finding_key key = {.site = site, .target_id = target_id, .kind = kind};
+	struct finding *known = bpf_map_lookup_elem(&findings, &key);
+
+	if (known)
+		raise_to(&known->most, most);
+}
+
 #endif

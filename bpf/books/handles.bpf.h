@@ -106,6 +106,34 @@ __noinline int frame_place(u32 target_id, const struct local_frame *f, u64 handl
 }
 
 /*
+ * Is the handle in a block that the thread keeps for frames to come? Those of PopLocalFrame, and of calls
+ * into Java that have returned, go on its free list: a field behind that of its innermost frame (JDK:
+ * runtime/thread.hpp, later javaThread.hpp, _active_handles, _free_handle_block), the youngest first, and
+ * all of a frame's chained (JNIHandleBlock::release_block()). Only the thread itself changes that.
+ */
+#define MAX_FREE_BLOCKS 64
+__noinline int is_in_free_block(u32 target_id, u64 env, u64 handle)
+{
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
+	struct block_end end;
+	u64 block = 0;
+
+	if (!c || !c->known ||
+	    bpf_probe_read_user(&block, sizeof(block), (void *)(env + (s64)c->handles + (s64)sizeof(u64))))
+		return 0;
+	for (int i = 0; i < MAX_FREE_BLOCKS && block; i++) {
+		u64 at = handle - block - c->block_slots;
+
+		if (block & 7 || block_end_read(c, block, &end) || end.top > BLOCK_SLOTS)
+			return 0; /* no block */
+		if (at < BLOCK_SLOTS * sizeof(u64))
+			return 1;
+		block = end.next;
+	}
+	return 0;
+}
+
+/*
  * Who was last seen with a block, or with a stretch of stack. Only a hint of whom to look at: what it says is
  * never believed.
  */

@@ -176,7 +176,8 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 	}
 	if (!(handle & HANDLE_TAG_BITS)) {
 		place = u->has_frame ? frame_place(r->target_id, &u->frame, handle) : PLACE_ELSEWHERE;
-		if (place == PLACE_OVER)
+		if (place == PLACE_OVER || (place == PLACE_ELSEWHERE && u->has_frame &&
+					    is_in_free_block(r->target_id, u->env, handle)))
 			return FINDING_STALE_USE;
 		owner =
 		    place == PLACE_IN_USE ? NOT_FOREIGN : foreign_local(r->target_id, u->env, u->sp, handle);

@@ -21,6 +21,33 @@ static __always_inline u32 site_number(u32 limit)
 	return id <= limit ? id : 0;
 }
 
+/*
+ * The place in a native method that calls: its function and the native frames down to Java. In one native
+ * call this is the whole stack to us, for what is below stays as it is. A site's number does not tell: the
+ * Java frames of one stack are written in another way when classes were unloaded or code was deoptimized.
+ */
+static __noinline u64 native_place(const struct stack *stack, u32 func)
+{
+	u64 h = func + 1;
+
+	for (u32 i = 0; stack && i < JT_MAX_FRAMES && i < stack->n; i++) {
+		u32 kind = stack->frame[i].a >> RAW_KIND_SHIFT;
+
+		if (kind != RAW_NATIVE && kind != RAW_NATIVE_FP)
+			break;
+		h = hash_add(h, stack->frame[i].a & RAW_ADDR_MASK);
+	}
+	return h;
+}
+
+static __always_inline void place_set(u32 site, u64 place)
+{
+	u64 *known = bpf_map_lookup_elem(&site_places, &site);
+
+	if (known)
+		*known = place;
+}
+
 /* A site is new: give it a number and keep its stack. 0: no room. */
 static __noinline u32 site_new(const struct rule *r, u64 stack_id, u64 key, const struct stack *stack)
 {
@@ -40,6 +67,8 @@ static __noinline u32 site_new(const struct rule *r, u64 stack_id, u64 key, cons
 	s->func = r->func;
 	s->family = r->family;
 	s->has_stack = stack != NULL;
+	if (by_frame)
+		place_set(id, native_place(stack, r->func));
 	if (!bpf_map_update_elem(&site_ids, &key, &id, BPF_NOEXIST)) {
 		s->stack_id = stack_id; /* the loader sees it only now */
 		__sync_fetch_and_add(&sites_made, 1);
@@ -140,6 +169,11 @@ static __noinline u32 thread_site_new(const struct thread_key *key)
 	s->func = of->func;
 	s->family = of->family;
 	s->has_stack = of->has_stack;
+	if (by_frame) {
+		u64 *place = bpf_map_lookup_elem(&site_places, &from);
+
+		place_set(id, place ? *place : 0);
+	}
 	if (bpf_map_update_elem(&thread_sites, key, &id, BPF_NOEXIST)) {
 		bpf_map_push_elem(&free_sites, &id, 0);
 		return 0;

@@ -43,7 +43,7 @@ enum family_id {
 };
 _Static_assert(FAMILY_NONE < 32, "a set of families is a bit mask of 32 bits");
 
-enum operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_COUNT, OP_USE };
+enum operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_FRAME_ENSURE, OP_COUNT, OP_USE };
 enum jni_table { TABLE_ENV, TABLE_VM };
 enum handle_where { HANDLE_NONE, HANDLE_RETURN, HANDLE_ARG0, HANDLE_ARG1, HANDLE_ARG2, HANDLE_ARG3 };
 
@@ -390,6 +390,7 @@ struct finding_key {
 struct finding {
 	u64 count;
 	u64 handle; /* of the first */
+	u64 most;   /* local references in one native frame; other kinds: 0 */
 	u32 first_tick, last_tick;
 };
 
@@ -428,7 +429,7 @@ JT_ASSERT_SIZE(struct func_counts, 40);
 JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
 JT_ASSERT_SIZE(struct finding_key, 16);
-JT_ASSERT_SIZE(struct finding, 24);
+JT_ASSERT_SIZE(struct finding, 32);
 JT_ASSERT_SIZE(struct finding_detail, 48);
 JT_ASSERT_SIZE(struct setup, 8);
 JT_ASSERT_SIZE(struct clocks, 16);

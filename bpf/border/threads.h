@@ -19,8 +19,10 @@
 struct thread_config {
 	u64 vm_start, vm_end;             /* its library's code */
 	u64 storage_global, storage_weak; /* OopStorage of the references; 0: not known */
-	u64 list;                         /* where the threads are found; 0: not known */
-	u32 list_length, list_threads;    /* ThreadsList::_length, _threads; list is of its address */
+	u64 deleted_local_at; /* where the object is that the slot of a deleted local reference holds; 0: null
+			       */
+	u64 list;             /* where the threads are found; 0: not known */
+	u32 list_length, list_threads; /* ThreadsList::_length, _threads; list is of its address */
 	u32 list_next; /* JavaThread::_next; list is of the first one's address. 0: an array */
 	u32 known;
 	s32 env;                    /* the JNIEnv in a JavaThread */
@@ -48,6 +50,21 @@ struct env_owner {
 };
 #define JT_NOT_ATTACHING 1 /* _jni_attach_state: the VM made the thread, or the thread made the VM */
 
+/*
+ * A frame that PushLocalFrame was called for and no PopLocalFrame yet, by ref_tag() of the first block of the
+ * frame that it was pushed upon: that has one frame pushed upon it at a time.
+ */
+struct push {
+	u64 env;              /* JNIEnv of its thread */
+	u64 java_sp, java_pc; /* the thread's last Java frame then; 0: it had none */
+	u64 sp;               /* the caller's stack pointer */
+	u32 site, tick;
+	u32 capacity; /* that was asked for */
+	u8 begun;     /* references were made in it */
+	u8 returned;  /* the native method that called has returned */
+	u16 pad;
+};
+
 struct books_key {
 	u32 target_id;
 	u32 tid; /* as the tracer's pid namespace numbers it */
@@ -65,6 +82,7 @@ struct thread_books {
 	u64 since_ns;
 	u64 call_ns; /* what its attaching took */
 };
+JT_ASSERT_SIZE(struct push, 48);
 
 /*
  * A monitor that is held, once for each time it was entered. It is known by what its object's mark word says,
@@ -110,7 +128,7 @@ struct churn {
 	u32 target_id, pad;
 };
 
-JT_ASSERT_SIZE(struct thread_config, 144);
+JT_ASSERT_SIZE(struct thread_config, 152);
 JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct thread_books, 56);

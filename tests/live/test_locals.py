@@ -164,7 +164,7 @@ def test_the_loop_that_fills_the_table_is_named_while_it_runs(local17):
             assert worst["outstanding"] == rounds * 20011 and worst["function"] == "CallObjectMethod"
             names = [f["symbol"] for f in worst["stack"]]
             assert names[:4] == ["do_CallObjectMethod", "Java_Locals_fill", "Locals.fill", "Locals.up"], names
-            assert worst["classes"] == [{"name": "Locals", "outstanding": rounds * 20011}]
+            assert worst["classes"] == [{"name": "Locals", "outstanding": rounds * 20011, "of": None}]
         local17.do("letgo")
         report = tracer.wait_report(lambda r: r["families"]["local"]["died"] >= 3 * 20011)
         assert_locals(local17, report, before, local17.now, {})

@@ -10,6 +10,8 @@
 #include "base/util.h"
 #include "judge/verdicts.h"
 
+#define MOMENT_S 0.3 /* what changes in so short a time says little of a pace */
+
 /* What some events took of the target's time. */
 struct cost {
 	double ns;
@@ -50,8 +52,9 @@ struct entry {
 	} threads; /* the numbers likewise */
 	struct {
 		uint64_t acquired, outstanding;
-		uint64_t died;   /* a moment may pass between its two counts, and it must not go down */
-	} last;                  /* of the snapshot before */
+		uint64_t died; /* a moment may pass between its two counts, and it must not go down */
+	} last;                /* of the snapshot before */
+	double recent_per_s;
 	double first_s;          /* when it was first seen; -1: not yet */
 	struct history *history; /* NULL: none yet */
 };
@@ -207,6 +210,7 @@ static int grow(struct aggregate *a, const struct named_sites *names)
 		if (!e)
 			return -ENOMEM;
 		e->first_s = -1;
+		e->recent_per_s = NAN;
 	}
 	return 0;
 }
@@ -468,7 +472,8 @@ static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 
 	count_survivors(a, in);
 	for (size_t i = 0; i < a->entries.n && !rc; i++)
-		if (a->entries.v[i].now.acquired && verdicts_judge(a->catalog, in->names->v[i].func))
+		if (a->entries.v[i].now.acquired && verdicts_judge(a->catalog, in->names->v[i].func) &&
+		    (in->locals || func_kind(a->catalog, in->names->v[i].func) != KIND_LOCAL))
 			rc = remember(&a->entries.v[i], in->elapsed_s);
 	return rc;
 }
@@ -532,7 +537,8 @@ static void fill_site(const struct aggregate *a, struct entry *e, const struct n
 
 static int list_sites(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
-	double interval_s = in->final ? in->elapsed_s : in->elapsed_s - a->last_elapsed_s;
+	double since_last_s = in->elapsed_s - a->last_elapsed_s;
+	double interval_s = in->final ? in->elapsed_s : since_last_s;
 
 	r->sites.n = 0;
 	for (size_t i = 0; i < a->entries.n; i++) {
@@ -549,6 +555,10 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 			return -ENOMEM;
 		sum_up_stacks(c, &r->stacks);
 		fill_site(a, e, &in->names->v[i], in, s);
+		if (since_last_s > MOMENT_S)
+			e->recent_per_s =
+			    ((double)c->outstanding - (double)e->last.outstanding) / since_last_s;
+		s->recent_per_s = e->recent_per_s;
 		if (interval_s > 0) {
 			s->rate_per_s = ((double)c->outstanding - (double)outstanding_before) / interval_s;
 			s->acquired_per_s = (double)(c->acquired - acquired_before) / interval_s;
@@ -728,7 +738,10 @@ int aggregate_reading(struct aggregate *a, const struct aggregate_input *in)
 			continue;
 		e->now.acquired += s->acquired;
 		e->now.released += s->released;
-		e->now.outstanding += s->acquired - s->released - s->unpaired;
+		if (func_kind(a->catalog, s->func) == KIND_LOCAL)
+			e->now.outstanding += in->locals && i < in->locals->n ? in->locals->v[i].live : 0;
+		else
+			e->now.outstanding += s->acquired - s->released - s->unpaired;
 	}
 	return remember_all(a, in);
 }

@@ -84,6 +84,10 @@ static void merge(struct report_finding *into, const struct report_finding *f)
 	if (f->last_s > into->last_s)
 		into->last_s = f->last_s;
 	into->count += f->count;
+	if (f->kind == FINDING_UNPOPPED_FRAME)
+		into->local_refs += f->local_refs;
+	else if (f->local_refs > into->local_refs)
+		into->local_refs = f->local_refs;
 }
 
 int finding_add(struct report *r, const struct report_finding *f)

@@ -4,6 +4,7 @@
 #define JNITRACE_FINDING_H
 
 #include "model/named_site.h"
+#include "model/reconciled.h"
 #include "model/report.h"
 #include "model/snapshot.h"
 #include "model/vm.h"
@@ -12,6 +13,8 @@
 struct findings_input {
 	const struct named_sites *names; /* of the snapshot's sites */
 	const struct snapshot *snapshot;
+	const struct left_frames *left;  /* NULL: not known */
+	uint64_t local_capacity;         /* local references a native frame may have without asking */
 	bool checking;                   /* --check is on */
 	bool exited;                     /* the process has ended: nothing will be released any more */
 	double hold_s;                   /* a critical section held that long is a finding */

@@ -74,6 +74,7 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	    .first_s = when(in, r, s->f.first_tick),
 	    .last_s = when(in, r, s->f.last_tick),
 	    .handle = s->f.handle,
+	    .local_refs = s->f.most,
 	};
 	ids[0] = finding_site(in, s->key.site, &out->stack, &out->func);
 	/* who frees them calls no function that is traced */
@@ -83,6 +84,7 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	if (out->kind == FINDING_PENDING_EXCEPTION)
 		ids[1] = 0; /* one for each call, whoever threw */
 	out->id = finding_id(out->kind, ids);
+	out->site_id = ids[0];
 	out->doubt = finding_doubt(r, out->kind);
 	finding_set_text(in, out);
 	add_detail(r, &s->detail, out);
@@ -156,6 +158,84 @@ static int add_leak(const struct report_site *s, struct report *r)
 	return finding_add(r, &f);
 }
 
+/* --- local references --- */
+
+/* Frames whose pushes are known to be without an end by what the VM holds, not by a probe. */
+static int add_left(const struct findings_input *in, struct report *r)
+{
+	int rc = 0;
+
+	for (size_t i = 0; in->left && i < in->left->n && !rc; i++) {
+		const struct left_frame *left = &in->left->v[i];
+		struct snapshot_finding s = {
+		    .key = {.kind = FINDING_UNPOPPED_FRAME, .site = left->site},
+		    .f = {left->count, 0, left->locals, left->first_tick, left->last_tick},
+		};
+		struct report_finding f;
+
+		if (!left->count)
+			continue;
+		make(in, r, &s, &f);
+		rc = finding_add(r, &f);
+	}
+	return rc;
+}
+
+/* "There are 1,400 now, 500 more each second: 1,801,400 in an hour." */
+static void put_course(struct buf *out, const struct report *r, const struct report_finding *f)
+{
+	const struct report_site *s = NULL;
+	double per_s, in_hour;
+	bool growing;
+
+	for (size_t i = 0; i < r->sites.n && !s; i++)
+		if (f->site_id && r->sites.v[i].id == f->site_id)
+			s = &r->sites.v[i];
+	if (!s || s->life_unknown || !s->outstanding) {
+		buf_printf(out, " It has returned.");
+		return;
+	}
+	growing = s->verdict.kind == VERDICT_GROWING;
+	per_s = growing ? s->verdict.per_min / 60 : s->recent_per_s;
+	in_hour = (double)s->outstanding + per_s * 3600;
+	buf_printf(out, " It goes on: %llu are alive now", (unsigned long long)s->outstanding);
+	if (isnan(per_s) || per_s <= 0) {
+		buf_printf(out, per_s <= 0 ? ", and they do not get more." : ".");
+		return;
+	}
+	buf_printf(out, ", ");
+	fmt_figure(out, per_s);
+	buf_printf(out, " more each second");
+	if (growing) {
+		buf_printf(out, " (+-");
+		fmt_figure(out, s->verdict.error_per_min / 60);
+		buf_printf(out, ")");
+	}
+	buf_printf(out, ": at this pace ");
+	fmt_figure(out, in_hour);
+	buf_printf(out, " in an hour.");
+}
+
+static void tell_locals(const struct findings_input *in, const struct report *r, struct report_finding *f)
+{
+	struct buf more = {0};
+
+	if (f->kind == FINDING_UNPOPPED_FRAME) {
+		buf_printf(&more, "%llu frame%s: %llu local reference%s below are still alive.",
+			   (unsigned long long)f->count, f->count == 1 ? "" : "s",
+			   (unsigned long long)f->local_refs, f->local_refs == 1 ? "" : "s");
+	} else {
+		buf_printf(
+		    &more,
+		    "Up to %llu at once in one call, where %llu need not be asked for (--local-capacity).",
+		    (unsigned long long)f->local_refs, (unsigned long long)in->local_capacity);
+		put_course(&more, r, f);
+	}
+	if (!more.failed)
+		finding_add_text(f, more.p);
+	buf_free(&more);
+}
+
 int findings_update(const struct findings_input *in, struct report *r)
 {
 	const struct snapshot *s = in->snapshot;
@@ -170,6 +250,10 @@ int findings_update(const struct findings_input *in, struct report *r)
 		if (!finding_is_void(&f))
 			rc = finding_add(r, &f);
 	}
+	rc = rc ?: add_left(in, r);
+	for (size_t i = 0; i < r->findings.n && !rc; i++)
+		if (finding_has_locals(r->findings.v[i].kind))
+			tell_locals(in, r, &r->findings.v[i]);
 	findings_group(r, FINDING_WEAK_AS_STRONG);
 	for (size_t i = 0; i < r->sites.n && !rc; i++)
 		rc = add_leak(&r->sites.v[i], r);

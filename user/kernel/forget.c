@@ -30,6 +30,7 @@ union value {
 	struct stall stall;
 	struct stalled stalled;
 	struct thread_books books;
+	struct push push;
 	struct held_monitor monitor;
 	struct life_end life;
 	struct churn churn;
@@ -215,6 +216,7 @@ void tracer_forget(struct tracer *t, int target_id)
 	forget_sites(t, target_id);
 	forget_refs(t, target_id);
 	forget_pins(t, target_id);
+	forget_elements(t->skel->maps.pushes, is_ref_of, target_id);
 	forget_threads(t, target_id);
 	forget_elements(t->skel->maps.findings, is_finding_of, target_id);
 	forget_elements(t->skel->maps.finding_details, is_finding_of, target_id);

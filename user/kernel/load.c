@@ -61,6 +61,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	s->rodata->max_sites = t->max_sites - 1;
 	s->rodata->max_depth = o->depth;
 	s->rodata->by_frame = programs_trace(o, KIND_BIT(KIND_LOCAL));
+	s->rodata->local_capacity = o->local_capacity;
 	s->rodata->count_only = o->count_only;
 	t->by_thread = s->rodata->by_thread = o->by_thread;
 	s->rodata->checking = o->check;
@@ -76,6 +77,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.thread_sites, t->by_thread ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->by_thread ? t->max_sites : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_places, s->rodata->by_frame ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.use_counts, o->check ? JT_MAX_TARGETS * NR_USE_FUNCS : 1);

@@ -16,7 +16,9 @@ const struct program_row program_rows[NR_PROGRAM_ROWS] = {
     {PROGRAM(jt_call),          REFS,          OP_RELEASE,    true},
     {PROGRAM(jt_call),          REFS,          OP_ACQUIRE,    false},
     {PROGRAM(jt_call),          LOCAL,         OP_FRAME_POP,  false}, /* acquires one in the frame below */
-    {PROGRAM(jt_count),         LOCAL,         OP_FRAME_PUSH, true},
+    {PROGRAM(jt_frame),         LOCAL,         OP_FRAME_POP,  true},
+    {PROGRAM(jt_frame),         LOCAL,         OP_FRAME_PUSH, true},
+    {PROGRAM(jt_frame),         LOCAL,         OP_FRAME_ENSURE, true},
     {PROGRAM(jt_count),         ALL_KINDS,     OP_COUNT,      true},
     {PROGRAM(jt_unpin),         KINDS_OF_PINS, OP_RELEASE,    true},
     {PROGRAM(jt_pin_enter),     KINDS_OF_PINS, OP_ACQUIRE,    true},

@@ -162,8 +162,8 @@ static int begin(struct tracer *t, struct snapshots *all, bool refs)
 		s->threads = all->threads;
 		s->sites.n = 0;
 		if (refs)
-			s->refs.n = s->findings.n = s->pins.n = s->stalled.n = s->stalls.n = s->held.n =
-			    s->churns.n = 0;
+			s->refs.n = s->findings.n = s->pushes.n = s->pins.n = s->stalled.n = s->stalls.n =
+			    s->held.n = s->churns.n = 0;
 	}
 	return 0;
 }
@@ -180,7 +180,7 @@ static int read_all(struct tracer *t, struct snapshots *all, bool refs, struct e
 					     ?: snapshot_ended(t, all);
 	rc = rc ?: read_sites(t, all, sites_in_use(t));
 	if (!rc && refs)
-		rc = store_read(t, all) ?: snapshot_pins(t, all) ?: snapshot_threads(t, all);
+		rc = store_read(t, all) ?: snapshot_pins(t, all) ?: snapshot_threads(t, all) ?: snapshot_pushes(t, all);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
 	return 0;

@@ -30,10 +30,11 @@ struct tracer_opts {
 	const struct catalog *catalog; /* of all that may be traced; not owned */
 	const char *const *bottom;     /* files at the bottom of most stacks, see unwinder_new(); likewise */
 	enum attach_method attach;
-	uint32_t families;   /* that may be traced: bit per enum family_id */
-	uint64_t max_refs;   /* live references that can be paired */
-	uint64_t max_stacks; /* distinct ones */
-	int depth;           /* frames kept of a stack, 1..JT_MAX_FRAMES */
+	uint32_t families;       /* that may be traced: bit per enum family_id */
+	uint64_t max_refs;       /* live references that can be paired */
+	uint64_t max_stacks;     /* distinct ones */
+	uint32_t local_capacity; /* local references that a native frame may have without asking */
+	int depth;               /* frames kept of a stack, 1..JT_MAX_FRAMES */
 	enum memo_mode memo;
 	bool share;      /* probes, by file: many processes map it */
 	bool by_thread;  /* sites are counted for each thread */
@@ -129,6 +130,10 @@ bool tracer_holds(const struct tracer *t, const struct snapshot_ref *ref);
  * present. Not those in the overflow map: their places are freed when their handles come again.
  */
 void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum func_id func);
+/* Is this frame, of the last snapshot, still pushed? */
+bool tracer_holds_push(const struct tracer *t, int target_id, const struct snapshot_push *p);
+/* It will never be popped, and is told: take it out of the books. */
+void tracer_bury_push(struct tracer *t, int target_id, const struct snapshot_push *p);
 /* The clock of the references. */
 int tracer_tick(struct tracer *t, uint32_t *tick);
 /* A number that changes when there are sites that no snapshot had yet. */

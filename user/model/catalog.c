@@ -142,6 +142,8 @@ bool func_at_both_ends(const struct catalog *c, enum func_id func)
 	case KIND_PIN:
 	case KIND_CRITICAL:
 		return c->funcs[func].operation == OP_ACQUIRE;
+	case KIND_LOCAL:
+		return c->funcs[func].operation == OP_FRAME_POP;
 	case KIND_MONITOR:
 	case KIND_THREAD:
 		return true;

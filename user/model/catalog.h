@@ -109,7 +109,8 @@ uint32_t catalog_defaults(const struct catalog *c);
 enum family_id catalog_find_family(const struct catalog *c, const char *name);
 /*
  * Must both the entry and the return of this function be probed? Where it takes both an argument and the
- * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed).
+ * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed),
+ * frames that are popped (which one, what is handed down).
  */
 bool func_at_both_ends(const struct catalog *c, enum func_id func);
 

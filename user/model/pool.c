@@ -84,6 +84,13 @@ static void pool_drops(uint64_t *to, const uint64_t *from)
 	to[DROP_PROG_MISSED] = of_run > from[DROP_PROG_MISSED] ? of_run : from[DROP_PROG_MISSED];
 }
 
+/* The largest of all processes. */
+static void pool_pile(struct report_pile *to, const struct report_pile *from)
+{
+	if (from->found && (!to->found || from->refs > to->refs))
+		*to = *from;
+}
+
 static void pool_one(struct report *to, const struct report *from)
 {
 	to->target = (struct report_target){0};
@@ -97,6 +104,7 @@ static void pool_one(struct report *to, const struct report *from)
 	for (size_t i = 0; i < NR_FAMILIES; i++)
 		pool_family(&to->families[i], &from->families[i]);
 	pool_check(&to->check, &from->check);
+	pool_pile(&to->pile, &from->pile);
 	for (size_t i = 0; i < NR_VERDICTS; i++)
 		to->verdicts[i] += from->verdicts[i];
 	pool_stacks(&to->stacks, &from->stacks);

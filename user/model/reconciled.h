@@ -18,6 +18,19 @@ struct local_refs {
 	struct local_site sum;
 };
 
+/* Frames that one site pushed and nobody will pop. */
+struct left_frame {
+	uint32_t site;
+	uint32_t first_tick, last_tick; /* when they were found to be */
+	uint64_t count;                 /* 0: none */
+	uint64_t locals;                /* references that were alive below them, as of the last look */
+	bool piles;                     /* it pushes again and again in one native call */
+};
+struct left_frames {
+	struct left_frame *v;
+	size_t n;
+};
+
 /* What the references of one site point to. */
 struct site_class {
 	uint32_t site;    /* its number, as in snapshot_site.index */

@@ -164,6 +164,8 @@ struct report_site {
 	double rate_per_s;     /* acquired minus released per second, over the last interval; final: over the
 				  whole run */
 	double acquired_per_s;
+	double recent_per_s; /* rate_per_s of the last interval that was no moment, in a final report too; not
+				a number: unknown */
 	struct frames frames;           /* innermost first */
 	const char *truncated;          /* NULL: complete */
 	bool no_stack;                  /* references whose stack could not be kept */
@@ -225,11 +227,13 @@ struct report_finding_thread {
 };
 struct report_finding {
 	enum finding_kind kind;
-	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
+	uint64_t id;      /* hash of the kind and of what the frames are, equal on every host */
+	uint64_t site_id; /* of the call; 0: not known */
 	uint64_t count;
 	enum func_id func;      /* that was called; FUNC_NONE: unknown */
 	double first_s, last_s; /* when, since attach; -1: unknown */
 	uint64_t handle;        /* of the first; 0: none */
+	uint64_t local_refs;    /* see finding_has_locals() */
 	/* Of the call itself, where the reference was acquired, and where it was (first) released. */
 	struct report_stack stack, acquire, release;
 	const char *doubt;              /* why it may not be true; NULL: it is */
@@ -241,6 +245,12 @@ struct report_finding {
 	double per_s;           /* FINDING_ATTACH_CHURN only: times a second, and what they took of it */
 	double cost_ms_per_s;   /* not a number: not known */
 };
+
+/* Does local_refs count? Alive below frames that were not popped, or the most in one native call. */
+static inline bool finding_has_locals(enum finding_kind kind)
+{
+	return kind == FINDING_UNPOPPED_FRAME || kind == FINDING_LOCAL_OVERFLOW;
+}
 
 /*
  * Are the stacks of all acquisitions whole, to the thread's start? One that lacks something for two reasons
@@ -279,9 +289,26 @@ struct report_check {
 };
 
 struct report;
+/* Append the families that are traced, and local, as -e takes them. */
+void report_with_locals(const struct report *r, struct buf *out);
 /* How many seconds more would tell whether what is outstanding grows, where the whole run was too short; else
  * 0. */
 double report_too_short(const struct report *r);
+
+/*
+ * The thread that was found with most local references, or most frames that were pushed, where such are not
+ * traced.
+ */
+struct report_pile {
+	bool found; /* there was one with many, since attach */
+	int pid;
+	int tid;       /* 0: not known */
+	char name[64]; /* cleaned; "": not known */
+	uint64_t refs, frames;
+	bool more;    /* at least so many */
+	bool now;     /* false: it has fewer now, or has ended */
+	double per_s; /* how many more it gets; not a number: not known, or none */
+};
 
 struct report_target {
 	int pid;
@@ -316,6 +343,7 @@ struct report {
 	uint64_t calls[NR_ALL_FUNCS];
 	struct report_family families[NR_FAMILIES];
 	struct report_check check;
+	struct report_pile pile;
 	struct {
 		struct report_site *v;
 		size_t n, cap;

@@ -9,6 +9,7 @@ void snapshot_free(struct snapshot *s)
 	free(s->sites.v);
 	free(s->refs.v);
 	free(s->findings.v);
+	free(s->pushes.v);
 	free(s->pins.v);
 	free(s->criticals.v);
 	free(s->stalled.v);

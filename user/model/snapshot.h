@@ -41,6 +41,11 @@ struct snapshot_finding {
 	struct finding f;
 	struct finding_detail detail; /* all 0: there is none */
 };
+/* A frame that PushLocalFrame was called for, and no PopLocalFrame yet. */
+struct snapshot_push {
+	uint64_t outer; /* the frame that it was pushed upon: its first block */
+	struct push push;
+};
 /* A string or array that is held. */
 struct snapshot_pin {
 	struct pin_key key;
@@ -86,6 +91,10 @@ struct snapshot {
 		struct snapshot_finding *v;
 		size_t n, cap;
 	} findings; /* complete: none is ever taken back */
+	struct {
+		struct snapshot_push *v;
+		size_t n, cap;
+	} pushes;
 	struct {
 		struct snapshot_pin *v;
 		size_t n, cap;

@@ -25,8 +25,24 @@ enum local_state vm_locals_state(const struct vm_locals *l, uint64_t slot)
 	return l->v[lo - 1].live >> index & 1 ? LOCAL_LIVE : LOCAL_UNKNOWN;
 }
 
+const struct local_frame *vm_locals_frame(const struct vm_locals *l, uint64_t block)
+{
+	size_t lo = 0, hi = l->frames.n;
+
+	while (lo < hi) { /* the first that is not below */
+		size_t mid = (lo + hi) / 2;
+
+		if (l->frames.v[mid].block < block)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < l->frames.n && l->frames.v[lo].block == block ? &l->frames.v[lo] : NULL;
+}
+
 void vm_locals_free(struct vm_locals *l)
 {
 	free(l->v);
+	free(l->frames.v);
 	*l = (struct vm_locals){0};
 }

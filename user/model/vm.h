@@ -56,6 +56,14 @@ struct vm_threads {
 	size_t n, cap;
 };
 
+/* The thread with most local references in its innermost native frames, of those that have many. */
+struct vm_pile {
+	uint64_t thread; /* the runtime's own record of it; 0: none has many */
+	pid_t tid;       /* as in vm_thread */
+	uint64_t refs, frames;
+	bool more; /* there are more, for which the look had no time */
+};
+
 /* A thread that was inside a critical section before the tracer came. */
 struct vm_inside {
 	uint64_t addr;      /* as in struct vm_thread */
@@ -75,18 +83,34 @@ struct local_block {
 	uint64_t addr;        /* of the first slot */
 	uint32_t live, maybe; /* bit per slot; maybe: its thread runs managed code, so this is not known */
 };
+/* A frame of local references: of a native method, or pushed upon another one. */
+struct local_frame {
+	uint64_t block;     /* names it */
+	uint64_t outer;     /* the frame that it was pushed upon; 0: none */
+	uint64_t anchor_sp; /* its thread's last managed frame below it, or 0; not while in_java, maybe */
+	uint64_t anchor_pc;
+	uint32_t live; /* references */
+	bool in_java;  /* its thread runs managed code: no native method uses it */
+	bool maybe;    /* likewise, and this may be one that has ended */
+};
 struct vm_locals {
 	struct local_block *v; /* sorted by address */
 	size_t n, cap;
 	bool complete; /* false: a thread went on faster than it could be read, what is not in here may be
 			  alive */
 	uint64_t live; /* all in use, made by probed functions or by the runtime itself; only if complete */
+	struct {
+		struct local_frame *v; /* sorted by block */
+		size_t n, cap;
+	} frames;
 };
 enum local_state {
 	LOCAL_DEAD,
 	LOCAL_LIVE,
 	LOCAL_UNKNOWN, /* its thread runs managed code just now: what frames further out hold is not known */
 };
+/* The frame of this block; NULL: there is none. */
+const struct local_frame *vm_locals_frame(const struct vm_locals *l, uint64_t block);
 enum local_state vm_locals_state(const struct vm_locals *l, uint64_t slot);
 void vm_locals_free(struct vm_locals *l);
 

@@ -633,6 +633,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .families = o->families,
 	    .max_refs = o->max_refs,
 	    .max_stacks = o->max_stacks,
+	    .local_capacity = (uint32_t)o->local_capacity,
 	    .depth = o->depth,
 	    .memo = o->memo,
 	    .share = o->all,

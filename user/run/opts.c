@@ -344,6 +344,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .hold_s = 0.01,
 	    .limit_bytes = BUDGET_DEFAULT_BYTES,
 	    .max_refs = 1000000,
+	    .local_capacity = 512,
 	    .max_stacks = 20000,
 	    .strategy = -1,
 	    .fail_on = -1,

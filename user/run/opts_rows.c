@@ -12,16 +12,17 @@
 #include "runtime/runtime.h"
 #include "view/columns.h"
 
-#define MIN_INTERVAL_S 0.01
-#define MAX_INTERVAL_S 86400.0
-#define MAX_DURATION_S 1e9
-#define MAX_ROWS       1000000
-#define MAX_WIDTH      1000000
-#define MAX_REFS       (1U << 28)
-#define MAX_STACKS     (1U << 24)
-#define MAX_LIMIT      1e12
-#define MAX_BUDGET_MS  86400000
-#define MAX_MEMORY     (1ULL << 40)
+#define MIN_INTERVAL_S     0.01
+#define MAX_INTERVAL_S     86400.0
+#define MAX_DURATION_S     1e9
+#define MAX_ROWS           1000000
+#define MAX_WIDTH          1000000
+#define MAX_REFS           (1U << 28)
+#define MAX_STACKS         (1U << 24)
+#define MAX_LOCAL_CAPACITY (1U << 30)
+#define MAX_LIMIT          1e12
+#define MAX_BUDGET_MS      86400000
+#define MAX_MEMORY         (1ULL << 40)
 
 /* Words. */
 
@@ -151,6 +152,8 @@ const struct option_row option_rows[] = {
 	  .help = "exit with 0, not 5, when data was lost" },
 	{ "hold",      0,  "TIME", TOP, SECONDS(hold_s, 0, MAX_DURATION_S), .rare = true,
 	  .help = "report critical sections held longer (default 10ms)" },
+	{ "local-capacity", 0, "N", TOP, COUNT(local_capacity, 1, MAX_LOCAL_CAPACITY), .rare = true,
+	  .help = "report native calls with more local references (default 512)" },
 	{ "max-refs",  0,  "N", TOP, COUNT(max_refs, 1, MAX_REFS), .rare = true,
 	  .help = "references that can be outstanding (default 1000000)" },
 	{ "max-stacks", 0, "N", TOP, COUNT(max_stacks, 1, MAX_STACKS), .rare = true,

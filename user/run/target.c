@@ -15,12 +15,14 @@
 #include "modules/code.h"
 #include "proc/linker.h"
 #include "reconcile/account.h"
+#include "reconcile/left_frames.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 #include "run/env_owners.h"
 #include "run/inside.h"
 #include "run/opening.h"
 #include "run/owners.h"
+#include "run/pile.h"
 #include "run/who.h"
 #include "sites/sites.h"
 #include "symbols/naming.h"
@@ -64,8 +66,11 @@ struct target {
 	struct vm_counts vm_counts;
 	struct account *account; /* since the gate was opened; NULL: not kept */
 	struct local_look local_look;
-	bool locals_refused; /* local references can never be looked at */
+	struct local_look push_look; /* the last one before the gate was closed; known false: not closed */
+	bool locals_refused;         /* local references can never be looked at */
 	struct local_refs locals;
+	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
+	struct pile_watch pile;
 	struct ref_classes classes;
 	struct vm_insides inside; /* critical sections from before attach */
 
@@ -116,8 +121,10 @@ void target_free(struct target *t)
 	ref_classes_free(&t->classes);
 	account_free(t->account);
 	local_refs_free(&t->locals);
+	left_books_free(t->left);
 	free(t->inside.v);
 	vm_locals_free(&t->local_look.vm);
+	vm_locals_free(&t->push_look.vm);
 	symbols_free(t->symbols);
 	code_free(t->code);
 	opening_close(&t->at);
@@ -433,6 +440,8 @@ int target_start(struct target *t, struct error *err)
 		inside_begin(t->at.vm, &t->id, &t->inside);
 	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
 	note_before(t);
+	if (!rc && t->plan.families >> FAMILY_LOCAL & 1)
+		rc = left_books_new(&t->left);
 	if (!rc && t->at.vm && !t->report.count_only)
 		rc = account_new(t->at.vm, &t->account);
 	if (rc)
@@ -475,6 +484,12 @@ void target_stop(struct target *t, enum end_reason reason)
 	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
 	if (!end_is_gone(reason))
 		target_look(t);
+	/* And what is popped then likewise: what is left behind must be known before. */
+	if (!end_is_gone(reason)) {
+		look_at_locals(t, false);
+		t->push_look = t->local_look;
+		t->local_look.vm = (struct vm_locals){0};
+	}
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
 	if (t->target_id >= 0)
 		tracer_close_gate(t->tracer, t->target_id);
@@ -579,6 +594,30 @@ static void bury(struct target *t, const struct snapshot *s, const struct correc
 	}
 }
 
+static bool push_is_held(void *target, const struct snapshot_push *p)
+{
+	const struct target *t = target;
+
+	return tracer_holds_push(t->tracer, t->target_id, p);
+}
+
+static void push_bury(void *target, const struct snapshot_push *p)
+{
+	const struct target *t = target;
+
+	tracer_bury_push(t->tracer, t->target_id, p);
+}
+
+/* Which frames were pushed and will never be popped. 0 or -ENOMEM. */
+static int read_pushes(struct target *t, const struct snapshot *s)
+{
+	const struct push_store store = {push_is_held, push_bury, t};
+
+	const struct local_look *look = t->push_look.known ? &t->push_look : &t->local_look;
+
+	return t->left ? left_books_update(t->left, look, s, &store) : 0;
+}
+
 /* Hold the snapshot against the VM's tables, and put it right. Which local references are alive: see
  * read_locals(). 0 or -ENOMEM. */
 static int reconcile(struct target *t, struct snapshot *s, struct target_counts *counts,
@@ -588,8 +627,9 @@ static int reconcile(struct target *t, struct snapshot *s, struct target_counts 
 	int rc = 0;
 
 	*locals = t->plan.families >> FAMILY_LOCAL & 1 ? read_locals(t, s, &found) : NULL;
+	rc = read_pushes(t, s);
 	if (t->account)
-		rc = account_compare(t->account, s, &found);
+		rc = rc ?: account_compare(t->account, s, &found);
 	bury(t, s, &found);
 	corrections_apply(&found, s, counts);
 	corrections_free(&found);
@@ -638,8 +678,11 @@ int target_reading(struct target *t, struct snapshot *snapshot, struct error *er
 
 	if (rc)
 		return rc;
+	if (t->plan.families >> FAMILY_LOCAL & 1)
+		in.locals = read_locals(t, snapshot, &found);
 	if (t->account)
 		rc = account_compare(t->account, snapshot, &found);
+	bury(t, snapshot, &found);
 	corrections_apply(&found, snapshot, &counts);
 	corrections_free(&found);
 	rc = rc ?: aggregate_reading(t->aggregate, &in);
@@ -719,6 +762,8 @@ static int put_findings(struct target *t, const struct making *m)
 	const struct findings_input in = {
 	    .names = naming_sites(t->naming),
 	    .snapshot = m->snapshot,
+	    .left = t->left ? left_frames(t->left) : NULL,
+	    .local_capacity = t->o->local_capacity,
 	    .checking = t->o->check,
 	    .exited = m->final && t->end_reason == END_EXITED,
 	    .hold_s = t->o->hold_s,
@@ -773,6 +818,8 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	rc = rc ?: put_account(t, &m);
 	/* Judges by the verdicts of the sites. */
 	rc = rc ?: put_findings(t, &m);
+	if (!(t->plan.families >> FAMILY_LOCAL & 1) && !end_is_gone(t->end_reason))
+		pile_look(&t->pile, t->at.vm, t->id.pid, m.elapsed_s, t->o->local_capacity, &t->report.pile);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
 	/* Adds what the naming lost to the drops, which put_sites() has made. */

@@ -122,6 +122,12 @@ int vm_threads(struct vm *vm, struct vm_threads *out)
 	return ASK(vm, threads, out);
 }
 
+int vm_pile(struct vm *vm, struct vm_pile *out)
+{
+	memset(out, 0, sizeof(*out));
+	return ASK(vm, pile, out);
+}
+
 int vm_locals(struct vm *vm, struct vm_locals *out)
 {
 	memset(out, 0, sizeof(*out));

@@ -145,6 +145,8 @@ struct runtime {
 	int (*blocks)(struct vm *vm, enum vm_table table, struct handle_blocks *out);
 	/* All threads the runtime knows; the caller frees out->v. */
 	int (*threads)(struct vm *vm, struct vm_threads *out);
+	/* At a low, bounded price, to be asked again and again. */
+	int (*pile)(struct vm *vm, struct vm_pile *out);
 	/*
 	 * All local references in use at some moment of the call: what is alive from before the call until it
 	 * returns is in it. The caller frees out->v.
@@ -216,6 +218,7 @@ uint64_t vm_slot_of(const struct vm *vm, uint64_t handle);
 int vm_counts(struct vm *vm, struct vm_counts *out);
 int vm_blocks(struct vm *vm, enum vm_table table, struct handle_blocks *out);
 int vm_threads(struct vm *vm, struct vm_threads *out);
+int vm_pile(struct vm *vm, struct vm_pile *out);
 int vm_locals(struct vm *vm, struct vm_locals *out);
 int vm_open_objects(struct vm *vm, struct error *err);
 int vm_read_refs(struct vm *vm, struct vm_ref *refs, size_t n);

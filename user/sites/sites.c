@@ -235,6 +235,12 @@ static bool is_wanted(struct resolver *r, enum func_id func, bool by_symbol)
 	return f->wanted;
 }
 
+/* Is its argument a number, and no reference? */
+static bool takes_capacity(const struct func_row *row)
+{
+	return row->operation == OP_FRAME_PUSH || row->operation == OP_FRAME_ENSURE;
+}
+
 /* One USDT note as a site of its function. NULL, or why it is none. */
 static const char *usdt_site(struct resolver *r, const struct elf_usdt *u, const struct func_row *row,
 			     struct probe_site *s)
@@ -251,8 +257,9 @@ static const char *usdt_site(struct resolver *r, const struct elf_usdt *u, const
 	/* the one-byte nop alone: anything else is the work of another tool, or a lie */
 	if (strcmp(insn.name, "nop") != 0 || insn.cost != INSN_EMULATED)
 		return "its USDT probe is not a plain nop";
-	if (((s->point == POINT_RETURN || row->handle != HANDLE_NONE) &&
+	if (((s->point == POINT_RETURN || row->handle != HANDLE_NONE) && !takes_capacity(row) &&
 	     !usdt_operand(r->machine, u->args, operand, &s->handle)) ||
+	    (takes_capacity(row) && !usdt_int_operand(r->machine, u->args, operand, &s->handle)) ||
 	    (func_is_pin(r->req->catalog, s->func) && s->point == POINT_ENTRY &&
 	     !pin_locs_by_usdt(r->machine, u->args, row, s)))
 		return "an operand of its USDT probe is neither a register nor memory";

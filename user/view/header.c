@@ -276,6 +276,41 @@ static void put_idle(struct buf *out, const struct report *r, int width)
 	flow_end(&f);
 }
 
+/*
+ * "local references are not traced, and thread loop (4711) holds 19,471 of them, 500 more each second: add
+ * -e global,weak,local"
+ */
+static void put_pile(struct buf *out, const struct report *r, bool with_pid, const struct view_opts *o,
+		     int width)
+{
+	const struct report_pile *p = &r->pile;
+	struct buf text = {0};
+
+	if (!p->found)
+		return;
+	buf_printf(&text, "local references are not traced, and ");
+	if (with_pid)
+		buf_printf(&text, "PID %d ", p->pid);
+	buf_printf(&text, "thread %s (%d) %s ", *p->name ? p->name : "?", p->tid, p->now ? "holds" : "held");
+	if (p->more)
+		buf_printf(&text, "at least ");
+	fmt_count(&text, p->refs);
+	buf_printf(&text, " of them");
+	if (p->frames > 1) {
+		buf_printf(&text, " in ");
+		fmt_count(&text, p->frames);
+		buf_printf(&text, " frames");
+	}
+	if (p->per_s >= 1) {
+		buf_printf(&text, ", ");
+		fmt_count(&text, (uint64_t)(p->per_s + 0.5));
+		buf_printf(&text, " more each second");
+	}
+	buf_printf(&text, ": trace them with -e ");
+	report_with_locals(r, &text);
+	view_warning(out, &text, o, width);
+}
+
 /* "drop refs_full 12: MEANING (ADVICE)" */
 static void put_drops(struct buf *out, const struct report *r, const struct view_opts *o, int width)
 {
@@ -362,6 +397,7 @@ void view_header(struct buf *out, const struct report *r, size_t n, const struct
 		if (r->families[i].traced && !is_idle(&r->families[i]))
 			put_family(out, i, r, gone, width);
 	put_idle(out, r, width);
+	put_pile(out, r, n > 1, o, width);
 	put_drops(out, r, o, width);
 	put_no_java(out, r, o, width);
 	put_stacks(out, &r->stacks, o, width);

@@ -470,6 +470,7 @@ static void put_finding(struct json_out *j, const struct report *r, const struct
 	put_finding_stack(j, "acquire_stack", "acquire_truncated", &f->acquire, o);
 	put_finding_stack(j, "release_stack", "release_truncated", &f->release, o);
 	put_held(j, f->held);
+	json_known_count(j, "local_refs", finding_has_locals(f->kind) ? (int64_t)f->local_refs : -1);
 	put_finding_thread(j, "caller_thread", &f->caller);
 	put_finding_thread(j, "owner_thread", &f->owner);
 	json_text(j, "thrown_by", func_name(r->catalog, f->thrown_by));
@@ -492,6 +493,29 @@ static void put_drops(struct json_out *j, const struct report *r)
 	for (size_t i = 0; i < NR_DROPS; i++)
 		json_count(j, drop_rows[i].name, r->drops[i]);
 	json_close(j, '}');
+}
+
+static void put_pile(struct json_out *j, const struct report *r)
+{
+	const struct report_pile *p = &r->pile;
+	struct buf events = {0};
+
+	if (!p->found) {
+		json_null(j, "local_pile");
+		return;
+	}
+	report_with_locals(r, &events);
+	json_open(j, "local_pile", '{');
+	json_known_count(j, "tid", p->tid ? p->tid : -1);
+	json_text(j, "thread", *p->name ? p->name : NULL);
+	json_count(j, "local_refs", p->refs);
+	json_count(j, "frames", p->frames);
+	json_bool(j, "at_least", p->more);
+	json_bool(j, "now", p->now);
+	json_known(j, "per_s", isnan(p->per_s) ? -1 : p->per_s);
+	json_text(j, "events", events.failed ? NULL : events.p);
+	json_close(j, '}');
+	buf_free(&events);
 }
 
 /* Whether the stacks are whole; acquisitions, and of some the sites. */
@@ -536,6 +560,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	json_target(&j, &r->target);
 	put_calls(&j, r);
 	put_families(&j, r);
+	put_pile(&j, r);
 	put_check(&j, &r->check);
 	put_sites(&j, r, o);
 	put_groups(&j, r, o);

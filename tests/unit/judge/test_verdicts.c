@@ -328,7 +328,7 @@ static void test_libraries(void **state)
 				 [E] = {.type = FRAME_NATIVE, .module = "e"}};
 	struct report_site sites[] = {
 	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_BOUNDED, .frames = {.v = &frames[A], .n = 1}},
-	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
+	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[A], .n = 1}},
 	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[A], .n = 1}},
 	    {.func = FUNC_GetStringUTFChars,
 	     .verdict.kind = VERDICT_GROWING,

@@ -64,7 +64,8 @@ static void fill(struct report *r, uint64_t times)
 	    {0},                      /* probed: below */
 	    {0},                      /* calls: below */
 	    {{0}},                    /* families: below */
-	    check,        {0},        /* sites: of one target */
+	    check,        {0},        /* pile: of the process with most */
+	    {0},                      /* sites: of one target */
 	    {0},                      /* before: likewise */
 	    {0},                      /* findings: likewise */
 	    {0},                      /* verdicts: below */

@@ -20,7 +20,6 @@
 #define LIST_TRIES       4
 #define THREAD_TRIES     8
 #define MAX_CHAIN_BLOCKS (1u << 18)  /* of all threads: 8 M references */
-#define MAX_FRAMES       1024        /* PushLocalFrame, nested */
 #define MAX_WRAPPERS     4096        /* calls into Java, nested */
 #define MAX_STACK_BYTES  (16u << 20) /* of one thread, in use */
 #define MAX_ALL_STACKS   (256u << 20)
@@ -38,7 +37,8 @@ struct reader {
 	uint32_t blocks_left;
 	uint64_t stack_left;
 	struct vm_locals *out;
-	bool maybe; /* what is found now is not certain to be alive */
+	bool maybe;               /* what is found now is not certain to be alive */
+	struct local_frame frame; /* as its thread has those that are found now */
 };
 
 static bool reader_init(struct reader *r, struct hotspot *h, struct vm_locals *out)
@@ -166,6 +166,8 @@ int hotspot_thread_config(struct hotspot *h, struct thread_config *out)
 	    .block_slots = (uint32_t)l.slots,
 	    .block_top = (uint32_t)l.top,
 	};
+	if (!hotspot_static_addr(h, "JNIHandles", "_deleted_handle", &out->deleted_local_at))
+		out->deleted_local_at = 0; /* JDK 9 and later: null */
 	if (hotspot_attach_state(h, &l))
 		out->attach_state = (int32_t)h->attach_state - (int32_t)env.offset_bytes;
 	find_owners(h, &l, out);
@@ -181,7 +183,7 @@ static bool read_word(const struct reader *r, uint64_t addr, uint64_t *out)
 
 /* --- one chain ------------------------------------------------------------------------------------ */
 
-static int add_block(struct reader *r, uint64_t addr, const uint64_t *word, uint32_t top)
+static int add_block(struct reader *r, uint64_t addr, const uint64_t *word, uint32_t top, uint32_t *live)
 {
 	struct local_block *b = VEC_ADD(r->out);
 	uint32_t used = 0;
@@ -192,15 +194,31 @@ static int add_block(struct reader *r, uint64_t addr, const uint64_t *word, uint
 	for (uint32_t i = 0; i < top; i++)
 		if (word[i] >= NO_OOP && !(word[i] & 1) && word[i] != r->l.deleted)
 			used |= 1u << i;
+	*live += (uint32_t)__builtin_popcount(used);
 	*b = (struct local_block){.addr = addr + r->l.slots, .live = r->maybe ? 0 : used, .maybe = used};
+	return 0;
+}
+
+static int add_frame(struct reader *r, uint64_t block, uint64_t outer, uint32_t live)
+{
+	struct local_frame *f = VEC_ADD(&r->out->frames);
+
+	if (!f)
+		return -ENOMEM;
+	*f = r->frame;
+	f->block = block;
+	f->outer = outer;
+	f->live = live;
+	f->maybe = r->maybe;
 	return 0;
 }
 
 /* One frame's chain; outer becomes the one it was pushed upon. -EAGAIN: it is none, or no more. */
 static int read_chain(struct reader *r, uint64_t addr, uint64_t *outer)
 {
-	uint64_t word[JNI_BLOCK_MAX_BYTES / 8], last = 0;
+	uint64_t word[JNI_BLOCK_MAX_BYTES / 8], last = 0, head = addr;
 	bool first = true, proven = false;
+	uint32_t live = 0;
 	int rc = 0;
 
 	while (addr && rc == 0) {
@@ -221,22 +239,24 @@ static int read_chain(struct reader *r, uint64_t addr, uint64_t *outer)
 		}
 		first = false;
 		proven |= addr == last;
-		rc = add_block(r, addr, word + r->l.slots / 8, top);
+		rc = add_block(r, addr, word + r->l.slots / 8, top, &live);
 		if (top < JNI_BLOCK_SLOTS)
 			break;
 		addr = word[r->l.next / 8];
 	}
-	return rc ?: proven ? 0 : -EAGAIN;
+	rc = rc ?: proven ? 0 : -EAGAIN;
+	return rc ?: add_frame(r, head, *outer, live);
 }
 
+/* As many as there are blocks for: PushLocalFrame has no limit either. */
 static int read_frames(struct reader *r, uint64_t addr)
 {
 	int rc = 0;
 
-	for (int i = 0; addr && rc == 0; i++) {
+	while (addr && rc == 0) {
 		uint64_t outer = 0;
 
-		rc = i < MAX_FRAMES ? read_chain(r, addr, &outer) : -EAGAIN;
+		rc = read_chain(r, addr, &outer);
 		addr = outer;
 	}
 	return rc;
@@ -283,8 +303,10 @@ static int read_wrappers(struct reader *r, const struct stack_copy *s, uint64_t 
 			i++;
 		if (i >= s->n)
 			return -EAGAIN;
-		rc = read_frames(r, s->word[i + HANDLES_WORD]);
 		sp = at(s, i + r->wrapper_anchor / 8);
+		r->frame =
+		    (struct local_frame){.anchor_sp = sp, .anchor_pc = at(s, i + r->wrapper_anchor / 8 + 1)};
+		rc = read_frames(r, s->word[i + HANDLES_WORD]);
 		if (!sp)
 			return rc;
 		i = first = (sp - s->from) / 8;
@@ -356,13 +378,15 @@ static int read_outer(struct reader *r, uint64_t thread, uint64_t sp, uint32_t s
 /* 0: as the thread was at one moment; -EAGAIN: it went on meanwhile, or ended. */
 static int read_thread(struct reader *r, uint64_t thread)
 {
-	uint64_t handles, sp, again, sp_again;
+	uint64_t handles, sp, pc, again, sp_again;
 	uint32_t state;
 	int rc;
 
 	if (!read_word(r, thread + r->l.handles, &handles) || !read_word(r, thread + r->anchor, &sp) ||
+	    !read_word(r, thread + r->anchor + 8, &pc) ||
 	    proc_read(r->h->pid, thread + r->state, &state, sizeof(state)))
 		return -EAGAIN;
+	r->frame = (struct local_frame){.anchor_sp = sp, .anchor_pc = pc, .in_java = !sp && state == IN_JAVA};
 	rc = read_frames(r, handles);
 	rc = rc ?: read_outer(r, thread, sp, state);
 	if (rc)
@@ -403,17 +427,29 @@ static int read_all(struct reader *r)
 {
 	struct vm_threads threads = {0};
 	int rc = hotspot_thread_list(r->h, &threads);
+	size_t frames = 0;
 
 	r->out->complete = true;
 	for (size_t i = 0; i < threads.n && rc == 0; i++) {
 		rc = -EAGAIN;
-		for (int n = 0; n < THREAD_TRIES && rc == -EAGAIN; n++)
+		for (int n = 0; n < THREAD_TRIES && rc == -EAGAIN; n++) {
+			r->out->frames.n = frames; /* those of a try that failed are not its */
 			rc = read_thread(r, threads.v[i].addr);
+		}
+		frames = rc ? frames : r->out->frames.n;
 		r->out->complete &= rc == 0;
 		rc = rc == -EAGAIN ? 0 : rc;
 	}
+	r->out->frames.n = frames;
 	free(threads.v);
 	return rc;
+}
+
+static int compare_frames(const void *a, const void *b)
+{
+	const struct local_frame *x = a, *y = b;
+
+	return x->block < y->block ? -1 : x->block > y->block;
 }
 
 int hotspot_locals(struct hotspot *h, struct vm_locals *out)
@@ -429,5 +465,7 @@ int hotspot_locals(struct hotspot *h, struct vm_locals *out)
 		vm_locals_free(out);
 	else
 		merge_blocks(out);
+	if (rc == 0 && out->frames.n > 1)
+		qsort(out->frames.v, out->frames.n, sizeof(*out->frames.v), compare_frames);
 	return rc;
 }

@@ -244,6 +244,11 @@ static void plan_waits(struct vm *vm, struct plan_waits *out)
 	hotspot_plan_waits(of(vm)->h, of(vm)->file, out);
 }
 
+static int pile(struct vm *vm, struct vm_pile *out)
+{
+	return hotspot_pile(of(vm)->h, out);
+}
+
 static void plan_threads(struct vm *vm, struct plan_threads *out)
 {
 	hotspot_plan_threads(of(vm)->h, out);
@@ -338,6 +343,7 @@ const struct runtime hotspot_runtime = {
     .counts = counts,
     .blocks = blocks,
     .threads = threads,
+    .pile = pile,
     .locals = locals,
     .open_objects = open_objects,
     .read_refs = read_refs,

@@ -18,7 +18,6 @@
 #define MAX_THREADS       65536
 #define MAX_THREAD_BYTES  16384
 #define MAX_CHAIN_BLOCKS  (1u << 17) /* of all threads: 4 M references, a tenth of a second */
-#define MAX_FRAMES        1024       /* PushLocalFrame, nested */
 #define LIST_TRIES        4
 #define CODE_WINDOW_BYTES 1536
 
@@ -167,7 +166,8 @@ static int64_t linked_handles(const struct hotspot *h, uint64_t head, uint32_t *
 
 /*
  * One chain. Its first block names the last one in use: that this is found on the way proves that
- * the words after _next are what they are taken for. -1: it is not.
+ * the words after _next are what they are taken for. -1: it is not. A chain that is longer than the budget
+ * is counted as far as that goes.
  */
 static int64_t count_chain(const struct hotspot *h, const struct thread_layout *l, uint64_t addr,
 			   uint64_t *outer, uint32_t *budget)
@@ -180,7 +180,9 @@ static int64_t count_chain(const struct hotspot *h, const struct thread_layout *
 		struct raw_block b = {0};
 		uint32_t top;
 
-		if (addr % 8 || *budget == 0 || proc_read(h->pid, addr, b.word, l->block_bytes) < 0)
+		if (*budget == 0)
+			return n;
+		if (addr % 8 || proc_read(h->pid, addr, b.word, l->block_bytes) < 0)
 			return -1;
 		--*budget;
 		top = top_of(l, &b);
@@ -205,12 +207,13 @@ static int64_t count_chain(const struct hotspot *h, const struct thread_layout *
 	return proven ? n : -1;
 }
 
-static int64_t count_locals(const struct hotspot *h, const struct thread_layout *l, uint64_t addr,
-			    uint32_t *budget)
+/* All frames from this one on, and how many they are. -1: one cannot be read. */
+static int64_t count_frames(const struct hotspot *h, const struct thread_layout *l, uint64_t addr,
+			    uint32_t *budget, uint64_t *frames)
 {
 	int64_t total = 0;
 
-	for (int frame = 0; addr && frame < MAX_FRAMES; frame++) {
+	for (*frames = 0; addr && *budget; ++*frames) {
 		uint64_t outer = 0;
 		int64_t n = count_chain(h, l, addr, &outer, budget);
 
@@ -220,6 +223,16 @@ static int64_t count_locals(const struct hotspot *h, const struct thread_layout 
 		addr = outer;
 	}
 	return total;
+}
+
+/* The same, but what is not all that there is is unknown. */
+static int64_t count_locals(const struct hotspot *h, const struct thread_layout *l, uint64_t addr,
+			    uint32_t *budget)
+{
+	uint64_t frames;
+	int64_t n = count_frames(h, l, addr, budget, &frames);
+
+	return *budget ? n : -1;
 }
 
 /* --- who attached it --- */
@@ -463,5 +476,90 @@ int hotspot_threads(struct hotspot *h, struct vm_threads *out)
 		free(out->v);
 		memset(out, 0, sizeof(*out));
 	}
+	return rc;
+}
+
+/* --- the thread with most ---------------------------------------------------------------------------- */
+
+/* The words of a block behind its slots. */
+struct block_end {
+	uint32_t top, pad;
+	uint64_t next, last, outer;
+};
+struct pile_words {
+	uint64_t *addr, *handles;
+	struct block_end *end;
+	bool *ok;
+};
+
+/* May there be more than one block, or one frame? */
+static bool may_be_piled(const struct block_end *end)
+{
+	return end->top == JNI_BLOCK_SLOTS || (end->outer && end->top < JNI_BLOCK_SLOTS);
+}
+
+static int find_pile(struct hotspot *h, const struct thread_layout *l, const struct vm_threads *threads,
+		     struct pile_words *w, struct vm_pile *out)
+{
+	uint32_t budget = PILE_BLOCKS;
+	int rc;
+
+	for (size_t i = 0; i < threads->n; i++)
+		w->addr[i] = threads->v[i].addr + l->handles;
+	rc = scatter_read(h->pid, w->addr, threads->n, sizeof(*w->handles), w->handles, w->ok);
+	for (size_t i = 0; i < threads->n; i++)
+		w->addr[i] = w->ok[i] ? w->handles[i] + l->top : 0;
+	rc = rc ?: scatter_read(h->pid, w->addr, threads->n, sizeof(*w->end), w->end, w->ok);
+	for (size_t i = 0; i < threads->n && rc == 0; i++) {
+		uint64_t frames;
+		int64_t n;
+
+		if (!w->ok[i] || !may_be_piled(&w->end[i]))
+			continue;
+		n = count_frames(h, l, w->handles[i], &budget, &frames);
+		if (n < 0 || ((uint64_t)n <= out->refs && frames <= out->frames))
+			continue;
+		*out = (struct vm_pile){
+		    .thread = threads->v[i].addr, .refs = (uint64_t)n, .frames = frames, .more = !budget};
+	}
+	return rc;
+}
+
+static pid_t tid_of(const struct hotspot *h, const struct thread_layout *l, uint64_t thread)
+{
+	uint64_t os;
+	uint32_t tid = 0;
+
+	if (proc_read(h->pid, thread + l->osthread, &os, sizeof(os)) ||
+	    proc_read(h->pid, os + l->tid, &tid, sizeof(tid)) || tid > INT32_MAX)
+		return 0;
+	return (pid_t)tid;
+}
+
+int hotspot_pile(struct hotspot *h, struct vm_pile *out)
+{
+	struct vm_threads threads = {0};
+	struct pile_words w = {0};
+	struct thread_layout l;
+	int rc;
+
+	*out = (struct vm_pile){0};
+	if (!hotspot_thread_layout(h, &l) || l.next != l.top + 8)
+		return -EPROTO;
+	rc = hotspot_thread_list(h, &threads);
+	if (rc == 0 && threads.n > 0) {
+		w.addr = calloc(threads.n, 2 * sizeof(uint64_t) + sizeof(*w.end) + sizeof(bool));
+		rc = w.addr ? 0 : -ENOMEM;
+	}
+	if (rc == 0 && threads.n > 0) {
+		w.handles = w.addr + threads.n;
+		w.end = (struct block_end *)(w.handles + threads.n);
+		w.ok = (bool *)(w.end + threads.n);
+		rc = find_pile(h, &l, &threads, &w, out);
+	}
+	if (rc == 0 && out->thread)
+		out->tid = tid_of(h, &l, out->thread);
+	free(w.addr);
+	free(threads.v);
 	return rc;
 }

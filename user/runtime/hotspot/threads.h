@@ -21,5 +21,11 @@ int hotspot_thread_list(const struct hotspot *h, struct vm_threads *out);
 uint32_t hotspot_attach_state(struct hotspot *h, const struct thread_layout *l);
 /* All threads known to the VM; the caller frees out->v. -EPROTO: the layout could not be proven. */
 int hotspot_threads(struct hotspot *h, struct vm_threads *out);
+/*
+ * The thread with most of them: two reads for all threads, and one for each block of those whose first block
+ * is full or that pushed frames, PILE_BLOCKS in all. -EPROTO likewise.
+ */
+#define PILE_BLOCKS (1u << 13) /* 262,144 references: some milliseconds */
+int hotspot_pile(struct hotspot *h, struct vm_pile *out);
 
 #endif
