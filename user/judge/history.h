@@ -36,6 +36,8 @@ struct reading {
 struct bin {
 	float t_s; /* of its last reading */
 	uint32_t doublings;
+	uint16_t readings;           /* in it, at most UINT16_MAX; */
+	uint16_t moves[NR_AGES + 1]; /* of those found another count of survivors, and of all */
 	float count, last[NR_AGES], least[NR_AGES];
 	float died[NR_AGES]; /* survivors that were released, since the beginning */
 };
@@ -98,8 +100,7 @@ struct stretch {
 bool history_stretch(const struct history *h, int age, double from_s, double to_s, struct stretch *out);
 
 #define AGE_NONE (-1) /* the count itself */
-/* Samples of survivors (or of the count), evenly over the time since from_s. Returns how many. */
-size_t history_samples(const struct history *h, int age, double from_s, double *t_s, double *count,
-		       size_t max);
+/* Samples of survivors (or of the count), evenly over the time since from_s. */
+void history_samples(const struct history *h, int age, double from_s, struct samples *out);
 
 #endif

@@ -36,6 +36,7 @@
 #define FLATTER          0.75 /* growth of the later half against the earlier: slows down */
 #define SLIGHTLY_FLATTER 0.9
 #define MUCH_FLATTER     0.4
+#define SHOWN_Z          5.0  /* so clear must it be that growth does not slow down */
 #define STALL_S          10.0
 #define STALL_COUNT      8.0 /* references that a stall would have made */
 #define WINDOWS          20  /* the whole, its later two thirds, those of that, ... */
@@ -228,7 +229,7 @@ static bool would_show(const struct history *h, int age, const struct stretch *n
 	if (!slows(&all, true))
 		return true;
 	fills_s = w.span_s / 2 / log(all.early / fmax(all.late, 1));
-	return s->growth * tanh(now->span_s / 4 / fills_s) >= 3 * s->half_chance;
+	return s->growth * tanh(now->span_s / 4 / fills_s) >= SHOWN_Z * s->half_chance;
 }
 
 static bool rises(const struct history *h, int age, double from_s, struct rise *out)
@@ -295,13 +296,13 @@ int history_judge(struct history *h, const struct reading *r)
  * what was seen. */
 static void figure(struct history *h, int age, double from_s, double limit)
 {
-	double t_s[FORECAST_SAMPLES], count[FORECAST_SAMPLES], span_s = h->last_s - from_s;
-	size_t n;
+	double span_s = h->last_s - from_s;
+	struct samples samples;
 
 	if (h->last_s < h->growth_until_s && age == h->growth_age && limit == h->growth_limit)
 		return;
-	n = history_samples(h, age, from_s, t_s, count, FORECAST_SAMPLES);
-	forecast(t_s, count, n, limit, &h->growth);
+	history_samples(h, age, from_s, &samples);
+	forecast(&samples, limit, &h->growth);
 	h->growth_until_s = h->last_s + fmax(h->spacing_s, span_s / 16);
 	h->growth_age = age;
 	h->growth_limit = limit;
