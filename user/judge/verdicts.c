@@ -45,7 +45,8 @@
 #define FLATTER          0.75 /* growth of the later half against the earlier: slows down */
 #define SLIGHTLY_FLATTER 0.9
 #define MUCH_FLATTER     0.4
-#define HINT_Z           0.8
+#define SLOWS_Z          3.8 /* halves that differ by so much more than by chance show it; */
+#define HINT_Z           0.8 /* by so much hint at it */
 #define SHOWN_Z          5.0  /* so clear must it be that growth does not slow down */
 #define SHOWN_Z_COUNTS   3.0
 #define STALL_S          10.0
@@ -92,7 +93,7 @@ static bool slows(const struct slope *s, bool sure)
 	double less = s->early - s->late;
 
 	if (sure)
-		return s->late < FLATTER * s->early && less > 3 * s->half_chance && less > 2 * s->half_error;
+		return s->late < FLATTER * s->early && less > SLOWS_Z * s->half_chance && less > 2 * s->half_error;
 	return s->late < MUCH_FLATTER * s->early ||
 	       (s->late < SLIGHTLY_FLATTER * s->early && less > HINT_Z * s->half_chance);
 }
