@@ -25,7 +25,7 @@
 #define RISE_Z_COUNTS    2.0  /* is worth a closer look, */
 #define SURELY           1.6  /* half widths of its interval must the growth be */
 #define LOOKS            30
-#define SURELY_UNSTEADY  2.2
+#define SURELY_UNSTEADY  2.6
 #define UNSTEADY_S       90.0 /* so long, where noise hides whether the floor rises all the time */
 #define NOISY            3.0  /* changes from reading to reading against growth: more hides whether it slows */
 #define STILL            0.6  /* of its growth goes on in its later half */

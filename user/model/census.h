@@ -16,6 +16,7 @@ struct census_thread {
 	char name[64];       /* as the kernel knows it; cleaned */
 	int64_t local_refs;  /* -1: unknown */
 	int native_attached; /* 0, 1; -1: unknown */
+	struct growth growth; /* of its local references, when the census is watched */
 };
 
 /* What a java.lang.Class among the references stands for. */
@@ -76,6 +77,8 @@ struct census {
 	bool watched;          /* by --watch: the growth here and of the classes is judged */
 	double limit;          /* of references, for the time until it is reached; 0: none */
 	struct growth growth[NR_VM_TABLES];
+	struct growth local_growth;    /* of the local references of all threads */
+	struct growth attached_growth; /* of the threads that native code has attached */
 };
 
 #endif

@@ -106,19 +106,33 @@ static void put_threads(struct buf *out, const struct census *c, const struct vi
 	buf_printf(&line, " attached by native code; ");
 	fmt_count(&line, c->local_refs > 0 ? (uint64_t)c->local_refs : 0);
 	buf_printf(&line, " local references");
+	if (c->watched)
+		add_growth(&line, &c->local_growth, 0);
 	put_line(out, &line, o->width);
-	for (size_t i = 0; i < c->threads.n && (o->all || i < SHOWN_THREADS); i++) {
+	if (c->watched && c->attached_growth.alarm) {
+		buf_printf(&line, "  attached by native code");
+		add_growth(&line, &c->attached_growth, 0);
+		put_line(out, &line, o->width);
+	}
+	for (size_t i = 0; i < c->threads.n; i++) {
 		const struct census_thread *t = &c->threads.v[i];
 
 		if (t->local_refs <= 0)
 			break;
+		if (!o->all && i >= SHOWN_THREADS && !t->growth.alarm)
+			continue;
 		buf_printf(&line, "  %s (%d): ", t->name[0] ? t->name : "?", (int)t->tid);
 		fmt_count(&line, (uint64_t)t->local_refs);
 		buf_printf(&line, " local references%s",
 			   t->native_attached > 0 ? ", attached by native code" : "");
+		if (c->watched && t->growth.known && (t->growth.alarm || t->growth.per_min != 0))
+			add_growth(&line, &t->growth, 0);
 		put_line(out, &line, o->width);
 	}
 	buf_free(&line);
+	if (c->watched && (c->local_growth.alarm || c->attached_growth.alarm))
+		buf_printf(out, "for the calls that do: jnitrace -p %d -e %s\n", c->target.pid,
+			   c->local_growth.alarm ? "local" : "thread");
 }
 
 /* What of a table could not be told, or not for sure. */
@@ -284,6 +298,7 @@ static void put_overview_row(struct buf *out, const struct census *c, const stru
 	cells_put(out, cell.p ? cell.p : "", cell.n, 13, CELLS_RIGHT, false);
 	for (int t = 0; t < NR_VM_TABLES && c->watched; t++)
 		alarm |= c->growth[t].alarm;
+	alarm |= c->watched && (c->local_growth.alarm || c->attached_growth.alarm);
 	buf_printf(&name, "  %s%s %s%s%s", alarm ? "GROWS STEADILY " : "", c->target.comm,
 		   c->target.vm_version, c->refused[0] ? ": " : "", c->refused);
 	put_line(out, &name, o->width - 8 - 2 * 11 - 9 - 8 - 13);
