@@ -57,6 +57,7 @@ struct floor_window {
 /* What has been found to grow; see verdicts.c. */
 struct rise {
 	bool on, slowed;
+	bool doubted; /* the last look spoke against it: a second one takes it back */
 	int age;
 	double since_s, per_s;
 };

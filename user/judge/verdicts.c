@@ -26,6 +26,7 @@
 #define SURELY           1.6  /* half widths of its interval must the growth be */
 #define LOOKS            30
 #define SURELY_UNSTEADY  2.6
+#define UNSURE           0.4 /* half widths of its interval: may be none */
 #define UNSTEADY_S       90.0 /* so long, where noise hides whether the floor rises all the time */
 #define NOISY            3.0  /* changes from reading to reading against growth: more hides whether it slows */
 #define STILL            0.6  /* of its growth goes on in its later half */
@@ -282,7 +283,8 @@ static bool surely_grows(const struct history *h, double from_s, bool steady, do
 
 /*
  * Where only counts are known, does all that is known of the count since then speak against a growth that was
- * told? It has fallen, or grows by less than half of that, both by more than its noise makes.
+ * told? It has fallen, or grows by less than half of that, both by more than its noise makes; or all of it may
+ * as well be no growth.
  */
 static bool counts_refute(const struct history *h, double from_s, double per_s)
 {
@@ -298,7 +300,11 @@ static bool counts_refute(const struct history *h, double from_s, double per_s)
 		struct growth g;
 
 		growth_since(h, h->last_s - span_s, &g);
-		if (g.known && g.per_min + SURELY * g.error_per_min < per_s * 60 / 2)
+		if (!g.known)
+			continue;
+		if (g.per_min + SURELY * g.error_per_min < per_s * 60 / 2)
+			return true;
+		if (h->last_s - span_s <= from_s && g.per_min < UNSURE * g.error_per_min)
 			return true;
 	}
 	return false;
@@ -389,8 +395,12 @@ int history_judge(struct history *h, const struct reading *r)
 			go_on(h, rise->since_s, &found);
 		*rise = found;
 	} else if (rise->on && !h->ages_known) {
-		if (counts_refute(h, rise->since_s, rise->per_s))
+		bool against = counts_refute(h, rise->since_s, rise->per_s);
+
+		if (against && rise->doubted)
 			*rise = (struct rise){.slowed = true};
+		else
+			rise->doubted = against;
 	} else if (rise->on && refuted(h, rise->age, rise->since_s, rise->per_s, true)) {
 		*rise = (struct rise){.slowed = true};
 	}
