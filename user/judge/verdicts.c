@@ -26,6 +26,7 @@
 #define SURELY           1.6  /* half widths of its interval must the growth be */
 #define LOOKS            30
 #define SURELY_UNSTEADY  2.6
+#define RECENTLY         3   /* the whole time, its later half, quarter: has it slowed down? */
 #define UNSURE           0.4 /* half widths of its interval: may be none */
 #define UNSTEADY_S       90.0 /* so long, where noise hides whether the floor rises all the time */
 #define NOISY            3.0  /* changes from reading to reading against growth: more hides whether it slows */
@@ -284,28 +285,31 @@ static bool surely_grows(const struct history *h, double from_s, bool steady, do
 /*
  * Where only counts are known, does all that is known of the count since then speak against a growth that was
  * told? It has fallen, or grows by less than half of that, both by more than its noise makes; or all of it may
- * as well be no growth.
+ * as well be no growth. Else per_s becomes what is known of it now.
  */
-static bool counts_refute(const struct history *h, double from_s, double per_s)
+static bool counts_refute(const struct history *h, double from_s, double *per_s)
 {
 	const struct cycle *c = &h->cycles[FLOOR_AGE];
 	double span_s = h->last_s - from_s, fell = c->peak - h->survivors[FLOOR_AGE];
 
 	if (c->bottom_s > from_s && c->returned)
 		fell = fmax(fell, c->fell_from - c->bottom);
-	if (stalls(h, 0, from_s, per_s) ||
-	    (fell >= RISE_LEAST && fell >= per_s * span_s / 2 && fell >= FELL_JITTERS * h->jitter))
+	if (stalls(h, 0, from_s, *per_s) ||
+	    (fell >= RISE_LEAST && fell >= *per_s * span_s / 2 && fell >= FELL_JITTERS * h->jitter))
 		return true;
-	for (; span_s >= RISE_COUNTS_S / 2; span_s /= 2) {
+	for (int k = 0; k < RECENTLY && span_s >= RISE_COUNTS_S / 2; k++, span_s /= 2) {
 		struct growth g;
 
 		growth_since(h, h->last_s - span_s, &g);
 		if (!g.known)
 			continue;
-		if (g.per_min + SURELY * g.error_per_min < per_s * 60 / 2)
+		if (g.per_min + SURELY * g.error_per_min < *per_s * 60 / 2)
 			return true;
-		if (h->last_s - span_s <= from_s && g.per_min < UNSURE * g.error_per_min)
+		if (k > 0)
+			continue;
+		if (g.per_min < UNSURE * g.error_per_min)
 			return true;
+		*per_s = g.per_min / 60;
 	}
 	return false;
 }
@@ -341,7 +345,7 @@ static bool rises(const struct history *h, int age, double from_s, struct rise *
 	if (h->ages_known)
 		return !refuted(h, age, w.from_s, s.per_s, false);
 	return !slows(&s, noisy) && surely_grows(h, w.from_s, steady, &out->per_s) &&
-	       !counts_refute(h, w.from_s, out->per_s);
+	       !counts_refute(h, w.from_s, &out->per_s);
 }
 
 static bool find_rise(const struct history *h, struct rise *out)
@@ -390,17 +394,17 @@ int history_judge(struct history *h, const struct reading *r)
 
 	if (rc || !look_closer(h))
 		return rc;
-	if (find_rise(h, &found)) {
-		if (rise->on && rise->age == found.age && rise->since_s < found.since_s)
-			go_on(h, rise->since_s, &found);
-		*rise = found;
-	} else if (rise->on && !h->ages_known) {
-		bool against = counts_refute(h, rise->since_s, rise->per_s);
+	if (rise->on && !h->ages_known) {
+		bool against = counts_refute(h, rise->since_s, &rise->per_s);
 
 		if (against && rise->doubted)
 			*rise = (struct rise){.slowed = true};
 		else
 			rise->doubted = against;
+	} else if (find_rise(h, &found)) {
+		if (rise->on && rise->age == found.age && rise->since_s < found.since_s)
+			go_on(h, rise->since_s, &found);
+		*rise = found;
 	} else if (rise->on && refuted(h, rise->age, rise->since_s, rise->per_s, true)) {
 		*rise = (struct rise){.slowed = true};
 	}
