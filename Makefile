@@ -8,6 +8,8 @@
 # make bench           what tracing costs, as ratios measured in one run (BENCH=--quick: in a minute)
 # make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
+# make fuzz           the fuzz targets, each for SECONDS=10 or of NAME=elf alone
+# make faults         every call of the tool that may fail does so, told apart by three functions above it
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
@@ -111,7 +113,7 @@ $(test_programs): %: %.o $$(beside) $(library)
 
 all unit-programs fixtures bench-programs demo-fixture: ; @:
 
-include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk
+include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk tests/fuzz/rules.mk
 
 # How often verdicts are wrong and intervals hold: simulated, with fixed seeds, into docs/verdicts.md.
 HISTORIES ?= 400
@@ -125,6 +127,20 @@ bench:
 
 bench-many: all $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 	$(Q)/usr/bin/python3 -B tests/bench/many.py $(O) $(BENCH)
+
+# Instrumented, with all checks, in a folder of its own.
+fuzz_make = $(MAKE) O=$(O)-fuzz CC=clang SANITIZE=1 CFLAGS='-O1 -g -fsanitize=fuzzer-no-link'
+fuzz-build:
+	$(Q)$(fuzz_make) fuzz-programs
+fuzz:
+	$(Q)scripts/setup test
+	$(Q)$(fuzz_make) fuzz-programs
+	$(Q)scripts/fuzz $(O)-fuzz $(or $(SECONDS),10) $(NAME)
+
+faults:
+	$(Q)scripts/setup --check test
+	$(Q)$(MAKE) all fixtures
+	$(Q)JNITRACE_FAULT_DEPTH=3 scripts/test-live $(O) -s tests/live/test_faults.py
 
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
@@ -170,9 +186,9 @@ install: all
 	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
 
 clean:
-	rm -rf $(O) $(O)-asan $(O)-clang
+	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz
 
-.PHONY: all asan bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan faults fuzz fuzz-build bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

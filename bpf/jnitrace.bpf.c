@@ -47,28 +47,27 @@ UPROBE(jt_call)
 	return 0;
 }
 
-/* --check: a function is given references. The first bad one of a call is what is told. */
+/* --check: what a function is given, and when it is called. With another thread's JNIEnv nothing else is
+ * told. */
 UPROBE(jt_use)
 {
-	u64 args[] = {PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx)};
-	struct use u = {.env = PT_REGS_PARM1(ctx), .sp = PT_REGS_SP(ctx)};
 	struct rule *r = rule_of(ctx);
-	u32 kind = NR_FINDINGS;
-	u64 handle = 0;
+	struct use_verdict v = {0};
+	u32 site = 0, inside;
 
 	if (!r)
 		return 0;
 	count_use(r);
-	use_begin(r, &u);
-#pragma unroll
-	for (int i = 0; i < 3; i++) {
-		if (!(r->refs >> (i + 1) & 1) || !args[i] || args[i] >> HANDLE_BITS || kind != NR_FINDINGS)
-			continue;
-		handle = args[i];
-		kind = misuse(r, &u, handle, r->nulls >> (i + 1) & 1);
+	use_judge((void *)ctx, r, &v);
+	if (v.env) {
+		env_restore();
+		wrong_env(r, v.env, site_of((void *)ctx, r));
+		return 0;
 	}
-	if (kind != NR_FINDINGS)
-		use_told(r, kind, handle, site_of((void *)ctx, r));
+	inside = r->allowed & ALLOWED_CRITICAL ? 0 : critical_site();
+	if (v.kind != NR_FINDINGS || inside || v.m.bad || v.m.may_throw)
+		site = site_of((void *)ctx, r);
+	use_tell(r, &v, site, inside);
 	return 0;
 }
 
@@ -119,7 +118,7 @@ UPROBE(jt_pin)
 		return 0;
 	got.call.fc = NULL; /* a pointer of the kernel's side is not handed on */
 	got.site = site_of((void *)ctx, r);
-	inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
+	inside = r->family == FAMILY_CRITICAL || is_used(r) ? 0 : critical_site();
 	if (inside)
 		finding(r->target_id, FINDING_CALL_IN_CRITICAL, got.site, inside, 0, got.call.handle);
 	pin_got((void *)ctx, &got);
@@ -144,7 +143,7 @@ UPROBE(jt_unpin)
 		finding(r->target_id, u.wrong, u.site, u.got_at, u.released_at, u.pointer);
 		suspect(u.got_at);
 	}
-	if (u.inside)
+	if (u.inside && !is_used(r))
 		finding(r->target_id, FINDING_CALL_IN_CRITICAL, u.site, u.inside, 0, u.pointer);
 	unpin_count((void *)ctx, &u);
 	return 0;

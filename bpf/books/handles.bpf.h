@@ -126,7 +126,8 @@ static __always_inline u64 owner_key(u32 target_id, u64 at, u32 shift)
 	return ref_tag(target_id, at >> shift | (u64)shift << 40);
 }
 
-static __always_inline void owner_note(u64 key, u64 env, u64 block)
+/* Global functions, here and below: what they need of the stack is not their callers'. */
+__noinline int owner_note(u64 key, u64 env, u64 block)
 {
 	struct owner *known = bpf_map_lookup_elem(&owners, &key), o = {env, block};
 
@@ -134,6 +135,7 @@ static __always_inline void owner_note(u64 key, u64 env, u64 block)
 		bpf_map_update_elem(&owners, &key, &o, BPF_ANY);
 	else if (known->env != env || known->block != block)
 		*known = o;
+	return 0;
 }
 
 /* What a thread has at hand when it calls a JNI function: its stack, its frame's first block and the one it
@@ -150,23 +152,28 @@ static __always_inline void owner_seen(const struct thread_config *c, u32 target
 
 /* --- another thread's --------------------------------------------------------------------------------- */
 
+/* Is it a thread of the VM's? LISTED_UNKNOWN: the list changed meanwhile, or is too long. */
+enum listed { LISTED_UNKNOWN, LISTED, LISTED_NOT };
+
 /* Before JDK 12 the VM's tables name a list of threads only (JDK: runtime/thread.hpp). */
 #define MAX_LINKED 512
-static __always_inline bool is_linked(const struct thread_config *c, u64 thread)
+static __always_inline enum listed in_list(const struct thread_config *c, u64 thread)
 {
 	u64 at = c->list;
 
 	for (int i = 0; i <= MAX_LINKED; i++) {
-		if (bpf_probe_read_user(&at, sizeof(at), (void *)at) || !at)
-			return false;
+		if (bpf_probe_read_user(&at, sizeof(at), (void *)at))
+			return LISTED_UNKNOWN;
+		if (!at)
+			return LISTED_NOT;
 		if (at == thread)
-			return true;
+			return LISTED;
 		at += c->list_next;
 	}
-	return false;
+	return LISTED_UNKNOWN;
 }
 
-#define THREADS_AT_ONCE 16
+#define THREADS_AT_ONCE 8
 static __always_inline bool has_word(const u64 *words, u64 word)
 {
 	for (u32 i = 0; i < THREADS_AT_ONCE; i++)
@@ -176,39 +183,42 @@ static __always_inline bool has_word(const u64 *words, u64 word)
 }
 
 /* An array that is replaced, never changed (JDK: runtime/threadSMR.hpp). */
-#define MAX_THREAD_READS 128
-static __always_inline bool is_in_array(const struct thread_config *c, u64 thread)
+#define MAX_THREAD_READS 256
+static __always_inline enum listed in_array(const struct thread_config *c, u64 thread)
 {
-	u64 list = 0, array = 0, threads[THREADS_AT_ONCE] = {0};
+	u64 list = 0, again = 0, array = 0, threads[THREADS_AT_ONCE] = {0};
 	u32 n = 0, some;
 
 	if (bpf_probe_read_user(&list, sizeof(list), (void *)c->list) ||
 	    bpf_probe_read_user(&n, sizeof(n), (void *)(list + c->list_length)) ||
 	    bpf_probe_read_user(&array, sizeof(array), (void *)(list + c->list_threads)))
-		return false;
+		return LISTED_UNKNOWN;
 	some = n % THREADS_AT_ONCE;
 	if (bpf_probe_read_user(threads, some * sizeof(u64), (void *)array))
-		return false;
+		return LISTED_UNKNOWN;
 	if (has_word(threads, thread))
-		return true;
+		return LISTED;
 	array += some * sizeof(u64);
 	for (u32 i = 0; i < MAX_THREAD_READS && i < n / THREADS_AT_ONCE; i++, array += sizeof(threads)) {
 		if (bpf_probe_read_user(threads, sizeof(threads), (void *)array))
-			return false;
+			return LISTED_UNKNOWN;
 		if (has_word(threads, thread))
-			return true;
+			return LISTED;
 	}
-	return false;
+	if (n / THREADS_AT_ONCE > MAX_THREAD_READS ||
+	    bpf_probe_read_user(&again, sizeof(again), (void *)c->list) || again != list)
+		return LISTED_UNKNOWN;
+	return LISTED_NOT;
 }
 
-/* Is it a thread of the VM's? As long as it is, its memory is its own. */
+/* Returns enum listed. As long as it is listed, its memory is its own. */
 __noinline int thread_listed(u32 target_id, u64 thread)
 {
 	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 
 	if (!c || !c->list)
-		return 0;
-	return c->list_next ? is_linked(c, thread) : is_in_array(c, thread);
+		return LISTED_UNKNOWN;
+	return c->list_next ? in_list(c, thread) : in_array(c, thread);
 }
 
 /* Is the block in use by, or kept for, the thread's innermost native frame, or one that PushLocalFrame left?
@@ -258,10 +268,10 @@ __noinline int is_owned(u32 target_id, u64 key, u64 env, u64 handle)
 	block = o->block;
 	if (block && handle - block - c->block_slots >= BLOCK_SLOTS * sizeof(u64))
 		return 0;
-	if (!thread_listed(target_id, other - (s64)c->env) ||
+	if (thread_listed(target_id, other - (s64)c->env) != LISTED ||
 	    !(block ? has_block(c, other, block) : on_stack_of(c, other, handle)))
 		return 0;
-	return thread_listed(target_id, other - (s64)c->env);
+	return thread_listed(target_id, other - (s64)c->env) == LISTED;
 }
 
 enum { NOT_FOREIGN, FOREIGN_THREAD, FOREIGN_CALL };

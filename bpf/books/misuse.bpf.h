@@ -7,6 +7,7 @@
 #ifndef JNITRACE_MISUSE_BPF_H
 #define JNITRACE_MISUSE_BPF_H
 
+#include "books/envs.bpf.h"
 #include "books/findings.bpf.h"
 #include "books/handles.bpf.h"
 #include "books/pairs.bpf.h"
@@ -66,10 +67,11 @@ __noinline int is_misplaced(const struct rule *r, u64 env, u64 handle)
 	return place == PLACE_ELSEWHERE && storage_entry(target_id, STORAGE_GLOBAL, handle) == ENTRY_IN_USE;
 }
 
-/* A call that is given references, and by whom. */
+/* A call that is looked at, and by whom. */
 struct use {
 	u64 env, sp;
-	u32 has_frame, pad;
+	u32 has_frame;
+	u32 whose; /* enum whose, the JNIEnv */
 	struct local_frame frame;
 };
 
@@ -79,9 +81,20 @@ static __always_inline void use_begin(const struct rule *r, struct use *u)
 	u32 target_id = r->target_id;
 	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
 
-	u->has_frame = c && !local_frame_read(c, u->env, &u->frame);
+	if (!c) {
+		thread_env_keep(u->env);
+		return;
+	}
+	u->has_frame = !local_frame_read(c, u->env, &u->frame);
+	u->whose = env_whose(target_id, u->env, u->has_frame);
+	if (u->whose == ENV_OTHERS)
+		return;
 	if (u->has_frame)
 		owner_seen(c, target_id, u->env, u->sp, &u->frame);
+	if (u->whose == ENV_OWN)
+		env_own(target_id, u->env);
+	else
+		thread_env_keep(u->env);
 }
 
 /* A weak reference whose slot is null: was it deleted, or its object collected? */
@@ -114,8 +127,9 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 	if (r->func == FUNC_USE_DeleteLocalRef &&
 	    (is_mismatch(r, tag, handle) || is_misplaced(r, u->env, handle)))
 		return FINDING_KIND_MISMATCH;
-	if (!r->weak_bit)
-		return NR_FINDINGS;
+	if (!r->weak_bit) /* JDK 8: no slot but a weak one's is null, not even when it is deleted */
+		return u->has_frame && !may_be_null && slot_is_null(handle) ? FINDING_CLEARED_WEAK
+									    : NR_FINDINGS;
 	if (handle & r->weak_bit) {
 		if (slot_is_null(handle))
 			return null_weak(r, tag, handle, may_be_null);
@@ -131,6 +145,42 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 			return owner == FOREIGN_THREAD ? FINDING_FOREIGN_LOCAL : FINDING_STALE_USE;
 	}
 	return slot_is_null(handle) ? FINDING_STALE_USE : NR_FINDINGS;
+}
+
+/* What is wrong with a call of a use. */
+struct use_verdict {
+	u64 env;    /* it is another thread's; 0: it is not */
+	u64 handle; /* of the first bad reference */
+	u32 kind;   /* enum finding_kind, what is bad with it; NR_FINDINGS: nothing */
+	u32 pad;
+	struct moment m;
+};
+
+/* A global function: the walk that may follow needs the stack. */
+__noinline int use_judge(struct bpf_user_pt_regs_t *regs, const struct rule *r, struct use_verdict *v)
+{
+	const struct pt_regs *ctx = (void *)regs;
+	u64 args[] = {PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx)};
+	struct use u = {.env = PT_REGS_PARM1(ctx), .sp = PT_REGS_SP(ctx)};
+
+	if (!r || !v)
+		return 0;
+	v->kind = NR_FINDINGS;
+	use_begin(r, &u);
+	if (u.whose == ENV_OTHERS) {
+		v->env = u.env;
+		return 0;
+	}
+	if (u.whose == ENV_OWN)
+		moment_begin(ctx, r, u.env, &v->m);
+#pragma unroll
+	for (int i = 0; i < 3; i++) {
+		if (!(r->refs >> (i + 1) & 1) || !args[i] || args[i] >> HANDLE_BITS || v->kind != NR_FINDINGS)
+			continue;
+		v->handle = args[i];
+		v->kind = misuse(r, &u, args[i], r->nulls >> (i + 1) & 1);
+	}
+	return 0;
 }
 
 static __always_inline void count_use(const struct rule *r)
@@ -151,6 +201,22 @@ static __always_inline void use_told(const struct rule *r, u32 kind, u64 handle,
 	if (!g.site)
 		pair_grave(tag, &g);
 	finding(r->target_id, kind, site, g.site, g.released_at, handle);
+}
+
+/* site: of the call, 0 where nothing is to be told; inside: of the critical section around it. Likewise. */
+__noinline int use_tell(const struct rule *r, const struct use_verdict *v, u32 site, u32 inside)
+{
+	if (!r || !v)
+		return 0;
+	if (v->kind != NR_FINDINGS)
+		use_told(r, v->kind, v->handle, site);
+	if (inside)
+		finding(r->target_id, FINDING_CALL_IN_CRITICAL, site, inside, 0, v->handle);
+	if (v->m.bad)
+		pending_exception(r, v->m.last_key, site);
+	if (v->m.kept)
+		call_keep(r, &v->m, site);
+	return 0;
 }
 
 /* Is it worth a walk to know where this reference is released, before it is released a second time? */

@@ -6,13 +6,32 @@
 #include "books/pins.bpf.h"
 #include "books/refs.bpf.h"
 
+/*
+ * The pointer of a pin is handed out again. That of a copy is the allocator's: if it gives the memory away
+ * although no Release was called for it, somebody else has freed it. (JDK: prims/jni.cpp allocates and frees
+ * it in these functions only.)
+ */
+static __always_inline void pin_replaced(const struct rule *r, const struct call *c,
+					 const struct replaced_pin *was)
+{
+	struct site_counts *before = site_counts_of(was->site);
+
+	if (was->copy == PIN_DIRECT)
+		drop(r->target_id, DROP_RELEASE_MISSED);
+	else
+		finding(r->target_id, FINDING_WRONG_DEALLOCATOR, 0, was->site, 0, c->handle);
+	__sync_fetch_and_add(&c->fc->replaced, 1);
+	if (before)
+		__sync_fetch_and_add(&before->unpaired, 1);
+}
+
 /* It is in the store, or counted as not. */
 static __always_inline void pin_keep(const struct rule *r, const struct call *c, struct pin *p,
 				     struct site_counts *sc)
 {
 	struct pin_key key = {.tag = c->tag, .owner = pin_owner(r, c->handle, p)};
-	struct site_counts *before;
-	u32 replaced, outer = 0;
+	struct replaced_pin replaced;
+	u32 outer = 0;
 
 	pin_unbury(&key);
 	p->tick = now_tick();
@@ -22,13 +41,8 @@ static __always_inline void pin_keep(const struct rule *r, const struct call *c,
 			outer = critical_enter(r->target_id, p->site, p->start_ns);
 		if (outer)
 			pin_count_nested(p->site, outer);
-		if (!replaced)
-			return;
-		drop(r->target_id, DROP_RELEASE_MISSED);
-		__sync_fetch_and_add(&c->fc->replaced, 1);
-		before = site_counts_of(replaced);
-		if (before)
-			__sync_fetch_and_add(&before->unpaired, 1);
+		if (replaced.site)
+			pin_replaced(r, c, &replaced);
 		return;
 	}
 	drop(r->target_id, c->handle >> HANDLE_BITS ? DROP_HANDLE_RANGE : DROP_PINS_FULL);

@@ -141,17 +141,24 @@ static __always_inline u32 pin_owner(const struct rule *r, u64 pointer, const st
 	return JT_PIN_NOBODY;
 }
 
+/* A pin that was not released when its pointer was handed out again. */
+struct replaced_pin {
+	u32 site; /* 0: there was none */
+	u8 copy;  /* enum pin_copy */
+};
+
 /*
  * 0; -1: no room. Only the owner's own thread touches the pins of a key that has an owner; of those that have
  * none there is one at a time: a second one says that a release went unseen, and takes its place.
  */
-static __always_inline int pin_put(struct pin_key *key, const struct pin *p, u32 *replaced)
+static __always_inline int pin_put(struct pin_key *key, const struct pin *p, struct replaced_pin *replaced)
 {
 	struct pin *first = bpf_map_lookup_elem(&pins, key);
 
-	*replaced = 0;
+	replaced->site = 0;
 	if (first && key->owner == JT_PIN_NOBODY) {
-		*replaced = first->site;
+		replaced->site = first->site;
+		replaced->copy = first->copy;
 	} else if (first) {
 		key->nth = first->more + 1;
 		if (bpf_map_update_elem(&pins, key, p, BPF_ANY))

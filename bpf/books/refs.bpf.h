@@ -140,7 +140,7 @@ static __always_inline int call_end(const struct rule *r, struct call *c, u32 si
 {
 	u32 inside = critical_site();
 
-	if (inside)
+	if (inside && !is_used(r))
 		finding(r->target_id, FINDING_CALL_IN_CRITICAL, site, inside, 0, c->handle);
 	if (r->operation != OP_RELEASE) {
 		acquire(r, c, site);

@@ -52,6 +52,12 @@ static __always_inline struct rule *rule_of(struct pt_regs *ctx)
 	return r && target_is_open(r->target_id, r->others) ? r : NULL;
 }
 
+/* Does jt_use look at the same call? What can be told of either is told there. */
+static __always_inline bool is_used(const struct rule *r)
+{
+	return checking && r->has_use;
+}
+
 static __always_inline struct func_counts *counts_of(const struct rule *r)
 {
 	u32 key = r->target_id * nr_funcs + r->func;

@@ -56,7 +56,7 @@ enum func_id {
 	NR_JNI_FUNCS,
 	NR_FUNCS = NR_JNI_FUNCS + JT_ADDED_FUNCS,
 	FUNC_BEFORE_USES = NR_FUNCS - 1,
-#define JNI_USE(name, target_id, args) FUNC_USE_##name,
+#define JNI_USE(name, target_id, args, when) FUNC_USE_##name,
 #include "border/jni_uses.def"
 #undef JNI_USE
 	NR_ALL_FUNCS,
@@ -143,7 +143,12 @@ struct rule {
 	struct loc caller_cfa; /* LOC_REG: the stack pointer after return = reg + offset_bytes */
 	struct loc
 	    env; /* LOC_REG: the thread's JNIEnv* = reg + offset_bytes; the program fills in what it finds */
+	u8 allowed; /* a use: ALLOWED_ bits */
+	u8 has_use; /* a function that is counted: its use is probed, too */
+	u8 pad[6];
 };
+#define ALLOWED_PENDING  1 /* to be called while an exception is pending */
+#define ALLOWED_CRITICAL 2 /* inside a critical section */
 
 /* A target is open when all its probes are live, and closed before they are removed. */
 enum gate { GATE_CLOSED, GATE_OPEN, GATE_EXECED };
@@ -384,6 +389,15 @@ struct finding {
 	u32 first_tick, last_tick;
 };
 
+/* More of the first of them, where there is more to say. */
+struct finding_detail {
+	u32 tid,
+	    owner_tid; /* of a wrong JNIEnv: who used it, whose it is, as the tracer sees them; 0: unknown */
+	u32 owner_tid_inside; /* the latter as the target sees it; 0: unknown */
+	u32 func;             /* of a pending exception: whose call left it behind; FUNC_NONE: unknown */
+	char name[16], owner_name[16]; /* of these threads, as the kernel has them; "": unknown */
+};
+
 /* What jt_setup finds out of the kernel. */
 struct setup {
 	u64 cpu_waits; /* it counts how long threads wait for a CPU */
@@ -396,7 +410,7 @@ struct clocks {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 72);
+JT_ASSERT_SIZE(struct rule, 80);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
@@ -411,6 +425,7 @@ JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
 JT_ASSERT_SIZE(struct finding_key, 16);
 JT_ASSERT_SIZE(struct finding, 24);
+JT_ASSERT_SIZE(struct finding_detail, 48);
 JT_ASSERT_SIZE(struct setup, 8);
 JT_ASSERT_SIZE(struct clocks, 16);
 

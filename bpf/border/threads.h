@@ -25,6 +25,16 @@ struct thread_config {
 	s32 handles;                /* Thread::_active_handles */
 	s32 stack_base;             /* Thread::_stack_base; then _stack_size */
 	u32 block_slots, block_top; /* JNIHandleBlock::_handles, _top; then _next, _last, _pop_frame_link */
+	s32 os_thread;              /* Thread::_osthread; where knows_owner */
+	u32 os_thread_id;           /* OSThread::_thread_id */
+	s32 pending; /* ThreadShadow::_pending_exception, then _exception_file; where knows_pending */
+	u8 knows_owner, knows_pending;
+	u16 pad;
+};
+/* Whose JNIEnv it is, by its address; what was seen of that last. */
+struct env_owner {
+	u32 tid; /* as the tracer sees it */
+	char name[16];
 };
 
 struct books_key {
@@ -47,7 +57,8 @@ struct thread_books {
 	u32 pad2;
 	struct held_monitor held[JT_MAX_HELD];
 };
-JT_ASSERT_SIZE(struct thread_config, 80);
+JT_ASSERT_SIZE(struct thread_config, 96);
+JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct held_monitor, 24);
 JT_ASSERT_SIZE(struct thread_books, 40 + 24 * JT_MAX_HELD);

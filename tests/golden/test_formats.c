@@ -34,7 +34,8 @@ static void write_all(const struct format *f, struct sample *s, const struct vie
 /* Names that no format may take for its own signs. */
 static void init_hostile(struct sample *s)
 {
-	static const struct report_class classes[] = {{"a.B,\"C", 3}, {"x.Y", 1}};
+	static const struct report_class classes[] = {{.name = "a.B,\"C", .outstanding = 3},
+						      {.name = "x.Y", .outstanding = 1}};
 	struct report_site *site;
 
 	init_leaks(s);

@@ -76,6 +76,17 @@ def test_stacks_of_every_kind(kind):
     assert_no_losses(final)
 
 
+def test_tables_are_ready_before_the_first_call_counts():
+    """Of libraries that were mapped before, however long their tables take: a stack without one would be our fault."""
+    many = [f"{jdk('17').fixtures()}/libmany{i}.so" for i in (1, 2)]
+    with Native(jdk("17"), env={"LD_PRELOAD": ":".join(many)}) as native:
+        with Tracer("-vv", pids=[native.pid]) as tracer:
+            tracer.wait_tracing()
+            tracer.stop()
+    [(made, of)] = re.findall(r"unwind tables of (\d+) of (\d+) libraries", "".join(tracer.stderr))
+    assert made == of and int(of) > len(many)
+
+
 def test_libraries_loaded_later():
     """Their first stacks say that they are incomplete, and why; the later ones are complete."""
     with Native(jdk("17")) as native:

@@ -203,6 +203,26 @@ def test_unmatched_releases(kind, jvm_args, check):
     assert final["families"]["array"]["released_untracked"] == 101
 
 
+@pytest.mark.parametrize("kind, jvm_args", [("17", []), ("17", ["-Xcheck:jni"]), ("sid-25", ["-XX:+UseSerialGC"])],
+                         ids=lambda v: v if isinstance(v, str) else "".join(v).replace("-XX:", ""))
+def test_freed_by_somebody_else(kind, jvm_args):
+    """free() of what a Get function gave, always or on one path, beside others that release what they get."""
+    freed = [] if "-Xcheck:jni" in jvm_args else ["misuse 1 8 101 61 0", "misuse 1 9 202 41 0"]  # which -Xcheck:jni does not survive
+    with Pins(jdk(kind), *jvm_args) as pins:
+        final = traced(pins, "utf 1 61 0 503 0", "elements 1 1 61 503 0 0 0", *freed, "chars 1 41 0 503 0", args=["-e", FAMILIES])
+    counts = {}
+    for (*what, site, _), n in found(final).items():
+        counts[*what, site] = counts.get((*what, site), 0) + n
+    # the last of each stays outstanding until its memory is given away again
+    last = {name: s["outstanding"] for s in final["sites"] for name in [caller(s)["symbol"]] if "freed" in name and s["outstanding"]}
+    assert sum(last.values()) <= 3 and len(freed) == len({site for *_, site in counts}), (counts, last)
+    if freed:
+        wrong = {(function, site): n for (kind, function, _, site), n in counts.items() if kind == "wrong-deallocator"}
+        assert wrong.keys() == {("GetStringUTFChars", "got_freed"), ("GetByteArrayElements", "got_freed"),
+                                ("GetStringChars", "got_sometimes_freed")} and len(counts) == 3, counts
+        assert sum(wrong.values()) + sum(last.values()) == 2 * 101 + 101, (wrong, last)
+
+
 @pytest.mark.parametrize("how, release, caller_of_both, count", [
     ("misuse 1 2 107 23 29", "ReleaseByteArrayElements", "got_for_other", 107),  # one type, two lengths
     ("othertype 109 23", "ReleaseByteArrayElements", "got_for_other", 109),

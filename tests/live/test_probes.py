@@ -127,6 +127,7 @@ def test_what_check_does_not_see_is_told(kind, jvm_args, unseen):
     assert set(told) == unseen and {tuple(p["unseen"]) == tuple(probes[0]["unseen"]) for p in probes} == {True}
     assert all("code that the VM has generated" in why for why in told.values())
     assert not unseen & {p["function"] for p in probes}
+    assert {tuple(p["unseen_findings"]) for p in probes} == {()}
     assert SHORTCUTS <= unseen | {p["function"] for p in probes}
     assert ("(8): calls come to code" in " ".join(table.split())) == bool(unseen)
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define VEC_FIRST_CAP  8
 #define BUF_FIRST_CAP  256
@@ -59,6 +60,14 @@ int error_print(const struct error *e)
 		 e->why, e->advice[0] ? e->advice : default_advice(e->exit_code));
 	print_line(line);
 	return e->exit_code;
+}
+
+void out_of_memory(const char *what)
+{
+	struct error err = {0};
+
+	error_set(&err, 0, EXIT_FAILED, what, NULL, "out of memory");
+	_exit(error_print(&err));
 }
 
 void warn(const char *fmt, ...)

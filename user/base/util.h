@@ -37,6 +37,11 @@ int error_set(struct error *e, int rc, enum exit_code code, const char *what, co
 	      const char *why_fmt, ...) JT_PRINTF(6, 7);
 /* Print e as one line on stderr; control characters are replaced. Returns the exit code. */
 int error_print(const struct error *e);
+/*
+ * The end of the process where a library cannot be told that memory is exhausted: it would go on with a null
+ * pointer, or abort. The kernel removes the probes with the last descriptor.
+ */
+_Noreturn void out_of_memory(const char *what);
 /* A warning on stderr, one line, prefixed `jnitrace: `. */
 void warn(const char *fmt, ...) JT_PRINTF(1, 2);
 

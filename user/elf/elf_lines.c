@@ -528,6 +528,11 @@ static bool strings_end(Elf *elf)
 	return true;
 }
 
+__attribute__((noreturn)) static void no_memory(void)
+{
+	out_of_memory("read DWARF");
+}
+
 static int open_one(const struct elf_image *e, struct elf_lines **out)
 {
 	struct elf_lines *l;
@@ -547,6 +552,7 @@ static int open_one(const struct elf_image *e, struct elf_lines **out)
 		elf_lines_close(l);
 		return -EPROTO;
 	}
+	dwarf_new_oom_handler(l->dwarf, no_memory); /* its own aborts */
 	l->line_section = line_section(l->elf);
 	/* All that is needed was read; e may be closed while this is open. */
 	elf_cntl(l->elf, ELF_C_FDDONE);

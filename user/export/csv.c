@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "view/class_of.h"
 #include "view/columns.h"
 
 #define EOL       "\r\n" /* RFC 4180, 2.1 */
@@ -93,6 +94,18 @@ static void put_class(struct buf *out, const struct line *l)
 	put_text(out, l->site->classes.n ? l->site->classes.v[0].name : NULL);
 }
 
+static void put_class_of(struct buf *out, const struct line *l)
+{
+	const struct report_class *c = l->site->classes.n ? &l->site->classes.v[0] : NULL;
+	struct buf text = {0};
+
+	if (c && c->of.n)
+		view_class_of(&text, &c->of.v[0]);
+	put_text(out, text.p);
+	out->failed |= text.failed;
+	buf_free(&text);
+}
+
 #define FIELD(name, call)                                                                                    \
 	static void name(struct buf *out, const struct line *l)                                              \
 	{                                                                                                    \
@@ -116,6 +129,7 @@ FIELD(f_acquired_rate, put_real(out, l->site->acquired_per_s >= 0, l->site->acqu
 FIELD(f_verdict, put_text(out, site_verdict_names[l->site->verdict.kind]))
 FIELD(f_growth, put_real(out, true, l->site->verdict.per_min))
 FIELD(f_class, put_class(out, l))
+FIELD(f_class_of, put_class_of(out, l))
 FIELD(f_site, put_frame(out, l, frame_name))
 FIELD(f_location, put_frame(out, l, frame_location))
 FIELD(f_module, put_frame(out, l, put_module))
@@ -148,6 +162,7 @@ static const struct {
     {"location", f_location},
     {"module", f_module},
     {"build_id", f_build_id},
+    {"class_of", f_class_of}, /* of java.lang.Class: which, of most of them */
 };
 
 void csv_begin(void **state, struct buf *out)

@@ -41,6 +41,10 @@ struct entry {
 		size_t n, cap;
 	} classes; /* counted anew, too */
 	struct {
+		struct report_of *v;
+		size_t n, cap;
+	} of; /* likewise: those of java.lang.Class */
+	struct {
 		struct report_thread *v;
 		size_t n, cap;
 	} threads; /* the numbers likewise */
@@ -90,6 +94,7 @@ void aggregate_free(struct aggregate *a)
 		return;
 	for (size_t i = 0; i < a->entries.n; i++) {
 		free(a->entries.v[i].classes.v);
+		free(a->entries.v[i].of.v);
 		free(a->entries.v[i].threads.v);
 		if (a->entries.v[i].history)
 			history_free(a->entries.v[i].history);
@@ -108,6 +113,21 @@ static struct entry *entry_of(const struct aggregate *a, const struct aggregate_
 						: NULL;
 }
 
+static int add_of(struct aggregate *a, struct entry *e, const struct site_class *c)
+{
+	struct report_of *of = VEC_ADD(&e->of);
+
+	if (!of)
+		return -ENOMEM;
+	*of = (struct report_of){
+	    .name = strset_add(&a->names, c->of),
+	    .loader = c->of_loader ? strset_add(&a->names, c->of_loader) : NULL,
+	    .loader_id = c->of_loader_id,
+	    .count = c->count,
+	};
+	return of->name && !of->loader == !c->of_loader ? 0 : -ENOMEM;
+}
+
 static int add_class(struct aggregate *a, struct entry *e, const struct site_class *c)
 {
 	const char *name = strset_add(&a->names, c->name);
@@ -121,7 +141,8 @@ static int add_class(struct aggregate *a, struct entry *e, const struct site_cla
 		return -ENOMEM;
 	to->name = name;
 	to->outstanding += c->count;
-	return 0;
+	to->is_class = c->is_class;
+	return c->of ? add_of(a, e, c) : 0;
 }
 
 static int compare_classes(const void *a, const void *b)
@@ -131,6 +152,34 @@ static int compare_classes(const void *a, const void *b)
 	if (x->outstanding != y->outstanding)
 		return x->outstanding < y->outstanding ? 1 : -1;
 	return strcmp(x->name, y->name);
+}
+
+/* What is known of a part of n references, for all of them. */
+static uint64_t scaled(uint64_t part, uint64_t read, uint64_t n)
+{
+	return (uint64_t)((double)part / (double)read * (double)n);
+}
+
+/* All classes of an entry have been added. sampled: they are of a part of its references. */
+static void finish_classes(struct entry *e, bool sampled)
+{
+	uint64_t sum = 0;
+
+	for (size_t k = 0; k < e->classes.n; k++)
+		sum += e->classes.v[k].outstanding;
+	for (size_t k = 0; k < e->classes.n && sampled; k++)
+		e->classes.v[k].outstanding = scaled(e->classes.v[k].outstanding, sum, e->now.outstanding);
+	e->of.n = class_of_group(e->of.v, e->of.n);
+	for (size_t k = 0; k < e->of.n && sampled; k++)
+		e->of.v[k].count = scaled(e->of.v[k].count, sum, e->now.outstanding);
+	for (size_t k = 0; k < e->classes.n; k++) {
+		struct report_class *c = &e->classes.v[k];
+
+		if (c->is_class)
+			c->of.v = e->of.v, c->of.n = e->of.n;
+	}
+	if (e->classes.n > 1)
+		qsort(e->classes.v, e->classes.n, sizeof(*e->classes.v), compare_classes);
 }
 
 /* From references that were read to all that are outstanding. */
@@ -144,18 +193,8 @@ static int add_classes(struct aggregate *a, const struct aggregate_input *in)
 
 		rc = e ? add_class(a, e, c) : 0;
 	}
-	for (size_t i = 0; i < a->entries.n && !rc; i++) {
-		struct entry *e = &a->entries.v[i];
-		uint64_t sum = 0;
-
-		for (size_t k = 0; k < e->classes.n; k++)
-			sum += e->classes.v[k].outstanding;
-		for (size_t k = 0; k < e->classes.n && in->classes->sampled; k++)
-			e->classes.v[k].outstanding = (uint64_t)((double)e->classes.v[k].outstanding /
-								 (double)sum * (double)e->now.outstanding);
-		if (e->classes.n > 0)
-			qsort(e->classes.v, e->classes.n, sizeof(*e->classes.v), compare_classes);
-	}
+	for (size_t i = 0; i < a->entries.n && !rc; i++)
+		finish_classes(&a->entries.v[i], in->classes && in->classes->sampled);
 	return rc;
 }
 
@@ -185,7 +224,7 @@ static int begin(struct aggregate *a, const struct named_sites *names)
 		struct entry *e = &a->entries.v[i];
 
 		e->now = (struct counts){0};
-		e->classes.n = 0;
+		e->classes.n = e->of.n = 0;
 		for (size_t k = 0; k < e->threads.n; k++) {
 			const struct report_thread *t = &e->threads.v[k];
 

@@ -69,9 +69,17 @@ uint64_t finding_id(enum finding_kind kind, const uint64_t ids[3])
 	return fnv64(h, ids, 3 * sizeof(ids[0]));
 }
 
-/* Several sites may be one to the reader: a Java method compiled anew. */
+/* Several sites may be one to the reader: a Java method compiled anew. Who threw is best known by its stack.
+ */
 static void merge(struct report_finding *into, const struct report_finding *f)
 {
+	if (into->kind == FINDING_PENDING_EXCEPTION &&
+	    (f->acquire.known > into->acquire.known ||
+	     (f->acquire.known == into->acquire.known && f->first_s < into->first_s))) {
+		into->acquire = f->acquire;
+		into->thrown_by = f->thrown_by;
+		memcpy(into->text, f->text, sizeof(into->text));
+	}
 	if (f->first_s < into->first_s) {
 		into->first_s = f->first_s;
 		into->handle = f->handle;

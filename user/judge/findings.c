@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,48 @@ static double when(const struct findings_input *in, const struct report *r, uint
 	double s = r->elapsed_s - (uint32_t)(in->snapshot->now_tick - tick) * in->snapshot->tick_s;
 
 	return s < 0 ? 0 : s > r->elapsed_s ? r->elapsed_s : s;
+}
+
+static void put_thread(struct report_finding_thread *out, uint32_t tid, const char *name)
+{
+	out->tid = tid;
+	text_clean(out->name, sizeof(out->name), name,
+		   strnlen(name, sizeof((struct finding_detail){0}.name)));
+}
+
+/* "The thread 4711 (worker) uses that of the thread 4700 (java)." */
+static void add_threads(struct report_finding *f)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "Thread %u (%s) uses that of ", f->caller.tid,
+			 f->caller.name[0] ? f->caller.name : "unnamed");
+
+	if (f->owner.tid && f->owner.name[0])
+		snprintf(text + n, sizeof(text) - (size_t)n, "thread %u (%s).", f->owner.tid, f->owner.name);
+	else if (f->owner.tid)
+		snprintf(text + n, sizeof(text) - (size_t)n, "thread %u.", f->owner.tid);
+	else
+		snprintf(text + n, sizeof(text) - (size_t)n, "a thread that is not known.");
+	finding_add_text(f, text);
+}
+
+static void add_detail(const struct report *r, const struct finding_detail *d, struct report_finding *f)
+{
+	char text[256];
+
+	if (f->kind == FINDING_WRONG_ENV && d->tid) {
+		put_thread(&f->caller, d->tid, d->name);
+		put_thread(&f->owner, d->owner_tid ?: d->owner_tid_inside, d->owner_name);
+		add_threads(f);
+	}
+	if (f->kind != FINDING_PENDING_EXCEPTION || d->func >= NR_ALL_FUNCS ||
+	    !func_name(r->catalog, d->func))
+		return;
+	f->thrown_by = d->func;
+	snprintf(text, sizeof(text), "%s left it pending.", func_name(r->catalog, d->func));
+	finding_add_text(f, text);
+	if (!f->acquire.known)
+		finding_add_text(f, "Where that was called is shown when it happens again.");
 }
 
 static void make(const struct findings_input *in, const struct report *r, const struct snapshot_finding *s,
@@ -32,11 +75,16 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	    .handle = s->f.handle,
 	};
 	ids[0] = finding_site(in, s->key.site, &out->stack, &out->func);
-	ids[1] = finding_site(in, s->key.acquire_site, &out->acquire, NULL);
+	/* who frees them calls no function that is traced */
+	ids[1] = finding_site(in, s->key.acquire_site, &out->acquire,
+			      out->kind == FINDING_WRONG_DEALLOCATOR ? &out->func : NULL);
 	ids[2] = finding_site(in, s->key.release_site, &out->release, NULL);
+	if (out->kind == FINDING_PENDING_EXCEPTION)
+		ids[1] = 0; /* one for each call, whoever threw */
 	out->id = finding_id(out->kind, ids);
 	out->doubt = finding_doubt(r, out->kind);
 	finding_set_text(in, out);
+	add_detail(r, &s->detail, out);
 }
 
 static int compare(const void *a, const void *b)

@@ -537,11 +537,16 @@ void history_growth(struct history *h, double limit, struct growth *out)
 }
 
 /*
- * Who made the call: the innermost module outside the VM. Unknown when a native method left no frame and its
- * function could not be proven: what is behind its Java frames has not made it.
+ * Who made the call: the innermost module outside the VM; a wrapper of jni.h may be another library's, which
+ * has an equal one. Unknown when a native method left no frame and its function could not be proven: what is
+ * behind its Java frames has not made it.
  */
 static const char *library_of(const struct report_site *s)
 {
+	const struct frame *caller = frames_caller(&s->frames);
+
+	if (caller && caller->type == FRAME_NATIVE && caller->module)
+		return caller->module;
 	for (size_t i = 0; i < s->frames.n && s->frames.v[i].type != FRAME_JAVA; i++)
 		if (s->frames.v[i].type == FRAME_NATIVE && s->frames.v[i].module)
 			return s->frames.v[i].module;

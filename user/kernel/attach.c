@@ -241,6 +241,7 @@ int tracer_open_gate(struct tracer *t, int target_id)
 		return rc;
 	state.gate = GATE_OPEN;
 	rc = set_target(t, target_id, &state);
+	t->traced[target_id].counts = !rc;
 	overhead_start(t->overhead, t->single_step);
 	return rc;
 }

@@ -9,8 +9,13 @@
 
 #include "bpf/border/threads.h"
 
-/* Most of what compiling unwind tables may add to the start; the others are made when they are needed. */
-#define UNWIND_PRELOAD_NS 60000000
+/*
+ * CPU time for unwind tables. At the start all should be there before the first call counts: a JVM's own take
+ * 20 ms, a hundred libraries more 200 ms; the limit is for a process that maps what takes for ever. When
+ * libraries are loaded later others wait meanwhile, and what is left is made in the next ticks.
+ */
+#define UNWIND_START_NS 3000000000ULL
+#define UNWIND_LATER_NS 60000000ULL
 
 /* Watch all of these places, or none can be relied on. */
 static int watch_vm(struct tracer *t, int target_id, pid_t pid, const char *path, struct bpf_program *prog,
@@ -118,6 +123,19 @@ int tracer_set_attached(struct tracer *t, int target_id, const pid_t *tids, size
 	return rc;
 }
 
+int tracer_set_env_owners(struct tracer *t, int target_id, const uint64_t *envs,
+			  const struct env_owner *owners, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		uint64_t key = ref_tag((uint32_t)target_id, envs[i]);
+
+		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.env_owners), &key, &owners[i], BPF_ANY);
+	}
+	return rc;
+}
+
 int tracer_set_linker(struct tracer *t, int target_id, pid_t pid, const char *path, uint64_t offset,
 		      uint64_t debug_at)
 {
@@ -166,7 +184,8 @@ struct unwind_moment tracer_code_now(const struct tracer *t, int target_id)
 int tracer_set_code(struct tracer *t, int target_id, const struct code *code, struct layout *layout,
 		    const struct unwind_moment *when)
 {
-	int rc = unwinder_set_code(t->unwinder, (uint32_t)target_id, code, layout, when, UNWIND_PRELOAD_NS);
+	uint64_t budget_ns = t->traced[target_id].counts ? UNWIND_LATER_NS : UNWIND_START_NS;
+	int rc = unwinder_set_code(t->unwinder, (uint32_t)target_id, code, layout, when, budget_ns);
 
 	return rc == -ENOSPC ? 0 : rc; /* what has no place ends its stacks, which say so */
 }

@@ -7,12 +7,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "bpf/border/threads.h"
 #include "kernel/configs.h"
 #include "kernel/programs.h"
 #include "kernel/store.h"
 
 /* Blocks of local references and stretches of stack whose thread is remembered, with --check. */
-#define MAX_OWNERS (1 << 16)
+#define MAX_OWNERS   (1 << 16)
+#define MAX_THROWERS (1 << 12)
 
 static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
@@ -68,6 +70,10 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.use_counts, o->check ? JT_MAX_TARGETS * NR_USE_FUNCS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.owners, o->check ? MAX_OWNERS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.env_owners, o->check ? JT_MAX_THREADS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.own_envs, o->check ? JT_MAX_THREADS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.last_calls, o->check ? JT_MAX_THREADS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.throwers, o->check ? MAX_THROWERS : 1);
 	return rc;
 }
 
@@ -82,20 +88,41 @@ static int set_up(struct tracer *t)
 	return rc;
 }
 
+/*
+ * A program that was refused libbpf loads once more, to get the verifier's log: 10 seconds for a large one.
+ * When nobody will read that, ask at once for a log of a few lines of statistics.
+ */
+#define LOG_STATS 4 /* linux/bpf_verifier.h, BPF_LOG_STATS */
+static int refuse_quickly(const struct jnitrace_bpf *s, char *log, size_t bytes)
+{
+	struct bpf_program *p;
+	int rc = 0;
+
+	bpf_object__for_each_program (p, s->obj)
+		rc = rc ?: bpf_program__set_log_buf(p, log, bytes) ?: bpf_program__set_log_level(p, LOG_STATS);
+	return rc;
+}
+
 static int load_programs(struct tracer *t, const struct tracer_opts *o)
 {
 	uint64_t began_ns;
+	char log[16384];
 	int rc;
 
 	libbpf_set_print(o->verbose ? libbpf_print : libbpf_quiet); /* libbpf has one for the whole process */
 	t->skel = jnitrace_bpf__open();
 	rc = t->skel ? set_sizes(t, o) : -errno;
+	if (!rc && !o->verbose)
+		rc = refuse_quickly(t->skel, log, sizeof(log));
 	if (rc)
 		return rc;
 	programs_choose(t, o);
 	began_ns = clock_ns(CLOCK_MONOTONIC);
 	rc = jnitrace_bpf__load(t->skel);
 	t->load_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
+	/* A kernel whose arrays libbpf finds it cannot map, be it only for want of memory. */
+	if (!rc && (!t->skel->bss || !t->skel->data))
+		rc = -ENOMEM;
 	return rc ?: set_up(t);
 }
 

@@ -2,6 +2,7 @@
 /* What the programs have to know of each probe site: see struct rule. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <string.h>
 
 #include "kernel/tracer_priv.h"
 #include "model/report.h"
@@ -39,6 +40,19 @@ static int free_rules(const struct tracer *t, size_t n)
 			return (int)(i + 1 - n);
 	}
 	return -ENOSPC;
+}
+
+/* Is a use of this counted function probed, too? */
+static bool has_use(const struct tracer *t, const struct probe_sites *sites, const struct func_row *row)
+{
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct func_row *use = &t->catalog->funcs[sites->v[i].func];
+
+		if (use->operation == OP_USE && row->operation != OP_USE && row->table == use->table &&
+		    row->index == use->index && row->api && !strcmp(row->api, use->api))
+			return true;
+	}
+	return false;
 }
 
 /* Is a counted function probed at the place of this use? */
@@ -79,10 +93,14 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .caller_fp = site->caller_fp,
 		    .caller_cfa = site->caller_cfa,
 		    .env = site->env,
+		    .allowed = row->allowed,
+		    .has_use = has_use(t, sites, row),
 		};
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;
 
+		if (row->operation == OP_USE) /* whose JNIEnv it is given is looked at, and then known */
+			r.env = (struct loc){.kind = LOC_NONE};
 		set_kind(&r, &sites->handle_kinds, has_locals(t, sites));
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
 		if (rc)

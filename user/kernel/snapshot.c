@@ -35,23 +35,26 @@ static int read_array(int fd, uint32_t n, size_t value_bytes, void *out)
 	return 0;
 }
 
-/* The site's stack, read once and kept; NULL when it has none or is being written just now. */
-static const struct stack *stack_of(struct tracer *t, uint32_t index, const struct site *site)
+/* The site's stack, read once and kept; NULL when it has none or is being written just now. 0 or -errno. */
+static int stack_of(struct tracer *t, uint32_t index, const struct site *site, const struct stack **out)
 {
 	struct stack st, *copy;
 	size_t bytes;
 
-	if (t->stacks[index] || !site->has_stack)
-		return t->stacks[index];
-	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.stacks), &site->stack_id, &st) || !st.n ||
-	    st.n > JT_MAX_FRAMES)
-		return NULL;
+	*out = t->stacks[index];
+	if (*out || !site->has_stack)
+		return 0;
+	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.stacks), &site->stack_id, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (!st.n || st.n > JT_MAX_FRAMES)
+		return 0;
 	bytes = offsetof(struct stack, frame) + st.n * sizeof(st.frame[0]);
 	copy = malloc(bytes);
-	if (copy)
-		memcpy(copy, &st, bytes);
-	t->stacks[index] = copy;
-	return copy;
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, &st, bytes);
+	*out = t->stacks[index] = copy;
+	return 0;
 }
 
 /* Of this number, to be filled; NULL: out of memory. */
@@ -90,7 +93,7 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 		}
 		*v = (struct snapshot_site){.index = i, .func = site[i].func};
 		v->has_stack = site[i].has_stack;
-		v->stack = stack_of(t, i, &site[i]);
+		rc = stack_of(t, i, &site[i], &v->stack);
 		if (t->by_thread && all->threads[i].key.site)
 			v->thread = &all->threads[i];
 		for (size_t cpu = 0; cpu < per_cpu; cpu++) {
@@ -111,17 +114,25 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 	return rc;
 }
 
+struct findings_walk {
+	struct snapshots *all;
+	int details_fd;
+};
+
 static int take_finding(const void *key, const void *value, void *of)
 {
 	struct snapshot_finding *v,
-	    found = {*(const struct finding_key *)key, *(const struct finding *)value};
-	struct snapshots *all = of;
+	    found = {.key = *(const struct finding_key *)key, .f = *(const struct finding *)value};
+	struct findings_walk *w = of;
+	struct snapshots *all = w->all;
 
 	if (!found.f.count || found.key.target_id >= JT_MAX_TARGETS)
 		return 0;
 	v = VEC_ADD(&all->of[found.key.target_id].findings);
 	if (!v)
 		return -ENOMEM;
+	if (found.key.kind == FINDING_WRONG_ENV || found.key.kind == FINDING_PENDING_EXCEPTION)
+		bpf_map_lookup_elem(w->details_fd, key, &found.detail); /* or it stays 0 */
 	*v = found;
 	return 0;
 }
@@ -157,13 +168,14 @@ static int begin(struct tracer *t, struct snapshots *all, bool refs)
 
 static int read_all(struct tracer *t, struct snapshots *all, bool refs, struct error *err)
 {
+	struct findings_walk findings = {all, bpf_map__fd(t->skel->maps.finding_details)};
 	int rc;
 
 	unwinder_tick(t->unwinder); /* what fails now is asked for again */
 	rc = begin(t, all, refs);
 	if (!rc && refs)
-		rc =
-		    map_walk(t->skel->maps.findings, take_finding, all); /* before the sites that they name */
+		rc = map_walk(t->skel->maps.findings, take_finding,
+			      &findings); /* before the sites they name */
 	rc = rc ?: read_sites(t, all, sites_in_use(t));
 	if (!rc && refs)
 		rc = store_read(t, all) ?: snapshot_pins(t, all) ?: snapshot_threads(t, all);

@@ -110,6 +110,9 @@ int tracer_apply(struct tracer *t, int target_id, pid_t pid, const char *path, s
 
 /* These threads, by their ids here, were attached by native code before the gate is opened. 0 or -errno. */
 int tracer_set_attached(struct tracer *t, int target_id, const pid_t *tids, size_t n);
+/* Whose n JNIEnvs are: for the names in findings, with --check. 0 or -errno. */
+int tracer_set_env_owners(struct tracer *t, int target_id, const uint64_t *envs,
+			  const struct env_owner *owners, size_t n);
 
 /* Is this reference, of the last snapshot, still in the pairing store? Neither released nor its handle come
  * again. */

@@ -42,6 +42,7 @@ struct traced {
 	uint64_t sites_missing;
 	uint64_t buried[NR_FUNCS]; /* its local references, see tracer_bury() */
 	bool code_changed;         /* it said so */
+	bool counts;               /* its gate was opened */
 };
 
 struct tracer {

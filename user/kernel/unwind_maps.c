@@ -23,6 +23,7 @@
 #define MAX_REGIONS     (4 * JT_MAX_TARGETS)
 #define RANK_REST       INT_MAX       /* of a file that is at the bottom of few stacks */
 #define REGION_REST_NS  1000000000ULL /* a walk that began in a region has ended, even if it was preempted */
+#define TICK_BUDGET_NS  20000000ULL   /* CPU time for what a target lacks, between two readings */
 #define MAX_TOTAL_WORDS (1U << 24)    /* 128 MiB of kernel memory; a JVM's libraries take 2 to 3 MiB */
 
 struct table {
@@ -43,6 +44,7 @@ struct compiled {
 	uint64_t base;         /* of the table, link-time */
 	bool fresh;            /* not shown in the ranges yet */
 	bool refused;          /* there was no room for its table */
+	bool failed;           /* to be compiled: tried again when a frame lies in it */
 	int rank;              /* tables are compiled in this order, then by size */
 };
 
@@ -73,6 +75,7 @@ struct unwinder {
 		uint32_t first, n;       /* in ranges */
 		uint64_t shown;          /* what BPF sees of it: UNWIND_LAYOUT() */
 		uint64_t since;          /* of the code's history: what stacks may speak of */
+		bool lacks;              /* some of its modules were not compiled for want of time */
 	} traced[JT_MAX_TARGETS];
 	size_t nr_words; /* of all tables */
 	bool made_room;  /* since no table was refused */
@@ -379,6 +382,8 @@ static int module_load(struct unwinder *u, const struct code *code, const struct
 		rc = 0;
 	}
 	c->refused = rc == -ENOSPC;
+	c->failed = rc < 0;
+	c->fresh = rc >= 0;
 	u->build_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
 	return rc < 0 ? rc : 0;
 }
@@ -443,6 +448,28 @@ static void publish(struct unwind_range *r, const struct placement *p)
 	    !unwind_table_place(p->module->image, c->base, p->start, p->end, p->offset, &r->base))
 		table = UNWIND_TABLE_EMPTY;
 	__atomic_store_n(&r->table, table, __ATOMIC_RELEASE);
+}
+
+/* Show the module's table in every range of every target that has it. */
+static void publish_everywhere(struct unwinder *u, const struct compiled *c)
+{
+	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
+		for (size_t i = 0; i < u->traced[s].n; i++)
+			if (u->traced[s].layout->v[i].module == c->module)
+				publish(&u->ranges[u->traced[s].first + i], &u->traced[s].layout->v[i]);
+}
+
+/* Show BPF the tables that were made, and where they belong. */
+static int show_tables(struct unwinder *u)
+{
+	int rc = tables_commit(u);
+
+	for (size_t i = 0; !rc && i < u->modules.n; i++) {
+		if (u->modules.v[i]->fresh)
+			publish_everywhere(u, u->modules.v[i]);
+		u->modules.v[i]->fresh = false;
+	}
+	return rc;
 }
 
 static bool same_layout(const struct layout *a, const struct layout *b)
@@ -527,33 +554,44 @@ static int compare_placements(const void *x, const void *y)
 	return bytes_a < bytes_b ? -1 : bytes_a > bytes_b;
 }
 
+/* What is left to compile here that was not tried. */
+static bool is_wanting(const struct placement *p)
+{
+	const struct compiled *c = part_of(p->module);
+
+	return c->table == UNWIND_TABLE_NONE && !c->refused && !c->failed;
+}
+
 /*
- * Compile what is new while there is time. What fails, except for want of memory, is tried again when a frame
- * lies in it. 0, -ENOSPC (all the same the rest is done) or -errno.
+ * Compile what is new while there is time, and note whether some is left. What fails, except for want of
+ * memory, is tried again when a frame lies in it. 0, -ENOSPC (all the same the rest is done) or -errno.
  */
-static int preload(struct unwinder *u, const struct target_code *t, uint64_t budget_ns)
+static int preload(struct unwinder *u, struct target_code *t, uint64_t budget_ns)
 {
 	const struct placement **order = calloc(t->n + 1, sizeof(*order));
 	uint64_t started = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	size_t n = 0;
 	int rc = 0, full = 0;
 
 	if (!order)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->n; i++)
-		order[i] = &t->layout->v[i];
-	qsort(order, t->n, sizeof(*order), compare_placements);
-	for (size_t i = 0; rc != -ENOMEM && i < t->n; i++) {
-		if (part_of(order[i]->module)->rank == RANK_REST &&
-		    clock_ns(CLOCK_THREAD_CPUTIME_ID) - started >= budget_ns)
+		if (is_wanting(&t->layout->v[i]))
+			order[n++] = &t->layout->v[i];
+	qsort(order, n, sizeof(*order), compare_placements);
+	t->lacks = false;
+	for (size_t i = 0; rc != -ENOMEM && i < n; i++) {
+		if (!is_wanting(order[i])) /* mapped in pieces */
+			continue;
+		t->lacks = part_of(order[i]->module)->rank == RANK_REST &&
+			   clock_ns(CLOCK_THREAD_CPUTIME_ID) - started >= budget_ns;
+		if (t->lacks)
 			break;
-		if (part_of(order[i]->module)->table == UNWIND_TABLE_NONE &&
-		    !part_of(order[i]->module)->refused)
-			rc = module_load(u, t->code, order[i]);
+		rc = module_load(u, t->code, order[i]);
 		full = rc == -ENOSPC ? rc : full;
 	}
 	free(order);
-	rc = rc == -ENOMEM ? rc : tables_commit(u);
-	return rc ?: full;
+	return rc == -ENOMEM ? rc : full;
 }
 
 struct unwind_moment unwinder_now(const struct unwinder *u, uint32_t target_id)
@@ -593,6 +631,7 @@ int unwinder_set_code(struct unwinder *u, uint32_t target_id, const struct code 
 		full = rc;
 		rc = 0;
 	}
+	rc = rc ?: show_tables(u);
 	/* An address that means other code than it did: no stack may be taken for one that was seen before.
 	 */
 	replaced = code_replaces(code, layout, now->since);
@@ -624,15 +663,6 @@ void unwinder_forget(struct unwinder *u, uint32_t target_id)
 
 /* --- the loader's tick ---------------------------------------------------------------------------- */
 
-/* Show the module's table in every range of every target that has it. */
-static void publish_everywhere(struct unwinder *u, const struct compiled *c)
-{
-	for (size_t s = 0; s < JT_MAX_TARGETS; s++)
-		for (size_t i = 0; i < u->traced[s].n; i++)
-			if (u->traced[s].layout->v[i].module == c->module)
-				publish(&u->ranges[u->traced[s].first + i], &u->traced[s].layout->v[i]);
-}
-
 /* Compile what walks in this target have asked for. */
 static int load_wanted(struct unwinder *u, const struct target_code *t, int *loaded)
 {
@@ -655,10 +685,17 @@ static int load_wanted(struct unwinder *u, const struct target_code *t, int *loa
 			continue;
 		rc = module_load(u, t->code, p);
 		*loaded += !rc;
-		c->fresh = !rc;
 		failed = failed ?: rc;
 	}
 	return failed == -ESRCH ? 0 : failed;
+}
+
+/* Go on with what a target lacks. 0 or -errno. */
+static int load_rest(struct unwinder *u, struct target_code *t)
+{
+	int rc = t->lacks ? preload(u, t, TICK_BUDGET_NS) : 0;
+
+	return rc == -ENOSPC ? 0 : rc;
 }
 
 int unwinder_tick(struct unwinder *u)
@@ -670,15 +707,10 @@ int unwinder_tick(struct unwinder *u)
 	collect_regions(u);
 	for (size_t s = 0; s < JT_MAX_TARGETS; s++) {
 		failed = load_wanted(u, &u->traced[s], &loaded);
-		rc = rc ?: failed;
+		rc = rc ?: failed ?: load_rest(u, &u->traced[s]);
 	}
 	u->made_room = false;
-	failed = tables_commit(u);
-	for (size_t i = 0; !failed && i < u->modules.n; i++)
-		if (u->modules.v[i]->fresh) {
-			publish_everywhere(u, u->modules.v[i]);
-			u->modules.v[i]->fresh = false;
-		}
+	failed = show_tables(u);
 	rc = rc ?: failed;
 	return rc ?: loaded;
 }

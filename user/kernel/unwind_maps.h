@@ -35,17 +35,17 @@ void unwinder_set_link_debug(struct unwinder *u, uint32_t target_id, uint64_t ad
 /*
  * The code a target has mapped, by maps that were read after `when` was now; code lives until
  * unwinder_forget(). Known modules cost nothing; new ones are compiled, the VM and the C library in any case,
- * others for about budget_ns of CPU time; the rest when a frame lies in them. 0, -ENOSPC (ranges or tables
- * are used up: what has no place is walked up to only), -EAGAIN (libraries were closed since `when`: read the
- * maps again), -ENOMEM.
+ * others for about budget_ns of CPU time; the rest in the next ticks, or when a frame lies in them. 0,
+ * -ENOSPC (ranges or tables are used up: what has no place is walked up to only), -EAGAIN (libraries were
+ * closed since `when`: read the maps again), -ENOMEM.
  */
 int unwinder_set_code(struct unwinder *u, uint32_t target_id, const struct code *code, struct layout *layout,
 		      const struct unwind_moment *when, uint64_t budget_ns);
 /* The target is gone: let go of all that is known of its code. */
 void unwinder_forget(struct unwinder *u, uint32_t target_id);
 /*
- * Call every interval: compile what walks have asked for since, for all targets. Returns how many modules
- * that were, or -errno of the first that failed.
+ * Call every interval: compile what walks have asked for since, and some of what was left, for all targets.
+ * Returns how many modules that were, or -errno of the first that failed.
  */
 int unwinder_tick(struct unwinder *u);
 

@@ -10,6 +10,10 @@
 #define REF(n)      (1U << (n))
 #define OR_NULL(n)  (REF(n) | REF(n) << NULLS_SHIFT)
 #define REFS_MASK   ((1U << NULLS_SHIFT) - 1)
+#define NO_REFS     0
+#define NEVER       0
+#define PENDING     ALLOWED_PENDING
+#define CRITICAL    ALLOWED_CRITICAL
 
 const struct catalog jni_catalog = {
     .funcs =
@@ -17,14 +21,14 @@ const struct catalog jni_catalog = {
 	    [FUNC_NONE] = {.family = FAMILY_NONE, .operation = OP_COUNT},
 	    [NR_JNI_FUNCS... NR_FUNCS - 1] = {.family = FAMILY_NONE, .operation = OP_COUNT},
 #define JNI_FUNC(name, table, index, family, operation, handle)                                              \
-	[FUNC_##name] = {#name, JNI, TABLE_##table, index, FAMILY_##family, OP_##operation, HANDLE_##handle, \
-			 0,     0},
+	[FUNC_##name] = {                                                                                    \
+	    #name, JNI, TABLE_##table, index, FAMILY_##family, OP_##operation, HANDLE_##handle, 0, 0, 0},
 #include "bpf/border/jni_funcs.def"
 #undef JNI_FUNC
 /* clang-format off */
-#define JNI_USE(name, index, args)                                                                            \
+#define JNI_USE(name, index, args, when)                                                                      \
 	[FUNC_USE_##name] = {#name, JNI, TABLE_ENV, index, FAMILY_CHECK, OP_USE, HANDLE_ARG1,                 \
-			     (args) & REFS_MASK, (args) >> NULLS_SHIFT},
+			     (args) & REFS_MASK, (args) >> NULLS_SHIFT, when},
 /* clang-format on */
 #include "bpf/border/jni_uses.def"
 #undef JNI_USE

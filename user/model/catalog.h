@@ -42,7 +42,8 @@ struct func_row {
 	enum operation operation;
 	enum handle_where handle; /* where the reference, pin or object is */
 	unsigned refs;            /* bit per argument that is a reference; for --check */
-	unsigned nulls;           /* of these: NULL is as good */
+	unsigned nulls;           /* of these: one that was collected is as good as NULL */
+	unsigned allowed;         /* likewise: ALLOWED_ bits, when it may be called */
 };
 struct catalog {
 	struct func_row funcs[NR_ALL_FUNCS];         /* by enum func_id */

@@ -19,22 +19,15 @@ struct census_thread {
 	struct growth growth; /* of its local references, when the census is watched */
 };
 
-/* What a java.lang.Class among the references stands for. */
-struct census_of {
-	const char *name;
-	const char *loader; /* class of the loader; NULL: the bootstrap loader, or unknown */
-	uint64_t loader_id; /* 0: unknown */
-	uint64_t count;
-};
 struct census_class {
 	enum vm_table table;
 	const char *name;
 	uint64_t count;    /* references; an estimate when sampled */
 	uint64_t distinct; /* objects; of the sample when sampled */
 	struct {
-		struct census_of *v;
+		struct report_of *v;
 		size_t n, cap;
-	} of;                 /* java.lang.Class only; the most frequent first */
+	} of;                 /* java.lang.Class only, a row for each loader; the most frequent first */
 	struct growth growth; /* when the census is watched */
 };
 /* How the classes of one table were read. Counts of references. */

@@ -21,8 +21,12 @@ struct local_refs {
 /* What the references of one site point to. */
 struct site_class {
 	uint32_t site;    /* its number, as in snapshot_site.index */
-	const char *name; /* lives until the classes are read again */
-	uint64_t count;   /* references of those read */
+	const char *name; /* lives until the classes are read again, as do those below */
+	/* Of java.lang.Class: which class, see struct report_of; NULL: another class, or unknown. */
+	const char *of, *of_loader;
+	uint64_t of_loader_id;
+	bool is_class;  /* it is java.lang.Class */
+	uint64_t count; /* references of those read */
 };
 struct ref_classes {
 	struct {

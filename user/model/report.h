@@ -54,10 +54,36 @@ struct frames {
 	struct frame *v;
 	size_t n, cap;
 };
+/* Does this function only hand the call on to JNI: an inline method of jni.h, or the like? */
+bool frame_is_wrapper(const struct frame *f);
+/*
+ * The frame that a call site is named after: the innermost outside the VM that is no such wrapper. A wrapper
+ * whose caller is not known stands for it; so does a frame of the VM when there are none else. NULL: there is
+ * no frame.
+ */
+const struct frame *frames_caller(const struct frames *frames);
 
+/* Which class objects of java.lang.Class stand for. One name may be a class of each of several loaders. */
+struct report_of {
+	const char *name;
+	const char *loader; /* class of the loader; NULL: the bootstrap loader, several, or unknown */
+	uint64_t loader_id; /* 0: several, or unknown */
+	uint64_t loaders;   /* different ones; 0: not known how many */
+	uint64_t count;     /* references */
+};
+/*
+ * Rows of one loader each, in any order, whose loaders need not be set: put those of one name together, the
+ * most references first. How many are left.
+ */
+size_t class_of_group(struct report_of *v, size_t n);
 struct report_class {
 	const char *name;
 	uint64_t outstanding;
+	bool is_class; /* java.lang.Class itself */
+	struct {
+		const struct report_of *v; /* of which classes those are; their memory is the aggregate's */
+		size_t n;
+	} of;
 };
 /* What a site did with its pins. */
 struct report_pins {
@@ -180,6 +206,11 @@ struct report_held {
 		size_t n, cap;
 	} stalled;
 };
+/* A thread that a finding names. */
+struct report_finding_thread {
+	uint32_t tid;  /* 0: not known */
+	char name[64]; /* as the kernel has it; cleaned; "": not known */
+};
 struct report_finding {
 	enum finding_kind kind;
 	uint64_t id; /* hash of the kind and of what the frames are, equal on every host */
@@ -192,6 +223,9 @@ struct report_finding {
 	const char *doubt;              /* why it may not be true; NULL: it is */
 	char text[FINDING_TEXT_MAX];    /* what is wrong, what to do, what is not known */
 	const struct report_held *held; /* FINDING_HELD_CRITICAL only, else NULL */
+	struct report_finding_thread caller,
+	    owner;              /* FINDING_WRONG_ENV: who used whose JNIEnv, the first time */
+	enum func_id thrown_by; /* FINDING_PENDING_EXCEPTION: whose call left it; else FUNC_NONE */
 };
 
 /*

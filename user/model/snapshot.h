@@ -38,6 +38,7 @@ struct snapshot_ref {
 struct snapshot_finding {
 	struct finding_key key; /* site numbers as in snapshot_site.index */
 	struct finding f;
+	struct finding_detail detail; /* all 0: there is none */
 };
 /* A string or array that is held. */
 struct snapshot_pin {

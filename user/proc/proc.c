@@ -630,6 +630,22 @@ int proc_threads(pid_t pid, struct proc_threads *out)
 	return rc;
 }
 
+size_t proc_thread_name(pid_t pid, pid_t tid, char out[PROC_THREAD_NAME_MAX])
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", pid, tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, out, PROC_THREAD_NAME_MAX);
+	if (fd >= 0)
+		close(fd);
+	if (n > 0 && out[n - 1] == '\n')
+		n--;
+	return n > 0 ? (size_t)n : 0;
+}
+
 int proc_thread_times(pid_t pid, pid_t tid, struct proc_times *out)
 {
 	unsigned long long run_ns, cpu_wait_ns;

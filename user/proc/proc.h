@@ -100,6 +100,9 @@ struct proc_threads {
 	size_t n, cap;
 };
 int proc_threads(pid_t pid, struct proc_threads *out);
+/* A thread's name as the kernel has it, which is any bytes; returns their number, 0: it has ended. */
+#define PROC_THREAD_NAME_MAX 64
+size_t proc_thread_name(pid_t pid, pid_t tid, char out[PROC_THREAD_NAME_MAX]);
 
 /*
  * What the scheduler knows of a thread (/proc/PID/task/TID/schedstat and stat): nanoseconds it has run, as of

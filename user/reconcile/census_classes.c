@@ -223,7 +223,7 @@ static int compare_classes(const void *a, const void *b)
 
 static int compare_of(const void *a, const void *b)
 {
-	const struct census_of *x = a, *y = b;
+	const struct report_of *x = a, *y = b;
 
 	if (x->count != y->count)
 		return x->count < y->count ? 1 : -1;
@@ -244,7 +244,7 @@ static int add_of(struct census *out, struct census_class *c, const struct histo
 {
 	for (size_t i = 0; i < h->of.n; i++) {
 		const struct tally *t = &h->of.v[i];
-		struct census_of *of;
+		struct report_of *of;
 
 		of = VEC_ADD(&c->of);
 		if (!of)

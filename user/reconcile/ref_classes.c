@@ -6,32 +6,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A reference that was read: of which site, of which class. */
+/* A reference that was read: of which site, of which class; of java.lang.Class, which. */
 struct found {
 	uint32_t site;
-	const struct vm_class *class;
+	const struct vm_class *class, *of;
+	const char *primitive;
 };
+
+#define ORDER(x, y) (((x) > (y)) - ((x) < (y)))
 
 static int compare_found(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
+	int c = ORDER(x->site, y->site);
 
-	if (x->site != y->site)
-		return x->site < y->site ? -1 : 1;
-	return x->class < y->class ? -1 : x->class > y->class;
+	c = c ?: ORDER(x->class, y->class);
+	c = c ?: ORDER(x->of, y->of);
+	return c ?: ORDER(x->primitive, y->primitive);
 }
 
 static int add_found(struct ref_classes *out, const struct found *f, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct site_class *c = i > 0 && !compare_found(&f[i - 1], &f[i])
-					   ? &out->classes.v[out->classes.n - 1]
-					   : VEC_ADD(&out->classes);
+		bool again = i > 0 && !compare_found(&f[i - 1], &f[i]);
+		struct site_class *c = again ? &out->classes.v[out->classes.n - 1] : VEC_ADD(&out->classes);
 
 		if (!c)
 			return -ENOMEM;
-		c->site = f[i].site;
-		c->name = f[i].class->name;
+		if (!again)
+			*c = (struct site_class){
+			    .site = f[i].site,
+			    .name = f[i].class->name,
+			    .is_class = f[i].class->is_class,
+			    .of = f[i].of ? f[i].of->name : f[i].primitive,
+			    .of_loader = f[i].of ? f[i].of->loader : NULL,
+			    .of_loader_id = f[i].of ? f[i].of->loader_id : 0,
+			};
 		c->count++;
 	}
 	return 0;
@@ -61,7 +71,8 @@ int ref_classes_read(struct vm *vm, const struct snapshot *s, struct ref_classes
 		rc = vm_read_refs(vm, refs, n);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		if (refs[i].state == REF_READ)
-			found[kept++] = (struct found){found[i].site, refs[i].class};
+			found[kept++] =
+			    (struct found){found[i].site, refs[i].class, refs[i].of, refs[i].primitive};
 	if (rc == 0) {
 		qsort(found, kept, sizeof(*found), compare_found);
 		rc = add_found(out, found, kept);

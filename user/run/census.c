@@ -95,18 +95,9 @@ static int read_counts(struct census_vm *vm, struct census *out)
 
 static void thread_name(pid_t pid, struct census_thread *t)
 {
-	char path[64], text[64];
-	ssize_t n;
-	int fd;
+	char text[PROC_THREAD_NAME_MAX];
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, (int)t->tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	if (fd >= 0)
-		close(fd);
-	if (n > 0 && text[n - 1] == '\n')
-		n--;
-	text_clean(t->name, sizeof(t->name), text, n > 0 ? (size_t)n : 0);
+	text_clean(t->name, sizeof(t->name), text, proc_thread_name(pid, (pid_t)t->tid, text));
 }
 
 static int compare_threads(const void *a, const void *b)

@@ -16,6 +16,7 @@
 #include "reconcile/account.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
+#include "run/env_owners.h"
 #include "run/opening.h"
 #include "sites/sites.h"
 #include "symbols/naming.h"
@@ -173,7 +174,7 @@ int target_find(struct target *t, struct error *err)
 		return error_set(err, rc, EXIT_NO_TARGET, what, "-v tells more", "%s",
 				 t->at.vm_why.why[0] ? t->at.vm_why.why : "its VM has no Java thread");
 	if (rc)
-		return rc;
+		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
 	fill_report(t);
 	t->state = TARGET_FOUND;
@@ -406,6 +407,10 @@ int target_start(struct target *t, struct error *err)
 	vm_counts(t->at.vm, &t->vm_counts); /* where the tables are is proven now, and only read below */
 	rc = tell_threads(t);
 	rc = rc ?: tell_attached(t);
+	if (t->o->check)
+		rc = rc
+			 ?: env_owners_tell(t->tracer, t->target_id, t->id.pid, t->at.vm,
+					    &t->plan.threads.config);
 	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
 	note_before(t);
 	if (!rc && t->at.vm && !t->report.count_only)
@@ -770,11 +775,31 @@ struct report *target_report_of(struct target *t)
 	return t->reported ? &t->report : NULL;
 }
 
+/* What --check cannot tell of a thread here, and why. */
+static void add_blind(struct probes_info *p, enum finding_kind kind, const struct plan_threads *threads,
+		      bool known)
+{
+	if (!known)
+		p->blind[p->nr_blind++] = (struct probes_blind){
+		    kind, threads->state == PLAN_NOT_YET
+			      ? "where this VM keeps its threads is not known, or not yet"
+			      : "the VM's tables do not say where a thread has it"};
+}
+
 struct probes_info target_probes(const struct target *t)
 {
-	return (struct probes_info){
+	struct probes_info p = {
 	    .target = &t->report.target,
 	    .library_file = t->at.file.mapping.path,
 	    .sites = &t->sites,
 	};
+	struct target_plan plan = {0};
+	const struct thread_config *c = &plan.threads.config;
+
+	if (!t->o->check)
+		return p;
+	vm_plan_threads(t->at.vm, &plan);
+	add_blind(&p, FINDING_WRONG_ENV, &plan.threads, c->knows_owner);
+	add_blind(&p, FINDING_PENDING_EXCEPTION, &plan.threads, c->knows_owner && c->knows_pending);
+	return p;
 }

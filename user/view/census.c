@@ -3,9 +3,11 @@
 #include "view/census.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "view/cells.h"
+#include "view/class_of.h"
 
 #define SHOWN_THREADS 5
 #define SHOWN_OF      5
@@ -182,6 +184,31 @@ static void put_count(struct buf *out, uint64_t n, bool estimate)
 	buf_free(&cell);
 }
 
+/* Which classes those of java.lang.Class are; one of several loaders is a row. */
+static void put_of(struct buf *out, const struct census_class *c, bool sampled, bool all, int width)
+{
+	struct report_of *of = calloc(c->of.n + 1, sizeof(*of));
+	struct buf line = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; of && i < c->of.n; i++)
+		of[i] = c->of.v[i];
+	out->failed |= !of;
+	if (of)
+		n = class_of_group(of, c->of.n);
+	for (size_t i = 0; i < n && (all || i < SHOWN_OF); i++) {
+		put_count(out, of[i].count, sampled);
+		buf_printf(out, "%*s", COUNT_CELLS + 2 + 8, "");
+		buf_printf(&line, "  of ");
+		view_class_of(&line, &of[i]);
+		put_line(out, &line, width);
+	}
+	if (!all && n > SHOWN_OF)
+		buf_printf(out, "%*s  of %zu more classes\n", 2 * COUNT_CELLS + 2 + 8, "", n - SHOWN_OF);
+	buf_free(&line);
+	free(of);
+}
+
 static void put_class(struct buf *out, const struct census *census, const struct census_class *c, bool all,
 		      int width)
 {
@@ -200,19 +227,7 @@ static void put_class(struct buf *out, const struct census *census, const struct
 		buf_printf(&line, "%s", g->alarm ? "  GROWS STEADILY" : "");
 	}
 	put_line(out, &line, width - used);
-	for (size_t i = 0; i < c->of.n && (all || i < SHOWN_OF); i++) {
-		const struct census_of *of = &c->of.v[i];
-
-		put_count(out, of->count, sampled);
-		buf_printf(out, "%*s", COUNT_CELLS + 2 + 8, "");
-		buf_printf(&line, "  of %s", of->name);
-		if (of->loader)
-			buf_printf(&line, " (loader %s @%llx)", of->loader,
-				   (unsigned long long)of->loader_id);
-		put_line(out, &line, width - used);
-	}
-	if (!all && c->of.n > SHOWN_OF)
-		buf_printf(out, "%*s  of %zu more classes\n", used, "", c->of.n - SHOWN_OF);
+	put_of(out, c, sampled, all, width - used);
 	buf_free(&line);
 }
 

@@ -75,7 +75,7 @@ static void put_of(struct json_out *j, const struct census_class *c)
 	}
 	json_open(j, "of", '[');
 	for (size_t i = 0; i < c->of.n; i++) {
-		const struct census_of *of = &c->of.v[i];
+		const struct report_of *of = &c->of.v[i];
 
 		json_open(j, NULL, '{');
 		json_text(j, "name", of->name);

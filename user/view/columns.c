@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "view/class_of.h"
+
 const char *const group_names[NR_GROUPS] = {
     [GROUP_SITE] = "site",   [GROUP_FUNCTION] = "function", [GROUP_PID] = "pid",
     [GROUP_CLASS] = "class", [GROUP_THREAD] = "thread",
@@ -14,10 +16,7 @@ const char *const group_names[NR_GROUPS] = {
 
 const struct frame *site_frame(const struct report_site *s)
 {
-	for (size_t i = 0; i < s->frames.n; i++)
-		if (s->frames.v[i].type != FRAME_VM)
-			return &s->frames.v[i];
-	return s->frames.n > 0 ? &s->frames.v[0] : NULL;
+	return frames_caller(&s->frames);
 }
 
 void frame_name(struct buf *out, const struct frame *f)
@@ -126,9 +125,12 @@ static int compare_thread(const struct row *a, const struct row *b)
 /* Unknown ones last. */
 static int compare_class(const struct row *a, const struct row *b)
 {
+	int c;
+
 	if (!a->class || !b->class)
 		return !a->class - !b->class;
-	return strcmp(a->class, b->class);
+	c = strcmp(a->class, b->class);
+	return c ?: strcmp(a->of.name ?: "", b->of.name ?: "");
 }
 
 static int compare_id(const struct row *a, const struct row *b)
@@ -158,6 +160,10 @@ static int compare_site(const struct row *a, const struct row *b)
 static void put_class(struct buf *out, const struct row *r)
 {
 	buf_printf(out, "%s", r->class ? r->class : "?");
+	if (r->of.name) {
+		buf_printf(out, " of ");
+		view_class_of(out, &r->of);
+	}
 	if (r->before && r->family != FAMILY_GLOBAL)
 		buf_printf(out, " (%s)", r->family_name);
 }
@@ -268,7 +274,7 @@ const struct column columns[] = {
 	  CELLS_LEFT, THREAD, 0, 0, NULL, compare_thread, format_thread },
 	{ "comm", "COMMAND", "name of the process",
 	  CELLS_LEFT, PID, 0, 0, NULL, compare_comm, format_comm },
-	{ "site", "SITE", "innermost caller outside the VM",
+	{ "site", "SITE", "innermost caller outside the VM, inline functions of jni.h and the like skipped",
 	  CELLS_LEFT, SITE, 0, 0, NULL, compare_site, format_site },
 };
 #undef SITE
@@ -358,27 +364,63 @@ static struct row *row_of(struct rows *rows, enum group_by by, const struct repo
 	return row;
 }
 
-/* Part of a site's references, into the row of their class and function. */
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* Another site has some of it, perhaps of the same loaders. */
+static void merge_of(struct report_of *to, const struct report_of *from)
+{
+	if (to->loader_id != from->loader_id)
+		to->loader_id = 0;
+	if (!to->loader_id)
+		to->loaders = 0;
+	if (!same_text(to->loader, from->loader))
+		to->loader = NULL;
+}
+
+/*
+ * Part of a site's references, into the row of their class and function, and where it is java.lang.Class of
+ * which: of, or NULL.
+ */
 static int add_to_class(struct rows *rows, const struct report *r, const struct report_site *s,
-			const char *class, uint64_t outstanding)
+			const char *class, const struct report_of *of, uint64_t outstanding)
 {
 	struct row *row = NULL;
 
 	for (size_t i = 0; i < rows->n && !row; i++)
-		if (!rows->v[i].before && rows->v[i].func == s->func &&
-		    (class ? rows->v[i].class && !strcmp(rows->v[i].class, class) : !rows->v[i].class))
+		if (!rows->v[i].before && rows->v[i].func == s->func && same_text(rows->v[i].class, class) &&
+		    same_text(rows->v[i].of.name, of ? of->name : NULL))
 			row = &rows->v[i];
-	if (!row) {
+	if (row && of) {
+		merge_of(&row->of, of);
+	} else if (!row) {
 		row = row_new(rows);
 		if (!row)
 			return -ENOMEM;
 		row->func = s->func;
 		row->func_name = func_name(r->catalog, s->func);
 		row->class = class;
+		if (of)
+			row->of = *of;
 	}
 	row->outstanding = add_capped(row->outstanding, outstanding);
 	row->nr_sites++;
 	return 0;
+}
+
+static int add_class(struct rows *rows, const struct report *r, const struct report_site *s,
+		     const struct report_class *c)
+{
+	uint64_t left = c->outstanding;
+	int rc = 0;
+
+	for (size_t i = 0; i < c->of.n && !rc; i++) {
+		rc = add_to_class(rows, r, s, c->name, &c->of.v[i], c->of.v[i].count);
+		left -= c->of.v[i].count < left ? c->of.v[i].count : left;
+	}
+	return !rc && left ? add_to_class(rows, r, s, c->name, NULL, left) : rc;
 }
 
 static int add_classes(struct rows *rows, const struct report *r, const struct report_site *s)
@@ -389,10 +431,10 @@ static int add_classes(struct rows *rows, const struct report *r, const struct r
 	for (size_t i = 0; i < s->classes.n && rc == 0; i++) {
 		uint64_t n = s->classes.v[i].outstanding;
 
-		rc = add_to_class(rows, r, s, s->classes.v[i].name, n);
+		rc = add_class(rows, r, s, &s->classes.v[i]);
 		unknown -= n < unknown ? n : unknown;
 	}
-	return rc == 0 && unknown > 0 ? add_to_class(rows, r, s, NULL, unknown) : rc;
+	return rc == 0 && unknown > 0 ? add_to_class(rows, r, s, NULL, NULL, unknown) : rc;
 }
 
 /* A row for each thread of each site, to be merged. */

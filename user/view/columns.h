@@ -17,7 +17,8 @@ struct row {
 	enum func_id func;                   /* FUNC_NONE: several */
 	const char *func_name, *family_name; /* of func, family; NULL: several */
 	const char *class;                   /* of the objects; NULL: several, or unknown */
-	int tid;                             /* 0: several, or unknown */
+	struct report_of of; /* where that is java.lang.Class: which; name NULL: another class, or unknown */
+	int tid;             /* 0: several, or unknown */
 	uint64_t thread_start_ns;
 	const char *thread;    /* its name; NULL: several, or unknown */
 	bool before;           /* what was there at attach, of class, or of all classes */
@@ -66,7 +67,7 @@ void rows_free(struct rows *rows);
  * key, -ENOMEM. */
 int report_sort(struct report *r, const char *key);
 
-/* The frame a site is named after: the innermost outside the VM. NULL: there is no frame. */
+/* The frame a site is named after: see frames_caller(). */
 const struct frame *site_frame(const struct report_site *s);
 /* "symbol", else "module+0x11e3", else "0x7f0011e3". Not cleaned. */
 void frame_name(struct buf *out, const struct frame *f);

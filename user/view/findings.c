@@ -14,8 +14,7 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 		      const struct view_opts *o, int width)
 {
 	const struct finding_row *row = &finding_rows[f->kind];
-	struct report_site site = {.frames = f->stack.frames};
-	const struct frame *frame = site_frame(&site);
+	const struct frame *frame = frames_caller(f->stack.known ? &f->stack.frames : &f->acquire.frames);
 	struct flow flow = {.out = out, .width = width, .indent = INDENT};
 	struct buf b = {0};
 
@@ -81,7 +80,8 @@ static void put_finding(struct buf *out, const struct report *r, const struct re
 	if (brief)
 		return;
 	put_stack(out, "called by", &f->stack, o, width);
-	put_stack(out, "acquired by", &f->acquire, o, width);
+	put_stack(out, f->kind == FINDING_PENDING_EXCEPTION ? "thrown by" : "acquired by", &f->acquire, o,
+		  width);
 	put_stack(out, "released by", &f->release, o, width);
 }
 

@@ -132,6 +132,31 @@ static void put_stack(struct json_out *j, const struct report_site *s, const str
 	json_text(j, "truncated", truncated);
 }
 
+/* Which classes objects of java.lang.Class stand for; null: the class is another. */
+static void put_class_of(struct json_out *j, const struct report_class *c)
+{
+	if (!c->is_class) {
+		json_null(j, "of");
+		return;
+	}
+	json_open(j, "of", '[');
+	for (size_t i = 0; i < c->of.n; i++) {
+		const struct report_of *of = &c->of.v[i];
+
+		json_open(j, NULL, '{');
+		json_text(j, "name", of->name);
+		json_text(j, "loader", of->loader);
+		if (of->loader_id)
+			json_hex(j, "loader_id", of->loader_id);
+		else
+			json_null(j, "loader_id");
+		json_known_count(j, "loaders", of->loaders ? (int64_t)of->loaders : -1);
+		json_count(j, "count", of->count);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
 static void put_classes(struct json_out *j, const struct report_site *s)
 {
 	if (!s->classes.known) {
@@ -143,6 +168,7 @@ static void put_classes(struct json_out *j, const struct report_site *s)
 		json_open(j, NULL, '{');
 		json_text(j, "name", s->classes.v[i].name);
 		json_count(j, "outstanding", s->classes.v[i].outstanding);
+		put_class_of(j, &s->classes.v[i]);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -364,6 +390,18 @@ static void put_held(struct json_out *j, const struct report_held *h)
 	json_count(j, "calls_inside", h->calls_inside);
 }
 
+static void put_finding_thread(struct json_out *j, const char *key, const struct report_finding_thread *t)
+{
+	if (!t->tid) {
+		json_null(j, key);
+		return;
+	}
+	json_open(j, key, '{');
+	json_count(j, "tid", t->tid);
+	json_text(j, "name", t->name[0] ? t->name : NULL);
+	json_close(j, '}');
+}
+
 static void put_finding(struct json_out *j, const struct report *r, const struct report_finding *f,
 			const struct view_opts *o)
 {
@@ -387,6 +425,9 @@ static void put_finding(struct json_out *j, const struct report *r, const struct
 	put_finding_stack(j, "acquire_stack", "acquire_truncated", &f->acquire, o);
 	put_finding_stack(j, "release_stack", "release_truncated", &f->release, o);
 	put_held(j, f->held);
+	put_finding_thread(j, "caller_thread", &f->caller);
+	put_finding_thread(j, "owner_thread", &f->owner);
+	json_text(j, "thrown_by", func_name(r->catalog, f->thrown_by));
 	json_close(j, '}');
 }
 

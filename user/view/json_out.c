@@ -15,11 +15,32 @@ static void put(void *out, const char *s, size_t n)
 	buf_add(out, s, n);
 }
 
+/* yajl uses what it gets without a look. */
+static void *must_get(void *ctx, size_t n)
+{
+	(void)ctx;
+	return malloc(n) ?: (out_of_memory("write JSON"), NULL);
+}
+
+static void *must_grow(void *ctx, void *p, size_t n)
+{
+	(void)ctx;
+	return realloc(p, n) ?: (out_of_memory("write JSON"), NULL);
+}
+
+static void let_go(void *ctx, void *p)
+{
+	(void)ctx;
+	free(p);
+}
+
 /* The writer of this line, with the key written when there is one; NULL: no memory. */
 static yajl_gen value(struct json_out *j, const char *key)
 {
+	static const yajl_alloc_funcs memory = {.malloc = must_get, .realloc = must_grow, .free = let_go};
+
 	if (!j->gen) {
-		j->gen = yajl_gen_alloc(NULL);
+		j->gen = yajl_gen_alloc(&memory);
 		if (!j->gen || !yajl_gen_config(j->gen, yajl_gen_print_callback, put, j->out)) {
 			j->out->failed = true;
 			return NULL;

@@ -197,6 +197,23 @@ static void put_unseen(struct buf *out, const struct probe_sites *sites, int wid
 	}
 }
 
+/* "not seen by --check: pending-exception: why" */
+static void put_blind(struct buf *out, const struct probes_info *p, int width)
+{
+	for (size_t i = 0; i < p->nr_blind; i++) {
+		struct flow f = {.out = out, .width = width, .indent = INDENT};
+		struct buf text = {0};
+
+		buf_printf(&text, "not seen by --check: %s: %s", finding_rows[p->blind[i].kind].name,
+			   p->blind[i].why);
+		if (!text.failed)
+			flow_words(&f, text.p, text.n);
+		flow_end(&f);
+		out->failed |= text.failed;
+		buf_free(&text);
+	}
+}
+
 void view_probes_table(struct buf *out, const struct probes_info *p, const struct view_opts *o)
 {
 	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
@@ -222,6 +239,7 @@ void view_probes_table(struct buf *out, const struct probes_info *p, const struc
 		buf_printf(out, "no probe site for %llu more function%s\n",
 			   (unsigned long long)p->sites->missing, p->sites->missing == 1 ? "" : "s");
 	put_unseen(out, p->sites, width);
+	put_blind(out, p, width);
 	buf_add(out, "\n", 1);
 }
 
@@ -247,6 +265,14 @@ static void put_record(struct buf *out, const struct probes_info *p, const struc
 		json_open(&j, NULL, '{');
 		json_text(&j, "function", func_name(p->sites->catalog, p->sites->unseen.v[i].func));
 		json_text(&j, "why", p->sites->unseen.v[i].why);
+		json_close(&j, '}');
+	}
+	json_close(&j, ']');
+	json_open(&j, "unseen_findings", '[');
+	for (size_t i = 0; i < p->nr_blind; i++) {
+		json_open(&j, NULL, '{');
+		json_text(&j, "kind", finding_rows[p->blind[i].kind].name);
+		json_text(&j, "why", p->blind[i].why);
 		json_close(&j, '}');
 	}
 	json_close(&j, ']');

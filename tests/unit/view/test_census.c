@@ -16,7 +16,7 @@ static struct census *a_census(void)
 	static struct census_thread threads[] = {
 	    {.tid = 7, .name = "w", .local_refs = 12, .native_attached = 1},
 	    {.tid = 8, .name = "", .local_refs = -1, .native_attached = -1}};
-	static struct census_of of[] = {{"a.Plugin", "a.Loader", 0x1234, 30}, {"int", NULL, 0, 1}};
+	static struct report_of of[] = {{"a.Plugin", "a.Loader", 0x1234, 1, 30}, {"int", NULL, 0, 0, 1}};
 	static struct census_class classes[2];
 	static struct census c;
 

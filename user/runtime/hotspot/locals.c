@@ -93,6 +93,25 @@ static void find_owners(const struct hotspot *h, const struct thread_layout *l, 
 		out->storage_global = out->storage_weak = 0;
 }
 
+/* Whose a JNIEnv is, and what is pending: what the VM's tables do not name stays unknown. */
+static void find_thread_state(const struct hotspot *h, const struct thread_layout *l,
+			      struct thread_config *out)
+{
+	uint64_t os_thread, pending, file;
+
+	if (hotspot_thread_field(h, "_osthread", &os_thread) && os_thread < l->thread_bytes) {
+		out->os_thread = (int32_t)os_thread - out->env;
+		out->os_thread_id = (uint32_t)l->tid;
+		out->knows_owner = 1;
+	}
+	if (hotspot_field_offset(h, "ThreadShadow", "_pending_exception", &pending) &&
+	    hotspot_field_offset(h, "ThreadShadow", "_exception_file", &file) && file == pending + 8 &&
+	    file < l->thread_bytes) {
+		out->pending = (int32_t)pending - out->env;
+		out->knows_pending = 1;
+	}
+}
+
 int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
 {
 	struct thread_layout l;
@@ -118,6 +137,7 @@ int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
 	    .block_top = (uint32_t)l.top,
 	};
 	find_owners(h, &l, out);
+	find_thread_state(h, &l, out);
 	return 0;
 }
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which frame a call site is named after. See report.h. */
+#include <string.h>
+
+#include "model/report.h"
+
+/*
+ * Functions that only hand a call on to the function table, by the names that their authors have kept for
+ * them: the classes of the JDK's and of Android's jni.h, the crate `jni` of Rust, the generator JavaCPP.
+ * Where others may have used the name, too, the file must be one that fits.
+ */
+static const struct {
+	const char *prefix; /* of the symbol */
+	const char *suffix; /* of the file; NULL: any, or none known */
+} wrappers[] = {
+    {"JNIEnv_::", NULL},      {"JavaVM_::", NULL}, /* JDK: jni.h */
+    {"_JNIEnv::", NULL},      {"_JavaVM::", NULL}, /* Android: libnativehelper, jni.h */
+    {"jni::wrapper::", NULL}, {"jni::", ".rs"},    /* jni-rs; a namespace jni of C++ is somebody's own */
+    {"JavaCPP_", NULL},                            /* JavaCPP: tools/Generator.java */
+};
+
+static bool ends_with(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), k = strlen(suffix);
+
+	return n >= k && !strcmp(s + n - k, suffix);
+}
+
+bool frame_is_wrapper(const struct frame *f)
+{
+	/* Rust: "<jni::Type>::method", "<jni::Type as Trait>::method" */
+	const char *symbol = f->symbol && f->symbol[0] == '<' ? f->symbol + 1 : f->symbol;
+
+	if (f->type != FRAME_NATIVE || !symbol)
+		return false;
+	for (size_t i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]); i++)
+		if (!strncmp(symbol, wrappers[i].prefix, strlen(wrappers[i].prefix)) &&
+		    (!wrappers[i].suffix || (f->file && ends_with(f->file, wrappers[i].suffix))))
+			return true;
+	return false;
+}
+
+const struct frame *frames_caller(const struct frames *frames)
+{
+	const struct frame *first = NULL;
+
+	for (size_t i = 0; i < frames->n; i++) {
+		const struct frame *f = &frames->v[i];
+
+		if (f->type == FRAME_VM)
+			continue;
+		if (first && (f->type != FRAME_NATIVE || f->lacks)) /* the wrapper's caller is not known */
+			return first;
+		first = first ?: f;
+		if (!frame_is_wrapper(f))
+			return f;
+	}
+	return first ?: frames->n ? &frames->v[0] : NULL;
+}
