@@ -190,7 +190,8 @@ int census_watch_add(struct census_watch *w, const struct census *c)
 	int rc = 0;
 
 	for (int t = 0; t < NR_VM_TABLES && c->refs_known && rc == 0; t++)
-		rc = add(w, (struct key){.of = OF_TABLE, .table = (enum vm_table)t}, c->elapsed_s, c->refs[t]);
+		rc =
+		    add(w, (struct key){.of = OF_TABLE, .table = (enum vm_table)t}, c->elapsed_s, c->refs[t]);
 	if (rc == 0 && c->threads_known)
 		forget_threads(w, c);
 	rc = rc ?: add_threads(w, c);

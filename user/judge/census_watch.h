@@ -6,8 +6,8 @@
 #include "judge/verdicts.h"
 #include "model/census.h"
 
-/* Growth of a JVM's tables, of its local references in all and of each thread, of the threads that native code
- * attached and, where they are read, of its classes. */
+/* Growth of a JVM's tables, of its local references in all and of each thread, of the threads that native
+ * code attached and, where they are read, of its classes. */
 struct census_watch; /* opaque */
 int census_watch_new(struct census_watch **out);
 void census_watch_free(struct census_watch *w);

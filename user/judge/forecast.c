@@ -15,8 +15,8 @@
 #define LEAST    0.003      /* an explanation that weighs less is dropped */
 #define TAIL     0.025
 #define BEND_MAX 0.9
-#define SHARPER  1.2  /* a small doubt decides no interval's end */
-#define HORIZON  1e5  /* times the span: further is not looked */
+#define SHARPER  1.2 /* a small doubt decides no interval's end */
+#define HORIZON  1e5 /* times the span: further is not looked */
 #define FIRST    (1.0 / 256)
 #define STEP     1.1
 #define STEPS    30 /* of a bisection */
@@ -42,7 +42,7 @@
  */
 #define FALLS         0.02 /* of all ups and downs */
 #define NO_LIVES      0.1
-#define NO_WHITE      0.3 /* beside a walk */
+#define NO_WHITE      0.3  /* beside a walk */
 #define WALK_OF_COUNT 0.25 /* references that come at random walk by one each; much less is unlikely */
 /*
  * A count that moves in few steps has a growth that is not known better than from so few, however straight
@@ -93,8 +93,8 @@ struct fit {
 	double u[N_MAX], y[N_MAX]; /* time in spans, 0: the last sample; count above the last one */
 	size_t n;
 	double fades[N_MAX][N_MAX]; /* of a wave, from sample to sample */
-	double grown, falls;        /* from the first to the last sample; share of falls in all ups and downs */
-	double uneven;              /* relative variance of the growth, of few steps; 0: many */
+	double grown, falls; /* from the first to the last sample; share of falls in all ups and downs */
+	double uneven;       /* relative variance of the growth, of few steps; 0: many */
 	double bend; /* references that come one by one scatter the more the faster they come; 0: evenly */
 	struct model models[NR_MODELS];
 	size_t nr_models;
@@ -379,8 +379,7 @@ static void count_of(const struct fit *f, const struct model *m, double u, doubl
 	for (int i = 0; i < m->trends; i++)
 		for (int j = 0; j < m->trends; j++)
 			var += d[i] * d[j] * m->cov[i][j];
-	*error = sqrt(
-	    fmax(fmax(var, 1e-12) * m->variance, f->uneven * f->grown * f->grown * (u + u * u)));
+	*error = sqrt(fmax(fmax(var, 1e-12) * m->variance, f->uneven * f->grown * f->grown * (u + u * u)));
 }
 
 static double growth_below(const struct fit *f, const double *mean, const double *error, double x)

@@ -77,7 +77,7 @@ struct history {
 	struct floor_window *floors; /* NR_AGES; NULL where ages are known */
 	struct cycle cycles[NR_AGES];
 	struct rise rise;
-	double look_s; /* when to look again for one; where ages are not known */
+	double look_s;        /* when to look again for one; where ages are not known */
 	struct growth growth; /* as told last; until then: */
 	double growth_until_s, growth_limit;
 	int growth_age;

@@ -26,13 +26,13 @@
 #define SURELY           1.6  /* half widths of its interval must the growth be */
 #define LOOKS            30
 #define SURELY_UNSTEADY  2.6
-#define RECENTLY         3   /* the whole time, its later half, quarter: has it slowed down? */
-#define UNSURE           0.4 /* half widths of its interval: may be none */
+#define RECENTLY         3    /* the whole time, its later half, quarter: has it slowed down? */
+#define UNSURE           0.4  /* half widths of its interval: may be none */
 #define UNSTEADY_S       90.0 /* so long, where noise hides whether the floor rises all the time */
-#define NOISY            3.0  /* changes from reading to reading against growth: more hides whether it slows */
-#define STILL            0.6  /* of its growth goes on in its later half */
-#define FLOOR_AGE        1    /* the floor of this while tells a fall from noise, */
-#define FELL_JITTERS     6.0  /* with so many usual changes from reading to reading */
+#define NOISY            3.0 /* changes from reading to reading against growth: more hides whether it slows */
+#define STILL            0.6 /* of its growth goes on in its later half */
+#define FLOOR_AGE        1   /* the floor of this while tells a fall from noise, */
+#define FELL_JITTERS     6.0 /* with so many usual changes from reading to reading */
 #define RISE_COUNT       38.5
 #define RISE_POWER       0.69 /* then 50 a second take 9 s */
 #define RISE_LEAST       8.0  /* survivors */
@@ -49,7 +49,7 @@
 #define MUCH_FLATTER     0.4
 #define SLOWS_Z          3.8 /* halves that differ by so much more than by chance show it; */
 #define HINT_Z           0.8 /* by so much hint at it */
-#define SHOWN_Z          5.0  /* so clear must it be that growth does not slow down */
+#define SHOWN_Z          5.0 /* so clear must it be that growth does not slow down */
 #define SHOWN_Z_COUNTS   3.0
 #define STALL_S          10.0
 #define STALL_COUNT      8.0 /* references that a stall would have made */
@@ -95,7 +95,8 @@ static bool slows(const struct slope *s, bool sure)
 	double less = s->early - s->late;
 
 	if (sure)
-		return s->late < FLATTER * s->early && less > SLOWS_Z * s->half_chance && less > 2 * s->half_error;
+		return s->late < FLATTER * s->early && less > SLOWS_Z * s->half_chance &&
+		       less > 2 * s->half_error;
 	return s->late < MUCH_FLATTER * s->early ||
 	       (s->late < SLIGHTLY_FLATTER * s->early && less > HINT_Z * s->half_chance);
 }
@@ -255,7 +256,8 @@ static bool would_show(const struct history *h, int age, const struct stretch *n
 	if (!slows(&all, true))
 		return true;
 	fills_s = w.span_s / 2 / log(all.early / fmax(all.late, 1));
-	return s->growth * tanh(now->span_s / 4 / fills_s) >= (h->ages_known ? SHOWN_Z : SHOWN_Z_COUNTS) * s->half_chance;
+	return s->growth * tanh(now->span_s / 4 / fills_s) >=
+	       (h->ages_known ? SHOWN_Z : SHOWN_Z_COUNTS) * s->half_chance;
 }
 
 static void growth_since(const struct history *h, double from_s, struct growth *out)
@@ -284,8 +286,8 @@ static bool surely_grows(const struct history *h, double from_s, bool steady, do
 
 /*
  * Where only counts are known, does all that is known of the count since then speak against a growth that was
- * told? It has fallen, or grows by less than half of that, both by more than its noise makes; or all of it may
- * as well be no growth. Else per_s becomes what is known of it now.
+ * told? It has fallen, or grows by less than half of that, both by more than its noise makes; or all of it
+ * may as well be no growth. Else per_s becomes what is known of it now.
  */
 static bool counts_refute(const struct history *h, double from_s, double *per_s)
 {
@@ -335,7 +337,8 @@ static bool rises(const struct history *h, int age, double from_s, struct rise *
 		 (h->ages_known || s.growth >= h->jitter);
 	if (!steady && (h->ages_known || w.span_s < UNSTEADY_S || s.growth < RISE_Z_COUNTS * s.error))
 		return false;
-	if (c->returned && w.span_s < CYCLES * c->longest_s && s.growth < (h->ages_known ? 3 : 1.5) * c->deepest)
+	if (c->returned && w.span_s < CYCLES * c->longest_s &&
+	    s.growth < (h->ages_known ? 3 : 1.5) * c->deepest)
 		return false;
 	noisy = !h->ages_known && h->jitter > NOISY * s.per_s;
 	if (die_out(h, age, from_s, FEW_DEATHS) ||

@@ -13,9 +13,9 @@
 
 struct census_thread {
 	pid_t tid;
-	char name[64];       /* as the kernel knows it; cleaned */
-	int64_t local_refs;  /* -1: unknown */
-	int native_attached; /* 0, 1; -1: unknown */
+	char name[64];        /* as the kernel knows it; cleaned */
+	int64_t local_refs;   /* -1: unknown */
+	int native_attached;  /* 0, 1; -1: unknown */
 	struct growth growth; /* of its local references, when the census is watched */
 };
 
