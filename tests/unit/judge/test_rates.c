@@ -104,7 +104,7 @@ static bool is_told(const struct shape *s, bool ages, const struct rates *r)
 	else if (strcmp(s->name, "50 a second") == 0)
 		told = r->growing[ages ? 0 : 3] == 1 && r->lost == 0;
 	else if (ages)
-		told = r->told >= 0.85 && r->growing[LOOKS - 1] >= 0.9;
+		told = r->told >= 0.8 && r->growing[LOOKS - 1] >= 0.9;
 	return told && (r->bounded <= 0.01 || !ages);
 }
 
