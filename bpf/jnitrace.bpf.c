@@ -47,25 +47,39 @@ UPROBE(jt_call)
 	return 0;
 }
 
-/* --check: what a function is given, and when it is called. With another thread's JNIEnv nothing else is
- * told. */
+/*
+ * --check: what a function is given, and when it is called. Of references the first bad one of a call is what
+ * is told; with another thread's JNIEnv nothing else is.
+ */
 UPROBE(jt_use)
 {
+	struct use u = {.env = PT_REGS_PARM1(ctx), .sp = PT_REGS_SP(ctx)};
+	struct use_verdict v = {.kind = NR_FINDINGS};
 	struct rule *r = rule_of(ctx);
-	struct use_verdict v = {0};
 	u32 site = 0, inside;
 
 	if (!r)
 		return 0;
 	count_use(r);
-	use_judge((void *)ctx, r, &v);
-	if (v.env) {
+	use_begin(r, &u);
+	if (u.whose == ENV_OTHERS) {
 		env_restore();
-		wrong_env(r, v.env, site_of((void *)ctx, r));
+		wrong_env(r, u.env, site_of((void *)ctx, r));
 		return 0;
 	}
+#pragma unroll
+	for (int i = 1; i <= 3; i++) {
+		u64 arg = i == 1 ? PT_REGS_PARM2(ctx) : i == 2 ? PT_REGS_PARM3(ctx) : PT_REGS_PARM4(ctx);
+
+		if (!(r->refs >> i & 1) || !arg || arg >> HANDLE_BITS || v.kind != NR_FINDINGS)
+			continue;
+		v.handle = arg;
+		v.kind = misuse(r, &u, arg, r->nulls >> i & 1);
+	}
+	if (u.whose == ENV_OWN)
+		moment_begin((void *)ctx, r, u.env, &v);
 	inside = r->allowed & ALLOWED_CRITICAL ? 0 : critical_site();
-	if (v.kind != NR_FINDINGS || inside || v.m.bad || v.m.may_throw)
+	if (v.kind != NR_FINDINGS || inside || v.pending || v.may_throw)
 		site = site_of((void *)ctx, r);
 	use_tell(r, &v, site, inside);
 	return 0;
@@ -185,44 +199,45 @@ UPROBE(jt_thread_return)
 	struct rule *r = rule_of(ctx);
 	struct func_counts *fc = r ? counts_of(r) : NULL;
 	struct thread_books *b;
+	struct thread_call call = {0};
 	bool failed, is_monitor, wants_site;
-	u64 result = 0, argument;
+	u64 result = 0;
 	u32 site = 0;
 
 	if (!fc)
 		return 0;
-	argument = thread_call_end(ctx, r);
+	thread_call_end(ctx, r, &call);
 	__sync_fetch_and_add(&fc->calls, 1);
 	loc_read(ctx, &r->handle, &result);
 	failed = (u32)result != 0;
 	is_monitor = r->family == FAMILY_MONITOR;
 	b = books_of(r->target_id, current_tid(), false);
 	if (is_monitor)
-		wants_site = argument && (r->operation == OP_ACQUIRE) == !failed;
+		wants_site = call.argument && (r->operation == OP_ACQUIRE) == !failed;
 	else
-		wants_site = !failed && thread_changes(r, argument, b);
+		wants_site = !failed && thread_changes(r, call.argument, b);
 	if (wants_site)
 		site = site_of((void *)ctx, r);
-	if (!wants_site && !(is_monitor && argument)) {
+	if (!wants_site && !(is_monitor && call.argument)) {
 		__sync_fetch_and_add(&fc->nulls, 1); /* it has done nothing */
 	} else if (!is_monitor) {
 		if (r->operation == OP_ACQUIRE)
-			thread_attached(ctx, r, site, fc);
+			thread_attached(ctx, r, site, &call, fc);
 		else if (b)
-			thread_detached(ctx, r, site, b, fc);
+			thread_detached(ctx, r, site, b, &call, fc);
 	} else if (failed) {
 		__sync_fetch_and_add(&fc->nulls, 1);
 		if (r->operation == OP_RELEASE)
-			finding(r->target_id, FINDING_MONITOR_IMBALANCE, site, 0, 0, argument);
+			finding(r->target_id, FINDING_MONITOR_IMBALANCE, site, 0, 0, call.argument);
 	} else if (r->operation == OP_ACQUIRE) {
-		count_acquired(site, fc, monitor_push(r->target_id, current_tid(), argument, site));
+		count_acquired(site, fc, monitor_push(r->target_id, current_tid(), call.argument, site));
 	} else {
-		count_released(monitor_pop(r->target_id, current_tid(), argument), fc);
+		count_released(monitor_pop(r->target_id, current_tid(), &call), fc);
 	}
 	return 0;
 }
 
-/* A thread ends. If it is attached or holds monitors, for the VM it lives on, so its books stay. */
+/* A thread ends. If it is attached or holds monitors, for the VM it lives on, so that stays in the books. */
 TRACEPOINT("sched_process_exit", jt_thread_end)
 {
 	u32 tgid = current_tgid(), *target_id = bpf_map_lookup_elem(&target_ids, &tgid);
@@ -241,13 +256,13 @@ TRACEPOINT("sched_process_exit", jt_thread_end)
 	b = bpf_map_lookup_elem(&threads, &key);
 	if (!b)
 		return 0;
+	life_ends_with_monitors(key.target_id, b, 0, false);
 	if (b->attached && !b->by_vm)
 		finding(key.target_id, FINDING_ATTACHED_AT_END, 0, b->site, 0, 0);
-	end_monitors(key.target_id, b, 0, false);
 	gone = key;
 	gone.tid = JT_THREAD_GONE | __sync_fetch_and_add(&threads_gone, 1);
-	if (bpf_map_update_elem(&threads, &gone, b, BPF_ANY))
-		drop(key.target_id, DROP_THREADS_FULL); /* what it held is not shown any more */
+	if (b->attached && bpf_map_update_elem(&threads, &gone, b, BPF_ANY))
+		drop(key.target_id, DROP_THREADS_FULL); /* it is not shown any more */
 	bpf_map_delete_elem(&threads, &key);
 	return 0;
 }

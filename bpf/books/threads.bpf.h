@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The books of threads: families monitor and thread. Only the thread itself writes its own, so no access
- * races.
+ * races; the loader takes out what a life that has ended left behind (user/kernel/snapshot_threads.c).
  *
  * What a call has done is known when it returns. MonitorExit of a monitor that the thread does not own fails:
  * the VM's own proof that one was exited that had not been entered.
@@ -14,101 +14,152 @@
 #include "books/rule.bpf.h"
 #include "books/sites.bpf.h"
 #include "border/threads.h"
+#include "walk/java.bpf.h"
 
 #define MAX_THREAD_CALLS (1 << 13) /* threads inside a function of these families at one moment */
 
+/* A call under way. */
+struct thread_call {
+	u64 argument; /* a monitor's handle, or where the JNIEnv is stored; 0: none */
+	u64 identity; /* MonitorExit: of the monitor, as it was at the entry; 0: not known */
+	u64 start_ns; /* attaching and detaching */
+	u64 took_ns;  /* the same, when it has returned; 0: not known */
+};
+
 MAP_HASH(threads, JT_MAX_THREADS, struct books_key, struct thread_books);
+MAP_HASH(held_monitors, JT_MAX_HELD, struct monitor_key, struct held_monitor);
+MAP_HASH(life_ends, JT_MAX_THREADS, struct life_key, struct life_end);
+MAP_HASH(churns, JT_MAX_CHURNS, u32, struct churn); /* by site */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_THREAD_CALLS);
-	__type(key, u64);   /* call_key() */
-	__type(value, u64); /* the argument: a monitor's handle, or where the JNIEnv is stored; 0: none */
+	__type(key, u64); /* call_key() */
+	__type(value, struct thread_call);
 } thread_calls SEC(".maps");
-u32 threads_gone;
+u32 threads_gone, lives_begun;
 
-static const struct thread_books no_books;
+static __always_inline u32 life_begin(void)
+{
+	return __sync_fetch_and_add(&lives_begun, 1);
+}
 
 static __always_inline struct thread_books *books_of(u32 target_id, u32 tid, bool make)
 {
 	struct books_key key = {.target_id = target_id, .tid = tid};
-	struct thread_books *b = bpf_map_lookup_elem(&threads, &key);
+	struct thread_books *b = bpf_map_lookup_elem(&threads, &key), fresh = {0};
 
 	if (b || !make)
 		return b;
-	if (bpf_map_update_elem(&threads, &key, &no_books, BPF_NOEXIST))
+	fresh.life = life_begin();
+	if (bpf_map_update_elem(&threads, &key, &fresh, BPF_NOEXIST))
 		drop(target_id, DROP_THREADS_FULL);
 	return bpf_map_lookup_elem(&threads, &key);
 }
 
 /* --- monitors ------------------------------------------------------------------------------------ */
 
+/* JDK: oops/markWord.hpp: two bits of lock, and what differs by VM: the object's age, and whether it may move
+ * in its class's header. No two ObjectMonitors are as near to each other. */
+#define MARK_LOCK_BITS  3
+#define MARK_INFLATED   2
+#define MARK_OTHER_BITS 0x7fULL
+
+/* What tells the monitor behind a handle from others, as long as it is held; 0: it cannot be read just now.
+ */
+static __always_inline u64 monitor_identity(u32 target_id, u64 handle)
+{
+	const struct java_config *j = bpf_map_lookup_elem(&java_configs, &target_id);
+	u64 at = handle & ~HANDLE_TAG_BITS, object = 0, mark = 0;
+
+	if (j && j->oops == OOPS_ZGC)
+		object = oop_at(j, at);
+	else
+		bpf_probe_read_user(&object, sizeof(object), (void *)at);
+	if (!object || bpf_probe_read_user(&mark, sizeof(mark), (void *)object) ||
+	    (mark & MARK_LOCK_BITS) != MARK_INFLATED)
+		return 0;
+	return (mark & ~MARK_OTHER_BITS) & ~MONITOR_BY_HANDLE;
+}
+
 /* false: no room. */
 static __always_inline bool monitor_push(u32 target_id, u32 tid, u64 handle, u32 site)
 {
 	struct thread_books *b = books_of(target_id, tid, true);
-	struct held_monitor *m;
+	struct held_monitor m = {.handle = handle, .site = site, .tick = now_tick()}, *first;
+	struct monitor_key key = {.target_id = target_id};
 
 	if (!b || !site)
 		return false;
-	if (b->nr_held >= JT_MAX_HELD) {
-		b->too_deep++;
-		drop(target_id, DROP_MONITORS_DEEP);
+	key.life = b->life;
+	key.identity = monitor_identity(target_id, handle) ?: handle | MONITOR_BY_HANDLE;
+	first = bpf_map_lookup_elem(&held_monitors, &key);
+	if (first)
+		key.depth = first->entered;
+	else
+		m.entered = 1;
+	if (bpf_map_update_elem(&held_monitors, &key, &m, BPF_ANY)) {
+		drop(target_id, DROP_MONITORS_FULL);
 		return false;
 	}
-	m = &b->held[b->nr_held++ & (JT_MAX_HELD - 1)];
-	m->handle = handle;
-	m->oop = 0;
-	bpf_probe_read_user(&m->oop, sizeof(m->oop), (void *)(handle & ~HANDLE_TAG_BITS));
-	m->site = site;
-	m->tick = now_tick();
+	if (first)
+		first->entered++;
+	b->nr_held++;
 	return true;
 }
 
-/* The last one but n. Never out of bounds, and the verifier finds nothing in it to tell turns of a loop
- * apart. */
-static __always_inline u32 held_from_top(const struct thread_books *b, u32 n)
+/* Take the last entry of this monitor out. Its site, or 0: there is none. */
+static __always_inline u32 monitor_take(u32 target_id, u32 life, u64 identity)
 {
-	return (b->nr_held - 1 - n) & (JT_MAX_HELD - 1);
+	struct monitor_key key = {.target_id = target_id, .life = life, .identity = identity};
+	struct held_monitor *first = bpf_map_lookup_elem(&held_monitors, &key), *last = first;
+	u32 site;
+
+	if (!first)
+		return 0;
+	if (first->entered > 1) {
+		key.depth = first->entered - 1;
+		last = bpf_map_lookup_elem(&held_monitors, &key);
+		first->entered--;
+	}
+	if (!last)
+		return 0;
+	site = last->site;
+	bpf_map_delete_elem(&held_monitors, &key);
+	return site;
 }
 
 /*
- * Which of those held is it? The same object by another handle, or the same handle of an object that was
- * moved; else the last one.
+ * The site that entered it, or 0: it was entered before attach, or there was no room. What was read at the
+ * entry of MonitorExit is from before the monitor may be taken down again; what is read now, from when no
+ * collection moves the object.
  */
-static __always_inline u32 monitor_find(const struct thread_books *b, u64 handle)
-{
-	u64 oop = 0;
-
-	bpf_probe_read_user(&oop, sizeof(oop), (void *)(handle & ~HANDLE_TAG_BITS));
-	for (u32 n = 0; oop && n < JT_MAX_HELD && n < b->nr_held; n++)
-		if (b->held[held_from_top(b, n)].oop == oop)
-			return held_from_top(b, n);
-	for (u32 n = 0; n < JT_MAX_HELD && n < b->nr_held; n++)
-		if (b->held[held_from_top(b, n)].handle == handle)
-			return held_from_top(b, n);
-	return held_from_top(b, 0);
-}
-
-/* The site that entered it, or 0: it was entered before attach, or too deep. */
-static __always_inline u32 monitor_pop(u32 target_id, u32 tid, u64 handle)
+static __always_inline u32 monitor_pop(u32 target_id, u32 tid, const struct thread_call *call)
 {
 	struct thread_books *b = books_of(target_id, tid, false);
-	u32 at, site;
+	u64 now;
+	u32 site;
 
-	if (!b)
+	if (!b || !b->nr_held)
 		return 0;
-	if (b->too_deep) {
-		b->too_deep--;
-		return 0;
+	site = call->identity ? monitor_take(target_id, b->life, call->identity) : 0;
+	if (!site) {
+		now = monitor_identity(target_id, call->argument);
+		site = now ? monitor_take(target_id, b->life, now) : 0;
 	}
-	if (!b->nr_held)
-		return 0;
-	at = monitor_find(b, handle);
-	site = b->held[at].site;
-	for (u32 n = 1; n < JT_MAX_HELD && at + n < b->nr_held; n++)
-		b->held[(at + n - 1) & (JT_MAX_HELD - 1)] = b->held[(at + n) & (JT_MAX_HELD - 1)];
-	b->nr_held--;
+	site = site ?: monitor_take(target_id, b->life, call->argument | MONITOR_BY_HANDLE);
+	b->nr_held -= site != 0;
 	return site;
+}
+
+/* A life ends while monitors are held: which, the loader finds out. */
+static __always_inline void life_ends_with_monitors(u32 target_id, const struct thread_books *b, u32 site,
+						    bool released)
+{
+	struct life_key key = {.target_id = target_id, .life = b->life};
+	struct life_end end = {.site = site, .released = released, .tick = now_tick()};
+
+	if (b->nr_held && bpf_map_update_elem(&life_ends, &key, &end, BPF_ANY))
+		drop(target_id, DROP_THREADS_FULL);
 }
 
 /* --- attached threads ---------------------------------------------------------------------------- */
@@ -130,15 +181,123 @@ static __always_inline bool is_vm_code(u32 target_id, u64 pc)
 	return c && pc >= c->vm_start && pc < c->vm_end;
 }
 
-/* Has this thread Java frames? Then Java made it, or it was attached before: the attach did nothing. */
-static __always_inline bool has_java_frames(u32 target_id, u64 env)
+/*
+ * Did the code before this return address call the function at that offset of the invocation interface? It
+ * may as well have called one that left no frame: whose last act was to jump there. Then nothing is known of
+ * who called.
+ */
+#define CODE_BYTES 32
+#if defined(__TARGET_ARCH_x86)
+static __always_inline bool calls_through(const u8 *code, u8 offset)
+{
+	/* call *offset(%reg), or (%r12) */
+	if (code[29] == 0xff && (code[30] & 0xf8) == 0x50 && code[30] != 0x54)
+		return code[31] == offset;
+	if (code[28] == 0xff && code[29] == 0x54 && code[30] == 0x24)
+		return code[31] == offset;
+	/* call *%reg, behind mov offset(%any),%reg: not optimized */
+	if (code[30] != 0xff || (code[31] & 0xf8) != 0xd0)
+		return false;
+	for (u32 i = 0; i < CODE_BYTES - 6; i++)
+		if ((code[i] & 0xf8) == 0x48 && code[i + 1] == 0x8b && (code[i + 2] & 0xc0) == 0x40 &&
+		    code[i + 3] == offset && (code[i + 2] >> 3 & 7) == (code[31] & 7))
+			return true;
+	return false;
+}
+#elif defined(__TARGET_ARCH_arm64)
+static __always_inline bool calls_through(const u8 *code, u8 offset)
+{
+	const u32 *insn = (const u32 *)code;
+	u32 last = CODE_BYTES / 4 - 1, reg = insn[last] >> 5 & 31;
+
+	if ((insn[last] & 0xfffffc1f) != 0xd63f0000) /* blr reg, behind ldr reg, [any, #offset] */
+		return false;
+	for (u32 i = 0; i < last; i++)
+		if ((insn[i] & 0xfffffc1f) == (0xf9400000 | (u32)offset / 8 << 10 | reg))
+			return true;
+	return false;
+}
+#endif
+
+/* Where the library is mapped whose code made this call; 0: not proven. */
+static __always_inline u64 calling_module(u32 target_id, u16 func, u64 pc)
+{
+	u8 code[CODE_BYTES] __attribute__((aligned(8)));
+	u8 slot = func == FUNC_AttachCurrentThread ? 4 : func == FUNC_DetachCurrentThread ? 5 : 7;
+
+	if (bpf_probe_read_user(code, sizeof(code), (void *)(pc - sizeof(code))) ||
+	    !calls_through(code, slot * sizeof(u64)))
+		return 0;
+	return module_of(target_id, pc);
+}
+
+/*
+ * Was this thread a thread of the VM's before it was attached? One with Java frames is, and one that the VM
+ * itself says was never attached: it has made the VM (JDK: runtime/thread.cpp, create_vm;
+ * runtime/javaThread.hpp, JNIAttachStates), or the VM has made it.
+ */
+static __always_inline bool is_vm_thread(u32 target_id, u64 env)
 {
 	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
+	u32 state = 0;
 	u64 sp = 0;
 
-	if (c && c->known)
-		bpf_probe_read_user(&sp, sizeof(sp), (void *)(env + (s64)c->anchor));
-	return sp != 0;
+	if (!c || !c->known)
+		return false;
+	bpf_probe_read_user(&sp, sizeof(sp), (void *)(env + (s64)c->anchor));
+	if (c->attach_state)
+		bpf_probe_read_user(&state, sizeof(state), (void *)(env + (s64)c->attach_state));
+	return sp != 0 || state == JT_NOT_ATTACHING;
+}
+
+/* --- threads that attach again and again --------------------------------------------------------- */
+
+static const struct churn no_churn;
+
+static __always_inline struct churn *churn_of(u32 target_id, u32 site)
+{
+	struct churn *c = bpf_map_lookup_elem(&churns, &site);
+
+	if (c)
+		return c;
+	if (bpf_map_update_elem(&churns, &site, &no_churn, BPF_NOEXIST))
+		drop(target_id, DROP_FINDINGS_FULL);
+	c = bpf_map_lookup_elem(&churns, &site);
+	if (c) {
+		c->target_id = target_id;
+		c->first_ns = bpf_ktime_get_ns();
+	}
+	return c;
+}
+
+/* It has attached again, having been attached before. */
+static __always_inline void churn_again(u32 target_id, struct thread_books *b)
+{
+	struct churn *c = churn_of(target_id, b->site);
+	u64 now = bpf_ktime_get_ns();
+
+	if (!c)
+		return;
+	if (now - b->since_ns > JT_CHURN_NS) {
+		b->since_ns = now;
+		b->again = 0;
+	}
+	b->again++;
+	raise_to(&c->most, b->again);
+	__sync_fetch_and_add(&c->again, 1);
+	c->last_ns = now;
+}
+
+/* What attached so detaches. */
+static __always_inline void churn_pair(const struct thread_books *b, u64 detach_ns)
+{
+	u32 site = b->site;
+	struct churn *c = bpf_map_lookup_elem(&churns, &site);
+
+	if (!b->lives || !c)
+		return;
+	__sync_fetch_and_add(&c->pairs, 1);
+	__sync_fetch_and_add(&c->ns, b->call_ns + detach_ns);
 }
 
 #endif

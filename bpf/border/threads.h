@@ -6,10 +6,13 @@
 #include "border/shared.h"
 
 #define JT_MAX_THREADS                                                                                       \
-	(1 << 16)                 /* of which there is something to keep, all targets; memory as it is used  \
-				   */
-#define JT_MAX_HELD    16         /* monitors entered by one thread, one in another; a power of two */
-#define JT_THREAD_GONE (1U << 31) /* the thread has ended; the rest of tid is a number of ours */
+	(1 << 16)                    /* of which there is something to keep, all targets; memory as it is    \
+				      * used                                                                 \
+				      */
+#define JT_MAX_HELD    (1 << 20)     /* monitors held at one moment, all targets; memory as it is used */
+#define JT_MAX_CHURNS  4096          /* sites that attach threads again and again */
+#define JT_THREAD_GONE (1U << 31)    /* the thread has ended; the rest of tid is a number of ours */
+#define JT_CHURN_NS    1000000000ULL /* see thread_books.since_ns */
 
 /* Where a JVM keeps what belongs to a thread, and its references. Offsets in bytes; of a JavaThread's
  * fields from its JNIEnv. */
@@ -22,6 +25,7 @@ struct thread_config {
 	u32 known;
 	s32 env;                    /* the JNIEnv in a JavaThread */
 	s32 anchor;                 /* JavaThread::_anchor._last_Java_sp */
+	s32 attach_state;           /* JavaThread::_jni_attach_state; 0: not known */
 	s32 handles;                /* Thread::_active_handles */
 	s32 stack_base;             /* Thread::_stack_base; then _stack_size */
 	u32 block_slots, block_top; /* JNIHandleBlock::_handles, _top; then _next, _last, _pop_frame_link */
@@ -30,37 +34,83 @@ struct thread_config {
 	s32 pending; /* ThreadShadow::_pending_exception, then _exception_file; where knows_pending */
 	u8 knows_owner, knows_pending;
 	u16 pad;
+	u32 pad2;
 };
 /* Whose JNIEnv it is, by its address; what was seen of that last. */
 struct env_owner {
 	u32 tid; /* as the tracer sees it */
 	char name[16];
 };
+#define JT_NOT_ATTACHING 1 /* _jni_attach_state: the VM made the thread, or the thread made the VM */
 
 struct books_key {
 	u32 target_id;
 	u32 tid; /* as the tracer's pid namespace numbers it */
 };
-struct held_monitor {
-	u64 handle; /* it was entered by */
-	u64 oop;    /* what that pointed to then; the collector may move it */
-	u32 site;
-	u32 tick;
-};
+/* A thread, from when it is first seen, or has detached itself, until it detaches itself or ends. */
 struct thread_books {
 	u32 attached;   /* by AttachCurrentThread */
 	u32 site, tick; /* where, and when; site 0: before the tracer came */
 	u32 by_vm;      /* DestroyJavaVM attaches its thread, and leaves it so */
-	u64 module;     /* whose code that was: where it is mapped; 0: unknown */
-	u64 too_deep;   /* monitors entered beyond those in held */
-	u32 nr_held;
-	u32 pad2;
-	struct held_monitor held[JT_MAX_HELD];
+	u64 module;     /* whose code that was: where it is mapped; 0: not proven */
+	u32 life;       /* the number of this life; no two have the same */
+	u32 nr_held;    /* monitors that it holds, of those in the books */
+	u32 lives;      /* attached lives that have ended: one that attaches again does so in vain */
+	u32 again;      /* attached again in the second that began at since_ns */
+	u64 since_ns;
+	u64 call_ns; /* what its attaching took */
 };
-JT_ASSERT_SIZE(struct thread_config, 96);
+
+/*
+ * A monitor that is held, once for each time it was entered. It is known by what its object's mark word says,
+ * the address of its ObjectMonitor, which neither a collection nor another handle changes (JDK:
+ * oops/markWord.hpp; MonitorEnter always inflates: runtime/synchronizer.cpp, jni_enter). Where that cannot be
+ * read it is known by its handle, with MONITOR_BY_HANDLE.
+ */
+#define MONITOR_BY_HANDLE (1ULL << 63)
+struct monitor_key {
+	u32 target_id;
+	u32 life;
+	u64 identity;
+	u32 depth; /* entered so often before by the same thread, which is inside yet */
+	u32 pad;
+};
+struct held_monitor {
+	u64 handle; /* it was entered by */
+	u32 site;
+	u32 tick;
+	u32 entered; /* at depth 0: so often */
+	u32 told;    /* its thread's end is a finding already */
+};
+/* A life that ended with monitors held. */
+struct life_key {
+	u32 target_id;
+	u32 life;
+};
+struct life_end {
+	u32 site;     /* where; 0: nobody's call, the thread ended */
+	u32 released; /* by the VM: who detaches leaves the monitors to it */
+	u32 tick;
+	u32 pad;
+};
+
+/* Threads that attach again and again at one site. */
+struct churn {
+	u64 again;             /* times a thread attached that had been attached before */
+	u64 pairs, ns;         /* such attaching and its detaching, and what the calls took together */
+	u64 first_ns, last_ns; /* when */
+	u64 most;              /* times that one thread did so within a second */
+	u32 target_id, pad;
+};
+
+JT_ASSERT_SIZE(struct thread_config, 104);
 JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
+JT_ASSERT_SIZE(struct thread_books, 56);
+JT_ASSERT_SIZE(struct monitor_key, 24);
 JT_ASSERT_SIZE(struct held_monitor, 24);
-JT_ASSERT_SIZE(struct thread_books, 40 + 24 * JT_MAX_HELD);
+JT_ASSERT_SIZE(struct life_key, 8);
+JT_ASSERT_SIZE(struct life_end, 16);
+JT_ASSERT_SIZE(struct churn, 56);
 
 #endif

@@ -109,6 +109,7 @@ static void test_findings(void **state)
 	findings[FINDING_HELD_CRITICAL].held = &held;
 	s.report.findings.v = findings;
 	s.report.findings.n = NR_FINDINGS + 1;
+	o.rows = NR_FINDINGS + 1;
 	expect_table("findings-80.txt", &s, &o);
 	o.width = 132;
 	o.color = true;

@@ -210,15 +210,18 @@ class Oracle:
             self.now = self._answer()
         return self.now
 
-    def wait_ended(self):
-        """Until the threads of its commands are gone: join() returns before, and what is found at their end is found then."""
+    def wait_ended(self, waiting=0):
+        """
+        Until the threads of its commands are gone, but for those that wait: join() returns before, and what is found at their
+        end is found then.
+        """
         def own():
             for task in Path(f"/proc/{self.pid}/task").iterdir():
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     if (task / "comm").read_text().startswith("Thread-"):
                         yield task
 
-        wait_until(lambda: not any(own()))
+        wait_until(lambda: len(list(own())) <= waiting)
 
     def alive(self):
         return self.proc.poll() is None

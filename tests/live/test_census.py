@@ -15,7 +15,8 @@ import time
 import jsonschema
 import pytest
 
-from harness import BUILD, ENV, JNITRACE, SLOW, TOP, Oracle, Tracer, assert_error, bpf_objects, jdk, read_line, run_tool
+from harness import (BUILD, ENV, JNITRACE, SLOW, TOP, NativeLoop, Oracle, Tracer, assert_error, bpf_objects, jdk, other_jdks,
+                     read_line, run_tool)
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
 # A compiler thread that comes or goes takes references with it.
@@ -220,6 +221,34 @@ def test_threads_and_their_local_references(kind):
         target.do("release")
 
 
+class Threads(NativeLoop):
+    main, library = "Threads", "libthreads.so"
+
+
+@pytest.mark.parametrize("kind, gc", [("17", "G1"), ("17-stripped", "Serial"), ("sid-8", "Serial"), ("sid-21", "Serial"),
+                                      *((kind, "Serial") for kind in ("sid-25", *other_jdks())), ("sid-25", "G1")])
+def test_threads_inside_critical_sections_and_threads_that_are_gone(kind, gc):
+    """By the VM's own state: it may hang already."""
+    with Threads(jdk(kind), f"-XX:+Use{gc}GC") as target:
+        before = census(target.pid)
+        target.do("forget 3", "critical 2")
+        target.wait_ended(waiting=2)
+        report = census(target.pid)
+        text = run_tool("census", "-p", target.pid).stdout
+        target.do("letgo")
+        after = census(target.pid)
+    assert (before["native_gone"], report["native_gone"], after["native_gone"]) == (0, 3, 3)
+    assert [(t["name"], t["native_attached"]) for t in report["threads"] if t["gone"]] in ([(None, True)] * 3, [(None, None)] * 3)
+    assert "\n  3 ended without DetachCurrentThread: the VM keeps them for ever\n" in text
+    inside = [(t["name"], t["criticals"]) for t in report["threads"] if t["criticals"] != 0]
+    if (kind, gc) == ("sid-25", "G1"):  # it pins what is critical, and does not count
+        assert all(t["criticals"] is None for t in report["threads"]) and "critical" not in text
+        return
+    assert inside == [("Thread-native", 2)] * 2
+    assert len(re.findall(r"^  Thread-native \(\d+\): inside a critical section, and 1 in it$", text, re.M)) == 2, text
+    assert all(t["criticals"] == 0 for t in (*before["threads"], *after["threads"]))
+
+
 @pytest.mark.asan
 @pytest.mark.parametrize("kind, jvm_args", [
     ("17", ["-XX:+UseG1GC", "-Xmx64m"]), ("17", ["-XX:+UseZGC", "-Xmx128m"]), ("17", ["-XX:+UseSerialGC", "-Xmx64m"]),
@@ -331,7 +360,7 @@ def test_watch_sees_a_leak_within_a_minute_and_no_other(tmp_path):
 def test_all_is_a_line_each():
     with Fixture("17") as a, Fixture("sid-25") as b:
         a.do("hold object 5000 1")
-        result = run_tool("census", "-a")
+        result = run_tool("census", "-a", "--width", "80")
         assert result.returncode == 0, result
         lines = [line for line in result.stdout.splitlines() if line.split()[0] in (str(a.pid), str(b.pid))]
         assert len(lines) == 2 and all(len(line) <= 80 for line in result.stdout.splitlines()), result.stdout

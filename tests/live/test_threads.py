@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Monitors and attached threads: exact balances, and a finding for each way to get them wrong."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 import harness
-from harness import NativeLoop, Tracer, assert_no_losses, jdk
+from harness import NativeLoop, Tracer, assert_no_losses, jdk, other_jdks
 
 KINDS = ["17", "17-stripped", "sid-25"]
 WARM_UP = ("pairs 2", "apart 2", "stay 2", "letgo", "churn 2 2", "javas 1", "toooften 1")
@@ -75,16 +79,105 @@ def test_faults(kind):
                      ("foreign-detach", "other_detach", "attach"): 13}
 
 
-def test_more_monitors_than_are_followed():
-    """16 of a thread are; the others are counted, and said not to be."""
-    with Threads(jdk("17")) as target, Tracer("-e", "monitor", "--allow-loss", pids=[target.pid]) as tracer:
+@pytest.mark.parametrize("kind", [*KINDS, "sid-8", *other_jdks()])
+def test_any_number_of_monitors(kind):
+    """They are told apart in whatever order they are exited, by whatever handle, and after a collection."""
+    with Threads(jdk(kind)) as target, Tracer("-e", "monitor", pids=[target.pid]) as tracer:
         tracer.wait_tracing()
-        target.do("endheldoften 16", "endheldoften 19")
+        target.do("deep 101", "recursive 37", "forgotten 53", "deep 31", "endheldoften 19")
         target.wait_ended()
         final = tracer.stop()[target.pid]
-    assert {f["kind"]: f["count"] for f in final["findings"]} == {"monitor-held-at-end": 16 + 16}
-    assert {d: n for d, n in final["drops"].items() if n} == {"monitors_deep": 3}
-    assert final["calls"]["MonitorEnter"] == final["families"]["monitor"]["acquired"] == 16 + 19
+    assert_no_losses(final)
+    assert_family(final, "monitor", 101 + 37 + 53 + 31 + 19, 101 + 37 + 31)
+    # Of 37 every third, of 101 and 31 every second one is entered by enter_a.
+    assert site_sums(final) == {"enter_a": [51 + 13 + 16 + 19, 51 + 13 + 16, 19], "enter_b": [50 + 24 + 53 + 15, 50 + 24 + 15, 53]}
+    assert {f["kind"]: f["count"] for f in final["findings"]} == {"monitor-held-at-end": 19}
+
+
+def test_threads_that_attach_again_and_again():
+    """A thread that attaches once, or now and then, is none of them."""
+    with Threads(jdk("17")) as target, Tracer("-e", "thread", pids=[target.pid]) as tracer:
+        tracer.wait_tracing()
+        target.do("churn 8 13", "keyed 67", "churn 1 401")
+        final = tracer.stop()[target.pid]
+    assert_no_losses(final)
+    # The second time, and each second time after that, as a daemon.
+    assert {f["function"]: f["count"] for f in final["findings"]} == {"AttachCurrentThread": 8 * 6 + 200,
+                                                                      "AttachCurrentThreadAsDaemon": 8 * 6 + 200}
+    for f in final["findings"]:
+        assert (f["kind"], f["severity"]) == ("attach-churn", "warning")
+        assert f["per_s"] > 0 and f["cost_ms_per_s"] > 0
+        assert [x["symbol"] for x in f["stack"]][:3] == ["attach", "churn", "run"]
+
+
+def test_who_detaches_is_proven():
+    """A caller that left no frame is not accused, nor is the library that called it."""
+    with Threads(jdk("17")) as target, Tracer("-e", "thread", pids=[target.pid]) as tracer:
+        tracer.wait_tracing()
+        target.do("keyed 7", "passed 11", "borrowed 5", "foreign 3")
+        target.wait_ended()
+        final = tracer.stop()[target.pid]
+    assert_no_losses(final)
+    assert_family(final, "thread", 26, 26)
+    assert [(f["kind"], f["count"]) for f in final["findings"]] == [("foreign-detach", 3)]
+
+
+# A process that is no java: one thread makes the VM, attaches itself again, and ends; another was never attached, a
+# third is, and ends so.
+HOST = """
+import ctypes, os, sys, threading, time
+from ctypes import byref, c_int32, c_uint8, c_void_p
+class Args(ctypes.Structure):
+    _fields_ = [("version", c_int32), ("options", c_int32), ("option", c_void_p), ("ignore", c_uint8)]
+vm, env = c_void_p(), c_void_p()
+def call(slot, *args):
+    table = ctypes.cast(vm, ctypes.POINTER(ctypes.POINTER(c_void_p)))[0]
+    return ctypes.CFUNCTYPE(c_int32, c_void_p, *[c_void_p] * len(args))(table[slot])(vm, *args)
+made, go = threading.Event(), threading.Event()
+def make():
+    assert not ctypes.CDLL(sys.argv[1]).JNI_CreateJavaVM(byref(vm), byref(env), byref(Args(0x10008, 0, None, 0)))
+    made.set()
+    go.wait()
+    for slot in 4, 7, 4:
+        assert not call(slot, byref(env), None)
+def run(f, *args):
+    t = threading.Thread(target=f, args=args)
+    t.start()
+    return t
+def end(t):
+    t.join()
+    while os.path.exists(f"/proc/self/task/{t.native_id}"):
+        time.sleep(0.01)
+maker = run(make)
+made.wait()
+print("ready", flush=True)
+sys.stdin.readline()
+go.set()
+end(maker)
+end(run(call, 5))
+end(run(call, 4, byref(env), None))
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("kind", ["17", "17-stripped"])
+def test_the_thread_that_made_the_vm_is_not_attached(kind):
+    with subprocess.Popen([sys.executable, "-c", HOST, jdk(kind).libjvm], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          bufsize=0, env=harness.ENV) as host:
+        try:
+            assert harness.read_line(host.stdout) == "ready\n"
+            with Tracer("-e", "thread", pids=[host.pid]) as tracer:
+                tracer.wait_tracing()
+                host.stdin.write(b"\n")
+                assert harness.read_line(host.stdout) == "done\n"
+                final = tracer.stop()[host.pid]
+        finally:
+            host.kill()
+    assert_no_losses(final)
+    assert_family(final, "thread", 1, 0)
+    assert [(f["kind"], f["count"]) for f in final["findings"]] == [("attached-at-end", 1)]
+    assert final["calls"]["AttachCurrentThread"] == 3 and final["calls"]["AttachCurrentThreadAsDaemon"] == 1
 
 
 def test_more_calls_than_there_is_room_for(monkeypatch):
@@ -99,6 +192,25 @@ def test_more_calls_than_there_is_room_for(monkeypatch):
     assert monitor["acquired"] + monitor["released"] + lost == 2 * (17 + 1), (monitor, lost)
     assert final["calls"]["MonitorEnter"] == final["calls"]["MonitorExit"] == 17 + 1
     assert_family(final, "thread", 17, 17)
+
+
+def test_a_critical_section_from_before():
+    """No probe saw it begin: who is inside, the VM itself says; what begins and ends later is not mistaken for it."""
+    with Threads(jdk("17")) as target:
+        target.do("critical 1")
+        with Tracer("-e", "critical", "--hold", "1s", "-i", "0.5", pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            report = tracer.wait_report(lambda r: r["findings"])
+            [f] = report["findings"]
+            [now] = f["held_now"]
+            assert (f["kind"], f["count"], f["function"], f["stack"]) == ("held-critical", 1, None, None)
+            assert Path(f"/proc/{target.pid}/task/{now['tid']}/comm").read_text() == "Thread-native\n"
+            assert 1000 <= now["ms"] <= report["elapsed_s"] * 1000
+            assert f"Thread-native (TID {now['tid']}) has been inside for" in f["text"]
+            target.do("letgo")
+            final = tracer.stop()[target.pid]
+    [f] = final["findings"]
+    assert f["kind"] == "held-critical" and f["held_now"] == [] and "was inside for" in f["text"]
 
 
 @pytest.mark.parametrize("end", ["killed", "at its end"])

@@ -430,6 +430,8 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 		count_survivor(a, in, born, snap->refs.v[i].site, snap->refs.v[i].tick);
 	for (size_t i = 0; i < snap->pins.n; i++)
 		count_survivor(a, in, born, snap->pins.v[i].pin.site, snap->pins.v[i].pin.tick);
+	for (size_t i = 0; i < snap->held.n; i++)
+		count_survivor(a, in, born, snap->held.v[i].site, snap->held.v[i].tick);
 	memcpy(a->survivors_born, born, sizeof(born));
 }
 

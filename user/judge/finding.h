@@ -6,16 +6,18 @@
 #include "model/named_site.h"
 #include "model/report.h"
 #include "model/snapshot.h"
+#include "model/vm.h"
 
 /* What findings are made from. */
 struct findings_input {
 	const struct named_sites *names; /* of the snapshot's sites */
 	const struct snapshot *snapshot;
-	bool checking;        /* --check is on */
-	bool exited;          /* the process has ended: nothing will be released any more */
-	double hold_s;        /* a critical section held that long is a finding */
-	const char *no_waits; /* why it is not seen who waits for critical sections; NULL: it is */
-	int collector_waits;  /* see struct report_held */
+	bool checking;                   /* --check is on */
+	bool exited;                     /* the process has ended: nothing will be released any more */
+	double hold_s;                   /* a critical section held that long is a finding */
+	const char *no_waits;            /* why it is not seen who waits for critical sections; NULL: it is */
+	int collector_waits;             /* see struct report_held */
+	const struct vm_insides *inside; /* critical sections from before attach; NULL: not looked at */
 };
 /* Add a sentence. */
 void finding_add_text(struct report_finding *f, const char *s);
@@ -23,7 +25,7 @@ void finding_add_text(struct report_finding *f, const char *s);
 void finding_set_text(const struct findings_input *in, struct report_finding *f);
 /* Why a finding of this kind may not be true; NULL: it is. */
 const char *finding_doubt(const struct report *r, enum finding_kind kind);
-/* ids: of the three sites, 0: not known. */
+/* The same in every version, whatever its texts are. ids: of the three sites, 0: not known. */
 uint64_t finding_id(enum finding_kind kind, const uint64_t ids[3]);
 /* The stack of a site by its number, its id (0: not known), and when func is not NULL its function. */
 uint64_t finding_site(const struct findings_input *in, uint32_t number, struct report_stack *out,

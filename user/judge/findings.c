@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "judge/findings_pins.h"
+#include "judge/findings_threads.h"
 
 /* Seconds since attach. A tick is coarse. */
 static double when(const struct findings_input *in, const struct report *r, uint32_t tick)
@@ -109,42 +110,47 @@ static void findings_clear(struct report *r)
 	r->findings.n = r->held.n = 0;
 }
 
-/* Of so many significant digits, as a reader writes it: 3000, not 3e+03. */
-static void put_figure(struct buf *out, double v, int digits)
+static enum finding_kind leak_kind(const struct catalog *catalog, enum func_id func)
 {
-	if (fabs(v) >= pow(10, digits) - 0.5)
-		buf_printf(out, "%.0f", v);
-	else
-		buf_printf(out, "%.*g", digits, v);
+	switch (func_kind(catalog, func)) {
+	case KIND_MONITOR:
+		return FINDING_MONITOR_LEAK;
+	case KIND_THREAD:
+		return FINDING_THREAD_LEAK;
+	default:
+		return FINDING_LEAK;
+	}
 }
 
 /* A site whose references pile up is found by its history, not by a probe. */
 static int add_leak(const struct report_site *s, struct report *r)
 {
-	const struct finding_row *row = &finding_rows[FINDING_LEAK];
+	enum finding_kind kind = leak_kind(r->catalog, s->func);
+	const struct finding_row *row = &finding_rows[kind];
 	struct report_finding f;
 	struct buf unknown = {0}, pace = {0};
 
 	if (s->verdict.kind != VERDICT_GROWING)
 		return 0;
 	f = (struct report_finding){
-	    .kind = FINDING_LEAK,
-	    .id = fnv64(fnv64(FNV64_INIT, row->name, strlen(row->name)), &s->id, sizeof(s->id)),
+	    .kind = kind,
+	    .id = finding_id(kind, (const uint64_t[3]){s->id}),
 	    .count = s->outstanding,
 	    .func = s->func,
 	    .first_s = s->oldest_s < 0 || s->oldest_s > r->elapsed_s ? -1 : r->elapsed_s - s->oldest_s,
 	    .last_s = -1,
 	    .stack = {!s->no_stack, s->frames, s->truncated},
 	    .acquire = {!s->no_stack, s->frames, s->truncated},
-	    .doubt = finding_doubt(r, FINDING_LEAK),
+	    .doubt = finding_doubt(r, kind),
 	};
 	verdict_not_known(&unknown, &s->verdict);
-	put_figure(&pace, s->verdict.per_min, 3);
+	fmt_figure(&pace, s->verdict.per_min);
 	buf_printf(&pace, " per minute (+-");
-	put_figure(&pace, s->verdict.error_per_min, 2);
-	snprintf(f.text, sizeof(f.text), "%s %s) for %.0f s, %llu are outstanding. %s Confidence is %s: %s.",
-		 row->wrong, pace.p ?: "", s->verdict.same_life_s, (unsigned long long)s->outstanding,
-		 row->todo, confidence_names[s->verdict.confidence], unknown.p ?: "");
+	fmt_figure(&pace, fmax(s->verdict.error_per_min, 0.1));
+	buf_printf(&pace, ") for %.0f s, ", s->verdict.same_life_s);
+	fmt_count(&pace, s->outstanding);
+	snprintf(f.text, sizeof(f.text), "%s %s are outstanding. %s Confidence is %s: %s.", row->wrong,
+		 pace.p ?: "", row->todo, confidence_names[s->verdict.confidence], unknown.p ?: "");
 	buf_free(&unknown);
 	buf_free(&pace);
 	return finding_add(r, &f);
@@ -161,10 +167,13 @@ int findings_update(const struct findings_input *in, struct report *r)
 		if (s->findings.v[i].key.kind >= NR_FINDINGS)
 			continue;
 		make(in, r, &s->findings.v[i], &f);
-		rc = finding_add(r, &f);
+		if (!finding_is_void(&f))
+			rc = finding_add(r, &f);
 	}
 	for (size_t i = 0; i < r->sites.n && !rc; i++)
 		rc = add_leak(&r->sites.v[i], r);
+	for (size_t i = 0; i < s->churns.n && !rc; i++)
+		rc = finding_of_churn(in, &s->churns.v[i], r);
 	rc = rc ?: findings_of_pins(in, r);
 	if (r->findings.n > 1)
 		qsort(r->findings.v, r->findings.n, sizeof(*r->findings.v), compare);

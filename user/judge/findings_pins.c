@@ -243,6 +243,52 @@ static int judge_site(const struct findings_input *in, const struct report_site 
 	return finding_add(r, &f);
 }
 
+/* Sections that began before attach: where is not known, nor how long before. */
+static int judge_before(const struct findings_input *in, struct report *r)
+{
+	const uint64_t ids[3] = {0};
+	struct report_finding f = {.kind = FINDING_HELD_CRITICAL,
+				   .id = finding_id(FINDING_HELD_CRITICAL, ids),
+				   .func = FUNC_NONE,
+				   .last_s = -1};
+	struct report_held *h = NULL;
+	char s[256];
+
+	for (size_t i = 0; in->inside && i < in->inside->n; i++) {
+		const struct vm_inside *t = &in->inside->v[i];
+		struct report_holding *now;
+
+		if (t->until_s < in->hold_s)
+			continue;
+		if (!h) {
+			h = held_new(r);
+			if (!h)
+				return -ENOMEM;
+			finding_set_text(in, &f);
+			finding_add_text(&f,
+					 "Where it began was not seen: that was before jnitrace attached.");
+		}
+		now = t->left ? NULL : VEC_ADD(&h->now);
+		if (!t->left && !now)
+			return -ENOMEM;
+		if (now)
+			*now = (struct report_holding){(uint32_t)t->tid, t->until_s * 1e3};
+		h->max_ms = fmax(h->max_ms, t->until_s * 1e3);
+		f.count++;
+		snprintf(s, sizeof(s), "%s (TID %d) %s inside for %.1f s since then.",
+			 t->name[0] ? t->name : "A thread", (int)t->tid, t->left ? "was" : "has been",
+			 t->until_s);
+		finding_add_text(&f, s);
+	}
+	if (!h)
+		return 0;
+	h->own_ms = h->max_ms;
+	h->no_stalled = in->no_waits;
+	h->collector_waits = in->collector_waits;
+	f.held = h;
+	return finding_add(r, &f);
+}
+
 static int judge_committed(const struct findings_input *in, const struct pin *p, struct report *r)
 {
 	struct report_finding f = {
@@ -265,6 +311,7 @@ int findings_of_pins(const struct findings_input *in, struct report *r)
 	for (size_t i = 0; i < r->sites.n && !rc; i++)
 		if (r->sites.v[i].pins && func_kind(r->catalog, r->sites.v[i].func) == KIND_CRITICAL)
 			rc = judge_site(in, &r->sites.v[i], r);
+	rc = rc ?: judge_before(in, r);
 	/* While it runs the last release may still come. */
 	for (size_t i = 0; i < s->pins.n && in->exited && !rc; i++)
 		if (s->pins.v[i].pin.committed)

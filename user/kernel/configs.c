@@ -112,11 +112,14 @@ int tracer_set_before(struct tracer *t, int target_id, const struct frame_anchor
 
 int tracer_set_attached(struct tracer *t, int target_id, const pid_t *tids, size_t n)
 {
-	const struct thread_books b = {.attached = 1};
 	int rc = 0;
 
 	for (size_t i = 0; i < n && !rc; i++) {
 		struct books_key key = {.target_id = (uint32_t)target_id, .tid = (uint32_t)tids[i]};
+		struct thread_books b = {
+		    .attached = 1,
+		    .life = __atomic_fetch_add(&t->skel->bss->lives_begun, 1, __ATOMIC_SEQ_CST),
+		};
 
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.threads), &key, &b, BPF_ANY);
 	}

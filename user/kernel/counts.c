@@ -74,6 +74,7 @@ int tracer_counts(struct tracer *t, int target_id, struct target_counts *out, st
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
 	out->drops[DROP_PROG_MISSED] += recursion_misses(t);
+	out->drops[DROP_FINDINGS_FULL] += t->traced[target_id].findings_lost;
 	out->drops[DROP_SITES_MISSING] += t->traced[target_id].sites_missing;
 	return 0;
 }

@@ -14,6 +14,9 @@ union key {
 	struct finding_key finding;
 	struct before_key before;
 	struct books_key books;
+	struct monitor_key monitor;
+	struct life_key life;
+	uint32_t site;
 	struct stalled_key stalled;
 	uint64_t thread;
 };
@@ -27,6 +30,9 @@ union value {
 	struct stall stall;
 	struct stalled stalled;
 	struct thread_books books;
+	struct held_monitor monitor;
+	struct life_end life;
+	struct churn churn;
 };
 typedef bool (*is_of_fn)(const union key *key, const union value *value, uint32_t target_id);
 
@@ -81,6 +87,24 @@ static bool is_thread_of(const union key *key, const union value *value, uint32_
 {
 	(void)value;
 	return key->books.target_id == target_id;
+}
+
+static bool is_monitor_of(const union key *key, const union value *value, uint32_t target_id)
+{
+	(void)value;
+	return key->monitor.target_id == target_id;
+}
+
+static bool is_life_of(const union key *key, const union value *value, uint32_t target_id)
+{
+	(void)value;
+	return key->life.target_id == target_id;
+}
+
+static bool is_churn_of(const union key *key, const union value *value, uint32_t target_id)
+{
+	(void)key;
+	return value->churn.target_id == target_id;
 }
 
 static bool is_critical_of(const union key *key, const union value *value, uint32_t target_id)
@@ -145,6 +169,7 @@ static void forget_sites(struct tracer *t, int target_id)
 		free(t->stacks[i]);
 		t->stacks[i] = NULL;
 		t->buried[i] = 0;
+		t->given_back[i] = 0;
 		bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_sites), NULL, &i, BPF_ANY);
 	}
 }
@@ -169,6 +194,15 @@ static void forget_pins(struct tracer *t, int target_id)
 	forget_elements(t->skel->maps.stalled, is_stalled_of, target_id);
 }
 
+static void forget_threads(struct tracer *t, int target_id)
+{
+	forget_elements(t->skel->maps.threads, is_thread_of, target_id);
+	forget_elements(t->skel->maps.held_monitors, is_monitor_of, target_id);
+	forget_elements(t->skel->maps.life_ends, is_life_of, target_id);
+	forget_elements(t->skel->maps.churns, is_churn_of, target_id);
+	snapshot_forget_ends(t, target_id);
+}
+
 void tracer_forget(struct tracer *t, int target_id)
 {
 	struct traced *s = &t->traced[target_id];
@@ -181,7 +215,7 @@ void tracer_forget(struct tracer *t, int target_id)
 	forget_sites(t, target_id);
 	forget_refs(t, target_id);
 	forget_pins(t, target_id);
-	forget_elements(t->skel->maps.threads, is_thread_of, target_id);
+	forget_threads(t, target_id);
 	forget_elements(t->skel->maps.findings, is_finding_of, target_id);
 	forget_elements(t->skel->maps.finding_details, is_finding_of, target_id);
 	forget_elements(t->skel->maps.env_owners, is_ref_of, target_id);

@@ -36,6 +36,16 @@ static uint32_t round_up_pow2(uint64_t n)
 	return p;
 }
 
+/* Room for what the books of threads keep, if there are any. */
+static int set_thread_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
+{
+	bool traced = programs_trace(o, KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD));
+	int rc = bpf_map__set_max_entries(s->maps.held_monitors, traced ? JT_MAX_HELD : 1);
+
+	rc = rc ?: bpf_map__set_max_entries(s->maps.life_ends, traced ? JT_MAX_THREADS : 1);
+	return rc ?: bpf_map__set_max_entries(s->maps.churns, traced ? JT_MAX_CHURNS : 1);
+}
+
 static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 {
 	struct jnitrace_bpf *s = t->skel;
@@ -74,7 +84,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.own_envs, o->check ? JT_MAX_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.last_calls, o->check ? JT_MAX_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.throwers, o->check ? MAX_THROWERS : 1);
-	return rc;
+	return rc ?: set_thread_sizes(s, o);
 }
 
 /* Prepare what the probes must know of this machine before the first of them runs. */
@@ -143,7 +153,8 @@ static int make_books(struct tracer *t, const struct tracer_opts *o)
 		return -errno;
 	t->stacks = calloc(t->max_sites, sizeof(*t->stacks));
 	t->buried = calloc(t->max_sites, sizeof(*t->buried));
-	return t->stacks && t->buried ? 0 : -ENOMEM;
+	t->given_back = calloc(t->max_sites, sizeof(*t->given_back));
+	return t->stacks && t->buried && t->given_back ? 0 : -ENOMEM;
 }
 
 /* The programs that are of no target: exec, and ends of threads. */
@@ -204,6 +215,8 @@ void tracer_close(struct tracer *t)
 		free(t->stacks[i]);
 	free(t->stacks);
 	free(t->buried);
+	free(t->given_back);
+	free(t->ended.v);
 	store_unmap(t);
 	unwinder_free(t->unwinder);
 	ring_buffer__free(t->code_changes);

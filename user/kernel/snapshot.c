@@ -105,6 +105,7 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 				v->peak = counts[i * per_cpu + cpu].peak;
 		}
 		v->died += t->buried[i];
+		v->unpaired += t->given_back[i];
 		/* The CPUs are not read at one moment; but what was released had been acquired. */
 		if (v->acquired < v->released + v->unpaired + v->died)
 			v->acquired = v->released + v->unpaired + v->died;
@@ -161,7 +162,8 @@ static int begin(struct tracer *t, struct snapshots *all, bool refs)
 		s->threads = all->threads;
 		s->sites.n = 0;
 		if (refs)
-			s->refs.n = s->findings.n = s->pins.n = s->stalled.n = s->stalls.n = 0;
+			s->refs.n = s->findings.n = s->pins.n = s->stalled.n = s->stalls.n = s->held.n =
+			    s->churns.n = 0;
 	}
 	return 0;
 }
@@ -173,9 +175,9 @@ static int read_all(struct tracer *t, struct snapshots *all, bool refs, struct e
 
 	unwinder_tick(t->unwinder); /* what fails now is asked for again */
 	rc = begin(t, all, refs);
-	if (!rc && refs)
-		rc = map_walk(t->skel->maps.findings, take_finding,
-			      &findings); /* before the sites they name */
+	if (!rc && refs) /* before the sites that they name */
+		rc = snapshot_ends(t) ?: map_walk(t->skel->maps.findings, take_finding, &findings)
+					     ?: snapshot_ended(t, all);
 	rc = rc ?: read_sites(t, all, sites_in_use(t));
 	if (!rc && refs)
 		rc = store_read(t, all) ?: snapshot_pins(t, all) ?: snapshot_threads(t, all);

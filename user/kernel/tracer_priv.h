@@ -41,6 +41,7 @@ struct traced {
 	bool trap_shared[NR_ALL_FUNCS]; /* a use: another probe of the function is at the same place */
 	uint64_t sites_missing;
 	uint64_t buried[NR_FUNCS]; /* its local references, see tracer_bury() */
+	uint64_t findings_lost;    /* see snapshot_ends() */
 	bool code_changed;         /* it said so */
 	bool counts;               /* its gate was opened */
 };
@@ -66,13 +67,26 @@ struct tracer {
 
 	struct stack **stacks; /* by site number; read once */
 	uint64_t *buried;      /* by site number: see tracer_bury() */
-	bool cpu_waits;        /* the kernel counts how long threads wait for a CPU */
-	uint64_t load_ns;      /* what loading the programs took */
+	uint64_t *given_back;  /* by site number: monitors that the VM released */
+	struct {
+		struct snapshot_finding *v;
+		size_t n, cap;
+	} ended;          /* findings of lives that have ended */
+	bool cpu_waits;   /* the kernel counts how long threads wait for a CPU */
+	uint64_t load_ns; /* what loading the programs took */
 };
 
 /* Add what is pinned to the snapshots and their sites. 0 or -errno. */
 int snapshot_pins(struct tracer *t, struct snapshots *all);
 int snapshot_threads(struct tracer *t, struct snapshots *all);
+/*
+ * Take note of what lives that have ended since left behind: monitors they held are findings, and those that
+ * the VM released are no longer held. Before the sites are read. Then: add these findings to the snapshots;
+ * forget a target's.
+ */
+int snapshot_ends(struct tracer *t);
+int snapshot_ended(const struct tracer *t, struct snapshots *all);
+void snapshot_forget_ends(struct tracer *t, int target_id);
 
 /* Numbers of sites are below it. */
 static inline uint32_t sites_in_use(const struct tracer *t)

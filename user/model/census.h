@@ -16,6 +16,8 @@ struct census_thread {
 	char name[64];        /* as the kernel knows it; cleaned */
 	int64_t local_refs;   /* -1: unknown */
 	int native_attached;  /* 0, 1; -1: unknown */
+	int64_t criticals;    /* critical sections that it is inside; -1: unknown */
+	bool gone;            /* it has ended, and the VM does not know: it was never detached */
 	struct growth growth; /* of its local references, when the census is watched */
 };
 
@@ -53,6 +55,7 @@ struct census {
 	} threads;
 	int64_t local_refs;      /* of all threads; -1: unknown */
 	int64_t native_attached; /* threads; -1: unknown */
+	int64_t gone;            /* threads that have ended attached; -1: unknown */
 	bool classes_known;      /* false: not asked for, or refused */
 	char refused[256];       /* why the classes, or all, could not be read; "" */
 	struct census_table tables[NR_VM_TABLES];

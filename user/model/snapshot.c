@@ -13,6 +13,8 @@ void snapshot_free(struct snapshot *s)
 	free(s->criticals.v);
 	free(s->stalled.v);
 	free(s->stalls.v);
+	free(s->held.v);
+	free(s->churns.v);
 	memset(s, 0, sizeof(*s));
 }
 

@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "bpf/border/pins.h"
 #include "bpf/border/shared.h"
+#include "bpf/border/threads.h"
 
 /* One site as counted, summed over CPUs. */
 struct snapshot_site {
@@ -55,6 +56,16 @@ struct snapshot_stalled {
 	struct stalled_key key;
 	struct stalled stalled;
 };
+/* A monitor that is held, or a thread that is attached. */
+struct snapshot_held {
+	uint32_t site;
+	uint32_t tick; /* since when */
+};
+/* A site that attaches threads again and again. */
+struct snapshot_churn {
+	uint32_t site;
+	struct churn churn;
+};
 /* All of one target. Its vectors are its own, the rest belongs to struct snapshots. */
 struct snapshot {
 	struct {
@@ -83,6 +94,14 @@ struct snapshot {
 		struct snapshot_critical *v;
 		size_t n, cap;
 	} criticals;
+	struct {
+		struct snapshot_held *v;
+		size_t n, cap;
+	} held;
+	struct {
+		struct snapshot_churn *v;
+		size_t n, cap;
+	} churns;
 	bool cpu_waits; /* how long threads wait for a CPU is known */
 	struct {
 		struct snapshot_stalled *v;

@@ -48,9 +48,23 @@ struct vm_thread {
 	 */
 	int64_t local_refs;
 	int native_attached; /* attached by native code: 0, 1; -1: unknown */
+	int64_t criticals;   /* critical sections that it is inside, nested ones too; -1: unknown */
 };
 struct vm_threads {
 	struct vm_thread *v;
+	size_t n, cap;
+};
+
+/* A thread that was inside a critical section before the tracer came. */
+struct vm_inside {
+	uint64_t addr;      /* as in struct vm_thread */
+	pid_t own_tid, tid; /* in the process's own pid namespace; here */
+	char name[64];      /* as the kernel knows it; cleaned */
+	double until_s;     /* it was inside since attach, when it was last looked at */
+	bool left;          /* it is no longer */
+};
+struct vm_insides {
+	struct vm_inside *v;
 	size_t n, cap;
 };
 

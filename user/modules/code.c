@@ -18,6 +18,7 @@
 
 struct code {
 	struct modules *book;
+	struct share *payer; /* not owned */
 	struct proc_id id;
 	int root_fd;    /* its root directory; -1: it is ours, or could not be opened */
 	bool own_root;  /* what is at a path for us is that for it, too */
@@ -99,7 +100,7 @@ static void read_root(struct code *c)
 	}
 }
 
-int code_new(struct modules *book, const struct proc_id *id, struct code **out)
+int code_new(struct modules *book, const struct proc_id *id, struct share *payer, struct code **out)
 {
 	struct code *c = calloc(1, sizeof(*c));
 
@@ -107,6 +108,7 @@ int code_new(struct modules *book, const struct proc_id *id, struct code **out)
 	if (!c)
 		return -ENOMEM;
 	c->book = book;
+	c->payer = payer;
 	c->id = *id;
 	c->now = calloc(1, sizeof(*c->now));
 	if (!c->now) {
@@ -198,7 +200,13 @@ int code_use(const struct code *c, const struct placement *p)
 {
 	const struct place_of of = {c, p};
 
+	code_pay(c);
 	return module_use(p->module, open_placement, &of);
+}
+
+void code_pay(const struct code *c)
+{
+	budget_pay(modules_budget(c->book), c->payer);
 }
 
 pid_t code_root_pid(const struct code *c)

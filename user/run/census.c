@@ -11,12 +11,14 @@
 
 #include "reconcile/census_classes.h"
 #include "run/opening.h"
+#include "run/who.h"
 
 #define PAUSE_NS      2000000 /* between two tries to read a busy VM */
 #define LATER_WAIT_MS 80      /* a VM that was read before is tried again so long */
 
 struct census_vm {
 	struct proc_id id;
+	struct who who;
 	struct opening at;
 	struct error refused; /* why objects cannot be read */
 	uint64_t first_ns;
@@ -50,6 +52,7 @@ int census_open(pid_t pid, const struct runtime *only, struct elf_cache *librari
 		census_close(vm);
 		return rc;
 	}
+	who_read(pid, &vm->who);
 	*out = vm;
 	return 0;
 }
@@ -100,6 +103,59 @@ static void thread_name(pid_t pid, struct census_thread *t)
 	text_clean(t->name, sizeof(t->name), text, proc_thread_name(pid, (pid_t)t->tid, text));
 }
 
+/* Is there a thread of this id, as the process itself numbers it? */
+static bool has_thread(const struct proc_threads *own, pid_t tid)
+{
+	for (size_t i = 0; i < own->n; i++)
+		if (own->v[i].own_tid == tid)
+			return true;
+	return false;
+}
+
+static bool is_listed(const struct vm_threads *threads, const struct vm_thread *t)
+{
+	for (size_t i = 0; i < threads->n; i++)
+		if (threads->v[i].addr == t->addr && threads->v[i].tid == t->tid)
+			return true;
+	return false;
+}
+
+/* Attached by native code, as far as is known, and not to be found by its id as it is here. */
+static bool may_be_gone(pid_t pid, const struct vm_thread *t)
+{
+	char path[64];
+
+	if (t->tid <= 0 || t->native_attached == 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)pid, (int)t->tid);
+	return access(path, F_OK) != 0;
+}
+
+/*
+ * Which threads have ended without being detached? The VM lists them before and after the kernel was asked,
+ * which knows them no more: one that is detached leaves the list before it ends.
+ */
+static int find_gone(struct census_vm *vm, const struct vm_threads *threads, bool *gone)
+{
+	struct vm_threads after = {0};
+	struct proc_threads own = {0};
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; i < threads->n; i++)
+		n += gone[i] = may_be_gone(vm->id.pid, &threads->v[i]);
+	if (n == 0)
+		return 0;
+	rc = proc_threads(vm->id.pid, &own);
+	rc = rc ?: vm_threads(vm->at.vm, &after);
+	for (size_t i = 0; i < threads->n && rc == 0; i++)
+		gone[i] =
+		    gone[i] && !has_thread(&own, threads->v[i].tid) && is_listed(&after, &threads->v[i]);
+	free(own.v);
+	free(after.v);
+	return rc;
+}
+
 static int compare_threads(const void *a, const void *b)
 {
 	const struct census_thread *x = a, *y = b;
@@ -109,38 +165,59 @@ static int compare_threads(const void *a, const void *b)
 	return x->tid < y->tid ? -1 : x->tid > y->tid;
 }
 
-static int read_threads(struct census_vm *vm, bool names, struct census *out)
+static int64_t add_known(int64_t sum, int64_t n)
 {
-	struct vm_threads threads;
-	int rc = vm_threads(vm->at.vm, &threads);
+	return sum < 0 || n < 0 ? -1 : sum + n;
+}
 
-	out->local_refs = out->native_attached = -1;
-	if (rc < 0)
-		return rc == -ESRCH || rc == -ENOMEM ? rc : 0;
-	out->threads_known = true;
-	out->local_refs = out->native_attached = 0;
-	for (size_t i = 0; i < threads.n && rc == 0; i++) {
-		const struct vm_thread *from = &threads.v[i];
+/* Those that have an id; the others have not started yet. gone: by their place in threads. */
+static int fill_threads(struct census_vm *vm, const struct vm_threads *threads, const bool *gone, bool names,
+			struct census *out)
+{
+	for (size_t i = 0; i < threads->n; i++) {
+		const struct vm_thread *from = &threads->v[i];
 		struct census_thread *t = from->tid > 0 ? VEC_ADD(&out->threads) : NULL;
 
 		if (from->tid > 0 && !t)
-			rc = -ENOMEM;
+			return -ENOMEM;
 		if (from->local_refs > 0)
 			out->local_refs += from->local_refs;
-		if (from->native_attached < 0)
-			out->native_attached = -1;
-		else if (out->native_attached >= 0)
-			out->native_attached += from->native_attached;
+		out->native_attached = add_known(out->native_attached, from->native_attached);
+		out->gone = add_known(out->gone, gone[i]);
 		if (!t)
-			continue; /* not started yet, or just ended */
-		t->tid = from->tid;
-		t->local_refs = from->local_refs;
-		t->native_attached = from->native_attached;
-		if (names)
+			continue;
+		*t = (struct census_thread){.tid = from->tid,
+					    .local_refs = from->local_refs,
+					    .native_attached = from->native_attached,
+					    .criticals = from->criticals,
+					    .gone = gone[i]};
+		if (names && !t->gone)
 			thread_name(vm->id.pid, t);
 	}
 	if (out->threads.n > 1)
 		qsort(out->threads.v, out->threads.n, sizeof(*out->threads.v), compare_threads);
+	return 0;
+}
+
+static int read_threads(struct census_vm *vm, bool names, struct census *out)
+{
+	struct vm_threads threads;
+	int rc = vm_threads(vm->at.vm, &threads);
+	bool *gone;
+
+	out->local_refs = out->native_attached = out->gone = -1;
+	if (rc < 0)
+		return rc == -ESRCH || rc == -ENOMEM ? rc : 0;
+	out->threads_known = true;
+	out->local_refs = out->native_attached = 0;
+	gone = calloc(threads.n + 1, sizeof(*gone));
+	rc = gone ? find_gone(vm, &threads, gone) : -ENOMEM;
+	out->gone = rc == 0 ? 0 : -1;
+	if (rc != 0 && rc != -ENOMEM)
+		memset(gone, 0, threads.n * sizeof(*gone)); /* it cannot be told just now */
+	if (rc != -ENOMEM)
+		rc = fill_threads(vm, &threads, gone, names, out);
+	free(gone);
 	free(threads.v);
 	return rc;
 }
@@ -233,6 +310,7 @@ int census_read(struct census_vm *vm, const struct census_request *req, struct c
 	    .library = vm->at.file.mapping.path,
 	    .build_id = elf_build_id(vm->at.file.elf),
 	};
+	who_tell(&vm->who, &out->target);
 	rc = read_all(vm, req, out);
 	out->read_ms = (double)(clock_ns(CLOCK_MONOTONIC) - now) / 1e6;
 	if (rc == 0)

@@ -17,7 +17,10 @@
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
 #include "run/env_owners.h"
+#include "run/inside.h"
 #include "run/opening.h"
+#include "run/owners.h"
+#include "run/who.h"
 #include "sites/sites.h"
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
@@ -38,13 +41,16 @@ struct target {
 	const struct target_shared *shared; /* not owned */
 
 	/* --- from target_find() on --- */
-	struct opening at; /* its runtime; at.maps is as of the last read_code() */
+	struct who who;
+	struct root_key root; /* its packages are there */
+	struct opening at;    /* its runtime; at.maps is as of the last read_code() */
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
 	/* --- from target_attach() on --- */
 	struct tracer *tracer; /* not owned */
 	int target_id;         /* of the tracer; -1: not attached */
+	struct share *share;   /* of the budget */
 	struct code *code;     /* where its modules are */
 	bool code_changed;     /* libraries came or went, and target_code() was not called since */
 	struct symbols *symbols;
@@ -60,6 +66,7 @@ struct target {
 	bool locals_refused; /* local references can never be looked at */
 	struct local_refs locals;
 	struct ref_classes classes;
+	struct vm_insides inside; /* critical sections from before attach */
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */
 	struct report report;
@@ -86,6 +93,7 @@ int target_new(pid_t pid, bool asked_for, const struct target_shared *shared, st
 	/* The fd first: if the pid still is the same process afterwards, it was all along. */
 	t->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	rc = t->pidfd < 0 ? -errno : proc_id_read(pid, &t->id);
+	rc = rc ?: share_new(shared->budget, &t->share);
 	if (rc) {
 		target_free(t);
 		return error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
@@ -107,12 +115,14 @@ void target_free(struct target *t)
 	ref_classes_free(&t->classes);
 	account_free(t->account);
 	local_refs_free(&t->locals);
+	free(t->inside.v);
 	vm_locals_free(&t->local_look.vm);
 	symbols_free(t->symbols);
 	code_free(t->code);
 	opening_close(&t->at);
 	aggregate_free(t->aggregate);
 	naming_free(t->naming);
+	share_put(t->share);
 	free(t->report.sites.v);
 	free(t->report.libraries.v);
 	findings_free(&t->report);
@@ -130,6 +140,7 @@ static void fill_report(struct target *t)
 	    .library = t->at.file.mapping.path,
 	    .build_id = elf_build_id(t->at.file.elf),
 	};
+	who_tell(&t->who, &t->report.target);
 }
 
 /* Its sites, by the runtime's file and, where it could be understood, its memory. */
@@ -160,6 +171,7 @@ int target_find(struct target *t, struct error *err)
 
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	opening_close(&t->at);
+	budget_pay(t->shared->budget, t->share);
 	rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, what, err);
 	if (rc == -EAGAIN)
 		return 0; /* it may load a runtime yet */
@@ -176,6 +188,8 @@ int target_find(struct target *t, struct error *err)
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
+	who_read(t->id.pid, &t->who);
+	t->root = owners_root(t->id.pid);
 	fill_report(t);
 	t->state = TARGET_FOUND;
 	return 0;
@@ -335,7 +349,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	rc = rc ?: code_new(t->shared->modules, &t->id, &t->code);
+	rc = rc ?: code_new(t->shared->modules, &t->id, t->share, &t->code);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
@@ -411,6 +425,8 @@ int target_start(struct target *t, struct error *err)
 		rc = rc
 			 ?: env_owners_tell(t->tracer, t->target_id, t->id.pid, t->at.vm,
 					    &t->plan.threads.config);
+	if (t->plan.families >> FAMILY_CRITICAL & 1)
+		inside_begin(t->at.vm, &t->id, &t->inside);
 	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
 	note_before(t);
 	if (!rc && t->at.vm && !t->report.count_only)
@@ -641,6 +657,7 @@ static void read_process(struct target *t, struct making *m)
 	refresh_maps(t);
 	m->objects = reads_objects(t);
 	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
+	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
 }
 
 /* After the process has gone its last known totals stand. */
@@ -689,6 +706,7 @@ static int put_findings(struct target *t, const struct making *m)
 	    .hold_s = t->o->hold_s,
 	    .no_waits = t->plan.waits.why,
 	    .collector_waits = t->plan.waits.collector,
+	    .inside = &t->inside,
 	};
 
 	return findings_update(&in, &t->report);
@@ -700,6 +718,8 @@ static void put_head(struct target *t, const struct making *m)
 
 	count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
+	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
+	r->sites_pending = naming_pending(t->naming);
 	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
@@ -727,6 +747,9 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
 	put_vm_totals(t);
 	rc = rc ?: put_sites(t, &m);
+	if (!rc)
+		owners_tell(t->shared->owners, t->root, end_is_gone(t->end_reason) ? 0 : t->id.pid,
+			    &t->report);
 	/* Adds to the families what was there at attach. */
 	rc = rc ?: put_account(t, &m);
 	/* Judges by the verdicts of the sites. */
@@ -773,6 +796,16 @@ enum end_reason target_end_reason(const struct target *t)
 struct report *target_report_of(struct target *t)
 {
 	return t->reported ? &t->report : NULL;
+}
+
+bool target_names_pending(const struct target *t)
+{
+	return t->naming && naming_pending(t->naming);
+}
+
+const struct share *target_share(const struct target *t)
+{
+	return t->share;
 }
 
 /* What --check cannot tell of a thread here, and why. */

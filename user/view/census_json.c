@@ -62,6 +62,8 @@ static void put_threads(struct json_out *j, const struct census *c)
 			json_null(j, "native_attached");
 		else
 			json_bool(j, "native_attached", t->native_attached);
+		json_known_count(j, "criticals", t->criticals);
+		json_bool(j, "gone", t->gone);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -168,12 +170,12 @@ void view_census_json(struct buf *out, const struct census *const *items, size_t
 		const struct census *c = items[i];
 		struct json_out j = {.out = out};
 
-		json_open(&j, NULL, '{');
-		json_text(&j, "schema", JSON_SCHEMA);
+		json_begin(&j);
 		json_time(&j, "time", c->time_unix_s);
 		json_known(&j, "elapsed_s", c->elapsed_s);
 		json_target(&j, &c->target);
 		put_families(&j, c);
+		json_known_count(&j, "native_gone", c->gone);
 		put_threads(&j, c);
 		put_classes(&j, c);
 		put_growth(&j, c);

@@ -322,15 +322,16 @@ static enum site_verdict of_library(const struct report *r, size_t i)
 /* What dies by itself says nothing of a library, nor does a monitor. */
 static void test_libraries(void **state)
 {
-	enum { A, B, C, D };
+	enum { A, B, C, D, E };
 	struct frame frames[] = {[A] = {.type = FRAME_NATIVE, .module = "a"},
 				 [B] = {.type = FRAME_NATIVE, .module = "b"},
 				 [C] = {.type = FRAME_NATIVE, .module = "c"},
-				 [D] = {.type = FRAME_NATIVE, .module = "d"}};
+				 [D] = {.type = FRAME_NATIVE, .module = "d"},
+				 [E] = {.type = FRAME_NATIVE, .module = "e"}};
 	struct report_site sites[] = {
 	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_BOUNDED, .frames = {.v = &frames[A], .n = 1}},
 	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
-	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[A], .n = 1}},
+	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[A], .n = 1}},
 	    {.func = FUNC_GetStringUTFChars,
 	     .verdict.kind = VERDICT_GROWING,
 	     .frames = {.v = &frames[B], .n = 1}},
@@ -340,18 +341,55 @@ static void test_libraries(void **state)
 	     .frames = {.v = &frames[C], .n = 1}},
 	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[C], .n = 1}},
 	    {.func = FUNC_FindClass, .verdict.kind = VERDICT_UNKNOWN, .frames = {.v = &frames[D], .n = 1}},
+	    {.func = FUNC_NewGlobalRef, .verdict.kind = VERDICT_CLEAN, .frames = {.v = &frames[E], .n = 1}},
+	    {.func = FUNC_MonitorEnter, .verdict.kind = VERDICT_GROWING, .frames = {.v = &frames[E], .n = 1}},
+	    {.func = FUNC_AttachCurrentThread,
+	     .verdict.kind = VERDICT_UNKNOWN,
+	     .frames = {.v = &frames[E], .n = 1}},
 	};
 	struct report r = {.catalog = &jni_catalog, .sites = {.v = sites, .n = ARRAY_LEN(sites)}};
 
 	(void)state;
 	assert_int_equal(verdicts_sum_up(&r), 0);
-	assert_int_equal(r.libraries.n, 4);
+	assert_int_equal(r.libraries.n, 5);
 	assert_int_equal(of_library(&r, A), VERDICT_CLEAN);
 	assert_int_equal(of_library(&r, B), VERDICT_GROWING);
 	assert_int_equal(of_library(&r, C), VERDICT_UNKNOWN);
 	assert_int_equal(of_library(&r, D), VERDICT_UNKNOWN);
+	assert_int_equal(of_library(&r, E), VERDICT_GROWING);
 	assert_int_equal(r.libraries.v[A].sites, 3);
 	free(r.libraries.v);
+}
+
+/* A call that goes on holds something at that moment: the verdict is no other for it. */
+static void test_clean_does_not_flicker(void **state)
+{
+	struct report_verdict v;
+	struct history h = {0};
+
+	(void)state;
+	for (int t = 0; t < 90; t++) {
+		struct reading r = {
+		    .t_s = t, .acquired = 1000 * (t + 1), .outstanding = (t + 1) % 3, .ages_known = true};
+
+		r.released = r.acquired - r.outstanding;
+		assert_int_equal(history_judge(&h, &r), 0);
+		history_verdict(&h, &v);
+		if (t >= 12)
+			assert_int_equal(v.kind, VERDICT_CLEAN);
+	}
+	/* What stays is another matter. */
+	for (int t = 90; t < 100; t++) {
+		struct reading r = {
+		    .t_s = t, .acquired = 1000 * (t + 1), .outstanding = 2, .ages_known = true};
+
+		r.survivors[0] = r.kept[0] = t >= 95 ? 2 : 0;
+		r.released = r.acquired - r.outstanding;
+		assert_int_equal(history_judge(&h, &r), 0);
+	}
+	history_verdict(&h, &v);
+	assert_int_not_equal(v.kind, VERDICT_CLEAN);
+	history_free(&h);
 }
 
 int main(void)
@@ -367,6 +405,7 @@ int main(void)
 	    cmocka_unit_test(test_too_early_is_unknown),
 	    cmocka_unit_test(test_history_is_bounded),
 	    cmocka_unit_test(test_libraries),
+	    cmocka_unit_test(test_clean_does_not_flicker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

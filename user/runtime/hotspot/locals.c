@@ -112,7 +112,7 @@ static void find_thread_state(const struct hotspot *h, const struct thread_layou
 	}
 }
 
-int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
+int hotspot_thread_config(struct hotspot *h, struct thread_config *out)
 {
 	struct thread_layout l;
 	struct jni_env env;
@@ -136,6 +136,8 @@ int hotspot_thread_config(const struct hotspot *h, struct thread_config *out)
 	    .block_slots = (uint32_t)l.slots,
 	    .block_top = (uint32_t)l.top,
 	};
+	if (hotspot_attach_state(h, &l))
+		out->attach_state = (int32_t)h->attach_state - (int32_t)env.offset_bytes;
 	find_owners(h, &l, out);
 	find_thread_state(h, &l, out);
 	return 0;

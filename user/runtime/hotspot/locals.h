@@ -11,7 +11,7 @@
 #include "runtime/hotspot/hotspot.h"
 
 /* Where the VM keeps what belongs to a thread. -EPROTO, -EAGAIN: it could not be proven (yet). */
-int hotspot_thread_config(const struct hotspot *h, struct thread_config *out);
+int hotspot_thread_config(struct hotspot *h, struct thread_config *out);
 /*
  * All slots in use at some moment of the call; the caller frees with vm_locals_free(). What is alive from
  * before the call until it returns is in it. -EPROTO: the layout could not be proven; -EAGAIN: the list of

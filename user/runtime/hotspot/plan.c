@@ -72,7 +72,7 @@ void hotspot_plan_waits(const struct hotspot *h, const struct vm_file *file, str
 		out->state = PLAN_READY;
 }
 
-void hotspot_plan_threads(const struct hotspot *h, struct plan_threads *out)
+void hotspot_plan_threads(struct hotspot *h, struct plan_threads *out)
 {
 	struct thread_config c;
 

@@ -11,6 +11,6 @@
 void hotspot_plan_walk(const struct hotspot *h, const struct vm_file *file, struct plan_walk *out);
 void hotspot_plan_objects(const struct oop_reader *r, struct plan_objects *out);
 void hotspot_plan_waits(const struct hotspot *h, const struct vm_file *file, struct plan_waits *out);
-void hotspot_plan_threads(const struct hotspot *h, struct plan_threads *out);
+void hotspot_plan_threads(struct hotspot *h, struct plan_threads *out);
 
 #endif

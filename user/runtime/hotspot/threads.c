@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/hotspot/events.h"
 #include "runtime/hotspot/jni.h"
 #include "runtime/hotspot/layout.h"
 #include "runtime/hotspot/scatter.h"
@@ -59,7 +60,7 @@ static int add_thread(struct vm_threads *out, uint64_t addr)
 	t = VEC_ADD(out);
 	if (!t)
 		return -ENOMEM;
-	*t = (struct vm_thread){.addr = addr, .local_refs = -1, .native_attached = -1};
+	*t = (struct vm_thread){.addr = addr, .local_refs = -1, .native_attached = -1, .criticals = -1};
 	return 0;
 }
 
@@ -304,8 +305,8 @@ static void stores_by_table(struct hotspot *h, struct offsets *out)
 }
 
 /* The word that is one of the states in every thread; it must be the only one of those in the code. */
-static uint32_t attach_state_offset(struct hotspot *h, const struct thread_layout *l,
-				    const struct vm_threads *threads)
+static uint32_t find_attach_state(struct hotspot *h, const struct thread_layout *l,
+				  const struct vm_threads *threads)
 {
 	struct offsets stores = {0};
 	uint32_t found = 0;
@@ -330,12 +331,57 @@ static uint32_t attach_state_offset(struct hotspot *h, const struct thread_layou
 	return left == 1 ? found : 0;
 }
 
+/* threads: all of them; it is looked for once. */
+static uint32_t attach_state_of(struct hotspot *h, const struct thread_layout *l,
+				const struct vm_threads *threads)
+{
+	if (!h->attach_state_known && threads->n)
+		h->attach_state = find_attach_state(h, l, threads);
+	h->attach_state_known |= threads->n > 0;
+	return h->attach_state;
+}
+
+uint32_t hotspot_attach_state(struct hotspot *h, const struct thread_layout *l)
+{
+	struct vm_threads threads = {0};
+
+	if (!h->attach_state_known && hotspot_thread_list(h, &threads) == 0)
+		attach_state_of(h, l, &threads);
+	free(threads.v);
+	return h->attach_state;
+}
+
+/* --- critical sections --- */
+
+#define MOST_CRITICALS 0xffff /* of one thread; more is no count */
+
+/*
+ * JavaThread::_jni_active_critical, which no table names. It is an int behind
+ * _exception_pc, _exception_handler_pc and, until JDK 25, int _is_method_handle_return (JDK:
+ * runtime/javaThread.hpp, before 19 runtime/thread.hpp). Collectors that need not wait for critical sections
+ * do not count them (JDK: gc/shared/collectedHeap.hpp, pin_object). 0: not known.
+ */
+static uint64_t critical_offset(const struct hotspot *h, const struct thread_layout *l)
+{
+	uint64_t at;
+
+	if (hotspot_gc_waits(h) != 1)
+		return 0;
+	if (hotspot_field_offset(h, "JavaThread", "_is_method_handle_return", &at))
+		at += sizeof(int32_t);
+	else if (h->feature >= 26 && hotspot_field_offset(h, "JavaThread", "_exception_pc", &at))
+		at += 2 * sizeof(uint64_t);
+	else
+		return 0;
+	return at % 4 == 0 && at + 4 <= l->thread_bytes ? at : 0;
+}
+
 /* --- all of it --- */
 
 struct thread_words {
 	uint64_t *addr;
 	uint64_t *osthread, *handles;
-	uint32_t *tid, *state;
+	uint32_t *tid, *state; /* state: any of 32 bits */
 	bool *ok;
 };
 
@@ -348,6 +394,21 @@ static int read_column(const struct hotspot *h, struct vm_threads *out, struct t
 	return scatter_read(h->pid, w->addr, out->n, bytes, column, w->ok);
 }
 
+static int fill_criticals(const struct hotspot *h, const struct thread_layout *l, struct vm_threads *out,
+			  struct thread_words *w)
+{
+	uint64_t at = critical_offset(h, l);
+	int rc = at ? read_column(h, out, w, NULL, at, sizeof(uint32_t), w->state) : 0;
+
+	for (size_t i = 0; i < out->n && at && rc == 0; i++)
+		if (w->ok[i] && w->state[i] > MOST_CRITICALS)
+			at = 0;
+	for (size_t i = 0; i < out->n && at && rc == 0; i++)
+		if (w->ok[i])
+			out->v[i].criticals = w->state[i];
+	return rc;
+}
+
 static int fill_threads(struct hotspot *h, const struct thread_layout *l, struct vm_threads *out,
 			struct thread_words *w)
 {
@@ -357,16 +418,13 @@ static int fill_threads(struct hotspot *h, const struct thread_layout *l, struct
 	for (size_t i = 0; i < out->n && rc == 0; i++)
 		if (w->ok[i])
 			out->v[i].local_refs = count_locals(h, l, w->handles[i], &budget);
-	if (!h->attach_state_known) {
-		h->attach_state = attach_state_offset(h, l, out);
-		h->attach_state_known = true;
-	}
-	if (rc == 0 && h->attach_state) {
+	if (rc == 0 && attach_state_of(h, l, out)) {
 		rc = read_column(h, out, w, NULL, h->attach_state, sizeof(uint32_t), w->state);
 		for (size_t i = 0; i < out->n && rc == 0; i++)
 			if (w->ok[i] && w->state[i] >= NOT_ATTACHING && w->state[i] <= ATTACHED)
 				out->v[i].native_attached = w->state[i] != NOT_ATTACHING;
 	}
+	rc = rc ?: fill_criticals(h, l, out, w);
 	if (rc == 0)
 		rc = read_column(h, out, w, NULL, l->osthread, sizeof(uint64_t), w->osthread);
 	if (rc == 0)

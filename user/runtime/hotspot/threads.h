@@ -17,6 +17,8 @@ bool hotspot_thread_layout(const struct hotspot *h, struct thread_layout *l);
 bool hotspot_thread_field(const struct hotspot *h, const char *field, uint64_t *offset);
 /* The addresses of all JavaThreads, nothing else of them; the caller frees out->v. */
 int hotspot_thread_list(const struct hotspot *h, struct vm_threads *out);
+/* Offset of JavaThread::_jni_attach_state; 0: it could not be proven (yet). */
+uint32_t hotspot_attach_state(struct hotspot *h, const struct thread_layout *l);
 /* All threads known to the VM; the caller frees out->v. -EPROTO: the layout could not be proven. */
 int hotspot_threads(struct hotspot *h, struct vm_threads *out);
 
