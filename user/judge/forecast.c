@@ -15,67 +15,72 @@
 #define LEAST    0.003      /* an explanation that weighs less is dropped */
 #define TAIL     0.025
 #define BEND_MAX 0.9
-#define WIDER    1.35 /* the explanations are not all that there are */
-#define SHARPER  1.2  /* a small doubt decides no interval's end */
-#define HORIZON  1e5  /* times the span: further is not looked */
+#define SHARPER  1.2 /* a small doubt decides no interval's end */
+#define HORIZON  1e5 /* times the span: further is not looked */
 #define FIRST    (1.0 / 256)
 #define STEP     1.1
 #define STEPS    30 /* of a bisection */
+
+/*
+ * The explanations are not all that there are, and each takes its best guess of its own noise for the truth:
+ * variances are this much wider. Found by simulation of the kinds of growth that docs/verdicts.md lists.
+ */
+#define WIDER        1.13
+#define WIDER_EVEN   1.15 /* without a walk */
+#define WIDER_CURVED 1.15 /* more, of a parabola */
+
+/* Waves: so many in the span, from WAVES_LEAST on. */
+#define NR_WAVES    30
+#define WAVES_LEAST 0.667
+#define WAVES_STEP  0.25
+#define WAVES_FADE  8.0 /* spans in which a wave forgets its phase */
+#define WAVES_PRIOR 0.064
+
+/*
+ * A count that falls has references that come and go. One that only rises has none that could make its noise
+ * white, nor of short lives.
+ */
+#define FALLS         0.02 /* of all ups and downs */
+#define NO_LIVES      0.1
+#define NO_WHITE      0.3  /* beside a walk */
+#define WALK_OF_COUNT 0.25 /* references that come at random walk by one each; much less is unlikely */
+/*
+ * A count that moves in few steps has a growth that is not known better than from so few, however straight
+ * its line: sizes and times of steps differ. Relative variance of a step, and how many of the readings may be
+ * steps: more is no stepping.
+ */
+#define STEP_VARIANCE 0.15
+#define STEPS_AT_MOST 0.7
 
 /* Noise as the sum of kinds, as shares of one variance. Time is in spans. */
 struct noise {
 	double white, walk, drift, lives, life, wave, wave_length;
 	double prior;
 	double curved; /* how likely the growth itself changes steadily */
+	double wider;
 };
 static const struct noise noises[] = {
-    {.white = 1, .prior = 0.4, .curved = 0.05},
-    {.walk = 1, .prior = 4, .curved = 0.3},
-    {.walk = 1, .white = 0.05, .prior = 1.5, .curved = 0.3},
-    {.walk = 1, .white = 0.2, .prior = 0.5, .curved = 0.1},
-    {.walk = 1, .white = 0.6, .prior = 0.25, .curved = 0.1},
-    {.lives = 1, .life = 0.02, .prior = 0.1, .curved = 0.05},
-    {.lives = 1, .life = 0.06, .prior = 0.1, .curved = 0.05},
-    {.lives = 1, .life = 0.15, .prior = 0.1, .curved = 0.05},
-    {.drift = 1, .white = 0.02, .prior = 0.3},
-    {.drift = 1, .walk = 0.2, .prior = 0.3},
-    {.wave = 1, .wave_length = 1.5, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 1.5, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 1.271, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 1.271, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 1.077, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 1.077, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.913, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.913, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.774, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.774, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.656, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.656, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.556, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.556, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.471, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.471, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.399, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.399, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.338, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.338, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.286, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.286, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.242, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.242, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.205, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.205, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.174, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.174, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.147, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.147, .walk = 0.5, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.125, .walk = 0.03, .prior = 0.15},
-    {.wave = 1, .wave_length = 0.125, .walk = 0.5, .prior = 0.15},
+    {.white = 1, .prior = 4, .curved = 0.05, .wider = WIDER_EVEN},
+    {.walk = 1, .prior = 4, .curved = 0.3, .wider = WIDER},
+    {.walk = 1, .white = 0.05, .prior = 1.5, .curved = 0.3, .wider = WIDER},
+    {.walk = 1, .white = 0.2, .prior = 0.5, .curved = 0.1, .wider = WIDER},
+    {.walk = 1, .white = 0.6, .prior = 0.25, .curved = 0.1, .wider = WIDER},
+    {.lives = 1, .life = 0.02, .prior = 1, .curved = 0.05, .wider = WIDER_EVEN},
+    {.lives = 1, .life = 0.06, .prior = 1, .curved = 0.05, .wider = WIDER_EVEN},
+    {.lives = 1, .life = 0.15, .prior = 1, .curved = 0.05, .wider = WIDER_EVEN},
+    {.drift = 1, .white = 0.02, .prior = 0.3, .wider = WIDER},
+    {.drift = 1, .walk = 0.2, .prior = 0.3, .wider = WIDER},
 };
+/* Beside a wave: the higher it is, the more depends on its being one. */
+static const struct {
+	double walk, wider;
+} wave_walks[] = {{0.05, 1.8}, {0.4, 1.35}, {3, 1.2}};
+
+#define NR_MODELS (2 * ARRAY_LEN(noises) + NR_WAVES * ARRAY_LEN(wave_walks))
 
 /* One explanation, fitted. */
 struct model {
-	const struct noise *noise;
+	struct noise noise;
 	int trends;
 	double weight, variance, freedom;
 	double chol[N_MAX][N_MAX]; /* of the samples' covariance, lower */
@@ -87,12 +92,16 @@ struct model {
 struct fit {
 	double u[N_MAX], y[N_MAX]; /* time in spans, 0: the last sample; count above the last one */
 	size_t n;
+	double fades[N_MAX][N_MAX]; /* of a wave, from sample to sample */
+	double grown, falls; /* from the first to the last sample; share of falls in all ups and downs */
+	double uneven;       /* relative variance of the growth, of few steps; 0: many */
 	double bend; /* references that come one by one scatter the more the faster they come; 0: evenly */
-	struct model models[2 * ARRAY_LEN(noises)];
+	struct model models[NR_MODELS];
 	size_t nr_models;
 };
 
-static double covariance(const struct fit *f, const struct noise *k, double u, double v)
+/* All but waves. */
+static double without_wave(const struct fit *f, const struct noise *k, double u, double v)
 {
 	double a = u < v ? u : v, b = u < v ? v : u, apart = b - a, c = 0;
 
@@ -104,9 +113,31 @@ static double covariance(const struct fit *f, const struct noise *k, double u, d
 		c += k->white;
 	if (k->lives > 0)
 		c += k->lives * exp(-apart / k->life);
-	if (k->wave > 0)
-		c += k->wave * cos(2 * M_PI * apart / k->wave_length) * exp(-apart / 8);
 	return c;
+}
+
+static double covariance(const struct fit *f, const struct noise *k, double u, double v)
+{
+	double c = without_wave(f, k, u, v);
+
+	if (k->wave > 0)
+		c += k->wave * cos(2 * M_PI * (u - v) / k->wave_length) * exp(-fabs(u - v) / WAVES_FADE);
+	return c;
+}
+
+/* Of all samples; lower half. */
+static void covariances(const struct fit *f, const struct noise *k, double (*out)[N_MAX])
+{
+	double c[N_MAX], s[N_MAX];
+
+	for (size_t i = 0; i < f->n; i++) {
+		c[i] = k->wave > 0 ? cos(2 * M_PI * f->u[i] / k->wave_length) : 0;
+		s[i] = k->wave > 0 ? sin(2 * M_PI * f->u[i] / k->wave_length) : 0;
+		for (size_t j = 0; j <= i; j++)
+			out[i][j] = without_wave(f, k, f->u[i], f->u[j]) +
+				    k->wave * (c[i] * c[j] + s[i] * s[j]) * f->fades[i][j];
+		out[i][i] += JITTER;
+	}
 }
 
 /* x = chol^-1 x */
@@ -206,15 +237,32 @@ static double bend_of(const struct fit *f)
 	return bend < 0 ? 0 : bend > BEND_MAX ? BEND_MAX : bend;
 }
 
+/* How likely is such noise in a count like this? Its logarithm. */
+static double plausible(const struct fit *f, const struct model *m, double scale)
+{
+	const struct noise *k = &m->noise;
+	double walk = m->variance / k->wider * k->walk * scale / fmax(f->grown, 1e-3), p = log(k->prior);
+
+	/* How much the growth may change over the span: as much as the count did. */
+	p += m->trends > 2 ? log(k->curved / sqrt(2 * M_PI)) - m->beta[2] * m->beta[2] / 2
+			   : log(1 - k->curved);
+	if ((k->walk >= 0.5 || k->wave > 0) && walk < WALK_OF_COUNT)
+		p -= log(walk / WALK_OF_COUNT) * log(walk / WALK_OF_COUNT) / 2;
+	if (f->falls < FALLS && k->lives > 0)
+		p += log(NO_LIVES);
+	if (f->falls < FALLS && k->white > 0 && k->walk > 0)
+		p += log(NO_WHITE);
+	return p;
+}
+
 /* Fit one explanation; m->weight becomes the logarithm of its likelihood. */
 static void fit_model(const struct fit *f, struct model *m, double scale)
 {
 	size_t n = f->n;
 	double log_det, log_xx, y[N_MAX], x[TRENDS], rss, quantum = QUANTUM / (scale * scale);
 
+	covariances(f, &m->noise, m->chol);
 	for (size_t i = 0; i < n; i++) {
-		for (size_t j = 0; j <= i; j++)
-			m->chol[i][j] = covariance(f, m->noise, f->u[i], f->u[j]) + (i == j ? JITTER : 0);
 		trend(f->u[i], x);
 		for (int k = 0; k < TRENDS; k++)
 			m->x[k][i] = x[k];
@@ -232,12 +280,20 @@ static void fit_model(const struct fit *f, struct model *m, double scale)
 	}
 	rss = dot(m->rest, m->rest, n) + quantum;
 	m->freedom = (double)n - m->trends + 1;
-	m->variance = WIDER * rss / m->freedom;
-	m->weight = log(m->noise->prior) - (log_det + log_xx + m->freedom * log(rss)) / 2 +
+	m->variance = m->noise.wider * rss / m->freedom;
+	m->weight = plausible(f, m, scale) - (log_det + log_xx + m->freedom * log(rss)) / 2 +
 		    lgamma(m->freedom / 2) - m->freedom / 2 * log(M_PI);
-	/* How much the growth may change over the span: as much as the count did. */
-	m->weight += m->trends > 2 ? log(m->noise->curved / sqrt(2 * M_PI)) - m->beta[2] * m->beta[2] / 2
-				   : log(1 - m->noise->curved);
+	if (m->trends > 2)
+		m->variance *= WIDER_CURVED;
+}
+
+static void add_model(struct fit *f, const struct noise *noise, int trends, double scale)
+{
+	struct model *m = &f->models[f->nr_models++];
+
+	m->noise = *noise;
+	m->trends = trends;
+	fit_model(f, m, scale);
 }
 
 static void fit_all(struct fit *f, double scale)
@@ -247,14 +303,20 @@ static void fit_all(struct fit *f, double scale)
 
 	f->nr_models = 0;
 	for (size_t k = 0; k < ARRAY_LEN(noises); k++)
-		for (int trends = 2; trends <= (noises[k].curved > 0 ? TRENDS : 2); trends++) {
-			struct model *m = &f->models[f->nr_models++];
+		for (int trends = 2; trends <= (noises[k].curved > 0 ? TRENDS : 2); trends++)
+			add_model(f, &noises[k], trends, scale);
+	for (size_t k = 0; k < NR_WAVES * ARRAY_LEN(wave_walks); k++) {
+		size_t w = k % ARRAY_LEN(wave_walks), waves = k / ARRAY_LEN(wave_walks);
+		const struct noise noise = {.wave = 1,
+					    .wave_length = 1 / (WAVES_LEAST + WAVES_STEP * (double)waves),
+					    .walk = wave_walks[w].walk,
+					    .prior = WAVES_PRIOR,
+					    .wider = wave_walks[w].wider};
 
-			m->noise = &noises[k];
-			m->trends = trends;
-			fit_model(f, m, scale);
-			best = fmax(best, m->weight);
-		}
+		add_model(f, &noise, 2, scale);
+	}
+	for (size_t i = 0; i < f->nr_models; i++)
+		best = fmax(best, f->models[i].weight);
 	for (size_t i = 0; i < f->nr_models; i++) {
 		f->models[i].weight = exp((f->models[i].weight - best) * SHARPER);
 		if (!(f->models[i].weight >= LEAST))
@@ -280,7 +342,7 @@ static double t_below(double t, double freedom)
 static void growth_of(const struct fit *f, const struct model *m, double *mean, double *error)
 {
 	double w[N_MAX], d[TRENDS] = {0, 1, 0}, var;
-	double drift = m->noise->drift;
+	double drift = m->noise.drift;
 
 	*mean = m->beta[1];
 	var = m->cov[1][1];
@@ -296,7 +358,7 @@ static void growth_of(const struct fit *f, const struct model *m, double *mean, 
 			for (int j = 0; j < m->trends; j++)
 				var += d[i] * d[j] * m->cov[i][j];
 	}
-	*error = sqrt(fmax(var, 0) * m->variance);
+	*error = sqrt(fmax(fmax(var, 0) * m->variance, f->uneven * f->grown * f->grown));
 }
 
 /* What an explanation says of the count at a time to come. */
@@ -305,11 +367,11 @@ static void count_of(const struct fit *f, const struct model *m, double u, doubl
 	double w[N_MAX], d[TRENDS], var;
 
 	for (size_t i = 0; i < f->n; i++)
-		w[i] = covariance(f, m->noise, f->u[i], u);
+		w[i] = covariance(f, &m->noise, f->u[i], u);
 	solve(m, f->n, w);
 	trend(u, d);
 	*mean = dot(w, m->rest, f->n);
-	var = covariance(f, m->noise, u, u) - dot(w, w, f->n);
+	var = covariance(f, &m->noise, u, u) - dot(w, w, f->n);
 	for (int k = 0; k < m->trends; k++) {
 		*mean += m->beta[k] * d[k];
 		d[k] -= dot(w, m->x[k], f->n);
@@ -317,7 +379,7 @@ static void count_of(const struct fit *f, const struct model *m, double u, doubl
 	for (int i = 0; i < m->trends; i++)
 		for (int j = 0; j < m->trends; j++)
 			var += d[i] * d[j] * m->cov[i][j];
-	*error = sqrt(fmax(var, 1e-12) * m->variance);
+	*error = sqrt(fmax(fmax(var, 1e-12) * m->variance, f->uneven * f->grown * f->grown * (u + u * u)));
 }
 
 static double growth_below(const struct fit *f, const double *mean, const double *error, double x)
@@ -417,9 +479,29 @@ static void tell(const struct fit *f, double span_s, double scale, double missin
 	out->limit_latest_s = at[2] * span_s;
 }
 
-void forecast(const double *t_s, const double *count, size_t n, double limit, struct growth *out)
+/* What kind of count is it? */
+static void look_at(struct fit *f, const struct samples *s)
 {
-	double span_s = n > 0 ? t_s[n - 1] - t_s[0] : 0, lo = INFINITY, hi = -INFINITY, scale;
+	double up = 0, down = 0;
+
+	for (size_t i = 1; i < f->n; i++) {
+		up += fmax(f->y[i] - f->y[i - 1], 0);
+		down += fmax(f->y[i - 1] - f->y[i], 0);
+	}
+	f->grown = up - down;
+	f->falls = up + down > 0 ? down / (up + down) : 0;
+	if (f->falls < FALLS && s->moves > 0 && s->moves < STEPS_AT_MOST * s->readings)
+		f->uneven = STEP_VARIANCE / s->moves;
+	f->bend = bend_of(f);
+	for (size_t i = 0; i < f->n; i++)
+		for (size_t j = 0; j <= i; j++)
+			f->fades[i][j] = exp((f->u[j] - f->u[i]) / WAVES_FADE);
+}
+
+void forecast(const struct samples *s, double limit, struct growth *out)
+{
+	size_t n = s->n;
+	double span_s = n > 0 ? s->t_s[n - 1] - s->t_s[0] : 0, lo = INFINITY, hi = -INFINITY, scale;
 	struct fit *f;
 
 	*out = (struct growth){
@@ -430,17 +512,18 @@ void forecast(const double *t_s, const double *count, size_t n, double limit, st
 	if (!f)
 		return;
 	f->n = n;
+	f->uneven = 0;
 	for (size_t i = 0; i < n; i++) {
-		lo = fmin(lo, count[i]);
-		hi = fmax(hi, count[i]);
+		lo = fmin(lo, s->count[i]);
+		hi = fmax(hi, s->count[i]);
 	}
 	scale = fmax(hi - lo, 1);
 	for (size_t i = 0; i < n; i++) {
-		f->u[i] = (t_s[i] - t_s[n - 1]) / span_s;
-		f->y[i] = (count[i] - count[n - 1]) / scale;
+		f->u[i] = (s->t_s[i] - s->t_s[n - 1]) / span_s;
+		f->y[i] = (s->count[i] - s->count[n - 1]) / scale;
 	}
-	f->bend = bend_of(f);
+	look_at(f, s);
 	fit_all(f, scale);
-	tell(f, span_s, scale, limit > 0 ? limit - count[n - 1] : NAN, out);
+	tell(f, span_s, scale, limit > 0 ? limit - s->count[n - 1] : NAN, out);
 	free(f);
 }

@@ -18,10 +18,17 @@
 #define FORECAST_SAMPLES 32 /* at most */
 #define FORECAST_FEWEST  5
 
+struct samples {
+	double t_s[FORECAST_SAMPLES], count[FORECAST_SAMPLES]; /* oldest first */
+	size_t n;
+	/* Of all readings in that time: how many, and how many found another count than the one before. */
+	double readings, moves;
+};
+
 /*
- * Of n samples, oldest first, at most FORECAST_SAMPLES. limit: 0: none. Takes about 0.1 ms. Fills all but
- * samples and alarm; where there are too few samples, or no memory, known is false.
+ * limit: 0: none. Takes about a millisecond. Fills all but alarm; where there are too few samples, or no
+ * memory, known is false.
  */
-void forecast(const double *t_s, const double *count, size_t n, double limit, struct growth *out);
+void forecast(const struct samples *s, double limit, struct growth *out);
 
 #endif

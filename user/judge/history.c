@@ -13,12 +13,20 @@
 
 const double survivor_ages_s[NR_AGES] = {5, 30, 180};
 
+static uint16_t add_up(uint32_t a, uint32_t b)
+{
+	return (uint16_t)(a + b < UINT16_MAX ? a + b : UINT16_MAX);
+}
+
 static void join(struct history *h, size_t i)
 {
 	struct bin *a = &h->bins[i], *b = &h->bins[i + 1];
 
 	for (int k = 0; k < NR_AGES; k++)
 		b->least[k] = fminf(a->least[k], b->least[k]);
+	for (int k = 0; k <= NR_AGES; k++)
+		b->moves[k] = add_up(a->moves[k], b->moves[k]);
+	b->readings = add_up(a->readings, b->readings);
 	b->doublings++;
 	memmove(a, b, (h->n - i - 1) * sizeof(*a));
 	h->n--;
@@ -146,8 +154,18 @@ static void follow(struct cycle *c, double t_s, double count)
 	}
 }
 
+/* before: the survivors of the last reading. */
+static void count_moves(const struct history *h, const struct reading *r, const double *before, struct bin *b)
+{
+	b->readings = add_up(b->readings, 1);
+	for (int k = 0; k < NR_AGES; k++)
+		b->moves[k] = add_up(b->moves[k], h->survivors[k] != before[k]);
+	b->moves[NR_AGES] = add_up(b->moves[NR_AGES], h->readings && r->outstanding != h->outstanding);
+}
+
 int history_add(struct history *h, const struct reading *r)
 {
+	double before[NR_AGES];
 	struct bin *b;
 
 	if (!h->readings) {
@@ -155,9 +173,11 @@ int history_add(struct history *h, const struct reading *r)
 		h->spacing_s = SPACING_S;
 		h->ages_known = r->ages_known;
 	}
+	memcpy(before, h->survivors, sizeof(before));
 	b = bin_now(h, r->t_s);
 	if (!b || take_survivors(h, r))
 		return -ENOMEM;
+	count_moves(h, r, before, b);
 	if (!h->readings || r->acquired > h->acquired)
 		h->last_acquired_s = r->t_s;
 	if (h->readings)
@@ -247,18 +267,26 @@ bool history_stretch(const struct history *h, int age, double from_s, double to_
 	return true;
 }
 
-size_t history_samples(const struct history *h, int age, double from_s, double *t_s, double *count,
-		       size_t max)
+void history_samples(const struct history *h, int age, double from_s, struct samples *out)
 {
-	size_t first = bin_after(h, fmax(from_s, history_from(h, age)) - 0.01), n = 0, left = h->n - first;
+	size_t first = bin_after(h, fmax(from_s, history_from(h, age)) - 0.01), max = FORECAST_SAMPLES;
+	double start_s = first < h->n ? h->bins[first].t_s : 0;
+	double every_s = h->n - first > max ? (h->last_s - start_s) / (double)(max - 1) : 0;
 
-	for (size_t i = 0; i < left; i++) {
-		const struct bin *b = &h->bins[first + i];
+	out->n = 0;
+	out->readings = out->moves = 0;
+	for (size_t i = first; i < h->n; i++) {
+		const struct bin *b = &h->bins[i];
 
-		if (left > max && n > i * (max - 1) / (left - 1)) /* as many as there is room for, evenly */
+		if (i > first) {
+			out->readings += b->readings;
+			out->moves += b->moves[age == AGE_NONE ? NR_AGES : age];
+		}
+		/* As many as there is room for; the last one always. */
+		if (i + 1 < h->n && b->t_s < start_s + every_s * (double)out->n - 0.01)
 			continue;
-		t_s[n] = b->t_s;
-		count[n++] = age == AGE_NONE ? b->count : b->last[age];
+		out->n = out->n < max ? out->n : max - 1;
+		out->t_s[out->n] = b->t_s;
+		out->count[out->n++] = age == AGE_NONE ? b->count : b->last[age];
 	}
-	return n;
 }

@@ -36,6 +36,8 @@ struct reading {
 struct bin {
 	float t_s; /* of its last reading */
 	uint32_t doublings;
+	uint16_t readings;           /* in it, at most UINT16_MAX; */
+	uint16_t moves[NR_AGES + 1]; /* of those found another count of survivors, and of all */
 	float count, last[NR_AGES], least[NR_AGES];
 	float died[NR_AGES]; /* survivors that were released, since the beginning */
 };
@@ -55,6 +57,7 @@ struct floor_window {
 /* What has been found to grow; see verdicts.c. */
 struct rise {
 	bool on, slowed;
+	bool doubted; /* the last look spoke against it: a second one takes it back */
 	int age;
 	double since_s, per_s;
 };
@@ -75,6 +78,7 @@ struct history {
 	struct floor_window *floors; /* NR_AGES; NULL where ages are known */
 	struct cycle cycles[NR_AGES];
 	struct rise rise;
+	double look_s;        /* when to look again for one; where ages are not known */
 	struct growth growth; /* as told last; until then: */
 	double growth_until_s, growth_limit;
 	int growth_age;
@@ -99,8 +103,7 @@ struct stretch {
 bool history_stretch(const struct history *h, int age, double from_s, double to_s, struct stretch *out);
 
 #define AGE_NONE (-1) /* the count itself */
-/* Samples of survivors (or of the count), evenly over the time since from_s. Returns how many. */
-size_t history_samples(const struct history *h, int age, double from_s, double *t_s, double *count,
-		       size_t max);
+/* Samples of survivors (or of the count), evenly over the time since from_s. */
+void history_samples(const struct history *h, int age, double from_s, struct samples *out);
 
 #endif

@@ -21,7 +21,18 @@
 /* When is a stretch of time enough to say that survivors grow? One a second takes RISE_S; more is said
  * sooner. */
 #define RISE_S           44.0 /* for a growth of RISE_COUNT */
-#define RISE_COUNTS_S    50.0 /* the least where only counts are known */
+#define RISE_COUNTS_S    40.0 /* the least where only counts are known; then */
+#define RISE_Z_COUNTS    2.0  /* is worth a closer look, */
+#define SURELY           1.6  /* half widths of its interval must the growth be */
+#define LOOKS            30
+#define SURELY_UNSTEADY  2.6
+#define RECENTLY         3    /* the whole time, its later half, quarter: has it slowed down? */
+#define UNSURE           0.4  /* half widths of its interval: may be none */
+#define UNSTEADY_S       90.0 /* so long, where noise hides whether the floor rises all the time */
+#define NOISY            3.0 /* changes from reading to reading against growth: more hides whether it slows */
+#define STILL            0.6 /* of its growth goes on in its later half */
+#define FLOOR_AGE        1   /* the floor of this while tells a fall from noise, */
+#define FELL_JITTERS     6.0 /* with so many usual changes from reading to reading */
 #define RISE_COUNT       38.5
 #define RISE_POWER       0.69 /* then 50 a second take 9 s */
 #define RISE_LEAST       8.0  /* survivors */
@@ -36,6 +47,10 @@
 #define FLATTER          0.75 /* growth of the later half against the earlier: slows down */
 #define SLIGHTLY_FLATTER 0.9
 #define MUCH_FLATTER     0.4
+#define SLOWS_Z          3.8 /* halves that differ by so much more than by chance show it; */
+#define HINT_Z           0.8 /* by so much hint at it */
+#define SHOWN_Z          5.0 /* so clear must it be that growth does not slow down */
+#define SHOWN_Z_COUNTS   3.0
 #define STALL_S          10.0
 #define STALL_COUNT      8.0 /* references that a stall would have made */
 #define WINDOWS          20  /* the whole, its later two thirds, those of that, ... */
@@ -80,21 +95,43 @@ static bool slows(const struct slope *s, bool sure)
 	double less = s->early - s->late;
 
 	if (sure)
-		return s->late < FLATTER * s->early && less > 3 * s->half_chance && less > 2 * s->half_error;
+		return s->late < FLATTER * s->early && less > SLOWS_Z * s->half_chance &&
+		       less > 2 * s->half_error;
 	return s->late < MUCH_FLATTER * s->early ||
-	       (s->late < SLIGHTLY_FLATTER * s->early && less > s->half_chance);
+	       (s->late < SLIGHTLY_FLATTER * s->early && less > HINT_Z * s->half_chance);
+}
+
+/* When did it rise to its highest last, and how long did it take to, at the longest? */
+static void records(const struct history *h, int age, double from_s, double *last_s, double *gap_s)
+{
+	double record = -INFINITY;
+
+	*last_s = from_s;
+	*gap_s = 0;
+	for (size_t i = 0; i < h->n; i++) {
+		const struct bin *b = &h->bins[i];
+
+		if (b->t_s <= from_s || b->last[age] <= record)
+			continue;
+		*gap_s = isinf(record) ? 0 : fmax(*gap_s, b->t_s - *last_s);
+		record = b->last[age];
+		*last_s = b->t_s;
+	}
 }
 
 /* Do those that grow older grow as well? They must, once they had the time; what dies before is no leak. */
 static bool elders_agree(const struct history *h, int age, double from_s, double per_s)
 {
+	double last_s, gap_s;
+
+	records(h, age, from_s, &last_s, &gap_s);
 	for (int k = age + 1; k < NR_AGES; k++) {
 		double later_s = survivor_ages_s[k] - survivor_ages_s[age];
 		struct stretch w;
 
 		if (!history_stretch(h, k, from_s + later_s, h->last_s, &w))
 			continue;
-		if (w.span_s >= STALL_S && per_s * w.span_s >= 2 * STALL_COUNT &&
+		if (w.span_s >= fmax(STALL_S, 2 * gap_s) && per_s * w.span_s >= 2 * STALL_COUNT &&
 		    w.end - w.begin < ELDERS * per_s * w.span_s)
 			return false;
 	}
@@ -140,28 +177,19 @@ static bool die_out(const struct history *h, int age, double from_s, double deat
 /* Did it rise ever again for that long, and has not since it rose last? Or have deaths set in? */
 static bool stalls(const struct history *h, int age, double from_s, double per_s)
 {
-	double record = -INFINITY, record_s = from_s, gap_s = 0, stall_s, recent_s, at_recent = NAN,
-	       died_then = NAN;
+	double record_s, gap_s, stall_s, recent_s, at_recent = NAN, died_then = NAN;
 	double came, died, died_before, noise;
 
+	records(h, age, from_s, &record_s, &gap_s);
 	recent_s = h->last_s - fmax(STALL_S, (h->last_s - from_s) / 16);
-	for (size_t i = 0; i < h->n; i++) {
-		const struct bin *b = &h->bins[i];
-
-		if (b->t_s <= from_s)
+	for (size_t i = 0; i < h->n && h->bins[i].t_s <= recent_s; i++) {
+		if (h->bins[i].t_s <= from_s)
 			continue;
-		if (b->last[age] > record) {
-			gap_s = isinf(record) ? 0 : fmax(gap_s, b->t_s - record_s);
-			record = b->last[age];
-			record_s = b->t_s;
-		}
-		if (b->t_s <= recent_s) {
-			at_recent = b->last[age];
-			died_then = b->died[age];
-		}
+		at_recent = h->bins[i].last[age];
+		died_then = h->bins[i].died[age];
 	}
 	stall_s = h->last_s - record_s;
-	noise = h->ages_known ? 3 * sqrt(fmin(h->died[age], h->survivors[age])) : 0;
+	noise = h->ages_known ? 3 * sqrt(fmin(h->died[age], h->survivors[age])) : FELL_JITTERS * h->jitter;
 	if (stall_s >= STALL_S && stall_s >= 1.5 * gap_s && stall_s >= (h->last_s - from_s) / 10 &&
 	    per_s * stall_s >= STALL_COUNT + h->cycles[age].deepest + noise)
 		return true;
@@ -228,7 +256,64 @@ static bool would_show(const struct history *h, int age, const struct stretch *n
 	if (!slows(&all, true))
 		return true;
 	fills_s = w.span_s / 2 / log(all.early / fmax(all.late, 1));
-	return s->growth * tanh(now->span_s / 4 / fills_s) >= 3 * s->half_chance;
+	return s->growth * tanh(now->span_s / 4 / fills_s) >=
+	       (h->ages_known ? SHOWN_Z : SHOWN_Z_COUNTS) * s->half_chance;
+}
+
+static void growth_since(const struct history *h, double from_s, struct growth *out)
+{
+	struct samples samples;
+
+	history_samples(h, AGE_NONE, from_s, &samples);
+	forecast(&samples, 0, out);
+}
+
+/*
+ * Do the explanations of the count (forecast.h) agree that it grows, and that it still does? per_s: how
+ * fast.
+ */
+static bool surely_grows(const struct history *h, double from_s, bool steady, double *per_s)
+{
+	struct growth all, late;
+
+	growth_since(h, from_s, &all);
+	if (!all.known || all.per_min < (steady ? SURELY : SURELY_UNSTEADY) * all.error_per_min)
+		return false;
+	growth_since(h, (from_s + h->last_s) / 2, &late);
+	*per_s = all.per_min / 60;
+	return late.known && late.per_min > STILL * all.per_min;
+}
+
+/*
+ * Where only counts are known, does all that is known of the count since then speak against a growth that was
+ * told? It has fallen, or grows by less than half of that, both by more than its noise makes; or all of it
+ * may as well be no growth. Else per_s becomes what is known of it now.
+ */
+static bool counts_refute(const struct history *h, double from_s, double *per_s)
+{
+	const struct cycle *c = &h->cycles[FLOOR_AGE];
+	double span_s = h->last_s - from_s, fell = c->peak - h->survivors[FLOOR_AGE];
+
+	if (c->bottom_s > from_s && c->returned)
+		fell = fmax(fell, c->fell_from - c->bottom);
+	if (stalls(h, 0, from_s, *per_s) ||
+	    (fell >= RISE_LEAST && fell >= *per_s * span_s / 2 && fell >= FELL_JITTERS * h->jitter))
+		return true;
+	for (int k = 0; k < RECENTLY && span_s >= RISE_COUNTS_S / 2; k++, span_s /= 2) {
+		struct growth g;
+
+		growth_since(h, h->last_s - span_s, &g);
+		if (!g.known)
+			continue;
+		if (g.per_min + SURELY * g.error_per_min < *per_s * 60 / 2)
+			return true;
+		if (k > 0)
+			continue;
+		if (g.per_min < UNSURE * g.error_per_min)
+			return true;
+		*per_s = g.per_min / 60;
+	}
+	return false;
 }
 
 static bool rises(const struct history *h, int age, double from_s, struct rise *out)
@@ -237,6 +322,7 @@ static bool rises(const struct history *h, int age, double from_s, struct rise *
 	struct stretch w;
 	struct slope s;
 	double rise_s;
+	bool steady, noisy;
 
 	if (!history_stretch(h, age, from_s, h->last_s, &w))
 		return false;
@@ -244,24 +330,30 @@ static bool rises(const struct history *h, int age, double from_s, struct rise *
 	rise_s = RISE_S * pow(RISE_COUNT / s.growth, RISE_POWER);
 	if (!h->ages_known) /* and so nobody knows how long they live */
 		rise_s = fmax(rise_s, RISE_COUNTS_S);
-	if (s.growth < RISE_LEAST || w.span_s < rise_s || s.ups < PARTS - 2 || s.downs > 1)
+	if (s.growth < RISE_LEAST || w.span_s < rise_s)
 		return false;
-	if (s.growth < (s.downs || !h->ages_known ? RISE_Z_UNSURE : RISE_Z) * s.error)
+	steady = s.ups >= PARTS - 2 && s.downs <= 1 &&
+		 s.growth >= (s.downs || !h->ages_known ? RISE_Z_UNSURE : RISE_Z) * s.error &&
+		 (h->ages_known || s.growth >= h->jitter);
+	if (!steady && (h->ages_known || w.span_s < UNSTEADY_S || s.growth < RISE_Z_COUNTS * s.error))
 		return false;
-	if (!h->ages_known && s.growth < h->jitter)
+	if (c->returned && w.span_s < CYCLES * c->longest_s &&
+	    s.growth < (h->ages_known ? 3 : 1.5) * c->deepest)
 		return false;
-	if (c->returned && w.span_s < CYCLES * c->longest_s && s.growth < 3 * c->deepest)
-		return false;
-	if (die_out(h, age, from_s, FEW_DEATHS) || !would_show(h, age, &w, &s) ||
-	    slowed_before(h, age, &w, &s))
+	noisy = !h->ages_known && h->jitter > NOISY * s.per_s;
+	if (die_out(h, age, from_s, FEW_DEATHS) ||
+	    (!noisy && (!would_show(h, age, &w, &s) || slowed_before(h, age, &w, &s))))
 		return false;
 	*out = (struct rise){.on = true, .age = age, .since_s = w.from_s, .per_s = s.per_s};
-	return !refuted(h, age, w.from_s, s.per_s, false);
+	if (h->ages_known)
+		return !refuted(h, age, w.from_s, s.per_s, false);
+	return !slows(&s, noisy) && surely_grows(h, w.from_s, steady, &out->per_s) &&
+	       !counts_refute(h, w.from_s, &out->per_s);
 }
 
 static bool find_rise(const struct history *h, struct rise *out)
 {
-	for (int age = 0; age < NR_AGES; age++) {
+	for (int age = 0; age < (h->ages_known ? NR_AGES : 1); age++) {
 		double span_s = h->last_s - history_from(h, age);
 
 		if (h->survivors[age] < RISE_LEAST) /* nor of those that are older */
@@ -273,17 +365,48 @@ static bool find_rise(const struct history *h, struct rise *out)
 	return false;
 }
 
+/* It has grown for longer than the stretch that shows it now. */
+static void go_on(const struct history *h, double since_s, struct rise *found)
+{
+	struct stretch w;
+	struct slope s;
+
+	found->since_s = since_s;
+	if (!history_stretch(h, found->age, since_s, h->last_s, &w))
+		return;
+	slope_of(&w, &s);
+	if (s.per_s > 0)
+		found->per_s = fmin(found->per_s, s.per_s);
+}
+
+/* A closer look at counts takes time: so often that it tells no later than by a thirtieth. */
+static bool look_closer(struct history *h)
+{
+	if (h->ages_known)
+		return true;
+	if (h->last_s < h->look_s)
+		return false;
+	h->look_s = h->last_s + (h->last_s - h->first_s) / LOOKS - 0.01;
+	return true;
+}
+
 int history_judge(struct history *h, const struct reading *r)
 {
 	struct rise *rise = &h->rise, found;
 	int rc = history_add(h, r);
 
-	if (rc)
+	if (rc || !look_closer(h))
 		return rc;
-	if (find_rise(h, &found)) {
-		/* It has grown for longer than the stretch that shows it now. */
-		if (rise->on && rise->age == found.age)
-			found.since_s = fmin(rise->since_s, found.since_s);
+	if (rise->on && !h->ages_known) {
+		bool against = counts_refute(h, rise->since_s, &rise->per_s);
+
+		if (against && rise->doubted)
+			*rise = (struct rise){.slowed = true};
+		else
+			rise->doubted = against;
+	} else if (find_rise(h, &found)) {
+		if (rise->on && rise->age == found.age && rise->since_s < found.since_s)
+			go_on(h, rise->since_s, &found);
 		*rise = found;
 	} else if (rise->on && refuted(h, rise->age, rise->since_s, rise->per_s, true)) {
 		*rise = (struct rise){.slowed = true};
@@ -295,13 +418,13 @@ int history_judge(struct history *h, const struct reading *r)
  * what was seen. */
 static void figure(struct history *h, int age, double from_s, double limit)
 {
-	double t_s[FORECAST_SAMPLES], count[FORECAST_SAMPLES], span_s = h->last_s - from_s;
-	size_t n;
+	double span_s = h->last_s - from_s;
+	struct samples samples;
 
 	if (h->last_s < h->growth_until_s && age == h->growth_age && limit == h->growth_limit)
 		return;
-	n = history_samples(h, age, from_s, t_s, count, FORECAST_SAMPLES);
-	forecast(t_s, count, n, limit, &h->growth);
+	history_samples(h, age, from_s, &samples);
+	forecast(&samples, limit, &h->growth);
 	h->growth_until_s = h->last_s + fmax(h->spacing_s, span_s / 16);
 	h->growth_age = age;
 	h->growth_limit = limit;

@@ -13,11 +13,12 @@
 
 struct census_thread {
 	pid_t tid;
-	char name[64];       /* as the kernel knows it; cleaned */
-	int64_t local_refs;  /* -1: unknown */
-	int native_attached; /* 0, 1; -1: unknown */
-	int64_t criticals;   /* critical sections that it is inside; -1: unknown */
-	bool gone;           /* it has ended, and the VM does not know: it was never detached */
+	char name[64];        /* as the kernel knows it; cleaned */
+	int64_t local_refs;   /* -1: unknown */
+	int native_attached;  /* 0, 1; -1: unknown */
+	int64_t criticals;    /* critical sections that it is inside; -1: unknown */
+	bool gone;            /* it has ended, and the VM does not know: it was never detached */
+	struct growth growth; /* of its local references, when the census is watched */
 };
 
 struct census_class {
@@ -73,6 +74,8 @@ struct census {
 	bool watched;          /* by --watch: the growth here and of the classes is judged */
 	double limit;          /* of references, for the time until it is reached; 0: none */
 	struct growth growth[NR_VM_TABLES];
+	struct growth local_growth;    /* of the local references of all threads */
+	struct growth attached_growth; /* of the threads that native code has attached */
 };
 
 #endif

@@ -9,8 +9,10 @@ void growth_not_known(struct buf *out, double same_life_s)
 {
 	bool minutes = same_life_s >= 120;
 
-	buf_printf(out, "it would look the same if each were released after %.0f %s",
-		   floor(minutes ? same_life_s / 60 : same_life_s), minutes ? "minutes" : "seconds");
+	buf_printf(
+	    out,
+	    "it would look the same if each were released after %.0f %s, or if a cache were still filling",
+	    floor(minutes ? same_life_s / 60 : same_life_s), minutes ? "minutes" : "seconds");
 }
 
 void verdict_not_known(struct buf *out, const struct report_verdict *v)

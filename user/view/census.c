@@ -158,7 +158,7 @@ static void put_threads(struct buf *out, const struct census *c, const struct vi
 		buf_printf(out, "threads: ?\n");
 		return;
 	}
-	buf_printf(&line, "threads: %zu, ", c->threads.n);
+	buf_printf(&line, "%sthreads: %zu, ", c->watched && c->local_growth.alarm ? ALARM : "", c->threads.n);
 	if (c->native_attached < 0)
 		buf_printf(&line, "?");
 	else
@@ -166,26 +166,41 @@ static void put_threads(struct buf *out, const struct census *c, const struct vi
 	buf_printf(&line, " attached by native code; ");
 	fmt_count(&line, c->local_refs > 0 ? (uint64_t)c->local_refs : 0);
 	buf_printf(&line, " local references");
+	if (c->watched)
+		add_growth(&line, &c->local_growth, 0);
 	put_words(out, &line, o->width);
+	if (c->watched && c->attached_growth.alarm) {
+		buf_printf(&line, ALARM "attached by native code");
+		add_growth(&line, &c->attached_growth, 0);
+		put_words(out, &line, o->width);
+	}
 	if (c->gone > 0) {
 		buf_printf(&line, "  %lld ended without DetachCurrentThread: the VM keeps %s for ever",
 			   (long long)c->gone, c->gone == 1 ? "it" : "them");
 		put_line(out, &line, o->width);
 	}
 	put_criticals(out, c, o);
-	for (size_t i = 0; i < c->threads.n && (o->all || i < SHOWN_THREADS); i++) {
+	for (size_t i = 0; i < c->threads.n; i++) {
 		const struct census_thread *t = &c->threads.v[i];
 
 		if (t->local_refs <= 0)
 			break;
-		buf_printf(&line, "  %s (%d): ", t->name[0] ? t->name : "?", (int)t->tid);
+		if (!o->all && i >= SHOWN_THREADS && !t->growth.alarm)
+			continue;
+		buf_printf(&line, "  %s%s (%d): ", c->watched && t->growth.alarm ? ALARM : "",
+			   t->name[0] ? t->name : "?", (int)t->tid);
 		fmt_count(&line, (uint64_t)t->local_refs);
 		buf_printf(&line, " local references%s%s",
 			   t->native_attached > 0 ? ", attached by native code" : "",
 			   t->gone ? ", has ended" : "");
+		if (c->watched && t->growth.known && (t->growth.alarm || t->growth.per_min != 0))
+			add_growth(&line, &t->growth, 0);
 		put_line(out, &line, o->width);
 	}
 	buf_free(&line);
+	if (c->watched && (c->local_growth.alarm || c->attached_growth.alarm))
+		buf_printf(out, "for the calls that do: jnitrace -p %d -e %s\n", c->target.pid,
+			   c->local_growth.alarm ? "local" : "thread");
 }
 
 /* What of a table could not be told, or not for sure. */
@@ -381,6 +396,7 @@ static void put_overview_row(struct buf *out, const struct census *c, const stru
 	cells_put(out, cell.p ? cell.p : "", cell.n, 13, CELLS_RIGHT, false);
 	for (int t = 0; t < NR_VM_TABLES && c->watched; t++)
 		alarm |= c->growth[t].alarm;
+	alarm |= c->watched && (c->local_growth.alarm || c->attached_growth.alarm);
 	buf_printf(&name, "  %s%s %s", alarm ? ALARM : "", target_name_of(&c->target), c->target.vm_version);
 	if (c->target.container)
 		buf_printf(&name, ", container %.12s", c->target.container);

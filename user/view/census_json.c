@@ -115,14 +115,15 @@ static void put_classes(struct json_out *j, const struct census *c)
 }
 
 /* A time without end is null: with a growth that is known it says never. */
-static void put_series(struct json_out *j, enum vm_table t, const char *name, const struct growth *g,
-		       double limit)
+static void put_series(struct json_out *j, enum family_id family, const char *name, pid_t tid,
+		       const struct growth *g, double limit)
 {
 	struct buf words = {0};
 
 	json_open(j, NULL, '{');
-	json_text(j, "family", jni_catalog.families[families[t]].name);
+	json_text(j, "family", jni_catalog.families[family].name);
 	json_text(j, "name", name);
+	json_known_count(j, "tid", tid ? tid : -1);
 	json_real(j, "per_min", g->known ? g->per_min : NAN);
 	json_real(j, "error_per_min", g->known ? g->error_per_min : NAN);
 	json_known(j, "span_s", g->span_s);
@@ -146,9 +147,20 @@ static void put_growth(struct json_out *j, const struct census *c)
 	}
 	json_open(j, "growth", '[');
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		put_series(j, (enum vm_table)t, NULL, &c->growth[t], c->limit);
-	for (size_t i = 0; i < c->classes.n; i++)
-		put_series(j, c->classes.v[i].table, c->classes.v[i].name, &c->classes.v[i].growth, c->limit);
+		put_series(j, families[t], NULL, 0, &c->growth[t], c->limit);
+	put_series(j, FAMILY_LOCAL, NULL, 0, &c->local_growth, 0);
+	put_series(j, FAMILY_THREAD, NULL, 0, &c->attached_growth, 0);
+	for (size_t i = 0; i < c->threads.n; i++) {
+		const struct census_thread *t = &c->threads.v[i];
+
+		if (t->local_refs > 0)
+			put_series(j, FAMILY_LOCAL, t->name[0] ? t->name : NULL, t->tid, &t->growth, 0);
+	}
+	for (size_t i = 0; i < c->classes.n; i++) {
+		const struct census_class *class = &c->classes.v[i];
+
+		put_series(j, families[class->table], class->name, 0, &class->growth, c->limit);
+	}
 	json_close(j, ']');
 }
 

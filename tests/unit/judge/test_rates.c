@@ -32,7 +32,8 @@ struct rates {
 	double bounded;        /* share bounded with high confidence at the end */
 };
 
-static void measure(const struct shape *s, bool ages, int histories, struct rates *out)
+/* seconds: SECONDS at the most; later looks find none that grows. */
+static void measure(const struct shape *s, bool ages, int histories, int seconds, struct rates *out)
 {
 	static double at[SECONDS + 1];
 	int rest = 0;
@@ -48,8 +49,8 @@ static void measure(const struct shape *s, bool ages, int histories, struct rate
 		bool was = false, lost = false;
 		size_t n;
 
-		s->make(m, SECONDS);
-		r = model_read(m, SECONDS, 1, ages, &n);
+		s->make(m, seconds);
+		r = model_read(m, seconds, 1, ages, &n);
 		for (size_t i = 0; i < n; i++) {
 			if (!h.readings && !r[i].outstanding)
 				continue;
@@ -72,7 +73,7 @@ static void measure(const struct shape *s, bool ages, int histories, struct rate
 		free(r);
 		model_free(m);
 	}
-	for (int t = 1; t <= SECONDS; t++) {
+	for (int t = 1; t <= seconds; t++) {
 		if (at[t] / histories > out->most) {
 			out->most = at[t] / histories;
 			out->most_s = t;
@@ -87,13 +88,39 @@ static void measure(const struct shape *s, bool ages, int histories, struct rate
 	out->bounded /= histories;
 }
 
-static void print_rates(const struct shape *shapes, size_t n, int histories, char kind)
+/* What is promised: of what is fine at most one in a hundred at any look, none for a minute. */
+static bool is_fine(const struct rates *r, double at_most)
 {
+	return r->most <= at_most && r->longest_s < 60;
+}
+
+/* One a second within the first minute, 50 a second by 15 s where ages are known; none is bounded then. */
+static bool is_told(const struct shape *s, bool ages, const struct rates *r)
+{
+	bool told = true;
+
+	if (strcmp(s->name, "1 a second") == 0)
+		told = r->growing[3] == 1 && r->lost == 0;
+	else if (strcmp(s->name, "50 a second") == 0)
+		told = r->growing[ages ? 0 : 3] == 1 && r->lost == 0;
+	else if (ages)
+		told = r->told >= 0.8 && r->growing[LOOKS - 1] >= 0.9;
+	return told && (r->bounded <= 0.01 || !ages);
+}
+
+/* true: all is as promised. */
+static bool print_rates(const struct shape *shapes, size_t n, int histories, char kind)
+{
+	bool kept = true;
+
 	for (size_t i = 0; i < n; i++)
 		for (int ages = 1; ages >= 0; ages--) {
+			bool good = true;
 			struct rates r;
 
-			measure(&shapes[i], ages, histories, &r);
+			/* Where only counts are known what grows takes long to judge. */
+			measure(&shapes[i], ages, ages || kind == 'f' ? histories : histories / 4, SECONDS,
+				&r);
 			printf("| %s | %s |", shapes[i].name, ages ? "ages" : "counts");
 			for (size_t k = 0; k < LOOKS; k++)
 				printf(" %.1f |", 100 * r.growing[k]);
@@ -106,7 +133,15 @@ static void print_rates(const struct shape *shapes, size_t n, int histories, cha
 				printf(" %.0f s | %.1f (%.0f s) |\n", r.longest_s, 100 * r.after,
 				       1.5 * shapes[i].told_s);
 			fflush(stdout);
+			good = kind == 'f'   ? is_fine(&r, 0.01)
+			       : kind == 'l' ? is_told(&shapes[i], ages, &r)
+					     : true;
+			if (!good)
+				fprintf(stderr, "%s, %s: not as promised\n", shapes[i].name,
+					ages ? "ages" : "counts");
+			kept &= good;
 		}
+	return kept;
 }
 
 static void measure_forecast(const struct growing *g, size_t seen, int histories, double held[2],
@@ -126,7 +161,7 @@ static void measure_forecast(const struct growing *g, size_t seen, int histories
 		for (size_t i = 0; i < seen; i++) {
 			struct reading r = {.t_s = (double)i + 1, .outstanding = (uint64_t)count[i]};
 
-			history_judge(&h, &r);
+			history_add(&h, &r);
 			grown = fmax(grown, count[i] - count[0]);
 		}
 		/* A quarter to twice what it has grown until now is missing. */
@@ -154,9 +189,14 @@ static void measure_forecast(const struct growing *g, size_t seen, int histories
 	free(count);
 }
 
-static void print_forecasts(int histories)
+#define HELD_LEAST 0.93
+#define HELD_MOST  0.97
+
+static const size_t seen[] = {60, 120, 300};
+
+static bool print_forecasts(int histories)
 {
-	static const size_t seen[] = {60, 120, 300};
+	bool kept = true;
 
 	for (size_t i = 0; i < nr_growing_shapes; i++)
 		for (size_t k = 0; k < ARRAY_LEN(seen); k++) {
@@ -167,23 +207,34 @@ static void print_forecasts(int histories)
 			       growing_shapes[i].name, seen[k], 100 * held[1], 100 * width[1], 100 * held[0],
 			       100 * width[0]);
 			fflush(stdout);
+			for (int w = 0; w < 2; w++)
+				if (held[w] < HELD_LEAST || held[w] > HELD_MOST) {
+					fprintf(stderr, "%s, %zu s: not as promised\n",
+						growing_shapes[i].name, seen[k]);
+					kept = false;
+				}
 		}
+	return kept;
 }
 
 /* --- a part of the table, held against what is promised --- */
 
-#define HISTORIES 40
+#define HISTORIES       40
+#define COUNT_HISTORIES 20 /* where only counts are known; */
+#define COUNT_LEAKS     4  /* these take longer */
+#define COUNT_SECONDS   300
 
 static void test_what_is_fine_is_no_leak(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < nr_fine_shapes; i++)
 		for (int ages = 0; ages < 2; ages++) {
+			int histories = ages ? HISTORIES : COUNT_HISTORIES;
 			struct rates r;
 
-			measure(&fine_shapes[i], ages, HISTORIES, &r);
-			/* One in a hundred at any look: of forty none or, by chance, one or two. */
-			if (r.most * HISTORIES > 2.5 || r.longest_s >= 60)
+			measure(&fine_shapes[i], ages, histories, ages ? SECONDS : COUNT_SECONDS, &r);
+			/* One in a hundred at any look: of so few one by chance. */
+			if (!is_fine(&r, 1.5 / histories))
 				fail_msg("%s, ages %d: %.1f %% at %.0f s, held for %.0f s",
 					 fine_shapes[i].name, ages, 100 * r.most, r.most_s, r.longest_s);
 		}
@@ -195,56 +246,85 @@ static void test_leaks_are_told(void **state)
 	for (size_t i = 0; i < nr_leak_shapes; i++) {
 		struct rates r;
 
-		measure(&leak_shapes[i], true, HISTORIES, &r);
-		if (r.told < 0.85 || r.growing[LOOKS - 1] < 0.9 || r.bounded > 0)
+		measure(&leak_shapes[i], true, HISTORIES, SECONDS, &r);
+		if (!is_told(&leak_shapes[i], true, &r))
 			fail_msg("%s: %.1f %% after %.0f s, bounded in %.1f %%", leak_shapes[i].name,
 				 100 * r.told, leak_shapes[i].told_s, 100 * r.bounded);
 	}
 }
 
+/* Where only counts are known: within a minute or two, and for good. */
+static void test_leaks_are_told_by_counts(void **state)
+{
+	static const char *const names[] = {"1 a second", "50 a second", "1 a second at random",
+					    "1 a second, short lives"};
+
+	(void)state;
+	for (size_t i = 0; i < nr_leak_shapes; i++)
+		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+			struct rates r;
+
+			if (strcmp(leak_shapes[i].name, names[k]) != 0)
+				continue;
+			measure(&leak_shapes[i], false, COUNT_LEAKS, COUNT_SECONDS, &r);
+			if (!is_told(&leak_shapes[i], false, &r) || r.growing[4] < 0.9 || r.lost > 0.3)
+				fail_msg("%s: %.1f %% after 2 minutes, taken back %.1f %%",
+					 leak_shapes[i].name, 100 * r.growing[4], 100 * r.lost);
+		}
+}
+
+/* All spans together, as each has few. */
 static void test_intervals_hold(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < nr_growing_shapes; i++) {
-		double held[2], width[2];
+		double sum[2] = {0, 0}, held[2], width[2];
 
-		measure_forecast(&growing_shapes[i], 120, 3 * HISTORIES, held, width);
-		if (held[0] < 0.88 || held[1] < 0.88)
-			fail_msg("%s: growth %.1f %%, limit %.1f %%", growing_shapes[i].name, 100 * held[0],
-				 100 * held[1]);
+		for (size_t k = 0; k < ARRAY_LEN(seen); k++) {
+			measure_forecast(&growing_shapes[i], seen[k], 3 * HISTORIES, held, width);
+			sum[0] += held[0] / ARRAY_LEN(seen);
+			sum[1] += held[1] / ARRAY_LEN(seen);
+		}
+		for (int w = 0; w < 2; w++)
+			if (sum[w] < HELD_LEAST - 0.01 || sum[w] > HELD_MOST + 0.01)
+				fail_msg("%s: growth %.1f %%, limit %.1f %%", growing_shapes[i].name,
+					 100 * sum[0], 100 * sum[1]);
 	}
 }
 
-static void print_table(int histories, const char *parts)
+/* true: all is as promised. */
+static bool print_table(int histories, const char *parts)
 {
+	bool kept = true;
 	const char *times = "15 s | 30 s | 45 s | 1 min | 2 min | 3 min | 5 min | 10 min";
 
 	if (strchr(parts, 'f')) {
 		printf("\n## What is fine\n\n| shape | known | %s | most at a look (when) | longest held |\n",
 		       times);
 		printf("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
-		print_rates(fine_shapes, nr_fine_shapes, histories, 'f');
+		kept &= print_rates(fine_shapes, nr_fine_shapes, histories, 'f');
 	}
 	if (strchr(parts, 's')) {
 		printf("\n## What looks like a leak for as long as it lasts\n\n"
 		       "| shape | known | %s | longest held | most after it showed (from) |\n",
 		       times);
 		printf("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
-		print_rates(long_shapes, nr_long_shapes, histories, 's');
+		kept &= print_rates(long_shapes, nr_long_shapes, histories, 's');
 	}
 	if (strchr(parts, 'l')) {
 		printf("\n## Leaks\n\n| shape | known | %s | told by (then) | taken back later | bounded, "
 		       "high |\n",
 		       times);
 		printf("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
-		print_rates(leak_shapes, nr_leak_shapes, histories, 'l');
+		kept &= print_rates(leak_shapes, nr_leak_shapes, histories, 'l');
 	}
 	if (strchr(parts, 'g')) {
 		printf("\n## Forecasts\n\n| growth | seen for | limit within the interval | its width | "
 		       "growth within +- "
 		       "| its width |\n|---|---:|---:|---:|---:|---:|\n");
-		print_forecasts(histories);
+		kept &= print_forecasts(histories * 5 / 2);
 	}
+	return kept;
 }
 
 int main(int argc, char **argv)
@@ -252,12 +332,12 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_what_is_fine_is_no_leak),
 	    cmocka_unit_test(test_leaks_are_told),
+	    cmocka_unit_test(test_leaks_are_told_by_counts),
 	    cmocka_unit_test(test_intervals_hold),
 	};
 
 	if (argc > 1) {
-		print_table(atoi(argv[1]), argc > 2 ? argv[2] : "fslg");
-		return 0;
+		return print_table(atoi(argv[1]), argc > 2 ? argv[2] : "fslg") ? 0 : 1;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,7 +203,9 @@ static void test_long_lives_are_doubted(void **state)
 	assert_int_equal(told.last.kind, VERDICT_GROWING);
 	assert_int_equal(told.last.confidence, CONFIDENCE_MEDIUM);
 	verdict_not_known(&words, &told.last);
-	assert_string_equal(words.p, "it would look the same if each were released after 4 minutes");
+	assert_string_equal(
+	    words.p, "it would look the same if each were released after 4 minutes, or if a cache were "
+		     "still filling");
 	buf_free(&words);
 	told = judge_shape(lives, 1, 330, true);
 	assert_int_not_equal(told.last.kind, VERDICT_GROWING);

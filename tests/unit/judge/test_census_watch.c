@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A census that is watched: which of its figures are said to grow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+#include "judge/census_watch.h"
+
+#define SECONDS 60
+
+enum { PILES_UP, STEADY, NEW, NR_THREADS };
+
+/* One thread makes 500 local references a second, one always has 40; a class begins to leak after 3 s. */
+static void fill(struct census *c, struct census_thread *threads, struct census_class *classes, int t)
+{
+	threads[PILES_UP] = (struct census_thread){.tid = 10, .local_refs = 500 * t};
+	threads[STEADY] = (struct census_thread){.tid = 11, .local_refs = 40};
+	/* A number that several threads have one after the other, each with more than the one before. */
+	threads[NEW] = (struct census_thread){.tid = 12, .local_refs = t % 10 == 9 ? 0 : 30 * (t / 10)};
+	classes[0] = (struct census_class){.table = VM_GLOBAL, .name = "held", .count = 100};
+	classes[1] = (struct census_class){.table = VM_GLOBAL, .name = "leaks", .count = (uint64_t)t - 3};
+	*c = (struct census){.elapsed_s = t,
+			     .refs = {200 + (uint64_t)t, 5},
+			     .refs_known = true,
+			     .threads_known = true,
+			     .native_attached = 2,
+			     .classes_known = true};
+	c->threads.v = threads;
+	c->threads.n = t % 10 == 9 ? NR_THREADS - 1 : NR_THREADS;
+	c->classes.v = classes;
+	c->classes.n = t > 3 ? 2 : 1;
+	for (size_t i = 0; i < c->threads.n; i++)
+		c->local_refs += threads[i].local_refs;
+}
+
+static void test_all_that_grows_is_told_within_a_minute(void **state)
+{
+	struct census_thread threads[NR_THREADS];
+	struct census_class classes[2];
+	struct census_watch *w;
+	struct census c;
+
+	(void)state;
+	assert_int_equal(census_watch_new(&w), 0);
+	for (int t = 0; t <= SECONDS; t++) {
+		fill(&c, threads, classes, t);
+		assert_int_equal(census_watch_add(w, &c), 0);
+	}
+	census_watch_judge(w, 1000, &c);
+	assert_true(c.growth[VM_GLOBAL].alarm && !c.growth[VM_WEAK].alarm);
+	assert_true(classes[1].growth.alarm && !classes[0].growth.alarm);
+	assert_true(c.local_growth.alarm);
+	assert_true(threads[PILES_UP].growth.alarm && threads[PILES_UP].growth.known);
+	assert_false(threads[STEADY].growth.alarm);
+	assert_false(threads[NEW].growth.alarm);
+	assert_false(c.attached_growth.alarm);
+	/* The limit is one of references in a table. */
+	assert_true(c.growth[VM_GLOBAL].limit_s > 0 && c.local_growth.limit_s < 0);
+	census_watch_free(w);
+}
+
+/* Threads that come by the thousand leave nothing behind. */
+static void test_threads_that_end_are_forgotten(void **state)
+{
+	struct census_thread t = {0};
+	struct census_watch *w;
+	struct census c = {.threads_known = true, .native_attached = -1};
+
+	(void)state;
+	assert_int_equal(census_watch_new(&w), 0);
+	c.threads.v = &t;
+	c.threads.n = 1;
+	for (int i = 0; i < 10000; i++) {
+		t = (struct census_thread){.tid = 100 + i, .local_refs = i};
+		c.elapsed_s = i;
+		c.local_refs = i % 7;
+		assert_int_equal(census_watch_add(w, &c), 0);
+	}
+	census_watch_judge(w, 0, &c);
+	assert_true(!t.growth.alarm && c.local_growth.known && !c.local_growth.alarm);
+	census_watch_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_all_that_grows_is_told_within_a_minute),
+	    cmocka_unit_test(test_threads_that_end_are_forgotten),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
