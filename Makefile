@@ -70,6 +70,15 @@ $(library): $(filter-out $(O)/user/main.o,$(user_objects))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
+# Which commit this is; only what says so is made anew when it changes.
+commit := $(shell git -C $(CURDIR) describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+$(O)/.commit: FORCE
+	@mkdir -p $(@D)
+	@echo '$(commit)' | cmp -s - $@ || echo '$(commit)' >$@
+$(O)/user/run/help.o: $(O)/.commit
+$(O)/user/run/help.o: cflags += -DJNITRACE_COMMIT='"$(commit)"'
+FORCE:
+
 $(O)/user/%.o: user/%.c | $(skeletons) $(O)/.tools
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

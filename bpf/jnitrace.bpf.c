@@ -52,25 +52,39 @@ UPROBE(jt_call)
 	return 0;
 }
 
-/* --check: what a function is given, and when it is called. With another thread's JNIEnv nothing else is
- * told. */
+/*
+ * --check: what a function is given, and when it is called. Of references the first bad one of a call is what
+ * is told; with another thread's JNIEnv nothing else is.
+ */
 UPROBE(jt_use)
 {
+	struct use u = {.env = PT_REGS_PARM1(ctx), .sp = PT_REGS_SP(ctx)};
+	struct use_verdict v = {.kind = NR_FINDINGS};
 	struct rule *r = rule_of(ctx);
-	struct use_verdict v = {0};
 	u32 site = 0, inside;
 
 	if (!r)
 		return 0;
 	count_use(r);
-	use_judge((void *)ctx, r, &v);
-	if (v.env) {
+	use_begin(r, &u);
+	if (u.whose == ENV_OTHERS) {
 		env_restore();
-		wrong_env(r, v.env, site_of((void *)ctx, r));
+		wrong_env(r, u.env, site_of((void *)ctx, r));
 		return 0;
 	}
+#pragma unroll
+	for (int i = 1; i <= 3; i++) {
+		u64 arg = i == 1 ? PT_REGS_PARM2(ctx) : i == 2 ? PT_REGS_PARM3(ctx) : PT_REGS_PARM4(ctx);
+
+		if (!(r->refs >> i & 1) || !arg || arg >> HANDLE_BITS || v.kind != NR_FINDINGS)
+			continue;
+		v.handle = arg;
+		v.kind = misuse(r, &u, arg, r->nulls >> i & 1);
+	}
+	if (u.whose == ENV_OWN)
+		moment_begin((void *)ctx, r, u.env, &v);
 	inside = r->allowed & ALLOWED_CRITICAL ? 0 : critical_site();
-	if (v.kind != NR_FINDINGS || inside || v.m.bad || v.m.may_throw)
+	if (v.kind != NR_FINDINGS || inside || v.pending || v.may_throw)
 		site = site_of((void *)ctx, r);
 	use_tell(r, &v, site, inside);
 	return 0;

@@ -167,40 +167,50 @@ static __always_inline bool allowed_throws(const struct rule *r)
 	return r->func == FUNC_USE_MonitorExit || r->func == FUNC_USE_PushLocalFrame;
 }
 
-/* When a function is called, as far as exceptions go. */
-struct moment {
+/* What is wrong with a call, and when it is made. */
+struct use_verdict {
+	u64 handle; /* of the first bad reference */
 	u64 last_key, caller_pc;
-	u32 bad;       /* one is pending, and that is not allowed */
-	u32 kept;      /* the call is to be kept as the frame's last one */
-	u32 may_throw; /* its exception was misused before: where it is called is wanted */
+	u8 kind;      /* enum finding_kind, what is bad with it; NR_FINDINGS: nothing */
+	u8 pending;   /* an exception is, which is not allowed */
+	u8 kept;      /* the call is to be kept as the frame's last one */
+	u8 may_throw; /* its exception was misused before: where it is called is wanted */
 	u32 pad;
 };
+_Static_assert(NR_FINDINGS < 256, "a finding is a byte");
 
-/* env: the running thread's own. */
-static __always_inline void moment_begin(const struct pt_regs *ctx, const struct rule *r, u64 env,
-					 struct moment *m)
+/* env: the running thread's own. A global function, as all that jt_use calls: they share its stack in turn.
+ */
+__noinline int moment_begin(struct bpf_user_pt_regs_t *regs, const struct rule *r, u64 env,
+			    struct use_verdict *v)
 {
-	u32 target_id = r->target_id;
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
-	bool allowed = r->allowed & ALLOWED_PENDING, pending;
+	const struct thread_config *c;
+	bool allowed, pending;
+	u32 target_id;
 
+	if (!r || !v)
+		return 0;
+	target_id = r->target_id;
+	c = bpf_map_lookup_elem(&thread_configs, &target_id);
+	allowed = r->allowed & ALLOWED_PENDING;
 	if (!c || !c->knows_pending || (allowed && !allowed_throws(r)))
-		return;
+		return 0;
 	pending = exception_pending(c, env);
-	m->bad = pending && !allowed;
-	m->kept = !pending;
-	m->last_key = last_call_key(c, env);
+	v->pending = pending && !allowed;
+	v->kept = !pending;
+	v->last_key = last_call_key(c, env);
 	if (!pending) {
-		loc_read(ctx, &r->caller_pc, &m->caller_pc);
-		m->may_throw = is_thrower(r, m->caller_pc);
+		loc_read((void *)regs, &r->caller_pc, &v->caller_pc);
+		v->may_throw = is_thrower(r, v->caller_pc);
 	}
+	return 0;
 }
 
 /* site: of the call; 0: not looked for. */
-static __always_inline void call_keep(const struct rule *r, const struct moment *m, u32 site)
+static __always_inline void call_keep(const struct rule *r, const struct use_verdict *v, u32 site)
 {
-	u64 key = m->last_key;
-	struct last_call call = {m->caller_pc, r->func, site}, *last = bpf_map_lookup_elem(&last_calls, &key);
+	u64 key = v->last_key;
+	struct last_call call = {v->caller_pc, r->func, site}, *last = bpf_map_lookup_elem(&last_calls, &key);
 
 	if (last)
 		*last = call;

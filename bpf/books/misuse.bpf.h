@@ -76,25 +76,30 @@ struct use {
 };
 
 /* env and sp are set. */
-static __always_inline void use_begin(const struct rule *r, struct use *u)
+__noinline int use_begin(const struct rule *r, struct use *u)
 {
-	u32 target_id = r->target_id;
-	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
+	const struct thread_config *c;
+	u32 target_id;
 
+	if (!r || !u)
+		return 0;
+	target_id = r->target_id;
+	c = bpf_map_lookup_elem(&thread_configs, &target_id);
 	if (!c) {
 		thread_env_keep(u->env);
-		return;
+		return 0;
 	}
 	u->has_frame = !local_frame_read(c, u->env, &u->frame);
 	u->whose = env_whose(target_id, u->env, u->has_frame);
 	if (u->whose == ENV_OTHERS)
-		return;
+		return 0;
 	if (u->has_frame)
 		owner_seen(c, target_id, u->env, u->sp, &u->frame);
 	if (u->whose == ENV_OWN)
 		env_own(target_id, u->env);
 	else
 		thread_env_keep(u->env);
+	return 0;
 }
 
 /* A weak reference whose slot is null: was it deleted, or its object collected? */
@@ -147,42 +152,6 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 	return slot_is_null(handle) ? FINDING_STALE_USE : NR_FINDINGS;
 }
 
-/* What is wrong with a call of a use. */
-struct use_verdict {
-	u64 env;    /* it is another thread's; 0: it is not */
-	u64 handle; /* of the first bad reference */
-	u32 kind;   /* enum finding_kind, what is bad with it; NR_FINDINGS: nothing */
-	u32 pad;
-	struct moment m;
-};
-
-/* A global function: the walk that may follow needs the stack. */
-__noinline int use_judge(struct bpf_user_pt_regs_t *regs, const struct rule *r, struct use_verdict *v)
-{
-	const struct pt_regs *ctx = (void *)regs;
-	u64 args[] = {PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx)};
-	struct use u = {.env = PT_REGS_PARM1(ctx), .sp = PT_REGS_SP(ctx)};
-
-	if (!r || !v)
-		return 0;
-	v->kind = NR_FINDINGS;
-	use_begin(r, &u);
-	if (u.whose == ENV_OTHERS) {
-		v->env = u.env;
-		return 0;
-	}
-	if (u.whose == ENV_OWN)
-		moment_begin(ctx, r, u.env, &v->m);
-#pragma unroll
-	for (int i = 0; i < 3; i++) {
-		if (!(r->refs >> (i + 1) & 1) || !args[i] || args[i] >> HANDLE_BITS || v->kind != NR_FINDINGS)
-			continue;
-		v->handle = args[i];
-		v->kind = misuse(r, &u, args[i], r->nulls >> (i + 1) & 1);
-	}
-	return 0;
-}
-
 static __always_inline void count_use(const struct rule *r)
 {
 	u32 key = r->target_id * NR_USE_FUNCS + r->func - NR_FUNCS;
@@ -212,10 +181,10 @@ __noinline int use_tell(const struct rule *r, const struct use_verdict *v, u32 s
 		use_told(r, v->kind, v->handle, site);
 	if (inside)
 		finding(r->target_id, FINDING_CALL_IN_CRITICAL, site, inside, 0, v->handle);
-	if (v->m.bad)
-		pending_exception(r, v->m.last_key, site);
-	if (v->m.kept)
-		call_keep(r, &v->m, site);
+	if (v->pending)
+		pending_exception(r, v->last_key, site);
+	if (v->kept)
+		call_keep(r, v, site);
 	return 0;
 }
 

@@ -675,47 +675,6 @@ static void test_json_exact(void **state)
 	}
 }
 
-static void test_view_opts(void **state)
-{
-	struct view_request o = {.rows = -1, .depth = 64};
-	struct view_opts v;
-
-	(void)state;
-	setenv("TERM", "xterm", 1);
-	unsetenv("NO_COLOR");
-	view_opts_init(&v, &o, 132, 50, true);
-	assert_int_equal(v.width, 132);
-	assert_int_equal(v.height, 50);
-	assert_int_equal(v.rows, 0);
-	assert_true(v.color);
-	view_opts_init(&v, &o, 40, 50, false);
-	assert_int_equal(v.width, 80);
-	assert_int_equal(v.height, 0);
-	assert_int_equal(v.rows, 20);
-	setenv("NO_COLOR", "", 1);
-	view_opts_init(&v, &o, 80, 24, true);
-	assert_true(v.color);
-	setenv("NO_COLOR", "1", 1);
-	view_opts_init(&v, &o, 80, 24, true);
-	assert_false(v.color);
-	unsetenv("NO_COLOR");
-	setenv("TERM", "dumb", 1);
-	view_opts_init(&v, &o, 80, 24, true);
-	assert_false(v.color);
-	setenv("TERM", "xterm", 1);
-	view_opts_init(&v, &o, 0, 0, false);
-	assert_false(v.color);
-	o.rows = 0;
-	o.depth = 2;
-	view_opts_init(&v, &o, 0, 0, false);
-	assert_int_equal(v.rows, 0);
-	assert_int_equal(v.stack_frames, 2);
-	o.depth = 64;
-	o.all = true;
-	view_opts_init(&v, &o, 0, 0, false);
-	assert_int_equal(v.stack_frames, 64);
-}
-
 static void test_before_attach(void **state)
 {
 	static const struct {
@@ -778,7 +737,6 @@ int main(void)
 	    cmocka_unit_test(test_probes),
 	    cmocka_unit_test(test_json_exact),
 	    cmocka_unit_test(test_json_lengths),
-	    cmocka_unit_test(test_view_opts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

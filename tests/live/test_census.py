@@ -360,7 +360,7 @@ def test_watch_sees_a_leak_within_a_minute_and_no_other(tmp_path):
 def test_all_is_a_line_each():
     with Fixture("17") as a, Fixture("sid-25") as b:
         a.do("hold object 5000 1")
-        result = run_tool("census", "-a")
+        result = run_tool("census", "-a", "--width", "80")
         assert result.returncode == 0, result
         lines = [line for line in result.stdout.splitlines() if line.split()[0] in (str(a.pid), str(b.pid))]
         assert len(lines) == 2 and all(len(line) <= 80 for line in result.stdout.splitlines()), result.stdout

@@ -280,7 +280,7 @@ def test_output_file_and_tables(oracle, tmp_path):
     result = run_tool("-p", oracle.pid, "-n", 2, "-i", 0.5, "--json", "-o", file)
     assert result.returncode == 0 and result.stdout == ""
     assert [json.loads(line)["final"] for line in file.read_text().splitlines()][-1] is True
-    result = run_tool("-p", oracle.pid, "-n", 2, "-i", 0.5, "-b")
+    result = run_tool("-p", oracle.pid, "-n", 2, "-i", 0.5, "-b", "--width", 80)
     assert result.returncode == 0 and "churn_global" in result.stdout and "churn_weak" in result.stdout
     assert "\033" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80

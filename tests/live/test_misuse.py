@@ -10,7 +10,7 @@ from harness import Tracer, direct_caller, jdk
 from test_findings import Misuse, traced
 
 ALL = ("-e", "all", "--check")
-JDKS = ["17", "17-stripped", "sid-8", "sid-11", "sid-25"]
+JDKS = ["17", "17-stripped", "sid-8", "sid-25"]
 # What leaves an exception pending, by the step of the fixture: action, function, its direct caller.
 THROWN = {"throw": ("Throw", "by_throw"), "throw-new": ("ThrowNew", "by_throw_new"), "find-class": ("FindClass", "by_find_class"),
           "method-id": ("GetStaticMethodID", "by_method_id"), "call": ("CallStaticVoidMethod", "by_call"),
@@ -29,7 +29,7 @@ def told(final):
 @pytest.mark.asan
 @pytest.mark.parametrize("kind", JDKS)
 def test_calls_by_the_wrong_thread_and_at_the_wrong_time(kind):
-    """And each of their twins is silent. What throws is seen from the second time on, if it is none that is made to."""
+    """And each of their twins is silent. Who threw is named in each finding, as all happen more than once."""
     with Misuse(jdk(kind), "-XX:+UsePerfData") as target:
         target.do("once 3", "env-rightly 2")
         good = [f"{action}-good 5" for action in THROWN]
@@ -62,16 +62,15 @@ def test_calls_by_the_wrong_thread_and_at_the_wrong_time(kind):
             seen[f["thrown_by"], f["acquire_stack"] and direct_caller({"stack": f["acquire_stack"]})] += 1
         else:
             assert f["thrown_by"] is None
-    # NewObject calls NewObjectV, and each call of the fixture is two stacks: by its twin, too
-    assert set(seen) <= {(re.sub("^NewObject$", "NewObjectV", f), by) for f, by in THROWN.values()} | set(THROWN.values())
+    assert set(seen) == set(THROWN.values())
 
 
 # The end of the VM, after which the tool still says why.
 ENDS = {"env-dead": ("wrong-env", "IsSameObject", "env_use"), "garbage-instance": ("stale-use", "IsInstanceOf", "use_as_instance")}
 
 
-@pytest.mark.parametrize("kind", ["17", "sid-8", "sid-25"])
-@pytest.mark.parametrize("action", ENDS)
+@pytest.mark.parametrize("kind, action", [("17", "env-dead"), ("17", "garbage-instance"), ("sid-8", "garbage-instance"),
+                                          ("sid-25", "env-dead")])
 def test_the_last_finding_before_a_crash(kind, action):
     with Misuse(jdk(kind), "-XX:-CreateCoredumpOnCrash" if kind != "sid-8" else "-Xmx64m") as target:
         target.do("once 3", "keep-garbage 1", "gc", "instance-rightly 3")

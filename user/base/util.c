@@ -2,6 +2,7 @@
 /* Errors that reach the user, growing arrays, clocks, hashes, foreign text. */
 #include "base/util.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,35 @@ void buf_free(struct buf *b)
 uint64_t add_capped(uint64_t a, uint64_t b)
 {
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+void fmt_count(struct buf *out, uint64_t n)
+{
+	char digits[32];
+	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			buf_add(out, ",", 1);
+		buf_add(out, &digits[i], 1);
+	}
+}
+
+void fmt_figure(struct buf *out, double v)
+{
+	double size = fabs(v);
+
+	if (!isfinite(v)) {
+		buf_printf(out, "?");
+		return;
+	}
+	buf_printf(out, "%s", v < 0 && size >= 0.05 ? "-" : "");
+	if (size < 0.05)
+		buf_printf(out, "0");
+	else if (size < 99.95)
+		buf_printf(out, "%.1f", size);
+	else
+		fmt_count(out, size < 1e18 ? (uint64_t)(size + 0.5) : (uint64_t)1e18);
 }
 
 uint64_t clock_ns(int clock_id)

@@ -63,6 +63,11 @@ struct buf {
 void buf_add(struct buf *b, const char *s, size_t n);
 void buf_printf(struct buf *b, const char *fmt, ...) JT_PRINTF(2, 3);
 void buf_free(struct buf *b);
+/* 1234567 -> 1,234,567 */
+void fmt_count(struct buf *out, uint64_t n);
+/* 3.1, -0.2, 1,234: a decimal place below 100, none from there on; what rounds to nothing is 0. Not finite:
+ * "?". */
+void fmt_figure(struct buf *out, double v);
 
 uint64_t clock_ns(int clock_id);
 /* a + b, or as much as there can be: what a hostile target counts must not wrap. */

@@ -12,8 +12,12 @@
 #include "elf/elf_internal.h"
 
 #define MAX_NAMES_BYTES  (1ULL << 20)   /* section names */
-#define MAX_NOTES_BYTES  (1ULL << 20)   /* one note section or segment looked at for a build-id */
-#define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab or .strtab; a debug build of a JVM has 10 MiB */
+#define MAX_NOTES_BYTES  (1ULL << 20)   /* one note section or segment looked at for a build-id, */
+#define MAX_ALL_NOTES    (4ULL << 20)   /* and all */
+#define MAX_SYMTAB_BYTES (256ULL << 20) /* .symtab; a debug build of a JVM has 10 MiB */
+#define MAX_STRTAB_BYTES (64ULL << 20)  /* .strtab */
+#define LOAD_BYTES       (1U << 20)     /* read at once */
+#define SYMBOLS_AT_ONCE  2048
 
 _Static_assert(BUILD_ID_HEX_BYTES == 2 * BUILD_ID_MAX + 1, "in elf_internal.h");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are copied as they lie in the file");
@@ -56,11 +60,19 @@ int elf_load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t ma
 		return -E2BIG;
 	if (!in_file(e, offset, n))
 		return -EPROTO;
+	if (n > budget_room(e->budget))
+		return -EDQUOT;
 	out->p = malloc(n);
 	if (!out->p)
 		return -ENOMEM;
 	out->n = n;
-	rc = elf_pread(e->fd, out->p, n, offset);
+	rc = 0;
+	for (uint64_t at = 0; !rc && at < n; at += LOAD_BYTES) {
+		rc = budget_check(e->budget);
+		rc = rc
+			 ?: elf_pread(e->fd, out->p + at, n - at < LOAD_BYTES ? n - at : LOAD_BYTES,
+				      offset + at);
+	}
 	if (rc) {
 		free(out->p);
 		*out = (struct elf_blob){0};
@@ -77,6 +89,20 @@ int elf_section_load(const struct elf_image *e, const Elf64_Shdr *sh, uint64_t m
 	if (sh->sh_flags & SHF_COMPRESSED)
 		return -EPROTO;
 	return elf_load(e, sh->sh_offset, sh->sh_size, max_bytes, out);
+}
+
+int elf_section_place(const struct elf_image *e, const Elf64_Shdr *sh, uint64_t max_bytes, uint64_t *offset,
+		      uint64_t *n)
+{
+	if (sh->sh_type == SHT_NOBITS || !sh->sh_size)
+		return -ENOENT;
+	if (sh->sh_size > max_bytes)
+		return -E2BIG;
+	if (sh->sh_flags & SHF_COMPRESSED || !in_file(e, sh->sh_offset, sh->sh_size))
+		return -EPROTO;
+	*offset = sh->sh_offset;
+	*n = sh->sh_size;
+	return 0;
 }
 
 const Elf64_Shdr *elf_section_find(const struct elf_image *e, uint32_t type, const char *name)
@@ -142,14 +168,15 @@ size_t elf_note_build_id(const void *notes, size_t n, uint8_t *out)
 	return 0;
 }
 
-static bool find_build_id(struct elf_image *e, uint64_t offset, uint64_t n)
+static bool find_build_id(struct elf_image *e, uint64_t offset, uint64_t n, uint64_t *left)
 {
 	uint8_t id[BUILD_ID_MAX];
 	struct elf_blob notes;
 	size_t len;
 
-	if (elf_load(e, offset, n, MAX_NOTES_BYTES, &notes))
+	if (elf_load(e, offset, n, *left < MAX_NOTES_BYTES ? *left : MAX_NOTES_BYTES, &notes))
 		return false;
+	*left -= notes.n;
 	len = elf_note_build_id(notes.p, notes.n, id);
 	hex_encode(e->build_id, id, len);
 	free(notes.p);
@@ -159,11 +186,15 @@ static bool find_build_id(struct elf_image *e, uint64_t offset, uint64_t n)
 /* Sections first: in a separate debug file they are right, and segments describe the other file. */
 static void read_build_id(struct elf_image *e)
 {
+	uint64_t left = MAX_ALL_NOTES;
+
 	for (size_t i = 0; i < e->nr_sh; i++)
-		if (e->sh[i].sh_type == SHT_NOTE && find_build_id(e, e->sh[i].sh_offset, e->sh[i].sh_size))
+		if (e->sh[i].sh_type == SHT_NOTE &&
+		    find_build_id(e, e->sh[i].sh_offset, e->sh[i].sh_size, &left))
 			return;
 	for (size_t i = 0; i < e->nr_ph; i++)
-		if (e->ph[i].p_type == PT_NOTE && find_build_id(e, e->ph[i].p_offset, e->ph[i].p_filesz))
+		if (e->ph[i].p_type == PT_NOTE &&
+		    find_build_id(e, e->ph[i].p_offset, e->ph[i].p_filesz, &left))
 			return;
 }
 
@@ -179,7 +210,7 @@ static int read_segments(struct elf_image *e, const Elf64_Ehdr *eh)
 		return -ENOEXEC;
 	rc = elf_load(e, eh->e_phoff, eh->e_phnum * sizeof(*e->ph), UINT32_MAX, &table);
 	if (rc)
-		return rc == -ENOMEM ? rc : -ENOEXEC;
+		return rc == -ENOMEM || rc == -EDQUOT || rc == -EINTR ? rc : -ENOEXEC;
 	e->ph = (Elf64_Phdr *)table.p;
 	e->nr_ph = eh->e_phnum;
 	return 0;
@@ -195,13 +226,13 @@ static int read_sections(struct elf_image *e, const Elf64_Ehdr *eh)
 		return 0;
 	rc = elf_load(e, eh->e_shoff, eh->e_shnum * sizeof(*e->sh), UINT32_MAX, &table);
 	if (rc)
-		return rc == -ENOMEM ? rc : 0;
+		return rc == -ENOMEM || rc == -EDQUOT || rc == -EINTR ? rc : 0;
 	e->sh = (Elf64_Shdr *)table.p;
 	e->nr_sh = eh->e_shnum;
 	if (eh->e_shstrndx >= e->nr_sh)
 		return 0;
 	rc = elf_section_load(e, &e->sh[eh->e_shstrndx], MAX_NAMES_BYTES, &e->sh_names);
-	return rc == -ENOMEM ? rc : 0;
+	return rc == -ENOMEM || rc == -EDQUOT || rc == -EINTR ? rc : 0;
 }
 
 static int read_headers(struct elf_image *e)
@@ -229,12 +260,26 @@ static int read_headers(struct elf_image *e)
 	rc = read_segments(e, &eh);
 	if (!rc)
 		rc = read_sections(e, &eh);
+	rc = rc
+		 ?: budget_take(e->budget,
+				e->nr_ph * sizeof(*e->ph) + e->nr_sh * sizeof(*e->sh) + e->sh_names.n,
+				&e->held);
 	if (!rc)
 		read_build_id(e);
 	return rc;
 }
 
 int elf_open(int fd, struct elf_image **out)
+{
+	return elf_open_within(NULL, fd, out);
+}
+
+struct budget *elf_budget(const struct elf_image *e)
+{
+	return e->budget;
+}
+
+int elf_open_within(struct budget *b, int fd, struct elf_image **out)
 {
 	struct elf_image *e = calloc(1, sizeof(*e));
 	int rc;
@@ -245,6 +290,7 @@ int elf_open(int fd, struct elf_image **out)
 		return -ENOMEM;
 	}
 	e->fd = fd;
+	e->budget = b;
 	e->references = e->readers = 1;
 	e->found = calloc(1, sizeof(*e->found));
 	rc = e->found ? read_headers(e) : -ENOMEM;
@@ -293,6 +339,7 @@ void elf_put(struct elf_image *e)
 	free(e->ph);
 	free(e->sh);
 	free(e->sh_names.p);
+	budget_give(&e->held);
 	free(e);
 }
 
@@ -391,6 +438,7 @@ struct name_table {
 	struct match *match; /* one per wanted name */
 	struct elf_wanted *wanted;
 	size_t n;
+	size_t longest; /* name, in bytes */
 };
 
 /* Length and last bytes: mangled names differ most there, and 58,000 long names need not be read whole. */
@@ -415,8 +463,10 @@ static int name_table_init(struct name_table *t, struct elf_wanted *wanted, size
 	if (!t->slot || !t->match)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		size_t at = name_hash(wanted[i].name, strlen(wanted[i].name)) & t->mask;
+		size_t len = strlen(wanted[i].name), at = name_hash(wanted[i].name, len) & t->mask;
 
+		if (len > t->longest)
+			t->longest = len;
 		while (t->slot[at])
 			at = (at + 1) & t->mask;
 		t->slot[at] = i + 1;
@@ -438,24 +488,24 @@ static void match_add(struct match *m, const Elf64_Sym *sym)
 	*m = (struct match){sym->st_value, sym->st_size, local ? RANK_LOCAL : RANK_GLOBAL};
 }
 
-static void match_symbols(const struct name_table *t, const struct elf_blob *syms,
+static void match_symbols(const struct name_table *t, const Elf64_Sym *syms, size_t n,
 			  const struct elf_blob *names)
 {
-	for (size_t i = 0; i < syms->n / sizeof(Elf64_Sym); i++) {
-		Elf64_Sym sym;
+	for (size_t i = 0; i < n; i++) {
+		Elf64_Sym sym = syms[i];
 		const char *name;
 		size_t left, len;
 
-		memcpy(&sym, syms->p + i * sizeof(sym), sizeof(sym));
 		if ((ELF64_ST_TYPE(sym.st_info) != STT_FUNC && ELF64_ST_TYPE(sym.st_info) != STT_OBJECT) ||
 		    !sym.st_value || sym.st_shndx == SHN_UNDEF || sym.st_shndx >= SHN_LORESERVE ||
 		    sym.st_name >= names->n)
 			continue;
 		name = (const char *)names->p + sym.st_name;
 		left = names->n - sym.st_name;
-		len = strnlen(name, left);
-		if (len == left)
-			continue; /* not terminated */
+		/* no further: one text that all symbols point into may be as long as the table */
+		len = strnlen(name, left <= t->longest ? left : t->longest + 1);
+		if (len == left || len > t->longest)
+			continue; /* not terminated, or none that is wanted */
 		for (size_t at = name_hash(name, len) & t->mask; t->slot[at]; at = (at + 1) & t->mask) {
 			size_t w = t->slot[at] - 1;
 
@@ -463,6 +513,27 @@ static void match_symbols(const struct name_table *t, const struct elf_blob *sym
 				match_add(&t->match[w], &sym);
 		}
 	}
+}
+
+/* All symbols of the section, some at a time. */
+static int match_section(const struct name_table *t, const struct elf_image *e, const Elf64_Shdr *sh,
+			 const struct elf_blob *names)
+{
+	Elf64_Sym *syms = malloc(SYMBOLS_AT_ONCE * sizeof(*syms));
+	uint64_t offset, bytes, n;
+	int rc = syms ? elf_section_place(e, sh, MAX_SYMTAB_BYTES, &offset, &bytes) : -ENOMEM;
+
+	for (n = rc ? 0 : bytes / sizeof(*syms); !rc && n; offset += SYMBOLS_AT_ONCE * sizeof(*syms)) {
+		size_t some = n < SYMBOLS_AT_ONCE ? n : SYMBOLS_AT_ONCE;
+
+		rc = budget_check(e->budget);
+		rc = rc ?: elf_pread(e->fd, syms, some * sizeof(*syms), offset);
+		if (!rc)
+			match_symbols(t, syms, some, names);
+		n -= some;
+	}
+	free(syms);
+	return rc;
 }
 
 static int matches_take(const struct name_table *t)
@@ -540,7 +611,7 @@ static void remember_found(const struct elf_image *e, enum elf_symtab which, con
 int elf_find_symbols(const struct elf_image *e, enum elf_symtab which, struct elf_wanted *wanted, size_t n)
 {
 	const Elf64_Shdr *sh = elf_section_find(e, which == ELF_SYMTAB ? SHT_SYMTAB : SHT_DYNSYM, NULL);
-	struct elf_blob syms = {0}, names = {0};
+	struct elf_blob names = {0};
 	struct name_table t = {0};
 	int rc;
 
@@ -551,19 +622,19 @@ int elf_find_symbols(const struct elf_image *e, enum elf_symtab which, struct el
 	if (sh->sh_entsize != sizeof(Elf64_Sym) || sh->sh_link >= e->nr_sh ||
 	    e->sh[sh->sh_link].sh_type != SHT_STRTAB)
 		return -EPROTO;
-	rc = elf_section_load(e, sh, MAX_SYMTAB_BYTES, &syms);
-	if (!rc)
-		rc = elf_section_load(e, &e->sh[sh->sh_link], MAX_SYMTAB_BYTES, &names);
+	budget_begin_file(e->budget);
+	rc = elf_section_load(e, &e->sh[sh->sh_link], MAX_STRTAB_BYTES, &names);
 	if (!rc)
 		rc = name_table_init(&t, wanted, n);
+	if (!rc)
+		rc = match_section(&t, e, sh, &names);
+	budget_end_file(e->budget);
 	if (!rc) {
-		match_symbols(&t, &syms, &names);
 		remember_found(e, which, &t);
 		rc = matches_take(&t);
 	}
 	free(t.slot);
 	free(t.match);
-	free(syms.p);
 	free(names.p);
 	return rc == -ENOENT ? 0 : rc; /* an empty table */
 }

@@ -13,6 +13,10 @@ struct elf_image; /* opaque; owns its fd and mapping */
 
 /* Takes ownership of fd on success and on failure. -ENOEXEC: not a 64-bit ELF of a known machine. */
 int elf_open(int fd, struct elf_image **out);
+/* The same; what is read of it is paid from the budget. -EDQUOT: its headers take too much. */
+struct budget;
+int elf_open_within(struct budget *b, int fd, struct elf_image **out);
+struct budget *elf_budget(const struct elf_image *e);
 void elf_close(struct elf_image *e);
 /*
  * Headers are copied by elf_open(); the descriptor is only needed to read more. elf_rest(): the caller keeps
@@ -40,7 +44,7 @@ size_t elf_read(const struct elf_image *e, uint64_t vaddr, void *dst, size_t n);
 /*
  * Look up many names in one pass over .symtab (or .dynsym). For each found name vaddr[i] and size[i]
  * are set, others stay as they were. Functions and objects only, value != 0.
- * Returns the number found or -errno.
+ * Returns the number found or -errno; -EDQUOT: it takes too much, -EINTR: see budget_check().
  */
 enum elf_symtab { ELF_SYMTAB, ELF_DYNSYM };
 struct elf_wanted {
@@ -52,7 +56,7 @@ int elf_find_symbols(const struct elf_image *e, enum elf_symtab which, struct el
 /*
  * The separate debug file of e, opened: by build-id (/usr/lib/debug/.build-id) then by .gnu_debuglink
  * (CRC checked), inside the target's root first, then the host's own when the build-id is equal; else
- * the symbols in .gnu_debugdata (xz). -ENOENT when there is none.
+ * the symbols in .gnu_debugdata (xz). -ENOENT when there is none, -EDQUOT: it takes too much to tell, -EINTR.
  */
 int elf_open_debug(const struct elf_image *e, int pid, const char *library_path, struct elf_image **out);
 

@@ -15,16 +15,24 @@ struct shared {
 	struct elf_image *image; /* the cache has one reference to it, which rests */
 };
 struct elf_cache {
+	struct budget *budget;
 	struct {
 		struct shared *v;
 		size_t n, cap;
 	} images;
 };
 
-int elf_cache_new(struct elf_cache **out)
+int elf_cache_new(struct budget *b, struct elf_cache **out)
 {
 	*out = calloc(1, sizeof(**out));
+	if (*out)
+		(*out)->budget = b;
 	return *out ? 0 : -ENOMEM;
+}
+
+struct budget *elf_cache_budget(const struct elf_cache *c)
+{
+	return c ? c->budget : NULL;
 }
 
 void elf_cache_free(struct elf_cache *c)
@@ -65,7 +73,7 @@ int elf_cache_open(struct elf_cache *c, int fd, struct elf_image **out)
 	int rc;
 
 	if (!c || fstat(fd, &file))
-		return elf_open(fd, out);
+		return elf_open_within(c ? c->budget : NULL, fd, out);
 	for (size_t i = 0; i < c->images.n; i++) {
 		if (!is_same(&c->images.v[i].file, &file))
 			continue;
@@ -75,7 +83,7 @@ int elf_cache_open(struct elf_cache *c, int fd, struct elf_image **out)
 		return rc;
 	}
 	drop_unused(c);
-	rc = elf_open(fd, out);
+	rc = elf_open_within(c->budget, fd, out);
 	if (rc)
 		return rc;
 	place = VEC_ADD(&c->images);

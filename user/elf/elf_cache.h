@@ -10,7 +10,9 @@
 
 struct elf_cache; /* opaque */
 
-int elf_cache_new(struct elf_cache **out);
+/* budget: who pays for what is read of them; not owned, NULL: no limits. 0 or -ENOMEM. */
+int elf_cache_new(struct budget *b, struct elf_cache **out);
+struct budget *elf_cache_budget(const struct elf_cache *c);
 /* All images must have been closed. */
 void elf_cache_free(struct elf_cache *c);
 /*

@@ -16,7 +16,7 @@
 
 #define MAX_HDR_BYTES    (64ULL << 20)
 #define MAX_WALKED_BYTES (4ULL << 20) /* of a section without a search table */
-#define MAX_FDE_BYTES    (1U << 20)   /* the time one answer takes */
+#define FDES_A_CHECK     64
 #define MAX_OFFSET       (1 << 30)
 
 /* The call frame information and, when there is a usable one, the search table of .eh_frame_hdr. */
@@ -26,6 +26,8 @@ struct elf_cfi_table {
 	uint64_t hdr_addr; /* link-time */
 	size_t nr_entries;
 	struct cfi_cie cie;
+	struct budget *budget;
+	struct charge held;
 };
 #define HDR_BYTES   12 /* version, three encodings, pointer, count */
 #define ENTRY_BYTES 8  /* function and FDE, each relative to hdr_addr */
@@ -62,12 +64,12 @@ static int load_frames(const struct elf_image *e, struct elf_cfi_table *f)
 
 	f->cie.at = SIZE_MAX;
 	if (rc)
-		return rc == -ENOMEM ? rc : 0;
+		return rc == -ENOMEM || rc == -EDQUOT || rc == -EINTR ? rc : 0;
 	use_header(e, f);
 	/* .debug_frame tells debuggers; only .eh_frame is what the program itself unwinds by */
 	if (f->frames.debug_frame || (!f->nr_entries && f->frames.n > MAX_WALKED_BYTES))
 		elf_frames_free(&f->frames);
-	return 0;
+	return budget_take(f->budget, f->frames.n + f->hdr.n, &f->held);
 }
 
 static uint64_t entry_addr(const struct elf_cfi_table *f, size_t i, size_t field)
@@ -80,7 +82,7 @@ static uint64_t entry_addr(const struct elf_cfi_table *f, size_t i, size_t field
 
 static bool covers(const struct cfi_fde *fde, uint64_t vaddr)
 {
-	return vaddr >= fde->begin && vaddr < fde->end && fde->ops_bytes <= MAX_FDE_BYTES;
+	return vaddr >= fde->begin && vaddr < fde->end;
 }
 
 static bool find_fde(struct elf_cfi_table *f, uint64_t vaddr, struct cfi_fde *out)
@@ -99,9 +101,13 @@ static bool find_fde(struct elf_cfi_table *f, uint64_t vaddr, struct cfi_fde *ou
 		return cfi_fde_at(&f->frames, entry_addr(f, lo, 1) - f->frames.vaddr, &f->cie, out) &&
 		       covers(out, vaddr);
 	}
-	while (cfi_next(&f->frames, &at, &f->cie, out)) /* no table: one after the other */
+	/* no table: one after the other */
+	for (unsigned int n = 1; cfi_next(&f->frames, &at, &f->cie, out); n++) {
 		if (covers(out, vaddr))
 			return true;
+		if (!(n % FDES_A_CHECK) && budget_check(f->budget))
+			return false;
+	}
 	return false;
 }
 
@@ -134,8 +140,13 @@ static bool is_kept(const struct cfi_reg *r)
 int elf_cfi_open(const struct elf_image *e, struct elf_cfi_table **out)
 {
 	struct elf_cfi_table *f = calloc(1, sizeof(*f));
-	int rc = f ? load_frames(e, f) : -ENOMEM;
+	int rc = -ENOMEM;
 
+	if (f) {
+		f->cie.at = SIZE_MAX;
+		f->budget = e ? elf_budget(e) : NULL;
+		rc = e ? load_frames(e, f) : 0;
+	}
 	if (rc) {
 		elf_cfi_close(f);
 		f = NULL;
@@ -150,6 +161,7 @@ void elf_cfi_close(struct elf_cfi_table *f)
 		return;
 	elf_frames_free(&f->frames);
 	free(f->hdr.p);
+	budget_give(&f->held);
 	free(f);
 }
 

@@ -10,7 +10,11 @@
 
 struct elf_cfi_table; /* a copy of the file's call frame information */
 
-/* e is only used during the call. A file without such information gives an empty table. 0 or -ENOMEM. */
+/*
+ * e is only used during the call. A file without such information gives an empty table, and so
+ * does NULL. 0, -EDQUOT or -EINTR (see
+ * budget_check()) or -ENOMEM.
+ */
 int elf_cfi_open(const struct elf_image *e, struct elf_cfi_table **out);
 void elf_cfi_close(struct elf_cfi_table *t);
 

@@ -6,7 +6,10 @@
 #include <elf.h>
 #include <string.h>
 
-#define MAX_REMEMBERED 16 /* nested DW_CFA_remember_state; compilers nest 1 or 2 */
+#define MAX_CIE_BYTES                                                                                        \
+	4096 /* of what a CIE begins with; compilers write 10. Each change of CIE takes that time */
+#define MAX_FDE_BYTES  (1 << 20) /* of one function; the time that one answer takes */
+#define MAX_REMEMBERED 16        /* nested DW_CFA_remember_state; compilers nest 1 or 2 */
 
 /* libdw's dwarf.h does not name it */
 #define DW_CFA_AARCH64_negate_ra_state_with_pc 0x2c
@@ -503,6 +506,8 @@ static void load_cie(const struct elf_frames *f, size_t at, struct cfi_cie *cie)
 		return;
 	if (!parse_cie(f, &c, cie))
 		return;
+	if (c.end - c.p > MAX_CIE_BYTES)
+		return;
 	cie->usable = !run(&m, c);
 	cie->initial = m.now;
 }
@@ -519,8 +524,8 @@ static bool parse_fde(const struct elf_frames *f, struct cursor c, const struct 
 	bytes = read_pointer(f, &c, cie->pointer_encoding & DW_EH_PE_FORMAT);
 	if (cie->has_sizes)
 		skip(&c, read_uleb(&c));
-	if (c.bad || out->begin < f->code_lo || out->begin >= f->code_hi || !bytes ||
-	    bytes > f->code_hi - out->begin)
+	if (c.bad || c.end - c.p > MAX_FDE_BYTES || out->begin < f->code_lo || out->begin >= f->code_hi ||
+	    !bytes || bytes > f->code_hi - out->begin)
 		return false;
 	out->end = out->begin + bytes;
 	out->cie_at = cie->at;

@@ -21,9 +21,9 @@
 
 #define DEBUG_DIR          "/usr/lib/debug"
 #define MAX_DEBUGLINK      4096
-#define MAX_CRC_BYTES      (4ULL << 30)
-#define MAX_XZ_BYTES       (64ULL << 20)
-#define MAX_XZ_MEMORY      (128ULL << 20) /* xz -9 needs 65 MiB */
+#define MAX_CRC_BYTES      (1ULL << 30)
+#define MAX_XZ_BYTES       (16ULL << 20) /* a JVM's would be 1 MiB */
+#define MAX_XZ_MEMORY      (80ULL << 20) /* xz -9 needs 65 MiB */
 #define MAX_UNPACKED_BYTES (64ULL << 20)
 #define CHUNK_BYTES        65536
 
@@ -41,38 +41,42 @@ static bool same_file(int a, int b)
 	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static bool crc_matches(const struct elf_image *file, uint32_t want)
+/* 0, -ENOENT: it is another's; -EDQUOT, -EINTR. */
+static int check_crc(const struct elf_image *file, uint32_t want)
 {
 	uint8_t *chunk;
 	uint32_t crc = 0;
 	uint64_t at = 0;
+	int rc;
 
 	if (file->file_bytes > MAX_CRC_BYTES)
-		return false;
+		return -EDQUOT;
 	chunk = malloc(CHUNK_BYTES);
-	while (chunk && at < file->file_bytes) {
+	rc = chunk ? 0 : -ENOMEM;
+	while (!rc && at < file->file_bytes) {
 		uint64_t left = file->file_bytes - at;
 		size_t n = left < CHUNK_BYTES ? left : CHUNK_BYTES;
 
-		if (elf_pread(file->fd, chunk, n, at))
-			break;
+		rc = budget_check(file->budget);
+		if (!rc && elf_pread(file->fd, chunk, n, at))
+			rc = -ENOENT; /* it shrank */
 		/* the polynomial of .gnu_debuglink is that of xz and zlib */
-		crc = lzma_crc32(chunk, n, crc);
+		crc = rc ? crc : lzma_crc32(chunk, n, crc);
 		at += n;
 	}
 	free(chunk);
-	return at == file->file_bytes && crc == want;
+	return rc ?: crc == want ? 0 : -ENOENT;
 }
 
 /* A build-id proves more than a CRC; only where one is missing the CRC decides, if it may. */
-static bool belongs(const struct elf_image *file, const struct proof *p, bool by_crc)
+static int prove(const struct elf_image *file, const struct proof *p, bool by_crc)
 {
 	if (file->machine != p->e->machine || same_file(file->fd, p->e->fd) ||
 	    !elf_section_find(file, SHT_SYMTAB, NULL))
-		return false;
+		return -ENOENT;
 	if (file->build_id[0] && p->e->build_id[0])
-		return !strcmp(file->build_id, p->e->build_id);
-	return by_crc && p->has_crc && crc_matches(file, p->crc);
+		return strcmp(file->build_id, p->e->build_id) ? -ENOENT : 0;
+	return by_crc && p->has_crc ? check_crc(file, p->crc) : -ENOENT;
 }
 
 /* Takes fd. */
@@ -83,15 +87,21 @@ static int try_fd(int fd, const struct proof *p, bool by_crc, struct elf_image *
 
 	if (fd < 0)
 		return fd;
-	rc = elf_open(fd, &file);
+	rc = elf_open_within(p->e->budget, fd, &file);
 	if (rc)
 		return rc;
-	if (!belongs(file, p, by_crc)) {
+	rc = prove(file, p, by_crc);
+	if (rc)
 		elf_close(file);
-		return -ENOENT;
-	}
-	*out = file;
-	return 0;
+	else
+		*out = file;
+	return rc;
+}
+
+/* Nothing else is to be tried. */
+static bool is_over(int rc)
+{
+	return rc == -EDQUOT || rc == -EINTR || rc == -ENOMEM;
 }
 
 /* In the target's root by any proof, then in our own by build-id only. */
@@ -99,7 +109,7 @@ static int try_path(const struct proof *p, int pid, const char *path, struct elf
 {
 	int rc = try_fd(proc_open_in_root(pid, path), p, true, out);
 
-	if (rc && p->e->build_id[0])
+	if (rc && !is_over(rc) && p->e->build_id[0])
 		rc = try_fd(proc_open_in_root(getpid(), path), p, false, out);
 	return rc;
 }
@@ -149,7 +159,7 @@ static int open_by_debuglink(struct proof *p, int pid, const char *library_path,
 		return -ENOENT;
 	p->has_crc = true;
 	slash = strrchr(library_path, '/');
-	for (size_t i = 0; rc && i < sizeof(place) / sizeof(place[0]); i++) {
+	for (size_t i = 0; rc && !is_over(rc) && i < sizeof(place) / sizeof(place[0]); i++) {
 		int n = snprintf(path, sizeof(path), "%s%.*s%s%s", place[i][0], (int)(slash - library_path),
 				 library_path, place[i][1], name);
 
@@ -173,25 +183,31 @@ static int write_all(int fd, const uint8_t *p, size_t n)
 }
 
 /* Unpack xz into fd. What unpacks to more than the bound is refused. */
-static int unpack(const struct elf_blob *xz, int fd)
+static int unpack(const struct elf_image *e, const struct elf_blob *xz, int fd)
 {
+	uint64_t room = budget_room(e->budget);
 	lzma_stream s = LZMA_STREAM_INIT;
 	lzma_ret ret = LZMA_OK;
 	uint8_t *chunk = malloc(CHUNK_BYTES);
 	int rc = chunk ? 0 : -ENOMEM;
 
-	if (!rc && lzma_stream_decoder(&s, MAX_XZ_MEMORY, 0) != LZMA_OK)
+	if (!rc && lzma_stream_decoder(&s, room < MAX_XZ_MEMORY ? room : MAX_XZ_MEMORY, 0) != LZMA_OK)
 		rc = -ENOMEM;
 	s.next_in = xz->p;
 	s.avail_in = xz->n;
 	while (!rc && ret == LZMA_OK) {
 		s.next_out = chunk;
 		s.avail_out = CHUNK_BYTES;
+		rc = budget_check(e->budget);
+		if (rc)
+			break;
 		ret = lzma_code(&s, LZMA_FINISH);
-		if (ret != LZMA_OK && ret != LZMA_STREAM_END)
+		if (ret == LZMA_MEMLIMIT_ERROR || ret == LZMA_MEM_ERROR)
+			rc = -EDQUOT;
+		else if (ret != LZMA_OK && ret != LZMA_STREAM_END)
 			rc = -EPROTO;
 		else if (s.total_out > MAX_UNPACKED_BYTES)
-			rc = -E2BIG;
+			rc = -EDQUOT;
 		else
 			rc = write_all(fd, chunk, CHUNK_BYTES - s.avail_out);
 	}
@@ -210,16 +226,16 @@ static int open_debugdata(const struct elf_image *e, struct elf_image **out)
 		return -ENOENT;
 	rc = elf_section_load(e, sh, MAX_XZ_BYTES, &xz);
 	if (rc)
-		return rc;
+		return rc == -E2BIG ? -EDQUOT : rc;
 	fd = memfd_create("jnitrace-debugdata", MFD_CLOEXEC);
-	rc = fd < 0 ? -errno : unpack(&xz, fd);
+	rc = fd < 0 ? -errno : unpack(e, &xz, fd);
 	free(xz.p);
 	if (rc) {
 		if (fd >= 0)
 			close(fd);
 		return rc;
 	}
-	rc = elf_open(fd, out);
+	rc = elf_open_within(e->budget, fd, out);
 	if (!rc && (*out)->machine != e->machine) {
 		elf_close(*out);
 		*out = NULL;
@@ -232,9 +248,15 @@ int elf_open_debug(const struct elf_image *e, int pid, const char *library_path,
 {
 	struct proof p = {.e = e};
 
+	int rc;
+
 	*out = NULL;
-	if (!open_by_build_id(&p, pid, out) || !open_by_debuglink(&p, pid, library_path, out) ||
-	    !open_debugdata(e, out))
-		return 0;
-	return -ENOENT;
+	budget_begin_file(e->budget);
+	rc = open_by_build_id(&p, pid, out);
+	if (rc && !is_over(rc))
+		rc = open_by_debuglink(&p, pid, library_path, out);
+	if (rc && !is_over(rc))
+		rc = open_debugdata(e, out);
+	budget_end_file(e->budget);
+	return rc && !is_over(rc) ? -ENOENT : rc;
 }

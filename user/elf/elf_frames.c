@@ -77,6 +77,8 @@ static int load_by_header(const struct elf_image *e, struct elf_frames *out)
 		max = e->file_bytes;
 	if (max > MAX_FRAMES_BYTES)
 		return -E2BIG;
+	if (max > budget_room(e->budget))
+		return -EDQUOT;
 	out->p = malloc(max);
 	if (!out->p)
 		return -ENOMEM;

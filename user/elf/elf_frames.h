@@ -21,7 +21,7 @@ struct elf_frames {
 };
 /*
  * .eh_frame by its section, or, in a file without sections, by PT_GNU_EH_FRAME; else .debug_frame.
- * -ENOENT when there is none, -E2BIG, -EPROTO, -ENOMEM.
+ * -ENOENT when there is none, -E2BIG, -EPROTO, -EDQUOT or -EINTR (see budget_check()), -ENOMEM.
  */
 int elf_frames_load(const struct elf_image *e, struct elf_frames *out);
 /* Link-time: from the lowest executable segment to the end of the highest. false: there is none. */

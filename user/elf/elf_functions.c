@@ -9,21 +9,32 @@
 #include "base/util.h"
 #include "elf/elf_internal.h"
 
-#define MAX_TABLE_BYTES (256ULL << 20) /* one .symtab or .strtab; a debug build of a JVM has 10 MiB */
-#define MAX_OVERLAPS    64             /* functions looked at that start below an address and may hold it */
+#define MAX_TABLE_BYTES   (256ULL << 20) /* one .symtab or .strtab; a debug build of a JVM has 10 MiB */
+#define MAX_OVERLAPS      64             /* functions looked at that start below an address and may hold it */
+#define MAX_NAME_BYTES    1024           /* kept of a name: as much as is shown (SYMBOL_NAME_BYTES) */
+#define SYMBOLS_AT_ONCE   2048
+#define WINDOW_BYTES      65536
+#define FIRST_CAP         8 /* of vec_grow() */
+#define FIRST_NAMES_BYTES 4096
+#define COMPARES_A_CHECK  16384
 
 /*
  * Among several names of one address: what is exported, then what is for the public, then the shorter;
  * the choice must not depend on the order in the table, which strip changes.
  */
-static uint8_t preference(const Elf64_Sym *sym, const char *name)
+static uint8_t binding(const Elf64_Sym *sym)
 {
-	size_t underscores = strspn(name, "_");
-	uint8_t p = ELF64_ST_BIND(sym->st_info) == STB_GLOBAL ? 0
-		    : ELF64_ST_BIND(sym->st_info) == STB_WEAK ? 1
-							      : 2;
+	return (ELF64_ST_BIND(sym->st_info) == STB_GLOBAL ? 0
+		: ELF64_ST_BIND(sym->st_info) == STB_WEAK ? 1
+							  : 2)
+	       << 2;
+}
 
-	return p << 2 | (underscores > 3 ? 3 : underscores);
+static uint8_t underscores(const char *name)
+{
+	size_t n = strspn(name, "_");
+
+	return n > 3 ? 3 : n;
 }
 
 /* Is it a function with a name, in a section with code? Its range goes to out. */
@@ -52,93 +63,212 @@ static bool function_range(const struct elf_image *e, const Elf64_Sym *sym, stru
 	return true;
 }
 
-/* Append a string table; it ends with a terminator whatever the file says. Returns where it starts. */
-static int names_add(struct elf_functions *f, const struct elf_blob *strings, size_t *at)
+/* Room for one function more is paid for. */
+static int pay_growth(struct elf_functions *f, const struct elf_image *e)
 {
-	size_t bytes = f->names_bytes + strings->n + 1;
-	char *p;
+	return f->n < f->cap ? 0
+			     : budget_take(elf_budget(e), (f->cap ?: FIRST_CAP) * sizeof(*f->v), &f->held);
+}
 
-	if (bytes > UINT32_MAX)
-		return -E2BIG;
-	p = realloc(f->names, bytes);
-	if (!p)
-		return -ENOMEM;
-	memcpy(p + f->names_bytes, strings->p, strings->n);
-	p[bytes - 1] = '\0';
-	*at = f->names_bytes;
-	f->names = p;
-	f->names_bytes = bytes;
+/* All functions of the section, some at a time. preference is that of the symbol, name_at that in the file.
+ */
+static int add_symbols(struct elf_functions *f, const struct elf_image *e, const Elf64_Shdr *sh,
+		       uint64_t names_n)
+{
+	Elf64_Sym *syms = malloc(SYMBOLS_AT_ONCE * sizeof(*syms));
+	uint64_t offset, bytes, n;
+	int rc = syms ? elf_section_place(e, sh, MAX_TABLE_BYTES, &offset, &bytes) : -ENOMEM;
+
+	for (n = rc ? 0 : bytes / sizeof(*syms); !rc && n; offset += SYMBOLS_AT_ONCE * sizeof(*syms)) {
+		size_t some = n < SYMBOLS_AT_ONCE ? n : SYMBOLS_AT_ONCE;
+
+		rc = budget_check(elf_budget(e));
+		rc = rc ?: elf_pread(e->fd, syms, some * sizeof(*syms), offset);
+		for (size_t i = 0; !rc && i < some; i++) {
+			struct elf_function range = {0}, *fn;
+
+			if (syms[i].st_name >= names_n || !function_range(e, &syms[i], &range))
+				continue;
+			range.name_at = syms[i].st_name;
+			range.preference = binding(&syms[i]);
+			rc = pay_growth(f, e);
+			fn = rc ? NULL : VEC_ADD(f);
+			if (fn)
+				*fn = range;
+			else
+				rc = rc ?: -ENOMEM;
+		}
+		n -= some;
+	}
+	free(syms);
+	return rc;
+}
+
+/* Where in the file's string table names are read, as they are asked for in order. */
+struct window {
+	const struct elf_image *e;
+	uint64_t offset, n; /* of the table */
+	uint64_t at;        /* of text, in the table */
+	size_t text_n;
+	char text[WINDOW_BYTES];
+};
+
+/* The text at `at`, at most MAX_NAME_BYTES of it; -EPROTO: it has no end. Its length. */
+static int window_text(struct window *w, uint64_t at, const char **text)
+{
+	uint64_t want = w->n - at < MAX_NAME_BYTES ? w->n - at : MAX_NAME_BYTES;
+	size_t len;
+
+	if (at < w->at || at + want > w->at + w->text_n) {
+		int rc = budget_check(elf_budget(w->e));
+
+		w->at = at;
+		w->text_n = w->n - at < sizeof(w->text) ? w->n - at : sizeof(w->text);
+		rc = rc ?: elf_pread(w->e->fd, w->text, w->text_n, w->offset + at);
+		if (rc) {
+			w->text_n = 0;
+			return rc;
+		}
+	}
+	*text = w->text + (at - w->at);
+	len = strnlen(*text, want);
+	return len == want && want < MAX_NAME_BYTES ? -EPROTO : (int)len;
+}
+
+static int keep_name(struct elf_functions *f, const struct elf_image *e, const char *text, size_t len)
+{
+	while (f->names_cap - f->names_bytes <= len) {
+		size_t more = f->names_cap ?: FIRST_NAMES_BYTES;
+		char *p;
+		int rc = budget_take(elf_budget(e), more, &f->held);
+
+		if (rc)
+			return rc;
+		p = realloc(f->names, f->names_cap + more);
+		if (!p)
+			return -ENOMEM;
+		f->names = p;
+		f->names_cap += more;
+	}
+	memcpy(f->names + f->names_bytes, text, len);
+	f->names[f->names_bytes + len] = '\0';
+	f->names_bytes += len + 1;
 	return 0;
 }
 
-static int add_all(struct elf_functions *f, const struct elf_image *e, const struct elf_blob *symbols,
-		   const struct elf_blob *strings)
+static int compare_names(const void *a, const void *b)
 {
-	size_t names_at, n = 0;
-	int rc = names_add(f, strings, &names_at);
+	const struct elf_function *x = a, *y = b;
 
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < symbols->n / sizeof(Elf64_Sym); i++) {
-		struct elf_function range = {0}, *fn;
-		const char *name;
-		Elf64_Sym sym;
+	return x->name_at < y->name_at ? -1 : x->name_at > y->name_at;
+}
 
-		memcpy(&sym, symbols->p + i * sizeof(sym), sizeof(sym));
-		if (sym.st_name >= strings->n || !function_range(e, &sym, &range))
+/* Is it the name of a function? "$x": arm64's marks of code and data. */
+static bool is_name(const char *text, size_t len)
+{
+	return len && text[0] != '$';
+}
+
+/*
+ * Give the functions from first on their names, in the order of the file's table, of which only what is used
+ * is read and kept: the table itself may be large and empty.
+ */
+static int read_names(struct elf_functions *f, size_t first, struct window *w)
+{
+	uint64_t last_at = UINT64_MAX;
+	size_t kept = first, name_at = 0;
+	bool named = false;
+
+	if (f->n > first)
+		qsort(f->v + first, f->n - first, sizeof(*f->v), compare_names);
+	for (size_t i = first; i < f->n; i++) {
+		const char *text = NULL;
+
+		if (f->v[i].name_at != last_at) {
+			int len, rc = 0;
+
+			last_at = f->v[i].name_at;
+			len = window_text(w, last_at, &text);
+			named = len >= 0 && is_name(text, len);
+			name_at = f->names_bytes;
+			if (named)
+				rc = keep_name(f, w->e, text, len);
+			else if (len < 0 && len != -EPROTO)
+				rc = len;
+			if (rc || f->names_bytes > UINT32_MAX)
+				return rc ?: -E2BIG;
+		}
+		if (!named)
 			continue;
-		range.name_at = names_at + sym.st_name;
-		name = f->names + range.name_at;
-		if (!name[0] || name[0] == '$') /* "$x": arm64's marks of code and data */
-			continue;
-		range.preference = preference(&sym, name);
-		fn = VEC_ADD(f);
-		if (!fn)
-			return -ENOMEM;
-		*fn = range;
-		n++;
+		f->v[kept] = f->v[i];
+		f->v[kept].name_at = (uint32_t)name_at;
+		f->v[kept++].preference |= underscores(f->names + name_at);
 	}
-	return (int)n;
+	f->n = kept;
+	return 0;
 }
 
 int elf_functions_add(struct elf_functions *f, const struct elf_image *e, enum elf_symtab which)
 {
 	const Elf64_Shdr *sh = elf_section_find(e, which == ELF_SYMTAB ? SHT_SYMTAB : SHT_DYNSYM, NULL);
-	struct elf_blob symbols, strings;
+	size_t first = f->n;
+	struct window *w;
 	int rc;
 
 	if (!sh || sh->sh_link >= e->nr_sh || sh->sh_entsize != sizeof(Elf64_Sym))
 		return 0;
-	if (elf_section_load(e, sh, MAX_TABLE_BYTES, &symbols))
-		return 0;
-	rc = elf_section_load(e, &e->sh[sh->sh_link], MAX_TABLE_BYTES, &strings);
-	rc = rc ? 0 : add_all(f, e, &symbols, &strings);
-	free(symbols.p);
-	free(strings.p);
-	return rc;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	w->e = e;
+	rc = elf_section_place(e, &e->sh[sh->sh_link], MAX_TABLE_BYTES, &w->offset, &w->n);
+	rc = rc ?: add_symbols(f, e, sh, w->n);
+	rc = rc ?: f->nameless ? rc : read_names(f, first, w);
+	free(w);
+	/* a table that lies is none; what takes too much, or was interrupted, is not read at all */
+	if (rc && rc != -ENOMEM && rc != -EDQUOT && rc != -EINTR) {
+		f->n = first;
+		rc = rc == -E2BIG ? -EDQUOT : 0;
+	}
+	return rc ?: (int)(f->n - first);
 }
 
+struct sorting {
+	const char *names;
+	struct budget *budget;
+	unsigned int compares;
+	int rc; /* once there is no time, all are equal */
+};
+
 /* By start; of one start the best name is last, where the search begins. */
-static int compare(const void *a, const void *b, void *names)
+static int compare(const void *a, const void *b, void *arg)
 {
 	const struct elf_function *x = a, *y = b;
+	struct sorting *s = arg;
 
+	if (!(++s->compares % COMPARES_A_CHECK) && !s->rc)
+		s->rc = budget_check(s->budget);
+	if (s->rc)
+		return 0;
 	if (x->start != y->start)
 		return x->start < y->start ? -1 : 1;
 	if (x->sized != y->sized)
 		return x->sized ? 1 : -1;
 	if (x->preference != y->preference)
 		return x->preference < y->preference ? 1 : -1;
-	return strcmp((char *)names + y->name_at, (char *)names + x->name_at);
+	return s->names ? strcmp(s->names + y->name_at, s->names + x->name_at) : 0;
 }
 
-void elf_functions_sort(struct elf_functions *f)
+int elf_functions_sort(struct elf_functions *f, struct budget *b)
 {
+	struct sorting s = {.names = f->names, .budget = b};
 	uint64_t next = UINT64_MAX;
 
 	if (!f->n)
-		return;
-	qsort_r(f->v, f->n, sizeof(*f->v), compare, f->names);
+		return 0;
+	qsort_r(f->v, f->n, sizeof(*f->v), compare, &s);
+	if (s.rc)
+		return s.rc;
 	for (size_t i = f->n; i-- > 0;) {
 		struct elf_function *fn = &f->v[i];
 
@@ -147,6 +277,7 @@ void elf_functions_sort(struct elf_functions *f)
 		if (!fn->sized && next < fn->end)
 			fn->end = next;
 	}
+	return 0;
 }
 
 const struct elf_function *elf_functions_find(const struct elf_functions *f, uint64_t vaddr)
@@ -185,5 +316,6 @@ void elf_functions_free(struct elf_functions *f)
 {
 	free(f->v);
 	free(f->names);
+	budget_give(&f->held);
 	*f = (struct elf_functions){0};
 }

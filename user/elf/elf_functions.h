@@ -3,9 +3,11 @@
 #ifndef JNITRACE_ELF_FUNCTIONS_H
 #define JNITRACE_ELF_FUNCTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "elf/elf.h"
 
 /* Start zeroed, add tables (of the file, of its separate debug file), then sort, then find. */
@@ -18,17 +20,21 @@ struct elf_functions {
 	} * v;
 	size_t n, cap;
 	char *names;
-	size_t names_bytes;
+	size_t names_bytes, names_cap;
+	bool nameless; /* set it before: names are not wanted */
+	struct charge held;
 };
-/* Returns how many functions were added (0: no such table) or -errno. */
+/* Returns how many functions were added (0: no such table), -EDQUOT, -EINTR (see budget_check()) or -ENOMEM.
+ */
 int elf_functions_add(struct elf_functions *f, const struct elf_image *e, enum elf_symtab which);
-void elf_functions_sort(struct elf_functions *f);
+/* 0, -EDQUOT or -EINTR. b: as of the images. */
+int elf_functions_sort(struct elf_functions *f, struct budget *b);
 /*
  * The function whose range holds vaddr; NULL when none does: an address between two functions belongs to
  * neither. A function without size (assembler) reaches to the next symbol of its section.
  */
 const struct elf_function *elf_functions_find(const struct elf_functions *f, uint64_t vaddr);
-/* As written in the file. */
+/* As written in the file; the first kilobyte. */
 const char *elf_function_name(const struct elf_functions *f, const struct elf_function *fn);
 void elf_functions_free(struct elf_functions *f);
 

@@ -10,6 +10,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "base/budget.h"
+
 #define BUILD_ID_HEX_BYTES 129 /* 2 * BUILD_ID_MAX + 1 */
 
 /* Symbols looked up so far, by the hash of table and name. */
@@ -45,16 +47,24 @@ struct elf_image {
 	} sh_names;
 	char build_id[BUILD_ID_HEX_BYTES];
 	struct elf_symbols_found *found; /* symbols looked up so far (elf.c) */
+	struct budget *budget;           /* not owned; NULL: without limits */
+	struct charge held;              /* of the headers */
 };
 
 /* Read exactly n bytes; -EIO when the file ends before. */
 int elf_pread(int fd, void *dst, size_t n, uint64_t offset);
-/* A copy of n bytes, to be freed with free(p). -ENOENT: n is 0; -E2BIG; -EPROTO: not all in the file. */
+/*
+ * A copy of n bytes, to be freed with free(p). -ENOENT: n is 0; -E2BIG; -EPROTO: not all in the file; -EDQUOT
+ * or -EINTR: see budget_check().
+ */
 int elf_load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t max_bytes,
 	     struct elf_blob *out);
 /* The same for a section. -ENOENT also when its bytes are not in this file, -EPROTO when compressed. */
 int elf_section_load(const struct elf_image *e, const Elf64_Shdr *sh, uint64_t max_bytes,
 		     struct elf_blob *out);
+/* Where a section's bytes are in the file: *offset, n of them. Errors as of elf_section_load(). */
+int elf_section_place(const struct elf_image *e, const Elf64_Shdr *sh, uint64_t max_bytes, uint64_t *offset,
+		      uint64_t *n);
 /* The first section of that type (SHT_NULL: any) and, unless NULL, name; or NULL. */
 const Elf64_Shdr *elf_section_find(const struct elf_image *e, uint32_t type, const char *name);
 

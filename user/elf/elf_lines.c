@@ -454,7 +454,7 @@ static bool name_starts(const struct elf_image *e, const Elf64_Shdr *sh, const c
 }
 
 /* What libdw would read of e, or refuse. Compressed sections tell their size in a header of their own. */
-static int check_size(const struct elf_image *e)
+int elf_lines_bytes(const struct elf_image *e, uint64_t *bytes)
 {
 	static const char *const read_by_libdw[] = {".debug_", ".gnu", ".eh_frame"};
 	uint64_t plain = 0, unpacked = 0;
@@ -463,7 +463,7 @@ static int check_size(const struct elf_image *e)
 		const Elf64_Shdr *sh = &e->sh[i];
 		bool is_read = false, compressed = sh->sh_flags & SHF_COMPRESSED;
 		Elf64_Chdr ch;
-		uint64_t bytes;
+		uint64_t n;
 
 		if (sh->sh_type == SHT_NOBITS)
 			continue;
@@ -475,12 +475,13 @@ static int check_size(const struct elf_image *e)
 			continue;
 		if (compressed && elf_pread(e->fd, &ch, sizeof(ch), sh->sh_offset))
 			return -EPROTO;
-		bytes = compressed ? ch.ch_size : sh->sh_size;
-		if (bytes > MAX_PLAIN_BYTES || sh->sh_size > MAX_PLAIN_BYTES ||
-		    (name_starts(e, sh, ".debug_aranges") && bytes > MAX_ARANGES_BYTES))
+		n = compressed ? ch.ch_size : sh->sh_size;
+		if (n > MAX_PLAIN_BYTES || sh->sh_size > MAX_PLAIN_BYTES ||
+		    (name_starts(e, sh, ".debug_aranges") && n > MAX_ARANGES_BYTES))
 			return -E2BIG;
-		*(compressed ? &unpacked : &plain) += bytes;
+		*(compressed ? &unpacked : &plain) += n;
 	}
+	*bytes = plain + unpacked;
 	return plain > MAX_PLAIN_BYTES || unpacked > MAX_UNPACKED_BYTES ? -E2BIG : 0;
 }
 
@@ -536,7 +537,8 @@ __attribute__((noreturn)) static void no_memory(void)
 static int open_one(const struct elf_image *e, struct elf_lines **out)
 {
 	struct elf_lines *l;
-	int rc = check_size(e);
+	uint64_t bytes;
+	int rc = elf_lines_bytes(e, &bytes);
 
 	*out = NULL;
 	if (rc)
@@ -545,8 +547,8 @@ static int open_one(const struct elf_image *e, struct elf_lines **out)
 	if (!l)
 		return -ENOMEM;
 	elf_version(EV_CURRENT);
-	/* not mapped: a file that is truncated meanwhile would end this process */
-	l->elf = elf_begin(e->fd, ELF_C_READ, NULL);
+	/* a file that is truncated meanwhile ends this process, which is there for that */
+	l->elf = elf_begin(e->fd, ELF_C_READ_MMAP, NULL);
 	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
 	if (!l->dwarf || !strings_end(l->elf)) {
 		elf_lines_close(l);

@@ -14,10 +14,15 @@ struct elf_lines; /* opaque */
 
 /* Has the file DWARF, for elf_lines_open() to read? */
 bool elf_lines_present(const struct elf_image *e);
+/* Bytes of memory that its sections take. 0, -E2BIG or -EPROTO as of elf_lines_open(). */
+int elf_lines_bytes(const struct elf_image *e, uint64_t *bytes);
 /*
  * e: a file with DWARF, only used during the call. DWARF it shares with other files (dwz) is looked for
  * in the root of pid, then in our own. -ENOENT when that is missing, -E2BIG when there is more than
  * can be read in about a second, -EPROTO.
+ *
+ * libdw cannot be interrupted, nor told how much memory it may take, and the file is mapped: all of this is
+ * only for a process of its own, lines_helper.h.
  */
 int elf_lines_open(const struct elf_image *e, pid_t pid, struct elf_lines **out);
 void elf_lines_close(struct elf_lines *l);

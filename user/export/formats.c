@@ -28,7 +28,7 @@ static void json(void *state, struct buf *out, const struct report *const *repor
 /* clang-format off */
 const struct format formats[] = {
 	{ .name = "table", .help = "for people; live on a terminal",
-	  .screen = true, .losses = true,
+	  .needs = FORMAT_CLASSES, .screen = true, .losses = true,
 	  .reports = table, .census = view_census_table, .probes = view_probes_table },
 	{ .name = "json", .help = "for scripts: an object per line, target and interval (docs/json.md)",
 	  .needs = FORMAT_CLASSES | FORMAT_THREADS,

@@ -59,14 +59,11 @@ uint64_t finding_site(const struct findings_input *in, uint32_t number, struct r
 	return site->id;
 }
 
-/* Kinds may share a name; what is wrong tells them apart. */
 uint64_t finding_id(enum finding_kind kind, const uint64_t ids[3])
 {
-	const struct finding_row *row = &finding_rows[kind];
-	uint64_t h = fnv64(FNV64_INIT, row->name, strlen(row->name));
+	const char *word = finding_rows[kind].word;
 
-	h = fnv64(h, row->wrong, strlen(row->wrong));
-	return fnv64(h, ids, 3 * sizeof(ids[0]));
+	return fnv64(fnv64(FNV64_INIT, word, strlen(word)), ids, 3 * sizeof(ids[0]));
 }
 
 /* Several sites may be one to the reader: a Java method compiled anew. Who threw is best known by its stack.
@@ -136,10 +133,10 @@ static void group(struct report_finding *into, const struct report_finding *f, u
 static uint64_t library_finding_id(const struct report_finding *f)
 {
 	const struct frame *caller = caller_of(f);
-	const struct finding_row *row = &finding_rows[f->kind];
 	const char *library = caller->build_id ? caller->build_id : caller->module;
+	const uint64_t ids[3] = {fnv64(FNV64_INIT, library, strlen(library))};
 
-	return fnv64(fnv64(FNV64_INIT, row->wrong, strlen(row->wrong)), library, strlen(library));
+	return finding_id(f->kind, ids);
 }
 
 /* All of a's library into a. *places: how many there are. */

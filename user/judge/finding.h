@@ -25,7 +25,7 @@ void finding_add_text(struct report_finding *f, const char *s);
 void finding_set_text(const struct findings_input *in, struct report_finding *f);
 /* Why a finding of this kind may not be true; NULL: it is. */
 const char *finding_doubt(const struct report *r, enum finding_kind kind);
-/* ids: of the three sites, 0: not known. */
+/* The same in every version, whatever its texts are. ids: of the three sites, 0: not known. */
 uint64_t finding_id(enum finding_kind kind, const uint64_t ids[3]);
 /* The stack of a site by its number, its id (0: not known), and when func is not NULL its function. */
 uint64_t finding_site(const struct findings_input *in, uint32_t number, struct report_stack *out,

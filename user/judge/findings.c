@@ -110,15 +110,6 @@ static void findings_clear(struct report *r)
 	r->findings.n = r->held.n = 0;
 }
 
-/* Of so many significant digits, as a reader writes it: 3000, not 3e+03. */
-static void put_figure(struct buf *out, double v, int digits)
-{
-	if (fabs(v) >= pow(10, digits) - 0.5)
-		buf_printf(out, "%.0f", v);
-	else
-		buf_printf(out, "%.*g", digits, v);
-}
-
 static enum finding_kind leak_kind(const struct catalog *catalog, enum func_id func)
 {
 	switch (func_kind(catalog, func)) {
@@ -143,7 +134,7 @@ static int add_leak(const struct report_site *s, struct report *r)
 		return 0;
 	f = (struct report_finding){
 	    .kind = kind,
-	    .id = fnv64(fnv64(FNV64_INIT, row->name, strlen(row->name)), &s->id, sizeof(s->id)),
+	    .id = finding_id(kind, (const uint64_t[3]){s->id}),
 	    .count = s->outstanding,
 	    .func = s->func,
 	    .first_s = s->oldest_s < 0 || s->oldest_s > r->elapsed_s ? -1 : r->elapsed_s - s->oldest_s,
@@ -153,12 +144,13 @@ static int add_leak(const struct report_site *s, struct report *r)
 	    .doubt = finding_doubt(r, kind),
 	};
 	verdict_not_known(&unknown, &s->verdict);
-	put_figure(&pace, s->verdict.per_min, 3);
+	fmt_figure(&pace, s->verdict.per_min);
 	buf_printf(&pace, " per minute (+-");
-	put_figure(&pace, s->verdict.error_per_min, 2);
-	snprintf(f.text, sizeof(f.text), "%s %s) for %.0f s, %llu are outstanding. %s Confidence is %s: %s.",
-		 row->wrong, pace.p ?: "", s->verdict.same_life_s, (unsigned long long)s->outstanding,
-		 row->todo, confidence_names[s->verdict.confidence], unknown.p ?: "");
+	fmt_figure(&pace, fmax(s->verdict.error_per_min, 0.1));
+	buf_printf(&pace, ") for %.0f s, ", s->verdict.same_life_s);
+	fmt_count(&pace, s->outstanding);
+	snprintf(f.text, sizeof(f.text), "%s %s are outstanding. %s Confidence is %s: %s.", row->wrong,
+		 pace.p ?: "", row->todo, confidence_names[s->verdict.confidence], unknown.p ?: "");
 	buf_free(&unknown);
 	buf_free(&pace);
 	return finding_add(r, &f);

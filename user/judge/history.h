@@ -69,6 +69,7 @@ struct history {
 	double sum_outstanding; /* of all readings */
 	uint64_t readings, acquired, outstanding, peak;
 	bool ages_known;
+	bool clean; /* it held nothing, and since then nothing for long: a call that goes on is no news */
 	double survivors[NR_AGES], died[NR_AGES];
 	double jitter; /* how much the count changes from reading to reading, lately on average */
 	struct floor_window *floors; /* NR_AGES; NULL where ages are known */

@@ -392,7 +392,8 @@ void history_verdict(struct history *h, struct report_verdict *out)
 		out->kind = VERDICT_GROWING;
 		out->same_life_s = grown_s(h);
 	} else if (seen_s >= EARLY_S) {
-		out->kind = h->outstanding ? shape_of(h, g) : VERDICT_CLEAN;
+		h->clean = !h->outstanding || (h->clean && h->ages_known && h->survivors[0] == 0);
+		out->kind = h->clean ? VERDICT_CLEAN : shape_of(h, g);
 	}
 	out->confidence = sure_of(out->kind, seen_s, out->same_life_s);
 	out->slowed = out->kind == VERDICT_UNKNOWN && h->rise.slowed;
@@ -421,29 +422,40 @@ void history_growth(struct history *h, double limit, struct growth *out)
  * has an equal one. Unknown when a native method left no frame and its function could not be proven: what is
  * behind its Java frames has not made it.
  */
-static const char *library_of(const struct report_site *s)
+static const struct frame *caller_of(const struct report_site *s)
 {
 	const struct frame *caller = frames_caller(&s->frames);
 
 	if (caller && caller->type == FRAME_NATIVE && caller->module)
-		return caller->module;
+		return caller;
 	for (size_t i = 0; i < s->frames.n && s->frames.v[i].type != FRAME_JAVA; i++)
 		if (s->frames.v[i].type == FRAME_NATIVE && s->frames.v[i].module)
-			return s->frames.v[i].module;
+			return &s->frames.v[i];
 	return NULL;
 }
 
-static struct report_library *library(struct report *r, const char *module)
+static bool is_same(const char *a, const char *b)
 {
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* Two files may have one name. */
+static struct report_library *library(struct report *r, const struct frame *caller)
+{
+	static const struct frame unknown;
 	struct report_library *l;
 
+	caller = caller ?: &unknown;
 	for (size_t i = 0; i < r->libraries.n; i++)
-		if (r->libraries.v[i].module && module ? !strcmp(r->libraries.v[i].module, module)
-						       : r->libraries.v[i].module == module)
+		if (is_same(r->libraries.v[i].module, caller->module) &&
+		    is_same(r->libraries.v[i].path, caller->path))
 			return &r->libraries.v[i];
 	l = VEC_ADD(&r->libraries);
-	if (l)
-		l->module = module;
+	if (l) {
+		l->module = caller->module;
+		l->path = caller->path;
+		l->build_id = caller->build_id;
+	}
 	return l;
 }
 
@@ -461,7 +473,7 @@ int verdicts_sum_up(struct report *r)
 	r->libraries.n = 0;
 	for (size_t i = 0; i < r->sites.n; i++) {
 		const struct report_site *s = &r->sites.v[i];
-		struct report_library *l = library(r, library_of(s));
+		struct report_library *l = library(r, caller_of(s));
 
 		if (!l)
 			return -ENOMEM;
@@ -469,6 +481,7 @@ int verdicts_sum_up(struct report *r)
 		l->outstanding += s->outstanding;
 		if (!verdicts_judge(r->catalog, s->func))
 			continue;
+		l->judged = true;
 		r->verdicts[s->verdict.kind]++;
 		l->verdicts[s->verdict.kind]++;
 	}

@@ -91,3 +91,13 @@ int features_detect(struct features *out, struct error *err)
 	out->nr_cpus = libbpf_num_possible_cpus();
 	return out->nr_cpus > 0 ? 0 : error_set(err, out->nr_cpus, EXIT_FAILED, "count CPUs", NULL, "sysfs");
 }
+
+const char *features_libbpf(void)
+{
+	return libbpf_version_string();
+}
+
+bool features_built_multi(void)
+{
+	return HAVE_UPROBE_MULTI;
+}

@@ -13,5 +13,8 @@ struct features {
 };
 /* 0, or -errno with err: no permission for BPF (exit 3), no BTF, no uprobes. */
 int features_detect(struct features *out, struct error *err);
+/* The version of libbpf that this runs with, and whether it was built for links of many probes. */
+const char *features_libbpf(void);
+bool features_built_multi(void);
 
 #endif

@@ -355,10 +355,13 @@ static int build_table(const struct code *code, const struct placement *p, struc
 	int rc = code_use(code, p);
 
 	*t = (struct unwind_table){0};
-	if (rc)
-		return rc;
-	rc = unwind_table_build(p->module->image, t);
-	module_rest(p->module);
+	if (!rc) {
+		rc = unwind_table_build(p->module->image, t);
+		module_rest(p->module);
+	}
+	if (rc == -EDQUOT)
+		budget_refuse(module_budget(p->module), p->module->path,
+			      "to unwind through it takes too much");
 	return rc;
 }
 
@@ -377,6 +380,8 @@ static int module_load(struct unwinder *u, const struct code *code, const struct
 		if (rc > 0)
 			u->tables[rc].refs++;
 		unwind_table_free(&t);
+	} else if (rc == -EINTR) { /* a signal ends the trace: nothing will ask for it */
+		rc = 0;
 	} else if (rc != -ENOMEM && rc != -ESRCH && rc != -EMFILE && rc != -ENFILE) {
 		c->table = UNWIND_TABLE_EMPTY;
 		rc = 0;

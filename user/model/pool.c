@@ -101,6 +101,7 @@ static void pool_one(struct report *to, const struct report *from)
 		to->verdicts[i] += from->verdicts[i];
 	pool_stacks(&to->stacks, &from->stacks);
 	pool_drops(to->drops, from->drops);
+	add(&to->sites_pending, from->sites_pending);
 	to->nr_probes += from->nr_probes;
 	add(&to->events, from->events);
 	to->count_only |= from->count_only;

@@ -27,7 +27,8 @@ enum finding_severity { SEVERITY_ERROR, SEVERITY_WARNING, NR_SEVERITIES };
 extern const char *const finding_severity_names[NR_SEVERITIES]; /* "error", "warning" */
 enum finding_evidence { EVIDENCE_VM, EVIDENCE_BOOKS };
 struct finding_row {
-	const char *name;
+	const char *word; /* of the row alone, never changed: ids are made of it */
+	const char *name; /* kinds may share one */
 	enum finding_severity severity;
 	enum finding_evidence evidence;
 	const char *wrong, *todo; /* a sentence each */
@@ -44,6 +45,7 @@ struct frame {
 	enum frame_type type;
 	const char *symbol; /* NULL: unknown */
 	const char *module; /* base name; NULL: not in a file */
+	const char *path;   /* of the module, as the target sees it; NULL: unknown */
 	uint64_t
 	    offset; /* link-time address in the module of the call, or the address itself without a module */
 	const char *build_id; /* hex; NULL: unknown */
@@ -53,6 +55,8 @@ struct frame {
 	bool
 	    tail_call; /* it left no frame: it ended by jumping to what is above; offset is where it begins */
 	bool hidden;   /* Java itself does not show it: adapters of lambdas and method handles */
+	const struct later
+	    *later;           /* who will say more of a native frame (symbols/natives.h); NULL: all is said */
 	enum stack_end lacks; /* no frame, or one without a name: what is missing here; END_NONE: nothing */
 };
 struct frames {
@@ -140,8 +144,10 @@ void growth_not_known(struct buf *out, double same_life_s);
 
 /* What was found of the sites that one library calls from. */
 struct report_library {
-	const char *module; /* NULL: those of which it is not known */
+	const char *module, *path, *build_id;  /* NULL: not known */
+	const char *package, *package_version; /* that its file came with; NULL: none, or not known */
 	size_t sites, verdicts[NR_VERDICTS];
+	bool judged; /* some of them are of a kind that can have a verdict */
 	uint64_t outstanding;
 };
 struct report_site {
@@ -280,7 +286,14 @@ struct report_target {
 	int pid;
 	uint64_t start_time_ticks;
 	const char *comm, *vm, *vm_version, *library, *build_id;
+	/* Who it is to a person; see run/who.h. NULL: not known. */
+	const char *main, *command, *user, *container, *cgroup, *host;
 };
+/* What to call it: its main class or jar file, else its command. */
+static inline const char *target_name_of(const struct report_target *t)
+{
+	return t->main ?: t->comm ?: "?";
+}
 
 /* Why a target's last report is its last. */
 enum end_reason { NOT_ENDED, END_EXITED, END_EXECED, END_DETACHED, NR_END_REASONS };
@@ -325,6 +338,7 @@ struct report {
 	} held; /* of findings */
 	struct report_stacks stacks;
 	uint64_t drops[NR_DROPS];
+	uint64_t sites_pending; /* their names, or files and lines, are still looked for */
 	size_t nr_probes;
 	uint64_t events;
 	bool count_only;     /* releases were not probed: what depends on them is unknown, and 0 here */

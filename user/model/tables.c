@@ -16,7 +16,7 @@ const struct stack_end_row stack_end_rows[NR_ENDS] = {
 
 const struct finding_row finding_rows[NR_FINDINGS] = {
 #define FINDING(id, name, severity, evidence, wrong, todo)                                                   \
-	[FINDING_##id] = {name, SEVERITY_##severity, EVIDENCE_##evidence, wrong, todo},
+	[FINDING_##id] = {#id, name, SEVERITY_##severity, EVIDENCE_##evidence, wrong, todo},
 #include "bpf/border/findings.def"
 #undef FINDING
 };

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/strset.h"
 #include "base/util.h"
 #include "bpf/border/unwind.h"
 
@@ -16,10 +17,12 @@
 #define MAX_MODULES    4096      /* different files of one layout */
 #define MAX_HISTORY    4096      /* mappings that are gone and still known */
 #define MAX_VDSO_BYTES (1 << 20) /* it has 8 KiB */
+#define MAX_BUILD_IDS  65536     /* libraries whose build-id is kept; later ones have none */
 #define MAX_OPENED     1024      /* libraries told by the dynamic linker, the last of them */
 
 struct code {
 	struct modules *book;
+	struct share *payer; /* not owned */
 	struct proc_id id;
 	int root_fd;    /* its root directory; -1: it is ours, or could not be opened */
 	bool own_root;  /* what is at a path for us is that for it, too */
@@ -36,13 +39,14 @@ struct code {
 		size_t n, cap;
 	} opened;
 	uint32_t opened_last;
+	struct strset build_ids; /* of those: copies of a placement may outlive it */
+	size_t nr_build_ids;
 };
 
 /* A library told by the dynamic linker. */
 struct opened {
 	uint32_t number;
 	struct placement at;
-	char *build_id; /* at.build_id, owned */
 };
 
 /* --- layouts -------------------------------------------------------------------------------------- */
@@ -113,7 +117,7 @@ static void read_root(struct code *c)
 	}
 }
 
-int code_new(struct modules *book, const struct proc_id *id, struct code **out)
+int code_new(struct modules *book, const struct proc_id *id, struct share *payer, struct code **out)
 {
 	struct code *c = calloc(1, sizeof(*c));
 
@@ -121,6 +125,7 @@ int code_new(struct modules *book, const struct proc_id *id, struct code **out)
 	if (!c)
 		return -ENOMEM;
 	c->book = book;
+	c->payer = payer;
 	c->id = *id;
 	c->now = calloc(1, sizeof(*c->now));
 	if (!c->now) {
@@ -137,7 +142,6 @@ static void opened_free(struct opened *o)
 {
 	if (o->at.module)
 		module_put(o->at.module);
-	free(o->build_id);
 }
 
 void code_free(struct code *c)
@@ -147,6 +151,7 @@ void code_free(struct code *c)
 	for (size_t i = 0; i < c->opened.n; i++)
 		opened_free(&c->opened.v[i]);
 	free(c->opened.v);
+	strset_free(&c->build_ids);
 	layout_put(c->now);
 	for (size_t i = 0; i < c->history.n; i++)
 		module_put(c->history.v[i].module);
@@ -231,12 +236,19 @@ static int open_placement(const void *arg)
 int code_use(const struct code *c, const struct placement *p)
 {
 	const struct place_of of = {c, p};
-	int rc = module_use(p->module, open_placement, &of);
+	int rc;
 
+	code_pay(c);
+	rc = module_use(p->module, open_placement, &of);
 	if (rc || !p->build_id || (p->build_id[0] && !strcmp(p->build_id, elf_build_id(p->module->image))))
 		return rc;
 	module_rest(p->module);
 	return -ESTALE;
+}
+
+void code_pay(const struct code *c)
+{
+	budget_pay(modules_budget(c->book), c->payer);
 }
 
 pid_t code_root_pid(const struct code *c)
@@ -549,15 +561,14 @@ int code_opened(struct code *c, const struct code_opened *told)
 	if (!o)
 		return -ENOMEM;
 	o->number = code->id;
-	o->build_id = strdup(id);
 	o->at = (struct placement){
 	    .start = code->start,
 	    .end = code->end,
 	    .offset = code->start - code->bias,
 	    .base = code->bias,
-	    .build_id = o->build_id,
+	    .build_id = c->nr_build_ids++ < MAX_BUILD_IDS ? strset_add(&c->build_ids, id) : "",
 	};
-	if (o->build_id && !find_opened_module(c, o, told->path))
+	if (o->at.build_id && !find_opened_module(c, o, told->path))
 		return 0;
 	opened_free(o);
 	c->opened.n--;

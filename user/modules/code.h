@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "modules/modules.h"
 #include "proc/proc.h"
 
@@ -45,9 +46,11 @@ bool layout_has(const struct layout *l, const struct placement *p);
 
 struct code;
 
-/* id is copied, book is not owned. The target's root is kept open where it is another than ours. 0 or
- * -ENOMEM. */
-int code_new(struct modules *book, const struct proc_id *id, struct code **out);
+/*
+ * id is copied; not owned are book and payer, the share that pays for what is read of its files (NULL:
+ * nobody's). The target's root is kept open where it is another than ours. 0 or -ENOMEM.
+ */
+int code_new(struct modules *book, const struct proc_id *id, struct share *payer, struct code **out);
 void code_free(struct code *c);
 /*
  * The layout by these mappings: the present one when nothing has changed, which is cheap. closed: libraries
@@ -85,6 +88,8 @@ uint64_t code_moment(const struct code *c, const struct layout *next);
  * by its path in the root that the process had. 0 or -errno.
  */
 int code_use(const struct code *c, const struct placement *p);
+/* Who pays for what is read from here on: this process. */
+void code_pay(const struct code *c);
 /* Whose root to look into for what belongs to its files. */
 pid_t code_root_pid(const struct code *c);
 

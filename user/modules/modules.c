@@ -26,6 +26,11 @@ int modules_new(struct elf_cache *images, struct modules **out)
 	return 0;
 }
 
+struct budget *modules_budget(const struct modules *b)
+{
+	return elf_cache_budget(b->images);
+}
+
 void modules_free(struct modules *b)
 {
 	if (!b)
@@ -93,6 +98,11 @@ struct module *modules_find(struct modules *b, int fd, const char *path, dev_t r
 	return m;
 }
 
+struct budget *module_budget(const struct module *m)
+{
+	return modules_budget(m->book);
+}
+
 void module_get(struct module *m)
 {
 	m->references++;
@@ -132,7 +142,7 @@ int module_use(struct module *m, module_open_fn *open_it, const void *arg)
 		return fd;
 	rc = m->image  ? elf_wake(m->image, fd)
 	     : m->path ? elf_cache_open(m->book->images, fd, &m->image)
-		       : elf_open(fd, &m->image);
+		       : elf_open_within(modules_budget(m->book), fd, &m->image);
 	m->users = !rc;
 	return rc;
 }

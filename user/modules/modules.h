@@ -17,6 +17,8 @@ struct modules; /* one per tracer */
 
 /* images: who opens the files; not owned. 0 or -ENOMEM. */
 int modules_new(struct elf_cache *images, struct modules **out);
+/* Of the images; NULL: no limits. */
+struct budget *modules_budget(const struct modules *b);
 /* All modules must have been put. */
 void modules_free(struct modules *b);
 
@@ -54,6 +56,8 @@ struct module *modules_find(struct modules *b, int fd, const char *path, dev_t r
 /* The vdso has no file: one for each process. */
 struct module *modules_add_vdso(struct modules *b);
 
+/* Who pays for what is read of it. */
+struct budget *module_budget(const struct module *m);
 void module_get(struct module *m);
 void module_put(struct module *m);
 

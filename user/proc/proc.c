@@ -423,9 +423,9 @@ int proc_root_open(pid_t pid)
 	return fd < 0 ? gone_errno(errno) : fd;
 }
 
-static int open_under(int root_fd, const char *path)
+static int open_at(int root_fd, const char *path, uint64_t flags)
 {
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+	struct open_how how = {.flags = flags | O_CLOEXEC,
 			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 	int fd = -EAGAIN;
 
@@ -434,7 +434,17 @@ static int open_under(int root_fd, const char *path)
 		if (fd < 0)
 			fd = -errno;
 	}
-	return reopen_regular(fd);
+	return fd;
+}
+
+int proc_open_under(int root_fd, const char *path)
+{
+	return reopen_regular(open_at(root_fd, path, O_PATH));
+}
+
+int proc_open_dir_under(int root_fd, const char *path)
+{
+	return open_at(root_fd, path, O_RDONLY | O_DIRECTORY);
 }
 
 int proc_open_in_root(pid_t pid, const char *path)
@@ -443,7 +453,7 @@ int proc_open_in_root(pid_t pid, const char *path)
 
 	if (root_fd < 0)
 		return root_fd;
-	fd = open_under(root_fd, path);
+	fd = proc_open_under(root_fd, path);
 	close(root_fd);
 	return fd;
 }
@@ -452,7 +462,7 @@ int proc_open_mapped_file(int root_fd, const struct mapping *m)
 {
 	if (!m->path || !m->ino)
 		return -ENOENT;
-	return check_mapped_inode(open_under(root_fd, m->path), m);
+	return check_mapped_inode(proc_open_under(root_fd, m->path), m);
 }
 
 int proc_read(pid_t pid, uint64_t addr, void *dst, size_t n)

@@ -70,6 +70,10 @@ int proc_open_in_root(pid_t pid, const char *path);
  * container's file system stays as long as it is open. An fd or -errno.
  */
 int proc_root_open(pid_t pid);
+/* A regular file, or a directory to be read, by its path under a kept root; never outside it. An fd or
+ * -errno. */
+int proc_open_under(int root_fd, const char *path);
+int proc_open_dir_under(int root_fd, const char *path);
 /* The file that was mapped, by its path under a kept root, if it still is the same inode. An fd or -errno. */
 int proc_open_mapped_file(int root_fd, const struct mapping *m);
 

@@ -11,12 +11,14 @@
 
 #include "reconcile/census_classes.h"
 #include "run/opening.h"
+#include "run/who.h"
 
 #define PAUSE_NS      2000000 /* between two tries to read a busy VM */
 #define LATER_WAIT_MS 80      /* a VM that was read before is tried again so long */
 
 struct census_vm {
 	struct proc_id id;
+	struct who who;
 	struct opening at;
 	struct error refused; /* why objects cannot be read */
 	uint64_t first_ns;
@@ -50,6 +52,7 @@ int census_open(pid_t pid, const struct runtime *only, struct elf_cache *librari
 		census_close(vm);
 		return rc;
 	}
+	who_read(pid, &vm->who);
 	*out = vm;
 	return 0;
 }
@@ -307,6 +310,7 @@ int census_read(struct census_vm *vm, const struct census_request *req, struct c
 	    .library = vm->at.file.mapping.path,
 	    .build_id = elf_build_id(vm->at.file.elf),
 	};
+	who_tell(&vm->who, &out->target);
 	rc = read_all(vm, req, out);
 	out->read_ms = (double)(clock_ns(CLOCK_MONOTONIC) - now) / 1e6;
 	if (rc == 0)

@@ -13,6 +13,7 @@
 #include "run/census.h"
 #include "run/discover.h"
 #include "run/loop.h"
+#include "run/who.h"
 #include "screen/output.h"
 #include "view/census.h"
 #include "view/format.h"
@@ -28,6 +29,7 @@ struct jvm {
 	bool refused, gone;
 	bool fresh; /* census is of this interval */
 	struct census census;
+	struct who who; /* of one that is refused; those that are open tell it themselves */
 	struct census_watch *watch;
 	uint64_t first_refs;
 	double first_s;
@@ -38,6 +40,7 @@ struct jvm {
 struct censuses {
 	const struct options *o;
 	struct discovery *discovery; /* --all */
+	struct budget *budget;       /* of what is read of libraries */
 	struct elf_cache *libraries;
 	struct {
 		struct jvm **v;
@@ -83,6 +86,8 @@ static void refuse(struct jvm *j, const char *kind, const struct error *why)
 {
 	j->refused = true;
 	j->census.target = (struct report_target){.pid = j->pid, .comm = "", .vm = kind, .vm_version = "?"};
+	who_read(j->pid, &j->who);
+	who_tell(&j->who, &j->census.target);
 	j->census.local_refs = j->census.native_attached = j->census.gone = -1;
 	j->census.growth_per_min = NAN;
 	j->census.time_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9;
@@ -303,10 +308,11 @@ static int start(struct censuses *s, struct error *err)
 	int rc;
 
 	rc = loop_open(&s->loop, s);
-	rc = rc ?: output_open(&s->out, &s->o->view, repeats(s->o), false, err);
+	rc = rc ?: output_open(&s->out, &s->o->view, repeats(s->o), false, loop_stop_fd(s->loop), err);
 	if (!rc && s->out.screen)
 		loop_on_leave(s->loop, screen_leave, s->out.screen);
-	rc = rc ?: elf_cache_new(&s->libraries);
+	rc = rc ?: budget_new(s->o->limit_bytes, loop_stop_fd(s->loop), &s->budget);
+	rc = rc ?: elf_cache_new(s->budget, &s->libraries);
 	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)
 		rc = jvm_add(s, s->o->pids[i]);
 	if (rc == 0 && s->o->all)
@@ -331,6 +337,7 @@ enum exit_code cmd_census(const struct options *o, struct error *err)
 		jvm_free(s.jvms.v[i]);
 	free(s.jvms.v);
 	elf_cache_free(s.libraries);
+	budget_free(s.budget);
 	discovery_free(s.discovery);
 	if (s.loop)
 		loop_on_leave(s.loop, NULL, NULL);

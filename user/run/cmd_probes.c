@@ -43,9 +43,9 @@ enum exit_code cmd_probes(const struct options *o, struct error *err)
 	struct target_list targets = {0};
 	struct pid_list found = {0};
 	struct output out = {0};
-	int rc = output_open(&out, &o->view, false, false, err);
+	int rc = output_open(&out, &o->view, false, false, -1, err);
 
-	rc = rc ?: targets_open(&targets, o, err);
+	rc = rc ?: targets_open(&targets, o, -1, err);
 	if (!rc && o->all)
 		rc = discovery_scan(targets.discovery, &found);
 	for (size_t i = 0; !rc && i < found.n; i++)

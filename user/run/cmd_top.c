@@ -16,13 +16,18 @@
 #include "runtime/runtime.h"
 #include "screen/live.h"
 #include "screen/output.h"
+#include "view/cells.h"
 #include "view/columns.h"
 
 #define SEARCH_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define NAME_INTERVAL_S   0.1  /* once all is attached: also for new stacks to name */
 #define SCAN_INTERVAL_S   0.5  /* for new processes, with --all */
-#define READING_S         1.0 /* between two readings for the verdicts, whatever the interval of reports is; */
-#define READING_SHARE     0.05 /* or so long that they take no more of a CPU */
+#define MAX_NAMING_S                                                                                         \
+	0.5                /* for names, before a report and in one; no more than a quarter of the interval; \
+			    */
+#define LAST_NAMING_S 1.0  /* of the last report */
+#define READING_S     1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE 0.05 /* or so long that they take no more of a CPU */
 
 struct trace {
 	const struct options *o;
@@ -40,6 +45,7 @@ struct trace {
 	long intervals;
 	uint64_t last_usage_ns, last_scan_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
+	bool names_pending;   /* then there was no time for all */
 	uint64_t reading_due_ns;
 	double last_cpu_s;
 	uint64_t losses;
@@ -60,6 +66,24 @@ static void trace_close(struct trace *s)
 		loop_on_leave(s->loop, NULL, NULL);
 	output_close(&s->out);
 	loop_close(s->loop);
+}
+
+/* --- time for names ------------------------------------------------------------------------------ */
+
+/* When naming that begins now must end, so that no report is late by more than half an interval. */
+static uint64_t naming_end(const struct trace *s, bool last)
+{
+	double most_s = last ? LAST_NAMING_S : fmin(s->o->interval_s / 4, MAX_NAMING_S);
+
+	return clock_ns(CLOCK_MONOTONIC) + (uint64_t)(most_s * 1e9);
+}
+
+/* One of n targets that come may take its part of what is left. */
+static void name_until(const struct trace *s, uint64_t end_ns, size_t n, bool last)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	budget_slice(s->targets.shared.budget, now + (end_ns > now ? (end_ns - now) / (n ? n : 1) : 0), last);
 }
 
 /* --- targets ------------------------------------------------------------------------------------- */
@@ -124,7 +148,13 @@ static int advance(struct trace *s, struct target *t, struct error *err)
 
 	if (!rc && target_state(t) == TARGET_FOUND) {
 		rc = target_attach(t, s->tracer, err);
+		if (!rc)
+			loop_may_abandon(s->loop, false); /* from here on there is something to report */
 		rc = rc ?: target_start(t, err);
+	}
+	if (rc && loop_is_stopped(s->loop)) { /* that is why, and its event comes */
+		*err = (struct error){0};
+		return 0;
 	}
 	if (!rc || proc_id_alive(target_id(t)))
 		return rc;
@@ -200,20 +230,37 @@ static int announce(struct trace *s)
 
 /* --- output -------------------------------------------------------------------------------------- */
 
+static double cpu_of(const struct rusage *u)
+{
+	return u->ru_utime.tv_sec + u->ru_stime.tv_sec + (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
+}
+
 static double self_cpu_pct(struct trace *s)
 {
-	struct rusage u;
+	struct rusage u, helpers;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	double cpu_s, pct;
 
 	getrusage(RUSAGE_SELF, &u);
-	cpu_s = u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	getrusage(RUSAGE_CHILDREN, &helpers); /* that have ended */
+	cpu_s = cpu_of(&u) + cpu_of(&helpers);
 	pct = now > s->last_usage_ns ? (cpu_s - s->last_cpu_s) * 1e11 / (now - s->last_usage_ns) : -1;
 	if (!s->last_cpu_s)
 		pct = -1; /* the first interval would show the start */
 	s->last_cpu_s = cpu_s;
 	s->last_usage_ns = now;
 	return pct;
+}
+
+/* The keys, as far as there is room. */
+static void put_footer(const struct trace *s, int width, struct buf *out)
+{
+	struct buf text = {0};
+
+	live_footer(&s->live, &text);
+	if (text.p)
+		cells_puts(out, text.p, width);
+	buf_free(&text);
 }
 
 static int render(struct trace *s, const struct report *const *reports, size_t n, struct error *err)
@@ -230,7 +277,7 @@ static int render(struct trace *s, const struct report *const *reports, size_t n
 		live_apply(&s->live, &s->o->view, &v);
 	s->o->view.format->reports(s->out.state, &b, reports, n, &v);
 	if (keys)
-		live_footer(&s->live, &footer);
+		put_footer(s, v.width, &footer);
 	rc = output_write(&s->out, &b, last, footer.p, err);
 	buf_free(&footer);
 	return rc;
@@ -243,7 +290,7 @@ static struct snapshot *snapshot_of(struct trace *s, const struct target *t)
 }
 
 /* Take in which libraries the targets loaded and closed. */
-static int take_code(struct trace *s, struct error *err)
+static int take_code(struct trace *s, uint64_t end_ns, struct error *err)
 {
 	bool changed = false;
 	int rc = 0;
@@ -253,9 +300,12 @@ static int take_code(struct trace *s, struct error *err)
 		changed |= target_code_changed(s->targets.v[i]);
 	if (changed)
 		rc = tracer_sites(s->tracer, &s->snapshots, err);
-	for (size_t i = 0; changed && !rc && i < s->targets.n; i++)
-		if (target_number(s->targets.v[i]) >= 0)
-			rc = target_code(s->targets.v[i], snapshot_of(s, s->targets.v[i]), err);
+	for (size_t i = 0; changed && !rc && i < s->targets.n; i++) {
+		if (target_number(s->targets.v[i]) < 0)
+			continue;
+		name_until(s, end_ns, s->targets.n - i, false);
+		rc = target_code(s->targets.v[i], snapshot_of(s, s->targets.v[i]), err);
+	}
 	return rc;
 }
 
@@ -264,20 +314,25 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 {
 	const struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
 	double cpu_pct = state == TARGET_TRACED ? self_cpu_pct(s) : -1;
-	size_t n = 0;
-	int rc = take_code(s, err);
+	bool last = state == TARGET_ENDED;
+	uint64_t end_ns = naming_end(s, last);
+	size_t n = 0, left = 0;
+	int rc = take_code(s, end_ns, err);
 
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (target_state(s->targets.v[i]) == TARGET_TRACED && state == TARGET_TRACED)
 			target_look(s->targets.v[i]);
 	rc = rc ?: reports ? tracer_snapshot(s->tracer, &s->snapshots, err) : -ENOMEM;
 
+	for (size_t i = 0; i < s->targets.n; i++)
+		left += target_state(s->targets.v[i]) == state;
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 		struct report *r;
 
 		if (target_state(t) != state || target_number(t) < 0)
 			continue;
+		name_until(s, end_ns, left--, last);
 		rc = target_report(t, snapshot_of(s, t), err);
 		if (rc)
 			break;
@@ -324,6 +379,15 @@ static void note_findings(struct trace *s, const struct report *r)
 		s->more_s = fmax(s->more_s, report_too_short(r));
 }
 
+/* By name, what take too much to be read. */
+static void note_refusals(const struct target *t)
+{
+	const char *text;
+
+	for (size_t i = 0; (text = share_refusal(target_share(t), i)); i++)
+		warn("PID %d: %s (raise --limit-memory)", target_id(t)->pid, text);
+}
+
 /* Show ended targets for the last time and let them go. */
 static int let_go_of_ended(struct trace *s, struct error *err)
 {
@@ -349,6 +413,7 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 		last = target_report_of(s->targets.v[i]);
 		if (last) {
 			note_losses(s, last);
+			note_refusals(s->targets.v[i]);
 			note_findings(s, last);
 		}
 		if (s->targets.discovery && target_end_reason(s->targets.v[i]) == END_EXECED)
@@ -369,28 +434,39 @@ static int on_tick(void *trace, void *what, struct error *err)
 		    tracer_execed(s->tracer, target_number(s->targets.v[i])))
 			target_stop(s->targets.v[i], END_EXECED);
 	rc = let_go_of_ended(s, err);
-	rc = rc ?: report_targets(s, TARGET_TRACED, err);
 	s->intervals++;
 	if (s->o->count > 0 && s->intervals >= s->o->count)
 		loop_end(s->loop);
+	/* For people the last report stands for the last interval's, which would say the same. */
+	if (s->o->count != s->intervals || !s->o->view.format->screen)
+		rc = rc ?: report_targets(s, TARGET_TRACED, err);
 	return rc;
 }
 
 /* Name new stacks at once: at the next report the code or the process may be gone. */
 static int name_sites(struct trace *s, struct error *err)
 {
-	uint64_t made = s->announced ? tracer_sites_made(s->tracer) : s->sites_named;
+	uint64_t made = s->announced ? tracer_sites_made(s->tracer) : s->sites_named,
+		 end_ns = naming_end(s, false);
 	int rc;
 
-	if (made == s->sites_named)
+	if (made == s->sites_named && !s->names_pending)
 		return 0;
+	if (made == s->sites_named) /* what takes long goes on in its own time */
+		end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(1e9 * NAME_INTERVAL_S / 2);
 	s->sites_named = made;
-	rc = take_code(s, err);
+	s->names_pending = false;
+	rc = take_code(s, end_ns, err);
 	rc = rc ?: tracer_sites(s->tracer, &s->snapshots, err);
-	for (size_t i = 0; !rc && i < s->targets.n; i++)
-		if (target_state(s->targets.v[i]) == TARGET_TRACED &&
-		    !tracer_execed(s->tracer, target_number(s->targets.v[i])))
-			rc = target_name(s->targets.v[i], snapshot_of(s, s->targets.v[i]), err);
+	for (size_t i = 0; !rc && i < s->targets.n; i++) {
+		struct target *t = s->targets.v[i];
+
+		if (target_state(t) != TARGET_TRACED || tracer_execed(s->tracer, target_number(t)))
+			continue;
+		name_until(s, end_ns, s->targets.n - i, false);
+		rc = target_name(t, snapshot_of(s, t), err);
+		s->names_pending |= target_names_pending(t);
+	}
 	return rc;
 }
 
@@ -478,8 +554,10 @@ static int on_key(void *trace, void *what, struct error *err)
 
 static int on_code(void *trace, void *what, struct error *err)
 {
+	struct trace *s = trace;
+
 	(void)what;
-	return take_code(trace, err);
+	return take_code(s, naming_end(s, false), err);
 }
 
 static int on_search(void *trace, void *what, struct error *err)
@@ -520,9 +598,19 @@ static void raise_file_limit(void)
 	}
 }
 
+/* What is kept of references and of stacks, with their names, is in proportion to the room for them. */
+#define BYTES_OF_A_REF   256
+#define BYTES_OF_A_STACK (32 << 10)
+#define BYTES_OF_REST    (1ULL << 30)
+static void limit_memory(const struct options *o)
+{
+	budget_limit_process(o->limit_bytes + BYTES_OF_A_REF * o->max_refs +
+			     BYTES_OF_A_STACK * o->max_stacks + BYTES_OF_REST);
+}
+
 static int open_output(struct trace *s, struct error *err)
 {
-	int rc = output_open(&s->out, &s->o->view, true, true, err);
+	int rc = output_open(&s->out, &s->o->view, true, true, loop_stop_fd(s->loop), err);
 
 	live_init(&s->live, &s->o->view);
 	if (rc || !s->out.screen)
@@ -559,6 +647,8 @@ static int open_loop(struct trace *s)
 	int rc = loop_open(&s->loop, s);
 
 	if (!rc)
+		loop_may_abandon(s->loop, true);
+	if (!rc)
 		s->tick = rc = loop_timer(s->loop, 0, on_tick);
 	if (rc >= 0)
 		s->search = rc = loop_timer(s->loop, SEARCH_INTERVAL_S, on_search);
@@ -567,7 +657,7 @@ static int open_loop(struct trace *s)
 
 static int open_targets(struct trace *s, struct error *err)
 {
-	int rc = targets_open(&s->targets, s->o, err);
+	int rc = targets_open(&s->targets, s->o, loop_stop_fd(s->loop), err);
 
 	for (size_t i = 0; !rc && i < s->targets.n; i++)
 		rc = watch_target(s, s->targets.v[i], err);
@@ -584,6 +674,8 @@ static int start(struct trace *s, struct error *err)
 	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_output(s, err);
 	rc = rc ?: open_tracer(s, &features, err);
+	if (!rc)
+		limit_memory(s->o); /* behind the maps, which are mapped */
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	rc = rc ?: loop_add(s->loop, tracer_code_fd(s->tracer), on_code, NULL);
@@ -597,6 +689,7 @@ enum exit_code cmd_top(const struct options *o, struct error *err)
 
 	rc = rc ?: attach_ready(&s, err);
 	rc = rc ?: loop_run(s.loop, before_wait, err);
+	budget_heard(s.targets.shared.budget);
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (target_state(s.targets.v[i]) == TARGET_TRACED)

@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "export/formats.h"
+#include "kernel/kernel_features.h"
 #include "run/commands.h"
 #include "run/help_rows.h"
+#include "runtime/runtime.h"
 #include "screen/live.h"
 #include "view/cells.h"
 #include "view/columns.h"
+#include "view/json_out.h"
 
 #define WIDTH  80
 #define INDENT 28
@@ -85,7 +88,32 @@ static void put_commands(struct buf *out)
 	}
 }
 
-void help_command(struct buf *out, enum command command)
+static const char *format_name(size_t i)
+{
+	return i < nr_formats ? formats[i].name : NULL;
+}
+
+static void put_names(struct buf *out, const char *what, choice_fn *names)
+{
+	buf_printf(out, "%s: ", what);
+	for (size_t i = 0; names(i); i++)
+		buf_printf(out, "%s%s", i > 0 ? ", " : "", names(i));
+	buf_printf(out, "\n");
+}
+
+void help_version(struct buf *out)
+{
+	buf_printf(out, "jnitrace %s\n", JNITRACE_VERSION);
+	if (JNITRACE_COMMIT[0])
+		buf_printf(out, "commit: %s\n", JNITRACE_COMMIT);
+	buf_printf(out, "libbpf: %s%s\n", features_libbpf(),
+		   features_built_multi() ? ", with uprobe_multi" : "");
+	put_names(out, "runtimes", runtime_name);
+	put_names(out, "formats", format_name);
+	buf_printf(out, "JSON: %s\n", JSON_SCHEMA);
+}
+
+void help_command(struct buf *out, enum command command, bool all)
 {
 	const struct command_row *c = &commands[command];
 
@@ -99,11 +127,19 @@ void help_command(struct buf *out, enum command command)
 		put_commands(out);
 	buf_printf(out, command == CMD_TOP ? "\nOptions of top, the default:\n" : "\nOptions:\n");
 	for (size_t i = 0; i < nr_option_rows; i++)
-		if (option_rows[i].commands & 1U << command)
+		if (option_rows[i].commands & 1U << command && (all || !option_rows[i].rare))
 			put_option(out, &option_rows[i], command);
 	buf_printf(out, "\nExamples:\n%s", c->examples);
+	if (!all)
+		buf_printf(out,
+			   "\nMore: jnitrace --help all, jnitrace help COMMAND, help columns, help keys\n");
 	buf_printf(out, "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no permission, 4 no target%s\n",
 		   c->exit_codes);
+}
+
+static void put_all(struct buf *out)
+{
+	help_command(out, CMD_TOP, true);
 }
 
 static void put_columns(struct buf *out)
@@ -133,6 +169,7 @@ static const struct {
 	const char *name;
 	void (*put)(struct buf *out);
 } topics[] = {
+    {"all", put_all},
     {"columns", put_columns},
     {"keys", put_keys},
     {"rows", help_rows},
@@ -151,7 +188,7 @@ bool help_topic(struct buf *out, const char *topic)
 		if (strcmp(help_topic_name(i), topic) != 0)
 			continue;
 		if (i < NR_COMMANDS)
-			help_command(out, (enum command)i);
+			help_command(out, (enum command)i, true);
 		else
 			topics[i - NR_COMMANDS].put(out);
 		return true;

@@ -9,10 +9,12 @@
 
 /* "one of: a, b" */
 void help_choices(struct buf *out, choice_fn *choices);
-/* What a command does and takes; at most 60 lines of 80 columns. */
-void help_command(struct buf *out, enum command command);
-/* What jnitrace help TOPIC prints: a command, "columns", "keys" or "rows" (for programs). false: there is no
- * such topic. */
+/* What a command does and takes. all: the rarer options as well; else at most 50 lines of 80 columns. */
+void help_command(struct buf *out, enum command command, bool all);
+/* What this is, and what it was made of and for. */
+void help_version(struct buf *out);
+/* What jnitrace help TOPIC prints: a command, "all", "columns", "keys" or "rows" (for programs). false: there
+ * is no such topic. */
 bool help_topic(struct buf *out, const char *topic);
 /* The i-th topic, NULL behind the last. */
 const char *help_topic_name(size_t i);

@@ -15,12 +15,15 @@
 
 /* timeout(1) signals its child and then the whole process group: that is one wish to end, not two. */
 #define ONE_WISH_NS 200000000ULL
+/* Longer nobody waits for what may be abandoned. */
+#define HEAR_NS 150000000L
 
 struct interrupt {
 	pthread_t thread;
 	int event;
 	sigset_t signals, before;
 	bool closing; /* the next signal is interrupt_close()'s */
+	bool heard, may_abandon;
 
 	pthread_mutex_t lock; /* of: */
 	void (*leave)(void *);
@@ -45,6 +48,27 @@ static void obey(struct interrupt *i, int sig)
 	pthread_sigmask(SIG_BLOCK, &one, NULL);
 }
 
+/* Whether the first signal is heard in time, or nothing would be lost. */
+static void see_heard(struct interrupt *i, int sig)
+{
+	struct timespec t = {.tv_nsec = HEAR_NS};
+
+	nanosleep(&t, NULL);
+	if (!__atomic_load_n(&i->heard, __ATOMIC_ACQUIRE) &&
+	    __atomic_load_n(&i->may_abandon, __ATOMIC_ACQUIRE))
+		obey(i, sig);
+}
+
+void interrupt_heard(struct interrupt *i)
+{
+	__atomic_store_n(&i->heard, true, __ATOMIC_RELEASE);
+}
+
+void interrupt_may_abandon(struct interrupt *i, bool may)
+{
+	__atomic_store_n(&i->may_abandon, may, __ATOMIC_RELEASE);
+}
+
 static void *wait_for_signals(void *arg)
 {
 	struct interrupt *i = arg;
@@ -63,8 +87,11 @@ static void *wait_for_signals(void *arg)
 		}
 		if (!first_ns) {
 			first_ns = clock_ns(CLOCK_MONOTONIC);
-			if (write(i->event, &one, sizeof(one)) == sizeof(one))
+			if (write(i->event, &one, sizeof(one)) == sizeof(one)) {
+				if (__atomic_load_n(&i->may_abandon, __ATOMIC_ACQUIRE))
+					see_heard(i, sig);
 				continue;
+			}
 		} else if (clock_ns(CLOCK_MONOTONIC) - first_ns < ONE_WISH_NS) {
 			continue;
 		}

@@ -6,10 +6,15 @@
 #ifndef JNITRACE_INTERRUPT_H
 #define JNITRACE_INTERRUPT_H
 
+#include <stdbool.h>
+
 struct interrupt; /* opaque */
 
 /* Block SIGINT, SIGTERM, SIGHUP and SIGTSTP and wait for them in a thread of their own. 0 or -errno. */
 int interrupt_open(struct interrupt **out);
+/* The first signal was heard; and: one that is not heard soon may end the process. See loop_may_abandon(). */
+void interrupt_heard(struct interrupt *i);
+void interrupt_may_abandon(struct interrupt *i, bool may);
 /* As it was before. */
 void interrupt_close(struct interrupt *i);
 /*

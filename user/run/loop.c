@@ -72,9 +72,12 @@ void loop_remove(struct loop *l, int fd)
 
 static int on_interrupt(void *command, void *what, struct error *err)
 {
+	struct loop *l = what;
+
 	(void)command;
 	(void)err;
-	loop_end(what);
+	interrupt_heard(l->interrupt);
+	loop_end(l);
 	return 0;
 }
 
@@ -156,11 +159,31 @@ void loop_end(struct loop *l)
 	l->ended = true;
 }
 
+int loop_stop_fd(const struct loop *l)
+{
+	return interrupt_fd(l->interrupt);
+}
+
+bool loop_is_stopped(const struct loop *l)
+{
+	struct pollfd p = {.fd = loop_stop_fd(l), .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+void loop_may_abandon(struct loop *l, bool may)
+{
+	interrupt_may_abandon(l->interrupt, may);
+}
+
 bool loop_pause(struct loop *l, int milliseconds)
 {
 	struct pollfd wait = {.fd = interrupt_fd(l->interrupt), .events = POLLIN};
 
-	return poll(&wait, 1, milliseconds) > 0;
+	if (poll(&wait, 1, milliseconds) <= 0)
+		return false;
+	interrupt_heard(l->interrupt);
+	return true;
 }
 
 void loop_on_leave(struct loop *l, void (*leave)(void *), void *what)

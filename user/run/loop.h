@@ -39,6 +39,14 @@ void loop_skip(int timer);
 
 /* End when this time is over, measured from now; negative: never. */
 void loop_end_in(struct loop *l, double seconds);
+/* Readable once a signal asked to end; has one? */
+int loop_stop_fd(const struct loop *l);
+bool loop_is_stopped(const struct loop *l);
+/*
+ * There is nothing to lose yet: a signal that is not heard within 150 ms, by loop_run() or loop_pause(), ends
+ * the process as if nobody expected it. false: no more.
+ */
+void loop_may_abandon(struct loop *l, bool may);
 /* End behind the handler that runs. */
 void loop_end(struct loop *l);
 /* Wait; true: a signal asked to end meanwhile. */

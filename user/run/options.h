@@ -35,8 +35,9 @@ struct options {
 	double hold_s; /* a critical section held longer is a finding */
 	int depth;     /* frames kept, 1..JT_MAX_FRAMES */
 	int verbose;
-	uint64_t max_refs;   /* live references that can be paired; default 1,000,000 */
-	uint64_t max_stacks; /* distinct stacks; default 20,000 */
+	uint64_t max_refs;    /* live references that can be paired; default 1,000,000 */
+	uint64_t max_stacks;  /* distinct stacks; default 20,000 */
+	uint64_t limit_bytes; /* memory for what is read of foreign files */
 	bool allow_loss;
 	bool count_only; /* releases are not probed: who acquires, not who leaks */
 	bool check;      /* look closely at every use of a reference */

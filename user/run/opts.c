@@ -24,6 +24,7 @@ struct parse {
 	struct options *o;
 	struct error *err;
 	const struct option_row *row; /* being set */
+	const char *next;             /* word behind it; NULL: none */
 	uint64_t given;               /* bit per row */
 	int done;                     /* > 0: what opts_parse returns at once */
 };
@@ -135,6 +136,30 @@ static int parse_seconds(struct parse *p, const char *arg, double *out)
 	return usage_error(p, advice, "bad time '%s'", arg);
 }
 
+/* A number of bytes, with K, M or G behind it for those of 1024. */
+static int parse_bytes(struct parse *p, const char *arg, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	double n = 0, min = p->row->min, max = p->row->max;
+	const char *c = arg, *unit;
+	char advice[128];
+
+	for (; is_digit(*c) && c - arg < MAX_DIGITS; c++)
+		n = n * 10 + (*c - '0');
+	unit = c > arg && *c ? strchr(units, *c) : NULL;
+	if (unit) {
+		n *= (double)(1ULL << 10 * (unit - units + 1));
+		c++;
+	}
+	if (c > arg && !*c && n >= min && n <= max) {
+		*out = (uint64_t)n;
+		return 0;
+	}
+	snprintf(advice, sizeof(advice), "give a size, as 256M or 1G, at least %.0fM and at most %.0fG",
+		 min / (1 << 20), max / (1 << 30));
+	return usage_error(p, advice, "bad size '%s'", arg);
+}
+
 /* Call take for every word of a comma list. Empty words are errors of take. */
 static int each_word(struct parse *p, const char *arg, int (*take)(struct parse *p, const char *word))
 {
@@ -227,15 +252,15 @@ static int print_version(struct parse *p)
 {
 	struct buf text = {0};
 
-	buf_printf(&text, "jnitrace %s\n", JNITRACE_VERSION);
+	help_version(&text);
 	return print_done(p, &text);
 }
 
-static int print_help(struct parse *p)
+static int print_help(struct parse *p, bool all)
 {
 	struct buf text = {0};
 
-	help_command(&text, p->o->command);
+	help_command(&text, p->o->command, all);
 	return print_done(p, &text);
 }
 
@@ -269,6 +294,8 @@ static int set(struct parse *p, const char *arg)
 		return parse_count(p, arg, (uint64_t)p->row->min, (uint64_t)p->row->max, at);
 	case OPTION_SECONDS:
 		return parse_seconds(p, arg, at);
+	case OPTION_BYTES:
+		return parse_bytes(p, arg, at);
 	case OPTION_CHOICE:
 		rc = pick(p, arg);
 		*(int *)at = rc;
@@ -294,7 +321,7 @@ static int set(struct parse *p, const char *arg)
 	case OPTION_VERSION:
 		return print_version(p);
 	case OPTION_HELP:
-		return print_help(p);
+		return print_help(p, p->next && !strcmp(p->next, "all"));
 	case NR_OPTION_KINDS:
 		break;
 	}
@@ -312,9 +339,10 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .interval_s = 1,
 	    .count = -1,
 	    .duration_s = -1,
-	    .view = {.format = &formats[0], .rows = -1},
+	    .view = {.format = &formats[0], .rows = -1, .width = -1},
 	    .depth = JT_MAX_FRAMES,
 	    .hold_s = 0.01,
+	    .limit_bytes = BUDGET_DEFAULT_BYTES,
 	    .max_refs = 1000000,
 	    .max_stacks = 20000,
 	    .strategy = -1,
@@ -333,7 +361,7 @@ static int parse_help(struct parse *p, const char *topic)
 	struct buf text = {0};
 
 	if (!topic)
-		return print_help(p);
+		return print_help(p, false);
 	if (help_topic(&text, topic))
 		return print_done(p, &text);
 	return choice_error(p, help_topic_name, "topic", topic);
@@ -421,6 +449,7 @@ static int parse_options(struct parse *p, int argc, char **argv)
 		if (found == '?' || found == ':')
 			return getopt_error(p, found, argv);
 		p->row = row_of_value(found);
+		p->next = optind < argc ? argv[optind] : NULL;
 		rc = check_use(p);
 		rc = rc ?: set(p, optarg);
 		p->given |= 1ULL << (p->row - option_rows);

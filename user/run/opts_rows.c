@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "bpf/border/shared.h"
 #include "export/formats.h"
 #include "model/probe_site.h"
@@ -15,10 +16,12 @@
 #define MAX_INTERVAL_S 86400.0
 #define MAX_DURATION_S 1e9
 #define MAX_ROWS       1000000
+#define MAX_WIDTH      1000000
 #define MAX_REFS       (1U << 28)
 #define MAX_STACKS     (1U << 24)
 #define MAX_LIMIT      1e12
 #define MAX_BUDGET_MS  86400000
+#define MAX_MEMORY     (1ULL << 40)
 
 /* Words. */
 
@@ -77,6 +80,8 @@ static const char *severity_word(size_t i)
 	.kind = OPTION_UINT64, .at = FIELD(uint64_t, field), .min = (least), .max = (most)
 #define SECONDS(field, least, most)                                                                          \
 	.kind = OPTION_SECONDS, .at = FIELD(double, field), .min = (least), .max = (most)
+#define BYTES(field, least, most)                                                                            \
+	.kind = OPTION_BYTES, .at = FIELD(uint64_t, field), .min = (least), .max = (most)
 #define CHOICE(type, field, words, what)                                                                     \
 	.kind = OPTION_CHOICE,                                                                               \
 	.at = FIELD(type, field) + 0 * sizeof(char[sizeof(type) == sizeof(int) ? 1 : -1]),                   \
@@ -96,13 +101,13 @@ const struct option_row option_rows[] = {
 	  .help = "processes, by id or name; may be repeated" },
 	{ "all",      'a', NULL, EVERY, FLAG(all),
 	  .help = "every JVM of this host, including those started later" },
-	{ "runtime",   0,  "NAME", EVERY, WORD(runtime, runtime_name, "runtime"),
+	{ "runtime",   0,  "NAME", EVERY, WORD(runtime, runtime_name, "runtime"), .rare = true,
 	  .help = "processes of this runtime only" },
 	{ "events",   'e', "FAMILY[,..]", TOP | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
 	  .help = "what to trace (default global,weak)" },
 	{ "check",     0,  NULL, TOP | PROBES, FLAG(check),
 	  .help = "check every use of a reference; costs more" },
-	{ "count-only", 0, NULL, TOP | PROBES, FLAG(count_only),
+	{ "count-only", 0, NULL, TOP | PROBES, FLAG(count_only), .rare = true,
 	  .help = "count acquisitions only, without releases; cheaper" },
 	{ "interval", 'i', "TIME", TOP | CENSUS, SECONDS(interval_s, MIN_INTERVAL_S, MAX_INTERVAL_S),
 	  .help = "time from one report to the next (default 1s)" },
@@ -116,21 +121,23 @@ const struct option_row option_rows[] = {
 	  .help = "growth per minute, with an alarm; runs until ended" },
 	{ "limit",     0,  "N", CENSUS, COUNT(limit, 1, MAX_LIMIT), .requires = "watch",
 	  .help = "forecast when N references will be reached" },
-	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes",
+	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes", .rare = true,
 	  .help = "limit of a reading in milliseconds; then a sample" },
 	{ "batch",    'b', NULL, TOP | CENSUS, FLAG(view.batch),
 	  .help = "plain tables, even on a terminal" },
 	{ "rows",     'r', "N", TOP | CENSUS, INT(view.rows, 0, MAX_ROWS),
 	  .help = "rows of a table; 0: all (default 20, or the screen)" },
+	{ "width",     0,  "N", EVERY, INT(view.width, 0, MAX_WIDTH), .rare = true,
+	  .help = "cells of a line; 0: cut nothing (default: as the terminal; files are not cut)" },
 	{ "sort",     's', "KEY", TOP, WORD(view.sort, column_word, "column"), .brief = true,
 	  .help = "sort by a column (jnitrace help columns)" },
 	{ "group-by", 'g', "GROUP", TOP, CHOICE(enum group_by, view.group_by, group_word, "group"),
 	  .help = "what a row is (default site)" },
 	{ "stacks",    0,  "KIND", TOP, CHOICE(enum stacks_shown, view.stacks, stacks_word, "kind of stack"),
 	  .help = "frames to show" },
-	{ "depth",     0,  "N", TOP, INT(depth, 1, JT_MAX_FRAMES),
+	{ "depth",     0,  "N", TOP, INT(depth, 1, JT_MAX_FRAMES), .rare = true,
 	  .help = "frames of a stack to keep, 1 to 128 (default 128)" },
-	{ "hidden-frames", 0, NULL, TOP, FLAG(hidden_frames),
+	{ "hidden-frames", 0, NULL, TOP, FLAG(hidden_frames), .rare = true,
 	  .help = "also show frames that Java hides: of lambdas, ..." },
 	{ "json",      0,  NULL, EVERY, OWN(JSON),
 	  .help = "the same as --format json" },
@@ -140,26 +147,28 @@ const struct option_row option_rows[] = {
 	  .help = "write to FILE instead of stdout" },
 	{ "fail-on",   0,  "SEVERITY", TOP, CHOICE(int, fail_on, severity_word, "severity"),
 	  .help = "exit with 6 on findings of this severity or worse; leak: errors and leaks" },
-	{ "allow-loss", 0, NULL, TOP, FLAG(allow_loss),
+	{ "allow-loss", 0, NULL, TOP, FLAG(allow_loss), .rare = true,
 	  .help = "exit with 0, not 5, when data was lost" },
-	{ "hold",      0,  "TIME", TOP, SECONDS(hold_s, 0, MAX_DURATION_S),
+	{ "hold",      0,  "TIME", TOP, SECONDS(hold_s, 0, MAX_DURATION_S), .rare = true,
 	  .help = "report critical sections held longer (default 10ms)" },
-	{ "max-refs",  0,  "N", TOP, COUNT(max_refs, 1, MAX_REFS),
+	{ "max-refs",  0,  "N", TOP, COUNT(max_refs, 1, MAX_REFS), .rare = true,
 	  .help = "references that can be outstanding (default 1000000)" },
-	{ "max-stacks", 0, "N", TOP, COUNT(max_stacks, 1, MAX_STACKS),
+	{ "max-stacks", 0, "N", TOP, COUNT(max_stacks, 1, MAX_STACKS), .rare = true,
 	  .help = "distinct stacks that can be kept (default 20000)" },
-	{ "attach",    0,  "HOW", TOP, CHOICE(enum attach_method, attach, attach_word, "way to attach"),
+	{ "limit-memory", 0, "SIZE", EVERY, BYTES(limit_bytes, BUDGET_LEAST_BYTES, MAX_MEMORY), .rare = true,
+	  .help = "memory for what is read of the processes' files (default 256M)" },
+	{ "attach",    0,  "HOW", TOP, CHOICE(enum attach_method, attach, attach_word, "way to attach"), .rare = true,
 	  .help = "how to attach the probes" },
-	{ "memo",      0,  "HOW", TOP, CHOICE(enum memo_mode, memo, memo_word, "use of the memo"),
+	{ "memo",      0,  "HOW", TOP, CHOICE(enum memo_mode, memo, memo_word, "use of the memo"), .rare = true,
 	  .help = "whether to remember walked stacks" },
-	{ "strategy",  0,  "NAME", TOP | PROBES, CHOICE(int, strategy, strategy_word, "strategy"),
+	{ "strategy",  0,  "NAME", TOP | PROBES, CHOICE(int, strategy, strategy_word, "strategy"), .rare = true,
 	  .help = "find probe sites with this strategy only" },
 	{ "verbose",  'v', NULL, EVERY, REPEAT(verbose),
 	  .help = "more messages on stderr, nothing left out; twice: even more" },
 	{ "version",  'V', NULL, EVERY, OWN(VERSION),
-	  .help = "print the version" },
+	  .help = "print the version, and of what" },
 	{ "help",     'h', NULL, EVERY, OWN(HELP),
-	  .help = "print this help" },
+	  .help = "print help; --help all: with the rarer options" },
 };
 /* clang-format on */
 const size_t nr_option_rows = ARRAY_LEN(option_rows);

@@ -14,6 +14,7 @@ enum option_kind {
 	OPTION_INT,     /* int, min..max */
 	OPTION_UINT64,  /* uint64_t, min..max */
 	OPTION_SECONDS, /* double, in seconds, min..max: 10, 0.5, 500ms, 10s, 5m, 2h */
+	OPTION_BYTES,   /* uint64_t, in bytes, min..max: 256M, 1G, 65536K, 300000000 */
 	OPTION_CHOICE,  /* int or an enum: the index of the word among the choices */
 	OPTION_WORD,    /* const char *: the word, one of the choices */
 	OPTION_PIDS,    /* those below are of one option each */
@@ -42,6 +43,7 @@ struct option_row {
 	const char *requires; /* another option that it says nothing without; NULL: none */
 	const char *help;     /* with the choices behind it, unless there are too many */
 	bool brief;           /* the choices are listed elsewhere */
+	bool rare;            /* not in the short help */
 };
 extern const struct option_row option_rows[];
 extern const size_t nr_option_rows;

@@ -20,6 +20,8 @@
 #include "run/env_owners.h"
 #include "run/inside.h"
 #include "run/opening.h"
+#include "run/owners.h"
+#include "run/who.h"
 #include "sites/sites.h"
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
@@ -40,13 +42,16 @@ struct target {
 	const struct target_shared *shared; /* not owned */
 
 	/* --- from target_find() on --- */
-	struct opening at; /* its runtime; at.maps is as of the last read_code() */
+	struct who who;
+	struct root_key root; /* its packages are there */
+	struct opening at;    /* its runtime; at.maps is as of the last read_code() */
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
 	/* --- from target_attach() on --- */
 	struct tracer *tracer; /* not owned */
 	int target_id;         /* of the tracer; -1: not attached */
+	struct share *share;   /* of the budget */
 	struct code *code;     /* where its modules are */
 	bool code_changed;     /* libraries came or went, and target_code() was not called since */
 	struct symbols *symbols;
@@ -89,6 +94,7 @@ int target_new(pid_t pid, bool asked_for, const struct target_shared *shared, st
 	/* The fd first: if the pid still is the same process afterwards, it was all along. */
 	t->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	rc = t->pidfd < 0 ? -errno : proc_id_read(pid, &t->id);
+	rc = rc ?: share_new(shared->budget, &t->share);
 	if (rc) {
 		target_free(t);
 		return error_set(err, rc, EXIT_NO_TARGET, what, "see jps or pgrep java", "%s",
@@ -117,6 +123,7 @@ void target_free(struct target *t)
 	opening_close(&t->at);
 	aggregate_free(t->aggregate);
 	naming_free(t->naming);
+	share_put(t->share);
 	free(t->report.sites.v);
 	free(t->report.libraries.v);
 	findings_free(&t->report);
@@ -134,6 +141,7 @@ static void fill_report(struct target *t)
 	    .library = t->at.file.mapping.path,
 	    .build_id = elf_build_id(t->at.file.elf),
 	};
+	who_tell(&t->who, &t->report.target);
 }
 
 /* Its sites, by the runtime's file and, where it could be understood, its memory. */
@@ -164,6 +172,7 @@ int target_find(struct target *t, struct error *err)
 
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	opening_close(&t->at);
+	budget_pay(t->shared->budget, t->share);
 	rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, what, err);
 	if (rc == -EAGAIN)
 		return 0; /* it may load a runtime yet */
@@ -180,6 +189,8 @@ int target_find(struct target *t, struct error *err)
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
+	who_read(t->id.pid, &t->who);
+	t->root = owners_root(t->id.pid);
 	fill_report(t);
 	t->state = TARGET_FOUND;
 	return 0;
@@ -339,7 +350,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	rc = rc ?: code_new(t->shared->modules, &t->id, &t->code);
+	rc = rc ?: code_new(t->shared->modules, &t->id, t->share, &t->code);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
@@ -722,6 +733,8 @@ static void put_head(struct target *t, const struct making *m)
 
 	count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
+	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
+	r->sites_pending = naming_pending(t->naming);
 	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
@@ -749,6 +762,9 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
 	put_vm_totals(t);
 	rc = rc ?: put_sites(t, &m);
+	if (!rc)
+		owners_tell(t->shared->owners, t->root, end_is_gone(t->end_reason) ? 0 : t->id.pid,
+			    &t->report);
 	/* Adds to the families what was there at attach. */
 	rc = rc ?: put_account(t, &m);
 	/* Judges by the verdicts of the sites. */
@@ -795,6 +811,16 @@ enum end_reason target_end_reason(const struct target *t)
 struct report *target_report_of(struct target *t)
 {
 	return t->reported ? &t->report : NULL;
+}
+
+bool target_names_pending(const struct target *t)
+{
+	return t->naming && naming_pending(t->naming);
+}
+
+const struct share *target_share(const struct target *t)
+{
+	return t->share;
 }
 
 /* What --check cannot tell of a thread here, and why. */

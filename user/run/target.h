@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 
+#include "base/budget.h"
 #include "elf/elf_cache.h"
 #include "kernel/tracer.h"
 #include "model/report.h"
@@ -39,8 +40,10 @@ enum target_state_kind {
 /* What all targets of a command share. Outlives them. */
 struct target_shared {
 	const struct options *options; /* not owned */
+	struct budget *budget;         /* of all that is read of their files */
 	struct elf_cache *images;      /* opened so far */
 	struct modules *modules;       /* of all; uses images */
+	struct owners *owners;         /* packages of files */
 };
 
 struct target;
@@ -94,6 +97,10 @@ int target_number(const struct target *t); /* of the tracer; -1: not attached */
 enum end_reason target_end_reason(const struct target *t);
 /* The last report; NULL: none yet. The caller may sort it and fill in self_cpu_pct; lives as long as t. */
 struct report *target_report_of(struct target *t);
+/* Are there sites that a slice had no time for? See budget_slice(). */
+bool target_names_pending(const struct target *t);
+/* Files that were not read, or not whole; see share_refusal(). */
+const struct share *target_share(const struct target *t);
 /* What jnitrace probes shows. Lives as long as t. */
 struct probes_info target_probes(const struct target *t);
 

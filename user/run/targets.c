@@ -5,9 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int targets_open(struct target_list *l, const struct options *o, struct error *err)
+#include "run/owners.h"
+
+int targets_open(struct target_list *l, const struct options *o, int stop_fd, struct error *err)
 {
-	int rc = elf_cache_new(&l->shared.images) ?: modules_new(l->shared.images, &l->shared.modules);
+	int rc = budget_new(o->limit_bytes, stop_fd, &l->shared.budget)
+			 ?: elf_cache_new(l->shared.budget, &l->shared.images)
+			 ?: modules_new(l->shared.images, &l->shared.modules);
+
+	rc = rc ?: owners_new(&l->shared.owners);
 
 	l->shared.options = o;
 	for (size_t i = 0; !rc && i < o->nr_pids; i++)
@@ -45,5 +51,7 @@ void targets_free(struct target_list *l)
 	free(l->v);
 	discovery_free(l->discovery);
 	modules_free(l->shared.modules);
+	owners_free(l->shared.owners);
 	elf_cache_free(l->shared.images);
+	budget_free(l->shared.budget);
 }

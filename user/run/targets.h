@@ -14,8 +14,8 @@ struct target_list { /* start zeroed; its targets know where it is */
 	struct discovery *discovery; /* NULL: without -a */
 };
 
-/* With the targets that -p names. 0, or -errno with err. */
-int targets_open(struct target_list *l, const struct options *o, struct error *err);
+/* With the targets that -p names. stop_fd: as of budget_new(). 0, or -errno with err. */
+int targets_open(struct target_list *l, const struct options *o, int stop_fd, struct error *err);
 /* out: may be NULL. 0, or -errno with err. */
 int targets_add(struct target_list *l, pid_t pid, bool asked_for, struct target **out, struct error *err);
 /* Free the i-th; the last one takes its place. */

@@ -6,36 +6,57 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
+#define GRACE_MS 150  /* for a reader that takes nothing, once a signal asks to end; */
+#define LAST_MS  2000 /* for the last view */
+
 static int write_error(struct error *err, int rc)
 {
 	return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output", "%s",
-			 strerror(-rc));
+			 rc == -EINTR ? "interrupted, and nobody reads it" : strerror(-rc));
 }
 
 /* Write text and free it. 0 or -errno. */
-static int write_text(struct output *out, struct buf *text)
+static int write_text(struct output *out, struct buf *text, int grace_ms)
 {
 	int rc = text->failed ? -ENOMEM : 0;
 
-	if (!rc && ((text->n && fwrite(text->p, text->n, 1, out->file) != 1) || fflush(out->file)))
+	if (!rc && fflush(out->file))
 		rc = -errno;
+	rc = rc ?: io_write(fileno(out->file), text->p, text->n, out->stop_fd, grace_ms);
 	buf_free(text);
 	return rc;
 }
 
-int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, struct error *err)
+/* 0 or -errno. */
+static int open_file(struct output *out, const char *path)
+{
+	int fd = io_open_output(path, out->stop_fd);
+
+	out->file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (fd >= 0 && !out->file)
+		close(fd);
+	return fd < 0 ? fd : out->file ? 0 : -ENOMEM;
+}
+
+int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, int stop_fd,
+		struct error *err)
 {
 	struct buf begin = {0};
-	int rc = 0;
+	int rc;
 
-	out->file = r->output ? fopen(r->output, "we") : stdout;
-	if (!out->file)
-		return error_set(err, -errno, EXIT_FAILED, "write the output", "choose another --output",
-				 "%s: %s", r->output, strerror(errno));
+	out->stop_fd = stop_fd;
+	out->file = stdout;
+	rc = r->output ? open_file(out, r->output) : 0;
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output",
+				 "%s: %s", r->output,
+				 rc == -EINTR ? "interrupted, and nobody reads it" : strerror(-rc));
 	out->format = r->format;
 	if (r->format->begin) {
 		r->format->begin(&out->state, &begin);
-		rc = write_text(out, &begin);
+		rc = write_text(out, &begin, GRACE_MS);
 	}
 	if (!rc && repeats && !r->batch && r->format->screen && isatty(fileno(out->file)))
 		rc = screen_open(out->file, keys, &out->screen);
@@ -49,7 +70,7 @@ int output_end(struct output *out, struct error *err)
 
 	if (out->format && out->format->end) {
 		out->format->end(out->state, &end);
-		rc = write_text(out, &end);
+		rc = write_text(out, &end, LAST_MS);
 	}
 	out->format = NULL;
 	return rc ? write_error(err, rc) : 0;
@@ -65,10 +86,8 @@ void output_close(struct output *out)
 	screen_close(out->screen);
 	out->screen = NULL;
 	if (out->drawn.n)
-		fwrite(out->drawn.p, out->drawn.n, 1, out->file);
+		write_text(out, &out->drawn, GRACE_MS);
 	buf_free(&out->drawn);
-	if (out->file == stdout)
-		fflush(stdout);
 	if (out->file && out->file != stdout)
 		fclose(out->file);
 	out->file = NULL;
@@ -87,7 +106,9 @@ void output_view_opts(const struct output *out, const struct view_request *r, bo
 {
 	struct winsize w = size_of(out);
 
-	view_opts_init(v, r, w.ws_col, w.ws_row, out->screen && !last);
+	int width = w.ws_col ? w.ws_col : isatty(fileno(out->file)) ? -1 : 0;
+
+	view_opts_init(v, r, width, w.ws_row, last ? VIEW_LAST : out->screen ? VIEW_LIVE : VIEW_INTERVAL);
 }
 
 int output_write(struct output *out, struct buf *view, bool last, const char *footer, struct error *err)
@@ -105,6 +126,6 @@ int output_write(struct output *out, struct buf *view, bool last, const char *fo
 		screen_leave(out->screen);
 		buf_free(&out->drawn);
 	}
-	rc = write_text(out, view);
+	rc = write_text(out, view, last ? LAST_MS : GRACE_MS);
 	return rc ? write_error(err, rc) : 0;
 }

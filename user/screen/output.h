@@ -16,9 +16,14 @@ struct output { /* start zeroed */
 	FILE *file;            /* owned, unless it is stdout */
 	struct screen *screen; /* redraw in place; NULL: plain text */
 	struct buf drawn;      /* what is on the screen and nowhere else */
+	int stop_fd;           /* see io_write() */
 };
-/* repeats: there will be more than one view. keys: of the screen will be read. -errno with err. */
-int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, struct error *err);
+/*
+ * repeats: there will be more than one view. keys: of the screen will be read. stop_fd: readable when a
+ * signal asks to end, -1: signals end the process. -errno with err.
+ */
+int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, int stop_fd,
+		struct error *err);
 /* What stands behind the last view. -errno with err. */
 int output_end(struct output *out, struct error *err);
 /* What is on the screen stays, below what was there before. */

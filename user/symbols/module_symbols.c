@@ -3,7 +3,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/strset.h"
 #include "base/util.h"
 #include "elf/elf_lines.h"
+#include "elf/lines_helper.h"
 #include "runtime/runtime.h"
 #include "symbols/demangle.h"
 
@@ -24,6 +24,7 @@
 struct known {
 	uint32_t first, n; /* in frames */
 	enum link link;
+	bool pending; /* lines are still looked for */
 };
 
 struct module_symbols {
@@ -35,8 +36,9 @@ struct module_symbols {
 	const char *build_id; /* NULL: none */
 	struct elf_functions functions;
 	struct elf_cfi_table *cfi;
-	struct elf_lines *lines; /* NULL: closed, or */
-	bool no_lines;           /* there are none */
+	struct lines_helper *lines; /* NULL: closed, or */
+	bool no_lines;              /* there are none */
+	struct lines_history lines_history;
 	uint64_t lines_asked_ns;
 	struct strset strings;
 	struct frames frames; /* of all known addresses */
@@ -59,7 +61,7 @@ static const char *base_name(struct module_symbols *s, const char *path)
 
 static void close_lines(struct module_symbols *s)
 {
-	elf_lines_close(s->lines);
+	lines_helper_close(s->lines);
 	s->lines = NULL;
 }
 
@@ -121,12 +123,24 @@ enum frame_type module_symbols_type(const struct module_symbols *s)
 
 /* --- the file ------------------------------------------------------------------------------------- */
 
+/* For good. */
+static void give_up_lines(struct module_symbols *s, int rc)
+{
+	close_lines(s);
+	s->no_lines = true;
+	if (rc == -EDQUOT)
+		budget_refuse(module_budget(s->module), s->module->path, "its files and lines take too much");
+}
+
 static void open_lines(struct module_symbols *s, const struct elf_image *debug, pid_t root_pid)
 {
 	const struct elf_image *e = elf_lines_present(s->module->image) ? s->module->image : debug;
+	int rc = e && elf_lines_present(e) ? lines_helper_open(e, root_pid, &s->lines_history, &s->lines)
+					   : -ENOENT;
 
 	s->lines_asked_ns = clock_ns(CLOCK_MONOTONIC);
-	s->no_lines = !e || !elf_lines_present(e) || elf_lines_open(e, root_pid, &s->lines);
+	if (rc)
+		give_up_lines(s, rc);
 }
 
 /* Functions by name, and DWARF, of the file and of its separate debug file. */
@@ -134,20 +148,28 @@ static int read_names(struct module_symbols *s, pid_t root_pid)
 {
 	const struct elf_image *e = s->module->image;
 	struct elf_image *debug = NULL;
-	int rc = elf_functions_add(&s->functions, e, ELF_SYMTAB);
+	int rc = elf_functions_add(&s->functions, e, ELF_SYMTAB), debug_rc;
 
-	if (!rc || !elf_lines_present(e))
-		elf_open_debug(e, root_pid, s->module->path, &debug);
+	if (rc < 0)
+		return rc;
+	if (!rc || !elf_lines_present(e)) {
+		debug_rc = elf_open_debug(e, root_pid, s->module->path, &debug);
+		if (debug_rc == -EINTR || debug_rc == -ENOMEM)
+			return debug_rc;
+		if (debug_rc == -EDQUOT)
+			budget_refuse(module_budget(s->module), s->module->path,
+				      "to find its separate debug file takes too much");
+	}
 	if (!rc) {
 		rc = elf_functions_add(&s->functions, e, ELF_DYNSYM);
 		if (rc >= 0 && debug)
 			rc = elf_functions_add(&s->functions, debug, ELF_SYMTAB);
 	}
-	elf_functions_sort(&s->functions);
-	if (rc >= 0)
+	rc = rc < 0 ? rc : elf_functions_sort(&s->functions, elf_budget(e));
+	if (!rc)
 		open_lines(s, debug, root_pid);
 	elf_close(debug);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 int module_symbols_read(struct module_symbols *s, const struct code *code, const struct placement *p)
@@ -161,15 +183,26 @@ int module_symbols_read(struct module_symbols *s, const struct code *code, const
 		s->build_id = strset_add(&s->strings, p->build_id);
 		rc = s->build_id ? rc : -ENOMEM;
 	}
-	if (rc)
-		return rc == -ENOMEM ? rc : 0;
+	if (rc) {
+		if (rc == -EDQUOT)
+			budget_refuse(module_budget(s->module), s->module->path, "its headers take too much");
+		return rc == -ENOMEM || rc == -EINTR ? rc : 0;
+	}
+	budget_begin_file(module_budget(s->module));
 	rc = elf_cfi_open(s->module->image, &s->cfi);
 	rc = rc ?: read_names(s, code_root_pid(code));
-	if (rc) { /* -ENOMEM: it may go better the next time */
+	budget_end_file(module_budget(s->module));
+	if (rc) {
 		elf_cfi_close(s->cfi);
 		s->cfi = NULL;
 		elf_functions_free(&s->functions);
-	} else {
+	}
+	if (rc == -EDQUOT) {
+		s->no_lines = true;
+		budget_refuse(module_budget(s->module), s->module->path, "its symbols take too much");
+		rc = elf_cfi_open(NULL, &s->cfi);
+	}
+	if (!rc) { /* else it may go better the next time */
 		s->read = true;
 		if (elf_build_id(s->module->image)[0])
 			s->build_id = elf_build_id(s->module->image);
@@ -185,9 +218,12 @@ static void reopen_lines(struct module_symbols *s, pid_t root_pid)
 {
 	struct elf_image *debug = NULL;
 
+	int rc = 0;
+
 	if (!elf_lines_present(s->module->image))
-		elf_open_debug(s->module->image, root_pid, s->module->path, &debug);
-	open_lines(s, debug, root_pid);
+		rc = elf_open_debug(s->module->image, root_pid, s->module->path, &debug);
+	if (rc != -EINTR)
+		open_lines(s, debug, root_pid);
 	elf_close(debug);
 }
 
@@ -196,7 +232,6 @@ void module_symbols_tidy(struct module_symbols *s)
 	if (!s->lines || clock_ns(CLOCK_MONOTONIC) - s->lines_asked_ns < LINES_IDLE_NS)
 		return;
 	close_lines(s);
-	malloc_trim(0); /* it was many small pieces */
 }
 
 /* --- addresses ------------------------------------------------------------------------------------ */
@@ -212,6 +247,7 @@ static int add_frame(struct module_symbols *s, uint64_t vaddr, const char *funct
 		return -ENOMEM;
 	f->type = s->type;
 	f->module = s->name;
+	f->path = s->module->path;
 	f->offset = vaddr;
 	f->build_id = s->build_id;
 	f->line = line->line;
@@ -226,17 +262,30 @@ static int add_frame(struct module_symbols *s, uint64_t vaddr, const char *funct
 	return 0;
 }
 
-static int add_frames(struct module_symbols *s, uint64_t vaddr, const struct elf_function *fn)
+/* What DWARF says of a return address. Their number, or -EAGAIN: not yet. */
+static int lines_at(struct module_symbols *s, uint64_t vaddr, struct elf_line *lines, size_t max)
 {
-	struct elf_line lines[MAX_FRAMES_OF_PC];
-	size_t n = 0;
+	int rc;
 
-	if (s->lines) {
-		s->lines_asked_ns = clock_ns(CLOCK_MONOTONIC);
-		n = elf_lines_at(s->lines, vaddr - 1, lines, ARRAY_LEN(lines));
+	if (s->no_lines || !s->read)
+		return 0;
+	if (!s->lines)
+		return -EAGAIN;
+	s->lines_asked_ns = clock_ns(CLOCK_MONOTONIC);
+	rc = lines_helper_at(s->lines, vaddr - 1, lines, max);
+	if (rc < 0 && rc != -EAGAIN) {
+		give_up_lines(s, rc);
+		rc = 0;
 	}
-	if (!n)
-		lines[n++] = (struct elf_line){0};
+	return rc;
+}
+
+/* The frames of an address of these lines. */
+static int add_lines(struct module_symbols *s, uint64_t vaddr, const struct elf_function *fn,
+		     const struct elf_line *lines, size_t n, struct known *k)
+{
+	k->first = s->frames.n;
+	k->n = (uint32_t)n;
 	for (size_t i = 0; i < n; i++) {
 		/* the outermost is the function itself, whose name its file has in the symbol table */
 		bool inlined = i + 1 < n;
@@ -250,34 +299,83 @@ static int add_frames(struct module_symbols *s, uint64_t vaddr, const struct elf
 	return 0;
 }
 
+/* Read DWARF again, if it was closed, to answer what is asked. 0, or -errno of code_use(). */
+static int want_lines(struct module_symbols *s, const struct code *code, const struct placement *p)
+{
+	int rc;
+
+	if (!s->read || s->lines || s->no_lines || budget_slice_over(module_budget(s->module)))
+		return 0;
+	rc = code_use(code, p);
+	if (rc)
+		return rc;
+	reopen_lines(s, code_root_pid(code));
+	module_rest(s->module);
+	return 0;
+}
+
+/* Frames that were made without lines, once these are there. */
+static int complete(struct module_symbols *s, uint64_t vaddr, struct known *k)
+{
+	struct elf_line lines[MAX_FRAMES_OF_PC];
+	struct known next = *k;
+	int n = lines_at(s, vaddr, lines, ARRAY_LEN(lines)), rc = 0;
+
+	if (n == -EAGAIN)
+		return 0;
+	if (n > 0)
+		rc = add_lines(s, vaddr, elf_functions_find(&s->functions, vaddr - 1), lines, n, &next);
+	if (!rc) {
+		next.pending = false;
+		*k = next;
+	}
+	return rc;
+}
+
+/* An answer for another address, whose asker is not back yet, is taken first. */
+static int complete_asked(struct module_symbols *s)
+{
+	uint64_t asked;
+	uint32_t at;
+
+	if (!s->lines || !lines_helper_asked(s->lines, &asked))
+		return 0;
+	at = hash_find(&s->by_vaddr, asked + 1, 0);
+	return at ? complete(s, asked + 1, &s->known.v[at - 1]) : 0;
+}
+
 static int symbolize(struct module_symbols *s, const struct code *code, const struct placement *p,
 		     uint64_t vaddr, struct known *out)
 {
 	const struct elf_function *fn = elf_functions_find(&s->functions, vaddr - 1);
 	const struct elf_image *e = s->module->image;
-	bool lines = s->read && !s->lines && !s->no_lines;
-	bool awake = s->read && (lines || elf_machine(e) == EM_AARCH64) && !code_use(code, p);
-	int rc;
+	bool awake = s->read && elf_machine(e) == EM_AARCH64 && !code_use(code, p);
+	struct elf_line lines[MAX_FRAMES_OF_PC] = {{0}};
+	int n;
 
-	if (awake && lines)
-		reopen_lines(s, code_root_pid(code));
+	budget_begin_file(module_budget(s->module));
 	out->link = s->read ? link_at(e, s->cfi, fn, vaddr - 1) : LINK_NO_FILE;
+	budget_end_file(module_budget(s->module));
 	if (awake)
 		module_rest(s->module);
-	out->first = s->frames.n;
-	rc = add_frames(s, vaddr, fn);
-	out->n = s->frames.n - out->first;
-	return rc;
+	n = lines_at(s, vaddr, lines, ARRAY_LEN(lines));
+	out->pending = n == -EAGAIN;
+	return add_lines(s, vaddr, fn, lines, n > 0 ? n : 1, out);
 }
 
 int module_symbols_at(struct module_symbols *s, const struct code *code, const struct placement *p,
 		      uint64_t vaddr, struct symbolized *out)
 {
 	uint32_t at = hash_find(&s->by_vaddr, vaddr, 0);
-	struct known fresh, *k;
-	int rc;
+	struct known fresh = {0}, *k;
+	int rc = 0;
 
-	if (!at) {
+	if (!at || s->known.v[at - 1].pending) {
+		if (want_lines(s, code, p) && at) /* its file is gone */
+			s->known.v[at - 1].pending = false;
+		rc = complete_asked(s);
+	}
+	if (!at && !rc) {
 		rc = symbolize(s, code, p, vaddr, &fresh);
 		if (rc)
 			return rc;
@@ -286,9 +384,13 @@ int module_symbols_at(struct module_symbols *s, const struct code *code, const s
 			return -ENOMEM;
 		*k = fresh;
 		at = (uint32_t)s->known.n;
+	} else if (!rc && s->known.v[at - 1].pending) {
+		rc = complete(s, vaddr, &s->known.v[at - 1]);
 	}
+	if (rc)
+		return rc;
 	k = &s->known.v[at - 1];
-	*out = (struct symbolized){&s->frames.v[k->first], k->n, k->link};
+	*out = (struct symbolized){&s->frames.v[k->first], k->n, k->link, k->pending};
 	return 0;
 }
 
@@ -299,7 +401,11 @@ int module_symbols_function(struct module_symbols *s, uint64_t vaddr, struct fra
 
 	if (!s->read || (fn ? fn->start != vaddr : !elf_cfi_begins(s->cfi, vaddr)))
 		return 0;
-	*out = (struct frame){.type = s->type, .module = s->name, .build_id = s->build_id, .offset = vaddr};
+	*out = (struct frame){.type = s->type,
+			      .module = s->name,
+			      .path = s->module->path,
+			      .build_id = s->build_id,
+			      .offset = vaddr};
 	if (fn)
 		out->symbol = strset_add(&s->strings,
 					 demangle(name, sizeof(name), elf_function_name(&s->functions, fn)));

@@ -16,7 +16,8 @@ struct module_symbols; /* a module's part MODULE_SYMBOLS */
 struct module_symbols *module_symbols_get(struct module *m);
 void module_symbols_put(struct module_symbols *s);
 
-/* Read the file, where p has it mapped, unless that was done. What cannot be read is no error. 0 or -ENOMEM.
+/* Read the file, where p has it mapped, unless that was done. What cannot be read is no error.
+ * 0, -ENOMEM or -EINTR: not now (see budget_check()).
  */
 int module_symbols_read(struct module_symbols *s, const struct code *code, const struct placement *p);
 /* DWARF that nobody has asked for some seconds is closed: it can be 500 MiB. */
@@ -31,6 +32,7 @@ struct symbolized {
 	const struct frame *frames; /* their texts live as long as the reference */
 	size_t n;
 	enum link link;
+	bool pending; /* lines and inlined functions are still looked for: ask again */
 };
 /* vaddr: link-time. 0 or -ENOMEM. */
 int module_symbols_at(struct module_symbols *s, const struct code *code, const struct placement *p,

@@ -14,6 +14,15 @@ struct naming {
 	struct symbols *symbols;       /* not owned */
 	struct named_sites sites;
 	struct hash by_id; /* index in sites.v, + 1 */
+	struct {
+		uint32_t *v; /* indexes in sites.v */
+		size_t n, cap;
+	} later;        /* sites that have frames with a `later` */
+	size_t put_off; /* sites without a name: of the last naming_update() */
+	struct {
+		struct frame **v;
+		size_t n, cap;
+	} replaced; /* frames that reports may still point to */
 };
 
 int naming_new(const struct catalog *catalog, struct symbols *symbols, struct naming **out)
@@ -36,6 +45,10 @@ void naming_free(struct naming *n)
 		free(n->sites.v[i].frames.v);
 	free(n->sites.v);
 	free(n->sites.by_number);
+	free(n->later.v);
+	for (size_t i = 0; i < n->replaced.n; i++)
+		free(n->replaced.v[i]);
+	free(n->replaced.v);
 	hash_free(&n->by_id);
 	free(n);
 }
@@ -98,6 +111,51 @@ static int64_t named_of(struct naming *n, uint64_t id, bool *is_new)
 	return n->sites.n - 1;
 }
 
+static bool has_later(const struct frames *frames)
+{
+	for (size_t i = 0; i < frames->n; i++)
+		if (frames->v[i].later)
+			return true;
+	return false;
+}
+
+static int note_later(struct naming *n, uint32_t i)
+{
+	uint32_t *place = has_later(&n->sites.v[i].frames) ? VEC_ADD(&n->later) : NULL;
+
+	if (place)
+		*place = i;
+	return place || !has_later(&n->sites.v[i].frames) ? 0 : -ENOMEM;
+}
+
+/* Put what has become known into the sites that wait for it. */
+static int ask_again(struct naming *n)
+{
+	size_t kept = 0;
+	int rc = 0;
+
+	for (size_t k = 0; k < n->later.n; k++) {
+		struct named_site *site = &n->sites.v[n->later.v[k]];
+		struct frames frames = {0};
+		struct frame **old = NULL;
+
+		if (!rc && symbols_again(n->symbols, &site->frames, &frames)) {
+			old = VEC_ADD(&n->replaced);
+			rc = old ? 0 : -ENOMEM;
+		}
+		if (!old) {
+			free(frames.v);
+			n->later.v[kept++] = n->later.v[k];
+			continue;
+		}
+		*old = site->frames.v;
+		site->frames = frames;
+		site->name_key = name_key(func_name(n->catalog, site->func), &frames);
+	}
+	n->later.n = kept;
+	return rc;
+}
+
 static int name_site(struct naming *n, const struct snapshot_site *s)
 {
 	struct frames frames = {0};
@@ -124,6 +182,9 @@ static int name_site(struct naming *n, const struct snapshot_site *s)
 		free(frames.v);
 	if (i < 0)
 		return (int)i;
+	rc = is_new ? note_later(n, (uint32_t)i) : 0;
+	if (rc)
+		return rc;
 	n->sites.by_number[s->index] = (struct site_name){.named = (uint32_t)i + 1, .lacks = lacks};
 	return 0;
 }
@@ -133,7 +194,12 @@ bool naming_lacks(const struct naming *n, const struct snapshot *s)
 	for (size_t i = 0; i < s->sites.n; i++)
 		if (!named_site_of(&n->sites, s->sites.v[i].index))
 			return true;
-	return false;
+	return n->later.n;
+}
+
+size_t naming_pending(const struct naming *n)
+{
+	return n->later.n + n->put_off;
 }
 
 int naming_update(struct naming *n, const struct snapshot *s)
@@ -146,6 +212,7 @@ int naming_update(struct naming *n, const struct snapshot *s)
 	}
 	if (!n->sites.by_number)
 		return -ENOMEM;
+	n->put_off = 0;
 	for (size_t i = 0; i < s->sites.n && !rc; i++) {
 		const struct snapshot_site *site = &s->sites.v[i];
 
@@ -154,6 +221,10 @@ int naming_update(struct naming *n, const struct snapshot *s)
 		if (site->has_stack && (!site->stack || symbols_wait(n->symbols, site->stack)))
 			continue;
 		rc = name_site(n, site);
+		if (rc == -EAGAIN || rc == -EINTR) {
+			n->put_off++;
+			rc = 0;
+		}
 	}
-	return rc;
+	return rc ?: ask_again(n);
 }

@@ -9,6 +9,12 @@
 
 #define MAX_MODULES 4096 /* files of one process that are asked for; further ones stay nameless */
 
+/* Where an address was: its mapping may be gone when it is asked for again. */
+struct later {
+	struct module_symbols *module;
+	struct placement placement;
+	uint64_t vaddr;
+};
 struct natives {
 	const struct code *code;
 	struct {
@@ -16,6 +22,11 @@ struct natives {
 		size_t n, cap;
 	} modules;
 	struct hash by_id; /* of the module: number in modules, + 1 */
+	struct {
+		struct later **v;
+		size_t n, cap;
+	} laters;
+	struct hash by_place; /* module's id and address: number in laters, + 1 */
 };
 
 int natives_new(const struct code *code, struct natives **out)
@@ -35,6 +46,10 @@ void natives_free(struct natives *n)
 		module_symbols_put(n->modules.v[i]);
 	free(n->modules.v);
 	hash_free(&n->by_id);
+	for (size_t i = 0; i < n->laters.n; i++)
+		free(n->laters.v[i]);
+	free(n->laters.v);
+	hash_free(&n->by_place);
 	free(n);
 }
 
@@ -44,27 +59,50 @@ void natives_tidy(struct natives *n)
 		module_symbols_tidy(n->modules.v[i]);
 }
 
+/* The module, read if there is time; at the end without that, as one whose file cannot be read. */
+static int open_symbols(struct natives *n, const struct placement *p, struct module_symbols **out)
+{
+	struct budget *b = module_budget(p->module);
+	bool over;
+	int rc;
+
+	code_pay(n->code);
+	over = budget_slice_full(b);
+	if (over && !budget_slice_last(b))
+		return -EAGAIN;
+	*out = module_symbols_get(p->module);
+	if (!*out)
+		return -ENOMEM;
+	rc = over ? 0 : module_symbols_read(*out, n->code, p);
+	if (rc)
+		module_symbols_put(*out);
+	return rc;
+}
+
 /* A module is read through each process only once: what failed is likely to fail again. */
 static int symbols_of(struct natives *n, const struct placement *p, struct module_symbols **out)
 {
 	uint32_t at = hash_find(&n->by_id, p->module->id, 0);
 	struct module_symbols **place;
+	int rc;
 
 	*out = at ? n->modules.v[at - 1] : NULL;
 	if (at || n->modules.n == MAX_MODULES)
 		return 0;
+	rc = open_symbols(n, p, out);
+	if (rc) {
+		*out = NULL;
+		return rc;
+	}
 	place = VEC_ADD(&n->modules);
-	if (!place)
-		return -ENOMEM;
-	*place = module_symbols_get(p->module);
-	if (!*place || hash_set(&n->by_id, p->module->id, 0, (uint32_t)n->modules.n)) {
-		if (*place)
-			module_symbols_put(*place);
-		n->modules.n--;
+	if (!place || hash_set(&n->by_id, p->module->id, 0, (uint32_t)n->modules.n)) {
+		n->modules.n -= place != NULL;
+		module_symbols_put(*out);
+		*out = NULL;
 		return -ENOMEM;
 	}
-	*out = *place;
-	return module_symbols_read(*out, n->code, p);
+	*place = *out;
+	return 0;
 }
 
 /* Where in its file; when the file cannot be read: as most libraries are linked, from 0. */
@@ -123,4 +161,29 @@ int natives_opened_at(struct natives *n, uint32_t number, uint64_t pc, struct sy
 	int rc = place_in(n, code_opened_of(n->code, number), pc - 1, where);
 
 	return rc ?: call_at(n, where, out);
+}
+
+const struct later *natives_later(struct natives *n, const struct native_place *where)
+{
+	uint32_t at = hash_find(&n->by_place, where->placement->module->id, where->vaddr);
+	struct later *l, **place;
+
+	if (at)
+		return n->laters.v[at - 1];
+	l = calloc(1, sizeof(*l));
+	place = l ? VEC_ADD(&n->laters) : NULL;
+	if (!place ||
+	    hash_set(&n->by_place, where->placement->module->id, where->vaddr, (uint32_t)n->laters.n)) {
+		n->laters.n -= place != NULL;
+		free(l);
+		return NULL;
+	}
+	*l = (struct later){where->module, *where->placement, where->vaddr};
+	return *place = l;
+}
+
+int natives_again(struct natives *n, const struct later *l, struct symbolized *out)
+{
+	code_pay(n->code);
+	return module_symbols_at(l->module, n->code, &l->placement, l->vaddr, out);
 }

@@ -15,7 +15,7 @@ void natives_tidy(struct natives *n);
 
 /*
  * The module of an address: what is mapped there now, else (past) what was last. NULL in *out: no file is, or
- * there are too many. 0 or -ENOMEM.
+ * there are too many. 0, -ENOMEM, -EAGAIN (no time is left to read it: another time) or -EINTR.
  */
 struct native_place {
 	struct module_symbols *module; /* read, if it can be */
@@ -30,5 +30,11 @@ int natives_opened_at(struct natives *n, uint32_t number, uint64_t pc, struct sy
 		      struct native_place *where);
 /* The symbolized return address pc; out->n is 0: pc is in no file. *where: its place. 0 or -ENOMEM. */
 int natives_at(struct natives *n, uint64_t pc, struct symbolized *out, struct native_place *where);
+
+/* An address whose lines are still looked for. It lives as long as the natives. */
+struct later;
+const struct later *natives_later(struct natives *n, const struct native_place *where);
+/* As natives_at(); where it was then. */
+int natives_again(struct natives *n, const struct later *l, struct symbolized *out);
 
 #endif

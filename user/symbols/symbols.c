@@ -55,9 +55,11 @@ void symbols_tidy(struct symbols *s)
 	natives_tidy(s->natives);
 }
 
-static int append(const struct symbolized *c, uint64_t pc, struct frames *out)
+static int append(struct symbols *s, const struct symbolized *c, const struct native_place *where,
+		  uint64_t pc, struct frames *out)
 {
 	const struct frame nowhere = {.type = FRAME_NATIVE, .offset = pc};
+	const struct later *later = c->pending ? natives_later(s->natives, where) : NULL;
 
 	for (size_t i = 0; i < (c->n ? c->n : 1); i++) {
 		struct frame *f = VEC_ADD(out);
@@ -65,6 +67,7 @@ static int append(const struct symbolized *c, uint64_t pc, struct frames *out)
 		if (!f)
 			return -ENOMEM;
 		*f = c->n ? c->frames[i] : nowhere;
+		f->later = later;
 	}
 	return 0;
 }
@@ -198,7 +201,7 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 	else
 		rc = natives_at(s->natives, pc + exact, &c, &where);
 	if (!rc)
-		rc = append(&c, pc + exact, out);
+		rc = append(s, &c, &where, pc + exact, out);
 	for (; exact && n < out->n; n++)
 		out->v[n].offset--;
 	by_fp = *next < nr_frames(st) ? kind_of(&st->frame[*next]) == RAW_NATIVE_FP
@@ -274,4 +277,25 @@ int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out,
 		if (out->v[i].lacks)
 			*lacks |= 1U << out->v[i].lacks;
 	return rc;
+}
+
+bool symbols_again(struct symbols *s, const struct frames *frames, struct frames *out)
+{
+	out->n = 0;
+	for (size_t i = 0; i < frames->n; i++) {
+		const struct frame *f = &frames->v[i];
+		struct symbolized c = {.frames = f, .n = 1};
+
+		if (f->later && (natives_again(s->natives, f->later, &c) || c.pending))
+			return false;
+		for (size_t k = 0; k < c.n; k++) {
+			struct frame *g = VEC_ADD(out);
+
+			if (!g)
+				return false;
+			*g = c.frames[k];
+			g->offset = f->offset; /* which may be that of an interrupted instruction */
+		}
+	}
+	return true;
 }

@@ -36,9 +36,17 @@ bool symbols_wait(const struct symbols *s, const struct stack *st);
  * itself as the file has it (link-time), which is what perf and bpftrace print and addr2line takes
  * minus 1. An inlined frame has the offset of the function it is inlined in. `file` is a base
  * name. Frames in the VM's library have the type FRAME_VM. *lacks: what the stack lacks, at its end and in
- * between, bit per enum stack_end; 0: it is complete. 0 or -ENOMEM.
+ * between, bit per enum stack_end; 0: it is complete.
+ *
+ * When the budget's slice is over frames may lack files, lines and inlined functions: they have a `later`. 0,
+ * -ENOMEM, or -EAGAIN or -EINTR: a module could not be read in this slice, ask again for the whole stack.
  */
 int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated,
 		  uint32_t *lacks);
+/*
+ * Ask again for frames of symbols_stack() that have a `later`. true: all is said now, and *out (as above) is
+ * to take their place.
+ */
+bool symbols_again(struct symbols *s, const struct frames *frames, struct frames *out);
 
 #endif

@@ -80,6 +80,12 @@ static int read_bodies(const struct elf_image *e, const struct elf_functions *f,
 		uint32_t body;
 		size_t n;
 
+		if (!(i % 256)) {
+			int rc = budget_check(elf_budget(e));
+
+			if (rc)
+				return rc;
+		}
 		if (!f->v[i].sized || f->v[i].end <= start || !elf_is_code(e, start))
 			continue;
 		n = elf_read(e, start, code, bytes < sizeof(code) ? bytes : sizeof(code));
@@ -95,7 +101,7 @@ static int read_bodies(const struct elf_image *e, const struct elf_functions *f,
 
 int unwind_code_bodies(const struct elf_image *e, struct unwind_bodies *out)
 {
-	struct elf_functions f = {0};
+	struct elf_functions f = {.nameless = true};
 	int rc = elf_functions_add(&f, e, ELF_SYMTAB);
 	size_t kept = 0;
 

@@ -17,8 +17,9 @@
 #define SP_ARM64 31
 #define FP_ARM64 29
 
-#define MAX_FDES (4U << 20)
-#define WORD     8
+#define MAX_FDES     (1U << 20) /* the largest browsers have half a million */
+#define WORD         8
+#define FDES_A_CHECK 64
 
 struct fde_list {
 	struct cfi_fde *v;
@@ -232,7 +233,7 @@ static int compare_fdes(const void *x, const void *y)
 	return a->ops_at < b->ops_at ? -1 : a->ops_at > b->ops_at;
 }
 
-static int read_fdes(const struct elf_frames *f, struct fde_list *out)
+static int read_fdes(const struct elf_frames *f, struct budget *budget, struct fde_list *out)
 {
 	struct cfi_cie cie = {.at = SIZE_MAX};
 	struct cfi_fde fde, *slot;
@@ -240,8 +241,12 @@ static int read_fdes(const struct elf_frames *f, struct fde_list *out)
 	size_t at = 0;
 
 	while (cfi_next(f, &at, &cie, &fde)) {
-		if (out->n == MAX_FDES)
-			return -E2BIG;
+		int rc = out->n % FDES_A_CHECK ? 0 : budget_check(budget);
+
+		if (rc)
+			return rc;
+		if (out->n == MAX_FDES || 2 * out->n * sizeof(fde) > budget_room(budget))
+			return -EDQUOT;
 		sorted &= !out->n || out->v[out->n - 1].begin <= fde.begin;
 		slot = VEC_ADD(out);
 		if (!slot)
@@ -253,16 +258,19 @@ static int read_fdes(const struct elf_frames *f, struct fde_list *out)
 	return 0;
 }
 
-static int compile(struct builder *b, struct fde_list *fdes)
+static int compile(struct builder *b, struct budget *budget, struct fde_list *fdes)
 {
 	struct cfi_cie cie = {.at = SIZE_MAX};
-	int rc = read_fdes(b->f, fdes);
+	int rc = read_fdes(b->f, budget, fdes);
 
 	for (size_t i = 0; !rc && i < fdes->n; i++) {
 		const struct cfi_fde *fde = &fdes->v[i];
 
 		if (i && fde->begin == fde[-1].begin) /* the first stands */
 			continue;
+		rc = i % FDES_A_CHECK ? 0 : budget_check(budget);
+		if (rc)
+			break;
 		rc = add_fde(b, fde, i + 1 < fdes->n && fde[1].begin > fde->begin ? fde[1].begin : UINT64_MAX,
 			     &cie);
 	}
@@ -270,7 +278,7 @@ static int compile(struct builder *b, struct fde_list *fdes)
 	return rc ?: add_gap(b, UINT64_MAX);
 }
 
-int unwind_table_compile(const struct elf_frames *f, struct unwind_table *t)
+int unwind_table_compile(const struct elf_frames *f, struct budget *budget, struct unwind_table *t)
 {
 	struct builder b = {.t = t, .f = f};
 	struct fde_list fdes = {0};
@@ -279,7 +287,7 @@ int unwind_table_compile(const struct elf_frames *f, struct unwind_table *t)
 	*t = (struct unwind_table){.base = f->code_lo};
 	if (f->code_hi - f->code_lo > UINT32_MAX)
 		return -E2BIG;
-	rc = compile(&b, &fdes);
+	rc = compile(&b, budget, &fdes);
 	if (!rc && !t->rows.n)
 		rc = -ENOENT;
 	free(fdes.v);
@@ -369,14 +377,14 @@ static int add_bodies(const struct elf_image *e, struct unwind_table *t)
 	return 0;
 }
 
-int unwind_table_build(const struct elf_image *e, struct unwind_table *t)
+static int build(const struct elf_image *e, struct unwind_table *t)
 {
 	struct elf_frames f;
 	int rc = elf_frames_load(e, &f);
 
 	*t = (struct unwind_table){0};
 	if (!rc) {
-		rc = unwind_table_compile(&f, t);
+		rc = unwind_table_compile(&f, elf_budget(e), t);
 		elf_frames_free(&f);
 	}
 	if (rc && rc != -ENOENT)
@@ -388,6 +396,16 @@ int unwind_table_build(const struct elf_image *e, struct unwind_table *t)
 		rc = -ENOENT;
 	if (rc)
 		unwind_table_free(t);
+	return rc;
+}
+
+int unwind_table_build(const struct elf_image *e, struct unwind_table *t)
+{
+	int rc;
+
+	budget_begin_file(elf_budget(e));
+	rc = build(e, t);
+	budget_end_file(elf_budget(e));
 	return rc;
 }
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "border/unwind.h"
 #include "elf/elf.h"
 #include "elf/elf_frames.h"
@@ -27,11 +28,11 @@ struct unwind_table {
 
 /*
  * Compile all of e. 0, -ENOENT (no call frame information), -E2BIG (more rows than a table may have),
- * -EPROTO, -ENOMEM; then t is empty.
+ * -EPROTO, -EDQUOT (it takes too much), -EINTR (a signal, see budget_check()), -ENOMEM; then t is empty.
  */
 int unwind_table_build(const struct elf_image *e, struct unwind_table *t);
-/* The same from raw bytes. */
-int unwind_table_compile(const struct elf_frames *f, struct unwind_table *t);
+/* The same from raw bytes. budget: NULL: without limits. */
+int unwind_table_compile(const struct elf_frames *f, struct budget *budget, struct unwind_table *t);
 /* What BPF's search finds for a link-time address. */
 struct unwind_rule unwind_table_find(const struct unwind_table *t, uint64_t vaddr);
 /*

@@ -3,12 +3,13 @@
 #include "view/cells.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define ELLIPSIS "\xe2\x80\xa6"
-/* Foreign text is cut here first: no screen is that wide. */
-#define TEXT_MAX_BYTES 2048
+#define FLOW_WIDTH 80
+#define ELLIPSIS   "\xe2\x80\xa6"
+#define SHORT_TEXT 512 /* bytes; longer text is cleaned on the heap */
 
 /* One character of text that text_clean has made valid UTF-8; returns its bytes. */
 static size_t next_char(const char *s, uint32_t *c)
@@ -68,17 +69,30 @@ static int text_width(const char *s)
 	return width;
 }
 
-/* Clean text in dst; bounded by TEXT_MAX_BYTES. */
-static void clean(char dst[TEXT_MAX_BYTES], const char *s, size_t n)
+/* Foreign text, cleaned. Free with free_clean(). */
+struct clean {
+	char room[SHORT_TEXT], *p;
+};
+
+/* false: out of memory; then nothing is left of it. */
+static bool clean(struct clean *c, const char *s, size_t n)
 {
-	char *to = dst;
-	uint32_t c;
+	bool whole;
+	uint32_t ch;
+	char *to;
 
-	text_clean(dst, TEXT_MAX_BYTES, s, n);
-	for (const char *from = dst; *from;) {
-		size_t len = next_char(from, &c);
+	c->p = n < sizeof(c->room) ? c->room : malloc(n + 1);
+	whole = c->p != NULL;
+	if (!whole) {
+		c->p = c->room;
+		n = 0;
+	}
+	text_clean(c->p, n + 1, s, n);
+	to = c->p;
+	for (const char *from = c->p; *from;) {
+		size_t len = next_char(from, &ch);
 
-		if (reorders(c))
+		if (reorders(ch))
 			*to++ = '?';
 		else
 			for (size_t i = 0; i < len; i++)
@@ -86,14 +100,24 @@ static void clean(char dst[TEXT_MAX_BYTES], const char *s, size_t n)
 		from += len;
 	}
 	*to = '\0';
+	return whole;
+}
+
+static void free_clean(struct clean *c)
+{
+	if (c->p != c->room)
+		free(c->p);
 }
 
 int cells_width(const char *s, size_t n)
 {
-	char text[TEXT_MAX_BYTES];
+	struct clean text;
+	int width;
 
-	clean(text, s, n);
-	return text_width(text);
+	clean(&text, s, n);
+	width = text_width(text.p);
+	free_clean(&text);
+	return width;
 }
 
 static void spaces(struct buf *out, int n)
@@ -120,14 +144,12 @@ static size_t fitting(const char *text, int most, int *cells)
 	return used;
 }
 
-void cells_put(struct buf *out, const char *s, size_t n, int width, enum cells_align align, bool pad)
+/* Clean text in at most width cells. */
+static void put_cut(struct buf *out, const char *text, int width, enum cells_align align, bool pad)
 {
-	char text[TEXT_MAX_BYTES];
-	int full, cells;
+	int full = text_width(text), cells;
 	size_t used;
 
-	clean(text, s, n);
-	full = text_width(text);
 	if (full <= width) {
 		spaces(out, align == CELLS_RIGHT ? width - full : 0);
 		buf_add(out, text, strlen(text));
@@ -143,16 +165,14 @@ void cells_put(struct buf *out, const char *s, size_t n, int width, enum cells_a
 	spaces(out, align == CELLS_LEFT && pad ? width - 1 - cells : 0);
 }
 
-void cells_put_ends(struct buf *out, const char *s, size_t n, int width, bool pad)
+/* Likewise, both ends of it. */
+static void put_ends(struct buf *out, const char *text, int width, bool pad)
 {
-	char text[TEXT_MAX_BYTES];
-	int full, head, skipped;
+	int full = text_width(text), head, skipped;
 	size_t used, tail;
 
-	clean(text, s, n);
-	full = text_width(text);
 	if (full <= width || width < 3) {
-		cells_put(out, s, n, width, CELLS_LEFT, pad);
+		put_cut(out, text, width, CELLS_LEFT, pad);
 		return;
 	}
 	used = fitting(text, (width - 1) / 2, &head);
@@ -169,10 +189,58 @@ void cells_put_ends(struct buf *out, const char *s, size_t n, int width, bool pa
 	spaces(out, pad ? width - head - 1 - text_width(text + tail) : 0);
 }
 
+void cells_put(struct buf *out, const char *s, size_t n, int width, enum cells_align align, bool pad)
+{
+	struct clean text;
+
+	out->failed |= !clean(&text, s, n);
+	put_cut(out, text.p, width, align, pad);
+	free_clean(&text);
+}
+
+void cells_put_ends(struct buf *out, const char *s, size_t n, int width, bool pad)
+{
+	struct clean text;
+
+	out->failed |= !clean(&text, s, n);
+	put_ends(out, text.p, width, pad);
+	free_clean(&text);
+}
+
+void cells_put_tail(struct buf *out, const char *s, size_t n, int width, bool pad)
+{
+	struct clean text;
+	int full, skipped;
+	size_t from;
+
+	out->failed |= !clean(&text, s, n);
+	full = text_width(text.p);
+	if (full <= width || width < 2) {
+		put_cut(out, text.p, width, CELLS_LEFT, pad);
+	} else {
+		from = fitting(text.p, full - (width - 1), &skipped);
+		while (text_width(text.p + from) > width - 1) {
+			uint32_t c;
+
+			from += next_char(text.p + from, &c);
+		}
+		buf_add(out, ELLIPSIS, strlen(ELLIPSIS));
+		buf_add(out, text.p + from, strlen(text.p + from));
+		spaces(out, pad ? width - 1 - text_width(text.p + from) : 0);
+	}
+	free_clean(&text);
+}
+
 void cells_puts(struct buf *out, const char *s, int width)
 {
 	if (s)
 		cells_put(out, s, strlen(s), width, CELLS_LEFT, false);
+}
+
+/* Cells after which a line is full. */
+static int full_at(const struct flow *f)
+{
+	return f->width >= CELLS_UNCUT / 2 ? FLOW_WIDTH : f->width;
 }
 
 static void add_piece(struct flow *f, const char *separator, const char *s, size_t n)
@@ -180,7 +248,7 @@ static void add_piece(struct flow *f, const char *separator, const char *s, size
 	int separator_width = f->col > 0 ? cells_width(separator, strlen(separator)) : 0;
 	int piece = cells_width(s, n);
 
-	if (f->col > 0 && f->col + separator_width + piece > f->width) {
+	if (f->col > 0 && f->col + separator_width + piece > full_at(f)) {
 		buf_add(f->out, "\n", 1);
 		spaces(f->out, f->indent);
 		f->col = f->indent;
@@ -211,7 +279,7 @@ static void add_words(struct flow *f, const char *separator, const char *s, size
 
 void flow_add(struct flow *f, const char *separator, const char *s, size_t n)
 {
-	if (cells_width(s, n) > f->width - f->indent)
+	if (cells_width(s, n) > full_at(f) - f->indent)
 		add_words(f, separator, s, n);
 	else
 		add_piece(f, separator, s, n);
@@ -226,18 +294,6 @@ void flow_end(struct flow *f)
 {
 	buf_add(f->out, "\n", 1);
 	f->col = 0;
-}
-
-void fmt_count(struct buf *out, uint64_t n)
-{
-	char digits[32];
-	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
-
-	for (int i = 0; i < len; i++) {
-		if (i > 0 && (len - i) % 3 == 0)
-			buf_add(out, ",", 1);
-		buf_add(out, &digits[i], 1);
-	}
 }
 
 void fmt_rate(struct buf *out, double per_s)

@@ -9,6 +9,9 @@
 
 #include "base/util.h"
 
+/* A width in which everything has room: nothing is cut. Flowing text fills 80 cells then. */
+#define CELLS_UNCUT 1000000000
+
 enum cells_align { CELLS_LEFT, CELLS_RIGHT };
 
 /* How many cells the text takes when printed by cells_put: wide characters take two, accents none. */
@@ -26,6 +29,9 @@ void cells_puts(struct buf *out, const char *s, int width);
  */
 void cells_put_ends(struct buf *out, const char *s, size_t n, int width, bool pad);
 
+/* The same, but its end stays. */
+void cells_put_tail(struct buf *out, const char *s, size_t n, int width, bool pad);
+
 /*
  * Text that fills lines up to width cells; a piece that does not fit goes to the next line, behind
  * indent blanks. A piece wider than a line is put word by word, a word wider than a line is cut.
@@ -40,8 +46,6 @@ void flow_add(struct flow *f, const char *separator, const char *s, size_t n);
 void flow_words(struct flow *f, const char *s, size_t n);
 void flow_end(struct flow *f);
 
-/* 1234567 -> 1,234,567 */
-void fmt_count(struct buf *out, uint64_t n);
 /* Per second, with its sign: +99.8/s, 0/s, -1,234/s; not a number: "?". */
 void fmt_rate(struct buf *out, double per_s);
 /* Seconds: 4.2s, 3m12s, 2h05m, 5d03h; negative or not a number: "-". */

@@ -12,6 +12,9 @@
 #define SHOWN_THREADS 5
 #define SHOWN_OF      5
 #define COUNT_CELLS   13
+#define LEAST_NAME    16 /* cells of a class, however narrow it is */
+#define INDENT        2
+#define ALARM         "GROWS STEADILY  " /* first in its line, so that it is never cut off */
 
 static const enum family_id families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
 
@@ -22,6 +25,7 @@ static const char *table_name(enum vm_table t)
 
 /* --- table --- */
 
+/* As wide as there is room: a name in a row of a table. */
 static void put_line(struct buf *out, struct buf *line, int width)
 {
 	if (line->p)
@@ -31,12 +35,23 @@ static void put_line(struct buf *out, struct buf *line, int width)
 	line->n = 0;
 }
 
+/* In as many lines as it takes. */
+static void put_words(struct buf *out, struct buf *text, int width)
+{
+	struct flow f = {.out = out, .width = width, .indent = INDENT};
+
+	if (text->p)
+		flow_words(&f, text->p, text->n);
+	flow_end(&f);
+	out->failed |= text->failed;
+	text->n = 0;
+}
+
 static void add_per_min(struct buf *out, double per_min)
 {
-	if (!isfinite(per_min))
-		buf_printf(out, "?");
-	else
-		buf_printf(out, "%+.*f/min", fabs(per_min) < 100 ? 1 : 0, per_min + 0.0);
+	buf_printf(out, "%s", per_min >= 0.05 ? "+" : "");
+	fmt_figure(out, per_min);
+	buf_printf(out, "%s", isfinite(per_min) ? "/min" : "");
 }
 
 static void add_span(struct buf *out, double s)
@@ -47,6 +62,24 @@ static void add_span(struct buf *out, double s)
 		fmt_age(out, s);
 }
 
+/* "; at 51,200 in 2h20m (2h18m to never)" */
+static void add_forecast(struct buf *line, const struct growth *g, double limit)
+{
+	if (g->limit_s < 0)
+		return;
+	buf_printf(line, isinf(g->limit_s) ? "; not on the way to " : "; at ");
+	fmt_count(line, (uint64_t)limit);
+	if (isinf(g->limit_s))
+		return;
+	buf_printf(line, " in ");
+	add_span(line, g->limit_s);
+	buf_printf(line, " (");
+	add_span(line, g->limit_soonest_s);
+	buf_printf(line, " to ");
+	add_span(line, g->limit_latest_s);
+	buf_printf(line, ")");
+}
+
 static void add_growth(struct buf *line, const struct growth *g, double limit)
 {
 	if (!g->known) {
@@ -55,28 +88,18 @@ static void add_growth(struct buf *line, const struct growth *g, double limit)
 	}
 	buf_printf(line, ", ");
 	add_per_min(line, g->per_min);
-	buf_printf(line, " +-%.1f over ", g->error_per_min);
+	buf_printf(line, " +-");
+	fmt_figure(line, fmax(g->error_per_min, 0.1)); /* nothing is that sure */
+	buf_printf(line, " over ");
 	fmt_age(line, g->span_s);
-	if (g->limit_s >= 0) {
-		buf_printf(line, "; at ");
-		fmt_count(line, (uint64_t)limit);
-		buf_printf(line, " in ");
-		add_span(line, g->limit_s);
-		buf_printf(line, " (");
-		add_span(line, g->limit_soonest_s);
-		buf_printf(line, " to ");
-		add_span(line, g->limit_latest_s);
-		buf_printf(line, ")");
-	}
-	if (g->alarm)
-		buf_printf(line, "  GROWS STEADILY");
+	add_forecast(line, g, limit);
 }
 
 static void put_table_line(struct buf *out, const struct census *c, enum vm_table t, int width)
 {
 	struct buf line = {0};
 
-	buf_printf(&line, "%s: ", table_name(t));
+	buf_printf(&line, "%s%s: ", c->watched && c->growth[t].alarm ? ALARM : "", table_name(t));
 	if (c->refs_known)
 		fmt_count(&line, c->refs[t]);
 	else
@@ -88,7 +111,7 @@ static void put_table_line(struct buf *out, const struct census *c, enum vm_tabl
 	}
 	if (c->watched)
 		add_growth(&line, &c->growth[t], c->limit);
-	put_line(out, &line, width);
+	put_words(out, &line, width);
 	buf_free(&line);
 }
 
@@ -133,7 +156,7 @@ static void put_threads(struct buf *out, const struct census *c, const struct vi
 	buf_printf(&line, " attached by native code; ");
 	fmt_count(&line, c->local_refs > 0 ? (uint64_t)c->local_refs : 0);
 	buf_printf(&line, " local references");
-	put_line(out, &line, o->width);
+	put_words(out, &line, o->width);
 	if (c->gone > 0) {
 		buf_printf(&line, "  %lld ended without DetachCurrentThread: the VM keeps %s for ever",
 			   (long long)c->gone, c->gone == 1 ? "it" : "them");
@@ -185,7 +208,7 @@ static void put_caveats(struct buf *out, const struct census *c, int width)
 			buf_printf(&line, ")");
 		}
 		if (n > 0)
-			put_line(out, &line, width);
+			put_words(out, &line, width);
 		buf_free(&line);
 	}
 }
@@ -238,14 +261,22 @@ static void put_class(struct buf *out, const struct census *census, const struct
 	put_count(out, c->count, sampled);
 	put_count(out, c->distinct, false);
 	buf_printf(out, "  %-6s  ", table_name(c->table));
-	buf_printf(&line, "%s", c->name);
-	if (census->watched && g->known && (g->alarm || g->per_min != 0)) {
-		buf_printf(&line, "  ");
+	/* Before the name, which is cut where there is no room. */
+	if (census->watched && g->known && (g->alarm || fabs(g->per_min) >= 0.05)) {
+		buf_printf(&line, "%s", g->alarm ? ALARM : "");
 		add_per_min(&line, g->per_min);
-		buf_printf(&line, "%s", g->alarm ? "  GROWS STEADILY" : "");
+		buf_printf(&line, "  ");
 	}
-	put_line(out, &line, width - used);
-	put_of(out, c, sampled, all, width - used);
+	if (line.p)
+		buf_add(out, line.p, line.n);
+	used += (int)line.n;
+	line.n = 0;
+	buf_printf(&line, "%s", c->name);
+	if (line.p)
+		cells_put_tail(out, line.p, line.n, width > used + LEAST_NAME ? width - used : LEAST_NAME,
+			       false);
+	buf_add(out, "\n", 1);
+	put_of(out, c, sampled, all, width - (2 * COUNT_CELLS + 2 + 8));
 	buf_free(&line);
 }
 
@@ -257,7 +288,7 @@ static void put_classes(struct buf *out, const struct census *c, const struct vi
 		struct buf line = {0};
 
 		buf_printf(&line, "classes: ? (%s)", c->refused);
-		put_line(out, &line, o->width);
+		put_words(out, &line, o->width);
 		buf_free(&line);
 		return;
 	}
@@ -285,13 +316,17 @@ static void put_jvm(struct buf *out, const struct census *c, const struct view_o
 	struct buf line = {0};
 
 	put_clock(&line, c->time_unix_s);
-	buf_printf(&line, "  PID %d %s, %s %s; read in %.1f ms", c->target.pid, c->target.comm, c->target.vm,
-		   c->target.vm_version, c->read_ms);
-	put_line(out, &line, o->width);
+	buf_printf(&line, "  PID %d %s", c->target.pid, target_name_of(&c->target));
+	if (c->target.user || c->target.host)
+		buf_printf(&line, ", %s@%s", c->target.user ?: "?", c->target.host ?: "?");
+	if (c->target.container)
+		buf_printf(&line, ", container %.12s", c->target.container);
+	buf_printf(&line, ", %s %s; read in %.1f ms", c->target.vm, c->target.vm_version, c->read_ms);
+	put_words(out, &line, o->width);
 	buf_free(&line);
 	if (c->refused[0] && !c->classes_wanted) {
 		buf_printf(&line, "refused: %s", c->refused);
-		put_line(out, &line, o->width);
+		put_words(out, &line, o->width);
 		buf_free(&line);
 	}
 	for (int t = 0; t < NR_VM_TABLES; t++)
@@ -331,8 +366,8 @@ static void put_overview_row(struct buf *out, const struct census *c, const stru
 	cells_put(out, cell.p ? cell.p : "", cell.n, 13, CELLS_RIGHT, false);
 	for (int t = 0; t < NR_VM_TABLES && c->watched; t++)
 		alarm |= c->growth[t].alarm;
-	buf_printf(&name, "  %s%s %s%s%s", alarm ? "GROWS STEADILY " : "", c->target.comm,
-		   c->target.vm_version, c->refused[0] ? ": " : "", c->refused);
+	buf_printf(&name, "  %s%s %s%s%s", alarm ? ALARM : "", c->target.comm, c->target.vm_version,
+		   c->refused[0] ? ": " : "", c->refused);
 	put_line(out, &name, o->width - 8 - 2 * 11 - 9 - 8 - 13);
 	out->failed |= cell.failed;
 	buf_free(&cell);

@@ -158,8 +158,7 @@ void view_census_json(struct buf *out, const struct census *const *items, size_t
 		const struct census *c = items[i];
 		struct json_out j = {.out = out};
 
-		json_open(&j, NULL, '{');
-		json_text(&j, "schema", JSON_SCHEMA);
+		json_begin(&j);
 		json_time(&j, "time", c->time_unix_s);
 		json_known(&j, "elapsed_s", c->elapsed_s);
 		json_target(&j, &c->target);

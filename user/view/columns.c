@@ -53,15 +53,24 @@ COMPARE_NUMBER(outstanding)
 COMPARE_NUMBER(acquired)
 COMPARE_NUMBER(released)
 COMPARE_NUMBER(oldest_s)
-COMPARE_NUMBER(rate_per_s)
+
+/* Unknown ones last. */
+static int compare_rate_per_s(const struct row *a, const struct row *b)
+{
+	if (!isfinite(a->rate_per_s) || !isfinite(b->rate_per_s))
+		return !isfinite(a->rate_per_s) - !isfinite(b->rate_per_s);
+	return MORE_FIRST(a->rate_per_s, b->rate_per_s);
+}
+
 COMPARE_NUMBER(acquired_per_s)
 COMPARE_NUMBER(nr_sites)
 COMPARE_NUMBER(tid)
 COMPARE_NUMBER(bytes)
 
+/* Those of pins: not only while some are held, or the columns would jump. */
 static bool has_bytes(const struct row *r)
 {
-	return r->bytes > 0;
+	return r->bytes >= 0;
 }
 
 COMPARE_NUMBER(peak)
@@ -71,25 +80,43 @@ static bool has_peak(const struct row *r)
 	return r->peak > 0;
 }
 
-static enum site_verdict row_verdict(const struct row *r)
+/* Can it be a leak? What grows is one; what has no verdict yet may be one. */
+static int suspicion(const struct row *r)
 {
-	return r->site ? r->site->verdict.kind : VERDICT_UNKNOWN;
+	if (r->before)
+		return 0;
+	return r->verdict == VERDICT_GROWING ? 2 : r->verdict == VERDICT_UNKNOWN;
 }
 
-static bool has_verdict(const struct row *r)
-{
-	return row_verdict(r) != VERDICT_UNKNOWN;
-}
-
-/* What grows comes first, all else is equal. */
 static int compare_verdict(const struct row *a, const struct row *b)
 {
-	return MORE_FIRST(row_verdict(a) == VERDICT_GROWING, row_verdict(b) == VERDICT_GROWING);
+	return MORE_FIRST(suspicion(a), suspicion(b));
+}
+
+static int compare_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) : !a - !b;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	return compare_text(a, b) == 0;
+}
+
+/* 0: they read the same. */
+static int compare_frames(const struct frame *a, const struct frame *b)
+{
+	int c = compare_text(a->symbol, b->symbol);
+
+	c = c ?: compare_text(a->module, b->module);
+	c = c ?: compare_text(a->file, b->file);
+	c = c ?: MORE_FIRST(b->line, a->line);
+	return c || a->type == FRAME_JAVA ? c : MORE_FIRST(b->offset, a->offset);
 }
 
 static const char *row_comm(const struct row *r)
 {
-	return r->target && r->target->comm ? r->target->comm : "";
+	return r->target ? target_name_of(r->target) : "";
 }
 
 static const char *row_func(const struct row *r)
@@ -117,20 +144,20 @@ static int compare_func(const struct row *a, const struct row *b)
 /* Unknown ones last. */
 static int compare_thread(const struct row *a, const struct row *b)
 {
-	if (!a->thread || !b->thread)
-		return !a->thread - !b->thread;
-	return strcmp(a->thread, b->thread);
+	return compare_text(a->thread, b->thread);
+}
+
+static const char *row_class(const struct row *r)
+{
+	return r->site && r->site->classes.n ? r->site->classes.v[0].name : r->class;
 }
 
 /* Unknown ones last. */
 static int compare_class(const struct row *a, const struct row *b)
 {
-	int c;
+	int c = compare_text(row_class(a), row_class(b));
 
-	if (!a->class || !b->class)
-		return !a->class - !b->class;
-	c = strcmp(a->class, b->class);
-	return c ?: strcmp(a->of.name ?: "", b->of.name ?: "");
+	return c ?: compare_text(a->of.name, b->of.name);
 }
 
 static int compare_id(const struct row *a, const struct row *b)
@@ -157,8 +184,30 @@ static int compare_site(const struct row *a, const struct row *b)
 
 #define BEFORE_ATTACH "before attach"
 
+/* The class of most of a site's references, and how many others there are. */
+static void put_site_class(struct buf *out, const struct report_site *s)
+{
+	if (s->classes.n == 0) {
+		buf_printf(out, "-");
+		return;
+	}
+	buf_printf(out, "%s", s->classes.v[0].name);
+	if (s->classes.n > 1)
+		buf_printf(out, " +%zu", s->classes.n - 1);
+}
+
+/* In a table of sites; not only while some are outstanding, or the columns would jump. */
+static bool has_class(const struct row *r)
+{
+	return r->site ? r->typed : !r->in_sites;
+}
+
 static void put_class(struct buf *out, const struct row *r)
 {
+	if (r->site) {
+		put_site_class(out, r->site);
+		return;
+	}
 	buf_printf(out, "%s", r->class ? r->class : "?");
 	if (r->of.name) {
 		buf_printf(out, " of ");
@@ -184,8 +233,8 @@ FORMAT(format_acquired_rate, fmt_rate(out, r->acquired_per_s))
 FORMAT(format_sites, fmt_count(out, r->nr_sites))
 FORMAT(format_func, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : row_func(r)))
 FORMAT(format_verdict,
-       buf_printf(out, "%s", site_verdict_names[row_verdict(r)] ? site_verdict_names[row_verdict(r)] : "-"))
-FORMAT(format_class, put_class(out, r))
+       buf_printf(out, "%s", site_verdict_names[r->verdict] ? site_verdict_names[r->verdict] : "-"))
+FORMAT(format_class, r->before && r->in_sites ? buf_printf(out, "-") : put_class(out, r))
 FORMAT(format_thread, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : r->thread ? r->thread : "?"))
 FORMAT(format_tid, r->tid ? buf_printf(out, "%d", r->tid) : buf_printf(out, "-"))
 FORMAT(format_comm, buf_printf(out, "%s", row_comm(r)))
@@ -241,41 +290,41 @@ static void format_site(struct buf *out, const struct row *r, int width)
 #define ALL    (SITE | FUNC | PID)
 const struct column columns[] = {
 	{ "pid", "PID", "process",
-	  CELLS_RIGHT, PID | THREAD, 0, 0, NULL, compare_pid, format_pid },
+	  CELLS_RIGHT, PID | THREAD, 0, 0, NULL, compare_pid, .format = format_pid },
 	{ "tid", "TID", "thread that acquired, by its kernel id",
-	  CELLS_RIGHT, THREAD, 0, 0, NULL, compare_tid, format_tid },
+	  CELLS_RIGHT, THREAD, 0, 0, NULL, compare_tid, .format = format_tid },
 	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet; in rows before attach: still there",
-	  CELLS_RIGHT, ALL | CLASS | THREAD | COLUMN_PAIRED, 0, 0, NULL, compare_outstanding, format_outstanding },
-	{ "rate", "RATE", "growth: acquired minus released per second, in the last interval; at the end, over the whole run",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 0, NULL, compare_rate_per_s, format_rate },
+	  CELLS_RIGHT, ALL | CLASS | THREAD | COLUMN_PAIRED, 0, 0, NULL, compare_outstanding, .format = format_outstanding },
+	{ "rate", "RATE", "growth: acquired minus released per second, in the last interval; at the end, and of threads, over the whole run",
+	  CELLS_RIGHT, ALL | CLASS | THREAD | COLUMN_PAIRED, 0, 10, NULL, compare_rate_per_s, .format = format_rate, .min = 8 },
 	{ "acquired-rate", "ACQ-RATE", "acquired per second, in the last interval; at the end, over the whole run",
-	  CELLS_RIGHT, ALL, 0, 50, NULL, compare_acquired_per_s, format_acquired_rate },
+	  CELLS_RIGHT, ALL, 0, 50, NULL, compare_acquired_per_s, .format = format_acquired_rate, .min = 9 },
 	{ "acquired", "ACQUIRED", "acquired since attach",
-	  CELLS_RIGHT, ALL | THREAD, 0, 31, NULL, compare_acquired, format_acquired },
+	  CELLS_RIGHT, ALL | THREAD, 0, 31, NULL, compare_acquired, .format = format_acquired },
 	{ "released", "RELEASED", "released, of those acquired since attach",
-	  CELLS_RIGHT, ALL | THREAD | COLUMN_PAIRED, 0, 32, NULL, compare_released, format_released },
+	  CELLS_RIGHT, ALL | THREAD | COLUMN_PAIRED, 0, 32, NULL, compare_released, .format = format_released },
 	{ "oldest", "OLDEST", "age of the oldest outstanding one",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 26, NULL, compare_oldest_s, format_oldest },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 26, NULL, compare_oldest_s, .format = format_oldest, .min = 6 },
 	{ "bytes", "BYTES", "size of the contents of outstanding strings and arrays",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 22, has_bytes, compare_bytes, format_bytes },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 22, has_bytes, compare_bytes, .format = format_bytes },
 	{ "peak", "PEAK", "local references: most alive at once in one native call, or one frame of PushLocalFrame",
-	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 25, has_peak, compare_peak, format_peak },
-	{ "verdict", "VERDICT", "what becomes of them: growing (a leak), burst, bounded, cached-once, clean; -: too early",
-	  CELLS_LEFT, SITE | COLUMN_PAIRED, 0, 20, has_verdict, compare_verdict, format_verdict },
+	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 25, has_peak, compare_peak, .format = format_peak },
+	{ "verdict", "VERDICT", "what becomes of them: growing (a leak), burst, bounded, cached-once, clean; -: too early. Sorted by it: what grows, then what has no verdict yet, before attach last",
+	  CELLS_LEFT, SITE | CLASS | THREAD | COLUMN_PAIRED, 0, 16, NULL, compare_verdict, .format = format_verdict, .min = 11 },
 	{ "sites", "SITES", "distinct call sites",
-	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD, 0, 30, NULL, compare_nr_sites, format_sites },
+	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD, 0, 30, NULL, compare_nr_sites, .format = format_sites },
 	{ "id", "ID", "identifies the site, the same in every process and on every host with the same build",
-	  CELLS_LEFT, SITE, 0, 60, NULL, compare_id, format_id },
+	  CELLS_LEFT, SITE, 0, 60, NULL, compare_id, .format = format_id },
 	{ "function", "FUNCTION", "JNI function that acquired",
-	  CELLS_LEFT, SITE | FUNC | CLASS, 16, 0, NULL, compare_func, format_func },
-	{ "class", "CLASS", "class of the objects that the outstanding references point to; ?: could not be read",
-	  CELLS_LEFT, CLASS, 0, 0, NULL, compare_class, format_class },
+	  CELLS_LEFT, SITE | FUNC | CLASS, 12, 12, NULL, compare_func, .format = format_func },
+	{ "class", "CLASS", "class of the objects that the outstanding references point to; of a site, of most of them, +2: and two classes more; ?: could not be read",
+	  CELLS_LEFT, SITE | CLASS | COLUMN_PAIRED, 10, 18, has_class, compare_class, .format = format_class, .tail = true },
 	{ "thread", "THREAD", "name of the thread at its first acquisition; ?: not known",
-	  CELLS_LEFT, THREAD, 0, 0, NULL, compare_thread, format_thread },
-	{ "comm", "COMMAND", "name of the process",
-	  CELLS_LEFT, PID, 0, 0, NULL, compare_comm, format_comm },
+	  CELLS_LEFT, THREAD, 0, 0, NULL, compare_thread, .format = format_thread },
+	{ "comm", "COMMAND", "main class or jar file of the process, else its name",
+	  CELLS_LEFT, PID, 0, 0, NULL, compare_comm, .format = format_comm },
 	{ "site", "SITE", "innermost caller outside the VM, inline functions of jni.h and the like skipped",
-	  CELLS_LEFT, SITE, 0, 0, NULL, compare_site, format_site },
+	  CELLS_LEFT, SITE, 0, 0, NULL, compare_site, .format = format_site },
 };
 #undef SITE
 #undef FUNC
@@ -304,12 +353,23 @@ static double finite_or_0(double d)
 	return isfinite(d) ? d : 0;
 }
 
+/* Before the site is counted. Of a row of several sites the worst; unknown when one is, unless another grows.
+ */
+static void add_verdict(struct row *r, enum site_verdict v)
+{
+	if (r->nr_sites == 0 || v == VERDICT_GROWING)
+		r->verdict = v;
+	else if (r->verdict != VERDICT_GROWING && r->verdict != VERDICT_UNKNOWN)
+		r->verdict = v == VERDICT_UNKNOWN || v > r->verdict ? v : r->verdict;
+}
+
 static void row_add(struct row *r, const struct report_site *s)
 {
 	r->acquired = add_capped(r->acquired, s->acquired);
 	r->released = add_capped(r->released, s->released);
 	r->outstanding = add_capped(r->outstanding, s->outstanding);
 	r->unknown = r->unknown || s->life_unknown;
+	add_verdict(r, s->verdict.kind);
 	r->rate_per_s += finite_or_0(s->rate_per_s);
 	r->acquired_per_s += finite_or_0(s->acquired_per_s);
 	if (s->oldest_s > r->oldest_s)
@@ -334,6 +394,7 @@ static struct row *row_new(struct rows *rows)
 	if (r) {
 		r->oldest_s = -1;
 		r->bytes = -1;
+		r->differs[0] = r->differs[1] = NO_FRAME;
 		r->order = rows->n - 1;
 	}
 	return r;
@@ -355,6 +416,8 @@ static struct row *row_of(struct rows *rows, enum group_by by, const struct repo
 		return NULL;
 	row->func = func;
 	row->func_name = func_name(r->catalog, func);
+	row->typed =
+	    KIND_BIT(func_kind(r->catalog, func)) & (KIND_BIT(KIND_REFERENCE) | KIND_BIT(KIND_LOCAL));
 	if (by == GROUP_SITE) {
 		row->target = &r->target;
 		row->site = s;
@@ -364,11 +427,6 @@ static struct row *row_of(struct rows *rows, enum group_by by, const struct repo
 	return row;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 /* Another site has some of it, perhaps of the same loaders. */
 static void merge_of(struct report_of *to, const struct report_of *from)
 {
@@ -376,7 +434,7 @@ static void merge_of(struct report_of *to, const struct report_of *from)
 		to->loader_id = 0;
 	if (!to->loader_id)
 		to->loaders = 0;
-	if (!same_text(to->loader, from->loader))
+	if (!is_same(to->loader, from->loader))
 		to->loader = NULL;
 }
 
@@ -390,8 +448,8 @@ static int add_to_class(struct rows *rows, const struct report *r, const struct 
 	struct row *row = NULL;
 
 	for (size_t i = 0; i < rows->n && !row; i++)
-		if (!rows->v[i].before && rows->v[i].func == s->func && same_text(rows->v[i].class, class) &&
-		    same_text(rows->v[i].of.name, of ? of->name : NULL))
+		if (!rows->v[i].before && rows->v[i].func == s->func && is_same(rows->v[i].class, class) &&
+		    is_same(rows->v[i].of.name, of ? of->name : NULL))
 			row = &rows->v[i];
 	if (row && of) {
 		merge_of(&row->of, of);
@@ -406,6 +464,9 @@ static int add_to_class(struct rows *rows, const struct report *r, const struct 
 			row->of = *of;
 	}
 	row->outstanding = add_capped(row->outstanding, outstanding);
+	/* Of a site with several classes nobody knows which one grows. */
+	row->rate_per_s += outstanding == s->outstanding ? s->rate_per_s : NAN;
+	add_verdict(row, s->verdict.kind);
 	row->nr_sites++;
 	return 0;
 }
@@ -456,6 +517,9 @@ static int add_threads(struct rows *rows, const struct report *r, const struct r
 		row->acquired = t->acquired;
 		row->released = t->released;
 		row->outstanding = t->outstanding;
+		if (r->elapsed_s > 0)
+			row->rate_per_s = ((double)t->acquired - (double)t->released) / r->elapsed_s;
+		row->verdict = s->verdict.kind;
 		row->nr_sites = 1;
 		row->unknown = t->life_unknown;
 	}
@@ -491,6 +555,8 @@ static void merge_threads(struct rows *rows)
 		to->acquired = add_capped(to->acquired, from->acquired);
 		to->released = add_capped(to->released, from->released);
 		to->outstanding = add_capped(to->outstanding, from->outstanding);
+		to->rate_per_s += from->rate_per_s;
+		add_verdict(to, from->verdict);
 		to->nr_sites += from->nr_sites;
 		to->unknown = to->unknown || from->unknown;
 	}
@@ -515,6 +581,7 @@ static int add_before(struct rows *rows, enum group_by by, const struct report *
 		if (!row)
 			return -ENOMEM;
 		row->before = true;
+		row->in_sites = by == GROUP_SITE;
 		row->family = b->family;
 		row->family_name = family_name(r->catalog, b->family);
 		row->class = by == GROUP_FUNCTION || by == GROUP_THREAD ? NULL : b->class;
@@ -562,6 +629,49 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 	}
 	if (by == GROUP_THREAD)
 		merge_threads(out);
+	return 0;
+}
+
+/* Rows that look alike stand side by side, those with most frames in common next to each other. */
+static int compare_looks(const void *va, const void *vb)
+{
+	const struct report_site *a = (*(struct row *const *)va)->site, *b = (*(struct row *const *)vb)->site;
+	int c = MORE_FIRST(b->func, a->func);
+
+	for (size_t i = 0; c == 0 && i < a->frames.n && i < b->frames.n; i++)
+		c = compare_frames(&a->frames.v[i], &b->frames.v[i]);
+	return c ?: MORE_FIRST(b->frames.n, a->frames.n);
+}
+
+/* The first frame in which the stacks differ, and what is above the VM's reads the same; else NO_FRAME. */
+static size_t first_difference(const struct report_site *a, const struct report_site *b)
+{
+	const struct frame *fa = site_frame(a), *fb = site_frame(b);
+	size_t i = 0;
+
+	if (a->func != b->func || !fa || !fb || fa->line != fb->line || !is_same(fa->symbol, fb->symbol) ||
+	    !is_same(fa->file, fb->file) || (!fa->symbol && fa->offset != fb->offset))
+		return NO_FRAME;
+	while (i < a->frames.n && i < b->frames.n && !compare_frames(&a->frames.v[i], &b->frames.v[i]))
+		i++;
+	return i;
+}
+
+int rows_tell_apart(struct rows *rows, size_t shown)
+{
+	struct row **v = calloc(shown + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < shown; i++)
+		if (rows->v[i].site)
+			v[n++] = &rows->v[i];
+	if (n > 1)
+		qsort(v, n, sizeof(*v), compare_looks);
+	for (size_t i = 1; i < n; i++)
+		v[i - 1]->differs[1] = v[i]->differs[0] = first_difference(v[i - 1]->site, v[i]->site);
+	free(v);
 	return 0;
 }
 

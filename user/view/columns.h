@@ -21,15 +21,20 @@ struct row {
 	int tid;             /* 0: several, or unknown */
 	uint64_t thread_start_ns;
 	const char *thread;    /* its name; NULL: several, or unknown */
-	bool before;           /* what was there at attach, of class, or of all classes */
+	bool before;           /* what was there at attach, of class, or of all classes; */
+	bool typed;            /* its references have classes */
+	bool in_sites;         /* in a table of sites, where SITE says the class */
 	enum family_id family; /* of those */
 	uint64_t acquired, released, outstanding;
 	double oldest_s; /* -1: nothing outstanding */
 	int64_t bytes;   /* pinned; -1: unknown, or no pins */
 	double rate_per_s, acquired_per_s;
 	size_t nr_sites;
-	size_t order; /* where it came: the last tie-break */
+	size_t order;              /* where it came: the last tie-break */
+	enum site_verdict verdict; /* the worst of its sites' */
+	size_t differs[2];         /* frames in which rows that look alike differ from it; NO_FRAME: none */
 };
+#define NO_FRAME SIZE_MAX
 struct rows {
 	struct row *v;
 	size_t n, cap;
@@ -49,6 +54,8 @@ struct column {
 	int (*compare)(const struct row *a, const struct row *b);
 	/* width: cells there are; only the last column may make use of it. */
 	void (*format)(struct buf *out, const struct row *r, int width);
+	int min;   /* cells it has at least, so that columns do not jump when numbers change */
+	bool tail; /* when it is cut, its end stays: of a class the package says least */
 };
 extern const struct column columns[];
 extern const size_t nr_columns;
@@ -60,6 +67,8 @@ const struct column *column_default(enum group_by by);
 
 /* A row for each site, function or target of n reports; names of targets in the order given. 0 or -ENOMEM. */
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out);
+/* Of the first so many rows: find out in which frames those differ that look alike. 0 or -ENOMEM. */
+int rows_tell_apart(struct rows *rows, size_t shown);
 /* Sort; what is equal by this column goes by outstanding, rate, acquired, then as it came. */
 void rows_sort(struct rows *rows, const struct column *by);
 void rows_free(struct rows *rows);

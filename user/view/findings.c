@@ -38,7 +38,9 @@ static void put_title(struct buf *out, const struct report *r, const struct repo
 		frame_location(&b, frame);
 	}
 	view_style(out, o, row->severity == SEVERITY_ERROR ? WARNING : BOLD);
-	if (!b.failed)
+	if (!b.failed && width >= CELLS_UNCUT)
+		cells_puts(out, b.p, width); /* one line, to be searched for */
+	else if (!b.failed)
 		flow_words(&flow, b.p, b.n);
 	view_style(out, o, PLAIN);
 	flow_end(&flow);
@@ -61,13 +63,57 @@ static void put_words(struct buf *out, const char *before, const char *text, int
 	buf_free(&b);
 }
 
+/* Whose code called: of the caller outside the VM. */
+static const struct report_library *library_of(const struct report *r, const struct report_finding *f)
+{
+	const struct frame *caller = frames_caller(&f->stack.frames);
+
+	for (size_t i = 0; caller && caller->path && caller->type == FRAME_NATIVE && i < r->libraries.n; i++)
+		if (r->libraries.v[i].path && !strcmp(r->libraries.v[i].path, caller->path))
+			return &r->libraries.v[i];
+	return NULL;
+}
+
+/* "Library: /opt/app/libthumb.so, package libthumb1 1.2-3, build-id 6458f488". */
+static void put_owner(struct buf *out, const struct report_library *l, int width)
+{
+	struct buf b = {0};
+
+	if (!l || !l->path)
+		return;
+	buf_printf(&b, "%s", l->path);
+	if (l->package)
+		buf_printf(&b, ", package %s%s%s", l->package, l->package_version ? " " : "",
+			   l->package_version ?: "");
+	if (l->build_id)
+		buf_printf(&b, ", build-id %s", l->build_id);
+	if (b.p && width >= CELLS_UNCUT) {
+		buf_printf(out, "%*sLibrary: ", INDENT, "");
+		cells_puts(out, b.p, width);
+		buf_add(out, "\n", 1);
+	} else if (b.p) {
+		put_words(out, "Library: ", b.p, width);
+	}
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
 static void put_stack(struct buf *out, const char *what, const struct report_stack *s,
 		      const struct view_opts *o, int width)
 {
 	if (!s->known || o->stack_frames <= 0 || o->stacks == STACKS_NONE)
 		return;
 	buf_printf(out, "%*s%s:\n", INDENT, "", what);
-	view_frames(out, &s->frames, s->truncated, o, width);
+	view_frames(out, &s->frames, s->truncated, NULL, o, width);
+}
+
+/* Does the table above have the stack of this leak? */
+static bool has_row(const struct report *r, const struct view_opts *o)
+{
+	if (o->group_by != GROUP_SITE || o->sort)
+		return false;
+	/* What grows comes first there. */
+	return o->rows <= 0 || r->verdicts[VERDICT_GROWING] <= (size_t)o->rows;
 }
 
 static void put_finding(struct buf *out, const struct report *r, const struct report_finding *f,
@@ -79,40 +125,79 @@ static void put_finding(struct buf *out, const struct report *r, const struct re
 	put_words(out, "", f->text, width);
 	if (f->doubt)
 		put_words(out, "In doubt: ", f->doubt, width);
+	put_owner(out, library_of(r, f), width);
 	if (brief)
 		return;
-	put_stack(out, "called by", &f->stack, o, width);
-	put_stack(out, f->kind == FINDING_PENDING_EXCEPTION ? "thrown by" : "acquired by", &f->acquire, o,
-		  width);
+	if (f->kind != FINDING_LEAK) /* its call is the acquisition */
+		put_stack(out, "called by", &f->stack, o, width);
+	if (f->kind != FINDING_LEAK || !has_row(r, o))
+		put_stack(out, f->kind == FINDING_PENDING_EXCEPTION ? "thrown by" : "acquired by",
+			  &f->acquire, o, width);
 	put_stack(out, "released by", &f->release, o, width);
 }
 
-/* How long it takes until one knows more; of the site that is nearest. */
-static void put_wait(struct buf *out, const struct report *r, bool with_pid, bool some_known)
+/* Seconds until one knows more, of the site that is nearest; INFINITY: time alone will not tell. */
+static double wait_of(const struct report *r)
 {
 	double wait_s = INFINITY;
 
 	for (size_t i = 0; i < r->sites.n; i++) {
-		const struct report_site *s = &r->sites.v[i];
+		const struct report_verdict *v = &r->sites.v[i].verdict;
 
-		if (s->outstanding && s->verdict.kind == VERDICT_UNKNOWN && s->verdict.ready_in_s > 0)
-			wait_s = fmin(wait_s, s->verdict.ready_in_s);
+		if (v->kind == VERDICT_UNKNOWN && v->ready_in_s > 0)
+			wait_s = fmin(wait_s, v->ready_in_s);
 	}
-	if (!isfinite(wait_s) || r->count_only)
-		return;
-	if (with_pid)
-		buf_printf(out, "PID %d ", r->target.pid);
-	if (r->final)
-		buf_printf(out, "verdict: %s, needs %.0f s more\n",
-			   some_known ? "not for all sites yet" : "none yet", ceil(wait_s));
-	else
-		buf_printf(out, "verdict: in %.0f s%s\n", ceil(wait_s),
-			   some_known ? " for the other sites" : "");
+	return wait_s;
+}
+
+/* " for liba.so, libb.so": those of which nothing can be said. */
+static size_t add_unjudged(struct buf *out, const struct report *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->libraries.n; i++)
+		if (!library_verdict(&r->libraries.v[i]) && r->libraries.v[i].judged)
+			buf_printf(out, "%s%s", n++ ? ", " : " for ",
+				   r->libraries.v[i].module ?: "unknown library");
+	return n;
+}
+
+/* Of what there is no verdict, and when there will be one: as long as some library has none. */
+static void put_wait(struct buf *out, const struct report *r, bool with_pid, bool some_known, int width)
+{
+	struct flow flow = {.out = out, .width = width, .indent = INDENT};
+	struct buf b = {0}, libraries = {0};
+	bool unjudged = add_unjudged(&libraries, r);
+	double wait_s = wait_of(r);
+
+	if (!r->count_only && (unjudged || isfinite(wait_s))) {
+		if (with_pid)
+			buf_printf(&b, "PID %d ", r->target.pid);
+		if (!isfinite(wait_s))
+			buf_printf(&b, "verdict: unclear%s, neither steady growth nor an end of it",
+				   libraries.p ?: "");
+		else if (r->final)
+			buf_printf(&b, "verdict: %s%s, needs %.0f s more",
+				   some_known && !unjudged ? "not for all sites yet" : "none yet",
+				   libraries.p ?: "", ceil(wait_s));
+		else
+			buf_printf(&b, "verdict: in %.0f s%s", ceil(wait_s),
+				   unjudged     ? libraries.p
+				   : some_known ? " for the other sites"
+						: "");
+		if (!b.failed)
+			flow_words(&flow, b.p, b.n);
+		flow_end(&flow);
+	}
+	out->failed |= b.failed || libraries.failed;
+	buf_free(&b);
+	buf_free(&libraries);
 }
 
 /* "verdict: libleaky.so growing (2 of 3 sites) · libgood.so clean (17 sites)"; nothing as long as none is
  * known. */
-static void put_libraries(struct buf *out, const struct report *r, bool with_pid, int width)
+static void put_libraries(struct buf *out, const struct report *r, bool with_pid, const struct view_opts *o,
+			  int width)
 {
 	struct flow flow = {.out = out, .width = width, .indent = INDENT};
 	struct buf b = {0};
@@ -139,7 +224,21 @@ static void put_libraries(struct buf *out, const struct report *r, bool with_pid
 	}
 	if (*separator)
 		flow_end(&flow);
-	put_wait(out, r, with_pid, *separator);
+	put_wait(out, r, with_pid, *separator, width);
+	for (size_t i = 0; o->all && i < r->libraries.n; i++)
+		put_owner(out, &r->libraries.v[i], width);
+	out->failed |= b.failed;
+	buf_free(&b);
+}
+
+static void put_left_out(struct buf *out, size_t n, int width)
+{
+	struct buf b = {0};
+
+	buf_printf(&b, "\xe2\x80\xa6 %zu more finding%s (--rows, or --batch)", n, n == 1 ? "" : "s");
+	if (b.p)
+		cells_puts(out, b.p, width);
+	buf_add(out, "\n", 1);
 	out->failed |= b.failed;
 	buf_free(&b);
 }
@@ -151,7 +250,7 @@ void view_findings(struct buf *out, const struct report *const *reports, size_t 
 	size_t left_out = 0, shown = 0;
 
 	for (size_t i = 0; i < n; i++)
-		put_libraries(out, reports[i], n > 1, width);
+		put_libraries(out, reports[i], n > 1, o, width);
 	for (int severity = 0; severity < NR_SEVERITIES; severity++)
 		for (size_t i = 0; i < n; i++)
 			for (size_t k = 0; k < reports[i]->findings.n; k++) {
@@ -168,6 +267,5 @@ void view_findings(struct buf *out, const struct report *const *reports, size_t 
 				shown++;
 			}
 	if (left_out > 0)
-		buf_printf(out, "\xe2\x80\xa6 %zu more finding%s (--rows, or --batch)\n", left_out,
-			   left_out == 1 ? "" : "s");
+		put_left_out(out, left_out, width);
 }

@@ -8,6 +8,31 @@
 #include "view/cells.h"
 #include "view/text.h"
 
+/* " · app@host · container 0123456789ab" */
+static void add_place(struct flow *f, const struct report_target *t)
+{
+	if (t->user || t->host)
+		FLOW_ADD(f, DOT, "%s@%s", t->user ?: "?", t->host ?: "?");
+	if (t->container)
+		FLOW_ADD(f, DOT, "container %.12s", t->container);
+}
+
+/* Beside all else that -v tells. */
+static void put_command(struct buf *out, const struct report_target *t, int width)
+{
+	struct flow f = {.out = out, .width = width, .indent = INDENT};
+	struct buf text = {0};
+
+	if (!t->command)
+		return;
+	buf_printf(&text, "command: %s", t->command);
+	if (!text.failed)
+		flow_words(&f, text.p, text.n);
+	flow_end(&f);
+	out->failed |= text.failed;
+	buf_free(&text);
+}
+
 static void add_title(struct flow *f, const struct report *r, size_t n)
 {
 	const struct report_target *t = &r->target;
@@ -16,7 +41,8 @@ static void add_title(struct flow *f, const struct report *r, size_t n)
 		FLOW_ADD(f, "", "jnitrace - %zu targets", n);
 		return;
 	}
-	FLOW_ADD(f, "", "jnitrace - PID %d %s", t->pid, t->comm ? t->comm : "?");
+	FLOW_ADD(f, "", "jnitrace - PID %d %s", t->pid, target_name_of(t));
+	add_place(f, t);
 	FLOW_ADD(f, DOT, "%s %s", t->vm ? t->vm : "VM",
 		 t->vm_version && *t->vm_version ? t->vm_version : "?");
 }
@@ -122,10 +148,11 @@ static void add_numbers(struct flow *f, const struct report *r)
 /* "tracked 12 + before attach 9 + the VM's own 3 = 24 of 24": what of the VM's count can be accounted for. */
 static void put_account(struct buf *out, const struct report_family *family, int width)
 {
-	struct flow f = {.out = out, .width = width, .indent = INDENT};
+	struct flow f = {.out = out, .width = width, .indent = INDENT, .col = INDENT - 1};
 	struct buf b = {0};
 
-	buf_printf(&b, "%*stracked ", INDENT, "");
+	buf_printf(out, "%*s", INDENT - 1, ""); /* the first word puts a blank before it */
+	buf_printf(&b, "tracked ");
 	fmt_count(&b, family->outstanding);
 	buf_printf(&b, " + before attach ");
 	fmt_count(&b, family->before_attach);
@@ -232,15 +259,21 @@ static bool is_idle(const struct report_family *f)
 static void put_idle(struct buf *out, const struct report *r, int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
-	const char *before = "no calls: ";
+	const char *before = NULL; /* its name waits for whether there is another */
 
-	for (size_t i = 0; i < NR_FAMILIES; i++)
-		if (r->families[i].traced && is_idle(&r->families[i])) {
-			FLOW_ADD(&f, "", "%s%s", before, family_name(r->catalog, i));
-			before = ", ";
-		}
-	if (f.col > 0)
-		flow_end(&f);
+	for (size_t i = 0; i < NR_FAMILIES; i++) {
+		if (!r->families[i].traced || !is_idle(&r->families[i]))
+			continue;
+		if (before)
+			FLOW_ADD(&f, " ", "%s,", before);
+		else
+			FLOW_ADD(&f, "", "no calls:");
+		before = family_name(r->catalog, i);
+	}
+	if (!before)
+		return;
+	FLOW_ADD(&f, " ", "%s", before);
+	flow_end(&f);
 }
 
 /* "drop refs_full 12: MEANING (ADVICE)" */
@@ -288,6 +321,19 @@ static void put_stacks(struct buf *out, const struct report_stacks *s, const str
 	}
 }
 
+/* Names that take long come with a later report. */
+static void put_pending(struct buf *out, const struct report *r, const struct view_opts *o, int width)
+{
+	struct buf text = {0};
+
+	if (!r->sites_pending)
+		return;
+	fmt_count(&text, r->sites_pending);
+	buf_printf(&text, r->final ? " sites lack names or lines: there was no time to find them"
+				   : " sites are still being named: names or lines are pending");
+	view_warning(out, &text, o, width);
+}
+
 void view_header(struct buf *out, const struct report *r, size_t n, const struct view_opts *o, int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
@@ -299,10 +345,13 @@ void view_header(struct buf *out, const struct report *r, size_t n, const struct
 	add_elapsed(&f, r);
 	add_numbers(&f, r);
 	flow_end(&f);
+	if (n == 1 && o->all)
+		put_command(out, &r->target, width);
 	for (size_t i = 0; i < NR_FAMILIES; i++)
 		if (r->families[i].traced && !is_idle(&r->families[i]))
 			put_family(out, i, r, gone, width);
 	put_idle(out, r, width);
 	put_drops(out, r, o, width);
 	put_stacks(out, &r->stacks, o, width);
+	put_pending(out, r, o, width);
 }

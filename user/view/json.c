@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "view/columns.h"
 #include "view/json_out.h"
 #include "view/text.h"
 
@@ -217,6 +218,10 @@ static void put_libraries(struct json_out *j, const struct report *r)
 
 		json_open(j, NULL, '{');
 		json_text(j, "module", l->module);
+		json_text(j, "path", l->path);
+		json_text(j, "build_id", l->build_id);
+		json_text(j, "package", l->package);
+		json_text(j, "package_version", l->package_version);
 		json_text(j, "verdict", library_verdict(l));
 		json_count(j, "sites", l->sites);
 		json_count(j, "growing", l->verdicts[VERDICT_GROWING]);
@@ -301,6 +306,46 @@ static void put_sites(struct json_out *j, const struct report *r, const struct v
 	for (size_t i = 0; i < r->sites.n; i++)
 		put_site(j, r, &r->sites.v[i], o);
 	json_close(j, ']');
+}
+
+/* A row of --group-by; what its sites do not tell apart is null. */
+static void put_group(struct json_out *j, const struct row *row, const struct view_opts *o, bool paired)
+{
+	bool counted = o->group_by != GROUP_CLASS && !row->before;
+
+	json_open(j, NULL, '{');
+	json_text(j, "function", row->func_name);
+	json_text(j, "class", row->class);
+	json_text(j, "of", row->of.name);
+	json_known_count(j, "tid", row->tid ?: -1);
+	json_text(j, "thread", row->thread);
+	json_bool(j, "before_attach", row->before);
+	put_known(j, "acquired", counted, row->acquired);
+	put_known(j, "released", counted && paired, row->released);
+	put_known(j, "outstanding", paired && !row->unknown, row->outstanding);
+	json_real(j, "rate_per_s", paired && !row->before ? row->rate_per_s : NAN);
+	json_text(j, "verdict", site_verdict_names[row->verdict]);
+	json_count(j, "sites", row->nr_sites);
+	json_close(j, '}');
+}
+
+/* The rows of the table that --group-by asks for; null: it asks for sites. */
+static void put_groups(struct json_out *j, const struct report *r, const struct view_opts *o)
+{
+	struct rows rows = {0};
+
+	if (o->group_by == GROUP_SITE) {
+		json_null(j, "groups");
+		return;
+	}
+	if (rows_make(&r, 1, o->group_by, &rows) < 0)
+		j->out->failed = true;
+	rows_sort(&rows, column_default(o->group_by));
+	json_open(j, "groups", '[');
+	for (size_t i = 0; i < rows.n; i++)
+		put_group(j, &rows.v[i], o, !r->count_only);
+	json_close(j, ']');
+	rows_free(&rows);
 }
 
 /* What was there at attach, by class; null when no family's is known. */
@@ -482,8 +527,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 {
 	struct json_out j = {.out = out};
 
-	json_open(&j, NULL, '{');
-	json_text(&j, "schema", JSON_SCHEMA);
+	json_begin(&j);
 	json_time(&j, "time", r->time_unix_s);
 	json_known(&j, "elapsed_s", r->elapsed_s);
 	json_bool(&j, "final", r->final);
@@ -493,10 +537,12 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	put_families(&j, r);
 	put_check(&j, &r->check);
 	put_sites(&j, r, o);
+	put_groups(&j, r, o);
 	put_before(&j, r);
 	put_libraries(&j, r);
 	put_findings(&j, r, o);
 	put_stacks(&j, &r->stacks);
+	json_count(&j, "sites_pending", r->sites_pending);
 	put_drops(&j, r);
 	put_overhead(&j, r);
 	json_close(&j, '}');

@@ -179,6 +179,13 @@ void json_id(struct json_out *j, const char *key, uint64_t id)
 	string(j, key, text);
 }
 
+void json_begin(struct json_out *j)
+{
+	json_open(j, NULL, '{');
+	json_text(j, "schema", JSON_SCHEMA);
+	json_text(j, "jnitrace", JNITRACE_VERSION);
+}
+
 void json_time(struct json_out *j, const char *key, double unix_s)
 {
 	struct buf text = {0};
@@ -204,5 +211,11 @@ void json_target(struct json_out *j, const struct report_target *t)
 	json_text(j, "vm_version", or_null(t->vm_version));
 	json_text(j, "library", or_null(t->library));
 	json_text(j, "build_id", or_null(t->build_id));
+	json_text(j, "main", or_null(t->main));
+	json_text(j, "command", or_null(t->command));
+	json_text(j, "user", or_null(t->user));
+	json_text(j, "container", or_null(t->container));
+	json_text(j, "cgroup", or_null(t->cgroup));
+	json_text(j, "host", or_null(t->host));
 	json_close(j, '}');
 }

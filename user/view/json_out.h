@@ -22,7 +22,9 @@ struct json_out {
 };
 /* Every value has a key in an object and NULL in an array. Keys are our own: never escaped. */
 void json_open(struct json_out *j, const char *key, char bracket); /* '{' or '[' */
-void json_close(struct json_out *j, char bracket);                 /* '}' or ']' */
+/* A record: which schema, and which version of jnitrace wrote it. */
+void json_begin(struct json_out *j);
+void json_close(struct json_out *j, char bracket); /* '}' or ']' */
 void json_end_line(struct json_out *j);
 
 void json_null(struct json_out *j, const char *key);

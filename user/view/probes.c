@@ -7,8 +7,7 @@
 #include "view/cells.h"
 #include "view/json_out.h"
 
-#define MAX_WIDTH 1000
-#define INDENT    2
+#define INDENT 2
 
 static const char *or_unknown(const char *s)
 {
@@ -216,13 +215,17 @@ static void put_blind(struct buf *out, const struct probes_info *p, int width)
 
 void view_probes_table(struct buf *out, const struct probes_info *p, const struct view_opts *o)
 {
-	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
+	int width = o->width;
 	const struct report_target *t = p->target;
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
 	struct buf title = {0};
 
-	buf_printf(&title, "jnitrace probes - PID %d %s \xc2\xb7 %s %s \xc2\xb7 build-id %s", t->pid,
-		   or_unknown(t->comm), or_unknown(t->vm), or_unknown(t->vm_version),
+	buf_printf(&title, "jnitrace probes - PID %d %s \xc2\xb7", t->pid, target_name_of(t));
+	if (t->user || t->host)
+		buf_printf(&title, " %s@%s \xc2\xb7", or_unknown(t->user), or_unknown(t->host));
+	if (t->container)
+		buf_printf(&title, " container %.12s \xc2\xb7", t->container);
+	buf_printf(&title, " %s %s \xc2\xb7 build-id %s", or_unknown(t->vm), or_unknown(t->vm_version),
 		   or_unknown(t->build_id));
 	if (!title.failed)
 		flow_words(&f, title.p, title.n);
@@ -230,7 +233,7 @@ void view_probes_table(struct buf *out, const struct probes_info *p, const struc
 	out->failed |= title.failed;
 	buf_free(&title);
 	/* A path is shown whole, whatever its length: it is for copying. */
-	cells_puts(out, or_unknown(p->library_file), MAX_WIDTH);
+	cells_puts(out, or_unknown(p->library_file), CELLS_UNCUT);
 	buf_add(out, "\n", 1);
 	put_table(out, p->sites, o->color);
 	for (int f = 0; f < NR_FAMILIES; f++)
@@ -247,8 +250,7 @@ static void put_record(struct buf *out, const struct probes_info *p, const struc
 {
 	struct json_out j = {.out = out};
 
-	json_open(&j, NULL, '{');
-	json_text(&j, "schema", JSON_SCHEMA);
+	json_begin(&j);
 	json_target(&j, p->target);
 	json_text(&j, "family", family_name(p->sites->catalog, func_family(p->sites->catalog, s->func)));
 	json_text(&j, "function", site_function(p->sites, s));

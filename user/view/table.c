@@ -12,7 +12,9 @@
 #include "view/text.h"
 
 #define MAX_COLUMNS 32
-#define MAX_WIDTH   1000
+#define LEAST_LINES                                                                                          \
+	4 /* a table takes: its header, a row, what is left out, the line between it and the next */
+#define EXTRA_LINES 5  /* of a short stack, that a longer one may not need: frames farther out, and gaps */
 #define LAST_ROOM   30 /* cells one would like to have for the last column */
 
 /* The table. */
@@ -37,7 +39,7 @@ static int content_width(const struct column *c, const struct rows *rows, size_t
 		width = w > width ? w : width;
 	}
 	buf_free(&cell);
-	return width;
+	return width > c->min ? width : c->min;
 }
 
 /* Cells left for the last column; negative when the others alone are too wide. */
@@ -129,7 +131,9 @@ static void put_row(struct buf *out, const struct layout *l, const struct row *r
 			c->format(&cell, r, l->width[i]);
 		else
 			buf_printf(&cell, "%s", c->header);
-		if (cell.p && c->least)
+		if (cell.p && c->tail)
+			cells_put_tail(out, cell.p, cell.n, l->width[i], !last);
+		else if (cell.p && c->least)
 			cells_put_ends(out, cell.p, cell.n, l->width[i], !last);
 		else if (cell.p)
 			cells_put(out, cell.p, cell.n, l->width[i], c->align, !last);
@@ -145,7 +149,6 @@ static void put_row(struct buf *out, const struct layout *l, const struct row *r
 /* What is not shown is said, never silently left out. */
 static void put_rest(struct buf *out, const struct rows *rows, size_t shown, bool count_only, int width)
 {
-	struct flow f = {.out = out, .width = width};
 	struct buf b = {0};
 	uint64_t n = 0;
 
@@ -156,82 +159,188 @@ static void put_rest(struct buf *out, const struct rows *rows, size_t shown, boo
 	buf_printf(&b, " more row%s with ", rows->n - shown == 1 ? "" : "s");
 	fmt_count(&b, n);
 	buf_printf(&b, " %s (--rows)", count_only ? "acquired" : "outstanding");
-	view_flow(&f, "", &b);
-	flow_end(&f);
+	if (!b.failed)
+		cells_put(out, b.p, b.n, width, CELLS_LEFT, false);
+	buf_add(out, "\n", 1);
+	out->failed |= b.failed;
+	buf_free(&b);
 }
 
-static void put_stack_of(struct buf *out, const struct row *row, const struct view_opts *o, int width)
+/* "1,672 more com.acme.Listener were there before attach": of the class of most of the site's references. */
+static void put_before(struct buf *out, const struct report *r, const struct report_site *s, int width)
 {
-	if (row->site)
-		view_frames(out, &row->site->frames, row->site->truncated, o, width);
+	uint64_t n = 0;
+	struct buf line = {0};
+
+	for (size_t i = 0; i < r->before.n && s->classes.n; i++)
+		if (r->before.v[i].class && r->before.v[i].family == func_family(r->catalog, s->func) &&
+		    !strcmp(r->before.v[i].class, s->classes.v[0].name))
+			n = add_capped(n, r->before.v[i].outstanding);
+	if (n == 0 || s->outstanding == 0 || s->verdict.kind == VERDICT_CLEAN)
+		return;
+	buf_printf(&line, "%*s", 2 * INDENT, "");
+	fmt_count(&line, n);
+	buf_printf(&line, " more %s were there before attach\n", s->classes.v[0].name);
+	if (line.p)
+		cells_put(out, line.p, line.n - 1, width, CELLS_LEFT, false);
+	buf_add(out, "\n", 1);
+	out->failed |= line.failed;
+	buf_free(&line);
 }
+
+/* What stands below a row: its stack, and what else is known. */
+static void put_below(struct buf *out, const struct report *r, const struct row *row,
+		      const struct view_opts *o, int width)
+{
+	bool alike = row->differs[0] != NO_FRAME || row->differs[1] != NO_FRAME;
+
+	if (!row->site)
+		return;
+	view_frames(out, &row->site->frames, row->site->truncated, alike ? row->differs : NULL, o, width);
+	if (o->stacks != STACKS_NONE && (o->stack_frames > 0 || row->verdict == VERDICT_GROWING))
+		put_before(out, r, row->site, width);
+}
+
+static int lines_below(const struct report *r, const struct row *row, const struct view_opts *o, int width)
+{
+	struct buf scratch = {0};
+	int n;
+
+	put_below(&scratch, r, row, o, width);
+	n = view_lines(&scratch, 0);
+	buf_free(&scratch);
+	return n;
+}
+
+/* How a table is fitted into lines. */
+struct fit {
+	size_t shown, with_stacks; /* rows; the first of them */
+	int frames;                /* of each stack, at least */
+	int spare;                 /* lines that are left over */
+};
 
 /*
- * As many rows as fit into this many lines, but at least one; how many. One line in two is kept for rows; the
- * first of them have their stacks as long as there is room, and one has it even if rows must go for it.
+ * As many rows as fit, but at least one. One line in two is kept for rows; the first of them have their
+ * stacks as long as there is room, and one has it even if rows must go for it.
  */
-static size_t put_fitting(struct buf *out, const struct layout *l, const struct rows *rows, size_t most,
-			  int lines, const struct view_opts *o, int width)
+static struct fit fit_rows(const struct report *r, const struct rows *rows, size_t most, int lines,
+			   const struct view_opts *o, int width)
 {
 	int kept = lines / 2 < (int)most ? lines / 2 : (int)most, left = lines - kept;
 	struct view_opts fitting = *o;
-	bool stacks = true, some = false;
-	size_t shown = 0;
+	bool stacks, some = false;
+	struct fit fit;
 
-	if (fitting.stack_frames > lines - 2)
-		fitting.stack_frames = lines > 3 ? lines - 2 : 1;
-	while (shown < most && (shown == 0 || kept > 0 || left > 0)) {
-		size_t before;
-		int taken;
+	while (fitting.stack_frames > 0 && lines_below(r, &rows->v[0], &fitting, width) > lines - 1)
+		fitting.stack_frames--;
+	stacks = lines_below(r, &rows->v[0], &fitting, width) < lines;
+	fit = (struct fit){.frames = fitting.stack_frames};
+	while (fit.shown < most && (fit.shown == 0 || kept > 0 || left > 0)) {
+		int taken = stacks ? lines_below(r, &rows->v[fit.shown], &fitting, width) : 0;
 
-		put_row(out, l, &rows->v[shown], o);
 		*(kept > 0 ? &kept : &left) -= 1;
-		before = out->n;
-		if (stacks)
-			put_stack_of(out, &rows->v[shown], &fitting, width);
-		taken = view_lines(out, before);
-		shown++;
-		if (taken <= left || !some) {
-			some = some || taken > 0;
-			left -= taken;
-			kept += left < 0 ? left : 0;
-			left = left > 0 ? left : 0;
+		fit.shown++;
+		if (taken > left && some) {
+			stacks = false; /* nor of those below: it would look as if they had none */
 			continue;
 		}
-		stacks = false; /* nor of those below: it would look as if they had none */
-		out->n = before;
-		out->p[before] = '\0';
+		fit.with_stacks += stacks;
+		some = some || taken > 0;
+		left -= taken;
+		kept += left < 0 ? left : 0;
+		left = left > 0 ? left : 0;
 	}
-	return shown;
+	fit.spare = (kept > 0 ? kept : 0) + (left > 0 ? left : 0);
+	return fit;
 }
 
-static void put_rows(struct buf *out, const struct rows *rows, int lines, const struct view_opts *o,
+/* Give a row's stack frames from what is to spare. */
+static void lengthen(struct fit *fit, const struct report *r, const struct row *row, struct view_opts *o,
 		     int width)
+{
+	int least, most_frames = row->site ? (int)row->site->frames.n : 0;
+	int least_lines = lines_below(r, row, o, width);
+
+	least = o->stack_frames;
+	most_frames =
+	    most_frames < least + fit->spare + EXTRA_LINES ? most_frames : least + fit->spare + EXTRA_LINES;
+	for (o->stack_frames = most_frames; o->stack_frames > least; o->stack_frames--) {
+		int more = lines_below(r, row, o, width) - least_lines;
+
+		if (more <= fit->spare) {
+			fit->spare -= more;
+			return;
+		}
+	}
+	o->stack_frames = least;
+}
+
+/* Returns how many rows. */
+static size_t put_fitting(struct buf *out, const struct report *r, const struct layout *l,
+			  const struct rows *rows, size_t most, int lines, const struct view_opts *o,
+			  int width)
+{
+	struct fit fit = fit_rows(r, rows, most, lines, o, width);
+
+	for (size_t i = 0; i < fit.shown; i++) {
+		struct view_opts fitting = *o;
+
+		put_row(out, l, &rows->v[i], o);
+		fitting.stack_frames = i < fit.with_stacks ? fit.frames : 0;
+		if (i >= fit.with_stacks) {
+			int least = lines_below(r, &rows->v[i], &fitting, width);
+
+			if (least > fit.spare)
+				continue;
+			fit.spare -= least;
+		}
+		if (o->stack_frames > 0)
+			lengthen(&fit, r, &rows->v[i], &fitting, width);
+		put_below(out, r, &rows->v[i], &fitting, width);
+	}
+	return fit.shown;
+}
+
+static void put_rows(struct buf *out, const struct report *r, struct rows *rows, int lines,
+		     const struct view_opts *o, int width)
 {
 	size_t shown = o->rows > 0 && (size_t)o->rows < rows->n ? (size_t)o->rows : rows->n;
 	struct layout l;
 
 	if (rows->n == 0) {
-		buf_printf(out, "nothing acquired since attach\n");
+		cells_puts(out, "nothing acquired since attach", width);
+		buf_add(out, "\n", 1);
 		return;
 	}
+	if (rows_tell_apart(rows, shown) < 0)
+		out->failed = true;
 	layout_make(&l, rows, shown, o, width);
 	put_row(out, &l, NULL, o);
 	if (lines > 0)
-		shown = put_fitting(out, &l, rows, shown, lines, o, width);
+		shown = put_fitting(out, r, &l, rows, shown, lines, o, width);
 	for (size_t i = 0; lines <= 0 && i < shown; i++) {
 		put_row(out, &l, &rows->v[i], o);
-		put_stack_of(out, &rows->v[i], o, width);
+		put_below(out, r, &rows->v[i], o, width);
 	}
 	if (shown < rows->n)
 		put_rest(out, rows, shown, o->count_only, width);
+}
+
+/* On a small screen the rows come first: of the header so many lines stay, but one at least. */
+static void keep_lines(struct buf *out, size_t start, int lines)
+{
+	for (size_t i = start; i < out->n; i++)
+		if (out->p[i] == '\n' && --lines <= 0) {
+			out->n = i + 1;
+			out->p[out->n] = '\0';
+		}
 }
 
 /* lines: the section may take, 0: any number. */
 static void put_section(struct buf *out, const struct report *const *reports, size_t n, int lines,
 			const struct view_opts *o)
 {
-	int width = o->width < VIEW_MIN_WIDTH ? VIEW_MIN_WIDTH : o->width > MAX_WIDTH ? MAX_WIDTH : o->width;
+	int width = o->width;
 	const struct column *by = o->sort ? column_find(o->sort) : NULL;
 	struct report pooled;
 	struct buf findings = {0};
@@ -241,6 +350,7 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 	report_pool(reports, n, &pooled);
 	view_header(out, &pooled, n, o, width);
 	if (lines > 0) {
+		keep_lines(out, start, lines / 2 > LEAST_LINES ? lines / 2 : lines - LEAST_LINES);
 		/* The table's header, the line on what is left out, the empty one. */
 		lines -= view_lines(out, start) + 3;
 		view_findings(&findings, reports, n, lines > 2 ? lines / 2 : 1, o, width);
@@ -251,7 +361,7 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 	}
 	if (rows_make(reports, n, o->group_by, &rows) == 0) {
 		rows_sort(&rows, by ? by : column_default(o->group_by));
-		put_rows(out, &rows, lines, o, width);
+		put_rows(out, reports[0], &rows, lines, o, width);
 	} else {
 		out->failed = true;
 	}

@@ -2,6 +2,8 @@
 /* Pieces of text that several views are made of. See text.h. */
 #include "view/text.h"
 
+#include <string.h>
+
 #include "view/cells.h"
 #include "view/columns.h"
 
@@ -71,6 +73,8 @@ static void put_frame(struct buf *out, const struct frame *f, int width)
 	struct buf line = {0}, where = {0};
 
 	frame_location(&where, f);
+	if (f->later)
+		buf_printf(&where, "%s(line pending)", where.n > 0 ? " " : "");
 	if (f->inlined)
 		buf_printf(&where, "%s(inlined)", where.n > 0 ? " " : "");
 	if (f->tail_call)
@@ -93,25 +97,69 @@ static void put_frame(struct buf *out, const struct frame *f, int width)
 	put_indented(out, &line, width);
 }
 
-void view_frames(struct buf *out, const struct frames *frames, const char *truncated,
+/* Whose Java frames say nothing of who calls. */
+static bool is_of_jdk(const struct frame *f)
+{
+	static const char *const packages[] = {"java.", "javax.", "jdk.", "sun.", "com.sun."};
+
+	for (size_t i = 0; f->symbol && i < ARRAY_LEN(packages); i++)
+		if (!strncmp(f->symbol, packages[i], strlen(packages[i])))
+			return true;
+	return false;
+}
+
+static size_t first_of_program(const struct frames *frames)
+{
+	for (size_t i = 0; i < frames->n; i++)
+		if (frames->v[i].type == FRAME_JAVA && !is_of_jdk(&frames->v[i]))
+			return i;
+	return frames->n;
+}
+
+static void put_gap(struct buf *out, size_t n, int width)
+{
+	struct buf line = {0};
+
+	buf_printf(&line, ELLIPSIS " %zu more", n);
+	put_indented(out, &line, width);
+}
+
+void view_frames(struct buf *out, const struct frames *frames, const char *truncated, const size_t *differs,
 		 const struct view_opts *o, int width)
 {
-	size_t most = o->stack_frames > 0 && o->stacks != STACKS_NONE ? (size_t)o->stack_frames : 0;
+	size_t most = o->stack_frames > 0 ? (size_t)o->stack_frames : 0, gap = 0, shown = 0;
+	size_t program = most ? first_of_program(frames) : frames->n, left_out = 0;
 	struct buf line = {0};
-	size_t shown = 0;
 
+	if (o->stacks == STACKS_NONE || (most == 0 && !differs))
+		return;
+	for (size_t i = 0; i < frames->n; i++) {
+		if (!frame_is_shown(&frames->v[i], o->stacks))
+			continue;
+		if (shown++ >= most && i != program && !(differs && (i == differs[0] || i == differs[1]))) {
+			left_out = i;
+			gap++;
+			continue;
+		}
+		if (gap == 1 && most > 0) /* it takes no more than the line that says so */
+			put_frame(out, &frames->v[left_out], width);
+		else if (gap > 0 && most > 0)
+			put_gap(out, gap, width);
+		gap = 0;
+		put_frame(out, &frames->v[i], width);
+	}
 	if (most == 0)
 		return;
-	for (size_t i = 0; i < frames->n; i++)
-		if (frame_is_shown(&frames->v[i], o->stacks) && ++shown <= most)
-			put_frame(out, &frames->v[i], width);
-	if (shown > most)
-		buf_printf(&line, ELLIPSIS " %zu more", shown - most);
-	else if (truncated)
-		buf_printf(&line, "[ends here: %s]", truncated);
-	else
+	if (gap > 1) {
+		put_gap(out, gap, width);
 		return;
-	put_indented(out, &line, width);
+	}
+	if (gap == 1)
+		put_frame(out, &frames->v[left_out], width);
+	if (truncated) {
+		buf_printf(&line, "[ends here: %s]", truncated);
+		put_indented(out, &line, width);
+	}
 }
 
 const char *library_verdict(const struct report_library *l)

@@ -33,8 +33,12 @@ void view_warning(struct buf *out, struct buf *text, const struct view_opts *o, 
 
 /* Is this frame one of those asked for? */
 bool frame_is_shown(const struct frame *f, enum stacks_shown stacks);
-/* As many of a stack's frames as o asks for, a line each, indented, and why there are no more. */
-void view_frames(struct buf *out, const struct frames *frames, const char *truncated,
+/*
+ * As many of a stack's frames as o asks for, a line each, indented, and why there are no more. Beyond them
+ * the first Java frame that is not the JDK's, and those of differs (two indexes, may be beyond the end; NULL:
+ * none); where no frames are asked for those of differs alone.
+ */
+void view_frames(struct buf *out, const struct frames *frames, const char *truncated, const size_t *differs,
 		 const struct view_opts *o, int width);
 
 /* "growing" when a site of it is, "clean" when none is, NULL when that cannot be said yet. */

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_ROWS         20
-#define BATCH_STACK_FRAMES 5
+#include "view/cells.h"
+
+#define UNKNOWN_WIDTH 80 /* of a terminal that does not tell */
+#define BATCH_ROWS    20
 
 /* By https://no-color.org: set and not empty. */
 static bool color_wanted(void)
@@ -16,19 +18,48 @@ static bool color_wanted(void)
 	return !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
-void view_opts_init(struct view_opts *v, const struct view_request *r, int width, int height, bool live)
+/* What the environment says; 0: nothing. */
+static int columns_wanted(void)
 {
-	int frames = r->all ? r->depth : live ? LIVE_STACK_FRAMES : BATCH_STACK_FRAMES;
+	const char *columns = getenv("COLUMNS");
+	char *end;
+	long n = columns ? strtol(columns, &end, 10) : 0;
+
+	return n > 0 && n < CELLS_UNCUT && !*end ? (int)n : 0;
+}
+
+/* Into files and pipes nothing is cut unless it is asked for: names are for searching and for tickets. */
+static int width_wanted(const struct view_request *r, int width)
+{
+	int wanted = r->width >= 0 ? r->width : width > 0 ? width : columns_wanted();
+
+	if (wanted == 0)
+		return width < 0 && r->width < 0 ? UNKNOWN_WIDTH : CELLS_UNCUT;
+	return wanted > VIEW_MIN_WIDTH ? wanted : VIEW_MIN_WIDTH;
+}
+
+/* In plain text stacks are printed once, at the end: they would be the same in each interval. */
+static int frames_wanted(const struct view_request *r, enum view_moment moment)
+{
+	int frames = r->all || moment == VIEW_LAST ? r->depth : moment == VIEW_LIVE ? LIVE_STACK_FRAMES : 0;
+
+	return frames < r->depth ? frames : r->depth;
+}
+
+void view_opts_init(struct view_opts *v, const struct view_request *r, int width, int height,
+		    enum view_moment moment)
+{
+	bool live = moment == VIEW_LIVE;
 
 	*v = (struct view_opts){
-	    .width = width > VIEW_MIN_WIDTH ? width : VIEW_MIN_WIDTH,
+	    .width = width_wanted(r, width),
 	    .height = live && height > 0 ? height : 0,
 	    .rows = r->rows >= 0         ? r->rows
 		    : live && height > 0 ? 0
 					 : BATCH_ROWS,
-	    .color = width > 0 && color_wanted(),
+	    .color = width != 0 && color_wanted(),
 	    .stacks = r->stacks,
-	    .stack_frames = frames < r->depth ? frames : r->depth,
+	    .stack_frames = frames_wanted(r, moment),
 	    .sort = r->sort,
 	    .group_by = r->group_by,
 	    .count_only = r->count_only,

@@ -15,6 +15,7 @@ struct view_request {
 	const struct format *format;
 	const char *output; /* name of a file; NULL: stdout */
 	bool batch;         /* plain text on a terminal, too */
+	int width;          /* cells of a line; 0: nothing is cut; -1: as the terminal has, or COLUMNS says */
 	int rows;           /* rows of a table; 0: all; -1: as the screen has, in batch 20 */
 	const char *sort;   /* a column's key; NULL: the default */
 	enum group_by group_by;
@@ -24,10 +25,10 @@ struct view_request {
 	bool count_only;
 };
 
-#define VIEW_MIN_WIDTH    80
+#define VIEW_MIN_WIDTH    20 /* narrower ones are not served */
 #define LIVE_STACK_FRAMES 3
 struct view_opts {
-	int width;  /* columns; at least VIEW_MIN_WIDTH */
+	int width;  /* cells of a line; CELLS_UNCUT: nothing is cut */
 	int height; /* lines a table view may take, as far as that can be; 0: any number */
 	int rows;   /* rows of a table at the most; <= 0: all */
 	bool color; /* bold header and warnings; never with NO_COLOR */
@@ -38,10 +39,14 @@ struct view_opts {
 	bool count_only;
 	bool all; /* leave out no details */
 };
+/* On a screen that is drawn anew each time, so that it must not scroll; of an interval, in plain text; the
+ * last. */
+enum view_moment { VIEW_LIVE, VIEW_INTERVAL, VIEW_LAST };
 /*
- * What is asked for on a terminal of this size; width 0: no terminal. live: the screen is drawn anew each
- * time, so it must not scroll. Reads the environment: NO_COLOR, TERM.
+ * What is asked for on a terminal of this size; width 0: no terminal; -1: it does not say. Reads the
+ * environment: NO_COLOR, TERM, COLUMNS.
  */
-void view_opts_init(struct view_opts *v, const struct view_request *r, int width, int height, bool live);
+void view_opts_init(struct view_opts *v, const struct view_request *r, int width, int height,
+		    enum view_moment moment);
 
 #endif

@@ -51,7 +51,7 @@ static void test_shared(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/file", dir);
 	copy_self(path);
-	assert_int_equal(elf_cache_new(&c), 0);
+	assert_int_equal(elf_cache_new(NULL, &c), 0);
 	a = open_it(c, path);
 	b = open_it(c, path);
 	assert_ptr_equal(a, b);
@@ -85,7 +85,7 @@ static void test_symbols(void **state)
 	struct elf_image *e;
 
 	(void)state;
-	assert_int_equal(elf_cache_new(&c), 0);
+	assert_int_equal(elf_cache_new(NULL, &c), 0);
 	e = open_it(c, "/proc/self/exe");
 	for (int i = 0; i < 2; i++) {
 		first[0].vaddr = 0;

@@ -272,7 +272,7 @@ static void verdicts_and_findings(void **state)
 	f = finding(r, FINDING_LEAK);
 	assert_int_equal(f->count, SECONDS * LEAKED_PER_S);
 	assert_ptr_equal(f->stack.frames.v, frames[NAMED_LEAK]);
-	assert_non_null(strstr(f->text, " 1200 per minute (+-"));
+	assert_non_null(strstr(f->text, " 1,200 per minute (+-"));
 	f = finding(r, FINDING_DOUBLE_DELETE);
 	assert_int_equal(f->count, 3);
 	assert_int_equal(f->func, FUNC_DeleteGlobalRef);

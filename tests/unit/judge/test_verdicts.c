@@ -359,6 +359,37 @@ static void test_libraries(void **state)
 	free(r.libraries.v);
 }
 
+/* A call that goes on holds something at that moment: the verdict is no other for it. */
+static void test_clean_does_not_flicker(void **state)
+{
+	struct report_verdict v;
+	struct history h = {0};
+
+	(void)state;
+	for (int t = 0; t < 90; t++) {
+		struct reading r = {
+		    .t_s = t, .acquired = 1000 * (t + 1), .outstanding = (t + 1) % 3, .ages_known = true};
+
+		r.released = r.acquired - r.outstanding;
+		assert_int_equal(history_judge(&h, &r), 0);
+		history_verdict(&h, &v);
+		if (t >= 12)
+			assert_int_equal(v.kind, VERDICT_CLEAN);
+	}
+	/* What stays is another matter. */
+	for (int t = 90; t < 100; t++) {
+		struct reading r = {
+		    .t_s = t, .acquired = 1000 * (t + 1), .outstanding = 2, .ages_known = true};
+
+		r.survivors[0] = r.kept[0] = t >= 95 ? 2 : 0;
+		r.released = r.acquired - r.outstanding;
+		assert_int_equal(history_judge(&h, &r), 0);
+	}
+	history_verdict(&h, &v);
+	assert_int_not_equal(v.kind, VERDICT_CLEAN);
+	history_free(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +403,7 @@ int main(void)
 	    cmocka_unit_test(test_too_early_is_unknown),
 	    cmocka_unit_test(test_history_is_bounded),
 	    cmocka_unit_test(test_libraries),
+	    cmocka_unit_test(test_clean_does_not_flicker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,7 @@ static void fill(struct report *r, uint64_t times)
 	    {0},               /* libraries: of one target */
 	    {0},               /* held: likewise */
 	    stacks,       {0}, /* drops: below */
+	    79 * times,        /* sites_pending */
 	    83 * times,        /* nr_probes */
 	    89 * times,        /* events */
 	    true,              /* count_only */

@@ -55,10 +55,10 @@ static int setup(void **state)
 	copy(self, fx->a);
 	copy(self, fx->b);
 	assert_int_equal(proc_id_read(getpid(), &id), 0);
-	assert_int_equal(elf_cache_new(&fx->images), 0);
+	assert_int_equal(elf_cache_new(NULL, &fx->images), 0);
 	assert_int_equal(modules_new(fx->images, &fx->book), 0);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(code_new(fx->book, &id, &fx->code[i]), 0);
+		assert_int_equal(code_new(fx->book, &id, NULL, &fx->code[i]), 0);
 	*state = fx;
 	return 0;
 }

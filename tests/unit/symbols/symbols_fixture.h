@@ -101,9 +101,9 @@ static inline struct session session_of(pid_t pid)
 	struct proc_id id;
 
 	assert_int_equal(proc_id_read(pid, &id), 0);
-	assert_int_equal(elf_cache_new(&t.images), 0);
+	assert_int_equal(elf_cache_new(NULL, &t.images), 0);
 	assert_int_equal(modules_new(t.images, &t.book), 0);
-	assert_int_equal(code_new(t.book, &id, &t.code), 0);
+	assert_int_equal(code_new(t.book, &id, NULL, &t.code), 0);
 	assert_int_equal(symbols_new(t.code, &t.s), 0);
 	refresh(&t, pid);
 	return t;

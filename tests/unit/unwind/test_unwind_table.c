@@ -331,7 +331,7 @@ static int compile(struct section *s, uint16_t machine, struct unwind_table *t)
 	int rc;
 
 	memcpy(f.p, s->bytes, s->n);
-	rc = unwind_table_compile(&f, t);
+	rc = unwind_table_compile(&f, NULL, t);
 	free(f.p);
 	return rc;
 }

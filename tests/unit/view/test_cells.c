@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <string.h>
 
 #include "view/cells.h"
 
@@ -53,6 +54,14 @@ static void test_numbers(void **state)
 	expect_text(&b, "1,000");
 	fmt_count(&b, UINT64_MAX);
 	expect_text(&b, "18,446,744,073,709,551,615");
+	fmt_figure(&b, -0.04);
+	expect_text(&b, "0");
+	fmt_figure(&b, -3.14);
+	expect_text(&b, "-3.1");
+	fmt_figure(&b, 1234.5);
+	expect_text(&b, "1,235");
+	fmt_figure(&b, INFINITY);
+	expect_text(&b, "?");
 	fmt_bytes(&b, 1023);
 	expect_text(&b, "1023 B");
 	fmt_bytes(&b, 1024);
@@ -128,13 +137,36 @@ static void test_flow(void **state)
 	expect_text(&b, "a\n  1234567\xe2\x80\xa6\n");
 }
 
+/* Where nothing is to be cut: prose fills 80 cells, and a name stays whole however long it is. */
+static void test_uncut(void **state)
+{
+	struct buf b = {0};
+	struct flow f = {.out = &b, .width = CELLS_UNCUT, .indent = 2};
+	char name[5000];
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	cells_put(&b, name, sizeof(name), CELLS_UNCUT, CELLS_LEFT, false);
+	assert_int_equal(b.n, sizeof(name));
+	cells_put_ends(&b, name, sizeof(name), CELLS_UNCUT, false);
+	assert_int_equal(b.n, 2 * sizeof(name));
+	assert_int_equal(cells_width(name, sizeof(name)), sizeof(name));
+	buf_free(&b);
+	flow_add(&f, " ", name, 70);
+	flow_add(&f, " ", name, 20);
+	flow_add(&f, " ", name, sizeof(name));
+	flow_end(&f);
+	assert_int_equal(strcspn(b.p, "\n"), 70);
+	assert_int_equal(strlen(b.p), 71 + 23 + 2 + sizeof(name) + 1);
+	assert_null(strstr(b.p, "\xe2\x80\xa6"));
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_numbers),
-	    cmocka_unit_test(test_cells),
-	    cmocka_unit_test(test_ends),
-	    cmocka_unit_test(test_flow),
+	    cmocka_unit_test(test_numbers), cmocka_unit_test(test_cells), cmocka_unit_test(test_ends),
+	    cmocka_unit_test(test_flow),    cmocka_unit_test(test_uncut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,11 +140,47 @@ static void test_growth(void **state)
 	buf_free(&b);
 	b = (struct buf){0};
 	view_census_table(&b, &(const struct census *){c}, 1, &o);
-	expect_part(&b,
-		    "global: 31 references, +300/min +-0.5 over 50.0s; at 51,200 in 2h20m (2h18m to never)");
+	expect_part(&b, "\nGROWS STEADILY global: 31 references, +300/min +-0.5 over 50.0s; at 51,200 in "
+			"2h20m (2h18m to never)");
 	expect_part(&b, "weak: 6 references, growth not known yet");
-	expect_part(&b, "java.lang.Class  +300/min  GROWS STEADILY");
+	expect_part(&b, "GROWS STEADILY  +300/min  java.lang.Class");
 	buf_free(&b);
+}
+
+/* What the mode is for is in the first cells of its line, at any width; and there is nothing to make of
+ * noise. */
+static void test_alarm_is_never_cut(void **state)
+{
+	struct census *c = a_census();
+	struct view_opts o = {0};
+
+	(void)state;
+	c->watched = true;
+	c->limit = 51200;
+	c->growth[VM_GLOBAL] = (struct growth){
+	    .known = true, .per_min = 300, .error_per_min = 0.5, .span_s = 50, .alarm = true, .limit_s = -1};
+	c->growth[VM_WEAK] = (struct growth){.known = true,
+					     .per_min = -0.04,
+					     .error_per_min = 0.01,
+					     .span_s = 50,
+					     .limit_s = INFINITY,
+					     .limit_soonest_s = INFINITY,
+					     .limit_latest_s = INFINITY};
+	c->classes.v[0].growth = c->growth[VM_GLOBAL];
+	c->classes.v[1].growth = c->growth[VM_WEAK];
+	for (o.width = 20; o.width < 240; o.width += 10) {
+		struct buf b = {0};
+
+		view_census_table(&b, &(const struct census *){c}, 1, &o);
+		expect_part(&b, "\nGROWS STEADILY");
+		expect_part(&b, "GROWS STEADILY  +300/min  java.lang.Class");
+		assert_null(strstr(b.p, "never"));
+		assert_null(strstr(b.p, "-0.0"));
+		if (o.width >= 80)
+			expect_part(&b,
+				    "weak: 6 references, 0/min +-0.1 over 50.0s; not on the way to 51,200\n");
+		buf_free(&b);
+	}
 }
 
 static void test_unknown_is_said(void **state)
@@ -171,9 +207,8 @@ static void test_unknown_is_said(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_views),
-	    cmocka_unit_test(test_time),
-	    cmocka_unit_test(test_growth),
+	    cmocka_unit_test(test_views),           cmocka_unit_test(test_time),
+	    cmocka_unit_test(test_growth),          cmocka_unit_test(test_alarm_is_never_cut),
 	    cmocka_unit_test(test_unknown_is_said),
 	};
 

@@ -93,9 +93,9 @@ static void add_ranges(void)
 
 	assert_int_equal(proc_maps_read(getpid(), &maps), 0);
 	assert_int_equal(proc_id_read(getpid(), &id), 0);
-	assert_int_equal(elf_cache_new(&images), 0);
+	assert_int_equal(elf_cache_new(NULL, &images), 0);
 	assert_int_equal(modules_new(images, &book), 0);
-	assert_int_equal(code_new(book, &id, &code), 0);
+	assert_int_equal(code_new(book, &id, NULL, &code), 0);
 	assert_int_equal(code_read(code, &maps, false, &layout), 0);
 	for (size_t i = 0; i < layout->n; i++)
 		add_range(code, &layout->v[i]);

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A process whose files take much to read costs the tracer what its budget says, and no report, signal or other file waits for it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import BUILD, ENV, FIXTURES, JNITRACE, SLOW, TOP, Program, Tracer, jdk, read_line, run_tool, wait_until
+
+MAKE = TOP / "tests/fixtures/hostile/make.py"
+LIMIT_MB = 64
+SANITIZED = "asan" in BUILD.name or b"__asan_init" in JNITRACE.read_bytes()
+SITES = 400  # of a library
+
+
+@pytest.fixture(name="victim", scope="module")
+def _victim():
+    with Program(jdk("17"), "Hostile", "libhostile.so") as program:
+        assert program.answer() == "ready\n"
+        yield program
+
+
+@pytest.fixture(name="make", scope="module")
+def _make(tmp_path_factory):
+    """Makes a copy of the library, each in a folder of its own."""
+    def make(kind):
+        folder = tmp_path_factory.mktemp(kind)
+        path = folder / f"lib{folder.name}.so"
+        subprocess.run([sys.executable, "-B", str(MAKE), kind, str(FIXTURES / "libvictim.so"), str(path)], check=True, timeout=SLOW)
+        return path
+    return make
+
+
+def leak(program, path, n=1):
+    program.tell(f"{path} {n}")
+    assert program.answer() == f"{n}\n"
+
+
+def of_module(report, path):
+    return [s for s in report["sites"] if s["stack"] and s["stack"][0]["module"] == Path(path).name]
+
+
+def resident_mb(pid):
+    return int(re.search(r"^VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)[1]) / 1024
+
+
+def cpu_s(pid):
+    """Its own, and that of its helpers."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    total = sum(map(int, fields[11:15]))
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        try:
+            total += sum(map(int, Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13]))
+        except FileNotFoundError:
+            pass
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.asan
+def test_budget(make):
+    """Memory and CPU time are what the budget says; what does not fit is refused by name, and nothing else is."""
+    large = [make("strings") for _ in range(20)] + [make("table")]  # take little, as only what is used is read
+    refused = [make(kind) for kind in ("functions", "functions", "frames", "xz", "zlib_bomb")]
+    plain = make("plain")
+    with Program(jdk("17"), "Hostile", "libhostile.so") as victim, \
+            Tracer("--limit-memory", f"{LIMIT_MB}M", "-v", pids=[victim.pid]) as tracer:
+        assert victim.answer() == "ready\n"
+        tracer.wait_tracing()
+        before_mb, before_s, began = resident_mb(tracer.proc.pid), cpu_s(tracer.proc.pid), time.monotonic()
+        for path in (*large, *refused, plain):
+            leak(victim, path)
+        tracer.wait_report(lambda r: all(of_module(r, p) for p in (*large, *refused, plain)) and not r["sites_pending"])
+        if not SANITIZED:
+            assert resident_mb(tracer.proc.pid) - before_mb <= LIMIT_MB
+        # the share of a target, at once and as it comes back; and the rest of the tool
+        assert cpu_s(tracer.proc.pid) - before_s <= 3 + (time.monotonic() - began) * (1 / 4 + 1 / 4) + (9 if SANITIZED else 1)
+        final = tracer.stop(code=5)[victim.pid]
+    text = "".join(tracer.stderr)
+    for path in refused:
+        assert f"{path}: " in text, path
+    for path in (*large, plain):
+        assert f"{path}: " not in text, text
+    assert final["drops"]["files_refused"] >= len(refused)
+    assert {d for d, n in final["drops"].items() if n} == {"files_refused"}
+    for path in (plain, large[0]):
+        [site] = of_module(final, path)
+        assert path == large[0] or site["stack"][0]["symbol"] == "site_000"
+    [site] = of_module(final, refused[0])
+    assert site["stack"][0]["symbol"] is None and site["acquired"] == 1
+
+
+@pytest.mark.asan
+def test_slow_lines(victim, make):
+    """DWARF that takes a third of a second for each address: reports come, and a signal ends the run; lines are pending."""
+    path = make("entries")
+    with Tracer(pids=[victim.pid]) as tracer:
+        tracer.wait_tracing()
+        leak(victim, path, SITES)
+        first = tracer.wait_report(lambda r: len(of_module(r, path)) == SITES)
+        assert first["sites_pending"] > 0
+        assert all(s["stack"][0]["symbol"].startswith("site_") for s in of_module(first, path)), "functions are known"
+        tracer.wait_report(lambda r: r["elapsed_s"] > first["elapsed_s"] + 1)
+        began = time.monotonic()
+        tracer.proc.send_signal(signal.SIGINT)
+        final = tracer.end()[victim.pid]
+        assert time.monotonic() - began < 20, "it was 61 s"
+    assert final["sites_pending"] > 0
+    assert sum(s["acquired"] for s in of_module(final, path)) == SITES
+
+
+@pytest.mark.asan
+def test_file_shrinks(victim, make):
+    """The helper that reads a file ends when the file does: its lines are lost, and counted."""
+    path = make("entries")
+    with Tracer(pids=[victim.pid]) as tracer:
+        tracer.wait_tracing()
+        leak(victim, path, SITES)
+        tracer.wait_report(lambda r: len(of_module(r, path)) == SITES and r["sites_pending"])
+        os.truncate(path, 70000)  # behind its code
+        tracer.wait_report(lambda r: r["drops"]["files_refused"] and not r["sites_pending"])
+        final = tracer.stop(code=5)[victim.pid]
+    assert final["drops"]["files_refused"] == 1
+    assert f"{path}: " in "".join(tracer.stderr)
+    assert len(of_module(final, path)) == SITES
+
+
+def special_files():
+    """What may stand where a separate debug file is looked for, and is none."""
+    yield "FIFO", lambda p: os.mkfifo(p)
+    yield "folder", lambda p: p.mkdir()
+    yield "device", lambda p: p.symlink_to("/dev/zero")
+    yield "terminal", lambda p: p.symlink_to("/dev/tty")
+    yield "loop", lambda p: p.symlink_to(p.name)
+    yield "memory", lambda p: p.symlink_to("/proc/self/mem")
+    yield "other's root", lambda p: p.symlink_to("/proc/1/root/etc/passwd")
+
+    def bind(p):
+        with socket.socket(socket.AF_UNIX) as s:
+            os.chdir(p.parent)
+            s.bind(p.name)
+    yield "socket", bind
+
+
+@pytest.mark.asan
+def test_special_files(victim, make):
+    """They are never opened: nothing waits, nothing is refused for them."""
+    paths = []
+    here = os.getcwd()
+    for name, put in special_files():
+        path = make("debuglink")
+        for debug in (path.parent / "huge.debug", path.parent / ".debug/huge.debug"):
+            debug.unlink()
+            put(debug)
+        paths.append((name, path))
+    os.chdir(here)
+    with Tracer(pids=[victim.pid]) as tracer:
+        tracer.wait_tracing()
+        for _, path in paths:
+            leak(victim, path)
+        tracer.wait_report(lambda r: all(of_module(r, p) for _, p in paths))
+        final = tracer.stop()[victim.pid]
+    assert not any(final["drops"].values()), final["drops"]
+    assert all(of_module(final, p)[0]["stack"][0]["symbol"] is None for _, p in paths)
+
+
+def test_debuglink(victim, make):
+    """Two files of 4 GB of holes whose checksum is asked for."""
+    path = make("debuglink")
+    with Tracer(pids=[victim.pid]) as tracer:
+        tracer.wait_tracing()
+        before_s = cpu_s(tracer.proc.pid)
+        leak(victim, path)
+        tracer.wait_report(lambda r: of_module(r, path))
+        assert cpu_s(tracer.proc.pid) - before_s < 3, "it was 18 s"
+        final = tracer.stop(code=5)[victim.pid]
+    assert final["drops"]["files_refused"] == 1
+    assert f"{path}: " in "".join(tracer.stderr)
+
+
+def test_fifo_without_reader(victim, tmp_path):
+    """A signal ends the wait for a reader."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    proc = subprocess.Popen([str(JNITRACE), "-p", str(victim.pid), "-o", str(fifo)], env=ENV, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    time.sleep(0.5)
+    assert proc.poll() is None
+    proc.send_signal(signal.SIGINT)
+    _, text = proc.communicate(timeout=SLOW)
+    assert proc.returncode in (1, -signal.SIGINT), text
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_pipe_without_reader(victim, make, signals):
+    """A reader that takes nothing keeps no signal waiting, and what was lost is said."""
+    path = make("plain")
+    leak(victim, path)
+    read_fd, write_fd = os.pipe()
+    proc = subprocess.Popen([str(JNITRACE), "-p", str(victim.pid), "--json", "-i", "0.05"], env=ENV, stdout=write_fd,
+                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    os.close(write_fd)
+    try:
+        assert read_line(proc.stderr).startswith("jnitrace: tracing")
+
+        def blocked():
+            wait_until(lambda: Path(f"/proc/{proc.pid}/wchan").exists())
+            before = Path(f"/proc/{proc.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+            time.sleep(0.5)
+            return before == Path(f"/proc/{proc.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+
+        # each report is some kilobytes: a pipe of 64 KB is full soon
+        leak(victim, path, SITES)
+        wait_until(blocked)
+        for _ in range(signals):
+            proc.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        text = proc.stderr.read().decode()
+        assert proc.wait(SLOW) == 1, text
+        assert "interrupted, and nobody reads it" in text
+    finally:
+        os.close(read_fd)
+        proc.kill()
+        proc.wait()
+        proc.stderr.close()
+
+
+def test_limit_is_checked(victim):
+    assert "at least 16M" in run_tool("-p", victim.pid, "--limit-memory", "1M").stderr

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What reading foreign files may take: memory by target, helpers, time, and what is said of what is refused.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/budget.h"
+#include "base/util.h"
+
+#define MB (1ULL << 20)
+
+struct fixture {
+	struct budget *b;
+	struct share *one, *two;
+	int stop[2];
+};
+
+static struct fixture fixture_of(uint64_t limit)
+{
+	struct fixture fx;
+
+	assert_int_equal(pipe(fx.stop), 0);
+	assert_int_equal(budget_new(limit, fx.stop[0], &fx.b), 0);
+	assert_int_equal(share_new(fx.b, &fx.one), 0);
+	assert_int_equal(share_new(fx.b, &fx.two), 0);
+	return fx;
+}
+
+static void fixture_end(struct fixture *fx)
+{
+	share_put(fx->one);
+	share_put(fx->two);
+	budget_free(fx->b);
+	close(fx->stop[0]);
+	close(fx->stop[1]);
+}
+
+/* A target may hold half, all targets the whole; what is given back is free again. */
+static void test_memory(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+	struct charge a = {0}, b = {0}, c = {0};
+
+	(void)state;
+	budget_pay(fx.b, fx.one);
+	assert_int_equal(budget_room(fx.b), 32 * MB);
+	assert_int_equal(budget_take(fx.b, 30 * MB, &a), 0);
+	assert_int_equal(budget_take(fx.b, 3 * MB, &a), -EDQUOT);
+	assert_int_equal(a.bytes, 30 * MB);
+	budget_pay(fx.b, fx.two);
+	assert_int_equal(budget_take(fx.b, 32 * MB, &b), 0);
+	assert_int_equal(budget_take(fx.b, 1, &b), -EDQUOT);
+	budget_pay(fx.b, NULL);
+	assert_int_equal(budget_room(fx.b), 2 * MB);
+	assert_int_equal(budget_take(fx.b, 3 * MB, &c), -EDQUOT);
+	budget_give(&a);
+	assert_int_equal(budget_take(fx.b, 3 * MB, &c), 0);
+	budget_give(&b);
+	budget_give(&c);
+	budget_give(&c); /* nothing */
+	fixture_end(&fx);
+}
+
+/* What a module keeps may outlive the target that read it. */
+static void test_share_outlived(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+	struct charge kept = {0};
+
+	(void)state;
+	budget_pay(fx.b, fx.one);
+	assert_int_equal(budget_take(fx.b, MB, &kept), 0);
+	share_put(fx.one);
+	budget_pay(fx.b, fx.two);
+	budget_give(&kept);
+	fx.one = NULL;
+	fixture_end(&fx);
+}
+
+struct thing {
+	struct budget *b;
+	struct charge held;
+	struct reclaimable r;
+	bool gone;
+};
+
+static void let_go(void *what)
+{
+	struct thing *t = what;
+
+	t->gone = true;
+	budget_give(&t->held);
+	budget_remove_reclaimable(t->b, &t->r);
+}
+
+/* The least recently used goes first, for memory and where there are too many. */
+static void test_reclaimables(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+	struct thing t[BUDGET_MAX_RECLAIMABLES + 2] = {0};
+	struct charge more = {0};
+
+	(void)state;
+	budget_pay(fx.b, fx.one);
+	for (size_t i = 0; i < 2; i++) {
+		t[i] = (struct thing){.b = fx.b, .r = {.let_go = let_go, .what = &t[i]}};
+		assert_int_equal(budget_take(fx.b, 10 * MB, &t[i].held), 0);
+		budget_add_reclaimable(fx.b, &t[i].r);
+		t[i].r.used_ns = i ? 1 : 2;
+	}
+	assert_int_equal(budget_take(fx.b, 20 * MB, &more), 0);
+	assert_true(t[1].gone && !t[0].gone);
+	assert_int_equal(budget_take(fx.b, 40 * MB, &more), -EDQUOT); /* never: so nothing goes for it */
+	assert_false(t[0].gone);
+	budget_give(&more);
+	let_go(&t[0]);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		t[i] = (struct thing){.b = fx.b, .r = {.let_go = let_go, .what = &t[i]}};
+		budget_add_reclaimable(fx.b, &t[i].r);
+		t[i].r.used_ns = i + 1;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		assert_int_equal(t[i].gone, i < 2);
+	for (size_t i = 2; i < ARRAY_LEN(t); i++)
+		let_go(&t[i]);
+	fixture_end(&fx);
+}
+
+static void burn(uint64_t ns)
+{
+	uint64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
+
+	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+		;
+}
+
+/* A file has its CPU time, no more; one within another has none of its own. */
+static void test_time_of_a_file(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+
+	(void)state;
+	budget_pay(fx.b, fx.one);
+	budget_begin_file(fx.b);
+	assert_int_equal(budget_check(fx.b), 0);
+	burn(200000000);
+	budget_begin_file(fx.b);
+	burn(100000000);
+	assert_int_equal(budget_check(fx.b), -EDQUOT);
+	budget_end_file(fx.b);
+	budget_end_file(fx.b);
+	assert_int_equal(budget_check(fx.b), 0);
+	fixture_end(&fx);
+}
+
+/* A slice ends with its time; there is always time for one file; and a target has no more than its share. */
+static void test_slices(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+
+	(void)state;
+	budget_pay(fx.b, fx.one);
+	assert_false(budget_slice_over(fx.b)); /* none was set */
+	budget_slice(fx.b, clock_ns(CLOCK_MONOTONIC) + 100000000, false);
+	assert_false(budget_slice_over(fx.b));
+	assert_false(budget_slice_full(fx.b));
+	budget_begin_file(fx.b);
+	budget_end_file(fx.b);
+	assert_true(budget_slice_full(fx.b)); /* another one could take longer than what is left */
+	assert_false(budget_slice_over(fx.b));
+	burn(100000000);
+	assert_true(budget_slice_over(fx.b));
+	budget_slice(fx.b, 0, false);
+	assert_false(budget_slice_over(fx.b));
+	budget_spend_ns(fx.b, 3600000000000ULL);
+	assert_true(budget_slice_over(fx.b));
+	budget_pay(fx.b, fx.two); /* it has its own */
+	assert_false(budget_slice_over(fx.b));
+	budget_pay(fx.b, fx.one);
+	budget_slice(fx.b, 0, true); /* what is not done now is never done */
+	assert_false(budget_slice_over(fx.b));
+	fixture_end(&fx);
+}
+
+/* A signal ends all work at once, until it is heard. */
+static void test_signal(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+
+	(void)state;
+	budget_slice(fx.b, 0, false);
+	assert_int_equal(write(fx.stop[1], "", 1), 1);
+	assert_int_equal(budget_check(fx.b), -EINTR);
+	assert_true(budget_slice_over(fx.b) && budget_slice_full(fx.b));
+	budget_heard(fx.b);
+	assert_int_equal(budget_check(fx.b), 0);
+	assert_false(budget_slice_over(fx.b));
+	fixture_end(&fx);
+}
+
+/* Each file once, by a name that is safe to print; the count goes on where texts are not kept. */
+static void test_refusals(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+	char name[64];
+
+	(void)state;
+	budget_refuse(fx.b, "/nobody", "pays");
+	budget_pay(fx.b, fx.one);
+	budget_refuse(fx.b, "/lib/a\033[31m.so", "too much");
+	budget_refuse(fx.b, "/lib/a\033[31m.so", "too much");
+	assert_int_equal(share_refused(fx.one), 1);
+	assert_string_equal(share_refusal(fx.one, 0), "/lib/a?[31m.so: too much");
+	assert_null(share_refusal(fx.one, 1));
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "/lib/%d.so", i);
+		budget_refuse(fx.b, name, "too much");
+	}
+	assert_int_equal(share_refused(fx.one), 1001);
+	assert_int_equal(share_refused(fx.two), 0);
+	fixture_end(&fx);
+}
+
+/* Without a budget there are no limits. */
+static void test_none(void **state)
+{
+	struct charge c = {0};
+
+	(void)state;
+	assert_int_equal(budget_take(NULL, UINT64_MAX, &c), 0);
+	budget_give(&c);
+	budget_begin_file(NULL);
+	assert_int_equal(budget_check(NULL), 0);
+	budget_end_file(NULL);
+	budget_slice(NULL, 1, false);
+	assert_false(budget_slice_over(NULL) || budget_slice_full(NULL) || budget_slice_last(NULL));
+	budget_refuse(NULL, "/a", "b");
+	budget_pay(NULL, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_memory),       cmocka_unit_test(test_share_outlived),
+	    cmocka_unit_test(test_reclaimables), cmocka_unit_test(test_time_of_a_file),
+	    cmocka_unit_test(test_slices),       cmocka_unit_test(test_signal),
+	    cmocka_unit_test(test_refusals),     cmocka_unit_test(test_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

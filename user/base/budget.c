@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "base/budget.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/strset.h"
+#include "base/util.h"
+
+#define FILE_NS        250000000ULL  /* CPU time for one file; a JVM's largest takes 30 ms */
+#define SHARE_NS       3000000000ULL /* CPU time of a target at once; it comes back */
+#define SHARE_PER_WALL 4             /* at a quarter of a CPU */
+#define MAX_STRETCH    4             /* of a slice, on a busy machine */
+#define MAX_REFUSALS   64            /* texts kept of a target */
+
+struct budget {
+	uint64_t limit_bytes, held_bytes;
+	int stop_fd;
+	struct share *payer;
+	struct reclaimable *reclaimables;
+	uint64_t file_end_ns; /* of this thread's CPU time; 0: no file is read */
+	uint64_t file_begin_ns;
+	unsigned int nesting; /* of budget_begin_file() */
+	/* the slice: of CLOCK_MONOTONIC; of CPU time when it began, and what others spent since */
+	uint64_t begin_ns, deadline_ns, begin_cpu_ns, spent_ns;
+	bool last, begun; /* a file was read in this slice */
+};
+struct share {
+	struct budget *budget;
+	unsigned int references; /* the target's and the charges' */
+	uint64_t held_bytes;
+	uint64_t left_ns, refilled_ns;
+	uint64_t refused;
+	struct strset refusals; /* texts */
+	struct {
+		const char **v;
+		size_t n, cap;
+	} list;
+};
+
+int budget_new(uint64_t limit_bytes, int stop_fd, struct budget **out)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	(*out)->limit_bytes = limit_bytes;
+	(*out)->stop_fd = stop_fd;
+	return 0;
+}
+
+void budget_free(struct budget *b)
+{
+	free(b);
+}
+
+uint64_t budget_limit(const struct budget *b)
+{
+	return b ? b->limit_bytes : UINT64_MAX;
+}
+
+int budget_stop_fd(const struct budget *b)
+{
+	return b ? b->stop_fd : -1;
+}
+
+void budget_heard(struct budget *b)
+{
+	if (b)
+		b->stop_fd = -1;
+}
+
+/* --- shares --------------------------------------------------------------------------------------- */
+
+int share_new(struct budget *b, struct share **out)
+{
+	struct share *s = calloc(1, sizeof(*s));
+
+	*out = s;
+	if (!s)
+		return -ENOMEM;
+	s->budget = b;
+	s->references = 1;
+	s->left_ns = SHARE_NS;
+	s->refilled_ns = clock_ns(CLOCK_MONOTONIC);
+	return 0;
+}
+
+void share_put(struct share *s)
+{
+	if (!s || --s->references)
+		return;
+	if (s->budget && s->budget->payer == s)
+		s->budget->payer = NULL;
+	strset_free(&s->refusals);
+	free(s->list.v);
+	free(s);
+}
+
+void budget_pay(struct budget *b, struct share *s)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (!b)
+		return;
+	b->payer = s;
+	if (!s)
+		return;
+	s->left_ns += (now - s->refilled_ns) / SHARE_PER_WALL;
+	if (s->left_ns > SHARE_NS)
+		s->left_ns = SHARE_NS;
+	s->refilled_ns = now;
+}
+
+/* --- memory --------------------------------------------------------------------------------------- */
+
+/* A target may hold half, so that there is something left for others. */
+uint64_t budget_room(const struct budget *b)
+{
+	uint64_t all, own;
+
+	if (!b)
+		return UINT64_MAX;
+	all = b->limit_bytes - b->held_bytes;
+	own = b->limit_bytes / 2;
+	if (b->payer)
+		own -= b->payer->held_bytes < own ? b->payer->held_bytes : own;
+	return own < all ? own : all;
+}
+
+int budget_limit_process(uint64_t more_bytes)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+	bool known = f && fscanf(f, "%lu", &pages) == 1;
+	struct rlimit limit;
+	uint64_t most = add_capped(pages * (uint64_t)sysconf(_SC_PAGESIZE), more_bytes);
+
+	if (f)
+		fclose(f);
+	if (!known || getrlimit(RLIMIT_AS, &limit))
+		return known ? -errno : -EIO;
+	if (limit.rlim_cur <= most)
+		return 0;
+	limit.rlim_cur = most;
+	if (limit.rlim_max > most)
+		limit.rlim_max = most;
+	return setrlimit(RLIMIT_AS, &limit) ? -errno : 0;
+}
+
+static struct reclaimable *least_recent(const struct budget *b)
+{
+	struct reclaimable *oldest = b->reclaimables;
+
+	for (struct reclaimable *r = oldest; r; r = r->next)
+		if (r->used_ns < oldest->used_ns)
+			oldest = r;
+	return oldest;
+}
+
+int budget_take(struct budget *b, uint64_t bytes, struct charge *c)
+{
+	if (!b)
+		return 0;
+	while (bytes > budget_room(b) && bytes <= b->limit_bytes / 2 && b->reclaimables) {
+		struct reclaimable *r = least_recent(b);
+
+		r->let_go(r->what);
+	}
+	if (bytes > budget_room(b))
+		return -EDQUOT;
+	if (!c->budget) { /* who began it pays for all of it */
+		c->budget = b;
+		c->share = b->payer;
+		if (c->share)
+			c->share->references++;
+	}
+	c->bytes += bytes;
+	b->held_bytes += bytes;
+	if (c->share)
+		c->share->held_bytes += bytes;
+	return 0;
+}
+
+void budget_give(struct charge *c)
+{
+	if (c->budget)
+		c->budget->held_bytes -= c->bytes;
+	if (c->share) {
+		c->share->held_bytes -= c->bytes;
+		share_put(c->share);
+	}
+	*c = (struct charge){0};
+}
+
+void budget_add_reclaimable(struct budget *b, struct reclaimable *r)
+{
+	size_t n = 0;
+
+	r->used_ns = clock_ns(CLOCK_MONOTONIC);
+	if (!b)
+		return;
+	for (struct reclaimable *other = b->reclaimables; other; other = other->next)
+		n++;
+	for (; n >= BUDGET_MAX_RECLAIMABLES; n--)
+		least_recent(b)->let_go(least_recent(b)->what);
+	r->next = b->reclaimables;
+	b->reclaimables = r;
+}
+
+void budget_remove_reclaimable(struct budget *b, struct reclaimable *r)
+{
+	struct reclaimable **at = b ? &b->reclaimables : NULL;
+
+	while (at && *at && *at != r)
+		at = &(*at)->next;
+	if (at && *at)
+		*at = r->next;
+	r->next = NULL;
+}
+
+/* --- time ----------------------------------------------------------------------------------------- */
+
+static bool is_asked_to_stop(const struct budget *b)
+{
+	struct pollfd p = {.fd = b->stop_fd, .events = POLLIN};
+
+	return b->stop_fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+void budget_begin_file(struct budget *b)
+{
+	if (!b || b->nesting++)
+		return;
+	b->file_begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	b->file_end_ns = b->file_begin_ns + FILE_NS;
+	b->begun = true;
+}
+
+int budget_check(struct budget *b)
+{
+	if (!b)
+		return 0;
+	if (is_asked_to_stop(b))
+		return -EINTR;
+	return b->file_end_ns && clock_ns(CLOCK_THREAD_CPUTIME_ID) >= b->file_end_ns ? -EDQUOT : 0;
+}
+
+void budget_end_file(struct budget *b)
+{
+	uint64_t cpu_ns;
+
+	if (!b || --b->nesting)
+		return;
+	b->file_end_ns = 0;
+	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->file_begin_ns;
+	budget_spend_ns(b, cpu_ns);
+	b->spent_ns -= cpu_ns; /* it is this thread's */
+}
+
+void budget_slice(struct budget *b, uint64_t deadline_ns, bool last)
+{
+	if (!b)
+		return;
+	b->begin_ns = clock_ns(CLOCK_MONOTONIC);
+	b->begin_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	b->spent_ns = 0;
+	b->deadline_ns = deadline_ns;
+	b->last = last;
+	b->begun = false;
+}
+
+/* On a busy machine the same work takes longer: then there is more of the time, within reason. */
+static bool time_is_over(const struct budget *b, uint64_t ahead_ns)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC) + ahead_ns, length = b->deadline_ns - b->begin_ns, cpu;
+
+	if (!b->deadline_ns || now < b->deadline_ns)
+		return false;
+	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->begin_cpu_ns + b->spent_ns + ahead_ns;
+	return cpu >= length / 2 || now >= b->begin_ns + MAX_STRETCH * length;
+}
+
+bool budget_slice_over(const struct budget *b)
+{
+	if (!b)
+		return false;
+	return time_is_over(b, 0) || (b->payer && !b->payer->left_ns && !b->last) || is_asked_to_stop(b);
+}
+
+bool budget_slice_full(const struct budget *b)
+{
+	if (!b || budget_slice_over(b))
+		return b != NULL;
+	return b->begun && time_is_over(b, FILE_NS);
+}
+
+bool budget_slice_last(const struct budget *b)
+{
+	return b && b->last;
+}
+
+void budget_spend_ns(struct budget *b, uint64_t cpu_ns)
+{
+	struct share *s = b ? b->payer : NULL;
+
+	if (b)
+		b->spent_ns += cpu_ns;
+	if (s)
+		s->left_ns -= cpu_ns < s->left_ns ? cpu_ns : s->left_ns;
+}
+
+/* --- refusals ------------------------------------------------------------------------------------- */
+
+void budget_refuse(struct budget *b, const char *path, const char *why)
+{
+	struct share *s = b ? b->payer : NULL;
+	char text[512], clean[256];
+	const char **place, *kept;
+
+	if (!s)
+		return;
+	path = path ?: "[vdso]";
+	if (s->list.n < MAX_REFUSALS) {
+		snprintf(text, sizeof(text), "%s: %s", text_clean(clean, sizeof(clean), path, strlen(path)),
+			 why);
+		kept = strset_add(&s->refusals, text);
+		for (size_t i = 0; kept && i < s->list.n; i++)
+			if (s->list.v[i] == kept)
+				return;
+		place = kept ? VEC_ADD(&s->list) : NULL;
+		if (place)
+			*place = kept;
+	}
+	s->refused++;
+}
+
+uint64_t share_refused(const struct share *s)
+{
+	return s ? s->refused : 0;
+}
+
+const char *share_refusal(const struct share *s, size_t i)
+{
+	return s && i < s->list.n ? s->list.v[i] : NULL;
+}

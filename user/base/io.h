@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Writing to readers that may be slow, or not there, without losing a signal meanwhile. */
+#ifndef JNITRACE_IO_H
+#define JNITRACE_IO_H
+
+#include <stddef.h>
+
+/*
+ * Open path for writing, made or emptied. Of a FIFO that nobody reads yet the reader is waited for. stop_fd:
+ * becomes readable when to give up; -1: never. An fd (blocking, close-on-exec), -EINTR: it was given up, or
+ * -errno.
+ */
+int io_open_output(const char *path, int stop_fd);
+/*
+ * Write all of it. Once stop_fd is readable, a reader that takes nothing for grace_ms is not waited for any
+ * longer. 0, -EINTR: it was given up, or -errno.
+ */
+int io_write(int fd, const void *p, size_t n, int stop_fd, int grace_ms);
+
+#endif

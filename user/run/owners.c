@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Packages of libraries. See owners.h. */
+#include "run/owners.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "proc/package.h"
+#include "proc/proc.h"
+
+#define MAX_FILES 4096 /* that are remembered; of others nothing is said */
+
+struct owner {
+	struct root_key root;
+	char *path;
+	struct package package; /* name "": none */
+};
+
+struct owners {
+	struct owner **v;
+	size_t n, cap;
+};
+
+int owners_new(struct owners **out)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+void owners_free(struct owners *o)
+{
+	for (size_t i = 0; o && i < o->n; i++) {
+		free(o->v[i]->path);
+		free(o->v[i]);
+	}
+	if (o)
+		free(o->v);
+	free(o);
+}
+
+struct root_key owners_root(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/root/.", (int)pid);
+	return stat(path, &st) ? (struct root_key){0} : (struct root_key){st.st_dev, st.st_ino};
+}
+
+static const struct owner *find(const struct owners *o, struct root_key root, const char *path)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (o->v[i]->root.dev == root.dev && o->v[i]->root.ino == root.ino &&
+		    !strcmp(o->v[i]->path, path))
+			return o->v[i];
+	return NULL;
+}
+
+static const struct owner *look_up(struct owners *o, struct root_key root, pid_t pid, const char *path)
+{
+	int root_fd = pid && o->n < MAX_FILES ? proc_root_open(pid) : -1;
+	struct owner *w = root_fd >= 0 ? calloc(1, sizeof(*w)) : NULL, **place = NULL;
+
+	if (w && (w->path = strdup(path)))
+		place = VEC_ADD(o);
+	if (place) {
+		*place = w;
+		w->root = root;
+		package_of_file(root_fd, path, &w->package);
+	} else if (w) {
+		free(w->path);
+		free(w);
+	}
+	if (root_fd >= 0)
+		close(root_fd);
+	return place ? w : NULL;
+}
+
+void owners_tell(struct owners *o, struct root_key root, pid_t pid, struct report *r)
+{
+	for (size_t i = 0; i < r->libraries.n && root.ino; i++) {
+		struct report_library *l = &r->libraries.v[i];
+		const struct owner *w = l->path ? find(o, root, l->path) : NULL;
+
+		if (!w && l->path)
+			w = look_up(o, root, pid, l->path);
+		if (w && w->package.name[0])
+			l->package = w->package.name;
+		if (w && w->package.version[0])
+			l->package_version = w->package.version;
+	}
+}
