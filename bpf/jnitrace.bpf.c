@@ -87,6 +87,8 @@ UPROBE(jt_use)
 	if (v.kind != NR_FINDINGS || inside || v.pending || v.may_throw)
 		site = site_of((void *)ctx, r);
 	use_tell(r, &v, site, inside);
+	if (v.kind == FINDING_KIND_MISMATCH)
+		released_anyhow(r->target_id, v.handle, site);
 	return 0;
 }
 

@@ -7,6 +7,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -15,19 +18,18 @@
 #include "run/opts.h"
 #include "runtime/runtime.h"
 
-/* A closed stdin, stdout or stderr must not become one of our own files. */
+#define STACK_BYTES (8UL << 20) /* as most systems allow */
+
+/* A closed stdin, stdout or stderr must not become one of our own files. Writing to that stdout is an error.
+ */
 static void open_standard_files(void)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) < 0)
+			return;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct options o;
 	struct error err = {0};
@@ -35,7 +37,6 @@ int main(int argc, char **argv)
 	struct catalog *catalog = NULL;
 	int rc;
 
-	open_standard_files();
 	rc = catalog_new(&catalog) ?: runtimes_add_rows(catalog);
 	if (rc)
 		error_set(&err, rc, EXIT_FAILED, "start", NULL, "out of memory");
@@ -51,4 +52,49 @@ int main(int argc, char **argv)
 	if (err.what[0])
 		error_print(&err);
 	return code;
+}
+
+struct arguments {
+	int argc;
+	char **argv;
+	int code; /* out */
+};
+
+static void run_on_this_stack(struct arguments *a)
+{
+	a->code = run(a->argc, a->argv);
+}
+
+/*
+ * libdw and demanglers recurse over what a target's files say, so how much stack there is must not depend on
+ * `ulimit -s`: where that is less, they get one of their own. Its guard page makes an overflow a fault.
+ */
+static int run_on_own_stack(struct arguments *a)
+{
+	ucontext_t back, own;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (stack == MAP_FAILED || mprotect(stack, page, PROT_NONE) || getcontext(&own))
+		return -ENOMEM;
+	own.uc_stack = (stack_t){.ss_sp = stack + page, .ss_size = STACK_BYTES - page};
+	own.uc_link = &back;
+	makecontext(&own, (void (*)(void))run_on_this_stack, 1, a);
+	return swapcontext(&back, &own) ? -ENOMEM : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = {argc, argv, EXIT_FAILED};
+	struct rlimit limit;
+
+	open_standard_files();
+	if (!getrlimit(RLIMIT_STACK, &limit) && limit.rlim_cur < STACK_BYTES) {
+		if (run_on_own_stack(&a))
+			out_of_memory("start");
+	} else {
+		run_on_this_stack(&a);
+	}
+	return a.code;
 }

@@ -2,7 +2,9 @@
 /*
  * References used wrongly. The slot a handle points to is the VM's own evidence: DeleteGlobalRef stores null
  * there (JDK: runtime/jniHandles.cpp, destroy_global), and no live global reference is null. So neither a
- * handle that was handed out again nor one from before attach can be taken for a deleted one.
+ * handle that was handed out again nor one from before attach can be taken for a deleted one. JDK 8 stores an
+ * object that stands for what was deleted (JNIHandles::_deleted_handle), and later the address of another
+ * free slot; there null is that of a weak reference whose object was collected, or the end of that list.
  */
 #ifndef JNITRACE_MISUSE_BPF_H
 #define JNITRACE_MISUSE_BPF_H
@@ -15,12 +17,41 @@
 /* Generational ZGC's null has a colour, in 16 bits (JDK: gc/z/zAddress.hpp). No object is down there. */
 #define NULL_BITS 16
 
-static __always_inline bool slot_is_null(u64 handle)
+/* Between two of these that are equal, and do not say so, no collection has moved an object. */
+static __always_inline u64 collections(const struct thread_config *c)
 {
-	u64 oop;
+	u8 now = 1;
+	u32 n = 0;
 
-	return !bpf_probe_read_user(&oop, sizeof(oop), (void *)(handle & ~HANDLE_TAG_BITS)) &&
-	       !(oop >> NULL_BITS);
+	if (bpf_probe_read_user(&now, sizeof(now), (void *)c->collecting_at) || now ||
+	    bpf_probe_read_user(&n, sizeof(n), (void *)c->collected_at))
+		return ~0ULL;
+	return n;
+}
+
+enum slot { SLOT_UNKNOWN, SLOT_OBJECT, SLOT_NULL, SLOT_DELETED };
+
+/* What the slot of a handle holds. A global function: verified once. */
+__noinline int slot_of(u32 target_id, u64 handle)
+{
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
+	u64 oop = 0, deleted = 0, before = 0;
+	bool marks = c && c->deleted_at;
+
+	if (marks)
+		before = collections(c);
+	if (bpf_probe_read_user(&oop, sizeof(oop), (void *)(handle & ~HANDLE_TAG_BITS)))
+		return SLOT_UNKNOWN;
+	if (!(oop >> NULL_BITS))
+		return SLOT_NULL;
+	if (!marks)
+		return SLOT_OBJECT;
+	if (oop - c->heap_start >= c->heap_bytes)
+		return SLOT_DELETED;
+	if (bpf_probe_read_user(&deleted, sizeof(deleted), (void *)c->deleted_at) || before == ~0ULL ||
+	    collections(c) != before)
+		return SLOT_UNKNOWN;
+	return oop == deleted ? SLOT_DELETED : SLOT_OBJECT;
 }
 
 static __always_inline int family_of_site(u32 number)
@@ -124,7 +155,7 @@ static __always_inline enum finding_kind null_weak(const struct rule *r, u64 tag
 __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32 may_be_null)
 {
 	u64 tag;
-	int place, owner;
+	int place, owner, slot;
 
 	if (!r || !u)
 		return NR_FINDINGS;
@@ -132,11 +163,14 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 	if (r->func == FUNC_USE_DeleteLocalRef &&
 	    (is_mismatch(r, tag, handle) || is_misplaced(r, u->env, handle)))
 		return FINDING_KIND_MISMATCH;
-	if (!r->weak_bit) /* JDK 8: no slot but a weak one's is null, not even when it is deleted */
-		return u->has_frame && !may_be_null && slot_is_null(handle) ? FINDING_CLEARED_WEAK
-									    : NR_FINDINGS;
+	slot = slot_of(r->target_id, handle);
+	if (!r->weak_bit) /* before 8u200: which are weak is not known, and the collector clears none but
+			     those */
+		return u->has_frame && !may_be_null && slot == SLOT_NULL ? FINDING_CLEARED_WEAK : NR_FINDINGS;
 	if (handle & r->weak_bit) {
-		if (slot_is_null(handle))
+		if (slot == SLOT_DELETED)
+			return FINDING_STALE_USE;
+		if (slot == SLOT_NULL)
 			return null_weak(r, tag, handle, may_be_null);
 		return may_be_null ? NR_FINDINGS : FINDING_WEAK_AS_STRONG;
 	}
@@ -149,7 +183,7 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 		if (owner != NOT_FOREIGN)
 			return owner == FOREIGN_THREAD ? FINDING_FOREIGN_LOCAL : FINDING_STALE_USE;
 	}
-	return slot_is_null(handle) ? FINDING_STALE_USE : NR_FINDINGS;
+	return slot >= SLOT_NULL ? FINDING_STALE_USE : NR_FINDINGS;
 }
 
 static __always_inline void count_use(const struct rule *r)
@@ -218,10 +252,13 @@ static __always_inline void suspect(u32 site)
 static __always_inline bool is_double_delete(const struct rule *r, u64 tag, u64 handle)
 {
 	struct grave g;
+	int slot;
 
 	if (r->func != FUNC_DeleteGlobalRef && r->func != FUNC_DeleteWeakGlobalRef)
 		return false;
-	return slot_is_null(handle) && (r->func == FUNC_DeleteGlobalRef || pair_grave(tag, &g));
+	slot = slot_of(r->target_id, handle);
+	return slot == SLOT_DELETED ||
+	       (slot == SLOT_NULL && (r->func == FUNC_DeleteGlobalRef || pair_grave(tag, &g)));
 }
 
 static __always_inline void double_delete(const struct rule *r, u64 tag, u64 handle, u32 site)

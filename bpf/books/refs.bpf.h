@@ -133,10 +133,30 @@ static __always_inline void release_unpaired(const struct rule *r, const struct 
 		bury_unknown(c->tag, site);
 }
 
+/*
+ * JDK 8 has one way to delete: a reference that was given to the function for another kind is gone, and its
+ * slot used again. Elsewhere it stays. A global function: verified once.
+ */
+__noinline int released_anyhow(u32 target_id, u64 handle, u32 released_at)
+{
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
+	struct site_counts *sc;
+	u32 acquired_at;
+
+	if (!c || !c->deleted_at || handle >> HANDLE_BITS)
+		return 0;
+	acquired_at = pair_take(ref_tag(target_id, handle), released_at);
+	sc = acquired_at ? site_counts_of(acquired_at) : NULL;
+	if (sc)
+		__sync_fetch_and_add(&sc->released, 1);
+	return 0;
+}
+
 static __always_inline void mismatch(const struct rule *r, const struct call *c, u32 site)
 {
 	__sync_fetch_and_add(&c->fc->unpaired, 1);
 	finding(r->target_id, FINDING_KIND_MISMATCH, site, pair_site(c->tag), 0, c->handle);
+	released_anyhow(r->target_id, c->handle, site);
 }
 
 /*

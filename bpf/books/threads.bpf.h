@@ -284,6 +284,12 @@ static __always_inline void churn_again(u32 target_id, struct thread_books *b)
 	}
 	b->again++;
 	raise_to(&c->most, b->again);
+	if (now - c->since_ns > JT_CHURN_NS) {
+		c->since_ns = now;
+		c->in_second = 0;
+	}
+	__sync_fetch_and_add(&c->in_second, 1);
+	raise_to(&c->most_all, c->in_second);
 	__sync_fetch_and_add(&c->again, 1);
 	c->last_ns = now;
 }

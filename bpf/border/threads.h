@@ -35,6 +35,11 @@ struct thread_config {
 	u8 knows_owner, knows_pending;
 	u16 pad;
 	u32 pad2;
+	/* Of a VM that stores an object of its own in the slot of a deleted reference; 0: it stores null. */
+	u64 deleted_at;             /* where that object is named */
+	u64 heap_start, heap_bytes; /* what else lies in a slot is of the list of free ones */
+	u64 collecting_at,
+	    collected_at; /* whether the collector moves objects now (u8), and how often it has (u32) */
 };
 /* Whose JNIEnv it is, by its address; what was seen of that last. */
 struct env_owner {
@@ -99,11 +104,13 @@ struct churn {
 	u64 again;             /* times a thread attached that had been attached before */
 	u64 pairs, ns;         /* such attaching and its detaching, and what the calls took together */
 	u64 first_ns, last_ns; /* when */
-	u64 most;              /* times that one thread did so within a second */
+	u64 most, most_all;    /* times that one thread did so within a second, and that all did */
+	u64 since_ns,
+	    in_second; /* all threads' second, and times in it; others may begin it anew meanwhile */
 	u32 target_id, pad;
 };
 
-JT_ASSERT_SIZE(struct thread_config, 104);
+JT_ASSERT_SIZE(struct thread_config, 144);
 JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct thread_books, 56);
@@ -111,6 +118,6 @@ JT_ASSERT_SIZE(struct monitor_key, 24);
 JT_ASSERT_SIZE(struct held_monitor, 24);
 JT_ASSERT_SIZE(struct life_key, 8);
 JT_ASSERT_SIZE(struct life_end, 16);
-JT_ASSERT_SIZE(struct churn, 56);
+JT_ASSERT_SIZE(struct churn, 80);
 
 #endif

@@ -83,8 +83,8 @@ def host_jdk17():
 def jdk(kind):
     if kind == "17":
         return Jdk(host_jdk17())
-    if kind == "17-stripped":
-        return Jdk(BUILD / "jdk17-stripped")
+    if kind in ("17-stripped", "17-zero"):
+        return Jdk(BUILD / f"jdk{kind}")
     if kind.startswith("sid-"):
         homes = glob.glob(f"{SID}/usr/lib/jvm/java-{kind[4:]}-openjdk-*")
         assert homes, f"no JDK {kind[4:]} in {SID}: run scripts/jdk-matrix"

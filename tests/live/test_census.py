@@ -28,6 +28,7 @@ CONFIGURATIONS = [
     ("sid-25", []), ("sid-25", ["-XX:+UseParallelGC"]), ("sid-25", ["-XX:+UseSerialGC"]), ("sid-25", ["-XX:+UseZGC"]),
     ("sid-25", ["-XX:+UseCompactObjectHeaders"]), ("sid-25", ["-XX:+UseCompactObjectHeaders", "-XX:+UseZGC"]),
     ("sid-25", ["-XX:+UseCompactObjectHeaders", "-XX:+UseSerialGC"]),
+    ("sid-25", ["-Xshare:off"]), ("17", ["-Xshare:off", "-XX:+UseZGC"]),  # class pointers with base 0 and shift 0
     ("sid-8", []),
 ]
 
@@ -101,6 +102,29 @@ def at_rest(target, *args):
     raise AssertionError("its tables do not come to rest")
 
 
+def at_rest_totals(target):
+    """What the tool counts, when it no longer changes."""
+    last, same = None, 0
+    for _ in range(200):
+        now = totals(census(target.pid))
+        same = same + 1 if now == last else 0
+        last = now
+        if same == 3:
+            return now
+        time.sleep(0.1)
+    raise AssertionError("its tables do not come to rest")
+
+
+def wait_census(target, wanted):
+    end = time.monotonic() + SLOW
+    while True:
+        report = census(target.pid)
+        if wanted(report):
+            return report
+        assert time.monotonic() < end, report["families"]
+        time.sleep(0.1)
+
+
 def classes_of(report, family="global"):
     return {c["name"]: (c["count"], c["distinct"]) for c in report["classes"] if c["family"] == family}
 
@@ -110,6 +134,36 @@ def what_was_made(before, after, family="global"):
     old, new = classes_of(before, family), classes_of(after, family)
     return {name: (new.get(name, (0, 0))[0] - old.get(name, (0, 0))[0], new.get(name, (0, 0))[1] - old.get(name, (0, 0))[1])
             for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+
+
+class Misuse(Oracle):
+    def main(self, fixtures):
+        return "Misuse", str(fixtures / "libmisuse.so")
+
+
+@pytest.mark.parametrize("kind", ["17", "17-stripped", "sid-25"])
+def test_after_a_double_delete(kind):
+    """The VM's count and its tables never agree any more: it is said, and nothing is refused."""
+    with Misuse(jdk(kind), *STEADY) as target:
+        target.do("once 3", "keep 101")
+        before = at_rest_totals(target)
+        target.do("global-twice 1", "global-twice 1")
+        report = wait_census(target, lambda r: r["families"]["global"]["vm_note"])
+        text = run_tool("census", "-p", target.pid).stdout
+        with Tracer(pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            final = tracer.stop()[target.pid]
+    family, weak = report["families"]["global"], report["families"]["weak"]
+    assert weak["vm_total"] == before[1]
+    assert final["families"]["global"]["vm_total"] == family["vm_total"]
+    if kind == "17-stripped":
+        assert family["vm_total"] == before[0], "those that are not null"
+        assert "could not be proven" in family["vm_note"]
+    else:
+        assert family["vm_total"] == before[0] - 2, "as jstack says"
+        assert f"counts {before[0] - 2}, and {before[0] + 2} entries are marked" in family["vm_note"]
+        assert weak["vm_note"] is None
+    assert family["vm_note"] in " ".join(text.split())
 
 
 def ids(v):

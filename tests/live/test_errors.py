@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from harness import JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, jdk, run_tool
+from harness import JNITRACE, SLOW, WARM_UP, WORK, Oracle, Tracer, assert_error, jdk, run_tool
 
 WITHOUT_BPF = ["setpriv", "--bounding-set=-bpf,-sys_admin,-perfmon", "--inh-caps=-bpf,-sys_admin,-perfmon"]
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
@@ -164,3 +164,53 @@ def test_help_that_cannot_be_written(args):
     with open("/dev/full", "wb") as full:
         result = subprocess.run([str(JNITRACE), *args], stdout=full, stderr=subprocess.PIPE, text=True, timeout=SLOW, check=False)
     assert (result.returncode, result.stderr) == (1, "jnitrace: write the output: No space left on device (choose another place)\n")
+
+
+def limited(limit):
+    return ["bash", "-c", f'ulimit {limit}; exec "$0" "$@"']
+
+
+def test_names_whatever_the_stack_limit(oracle):
+    """DWARF is read by recursion."""
+    with Tracer(pids=[oracle.pid], prefix=limited("-s 64")) as tracer:
+        tracer.wait_tracing()
+        oracle.do(*WORK[:3])
+        final = tracer.stop()[oracle.pid]
+    assert {f["file"] for s in final["sites"] for f in s["stack"] if f["module"] == "liboracle.so"} == {"oracle.c"}
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["probes"], ["probes", "--json"], ["census"], ["-d", "0.1"],
+                                  ["-d", "0.1", "--json"]], ids=" ".join)
+def test_closed_stdout_is_an_error(oracle, args):
+    """No output is lost without a word."""
+    result = run_tool(*args, *(["-p", oracle.pid] if args[0][:3] not in ("--h", "--v") else []),
+                      prefix=["bash", "-c", 'exec "$0" "$@" >&-'])
+    assert result.returncode == 1 and "write the output: Bad file descriptor" in result.stderr, result
+
+
+def test_closed_stdout_does_not_matter_with_a_file(oracle, tmp_path):
+    result = run_tool("census", "-p", oracle.pid, "-o", tmp_path / "out", prefix=["bash", "-c", 'exec "$0" "$@" >&-'])
+    assert result.returncode == 0 and "global:" in (tmp_path / "out").read_text(), result
+
+
+@pytest.mark.parametrize("command", ["top", "census", "probes"])
+def test_without_the_right_to_look_into_processes(oracle, command):
+    """CAP_PERFMON shows the mappings, and nothing else: not a JVM, for all that one can see."""
+    result = run_tool(command, "-p", oracle.pid, prefix=["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"])
+    assert_error(result, 3)
+    assert "needs CAP_SYS_PTRACE" in result.stderr
+
+
+def test_too_few_files(oracle):
+    for args, files in ((["-p", oracle.pid, "-d", "0.1"], 20), (["census", "-p", oracle.pid], 6)):
+        result = run_tool(*args, prefix=limited(f"-n {files}"))
+        assert_error(result, 1)
+        assert "raise ulimit -n" in result.stderr
+
+
+@pytest.mark.parametrize("args", [["--" + "x" * 100_000], ["-e", "y" * 100_000], ["-p", "z" * 100_000], ["w" * 100_000],
+                                  ["-p", "1", "--format", "q" * 100_000]], ids=["option", "family", "name", "command", "format"])
+def test_what_was_typed_is_not_repeated_whole(args):
+    result = run_tool(*args)
+    assert_error(result, 2)
+    assert len(result.stderr) < 400

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import SLOW, Jdk, Program, Tracer, assert_no_losses, copy_jdk17, jdk, lacking
+from harness import SLOW, Jdk, Program, Tracer, assert_no_losses, copy_jdk17, jdk, lacking, run_tool
 
 
 class Frames(Program):
@@ -148,9 +148,26 @@ def test_a_vm_without_symbols_probes_and_counters_is_not_walked(kind):
             target.do("run 1")
             final = tracer.stop()[target.pid]
     assert any("no way to see when a class is unloaded" in line for line in tracer.stderr)
+    assert "no way to see when a class is unloaded" in final["stacks"]["no_java"]
     for site in final["sites"]:
         assert not java_frames(site)
         assert site["truncated"] in (None, "Java frames of this VM cannot be walked"), site
+    assert lacking(final) == {"java_off": sum(s["acquired"] for s in final["sites"] if s["truncated"])}
+
+
+def test_stacks_without_their_java_part_are_not_complete():
+    """A Zero VM runs Java on native frames, which are walked to the thread's start."""
+    with Frames(jdk("17-zero")) as target:
+        with Tracer(pids=[target.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            target.do("run 1")
+            final = tracer.stop()[target.pid]
+        table = run_tool("-p", target.pid, "-d", "0.1").stdout
+    assert final["stacks"]["no_java"] and final["stacks"]["no_java"] in " ".join(table.split()), table
+    assert final["sites"] and not any(java_frames(site) for site in final["sites"])
+    for site in final["sites"]:
+        of_vm = any(frame["type"] == "vm" for frame in site["stack"])
+        assert site["truncated"] == ("Java frames of this VM cannot be walked" if of_vm else None), site
     assert lacking(final) == {"java_off": sum(s["acquired"] for s in final["sites"] if s["truncated"])}
 
 

@@ -95,7 +95,7 @@ def test_any_number_of_monitors(kind):
 
 
 def test_threads_that_attach_again_and_again():
-    """A thread that attaches once, or now and then, is none of them."""
+    """A thread that attaches once is none of them."""
     with Threads(jdk("17")) as target, Tracer("-e", "thread", pids=[target.pid]) as tracer:
         tracer.wait_tracing()
         target.do("churn 8 13", "keyed 67", "churn 1 401")
@@ -205,7 +205,7 @@ def test_a_critical_section_from_before():
             [now] = f["held_now"]
             assert (f["kind"], f["count"], f["function"], f["stack"]) == ("held-critical", 1, None, None)
             assert Path(f"/proc/{target.pid}/task/{now['tid']}/comm").read_text() == "Thread-native\n"
-            assert 1000 <= now["ms"] <= report["elapsed_s"] * 1000
+            assert 1000 <= now["ms"] <= report["elapsed_s"] * 1000 + 1  # both are rounded
             assert f"Thread-native (TID {now['tid']}) has been inside for" in f["text"]
             target.do("letgo")
             final = tracer.stop()[target.pid]

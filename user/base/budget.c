@@ -16,7 +16,8 @@
 #define FILE_NS        250000000ULL  /* CPU time for one file; a JVM's largest takes 30 ms */
 #define SHARE_NS       3000000000ULL /* CPU time of a target at once; it comes back */
 #define SHARE_PER_WALL 4             /* at a quarter of a CPU */
-#define MAX_STRETCH    4             /* of a slice, on a busy machine */
+#define MAX_STRETCH    4             /* of a slice, on a busy machine; */
+#define LAST_STRETCH   20            /* of one that nothing can be put off from */
 #define MAX_REFUSALS   64            /* texts kept of a target */
 
 struct budget {
@@ -36,6 +37,7 @@ struct share {
 	unsigned int references; /* the target's and the charges' */
 	uint64_t held_bytes;
 	uint64_t left_ns, refilled_ns;
+	bool has_slow; /* files: others of its may be as slow */
 	uint64_t refused;
 	struct strset refusals; /* texts */
 	struct {
@@ -261,6 +263,8 @@ void budget_end_file(struct budget *b)
 	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->file_begin_ns;
 	budget_spend_ns(b, cpu_ns);
 	b->spent_ns -= cpu_ns; /* it is this thread's */
+	if (b->payer && cpu_ns > FILE_NS / 2)
+		b->payer->has_slow = true;
 }
 
 void budget_slice(struct budget *b, uint64_t deadline_ns, bool last)
@@ -283,7 +287,7 @@ static bool time_is_over(const struct budget *b, uint64_t ahead_ns)
 	if (!b->deadline_ns || now < b->deadline_ns)
 		return false;
 	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->begin_cpu_ns + b->spent_ns + ahead_ns;
-	return cpu >= length / 2 || now >= b->begin_ns + MAX_STRETCH * length;
+	return cpu >= length / 2 || now >= b->begin_ns + (b->last ? LAST_STRETCH : MAX_STRETCH) * length;
 }
 
 bool budget_slice_over(const struct budget *b)
@@ -297,7 +301,7 @@ bool budget_slice_full(const struct budget *b)
 {
 	if (!b || budget_slice_over(b))
 		return b != NULL;
-	return b->begun && time_is_over(b, FILE_NS);
+	return !b->last && b->begun && b->payer && b->payer->has_slow && time_is_over(b, FILE_NS);
 }
 
 bool budget_slice_last(const struct budget *b)

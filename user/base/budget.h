@@ -87,7 +87,10 @@ void budget_end_file(struct budget *b);
 void budget_slice(struct budget *b, uint64_t deadline_ns, bool last);
 /* Is no more time for new work? Also when who pays has used up what its share allows for now. */
 bool budget_slice_over(const struct budget *b);
-/* Is no time left for another file? For one there always is, so that it goes on. */
+/*
+ * Is no time left for another file? A slice is longer by one file at most; for one there always is time, so
+ * that it goes on.
+ */
 bool budget_slice_full(const struct budget *b);
 bool budget_slice_last(const struct budget *b);
 /* CPU time that others took, for who pays. */

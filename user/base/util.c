@@ -2,6 +2,7 @@
 /* Errors that reach the user, growing arrays, clocks, hashes, foreign text. */
 #include "base/util.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #define VEC_FIRST_CAP  8
 #define BUF_FIRST_CAP  256
 #define LINE_MAX_BYTES 1024
+#define WORD_SHOWN     120 /* bytes; paths of files that are named for other reasons are shorter */
 
 /* One line on stderr, written at once, with nothing in it that moves a cursor. */
 static void print_line(const char *text)
@@ -20,6 +22,21 @@ static void print_line(const char *text)
 
 	text_clean(line, sizeof(line), text, strlen(text));
 	fprintf(stderr, "jnitrace: %s\n", line);
+}
+
+/* What a user typed may be of any length: its words are shown up to here. Shortens in place. */
+static void shorten_words(char *text)
+{
+	size_t word = 0, out = 0;
+
+	for (size_t i = 0; text[i]; i++) {
+		word = text[i] == ' ' ? 0 : word + 1;
+		if (word <= WORD_SHOWN || (text[i] & 0xc0) == 0x80)
+			text[out++] = text[i];
+		else if (word <= WORD_SHOWN + 3)
+			text[out++] = '.';
+	}
+	text[out] = '\0';
 }
 
 int error_set(struct error *e, int rc, enum exit_code code, const char *what, const char *advice,
@@ -35,6 +52,9 @@ int error_set(struct error *e, int rc, enum exit_code code, const char *what, co
 	va_start(ap, why_fmt);
 	vsnprintf(e->why, sizeof(e->why), why_fmt, ap);
 	va_end(ap);
+	shorten_words(e->why);
+	if (rc == -EMFILE)
+		snprintf(e->advice, sizeof(e->advice), "raise ulimit -n");
 	return rc;
 }
 
@@ -254,6 +274,26 @@ static size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *cp)
 	return len;
 }
 
+/*
+ * Characters that show nothing and change how others are shown: directions, joiners, tags, separators of
+ * lines (Unicode's categories Cf, Zl and Zp).
+ */
+static bool is_format(uint32_t cp)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {{0xad, 0xad},       {0x600, 0x605},     {0x61c, 0x61c},     {0x6dd, 0x6dd},
+		      {0x70f, 0x70f},     {0x890, 0x891},     {0x8e2, 0x8e2},     {0x180e, 0x180e},
+		      {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},   {0xfeff, 0xfeff},
+		      {0xfff9, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f},
+		      {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0001, 0xe007f}};
+
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
+		if (cp >= ranges[i].first && cp <= ranges[i].last)
+			return true;
+	return false;
+}
+
 char *text_clean(char *dst, size_t cap, const char *src, size_t src_len)
 {
 	const uint8_t *s = (const uint8_t *)src;
@@ -264,7 +304,7 @@ char *text_clean(char *dst, size_t cap, const char *src, size_t src_len)
 	for (size_t i = 0; i < src_len;) {
 		uint32_t cp = 0;
 		size_t len = utf8_decode(s + i, src_len - i, &cp);
-		bool bad = !len || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f);
+		bool bad = !len || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) || is_format(cp);
 
 		if (!len)
 			len = 1;

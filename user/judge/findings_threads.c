@@ -31,9 +31,10 @@ bool finding_is_void(const struct report_finding *f)
 
 /* --- threads that attach again and again --- */
 
-#define CHURN_PER_S  20 /* times in a second by one thread */
-#define CHURN_LEAST  50 /* times in all */
-#define SHORT_SPAN_S 1.0
+#define CHURN_PER_S     20 /* times in a second by one thread, */
+#define CHURN_ALL_PER_S 50 /* or by all of them */
+#define CHURN_LEAST     50 /* times in all */
+#define SHORT_SPAN_S    1.0
 
 int finding_of_churn(const struct findings_input *in, const struct snapshot_churn *c, struct report *r)
 {
@@ -44,7 +45,8 @@ int finding_of_churn(const struct findings_input *in, const struct snapshot_chur
 	char s[160];
 	uint64_t ids[3] = {0};
 
-	if (c->churn.most < CHURN_PER_S || c->churn.again < CHURN_LEAST)
+	if ((c->churn.most < CHURN_PER_S && c->churn.most_all < CHURN_ALL_PER_S) ||
+	    c->churn.again < CHURN_LEAST)
 		return 0;
 	ids[0] = finding_site(in, c->site, &f.stack, &f.func);
 	f.id = finding_id(f.kind, ids);
@@ -52,11 +54,11 @@ int finding_of_churn(const struct findings_input *in, const struct snapshot_chur
 	f.per_s = (double)c->churn.again / span_s;
 	f.cost_ms_per_s = f.per_s * each_us / 1e3;
 	finding_set_text(in, &f);
-	snprintf(s, sizeof(s), "Threads that had been attached before attached again %.*f times a second",
+	snprintf(s, sizeof(s), "Threads that had been attached before attached again %.*f times a second.",
 		 f.per_s < 10, f.per_s);
 	finding_add_text(&f, s);
 	if (isfinite(each_us)) {
-		snprintf(s, sizeof(s), "which took %.1f ms of each second (%.1f us each, with detaching).",
+		snprintf(s, sizeof(s), "That took %.1f ms of each second: %.1f us each time, with detaching.",
 			 f.cost_ms_per_s, each_us);
 		finding_add_text(&f, s);
 	}

@@ -417,21 +417,29 @@ void history_growth(struct history *h, double limit, struct growth *out)
 	out->same_life_s = h->rise.on ? grown_s(h) : 0;
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
 /*
  * Who made the call: the innermost module outside the VM; a wrapper of jni.h may be another library's, which
- * has an equal one. Unknown when a native method left no frame and its function could not be proven: what is
- * behind its Java frames has not made it.
+ * has an equal one. A native method may be the VM's own function. Unknown when one left no frame and its
+ * function could not be proven: what is behind its Java frames has not made it.
  */
-static const struct frame *caller_of(const struct report_site *s)
+static const struct frame *caller_of(const struct report_site *s, const struct frame *vm)
 {
 	const struct frame *caller = frames_caller(&s->frames);
+	size_t i = 0;
 
 	if (caller && caller->type == FRAME_NATIVE && caller->module)
 		return caller;
-	for (size_t i = 0; i < s->frames.n && s->frames.v[i].type != FRAME_JAVA; i++)
+	for (; i < s->frames.n && s->frames.v[i].type != FRAME_JAVA; i++)
 		if (s->frames.v[i].type == FRAME_NATIVE && s->frames.v[i].module)
 			return &s->frames.v[i];
-	return NULL;
+	return i < s->frames.n && s->frames.v[i].native_of_vm ? vm : NULL;
 }
 
 static bool is_same(const char *a, const char *b)
@@ -469,11 +477,14 @@ bool verdicts_judge(const struct catalog *catalog, enum func_id func)
 
 int verdicts_sum_up(struct report *r)
 {
+	const struct frame vm = {.module = base_name(r->target.library),
+				 .path = r->target.library,
+				 .build_id = r->target.build_id};
 	memset(r->verdicts, 0, sizeof(r->verdicts));
 	r->libraries.n = 0;
 	for (size_t i = 0; i < r->sites.n; i++) {
 		const struct report_site *s = &r->sites.v[i];
-		struct report_library *l = library(r, caller_of(s));
+		struct report_library *l = library(r, caller_of(s, &vm));
 
 		if (!l)
 			return -ENOMEM;

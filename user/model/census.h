@@ -45,6 +45,7 @@ struct census {
 	double elapsed_s;            /* since the first reading */
 	uint64_t refs[NR_VM_TABLES]; /* the VM's own count */
 	bool refs_known;
+	char count_note[NR_VM_TABLES][256]; /* what there is to say of refs; "" */
 	bool table_bytes_known[NR_VM_TABLES];
 	uint64_t table_bytes[NR_VM_TABLES]; /* memory of the slots, used or not */
 	bool threads_known;

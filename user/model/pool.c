@@ -100,6 +100,7 @@ static void pool_one(struct report *to, const struct report *from)
 	for (size_t i = 0; i < NR_VERDICTS; i++)
 		to->verdicts[i] += from->verdicts[i];
 	pool_stacks(&to->stacks, &from->stacks);
+	to->no_java = to->no_java ?: from->no_java;
 	pool_drops(to->drops, from->drops);
 	add(&to->sites_pending, from->sites_pending);
 	to->nr_probes += from->nr_probes;

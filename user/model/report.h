@@ -54,7 +54,8 @@ struct frame {
 	bool inlined;
 	bool
 	    tail_call; /* it left no frame: it ended by jumping to what is above; offset is where it begins */
-	bool hidden;   /* Java itself does not show it: adapters of lambdas and method handles */
+	bool native_of_vm; /* a native method whose function is the VM's own */
+	bool hidden;       /* Java itself does not show it: adapters of lambdas and method handles */
 	const struct later
 	    *later;           /* who will say more of a native frame (symbols/natives.h); NULL: all is said */
 	enum stack_end lacks; /* no frame, or one without a name: what is missing here; END_NONE: nothing */
@@ -337,6 +338,7 @@ struct report {
 		size_t n, cap;
 	} held; /* of findings */
 	struct report_stacks stacks;
+	const char *no_java; /* why managed frames are not shown; NULL: they are. Not owned */
 	uint64_t drops[NR_DROPS];
 	uint64_t sites_pending; /* their names, or files and lines, are still looked for */
 	size_t nr_probes;

@@ -16,7 +16,8 @@ enum vm_table { VM_GLOBAL, VM_WEAK, NR_VM_TABLES };
 
 /* The runtime's own counts of references in use. */
 struct vm_counts {
-	bool known; /* false: where it counts could not be proven (yet) */
+	bool known;    /* false: where it counts could not be proven (yet) */
+	bool by_marks; /* where it counts could not be proven: those that its tables mark as in use */
 	uint64_t n[NR_VM_TABLES];
 };
 

@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +206,38 @@ static int maps_read(const char *maps_path, const char *root, struct proc_maps *
 	if (rc)
 		proc_maps_free(out);
 	return rc;
+}
+
+int proc_access(pid_t pid)
+{
+	char link[PROC_PATH_BYTES], exe[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	if (readlink(link, exe, sizeof(exe)) >= 0 || errno == ENOENT) /* a kernel thread, or a zombie */
+		return 0;
+	return gone_errno(errno == EPERM ? EACCES : errno);
+}
+
+/* Is this capability in force for us? */
+static bool is_capable(unsigned int cap)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return !syscall(SYS_capget, &head, data) && data[cap / 32].effective >> cap % 32 & 1;
+}
+
+bool proc_reads_all(void)
+{
+	return is_capable(CAP_SYS_PTRACE);
+}
+
+const char *proc_access_advice(void)
+{
+	if (proc_reads_all())
+		return "the kernel protects it, even from root: it is in another user namespace, or has more "
+		       "privileges";
+	return geteuid() ? "run as root" : "needs CAP_SYS_PTRACE, which this root does not have";
 }
 
 int proc_maps_read(pid_t pid, struct proc_maps *out)

@@ -119,4 +119,11 @@ struct proc_times {
 };
 int proc_thread_times(pid_t pid, pid_t tid, struct proc_times *out);
 
+/* May we look into this process? 0, -EACCES, or -ESRCH. Its mappings alone need less. */
+int proc_access(pid_t pid);
+/* May we look into processes of all users, but for those that the kernel protects? */
+bool proc_reads_all(void);
+/* What to do when we may not: a literal. */
+const char *proc_access_advice(void);
+
 #endif

@@ -235,8 +235,8 @@ static int show_fresh(struct censuses *s, struct error *err)
 		items[n++] = &j->census;
 	}
 	qsort(items, n, sizeof(*items), compare_items);
-	if (n == 0 && s->discovery && !s->told && geteuid() != 0) {
-		warn("no JVM found that this user may read (run as root to see all)");
+	if (n == 0 && s->discovery && !s->told && !proc_reads_all()) {
+		warn("no JVM found that this user may read (%s)", proc_access_advice());
 		s->told = true;
 	}
 	/* an empty table of no JVM is also an answer */

@@ -23,11 +23,12 @@
 #define NAME_INTERVAL_S   0.1  /* once all is attached: also for new stacks to name */
 #define SCAN_INTERVAL_S   0.5  /* for new processes, with --all */
 #define MAX_NAMING_S                                                                                         \
-	0.5                /* for names, before a report and in one; no more than a quarter of the interval; \
-			    */
-#define LAST_NAMING_S 1.0  /* of the last report */
-#define READING_S     1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
-#define READING_SHARE 0.05 /* or so long that they take no more of a CPU */
+	0.5 /* for names, before a report and in one; no more than a quarter of the interval;                \
+	     */
+#define CLOSED_NAMING_S 0.25 /* of what is in a library that was closed; */
+#define LAST_NAMING_S   1.0  /* of the last report */
+#define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
 
 struct trace {
 	const struct options *o;
@@ -289,9 +290,13 @@ static struct snapshot *snapshot_of(struct trace *s, const struct target *t)
 	return &s->snapshots.of[target_number(t)];
 }
 
-/* Take in which libraries the targets loaded and closed. */
-static int take_code(struct trace *s, uint64_t end_ns, struct error *err)
+/*
+ * Take in which libraries the targets loaded and closed. Stacks in code that was closed are named now or
+ * never, so this has its own time.
+ */
+static int take_code(struct trace *s, struct error *err)
 {
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(CLOSED_NAMING_S * 1e9);
 	bool changed = false;
 	int rc = 0;
 
@@ -303,7 +308,7 @@ static int take_code(struct trace *s, uint64_t end_ns, struct error *err)
 	for (size_t i = 0; changed && !rc && i < s->targets.n; i++) {
 		if (target_number(s->targets.v[i]) < 0)
 			continue;
-		name_until(s, end_ns, s->targets.n - i, false);
+		name_until(s, end_ns, s->targets.n - i, true);
 		rc = target_code(s->targets.v[i], snapshot_of(s, s->targets.v[i]), err);
 	}
 	return rc;
@@ -315,9 +320,9 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 	const struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
 	double cpu_pct = state == TARGET_TRACED ? self_cpu_pct(s) : -1;
 	bool last = state == TARGET_ENDED;
-	uint64_t end_ns = naming_end(s, last);
+	uint64_t end_ns;
 	size_t n = 0, left = 0;
-	int rc = take_code(s, end_ns, err);
+	int rc = take_code(s, err);
 
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (target_state(s->targets.v[i]) == TARGET_TRACED && state == TARGET_TRACED)
@@ -326,6 +331,7 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 
 	for (size_t i = 0; i < s->targets.n; i++)
 		left += target_state(s->targets.v[i]) == state;
+	end_ns = naming_end(s, last);
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 		struct report *r;
@@ -456,7 +462,7 @@ static int name_sites(struct trace *s, struct error *err)
 		end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(1e9 * NAME_INTERVAL_S / 2);
 	s->sites_named = made;
 	s->names_pending = false;
-	rc = take_code(s, end_ns, err);
+	rc = take_code(s, err);
 	rc = rc ?: tracer_sites(s->tracer, &s->snapshots, err);
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
@@ -554,10 +560,8 @@ static int on_key(void *trace, void *what, struct error *err)
 
 static int on_code(void *trace, void *what, struct error *err)
 {
-	struct trace *s = trace;
-
 	(void)what;
-	return take_code(s, naming_end(s, false), err);
+	return take_code(trace, err);
 }
 
 static int on_search(void *trace, void *what, struct error *err)

@@ -40,13 +40,13 @@ static bool may_become_one(const struct proc_id *id, const struct runtime *only)
 /* The process's mappings, if it can be traced at all. */
 static int read_process(struct opening *o, const struct proc_id *id, const char *what, struct error *err)
 {
-	int rc = proc_id_alive(id) ? proc_maps_read(id->pid, &o->maps) : -ESRCH;
+	int rc = proc_id_alive(id) ? proc_access(id->pid) ?: proc_maps_read(id->pid, &o->maps) : -ESRCH;
 
 	if (rc == -ESRCH)
 		return error_set(err, rc, EXIT_NO_TARGET, what, NULL, "it has exited");
 	if (rc)
 		return error_set(err, rc, rc == -EACCES || rc == -EPERM ? EXIT_PERMISSION : EXIT_FAILED, what,
-				 "run as root", "cannot read its mappings: %s", strerror(-rc));
+				 proc_access_advice(), "cannot look into it: %s", strerror(-rc));
 	if (o->maps.n && proc_elf_class(id->pid) == 1)
 		return error_set(err, -ENOEXEC, EXIT_NO_TARGET, what, "trace a 64-bit JVM",
 				 "a 32-bit process, which is not supported");

@@ -253,8 +253,11 @@ static int tell_plan(struct target *t)
 	if (t->plan.families >> FAMILY_CRITICAL & 1)
 		vm_plan_waits(t->at.vm, &t->plan);
 	rc = apply_plan(t);
-	if (!refused && t->plan.walk.state == PLAN_NEVER && t->o->verbose)
-		warn("PID %d: %s", t->id.pid, t->plan.walk.why);
+	if (!refused && t->plan.walk.state == PLAN_NEVER) {
+		symbols_set_no_java(t->symbols);
+		if (t->o->verbose)
+			warn("PID %d: Java frames are not shown: %s", t->id.pid, t->plan.walk.why);
+	}
 	return rc;
 }
 
@@ -738,6 +741,7 @@ static void put_head(struct target *t, const struct making *m)
 	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
+	r->no_java = t->plan.walk.state == PLAN_NEVER ? t->plan.walk.why : NULL;
 	t->reported = true;
 }
 

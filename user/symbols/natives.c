@@ -143,26 +143,6 @@ static int call_at(struct natives *n, struct native_place *where, struct symboli
 	return module_symbols_at(where->module, n->code, where->placement, where->vaddr, out);
 }
 
-int natives_at(struct natives *n, uint64_t pc, struct symbolized *out, struct native_place *where)
-{
-	int rc = natives_place(n, pc - 1, true, where);
-
-	return rc ?: call_at(n, where, out);
-}
-
-bool natives_know_opened(const struct natives *n, uint32_t number)
-{
-	return (int32_t)(number - code_opened_last(n->code)) <= 0;
-}
-
-int natives_opened_at(struct natives *n, uint32_t number, uint64_t pc, struct symbolized *out,
-		      struct native_place *where)
-{
-	int rc = place_in(n, code_opened_of(n->code, number), pc - 1, where);
-
-	return rc ?: call_at(n, where, out);
-}
-
 const struct later *natives_later(struct natives *n, const struct native_place *where)
 {
 	uint32_t at = hash_find(&n->by_place, where->placement->module->id, where->vaddr);
@@ -186,4 +166,24 @@ int natives_again(struct natives *n, const struct later *l, struct symbolized *o
 {
 	code_pay(n->code);
 	return module_symbols_at(l->module, n->code, &l->placement, l->vaddr, out);
+}
+
+int natives_at(struct natives *n, uint64_t pc, struct symbolized *out, struct native_place *where)
+{
+	int rc = natives_place(n, pc - 1, true, where);
+
+	return rc ?: call_at(n, where, out);
+}
+
+bool natives_know_opened(const struct natives *n, uint32_t number)
+{
+	return (int32_t)(number - code_opened_last(n->code)) <= 0;
+}
+
+int natives_opened_at(struct natives *n, uint32_t number, uint64_t pc, struct symbolized *out,
+		      struct native_place *where)
+{
+	int rc = place_in(n, code_opened_of(n->code, number), pc - 1, where);
+
+	return rc ?: call_at(n, where, out);
 }

@@ -20,6 +20,7 @@ struct symbols {
 	struct strset strings;
 	struct vm *vm; /* not owned; NULL: managed frames stay nameless */
 	bool hidden;   /* those that the runtime hides are shown */
+	bool no_java;  /* managed frames cannot be found */
 };
 
 int symbols_new(const struct code *code, struct symbols **out)
@@ -39,6 +40,11 @@ void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden)
 {
 	s->vm = vm;
 	s->hidden = hidden;
+}
+
+void symbols_set_no_java(struct symbols *s)
+{
+	s->no_java = true;
 }
 
 void symbols_free(struct symbols *s)
@@ -130,9 +136,10 @@ static bool all_vm(const struct frames *frames)
 
 /*
  * A native method whose last act is a call leaves no frame: what it called returns to Java. The VM knows what
- * function it is, and that is believed if a function of a library's begins just there.
+ * function it is, and that is believed if a function of a library's begins just there. *of_vm: it is the VM's
+ * own (Class.getSuperclass of JDK 25 is registered as the JNI function itself).
  */
-static int append_tail_call(struct symbols *s, const struct raw_frame *raw, struct frames *out)
+static int append_tail_call(struct symbols *s, const struct raw_frame *raw, struct frames *out, bool *of_vm)
 {
 	struct native_place where;
 	struct frame frame, *f;
@@ -142,8 +149,11 @@ static int append_tail_call(struct symbols *s, const struct raw_frame *raw, stru
 	if (rc || !addr)
 		return rc;
 	rc = natives_place(s->natives, addr, false, &where);
-	if (rc || !where.module || module_symbols_type(where.module) == FRAME_VM)
+	if (rc || !where.module)
 		return rc;
+	*of_vm = module_symbols_type(where.module) == FRAME_VM;
+	if (*of_vm)
+		return 0;
 	rc = module_symbols_function(where.module, where.vaddr, &frame);
 	if (rc <= 0)
 		return rc;
@@ -153,6 +163,21 @@ static int append_tail_call(struct symbols *s, const struct raw_frame *raw, stru
 	*f = frame;
 	f->tail_call = true;
 	return 0;
+}
+
+/* The first Java frame, of a native method unless the VM itself made the call, and what it left no frame of.
+ */
+static int append_innermost_java(struct symbols *s, const struct raw_frame *raw, struct frames *out)
+{
+	bool of_vm = false;
+	size_t at;
+	int rc = s->vm && all_vm(out) ? append_tail_call(s, raw, out, &of_vm) : 0;
+
+	at = out->n;
+	rc = rc ?: append_java(s, raw, out);
+	if (!rc && at < out->n)
+		out->v[at].native_of_vm = of_vm;
+	return rc;
 }
 
 static uint32_t nr_frames(const struct stack *st)
@@ -237,9 +262,7 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 		next = i + 1;
 		cut = NULL;
 		if (is_java(raw)) {
-			if (innermost && s->vm && all_vm(out))
-				rc = append_tail_call(s, raw, out);
-			rc = rc ?: append_java(s, raw, out);
+			rc = innermost ? append_innermost_java(s, raw, out) : append_java(s, raw, out);
 			innermost = false;
 		} else if (kind_of(raw) == RAW_GAP)
 			rc = append_gap(s, gap, stack_end_rows[gap].meaning ?: "?", out);
@@ -253,6 +276,21 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 		}
 	}
 	return rc;
+}
+
+/*
+ * A VM whose interpreter is a C++ function runs Java on native frames (Zero): such a stack is walked to the
+ * thread's start, and lacks the Java frames all the same. One without a frame of the VM's is a native
+ * thread's.
+ */
+static bool hides_java(const struct symbols *s, enum stack_end end, const struct frames *frames)
+{
+	if (!s->no_java || end != END_BOTTOM)
+		return false;
+	for (size_t i = 0; i < frames->n; i++)
+		if (frames->v[i].type == FRAME_VM)
+			return true;
+	return false;
 }
 
 bool symbols_wait(const struct symbols *s, const struct stack *st)
@@ -272,6 +310,10 @@ int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out,
 
 	out->n = 0;
 	rc = append_stack(s, st, out, &end, truncated);
+	if (hides_java(s, end, out)) {
+		end = END_JAVA_OFF;
+		*truncated = stack_end_rows[end].meaning;
+	}
 	*lacks = stack_end_rows[end].name ? 1U << end : 0;
 	for (size_t i = 0; i < out->n; i++)
 		if (out->v[i].lacks)

@@ -19,6 +19,8 @@ int symbols_new(const struct code *code, struct symbols **out);
 void symbols_free(struct symbols *s);
 /* Who names Java frames; NULL: nobody yet. It must live as long as s. hidden: also those Java hides. */
 void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden);
+/* Managed frames cannot be found in this process: no stack with frames of the VM's is complete. */
+void symbols_set_no_java(struct symbols *s);
 /* Call now and then: lets go of what is large and was not asked for lately. */
 void symbols_tidy(struct symbols *s);
 /* Is it in a library that was opened just now, and not told yet (code_opened())? Then it has no names yet. */

@@ -8,6 +8,7 @@
 
 #include "view/cells.h"
 #include "view/class_of.h"
+#include "view/text.h"
 
 #define SHOWN_THREADS 5
 #define SHOWN_OF      5
@@ -35,11 +36,15 @@ static void put_line(struct buf *out, struct buf *line, int width)
 	line->n = 0;
 }
 
-/* In as many lines as it takes. */
+/* In as many lines as it takes; into files in one, to be searched for. */
 static void put_words(struct buf *out, struct buf *text, int width)
 {
 	struct flow f = {.out = out, .width = width, .indent = INDENT};
 
+	if (width >= CELLS_UNCUT) {
+		put_line(out, text, width);
+		return;
+	}
 	if (text->p)
 		flow_words(&f, text->p, text->n);
 	flow_end(&f);
@@ -95,7 +100,8 @@ static void add_growth(struct buf *line, const struct growth *g, double limit)
 	add_forecast(line, g, limit);
 }
 
-static void put_table_line(struct buf *out, const struct census *c, enum vm_table t, int width)
+static void put_table_line(struct buf *out, const struct census *c, enum vm_table t,
+			   const struct view_opts *o)
 {
 	struct buf line = {0};
 
@@ -111,7 +117,11 @@ static void put_table_line(struct buf *out, const struct census *c, enum vm_tabl
 	}
 	if (c->watched)
 		add_growth(&line, &c->growth[t], c->limit);
-	put_words(out, &line, width);
+	put_words(out, &line, o->width);
+	if (c->count_note[t][0]) {
+		buf_printf(&line, "%s: %s", table_name(t), c->count_note[t]);
+		view_warning(out, &line, o, o->width);
+	}
 	buf_free(&line);
 }
 
@@ -324,13 +334,18 @@ static void put_jvm(struct buf *out, const struct census *c, const struct view_o
 	buf_printf(&line, ", %s %s; read in %.1f ms", c->target.vm, c->target.vm_version, c->read_ms);
 	put_words(out, &line, o->width);
 	buf_free(&line);
+	if (o->all && c->target.command) {
+		buf_printf(&line, "command: %s", c->target.command);
+		put_words(out, &line, o->width);
+		buf_free(&line);
+	}
 	if (c->refused[0] && !c->classes_wanted) {
 		buf_printf(&line, "refused: %s", c->refused);
 		put_words(out, &line, o->width);
 		buf_free(&line);
 	}
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		put_table_line(out, c, (enum vm_table)t, o->width);
+		put_table_line(out, c, (enum vm_table)t, o);
 	put_threads(out, c, o);
 	if (c->classes_wanted)
 		put_classes(out, c, o);
@@ -366,8 +381,10 @@ static void put_overview_row(struct buf *out, const struct census *c, const stru
 	cells_put(out, cell.p ? cell.p : "", cell.n, 13, CELLS_RIGHT, false);
 	for (int t = 0; t < NR_VM_TABLES && c->watched; t++)
 		alarm |= c->growth[t].alarm;
-	buf_printf(&name, "  %s%s %s%s%s", alarm ? ALARM : "", c->target.comm, c->target.vm_version,
-		   c->refused[0] ? ": " : "", c->refused);
+	buf_printf(&name, "  %s%s %s", alarm ? ALARM : "", target_name_of(&c->target), c->target.vm_version);
+	if (c->target.container)
+		buf_printf(&name, ", container %.12s", c->target.container);
+	buf_printf(&name, "%s%s", c->refused[0] ? ": " : "", c->refused);
 	put_line(out, &name, o->width - 8 - 2 * 11 - 9 - 8 - 13);
 	out->failed |= cell.failed;
 	buf_free(&cell);

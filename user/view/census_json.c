@@ -29,6 +29,7 @@ static void put_families(struct json_out *j, const struct census *c)
 		for (size_t i = 0; i < ARRAY_LEN(not_traced); i++)
 			json_null(j, not_traced[i]);
 		json_known_count(j, "vm_total", c->refs_known ? (int64_t)c->refs[t] : -1);
+		json_text(j, "vm_note", c->count_note[t][0] ? c->count_note[t] : NULL);
 		json_known_count(j, "table_bytes", c->table_bytes_known[t] ? (int64_t)c->table_bytes[t] : -1);
 		put_read(j, c, "in_use", table->in_use);
 		put_read(j, c, "read", table->read);

@@ -291,6 +291,17 @@ static void put_drops(struct buf *out, const struct report *r, const struct view
 	}
 }
 
+/* "Java frames are not shown: WHY" */
+static void put_no_java(struct buf *out, const struct report *r, const struct view_opts *o, int width)
+{
+	struct buf text = {0};
+
+	if (!r->no_java)
+		return;
+	buf_printf(&text, "Java frames are not shown: %s", r->no_java);
+	view_warning(out, &text, o, width);
+}
+
 /* "stacks: 12 of 1,009 calls (1.2%) have an incomplete one, at 2 of 7 sites", and a line for each reason. */
 static void put_stacks(struct buf *out, const struct report_stacks *s, const struct view_opts *o, int width)
 {
@@ -352,6 +363,7 @@ void view_header(struct buf *out, const struct report *r, size_t n, const struct
 			put_family(out, i, r, gone, width);
 	put_idle(out, r, width);
 	put_drops(out, r, o, width);
+	put_no_java(out, r, o, width);
 	put_stacks(out, &r->stacks, o, width);
 	put_pending(out, r, o, width);
 }

@@ -495,13 +495,14 @@ static void put_drops(struct json_out *j, const struct report *r)
 }
 
 /* Whether the stacks are whole; acquisitions, and of some the sites. */
-static void put_stacks(struct json_out *j, const struct report_stacks *s)
+static void put_stacks(struct json_out *j, const struct report_stacks *s, const char *no_java)
 {
 	json_open(j, "stacks", '{');
 	json_count(j, "complete", s->complete);
 	json_count(j, "incomplete", s->incomplete);
 	json_count(j, "complete_sites", s->complete_sites);
 	json_count(j, "incomplete_sites", s->incomplete_sites);
+	json_text(j, "no_java", no_java);
 	json_open(j, "reasons", '{');
 	for (size_t i = 0; i < NR_ENDS; i++)
 		if (stack_end_rows[i].name)
@@ -541,7 +542,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	put_before(&j, r);
 	put_libraries(&j, r);
 	put_findings(&j, r, o);
-	put_stacks(&j, &r->stacks);
+	put_stacks(&j, &r->stacks, r->no_java);
 	json_count(&j, "sites_pending", r->sites_pending);
 	put_drops(&j, r);
 	put_overhead(&j, r);

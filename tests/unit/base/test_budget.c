@@ -173,10 +173,22 @@ static void test_slices(void **state)
 	assert_false(budget_slice_full(fx.b));
 	budget_begin_file(fx.b);
 	budget_end_file(fx.b);
+	assert_false(budget_slice_full(fx.b)); /* files are quick */
+	burn(100000000);
+	assert_true(budget_slice_over(fx.b) && budget_slice_full(fx.b));
+	budget_begin_file(fx.b);
+	burn(130000000);
+	budget_end_file(fx.b);
+	budget_slice(fx.b, clock_ns(CLOCK_MONOTONIC) + 100000000, false);
+	assert_false(budget_slice_full(fx.b)); /* one there always is time for */
+	budget_begin_file(fx.b);
+	budget_end_file(fx.b);
 	assert_true(budget_slice_full(fx.b)); /* another one could take longer than what is left */
 	assert_false(budget_slice_over(fx.b));
-	burn(100000000);
-	assert_true(budget_slice_over(fx.b));
+	budget_slice(fx.b, clock_ns(CLOCK_MONOTONIC) + 100000000, true);
+	budget_begin_file(fx.b);
+	budget_end_file(fx.b);
+	assert_false(budget_slice_full(fx.b)); /* or never */
 	budget_slice(fx.b, 0, false);
 	assert_false(budget_slice_over(fx.b));
 	budget_spend_ns(fx.b, 3600000000000ULL);

@@ -73,7 +73,13 @@ static void test_error_is_one_clean_line(void **state)
 	e = (struct error){0};
 	error_set(&e, -1, EXIT_FAILED, long_text, long_text, "%s", long_text);
 	line = stderr_of(say_error, &e);
-	assert_int_equal(strlen(line), strlen("jnitrace: ") + 191 + 2 + 255 + 2 + 191 + 1 + 1);
+	assert_int_equal(strlen(line), strlen("jnitrace: ") + 191 + 2 + 123 + 2 + 191 + 1 + 1);
+	free(line);
+
+	e = (struct error){0};
+	error_set(&e, -EMFILE, EXIT_FAILED, "what", "do that", "why");
+	line = stderr_of(say_error, &e);
+	assert_string_equal(line, "jnitrace: what: why (raise ulimit -n)\n");
 	free(line);
 
 	line = stderr_of(say_warning, "first\r\nsecond");
@@ -233,6 +239,8 @@ static void test_text_clean(void **state)
 	    {"\xff\xfe", "??"},
 	    {"cut\xe2\x82", "cut??"},
 	    {"\xe2(\xa1", "?(?"},
+	    {"a\u202eb\u2066c\u200dd\u2028e\ufefff\U000e0041", "a?b?c?d?e?f?"}, /* shows nothing */
+	    {"e\u0301 \u6f22", "e\u0301 \u6f22"},
 	    {"", ""},
 	};
 	char out[64];

@@ -161,15 +161,14 @@ static void test_what_comes_and_goes(void **state)
 static void test_churn(void **state)
 {
 	static const struct {
-		uint64_t again, most, span_s;
-		double per_s; /* 0: no finding */
-	} cases[] = {
-	    {500, 500, 0, 500}, /* all within a moment */
-	    {5000, 600, 10, 500},
-	    {1000, 21, 50, 20},
-	    {49, 49, 0, 0},       /* at the start of a pool */
-	    {100000, 19, 9000, 0} /* now and then, by many threads */
-	};
+		uint64_t again, most, most_all, span_s;
+		double per_s;                    /* 0: no finding */
+	} cases[] = {{500, 500, 500, 0, 500},    /* all within a moment */
+		     {5000, 600, 600, 10, 500},  /* for long */
+		     {1000, 21, 21, 50, 20},     /* slowly */
+		     {5000, 10, 500, 10, 500},   /* a pool of fifty */
+		     {49, 49, 49, 0, 0},         /* once */
+		     {100000, 19, 49, 9000, 0}}; /* now and then, by many threads */
 	struct world *w = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -183,7 +182,8 @@ static void test_churn(void **state)
 					      .ns = cases[i].again / 2 * 80000,
 					      .first_ns = 7000000000,
 					      .last_ns = 7000000000 + cases[i].span_s * 1000000000,
-					      .most = cases[i].most}};
+					      .most = cases[i].most,
+					      .most_all = cases[i].most_all}};
 		report(w, 1);
 		assert_int_equal(w->report.findings.n, cases[i].per_s > 0);
 		if (cases[i].per_s > 0) {
@@ -191,7 +191,7 @@ static void test_churn(void **state)
 			assert_int_equal(f->count, cases[i].again);
 			assert_true(f->per_s == cases[i].per_s);
 			assert_float_equal(f->cost_ms_per_s, cases[i].per_s * 0.08, 1e-9);
-			assert_non_null(strstr(f->text, "80.0 us each"));
+			assert_non_null(strstr(f->text, ": 80.0 us each time"));
 		}
 		w->snapshot.churns.n = 0;
 	}

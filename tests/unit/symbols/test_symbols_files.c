@@ -313,6 +313,38 @@ static void test_vm_frames(void **state)
 	}
 }
 
+/* A stack of a VM's frames, walked to its end, where Java frames cannot be found: not complete. */
+static void test_no_java(void **state)
+{
+	const struct fixture *fx = *state;
+	struct stack st = {.n = 1, .end = END_BOTTOM};
+	struct placed vm, other;
+	char path[PATH_MAX];
+	struct session t;
+
+	snprintf(path, sizeof(path), "%s/%s", fx->dir, runtime_by_name("hotspot")->libraries[0]);
+	run("cp %s/libfp_a.so %s", fx->dir, path);
+	place(&vm, NULL, path);
+	snprintf(path, sizeof(path), "%s/libfp_a.so", fx->dir);
+	place(&other, NULL, path);
+	t = session_of(getpid());
+	set_pc(&st, 0, (uint64_t)vm.at + address_of(path, "chain_a") + 1);
+	resolve(&t, &st);
+	assert_null(t.truncated);
+	assert_int_equal(t.lacks, 0);
+	symbols_set_no_java(t.s);
+	resolve(&t, &st);
+	assert_string_equal(t.truncated, stack_end_rows[END_JAVA_OFF].meaning);
+	assert_int_equal(t.lacks, 1U << END_JAVA_OFF);
+	set_pc(&st, 0, (uint64_t)other.at + address_of(path, "chain_a") + 1);
+	resolve(&t, &st);
+	assert_null(t.truncated); /* of a thread that runs no Java */
+	assert_int_equal(t.lacks, 0);
+	munmap(vm.at, vm.bytes);
+	munmap(other.at, other.bytes);
+	session_end(&t);
+}
+
 /* DWARF that was closed because nobody asked is read again. */
 static void test_idle_lines(void **state)
 {
@@ -414,6 +446,8 @@ int main(void)
 	    cmocka_unit_test(test_debug_files_not_of_root),
 	    cmocka_unit_test(test_names_are_cleaned),
 	    cmocka_unit_test(test_vm_frames),
+	    cmocka_unit_test(test_no_java),
+	    cmocka_unit_test(test_no_java),
 	    cmocka_unit_test(test_idle_lines),
 	    cmocka_unit_test(test_damaged_files),
 	    cmocka_unit_test(test_strings_without_an_end),

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "view/cells.h"
 #include "view/census.h"
 
 static struct census *a_census(void)
@@ -183,6 +184,35 @@ static void test_alarm_is_never_cut(void **state)
 	}
 }
 
+/* Who it is, and in a file each thing in one line. */
+static void test_who(void **state)
+{
+	struct census *c = a_census();
+	struct view_opts o = {.width = CELLS_UNCUT, .all = true};
+	struct buf b = {0};
+
+	(void)state;
+	c->classes_wanted = false;
+	c->target.main = "com.acme.Server";
+	c->target.command =
+	    "java -Xmx2g -Dsome.long.property=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx com.acme.Server a b c d e";
+	c->target.user = "pay";
+	c->target.host = "node7";
+	c->target.container = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	view_census_table(&b, &(const struct census *){c}, 1, &o);
+	expect_part(&b, "  PID 1 com.acme.Server, pay@node7, container 0123456789ab, HotSpot 17; read in ");
+	expect_part(&b, "\ncommand: java -Xmx2g -Dsome.long.property=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx "
+			"com.acme.Server a b c d e\n");
+	buf_free(&b);
+	view_census_table(&b, (const struct census *[]){c, c}, 2, &o);
+	expect_part(&b, "  com.acme.Server 17, container 0123456789ab\n");
+	buf_free(&b);
+	view_census_json(&b, &(const struct census *){c}, 1, &o);
+	expect_part(&b, "\"main\":\"com.acme.Server\"");
+	expect_part(&b, "\"jnitrace\":\"");
+	buf_free(&b);
+}
+
 static void test_unknown_is_said(void **state)
 {
 	struct census *c = a_census();
@@ -193,7 +223,7 @@ static void test_unknown_is_said(void **state)
 	c->refs_known = c->threads_known = c->classes_known = false;
 	strcpy(c->refused, "because");
 	view_census_json(&b, &(const struct census *){c}, 1, &o);
-	expect_part(&b, "\"vm_total\":null,\"table_bytes\":null,\"in_use\":null");
+	expect_part(&b, "\"vm_total\":null,\"vm_note\":null,\"table_bytes\":null,\"in_use\":null");
 	expect_part(&b, "\"threads\":null,\"classes\":null");
 	expect_part(&b, "\"refused\":\"because\"");
 	buf_free(&b);
@@ -207,9 +237,9 @@ static void test_unknown_is_said(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_views),           cmocka_unit_test(test_time),
-	    cmocka_unit_test(test_growth),          cmocka_unit_test(test_alarm_is_never_cut),
-	    cmocka_unit_test(test_unknown_is_said),
+	    cmocka_unit_test(test_views),  cmocka_unit_test(test_time),
+	    cmocka_unit_test(test_growth), cmocka_unit_test(test_alarm_is_never_cut),
+	    cmocka_unit_test(test_who),    cmocka_unit_test(test_unknown_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,7 +130,7 @@ int hotspot_handle_blocks(struct hotspot *h, enum vm_table table, struct handle_
 		return -EAGAIN;
 	for (int i = 0; i < ENUMERATE_TRIES && (rc == -EAGAIN || (rc == 0 && !out->stable)); i++) {
 		now.n = now.slots = now.bytes = now.in_use = 0;
-		rc = h->counters.proven ? storage_blocks(h, addr, &now) : chain_blocks(h, addr, &now);
+		rc = h->counters.started ? storage_blocks(h, addr, &now) : chain_blocks(h, addr, &now);
 		if (rc == 0) { /* better than none, if none is stable */
 			struct handle_blocks last = *out;
 

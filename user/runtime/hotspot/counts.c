@@ -2,7 +2,9 @@
 /*
  * The VM's own counts of global and weak references, without a probe. Since JDK 11 an OopStorage
  * counts its entries (JDK: gc/shared/oopStorage.cpp), but no table says where: the place is proven
- * against the bitmaps of its blocks and, with symbols, the code of allocation_count(). JDK 8 counts
+ * against the bitmaps of its blocks and, with symbols, the code of allocation_count(). A reference that is
+ * deleted twice takes two off the count and marks its entry again, so that the two never agree any more: then
+ * without symbols the marks are all there is. JDK 8 counts
  * nothing: its chains of JNIHandleBlocks are read instead, see chains.c.
  */
 #include "runtime/hotspot/counts.h"
@@ -26,6 +28,7 @@
 #define PROOF_CALL_NS       5000000 /* a single reading of many blocks may take longer */
 #define PROOF_MAX_READINGS  8192    /* a VM that is never idle is looked at again and again */
 #define NO_OFFSET           UINT64_MAX
+#define MIN_OOP_WORD        (1u << 16) /* generational ZGC has colours in the lowest 16 bits of null, too */
 
 /* --- JDK 11 and later: OopStorage --- */
 
@@ -276,9 +279,43 @@ static int count_chains(struct hotspot *h, uint64_t count[NR_VM_TABLES])
 	return rc;
 }
 
+/*
+ * Entries of these blocks that are marked in use and hold null: of a global reference that was deleted and
+ * deleted again, which marks its free entry (Block::release_entries() flips the bit).
+ */
+static uint64_t count_nulls(const struct hotspot *h, const struct handle_blocks *blocks)
+{
+	uint64_t word[STORAGE_BLOCK_SLOTS], n = 0;
+
+	for (size_t i = 0; i < blocks->n; i++) {
+		if (proc_read(h->pid, blocks->v[i].addr, word, sizeof(word)) < 0)
+			continue;
+		for (uint64_t left = blocks->v[i].in_use; left; left &= left - 1)
+			n += word[__builtin_ctzll(left)] < MIN_OOP_WORD;
+	}
+	return n;
+}
+
+/* By the bitmaps of the blocks, where the word that counts is not known. */
+static int count_marks(struct hotspot *h, uint64_t count[NR_VM_TABLES])
+{
+	int rc = 0;
+
+	for (int k = 0; k < NR_VM_TABLES && rc == 0; k++) {
+		struct handle_blocks blocks;
+
+		rc = hotspot_handle_blocks(h, (enum vm_table)k, &blocks);
+		if (rc == 0) /* a weak one may be cleared */
+			count[k] = blocks.in_use - (k == VM_GLOBAL ? count_nulls(h, &blocks) : 0);
+		free(blocks.v);
+	}
+	return rc;
+}
+
 int hotspot_counts(struct hotspot *h, struct vm_counts *out)
 {
 	uint64_t addr[NR_VM_TABLES], count[NR_VM_TABLES] = {0};
+	bool by_marks = false;
 	int rc = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -289,8 +326,12 @@ int hotspot_counts(struct hotspot *h, struct vm_counts *out)
 	}
 	if (rc == 0 && h->counters.proven)
 		rc = read_counters(h, count);
+	by_marks = rc == -ENOENT && h->counters.started;
+	if (by_marks)
+		rc = count_marks(h, count);
 	if (rc < 0)
 		return rc == -ESRCH || rc == -ENOMEM ? rc : 0;
-	*out = (struct vm_counts){.known = true, .n = {count[VM_GLOBAL], count[VM_WEAK]}};
+	*out =
+	    (struct vm_counts){.known = true, .by_marks = by_marks, .n = {count[VM_GLOBAL], count[VM_WEAK]}};
 	return 0;
 }

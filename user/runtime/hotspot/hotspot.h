@@ -39,7 +39,7 @@ struct vm_names {
 struct vm_counters {
 	uint64_t addr[NR_VM_TABLES]; /* proven: of the words that count */
 	bool proven;
-	bool started;
+	bool started;         /* array_word is known: its blocks name the storage as their owner */
 	int readings, useful; /* made so far */
 	size_t array_word;    /* of the storage: its blocks */
 	bool possible[STORAGE_MAX_BYTES / 8];

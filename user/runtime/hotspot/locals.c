@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/hotspot/chains.h"
 #include "runtime/hotspot/jni.h"
 #include "runtime/hotspot/layout.h"
 #include "runtime/hotspot/threads.h"
@@ -86,11 +87,40 @@ static void find_owners(const struct hotspot *h, const struct thread_layout *l, 
 		out->stack_base = (int32_t)base - out->env;
 	else
 		out->list = 0;
-	/* the tables' blocks are proven together with the words that count their entries */
-	if (!h->counters.proven ||
+	/* that the tables have blocks of this form is proven when their array is found */
+	if (!h->counters.started ||
 	    !hotspot_read_static(h, "JNIHandles", "_global_handles", &out->storage_global) ||
 	    !hotspot_read_static(h, "JNIHandles", "_weak_global_handles", &out->storage_weak))
 		out->storage_global = out->storage_weak = 0;
+}
+
+/*
+ * JDK 8: how a slot shows that its reference was deleted (JDK 8: runtime/jniHandles.cpp, destroy_global,
+ * rebuild_free_list). Objects move, the one that stands for deleted references too: but for where a
+ * collection can be seen nothing is believed.
+ */
+static void find_deleted(const struct hotspot *h, struct thread_config *out)
+{
+	uint64_t heap, reserved, start, words, active, collections, region[2];
+
+	if (!hotspot_has_chains(h) ||
+	    !hotspot_static_addr(h, "JNIHandles", "_deleted_handle", &out->deleted_at))
+		return;
+	if (!hotspot_read_static(h, "Universe", "_collectedHeap", &heap) || !heap ||
+	    !hotspot_field_offset(h, "CollectedHeap", "_reserved", &reserved) ||
+	    !hotspot_field_offset(h, "MemRegion", "_start", &start) ||
+	    !hotspot_field_offset(h, "MemRegion", "_word_size", &words) || start || words != 8 ||
+	    !hotspot_field_offset(h, "CollectedHeap", "_is_gc_active", &active) ||
+	    !hotspot_field_offset(h, "CollectedHeap", "_total_collections", &collections) ||
+	    proc_read(h->pid, heap + reserved, region, sizeof(region)) < 0 || !region[1] ||
+	    region[1] > UINT64_MAX / 8) {
+		out->deleted_at = 0;
+		return;
+	}
+	out->heap_start = region[0];
+	out->heap_bytes = region[1] * 8;
+	out->collecting_at = heap + active;
+	out->collected_at = heap + collections;
 }
 
 /* Whose a JNIEnv is, and what is pending: what the VM's tables do not name stays unknown. */
@@ -139,6 +169,7 @@ int hotspot_thread_config(struct hotspot *h, struct thread_config *out)
 	if (hotspot_attach_state(h, &l))
 		out->attach_state = (int32_t)h->attach_state - (int32_t)env.offset_bytes;
 	find_owners(h, &l, out);
+	find_deleted(h, out);
 	find_thread_state(h, &l, out);
 	return 0;
 }

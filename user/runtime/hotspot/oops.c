@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/hotspot/flags.h"
 #include "runtime/hotspot/klass.h"
 #include "runtime/hotspot/scatter.h"
 
@@ -125,24 +126,42 @@ static bool mode_fits(const struct oop_reader *r, struct oop_masks *m, uint64_t 
 }
 
 /*
+ * Of two ways that say the same. A narrow class pointer with base 0 and shift 0 (JDK 25 without an archive of
+ * classes, others with ZGC) is the lower half of the word, and the upper half zero where the object has no
+ * field there: the narrow way holds for all objects, unless the VM has only whole ones.
+ */
+static enum klass_mode equal_mode(const struct oop_reader *r, const bool fits[NR_KLASS_MODES])
+{
+	bool narrow;
+
+	if (r->narrow_base || r->narrow_shift || fits[KLASS_IN_MARK])
+		return NR_KLASS_MODES;
+	if (hotspot_bool_flag(r->h, "UseCompressedClassPointers", &narrow) == 0 && !narrow)
+		return KLASS_FULL;
+	return KLASS_NARROW;
+}
+
+/*
  * Mirrors are objects of a known class: exactly one way to read a header must say so, of two of them (the
  * second word of a mirror with a compact header is the Klass it mirrors, which for one of them is right by
- * chance).
+ * chance); or two ways that are equal.
  */
 static bool prove_mode(struct oop_reader *r, struct oop_masks *m)
 {
+	bool fits[NR_KLASS_MODES] = {0};
 	enum klass_mode found = NR_KLASS_MODES;
+	int n = 0;
 
 	for (r->mode = 0; r->mode < NR_KLASS_MODES; r->mode++) {
-		if ((r->mode == KLASS_IN_MARK && !r->has_mark_shift) || !mode_fits(r, m, r->class_klass) ||
-		    !mode_fits(r, m, r->object_klass))
+		fits[r->mode] = (r->mode != KLASS_IN_MARK || r->has_mark_shift) &&
+				mode_fits(r, m, r->class_klass) && mode_fits(r, m, r->object_klass);
+		if (!fits[r->mode])
 			continue;
-		if (found != NR_KLASS_MODES)
-			return false;
 		found = r->mode;
+		n++;
 	}
-	r->mode = found;
-	return found != NR_KLASS_MODES;
+	r->mode = n > 1 ? equal_mode(r, fits) : found;
+	return r->mode != NR_KLASS_MODES;
 }
 
 static void find_gc_state(struct oop_reader *r)

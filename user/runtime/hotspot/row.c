@@ -19,6 +19,8 @@
 #include "runtime/hotspot/threads.h"
 #include "runtime/hotspot/walk.h"
 
+#define MARKED_SINCE_8U 200 /* of earlier ones it is not known which have it */
+
 struct instance {
 	struct vm vm;
 	struct hotspot *h;
@@ -128,9 +130,17 @@ static int function_table(struct vm *vm, struct function_table *out, struct erro
 	return rc;
 }
 
+/* The number of the update, from "1.8.0_452-b09"; 0: it does not say. */
+static int update_of(const struct hotspot *h)
+{
+	const char *number = strchr(h->version, '_');
+
+	return number ? atoi(number + 1) : 0;
+}
+
 /*
- * JDK: runtime/jniHandles.hpp. Since 21 local 0, weak 1, global 2; from 9 on only weak ones are marked, in
- * bit 0; before nothing is.
+ * JDK: runtime/jniHandles.hpp. Since 21 local 0, weak 1, global 2; from 9 on, and in updates of 8 (8166188),
+ * only weak ones are marked, in bit 0; before nothing is.
  */
 static void handle_kinds(const struct vm *vm, struct handle_kinds *out)
 {
@@ -147,8 +157,9 @@ static void handle_kinds(const struct vm *vm, struct handle_kinds *out)
 	    .weak_bit = true,
 	};
 	int feature = vm ? of_const(vm)->h->feature : 0;
+	bool marked = feature >= 9 || (feature == 8 && update_of(of_const(vm)->h) >= MARKED_SINCE_8U);
 
-	*out = feature >= 21 ? all : feature >= 9 ? weak : (struct handle_kinds){0};
+	*out = feature >= 21 ? all : marked ? weak : (struct handle_kinds){0};
 	out->never_bits = JNI_HANDLE_KIND_BITS; /* local references are marked by none of them */
 }
 

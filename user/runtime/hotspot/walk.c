@@ -50,7 +50,7 @@ static int missing(const struct hotspot *h, struct error *err, const char *what)
 {
 	char why[128];
 
-	snprintf(why, sizeof(why), "Java frames are not shown: its tables do not say %s", what);
+	snprintf(why, sizeof(why), "its tables do not say %s", what);
 	return hotspot_error(h, err, -ENOENT, why);
 }
 
