@@ -137,10 +137,10 @@ static void group(struct report_finding *into, const struct report_finding *f, u
 static uint64_t library_finding_id(const struct report_finding *f)
 {
 	const struct frame *caller = caller_of(f);
-	const struct finding_row *row = &finding_rows[f->kind];
 	const char *library = caller->build_id ? caller->build_id : caller->module;
+	const uint64_t ids[3] = {fnv64(FNV64_INIT, library, strlen(library))};
 
-	return fnv64(fnv64(FNV64_INIT, row->wrong, strlen(row->wrong)), library, strlen(library));
+	return finding_id(f->kind, ids);
 }
 
 /* All of a's library into a. *places: how many there are. */

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/strset.h"
 #include "base/util.h"
 #include "bpf/border/unwind.h"
 
@@ -16,6 +17,7 @@
 #define MAX_MODULES    4096      /* different files of one layout */
 #define MAX_HISTORY    4096      /* mappings that are gone and still known */
 #define MAX_VDSO_BYTES (1 << 20) /* it has 8 KiB */
+#define MAX_BUILD_IDS  65536     /* libraries whose build-id is kept; later ones have none */
 #define MAX_OPENED     1024      /* libraries told by the dynamic linker, the last of them */
 
 struct code {
@@ -37,13 +39,14 @@ struct code {
 		size_t n, cap;
 	} opened;
 	uint32_t opened_last;
+	struct strset build_ids; /* of those: copies of a placement may outlive it */
+	size_t nr_build_ids;
 };
 
 /* A library told by the dynamic linker. */
 struct opened {
 	uint32_t number;
 	struct placement at;
-	char *build_id; /* at.build_id, owned */
 };
 
 /* --- layouts -------------------------------------------------------------------------------------- */
@@ -139,7 +142,6 @@ static void opened_free(struct opened *o)
 {
 	if (o->at.module)
 		module_put(o->at.module);
-	free(o->build_id);
 }
 
 void code_free(struct code *c)
@@ -149,6 +151,7 @@ void code_free(struct code *c)
 	for (size_t i = 0; i < c->opened.n; i++)
 		opened_free(&c->opened.v[i]);
 	free(c->opened.v);
+	strset_free(&c->build_ids);
 	layout_put(c->now);
 	for (size_t i = 0; i < c->history.n; i++)
 		module_put(c->history.v[i].module);
@@ -558,15 +561,14 @@ int code_opened(struct code *c, const struct code_opened *told)
 	if (!o)
 		return -ENOMEM;
 	o->number = code->id;
-	o->build_id = strdup(id);
 	o->at = (struct placement){
 	    .start = code->start,
 	    .end = code->end,
 	    .offset = code->start - code->bias,
 	    .base = code->bias,
-	    .build_id = o->build_id,
+	    .build_id = c->nr_build_ids++ < MAX_BUILD_IDS ? strset_add(&c->build_ids, id) : "",
 	};
-	if (o->build_id && !find_opened_module(c, o, told->path))
+	if (o->at.build_id && !find_opened_module(c, o, told->path))
 		return 0;
 	opened_free(o);
 	c->opened.n--;

@@ -172,6 +172,14 @@ static int read_names(struct module_symbols *s, pid_t root_pid)
 	return rc;
 }
 
+int module_symbols_unread(struct module_symbols *s, const struct placement *p)
+{
+	if (s->build_id || !p->build_id || !p->build_id[0])
+		return 0;
+	s->build_id = strset_add(&s->strings, p->build_id);
+	return s->build_id ? 0 : -ENOMEM;
+}
+
 int module_symbols_read(struct module_symbols *s, const struct code *code, const struct placement *p)
 {
 	int rc;
@@ -179,10 +187,8 @@ int module_symbols_read(struct module_symbols *s, const struct code *code, const
 	if (s->read)
 		return 0;
 	rc = code_use(code, p);
-	if (rc && p->build_id && p->build_id[0] && !s->build_id) { /* known without the file */
-		s->build_id = strset_add(&s->strings, p->build_id);
-		rc = s->build_id ? rc : -ENOMEM;
-	}
+	if (rc && module_symbols_unread(s, p))
+		rc = -ENOMEM;
 	if (rc) {
 		if (rc == -EDQUOT)
 			budget_refuse(module_budget(s->module), s->module->path, "its headers take too much");

@@ -20,6 +20,8 @@ void module_symbols_put(struct module_symbols *s);
  * 0, -ENOMEM or -EINTR: not now (see budget_check()).
  */
 int module_symbols_read(struct module_symbols *s, const struct code *code, const struct placement *p);
+/* What is known of it without its file. 0 or -ENOMEM. */
+int module_symbols_unread(struct module_symbols *s, const struct placement *p);
 /* DWARF that nobody has asked for some seconds is closed: it can be 500 MiB. */
 void module_symbols_tidy(struct module_symbols *s);
 
