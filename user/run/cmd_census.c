@@ -13,6 +13,7 @@
 #include "run/census.h"
 #include "run/discover.h"
 #include "run/loop.h"
+#include "run/privileges.h"
 #include "run/who.h"
 #include "screen/output.h"
 #include "view/census.h"
@@ -307,7 +308,8 @@ static int start(struct censuses *s, struct error *err)
 {
 	int rc;
 
-	rc = loop_open(&s->loop, s);
+	rc = privileges_keep(PRIVILEGES_READ, s->o->view.output, err);
+	rc = rc ?: loop_open(&s->loop, s);
 	rc = rc ?: output_open(&s->out, &s->o->view, repeats(s->o), false, loop_stop_fd(s->loop), err);
 	if (!rc && s->out.screen)
 		loop_on_leave(s->loop, screen_leave, s->out.screen);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "run/privileges.h"
 #include "run/targets.h"
 #include "screen/output.h"
 #include "view/probes.h"
@@ -43,8 +44,9 @@ enum exit_code cmd_probes(const struct options *o, struct error *err)
 	struct target_list targets = {0};
 	struct pid_list found = {0};
 	struct output out = {0};
-	int rc = output_open(&out, &o->view, false, false, -1, err);
+	int rc = privileges_keep(PRIVILEGES_READ, o->view.output, err);
 
+	rc = rc ?: output_open(&out, &o->view, false, false, -1, err);
 	rc = rc ?: targets_open(&targets, o, -1, err);
 	if (!rc && o->all)
 		rc = discovery_scan(targets.discovery, &found);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "run/target.h"
+/* A target from when it is found to its end. See target.h. */
+#include "run/target_priv.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,74 +11,14 @@
 #include <unistd.h>
 
 #include "bpf/border/unwind.h"
-#include "judge/aggregate.h"
 #include "judge/findings.h"
-#include "modules/code.h"
 #include "proc/linker.h"
-#include "reconcile/account.h"
-#include "reconcile/left_frames.h"
-#include "reconcile/local_refs.h"
-#include "reconcile/ref_classes.h"
 #include "run/env_owners.h"
-#include "run/inside.h"
-#include "run/opening.h"
-#include "run/owners.h"
-#include "run/pile.h"
-#include "run/who.h"
-#include "sites/sites.h"
-#include "symbols/naming.h"
-#include "symbols/symbols.h"
 #include "view/format.h"
 
 #define MAX_ANCHORS (1 << 14) /* as there is room for (bpf/books/pins.bpf.h) */
-/* To read the classes of what was there at attach, in each report until all are read. */
-#define CLASS_BUDGET_MS 50
 /* Times the mappings are read at once, when libraries are closed meanwhile. */
 #define MAX_CODE_READS 4
-
-struct target {
-	enum target_state_kind state;
-	struct proc_id id;
-	int pidfd; /* -1: none */
-	bool asked_for;
-	const struct options *o;            /* not owned */
-	const struct target_shared *shared; /* not owned */
-
-	/* --- from target_find() on --- */
-	struct who who;
-	struct root_key root; /* its packages are there */
-	struct opening at;    /* its runtime; at.maps is as of the last read_code() */
-	struct probe_sites sites;
-	struct target_plan plan; /* what the probes know of it, and how far each part has come */
-
-	/* --- from target_attach() on --- */
-	struct tracer *tracer; /* not owned */
-	int target_id;         /* of the tracer; -1: not attached */
-	struct share *share;   /* of the budget */
-	struct code *code;     /* where its modules are */
-	bool code_changed;     /* libraries came or went, and target_code() was not called since */
-	struct symbols *symbols;
-	struct naming *naming; /* by symbols */
-	uint64_t java_unnamed; /* frames, as of the last time that the process was alive behind the naming */
-	struct aggregate *aggregate;
-
-	/* --- from target_start() on: the VM's own tables, as of the last look --- */
-	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
-	struct vm_counts vm_counts;
-	struct account *account; /* since the gate was opened; NULL: not kept */
-	struct local_look local_look;
-	struct local_look push_look; /* the last one before the gate was closed; known false: not closed */
-	bool locals_refused;         /* local references can never be looked at */
-	struct local_refs locals;
-	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
-	struct pile_watch pile;
-	struct ref_classes classes;
-	struct vm_insides inside; /* critical sections from before attach */
-
-	enum end_reason end_reason; /* NOT_ENDED before target_stop() */
-	struct report report;
-	bool reported; /* it was made at least once */
-};
 
 int target_new(pid_t pid, bool asked_for, const struct target_shared *shared, struct target **out,
 	       struct error *err)
@@ -331,7 +272,7 @@ static int read_code_anew(struct target *t)
 }
 
 /* Can objects be read now? */
-static bool reads_objects(struct target *t)
+bool target_reads_objects(struct target *t)
 {
 	struct error why = {0};
 
@@ -460,7 +401,7 @@ static bool is_held(const void *store, const struct snapshot_ref *ref)
 }
 
 /* Look at the VM's local references. still: the gate is closed. */
-static void look_at_locals(struct target *t, bool still)
+void target_look_at_locals(struct target *t, bool still)
 {
 	struct local_look *look = &t->local_look;
 	int rc;
@@ -486,7 +427,7 @@ void target_stop(struct target *t, enum end_reason reason)
 		target_look(t);
 	/* And what is popped then likewise: what is left behind must be known before. */
 	if (!end_is_gone(reason)) {
-		look_at_locals(t, false);
+		target_look_at_locals(t, false);
 		t->push_look = t->local_look;
 		t->local_look.vm = (struct vm_locals){0};
 	}
@@ -495,13 +436,13 @@ void target_stop(struct target *t, enum end_reason reason)
 		tracer_close_gate(t->tracer, t->target_id);
 	/* Which local references are alive now, before others take their slots unseen. */
 	if (!end_is_gone(reason))
-		look_at_locals(t, true);
+		target_look_at_locals(t, true);
 	t->end_reason = reason;
 	t->state = TARGET_ENDED;
 }
 
 /* Keep the walker and the symbols up to date while the process lives. */
-static void refresh_maps(struct target *t)
+void target_refresh_maps(struct target *t)
 {
 	struct unwind_moment now = tracer_code_now(t->tracer, t->target_id);
 
@@ -510,16 +451,6 @@ static void refresh_maps(struct target *t)
 		return;
 	vm_frames_refresh(t->at.vm);
 	tell_plan(t);
-}
-
-/* What the outstanding references point to; NULL: not looked at, or not known. */
-static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot)
-{
-	const struct options *o = t->o;
-
-	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
-		return NULL;
-	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
 /* Learn which libraries it has opened, before a stack in them is named. */
@@ -563,84 +494,11 @@ int target_code(struct target *t, const struct snapshot *snapshot, struct error 
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
-/* Which local references of the snapshot are alive; NULL: not known. */
-static const struct local_refs *read_locals(struct target *t, const struct snapshot *snapshot,
-					    struct corrections *found)
-{
-	struct local_look *look = &t->local_look;
-	int64_t *total = &t->report.families[FAMILY_LOCAL].vm_total;
-
-	if (end_is_gone(t->end_reason))
-		look->known = look->gone = true;
-	else if (!t->stopped_ns)
-		look_at_locals(t, false);
-	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
-	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
-	if (local_refs_read(look, snapshot, &t->locals, found) < 0)
-		return NULL;
-	return look->known ? &t->locals : NULL;
-}
-
-/* Free the places of dead local references: from the next snapshot on they are counted as died. */
-static void bury(struct target *t, const struct snapshot *s, const struct corrections *found)
-{
-	if (t->local_look.gone || t->local_look.still) /* nobody will ask again */
-		return;
-	for (size_t i = 0; i < found->n; i++) {
-		const struct snapshot_ref *ref = &s->refs.v[found->v[i].ref];
-
-		if (found->v[i].kind == REF_DEAD)
-			tracer_bury(t->tracer, ref, snapshot_site_of(s, ref->site)->func);
-	}
-}
-
-static bool push_is_held(void *target, const struct snapshot_push *p)
-{
-	const struct target *t = target;
-
-	return tracer_holds_push(t->tracer, t->target_id, p);
-}
-
-static void push_bury(void *target, const struct snapshot_push *p)
-{
-	const struct target *t = target;
-
-	tracer_bury_push(t->tracer, t->target_id, p);
-}
-
-/* Which frames were pushed and will never be popped. 0 or -ENOMEM. */
-static int read_pushes(struct target *t, const struct snapshot *s)
-{
-	const struct push_store store = {push_is_held, push_bury, t};
-
-	const struct local_look *look = t->push_look.known ? &t->push_look : &t->local_look;
-
-	return t->left ? left_books_update(t->left, look, s, &store) : 0;
-}
-
-/* Hold the snapshot against the VM's tables, and put it right. Which local references are alive: see
- * read_locals(). 0 or -ENOMEM. */
-static int reconcile(struct target *t, struct snapshot *s, struct target_counts *counts,
-		     const struct local_refs **locals)
-{
-	struct corrections found = {0};
-	int rc = 0;
-
-	*locals = t->plan.families >> FAMILY_LOCAL & 1 ? read_locals(t, s, &found) : NULL;
-	rc = read_pushes(t, s);
-	if (t->account)
-		rc = rc ?: account_compare(t->account, s, &found);
-	bury(t, s, &found);
-	corrections_apply(&found, s, counts);
-	corrections_free(&found);
-	return rc;
-}
-
 /*
  * What could not be named while the process lived is a drop. What it did in its last moments dies with it,
  * and is no fault of anybody: that is told by the stacks that are incomplete.
  */
-static void count_unnamed(struct target *t)
+void target_count_unnamed(struct target *t)
 {
 	if (proc_id_alive(&t->id))
 		t->java_unnamed = vm_frames_unnamed(t->at.vm);
@@ -652,179 +510,10 @@ int target_name(struct target *t, const struct snapshot *snapshot, struct error 
 
 	if (!naming_lacks(t->naming, snapshot)) /* the new ones are another target's */
 		return 0;
-	refresh_maps(t);
+	target_refresh_maps(t);
 	rc = naming_update(t->naming, snapshot);
-	count_unnamed(t);
+	target_count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
-}
-
-/* A release that is seen late, when its handle comes again, is in neither count for a moment. */
-static void keep_missed(struct target_counts *counts, const struct report *last)
-{
-	if (counts->drops[DROP_RELEASE_MISSED] < last->drops[DROP_RELEASE_MISSED])
-		counts->drops[DROP_RELEASE_MISSED] = last->drops[DROP_RELEASE_MISSED];
-}
-
-int target_reading(struct target *t, struct snapshot *snapshot, struct error *err)
-{
-	struct corrections found = {0};
-	struct target_counts counts;
-	struct aggregate_input in = {
-	    .snapshot = snapshot,
-	    .names = naming_sites(t->naming),
-	    .elapsed_s = (clock_ns(CLOCK_MONOTONIC) - t->started_ns) / 1e9,
-	};
-	int rc = tracer_counts(t->tracer, t->target_id, &counts, err);
-
-	if (rc)
-		return rc;
-	if (t->plan.families >> FAMILY_LOCAL & 1)
-		in.locals = read_locals(t, snapshot, &found);
-	if (t->account)
-		rc = account_compare(t->account, snapshot, &found);
-	bury(t, snapshot, &found);
-	corrections_apply(&found, snapshot, &counts);
-	corrections_free(&found);
-	rc = rc ?: aggregate_reading(t->aggregate, &in);
-	return rc ? error_set(err, rc, EXIT_FAILED, "judge the call sites", NULL, "%s", strerror(-rc)) : 0;
-}
-
-/* A report in the making. */
-struct making {
-	struct snapshot *snapshot;
-	struct target_counts counts;
-	double cost_ns[NR_ALL_FUNCS];
-	const struct local_refs *locals;   /* NULL: not known */
-	const struct ref_classes *classes; /* NULL: not asked for, or not known */
-	bool objects;                      /* of the process can be read now */
-	double elapsed_s;                  /* of the trace */
-	bool final;
-};
-
-static int read_tracer(struct target *t, struct making *m, struct error *err)
-{
-	int rc = tracer_counts(t->tracer, t->target_id, &m->counts, err);
-
-	if (!rc)
-		tracer_costs(t->tracer, t->target_id, m->cost_ns);
-	return rc;
-}
-
-/* What only a process that lives can tell. */
-static void read_process(struct target *t, struct making *m)
-{
-	if (end_is_gone(t->end_reason))
-		return;
-	refresh_maps(t);
-	m->objects = reads_objects(t);
-	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
-	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
-}
-
-/* After the process has gone its last known totals stand. */
-static void put_vm_totals(struct target *t)
-{
-	if (!t->vm_counts.known)
-		return;
-	t->report.families[FAMILY_GLOBAL].vm_total = t->vm_counts.n[VM_GLOBAL];
-	t->report.families[FAMILY_WEAK].vm_total = t->vm_counts.n[VM_WEAK];
-}
-
-static int put_sites(struct target *t, const struct making *m)
-{
-	struct aggregate_input in = {
-	    .snapshot = m->snapshot,
-	    .counts = &m->counts,
-	    .names = naming_sites(t->naming),
-	    .families = t->o->families,
-	    .cost_ns = m->cost_ns,
-	    .locals = m->locals,
-	    .classes = m->classes,
-	    .final = m->final,
-	    .elapsed_s = m->elapsed_s,
-	};
-
-	if (t->stopped_ns && m->snapshot->monotonic_ns > t->stopped_ns)
-		in.late_s = (m->snapshot->monotonic_ns - t->stopped_ns) / 1e9;
-	return aggregate_update(t->aggregate, &in, &t->report);
-}
-
-/* What the VM's tables had at attach, before any call was seen. */
-static int put_account(struct target *t, const struct making *m)
-{
-	int rc = t->account ? account_report(t->account, m->objects ? CLASS_BUDGET_MS : 0, &t->report) : 0;
-
-	return rc == -ENOMEM ? rc : 0; /* what else fails is shown as not known */
-}
-
-static int put_findings(struct target *t, const struct making *m)
-{
-	const struct findings_input in = {
-	    .names = naming_sites(t->naming),
-	    .snapshot = m->snapshot,
-	    .left = t->left ? left_frames(t->left) : NULL,
-	    .local_capacity = t->o->local_capacity,
-	    .checking = t->o->check,
-	    .exited = m->final && t->end_reason == END_EXITED,
-	    .hold_s = t->o->hold_s,
-	    .no_waits = t->plan.waits.why,
-	    .collector_waits = t->plan.waits.collector,
-	    .inside = &t->inside,
-	};
-
-	return findings_update(&in, &t->report);
-}
-
-static void put_head(struct target *t, const struct making *m)
-{
-	struct report *r = &t->report;
-
-	count_unnamed(t);
-	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
-	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
-	r->sites_pending = naming_pending(t->naming);
-	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
-	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
-	r->self_cpu_pct = -1;
-	r->no_java = t->plan.walk.state == PLAN_NEVER ? t->plan.walk.why : NULL;
-	t->reported = true;
-}
-
-/* The order is the algorithm: each step needs what those above it did. */
-int target_report(struct target *t, struct snapshot *snapshot, struct error *err)
-{
-	struct making m = {
-	    .snapshot = snapshot,
-	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
-	    .final = t->state == TARGET_ENDED,
-	};
-	int rc = read_tracer(t, &m, err);
-
-	if (rc)
-		return rc;
-	/* Takes dead references out of the snapshot and the counts, so that no later step sees them. */
-	rc = reconcile(t, snapshot, &m.counts, &m.locals);
-	keep_missed(&m.counts, &t->report);
-	/* Reads where the code is now, which the naming needs, and the classes of what is left. */
-	read_process(t, &m);
-	rc = rc ?: naming_update(t->naming, snapshot);
-	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
-	put_vm_totals(t);
-	rc = rc ?: put_sites(t, &m);
-	if (!rc)
-		owners_tell(t->shared->owners, t->root, end_is_gone(t->end_reason) ? 0 : t->id.pid,
-			    &t->report);
-	/* Adds to the families what was there at attach. */
-	rc = rc ?: put_account(t, &m);
-	/* Judges by the verdicts of the sites. */
-	rc = rc ?: put_findings(t, &m);
-	if (!(t->plan.families >> FAMILY_LOCAL & 1) && !end_is_gone(t->end_reason))
-		pile_look(&t->pile, t->at.vm, t->id.pid, m.elapsed_s, t->o->local_capacity, &t->report.pile);
-	if (rc)
-		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
-	/* Adds what the naming lost to the drops, which put_sites() has made. */
-	put_head(t, &m);
-	return 0;
 }
 
 /* --- what is asked of a target ------------------------------------------------------------------- */

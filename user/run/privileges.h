@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Giving up what a command does not need, before it reads anything of a target. */
+#ifndef JNITRACE_PRIVILEGES_H
+#define JNITRACE_PRIVILEGES_H
+
+#include <stdbool.h>
+
+#include "base/util.h"
+
+enum privileges {
+	PRIVILEGES_READ,      /* memory and files of other users' processes */
+	PRIVILEGES_TRACE,     /* likewise; BPF programs, and probes by uprobe_multi */
+	PRIVILEGES_TRACE_PERF /* likewise; probes by perf events, which take CAP_SYS_ADMIN */
+};
+/*
+ * file: one will be written to (--output), wherever that may be.
+ * Keep these capabilities of those the process has, for good, and gain none by an exec. Call it while there
+ * is one thread: the kernel's capabilities are of threads. 0, or -errno with err.
+ */
+int privileges_keep(enum privileges p, bool file, struct error *err);
+
+#endif

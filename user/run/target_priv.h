@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Shared by the target_*.c files only: a target and its parts. */
+#ifndef JNITRACE_TARGET_PRIV_H
+#define JNITRACE_TARGET_PRIV_H
+
+#include "judge/aggregate.h"
+#include "modules/code.h"
+#include "reconcile/account.h"
+#include "reconcile/left_frames.h"
+#include "reconcile/local_refs.h"
+#include "reconcile/ref_classes.h"
+#include "run/inside.h"
+#include "run/opening.h"
+#include "run/owners.h"
+#include "run/pile.h"
+#include "run/target.h"
+#include "run/who.h"
+#include "sites/sites.h"
+#include "symbols/naming.h"
+#include "symbols/symbols.h"
+
+struct target {
+	enum target_state_kind state;
+	struct proc_id id;
+	int pidfd; /* -1: none */
+	bool asked_for;
+	const struct options *o;            /* not owned */
+	const struct target_shared *shared; /* not owned */
+
+	/* --- from target_find() on --- */
+	struct who who;
+	struct root_key root; /* its packages are there */
+	struct opening at;    /* its runtime; at.maps is as of the last read_code() */
+	struct probe_sites sites;
+	struct target_plan plan; /* what the probes know of it, and how far each part has come */
+
+	/* --- from target_attach() on --- */
+	struct tracer *tracer; /* not owned */
+	int target_id;         /* of the tracer; -1: not attached */
+	struct share *share;   /* of the budget */
+	struct code *code;     /* where its modules are */
+	bool code_changed;     /* libraries came or went, and target_code() was not called since */
+	struct symbols *symbols;
+	struct naming *naming; /* by symbols */
+	uint64_t java_unnamed; /* frames, as of the last time that the process was alive behind the naming */
+	struct aggregate *aggregate;
+
+	/* --- from target_start() on: the VM's own tables, as of the last look --- */
+	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
+	struct vm_counts vm_counts;
+	struct account *account; /* since the gate was opened; NULL: not kept */
+	struct local_look local_look;
+	struct local_look push_look; /* the last one before the gate was closed; known false: not closed */
+	bool locals_refused;         /* local references can never be looked at */
+	struct local_refs locals;
+	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
+	struct pile_watch pile;
+	struct ref_classes classes;
+	struct vm_insides inside; /* critical sections from before attach */
+
+	enum end_reason end_reason; /* NOT_ENDED before target_stop() */
+	struct report report;
+	bool reported; /* it was made at least once */
+};
+
+/* Look at the VM's local references. still: the gate is closed. */
+void target_look_at_locals(struct target *t, bool still);
+/* Can objects be read now? */
+bool target_reads_objects(struct target *t);
+/* Keep the walker and the symbols up to date while the process lives. */
+void target_refresh_maps(struct target *t);
+/* Frames that could not be named while it lived become a drop. */
+void target_count_unnamed(struct target *t);
+
+#endif

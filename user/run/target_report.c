@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A target's readings and reports, from a snapshot and what its VM says. See target.h. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "judge/findings.h"
+#include "run/target_priv.h"
+#include "view/format.h"
+
+/* To read the classes of what was there at attach, in each report until all are read. */
+#define CLASS_BUDGET_MS 50
+
+/* What the outstanding references point to; NULL: not looked at, or not known. */
+static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot)
+{
+	const struct options *o = t->o;
+
+	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
+		return NULL;
+	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
+}
+
+/* Which local references of the snapshot are alive; NULL: not known. */
+static const struct local_refs *read_locals(struct target *t, const struct snapshot *snapshot,
+					    struct corrections *found)
+{
+	struct local_look *look = &t->local_look;
+	int64_t *total = &t->report.families[FAMILY_LOCAL].vm_total;
+
+	if (end_is_gone(t->end_reason))
+		look->known = look->gone = true;
+	else if (!t->stopped_ns)
+		target_look_at_locals(t, false);
+	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
+	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
+	if (local_refs_read(look, snapshot, &t->locals, found) < 0)
+		return NULL;
+	return look->known ? &t->locals : NULL;
+}
+
+/* Free the places of dead local references: from the next snapshot on they are counted as died. */
+static void bury(struct target *t, const struct snapshot *s, const struct corrections *found)
+{
+	if (t->local_look.gone || t->local_look.still) /* nobody will ask again */
+		return;
+	for (size_t i = 0; i < found->n; i++) {
+		const struct snapshot_ref *ref = &s->refs.v[found->v[i].ref];
+
+		if (found->v[i].kind == REF_DEAD)
+			tracer_bury(t->tracer, ref, snapshot_site_of(s, ref->site)->func);
+	}
+}
+
+static bool push_is_held(void *target, const struct snapshot_push *p)
+{
+	const struct target *t = target;
+
+	return tracer_holds_push(t->tracer, t->target_id, p);
+}
+
+static void push_bury(void *target, const struct snapshot_push *p)
+{
+	const struct target *t = target;
+
+	tracer_bury_push(t->tracer, t->target_id, p);
+}
+
+/* Which frames were pushed and will never be popped. 0 or -ENOMEM. */
+static int read_pushes(struct target *t, const struct snapshot *s)
+{
+	const struct push_store store = {push_is_held, push_bury, t};
+
+	const struct local_look *look = t->push_look.known ? &t->push_look : &t->local_look;
+
+	return t->left ? left_books_update(t->left, look, s, &store) : 0;
+}
+
+/* Hold the snapshot against the VM's tables, and put it right. Which local references are alive: see
+ * read_locals(). 0 or -ENOMEM. */
+static int reconcile(struct target *t, struct snapshot *s, struct target_counts *counts,
+		     const struct local_refs **locals)
+{
+	struct corrections found = {0};
+	int rc = 0;
+
+	*locals = t->plan.families >> FAMILY_LOCAL & 1 ? read_locals(t, s, &found) : NULL;
+	rc = read_pushes(t, s);
+	if (t->account)
+		rc = rc ?: account_compare(t->account, s, &found);
+	bury(t, s, &found);
+	corrections_apply(&found, s, counts);
+	corrections_free(&found);
+	return rc;
+}
+
+/* A release that is seen late, when its handle comes again, is in neither count for a moment. */
+static void keep_missed(struct target_counts *counts, const struct report *last)
+{
+	if (counts->drops[DROP_RELEASE_MISSED] < last->drops[DROP_RELEASE_MISSED])
+		counts->drops[DROP_RELEASE_MISSED] = last->drops[DROP_RELEASE_MISSED];
+}
+
+int target_reading(struct target *t, struct snapshot *snapshot, struct error *err)
+{
+	struct corrections found = {0};
+	struct target_counts counts;
+	struct aggregate_input in = {
+	    .snapshot = snapshot,
+	    .names = naming_sites(t->naming),
+	    .elapsed_s = (clock_ns(CLOCK_MONOTONIC) - t->started_ns) / 1e9,
+	};
+	int rc = tracer_counts(t->tracer, t->target_id, &counts, err);
+
+	if (rc)
+		return rc;
+	if (t->plan.families >> FAMILY_LOCAL & 1)
+		in.locals = read_locals(t, snapshot, &found);
+	if (t->account)
+		rc = account_compare(t->account, snapshot, &found);
+	bury(t, snapshot, &found);
+	corrections_apply(&found, snapshot, &counts);
+	corrections_free(&found);
+	rc = rc ?: aggregate_reading(t->aggregate, &in);
+	return rc ? error_set(err, rc, EXIT_FAILED, "judge the call sites", NULL, "%s", strerror(-rc)) : 0;
+}
+
+/* A report in the making. */
+struct making {
+	struct snapshot *snapshot;
+	struct target_counts counts;
+	double cost_ns[NR_ALL_FUNCS];
+	const struct local_refs *locals;   /* NULL: not known */
+	const struct ref_classes *classes; /* NULL: not asked for, or not known */
+	bool objects;                      /* of the process can be read now */
+	double elapsed_s;                  /* of the trace */
+	bool final;
+};
+
+static int read_tracer(struct target *t, struct making *m, struct error *err)
+{
+	int rc = tracer_counts(t->tracer, t->target_id, &m->counts, err);
+
+	if (!rc)
+		tracer_costs(t->tracer, t->target_id, m->cost_ns);
+	return rc;
+}
+
+/* What only a process that lives can tell. */
+static void read_process(struct target *t, struct making *m)
+{
+	if (end_is_gone(t->end_reason))
+		return;
+	target_refresh_maps(t);
+	m->objects = target_reads_objects(t);
+	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
+	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
+}
+
+/* After the process has gone its last known totals stand. */
+static void put_vm_totals(struct target *t)
+{
+	if (!t->vm_counts.known)
+		return;
+	t->report.families[FAMILY_GLOBAL].vm_total = t->vm_counts.n[VM_GLOBAL];
+	t->report.families[FAMILY_WEAK].vm_total = t->vm_counts.n[VM_WEAK];
+}
+
+static int put_sites(struct target *t, const struct making *m)
+{
+	struct aggregate_input in = {
+	    .snapshot = m->snapshot,
+	    .counts = &m->counts,
+	    .names = naming_sites(t->naming),
+	    .families = t->o->families,
+	    .cost_ns = m->cost_ns,
+	    .locals = m->locals,
+	    .classes = m->classes,
+	    .final = m->final,
+	    .elapsed_s = m->elapsed_s,
+	};
+
+	if (t->stopped_ns && m->snapshot->monotonic_ns > t->stopped_ns)
+		in.late_s = (m->snapshot->monotonic_ns - t->stopped_ns) / 1e9;
+	return aggregate_update(t->aggregate, &in, &t->report);
+}
+
+/* What the VM's tables had at attach, before any call was seen. */
+static int put_account(struct target *t, const struct making *m)
+{
+	int rc = t->account ? account_report(t->account, m->objects ? CLASS_BUDGET_MS : 0, &t->report) : 0;
+
+	return rc == -ENOMEM ? rc : 0; /* what else fails is shown as not known */
+}
+
+static int put_findings(struct target *t, const struct making *m)
+{
+	const struct findings_input in = {
+	    .names = naming_sites(t->naming),
+	    .snapshot = m->snapshot,
+	    .left = t->left ? left_frames(t->left) : NULL,
+	    .local_capacity = t->o->local_capacity,
+	    .checking = t->o->check,
+	    .exited = m->final && t->end_reason == END_EXITED,
+	    .hold_s = t->o->hold_s,
+	    .no_waits = t->plan.waits.why,
+	    .collector_waits = t->plan.waits.collector,
+	    .inside = &t->inside,
+	};
+
+	return findings_update(&in, &t->report);
+}
+
+static void put_head(struct target *t, const struct making *m)
+{
+	struct report *r = &t->report;
+
+	target_count_unnamed(t);
+	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
+	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
+	r->sites_pending = naming_pending(t->naming);
+	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
+	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
+	r->self_cpu_pct = -1;
+	r->no_java = t->plan.walk.state == PLAN_NEVER ? t->plan.walk.why : NULL;
+	t->reported = true;
+}
+
+/* The order is the algorithm: each step needs what those above it did. */
+int target_report(struct target *t, struct snapshot *snapshot, struct error *err)
+{
+	struct making m = {
+	    .snapshot = snapshot,
+	    .elapsed_s = ((t->stopped_ns ?: clock_ns(CLOCK_MONOTONIC)) - t->started_ns) / 1e9,
+	    .final = t->state == TARGET_ENDED,
+	};
+	int rc = read_tracer(t, &m, err);
+
+	if (rc)
+		return rc;
+	/* Takes dead references out of the snapshot and the counts, so that no later step sees them. */
+	rc = reconcile(t, snapshot, &m.counts, &m.locals);
+	keep_missed(&m.counts, &t->report);
+	/* Reads where the code is now, which the naming needs, and the classes of what is left. */
+	read_process(t, &m);
+	rc = rc ?: naming_update(t->naming, snapshot);
+	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
+	put_vm_totals(t);
+	rc = rc ?: put_sites(t, &m);
+	if (!rc)
+		owners_tell(t->shared->owners, t->root, end_is_gone(t->end_reason) ? 0 : t->id.pid,
+			    &t->report);
+	/* Adds to the families what was there at attach. */
+	rc = rc ?: put_account(t, &m);
+	/* Judges by the verdicts of the sites. */
+	rc = rc ?: put_findings(t, &m);
+	if (!(t->plan.families >> FAMILY_LOCAL & 1) && !end_is_gone(t->end_reason))
+		pile_look(&t->pile, t->at.vm, t->id.pid, m.elapsed_s, t->o->local_capacity, &t->report.pile);
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
+	/* Adds what the naming lost to the drops, which put_sites() has made. */
+	put_head(t, &m);
+	return 0;
+}
