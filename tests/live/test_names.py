@@ -158,18 +158,24 @@ def test_a_library_that_was_closed_has_symbols_while_its_file_is_there():
         target.do("copies 1")
         with Tracer(pids=[target.pid]) as tracer:
             tracer.wait_tracing()
+            target.do("stays 1")
+            tracer.wait_report(lambda r: r["sites"])  # the VM's own symbols are read: that takes longest
             tracer.proc.send_signal(signal.SIGSTOP)
             target.do("refused 7")
             tracer.proc.send_signal(signal.SIGCONT)
+            # a tracer that is told to stop reads no more symbols
+            tracer.wait_report(lambda r: sum(s["acquired"] for s in r["sites"]) >= 5 + 7 * (2 + 3))
             final = tracer.stop()[target.pid]
     assert_no_losses(final)
     made = {}
     for site in final["sites"]:
         frame = site["stack"][0]
-        key = frame["symbol"], frame["module"], frame["file"]
+        key = frame["symbol"], re.sub("[0-9]+", "", frame["module"]), frame["file"]
         made[key] = made.get(key, 0) + site["acquired"]
+    assert made.pop(("leak_that_stays", "copy-that-stays.so", "closed.c"), 5) == 5
+    made = {key: n for key, n in made.items() if not key[1].startswith("copy-that-stays")}
     assert made == {("leak_of_one", "libclosedone.so", "closed.c"): 14, ("leak_of_two", "libclosedtwo.so", "closed.c"): 21}
-    assert {lib["module"]: lib["outstanding"] for lib in final["libraries"]} == {"libclosedone.so": 14, "libclosedtwo.so": 21}
+    assert {lib["module"]: lib["outstanding"] for lib in final["libraries"] if lib["module"].startswith("libclosed")} == {"libclosedone.so": 14, "libclosedtwo.so": 21}
 
 
 class Misuse(Oracle):
