@@ -173,7 +173,7 @@ def test_include_in_another_form(house, line):
 
 
 def test_include_of_a_source(house):
-    house.write("user/base/planted.h", '#include "run/target.c"\n')
+    house.write("user/base/planted.h", '#include "run/targets.c"\n')
     assert house.found() == {"user/base/planted.h: includes user/run/targets.c, which is a source, no header",
                              "user/base/planted.h: includes user/run/targets.c, which its room may not use"}
 

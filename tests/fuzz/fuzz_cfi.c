@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (!f.p)
 		abort();
 	memcpy(f.p, data, n);
-	if (unwind_table_compile(&f, &table) == 0) {
+	if (unwind_table_compile(&f, NULL, &table) == 0) {
 		for (size_t i = 0; i < table.rows.n; i++) {
 			if (table.rows.v[i].rule >= table.rules.n ||
 			    (i && table.rows.v[i].pc <= table.rows.v[i - 1].pc))
