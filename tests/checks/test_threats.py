@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The claims of docs/threats.md: their tests are there, and what can be read off the program holds."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = TOP / os.environ.get("JNITRACE_BUILD", "build")
+# Functions that write to other processes or stop them, run other programs, or talk to a network.
+NEVER = {"ptrace", "process_vm_writev", "process_madvise", "pwrite", "pwrite64", "system", "popen", "execve", "execv", "execvp", "execl", "execlp",
+         "execle", "execvpe", "execveat", "fexecve", "posix_spawn", "posix_spawnp", "connect", "bind", "listen", "accept", "accept4", "sendto",
+         "getaddrinfo", "pidfd_send_signal", "tgkill", "killpg", "sigqueue", "init_module", "mount", "umount", "umount2", "setns", "chroot", "unlink",
+         "rename", "symlink", "link"}
+# Its helpers are its only children: user/elf/lines_helper.c.
+SIGNALS = {"kill": {"user/elf/lines_helper.c", "user/elf/lines_helper.o"}}
+
+
+def test_every_claim_names_a_test_that_is_there():
+    text = (TOP / "docs/threats.md").read_text()
+    live = "".join(f.read_text() for folder in ("live", "checks") for f in (TOP / "tests" / folder).glob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", text))
+    assert len(named) > 15
+    assert [name for name in named if not re.search(rf"^def {name}\(", live, re.M)] == []
+    files = set(re.findall(r"`(tests/[\w/.]+)`", text))
+    assert len(files) > 5 and [file for file in files if not (TOP / file).exists()] == []
+
+
+def imports(file):
+    out = subprocess.run(["nm", "--undefined-only", file], capture_output=True, text=True, check=True).stdout
+    return {line.split()[-1].split("@")[0] for line in out.splitlines() if line.strip()}
+
+
+def test_what_the_tool_never_calls():
+    tool = imports(BUILD / "jnitrace")
+    assert "process_vm_readv" in tool  # else this reads nothing
+    assert tool & NEVER == set()
+    objects = [o for o in (BUILD / "user").rglob("*.o") if o.with_suffix(".d").exists()]
+    assert len(objects) > 50
+    for function, allowed in SIGNALS.items():
+        users = {str(o.relative_to(BUILD)) for o in objects if function in imports(o)}
+        assert users <= allowed, f"{function}: {users}"
