@@ -9,19 +9,15 @@
 
 MAP_HASH(findings, MAX_FINDINGS, struct finding_key, struct finding);
 
-/*
- * Count a finding. site: where it was seen; acquire_site, release_site: where the reference was acquired and
- * (first) released; all by site_of(), 0: not known. handle: an example.
- */
-static __always_inline void finding(u16 target_id, enum finding_kind kind, u32 site, u32 acquire_site,
-				    u32 release_site, u64 handle)
+/* A global function, verified once: its keys are not on its callers' stacks. what: kind << 16 | target. */
+__noinline int finding_add(u32 what, u32 site, u32 acquire_site, u32 release_site, u64 handle)
 {
 	struct finding_key key = {
 	    .site = site,
 	    .acquire_site = acquire_site,
 	    .release_site = release_site,
-	    .target_id = target_id,
-	    .kind = kind,
+	    .target_id = (u16)what,
+	    .kind = what >> 16,
 	};
 	struct finding *known = bpf_map_lookup_elem(&findings, &key);
 	u32 tick = bpf_jiffies64() >> JT_TICK_SHIFT;
@@ -33,11 +29,22 @@ static __always_inline void finding(u16 target_id, enum finding_kind kind, u32 s
 		known = bpf_map_lookup_elem(&findings, &key);
 	}
 	if (!known) {
-		drop(target_id, DROP_FINDINGS_FULL);
-		return;
+		drop((u16)what, DROP_FINDINGS_FULL);
+		return 0;
 	}
 	known->last_tick = tick;
 	__sync_fetch_and_add(&known->count, 1);
+	return 0;
+}
+
+/*
+ * Count a finding. site: where it was seen; acquire_site, release_site: where the reference was acquired and
+ * (first) released; all by site_of(), 0: not known. handle: an example.
+ */
+static __always_inline void finding(u16 target_id, enum finding_kind kind, u32 site, u32 acquire_site,
+				    u32 release_site, u64 handle)
+{
+	finding_add((u32)kind << 16 | target_id, site, acquire_site, release_site, handle);
 }
 
 /* The same finding's most, if that is more than was known. */

@@ -575,12 +575,45 @@ int code_opened(struct code *c, const struct code_opened *told)
 	return -ENOMEM;
 }
 
-const struct placement *code_opened_of(const struct code *c, uint32_t number)
+static const struct placement *code_opened_of(const struct code *c, uint32_t number)
 {
 	for (size_t i = c->opened.n; i-- > 0;)
 		if (c->opened.v[i].number == number)
 			return &c->opened.v[i].at;
 	return NULL;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	const char *x = a ? strrchr(a, '/') : NULL, *y = b ? strrchr(b, '/') : NULL;
+
+	a = x ? x + 1 : a;
+	b = y ? y + 1 : b;
+	return a && b && !strcmp(a, b);
+}
+
+/* Is this mapping of that library? A build-id tells, if it has one; else its name and place must do. */
+static bool maps_it_yet(const struct code *c, const struct placement *now, const struct placement *opened)
+{
+	bool same;
+
+	if (!now->ino || now->base != opened->base || now->start > opened->start || now->end < opened->end ||
+	    !same_name(now->module->path, opened->module->path))
+		return false;
+	if (!opened->build_id[0])
+		return true;
+	if (code_use(c, now))
+		return false;
+	same = !strcmp(opened->build_id, elf_build_id(now->module->image));
+	module_rest(now->module);
+	return same;
+}
+
+const struct placement *code_opened_at(const struct code *c, uint32_t number, uint64_t addr)
+{
+	const struct placement *opened = code_opened_of(c, number), *now = code_at(c, addr);
+
+	return opened && now && maps_it_yet(c, now, opened) ? now : opened;
 }
 
 uint32_t code_opened_last(const struct code *c)

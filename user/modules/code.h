@@ -70,9 +70,12 @@ const struct placement *code_once_at(const struct code *c, uint64_t addr);
  */
 struct code_opened;
 int code_opened(struct code *c, const struct code_opened *o);
-/* The library of that number; NULL: it is forgotten, or was never told. Valid until the next code_opened().
+/*
+ * Where an address of the library of that number is: in the mapping that is there, if it is of that library
+ * yet, else in what is known of it. NULL: it is forgotten, or was never told. Valid until the next
+ * code_opened() or code_take().
  */
-const struct placement *code_opened_of(const struct code *c, uint32_t number);
+const struct placement *code_opened_at(const struct code *c, uint32_t number, uint64_t addr);
 /* The number of the last one that was told; 0: none. */
 uint32_t code_opened_last(const struct code *c);
 /*

@@ -183,7 +183,7 @@ bool natives_know_opened(const struct natives *n, uint32_t number)
 int natives_opened_at(struct natives *n, uint32_t number, uint64_t pc, struct symbolized *out,
 		      struct native_place *where)
 {
-	int rc = place_in(n, code_opened_of(n->code, number), pc - 1, where);
+	int rc = place_in(n, code_opened_at(n->code, number, pc - 1), pc - 1, where);
 
 	return rc ?: call_at(n, where, out);
 }

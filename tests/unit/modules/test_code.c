@@ -307,7 +307,7 @@ static void test_opened(void **state)
 	const struct placement *p;
 
 	assert_int_equal(code_opened_last(c), 0);
-	assert_null(code_opened_of(c, 1));
+	assert_null(code_opened_at(c, 1, 0));
 	for (size_t i = sizeof(Elf64_Ehdr); i < sizeof(other.head); i++)
 		other.head[i] ^= i >= 0x100; /* another build */
 	snprintf(gone.path, sizeof(gone.path), "%s/gone.so", fx->dir);
@@ -317,20 +317,20 @@ static void test_opened(void **state)
 	assert_int_equal(code_opened(c, &gone), 0);
 	assert_int_equal(code_opened(c, &nameless), 0);
 	assert_int_equal(code_opened_last(c), 4);
-	p = code_opened_of(c, 1);
+	p = code_opened_at(c, 1, 0);
 	assert_non_null(p);
 	assert_string_equal(p->module->path, fx->a);
 	assert_int_equal(p->base, 0x7f0000000000);
 	assert_int_equal(strlen(p->build_id), 40);
 	assert_true(has_file(c, p));
 	assert_string_equal(elf_build_id(p->module->image), p->build_id);
-	p = code_opened_of(c, 2);
+	p = code_opened_at(c, 2, 0);
 	assert_string_equal(p->module->path, fx->b);
 	assert_false(has_file(c, p));
-	p = code_opened_of(c, 3);
+	p = code_opened_at(c, 3, 0);
 	assert_int_equal(strlen(p->build_id), 40);
 	assert_false(has_file(c, p));
-	assert_false(has_file(c, code_opened_of(c, 4)));
+	assert_false(has_file(c, code_opened_at(c, 4, 0)));
 }
 
 /* Whatever is said to be in memory. */
@@ -347,9 +347,9 @@ static void test_opened_lies(void **state)
 			o.head[(size_t)rand_r(&seed) % (i % 2 ? 512 : sizeof(o.head))] =
 			    (uint8_t)rand_r(&seed);
 		assert_int_equal(code_opened(c, &o), 0);
-		assert_non_null(code_opened_of(c, i));
+		assert_non_null(code_opened_at(c, i, 0));
 	}
-	assert_null(code_opened_of(c, 1)); /* so many are not kept */
+	assert_null(code_opened_at(c, 1, 0)); /* so many are not kept */
 	assert_int_equal(code_opened_last(c), 3000);
 }
 
