@@ -13,7 +13,9 @@
 #include "base/strset.h"
 #include "base/util.h"
 
-#define FILE_NS        250000000ULL  /* CPU time for one file; a JVM's largest takes 30 ms */
+#define FILE_NS 2000000000ULL /* CPU time for one file; a JVM's largest takes 30 ms, 20 times that emulated  \
+			       */
+#define SLOW_NS        250000000ULL  /* what takes half of that may have to wait for the next slice */
 #define SHARE_NS       3000000000ULL /* CPU time of a target at once; it comes back */
 #define SHARE_PER_WALL 4             /* at a quarter of a CPU */
 #define MAX_STRETCH    4             /* of a slice, on a busy machine; */
@@ -263,7 +265,7 @@ void budget_end_file(struct budget *b)
 	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->file_begin_ns;
 	budget_spend_ns(b, cpu_ns);
 	b->spent_ns -= cpu_ns; /* it is this thread's */
-	if (b->payer && cpu_ns > FILE_NS / 2)
+	if (b->payer && cpu_ns > SLOW_NS / 2)
 		b->payer->has_slow = true;
 }
 
@@ -301,7 +303,7 @@ bool budget_slice_full(const struct budget *b)
 {
 	if (!b || budget_slice_over(b))
 		return b != NULL;
-	return !b->last && b->begun && b->payer && b->payer->has_slow && time_is_over(b, FILE_NS);
+	return !b->last && b->begun && b->payer && b->payer->has_slow && time_is_over(b, SLOW_NS);
 }
 
 bool budget_slice_last(const struct budget *b)

@@ -150,9 +150,10 @@ static void test_time_of_a_file(void **state)
 	budget_pay(fx.b, fx.one);
 	budget_begin_file(fx.b);
 	assert_int_equal(budget_check(fx.b), 0);
-	burn(200000000);
+	burn(1200000000);
+	assert_int_equal(budget_check(fx.b), 0);
 	budget_begin_file(fx.b);
-	burn(100000000);
+	burn(900000000);
 	assert_int_equal(budget_check(fx.b), -EDQUOT);
 	budget_end_file(fx.b);
 	budget_end_file(fx.b);
