@@ -30,6 +30,20 @@ def needs():
         yield
 
 
+def mount_proc(proc, lock):
+    """Mount it, unless a run that has the lock has done so; have the lock, shared, afterwards."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not proc.is_mount():
+                subprocess.run(["mount", "-t", "proc", "proc", proc], check=True)
+        except BlockingIOError:  # others run, or one is about to mount or unmount it
+            pass
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if proc.is_mount():
+            return
+
+
 @contextlib.contextmanager
 def proc_of_other_root():
     """/proc in the other root. Runs beside each other share it: the first mounts it, the last one unmounts it."""
@@ -38,10 +52,7 @@ def proc_of_other_root():
         yield
         return
     with open(harness.SID / "proc.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not proc.is_mount():
-            subprocess.run(["mount", "-t", "proc", "proc", proc], check=True)
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        mount_proc(proc, lock)
         yield
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
