@@ -57,7 +57,7 @@ static void ask_names(const struct elf_image *e)
 		elf_find_symbols(e, t, wanted, sizeof(wanted) / sizeof(wanted[0]));
 		elf_functions_add(&functions, e, t);
 	}
-	elf_functions_sort(&functions);
+	elf_functions_sort(&functions, NULL);
 	for (size_t i = 0; i < functions.n; i++) {
 		const struct elf_function *found = elf_functions_find(&functions, functions.v[i].start);
 
