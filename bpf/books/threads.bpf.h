@@ -260,10 +260,11 @@ static __always_inline struct churn *churn_of(u32 target_id, u32 site)
 
 	if (c)
 		return c;
-	if (bpf_map_update_elem(&churns, &site, &no_churn, BPF_NOEXIST))
-		drop(target_id, DROP_FINDINGS_FULL);
+	bpf_map_update_elem(&churns, &site, &no_churn, BPF_NOEXIST); /* or another CPU did */
 	c = bpf_map_lookup_elem(&churns, &site);
-	if (c) {
+	if (!c) {
+		drop(target_id, DROP_FINDINGS_FULL);
+	} else {
 		c->target_id = target_id;
 		c->first_ns = bpf_ktime_get_ns();
 	}

@@ -101,7 +101,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc, (void)argv;
 	fuzz.pid = pid ? atoi(pid) : 0;
-	if (fuzz.pid <= 0 || proc_maps_read(fuzz.pid, &fuzz.maps) != 0 || elf_cache_new(NULL, &fuzz.images) != 0 ||
+	if (fuzz.pid <= 0 || proc_maps_read(fuzz.pid, &fuzz.maps) != 0 ||
+	    elf_cache_new(NULL, &fuzz.images) != 0 ||
 	    vm_file_open(&fuzz.maps, NULL, fuzz.images, "fuzz", &fuzz.file, &err) != 0) {
 		fprintf(stderr, "JNITRACE_FUZZ_PID names no JVM: %s\n", err.why);
 		exit(1);

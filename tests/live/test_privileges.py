@@ -12,7 +12,7 @@ from harness import SLOW, Tracer, run_tool, wait_until
 # linux/capability.h
 DAC_OVERRIDE, DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN, SYS_RESOURCE, PERFMON, BPF, CHECKPOINT_RESTORE = 1, 2, 19, 21, 24, 38, 39, 40
 READ = {DAC_READ_SEARCH, SYS_PTRACE, CHECKPOINT_RESTORE}
-TRACE = READ | {SYS_RESOURCE, PERFMON, BPF}
+TRACE = READ | {SYS_RESOURCE, SYS_ADMIN, PERFMON, BPF}
 
 
 def only(*names):
@@ -30,7 +30,6 @@ def privileges(task):
 @pytest.mark.asan
 @pytest.mark.parametrize("args, kept", [
     ([], TRACE),
-    (["--attach", "perf"], TRACE | {SYS_ADMIN}),
     (["--output", "/dev/null"], TRACE | {DAC_OVERRIDE}),
     (["census", "--watch"], READ),
 ], ids=lambda v: " ".join(map(str, v)) or "top")

@@ -13,8 +13,9 @@
 #include "base/strset.h"
 #include "base/util.h"
 
-#define FILE_NS 2000000000ULL /* CPU time for one file; a JVM's largest takes 30 ms, 20 times that emulated  \
-			       */
+#define FILE_NS                                                                                              \
+	2000000000ULL /* CPU time for one file; a JVM's largest takes 30 ms, 20 times that emulated          \
+		       */
 #define SLOW_NS        250000000ULL  /* what takes half of that may have to wait for the next slice */
 #define SHARE_NS       3000000000ULL /* CPU time of a target at once; it comes back */
 #define SHARE_PER_WALL 4             /* at a quarter of a CPU */

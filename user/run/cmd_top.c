@@ -670,21 +670,13 @@ static int open_targets(struct trace *s, struct error *err)
 	return rc;
 }
 
-/* What it takes to look at the kernel was needed last. */
-static int give_up(const struct options *o, const struct features *features, struct error *err)
-{
-	bool perf = o->attach == ATTACH_PERF || !features->uprobe_multi;
-
-	return privileges_keep(perf ? PRIVILEGES_TRACE_PERF : PRIVILEGES_TRACE, o->view.output, err);
-}
-
 static int start(struct trace *s, struct error *err)
 {
 	struct features features;
-	int rc = features_detect(&features, err);
+	int rc = privileges_keep(PRIVILEGES_TRACE, s->o->view.output, err);
 
 	raise_file_limit();
-	rc = rc ?: give_up(s->o, &features, err);
+	rc = rc ?: features_detect(&features, err);
 	rc = rc ?: open_loop(s);
 	rc = rc ?: open_targets(s, err);
 	rc = rc ?: open_output(s, err);

@@ -13,13 +13,15 @@
 #define BIT(capability) (1ULL << (capability))
 /* /proc/PID/root and map_files, memory (process_vm_readv), files that only their owner may read. */
 #define READ (BIT(CAP_SYS_PTRACE) | BIT(CAP_CHECKPOINT_RESTORE) | BIT(CAP_DAC_READ_SEARCH))
-/* Limits of the memory for BPF maps, before Linux 5.11. */
-#define TRACE (READ | BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_RESOURCE))
+/*
+ * CAP_SYS_RESOURCE: limits of the memory for BPF maps, before Linux 5.11. CAP_SYS_ADMIN: the clock around BPF
+ * programs (BPF_ENABLE_STATS), by which the overhead is known, and probes by perf events.
+ */
+#define TRACE (READ | BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_RESOURCE) | BIT(CAP_SYS_ADMIN))
 
 static const uint64_t kept[] = {
     [PRIVILEGES_READ] = READ,
     [PRIVILEGES_TRACE] = TRACE,
-    [PRIVILEGES_TRACE_PERF] = TRACE | BIT(CAP_SYS_ADMIN),
 };
 
 int privileges_keep(enum privileges p, bool file, struct error *err)

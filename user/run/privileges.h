@@ -8,9 +8,8 @@
 #include "base/util.h"
 
 enum privileges {
-	PRIVILEGES_READ,      /* memory and files of other users' processes */
-	PRIVILEGES_TRACE,     /* likewise; BPF programs, and probes by uprobe_multi */
-	PRIVILEGES_TRACE_PERF /* likewise; probes by perf events, which take CAP_SYS_ADMIN */
+	PRIVILEGES_READ, /* memory and files of other users' processes */
+	PRIVILEGES_TRACE /* likewise; BPF programs and probes */
 };
 /*
  * file: one will be written to (--output), wherever that may be.
