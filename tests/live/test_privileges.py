@@ -3,11 +3,12 @@
 
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness import SLOW, Tracer, run_tool, wait_until
+from harness import ENV, JNITRACE, SLOW, read_line, run_tool, wait_until
 
 # linux/capability.h
 DAC_OVERRIDE, DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN, SYS_RESOURCE, PERFMON, BPF, CHECKPOINT_RESTORE = 1, 2, 19, 21, 24, 38, 39, 40
@@ -35,13 +36,15 @@ def privileges(task):
 ], ids=lambda v: " ".join(map(str, v)) or "top")
 def test_what_is_kept(oracle, args, kept):
     """By all of its threads, before anything of a target is read, for good."""
-    with Tracer(*args, pids=[oracle.pid]) as tracer:
-        if "census" not in args:
-            tracer.wait_tracing()
-        wait_until(lambda: privileges(Path(f"/proc/{tracer.proc.pid}"))[1] == "1")
-        of = [privileges(task) for task in Path(f"/proc/{tracer.proc.pid}/task").iterdir()]
-        tracer.proc.send_signal(signal.SIGINT)
-        assert tracer.proc.wait(SLOW) == 0
+    with subprocess.Popen([str(JNITRACE), *args, "-p", str(oracle.pid), "--json"], env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, bufsize=0) as tool:
+        wait_until(lambda: privileges(Path(f"/proc/{tool.pid}"))[1] == "1")
+        if "--output" not in args:
+            assert read_line(tool.stdout).startswith("{")  # it is at work
+        of = [privileges(task) for task in Path(f"/proc/{tool.pid}/task").iterdir()]
+        tool.send_signal(signal.SIGINT)
+        tool.communicate(timeout=SLOW)
+    assert tool.returncode == 0
     kept = kept & privileges(Path("/proc/self"))[0][1]
     assert of and all(each == ([kept, kept, set(), set()], "1") for each in of), of
 
