@@ -67,6 +67,7 @@ static __noinline u32 site_new(const struct rule *r, u64 stack_id, u64 key, cons
 	s->func = r->func;
 	s->family = r->family;
 	s->has_stack = stack != NULL;
+	s->made_of = stack_id;
 	if (by_frame)
 		place_set(id, native_place(stack, r->func));
 	if (!bpf_map_update_elem(&site_ids, &key, &id, BPF_NOEXIST)) {
@@ -169,6 +170,7 @@ static __noinline u32 thread_site_new(const struct thread_key *key)
 	s->func = of->func;
 	s->family = of->family;
 	s->has_stack = of->has_stack;
+	s->made_of = of->made_of; /* not stack_id: another CPU may be about to write that */
 	if (by_frame) {
 		u64 *place = bpf_map_lookup_elem(&site_places, &from);
 
@@ -178,7 +180,7 @@ static __noinline u32 thread_site_new(const struct thread_key *key)
 		bpf_map_push_elem(&free_sites, &id, 0);
 		return 0;
 	}
-	s->stack_id = of->stack_id; /* the loader sees it only now */
+	s->stack_id = s->made_of; /* the loader sees it only now */
 	__sync_fetch_and_add(&sites_made, 1);
 	return id;
 }

@@ -246,6 +246,7 @@ struct java_code {
 /* A site: one function of one target, called from one stack. */
 struct site {
 	u64 stack_id; /* hash of the frames and the target; 0 = entry not in use */
+	u64 made_of;  /* the same, from before the entry is in use: others may have its number already */
 	u16 target_id;
 	u16 func;
 	union {
@@ -421,7 +422,7 @@ JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
 JT_ASSERT_SIZE(struct java_config, 296);
 JT_ASSERT_SIZE(struct java_code, 48);
-JT_ASSERT_SIZE(struct site, 16);
+JT_ASSERT_SIZE(struct site, 24);
 JT_ASSERT_SIZE(struct thread_key, 16);
 JT_ASSERT_SIZE(struct site_thread, 40);
 JT_ASSERT_SIZE(struct site_counts, 40);
