@@ -315,9 +315,14 @@ int elf_wake(struct elf_image *e, int fd)
 	struct stat st;
 
 	if (e->fd < 0) {
-		if (fstat(fd, &st) || st.st_dev != e->dev || st.st_ino != e->ino ||
-		    (uint64_t)st.st_size != e->file_bytes || st.st_mtim.tv_sec != e->written.tv_sec ||
-		    st.st_mtim.tv_nsec != e->written.tv_nsec) {
+		if (fstat(fd, &st)) {
+			int rc = -errno;
+
+			close(fd);
+			return rc;
+		}
+		if (st.st_dev != e->dev || st.st_ino != e->ino || (uint64_t)st.st_size != e->file_bytes ||
+		    st.st_mtim.tv_sec != e->written.tv_sec || st.st_mtim.tv_nsec != e->written.tv_nsec) {
 			close(fd);
 			return -ESTALE;
 		}

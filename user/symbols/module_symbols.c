@@ -38,6 +38,7 @@ struct module_symbols {
 	struct elf_cfi_table *cfi;
 	struct lines_helper *lines; /* NULL: closed, or */
 	bool no_lines;              /* there are none */
+	bool told;                  /* that its file cannot be read */
 	struct lines_history lines_history;
 	uint64_t lines_asked_ns;
 	struct strset strings;
@@ -180,6 +181,16 @@ int module_symbols_unread(struct module_symbols *s, const struct placement *p)
 	return s->build_id ? 0 : -ENOMEM;
 }
 
+/* A file that is gone, or another one by now, is no news; one that is there and cannot be read is. */
+static void tell_unreadable(struct module_symbols *s, int rc)
+{
+	bool news = rc == -EIO || rc == -EACCES || rc == -EPERM || rc == -EMFILE || rc == -ENFILE;
+
+	if (news && !s->told)
+		warn("%s: its symbols cannot be read: %s", s->name, strerror(-rc));
+	s->told |= news;
+}
+
 int module_symbols_read(struct module_symbols *s, const struct code *code, const struct placement *p)
 {
 	int rc;
@@ -192,6 +203,7 @@ int module_symbols_read(struct module_symbols *s, const struct code *code, const
 	if (rc) {
 		if (rc == -EDQUOT)
 			budget_refuse(module_budget(s->module), s->module->path, "its headers take too much");
+		tell_unreadable(s, rc);
 		return rc == -ENOMEM || rc == -EINTR ? rc : 0;
 	}
 	budget_begin_file(module_budget(s->module));
