@@ -79,6 +79,7 @@ __noinline int pin_got(struct bpf_user_pt_regs_t *regs, const struct got *got)
 	__sync_fetch_and_add(&sc->acquired, 1);
 	p.func = r->func;
 	p.family = r->family;
+	p.is_shared = r->is_shared;
 	pin_describe(r, c.handle, &got->begun, &p);
 	stats = pin_stats_of(p.site);
 	if (stats)

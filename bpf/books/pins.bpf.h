@@ -272,7 +272,8 @@ static __always_inline enum finding_kind pin_judge(struct pt_regs *ctx, const st
 	struct object o;
 	u64 object = 0;
 
-	if (p->func + 1 != r->func) /* a Release stands behind its Get in jni_funcs.def */
+	/* a Release stands behind its Get in jni_funcs.def */
+	if (p->is_shared ? p->family != r->family : p->func + 1 != r->func)
 		return FINDING_RELEASED_BY_OTHER;
 	if (!p->identity || !p->sure || loc_read(ctx, &r->object, &object) || object == p->object)
 		return NR_FINDINGS;

@@ -68,7 +68,8 @@ struct pin {
 	u8 sure;      /* identity is proven */
 	u8 committed; /* released with JNI_COMMIT, which does not release */
 	u8 family;    /* of func */
-	u8 pad[7];
+	u8 is_shared; /* func may be one that jumps to it, see struct rule */
+	u8 pad[6];
 };
 
 /* What became of the pins of one site. Shared by all CPUs: a pin costs more than that. */

@@ -149,7 +149,8 @@ struct rule {
 	/* A call of a method that may return no object, whatever the function: no reference has these bits;
 	 * 0: another function, or nothing is known. */
 	u8 never_bits;
-	u8 pad[5];
+	u8 is_shared; /* a Get function to which others jump: its Release may be theirs */
+	u8 pad[4];
 };
 #define ALLOWED_PENDING  1 /* to be called while an exception is pending */
 #define ALLOWED_CRITICAL 2 /* inside a critical section */

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 import harness
-from harness import TOP, Oracle, Tracer, assert_no_losses, entries_in_map, jdk, wait_until
+from harness import TOP, Oracle, Program, Tracer, assert_no_losses, entries_in_map, jdk, wait_until
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
 FAMILIES = "string,array,critical"
@@ -486,3 +486,22 @@ def test_a_library_that_holds_a_section():
     assert "com.github.luben.zstd.Zstd.compress" in names and "Zstd.main" in names
     [stalled] = f["stalled"]
     assert stalled["name"] == "allocator-1" and 0.5 * took_ms < stalled["ms"] < 1.05 * took_ms, (stalled, took_ms)
+
+
+@pytest.mark.parametrize("kind", ["sid-8", "17"])
+def test_functions_that_jump_to_each_other_are_counted_once(kind):
+    """Of two functions with equal code a compiler makes one that jumps to the other: its calls come to both."""
+    with Program(jdk(kind), "Execs", "liboracle.so") as program:
+        assert program.answer() == "ready\n"
+        program.tell("3")
+        assert program.answer() == "3\n"
+        with Tracer("-e", "all", "--check", pids=[program.pid]) as tracer:
+            tracer.wait_tracing()
+            program.tell("13")
+            assert program.answer() == "13\n"
+            final = tracer.stop()[program.pid]
+    array = final["families"]["array"]
+    gets = sum(n for name, n in final["calls"].items() if name.startswith("Get") and name.endswith("ArrayElements"))
+    releases = sum(n for name, n in final["calls"].items() if name.startswith("Release") and name.endswith("ArrayElements"))
+    assert gets == releases >= 13 and (array["acquired"], array["released"]) == (gets, gets)
+    assert [f for f in final["findings"] if f["kind"] in ("wrong-deallocator", UNMATCHED)] == []

@@ -116,6 +116,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .env = site->env,
 		    .allowed = row->allowed,
 		    .has_use = has_use(t, sites, row),
+		    .is_shared = site->is_shared,
 		};
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;

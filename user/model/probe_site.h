@@ -37,6 +37,7 @@ struct probe_site {
 	uint64_t offset;  /* in the library's file, bytes */
 	uint64_t vaddr;   /* link-time address */
 	const char *insn; /* name of the instruction there, lives for ever; NULL: unknown */
+	bool is_shared;   /* other functions jump here: their calls are counted as this one's */
 	bool single_step; /* the kernel cannot emulate it: a trap there costs about ten times as much */
 	int price_ns; /* what the trap adds to a call, about; a return probe's includes the function's entry
 		       */

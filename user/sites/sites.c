@@ -5,6 +5,7 @@
  */
 #include "sites/sites.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -450,6 +451,56 @@ static void drop_shared(struct resolver *r)
 	}
 }
 
+/* Where the code at this offset of the file jumps to at once, as an offset; 0: it does not. */
+static uint64_t jumps_to(const struct resolver *r, uint64_t offset)
+{
+	const struct elf_image *e = r->req->file->elf;
+	uint64_t vaddr, target;
+	struct insn first;
+	uint8_t code[5];
+	int32_t far;
+
+	if (r->machine != EM_X86_64 || !elf_offset_to_vaddr(e, offset, &vaddr) ||
+	    elf_read(e, vaddr, code, sizeof(code)) != sizeof(code))
+		return 0;
+	memcpy(&far, code + 1, sizeof(far));
+	if (code[0] == 0xe9)
+		target = vaddr + 5 + (uint64_t)(int64_t)far;
+	else if (code[0] == 0xeb)
+		target = vaddr + 2 + (uint64_t)(int64_t)(int8_t)code[1];
+	else
+		return 0;
+	/* probes are behind an instruction that only marks the entry */
+	insn_decode(r->machine, code, elf_read(e, target, code, sizeof(code)), &first);
+	if (first.skippable)
+		target += first.size_bytes;
+	return elf_vaddr_to_offset(e, target, &offset) ? offset : 0;
+}
+
+/*
+ * A compiler may make of two functions with equal code one that jumps to the other (gcc's -fipa-icf): its
+ * calls come to the other's probes, too, and are counted there once.
+ */
+static void drop_jumps(struct resolver *r)
+{
+	for (int f = 0; f < NR_ALL_FUNCS; f++) {
+		uint64_t to = r->found[f].n ? jumps_to(r, r->found[f].site[0].offset) : 0;
+
+		for (int g = 0; to && g < NR_ALL_FUNCS; g++) {
+			if (g == f || r->found[g].n == 0 || func_is_use(f) != func_is_use(g) ||
+			    r->found[g].site[0].offset != to)
+				continue;
+			note(r, "%s: jumps to %s, which its calls are counted as", row_of(r, f)->name,
+			     row_of(r, g)->name);
+			r->found[f].n = 0;
+			r->found[f].at_entry = r->found[f].wanted = false;
+			for (size_t i = 0; i < r->found[g].n; i++)
+				r->found[g].site[i].is_shared = true;
+			break;
+		}
+	}
+}
+
 static int add_site(struct probe_sites *out, const struct probe_site *site)
 {
 	struct probe_site *s = VEC_ADD(out);
@@ -519,6 +570,7 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 				     !(req->no_releases && row_of(r, f)->operation == OP_RELEASE);
 	run_strategies(r);
 	drop_shared(r);
+	drop_jumps(r);
 	if (runtime_of(r)->handle_kinds)
 		runtime_of(r)->handle_kinds(req->vm, &out->handle_kinds);
 	rc = collect(r, out);
