@@ -100,7 +100,8 @@ def test_budget(make):
 def test_slow_lines(victim, make):
     """DWARF that takes a third of a second for each address: reports come, and a signal ends the run; lines are pending."""
     path = make("entries")
-    with Tracer(pids=[victim.pid]) as tracer:
+    # sanitized it takes more than a file may have: then its lines are refused
+    with Tracer(*(["--allow-loss"] if SANITIZED else []), pids=[victim.pid]) as tracer:
         tracer.wait_tracing()
         leak(victim, path, SITES)
         first = tracer.wait_report(lambda r: len(of_module(r, path)) == SITES)
@@ -111,7 +112,7 @@ def test_slow_lines(victim, make):
         tracer.proc.send_signal(signal.SIGINT)
         final = tracer.end()[victim.pid]
         assert time.monotonic() - began < 20, "it was 61 s"
-    assert final["sites_pending"] > 0
+    assert final["sites_pending"] > 0 or SANITIZED and final["drops"]["files_refused"] == 1
     assert sum(s["acquired"] for s in of_module(final, path)) == SITES
 
 
