@@ -53,6 +53,8 @@ static void take_text(const char *s, size_t n, void *opaque)
 
 	if (n > room)
 		n = room;
+	if (!n) /* then it may have no text at all */
+		return;
 	memcpy(sink->text + sink->n, s, n);
 	sink->n += n;
 	if (sink->n == sizeof(sink->text))
