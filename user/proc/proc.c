@@ -36,6 +36,7 @@
 struct stat_line {
 	char comm[64];
 	char state;
+	int parent;
 	unsigned int flags;
 	uint64_t start_time_ticks;
 };
@@ -71,9 +72,9 @@ static int stat_line_read(pid_t pid, struct stat_line *out)
 	if (!name || !name_end || name_end < name)
 		return -EPROTO;
 	fields = sscanf(name_end + 1,
-			" %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-			&out->state, &out->flags, &out->start_time_ticks);
-	if (fields != 3)
+			" %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+			&out->state, &out->parent, &out->flags, &out->start_time_ticks);
+	if (fields != 4)
 		return -EPROTO;
 	text_clean(out->comm, sizeof(out->comm), name + 1, name_end - name - 1);
 	return 0;
@@ -112,6 +113,14 @@ int proc_id_read(pid_t pid, struct proc_id *out)
 	_Static_assert(sizeof(out->comm) == sizeof(st.comm), "comm");
 	memcpy(out->comm, st.comm, sizeof(st.comm));
 	return 0;
+}
+
+pid_t proc_parent(pid_t pid)
+{
+	struct stat_line s;
+	int rc = stat_line_read(pid, &s);
+
+	return rc ? rc : s.parent;
 }
 
 bool proc_id_alive(const struct proc_id *id)

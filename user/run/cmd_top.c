@@ -33,6 +33,7 @@
 
 struct trace {
 	const struct options *o;
+	const struct trace_use *use; /* NULL: of jnitrace top itself */
 	struct tracer *tracer;
 	struct snapshots snapshots;
 	struct target_list targets;
@@ -112,11 +113,22 @@ static void drop_target(struct trace *s, size_t i)
 	targets_remove(&s->targets, i);
 }
 
+/* NULL: there is none. */
+static struct target *target_of_pid(const struct trace *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (target_id(s->targets.v[i])->pid == pid && target_state(s->targets.v[i]) != TARGET_ENDED)
+			return s->targets.v[i];
+	return NULL;
+}
+
 /* May be gone again: then it is none. */
 static void add_found(struct trace *s, pid_t pid)
 {
 	struct target *t;
 
+	if (s->use && (target_of_pid(s, pid) || !s->use->wants(s->use->of, pid)))
+		return;
 	if (targets_add(&s->targets, pid, false, &t, NULL))
 		return;
 	if (watch_target(s, t, NULL))
@@ -220,7 +232,8 @@ static int announce(struct trace *s)
 	}
 	if (s->o->verbose > 1)
 		tracer_print_unwind(s->tracer);
-	fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
+	if (!s->use)
+		fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
 	buf_free(&b);
 	s->announced = true;
 	s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
@@ -272,7 +285,7 @@ static int render(struct trace *s, const struct report *const *reports, size_t n
 	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
 	int rc;
 
-	if (!n || (s->o->view.format->at_end && !last))
+	if (!n || ((s->o->view.format->at_end || s->use) && !last))
 		return 0;
 	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
@@ -422,6 +435,8 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 			note_losses(s, last);
 			note_refusals(s->targets.v[i]);
 			note_findings(s, last);
+			if (s->use)
+				rc = rc ?: s->use->last(s->use->of, last);
 		}
 		if (s->targets.discovery && target_end_reason(s->targets.v[i]) == END_EXECED)
 			discovery_forget(s->targets.discovery, target_id(s->targets.v[i]));
@@ -686,12 +701,62 @@ static int start(struct trace *s, struct error *err)
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	rc = rc ?: loop_add(s->loop, tracer_code_fd(s->tracer), on_code, NULL);
+	if (!rc && s->use)
+		rc = s->use->begin(s->use->of, s, s->loop, err);
 	return rc ? error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc)) : 0;
+}
+
+int trace_held(struct trace *s, pid_t pid, struct error *err)
+{
+	struct target *t = target_of_pid(s, pid);
+	struct error why = {0};
+	int rc;
+
+	if (t && target_state(t) != TARGET_WAITING) /* it opens that file once more */
+		return 0;
+	if (!t) {
+		if (targets_add(&s->targets, pid, false, &t, NULL))
+			return 0; /* it is gone */
+		rc = watch_target(s, t, err);
+		if (rc)
+			return rc;
+	}
+	target_set_held(t, true);
+	rc = advance(s, t, &why);
+	if (target_state(t) == TARGET_TRACED)
+		return 0;
+	/* It is found again when it has begun to run, and by then it has called. */
+	if (rc && s->o->verbose)
+		error_print(&why);
+	target_set_held(t, false);
+	if (rc)
+		for (size_t i = 0; i < s->targets.n; i++)
+			if (s->targets.v[i] == t)
+				drop_target(s, i);
+	return 0;
+}
+
+void trace_not_held(struct trace *s, pid_t pid)
+{
+	struct target *t = target_of_pid(s, pid);
+
+	if (t)
+		target_set_held(t, false);
+}
+
+size_t trace_targets(const struct trace *s)
+{
+	return s->targets.n;
 }
 
 enum exit_code cmd_top(const struct options *o, struct error *err)
 {
-	struct trace s = {.o = o};
+	return trace_run(o, NULL, err);
+}
+
+enum exit_code trace_run(const struct options *o, const struct trace_use *use, struct error *err)
+{
+	struct trace s = {.o = o, .use = use};
 	int rc = start(&s, err);
 
 	rc = rc ?: attach_ready(&s, err);

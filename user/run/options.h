@@ -12,10 +12,11 @@
 #include "model/catalog.h"
 #include "view/view_opts.h"
 
-enum command { CMD_TOP, CMD_CENSUS, CMD_PROBES, NR_COMMANDS };
+enum command { CMD_TOP, CMD_CENSUS, CMD_PROBES, CMD_RUN, NR_COMMANDS };
 
 #define OPTS_MAX_PIDS  256
 #define OPTS_MAX_NAMES 16
+#define OPTS_MAX_ASSERTS 64
 struct options {
 	enum command command;
 	const struct catalog *catalog; /* families and functions to choose from; not owned */
@@ -51,6 +52,13 @@ struct options {
 	bool classes, watch; /* census */
 	uint64_t limit;      /* census --watch: references; 0: none */
 	uint64_t budget_ms;  /* census --classes: of a reading; 0: none */
+	bool from_start;     /* a target whose first calls were not seen has lost something */
+	/* run */
+	char *const *argv; /* the command, NULL-terminated; not owned */
+	const char *asserts[OPTS_MAX_ASSERTS];
+	size_t nr_asserts;
+	const char *report, *junit, *tap, *suppressions; /* files; NULL: none */
+	double wait_s;       /* for JVMs that outlive the command */
 	int strategy;        /* --strategy NAME: enum site_strategy, -1: all */
 };
 

@@ -318,6 +318,16 @@ static int set(struct parse *p, const char *arg)
 		return 0;
 	case OPTION_FILE:
 		return set_file(p, arg);
+	case OPTION_PATH:
+		if (!*arg)
+			return usage_error(p, "give a file name", "no file name");
+		*(const char **)at = arg;
+		return 0;
+	case OPTION_ASSERT:
+		if (p->o->nr_asserts == OPTS_MAX_ASSERTS)
+			return usage_error(p, "join some with &&", "more than 64 assertions");
+		p->o->asserts[p->o->nr_asserts++] = arg;
+		return 0;
 	case OPTION_VERSION:
 		return print_version(p);
 	case OPTION_HELP:
@@ -348,6 +358,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .max_stacks = 20000,
 	    .strategy = -1,
 	    .fail_on = -1,
+	    .wait_s = 1,
 	};
 }
 
@@ -456,6 +467,10 @@ static int parse_options(struct parse *p, int argc, char **argv)
 		p->given |= 1ULL << (p->row - option_rows);
 	}
 	p->row = NULL;
+	if (p->o->command == CMD_RUN) {
+		p->o->argv = argv + optind;
+		return rc;
+	}
 	if (rc == 0 && p->done == 0 && optind < argc)
 		return usage_error(p, "a command comes first; " SEE_HELP, "unexpected word '%s'",
 				   argv[optind]);
@@ -520,6 +535,10 @@ static int check(struct parse *p)
 	const struct options *o = p->o;
 	int rc;
 
+	if (o->command == CMD_RUN && !*o->argv)
+		return usage_error(p, "as in jnitrace run -- java -version", "no command to run");
+	if (o->command == CMD_RUN)
+		return check_requires(p) ?: check_format(p);
 	if (o->nr_pids + o->nr_names > 0 && o->all)
 		return usage_error(p, "give only one of them", "-p and -a exclude each other");
 	if (o->nr_pids + o->nr_names == 0 && !o->all)

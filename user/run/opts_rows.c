@@ -89,24 +89,27 @@ static const char *severity_word(size_t i)
 	.choices = (words), .noun = (what)
 #define WORD(field, words, what)                                                                             \
 	.kind = OPTION_WORD, .at = FIELD(const char *, field), .choices = (words), .noun = (what)
+#define PATH(field) .kind = OPTION_PATH, .at = FIELD(const char *, field)
 #define OWN(what) .kind = OPTION_##what
 
 #define TOP    (1U << CMD_TOP)
 #define CENSUS (1U << CMD_CENSUS)
 #define PROBES (1U << CMD_PROBES)
+#define RUN    (1U << CMD_RUN)
 #define EVERY  ((1U << NR_COMMANDS) - 1)
+#define LOOKS  (EVERY & ~RUN) /* at processes that are there */
 
 /* clang-format off */
 const struct option_row option_rows[] = {
-	{ "pid",      'p', "PID[,PID]", EVERY, OWN(PIDS),
+	{ "pid",      'p', "PID[,PID]", LOOKS, OWN(PIDS),
 	  .help = "processes, by id or name; may be repeated" },
-	{ "all",      'a', NULL, EVERY, FLAG(all),
+	{ "all",      'a', NULL, LOOKS, FLAG(all),
 	  .help = "every JVM of this host, including those started later" },
 	{ "runtime",   0,  "NAME", EVERY, WORD(runtime, runtime_name, "runtime"), .rare = true,
 	  .help = "processes of this runtime only" },
-	{ "events",   'e', "FAMILY[,..]", TOP | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
+	{ "events",   'e', "FAMILY[,..]", TOP | PROBES | RUN, OWN(FAMILIES), .choices = family_word, .noun = "family",
 	  .help = "what to trace (default global,weak)" },
-	{ "check",     0,  NULL, TOP | PROBES, FLAG(check),
+	{ "check",     0,  NULL, TOP | PROBES | RUN, FLAG(check),
 	  .help = "check every use of a reference; costs more" },
 	{ "count-only", 0, NULL, TOP | PROBES, FLAG(count_only), .rare = true,
 	  .help = "count acquisitions only, without releases; cheaper" },
@@ -132,31 +135,43 @@ const struct option_row option_rows[] = {
 	  .help = "cells of a line; 0: cut nothing (default: as the terminal; files are not cut)" },
 	{ "sort",     's', "KEY", TOP, WORD(view.sort, column_word, "column"), .brief = true,
 	  .help = "sort by a column (jnitrace help columns)" },
-	{ "group-by", 'g', "GROUP", TOP, CHOICE(enum group_by, view.group_by, group_word, "group"),
+	{ "group-by", 'g', "GROUP", TOP | RUN, CHOICE(enum group_by, view.group_by, group_word, "group"),
 	  .help = "what a row is (default site)" },
 	{ "stacks",    0,  "KIND", TOP, CHOICE(enum stacks_shown, view.stacks, stacks_word, "kind of stack"),
 	  .help = "frames to show" },
-	{ "depth",     0,  "N", TOP, INT(depth, 1, JT_MAX_FRAMES), .rare = true,
+	{ "depth",     0,  "N", TOP | RUN, INT(depth, 1, JT_MAX_FRAMES), .rare = true,
 	  .help = "frames of a stack to keep, 1 to 128 (default 128)" },
 	{ "hidden-frames", 0, NULL, TOP, FLAG(hidden_frames), .rare = true,
 	  .help = "also show frames that Java hides: of lambdas, ..." },
-	{ "json",      0,  NULL, EVERY, OWN(JSON),
+	{ "json",      0,  NULL, LOOKS, OWN(JSON),
 	  .help = "the same as --format json" },
 	{ "format",    0,  "FORMAT", EVERY, OWN(FORMAT), .choices = format_word, .noun = "format",
 	  .help = "output format" },
-	{ "output",   'o', "FILE", EVERY, OWN(FILE),
+	{ "output",   'o', "FILE", LOOKS, OWN(FILE),
 	  .help = "write to FILE instead of stdout" },
 	{ "fail-on",   0,  "SEVERITY", TOP, CHOICE(int, fail_on, severity_word, "severity"),
 	  .help = "exit with 6 on findings of this severity or worse; leak: errors and leaks" },
+	{ "assert",    0,  "EXPR", RUN, OWN(ASSERT),
+	  .help = "exit with 6 unless this holds, as 'global.outstanding<=7'; may be repeated" },
+	{ "report",    0,  "FILE", RUN, PATH(report),
+	  .help = "write the last report of each JVM to FILE" },
+	{ "junit",     0,  "FILE", RUN, PATH(junit), .requires = "assert",
+	  .help = "write the results to FILE as JUnit's XML" },
+	{ "tap",       0,  "FILE", RUN, PATH(tap), .requires = "assert",
+	  .help = "write the results to FILE as TAP" },
+	{ "suppressions", 0, "FILE", RUN, PATH(suppressions),
+	  .help = "leave out what FILE names, a KIND:PATTERN a line" },
+	{ "wait",      0,  "TIME", RUN, SECONDS(wait_s, 0, MAX_DURATION_S),
+	  .help = "wait so long for JVMs that outlive the command (default 1s)" },
 	{ "allow-loss", 0, NULL, TOP, FLAG(allow_loss), .rare = true,
 	  .help = "exit with 0, not 5, when data was lost" },
-	{ "hold",      0,  "TIME", TOP, SECONDS(hold_s, 0, MAX_DURATION_S), .rare = true,
+	{ "hold",      0,  "TIME", TOP | RUN, SECONDS(hold_s, 0, MAX_DURATION_S), .rare = true,
 	  .help = "report critical sections held longer (default 10ms)" },
-	{ "local-capacity", 0, "N", TOP, COUNT(local_capacity, 1, MAX_LOCAL_CAPACITY), .rare = true,
+	{ "local-capacity", 0, "N", TOP | RUN, COUNT(local_capacity, 1, MAX_LOCAL_CAPACITY), .rare = true,
 	  .help = "report native calls with more local references (default 512)" },
-	{ "max-refs",  0,  "N", TOP, COUNT(max_refs, 1, MAX_REFS), .rare = true,
+	{ "max-refs",  0,  "N", TOP | RUN, COUNT(max_refs, 1, MAX_REFS), .rare = true,
 	  .help = "references that can be outstanding (default 1000000)" },
-	{ "max-stacks", 0, "N", TOP, COUNT(max_stacks, 1, MAX_STACKS), .rare = true,
+	{ "max-stacks", 0, "N", TOP | RUN, COUNT(max_stacks, 1, MAX_STACKS), .rare = true,
 	  .help = "distinct stacks that can be kept (default 20000)" },
 	{ "limit-memory", 0, "SIZE", EVERY, BYTES(limit_bytes, BUDGET_LEAST_BYTES, MAX_MEMORY), .rare = true,
 	  .help = "memory for what is read of the processes' files (default 256M)" },

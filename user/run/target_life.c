@@ -121,7 +121,7 @@ int target_find(struct target *t, struct error *err)
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	opening_close(&t->at);
 	budget_pay(t->shared->budget, t->share);
-	rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, what, err);
+	rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, t->held, what, err);
 	if (rc == -EAGAIN)
 		return 0; /* it may load a runtime yet */
 	if (rc)
@@ -384,7 +384,7 @@ int target_start(struct target *t, struct error *err)
 	if (!rc && t->plan.families >> FAMILY_LOCAL & 1)
 		rc = left_books_new(&t->left);
 	if (!rc && t->at.vm && !t->report.count_only)
-		rc = account_new(t->at.vm, &t->account);
+		rc = account_new(t->at.vm, t->held, &t->account);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
 	t->started_ns = clock_ns(CLOCK_MONOTONIC);
@@ -531,6 +531,16 @@ const struct proc_id *target_id(const struct target *t)
 int target_pidfd(const struct target *t)
 {
 	return t->pidfd;
+}
+
+void target_set_held(struct target *t, bool held)
+{
+	t->held = held;
+}
+
+bool target_held(const struct target *t)
+{
+	return t->held;
 }
 
 bool target_asked_for(const struct target *t)

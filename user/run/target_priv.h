@@ -24,6 +24,7 @@ struct target {
 	struct proc_id id;
 	int pidfd; /* -1: none */
 	bool asked_for;
+	bool held; /* see target_set_held() */
 	const struct options *o;            /* not owned */
 	const struct target_shared *shared; /* not owned */
 

@@ -16,7 +16,7 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 {
 	const struct options *o = t->o;
 
-	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
+	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS && !o->classes))
 		return NULL;
 	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
@@ -217,6 +217,7 @@ static void put_head(struct target *t, const struct making *m)
 
 	target_count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
+	r->drops[DROP_START_MISSED] += t->o->from_start && !t->held;
 	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
 	r->sites_pending = naming_pending(t->naming);
 	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
