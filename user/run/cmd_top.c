@@ -44,7 +44,8 @@ struct trace {
 	struct loop *loop;
 	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
-	bool announced; /* the `tracing` line is out */
+	bool catching_up; /* some VM is starting, and was attached to before */
+	bool announced;   /* the `tracing` line is out */
 	long intervals;
 	uint64_t last_usage_ns, last_scan_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
@@ -580,6 +581,17 @@ static int on_code(void *trace, void *what, struct error *err)
 	return take_code(trace, err);
 }
 
+/* VMs that were attached to while they started. */
+static int catch_up(struct trace *s)
+{
+	bool was = s->catching_up;
+
+	s->catching_up = false;
+	for (size_t i = 0; i < s->targets.n; i++)
+		s->catching_up |= target_catch_up(s->targets.v[i]);
+	return was && !s->catching_up ? loop_set_timer(s->search, NAME_INTERVAL_S) : 0;
+}
+
 static int on_search(void *trace, void *what, struct error *err)
 {
 	struct trace *s = trace;
@@ -587,7 +599,8 @@ static int on_search(void *trace, void *what, struct error *err)
 
 	(void)what;
 	tracer_poll(s->tracer);
-	rc = attach_ready(s, err);
+	rc = catch_up(s);
+	rc = rc ?: attach_ready(s, err);
 	rc = rc ?: name_sites(s, err);
 	return rc ?: take_reading(s, err);
 }
@@ -723,8 +736,10 @@ int trace_held(struct trace *s, pid_t pid, struct error *err)
 	}
 	target_set_held(t, true);
 	rc = advance(s, t, &why);
-	if (target_state(t) == TARGET_TRACED)
-		return 0;
+	if (target_state(t) == TARGET_TRACED) {
+		s->catching_up = true;
+		return loop_set_timer(s->search, SEARCH_INTERVAL_S);
+	}
 	/* It is found again when it has begun to run, and by then it has called. */
 	if (rc && s->o->verbose)
 		error_print(&why);

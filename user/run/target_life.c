@@ -395,6 +395,21 @@ int target_start(struct target *t, struct error *err)
 	return 0;
 }
 
+bool target_catch_up(struct target *t)
+{
+	const struct target_plan *p = &t->plan;
+
+	if (t->state != TARGET_TRACED || !t->at.vm || !t->held || t->caught_up ||
+	    tracer_execed(t->tracer, t->target_id))
+		return false;
+	target_look(t);
+	if (p->walk.state == PLAN_NOT_YET)
+		tell_plan(t);
+	t->caught_up = (p->walk.state != PLAN_NOT_YET && t->vm_counts.known) ||
+		       process_age(&t->id) == AGE_SETTLED;
+	return !t->caught_up;
+}
+
 static bool is_held(const void *store, const struct snapshot_ref *ref)
 {
 	return tracer_holds(store, ref);
