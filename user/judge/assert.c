@@ -15,8 +15,7 @@ static const char *const counts[NR_ASSERT_COUNTS] = {"outstanding", "acquired", 
 static const struct {
 	const char *text;
 	enum assert_compare compare;
-} compares[] = {{"<=", CMP_LE}, {"<", CMP_LT},  {"==", CMP_EQ},
-		{"!=", CMP_NE}, {">=", CMP_GE}, {">", CMP_GT}};
+} compares[] = {{"<=", CMP_LE}, {"<", CMP_LT}, {"==", CMP_EQ}, {"!=", CMP_NE}, {">=", CMP_GE}, {">", CMP_GT}};
 
 /* --- parsing ------------------------------------------------------------------------------------- */
 
@@ -173,8 +172,10 @@ static int take_value(struct parser *p, struct assert_term *t)
 	t->kind = ASSERT_FAMILY;
 	t->family = catalog_find_family(p->catalog, word);
 	if (t->family == FAMILY_NONE || t->family == FAMILY_CHECK)
-		return fail_at(p, at, "unknown value '%s': expected a family, site, class, findings, leak or "
-				      "drops", word);
+		return fail_at(p, at,
+			       "unknown value '%s': expected a family, site, class, findings, leak or "
+			       "drops",
+			       word);
 	return take_count(p, &t->count);
 }
 
@@ -304,7 +305,7 @@ static void not_known(struct assert_part *p, const char *fmt, ...)
 /* Losses after which a number is only near the truth. */
 static void note_losses(struct assert_part *p, const struct report *r, bool by_site)
 {
-	static const enum drop_id counted[] = {DROP_START_MISSED, DROP_REFS_FULL,   DROP_RELEASE_MISSED,
+	static const enum drop_id counted[] = {DROP_START_MISSED, DROP_REFS_FULL,     DROP_RELEASE_MISSED,
 					       DROP_HANDLE_RANGE, DROP_HANDLE_UNREAD, DROP_RULE_BAD,
 					       DROP_PROG_MISSED,  DROP_SITES_MISSING};
 	static const enum drop_id sites[] = {DROP_STACKS_FULL, DROP_CALLER_UNREAD, DROP_WALKERS_BUSY};
@@ -411,7 +412,8 @@ void assert_part(const struct assert_term *t, const struct report *r, struct sup
 		break;
 	case ASSERT_GROWING:
 		if (report_too_short(r) > 0)
-			not_known(out, "PID %d ran for too short a time to tell leaks: %.0f s more are needed",
+			not_known(out,
+				  "PID %d ran for too short a time to tell leaks: %.0f s more are needed",
 				  r->target.pid, report_too_short(r));
 		/* fallthrough */
 	case ASSERT_SITE:

@@ -4,15 +4,12 @@
  *
  *	EXPR  = COMPARE { "&&" COMPARE }
  *	COMPARE = VALUE ( "<" | "<=" | "==" | "!=" | ">=" | ">" ) NUMBER
- *	VALUE = FAMILY "." COUNT                  global, weak, local, ...: of all but what the JDK itself holds
- *	      | "site" "(" TEXT ")" "." COUNT     of sites whose caller is in this library, or this function
- *	      | "class" "(" TEXT ")" ".outstanding"       references to objects of this class
- *	      | "findings" [ "(" KIND ")" ]       how many different ones
- *	      | "leak.growing"                    sites that grow
- *	      | "drops" [ "(" REASON ")" ]        what was lost
- *	COUNT = "outstanding" | "acquired" | "released"
- *	TEXT  = in "" or '', where * stands for any text
- *	NUMBER = decimal digits
+ *	VALUE = FAMILY "." COUNT                  global, weak, local, ...: of all but what the JDK itself
+ *holds | "site" "(" TEXT ")" "." COUNT     of sites whose caller is in this library, or this function |
+ *"class" "(" TEXT ")" ".outstanding"       references to objects of this class | "findings" [ "(" KIND ")" ]
+ *how many different ones | "leak.growing"                    sites that grow | "drops" [ "(" REASON ")" ]
+ *what was lost COUNT = "outstanding" | "acquired" | "released" TEXT  = in "" or '', where * stands for any
+ *text NUMBER = decimal digits
  *
  * A value is the sum over all JVMs of the run. What cannot be known, because it was not traced, was lost, or
  * there was too little time to judge, is not known: such a comparison does not hold.

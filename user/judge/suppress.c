@@ -12,8 +12,8 @@
 #define MAX_LINE     1024
 
 struct suppression {
-	char *text;                       /* owned; the patterns are parts of a copy of it: */
-	char *copy;                       /* owned */
+	char *text;                        /* owned; the patterns are parts of a copy of it: */
+	char *copy;                        /* owned */
 	const char *pattern[MAX_PATTERNS]; /* innermost first */
 	size_t n, line;
 	int kind; /* enum finding_kind of the first row of its name; LEAK: references, too */

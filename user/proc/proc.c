@@ -30,6 +30,8 @@
 #define MAX_AUXV        64         /* entries; Linux writes about 20 */
 #define PF_KTHREAD      0x00200000 /* include/linux/sched.h, unchanged since 2.6.27 */
 #define PAGE_BYTES      4096       /* the smallest page of any known machine */
+#define MAX_PARENTS     4096       /* one above the other */
+#define WALK_TRIES      8          /* while parents end */
 #define OPENAT2_RETRIES 16         /* -EAGAIN: a rename raced with ".." */
 
 /* The fields of /proc/PID/stat that are used here. */
@@ -121,6 +123,24 @@ pid_t proc_parent(pid_t pid)
 	int rc = stat_line_read(pid, &s);
 
 	return rc ? rc : s.parent;
+}
+
+bool proc_descends(pid_t pid, pid_t root, pid_t except)
+{
+	for (int tries = 0; tries < WALK_TRIES; tries++) {
+		pid_t at = pid;
+
+		for (int depth = 0; depth < MAX_PARENTS && at > 1; depth++) {
+			if (at == root)
+				return true;
+			if (at == except)
+				return false;
+			at = proc_parent(at); /* < 0: it has ended, and its children have another parent */
+		}
+		if (at >= 0)
+			return false;
+	}
+	return false;
 }
 
 bool proc_id_alive(const struct proc_id *id)

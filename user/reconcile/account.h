@@ -28,8 +28,8 @@ void account_free(struct account *a);
 
 /*
  * Look at the tables. The first look that succeeds, which must be when the gate is open, tells what was
- * there before, unless that is known to be nothing. tick: the present one. A table that changes too fast is left as it was known. 0, -ESRCH,
- * -ENOMEM.
+ * there before, unless that is known to be nothing. tick: the present one. A table that changes too fast is
+ * left as it was known. 0, -ESRCH, -ENOMEM.
  */
 int account_look(struct account *a, uint32_t tick);
 

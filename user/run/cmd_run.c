@@ -134,7 +134,7 @@ static bool wants(void *run, pid_t pid)
 {
 	const struct run *r = run;
 
-	return gate_descends(pid, r->root, getpid());
+	return proc_descends(pid, r->root, getpid());
 }
 
 static int last(void *run, const struct report *report)

@@ -26,7 +26,7 @@ const struct command_row commands[NR_COMMANDS] = {
 		    cmd_probes},
     [CMD_RUN] = {"run", "start a command, trace its JVMs from the first call, judge at the end",
 		 ";\nelse the command's own, 6 an assertion does not hold",
-		 "  jnitrace run -- java -jar app.jar   what it leaks, at its end\n"
+		 "  jnitrace run -- ./server             what it leaks, at its end\n"
 		 "  jnitrace run --assert 'global.outstanding<=7' --junit jni.xml -- mvn test\n"
 		 "  jnitrace run --assert 'site(\"libfoo.so\").outstanding==0' -- ./test.sh\n",
 		 cmd_run},

@@ -17,10 +17,9 @@
 
 #include "proc/proc.h"
 #include "run/gate_files.h"
+#include "run/privileges.h"
 
 #define MAX_HELD     64
-#define MAX_PARENTS  4096
-#define WALK_TRIES   8
 #define NS_PER_MS    1000000ULL
 #define EVENTS_BYTES 4096
 
@@ -36,26 +35,6 @@ struct start_gate {
 	uint64_t asked_ns; /* since when an answer is due; 0: none is */
 	bool lost, lost_told;
 };
-
-/* --- who descends from whom ---------------------------------------------------------------------- */
-
-bool gate_descends(pid_t pid, pid_t root, pid_t except)
-{
-	for (int tries = 0; tries < WALK_TRIES; tries++) {
-		pid_t at = pid;
-
-		for (int depth = 0; depth < MAX_PARENTS && at > 1; depth++) {
-			if (at == root)
-				return true;
-			if (at == except)
-				return false;
-			at = proc_parent(at); /* < 0: it has ended, and its children have another parent */
-		}
-		if (at >= 0)
-			return false;
-	}
-	return false;
-}
 
 /* --- the process that holds ---------------------------------------------------------------------- */
 
@@ -95,7 +74,7 @@ static void on_open(struct holder *h, const struct fanotify_event_metadata *e)
 		close(e->fd);
 		return;
 	}
-	if (!gate_descends(e->pid, h->root, h->tracer)) {
+	if (!proc_descends(e->pid, h->root, h->tracer)) {
 		answer(h, e->fd);
 		return;
 	}
@@ -104,8 +83,7 @@ static void on_open(struct holder *h, const struct fanotify_event_metadata *e)
 		tell(h->socket, WORD_LATE, e->pid);
 		return;
 	}
-	h->v[h->n++] =
-	    (struct held){e->fd, e->pid, clock_ns(CLOCK_MONOTONIC) + GATE_HOLD_MS * NS_PER_MS};
+	h->v[h->n++] = (struct held){e->fd, e->pid, clock_ns(CLOCK_MONOTONIC) + GATE_HOLD_MS * NS_PER_MS};
 }
 
 static void read_events(struct holder *h)
@@ -179,7 +157,7 @@ static int let_go_late(struct holder *h)
 }
 
 /* Signals that a terminal or somebody sends to all are not for this process. */
-static void be_a_helper(const char *name)
+static void be_a_helper(const char *name, enum privileges keep)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE};
 	sigset_t none;
@@ -189,11 +167,13 @@ static void be_a_helper(const char *name)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, name);
+	if (privileges_keep(keep, false, NULL))
+		_exit(1);
 }
 
 static _Noreturn void hold(struct holder *h)
 {
-	be_a_helper("jnitrace-gate");
+	be_a_helper("jnitrace-gate", PRIVILEGES_MARK);
 	for (;;) {
 		struct pollfd p[] = {{.fd = h->fanotify, .events = POLLIN},
 				     {.fd = h->socket, .events = POLLIN},
@@ -229,7 +209,7 @@ static void close_others(const int *kept, size_t n)
 static int start(struct start_gate *g, pid_t root, int fanotify)
 {
 	struct holder h = {.fanotify = fanotify, .root = root, .tracer = getpid()};
-	int pair[2], files[2];
+	int pair[2], files[2], execs;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
@@ -249,8 +229,9 @@ static int start(struct start_gate *g, pid_t root, int fanotify)
 	g->files = g->pid > 0 ? fork() : 0;
 	if (g->pid > 0 && !g->files) {
 		close_others(&files[1], 1);
-		be_a_helper("jnitrace-files");
-		gate_files_run(files[1], root, h.tracer);
+		execs = gate_files_listen();
+		be_a_helper("jnitrace-files", PRIVILEGES_READ);
+		gate_files_run(files[1], execs, root, h.tracer);
 	}
 	close(files[0]);
 	close(files[1]);
@@ -261,8 +242,8 @@ static int start(struct start_gate *g, pid_t root, int fanotify)
 int gate_open(pid_t root, struct start_gate **out, struct error *err)
 {
 	struct start_gate *g = calloc(1, sizeof(*g));
-	int fanotify = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK,
-				     O_RDONLY | O_LARGEFILE | O_CLOEXEC);
+	int fanotify =
+	    fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_LARGEFILE | O_CLOEXEC);
 	int rc = !g ? -ENOMEM : fanotify < 0 ? -errno : 0;
 
 	if (g)

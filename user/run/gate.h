@@ -15,7 +15,8 @@
  *	the gate ends, however        the kernel answers for it: with the last descriptor of it all may go on
  *	the tracer is stopped         the gate lets everybody go after GATE_HOLD_MS
  *	the gate is stopped           the tracer kills it when it has not answered for GATE_ANSWER_MS
- * Only when both are stopped (their cgroup is frozen) does who opens one of those files wait until they go on.
+ * Only when both are stopped (their cgroup is frozen) does who opens one of those files wait until they go
+ *on.
  *
  * What a file is called is looked up by a third process, as a lookup may hang (a network file system): it
  * watches which programs the command's descendants exec, and hands their libjava.so to the gate, opened.
@@ -59,8 +60,5 @@ struct gate_event gate_next(struct start_gate *g);
 void gate_let_go(struct start_gate *g, pid_t pid);
 /* Call it several times a second: see that it still answers. */
 void gate_watch(struct start_gate *g);
-
-/* Is pid a descendant of root, but none of except? As root is a subreaper, its parents tell. */
-bool gate_descends(pid_t pid, pid_t root, pid_t except);
 
 #endif

@@ -19,7 +19,6 @@
 
 #include "base/util.h"
 #include "proc/proc.h"
-#include "run/gate.h"
 #include "runtime/runtime.h"
 
 #define SOCKET_BYTES (4 << 20) /* of events that wait to be read: tens of thousands */
@@ -109,7 +108,7 @@ void gate_files_mark_known(int fanotify)
 
 /* --- what descendants exec ----------------------------------------------------------------------- */
 
-static int listen_to_execs(void)
+int gate_files_listen(void)
 {
 	struct {
 		struct nlmsghdr head;
@@ -152,12 +151,10 @@ static pid_t read_exec(int fd)
 static int send_file(int socket, int fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr)))) = {0},
-						       byte = 0;
+											byte = 0;
 	struct iovec data = {&byte, 1};
-	struct msghdr m = {.msg_iov = &data,
-			   .msg_iovlen = 1,
-			   .msg_control = control,
-			   .msg_controllen = sizeof(control)};
+	struct msghdr m = {
+	    .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -171,10 +168,8 @@ int gate_files_take(int socket, int *fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr)))), byte;
 	struct iovec data = {&byte, 1};
-	struct msghdr m = {.msg_iov = &data,
-			   .msg_iovlen = 1,
-			   .msg_control = control,
-			   .msg_controllen = sizeof(control)};
+	struct msghdr m = {
+	    .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(socket, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&m) : NULL;
 
@@ -227,10 +222,8 @@ static void look_beside(int socket, pid_t pid)
 		close(its);
 }
 
-_Noreturn void gate_files_run(int socket, pid_t root, pid_t except)
+_Noreturn void gate_files_run(int socket, int execs, pid_t root, pid_t except)
 {
-	int execs = listen_to_execs();
-
 	for (;;) {
 		struct pollfd p[] = {{.fd = socket, .events = POLLIN}, {.fd = execs, .events = POLLIN}};
 		pid_t pid;
@@ -242,7 +235,7 @@ _Noreturn void gate_files_run(int socket, pid_t root, pid_t except)
 		if (execs < 0 || !p[1].revents)
 			continue;
 		pid = read_exec(execs);
-		if (pid > 0 && gate_descends(pid, root, except))
+		if (pid > 0 && proc_descends(pid, root, except))
 			look_beside(socket, pid);
 	}
 }

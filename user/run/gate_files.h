@@ -16,7 +16,10 @@ void gate_files_mark(int fanotify, int fd);
  * In a process of its own: watch which programs the descendants of root (but not of except) exec, look for
  * such a file beside each, and send it, opened, through the socket. Ends with the socket.
  */
-_Noreturn void gate_files_run(int socket, pid_t root, pid_t except);
+_Noreturn void gate_files_run(int socket, int execs, pid_t root, pid_t except);
+/* What tells of every exec, for that; needs CAP_NET_ADMIN. < 0: there is no such thing, and nothing is
+ * watched. */
+int gate_files_listen(void);
 /* Take such a file. 0; -EAGAIN: there is none; -EPIPE: there will be none. */
 int gate_files_take(int socket, int *fd);
 

@@ -14,8 +14,8 @@
 
 enum command { CMD_TOP, CMD_CENSUS, CMD_PROBES, CMD_RUN, NR_COMMANDS };
 
-#define OPTS_MAX_PIDS  256
-#define OPTS_MAX_NAMES 16
+#define OPTS_MAX_PIDS    256
+#define OPTS_MAX_NAMES   16
 #define OPTS_MAX_ASSERTS 64
 struct options {
 	enum command command;
@@ -58,8 +58,8 @@ struct options {
 	const char *asserts[OPTS_MAX_ASSERTS];
 	size_t nr_asserts;
 	const char *report, *junit, *tap, *suppressions; /* files; NULL: none */
-	double wait_s;       /* for JVMs that outlive the command */
-	int strategy;        /* --strategy NAME: enum site_strategy, -1: all */
+	double wait_s;                                   /* for JVMs that outlive the command */
+	int strategy;                                    /* --strategy NAME: enum site_strategy, -1: all */
 };
 
 #endif

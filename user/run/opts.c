@@ -553,6 +553,15 @@ static int check(struct parse *p)
 	return rc;
 }
 
+/* A format by the end of a file's name, which is the format's; else it stays. */
+static void take_ending(struct view_request *view, const char *path)
+{
+	const char *dot = path ? strrchr(path, '.') : NULL;
+	const struct format *f = dot ? format_find(dot + 1) : NULL;
+
+	view->format = f ?: view->format;
+}
+
 /* What follows from several options. */
 static void derive(struct parse *p)
 {
@@ -561,6 +570,8 @@ static void derive(struct parse *p)
 	if (o->check)
 		o->families |= 1U << FAMILY_CHECK;
 	o->interval_given = was_given(p, "interval");
+	if (!was_given(p, "format"))
+		take_ending(&o->view, o->report);
 	o->view.depth = o->depth;
 	o->view.all = o->verbose > 0;
 	o->view.count_only = o->count_only;

@@ -90,7 +90,7 @@ static const char *severity_word(size_t i)
 #define WORD(field, words, what)                                                                             \
 	.kind = OPTION_WORD, .at = FIELD(const char *, field), .choices = (words), .noun = (what)
 #define PATH(field) .kind = OPTION_PATH, .at = FIELD(const char *, field)
-#define OWN(what) .kind = OPTION_##what
+#define OWN(what)   .kind = OPTION_##what
 
 #define TOP    (1U << CMD_TOP)
 #define CENSUS (1U << CMD_CENSUS)
@@ -154,7 +154,7 @@ const struct option_row option_rows[] = {
 	{ "assert",    0,  "EXPR", RUN, OWN(ASSERT),
 	  .help = "exit with 6 unless this holds, as 'global.outstanding<=7'; may be repeated" },
 	{ "report",    0,  "FILE", RUN, PATH(report),
-	  .help = "write the last report of each JVM to FILE" },
+	  .help = "write the last report of each JVM to FILE, in the format of its ending or --format" },
 	{ "junit",     0,  "FILE", RUN, PATH(junit), .requires = "assert",
 	  .help = "write the results to FILE as JUnit's XML" },
 	{ "tap",       0,  "FILE", RUN, PATH(tap), .requires = "assert",

@@ -22,7 +22,7 @@ enum option_kind {
 	OPTION_FORMAT,
 	OPTION_JSON,
 	OPTION_FILE,
-	OPTION_PATH,    /* const char *: a file's name */
+	OPTION_PATH, /* const char *: a file's name */
 	OPTION_ASSERT,
 	OPTION_VERSION,
 	OPTION_HELP,

@@ -112,8 +112,8 @@ static int read_suppressions(struct run_judge *j, struct error *err)
 	free(text);
 	if (!rc)
 		return 0;
-	return error_set(err, rc, EXIT_USAGE, "--suppressions", "as in leak:*Foo_bar", "%s:%zu: %s", path, line,
-			 why ?: strerror(-rc));
+	return error_set(err, rc, EXIT_USAGE, "--suppressions", "as in leak:*Foo_bar", "%s:%zu: %s", path,
+			 line, why ?: strerror(-rc));
 }
 
 int run_judge_new(const struct options *o, struct run_judge **out, struct error *err)
@@ -179,8 +179,8 @@ static int open_result(struct result_file *f, const char *option, struct error *
 	if (!f->path)
 		return 0;
 	f->fd = io_open_output(f->path, -1);
-	return f->fd < 0 ? error_set(err, f->fd, EXIT_FAILED, option, "choose another file", "%s: %s", f->path,
-				     strerror(-f->fd))
+	return f->fd < 0 ? error_set(err, f->fd, EXIT_FAILED, option, "choose another file", "%s: %s",
+				     f->path, strerror(-f->fd))
 			 : 0;
 }
 
@@ -219,7 +219,8 @@ static void note_place(struct run_judge *j, struct outcome *o, const struct fram
 	o->line = f->line;
 }
 
-static void put_site(struct run_judge *j, struct outcome *o, const struct report *r, const struct report_site *s)
+static void put_site(struct run_judge *j, struct outcome *o, const struct report *r,
+		     const struct report_site *s)
 {
 	struct view_opts v;
 
@@ -432,9 +433,9 @@ static int write_junit(struct run_judge *j, const struct check_suite *all, struc
 			struct check *own = checks + i * all->n;
 
 			for (size_t k = 0; k < all->n; k++)
-				own[k] = check_of(
-				    &j->asserts[k], &j->jvms.v[i].v[k],
-				    part_of(&j->asserts[k], &j->jvms.v[i].v[k], all->v[k].result));
+				own[k] =
+				    check_of(&j->asserts[k], &j->jvms.v[i].v[k],
+					     part_of(&j->asserts[k], &j->jvms.v[i].v[k], all->v[k].result));
 			suites[i + 1] =
 			    (struct check_suite){j->jvms.v[i].name, j->jvms.v[i].time_s, own, all->n};
 		}
@@ -461,8 +462,8 @@ static void tell_checks(const struct run_judge *j, const struct check_suite *all
 			c->details ?: "");
 	}
 	if (all->n)
-		fprintf(stderr, "jnitrace: %zu of %zu assertions hold, of %zu JVM%s\n", held, all->n, j->jvms.n,
-			j->jvms.n == 1 ? "" : "s");
+		fprintf(stderr, "jnitrace: %zu of %zu assertions hold, of %zu JVM%s\n", held, all->n,
+			j->jvms.n, j->jvms.n == 1 ? "" : "s");
 }
 
 /* Where a workflow of GitHub's runs this. */

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "run/privileges.h"
+
 /* As of a shell (POSIX, XCU 2.8.2). */
 #define CODE_NOT_FOUND   127
 #define CODE_NOT_EXECUTE 126
@@ -23,7 +25,7 @@ static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUS
 struct supervisor {
 	const struct supervised *s;
 	sigset_t before;
-	int signals, socket; /* -1: closed */
+	int signals, socket;   /* -1: closed */
 	pid_t tracer, command; /* 0: not started, or gone */
 	bool started;
 	int code, judged; /* of the command; of the tracer, -1: it died */
@@ -56,7 +58,8 @@ static int start_tracer(struct supervisor *s)
 		pid_t root = getppid();
 		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-		/* Keys of the terminal are for the command. Its output is not to be kept open, or mixed up. */
+		/* Keys of the terminal are for the command. Its output is not to be kept open, or mixed up.
+		 */
 		setsid();
 		sigprocmask(SIG_SETMASK, &s->before, NULL);
 		if (null >= 0)
@@ -96,6 +99,8 @@ static int start_command(struct supervisor *s)
 		return -errno;
 	s->started = true;
 	tell(s, SUPERVISE_STARTED, s->command);
+	if (privileges_keep(PRIVILEGES_SIGNAL, false, NULL)) /* nothing else is done here from now on */
+		warn("cannot give up privileges");
 	/* Who reads its output sees the end of it when the command is gone. */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {

@@ -68,8 +68,8 @@ int target_find(struct target *t, struct error *err);
 void target_set_held(struct target *t, bool held);
 bool target_held(const struct target *t);
 /*
- * What was traced while its VM was starting is known in part: try again what could not be proven then. Call it
- * every 20 ms while it returns true.
+ * What was traced while its VM was starting is known in part: try again what could not be proven then. Call
+ * it every 20 ms while it returns true.
  */
 bool target_catch_up(struct target *t);
 /* Attach and get ready to name frames. The gate stays closed. tracer: outlives t. */

@@ -405,8 +405,8 @@ bool target_catch_up(struct target *t)
 	target_look(t);
 	if (p->walk.state == PLAN_NOT_YET)
 		tell_plan(t);
-	t->caught_up = (p->walk.state != PLAN_NOT_YET && t->vm_counts.known) ||
-		       process_age(&t->id) == AGE_SETTLED;
+	t->caught_up =
+	    (p->walk.state != PLAN_NOT_YET && t->vm_counts.known) || process_age(&t->id) == AGE_SETTLED;
 	return !t->caught_up;
 }
 

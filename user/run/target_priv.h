@@ -24,7 +24,7 @@ struct target {
 	struct proc_id id;
 	int pidfd; /* -1: none */
 	bool asked_for;
-	bool held, caught_up; /* see target_set_held(), target_catch_up() */
+	bool held, caught_up;               /* see target_set_held(), target_catch_up() */
 	const struct options *o;            /* not owned */
 	const struct target_shared *shared; /* not owned */
 

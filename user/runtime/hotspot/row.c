@@ -310,12 +310,9 @@ static uint64_t frames_unnamed(const struct vm *vm)
 static const char *const libraries[] = {"libjvm.so", NULL};
 static const char *const bottom[] = {"libjvm.so", "libjli.so", NULL};
 /* JDK: runtime/os.cpp, os::native_java_library(). Since 9 in lib; before in a folder for each machine. */
-static const char *const start_files[] = {"../lib/libjava.so",
-					  "../lib/amd64/libjava.so",
-					  "../jre/lib/amd64/libjava.so",
-					  "../lib/aarch64/libjava.so",
-					  "../jre/lib/aarch64/libjava.so",
-					  NULL};
+static const char *const start_files[] = {
+    "../lib/libjava.so",         "../lib/amd64/libjava.so",       "../jre/lib/amd64/libjava.so",
+    "../lib/aarch64/libjava.so", "../jre/lib/aarch64/libjava.so", NULL};
 static const char *const launchers[] = {"java", NULL};
 
 const struct runtime hotspot_runtime = {

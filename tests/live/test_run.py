@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""jnitrace run: a command's JVMs, from their first JNI call; its output, signals and exit code; the judgement."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness import ENV, FIXTURES, JNITRACE, SLOW, jdk, read_line, wait_until
+
+AT_LOAD = 1009  # as in tests/fixtures/first/first.c
+TEMURIN = "/usr/lib/jvm/temurin-25-jdk-amd64"
+
+
+def java(home=None):
+    return f"{home or jdk('17').home}/bin/java"
+
+
+def first(*args, home=None, options=()):
+    """The command line of a JVM that loads a library first of all."""
+    return [java(home), "-XX:-UsePerfData", *options, "-cp", str(FIXTURES), "First", str(FIXTURES / "libfirst.so"), *map(str, args)]
+
+
+def shell(command):
+    return " ".join(f"'{word}'" for word in command)
+
+
+def run(*args, command, prefix=(), **kwargs):
+    """jnitrace run to its end."""
+    options = {"env": ENV, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": SLOW, "check": False, **kwargs}
+    return subprocess.run([*prefix, str(JNITRACE), "run", *map(str, args), "--", *map(str, command)], **options)
+
+
+def run_report(*args, command, **kwargs):
+    """Likewise; its last reports."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "report.json"
+        result = run(*args, "--report", file, command=command, **kwargs)
+        return result, [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def outstanding_of(report, module):
+    return sum(s["outstanding"] for s in report["sites"] if any(f["module"] == module for f in s["stack"][:1]))
+
+
+def judged_alive(home, *args, prefix=()):
+    """The report of a JVM that has loaded its library and waits, as the command ends; stderr."""
+    inner = shell(first("stay", home=home))
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+        file, fifo = Path(folder) / "report.json", Path(folder) / "fifo"
+        os.mkfifo(fifo)
+        argv = [*prefix, str(JNITRACE), "run", "--wait", "10ms", *args, "--report", str(file), "--", "sh", "-c", f"{inner} <{fifo} & read line"]
+        with subprocess.Popen(argv, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0) as tool, open(fifo, "wb"):
+            assert read_line(tool.stdout) == "loaded\n"
+            tool.stdin.write(b"\n")
+            tool.stdin.close()
+            assert tool.wait(SLOW) == 0
+        log.seek(0)
+        stderr = log.read()
+        [report] = [json.loads(line) for line in file.read_text().splitlines()]
+        return report, stderr
+
+
+@pytest.mark.parametrize("home", [None, TEMURIN], ids=["17", "25"])
+def test_no_call_is_missed(home):
+    """From the first one that the JDK's own libraries make to those of the first library's JNI_OnLoad."""
+    report, stderr = judged_alive(home)
+    family = report["families"]["global"]
+    assert outstanding_of(report, "libfirst.so") == AT_LOAD
+    own = outstanding_of(report, "libjava.so")
+    assert own > 0, "libjava.so keeps some of the first calls of all"
+    assert report["calls"]["NewGlobalRef"] - report["calls"]["DeleteGlobalRef"] == family["outstanding"] == AT_LOAD + own
+    assert family["before_attach"] == 0
+    assert family["vm_total"] == family["outstanding"] + family["vm_own"]
+    assert 0 < family["vm_own"] < 60  # handles of the VM's own, as of its class loaders
+    assert not any(report["drops"].values()), report["drops"]
+    assert "outlives the command" in stderr
+
+
+def test_without_the_hold_that_is_told():
+    """It may not do so here: then the first calls are missing, and nobody says that all is known."""
+    no_hold = ["setpriv", "--bounding-set=-all,+bpf,+perfmon,+sys_ptrace,+checkpoint_restore,+dac_read_search,+dac_override",
+               "--inh-caps=-all"]
+    report, stderr = judged_alive(None, prefix=no_hold)
+    assert "hold JVMs while they start" in stderr
+    assert outstanding_of(report, "libjava.so") == 0
+    assert report["drops"]["start_missed"] == 1
+
+
+def test_all_is_passed_through():
+    """Standard files, environment, identity, arguments, code; of the tool there is nothing but on stderr."""
+    script = 'read line; echo "$line $1 $KEPT"; echo err >&2; grep -E "^(Cap|NoNewPrivs|Uid|SigBlk|SigIgn)" /proc/self/status; ls /proc/self/fd | wc -l; exit 37'
+    command = ["sh", "-c", script, "sh", "an argument"]
+    env = dict(ENV, KEPT="kept")
+    plain = subprocess.run(command, env=env, input="in\n", capture_output=True, text=True, timeout=SLOW, check=False)
+    result = run(command=command, env=env, stdin=None, input="in\n")
+    assert result.stdout == plain.stdout
+    assert result.returncode == plain.returncode == 37
+    assert "err\n" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM", "HUP", "QUIT", "USR1", "USR2"])
+def test_signals_are_passed_on(name):
+    script = f"trap 'echo got; exit 5' {name}; echo ready; while :; do sleep 0.05; done"
+    argv = [str(JNITRACE), "run", "--", "sh", "-c", script]
+    with subprocess.Popen(argv, env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as tool:
+        assert read_line(tool.stdout) == "ready\n"
+        tool.send_signal(getattr(signal, f"SIG{name}"))
+        assert read_line(tool.stdout) == "got\n"
+        assert tool.wait(SLOW) == 5
+
+
+def test_how_the_command_ends():
+    assert run(command=["sh", "-c", "kill -TERM $$"]).returncode == 128 + signal.SIGTERM
+    assert run(command=["/no/such/program"]).returncode == 127
+    assert run(command=["/etc/passwd"]).returncode == 126
+    assert run(command=first("exit", 41)).returncode == 41
+
+
+@pytest.mark.parametrize("expression, column", [
+    ("", 1),
+    ("nothing==0", 1),
+    ("global==0", 7),
+    ("global.gone==0", 8),
+    ("global.outstanding", 19),
+    ("global.outstanding=0", 19),
+    ("global.outstanding<=", 21),
+    ("global.outstanding<=-1", 21),
+    ("global.outstanding<=18446744073709551616", 21),
+    ("global.outstanding<=7 x", 23),
+    ("global.outstanding<=7 && ", 26),
+    ("site.outstanding==0", 5),
+    ("site(libfoo).outstanding==0", 6),
+    ("site('libfoo).outstanding==0", 6),
+    ("site('').outstanding==0", 7),
+    ("site('a'.outstanding==0", 9),
+    ("class('a').acquired==0", 11),
+    ("findings('no-such')==0", 11),
+    ("drops('no_such')==0", 8),
+    ("leak==0", 5),
+])
+def test_errors_point_at_the_column(expression, column):
+    """And the command is not even started."""
+    result = run("--assert", expression, command=["echo", "started"])
+    assert result.returncode == 2, result
+    assert result.stdout == ""
+    assert f"--assert, column {column}: " in result.stderr, result.stderr
+
+
+def test_assertions():
+    """Of one JVM whose references are known: those that hold, and all that do not, with the culprit's stack."""
+    hold = ["global.outstanding>=1009 && global.outstanding <= 1012", f"site('libfirst.so').outstanding=={AT_LOAD + 3}", "site('lib*st.so').released==2",
+            "site('Java_First_leak').acquired==5", "weak.outstanding==0", "drops==0", "findings('double-delete')==0", "findings==0"]
+    fail = ["global.outstanding<=7", "site(\"libfirst.so\").outstanding==0", "global.outstanding==1 && drops==0"]
+    unknown = ["leak.growing==0", "local.outstanding==0"]
+    arguments = [part for expression in (*hold, *fail, *unknown) for part in ("--assert", expression)]
+    result = run(*arguments, command=first("leak", 3, "release", 2, "exit", 9))
+    assert result.returncode == 6, result
+    assert result.stdout == "loaded\n"
+    failed = [line.split(": ")[2] for line in result.stderr.splitlines() if line.startswith("jnitrace: assertion failed: ")]
+    doubted = [line.split(": ")[2] for line in result.stderr.splitlines() if line.startswith("jnitrace: assertion not known to hold: ")]
+    assert (failed, doubted) == (fail, unknown), result.stderr
+    assert f"{len(hold)} of {len(hold + fail + unknown)} assertions hold" in result.stderr
+    assert "JNI_OnLoad" in result.stderr
+    assert "first.c" in result.stderr
+    assert run(*[part for expression in hold for part in ("--assert", expression)],
+               command=first("leak", 3, "release", 2, "exit", 9)).returncode == 9
+
+
+def test_three_in_turn_are_added_up():
+    script = "; ".join(shell(first("leak", n)) for n in (1, 2, 4))
+    result, reports = run_report("--assert", f"site('libfirst.so').outstanding=={3 * AT_LOAD + 7}", command=["sh", "-c", script])
+    assert result.returncode == 0, result
+    assert [outstanding_of(r, "libfirst.so") for r in reports] == [AT_LOAD + n for n in (1, 2, 4)]
+    assert not any(any(r["drops"].values()) for r in reports)
+
+
+def test_a_jvm_that_starts_another():
+    """As Maven's Surefire does, by a shell."""
+    result, reports = run_report("--assert", "drops==0", command=first("leak", 1, "more", "leak", 2, "exit", 7))
+    assert result.returncode == 7, result
+    assert sorted(outstanding_of(r, "libfirst.so") for r in reports) == [AT_LOAD + 1, AT_LOAD + 2]
+
+
+def test_one_that_crashes_and_one_that_is_killed():
+    result, reports = run_report(command=first("leak", 5, "crash", options=["-XX:-CreateCoredumpOnCrash"]))
+    assert result.returncode == 128 + signal.SIGSEGV, result
+    assert [outstanding_of(r, "libfirst.so") for r in reports] == [AT_LOAD + 5]
+    with tempfile.TemporaryDirectory() as folder:
+        fifo = Path(folder) / "fifo"
+        os.mkfifo(fifo)
+        script = f"{shell(first('leak', 3, 'stay'))} <{fifo} & pid=$!; exec 3>{fifo}; sleep 1; kill -9 $pid; wait $pid"
+        result, reports = run_report(command=["sh", "-c", script])
+    assert result.returncode == 128 + signal.SIGKILL, result
+    assert [outstanding_of(r, "libfirst.so") for r in reports] == [AT_LOAD + 3]
