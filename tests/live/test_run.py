@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """jnitrace run: a command's JVMs, from their first JNI call; its output, signals and exit code; the judgement."""
 
+import contextlib
 import json
 import os
 import signal
@@ -47,7 +48,7 @@ def outstanding_of(report, module):
     return sum(s["outstanding"] for s in report["sites"] if any(f["module"] == module for f in s["stack"][:1]))
 
 
-def judged_alive(home, *args, prefix=()):
+def judged_alive(home, *args, prefix=(), until=""):
     """The report of a JVM that has loaded its library and waits, as the command ends; stderr."""
     inner = shell(first("stay", home=home))
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
@@ -56,6 +57,7 @@ def judged_alive(home, *args, prefix=()):
         argv = [*prefix, str(JNITRACE), "run", "--wait", "10ms", *args, "--report", str(file), "--", "sh", "-c", f"{inner} <{fifo} & read line"]
         with subprocess.Popen(argv, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0) as tool, open(fifo, "wb"):
             assert read_line(tool.stdout) == "loaded\n"
+            wait_until(lambda: until in Path(f"/proc/self/fd/{log.fileno()}").read_text())
             tool.stdin.write(b"\n")
             tool.stdin.close()
             assert tool.wait(SLOW) == 0
@@ -85,7 +87,7 @@ def test_without_the_hold_that_is_told():
     """It may not do so here: then the first calls are missing, and nobody says that all is known."""
     no_hold = ["setpriv", "--bounding-set=-all,+bpf,+perfmon,+sys_ptrace,+checkpoint_restore,+dac_read_search,+dac_override",
                "--inh-caps=-all"]
-    report, stderr = judged_alive(None, prefix=no_hold)
+    report, stderr = judged_alive(None, prefix=no_hold, until="were not seen")
     assert "hold JVMs while they start" in stderr
     assert outstanding_of(report, "libjava.so") == 0
     assert report["drops"]["start_missed"] == 1
@@ -169,6 +171,89 @@ def test_assertions():
     assert "first.c" in result.stderr
     assert run(*[part for expression in hold for part in ("--assert", expression)],
                command=first("leak", 3, "release", 2, "exit", 9)).returncode == 9
+
+
+def helpers(tool):
+    """The processes of a run: {its name: pid}, the tracer's as "jnitrace"."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        name, parent = stat.split("(", 1)[1].rsplit(")", 1)
+        found[int(pid)] = (name, int(parent.split()[1]))
+    [tracer] = [pid for pid, (name, parent) in found.items() if parent == tool.pid and name == "jnitrace"]
+    return {"jnitrace": tracer, **{name: pid for pid, (name, parent) in found.items() if parent == tracer}}
+
+
+@contextlib.contextmanager
+def waiting_run():
+    """A run whose command waits for its stdin to end."""
+    with subprocess.Popen([str(JNITRACE), "run", "--assert", "drops==0", "--", "sh", "-c", "echo ready; read line; exit 23"], env=ENV, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as tool:
+        assert read_line(tool.stdout) == "ready\n"
+        yield tool
+        tool.stdin.close()
+        tool.wait(SLOW)
+
+
+def opens(seconds):
+    """Can others open the file that JVMs are held at, within so long?"""
+    return subprocess.run(["timeout", "-s", "KILL", str(seconds), "head", "-c", "4", f"{jdk('17').home}/lib/libjava.so"], capture_output=True,
+                          check=False).stdout == b"\x7fELF"
+
+
+def test_others_are_not_held():
+    """And a JVM of somebody else's is not, either, and not traced."""
+    with waiting_run() as tool:
+        assert opens(1)
+        assert subprocess.run(first(), env=ENV, capture_output=True, text=True, timeout=SLOW, check=True).stdout == "loaded\n"
+    assert tool.returncode == 6  # no JVM was traced
+
+
+@pytest.mark.parametrize("who", ["jnitrace", "jnitrace-gate", "jnitrace-files"])
+@pytest.mark.parametrize("sig", ["STOP", "KILL"])
+def test_nobody_waits_for_who_is_stopped(who, sig):
+    with waiting_run() as tool:
+        pids = helpers(tool)
+        os.kill(pids[who], getattr(signal, f"SIG{sig}"))
+        assert opens(SLOW / 4)
+        if sig == "STOP" and who == "jnitrace":
+            os.kill(pids[who], signal.SIGCONT)
+
+
+def test_a_tracer_that_dies():
+    """The command goes on, and its code is passed through, but what was to be asserted does not hold."""
+    with waiting_run() as tool:
+        pids = helpers(tool)
+        os.kill(pids["jnitrace"], signal.SIGKILL)
+        wait_until(lambda: not Path(f"/proc/{pids['jnitrace-gate']}").exists())
+    assert tool.returncode == 6
+    with subprocess.Popen([str(JNITRACE), "run", "--", "sh", "-c", "echo ready; read line; exit 23"], env=ENV, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as tool:
+        assert read_line(tool.stdout) == "ready\n"
+        os.kill(helpers(tool)["jnitrace"], signal.SIGKILL)
+        _, stderr = tool.communicate(b"\n", SLOW)
+    assert tool.returncode == 23
+    assert b"was not judged" in stderr
+
+
+def test_a_jvm_of_the_command_is_let_go():
+    """With the tracer stopped: after two seconds, and that is told."""
+    with tempfile.TemporaryFile("w+") as log, subprocess.Popen([str(JNITRACE), "run", "--assert", "drops('start_missed')==1", "--wait", "5s", "--", "sh", "-c",
+                          f"echo ready; read line; {shell(first())}; read line"], env=ENV, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=log, bufsize=0) as tool:
+        assert read_line(tool.stdout) == "ready\n"
+        pids = helpers(tool)
+        os.kill(pids["jnitrace"], signal.SIGSTOP)
+        tool.stdin.write(b"\n")
+        assert read_line(tool.stdout) == "loaded\n"
+        os.kill(pids["jnitrace"], signal.SIGCONT)
+        tool.stdin.close()
+        assert tool.wait(SLOW) == 6
+        log.seek(0)
+        assert "a JVM could not be traced" in log.read()  # it was gone when the tracer went on
 
 
 def test_three_in_turn_are_added_up():

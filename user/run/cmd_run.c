@@ -49,6 +49,15 @@ static bool has_vm(pid_t pid)
 	return found;
 }
 
+/* Told once: the rest is like it. */
+static void missed(void *run, pid_t pid)
+{
+	struct run *r = run;
+
+	warn("PID %d: a JVM that could not be traced", (int)pid);
+	run_judge_doubt(r->judge, "a JVM could not be traced");
+}
+
 static int on_gate(void *trace, void *run, struct error *err)
 {
 	struct run *r = run;
@@ -63,7 +72,8 @@ static int on_gate(void *trace, void *run, struct error *err)
 			gate_let_go(r->gate, e.pid);
 			break;
 		case GATE_LATE:
-			trace_not_held(trace, e.pid);
+			if (!trace_not_held(trace, e.pid))
+				missed(r, e.pid);
 			break;
 		case GATE_LOST:
 			warn("JVMs are not held any more while they start: the gate has ended");
@@ -151,7 +161,8 @@ static int last(void *run, const struct report *report)
 static int trace(void *run, int socket, pid_t root)
 {
 	struct run *r = run;
-	const struct trace_use use = {.of = r, .begin = begin, .wants = wants, .last = last};
+	const struct trace_use use = {
+	    .of = r, .begin = begin, .wants = wants, .missed = missed, .last = last};
 	struct error err = {0}, why = {0};
 	enum exit_code code;
 

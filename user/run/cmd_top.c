@@ -194,6 +194,10 @@ static int attach_ready(struct trace *s, struct error *err)
 		}
 		rc = advance(s, t, &why);
 		if (!rc) {
+			if (s->use && target_state(t) == TARGET_TRACED)
+				warn("PID %d: the first %.0f ms of it were not seen: it was not held at its "
+				     "start",
+				     target_id(t)->pid, proc_age_s(target_id(t)) * 1000);
 			i++;
 			continue;
 		}
@@ -203,6 +207,8 @@ static int attach_ready(struct trace *s, struct error *err)
 		}
 		if (s->o->verbose)
 			error_print(&why);
+		if (s->use)
+			s->use->missed(s->use->of, target_id(t)->pid);
 		drop_target(s, i);
 		rc = 0;
 	}
@@ -536,6 +542,8 @@ static int on_exit_of(void *trace, void *target, struct error *err)
 			return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL,
 					 "it has exited before its VM was loaded");
 		}
+		if (s->use)
+			s->use->missed(s->use->of, target_id(t)->pid);
 		drop_target(s, i);
 		break;
 	}
@@ -728,8 +736,10 @@ int trace_held(struct trace *s, pid_t pid, struct error *err)
 	if (t && target_state(t) != TARGET_WAITING) /* it opens that file once more */
 		return 0;
 	if (!t) {
-		if (targets_add(&s->targets, pid, false, &t, NULL))
-			return 0; /* it is gone */
+		if (targets_add(&s->targets, pid, false, &t, NULL)) { /* it is gone */
+			s->use->missed(s->use->of, pid);
+			return 0;
+		}
 		rc = watch_target(s, t, err);
 		if (rc)
 			return rc;
@@ -744,19 +754,16 @@ int trace_held(struct trace *s, pid_t pid, struct error *err)
 	if (rc && s->o->verbose)
 		error_print(&why);
 	target_set_held(t, false);
-	if (rc)
-		for (size_t i = 0; i < s->targets.n; i++)
-			if (s->targets.v[i] == t)
-				drop_target(s, i);
 	return 0;
 }
 
-void trace_not_held(struct trace *s, pid_t pid)
+bool trace_not_held(struct trace *s, pid_t pid)
 {
 	struct target *t = target_of_pid(s, pid);
 
 	if (t)
 		target_set_held(t, false);
+	return t;
 }
 
 size_t trace_targets(const struct trace *s)

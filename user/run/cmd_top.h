@@ -21,6 +21,8 @@ struct trace_use {
 	int (*begin)(void *of, struct trace *s, struct loop *l, struct error *err);
 	/* This process maps a VM; is it one of the command's? */
 	bool (*wants)(void *of, pid_t pid);
+	/* This process has a VM, and ended, or was refused, before it could be traced. */
+	void (*missed)(void *of, pid_t pid);
 	/* A target was reported for the last time. */
 	int (*last)(void *of, const struct report *r);
 };
@@ -31,8 +33,8 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
  * fails is no error. 0 or -errno.
  */
 int trace_held(struct trace *s, pid_t pid, struct error *err);
-/* It went on by itself, maybe before that was done. */
-void trace_not_held(struct trace *s, pid_t pid);
+/* It went on by itself, maybe before that was done. false: it is not traced, nor waited for. */
+bool trace_not_held(struct trace *s, pid_t pid);
 /* How many are traced now. */
 size_t trace_targets(const struct trace *s);
 
