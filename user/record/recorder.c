@@ -15,7 +15,7 @@
 #define LEVEL       5
 #define WINDOW_LOG  20                /* bytes that a reader must keep: a million */
 #define FRAME_BYTES (16UL << 20)      /* of text in a zstd frame, whose end has a checksum of it */
-#define BURST_BYTES (4.0 * (1 << 20)) /* that a recording may have at once */
+#define BURST_BYTES (4.0 * (1 << 20)) /* that a recording may have at once, at the most */
 
 /* A target that is being recorded: what was written of it. */
 struct subject {
@@ -50,7 +50,7 @@ struct recorder {
 	struct hash stack_numbers, frame_numbers, module_numbers; /* by what they are */
 	struct strset text;
 
-	double bytes_per_s, left, last_unix_s; /* see is_due() */
+	double bytes_per_s, burst, left, last_unix_s; /* see is_due() */
 	uint64_t skipped;
 };
 
@@ -86,7 +86,7 @@ static void open_place(struct walk *w, struct place *p)
 	if (p->record) {
 		json_text(w->j, "record", p->record);
 		if (p->target)
-			json_count(w->j, "target", p->target);
+			json_count(w->j, "process", p->target);
 		if (p->target && p->index != SIZE_MAX)
 			json_count(w->j, p->record, p->index);
 	}
@@ -771,7 +771,7 @@ int recorder_new(const struct catalog *catalog, const struct recording_option *o
 		return -ENOMEM;
 	r->catalog = catalog;
 	r->bytes_per_s = (double)bytes_per_hour / 3600;
-	r->left = BURST_BYTES;
+	r->burst = r->left = fmin(BURST_BYTES, (double)bytes_per_hour);
 	r->zstd = ZSTD_createCCtx();
 	if (!r->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(r->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(r->zstd, ZSTD_c_windowLog, WINDOW_LOG)) ||
@@ -798,7 +798,7 @@ static bool is_due(struct recorder *r, const struct report *const *reports, size
 	double now = n ? reports[0]->time_unix_s : 0, passed = now - r->last_unix_s;
 
 	if (passed > 0 && r->last_unix_s > 0)
-		r->left = fmin(BURST_BYTES, r->left + passed * r->bytes_per_s);
+		r->left = fmin(r->burst, r->left + passed * r->bytes_per_s);
 	r->last_unix_s = now;
 	for (size_t i = 0; i < n; i++)
 		if (reports[i]->final)

@@ -148,7 +148,7 @@ static int new_subject(struct recording *r, struct subject **out)
 static int get_subject(struct recording *r, const json_t *line, bool may_be_new, struct subject **out)
 {
 	size_t number;
-	int rc = get_number(r, line, "target", r->nr_subjects + may_be_new, &number);
+	int rc = get_number(r, line, "process", r->nr_subjects + may_be_new, &number);
 
 	if (rc)
 		return rc;
