@@ -9,6 +9,7 @@
 # make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make fuzz           the fuzz targets, each for SECONDS=10 or of NAME=elf alone
+# make fuzz-corpus    the same, and then tests/fuzz/corpus anew, from which CI starts (SECONDS=60)
 # make faults         every call of the tool that may fail does so, told apart by three functions above it
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
@@ -140,11 +141,15 @@ bench-many: all $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 # Instrumented, with all checks, in a folder of its own.
 fuzz_make = $(MAKE) O=$(O)-fuzz CC=clang SANITIZE=1 CFLAGS='-O1 -g -fsanitize=fuzzer-no-link'
 fuzz-build:
-	$(Q)$(fuzz_make) fuzz-programs
+	+$(Q)$(fuzz_make) fuzz-programs
 fuzz:
 	$(Q)scripts/setup test
-	$(Q)$(fuzz_make) fuzz-programs
+	+$(Q)$(fuzz_make) fuzz-programs
 	$(Q)scripts/fuzz $(O)-fuzz $(or $(SECONDS),10) $(NAME)
+fuzz-corpus:
+	$(Q)scripts/setup test
+	+$(Q)$(fuzz_make) fuzz-programs
+	$(Q)scripts/fuzz --corpus $(O)-fuzz $(or $(SECONDS),60) $(NAME)
 
 faults:
 	$(Q)scripts/setup --check test
@@ -197,7 +202,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz
 
-.PHONY: all asan faults fuzz fuzz-build bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan faults fuzz fuzz-build fuzz-corpus bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
