@@ -71,6 +71,9 @@ const char *func_word(const struct catalog *c, size_t func, char room[FUNC_WORD_
 	return room;
 }
 
+static const char not_at_hand;
+const struct later *const some_later = (const struct later *)&not_at_hand;
+
 /* Rows. A member of another type than the row's does not compile. */
 
 #define IS(type, s, m)                                                                                       \
@@ -119,6 +122,7 @@ static const struct field frame_rows[] = {
 	BOOL(struct frame, tail_call, "tail_call"),
 	BOOL(struct frame, native_of_vm, "native_of_vm"),
 	BOOL(struct frame, hidden, "hidden"),
+	{ "line_pending", FIELD_LATER, AT(struct frame, later), .n = IS(const struct later *, struct frame, later) },
 	WORD(struct frame, lacks, "lacks", NR_ENDS, stack_end_name),
 };
 const struct fields frame_fields = ROWS(frame_rows, struct frame);

@@ -27,6 +27,7 @@ enum field_kind {
 	FIELD_FAMILY, /* enum family_id, by name */
 	FIELD_MODULE, /* const char *: a frame's module, path and build id by number (see struct frame) */
 	FIELD_STACK,  /* struct frames, by number; without frames: null */
+	FIELD_LATER,  /* const struct later *: true or false, whether more will be said of a frame */
 	FIELD_STRUCT,
 	FIELD_POINTER, /* of a struct, owned; NULL: null */
 	FIELD_LIST,    /* of structs: v and n */
@@ -58,6 +59,9 @@ struct fields {
 extern const struct fields report_fields; /* without its sites, findings and what was there before */
 extern const struct fields site_fields, finding_fields, before_fields;
 extern const struct fields frame_fields; /* with a row FIELD_MODULE */
+
+/* In place of one that is not at hand. Not to be looked into. */
+extern const struct later *const some_later;
 
 /*
  * How a recording names a function: of JNI by its name, those that are only used as "use:NAME", what was

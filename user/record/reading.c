@@ -288,6 +288,9 @@ static bool read_word_value(struct reading *in, const struct field *f, const jso
 		return read_word(in->r, f, v, to);
 	case FIELD_FUNC:
 		return read_func(in->r, v, to);
+	case FIELD_LATER:
+		*(const struct later **)to = json_is_true(v) ? some_later : NULL;
+		return json_is_boolean(v);
 	case FIELD_CHARS:
 		if (json_is_string(v))
 			text_clean(to, f->n, json_string_value(v), json_string_length(v));

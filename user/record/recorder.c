@@ -163,6 +163,8 @@ static void put_value(struct walk *w, const struct field *f, const void *at)
 		return put_real(j, f->key, *(const double *)at);
 	case FIELD_KNOWN:
 		return put_known(j, f->key, *(const double *)at);
+	case FIELD_LATER:
+		return json_bool(j, f->key, *(const struct later *const *)at != NULL);
 	case FIELD_TEXT:
 		return json_text(j, f->key, *(const char *const *)at);
 	case FIELD_CHARS:
@@ -188,6 +190,8 @@ static bool value_equal(const struct field *f, const void *a, const void *b)
 		return text_equal(*(const char *const *)a, *(const char *const *)b);
 	if (f->kind == FIELD_CHARS)
 		return strcmp(a, b) == 0;
+	if (f->kind == FIELD_LATER)
+		return !*(const void *const *)a == !*(const void *const *)b;
 	return memcmp(a, b, f->bytes) == 0;
 }
 
@@ -233,6 +237,8 @@ static uint64_t hash_frame(const struct frame *f)
 
 		if (row->kind == FIELD_TEXT)
 			h = hash_text(h, *(const char *const *)at);
+		else if (row->kind == FIELD_LATER)
+			h = mix64(h ^ (f->later != NULL));
 		else if (row->kind != FIELD_MODULE)
 			h = fnv64(h, at, row->bytes);
 	}
@@ -350,10 +356,12 @@ static int64_t frame_of(struct recorder *r, const struct frame *f)
 			continue;
 		}
 		put_value(&w, row, (const char *)f + row->at);
-		keep_value(&w, row, (char *)&kept + row->at, (const char *)f + row->at);
+		if (row->kind != FIELD_LATER)
+			keep_value(&w, row, (char *)&kept + row->at, (const char *)f + row->at);
 	}
 	json_close(&j, '}');
 	json_end_line(&j);
+	kept.later = f->later ? some_later : NULL;
 	if (module) {
 		kept.module = r->modules.v[module - 1].module;
 		kept.path = r->modules.v[module - 1].path;
@@ -415,8 +423,8 @@ static uint64_t hash_pointers(const struct frames *frames)
 		    (uintptr_t)f->file,
 		    f->offset,
 		    (uint64_t)(uint32_t)f->line << 32 | (uint32_t)f->type << 16 | (uint32_t)f->lacks << 8 |
-			(uint32_t)f->inlined << 3 | (uint32_t)f->tail_call << 2 |
-			(uint32_t)f->native_of_vm << 1 | f->hidden,
+			(uint32_t)(f->later != NULL) << 4 | (uint32_t)f->inlined << 3 |
+			(uint32_t)f->tail_call << 2 | (uint32_t)f->native_of_vm << 1 | f->hidden,
 		};
 
 		for (size_t k = 0; k < ARRAY_LEN(words); k++)

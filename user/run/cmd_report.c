@@ -13,13 +13,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "model/since.h"
 #include "record/recording.h"
 #include "run/opts.h"
 #include "run/outcome.h"
 #include "screen/output.h"
 #include "view/columns.h"
 
-#define NEAR_S 0.1 /* a moment that comes so much later than it is asked for is meant */
+#define NEAR_S                                                                                               \
+	0.001 /* times are shown rounded: a moment that comes so much later than it is asked for is meant */
 
 /* What there is in the file. */
 struct facts {
@@ -168,13 +170,34 @@ static int go_to(struct show *s, size_t moment, struct error *err)
 	return rc < 0 ? rc : rc ? 0 : -EIO;
 }
 
+/* Let reports be of the time since another moment. A target that came later is as it is. */
+static int since(struct show *s, struct report **reports, size_t n, struct error *err)
+{
+	struct recording *now = s->recording;
+	struct report **then = NULL;
+	int rc = open_recording(s, err), nr_then;
+
+	rc = rc ?: go_to(s, s->facts.from, err);
+	nr_then = rc ? rc : recording_last(s->recording, &then);
+	for (size_t i = 0; i < n; i++)
+		for (int k = 0; k < nr_then; k++)
+			if (then[k]->target.pid == reports[i]->target.pid &&
+			    then[k]->target.start_time_ticks == reports[i]->target.start_time_ticks)
+				report_since(reports[i], then[k]);
+	recording_close(s->recording);
+	s->recording = now;
+	return nr_then < 0 ? nr_then : 0;
+}
+
 /* How all targets were at a moment. */
 static int show_one(struct show *s, struct error *err)
 {
 	struct report **reports = NULL;
 	int rc = go_to(s, s->facts.at, err), n = rc ? rc : recording_last(s->recording, &reports);
 
-	return n < 0 ? n : render(s, reports, (size_t)n, true, err);
+	if (n > 0 && s->facts.from)
+		rc = since(s, reports, (size_t)n, err);
+	return n < 0 ? n : rc ?: render(s, reports, (size_t)n, true, err);
 }
 
 static int show(struct show *s, struct error *err)

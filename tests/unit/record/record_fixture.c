@@ -140,6 +140,9 @@ static void fill_field(struct made *m, const struct field *f, void *in)
 	case FIELD_FLAGS:
 	case FIELD_STRUCTS:
 		return fill_named(m, f, to);
+	case FIELD_LATER:
+		*(const struct later **)to = any(m, 2) ? some_later : NULL;
+		return;
 	case FIELD_MODULE:
 		return;
 	}
