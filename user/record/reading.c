@@ -8,6 +8,19 @@
 
 #include "record/recording_priv.h"
 
+int recording_damaged(struct recording *r, const char *why)
+{
+	return error_set(r->err, -EBADMSG, EXIT_FAILED, r->name, "nothing of it can be trusted; record again",
+			 "the recording is damaged: line %llu: %s",
+			 (unsigned long long)lines_number(r->lines), why);
+}
+
+int recording_full(struct recording *r)
+{
+	return error_set(r->err, -ENOMEM, EXIT_FAILED, r->name, "raise --limit-memory",
+			 "the recording takes more memory than it may");
+}
+
 static int wrong(struct reading *in, const struct field *f)
 {
 	char why[96];

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "record/lines.h"
 #include "record/recording_priv.h"
 
 #define SAME_START_S 0.5 /* targets that are attached within this time began together */
@@ -16,19 +15,6 @@ static int too_new(struct recording *r)
 {
 	return error_set(r->err, -EPROTO, EXIT_FAILED, r->name, "read it with that version",
 			 "a newer version of jnitrace wrote this recording");
-}
-
-int recording_damaged(struct recording *r, const char *why)
-{
-	return error_set(r->err, -EBADMSG, EXIT_FAILED, r->name, "nothing of it can be trusted; record again",
-			 "the recording is damaged: line %llu: %s",
-			 (unsigned long long)lines_number(r->lines), why);
-}
-
-int recording_full(struct recording *r)
-{
-	return error_set(r->err, -ENOMEM, EXIT_FAILED, r->name, "raise --limit-memory",
-			 "the recording takes more memory than it may");
 }
 
 /* What a record says of another, by number: 1 to most. */

@@ -6,7 +6,8 @@
 #include <jansson.h>
 
 #include "base/hash.h"
-#include "record/recording.h"
+#include "record/lines.h"
+#include "record/recorder.h"
 #include "record/saved.h"
 
 #define MAX_STACK_FRAMES 4096 /* far more than are kept, with all that was inlined */
@@ -63,7 +64,7 @@ struct recording {
 	} shown;
 };
 
-/* Say what is wrong: -EBADMSG, -ENOMEM. */
+/* Say what is wrong, in err: -EBADMSG, -ENOMEM. */
 int recording_damaged(struct recording *r, const char *why);
 int recording_full(struct recording *r);
 /* Bytes that are kept, about; more: of this target, which is being read, NULL: none is. */

@@ -15,7 +15,6 @@
 
 #include "model/since.h"
 #include "record/recording.h"
-#include "run/opts.h"
 #include "run/outcome.h"
 #include "screen/output.h"
 #include "view/columns.h"
@@ -241,7 +240,7 @@ static int run(struct show *s, struct error *err)
 	if (rc)
 		return rc;
 	n = recording_options(s->recording, &options);
-	rc = opts_inherit(&s->o, options, n, err);
+	rc = s->o.inherit(&s->o, options, n, err);
 	rc = rc ?: output_open(&s->out, &s->o.view, false, false, -1, err);
 	rc = rc ?: show(s, err);
 	rc = rc ?: judge(s);

@@ -58,6 +58,11 @@ struct options {
 	struct recording_option inherited[RECORDING_MAX_OPTIONS];
 	size_t nr_inherited;
 	uint64_t given; /* bit per row of options */
+	/*
+	 * Take the options that a recording was made with, unless others were given. They are foreign: 0, or
+	 * -errno with err. Their strings must outlive o.
+	 */
+	int (*inherit)(struct options *o, const struct recording_option *v, size_t n, struct error *err);
 	/* report */
 	const char *file;          /* to read; NULL: none */
 	double at_s, from_s, to_s; /* seconds since attach; -1: not given */

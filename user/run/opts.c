@@ -620,6 +620,30 @@ static void derive(struct parse *p)
 	o->view.count_only = o->count_only;
 }
 
+/* See struct options. */
+static int inherit(struct options *o, const struct recording_option *v, size_t n, struct error *err)
+{
+	struct parse p = {.o = o, .err = err, .given = o->given};
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		p.row = option_rows;
+		while (p.row < option_rows + nr_option_rows &&
+		       !(p.row->inherited && strcmp(p.row->name, v[i].name) == 0))
+			p.row++;
+		if (p.row == option_rows + nr_option_rows || !p.row->arg != !v[i].value)
+			return error_set(err, -EBADMSG, EXIT_FAILED, o->file, "record again",
+					 "the recording is damaged: no option --%s", v[i].name);
+		if (!(p.given >> (p.row - option_rows) & 1))
+			rc = set(&p, v[i].value);
+	}
+	p.row = NULL;
+	rc = rc < 0 ? rc : check_sort(&p);
+	if (rc == 0)
+		derive(&p);
+	return rc;
+}
+
 int opts_parse(int argc, char **argv, const struct catalog *catalog, struct options *out, struct error *err)
 {
 	struct parse p = {.o = out, .err = err};
@@ -641,28 +665,6 @@ int opts_parse(int argc, char **argv, const struct catalog *catalog, struct opti
 	rc = check(&p);
 	if (rc == 0)
 		derive(&p);
-	return rc;
-}
-
-int opts_inherit(struct options *o, const struct recording_option *v, size_t n, struct error *err)
-{
-	struct parse p = {.o = o, .err = err, .given = o->given};
-	int rc = 0;
-
-	for (size_t i = 0; i < n && rc >= 0; i++) {
-		p.row = option_rows;
-		while (p.row < option_rows + nr_option_rows &&
-		       !(p.row->inherited && strcmp(p.row->name, v[i].name) == 0))
-			p.row++;
-		if (p.row == option_rows + nr_option_rows || !p.row->arg != !v[i].value)
-			return error_set(err, -EBADMSG, EXIT_FAILED, o->file, "record again",
-					 "the recording is damaged: no option --%s", v[i].name);
-		if (!(p.given >> (p.row - option_rows) & 1))
-			rc = set(&p, v[i].value);
-	}
-	p.row = NULL;
-	rc = rc < 0 ? rc : check_sort(&p);
-	if (rc == 0)
-		derive(&p);
+	out->inherit = inherit;
 	return rc;
 }

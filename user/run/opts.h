@@ -12,10 +12,4 @@
  */
 int opts_parse(int argc, char **argv, const struct catalog *catalog, struct options *out, struct error *err);
 
-/*
- * Take the options that a recording was made with, unless others were given. They are foreign: 0, or -errno
- * with err. Their strings must outlive o.
- */
-int opts_inherit(struct options *o, const struct recording_option *v, size_t n, struct error *err);
-
 #endif
