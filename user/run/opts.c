@@ -477,7 +477,7 @@ static int parse_options(struct parse *p, int argc, char **argv)
 	opterr = 0;
 	while (rc == 0 && p->done == 0) {
 		found = getopt_long(argc, argv, shorts, longs, NULL);
-		if (found == -1 && take_word(p, argc, argv))
+		if (found == -1 && take_word(p, argc, argv) && strcmp(argv[optind - 2], "--"))
 			continue;
 		if (found == -1)
 			break;
