@@ -293,6 +293,8 @@ static const struct field before_rows[] = {
 	FAMILY(struct report_before, family, "family"),
 	TEXT(struct report_before, class, "class"),
 	U64(struct report_before, outstanding, "outstanding"),
+	BOOL(struct report_before, is_class, "is_class"),
+	LIST(struct report_before, of, "of", of_fields),
 };
 const struct fields before_fields = ROWS(before_rows, struct report_before);
 
@@ -316,6 +318,7 @@ static const struct field family_rows[] = {
 	U64(struct report_family, outstanding, "outstanding"),
 	U64(struct report_family, released_untracked, "released_untracked"),
 	I64(struct report_family, vm_total, "vm_total"),
+	TEXT(struct report_family, vm_note, "vm_note"),
 	BOOL(struct report_family, before_known, "before_known"),
 	U64(struct report_family, before_attach, "before_attach"),
 	U64(struct report_family, vm_own, "vm_own"),

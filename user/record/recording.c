@@ -220,21 +220,23 @@ static int read_report(struct recording *r, const json_t *line)
 	return rc;
 }
 
+static bool lacks_name(const struct report_of *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!v[i].name)
+			return true;
+	return false;
+}
+
 /* What views take for granted. */
 static int check_site(struct recording *r, const struct report_site *site)
 {
 	if (site->func == FUNC_NONE || func_is_use(site->func) ||
 	    func_family(r->catalog, site->func) >= NR_FAMILIES)
 		return recording_damaged(r, "a site of no function");
-	for (size_t i = 0; i < site->classes.n; i++) {
-		const struct report_class *c = &site->classes.v[i];
-
-		for (size_t k = 0; k < c->of.n; k++)
-			if (!c->of.v[k].name)
-				return recording_damaged(r, "a class without a name");
-		if (!c->name)
+	for (size_t i = 0; i < site->classes.n; i++)
+		if (!site->classes.v[i].name || lacks_name(site->classes.v[i].of.v, site->classes.v[i].of.n))
 			return recording_damaged(r, "a class without a name");
-	}
 	if (!site->pins != !func_is_pin(r->catalog, site->func))
 		return recording_damaged(r, "pins of no such function");
 	return 0;
@@ -280,6 +282,11 @@ static int read_element(struct recording *r, const json_t *line, enum report_lis
 	rc = which == LIST_SITES ? read_site(&in, line, (size_t)index)
 				 : reading_struct(&in, row->list.of, line, element);
 	r->subject_bytes += bytes_of(in.s) - before;
+	if (!rc && which == LIST_BEFORE) {
+		const struct report_before *b = element;
+
+		rc = lacks_name(b->of.v, b->of.n) ? recording_damaged(r, "a class without a name") : 0;
+	}
 	return rc;
 }
 

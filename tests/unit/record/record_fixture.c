@@ -156,12 +156,16 @@ static void fill(struct made *m, const struct fields *of, void *to, unsigned one
 			fill_field(m, &of->v[i], to);
 }
 
+static void mend_of(const struct report_of *v, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (!v[k].name)
+			((struct report_of *)v)[k].name = "b.Class";
+}
+
 /* What every report has. */
 static void mend_site(struct made *m, struct report_site *s)
 {
-	static const struct report_pins no_pins;
-
-	(void)no_pins;
 	if (s->func == FUNC_NONE)
 		s->func = FUNC_NewGlobalRef;
 	for (size_t i = 0; i < site_fields.n; i++)
@@ -171,9 +175,7 @@ static void mend_site(struct made *m, struct report_site *s)
 		struct report_class *c = (struct report_class *)&s->classes.v[i];
 
 		c->name = c->name ?: "a.Class";
-		for (size_t k = 0; k < c->of.n; k++)
-			if (!c->of.v[k].name)
-				((struct report_of *)c->of.v)[k].name = "b.Class";
+		mend_of(c->of.v, c->of.n);
 	}
 }
 
@@ -236,6 +238,8 @@ void made_change(struct made *m, bool final)
 		change_list(m, &report_lists[i].list);
 	for (size_t i = 0; i < m->report.sites.n; i++)
 		mend_site(m, &m->report.sites.v[i]);
+	for (size_t i = 0; i < m->report.before.n; i++)
+		mend_of(m->report.before.v[i].of.v, m->report.before.v[i].of.n);
 }
 
 void made_free(struct made *m)
