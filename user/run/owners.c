@@ -14,9 +14,10 @@
 #include "proc/package.h"
 #include "proc/proc.h"
 
-#define MAX_FILES 4096          /* that are remembered; of others nothing is said */
-#define TELL_NS   1000000000ULL /* for one report; files for which no time is left are looked up for the next \
-				 */
+#define MAX_FILES 4096 /* that are remembered; of others nothing is said */
+#define TELL_NS                                                                                              \
+	1000000000ULL /* for one report; files for which no time is left are looked up for the next          \
+		       */
 
 struct owner {
 	struct root_key root;
