@@ -202,8 +202,11 @@ int lines_helper_open(const struct elf_image *e, pid_t root_pid, struct lines_hi
 	int rc = elf_lines_bytes(e, &bytes);
 
 	*out = NULL;
+	if (!rc && !history->read)
+		rc = budget_read(e->budget, bytes);
 	if (rc)
 		return rc == -E2BIG ? -EDQUOT : rc;
+	history->read = true;
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return -ENOMEM;

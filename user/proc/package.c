@@ -15,12 +15,13 @@
 #include "proc/proc.h"
 
 #define MAX_LIST_BYTES (4U << 20)  /* a package's files; the largest of Debian 12 has 1.5 MB */
-#define MAX_DB_BYTES   (64U << 20) /* dpkg's status, apk's installed: about 1 MB */
+#define MAX_DB_BYTES   (16U << 20) /* dpkg's status, apk's installed: about 1 MB */
 #define MAX_LISTS      20000
-#define BUDGET_NS      500000000ULL /* for all lists; Debian 12 with 700 packages takes 10 ms */
+#define MAX_STANZAS    16           /* of one package: an architecture each */
+#define LISTS_NS       250000000ULL /* for all lists; Debian 12 with 700 packages takes 10 ms */
 
 /* Takes fd. Text with a newline before its first line and a NUL behind; NULL: nothing, or too large. */
-static char *read_text(int fd, size_t max)
+static char *read_text(struct budget *b, int fd, size_t max)
 {
 	size_t n = 1, cap = 1U << 16;
 	char *text = fd >= 0 ? malloc(cap) : NULL;
@@ -37,7 +38,7 @@ static char *read_text(int fd, size_t max)
 			}
 			text = more;
 		}
-		got = read(fd, text + n, cap - 1 - n);
+		got = budget_read(b, cap - 1 - n) ? 0 : read(fd, text + n, cap - 1 - n);
 		n += got > 0 ? (size_t)got : 0;
 	}
 	if (fd >= 0)
@@ -54,8 +55,9 @@ static bool has_line(const char *text, const char *line)
 {
 	size_t n = strlen(line);
 
-	for (const char *at = text; (at = strstr(at, line)); at++)
-		if (at[-1] == '\n' && (at[n] == '\n' || at[n] == '\0'))
+	/* line by line: one that repeats itself costs a search for it the product of both lengths */
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		if (!strncmp(at + 1, line, n) && (at[n + 1] == '\n' || at[n + 1] == '\0'))
 			return true;
 	return false;
 }
@@ -63,10 +65,11 @@ static bool has_line(const char *text, const char *line)
 /* The value of "Key: value" in the stanza at s, which an empty line ends. */
 static bool field(const char *s, const char *key, char *out, size_t cap)
 {
-	const char *end = strstr(s, "\n\n") ?: s + strlen(s), *at = strstr(s, key);
+	const char *end = strstr(s, "\n\n") ?: s + strlen(s),
+		   *at = memmem(s, (size_t)(end - s), key, strlen(key));
 	size_t n;
 
-	if (!at || at >= end)
+	if (!at)
 		return false;
 	at += strlen(key);
 	n = strcspn(at, "\n");
@@ -75,15 +78,16 @@ static bool field(const char *s, const char *key, char *out, size_t cap)
 }
 
 /* dpkg's status: a stanza for each package. name: as its list is named, "libfoo1" or "libfoo1:amd64". */
-static void dpkg_version(int root_fd, const char *name, struct package *out)
+static void dpkg_version(struct budget *b, int root_fd, const char *name, struct package *out)
 {
-	char *status = read_text(proc_open_under(root_fd, "var/lib/dpkg/status"), MAX_DB_BYTES);
+	char *status = read_text(b, proc_open_under(root_fd, "var/lib/dpkg/status"), MAX_DB_BYTES);
 	const char *arch = strchrnul(name, ':');
 	char wanted[NAME_MAX + 16], found[64];
+	int seen = 0;
 
 	text_clean(out->name, sizeof(out->name), name, (size_t)(arch - name));
 	snprintf(wanted, sizeof(wanted), "\nPackage: %.*s\n", (int)(arch - name), name);
-	for (const char *at = status; at && (at = strstr(at, wanted)); at++) {
+	for (const char *at = status; at && seen++ < MAX_STANZAS && (at = strstr(at, wanted)); at++) {
 		if (*arch && field(at + 1, "\nArchitecture: ", found, sizeof(found)) &&
 		    strcmp(found, arch + 1) != 0)
 			continue;
@@ -106,30 +110,30 @@ static bool lists_file(const char *text, const char *path)
 }
 
 /* A file NAME.list for each package, with a path in each line. */
-static bool dpkg_find(int root_fd, const char *path, struct package *out)
+static bool dpkg_find(struct budget *b, int root_fd, const char *path, struct package *out)
 {
 	int dir_fd = proc_open_dir_under(root_fd, "var/lib/dpkg/info");
 	DIR *dir = dir_fd >= 0 ? fdopendir(dir_fd) : NULL;
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + BUDGET_NS;
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + LISTS_NS;
 	bool found = false;
 	struct dirent *e;
 
 	if (!dir && dir_fd >= 0)
 		close(dir_fd);
-	for (int i = 0;
-	     dir && !found && i < MAX_LISTS && clock_ns(CLOCK_MONOTONIC) < end_ns && (e = readdir(dir));) {
+	for (int i = 0; dir && !found && i < MAX_LISTS && clock_ns(CLOCK_MONOTONIC) < end_ns &&
+			!budget_check(b) && (e = readdir(dir));) {
 		size_t n = strlen(e->d_name);
 		char *text;
 
 		if (n <= 5 || strcmp(e->d_name + n - 5, ".list") != 0)
 			continue;
 		i++;
-		text = read_text(proc_open_under(dir_fd, e->d_name), MAX_LIST_BYTES);
+		text = read_text(b, proc_open_under(dir_fd, e->d_name), MAX_LIST_BYTES);
 		found = text && lists_file(text, path);
 		free(text);
 		if (found) {
 			e->d_name[n - 5] = '\0';
-			dpkg_version(root_fd, e->d_name, out);
+			dpkg_version(b, root_fd, e->d_name, out);
 		}
 	}
 	if (dir)
@@ -139,9 +143,9 @@ static bool dpkg_find(int root_fd, const char *path, struct package *out)
 
 /* A stanza for each package, by lines "P:name", "V:version", "F:directory" and then "R:file" for each in it.
  */
-static bool apk_find(int root_fd, const char *path, struct package *out)
+static bool apk_find(struct budget *b, int root_fd, const char *path, struct package *out)
 {
-	char *text = read_text(proc_open_under(root_fd, "lib/apk/db/installed"), MAX_DB_BYTES);
+	char *text = read_text(b, proc_open_under(root_fd, "lib/apk/db/installed"), MAX_DB_BYTES);
 	const char *slash = strrchr(path, '/'), *name = NULL, *version = NULL;
 	size_t dir_len = slash && slash > path ? (size_t)(slash - path - 1) : 0;
 	bool in_dir = false, found = false;
@@ -179,10 +183,10 @@ static bool apk_find(int root_fd, const char *path, struct package *out)
 	return found;
 }
 
-bool package_of_file(int root_fd, const char *path, struct package *out)
+bool package_of_file(struct budget *b, int root_fd, const char *path, struct package *out)
 {
 	*out = (struct package){0};
 	if (path[0] != '/' || strchr(path, '\n'))
 		return false;
-	return dpkg_find(root_fd, path, out) || apk_find(root_fd, path, out);
+	return dpkg_find(b, root_fd, path, out) || apk_find(b, root_fd, path, out);
 }
