@@ -28,9 +28,10 @@
 	     */
 #define CLOSED_NAMING_S 0.25 /* of what is in a library that was closed; */
 #define LAST_NAMING_S   1.0  /* of the last report; */
-#define ASKED_NAMING_S  0.1  /* of one that a signal asks for, where it is to be out within 200 ms */
-#define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
-#define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
+#define ASKED_NAMING_S                                                                                       \
+	0.06               /* of each of both in one that a signal asks for, as that is to be out in 200 ms */
+#define READING_S     1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE 0.05 /* or so long that they take no more of a CPU */
 
 struct trace {
 	const struct options *o;
