@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import BUILD, ENV, FIXTURES, JNITRACE, SLOW, TOP, Program, Tracer, jdk, read_line, run_tool, wait_until
+from harness import BUILD, FIXTURES, JNITRACE, SLOW, TOP, Program, Tracer, jdk, run_tool
 
 MAKE = TOP / "tests/fixtures/hostile/make.py"
 LIMIT_MB = 64
@@ -183,56 +183,6 @@ def test_debuglink(victim, make):
         final = tracer.stop(code=5)[victim.pid]
     assert final["drops"]["files_refused"] == 1
     assert f"{path}: " in "".join(tracer.stderr)
-
-
-def test_fifo_without_reader(victim, tmp_path):
-    """A signal ends the wait for a reader."""
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    proc = subprocess.Popen([str(JNITRACE), "-p", str(victim.pid), "-o", str(fifo)], env=ENV, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-    time.sleep(0.5)
-    assert proc.poll() is None
-    proc.send_signal(signal.SIGINT)
-    _, text = proc.communicate(timeout=SLOW)
-    assert proc.returncode in (1, -signal.SIGINT), text
-
-
-@pytest.mark.parametrize("signals", [1, 2])
-def test_pipe_without_reader(victim, make, signals):
-    """A reader that takes nothing keeps no signal waiting, and what was lost is said."""
-    path = make("plain")
-    leak(victim, path)
-    read_fd, write_fd = os.pipe()
-    proc = subprocess.Popen([str(JNITRACE), "-p", str(victim.pid), "--json", "-i", "0.05"], env=ENV, stdout=write_fd,
-                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    os.close(write_fd)
-    try:
-        assert read_line(proc.stderr).startswith("jnitrace: tracing")
-
-        def blocked():
-            wait_until(lambda: Path(f"/proc/{proc.pid}/wchan").exists())
-            before = Path(f"/proc/{proc.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-            time.sleep(0.5)
-            return before == Path(f"/proc/{proc.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-
-        # each report is some kilobytes: a pipe of 64 KB is full soon
-        leak(victim, path, SITES)
-        wait_until(blocked)
-        for _ in range(signals):
-            proc.send_signal(signal.SIGINT)
-            time.sleep(0.3)
-        text = proc.stderr.read().decode()
-        code = proc.wait(SLOW)
-        if signals == 1 or code == 1:
-            assert code == 1 and "interrupted, and nobody reads it" in text, text
-        else:  # the second came before the first was heard
-            assert code == -signal.SIGINT, text
-    finally:
-        os.close(read_fd)
-        proc.kill()
-        proc.wait()
-        proc.stderr.close()
 
 
 def test_limit_is_checked(victim):

@@ -53,15 +53,20 @@ static size_t at_once(int fd)
 }
 
 /*
- * Room for n bytes more in a pipe whose reader takes nothing now: the kernel keeps them until it does, also
- * when this process is gone. Beyond /proc/sys/fs/pipe-max-size that needs CAP_SYS_RESOURCE. Not a pipe:
- * false.
+ * Room for n bytes more, or for as many as may be, in a pipe whose reader takes nothing now: the kernel keeps
+ * them until it does, also when this process is gone. Beyond /proc/sys/fs/pipe-max-size, 1 MB, that needs
+ * CAP_SYS_RESOURCE. false: it has all that it may have, or is no pipe.
  */
 static bool widen(int fd, size_t n)
 {
 	int now = fcntl(fd, F_GETPIPE_SZ);
 
-	return now > 0 && n < MAX_PIPE_BYTES && fcntl(fd, F_SETPIPE_SZ, now + (int)n + PIPE_BUF) > 0;
+	if (now <= 0 || n > MAX_PIPE_BYTES)
+		return false;
+	for (int want = now + (int)n + PIPE_BUF; want > now; want /= 2)
+		if (fcntl(fd, F_SETPIPE_SZ, want) > now)
+			return true;
+	return false;
 }
 
 int io_write(int fd, const void *p, size_t n, int stop_fd, int grace_ms)
