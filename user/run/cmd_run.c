@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "export/formats.h"
 #include "proc/proc.h"
 #include "run/cmd_top.h"
 #include "run/gate.h"
@@ -186,8 +187,11 @@ enum exit_code cmd_run(const struct options *o, struct error *err)
 	struct supervised s = {.argv = o->argv, .trace = trace, .of = &r, .must_judge = o->nr_asserts > 0};
 	int code, rc;
 
-	/* Without assertions the tables are the answer: on stderr, as stdout is the command's. */
-	r.o.view.output = o->report ?: o->nr_asserts || o->junit || o->tap ? o->report ?: "/dev/null" : NULL;
+	/* Without anything else the tables are the answer: on stderr, as stdout is the command's. */
+	if (o->report && o->view.format != &format_none)
+		r.o.view.output = o->report;
+	else if (o->report || o->record || o->nr_asserts)
+		r.o.view.output = "/dev/null";
 	r.o.view.batch = true;
 	r.o.allow_loss = true;
 	r.o.from_start = true;

@@ -178,7 +178,7 @@ static int open_result(struct result_file *f, const char *option, struct error *
 {
 	if (!f->path)
 		return 0;
-	f->fd = io_open_output(f->path, -1);
+	f->fd = io_open_output(f->path, 0666, -1);
 	return f->fd < 0 ? error_set(err, f->fd, EXIT_FAILED, option, "choose another file", "%s: %s",
 				     f->path, strerror(-f->fd))
 			 : 0;
