@@ -4,14 +4,16 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from harness import ENV, FIXTURES, JNITRACE, SLOW, jdk, read_line, wait_until
+from harness import BUILD, ENV, FIXTURES, JNITRACE, SLOW, jdk, read_line, wait_until
 
 AT_LOAD = 1009  # as in tests/fixtures/first/first.c
 TEMURIN = "/usr/lib/jvm/temurin-25-jdk-amd64"
@@ -282,3 +284,79 @@ def test_one_that_crashes_and_one_that_is_killed():
         result, reports = run_report(command=["sh", "-c", script])
     assert result.returncode == 128 + signal.SIGKILL, result
     assert [outstanding_of(r, "libfirst.so") for r in reports] == [AT_LOAD + 3]
+
+
+def test_results_for_collectors():
+    """JUnit's XML by its schema, TAP, GitHub's annotations; suppressions that were used and that were not."""
+    env = dict(ENV, GITHUB_ACTIONS="true")
+    with tempfile.TemporaryDirectory() as folder:
+        junit, tap, quiet = (Path(folder) / name for name in ("junit.xml", "result.tap", "quiet"))
+        quiet.write_text("# known\nleak:libfirst.so;*First.main\nleak:Java_First_leak\nstale-use:*\n")
+        script = "; ".join(shell(first("leak", n)) for n in (2, 3))
+        arguments = ("--assert", f"global.outstanding<={2 * AT_LOAD}", "--assert", "site('Java_First_leak').outstanding==0", "--assert", "weak.outstanding<1",
+                     "--assert", "leak.growing==0", "--junit", junit, "--tap", tap)
+        result = run(*arguments, command=["sh", "-c", script], env=env)
+        assert result.returncode == 6, result
+        schema = Path(__file__).parents[1] / "checks/junit.xsd"
+        subprocess.run(["xmllint", "--noout", "--schema", schema, junit], check=True, capture_output=True, timeout=SLOW)
+        suites = ElementTree.parse(junit).getroot()
+        assert suites.attrib["tests"] == "12" and suites.attrib["failures"] == "6", suites.attrib
+        assert [len(s) for s in suites] == [4, 4, 4]
+        failures = [case.attrib["name"] for case in suites[0] if case.find("failure") is not None]
+        assert failures == [f"global.outstanding<={2 * AT_LOAD}", "site('Java_First_leak').outstanding==0"]
+        assert "Java_First_leak" in suites[0][1].find("failure").text
+        assert suites[0][3].find("error") is not None
+        lines = tap.read_text().splitlines()
+        assert lines[:2] == ["TAP version 14", "1..4"]
+        assert [line for line in lines if re.match(r"(not )?ok ", line)] == [
+            f"not ok 1 - global.outstanding<={2 * AT_LOAD}", "not ok 2 - site('Java_First_leak').outstanding==0", "ok 3 - weak.outstanding<1",
+            "not ok 4 - leak.growing==0"]
+        notes = [line for line in result.stderr.splitlines() if line.startswith("::error ")]
+        assert len(notes) == 3, result.stderr
+        assert re.match(r"::error file=[^,]*first\.c,line=\d+,title=site\('Java_First_leak'\)", notes[1]), notes
+        result = run(*arguments[:6], "--suppressions", quiet, command=["sh", "-c", script])
+        assert result.returncode == 0, result
+        assert "jnitrace: suppressed: leak:Java_First_leak: 5 references of 2 sites, 0 findings" in result.stderr
+        assert f"jnitrace: suppression not used: stale-use:* ({quiet}:4)" in result.stderr
+
+
+def test_classes():
+    """They are read while it runs: what was acquired at the very end is not known, and does not pass."""
+    with tempfile.TemporaryDirectory() as folder:
+        fifo = Path(folder) / "fifo"
+        os.mkfifo(fifo)
+        report = Path(folder) / "report.json"
+        script = f"{shell(first('leak', 3, 'stay', 'leak', 2))} <{fifo} & exec 3>{fifo}; sleep 1; exec 3>&-; wait"
+        result = run("--report", report, "--assert", "class('First').outstanding==3", "--assert", "class('no.such.*').outstanding==0", command=["sh", "-c", script])
+    assert result.returncode == 6, result
+    assert result.stderr.count("could not be read before it ended") + result.stderr.count("it is 5") >= 1, result.stderr
+    result = run("--assert", "class('First').outstanding==3", "--assert", "class('no.such.*').outstanding==0",
+                 command=["sh", "-c", f"(sleep 1) | {shell(first('leak', 3, 'stay'))}"])
+    assert result.returncode == 0, result
+
+
+def test_one_in_another_root():
+    """Of a JDK that is nowhere on this machine: found when it is executed, by what lies beside it."""
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        root = Path(folder)
+        script = f"""
+            set -e
+            mount -t tmpfs tmpfs {root}
+            for dir in bin etc lib lib64 usr sbin; do [ -L /$dir ] && cp -P /$dir {root}/$dir || {{ mkdir -p {root}/$dir; [ ! -d /$dir ] || mount --rbind /$dir {root}/$dir; }}; done
+            mkdir -p {root}/proc {root}/tmp {root}/dev {root}/fixtures {root}/own
+            mount --rbind /dev {root}/dev
+            mount --bind {FIXTURES} {root}/fixtures
+            cp -rL {jdk('17').home}/bin {jdk('17').home}/conf {root}/own/
+            mkdir {root}/own/lib
+            cd {jdk('17').home}/lib && for f in *; do [ "$f" = src.zip ] || cp -rL "$f" {root}/own/lib/; done
+            mount -t proc proc {root}/proc
+            exec chroot {root} /own/bin/java -XX:-UsePerfData -cp /fixtures First /fixtures/libfirst.so leak 4"""
+        result, reports = run_report("--assert", "drops==0", command=["unshare", "--mount", "--pid", "--fork", "sh", "-c", script])
+    assert result.returncode == 0, result
+    assert [outstanding_of(r, "libfirst.so") for r in reports] == [AT_LOAD + 4]
+
+
+def test_by_sudo():
+    """Its environment and identity are the caller's of sudo's, or root's, as sudo is asked."""
+    result = run(command=["sh", "-c", 'echo "$SUDO_USER $KEPT"'], env=dict(ENV, SUDO_USER="someone", KEPT="kept"))
+    assert result.stdout == "someone kept\n"

@@ -17,8 +17,9 @@
 #include "run/supervise.h"
 #include "runtime/runtime.h"
 
-#define WATCH_S 0.25 /* looks after the gate; */
-#define END_S   0.02 /* and, once the command has ended, whether all its JVMs have */
+#define WATCH_S   0.25 /* looks after the gate; */
+#define CLASSES_S 0.1  /* from one look at the objects' classes to the next, where they are asserted */
+#define END_S     0.02 /* and, once the command has ended, whether all its JVMs have */
 
 struct run {
 	struct options o;
@@ -67,6 +68,9 @@ static int on_gate(void *trace, void *run, struct error *err)
 
 	while (!rc && (e = gate_next(r->gate)).what != GATE_NOTHING) {
 		switch (e.what) {
+		case GATE_SEEN:
+			trace_expect(trace, e.pid);
+			break;
 		case GATE_HELD:
 			if (has_vm(e.pid)) /* else somebody copies the file */
 				rc = trace_held(trace, e.pid, err);
@@ -199,6 +203,8 @@ enum exit_code cmd_run(const struct options *o, struct error *err)
 	if (rc)
 		return err->exit_code;
 	r.o.classes = run_judge_needs_classes(r.judge);
+	if (r.o.classes) /* what was acquired since the last look has no class when the JVM is gone */
+		r.o.interval_s = CLASSES_S;
 	code = supervise(&s, err);
 	run_judge_free(r.judge);
 	return (enum exit_code)code;

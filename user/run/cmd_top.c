@@ -740,6 +740,11 @@ int trace_held(struct trace *s, pid_t pid, struct error *err)
 	return 0;
 }
 
+void trace_expect(struct trace *s, pid_t pid)
+{
+	add_found(s, pid);
+}
+
 bool trace_not_held(struct trace *s, pid_t pid)
 {
 	struct target *t = target_of_pid(s, pid);

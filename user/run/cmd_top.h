@@ -33,6 +33,8 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
  * fails is no error. 0 or -errno.
  */
 int trace_held(struct trace *s, pid_t pid, struct error *err);
+/* It will have a VM in a moment. */
+void trace_expect(struct trace *s, pid_t pid);
 /* It went on by itself, maybe before that was done. false: it is not traced, nor waited for. */
 bool trace_not_held(struct trace *s, pid_t pid);
 /* How many are traced now. */

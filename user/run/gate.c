@@ -23,7 +23,7 @@
 #define NS_PER_MS    1000000ULL
 #define EVENTS_BYTES 4096
 
-enum word { WORD_HELD, WORD_LATE, WORD_ALIVE, /* to the gate: */ WORD_GO, WORD_ASK };
+enum word { WORD_SEEN, WORD_HELD, WORD_LATE, WORD_ALIVE, /* to the gate: */ WORD_GO, WORD_ASK };
 struct message {
 	enum word word;
 	pid_t pid;
@@ -128,9 +128,12 @@ static void on_message(struct holder *h)
 /* A file to be marked, opened by its path only. */
 static void on_file(struct holder *h)
 {
-	int fd, rc = gate_files_take(h->files, &fd);
+	pid_t pid;
+	int fd, rc = gate_files_take(h->files, &pid, &fd);
 
-	if (!rc) {
+	if (!rc && fd < 0) {
+		tell(h->socket, WORD_SEEN, pid);
+	} else if (!rc) {
 		gate_files_mark(h->fanotify, fd);
 		close(fd);
 	} else if (rc != -EAGAIN) {
@@ -298,6 +301,8 @@ struct gate_event gate_next(struct start_gate *g)
 		if (n < 0)
 			break;
 		g->asked_ns = 0;
+		if (m.word == WORD_SEEN)
+			return (struct gate_event){GATE_SEEN, m.pid};
 		if (m.word == WORD_HELD || m.word == WORD_LATE)
 			return (struct gate_event){m.word == WORD_HELD ? GATE_HELD : GATE_LATE, m.pid};
 	}

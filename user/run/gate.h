@@ -37,6 +37,7 @@ struct start_gate; /* opaque */
 
 enum gate_what {
 	GATE_NOTHING,
+	GATE_SEEN, /* pid runs a launcher now, and will be a JVM */
 	GATE_HELD, /* pid is held; gate_let_go() is due */
 	GATE_LATE, /* pid was let go by itself, as that took too long, or as too many were held */
 	GATE_LOST, /* it is not there any more: nobody is held from here on */

@@ -148,41 +148,45 @@ static pid_t read_exec(int fd)
 	return e->event_data.exec.process_tgid;
 }
 
-static int send_file(int socket, int fd)
+/* fd: -1: none. */
+static int send_file(int socket, pid_t pid, int fd)
 {
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr)))) = {0},
-											byte = 0;
-	struct iovec data = {&byte, 1};
-	struct msghdr m = {
-	    .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr)))) = {0};
+	struct iovec data = {&pid, sizeof(pid)};
+	struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
+	struct cmsghdr *c;
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	return sendmsg(socket, &m, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+	if (fd >= 0) {
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	return sendmsg(socket, &m, MSG_NOSIGNAL) == sizeof(pid) ? 0 : -errno;
 }
 
-int gate_files_take(int socket, int *fd)
+int gate_files_take(int socket, pid_t *pid, int *fd)
 {
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr)))), byte;
-	struct iovec data = {&byte, 1};
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr))));
+	struct iovec data = {pid, sizeof(*pid)};
 	struct msghdr m = {
 	    .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(socket, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&m) : NULL;
+	struct cmsghdr *c = n == sizeof(*pid) ? CMSG_FIRSTHDR(&m) : NULL;
 
-	if (n != 1)
+	*fd = -1;
+	if (n != sizeof(*pid))
 		return n < 0 && (errno == EAGAIN || errno == EINTR) ? -EAGAIN : -EPIPE;
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -EAGAIN;
-	memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
 	return 0;
 }
 
 /* Send those beside the executable, as seen below root. */
-static void send_beside(int socket, int root, const char *exe)
+static void send_beside(int socket, pid_t pid, int root, const char *exe)
 {
 	char path[2 * PATH_MAX];
 	const char *slash = strrchr(exe, '/');
@@ -194,27 +198,39 @@ static void send_beside(int socket, int root, const char *exe)
 		fd = proc_open_under(root, path);
 		if (fd < 0)
 			continue;
-		send_file(socket, fd);
+		send_file(socket, pid, fd);
 		close(fd);
 	}
 }
 
+static bool read_link(pid_t pid, const char *name, char out[PATH_MAX])
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/%s", (int)pid, name);
+	n = readlink(link, out, PATH_MAX - 1);
+	out[n > 0 ? n : 0] = 0;
+	return n > 0;
+}
+
 /*
- * The path of its executable is as we see it: below our root, in a chroot below ours as well, and of a file
- * system that only it has below its own.
+ * The path of its executable is as we see it: below our root, or, where a file system is mounted that only it
+ * has, below its own, whose path is seen in the same way.
  */
 static void look_beside(int socket, pid_t pid)
 {
-	char link[64], exe[PATH_MAX];
+	char exe[PATH_MAX], top[PATH_MAX];
 	int own = proc_root_open(getpid()), its = proc_root_open(pid);
-	ssize_t n;
+	size_t n;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
-	n = readlink(link, exe, sizeof(exe) - 1);
-	if (n > 0) {
-		exe[n] = 0;
-		send_beside(socket, own, exe);
-		send_beside(socket, its, exe);
+	if (read_link(pid, "exe", exe) && read_link(pid, "root", top)) {
+		n = strcmp(top, "/") ? strlen(top) : 0;
+		send_beside(socket, pid, own, exe);
+		if (!strncmp(exe, top, n))
+			send_beside(socket, pid, its, exe + n);
+		if (runtime_has_launcher(NULL, strrchr(exe, '/') + 1))
+			send_file(socket, pid, -1);
 	}
 	if (own >= 0)
 		close(own);

@@ -20,7 +20,8 @@ _Noreturn void gate_files_run(int socket, int execs, pid_t root, pid_t except);
 /* What tells of every exec, for that; needs CAP_NET_ADMIN. < 0: there is no such thing, and nothing is
  * watched. */
 int gate_files_listen(void);
-/* Take such a file. 0; -EAGAIN: there is none; -EPIPE: there will be none. */
-int gate_files_take(int socket, int *fd);
+/* Take such a file and who has called exec; fd -1: pid is a launcher, its file comes before, if there is one.
+ * 0; -EAGAIN: there is none; -EPIPE: there will be none. */
+int gate_files_take(int socket, pid_t *pid, int *fd);
 
 #endif

@@ -60,6 +60,7 @@ void target_free(struct target *t)
 		close(t->pidfd);
 	sites_free(&t->sites);
 	ref_classes_free(&t->classes);
+	strset_free(&t->class_names);
 	account_free(t->account);
 	local_refs_free(&t->locals);
 	left_books_free(t->left);

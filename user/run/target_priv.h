@@ -3,6 +3,7 @@
 #ifndef JNITRACE_TARGET_PRIV_H
 #define JNITRACE_TARGET_PRIV_H
 
+#include "base/strset.h"
 #include "judge/aggregate.h"
 #include "modules/code.h"
 #include "reconcile/account.h"
@@ -62,6 +63,9 @@ struct target {
 	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
 	struct pile_watch pile;
 	struct ref_classes classes;
+	struct strset class_names; /* of classes, with --assert 'class(...)' */
+	bool classes_known;        /* they were read, after so many calls: */
+	struct func_counts classes_at[NR_ALL_FUNCS];
 	struct vm_insides inside; /* critical sections from before attach */
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */

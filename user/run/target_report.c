@@ -11,6 +11,20 @@
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
 
+/* Have the names outlive what the VM's classes are known by. 0 or -ENOMEM. */
+static int keep_names(struct target *t)
+{
+	for (size_t i = 0; i < t->classes.classes.n; i++) {
+		struct site_class *c = &t->classes.classes.v[i];
+		const char **name[] = {&c->name, &c->of, &c->of_loader};
+
+		for (size_t k = 0; k < ARRAY_LEN(name); k++)
+			if (*name[k] && !(*name[k] = strset_add(&t->class_names, *name[k])))
+				return -ENOMEM;
+	}
+	return 0;
+}
+
 /* What the outstanding references point to; NULL: not looked at, or not known. */
 static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot)
 {
@@ -19,7 +33,16 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS &&
 			      !o->record && !o->classes))
 		return NULL;
-	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
+	t->classes_known = ref_classes_read(t->at.vm, snapshot, &t->classes) == 0;
+	if (t->classes_known && o->classes)
+		t->classes_known = keep_names(t) == 0;
+	return t->classes_known ? &t->classes : NULL;
+}
+
+/* Do the classes that were read last still say what is outstanding: was there no call since? */
+static bool classes_stand(const struct target *t, const struct target_counts *now)
+{
+	return t->classes_known && t->o->classes && !memcmp(t->classes_at, now->funcs, sizeof(t->classes_at));
 }
 
 /* Which local references of the snapshot are alive; NULL: not known. */
@@ -150,11 +173,14 @@ static int read_tracer(struct target *t, struct making *m, struct error *err)
 /* What only a process that lives can tell. */
 static void read_process(struct target *t, struct making *m)
 {
-	if (end_is_gone(t->end_reason))
+	if (end_is_gone(t->end_reason)) {
+		m->classes = classes_stand(t, &m->counts) ? &t->classes : NULL;
 		return;
+	}
 	target_refresh_maps(t);
 	m->objects = target_reads_objects(t);
 	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
+	memcpy(t->classes_at, m->counts.funcs, sizeof(t->classes_at));
 	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
 }
 
