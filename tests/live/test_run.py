@@ -360,3 +360,14 @@ def test_by_sudo():
     """Its environment and identity are the caller's of sudo's, or root's, as sudo is asked."""
     result = run(command=["sh", "-c", 'echo "$SUDO_USER $KEPT"'], env=dict(ENV, SUDO_USER="someone", KEPT="kept"))
     assert result.stdout == "someone kept\n"
+
+
+@pytest.mark.parametrize("kind, code", [("fresh", 6), ("kept", 0)])
+def test_a_real_library(kind, code):
+    """Debian's JNA 5.13 keeps two of three weak references of each callback that it maps, as README shows; one that is kept is mapped once."""
+    command = [java(), "-XX:-UsePerfData", "-cp", f"{FIXTURES}:/usr/share/java/jna.jar", "Mapped", kind, "50"]
+    result = run("--assert", "site(\"create_callback\").outstanding<=3", command=command)
+    assert (result.returncode, result.stdout) == (code, "sorted\n"), result
+    if code:
+        assert re.search(r"outstanding<=3: it is 1[0-5]\d$", result.stderr, re.M), result.stderr
+        assert "NewWeakGlobalRef" in result.stderr
