@@ -60,7 +60,8 @@ void target_free(struct target *t)
 		close(t->pidfd);
 	sites_free(&t->sites);
 	ref_classes_free(&t->classes);
-	strset_free(&t->class_names);
+	ref_classes_free(&t->kept.classes);
+	strset_free(&t->kept.names);
 	account_free(t->account);
 	local_refs_free(&t->locals);
 	left_books_free(t->left);

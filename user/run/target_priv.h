@@ -21,6 +21,14 @@
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
 
+/* The classes of what is outstanding as they were read last, with --assert 'class(...)'. */
+struct kept_classes {
+	bool known;
+	struct ref_classes classes; /* its names are: */
+	struct strset names;
+	struct func_counts at[NR_ALL_FUNCS]; /* the calls then */
+};
+
 struct target {
 	enum target_state_kind state;
 	struct proc_id id;
@@ -63,9 +71,7 @@ struct target {
 	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
 	struct pile_watch pile;
 	struct ref_classes classes;
-	struct strset class_names; /* of classes, with --assert 'class(...)' */
-	bool classes_known;        /* they were read, after so many calls: */
-	struct func_counts classes_at[NR_ALL_FUNCS];
+	struct kept_classes kept;
 	struct vm_insides inside; /* critical sections from before attach */
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */

@@ -11,20 +11,6 @@
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
 
-/* Have the names outlive what the VM's classes are known by. 0 or -ENOMEM. */
-static int keep_names(struct target *t)
-{
-	for (size_t i = 0; i < t->classes.classes.n; i++) {
-		struct site_class *c = &t->classes.classes.v[i];
-		const char **name[] = {&c->name, &c->of, &c->of_loader};
-
-		for (size_t k = 0; k < ARRAY_LEN(name); k++)
-			if (*name[k] && !(*name[k] = strset_add(&t->class_names, *name[k])))
-				return -ENOMEM;
-	}
-	return 0;
-}
-
 /* What the outstanding references point to; NULL: not looked at, or not known. */
 static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot)
 {
@@ -33,16 +19,53 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS &&
 			      !o->record && !o->classes))
 		return NULL;
-	t->classes_known = ref_classes_read(t->at.vm, snapshot, &t->classes) == 0;
-	if (t->classes_known && o->classes)
-		t->classes_known = keep_names(t) == 0;
-	return t->classes_known ? &t->classes : NULL;
+	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
 
-/* Do the classes that were read last still say what is outstanding: was there no call since? */
-static bool classes_stand(const struct target *t, const struct target_counts *now)
+static uint64_t references_in(const struct ref_classes *c)
 {
-	return t->classes_known && t->o->classes && !memcmp(t->classes_at, now->funcs, sizeof(t->classes_at));
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->classes.n; i++)
+		n += c->classes.v[i].count;
+	return n;
+}
+
+/*
+ * Keep the classes that were read for when the process has gone, with names of their own; but not those of a
+ * process that is about to go, of which less could be read after as many calls.
+ */
+static void keep_classes(struct target *t, const struct ref_classes *read, const struct target_counts *now)
+{
+	struct kept_classes *k = &t->kept;
+	bool same = k->known && !memcmp(k->at, now->funcs, sizeof(k->at));
+
+	if (!t->o->classes || !read || (same && references_in(read) < references_in(&k->classes)))
+		return;
+	k->known = false;
+	k->classes.classes.n = 0;
+	k->classes.sampled = read->sampled;
+	for (size_t i = 0; i < read->classes.n; i++) {
+		struct site_class *c = VEC_ADD(&k->classes.classes);
+
+		if (!c)
+			return;
+		*c = read->classes.v[i];
+		if (!(c->name = strset_add(&k->names, c->name)) ||
+		    (c->of && !(c->of = strset_add(&k->names, c->of))) ||
+		    (c->of_loader && !(c->of_loader = strset_add(&k->names, c->of_loader))))
+			return;
+	}
+	memcpy(k->at, now->funcs, sizeof(k->at));
+	k->known = true;
+}
+
+/* Those that were kept, if they still say what is outstanding: there was no call since. Else NULL. */
+static const struct ref_classes *classes_kept(const struct target *t, const struct target_counts *now)
+{
+	const struct kept_classes *k = &t->kept;
+
+	return k->known && !memcmp(k->at, now->funcs, sizeof(k->at)) ? &k->classes : NULL;
 }
 
 /* Which local references of the snapshot are alive; NULL: not known. */
@@ -174,13 +197,13 @@ static int read_tracer(struct target *t, struct making *m, struct error *err)
 static void read_process(struct target *t, struct making *m)
 {
 	if (end_is_gone(t->end_reason)) {
-		m->classes = classes_stand(t, &m->counts) ? &t->classes : NULL;
+		m->classes = classes_kept(t, &m->counts);
 		return;
 	}
 	target_refresh_maps(t);
 	m->objects = target_reads_objects(t);
 	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
-	memcpy(t->classes_at, m->counts.funcs, sizeof(t->classes_at));
+	keep_classes(t, m->classes, &m->counts);
 	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
 }
 
