@@ -21,12 +21,12 @@ MAP_HASH(array_klasses, JT_MAX_TARGETS * 8, u64, u32);
 
 struct object {
 	u64 address;
-	u64 content;  /* address of the elements; of a string's */
-	u64 identity; /* see struct pin; 0: unknown */
-	u64 bytes;    /* of the elements; of a string as UTF-16 */
+	u64 content;     /* address of the elements; of a string's */
+	u64 identity;    /* see struct pin; 0: unknown */
+	u64 bytes;       /* of the elements; of a string as UTF-16 */
 	u32 collections; /* how many there had been, where it is settled */
 	u8 sure;         /* nothing moved while it was read */
-	u8 settled; /* with --check, likewise: until there is another collection it is at this address */
+	u8 settled;      /* with --check, likewise: until there is another collection it is at this address */
 };
 
 /* The Klass* in an object's header. */
