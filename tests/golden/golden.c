@@ -409,3 +409,43 @@ void expect_records(const char *name, const struct sample *s, const struct view_
 	expect_json(&out);
 	expect_golden(name, &out);
 }
+
+void write_all(const struct format *f, struct sample *s, const struct view_opts *o, struct buf *out)
+{
+	const struct report *const reports[] = {&s->report};
+	void *state = NULL;
+
+	if (f->begin)
+		f->begin(&state, out);
+	for (int last = f->at_end; last <= 1; last++) {
+		s->report.final = last;
+		f->reports(state, out, reports, 1, o);
+	}
+	if (f->end)
+		f->end(state, out);
+	assert_false(out->failed);
+}
+
+void init_hostile(struct sample *s)
+{
+	static const struct report_class classes[] = {{.name = "a.B,\"C", .outstanding = 3},
+						      {.name = "x.Y", .outstanding = 1}};
+	struct report_site *site;
+
+	init_leaks(s);
+	site = add_site(s, FUNC_NewGlobalRef, 9, 2);
+	site->classes.v = classes;
+	site->classes.n = 2;
+	site->classes.known = true;
+	site->verdict = (struct report_verdict){
+	    .kind = VERDICT_GROWING, .per_min = 49.8, .error_per_min = 1.2, .same_life_s = 75};
+	add_frame(site, "=cmd|' /C calc'!A0", NULL, 0);
+	add_frame(site, "a;b\nc \"d\"", "/src/a,b.c", 7);
+	add_frame(site, "com.acme.Main.main", "Main.java", 3)->type = FRAME_JAVA;
+	site = add_site(s, FUNC_NewLocalRef, 5, 0);
+	site->life_unknown = true;
+	site->rate_per_s = NAN;
+	site = add_site(s, FUNC_NewWeakGlobalRef, 4, 0);
+	site->no_stack = true;
+	site->outstanding_bytes = 4096;
+}
