@@ -221,6 +221,7 @@ void tracer_forget(struct tracer *t, int target_id)
 	forget_elements(t->skel->maps.findings, is_finding_of, target_id);
 	forget_elements(t->skel->maps.finding_details, is_finding_of, target_id);
 	forget_elements(t->skel->maps.env_owners, is_ref_of, target_id);
+	forget_elements(t->skel->maps.method_kinds, is_ref_of, target_id);
 	for (uint32_t f = 1; f < t->catalog->nr_funcs; f++)
 		zero_array_element(t->skel->maps.func_counts, target_id * t->catalog->nr_funcs + f,
 				   sizeof(struct func_counts) * t->features.nr_cpus);

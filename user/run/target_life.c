@@ -590,15 +590,15 @@ const struct share *target_share(const struct target *t)
 	return t->share;
 }
 
-/* What --check cannot tell of a thread here, and why. */
+/* What --check cannot tell here, and why: else why is what is true of a VM whose threads are known. */
 static void add_blind(struct probes_info *p, enum finding_kind kind, const struct plan_threads *threads,
-		      bool known)
+		      bool known, const char *why)
 {
 	if (!known)
 		p->blind[p->nr_blind++] = (struct probes_blind){
 		    kind, threads->state == PLAN_NOT_YET
 			      ? "where this VM keeps its threads is not known, or not yet"
-			      : "the VM's tables do not say where a thread has it"};
+			      : why};
 }
 
 struct probes_info target_probes(const struct target *t)
@@ -608,13 +608,16 @@ struct probes_info target_probes(const struct target *t)
 	    .library_file = t->at.file.mapping.path,
 	    .sites = &t->sites,
 	};
+	static const char unnamed[] = "the VM's tables do not say where a thread has it";
 	struct target_plan plan = {0};
 	const struct thread_config *c = &plan.threads.config;
 
 	if (!t->o->check)
 		return p;
 	vm_plan_threads(t->at.vm, &plan);
-	add_blind(&p, FINDING_WRONG_ENV, &plan.threads, c->knows_owner);
-	add_blind(&p, FINDING_PENDING_EXCEPTION, &plan.threads, c->knows_owner && c->knows_pending);
+	add_blind(&p, FINDING_WRONG_ENV, &plan.threads, c->knows_owner, unnamed);
+	add_blind(&p, FINDING_PENDING_EXCEPTION, &plan.threads, c->knows_owner && c->knows_pending, unnamed);
+	add_blind(&p, FINDING_STALE_USE, &plan.threads, c->symbol_body,
+		  "not among the arguments of methods, whose signatures this VM's jmethodIDs do not tell");
 	return p;
 }
