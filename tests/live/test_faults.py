@@ -21,7 +21,7 @@ from queue import Queue
 
 import pytest
 
-from harness import ENV, FIXTURES, JNITRACE, SLOW, WARM_UP, Expected, Oracle, Tracer, by_caller, jdk
+from harness import ENV, FIXTURES, JNITRACE, NEW, SLOW, WARM_UP, Expected, Oracle, Tracer, by_caller, jdk, wait_until
 
 WORK = ("run 2 101 7 5 3", "nulls 3", "sites 5")
 CODES = range(8)
@@ -115,6 +115,44 @@ class Top:
         return None
 
 
+class Following:
+    """Every JVM of the host, one of which ends and another begins, which gets the first one's number."""
+
+    def run(self, oracle, folder, place, late):
+        prefix = ["env", *(f"{k}={v}" for k, v in shim(folder, place, late).items())]
+        with Tracer("-a", "--allow-loss", "-e", "global,weak", prefix=prefix, interval="0.2") as tracer:
+            assert tracer.tracing.wait(ENDS_S), "neither traces nor ends"
+            for last in (False, True):
+                with Oracle(jdk("17")) as other:
+                    wait_until(lambda: tracer.proc.poll() is not None or any(r["target"]["pid"] == other.pid for r in tracer.reports()))
+                    before, after = other.now, other.do("run 2 101 7 5 3")
+                    (folder / "armed").touch() if last else other.quit()
+                    if not last:
+                        wait_until(lambda: tracer.proc.poll() is not None or
+                                   any(r["target"]["pid"] == other.pid and r["final"] for r in tracer.reports()))
+                    elif tracer.proc.poll() is None:
+                        tracer.proc.terminate()
+                        tracer._collect(ENDS_S)
+            code = tracer._collect(ENDS_S)
+            finals = [r for r in tracer.reports() if r["final"] and r["target"]["pid"] == other.pid]
+            return code, "".join(tracer.stderr), finals[0] if finals else None, Expected(before, after)
+
+    def verdict(self, place, code, stderr, final, want):
+        if code:
+            return unreasonable_end(code, stderr)
+        if not final:
+            return "exit code 0 without a report"
+        if any(final["drops"].values()) or final["stacks"]["incomplete"]:
+            return None
+        for function in NEW.values():  # it was attached to while it started, so only what must be equal is known
+            sites = sum(s["acquired"] for s in final["sites"] if s["function"] == function)
+            if final["calls"][function] < want.calls[function]:
+                return f"{function}: {final['calls'][function]} calls, fewer than {want.calls[function]}, and no word"
+            if final["calls"][function] != sites:
+                return f"{function}: {final['calls'][function]} calls, {sites} of them at sites, and no word"
+        return None
+
+
 class Asking:
     """A command that asks an idle JVM, and says what it says when nothing fails."""
 
@@ -168,6 +206,7 @@ def placed(probe):
 COMMANDS = {"top": (Top(), 200), "probes": (Asking("probes", same=placed), 30), "census": (Asking("census", "--classes", same=counted), 50)}
 if THOROUGH:
     COMMANDS |= {"census-watch": (Asking("census", "--classes", "--watch", "-n", "2", "-i", "0.2", same=counted), 50),
+                 "top-following": (Following(), 200),
                  "top-all-families": (Top("-e", "all", "--check", "--group-by", "thread"), 200)}
 
 
