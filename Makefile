@@ -52,12 +52,13 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-r
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
-libs := -lbpf -ldw -lelf -lyajl -llzma -liberty -lz -lm
+libs := -lbpf -ldw -lelf -lyajl -lprotobuf-c -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
 skeletons := $(bpf_sources:bpf/%.bpf.c=$(O)/%.skel.h)
 user_objects := $(patsubst %.c,$(O)/%.o,$(wildcard user/*.c user/*/*.c user/*/*/*.c))
+messages := $(patsubst %.proto,$(O)/%.pb-c,$(wildcard user/*/*.proto))
 library := $(O)/libjnitrace.a
 tool := $(O)/jnitrace
 
@@ -67,7 +68,7 @@ $(tool): $(O)/user/main.o $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ $(libs)
 
-$(library): $(filter-out $(O)/user/main.o,$(user_objects))
+$(library): $(filter-out $(O)/user/main.o,$(user_objects)) $(messages:=.o)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
@@ -80,7 +81,7 @@ $(O)/user/run/help.o: $(O)/.commit
 $(O)/user/run/help.o: cflags += -DJNITRACE_COMMIT='"$(commit)"'
 FORCE:
 
-$(O)/user/%.o: user/%.c | $(skeletons) $(O)/.tools
+$(O)/user/%.o: user/%.c | $(skeletons) $(messages:=.h) $(O)/.tools
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(cflags) -c -o $@ $<
@@ -94,6 +95,15 @@ $(O)/bpf/%.bpf.o: bpf/%.bpf.c | $(O)/.tools
 $(O)/%.skel.h: $(O)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.tmp && mv $@.tmp $@
+
+# Messages of protobuf, packed and unpacked by protobuf-c.
+$(O)/%.pb-c.c $(O)/%.pb-c.h: %.proto | $(O)/.tools
+	@mkdir -p $(@D)
+	$(call say,PROTO,$<)
+	$(Q)protoc-c --c_out=$(O) $<
+$(O)/%.pb-c.o: $(O)/%.pb-c.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(cflags) -c -o $@ $<
 
 # What the build needs is there, or is asked for by name.
 $(O)/.tools: scripts/setup
@@ -111,7 +121,7 @@ beside = $(filter-out $(@D)/test_%,$(in_folder))
 
 unit-programs: $(test_programs)
 
-$(test_objects): $(O)/%.o: %.c | $(skeletons) $(O)/.tools
+$(test_objects): $(O)/%.o: %.c | $(skeletons) $(messages:=.h) $(O)/.tools
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(cflags) -iquote $(<D) -iquote tests/unit $(jni) -c -o $@ $<
@@ -206,4 +216,4 @@ clean:
 .DELETE_ON_ERROR:
 .SECONDARY:
 
--include $(user_objects:.o=.d) $(bpf_objects:.o=.d) $(test_objects:.o=.d)
+-include $(user_objects:.o=.d) $(messages:=.d) $(bpf_objects:.o=.d) $(test_objects:.o=.d)

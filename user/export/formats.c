@@ -6,6 +6,7 @@
 
 #include "export/csv.h"
 #include "export/folded.h"
+#include "export/pprof.h"
 #include "view/census.h"
 #include "view/json.h"
 #include "view/probes.h"
@@ -39,6 +40,9 @@ const struct format formats[] = {
 	{ .name = "csv", .help = "for spreadsheets: a row per site and interval (RFC 4180)",
 	  .needs = FORMAT_CLASSES,
 	  .begin = csv_begin, .reports = csv_reports },
+	{ .name = "pprof", .help = "for pprof: a profile of what is outstanding at the end, by stack, class and family",
+	  .needs = FORMAT_CLASSES, .at_end = true, .binary = true,
+	  .begin = pprof_begin, .reports = pprof_reports, .end = pprof_end },
 };
 /* clang-format on */
 const size_t nr_formats = ARRAY_LEN(formats);

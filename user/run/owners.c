@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -14,6 +15,9 @@
 #include "proc/proc.h"
 
 #define MAX_FILES 4096 /* that are remembered; of others nothing is said */
+#define TELL_NS                                                                                              \
+	1000000000ULL /* for one report; files for which no time is left are looked up for the next          \
+		       */
 
 struct owner {
 	struct root_key root;
@@ -83,11 +87,13 @@ static const struct owner *look_up(struct owners *o, struct root_key root, pid_t
 
 void owners_tell(struct owners *o, struct root_key root, pid_t pid, struct report *r)
 {
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + TELL_NS;
+
 	for (size_t i = 0; i < r->libraries.n && root.ino; i++) {
 		struct report_library *l = &r->libraries.v[i];
 		const struct owner *w = l->path ? find(o, root, l->path) : NULL;
 
-		if (!w && l->path)
+		if (!w && l->path && clock_ns(CLOCK_MONOTONIC) < end_ns)
 			w = look_up(o, root, pid, l->path);
 		if (w && w->package.name[0])
 			l->package = w->package.name;

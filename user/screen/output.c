@@ -53,6 +53,9 @@ int output_open(struct output *out, const struct view_request *r, bool repeats, 
 		return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output",
 				 "%s: %s", r->output,
 				 rc == -EINTR ? "interrupted, and nobody reads it" : strerror(-rc));
+	if (r->format->binary && isatty(fileno(out->file)))
+		return error_set(err, -EINVAL, EXIT_USAGE, "write the output", "name a file: -o FILE",
+				 "%s is no text, and this is a terminal", r->format->name);
 	out->format = r->format;
 	if (r->format->begin) {
 		r->format->begin(&out->state, &begin);
