@@ -147,7 +147,7 @@ def copied(on, folder):
 
 def test_many_libraries(libraries):
     """Each is known by name and line. At the end without notice, what there was no time for is said to be pending."""
-    n = size(53, 5003)
+    n = size(23, 5003)
     folder = libraries(n)
     with Churn(jdk("17")) as churn:
         with Tracer(pids=[churn.pid]) as tracer:
@@ -172,7 +172,7 @@ def test_many_libraries(libraries):
 @pytest.mark.parametrize("args, room", [([], 20000), (["--max-stacks", "200000"], 200000)], ids=["default", "raised"])
 def test_many_call_sites(churn, args, room):
     """Each in a function of its own; what there is no room for is one row, and said."""
-    n = size(10007, 100000)
+    n = size(5003, 100000)
     before = churn.do("places 0 2")
     with Tracer("--stacks", "native", "--depth", "4", *args, pids=[churn.pid], interval="60") as tracer:
         tracer.wait_tracing()
@@ -194,7 +194,7 @@ def test_many_call_sites(churn, args, room):
 
 def test_many_references(oracle):
     """By default there is room for a million."""
-    n = size(200003, 2000003)
+    n = size(20011, 2000003)
     before = oracle.do(*WARM_UP)
     with Tracer("--max-refs", "2100000", pids=[oracle.pid]) as tracer:
         tracer.wait_tracing()
@@ -221,11 +221,11 @@ def test_beside_other_tools(tmp_path):
     tools = (f"-XX:StartFlightRecording:filename={tmp_path}/it.jfr,settings=profile", f"-javaagent:{agent_jar(tmp_path)}=Churn",
              "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:0")
     with Churn(jdk("17"), *tools) as churn:
-        churn.do("churn 3", "down 3", "deep 3 1", "threads 2 2")
+        churn.do("churn 3", "down 3", "deep 3 1", "threads 2 2", "letgo")
         with Tracer("--allow-loss", pids=[churn.pid]) as tracer:
             tracer.wait_tracing()
             before = churn.do("totals")
-            for _ in range(size(20, 500)):  # each with the class as another one has left it
+            for _ in range(size(11, 500)):  # each with the class as another one has left it
                 after = churn.do("churn 101", "down 11", "deep 7 1", "threads 3 3", "letgo")
             tracer.wait_looks()
             final = tracer.stop()[churn.pid]
