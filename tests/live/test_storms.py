@@ -11,13 +11,15 @@ import re
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from harness import (FIXTURES, JNITRACE, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, by_caller, jdk, lacking)
+from harness import (FIXTURES, JNITRACE, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, by_caller, jdk, lacking,
+                     wait_until)
 
 SANITIZED = b"__asan_init" in JNITRACE.read_bytes()
 FULL = "JNITRACE_STORMS" in os.environ
@@ -225,7 +227,7 @@ def test_beside_other_tools(tmp_path):
         with Tracer("--allow-loss", pids=[churn.pid]) as tracer:
             tracer.wait_tracing()
             before = churn.do("totals")
-            for _ in range(size(11, 500)):  # each with the class as another one has left it
+            for _ in range(size(5, 500)):  # each with the class as another one has left it
                 after = churn.do("churn 101", "down 11", "deep 7 1", "threads 3 3", "letgo")
             tracer.wait_looks()
             final = tracer.stop()[churn.pid]
@@ -265,3 +267,88 @@ def test_in_a_container(kind):
                 assert_exact(tracer.stop()[oracle.pid], before, after)
             before = after
         assert oracle.do("run 1 2 1 2 1")
+
+
+class MemoryGroup:
+    """A memory cgroup, of version 1 or 2."""
+
+    def __init__(self, name):
+        top = Path("/sys/fs/cgroup/memory")
+        self.second = not top.is_dir()
+        if self.second:
+            top = Path("/sys/fs/cgroup")
+            (top / "cgroup.subtree_control").write_text("+memory")
+        self.path = top / f"jnitrace-{name}-{os.getpid()}"
+        self.path.mkdir()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        wait_until(lambda: not (self.path / "cgroup.procs").read_text())
+        self.path.rmdir()
+
+    def prefix(self):
+        """Of a command that is to run in it."""
+        return ["sh", "-c", 'echo $$ >"$0" && exec "$@"', str(self.path / "cgroup.procs")]
+
+    def kept_bytes(self):
+        """What it uses and cannot be taken away: all but its page cache."""
+        used = int((self.path / ("memory.current" if self.second else "memory.usage_in_bytes")).read_text())
+        return used - int(re.search(r"^(?:file|cache) (\d+)", (self.path / "memory.stat").read_text(), re.M)[1])
+
+    def limit(self, limit_bytes):
+        (self.path / ("memory.max" if self.second else "memory.limit_in_bytes")).write_text(str(limit_bytes))
+
+    def at_limit(self):
+        """How often it wanted more than it may have."""
+        if self.second:
+            return int(re.search(r"^max (\d+)", (self.path / "memory.events").read_text(), re.M)[1])
+        return int((self.path / "memory.failcnt").read_text())
+
+
+def test_target_at_its_memory_limit(tmp_path):
+    """Its cgroup has no byte left: what probes need in its memory must come from its page cache, as all else must."""
+    with MemoryGroup("target") as group:
+        jvm_args = ("-Xmx16m", "-Xms16m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+        with Oracle(jdk("17"), *jvm_args, prefix=group.prefix()) as oracle:
+            oracle.do(*WARM_UP, *WORK)
+            # Its share of files that were read before is not in here, so some that are.
+            file = tmp_path / "cache"
+            fill = [*group.prefix(), "dd", "if=/dev/zero", f"of={file}", "bs=1M", "count=16"]
+            subprocess.run(fill, check=True, capture_output=True)
+            group.limit(group.kept_bytes() + (4 << 20))
+            before = oracle.do("run 1 2 1 2 1")
+            for _ in range(size(2, 50)):
+                with Tracer(pids=[oracle.pid]) as tracer:
+                    tracer.wait_tracing()
+                    subprocess.run(fill, check=True, capture_output=True)  # more than there is room for
+                    after = oracle.do(*WORK)
+                    final = tracer.stop()[oracle.pid]
+                assert_exact(final, before, after)
+                before = after
+            assert group.at_limit() > 0
+            assert oracle.quit(7) == 7
+
+
+def test_tracer_at_its_memory_limit(oracle):
+    """It works, or says that it cannot, or the kernel kills it: the target runs on, and nothing is left behind."""
+    before = oracle.do(*WARM_UP)
+    with MemoryGroup("tracer") as group:
+        for limit_mb in size((256, 24), (256, 128, 96, 80, 64, 48, 32, 24, 16, 8)):
+            group.limit(limit_mb << 20)
+            with Tracer(pids=[oracle.pid], prefix=group.prefix()) as tracer:
+                tracer.tracing.wait()
+                after = oracle.do(*WORK)
+                if tracer.proc.poll() is None:
+                    tracer.proc.send_signal(signal.SIGINT)
+                code = tracer.proc.wait(60)
+                text = "".join(tracer.stderr)
+                if code == 0:
+                    assert_exact(tracer.end()[oracle.pid], before, after)
+                else:
+                    assert code == -signal.SIGKILL or re.search(r"^jnitrace: [^\n]+: ", text, re.M), (code, text)
+                print(f"{limit_mb} MB: {code} {text}")
+                assert code == 0 or limit_mb < 256
+            before = after
+    assert oracle.do("run 1 2 1 2 1")
