@@ -36,8 +36,8 @@ static int read_array(int fd, uint32_t n, size_t value_bytes, void *out)
 }
 
 /*
- * The site's stack, read once and kept; NULL when it has none or is being written just now. It may be one of no
- * frames: nothing of a thread without Java is known while a library is closed. 0 or -errno.
+ * The site's stack, read once and kept; NULL when it has none or is being written just now. It may be one of
+ * no frames: nothing of a thread without Java is known while a library is closed. 0 or -errno.
  */
 static int stack_of(struct tracer *t, uint32_t index, const struct site *site, const struct stack **out)
 {
