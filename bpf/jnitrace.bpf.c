@@ -419,7 +419,10 @@ int jt_setup(struct setup *out)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	pid_ns_level = BPF_CORE_READ(task, group_leader, thread_pid, level);
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+
+	pid_ns_level = BPF_CORE_READ(pid, level);
+	pid_ns = pid_ns_of(pid, pid_ns_level);
 	out->cpu_waits = cpu_waits_known();
 	return 0;
 }
