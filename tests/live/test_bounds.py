@@ -185,6 +185,46 @@ def test_debuglink(victim, make):
     assert f"{path}: " in "".join(tracer.stderr)
 
 
+# What is hostile, and what is said of it. None: nothing, as the tool does without what it holds.
+HOSTILE = {
+    "plain": None,
+    "zlib_bomb": "its files and lines take too much",
+    "zlib_liar": None,
+    "zstd_bomb": "its files and lines take too much",
+    "zstd_liar": None,
+    "build_id": None,
+    "notes": None,
+    "sections": None,
+    "altlink": None,
+    "loop_of_units": None,
+}
+
+
+def resident_now_mb(pid):
+    return int(re.search(r"^VmRSS:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)[1]) / 1024
+
+
+def test_each_file(victim, make):
+    """One after the other: half a second of CPU and 16 MB for each, its reports counted in; its function has its name."""
+    paths = {}
+    with Tracer(pids=[victim.pid]) as tracer:
+        tracer.wait_tracing()
+        for kind in HOSTILE:
+            path = paths[kind] = make(kind)
+            before_s, before_mb = cpu_s(tracer.proc.pid), resident_now_mb(tracer.proc.pid)
+            leak(victim, path)
+            tracer.wait_report(lambda r, path=path: of_module(r, path) and not r["sites_pending"])
+            assert cpu_s(tracer.proc.pid) - before_s < 0.5, kind
+            assert resident_now_mb(tracer.proc.pid) - before_mb < 16, kind
+        final = tracer.stop(code=5)[victim.pid]
+    told = [line for line in tracer.stderr if "raise --limit-memory)" in line and "files_refused" not in line]
+    assert len(told) == final["drops"]["files_refused"] == sum(why is not None for why in HOSTILE.values()), told
+    for kind, path in paths.items():
+        [site] = of_module(final, path)
+        assert site["stack"][0]["symbol"] == (None if kind == "sections" else "site_000"), kind
+        assert not HOSTILE[kind] or any(f"{path}: {HOSTILE[kind]}" in line for line in told), told
+
+
 def read_bytes(pid):
     """From files, by read() and pread(); those of the target's memory do not count."""
     return int(re.search(r"^rchar: (\d+)", Path(f"/proc/{pid}/io").read_text(), re.M)[1])
