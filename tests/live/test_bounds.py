@@ -225,6 +225,40 @@ def test_each_file(victim, make):
         assert not HOSTILE[kind] or any(f"{path}: {HOSTILE[kind]}" in line for line in told), told
 
 
+def test_names_that_are_hostile(make, tmp_path):
+    """Of a process, its arguments, its environment, a library and its folder: no command prints what a terminal would obey."""
+    evil = "\x1b[2J\u202e\x9b31m\rx"
+    java = tmp_path / f"j{evil}"
+    java.symlink_to(jdk("17").home / "bin/java")
+    folder = tmp_path / "d\x1b[2J\x07"  # of what Java hands on as it is
+    folder.mkdir()
+    library = make("plain").rename(folder / "lib\x1b[2J\x07.so")
+    proc = subprocess.Popen([java, f"-Dx={evil}", "-XX:-UsePerfData", "-cp", FIXTURES, "Hostile", FIXTURES / "libhostile.so", evil, "\n"],
+                            env={**os.environ, "JNITRACE": evil, evil: evil}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert proc.stdout.readline() == "ready\n"
+        outputs = [run_tool(*args, proc.pid) for args in (["census", "-p"], ["census", "--json", "-p"], ["probes", "-p"])]
+        for args in ([], ["--json"]):
+            with Tracer("-v", *args, json_out=False, pids=[proc.pid]) as tracer:
+                tracer.wait_tracing()
+                proc.stdin.write(f"{library} 3\n")
+                proc.stdin.flush()
+                assert proc.stdout.readline() == "3\n"
+                tracer.proc.send_signal(signal.SIGINT)
+                assert tracer.proc.wait(SLOW) == 0
+                text = Path(tracer.out.name).read_text()
+            assert f"{proc.pid}" in text
+            outputs.append(subprocess.CompletedProcess(args, 0, text, "".join(tracer.stderr)))
+    finally:
+        proc.kill()
+        proc.wait()
+        proc.stdin.close()
+        proc.stdout.close()
+    for done in outputs:
+        assert done.returncode == 0, done
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", done.stdout + done.stderr), done
+
+
 def read_bytes(pid):
     """From files, by read() and pread(); those of the target's memory do not count."""
     return int(re.search(r"^rchar: (\d+)", Path(f"/proc/{pid}/io").read_text(), re.M)[1])
