@@ -22,12 +22,12 @@ static bool pause_ms(int stop_fd, int ms)
 	return poll(&p, 1, ms) > 0 && p.revents;
 }
 
-int io_open_output(const char *path, int stop_fd)
+int io_open_output(const char *path, mode_t mode, int stop_fd)
 {
 	int fd, flags;
 
 	/* without O_NONBLOCK it would wait for a reader in the kernel */
-	while ((fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666)) <
+	while ((fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, mode)) <
 	       0) {
 		if (errno != ENXIO && errno != EINTR)
 			return -errno;

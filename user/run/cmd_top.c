@@ -12,7 +12,9 @@
 
 #include "kernel/tracer.h"
 #include "run/loop.h"
+#include "run/outcome.h"
 #include "run/privileges.h"
+#include "run/record_file.h"
 #include "run/targets.h"
 #include "runtime/runtime.h"
 #include "screen/live.h"
@@ -39,6 +41,7 @@ struct trace {
 	struct snapshots snapshots;
 	struct target_list targets;
 	struct output out;
+	struct record_file record;
 	struct live live;
 	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
@@ -53,9 +56,7 @@ struct trace {
 	bool names_pending;   /* then there was no time for all */
 	uint64_t reading_due_ns;
 	double last_cpu_s;
-	uint64_t losses;
-	bool failed_on; /* there was a finding that --fail-on asks for; */
-	double more_s;  /* or so much more time would tell whether there is one; 0: it is told */
+	struct outcome outcome;
 };
 
 static int on_exit_of(void *trace, void *target, struct error *err);
@@ -70,6 +71,7 @@ static void trace_close(struct trace *s)
 	if (s->loop)
 		loop_on_leave(s->loop, NULL, NULL);
 	output_close(&s->out);
+	record_file_close(&s->record);
 	loop_close(s->loop);
 }
 
@@ -326,7 +328,7 @@ static int take_code(struct trace *s, struct error *err)
 /* Report the targets in state: traced ones every interval, ended ones for the last time. */
 static int report_targets(struct trace *s, enum target_state_kind state, struct error *err)
 {
-	const struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
+	struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
 	double cpu_pct = state == TARGET_TRACED ? self_cpu_pct(s) : -1;
 	bool last = state == TARGET_ENDED;
 	uint64_t end_ns;
@@ -353,46 +355,19 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 			break;
 		r = target_report_of(t);
 		r->self_cpu_pct = cpu_pct;
-		report_sort(r, s->o->view.sort);
 		reports[n++] = r;
 	}
+	rc = rc ?: record_file_write(&s->record, (const struct report *const *)reports, n, err);
+	for (size_t i = 0; i < n; i++)
+		report_sort(reports[i], s->o->view.sort);
 	/* When it was left, for what stays or by Ctrl-Z, it is drawn once again. */
 	if (!s->live.paused || state == TARGET_ENDED || (s->out.screen && !screen_is_on(s->out.screen)))
-		rc = rc ?: render(s, reports, n, err);
+		rc = rc ?: render(s, (const struct report *const *)reports, n, err);
 	free(reports);
 	return rc;
 }
 
 /* --- the loop ------------------------------------------------------------------------------------ */
-
-static void note_losses(struct trace *s, const struct report *r)
-{
-	for (int i = 0; i < NR_DROPS; i++) {
-		s->losses += r->drops[i];
-		if (r->drops[i] && !s->o->view.format->losses)
-			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
-			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
-	}
-}
-
-static bool fails(const struct options *o, enum finding_kind kind)
-{
-	if (o->fail_on == FAIL_ON_LEAK)
-		return finding_is_leak(kind) || finding_rows[kind].severity == SEVERITY_ERROR;
-	return (int)finding_rows[kind].severity <= o->fail_on;
-}
-
-/*
- * Is there what --fail-on asks for? By the last report of a target: what was said on the way and taken back
- * does not count.
- */
-static void note_findings(struct trace *s, const struct report *r)
-{
-	for (size_t i = 0; i < r->findings.n; i++)
-		s->failed_on |= fails(s->o, r->findings.v[i].kind);
-	if (fails(s->o, FINDING_LEAK))
-		s->more_s = fmax(s->more_s, report_too_short(r));
-}
 
 /* By name, what take too much to be read. */
 static void note_refusals(const struct target *t)
@@ -427,9 +402,8 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 		}
 		last = target_report_of(s->targets.v[i]);
 		if (last) {
-			note_losses(s, last);
+			outcome_add(&s->outcome, s->o, last);
 			note_refusals(s->targets.v[i]);
-			note_findings(s, last);
 		}
 		if (s->targets.discovery && target_end_reason(s->targets.v[i]) == END_EXECED)
 			discovery_forget(s->targets.discovery, target_id(s->targets.v[i]));
@@ -625,6 +599,7 @@ static int open_output(struct trace *s, struct error *err)
 {
 	int rc = output_open(&s->out, &s->o->view, true, true, loop_stop_fd(s->loop), err);
 
+	rc = rc ?: record_file_open(&s->record, s->o, loop_stop_fd(s->loop), err);
 	live_init(&s->live, &s->o->view);
 	if (rc || !s->out.screen)
 		return rc;
@@ -681,7 +656,7 @@ static int open_targets(struct trace *s, struct error *err)
 static int start(struct trace *s, struct error *err)
 {
 	struct features features;
-	int rc = privileges_keep(PRIVILEGES_TRACE, s->o->view.output, err);
+	int rc = privileges_keep(PRIVILEGES_TRACE, s->o->view.output || s->o->record, err);
 
 	raise_file_limit();
 	rc = rc ?: features_detect(&features, err);
@@ -717,16 +692,11 @@ enum exit_code cmd_top(const struct options *o, struct error *err)
 		rc = let_go_of_ended(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);
+	rc = rc ?: record_file_end(&s.record, err);
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
 	trace_close(&s);
 	if (rc)
 		return err->what[0] ? err->exit_code : EXIT_FAILED;
-	if (s.failed_on)
-		return EXIT_ASSERT;
-	if (s.more_s > 0) {
-		warn("the run was too short to tell leaks: needs %.0f s more", ceil(s.more_s));
-		return EXIT_TOO_SHORT;
-	}
-	return s.losses && !o->allow_loss ? EXIT_LOSSES : EXIT_OK;
+	return outcome_code(&s.outcome, o);
 }

@@ -16,7 +16,8 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 {
 	const struct options *o = t->o;
 
-	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
+	if (o->count_only ||
+	    (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS && !o->record))
 		return NULL;
 	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }

@@ -31,7 +31,7 @@ static int write_text(struct output *out, struct buf *text)
 /* 0 or -errno. */
 static int open_file(struct output *out, const char *path)
 {
-	int fd = io_open_output(path, out->stop_fd);
+	int fd = io_open_output(path, 0666, out->stop_fd);
 
 	out->file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (fd >= 0 && !out->file)

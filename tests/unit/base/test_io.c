@@ -116,21 +116,21 @@ static void test_files(void **state)
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(pipe(stop), 0);
 	snprintf(path, sizeof(path), "%s/file", dir);
-	fd = io_open_output(path, stop[0]);
+	fd = io_open_output(path, 0666, stop[0]);
 	assert_true(fd >= 0);
 	assert_int_equal(io_write(fd, "abc", 3, stop[0], 10), 0);
 	close(fd);
-	fd = io_open_output(path, -1); /* it is emptied */
+	fd = io_open_output(path, 0666, -1); /* it is emptied */
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_size, 0);
 	close(fd);
 	unlink(path);
-	assert_int_equal(io_open_output(dir, -1), -EISDIR);
+	assert_int_equal(io_open_output(dir, 0666, -1), -EISDIR);
 
 	/* a FIFO waits for its reader */
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(pthread_create(&t, NULL, act, &reader), 0);
-	fd = io_open_output(path, stop[0]);
+	fd = io_open_output(path, 0666, stop[0]);
 	assert_true(fd >= 0);
 	assert_false(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_int_equal(io_write(fd, "abcd", 4, stop[0], 10), 0);
@@ -140,7 +140,7 @@ static void test_files(void **state)
 	/* or for a signal */
 	asker.fd = stop[1];
 	assert_int_equal(pthread_create(&t, NULL, act, &asker), 0);
-	assert_int_equal(io_open_output(path, stop[0]), -EINTR);
+	assert_int_equal(io_open_output(path, 0666, stop[0]), -EINTR);
 	pthread_join(t, NULL);
 	unlink(path);
 	rmdir(dir);
