@@ -19,20 +19,31 @@
 #define BUDGET_NS      500000000ULL /* for a file; Debian 12 with 700 packages takes 10 ms */
 #define READ_BYTES     16384        /* lines that do not fit are left out; a path is shorter */
 
-/* A text by its lines, in memory that does not grow, until it ends or the time is over. */
+/* What a look-up may take. */
+struct limits {
+	struct budget *budget;
+	uint64_t end_ns; /* CLOCK_MONOTONIC */
+};
+
+static bool is_over(const struct limits *l)
+{
+	return clock_ns(CLOCK_MONOTONIC) >= l->end_ns || budget_check(l->budget);
+}
+
+/* A text by its lines, in memory that does not grow, until it ends or too much was taken. */
 struct reader {
 	int fd; /* owned; negative: there is no such file */
-	uint64_t end_ns;
+	const struct limits *limits;
 	size_t left;   /* of the file, bytes: what is behind is not looked at */
 	size_t at, n;  /* of v */
 	bool too_long; /* the line that v begins with began before it */
 	char v[READ_BYTES];
 };
 
-static void reader_open(struct reader *r, int fd, size_t max, uint64_t end_ns)
+static void reader_open(struct reader *r, int fd, size_t max, const struct limits *l)
 {
 	r->fd = fd;
-	r->end_ns = end_ns;
+	r->limits = l;
 	r->left = max;
 	r->at = r->n = 0;
 	r->too_long = false;
@@ -58,9 +69,10 @@ static bool fill(struct reader *r)
 	memmove(r->v, r->v + r->at, r->n);
 	r->at = 0;
 	room = sizeof(r->v) - r->n;
-	if (r->fd < 0 || clock_ns(CLOCK_MONOTONIC) >= r->end_ns)
+	room = room < r->left ? room : r->left;
+	if (r->fd < 0 || is_over(r->limits) || budget_read(r->limits->budget, room))
 		return false;
-	got = read(r->fd, r->v + r->n, room < r->left ? room : r->left);
+	got = read(r->fd, r->v + r->n, room);
 	if (got <= 0)
 		return false;
 	r->n += (size_t)got;
@@ -108,7 +120,7 @@ static const char *value_of(const char *line, size_t *n, const char *key)
  * dpkg's status: a stanza for each package, which an empty line ends. name: as its list is named, "libfoo1"
  * or "libfoo1:amd64".
  */
-static void dpkg_version(int root_fd, char *name, uint64_t end_ns, struct package *out)
+static void dpkg_version(int root_fd, char *name, const struct limits *l, struct package *out)
 {
 	bool is_it = false, has_other_arch = false;
 	char *arch = strchr(name, ':');
@@ -119,7 +131,7 @@ static void dpkg_version(int root_fd, char *name, uint64_t end_ns, struct packag
 	if (arch)
 		*arch++ = '\0';
 	text_clean(out->name, sizeof(out->name), name, strlen(name));
-	reader_open(&r, proc_open_under(root_fd, "var/lib/dpkg/status"), MAX_DB_BYTES, end_ns);
+	reader_open(&r, proc_open_under(root_fd, "var/lib/dpkg/status"), MAX_DB_BYTES, l);
 	while ((line = next_line(&r, &n))) {
 		if (n == 0 && is_it && !has_other_arch)
 			break;
@@ -140,14 +152,14 @@ static void dpkg_version(int root_fd, char *name, uint64_t end_ns, struct packag
 }
 
 /* Is it in the list? With merged /usr a file has two paths, and either may be. */
-static bool lists_file(int fd, const char *path, const char *other, uint64_t end_ns)
+static bool lists_file(int fd, const char *path, const char *other, const struct limits *l)
 {
 	bool found = false;
 	const char *line;
 	struct reader r;
 	size_t n;
 
-	reader_open(&r, fd, MAX_LIST_BYTES, end_ns);
+	reader_open(&r, fd, MAX_LIST_BYTES, l);
 	while (!found && (line = next_line(&r, &n)))
 		found = is_text(line, n, path) || is_text(line, n, other);
 	reader_close(&r);
@@ -155,7 +167,7 @@ static bool lists_file(int fd, const char *path, const char *other, uint64_t end
 }
 
 /* A file NAME.list for each package, with a path in each line. */
-static bool dpkg_find(int root_fd, const char *path, uint64_t end_ns, struct package *out)
+static bool dpkg_find(int root_fd, const char *path, const struct limits *l, struct package *out)
 {
 	int dir_fd = proc_open_dir_under(root_fd, "var/lib/dpkg/info");
 	DIR *dir = dir_fd >= 0 ? fdopendir(dir_fd) : NULL;
@@ -169,17 +181,16 @@ static bool dpkg_find(int root_fd, const char *path, uint64_t end_ns, struct pac
 		snprintf(other, sizeof(other), "%s", path + 4);
 	else if (snprintf(other, sizeof(other), "/usr%s", path) >= (int)sizeof(other))
 		other[0] = '/', other[1] = '\0';
-	for (int i = 0;
-	     dir && !found && i < MAX_LISTS && clock_ns(CLOCK_MONOTONIC) < end_ns && (e = readdir(dir));) {
+	for (int i = 0; dir && !found && i < MAX_LISTS && !is_over(l) && (e = readdir(dir));) {
 		size_t n = strlen(e->d_name);
 
 		if (n <= 5 || strcmp(e->d_name + n - 5, ".list") != 0)
 			continue;
 		i++;
-		found = lists_file(proc_open_under(dir_fd, e->d_name), path, other, end_ns);
+		found = lists_file(proc_open_under(dir_fd, e->d_name), path, other, l);
 		if (found) {
 			e->d_name[n - 5] = '\0';
-			dpkg_version(root_fd, e->d_name, end_ns, out);
+			dpkg_version(root_fd, e->d_name, l, out);
 		}
 	}
 	if (dir)
@@ -189,14 +200,14 @@ static bool dpkg_find(int root_fd, const char *path, uint64_t end_ns, struct pac
 
 /* A stanza for each package, by lines "P:name", "V:version", "F:directory" and then "R:file" for each in it.
  */
-static bool apk_find(int root_fd, const char *path, uint64_t end_ns, struct package *out)
+static bool apk_find(int root_fd, const char *path, const struct limits *l, struct package *out)
 {
 	const char *name = strrchr(path, '/') + 1, *line, *value;
 	size_t dir_bytes = name > path + 1 ? (size_t)(name - path - 2) : 0, n;
 	bool in_dir = false, found = false;
 	struct reader r;
 
-	reader_open(&r, proc_open_under(root_fd, "lib/apk/db/installed"), MAX_DB_BYTES, end_ns);
+	reader_open(&r, proc_open_under(root_fd, "lib/apk/db/installed"), MAX_DB_BYTES, l);
 	while (!found && (line = next_line(&r, &n))) {
 		if ((value = value_of(line, &n, "P:"))) {
 			text_clean(out->name, sizeof(out->name), value, n);
@@ -214,14 +225,14 @@ static bool apk_find(int root_fd, const char *path, uint64_t end_ns, struct pack
 	return found;
 }
 
-bool package_of_file(int root_fd, const char *path, struct package *out)
+bool package_of_file(struct budget *b, int root_fd, const char *path, struct package *out)
 {
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + BUDGET_NS;
+	const struct limits limits = {b, clock_ns(CLOCK_MONOTONIC) + BUDGET_NS};
 
 	*out = (struct package){0};
 	if (path[0] != '/' || strchr(path, '\n'))
 		return false;
-	if (dpkg_find(root_fd, path, end_ns, out) || apk_find(root_fd, path, end_ns, out))
+	if (dpkg_find(root_fd, path, &limits, out) || apk_find(root_fd, path, &limits, out))
 		return true;
 	*out = (struct package){0};
 	return false;

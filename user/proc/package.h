@@ -9,11 +9,16 @@
 
 #include <stdbool.h>
 
+#include "base/budget.h"
+
 struct package {
 	char name[128], version[128]; /* cleaned for a terminal; version "": not known */
 };
 
-/* The package of the file with this path under a kept root (proc_root_open()). false: none, or not known. */
-bool package_of_file(int root_fd, const char *path, struct package *out);
+/*
+ * The package of the file with this path under a kept root (proc_root_open()); b: what is read is paid from
+ * it. false: none, or not known.
+ */
+bool package_of_file(struct budget *b, int root_fd, const char *path, struct package *out);
 
 #endif

@@ -29,9 +29,11 @@
 	0.5 /* for names, before a report and in one; no more than a quarter of the interval;                \
 	     */
 #define CLOSED_NAMING_S 0.25 /* of what is in a library that was closed; */
-#define LAST_NAMING_S   1.0  /* of the last report */
-#define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
-#define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
+#define LAST_NAMING_S   1.0  /* of the last report; */
+#define ASKED_NAMING_S                                                                                       \
+	0.06               /* of each of both in one that a signal asks for, as that is to be out in 200 ms */
+#define READING_S     1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE 0.05 /* or so long that they take no more of a CPU */
 
 struct trace {
 	const struct options *o;
@@ -47,6 +49,7 @@ struct trace {
 	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
 	bool announced; /* the `tracing` line is out */
+	bool asked;     /* by a signal, to end */
 	long intervals;
 	uint64_t last_usage_ns, last_scan_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
@@ -74,12 +77,17 @@ static void trace_close(struct trace *s)
 
 /* --- time for names ------------------------------------------------------------------------------ */
 
-/* When naming that begins now must end, so that no report is late by more than half an interval. */
+/* When what begins now must end. */
+static uint64_t end_after(const struct trace *s, double most_s)
+{
+	return clock_ns(CLOCK_MONOTONIC) +
+	       (uint64_t)(1e9 * (s->asked ? fmin(most_s, ASKED_NAMING_S) : most_s));
+}
+
+/* Of names: so that no report is late by more than half an interval. */
 static uint64_t naming_end(const struct trace *s, bool last)
 {
-	double most_s = last ? LAST_NAMING_S : fmin(s->o->interval_s / 4, MAX_NAMING_S);
-
-	return clock_ns(CLOCK_MONOTONIC) + (uint64_t)(most_s * 1e9);
+	return end_after(s, last ? LAST_NAMING_S : fmin(s->o->interval_s / 4, MAX_NAMING_S));
 }
 
 /* One of n targets that come may take its part of what is left. */
@@ -299,7 +307,7 @@ static struct snapshot *snapshot_of(struct trace *s, const struct target *t)
  */
 static int take_code(struct trace *s, struct error *err)
 {
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(CLOSED_NAMING_S * 1e9);
+	uint64_t end_ns = end_after(s, CLOSED_NAMING_S);
 	bool changed = false;
 	int rc = 0;
 
@@ -671,7 +679,9 @@ enum exit_code cmd_top(const struct options *o, struct error *err)
 
 	rc = rc ?: attach_ready(&s, err);
 	rc = rc ?: loop_run(s.loop, before_wait, err);
-	budget_heard(s.targets.shared.budget);
+	s.asked = s.loop && loop_is_stopped(s.loop);
+	if (s.asked) /* else one that comes yet ends what takes long */
+		budget_heard(s.targets.shared.budget);
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (target_state(s.targets.v[i]) == TARGET_TRACED)

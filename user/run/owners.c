@@ -26,13 +26,16 @@ struct owner {
 };
 
 struct owners {
+	struct budget *budget;
 	struct owner **v;
 	size_t n, cap;
 };
 
-int owners_new(struct owners **out)
+int owners_new(struct budget *b, struct owners **out)
 {
 	*out = calloc(1, sizeof(**out));
+	if (*out)
+		(*out)->budget = b;
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -67,7 +70,8 @@ static const struct owner *find(const struct owners *o, struct root_key root, co
 
 static const struct owner *look_up(struct owners *o, struct root_key root, pid_t pid, const char *path)
 {
-	int root_fd = pid && o->n < MAX_FILES ? proc_root_open(pid) : -1;
+	bool may = pid && o->n < MAX_FILES && !budget_slice_over(o->budget); /* else in a later report */
+	int root_fd = may ? proc_root_open(pid) : -1;
 	struct owner *w = root_fd >= 0 ? calloc(1, sizeof(*w)) : NULL, **place = NULL;
 
 	if (w && (w->path = strdup(path)))
@@ -75,7 +79,9 @@ static const struct owner *look_up(struct owners *o, struct root_key root, pid_t
 	if (place) {
 		*place = w;
 		w->root = root;
-		package_of_file(root_fd, path, &w->package);
+		budget_begin_file(o->budget);
+		package_of_file(o->budget, root_fd, path, &w->package);
+		budget_end_file(o->budget);
 	} else if (w) {
 		free(w->path);
 		free(w);

@@ -41,7 +41,7 @@ static void expect(const char *path, const char *name, const char *version)
 	struct package p;
 
 	assert_true(fd >= 0);
-	assert_int_equal(package_of_file(fd, path, &p), name[0] != '\0');
+	assert_int_equal(package_of_file(NULL, fd, path, &p), name[0] != '\0');
 	assert_string_equal(p.name, name);
 	assert_string_equal(p.version, version);
 	close(fd);
