@@ -79,6 +79,9 @@ def test_every_view_of_one_recording(oracle, tmp_path):
     assert (tracer.returncode, out, err) == (0, b"", b"")
     oracle.kill()
     oracle.proc.wait()
+    seen = subprocess.run(f"zstdcat {file} | jq -r 'select(.record == \"frame\" and .type == \"java\") | .symbol'", shell=True,
+                          capture_output=True, text=True, check=True).stdout.split()
+    assert "Oracle.main" in seen
     bare = tmp_path / "bare"
     bare.mkdir()
     shutil.copy(JNITRACE, bare / "jnitrace")
