@@ -54,7 +54,7 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-r
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' -DJNITRACE_HTML=$(HTML) $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
-libs := -lbpf -ldw -lelf -lyajl -lprotobuf-c -llzma -liberty -lz -lm
+libs := -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
@@ -159,7 +159,7 @@ $(test_objects): $(O)/%.o: %.c | $(skeletons) $(messages:=.h) $(O)/.tools
 .SECONDEXPANSION:
 $(test_programs): %: %.o $$(beside) $(library)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson $(libs)
+	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ -lcmocka $(libs)
 
 all unit-programs fixtures bench-programs demo-fixture: ; @:
 

@@ -92,6 +92,22 @@ UPROBE(jt_use)
 	return 0;
 }
 
+/* --check: a function of the invocation interface, which is given no JNIEnv, and may be called by any thread.
+ */
+UPROBE(jt_invoke)
+{
+	struct rule *r = rule_of(ctx);
+	u32 inside;
+
+	if (!r)
+		return 0;
+	count_use(r);
+	inside = critical_site();
+	if (inside)
+		finding(r->target_id, FINDING_CALL_IN_CRITICAL, site_of((void *)ctx, r), inside, 0, 0);
+	return 0;
+}
+
 /* A call that gives and takes nothing. */
 UPROBE(jt_count)
 {

@@ -31,6 +31,7 @@ USER = {
     "judge": DATA,
     "view": DATA,
     "export": DATA | {"view"},
+    "record": DATA | {"view"},
     "screen": DATA | {"view"},
     "run": None,
 }

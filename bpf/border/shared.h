@@ -43,7 +43,16 @@ enum family_id {
 };
 _Static_assert(FAMILY_NONE < 32, "a set of families is a bit mask of 32 bits");
 
-enum operation { OP_ACQUIRE, OP_RELEASE, OP_FRAME_PUSH, OP_FRAME_POP, OP_FRAME_ENSURE, OP_COUNT, OP_USE };
+enum operation {
+	OP_ACQUIRE,
+	OP_RELEASE,
+	OP_FRAME_PUSH,
+	OP_FRAME_POP,
+	OP_FRAME_ENSURE,
+	OP_COUNT,
+	OP_USE,
+	OP_INVOKE
+};
 enum jni_table { TABLE_ENV, TABLE_VM };
 enum handle_where { HANDLE_NONE, HANDLE_RETURN, HANDLE_ARG0, HANDLE_ARG1, HANDLE_ARG2, HANDLE_ARG3 };
 

@@ -88,6 +88,32 @@ static __always_inline bool ends_alone(void)
 	       !(BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT);
 }
 
+/*
+ * Where the return of a function is probed, by whichever tracer, the kernel puts the address of a page of its
+ * own in the place of the return address (kernel/events/uprobes.c, prepare_uretprobe()), and keeps that of
+ * the running thread's calls. The one that was there; cfa: the stack pointer after the return; 0: it is not
+ * known. A global function: verified once.
+ */
+#define TRAMPOLINE_ALIGN 4096 /* at least: pages are larger on some machines */
+#define MAX_URETPROBES   64   /* of one thread at one time: MAX_URETPROBE_DEPTH */
+#if defined(__TARGET_ARCH_x86)
+#define ENTRY_SP_TO_CFA 8 /* the call has pushed the return address */
+#else
+#define ENTRY_SP_TO_CFA 0
+#endif
+__noinline u64 probed_return(u64 cfa)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct return_instance *at = BPF_CORE_READ(task, utask, return_instances);
+
+	for (int i = 0; i < MAX_URETPROBES && at; i++) {
+		if (BPF_CORE_READ(at, stack) + ENTRY_SP_TO_CFA == cfa)
+			return BPF_CORE_READ(at, orig_ret_vaddr);
+		at = BPF_CORE_READ(at, next);
+	}
+	return 0;
+}
+
 /* A load, where bpf_ktime_get_ns() costs 37 ns; the loader converts (struct clocks). */
 static __always_inline u32 now_tick(void)
 {

@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	memcpy(path, wanted.p, wanted.n);
 	path[wanted.n] = '\0';
-	if (!package_of_file(-1, path, &found) && found.name[0])
+	if (!package_of_file(NULL, -1, path, &found) && found.name[0])
 		abort();
 	fake_check_clean(found.name, sizeof(found.name));
 	fake_check_clean(found.version, sizeof(found.version));

@@ -362,11 +362,18 @@ void init_leaks(struct sample *s)
 /* A late attach: most was there before. */
 void init_late(struct sample *s)
 {
+	static const struct report_of of[] = {{"com.example.Plugin", "com.example.PluginLoader", 0, 37, 37},
+					      {"java.lang.String", NULL, 0, 1, 2}};
 	static const struct report_before before[] = {
-	    {FAMILY_GLOBAL, "java.lang.String", 100003},
-	    {FAMILY_WEAK, "com.example.Cache$Entry", 503},
-	    {FAMILY_GLOBAL, "com.example.Cache$Entry", 7},
-	    {FAMILY_GLOBAL, NULL, 2},
+	    {.family = FAMILY_GLOBAL, .class = "java.lang.String", .outstanding = 100003},
+	    {.family = FAMILY_WEAK, .class = "com.example.Cache$Entry", .outstanding = 503},
+	    {.family = FAMILY_GLOBAL,
+	     .class = "java.lang.Class",
+	     .outstanding = 40,
+	     .is_class = true,
+	     .of = {of, sizeof(of) / sizeof(of[0])}},
+	    {.family = FAMILY_GLOBAL, .class = "com.example.Cache$Entry", .outstanding = 7},
+	    {.family = FAMILY_GLOBAL, .outstanding = 2},
 	};
 
 	init_leaks(s);
@@ -375,6 +382,7 @@ void init_late(struct sample *s)
 	s->report.families[FAMILY_GLOBAL].vm_total = 1197 + 100012 + 3;
 	s->report.families[FAMILY_WEAK].before_attach = 503;
 	s->report.families[FAMILY_WEAK].vm_total = 602 + 503;
+	s->report.families[FAMILY_WEAK].vm_note = "the VM counts 1,105, and 1,109 entries are marked in use";
 	s->report.before.v = before;
 	s->report.before.n = ARRAY_LEN(before);
 }

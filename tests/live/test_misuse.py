@@ -44,7 +44,8 @@ def test_calls_by_the_wrong_thread_and_at_the_wrong_time(kind):
     expected = {("wrong-env", *key): n for key, n in wrong.items()}
     expected.update({("call-in-critical", f, by): 17 for f, by in (
         ("GetArrayLength", "critical_length"), ("GetVersion", "critical_version"), ("ExceptionCheck", "env_check"),
-        ("NewGlobalRef", "acquire_global"), ("DeleteGlobalRef", "delete_global_first"))})
+        ("NewGlobalRef", "acquire_global"), ("DeleteGlobalRef", "delete_global_first"),
+        *((f, "critical_invoke") for f in ("GetEnv", "AttachCurrentThread", "AttachCurrentThreadAsDaemon", "DetachCurrentThread")))})
     expected.update({("pending-exception", f, by): 7 * len(THROWN) for f, by in (
         ("FindClass", "call_pending"), ("NewGlobalRef", "make_pending"))})
     assert told(final) == expected

@@ -204,8 +204,11 @@ int lines_helper_open(const struct elf_image *e, pid_t root_pid, struct lines_hi
 	int rc = elf_lines_bytes(e, &bytes);
 
 	*out = NULL;
+	if (!rc && !history->read)
+		rc = budget_read(e->budget, bytes);
 	if (rc)
 		return rc == -E2BIG ? -EDQUOT : rc;
+	history->read = true;
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return -ENOMEM;
@@ -272,15 +275,16 @@ static int wait_answer(struct lines_helper *h)
 	for (;;) {
 		struct pollfd p[] = {{.fd = h->socket, .events = POLLIN},
 				     {.fd = budget_stop_fd(h->budget), .events = POLLIN}};
+		bool over = budget_slice_over(h->budget) || is_too_slow(h);
 		ssize_t n;
 
-		if (poll(p, ARRAY_LEN(p), is_too_slow(h) ? 0 : LOOK_MS) < 0 && errno != EINTR)
+		if (poll(p, ARRAY_LEN(p), over ? 0 : LOOK_MS) < 0 && errno != EINTR)
 			return fail(h, -errno);
 		if (!p[0].revents) {
 			note_cpu(h, cpu_of(h));
 			if (h->history->spent_ns > FILE_NS)
 				return fail(h, -EDQUOT);
-			if (budget_slice_over(h->budget) || is_too_slow(h))
+			if (over)
 				return -EAGAIN;
 			continue;
 		}

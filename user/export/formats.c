@@ -27,6 +27,14 @@ static void json(void *state, struct buf *out, const struct report *const *repor
 	view_json(out, reports, n, o);
 }
 
+static void none(void *state, struct buf *out, const struct report *const *reports, size_t n,
+		 const struct view_opts *o)
+{
+	(void)state, (void)out, (void)reports, (void)n, (void)o;
+}
+
+const struct format format_none = {.name = "none", .reports = none};
+
 /* clang-format off */
 const struct format formats[] = {
 	{ .name = "table", .help = "for people; live on a terminal",

@@ -69,8 +69,9 @@ static bool has_use(const struct tracer *t, const struct probe_sites *sites, con
 	for (size_t i = 0; i < sites->n; i++) {
 		const struct func_row *use = &t->catalog->funcs[sites->v[i].func];
 
-		if (use->operation == OP_USE && row->operation != OP_USE && row->table == use->table &&
-		    row->index == use->index && row->api && !strcmp(row->api, use->api))
+		if (func_is_use(sites->v[i].func) && row->family != FAMILY_CHECK &&
+		    row->table == use->table && row->index == use->index && row->api &&
+		    !strcmp(row->api, use->api))
 			return true;
 	}
 	return false;
@@ -121,7 +122,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;
 
-		if (row->operation == OP_USE) /* whose JNIEnv it is given is looked at, and then known */
+		if (func_is_use(site->func)) /* whose JNIEnv it is given is looked at, and then known */
 			r.env = (struct loc){.kind = LOC_NONE};
 		set_kind(&r, &sites->handle_kinds, has_locals(t, sites));
 		r.never_bits = returns_result(r.func) ? sites->handle_kinds.never_bits : 0;

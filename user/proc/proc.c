@@ -628,7 +628,7 @@ int proc_list(struct pid_list *out)
 /* The last number of the line NSpid: the id in the innermost namespace. -ESRCH: it has ended. */
 static pid_t own_tid(pid_t pid, pid_t tid)
 {
-	char path[64], line[256];
+	char path[64], line[512]; /* 33 ids of 7 digits */
 	pid_t found = -ESRCH;
 	FILE *f;
 

@@ -39,6 +39,9 @@ int account_take(struct account *a, enum vm_table which, uint32_t tick, const st
  */
 int account_compare(struct account *a, const struct snapshot *s, struct corrections *found);
 
+/* How many entries of the table were marked in use at the last look. */
+uint64_t account_marked(const struct account *a, enum vm_table which);
+
 /*
  * Of the families of r: what was there before, also by class, and what is the VM's own. r->before lives until
  * the next call. Classes not known yet are read for about budget_ms; 0: they cannot be (vm_open_objects()).

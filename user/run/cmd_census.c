@@ -269,10 +269,14 @@ static int check_known(const struct censuses *s, struct error *err)
 static int take_census(struct censuses *s, struct error *err)
 {
 	size_t kept = 0;
-	int rc = find_new_jvms(s);
+	int rc;
 
+	/* what it reads is lost with it, and that alone */
+	loop_may_abandon(s->loop, !s->o->view.format->end);
+	rc = find_new_jvms(s);
 	for (size_t i = 0; i < s->jvms.n && rc == 0; i++)
 		rc = jvm_read(s, s->jvms.v[i], err);
+	loop_may_abandon(s->loop, false);
 	for (size_t i = 0; i < s->jvms.n; i++) {
 		struct jvm *j = s->jvms.v[i];
 

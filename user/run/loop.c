@@ -227,7 +227,9 @@ int loop_run(struct loop *l, loop_fn *before, struct error *err)
 		if (n < 0 && errno != EINTR)
 			return error_set(err, -errno, EXIT_FAILED, "wait for events", NULL, "%s",
 					 strerror(errno));
-		if (n > 0)
+		if (loop_is_stopped(l)) /* whatever else is due */
+			rc = on_interrupt(l->command, l, err);
+		else if (n > 0)
 			rc = handle(l, ev.data.ptr, err);
 		if (!time_left_ms(l)) /* also when there always is an event */
 			l->ended = true;

@@ -9,6 +9,7 @@
 #include "reconcile/left_frames.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
+#include "run/count_note.h"
 #include "run/inside.h"
 #include "run/opening.h"
 #include "run/owners.h"
@@ -48,6 +49,10 @@ struct target {
 	/* --- from target_start() on: the VM's own tables, as of the last look --- */
 	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	struct vm_counts vm_counts;
+	struct {
+		uint64_t count, marked;      /* of the last report */
+		char text[COUNT_NOTE_BYTES]; /* why they differ; "": they do not, or not for good */
+	} count_notes[NR_VM_TABLES];
 	struct account *account; /* since the gate was opened; NULL: not kept */
 	struct local_look local_look;
 	struct local_look push_look; /* the last one before the gate was closed; known false: not closed */

@@ -16,7 +16,8 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 {
 	const struct options *o = t->o;
 
-	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS))
+	if (o->count_only ||
+	    (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS && !o->record))
 		return NULL;
 	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
 }
@@ -166,6 +167,37 @@ static void put_vm_totals(struct target *t)
 	t->report.families[FAMILY_WEAK].vm_total = t->vm_counts.n[VM_WEAK];
 }
 
+/*
+ * Where the VM's total and its tables differ in two reports as in one, see whether they do so for good. After
+ * the process has gone the last note stands.
+ */
+static void put_vm_notes(struct target *t)
+{
+	static const enum family_id families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
+
+	for (int i = 0; i < NR_VM_TABLES; i++) {
+		uint64_t count = t->vm_counts.n[i],
+			 marked = t->account ? account_marked(t->account, i) : count;
+		bool again = t->count_notes[i].count == count && t->count_notes[i].marked == marked;
+		char *text = t->count_notes[i].text;
+
+		if (!t->vm_counts.known || end_is_gone(t->end_reason)) {
+			/* as it was */
+		} else if (t->vm_counts.by_marks) {
+			count_note_marks(text);
+		} else if (count == marked) {
+			*text = 0;
+		} else if (!*text || !again) {
+			t->count_notes[i].count = count;
+			t->count_notes[i].marked = marked;
+			*text = 0;
+			if (again)
+				count_note(t->at.vm, i, text);
+		}
+		t->report.families[families[i]].vm_note = *text ? text : NULL;
+	}
+}
+
 static int put_sites(struct target *t, const struct making *m)
 {
 	struct aggregate_input in = {
@@ -247,6 +279,7 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
 	put_vm_totals(t);
 	rc = rc ?: put_sites(t, &m);
+	put_vm_notes(t);
 	if (!rc)
 		owners_tell(t->shared->owners, t->root, end_is_gone(t->end_reason) ? 0 : t->id.pid,
 			    &t->report);

@@ -554,6 +554,13 @@ static int collect(struct resolver *r, struct probe_sites *out)
 	return 0;
 }
 
+/* By its family; or as detaching a thread exits the monitors that it holds. */
+static bool is_asked_for(const struct site_request *req, int func)
+{
+	return req->families >> req->catalog->funcs[func].family & 1 ||
+	       (func == FUNC_DetachCurrentThread && req->families >> FAMILY_MONITOR & 1);
+}
+
 int sites_resolve(const struct site_request *req, struct probe_sites *out, struct error *err)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
@@ -566,7 +573,7 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 	r->req = req;
 	r->machine = elf_machine(req->file->elf);
 	for (int f = 0; f < NR_ALL_FUNCS; f++)
-		r->found[f].wanted = req->families >> row_of(r, f)->family & 1 && has_function(r, f) &&
+		r->found[f].wanted = is_asked_for(req, f) && has_function(r, f) &&
 				     !(req->no_releases && row_of(r, f)->operation == OP_RELEASE);
 	run_strategies(r);
 	drop_shared(r);

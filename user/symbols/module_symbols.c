@@ -140,7 +140,7 @@ static void open_lines(struct module_symbols *s, const struct elf_image *debug, 
 					   : -ENOENT;
 
 	s->lines_asked_ns = clock_ns(CLOCK_MONOTONIC);
-	if (rc)
+	if (rc && rc != -EINTR)
 		give_up_lines(s, rc);
 }
 
@@ -202,7 +202,7 @@ int module_symbols_read(struct module_symbols *s, const struct code *code, const
 		rc = -ENOMEM;
 	if (rc) {
 		if (rc == -EDQUOT)
-			budget_refuse(module_budget(s->module), s->module->path, "its headers take too much");
+			budget_refuse(module_budget(s->module), s->module->path, "to open it takes too much");
 		tell_unreadable(s, rc);
 		return rc == -ENOMEM || rc == -EINTR ? rc : 0;
 	}

@@ -73,7 +73,9 @@ static int open_symbols(struct natives *n, const struct placement *p, struct mod
 	*out = module_symbols_get(p->module);
 	if (!*out)
 		return -ENOMEM;
-	rc = over ? module_symbols_unread(*out, p) : module_symbols_read(*out, n->code, p);
+	rc = over ? -EINTR : module_symbols_read(*out, n->code, p);
+	if (rc == -EINTR && budget_slice_last(b))
+		rc = module_symbols_unread(*out, p);
 	if (rc)
 		module_symbols_put(*out);
 	return rc;

@@ -18,6 +18,7 @@ struct row {
 	const char *func_name, *family_name; /* of func, family; NULL: several */
 	const char *class;                   /* of the objects; NULL: several, or unknown */
 	struct report_of of; /* where that is java.lang.Class: which; name NULL: another class, or unknown */
+	size_t more_of;      /* of how many more; of is that of most of the references */
 	int tid;             /* 0: several, or unknown */
 	uint64_t thread_start_ns;
 	const char *thread;    /* its name; NULL: several, or unknown */
