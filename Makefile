@@ -10,6 +10,7 @@
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make fuzz           the fuzz targets, each for SECONDS=10 or of NAME=elf alone
 # make faults         every call of the tool that may fail does so, told apart by three functions above it
+# make libraries      40 real libraries, on two JDKs, traced for SECONDS=60 each with all checks: docs/libraries.md
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
@@ -134,6 +135,12 @@ bench:
 	$(Q)$(MAKE) all bench-programs
 	$(Q)/usr/bin/python3 -B tests/bench/run.py $(O) $(BENCH)
 
+# Real libraries, used rightly: no finding, no loss (LIBRARIES='--only jna --jdk 17', '--write').
+libraries:
+	$(Q)scripts/setup libraries
+	$(Q)$(MAKE) all
+	$(Q)/usr/bin/python3 -B tests/libraries/run.py $(O) --seconds $(or $(SECONDS),60) $(LIBRARIES)
+
 bench-many: all $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 	$(Q)/usr/bin/python3 -B tests/bench/many.py $(O) $(BENCH)
 
@@ -197,7 +204,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz
 
-.PHONY: all asan faults fuzz fuzz-build bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan faults fuzz fuzz-build bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

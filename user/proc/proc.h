@@ -94,8 +94,8 @@ struct pid_list {
 };
 int proc_list(struct pid_list *out);
 
-/* The threads of a process, by their ids here and in its own pid namespace, in the order of the latter. The caller
- * frees out->v. 0 or -errno. */
+/* The threads of a process, by their ids here and in its own pid namespace, in the order of the latter. The
+ * caller frees out->v. 0 or -errno. */
 struct proc_thread {
 	pid_t tid, own_tid;
 };

@@ -211,7 +211,8 @@ static void renumber(pid_t pid, struct census *out)
 
 	if (out->threads.n && proc_is_renumbered(pid) > 0 && !proc_threads(pid, &own))
 		for (size_t i = 0; i < out->threads.n; i++)
-			out->threads.v[i].tid = proc_tid_here(&own, out->threads.v[i].tid) ?: out->threads.v[i].tid;
+			out->threads.v[i].tid =
+			    proc_tid_here(&own, out->threads.v[i].tid) ?: out->threads.v[i].tid;
 	free(own.v);
 }
 

@@ -157,8 +157,8 @@ static int ask_again(struct naming *n)
 }
 
 /*
- * A call that a family counts and --check looks at is one site, though two probes have numbers for it: of the family,
- * whichever of them came first.
+ * A call that a family counts and --check looks at is one site, though two probes have numbers for it: of the
+ * family, whichever of them came first.
  */
 static void take_family(const struct naming *n, struct named_site *site, uint32_t func)
 {
