@@ -9,8 +9,10 @@
 # make kernels-preempt the storm of probes that preempt each other, in emulated machines (10 minutes and more)
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make fuzz           the fuzz targets, each for SECONDS=10 or of NAME=elf alone
+# make fuzz-corpus    the same, and then tests/fuzz/corpus anew, from which CI starts (SECONDS=60)
+# make fuzz-plants    does each fuzz target find the fault that is planted for it? (SECONDS=60 for each)
 # make faults         every call of the tool that may fail does so, told apart by three functions above it
-# make libraries      40 real libraries, on two JDKs, traced for SECONDS=60 each with all checks: docs/libraries.md
+# make libraries      some fifty real libraries on two JDKs, traced with all checks for SECONDS=60 each
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
@@ -52,12 +54,13 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-r
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
-libs := -lbpf -ldw -lelf -lyajl -llzma -liberty -lz -lm
+libs := -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
 skeletons := $(bpf_sources:bpf/%.bpf.c=$(O)/%.skel.h)
 user_objects := $(patsubst %.c,$(O)/%.o,$(wildcard user/*.c user/*/*.c user/*/*/*.c))
+messages := $(patsubst %.proto,$(O)/%.pb-c,$(wildcard user/*/*.proto))
 library := $(O)/libjnitrace.a
 tool := $(O)/jnitrace
 
@@ -67,7 +70,7 @@ $(tool): $(O)/user/main.o $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ $(libs)
 
-$(library): $(filter-out $(O)/user/main.o,$(user_objects))
+$(library): $(filter-out $(O)/user/main.o,$(user_objects)) $(messages:=.o)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
@@ -80,7 +83,7 @@ $(O)/user/run/help.o: $(O)/.commit
 $(O)/user/run/help.o: cflags += -DJNITRACE_COMMIT='"$(commit)"'
 FORCE:
 
-$(O)/user/%.o: user/%.c | $(skeletons) $(O)/.tools
+$(O)/user/%.o: user/%.c | $(skeletons) $(messages:=.h) $(O)/.tools
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(cflags) -c -o $@ $<
@@ -94,6 +97,15 @@ $(O)/bpf/%.bpf.o: bpf/%.bpf.c | $(O)/.tools
 $(O)/%.skel.h: $(O)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.tmp && mv $@.tmp $@
+
+# Messages of protobuf, packed and unpacked by protobuf-c.
+$(O)/%.pb-c.c $(O)/%.pb-c.h: %.proto | $(O)/.tools
+	@mkdir -p $(@D)
+	$(call say,PROTO,$<)
+	$(Q)protoc-c --c_out=$(O) $<
+$(O)/%.pb-c.o: $(O)/%.pb-c.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(cflags) -c -o $@ $<
 
 # What the build needs is there, or is asked for by name.
 $(O)/.tools: scripts/setup
@@ -111,7 +123,7 @@ beside = $(filter-out $(@D)/test_%,$(in_folder))
 
 unit-programs: $(test_programs)
 
-$(test_objects): $(O)/%.o: %.c | $(skeletons) $(O)/.tools
+$(test_objects): $(O)/%.o: %.c | $(skeletons) $(messages:=.h) $(O)/.tools
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(cflags) -iquote $(<D) -iquote tests/unit $(jni) -c -o $@ $<
@@ -119,7 +131,7 @@ $(test_objects): $(O)/%.o: %.c | $(skeletons) $(O)/.tools
 .SECONDEXPANSION:
 $(test_programs): %: %.o $$(beside) $(library)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson $(libs)
+	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ -lcmocka $(libs)
 
 all unit-programs fixtures bench-programs demo-fixture: ; @:
 
@@ -147,11 +159,19 @@ bench-many: all $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 # Instrumented, with all checks, in a folder of its own.
 fuzz_make = $(MAKE) O=$(O)-fuzz CC=clang SANITIZE=1 CFLAGS='-O1 -g -fsanitize=fuzzer-no-link'
 fuzz-build:
-	$(Q)$(fuzz_make) fuzz-programs
+	+$(Q)$(fuzz_make) fuzz-programs
 fuzz:
 	$(Q)scripts/setup test
-	$(Q)$(fuzz_make) fuzz-programs
+	+$(Q)$(fuzz_make) fuzz-programs
 	$(Q)scripts/fuzz $(O)-fuzz $(or $(SECONDS),10) $(NAME)
+fuzz-corpus:
+	$(Q)scripts/setup test
+	+$(Q)$(fuzz_make) fuzz-programs
+	$(Q)scripts/fuzz --corpus $(O)-fuzz $(or $(SECONDS),60) $(NAME)
+fuzz-plants:
+	$(Q)scripts/setup test
+	+$(Q)$(fuzz_make) fuzz-planted
+	$(Q)scripts/fuzz --plants $(O)-fuzz $(or $(SECONDS),60) $(NAME)
 
 faults:
 	$(Q)scripts/setup --check test
@@ -204,8 +224,8 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz
 
-.PHONY: all asan faults fuzz fuzz-build bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
--include $(user_objects:.o=.d) $(bpf_objects:.o=.d) $(test_objects:.o=.d)
+-include $(user_objects:.o=.d) $(messages:=.d) $(bpf_objects:.o=.d) $(test_objects:.o=.d)

@@ -31,6 +31,7 @@ USER = {
     "judge": DATA,
     "view": DATA,
     "export": DATA | {"view"},
+    "record": DATA | {"view"},
     "screen": DATA | {"view"},
     "run": None,
 }
@@ -45,7 +46,9 @@ LIBBPF_ROOM = "kernel"
 # Without a row here, the folder's name is the word.
 RUNTIME_TABLE = "user/runtime/runtimes.c"
 WORDS = {"hotspot": re.compile(r"hotspot|libjvm", re.I)}
-KINDS = (".c", ".h", ".def")
+KINDS = (".c", ".h", ".def", ".proto")
+# Headers that are made at build time.
+GENERATED = re.compile(r"jnitrace\.skel\.h|vmlinux\.h|user/\w+/\w+\.pb-c\.h")
 # Whatever the compiler may take for an include, and the one form that is allowed.
 ANY_INCLUDE = re.compile(r"^\s*(?:#|%:|\?\?=)\s*(?:include|include_next|import|embed)\b.*", re.M)
 INCLUDE = re.compile(r'#\s*include\s*(?:"([^"]+)"|<(?!.*(?://|\./))([^>]+)>)\s*$')
@@ -163,7 +166,7 @@ def arrows(top, build):
                 how.setdefault((path, other), f"includes {other}")
             elif other.startswith(("#", "%", "?")):
                 faults.append(f"{path}: {other}: not of the form #include \"NAME\" or, of the system, #include <NAME>")
-            elif other not in ("jnitrace.skel.h", "vmlinux.h"):
+            elif not GENERATED.fullmatch(other):
                 faults.append(f"{path}: includes {other}, which is no file of the house")
     faults += [f"{a}: includes {b}, which is a source, no header" for a, b in how if b.suffix == ".c"]
     defined, needed, missing = symbols(top, build, files)

@@ -60,8 +60,10 @@ struct pt_regs {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct pid_namespace;
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 
 struct pid {
@@ -81,6 +83,17 @@ struct sched_info {
 	unsigned long long run_delay;
 };
 
+/* kernel/events/uprobes.c: functions that were entered, whose returns are probed; the last one first. */
+struct return_instance {
+	unsigned long stack; /* the stack pointer at the function's entry */
+	unsigned long orig_ret_vaddr;
+	struct return_instance *next;
+};
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+};
+
 struct task_struct {
 	int tgid;
 	int exit_code;
@@ -91,6 +104,7 @@ struct task_struct {
 	struct sched_info sched_info;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
+	struct uprobe_task *utask;
 };
 
 #pragma clang attribute pop

@@ -110,7 +110,7 @@ static __always_inline bool thread_changes(const struct rule *r, u64 env_at, con
 	u64 env = 0;
 
 	if (r->operation == OP_RELEASE)
-		return b && b->attached;
+		return b && (b->attached || b->nr_held); /* the VM exits its monitors, whoever attached it */
 	if (b && b->attached)
 		return false;
 	if (bpf_probe_read_user(&env, sizeof(env), (void *)env_at) || is_vm_thread(r->target_id, env))

@@ -199,6 +199,16 @@ static __always_inline void native_unknown(struct scratch *sc, u64 pc)
 	sc->stack.frame[at].b = id;
 }
 
+/* The return address at hand may be the kernel's own, in the place of the true one. Is it? */
+static __always_inline bool return_is_probed(struct walk *w)
+{
+	u64 pc = w->pc % TRAMPOLINE_ALIGN ? 0 : probed_return(w->sp);
+
+	if (pc)
+		w->pc = pc;
+	return pc != 0;
+}
+
 /* One native frame, and its caller, or the Java frames behind a gap of native ones that cannot be found. */
 static __always_inline int native_frame(struct scratch *sc, const struct java_config *j)
 {
@@ -216,6 +226,8 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 	emit(sc, sc->native_kind, pc, w->exact);
 	sc->native_kind = RAW_NATIVE;
 	end = native_step(w, sc->target_id);
+	if (end == END_NONE && return_is_probed(w))
+		w->notes.lost = 1; /* the word on the stack does not tell it */
 	if (end == END_NO_TABLE || end == END_NOT_CODE)
 		native_unknown(sc, pc);
 	if (end == END_NO_TABLE || end == END_UNREAD || end == END_CLOSING)
@@ -324,6 +336,7 @@ static __always_inline int stack_read(struct scratch *sc, const struct pt_regs *
 	window_read(&w->win, w->notes.base, bytes);
 	if (start_word(w, ctx, &r->caller_pc, &w->pc) || start_word(w, ctx, &r->caller_fp, &w->fp))
 		return -1;
+	return_is_probed(w);
 	w->fp_at = USES_START_FP;
 	return 0;
 }

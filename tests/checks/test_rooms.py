@@ -239,7 +239,7 @@ def test_object_without_symbols(house):
 @pytest.mark.parametrize("name", ("user/base/planted.inc", "user/run/planted.S", "user/base/planted.cc", "bpf/walk/planted.txt", "user/planted"))
 def test_file_of_another_kind(house, name):
     house.write(name, "")
-    assert house.found() == {f"{name}: is no .c, .h or .def"}
+    assert house.found() == {f"{name}: is no .c, .h, .def or .proto"}
 
 
 def test_link(house):

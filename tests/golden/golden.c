@@ -362,11 +362,18 @@ void init_leaks(struct sample *s)
 /* A late attach: most was there before. */
 void init_late(struct sample *s)
 {
+	static const struct report_of of[] = {{"com.example.Plugin", "com.example.PluginLoader", 0, 37, 37},
+					      {"java.lang.String", NULL, 0, 1, 2}};
 	static const struct report_before before[] = {
-	    {FAMILY_GLOBAL, "java.lang.String", 100003},
-	    {FAMILY_WEAK, "com.example.Cache$Entry", 503},
-	    {FAMILY_GLOBAL, "com.example.Cache$Entry", 7},
-	    {FAMILY_GLOBAL, NULL, 2},
+	    {.family = FAMILY_GLOBAL, .class = "java.lang.String", .outstanding = 100003},
+	    {.family = FAMILY_WEAK, .class = "com.example.Cache$Entry", .outstanding = 503},
+	    {.family = FAMILY_GLOBAL,
+	     .class = "java.lang.Class",
+	     .outstanding = 40,
+	     .is_class = true,
+	     .of = {of, sizeof(of) / sizeof(of[0])}},
+	    {.family = FAMILY_GLOBAL, .class = "com.example.Cache$Entry", .outstanding = 7},
+	    {.family = FAMILY_GLOBAL, .outstanding = 2},
 	};
 
 	init_leaks(s);
@@ -375,6 +382,7 @@ void init_late(struct sample *s)
 	s->report.families[FAMILY_GLOBAL].vm_total = 1197 + 100012 + 3;
 	s->report.families[FAMILY_WEAK].before_attach = 503;
 	s->report.families[FAMILY_WEAK].vm_total = 602 + 503;
+	s->report.families[FAMILY_WEAK].vm_note = "the VM counts 1,105, and 1,109 entries are marked in use";
 	s->report.before.v = before;
 	s->report.before.n = ARRAY_LEN(before);
 }
@@ -400,4 +408,44 @@ void expect_records(const char *name, const struct sample *s, const struct view_
 	view_json(&out, reports, 1, o);
 	expect_json(&out);
 	expect_golden(name, &out);
+}
+
+void write_all(const struct format *f, struct sample *s, const struct view_opts *o, struct buf *out)
+{
+	const struct report *const reports[] = {&s->report};
+	void *state = NULL;
+
+	if (f->begin)
+		f->begin(&state, out);
+	for (int last = f->at_end; last <= 1; last++) {
+		s->report.final = last;
+		f->reports(state, out, reports, 1, o);
+	}
+	if (f->end)
+		f->end(state, out);
+	assert_false(out->failed);
+}
+
+void init_hostile(struct sample *s)
+{
+	static const struct report_class classes[] = {{.name = "a.B,\"C", .outstanding = 3},
+						      {.name = "x.Y", .outstanding = 1}};
+	struct report_site *site;
+
+	init_leaks(s);
+	site = add_site(s, FUNC_NewGlobalRef, 9, 2);
+	site->classes.v = classes;
+	site->classes.n = 2;
+	site->classes.known = true;
+	site->verdict = (struct report_verdict){
+	    .kind = VERDICT_GROWING, .per_min = 49.8, .error_per_min = 1.2, .same_life_s = 75};
+	add_frame(site, "=cmd|' /C calc'!A0", NULL, 0);
+	add_frame(site, "a;b\nc \"d\"", "/src/a,b.c", 7);
+	add_frame(site, "com.acme.Main.main", "Main.java", 3)->type = FRAME_JAVA;
+	site = add_site(s, FUNC_NewLocalRef, 5, 0);
+	site->life_unknown = true;
+	site->rate_per_s = NAN;
+	site = add_site(s, FUNC_NewWeakGlobalRef, 4, 0);
+	site->no_stack = true;
+	site->outstanding_bytes = 4096;
 }

@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "model/report.h"
 #include "view/columns.h"
+#include "view/format.h"
 #include "view/json.h"
 #include "view/table.h"
 #include "view/text.h"
@@ -38,6 +39,10 @@ void init_leaks(struct sample *s);
 void init_late(struct sample *s);
 void expect_table(const char *name, const struct sample *s, const struct view_opts *o);
 void expect_records(const char *name, const struct sample *s, const struct view_opts *o);
+/* One whole output: reports of one tick, and then the last ones. */
+void write_all(const struct format *f, struct sample *s, const struct view_opts *o, struct buf *out);
+/* Names that no format may take for its own signs. */
+void init_hostile(struct sample *s);
 extern const struct view_opts plain;
 
 #endif

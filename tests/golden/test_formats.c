@@ -14,48 +14,6 @@
 #include "export/formats.h"
 #include "golden.h"
 
-/* One whole output: reports of one tick, and then the last ones. */
-static void write_all(const struct format *f, struct sample *s, const struct view_opts *o, struct buf *out)
-{
-	const struct report *const reports[] = {&s->report};
-	void *state = NULL;
-
-	if (f->begin)
-		f->begin(&state, out);
-	for (int last = f->at_end; last <= 1; last++) {
-		s->report.final = last;
-		f->reports(state, out, reports, 1, o);
-	}
-	if (f->end)
-		f->end(state, out);
-	assert_false(out->failed);
-}
-
-/* Names that no format may take for its own signs. */
-static void init_hostile(struct sample *s)
-{
-	static const struct report_class classes[] = {{.name = "a.B,\"C", .outstanding = 3},
-						      {.name = "x.Y", .outstanding = 1}};
-	struct report_site *site;
-
-	init_leaks(s);
-	site = add_site(s, FUNC_NewGlobalRef, 9, 2);
-	site->classes.v = classes;
-	site->classes.n = 2;
-	site->classes.known = true;
-	site->verdict = (struct report_verdict){
-	    .kind = VERDICT_GROWING, .per_min = 49.8, .error_per_min = 1.2, .same_life_s = 75};
-	add_frame(site, "=cmd|' /C calc'!A0", NULL, 0);
-	add_frame(site, "a;b\nc \"d\"", "/src/a,b.c", 7);
-	add_frame(site, "com.acme.Main.main", "Main.java", 3)->type = FRAME_JAVA;
-	site = add_site(s, FUNC_NewLocalRef, 5, 0);
-	site->life_unknown = true;
-	site->rate_per_s = NAN;
-	site = add_site(s, FUNC_NewWeakGlobalRef, 4, 0);
-	site->no_stack = true;
-	site->outstanding_bytes = 4096;
-}
-
 static void test_folded(void **state)
 {
 	struct view_opts o = plain;
@@ -132,7 +90,7 @@ static void test_every_format(void **state)
 		assert_non_null(f->help);
 		init_sample(&a);
 		write_all(f, &a, &plain, &one);
-		assert_true(!one.n || one.p[one.n - 1] == '\n');
+		assert_true(f->binary || !one.n || one.p[one.n - 1] == '\n');
 		init_leaks(&a);
 		init_hostile(&b);
 		if (f->begin)
@@ -140,8 +98,11 @@ static void test_every_format(void **state)
 		f->reports(kept, &two, reports, 2, &plain);
 		if (f->end)
 			f->end(kept, &two);
-		assert_true(two.n > one.n && two.p[two.n - 1] == '\n');
-		assert_int_equal(strlen(two.p), two.n);
+		assert_true(two.n > one.n);
+		if (!f->binary) {
+			assert_true(two.p[two.n - 1] == '\n');
+			assert_int_equal(strlen(two.p), two.n);
+		}
 		buf_free(&one);
 		buf_free(&two);
 	}

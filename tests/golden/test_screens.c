@@ -125,8 +125,8 @@ static void init_twins(struct sample *s, struct frame frames[3][9])
 	    {.name = "com.acme.imaging.ThumbCache$Listener", .outstanding = 355},
 	    {.name = "java.lang.Class", .outstanding = 1}};
 	static const struct report_before before[] = {
-	    {FAMILY_GLOBAL, "com.acme.imaging.ThumbCache$Listener", 1672},
-	    {FAMILY_GLOBAL, "java.lang.Thread", 2}};
+	    {.family = FAMILY_GLOBAL, .class = "com.acme.imaging.ThumbCache$Listener", .outstanding = 1672},
+	    {.family = FAMILY_GLOBAL, .class = "java.lang.Thread", .outstanding = 2}};
 
 	init_sample(s);
 	trace(s, FUNC_NewGlobalRef, 1070715);

@@ -16,7 +16,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness import (BUILD, ENV, JNITRACE, SLOW, TOP, NativeLoop, Oracle, Tracer, assert_error, bpf_objects, jdk, other_jdks,
+from harness import (BUILD, ENV, JNITRACE, SLOW, TOP, NativeLoop, Oracle, Tracer, assert_error, bpf_objects, jdk, other_jdks, wait_until,
                      read_line, run_tool)
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
@@ -142,6 +142,11 @@ class Misuse(Oracle):
         return "Misuse", str(fixtures / "libmisuse.so")
 
 
+def shown(tracer):
+    with open(tracer.out.name, encoding="utf-8") as out:
+        return " ".join(out.read().split())
+
+
 @pytest.mark.parametrize("kind", ["17", "17-stripped", "sid-25"])
 def test_after_a_double_delete(kind):
     """The VM's count and its tables never agree any more: it is said, and nothing is refused."""
@@ -153,7 +158,11 @@ def test_after_a_double_delete(kind):
         text = run_tool("census", "-p", target.pid).stdout
         with Tracer(pids=[target.pid]) as tracer:
             tracer.wait_tracing()
+            tracer.wait_report(lambda r: r["families"]["global"]["vm_note"])
             final = tracer.stop()[target.pid]
+        with Tracer(pids=[target.pid], json_out=False) as tracer:
+            tracer.wait_tracing()
+            wait_until(lambda: "double delete" in shown(tracer) or "deleted twice" in shown(tracer))
     family, weak = report["families"]["global"], report["families"]["weak"]
     assert weak["vm_total"] == before[1]
     assert final["families"]["global"]["vm_total"] == family["vm_total"]
@@ -165,6 +174,8 @@ def test_after_a_double_delete(kind):
         assert f"counts {before[0] - 2}, and {before[0] + 2} entries are marked" in family["vm_note"]
         assert weak["vm_note"] is None
     assert family["vm_note"] in " ".join(text.split())
+    assert final["families"]["global"]["vm_note"] == family["vm_note"]
+    assert final["families"]["weak"]["vm_note"] == weak["vm_note"]
 
 
 def ids(v):

@@ -80,6 +80,10 @@ def test_a_class_that_leaks_is_called_by_name_and_loaders(kind):
         target.do("hold otherclass 2 2", "hold inner 2 1")
         json_text, table, rows = seen_as(target, ("json", "table", "csv"), "hold otherclass 63 63", "hold class 60 60",
                                          "hold inner 5 5", "weak otherclass 1 1", args=("-g", "class"))
+        with Tracer("-g", "class", pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            late = tracer.wait_report(lambda r: any(of["loaders"] == 63 + 2 for b in r["before_attach"] for of in b["of"] or ()))
+            tracer.stop()
         census = subprocess.run([JNITRACE, "census", "--classes", "-p", str(target.pid)], env=ENV, capture_output=True, text=True,
                                 check=True).stdout
     final = json.loads(json_text.splitlines()[-1])
@@ -97,6 +101,13 @@ def test_a_class_that_leaks_is_called_by_name_and_loaders(kind):
     assert others == {"java.lang.String": (10, 1, None), "byte[]": (10, 1, None), "int": (10, None, None), "void": (10, None, None)}
     [weak] = classes["NewWeakGlobalRef"]["java.lang.Class"]["of"]
     assert weak["loader"] == LOADER and weak["loader_id"] and weak["loaders"] == weak["count"] == 1
+
+    [past] = [b for b in late["before_attach"] if (b["family"], b["class"]) == ("global", "java.lang.Class")]
+    assert past["of"][0]["name"] == "Census$Inner" and past["of"][0]["loader"] == LOADER
+    assert [b["of"] for b in late["before_attach"] if b["class"] == "Census$Inner"] == [None]
+    assert ("java.lang.Class", "Census$Inner", 63 + 2) in [
+        (g["class"], g["of"] and g["of"].split(" in ")[0], g["outstanding"]) for g in late["groups"] if g["before_attach"]]
+    jsonschema.validate(late, SCHEMA)
 
     shown = {(line.split()[0], line.split("NewGlobalRef", 1)[1].strip()) for line in table.splitlines() if "NewGlobalRef" in line}
     assert ("63", f"java.lang.Class of Census$Inner in 63 loaders ({LOADER})") in shown, table

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from uretprobes import uretprobes
 from harness import ENV, Program, Tracer, assert_no_losses, jdk, lacking
 
 KINDS = ("chain", "alloca", "large", "realigned", "exception", "libc", "signal", "altstack", "thread", "java", "function",
@@ -73,6 +74,29 @@ def test_stacks_of_every_kind(kind):
                 ["<rusty::Wide<_> as rusty::Step>::down"] * 5 + ["rust_run"], names
         assert site["truncated"] is None and not any((f["symbol"] or "").startswith("[") for f in site["stack"]), (k, site)
         assert k == "thread" or "Native.main" in [f["symbol"] for f in site["stack"]], (k, site)
+    assert_no_losses(final)
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_returns_that_another_tracer_probes(kind):
+    """The kernel puts its own address in the place of theirs: in a caller's, in calls that nest, in the JNI function's own."""
+    down = [f"_ZN12_GLOBAL__N_15chainILi{i}EE4downERNS_4workEiii" for i in range(6)]
+    library = f"{jdk(kind).root or ''}{jdk(kind).fixtures()}/libnative.so"
+    probed = [[], ["Java_Native_run"], down, ["Java_Native_run", *down]]
+    with Native(jdk(kind)) as native:
+        with Tracer(pids=[native.pid]) as tracer:
+            tracer.wait_tracing()
+            want = native.run("chain", 101)
+            for i, names in enumerate(probed):
+                with uretprobes(native.pid, library, *names):
+                    native.tell(f"chain {103 + i}")
+                    native.answer()
+            with uretprobes(native.pid, jdk(kind).libjvm, "jni_NewGlobalRef"):
+                native.tell("chain 109")
+                native.answer()
+            final = tracer.stop()[native.pid]
+    site = site_of(final, 101 + sum(range(103, 107)) + 109)  # all stacks are one
+    assert native_part(site["stack"])[1:] == want[1:] and site["truncated"] is None, site
     assert_no_losses(final)
 
 

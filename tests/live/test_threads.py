@@ -94,6 +94,20 @@ def test_any_number_of_monitors(kind):
     assert {f["kind"]: f["count"] for f in final["findings"]} == {"monitor-held-at-end": 19}
 
 
+@pytest.mark.parametrize("kind", ["17", "17-stripped"])
+def test_detaching_is_seen_without_its_family(kind):
+    """It exits the monitors of the thread, which are not held any more."""
+    with Threads(jdk(kind)) as target, Tracer("-e", "monitor", pids=[target.pid]) as tracer:
+        tracer.wait_tracing()
+        target.do("detachheld 5", "endheld 3")
+        target.wait_ended()
+        final = tracer.stop()[target.pid]
+    assert_no_losses(final)
+    f = final["families"]["monitor"]
+    assert (f["acquired"], f["outstanding"], list(final["families"])) == (8, 3, ["monitor"])
+    assert {(f["function"], f["count"]) for f in final["findings"]} == {("DetachCurrentThread", 5), (None, 3)}
+
+
 def test_threads_that_attach_again_and_again():
     """A thread that attaches once is none of them."""
     with Threads(jdk("17")) as target, Tracer("-e", "thread", pids=[target.pid]) as tracer:

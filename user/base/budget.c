@@ -2,6 +2,7 @@
 #include "base/budget.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,16 +17,28 @@
 #define FILE_NS                                                                                              \
 	2000000000ULL /* CPU time for one file; a JVM's largest takes 30 ms, 20 times that emulated          \
 		       */
-#define SLOW_NS        250000000ULL  /* what takes half of that may have to wait for the next slice */
-#define SHARE_NS       3000000000ULL /* CPU time of a target at once; it comes back */
-#define SHARE_PER_WALL 4             /* at a quarter of a CPU */
-#define MAX_STRETCH    4             /* of a slice, on a busy machine; */
-#define LAST_STRETCH   20            /* of one that nothing can be put off from */
-#define MAX_REFUSALS   64            /* texts kept of a target */
+#define SLOW_NS        250000000ULL   /* what takes half of that may have to wait for the next slice */
+#define SHARE_NS       3000000000ULL  /* CPU time of a target at once; it comes back */
+#define SHARE_PER_WALL 4              /* at a quarter of a CPU */
+#define READ_A_TARGET  4              /* bytes to be read at once, in limits for memory, */
+#define READ_BY_ALL    16             /* of all targets; */
+#define READ_AGAIN_NS  16000000000ULL /* they come back in */
+#define OPEN_A_TARGET  64             /* files at a time */
+#define MAX_STRETCH    4              /* of a slice, on a busy machine; */
+#define LAST_STRETCH   20             /* of one that nothing can be put off from */
+#define MAX_REFUSALS   64             /* texts kept of a target */
 
+/* Bytes that may be read. */
+struct reading {
+	uint64_t left, most;
+	uint64_t refilled_ns;
+};
 struct budget {
 	uint64_t limit_bytes, held_bytes;
+	struct reading reading;
+	unsigned int files, most_files; /* open */
 	int stop_fd;
+	bool heard; /* budget_heard() */
 	struct share *payer;
 	struct reclaimable *reclaimables;
 	uint64_t file_end_ns; /* of this thread's CPU time; 0: no file is read */
@@ -39,6 +52,8 @@ struct share {
 	struct budget *budget;
 	unsigned int references; /* the target's and the charges' */
 	uint64_t held_bytes;
+	struct reading reading;
+	unsigned int files; /* open */
 	uint64_t left_ns, refilled_ns;
 	bool has_slow; /* files: others of its may be as slow */
 	uint64_t refused;
@@ -49,12 +64,39 @@ struct share {
 	} list;
 };
 
+static struct reading reading_of(uint64_t limit_bytes, uint64_t limits)
+{
+	uint64_t most = limit_bytes > UINT64_MAX / limits ? UINT64_MAX : limit_bytes * limits;
+
+	return (struct reading){most, most, clock_ns(CLOCK_MONOTONIC)};
+}
+
+static void refill(struct reading *r, uint64_t now_ns)
+{
+	double more = (double)(now_ns - r->refilled_ns) / READ_AGAIN_NS * (double)r->most;
+
+	r->left = more >= (double)(r->most - r->left) ? r->most : r->left + (uint64_t)more;
+	r->refilled_ns = now_ns;
+}
+
+/* Half of what the process may open: the rest is for probes and maps. */
+static unsigned int most_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur / 2 > UINT_MAX)
+		return UINT_MAX;
+	return (unsigned int)(limit.rlim_cur / 2);
+}
+
 int budget_new(uint64_t limit_bytes, int stop_fd, struct budget **out)
 {
 	*out = calloc(1, sizeof(**out));
 	if (!*out)
 		return -ENOMEM;
 	(*out)->limit_bytes = limit_bytes;
+	(*out)->reading = reading_of(limit_bytes, READ_BY_ALL);
+	(*out)->most_files = most_files();
 	(*out)->stop_fd = stop_fd;
 	return 0;
 }
@@ -76,8 +118,10 @@ int budget_stop_fd(const struct budget *b)
 
 void budget_heard(struct budget *b)
 {
-	if (b)
-		b->stop_fd = -1;
+	if (!b)
+		return;
+	b->heard = true;
+	b->stop_fd = -1;
 }
 
 /* --- shares --------------------------------------------------------------------------------------- */
@@ -93,6 +137,7 @@ int share_new(struct budget *b, struct share **out)
 	s->references = 1;
 	s->left_ns = SHARE_NS;
 	s->refilled_ns = clock_ns(CLOCK_MONOTONIC);
+	s->reading = reading_of(budget_limit(b), READ_A_TARGET);
 	return 0;
 }
 
@@ -114,8 +159,10 @@ void budget_pay(struct budget *b, struct share *s)
 	if (!b)
 		return;
 	b->payer = s;
+	refill(&b->reading, now);
 	if (!s)
 		return;
+	refill(&s->reading, now);
 	s->left_ns += (now - s->refilled_ns) / SHARE_PER_WALL;
 	if (s->left_ns > SHARE_NS)
 		s->left_ns = SHARE_NS;
@@ -168,6 +215,17 @@ static struct reclaimable *least_recent(const struct budget *b)
 	return oldest;
 }
 
+/* Who began it pays for all of it. */
+static void begin(struct charge *c, struct budget *b)
+{
+	if (c->budget)
+		return;
+	c->budget = b;
+	c->share = b->payer;
+	if (c->share)
+		c->share->references++;
+}
+
 int budget_take(struct budget *b, uint64_t bytes, struct charge *c)
 {
 	if (!b)
@@ -179,12 +237,7 @@ int budget_take(struct budget *b, uint64_t bytes, struct charge *c)
 	}
 	if (bytes > budget_room(b))
 		return -EDQUOT;
-	if (!c->budget) { /* who began it pays for all of it */
-		c->budget = b;
-		c->share = b->payer;
-		if (c->share)
-			c->share->references++;
-	}
+	begin(c, b);
 	c->bytes += bytes;
 	b->held_bytes += bytes;
 	if (c->share)
@@ -192,12 +245,29 @@ int budget_take(struct budget *b, uint64_t bytes, struct charge *c)
 	return 0;
 }
 
+int budget_take_file(struct budget *b, struct charge *c)
+{
+	if (!b)
+		return 0;
+	if (b->files >= b->most_files || (b->payer && b->payer->files >= OPEN_A_TARGET))
+		return -EDQUOT;
+	begin(c, b);
+	c->files++;
+	b->files++;
+	if (c->share)
+		c->share->files++;
+	return 0;
+}
+
 void budget_give(struct charge *c)
 {
-	if (c->budget)
+	if (c->budget) {
 		c->budget->held_bytes -= c->bytes;
+		c->budget->files -= c->files;
+	}
 	if (c->share) {
 		c->share->held_bytes -= c->bytes;
+		c->share->files -= c->files;
 		share_put(c->share);
 	}
 	*c = (struct charge){0};
@@ -238,6 +308,17 @@ static bool is_asked_to_stop(const struct budget *b)
 	return b->stop_fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
+/* On a busy machine the same work takes longer: then there is more of the time, within reason. */
+static bool time_is_over(const struct budget *b, uint64_t ahead_ns)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC) + ahead_ns, length = b->deadline_ns - b->begin_ns, cpu;
+
+	if (!b->deadline_ns || now < b->deadline_ns)
+		return false;
+	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->begin_cpu_ns + b->spent_ns + ahead_ns;
+	return cpu >= length / 2 || now >= b->begin_ns + (b->last ? LAST_STRETCH : MAX_STRETCH) * length;
+}
+
 void budget_begin_file(struct budget *b)
 {
 	if (!b || b->nesting++)
@@ -251,9 +332,23 @@ int budget_check(struct budget *b)
 {
 	if (!b)
 		return 0;
-	if (is_asked_to_stop(b))
+	if (is_asked_to_stop(b) || (b->heard && time_is_over(b, 0)))
 		return -EINTR;
 	return b->file_end_ns && clock_ns(CLOCK_THREAD_CPUTIME_ID) >= b->file_end_ns ? -EDQUOT : 0;
+}
+
+int budget_read(struct budget *b, uint64_t bytes)
+{
+	int rc = budget_check(b);
+
+	if (rc || !b)
+		return rc;
+	if (bytes > b->reading.left || (b->payer && bytes > b->payer->reading.left))
+		return -EDQUOT;
+	b->reading.left -= bytes;
+	if (b->payer)
+		b->payer->reading.left -= bytes;
+	return 0;
 }
 
 void budget_end_file(struct budget *b)
@@ -280,17 +375,6 @@ void budget_slice(struct budget *b, uint64_t deadline_ns, bool last)
 	b->deadline_ns = deadline_ns;
 	b->last = last;
 	b->begun = false;
-}
-
-/* On a busy machine the same work takes longer: then there is more of the time, within reason. */
-static bool time_is_over(const struct budget *b, uint64_t ahead_ns)
-{
-	uint64_t now = clock_ns(CLOCK_MONOTONIC) + ahead_ns, length = b->deadline_ns - b->begin_ns, cpu;
-
-	if (!b->deadline_ns || now < b->deadline_ns)
-		return false;
-	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->begin_cpu_ns + b->spent_ns + ahead_ns;
-	return cpu >= length / 2 || now >= b->begin_ns + (b->last ? LAST_STRETCH : MAX_STRETCH) * length;
 }
 
 bool budget_slice_over(const struct budget *b)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What reading foreign files may take. Their contents are chosen by the process that is traced, so memory,
- * time and helpers are counted: all of a command have one budget, and each target pays from a share of it.
+ * time, bytes, open files and helpers are counted: all of a command have one budget, and each target pays
+ * from a share of it.
  * Who reads has the budget from the image it reads (elf_internal.h); which target pays is said once, by
  * budget_pay(), where work for it begins.
  *
@@ -27,7 +28,10 @@ void budget_free(struct budget *b);
 uint64_t budget_limit(const struct budget *b); /* bytes; UINT64_MAX: none */
 /* The fd, which is polled while waiting; -1: none, or the signal was heard. */
 int budget_stop_fd(const struct budget *b);
-/* The signal was heard: from here on only time counts, so that what is left can be done. */
+/*
+ * The signal was heard: from here on only time counts, so that what is left can be done. With the slice a
+ * file's time is over, too: budget_check() says -EINTR then.
+ */
 void budget_heard(struct budget *b);
 
 /* A target's share. It stays as long as it has charges. 0 or -ENOMEM. */
@@ -36,17 +40,20 @@ void share_put(struct share *s);
 /* From here on s pays; NULL: nobody in particular. */
 void budget_pay(struct budget *b, struct share *s);
 
-/* --- memory, as long as it is kept --- */
+/* --- memory and open files, as long as they are kept --- */
 
 struct charge { /* start zeroed */
 	struct budget *budget;
 	struct share *share;
 	uint64_t bytes;
+	unsigned int files;
 };
 /* How much more may be kept now, in bytes. */
 uint64_t budget_room(const struct budget *b);
 /* Charge bytes more to whoever pays now. 0, or -EDQUOT: it would be too much; nothing is charged then. */
 int budget_take(struct budget *b, uint64_t bytes, struct charge *c);
+/* One file more is open. A target may have 64 at a time, all of them half of `ulimit -n`. 0 or -EDQUOT. */
+int budget_take_file(struct budget *b, struct charge *c);
 void budget_give(struct charge *c);
 
 /*
@@ -77,6 +84,11 @@ void budget_begin_file(struct budget *b);
  * -EINTR (a signal: to be read another time).
  */
 int budget_check(struct budget *b);
+/*
+ * So many bytes are read now, be they in memory afterwards or not. A target may have four times the limit
+ * for memory read at once, all of them sixteen times; after 16 s that is there again. As budget_check().
+ */
+int budget_read(struct budget *b, uint64_t bytes);
 /* The file is read: its time is charged to who pays. */
 void budget_end_file(struct budget *b);
 

@@ -12,6 +12,7 @@
 #include "base/util.h"
 
 #define LOOK_FOR_READER_MS 20
+#define MAX_PIPE_BYTES     (1U << 30)
 
 /* true: to be given up. */
 static bool pause_ms(int stop_fd, int ms)
@@ -21,12 +22,12 @@ static bool pause_ms(int stop_fd, int ms)
 	return poll(&p, 1, ms) > 0 && p.revents;
 }
 
-int io_open_output(const char *path, int stop_fd)
+int io_open_output(const char *path, mode_t mode, int stop_fd)
 {
 	int fd, flags;
 
 	/* without O_NONBLOCK it would wait for a reader in the kernel */
-	while ((fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666)) <
+	while ((fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, mode)) <
 	       0) {
 		if (errno != ENXIO && errno != EINTR)
 			return -errno;
@@ -51,6 +52,23 @@ static size_t at_once(int fd)
 	return fstat(fd, &st) || S_ISREG(st.st_mode) ? 1 << 20 : PIPE_BUF;
 }
 
+/*
+ * Room for n bytes more, or for as many as may be, in a pipe whose reader takes nothing now: the kernel keeps
+ * them until it does, also when this process is gone. Beyond /proc/sys/fs/pipe-max-size, 1 MB, that needs
+ * CAP_SYS_RESOURCE. false: it has all that it may have, or is no pipe.
+ */
+static bool widen(int fd, size_t n)
+{
+	int now = fcntl(fd, F_GETPIPE_SZ);
+
+	if (now <= 0 || n > MAX_PIPE_BYTES)
+		return false;
+	for (int want = now + (int)n + PIPE_BUF; want > now; want /= 2)
+		if (fcntl(fd, F_SETPIPE_SZ, want) > now)
+			return true;
+	return false;
+}
+
 int io_write(int fd, const void *p, size_t n, int stop_fd, int grace_ms)
 {
 	size_t most = at_once(fd);
@@ -62,7 +80,7 @@ int io_write(int fd, const void *p, size_t n, int stop_fd, int grace_ms)
 
 		if (poll(wait, ARRAY_LEN(wait), -1) < 0 && errno != EINTR)
 			return -errno;
-		if (!wait[0].revents && wait[1].revents && !poll(wait, 1, grace_ms))
+		if (!wait[0].revents && wait[1].revents && !widen(fd, n) && !poll(wait, 1, grace_ms))
 			return -EINTR;
 		if (!wait[0].revents)
 			continue;

@@ -43,6 +43,13 @@ int elf_pread(int fd, void *dst, size_t n, uint64_t offset)
 	return 0;
 }
 
+int elf_get(const struct elf_image *e, void *dst, size_t n, uint64_t offset)
+{
+	int rc = budget_read(e->budget, n);
+
+	return rc ?: elf_pread(e->fd, dst, n, offset);
+}
+
 /* Do [offset, offset + n) lie in the file? */
 static bool in_file(const struct elf_image *e, uint64_t offset, uint64_t n)
 {
@@ -67,12 +74,8 @@ int elf_load(const struct elf_image *e, uint64_t offset, uint64_t n, uint64_t ma
 		return -ENOMEM;
 	out->n = n;
 	rc = 0;
-	for (uint64_t at = 0; !rc && at < n; at += LOAD_BYTES) {
-		rc = budget_check(e->budget);
-		rc = rc
-			 ?: elf_pread(e->fd, out->p + at, n - at < LOAD_BYTES ? n - at : LOAD_BYTES,
-				      offset + at);
-	}
+	for (uint64_t at = 0; !rc && at < n; at += LOAD_BYTES)
+		rc = elf_get(e, out->p + at, n - at < LOAD_BYTES ? n - at : LOAD_BYTES, offset + at);
 	if (rc) {
 		free(out->p);
 		*out = (struct elf_blob){0};
@@ -293,7 +296,8 @@ int elf_open_within(struct budget *b, int fd, struct elf_image **out)
 	e->budget = b;
 	e->references = e->readers = 1;
 	e->found = calloc(1, sizeof(*e->found));
-	rc = e->found ? read_headers(e) : -ENOMEM;
+	rc = e->found ? budget_take_file(b, &e->open) : -ENOMEM;
+	rc = rc ?: read_headers(e);
 	if (rc) {
 		elf_close(e);
 		return rc;
@@ -308,6 +312,7 @@ void elf_rest(struct elf_image *e)
 		return;
 	close(e->fd);
 	e->fd = -1;
+	budget_give(&e->open);
 }
 
 int elf_wake(struct elf_image *e, int fd)
@@ -315,15 +320,16 @@ int elf_wake(struct elf_image *e, int fd)
 	struct stat st;
 
 	if (e->fd < 0) {
-		if (fstat(fd, &st)) {
-			int rc = -errno;
+		int rc = fstat(fd, &st) ? -errno : budget_take_file(e->budget, &e->open);
 
+		if (rc) {
 			close(fd);
 			return rc;
 		}
 		if (st.st_dev != e->dev || st.st_ino != e->ino || (uint64_t)st.st_size != e->file_bytes ||
 		    st.st_mtim.tv_sec != e->written.tv_sec || st.st_mtim.tv_nsec != e->written.tv_nsec) {
 			close(fd);
+			budget_give(&e->open);
 			return -ESTALE;
 		}
 		e->fd = fd;
@@ -531,8 +537,7 @@ static int match_section(const struct name_table *t, const struct elf_image *e, 
 	for (n = rc ? 0 : bytes / sizeof(*syms); !rc && n; offset += SYMBOLS_AT_ONCE * sizeof(*syms)) {
 		size_t some = n < SYMBOLS_AT_ONCE ? n : SYMBOLS_AT_ONCE;
 
-		rc = budget_check(e->budget);
-		rc = rc ?: elf_pread(e->fd, syms, some * sizeof(*syms), offset);
+		rc = elf_get(e, syms, some * sizeof(*syms), offset);
 		if (!rc)
 			match_symbols(t, syms, some, names);
 		n -= some;

@@ -57,8 +57,8 @@ static int check_crc(const struct elf_image *file, uint32_t want)
 		uint64_t left = file->file_bytes - at;
 		size_t n = left < CHUNK_BYTES ? left : CHUNK_BYTES;
 
-		rc = budget_check(file->budget);
-		if (!rc && elf_pread(file->fd, chunk, n, at))
+		rc = elf_get(file, chunk, n, at);
+		if (rc == -EIO)
 			rc = -ENOENT; /* it shrank */
 		/* the polynomial of .gnu_debuglink is that of xz and zlib */
 		crc = rc ? crc : lzma_crc32(chunk, n, crc);

@@ -82,8 +82,7 @@ static int add_symbols(struct elf_functions *f, const struct elf_image *e, const
 	for (n = rc ? 0 : bytes / sizeof(*syms); !rc && n; offset += SYMBOLS_AT_ONCE * sizeof(*syms)) {
 		size_t some = n < SYMBOLS_AT_ONCE ? n : SYMBOLS_AT_ONCE;
 
-		rc = budget_check(elf_budget(e));
-		rc = rc ?: elf_pread(e->fd, syms, some * sizeof(*syms), offset);
+		rc = elf_get(e, syms, some * sizeof(*syms), offset);
 		for (size_t i = 0; !rc && i < some; i++) {
 			struct elf_function range = {0}, *fn;
 
@@ -120,11 +119,11 @@ static int window_text(struct window *w, uint64_t at, const char **text)
 	size_t len;
 
 	if (at < w->at || at + want > w->at + w->text_n) {
-		int rc = budget_check(elf_budget(w->e));
+		int rc;
 
 		w->at = at;
 		w->text_n = w->n - at < sizeof(w->text) ? w->n - at : sizeof(w->text);
-		rc = rc ?: elf_pread(w->e->fd, w->text, w->text_n, w->offset + at);
+		rc = elf_get(w->e, w->text, w->text_n, w->offset + at);
 		if (rc) {
 			w->text_n = 0;
 			return rc;

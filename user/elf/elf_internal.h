@@ -49,10 +49,13 @@ struct elf_image {
 	struct elf_symbols_found *found; /* symbols looked up so far (elf.c) */
 	struct budget *budget;           /* not owned; NULL: without limits */
 	struct charge held;              /* of the headers */
+	struct charge open;              /* of fd */
 };
 
 /* Read exactly n bytes; -EIO when the file ends before. */
 int elf_pread(int fd, void *dst, size_t n, uint64_t offset);
+/* The same of an image, which its budget allows or not: also -EDQUOT or -EINTR, see budget_read(). */
+int elf_get(const struct elf_image *e, void *dst, size_t n, uint64_t offset);
 /*
  * A copy of n bytes, to be freed with free(p). -ENOENT: n is 0; -E2BIG; -EPROTO: not all in the file; -EDQUOT
  * or -EINTR: see budget_check().

@@ -29,13 +29,16 @@
 #define LEAST_ROOM_BYTES (24ULL << 20)
 #define PROBE_BYTES      (1U << 20) /* so much is always free, or memory was short */
 
-/* What the helper says: first that the file is open, then one answer for each address. */
+/*
+ * What the helper says: first that the file is open, then one answer for each address. The file may have got
+ * hold of it: what is taken of an answer has no values that are none, and how long it took is not asked of
+ * it.
+ */
 struct answer {
 	int32_t rc; /* lines, or -errno */
-	uint64_t cpu_ns;
 	struct {
 		int32_t line;
-		bool has_function, has_file;
+		uint8_t has_function, has_file;
 		char function[FUNCTION_BYTES], scope[ELF_LINE_SCOPE_BYTES], file[FILE_BYTES];
 	} v[MAX_LINES];
 };
@@ -89,8 +92,8 @@ static void fill(struct answer *a, const struct elf_line *lines, size_t n)
 		const char *file = lines[i].file, *slash = file ? strrchr(file, '/') : NULL;
 
 		a->v[i].line = lines[i].line;
-		a->v[i].has_function = lines[i].function;
-		a->v[i].has_file = file;
+		a->v[i].has_function = lines[i].function != NULL;
+		a->v[i].has_file = file != NULL;
 		copy_text(a->v[i].function, FUNCTION_BYTES, lines[i].function ?: "");
 		copy_text(a->v[i].scope, ELF_LINE_SCOPE_BYTES, lines[i].scope);
 		copy_text(a->v[i].file, FILE_BYTES, slash ? slash + 1 : file ?: "");
@@ -101,7 +104,6 @@ static void fill(struct answer *a, const struct elf_line *lines, size_t n)
 static void say(int socket, struct answer *a)
 {
 	allow_cpu(0);
-	a->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	if (send(socket, a, ANSWER_BYTES(a->rc > 0 ? a->rc : 0), MSG_NOSIGNAL) < 0)
 		_exit(1);
 }
@@ -202,8 +204,11 @@ int lines_helper_open(const struct elf_image *e, pid_t root_pid, struct lines_hi
 	int rc = elf_lines_bytes(e, &bytes);
 
 	*out = NULL;
+	if (!rc && !history->read)
+		rc = budget_read(e->budget, bytes);
 	if (rc)
 		return rc == -E2BIG ? -EDQUOT : rc;
+	history->read = true;
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return -ENOMEM;
@@ -270,15 +275,16 @@ static int wait_answer(struct lines_helper *h)
 	for (;;) {
 		struct pollfd p[] = {{.fd = h->socket, .events = POLLIN},
 				     {.fd = budget_stop_fd(h->budget), .events = POLLIN}};
+		bool over = budget_slice_over(h->budget) || is_too_slow(h);
 		ssize_t n;
 
-		if (poll(p, ARRAY_LEN(p), is_too_slow(h) ? 0 : LOOK_MS) < 0 && errno != EINTR)
+		if (poll(p, ARRAY_LEN(p), over ? 0 : LOOK_MS) < 0 && errno != EINTR)
 			return fail(h, -errno);
 		if (!p[0].revents) {
 			note_cpu(h, cpu_of(h));
 			if (h->history->spent_ns > FILE_NS)
 				return fail(h, -EDQUOT);
-			if (budget_slice_over(h->budget) || is_too_slow(h))
+			if (over)
 				return -EAGAIN;
 			continue;
 		}
@@ -289,7 +295,7 @@ static int wait_answer(struct lines_helper *h)
 		if (h->answer.rc > MAX_LINES ||
 		    (h->answer.rc > 0 && n != (ssize_t)ANSWER_BYTES(h->answer.rc)))
 			return fail(h, -EPROTO);
-		note_cpu(h, h->answer.cpu_ns);
+		note_cpu(h, cpu_of(h));
 		if (h->answer.rc < 0)
 			return fail(h, h->answer.rc == -EDQUOT || h->answer.rc == -E2BIG ? -EDQUOT : -EPROTO);
 		return 0;
@@ -306,7 +312,7 @@ static int take(struct lines_helper *h, struct elf_line *out, size_t max)
 		a->v[i].function[FUNCTION_BYTES - 1] = a->v[i].file[FILE_BYTES - 1] = '\0';
 		out[i] = (struct elf_line){.function = a->v[i].has_function ? a->v[i].function : NULL,
 					   .file = a->v[i].has_file ? a->v[i].file : NULL,
-					   .line = a->v[i].line};
+					   .line = a->v[i].line > 0 ? a->v[i].line : 0};
 		copy_text(out[i].scope, sizeof(out[i].scope), a->v[i].scope);
 	}
 	return (int)n;

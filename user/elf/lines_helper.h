@@ -8,6 +8,7 @@
 #ifndef JNITRACE_LINES_HELPER_H
 #define JNITRACE_LINES_HELPER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,6 +20,7 @@ struct lines_helper; /* opaque */
 /* What is kept of a file from one helper to the next. Start zeroed; outlives the helper. */
 struct lines_history {
 	uint64_t spent_ns; /* CPU time of all helpers so far */
+	bool read;         /* its bytes are charged: the system keeps them */
 };
 
 /*

@@ -2,17 +2,14 @@
 /* Folded stacks. See folded.h. */
 #include "export/folded.h"
 
+#include "export/marks.h"
 #include "view/columns.h"
 #include "view/text.h"
-
-#define MAX_NAME  1024
-#define NO_STACK  "[no stack]"
-#define TRUNCATED "[truncated]" /* what is outermost is not known */
 
 /* A name as the format can hold it: a semicolon ends a frame, a line break ends the stack. */
 static void put_name(struct buf *out, const struct frame *f)
 {
-	char clean[MAX_NAME];
+	char clean[MARK_MAX_NAME];
 	struct buf name = {0};
 
 	frame_name(&name, f);
@@ -31,7 +28,7 @@ static void put_site(struct buf *out, const struct report_site *s, uint64_t coun
 	const char *before = "";
 
 	if (s->truncated && s->frames.n) {
-		buf_printf(out, "%s", TRUNCATED);
+		buf_printf(out, "%s", MARK_TRUNCATED);
 		before = ";";
 	}
 	for (size_t i = s->frames.n; i-- > 0;) {
@@ -41,7 +38,7 @@ static void put_site(struct buf *out, const struct report_site *s, uint64_t coun
 		put_name(out, &s->frames.v[i]);
 		before = ";";
 	}
-	buf_printf(out, "%s %llu\n", *before ? "" : NO_STACK, (unsigned long long)count);
+	buf_printf(out, "%s %llu\n", *before ? "" : MARK_NO_STACK, (unsigned long long)count);
 }
 
 void folded_reports(void *state, struct buf *out, const struct report *const *reports, size_t n,

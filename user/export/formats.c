@@ -6,6 +6,7 @@
 
 #include "export/csv.h"
 #include "export/folded.h"
+#include "export/pprof.h"
 #include "view/census.h"
 #include "view/json.h"
 #include "view/probes.h"
@@ -25,6 +26,14 @@ static void json(void *state, struct buf *out, const struct report *const *repor
 	view_json(out, reports, n, o);
 }
 
+static void none(void *state, struct buf *out, const struct report *const *reports, size_t n,
+		 const struct view_opts *o)
+{
+	(void)state, (void)out, (void)reports, (void)n, (void)o;
+}
+
+const struct format format_none = {.name = "none", .reports = none};
+
 /* clang-format off */
 const struct format formats[] = {
 	{ .name = "table", .help = "for people; live on a terminal",
@@ -39,6 +48,9 @@ const struct format formats[] = {
 	{ .name = "csv", .help = "for spreadsheets: a row per site and interval (RFC 4180)",
 	  .needs = FORMAT_CLASSES,
 	  .begin = csv_begin, .reports = csv_reports },
+	{ .name = "pprof", .help = "for pprof: a profile of what is outstanding at the end, by stack, class and family",
+	  .needs = FORMAT_CLASSES, .at_end = true, .binary = true,
+	  .begin = pprof_begin, .reports = pprof_reports, .end = pprof_end },
 };
 /* clang-format on */
 const size_t nr_formats = ARRAY_LEN(formats);

@@ -8,6 +8,9 @@
 extern const struct format formats[]; /* the first is the default */
 extern const size_t nr_formats;
 
+/* Nothing is written: of a command that has an output of its own. */
+extern const struct format format_none;
+
 /* NULL: there is none of this name. */
 const struct format *format_find(const char *name);
 

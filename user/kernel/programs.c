@@ -28,6 +28,7 @@ const struct program_row program_rows[NR_PROGRAM_ROWS] = {
     {PROGRAM(jt_thread_return), HELD,          OP_ACQUIRE,    false},
     {PROGRAM(jt_thread_enter),  HELD,          OP_ACQUIRE,    true},
     {PROGRAM(jt_use),           CHECK,         OP_USE,        true},
+    {PROGRAM(jt_invoke),        CHECK,         OP_INVOKE,     true},
     /* clang-format on */
 };
 

@@ -35,7 +35,10 @@ static int read_array(int fd, uint32_t n, size_t value_bytes, void *out)
 	return 0;
 }
 
-/* The site's stack, read once and kept; NULL when it has none or is being written just now. 0 or -errno. */
+/*
+ * The site's stack, read once and kept; NULL when it has none or is being written just now. It may be one of
+ * no frames: nothing of a thread without Java is known while a library is closed. 0 or -errno.
+ */
 static int stack_of(struct tracer *t, uint32_t index, const struct site *site, const struct stack **out)
 {
 	struct stack st, *copy;
@@ -46,7 +49,7 @@ static int stack_of(struct tracer *t, uint32_t index, const struct site *site, c
 		return 0;
 	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.stacks), &site->stack_id, &st))
 		return errno == ENOENT ? 0 : -errno;
-	if (!st.n || st.n > JT_MAX_FRAMES)
+	if (st.n > JT_MAX_FRAMES)
 		return 0;
 	bytes = offsetof(struct stack, frame) + st.n * sizeof(st.frame[0]);
 	copy = malloc(bytes);

@@ -29,6 +29,8 @@ const struct catalog jni_catalog = {
 #define JNI_USE(name, index, args, when)                                                                      \
 	[FUNC_USE_##name] = {#name, JNI, TABLE_ENV, index, FAMILY_CHECK, OP_USE, HANDLE_ARG1,                 \
 			     (args) & REFS_MASK, (args) >> NULLS_SHIFT, when},
+#define JNI_INVOKE(name, index)                                                                               \
+	[FUNC_USE_##name] = {#name, JNI, TABLE_VM, index, FAMILY_CHECK, OP_INVOKE, HANDLE_NONE, 0, 0, NEVER},
 /* clang-format on */
 #include "bpf/border/jni_uses.def"
 #undef JNI_USE

@@ -44,6 +44,7 @@ static void pool_family(struct report_family *to, const struct report_family *fr
 	add(&to->outstanding, from->outstanding);
 	add(&to->released_untracked, from->released_untracked);
 	add_known_count(&to->vm_total, from->vm_total);
+	to->vm_note = to->vm_note ?: from->vm_note;
 	to->before_known &= from->before_known;
 	add(&to->before_attach, from->before_attach);
 	add(&to->vm_own, from->vm_own);

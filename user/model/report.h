@@ -265,7 +265,8 @@ struct report_stacks {
 struct report_family {
 	bool traced;
 	uint64_t acquired, released, outstanding, released_untracked;
-	int64_t vm_total; /* -1: unknown */
+	int64_t vm_total;    /* -1: unknown */
+	const char *vm_note; /* why that is not what the VM's tables mark as in use; NULL: it is. Not owned */
 	bool before_known;
 	uint64_t before_attach; /* acquired before attach and still there; when before_known */
 	uint64_t vm_own;        /* acquired since, by no call that was seen: by the VM for itself; likewise */
@@ -279,6 +280,11 @@ struct report_before {
 	enum family_id family;
 	const char *class; /* NULL: not read yet, or not readable */
 	uint64_t outstanding;
+	bool is_class; /* java.lang.Class itself */
+	struct {
+		const struct report_of *v; /* of which classes those are, as far as is known; not owned */
+		size_t n;
+	} of;
 };
 
 /* Of the probes of --check alone. */

@@ -49,28 +49,43 @@ struct missed_list {
 	size_t n, cap;
 };
 
+/* What a reference points to: a class by name; of java.lang.Class, which class. Texts are of account.names.
+ */
+struct past_class {
+	const char *name;
+	bool is_class;
+	const char *of, *of_loader; /* NULL: as in struct report_of, or no java.lang.Class */
+	uint64_t of_loader_id;
+};
+
 struct account {
 	struct vm *vm; /* not owned */
+	bool from_start;
 	struct table table[NR_VM_TABLES];
 	struct missed_list missed;
 	struct strset names;
 	struct {
-		const char **v; /* of class numbers */
+		struct past_class *v; /* by class number */
 		size_t n, cap;
 	} classes;
+	struct {
+		struct report_of *v; /* of the table's row of java.lang.Class */
+		size_t n, cap;
+	} of[NR_VM_TABLES];
 	struct {
 		struct report_before *v;
 		size_t n, cap;
 	} rows;
 };
 
-int account_new(struct vm *vm, struct account **out)
+int account_new(struct vm *vm, bool from_start, struct account **out)
 {
 	struct account *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return -ENOMEM;
 	a->vm = vm;
+	a->from_start = from_start;
 	*out = a;
 	return 0;
 }
@@ -83,6 +98,7 @@ void account_free(struct account *a)
 		free(a->table[t].live.v);
 		free(a->table[t].tracked);
 		free(a->table[t].past.v);
+		free(a->of[t].v);
 	}
 	free(a->missed.v);
 	free(a->classes.v);
@@ -126,7 +142,7 @@ int account_take(struct account *a, enum vm_table which, uint32_t tick, const st
 	t->fresh = true;
 	if (t->known)
 		return 0;
-	rc = remember_past(t);
+	rc = a->from_start ? 0 : remember_past(t);
 	t->known = rc == 0;
 	return rc;
 }
@@ -149,6 +165,11 @@ int account_look(struct account *a, uint32_t tick)
 		rc = rc == -ESRCH || rc == -ENOMEM ? rc : 0;
 	}
 	return rc;
+}
+
+uint64_t account_marked(const struct account *a, enum vm_table which)
+{
+	return a->table[which].live.in_use;
 }
 
 /* --- holding against --- */
@@ -307,14 +328,31 @@ int account_compare(struct account *a, const struct snapshot *s, struct correcti
 
 /* --- by class --- */
 
-static int class_number(struct account *a, const char *name, uint16_t *out)
+/* NULL stays NULL. 0 or -ENOMEM. */
+static int keep_name(struct account *a, const char *name, const char **out)
 {
-	const char **place, *kept = strset_add(&a->names, name);
+	*out = name ? strset_add(&a->names, name) : NULL;
+	return name && !*out ? -ENOMEM : 0;
+}
 
-	if (!kept)
-		return -ENOMEM;
+static bool is_same_class(const struct past_class *x, const struct past_class *y)
+{
+	return x->name == y->name && x->of == y->of && x->of_loader == y->of_loader &&
+	       x->of_loader_id == y->of_loader_id;
+}
+
+static int class_number(struct account *a, const struct vm_ref *ref, uint16_t *out)
+{
+	struct past_class *place, c = {.is_class = ref->class->is_class};
+	int rc = keep_name(a, ref->class->name, &c.name);
+
+	rc = rc ?: keep_name(a, ref->of ? ref->of->name : ref->primitive, &c.of);
+	rc = rc ?: keep_name(a, ref->of ? ref->of->loader : NULL, &c.of_loader);
+	if (rc)
+		return rc;
+	c.of_loader_id = ref->of ? ref->of->loader_id : 0;
 	for (size_t i = 0; i < a->classes.n; i++)
-		if (a->classes.v[i] == kept) {
+		if (is_same_class(&a->classes.v[i], &c)) {
 			*out = (uint16_t)(i + 1);
 			return 0;
 		}
@@ -324,7 +362,7 @@ static int class_number(struct account *a, const char *name, uint16_t *out)
 	place = VEC_ADD(&a->classes);
 	if (!place)
 		return -ENOMEM;
-	*place = kept;
+	*place = c;
 	*out = (uint16_t)a->classes.n;
 	return 0;
 }
@@ -367,7 +405,7 @@ static int read_classes(struct account *a, uint64_t budget_ms)
 			rc = vm_read_refs(a->vm, refs, n);
 			for (size_t i = 0; i < n && rc == 0; i++) {
 				if (refs[i].state == REF_READ)
-					rc = class_number(a, refs[i].class->name, class[i]);
+					rc = class_number(a, &refs[i], class[i]);
 				else if (refs[i].state == REF_NULL)
 					*class[i] = CLASS_NONE;
 			}
@@ -389,34 +427,71 @@ static int compare_rows(const void *a, const void *b)
 	return strcmp(x->class ? x->class : "", y->class ? y->class : "");
 }
 
+/* The row of this class in the table, whose first row is at `from`; NULL: -ENOMEM. c NULL: not known. */
+static struct report_before *row_of(struct account *a, enum vm_table which, size_t from,
+				    const struct past_class *c)
+{
+	const char *name = c ? c->name : NULL;
+	struct report_before *row;
+
+	for (size_t i = from; i < a->rows.n; i++)
+		if (a->rows.v[i].class == name)
+			return &a->rows.v[i];
+	row = VEC_ADD(&a->rows);
+	if (row)
+		*row = (struct report_before){
+		    .family = families[which], .class = name, .is_class = c && c->is_class};
+	return row;
+}
+
+/* So many references to this class. c: likewise. */
+static int add_row(struct account *a, enum vm_table which, size_t from, const struct past_class *c,
+		   uint64_t n)
+{
+	struct report_before *row = row_of(a, which, from, c);
+	struct report_of *of;
+
+	if (!row)
+		return -ENOMEM;
+	row->outstanding += n;
+	if (!c || !c->of)
+		return 0;
+	of = VEC_ADD(&a->of[which]);
+	if (!of)
+		return -ENOMEM;
+	*of = (struct report_of){
+	    .name = c->of, .loader = c->of_loader, .loader_id = c->of_loader_id, .count = n};
+	return 0;
+}
+
 static int list_classes(struct account *a, enum vm_table which, uint64_t *total)
 {
 	const struct table *t = &a->table[which];
 	uint64_t *count = calloc(a->classes.n + 1, sizeof(*count));
+	size_t from = a->rows.n;
+	int rc = count ? 0 : -ENOMEM;
 
-	if (!count)
-		return -ENOMEM;
-	for (size_t i = 0; i < t->past.n; i++)
+	for (size_t i = 0; !rc && i < t->past.n; i++)
 		for (uint64_t left = t->past.v[i].before; left; left &= left - 1) {
 			uint16_t class = t->past.v[i].class[__builtin_ctzll(left)];
 
 			count[class == CLASS_NONE ? CLASS_UNREAD : class]++;
 		}
 	*total = 0;
-	for (size_t c = 0; c <= a->classes.n; c++) {
-		struct report_before *row = count[c] ? VEC_ADD(&a->rows) : NULL;
-
-		if (count[c] && !row) {
-			free(count);
-			return -ENOMEM;
-		}
-		if (row)
-			*row =
-			    (struct report_before){families[which], c ? a->classes.v[c - 1] : NULL, count[c]};
+	a->of[which].n = 0;
+	for (size_t c = 0; !rc && c <= a->classes.n; c++) {
+		if (count[c])
+			rc = add_row(a, which, from, c ? &a->classes.v[c - 1] : NULL, count[c]);
 		*total += count[c];
 	}
 	free(count);
-	return 0;
+	a->of[which].n = class_of_group(a->of[which].v, a->of[which].n);
+	for (size_t i = from; i < a->rows.n; i++)
+		if (a->rows.v[i].is_class) {
+			a->rows.v[i].of.v = a->of[which].v;
+			a->rows.v[i].of.n = a->of[which].n;
+		}
+	return rc;
 }
 
 int account_report(struct account *a, uint64_t budget_ms, struct report *r)

@@ -19,14 +19,17 @@
 
 struct account; /* opaque; of one target */
 
-/* vm stays open as long as the result. 0 or -ENOMEM. */
-int account_new(struct vm *vm, struct account **out);
+/*
+ * vm stays open as long as the result. from_start: the gate was opened before the VM made any reference, so
+ * that nothing was there before, however late the first look succeeds. 0 or -ENOMEM.
+ */
+int account_new(struct vm *vm, bool from_start, struct account **out);
 void account_free(struct account *a);
 
 /*
  * Look at the tables. The first look that succeeds, which must be when the gate is open, tells what was
- * there before. tick: the present one. A table that changes too fast is left as it was known. 0, -ESRCH,
- * -ENOMEM.
+ * there before, unless that is known to be nothing. tick: the present one. A table that changes too fast is
+ * left as it was known. 0, -ESRCH, -ENOMEM.
  */
 int account_look(struct account *a, uint32_t tick);
 
@@ -38,6 +41,9 @@ int account_take(struct account *a, enum vm_table which, uint32_t tick, const st
  * are added to found. Once for each look and snapshot. 0 or -ENOMEM.
  */
 int account_compare(struct account *a, const struct snapshot *s, struct corrections *found);
+
+/* How many entries of the table were marked in use at the last look. */
+uint64_t account_marked(const struct account *a, enum vm_table which);
 
 /*
  * Of the families of r: what was there before, also by class, and what is the VM's own. r->before lives until

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "reconcile/census_classes.h"
+#include "run/count_note.h"
 #include "run/opening.h"
 #include "run/who.h"
 
 #define PAUSE_NS      2000000 /* between two tries to read a busy VM */
-#define SAME_READINGS 4       /* of a difference that stays */
 #define LATER_WAIT_MS 80      /* a VM that was read before is tried again so long */
 
 struct census_vm {
@@ -40,7 +40,7 @@ int census_open(pid_t pid, const struct runtime *only, struct elf_cache *librari
 			  rc == -ESRCH ? "see jps or pgrep java" : NULL, "%s",
 			  rc == -ESRCH ? "no such process" : strerror(-rc));
 	else
-		rc = opening_look(&vm->at, &vm->id, only, libraries, what, err);
+		rc = opening_look(&vm->at, &vm->id, only, libraries, false, what, err);
 	*kind = vm && vm->at.file.runtime ? vm->at.file.runtime->shown : "?";
 	if (rc == 0 && !vm->at.vm) {
 		*err = vm->at.vm_why;
@@ -85,41 +85,6 @@ void census_free(struct census *c)
 	memset(c, 0, sizeof(*c));
 }
 
-/*
- * Say where the VM's count and its tables differ, for good: after a reference was deleted twice. A VM that
- * goes on makes them differ for a moment.
- */
-static int compare_counts(struct census_vm *vm, enum vm_table t, struct census *out)
-{
-	uint64_t count = 0, marked = 0;
-
-	for (int i = 0; i < SAME_READINGS; i++) {
-		struct vm_counts before, after;
-		struct handle_blocks blocks;
-		int rc = vm_counts(vm->at.vm, &before);
-
-		rc = rc ?: vm_blocks(vm->at.vm, t, &blocks);
-		if (rc)
-			return rc == -ESRCH || rc == -ENOMEM ? rc : 0;
-		free(blocks.v);
-		rc = vm_counts(vm->at.vm, &after);
-		if (rc)
-			return rc;
-		if (!before.known || !after.known || before.by_marks || before.n[t] != after.n[t] ||
-		    !blocks.stable || blocks.in_use == before.n[t] ||
-		    (i && (blocks.in_use != marked || before.n[t] != count)))
-			return 0;
-		count = before.n[t];
-		marked = blocks.in_use;
-	}
-	snprintf(out->count_note[t], sizeof(out->count_note[t]),
-		 "the VM counts %llu, and %llu entries are marked in use: references were deleted twice, "
-		 "each of which "
-		 "takes one too many off the count and marks a free entry",
-		 (unsigned long long)count, (unsigned long long)marked);
-	return 0;
-}
-
 /* Where the VM counts must first be proven, which takes several readings while it is busy. */
 static int read_counts(struct census_vm *vm, struct census *out)
 {
@@ -132,10 +97,7 @@ static int read_counts(struct census_vm *vm, struct census *out)
 	memcpy(out->refs, counts.n, sizeof(out->refs));
 	memset(out->count_note, 0, sizeof(out->count_note));
 	for (int t = 0; t < NR_VM_TABLES && counts.by_marks; t++)
-		snprintf(out->count_note[t], sizeof(out->count_note[t]),
-			 "counted are the entries marked in use: where the VM counts them could not be "
-			 "proven, as after "
-			 "a double delete");
+		count_note_marks(out->count_note[t]);
 	return counts.known ? 0 : -EAGAIN;
 }
 
@@ -281,7 +243,7 @@ static int read_sizes(struct census_vm *vm, struct census *out)
 		out->tables[t].in_use = rc == 0 ? blocks.in_use : 0;
 		free(blocks.v);
 		if (rc == 0 && out->refs_known && out->refs[t] != blocks.in_use)
-			rc = compare_counts(vm, (enum vm_table)t, out);
+			rc = count_note(vm->at.vm, (enum vm_table)t, out->count_note[t]);
 		if (rc == -ESRCH || rc == -ENOMEM)
 			return rc;
 	}

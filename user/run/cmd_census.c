@@ -269,10 +269,14 @@ static int check_known(const struct censuses *s, struct error *err)
 static int take_census(struct censuses *s, struct error *err)
 {
 	size_t kept = 0;
-	int rc = find_new_jvms(s);
+	int rc;
 
+	/* what it reads is lost with it, and that alone */
+	loop_may_abandon(s->loop, !s->o->view.format->end);
+	rc = find_new_jvms(s);
 	for (size_t i = 0; i < s->jvms.n && rc == 0; i++)
 		rc = jvm_read(s, s->jvms.v[i], err);
+	loop_may_abandon(s->loop, false);
 	for (size_t i = 0; i < s->jvms.n; i++) {
 		struct jvm *j = s->jvms.v[i];
 
@@ -321,8 +325,10 @@ static int start(struct censuses *s, struct error *err)
 		rc = discovery_new(runtime_by_name(s->o->runtime), &s->discovery);
 	if (rc == 0)
 		s->tick = rc = loop_timer(s->loop, s->o->interval_s, on_tick);
+	if (rc < 0)
+		return rc;
 	loop_end_in(s->loop, s->o->duration_s);
-	return rc < 0 ? rc : 0;
+	return 0;
 }
 
 enum exit_code cmd_census(const struct options *o, struct error *err)

@@ -12,7 +12,9 @@
 
 #include "kernel/tracer.h"
 #include "run/loop.h"
+#include "run/outcome.h"
 #include "run/privileges.h"
+#include "run/record_file.h"
 #include "run/targets.h"
 #include "runtime/runtime.h"
 #include "screen/live.h"
@@ -27,32 +29,36 @@
 	0.5 /* for names, before a report and in one; no more than a quarter of the interval;                \
 	     */
 #define CLOSED_NAMING_S 0.25 /* of what is in a library that was closed; */
-#define LAST_NAMING_S   1.0  /* of the last report */
-#define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
-#define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
+#define LAST_NAMING_S   1.0  /* of the last report; */
+#define ASKED_NAMING_S                                                                                       \
+	0.06               /* of each of both in one that a signal asks for, as that is to be out in 200 ms */
+#define READING_S     1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE 0.05 /* or so long that they take no more of a CPU */
 
 struct trace {
 	const struct options *o;
+	const struct trace_use *use; /* NULL: of jnitrace top itself */
 	struct tracer *tracer;
 	struct snapshots snapshots;
 	struct target_list targets;
 	struct output out;
+	struct record_file record;
 	struct live live;
 	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
 	struct loop *loop;
 	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
-	bool announced; /* the `tracing` line is out */
+	bool catching_up; /* some VM is starting, and was attached to before */
+	bool announced;   /* the `tracing` line is out */
+	bool asked;       /* by a signal, to end */
 	long intervals;
 	uint64_t last_usage_ns, last_scan_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
 	bool names_pending;   /* then there was no time for all */
 	uint64_t reading_due_ns;
 	double last_cpu_s;
-	uint64_t losses;
-	bool failed_on; /* there was a finding that --fail-on asks for; */
-	double more_s;  /* or so much more time would tell whether there is one; 0: it is told */
+	struct outcome outcome;
 };
 
 static int on_exit_of(void *trace, void *target, struct error *err);
@@ -67,17 +73,23 @@ static void trace_close(struct trace *s)
 	if (s->loop)
 		loop_on_leave(s->loop, NULL, NULL);
 	output_close(&s->out);
+	record_file_close(&s->record);
 	loop_close(s->loop);
 }
 
 /* --- time for names ------------------------------------------------------------------------------ */
 
-/* When naming that begins now must end, so that no report is late by more than half an interval. */
+/* When what begins now must end. */
+static uint64_t end_after(const struct trace *s, double most_s)
+{
+	return clock_ns(CLOCK_MONOTONIC) +
+	       (uint64_t)(1e9 * (s->asked ? fmin(most_s, ASKED_NAMING_S) : most_s));
+}
+
+/* Of names: so that no report is late by more than half an interval. */
 static uint64_t naming_end(const struct trace *s, bool last)
 {
-	double most_s = last ? LAST_NAMING_S : fmin(s->o->interval_s / 4, MAX_NAMING_S);
-
-	return clock_ns(CLOCK_MONOTONIC) + (uint64_t)(most_s * 1e9);
+	return end_after(s, last ? LAST_NAMING_S : fmin(s->o->interval_s / 4, MAX_NAMING_S));
 }
 
 /* One of n targets that come may take its part of what is left. */
@@ -112,11 +124,22 @@ static void drop_target(struct trace *s, size_t i)
 	targets_remove(&s->targets, i);
 }
 
+/* NULL: there is none. */
+static struct target *target_of_pid(const struct trace *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (target_id(s->targets.v[i])->pid == pid && target_state(s->targets.v[i]) != TARGET_ENDED)
+			return s->targets.v[i];
+	return NULL;
+}
+
 /* May be gone again: then it is none. */
 static void add_found(struct trace *s, pid_t pid)
 {
 	struct target *t;
 
+	if (s->use && (target_of_pid(s, pid) || !s->use->wants(s->use->of, pid)))
+		return;
 	if (targets_add(&s->targets, pid, false, &t, NULL))
 		return;
 	if (watch_target(s, t, NULL))
@@ -181,6 +204,10 @@ static int attach_ready(struct trace *s, struct error *err)
 		}
 		rc = advance(s, t, &why);
 		if (!rc) {
+			if (s->use && target_state(t) == TARGET_TRACED)
+				warn("PID %d: the first %.0f ms of it were not seen: it was not held at its "
+				     "start",
+				     target_id(t)->pid, proc_age_s(target_id(t)) * 1000);
 			i++;
 			continue;
 		}
@@ -190,6 +217,8 @@ static int attach_ready(struct trace *s, struct error *err)
 		}
 		if (s->o->verbose)
 			error_print(&why);
+		if (s->use)
+			s->use->missed(s->use->of, target_id(t)->pid);
 		drop_target(s, i);
 		rc = 0;
 	}
@@ -220,7 +249,8 @@ static int announce(struct trace *s)
 	}
 	if (s->o->verbose > 1)
 		tracer_print_unwind(s->tracer);
-	fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
+	if (!s->use)
+		fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
 	buf_free(&b);
 	s->announced = true;
 	s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
@@ -272,7 +302,7 @@ static int render(struct trace *s, const struct report *const *reports, size_t n
 	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
 	int rc;
 
-	if (!n || (s->o->view.format->at_end && !last))
+	if (!n || ((s->o->view.format->at_end || s->use) && !last))
 		return 0;
 	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
@@ -297,7 +327,7 @@ static struct snapshot *snapshot_of(struct trace *s, const struct target *t)
  */
 static int take_code(struct trace *s, struct error *err)
 {
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(CLOSED_NAMING_S * 1e9);
+	uint64_t end_ns = end_after(s, CLOSED_NAMING_S);
 	bool changed = false;
 	int rc = 0;
 
@@ -318,7 +348,7 @@ static int take_code(struct trace *s, struct error *err)
 /* Report the targets in state: traced ones every interval, ended ones for the last time. */
 static int report_targets(struct trace *s, enum target_state_kind state, struct error *err)
 {
-	const struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
+	struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
 	double cpu_pct = state == TARGET_TRACED ? self_cpu_pct(s) : -1;
 	bool last = state == TARGET_ENDED;
 	uint64_t end_ns;
@@ -345,46 +375,19 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 			break;
 		r = target_report_of(t);
 		r->self_cpu_pct = cpu_pct;
-		report_sort(r, s->o->view.sort);
 		reports[n++] = r;
 	}
+	rc = rc ?: record_file_write(&s->record, (const struct report *const *)reports, n, err);
+	for (size_t i = 0; i < n; i++)
+		report_sort(reports[i], s->o->view.sort);
 	/* When it was left, for what stays or by Ctrl-Z, it is drawn once again. */
 	if (!s->live.paused || state == TARGET_ENDED || (s->out.screen && !screen_is_on(s->out.screen)))
-		rc = rc ?: render(s, reports, n, err);
+		rc = rc ?: render(s, (const struct report *const *)reports, n, err);
 	free(reports);
 	return rc;
 }
 
 /* --- the loop ------------------------------------------------------------------------------------ */
-
-static void note_losses(struct trace *s, const struct report *r)
-{
-	for (int i = 0; i < NR_DROPS; i++) {
-		s->losses += r->drops[i];
-		if (r->drops[i] && !s->o->view.format->losses)
-			warn("PID %d: %s %llu: %s (%s)", r->target.pid, drop_rows[i].name,
-			     (unsigned long long)r->drops[i], drop_rows[i].meaning, drop_rows[i].advice);
-	}
-}
-
-static bool fails(const struct options *o, enum finding_kind kind)
-{
-	if (o->fail_on == FAIL_ON_LEAK)
-		return finding_is_leak(kind) || finding_rows[kind].severity == SEVERITY_ERROR;
-	return (int)finding_rows[kind].severity <= o->fail_on;
-}
-
-/*
- * Is there what --fail-on asks for? By the last report of a target: what was said on the way and taken back
- * does not count.
- */
-static void note_findings(struct trace *s, const struct report *r)
-{
-	for (size_t i = 0; i < r->findings.n; i++)
-		s->failed_on |= fails(s->o, r->findings.v[i].kind);
-	if (fails(s->o, FINDING_LEAK))
-		s->more_s = fmax(s->more_s, report_too_short(r));
-}
 
 /* By name, what take too much to be read. */
 static void note_refusals(const struct target *t)
@@ -419,9 +422,10 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 		}
 		last = target_report_of(s->targets.v[i]);
 		if (last) {
-			note_losses(s, last);
+			outcome_add(&s->outcome, s->o, last);
 			note_refusals(s->targets.v[i]);
-			note_findings(s, last);
+			if (s->use)
+				rc = rc ?: s->use->last(s->use->of, last);
 		}
 		if (s->targets.discovery && target_end_reason(s->targets.v[i]) == END_EXECED)
 			discovery_forget(s->targets.discovery, target_id(s->targets.v[i]));
@@ -520,6 +524,8 @@ static int on_exit_of(void *trace, void *target, struct error *err)
 			return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL,
 					 "it has exited before its VM was loaded");
 		}
+		if (s->use)
+			s->use->missed(s->use->of, target_id(t)->pid);
 		drop_target(s, i);
 		break;
 	}
@@ -565,6 +571,17 @@ static int on_code(void *trace, void *what, struct error *err)
 	return take_code(trace, err);
 }
 
+/* VMs that were attached to while they started. */
+static int catch_up(struct trace *s)
+{
+	bool was = s->catching_up;
+
+	s->catching_up = false;
+	for (size_t i = 0; i < s->targets.n; i++)
+		s->catching_up |= target_catch_up(s->targets.v[i]);
+	return was && !s->catching_up ? loop_set_timer(s->search, NAME_INTERVAL_S) : 0;
+}
+
 static int on_search(void *trace, void *what, struct error *err)
 {
 	struct trace *s = trace;
@@ -572,7 +589,8 @@ static int on_search(void *trace, void *what, struct error *err)
 
 	(void)what;
 	tracer_poll(s->tracer);
-	rc = attach_ready(s, err);
+	rc = catch_up(s);
+	rc = rc ?: attach_ready(s, err);
 	rc = rc ?: name_sites(s, err);
 	return rc ?: take_reading(s, err);
 }
@@ -617,6 +635,7 @@ static int open_output(struct trace *s, struct error *err)
 {
 	int rc = output_open(&s->out, &s->o->view, true, true, loop_stop_fd(s->loop), err);
 
+	rc = rc ?: record_file_open(&s->record, s->o, loop_stop_fd(s->loop), err);
 	live_init(&s->live, &s->o->view);
 	if (rc || !s->out.screen)
 		return rc;
@@ -673,7 +692,7 @@ static int open_targets(struct trace *s, struct error *err)
 static int start(struct trace *s, struct error *err)
 {
 	struct features features;
-	int rc = privileges_keep(PRIVILEGES_TRACE, s->o->view.output, err);
+	int rc = privileges_keep(PRIVILEGES_TRACE, s->o->view.output || s->o->record, err);
 
 	raise_file_limit();
 	rc = rc ?: features_detect(&features, err);
@@ -686,17 +705,75 @@ static int start(struct trace *s, struct error *err)
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	rc = rc ?: loop_add(s->loop, tracer_code_fd(s->tracer), on_code, NULL);
+	if (!rc && s->use)
+		rc = s->use->begin(s->use->of, s, s->loop, err);
 	return rc ? error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc)) : 0;
+}
+
+int trace_held(struct trace *s, pid_t pid, struct error *err)
+{
+	struct target *t = target_of_pid(s, pid);
+	struct error why = {0};
+	int rc;
+
+	if (t && target_state(t) != TARGET_WAITING) /* it opens that file once more */
+		return 0;
+	if (!t) {
+		if (targets_add(&s->targets, pid, false, &t, NULL)) { /* it is gone */
+			s->use->missed(s->use->of, pid);
+			return 0;
+		}
+		rc = watch_target(s, t, err);
+		if (rc)
+			return rc;
+	}
+	target_set_held(t, true);
+	rc = advance(s, t, &why);
+	if (target_state(t) == TARGET_TRACED) {
+		s->catching_up = true;
+		return loop_set_timer(s->search, SEARCH_INTERVAL_S);
+	}
+	/* It is found again when it has begun to run, and by then it has called. */
+	if (rc && s->o->verbose)
+		error_print(&why);
+	target_set_held(t, false);
+	return 0;
+}
+
+void trace_expect(struct trace *s, pid_t pid)
+{
+	add_found(s, pid);
+}
+
+bool trace_not_held(struct trace *s, pid_t pid)
+{
+	struct target *t = target_of_pid(s, pid);
+
+	if (t)
+		target_set_held(t, false);
+	return t;
+}
+
+size_t trace_targets(const struct trace *s)
+{
+	return s->targets.n;
 }
 
 enum exit_code cmd_top(const struct options *o, struct error *err)
 {
-	struct trace s = {.o = o};
+	return trace_run(o, NULL, err);
+}
+
+enum exit_code trace_run(const struct options *o, const struct trace_use *use, struct error *err)
+{
+	struct trace s = {.o = o, .use = use};
 	int rc = start(&s, err);
 
 	rc = rc ?: attach_ready(&s, err);
 	rc = rc ?: loop_run(s.loop, before_wait, err);
-	budget_heard(s.targets.shared.budget);
+	s.asked = s.loop && loop_is_stopped(s.loop);
+	if (s.asked) /* else one that comes yet ends what takes long */
+		budget_heard(s.targets.shared.budget);
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (target_state(s.targets.v[i]) == TARGET_TRACED)
@@ -707,16 +784,11 @@ enum exit_code cmd_top(const struct options *o, struct error *err)
 		rc = let_go_of_ended(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);
+	rc = rc ?: record_file_end(&s.record, err);
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
 	trace_close(&s);
 	if (rc)
 		return err->what[0] ? err->exit_code : EXIT_FAILED;
-	if (s.failed_on)
-		return EXIT_ASSERT;
-	if (s.more_s > 0) {
-		warn("the run was too short to tell leaks: needs %.0f s more", ceil(s.more_s));
-		return EXIT_TOO_SHORT;
-	}
-	return s.losses && !o->allow_loss ? EXIT_LOSSES : EXIT_OK;
+	return outcome_code(&s.outcome, o);
 }

@@ -4,6 +4,8 @@
 
 #include "run/cmd_census.h"
 #include "run/cmd_probes.h"
+#include "run/cmd_report.h"
+#include "run/cmd_run.h"
 #include "run/cmd_top.h"
 
 const struct command_row commands[NR_COMMANDS] = {
@@ -19,8 +21,27 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace census -p 1234 --classes   what the references point to\n"
 		    "  jnitrace census -p 1234 --watch     growth, every second\n",
 		    cmd_census},
+    [CMD_RECORD] = {"record", "as top, into a file, for jnitrace report",
+		    ", 5 losses,\n6 findings (--fail-on), 7 too short to tell leaks",
+		    "  jnitrace record -p 1234 -o run.jtr -d 1h   until it ends, or for an hour\n"
+		    "  jnitrace record -a -o all.jtr              every JVM of this host\n"
+		    "  jnitrace top -p 1234 --record run.jtr      live, and into a file\n",
+		    cmd_top},
+    [CMD_REPORT] = {"report", "what a recording says, without root and processes",
+		    ", 5 losses,\n6 findings (--fail-on), 7 too short to tell leaks",
+		    "  jnitrace report run.jtr                    as the run ended\n"
+		    "  jnitrace report run.jtr --at 10m -g class  how it was then\n"
+		    "  jnitrace report run.jtr --from 5m --to 6m  what happened meanwhile\n"
+		    "  jnitrace report run.jtr --json             every interval\n",
+		    cmd_report},
     [CMD_PROBES] = {"probes", "what would be probed, and its cost; attaches nothing", "",
 		    "  jnitrace probes -p 1234             the default families\n"
 		    "  jnitrace probes -p 1234 -e all --check\n",
 		    cmd_probes},
+    [CMD_RUN] = {"run", "start a command, trace its JVMs from the first call, judge at the end",
+		 ";\nelse the command's own, 6 an assertion does not hold",
+		 "  jnitrace run -- ./server             what it leaks, at its end\n"
+		 "  jnitrace run --assert 'global.outstanding<=7' --junit jni.xml -- mvn test\n"
+		 "  jnitrace run --assert 'site(\"libfoo.so\").outstanding==0' -- ./test.sh\n",
+		 cmd_run},
 };

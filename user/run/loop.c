@@ -129,8 +129,13 @@ int loop_set_timer(int timer, double interval_s)
 
 int loop_timer(struct loop *l, double interval_s, loop_fn *fire)
 {
+	return loop_timer_of(l, interval_s, fire, NULL);
+}
+
+int loop_timer_of(struct loop *l, double interval_s, loop_fn *fire, void *what)
+{
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	int rc = fd < 0 ? -errno : add_source(l, fd, fire, NULL, true);
+	int rc = fd < 0 ? -errno : add_source(l, fd, fire, what, true);
 
 	if (rc < 0) {
 		if (fd >= 0)
@@ -227,7 +232,9 @@ int loop_run(struct loop *l, loop_fn *before, struct error *err)
 		if (n < 0 && errno != EINTR)
 			return error_set(err, -errno, EXIT_FAILED, "wait for events", NULL, "%s",
 					 strerror(errno));
-		if (n > 0)
+		if (loop_is_stopped(l)) /* whatever else is due */
+			rc = on_interrupt(l->command, l, err);
+		else if (n > 0)
 			rc = handle(l, ev.data.ptr, err);
 		if (!time_left_ms(l)) /* also when there always is an event */
 			l->ended = true;

@@ -10,12 +10,14 @@
 
 #include "kernel/tracer.h"
 #include "model/catalog.h"
+#include "record/recorder.h"
 #include "view/view_opts.h"
 
-enum command { CMD_TOP, CMD_CENSUS, CMD_PROBES, NR_COMMANDS };
+enum command { CMD_TOP, CMD_CENSUS, CMD_RECORD, CMD_REPORT, CMD_PROBES, CMD_RUN, NR_COMMANDS };
 
-#define OPTS_MAX_PIDS  256
-#define OPTS_MAX_NAMES 16
+#define OPTS_MAX_PIDS    256
+#define OPTS_MAX_NAMES   16
+#define OPTS_MAX_ASSERTS 64
 struct options {
 	enum command command;
 	const struct catalog *catalog; /* families and functions to choose from; not owned */
@@ -52,6 +54,27 @@ struct options {
 	uint64_t limit;      /* census --watch: references; 0: none */
 	uint64_t budget_ms;  /* census --classes: of a reading; 0: none */
 	int strategy;        /* --strategy NAME: enum site_strategy, -1: all */
+	const char *record;  /* file to record into, "-": stdout; NULL: none */
+	/* Those that a report of the recording has, too. */
+	struct recording_option inherited[RECORDING_MAX_OPTIONS];
+	size_t nr_inherited;
+	uint64_t given; /* bit per row of options */
+	/*
+	 * Take the options that a recording was made with, unless others were given. They are foreign: 0, or
+	 * -errno with err. Their strings must outlive o.
+	 */
+	int (*inherit)(struct options *o, const struct recording_option *v, size_t n, struct error *err);
+	/* report */
+	const char *file;          /* to read; NULL: none */
+	double at_s, from_s, to_s; /* seconds since attach; -1: not given */
+	bool each;                 /* all intervals, one after the other */
+	bool from_start;           /* a target whose first calls were not seen has lost something */
+	/* run */
+	char *const *argv; /* the command, NULL-terminated; not owned */
+	const char *asserts[OPTS_MAX_ASSERTS];
+	size_t nr_asserts;
+	const char *report, *junit, *tap, *suppressions; /* files; NULL: none */
+	double wait_s;                                   /* for JVMs that outlive the command */
 };
 
 #endif

@@ -126,13 +126,13 @@ static int parse_seconds(struct parse *p, const char *arg, double *out)
 		for (c++; is_digit(*c) && digits < MAX_DIGITS; c++, digits++, scale *= 10)
 			n = n * 10 + (*c - '0');
 	n = n / scale * unit_s(c);
-	if (digits > 0 && n > 0 && n >= min && n <= max) {
+	if (digits > 0 && (n > 0 || min < 0) && n >= min && n <= max) {
 		*out = n;
 		return 0;
 	}
 	snprintf(advice, sizeof(advice),
 		 "give a time, as 10, 0.5, 500ms or 5m, %s %.10g and at most %.10g seconds",
-		 min > 0 ? "at least" : "more than", min, max);
+		 min ? "at least" : "more than", min > 0 ? min : 0, max);
 	return usage_error(p, advice, "bad time '%s'", arg);
 }
 
@@ -318,6 +318,19 @@ static int set(struct parse *p, const char *arg)
 		return 0;
 	case OPTION_FILE:
 		return set_file(p, arg);
+	case OPTION_PATH:
+		if (!*arg)
+			return usage_error(p, "give a file name", "no file name");
+		*(const char **)at = arg;
+		return 0;
+	case OPTION_ASSERT:
+		if (p->o->nr_asserts == OPTS_MAX_ASSERTS)
+			return usage_error(p, "join some with &&", "more than 64 assertions");
+		p->o->asserts[p->o->nr_asserts++] = arg;
+		return 0;
+	case OPTION_RECORD:
+		p->o->record = arg;
+		return *arg ? 0 : usage_error(p, "give a file name, or - for stdout", "no file name");
 	case OPTION_VERSION:
 		return print_version(p);
 	case OPTION_HELP:
@@ -348,6 +361,10 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .max_stacks = 20000,
 	    .strategy = -1,
 	    .fail_on = -1,
+	    .wait_s = 1,
+	    .at_s = -1,
+	    .from_s = -1,
+	    .to_s = -1,
 	};
 }
 
@@ -425,6 +442,29 @@ static int check_use(struct parse *p)
 	return usage_error(p, advice, "%s", why);
 }
 
+/* What a report of the recording has as this run has it. */
+static void keep_inherited(struct parse *p, const char *arg)
+{
+	struct options *o = p->o;
+	size_t i = 0;
+
+	while (i < o->nr_inherited && strcmp(o->inherited[i].name, p->row->name))
+		i++;
+	if (!p->row->inherited || i == RECORDING_MAX_OPTIONS)
+		return;
+	o->inherited[i] = (struct recording_option){p->row->name, arg};
+	o->nr_inherited += i == o->nr_inherited;
+}
+
+/* A word that is no option: the file of jnitrace report, and what comes behind it may be options again. */
+static bool take_word(struct parse *p, int argc, char **argv)
+{
+	if (p->o->command != CMD_REPORT || p->o->file || optind >= argc)
+		return false;
+	p->o->file = argv[optind++];
+	return true;
+}
+
 /* getopt keeps its place in globals of its own; optind = 0 makes it start afresh (getopt(3), glibc). */
 static int parse_options(struct parse *p, int argc, char **argv)
 {
@@ -446,7 +486,12 @@ static int parse_options(struct parse *p, int argc, char **argv)
 	*s = '\0';
 	optind = 0;
 	opterr = 0;
-	while (rc == 0 && p->done == 0 && (found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+	while (rc == 0 && p->done == 0) {
+		found = getopt_long(argc, argv, shorts, longs, NULL);
+		if (found == -1 && take_word(p, argc, argv) && strcmp(argv[optind - 2], "--"))
+			continue;
+		if (found == -1)
+			break;
 		if (found == '?' || found == ':')
 			return getopt_error(p, found, argv);
 		p->row = row_of_value(found);
@@ -454,8 +499,13 @@ static int parse_options(struct parse *p, int argc, char **argv)
 		rc = check_use(p);
 		rc = rc ?: set(p, optarg);
 		p->given |= 1ULL << (p->row - option_rows);
+		keep_inherited(p, optarg);
 	}
 	p->row = NULL;
+	if (p->o->command == CMD_RUN) {
+		p->o->argv = argv + optind;
+		return rc;
+	}
 	if (rc == 0 && p->done == 0 && optind < argc)
 		return usage_error(p, "a command comes first; " SEE_HELP, "unexpected word '%s'",
 				   argv[optind]);
@@ -515,23 +565,69 @@ static int check_count_only(struct parse *p)
 	return 0;
 }
 
-static int check(struct parse *p)
+static int check_sort(struct parse *p)
 {
 	const struct options *o = p->o;
-	int rc;
 
+	if (!o->view.sort || column_find(o->view.sort)->groups & 1U << o->view.group_by)
+		return 0;
+	return error_set(p->err, -EINVAL, EXIT_USAGE, "--sort", SEE_HELP, "a table by %s has no column '%s'",
+			 group_names[o->view.group_by], o->view.sort);
+}
+
+static int check_target(struct parse *p)
+{
+	const struct options *o = p->o;
+
+	if (o->command == CMD_RUN)
+		return *o->argv ? 0
+				: usage_error(p, "as in jnitrace run -- java -version", "no command to run");
+	if (o->command == CMD_REPORT)
+		return o->file ? 0
+			       : usage_error(p, "as in jnitrace report FILE; jnitrace record makes one",
+					     "no recording");
 	if (o->nr_pids + o->nr_names > 0 && o->all)
 		return usage_error(p, "give only one of them", "-p and -a exclude each other");
 	if (o->nr_pids + o->nr_names == 0 && !o->all)
 		return usage_error(p, "give -p PID, or -a for every JVM; " SEE_HELP, "no target");
-	rc = check_requires(p);
+	return 0;
+}
+
+static int check_recording(struct parse *p)
+{
+	const struct options *o = p->o;
+
+	if (o->command == CMD_RECORD && !was_given(p, "output"))
+		return usage_error(p, "give -o FILE", "no file to record into");
+	if (o->at_s >= 0 && (o->from_s >= 0 || o->to_s >= 0))
+		return usage_error(p, "give --at, or --from and --to", "--at is one moment");
+	if (o->from_s >= 0 && o->to_s >= 0 && o->from_s >= o->to_s)
+		return usage_error(p, "give an earlier one first", "--from is not before --to");
+	if (o->each && (o->at_s >= 0 || o->from_s >= 0))
+		return usage_error(p, "leave one of them out", "--each is of all intervals");
+	return 0;
+}
+
+static int check(struct parse *p)
+{
+	int rc = check_target(p);
+
+	rc = rc ?: check_recording(p);
+	rc = rc ?: check_requires(p);
 	rc = rc ?: check_format(p);
 	rc = rc ?: check_count_only(p);
-	if (!rc && o->view.sort && !(column_find(o->view.sort)->groups & 1U << o->view.group_by))
-		return error_set(p->err, -EINVAL, EXIT_USAGE, "--sort", SEE_HELP,
-				 "a table by %s has no column '%s'", group_names[o->view.group_by],
-				 o->view.sort);
-	return rc;
+	return rc ?: check_sort(p);
+}
+
+/* A format by the end of a file's name, which is the format's; else it is a recording. */
+static void take_ending(struct options *o, const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	const struct format *f = dot ? format_find(dot + 1) : NULL;
+
+	o->view.format = f ?: &format_none;
+	if (!f)
+		o->record = o->record ?: path;
 }
 
 /* What follows from several options. */
@@ -541,10 +637,42 @@ static void derive(struct parse *p)
 
 	if (o->check)
 		o->families |= 1U << FAMILY_CHECK;
+	if (o->command == CMD_RECORD) {
+		o->record = o->view.output ?: "-";
+		o->view.output = NULL;
+		o->view.format = &format_none;
+	}
+	o->given = p->given;
 	o->interval_given = was_given(p, "interval");
+	if (o->report && !was_given(p, "format"))
+		take_ending(o, o->report);
 	o->view.depth = o->depth;
 	o->view.all = o->verbose > 0;
 	o->view.count_only = o->count_only;
+}
+
+/* See struct options. */
+static int inherit(struct options *o, const struct recording_option *v, size_t n, struct error *err)
+{
+	struct parse p = {.o = o, .err = err, .given = o->given};
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		p.row = option_rows;
+		while (p.row < option_rows + nr_option_rows &&
+		       !(p.row->inherited && strcmp(p.row->name, v[i].name) == 0))
+			p.row++;
+		if (p.row == option_rows + nr_option_rows || !p.row->arg != !v[i].value)
+			return error_set(err, -EBADMSG, EXIT_FAILED, o->file, "record again",
+					 "the recording is damaged: no option --%s", v[i].name);
+		if (!(p.given >> (p.row - option_rows) & 1))
+			rc = set(&p, v[i].value);
+	}
+	p.row = NULL;
+	rc = rc < 0 ? rc : check_sort(&p);
+	if (rc == 0)
+		derive(&p);
+	return rc;
 }
 
 int opts_parse(int argc, char **argv, const struct catalog *catalog, struct options *out, struct error *err)
@@ -568,5 +696,6 @@ int opts_parse(int argc, char **argv, const struct catalog *catalog, struct opti
 	rc = check(&p);
 	if (rc == 0)
 		derive(&p);
+	out->inherit = inherit;
 	return rc;
 }

@@ -22,6 +22,9 @@ enum option_kind {
 	OPTION_FORMAT,
 	OPTION_JSON,
 	OPTION_FILE,
+	OPTION_RECORD,
+	OPTION_PATH, /* const char *: a file's name */
+	OPTION_ASSERT,
 	OPTION_VERSION,
 	OPTION_HELP,
 	NR_OPTION_KINDS
@@ -44,6 +47,7 @@ struct option_row {
 	const char *help;     /* with the choices behind it, unless there are too many */
 	bool brief;           /* the choices are listed elsewhere */
 	bool rare;            /* not in the short help */
+	bool inherited;       /* a report of a recording has it as the run had it */
 };
 extern const struct option_row option_rows[];
 extern const size_t nr_option_rows;

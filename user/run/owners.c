@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -14,6 +15,9 @@
 #include "proc/proc.h"
 
 #define MAX_FILES 4096 /* that are remembered; of others nothing is said */
+#define TELL_NS                                                                                              \
+	1000000000ULL /* for one report; files for which no time is left are looked up for the next          \
+		       */
 
 struct owner {
 	struct root_key root;
@@ -22,13 +26,16 @@ struct owner {
 };
 
 struct owners {
+	struct budget *budget;
 	struct owner **v;
 	size_t n, cap;
 };
 
-int owners_new(struct owners **out)
+int owners_new(struct budget *b, struct owners **out)
 {
 	*out = calloc(1, sizeof(**out));
+	if (*out)
+		(*out)->budget = b;
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -63,7 +70,8 @@ static const struct owner *find(const struct owners *o, struct root_key root, co
 
 static const struct owner *look_up(struct owners *o, struct root_key root, pid_t pid, const char *path)
 {
-	int root_fd = pid && o->n < MAX_FILES ? proc_root_open(pid) : -1;
+	bool may = pid && o->n < MAX_FILES && !budget_slice_over(o->budget); /* else in a later report */
+	int root_fd = may ? proc_root_open(pid) : -1;
 	struct owner *w = root_fd >= 0 ? calloc(1, sizeof(*w)) : NULL, **place = NULL;
 
 	if (w && (w->path = strdup(path)))
@@ -71,7 +79,9 @@ static const struct owner *look_up(struct owners *o, struct root_key root, pid_t
 	if (place) {
 		*place = w;
 		w->root = root;
-		package_of_file(root_fd, path, &w->package);
+		budget_begin_file(o->budget);
+		package_of_file(o->budget, root_fd, path, &w->package);
+		budget_end_file(o->budget);
 	} else if (w) {
 		free(w->path);
 		free(w);
@@ -83,11 +93,13 @@ static const struct owner *look_up(struct owners *o, struct root_key root, pid_t
 
 void owners_tell(struct owners *o, struct root_key root, pid_t pid, struct report *r)
 {
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + TELL_NS;
+
 	for (size_t i = 0; i < r->libraries.n && root.ino; i++) {
 		struct report_library *l = &r->libraries.v[i];
 		const struct owner *w = l->path ? find(o, root, l->path) : NULL;
 
-		if (!w && l->path)
+		if (!w && l->path && clock_ns(CLOCK_MONOTONIC) < end_ns)
 			w = look_up(o, root, pid, l->path);
 		if (w && w->package.name[0])
 			l->package = w->package.name;

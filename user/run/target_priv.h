@@ -3,12 +3,14 @@
 #ifndef JNITRACE_TARGET_PRIV_H
 #define JNITRACE_TARGET_PRIV_H
 
+#include "base/strset.h"
 #include "judge/aggregate.h"
 #include "modules/code.h"
 #include "reconcile/account.h"
 #include "reconcile/left_frames.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
+#include "run/count_note.h"
 #include "run/inside.h"
 #include "run/opening.h"
 #include "run/owners.h"
@@ -19,11 +21,20 @@
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
 
+/* The classes of what is outstanding as they were read last, with --assert 'class(...)'. */
+struct kept_classes {
+	bool known;
+	struct ref_classes classes; /* its names are: */
+	struct strset names;
+	struct func_counts at[NR_ALL_FUNCS]; /* the calls then */
+};
+
 struct target {
 	enum target_state_kind state;
 	struct proc_id id;
 	int pidfd; /* -1: none */
 	bool asked_for;
+	bool held, caught_up;               /* see target_set_held(), target_catch_up() */
 	const struct options *o;            /* not owned */
 	const struct target_shared *shared; /* not owned */
 
@@ -48,6 +59,10 @@ struct target {
 	/* --- from target_start() on: the VM's own tables, as of the last look --- */
 	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	struct vm_counts vm_counts;
+	struct {
+		uint64_t count, marked;      /* of the last report */
+		char text[COUNT_NOTE_BYTES]; /* why they differ; "": they do not, or not for good */
+	} count_notes[NR_VM_TABLES];
 	struct account *account; /* since the gate was opened; NULL: not kept */
 	struct local_look local_look;
 	struct local_look push_look; /* the last one before the gate was closed; known false: not closed */
@@ -56,6 +71,7 @@ struct target {
 	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
 	struct pile_watch pile;
 	struct ref_classes classes;
+	struct kept_classes kept;
 	struct vm_insides inside; /* critical sections from before attach */
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */

@@ -8,8 +8,7 @@
 
 #include "base/io.h"
 
-#define GRACE_MS 150  /* for a reader that takes nothing, once a signal asks to end; */
-#define LAST_MS  2000 /* for the last view */
+#define GRACE_MS 150 /* for a reader that takes nothing, once a signal asks to end */
 
 static int write_error(struct error *err, int rc)
 {
@@ -18,13 +17,13 @@ static int write_error(struct error *err, int rc)
 }
 
 /* Write text and free it. 0 or -errno. */
-static int write_text(struct output *out, struct buf *text, int grace_ms)
+static int write_text(struct output *out, struct buf *text)
 {
 	int rc = text->failed ? -ENOMEM : 0;
 
 	if (!rc && fflush(out->file))
 		rc = -errno;
-	rc = rc ?: io_write(fileno(out->file), text->p, text->n, out->stop_fd, grace_ms);
+	rc = rc ?: io_write(fileno(out->file), text->p, text->n, out->stop_fd, GRACE_MS);
 	buf_free(text);
 	return rc;
 }
@@ -32,7 +31,7 @@ static int write_text(struct output *out, struct buf *text, int grace_ms)
 /* 0 or -errno. */
 static int open_file(struct output *out, const char *path)
 {
-	int fd = io_open_output(path, out->stop_fd);
+	int fd = io_open_output(path, 0666, out->stop_fd);
 
 	out->file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (fd >= 0 && !out->file)
@@ -53,10 +52,13 @@ int output_open(struct output *out, const struct view_request *r, bool repeats, 
 		return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output",
 				 "%s: %s", r->output,
 				 rc == -EINTR ? "interrupted, and nobody reads it" : strerror(-rc));
+	if (r->format->binary && isatty(fileno(out->file)))
+		return error_set(err, -EINVAL, EXIT_USAGE, "write the output", "name a file: -o FILE",
+				 "%s is no text, and this is a terminal", r->format->name);
 	out->format = r->format;
 	if (r->format->begin) {
 		r->format->begin(&out->state, &begin);
-		rc = write_text(out, &begin, GRACE_MS);
+		rc = write_text(out, &begin);
 	}
 	if (!rc && repeats && !r->batch && r->format->screen && isatty(fileno(out->file)))
 		rc = screen_open(out->file, keys, &out->screen);
@@ -70,7 +72,7 @@ int output_end(struct output *out, struct error *err)
 
 	if (out->format && out->format->end) {
 		out->format->end(out->state, &end);
-		rc = write_text(out, &end, LAST_MS);
+		rc = write_text(out, &end);
 	}
 	out->format = NULL;
 	return rc ? write_error(err, rc) : 0;
@@ -86,7 +88,7 @@ void output_close(struct output *out)
 	screen_close(out->screen);
 	out->screen = NULL;
 	if (out->drawn.n)
-		write_text(out, &out->drawn, GRACE_MS);
+		write_text(out, &out->drawn);
 	buf_free(&out->drawn);
 	if (out->file && out->file != stdout)
 		fclose(out->file);
@@ -126,6 +128,6 @@ int output_write(struct output *out, struct buf *view, bool last, const char *fo
 		screen_leave(out->screen);
 		buf_free(&out->drawn);
 	}
-	rc = write_text(out, view, last ? LAST_MS : GRACE_MS);
+	rc = write_text(out, view);
 	return rc ? write_error(err, rc) : 0;
 }

@@ -258,6 +258,15 @@ static int read_fdes(const struct elf_frames *f, struct budget *budget, struct f
 	return 0;
 }
 
+/* Where the first FDE behind the i-th begins: several may begin at one place. */
+static uint64_t next_begin(const struct fde_list *fdes, size_t i)
+{
+	for (size_t next = i + 1; next < fdes->n; next++)
+		if (fdes->v[next].begin > fdes->v[i].begin)
+			return fdes->v[next].begin;
+	return UINT64_MAX;
+}
+
 static int compile(struct builder *b, struct budget *budget, struct fde_list *fdes)
 {
 	struct cfi_cie cie = {.at = SIZE_MAX};
@@ -271,8 +280,7 @@ static int compile(struct builder *b, struct budget *budget, struct fde_list *fd
 		rc = i % FDES_A_CHECK ? 0 : budget_check(budget);
 		if (rc)
 			break;
-		rc = add_fde(b, fde, i + 1 < fdes->n && fde[1].begin > fde->begin ? fde[1].begin : UINT64_MAX,
-			     &cie);
+		rc = add_fde(b, fde, next_begin(fdes, i), &cie);
 	}
 	b->t->nr_fdes = (uint32_t)fdes->n;
 	return rc ?: add_gap(b, UINT64_MAX);

@@ -213,6 +213,8 @@ static void put_class(struct buf *out, const struct row *r)
 		buf_printf(out, " of ");
 		view_class_of(out, &r->of);
 	}
+	if (r->more_of)
+		buf_printf(out, " +%zu", r->more_of);
 	if (r->before && r->family != FAMILY_GLOBAL)
 		buf_printf(out, " (%s)", r->family_name);
 }
@@ -316,7 +318,7 @@ const struct column columns[] = {
 	{ "id", "ID", "identifies the site, the same in every process and on every host with the same build",
 	  CELLS_LEFT, SITE, 0, 60, NULL, compare_id, .format = format_id },
 	{ "function", "FUNCTION", "JNI function that acquired",
-	  CELLS_LEFT, SITE | FUNC | CLASS, 12, 12, NULL, compare_func, .format = format_func },
+	  CELLS_LEFT, SITE | FUNC | CLASS, 12, 12, NULL, compare_func, .format = format_func, .late = true },
 	{ "class", "CLASS", "class of the objects that the outstanding references point to; of a site, of most of them, +2: and two classes more; ?: could not be read",
 	  CELLS_LEFT, SITE | CLASS | COLUMN_PAIRED, 10, 18, has_class, compare_class, .format = format_class, .tail = true },
 	{ "thread", "THREAD", "name of the thread at its first acquisition; ?: not known",
@@ -379,12 +381,6 @@ static void row_add(struct row *r, const struct report_site *s)
 	if (s->outstanding_bytes >= 0)
 		r->bytes = (r->bytes > 0 ? r->bytes : 0) + s->outstanding_bytes;
 	r->nr_sites++;
-}
-
-static bool is_class_of(const struct row *r, const struct report_before *b)
-{
-	return r->family == b->family &&
-	       (r->class && b->class ? !strcmp(r->class, b->class) : r->class == b->class);
 }
 
 static struct row *row_new(struct rows *rows)
@@ -563,32 +559,65 @@ static void merge_threads(struct rows *rows)
 	rows->n = n;
 }
 
+/* Is it the row that these references from before attach belong to? */
+static bool holds_before(const struct row *row, enum group_by by, const struct report_before *b,
+			 const struct report_of *of)
+{
+	if (!row->before || by == GROUP_SITE)
+		return false;
+	return by != GROUP_CLASS || (row->family == b->family && is_same(row->class, b->class) &&
+				     is_same(row->of.name, of ? of->name : NULL));
+}
+
+/* So many of what was there, of a class; where it is java.lang.Class of which: of, or NULL. */
+static int add_past(struct rows *rows, enum group_by by, const struct report *r,
+		    const struct report_before *b, const struct report_of *of, uint64_t n)
+{
+	struct row *row = NULL;
+
+	for (size_t k = 0; k < rows->n && !row; k++)
+		if (holds_before(&rows->v[k], by, b, of))
+			row = &rows->v[k];
+	if (row && of)
+		merge_of(&row->of, of);
+	row = row ?: row_new(rows);
+	if (!row)
+		return -ENOMEM;
+	if (of && !row->before)
+		row->of = *of;
+	row->before = true;
+	row->in_sites = by == GROUP_SITE;
+	row->family = b->family;
+	row->family_name = family_name(r->catalog, b->family);
+	row->class = by == GROUP_FUNCTION || by == GROUP_THREAD ? NULL : b->class;
+	row->target = &r->target;
+	row->outstanding = add_capped(row->outstanding, n);
+	return 0;
+}
+
 /*
  * A row for each class of what was there at attach; where rows are functions one for all of them, and where
- * they are threads one for those of a process.
+ * they are threads one for those of a process. Which classes those of java.lang.Class are: where rows are
+ * classes a row each, else of most of them.
  */
 static int add_before(struct rows *rows, enum group_by by, const struct report *r)
 {
-	for (size_t i = 0; i < r->before.n && by != GROUP_PID; i++) {
-		const struct report_before *b = &r->before.v[i];
-		struct row *row = NULL;
+	int rc = 0;
 
-		for (size_t k = 0; k < rows->n && !row && by != GROUP_SITE; k++)
-			if (rows->v[k].before &&
-			    (by == GROUP_FUNCTION || by == GROUP_THREAD || is_class_of(&rows->v[k], b)))
-				row = &rows->v[k];
-		row = row ?: row_new(rows);
-		if (!row)
-			return -ENOMEM;
-		row->before = true;
-		row->in_sites = by == GROUP_SITE;
-		row->family = b->family;
-		row->family_name = family_name(r->catalog, b->family);
-		row->class = by == GROUP_FUNCTION || by == GROUP_THREAD ? NULL : b->class;
-		row->target = &r->target;
-		row->outstanding = add_capped(row->outstanding, b->outstanding);
+	for (size_t i = 0; i < r->before.n && by != GROUP_PID && !rc; i++) {
+		const struct report_before *b = &r->before.v[i];
+		uint64_t left = b->outstanding;
+
+		for (size_t k = 0; k < b->of.n && by == GROUP_CLASS && !rc; k++) {
+			rc = add_past(rows, by, r, b, &b->of.v[k], b->of.v[k].count);
+			left -= b->of.v[k].count < left ? b->of.v[k].count : left;
+		}
+		if (!rc && left)
+			rc = add_past(rows, by, r, b, by == GROUP_SITE && b->of.n ? &b->of.v[0] : NULL, left);
+		if (!rc && by == GROUP_SITE && b->of.n)
+			rows->v[rows->n - 1].more_of = b->of.n - 1;
 	}
-	return 0;
+	return rc;
 }
 
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out)

@@ -18,6 +18,7 @@ struct row {
 	const char *func_name, *family_name; /* of func, family; NULL: several */
 	const char *class;                   /* of the objects; NULL: several, or unknown */
 	struct report_of of; /* where that is java.lang.Class: which; name NULL: another class, or unknown */
+	size_t more_of;      /* of how many more; of is that of most of the references */
 	int tid;             /* 0: several, or unknown */
 	uint64_t thread_start_ns;
 	const char *thread;    /* its name; NULL: several, or unknown */
@@ -54,6 +55,7 @@ struct column {
 	int (*compare)(const struct row *a, const struct row *b);
 	/* width: cells there are; only the last column may make use of it. */
 	void (*format)(struct buf *out, const struct row *r, int width);
+	bool late; /* it is cut when nothing else can be */
 	int min;   /* cells it has at least, so that columns do not jump when numbers change */
 	bool tail; /* when it is cut, its end stays: of a class the package says least */
 };

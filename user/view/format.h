@@ -25,6 +25,7 @@ struct format {
 	unsigned needs;
 	bool screen; /* on a terminal it is drawn live, and keys are read */
 	bool losses; /* it shows what was lost: not to be said on stderr, too */
+	bool binary; /* no text: not for a terminal */
 	bool at_end; /* one document of the last report of each target, not one for each interval */
 
 	/*

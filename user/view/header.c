@@ -169,6 +169,16 @@ static void put_account(struct buf *out, const struct report_family *family, int
 	buf_free(&b);
 }
 
+/* Why the VM's count is not what its tables say. */
+static void put_note(struct buf *out, const char *note, int width)
+{
+	struct flow f = {.out = out, .width = width, .indent = INDENT, .col = INDENT - 1};
+
+	buf_printf(out, "%*s", INDENT - 1, "");
+	flow_words(&f, note, strlen(note));
+	flow_end(&f);
+}
+
 static void put_known(struct buf *out, bool known, uint64_t n)
 {
 	if (known)
@@ -246,6 +256,8 @@ static void put_family(struct buf *out, enum family_id id, const struct report *
 	flow_end(&f);
 	if (family->before_known && family->vm_total >= 0 && !gone)
 		put_account(out, family, width);
+	if (family->vm_note)
+		put_note(out, family->vm_note, width);
 }
 
 /* Is there nothing to say of it? */

@@ -77,6 +77,7 @@ static void put_families(struct json_out *j, const struct report *r)
 		put_life(j, f->outstanding, f->died, f->unverified, f->life_unknown || r->count_only);
 		put_known(j, "released_untracked", !r->count_only, f->released_untracked);
 		json_known_count(j, "vm_total", f->vm_total);
+		json_text(j, "vm_note", f->vm_note);
 		put_known(j, "before_attach", f->before_known, f->before_attach);
 		put_known(j, "vm_own", f->before_known, f->vm_own);
 		json_known(j, "probe_cost_ns_per_event", f->cost_ns_per_event);
@@ -134,15 +135,15 @@ static void put_stack(struct json_out *j, const struct report_site *s, const str
 }
 
 /* Which classes objects of java.lang.Class stand for; null: the class is another. */
-static void put_class_of(struct json_out *j, const struct report_class *c)
+static void put_class_of(struct json_out *j, bool is_class, const struct report_of *v, size_t n)
 {
-	if (!c->is_class) {
+	if (!is_class) {
 		json_null(j, "of");
 		return;
 	}
 	json_open(j, "of", '[');
-	for (size_t i = 0; i < c->of.n; i++) {
-		const struct report_of *of = &c->of.v[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct report_of *of = &v[i];
 
 		json_open(j, NULL, '{');
 		json_text(j, "name", of->name);
@@ -166,10 +167,12 @@ static void put_classes(struct json_out *j, const struct report_site *s)
 	}
 	json_open(j, "classes", '[');
 	for (size_t i = 0; i < s->classes.n; i++) {
+		const struct report_class *c = &s->classes.v[i];
+
 		json_open(j, NULL, '{');
-		json_text(j, "name", s->classes.v[i].name);
-		json_count(j, "outstanding", s->classes.v[i].outstanding);
-		put_class_of(j, &s->classes.v[i]);
+		json_text(j, "name", c->name);
+		json_count(j, "outstanding", c->outstanding);
+		put_class_of(j, c->is_class, c->of.v, c->of.n);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -361,10 +364,13 @@ static void put_before(struct json_out *j, const struct report *r)
 	}
 	json_open(j, "before_attach", '[');
 	for (size_t i = 0; i < r->before.n; i++) {
+		const struct report_before *b = &r->before.v[i];
+
 		json_open(j, NULL, '{');
-		json_text(j, "family", family_name(r->catalog, r->before.v[i].family));
-		json_text(j, "class", r->before.v[i].class);
-		json_count(j, "outstanding", r->before.v[i].outstanding);
+		json_text(j, "family", family_name(r->catalog, b->family));
+		json_text(j, "class", b->class);
+		json_count(j, "outstanding", b->outstanding);
+		put_class_of(j, b->is_class, b->of.v, b->of.n);
 		json_close(j, '}');
 	}
 	json_close(j, ']');

@@ -163,6 +163,28 @@ void json_known(struct json_out *j, const char *key, double d)
 	json_real(j, key, d >= 0 ? d : NAN);
 }
 
+void json_signed(struct json_out *j, const char *key, int64_t n)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%lld", (long long)n);
+	number(j, key, digits);
+}
+
+void json_exact(struct json_out *j, const char *key, double d)
+{
+	char digits[40];
+
+	for (int precision = 15; precision <= 17; precision++) {
+		snprintf(digits, sizeof(digits) - 2, "%.*g", precision, d);
+		if (strtod(digits, NULL) == d)
+			break;
+	}
+	if (!strpbrk(digits, ".e"))
+		strcat(digits, ".0");
+	number(j, key, digits);
+}
+
 void json_hex(struct json_out *j, const char *key, uint64_t n)
 {
 	char text[24];

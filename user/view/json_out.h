@@ -39,6 +39,9 @@ void json_known_count(struct json_out *j, const char *key, int64_t n);
 void json_real(struct json_out *j, const char *key, double d);
 /* The same; negative (where unknown is -1): null. */
 void json_known(struct json_out *j, const char *key, double d);
+void json_signed(struct json_out *j, const char *key, int64_t n);
+/* The shortest number that is read as this one, which is finite: nothing is rounded. */
+void json_exact(struct json_out *j, const char *key, double d);
 /* "0x11e3" */
 void json_hex(struct json_out *j, const char *key, uint64_t n);
 /* "00000000000011e3" */

@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -218,6 +221,93 @@ static void test_signal(void **state)
 	fixture_end(&fx);
 }
 
+/* What was read stays charged until time passes; who has had his part does not take that of others. */
+static void test_reading(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+
+	(void)state;
+	budget_pay(fx.b, fx.one);
+	assert_int_equal(budget_read(fx.b, 200 * MB), 0);
+	assert_int_equal(budget_read(fx.b, 60 * MB), -EDQUOT); /* 16 MB come back a second */
+	budget_pay(fx.b, fx.two);
+	assert_int_equal(budget_read(fx.b, 256 * MB), 0);
+	assert_int_equal(budget_read(fx.b, 40 * MB), -EDQUOT);
+	budget_pay(fx.b, NULL);
+	assert_int_equal(budget_read(fx.b, 568 * MB), 0);
+	assert_int_equal(budget_read(fx.b, 457 * MB), -EDQUOT); /* all of them 1,024 MB */
+	assert_int_equal(write(fx.stop[1], "", 1), 1);
+	assert_int_equal(budget_read(fx.b, 0), -EINTR);
+	fixture_end(&fx);
+}
+
+/* So many at a time, of a target and of all; closed ones make room. */
+static void test_open_files(void **state)
+{
+	struct rlimit before, few;
+	struct charge c[200] = {0}, other[200] = {0};
+	struct fixture fx;
+	int n = 0, m = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 200;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	fx = fixture_of(64 * MB);
+	budget_pay(fx.b, fx.one);
+	while (!budget_take_file(fx.b, &c[n]))
+		n++;
+	budget_pay(fx.b, fx.two);
+	while (!budget_take_file(fx.b, &other[m]))
+		m++;
+	assert_int_equal(n, 64);
+	assert_int_equal(n + m, 100);
+	budget_give(&c[0]);
+	assert_int_equal(budget_take_file(fx.b, &c[0]), 0);
+	for (int i = 0; i < 200; i++) {
+		budget_give(&c[i]);
+		budget_give(&other[i]);
+	}
+	fixture_end(&fx);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+/* The last line: what asks no budget gets no more either. In a process of its own, as it is for good. */
+static void test_process(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		void *fits, *too_much;
+
+		if (budget_limit_process(64 * MB))
+			_exit(1);
+		fits = mmap(NULL, 32 * MB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		too_much = mmap(NULL, 64 * MB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		_exit(fits == MAP_FAILED ? 2 : too_much != MAP_FAILED ? 3 : errno == ENOMEM ? 0 : 4);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* Once a signal is heard, what is read is over with its slice. */
+static void test_heard(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+
+	(void)state;
+	budget_heard(fx.b);
+	budget_slice(fx.b, clock_ns(CLOCK_MONOTONIC) + 50000000, true);
+	assert_int_equal(budget_check(fx.b), 0);
+	while (!budget_slice_over(fx.b))
+		;
+	assert_int_equal(budget_check(fx.b), -EINTR);
+	fixture_end(&fx);
+}
+
 /* Each file once, by a name that is safe to print; the count goes on where texts are not kept. */
 static void test_refusals(void **state)
 {
@@ -265,6 +355,8 @@ int main(void)
 	    cmocka_unit_test(test_reclaimables), cmocka_unit_test(test_time_of_a_file),
 	    cmocka_unit_test(test_slices),       cmocka_unit_test(test_signal),
 	    cmocka_unit_test(test_refusals),     cmocka_unit_test(test_none),
+	    cmocka_unit_test(test_reading),      cmocka_unit_test(test_open_files),
+	    cmocka_unit_test(test_heard),        cmocka_unit_test(test_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

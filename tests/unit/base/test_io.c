@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,13 +57,31 @@ static void test_slow_reader(void **state)
 	assert_int_equal(io_write(data[1], text, MANY_BYTES, stop[0], 100), 0);
 	pthread_join(t, &rc);
 	assert_null(rc);
-	/* a signal that came before does not keep a reader from being served that takes it */
-	assert_int_equal(write(stop[1], "", 1), 1);
-	assert_int_equal(pthread_create(&t, NULL, act, &reader), 0);
-	assert_int_equal(io_write(data[1], text, MANY_BYTES, stop[0], 30000), 0);
-	pthread_join(t, &rc);
-	assert_null(rc);
 	free(text);
+}
+
+/* Once there is a signal, nobody waits for the reader of a pipe, and it loses nothing. */
+static void test_late_reader(void **state)
+{
+	char *text = malloc(MANY_BYTES / 2), *got = malloc(MANY_BYTES);
+	int data[2], stop[2];
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < MANY_BYTES / 2; i++)
+		text[i] = (char)(i % 251);
+	assert_int_equal(pipe(data) | pipe(stop), 0);
+	assert_int_equal(write(stop[1], "", 1), 1);
+	assert_int_equal(io_write(data[1], text, MANY_BYTES / 2, stop[0], 0), 0);
+	assert_int_equal(io_write(data[1], text, MANY_BYTES / 4, stop[0], 0), 0);
+	close(data[1]);
+	for (ssize_t more; (more = read(data[0], got + n, MANY_BYTES - n)) > 0;)
+		n += (size_t)more;
+	assert_int_equal(n, MANY_BYTES / 2 + MANY_BYTES / 4);
+	assert_memory_equal(got, text, MANY_BYTES / 2);
+	assert_memory_equal(got + MANY_BYTES / 2, text, MANY_BYTES / 4);
+	free(text);
+	free(got);
 }
 
 static void test_no_reader(void **state)
@@ -73,7 +92,8 @@ static void test_no_reader(void **state)
 	pthread_t t;
 
 	(void)state;
-	assert_int_equal(pipe(data) | pipe(stop), 0);
+	/* no pipe, which would be made wider */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, data) | pipe(stop), 0);
 	asker.fd = stop[1];
 	assert_int_equal(pthread_create(&t, NULL, act, &asker), 0);
 	assert_int_equal(io_write(data[1], text, MANY_BYTES, stop[0], 10), -EINTR);
@@ -96,21 +116,21 @@ static void test_files(void **state)
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(pipe(stop), 0);
 	snprintf(path, sizeof(path), "%s/file", dir);
-	fd = io_open_output(path, stop[0]);
+	fd = io_open_output(path, 0666, stop[0]);
 	assert_true(fd >= 0);
 	assert_int_equal(io_write(fd, "abc", 3, stop[0], 10), 0);
 	close(fd);
-	fd = io_open_output(path, -1); /* it is emptied */
+	fd = io_open_output(path, 0666, -1); /* it is emptied */
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_size, 0);
 	close(fd);
 	unlink(path);
-	assert_int_equal(io_open_output(dir, -1), -EISDIR);
+	assert_int_equal(io_open_output(dir, 0666, -1), -EISDIR);
 
 	/* a FIFO waits for its reader */
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(pthread_create(&t, NULL, act, &reader), 0);
-	fd = io_open_output(path, stop[0]);
+	fd = io_open_output(path, 0666, stop[0]);
 	assert_true(fd >= 0);
 	assert_false(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_int_equal(io_write(fd, "abcd", 4, stop[0], 10), 0);
@@ -120,7 +140,7 @@ static void test_files(void **state)
 	/* or for a signal */
 	asker.fd = stop[1];
 	assert_int_equal(pthread_create(&t, NULL, act, &asker), 0);
-	assert_int_equal(io_open_output(path, stop[0]), -EINTR);
+	assert_int_equal(io_open_output(path, 0666, stop[0]), -EINTR);
 	pthread_join(t, NULL);
 	unlink(path);
 	rmdir(dir);
@@ -130,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_slow_reader),
+	    cmocka_unit_test(test_late_reader),
 	    cmocka_unit_test(test_no_reader),
 	    cmocka_unit_test(test_files),
 	};

@@ -27,6 +27,7 @@
 #else
 #define JNI_USE_LATER(name, slot, args, when) /* this jni.h has no such function */
 #endif
+#define JNI_INVOKE(name, slot) _Static_assert(SLOT_OF(STRUCT_VM, name) == (slot), #name);
 #include "bpf/border/jni_uses.def"
 #undef JNI_USE
 
@@ -73,11 +74,19 @@ static void families_are_complete(void **state)
 	assert_int_equal(acquires[FAMILY_ARRAY], releases[FAMILY_ARRAY]);
 }
 
-/* Each function of the table is one use, in order; all but its first four, which are reserved. */
+/*
+ * Each function of the table is one use, in order; all but its first four, which are reserved. Then those of
+ * the invocation interface, but for the one that ends the VM.
+ */
 static void uses_are_in_order(void **state)
 {
 	(void)state;
-	for (int f = NR_FUNCS; f < NR_ALL_FUNCS; f++) {
+	for (int f = FUNC_USE_AttachCurrentThread; f < NR_ALL_FUNCS; f++) {
+		assert_int_equal(jni_catalog.funcs[f].operation, OP_INVOKE);
+		assert_int_equal(jni_catalog.funcs[f].table, TABLE_VM);
+		assert_int_equal(jni_catalog.funcs[f].index, 4 + f - FUNC_USE_AttachCurrentThread);
+	}
+	for (int f = NR_FUNCS; f < FUNC_USE_AttachCurrentThread; f++) {
 		assert_true(!(jni_catalog.funcs[f].refs & 1) && jni_catalog.funcs[f].refs < 1 << 4);
 		assert_int_equal(jni_catalog.funcs[f].nulls & ~jni_catalog.funcs[f].refs, 0);
 		assert_int_equal(jni_catalog.funcs[f].operation, OP_USE);

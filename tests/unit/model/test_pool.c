@@ -30,6 +30,7 @@ static void fill(struct report *r, uint64_t times)
 	    7 * times,  /* outstanding */
 	    11 * times, /* released_untracked */
 	    13 * times, /* vm_total */
+	    NULL,       /* vm_note */
 	    true,       /* before_known */
 	    17 * times, /* before_attach */
 	    19 * times, /* vm_own */

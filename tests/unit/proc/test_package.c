@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proc/package.h"
@@ -40,7 +41,7 @@ static void expect(const char *path, const char *name, const char *version)
 	struct package p;
 
 	assert_true(fd >= 0);
-	assert_int_equal(package_of_file(fd, path, &p), name[0] != '\0');
+	assert_int_equal(package_of_file(NULL, fd, path, &p), name[0] != '\0');
 	assert_string_equal(p.name, name);
 	assert_string_equal(p.version, version);
 	close(fd);
@@ -90,6 +91,68 @@ static void test_apk(void **state)
 	expect("/lib/z", "", "");
 }
 
+/* The same many times, as one file of so many bytes. */
+static void put_repeated(const char *path, const char *text, size_t bytes)
+{
+	size_t each = strlen(text), n = bytes / each;
+	char *all = malloc(n * each + 1);
+
+	assert_non_null(all);
+	for (size_t i = 0; i < n; i++)
+		memcpy(all + i * each, text, each);
+	all[n * each] = '\0';
+	put(path, all);
+	free(all);
+}
+
+#define SLOW_S 10 /* CPU time; where each line is looked for in all of the text it takes minutes */
+
+static double cpu_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Texts that match everywhere and nowhere: the time grows with their length only. */
+static void test_slow_texts(void **state)
+{
+	double start = cpu_s();
+	char path[4001];
+
+	(void)state;
+	alarm(120);
+	for (size_t i = 0; i < sizeof(path) - 1; i++)
+		path[i] = i % 2 ? 'a' : '/';
+	path[sizeof(path) - 1] = '\0';
+	put_repeated("var/lib/dpkg/info/many.list", "/a", 4000000);
+	put_repeated("var/lib/dpkg/info/slow:amd64.list", "/opt/slow.so\n", 13);
+	put_repeated("var/lib/dpkg/status", "Package: slow\nArchitecture: i386\n", 8000000);
+	expect(path, "", "");
+	expect("/opt/slow.so", "slow", "");
+	alarm(0);
+	assert_true(cpu_s() - start < SLOW_S);
+}
+
+/* A line that is longer than any path hides nothing behind it. */
+static void test_long_lines(void **state)
+{
+	static char text[40000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	memcpy(text + 20000, "\n/opt/first.so\n", 15);
+	memcpy(text + sizeof(text) - 15, "\n/opt/last.so", 14);
+	put("var/lib/dpkg/info/long.list", text);
+	expect("/opt/first.so", "long", "");
+	expect("/opt/last.so", "long", "");
+	memcpy(text + 20000, "xxxxxxxxxxxxxxx", 15);
+	put("var/lib/dpkg/info/long.list", text);
+	expect("/opt/first.so", "", "");
+	expect("/opt/last.so", "long", "");
+}
+
 static int make_root(void **state)
 {
 	(void)state;
@@ -110,6 +173,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_dpkg),
 	    cmocka_unit_test(test_apk),
+	    cmocka_unit_test(test_slow_texts),
+	    cmocka_unit_test(test_long_lines),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -184,9 +184,10 @@ static void test_census_options(void **state)
 static void test_options_of_commands(void **state)
 {
 	static const char *const values[NR_OPTION_KINDS] = {
-	    [OPTION_INT] = "1",       [OPTION_UINT64] = "1", [OPTION_SECONDS] = "1",
-	    [OPTION_BYTES] = "64M",   [OPTION_PIDS] = "1",   [OPTION_FAMILIES] = "global",
-	    [OPTION_FORMAT] = "json", [OPTION_FILE] = "x",
+	    [OPTION_INT] = "1",           [OPTION_UINT64] = "1", [OPTION_SECONDS] = "1",
+	    [OPTION_BYTES] = "64M",       [OPTION_PIDS] = "1",   [OPTION_FAMILIES] = "global",
+	    [OPTION_FORMAT] = "json",     [OPTION_FILE] = "x",   [OPTION_PATH] = "x",
+	    [OPTION_ASSERT] = "drops==0", [OPTION_RECORD] = "x",
 	};
 	struct options o;
 
@@ -208,10 +209,18 @@ static void test_options_of_commands(void **state)
 
 			if (row->kind == OPTION_HELP || row->kind == OPTION_VERSION)
 				continue;
-			snprintf(line, sizeof(line), "%s %s --%s %s%s%s", commands[c].name,
-				 row->kind == OPTION_PIDS || !strcmp(row->name, "all") ? "" : "-p 1",
+			snprintf(line, sizeof(line), "%s %s %s --%s %s%s%s%s%s", commands[c].name,
+				 c == CMD_RECORD   ? "-o x"
+				 : c == CMD_REPORT ? "x"
+						   : "",
+				 c == CMD_RUN || c == CMD_REPORT || row->kind == OPTION_PIDS ||
+					 !strcmp(row->name, "all")
+				     ? ""
+				     : "-p 1",
 				 row->name, value ? value : "", row->requires ? " --" : "",
-				 row->requires ? row->requires : "");
+				 row->requires ? row->requires : "",
+				 row->requires && !strcmp(row->requires, "assert") ? " drops==0" : "",
+				 c == CMD_RUN ? " -- true" : "");
 			rc = parse(line, &o, &err);
 			if (!(row->commands >> c & 1))
 				expect_error(line, "does not use it (it is for jnitrace ");
@@ -219,9 +228,10 @@ static void test_options_of_commands(void **state)
 				fail_msg("%s: %s: %s", line, err.what, err.why);
 		}
 	}
-	expect_error("census -p 1 --fail-on error",
-		     "--fail-on: jnitrace census does not use it (it is for jnitrace top)");
-	expect_error("census -p 1 -e local", "it is for jnitrace top and jnitrace probes");
+	expect_error("census -p 1 --fail-on error", "--fail-on: jnitrace census does not use it (it is for "
+						    "jnitrace top and jnitrace record and jnitrace report)");
+	expect_error("census -p 1 -e local",
+		     "it is for jnitrace top and jnitrace record and jnitrace probes");
 	expect_error("probes -p 1 -d 3", "--duration: jnitrace probes does not use it");
 	expect_error("probes -p 1 -i 3", "--interval: jnitrace probes does not use it");
 	expect_error("census -p 1 --format csv", "jnitrace census does not write csv (one of: table, json)");
@@ -229,6 +239,52 @@ static void test_options_of_commands(void **state)
 		     "jnitrace probes does not write folded (one of: table, json)");
 	expect_ok("-p 1 --format folded", &o);
 	assert_true(o.view.format->at_end);
+}
+
+static void test_recordings(void **state)
+{
+	static const struct recording_option had[] = {
+	    {"sort", "acquired"}, {"fail-on", "leak"}, {"verbose", NULL}};
+	static const struct recording_option unknown[] = {{"output", "/etc/passwd"}},
+					     wrong[] = {{"sort", "x"}};
+	struct options o;
+	struct error err = {0};
+
+	(void)state;
+	expect_ok("record -p 1 -o run.jtr -s rate --stacks none -s acquired", &o);
+	assert_string_equal(o.record, "run.jtr");
+	assert_null(o.view.output);
+	assert_string_equal(o.view.format->name, "none");
+	assert_int_equal(o.nr_inherited, 2);
+	assert_string_equal(o.inherited[0].value, "acquired");
+	expect_ok("record -p 1 -o -", &o);
+	assert_string_equal(o.record, "-");
+	expect_ok("-p 1 --record run.jtr --json", &o);
+	assert_string_equal(o.record, "run.jtr");
+	assert_string_equal(o.view.format->name, "json");
+	expect_ok("report run.jtr --at 0 --json", &o);
+	assert_string_equal(o.file, "run.jtr");
+	assert_true(o.at_s == 0 && o.from_s == -1 && o.to_s == -1);
+	expect_ok("report -g class -- run.jtr", &o);
+	expect_ok("report --from 1 run.jtr --to 2m", &o);
+	assert_true(o.from_s == 1 && o.to_s == 120);
+	expect_error("record -p 1", "-o FILE");
+	expect_error("record -o x", "no target");
+	expect_error("report", "no recording");
+	expect_error("report a b", "unexpected word 'b'");
+	expect_error("report a --from 2 --to 1", "not before");
+	expect_error("report a --at 2 --to 1", "one moment");
+	expect_error("report a --each --at 1", "--each");
+
+	/* What the recording had, unless it is asked for otherwise. */
+	expect_ok("report a --fail-on error", &o);
+	assert_int_equal(o.inherit(&o, had, ARRAY_LEN(had), &err), 0);
+	assert_string_equal(o.view.sort, "acquired");
+	assert_int_equal(o.fail_on, SEVERITY_ERROR);
+	assert_true(o.view.all);
+	assert_true(o.inherit(&o, unknown, 1, &err) < 0);
+	expect_ok("report a", &o);
+	assert_true(o.inherit(&o, wrong, 1, &err) < 0);
 }
 
 static void test_count_only(void **state)
@@ -363,7 +419,8 @@ static void test_words(void **state)
 		     "unknown family 'globals' (one of: global, weak, local, string, array, "
 		     "critical, monitor, thread, all)");
 	expect_error("-p 1 -e global,", "unknown family ''");
-	expect_error("-p 1 --format html", "unknown format 'html' (one of: table, json, folded, csv)");
+	expect_error("-p 1 --format html5",
+		     "unknown format 'html5' (one of: table, json, folded, csv, pprof)");
 	expect_error("-p 1 --stacks lava",
 		     "unknown kind of stack 'lava' (one of: mixed, java, native, none)");
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
@@ -373,11 +430,13 @@ static void test_words(void **state)
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
-	expect_error("agent -p 1", "unknown command 'agent' (one of: top, census, probes, help)");
+	expect_error("agent -p 1",
+		     "unknown command 'agent' (one of: top, census, record, report, probes, run, help)");
 	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
 	expect_error("12,34 -b", "did you mean -p 12,34?");
 	expect_error("help frob",
-		     "unknown topic 'frob' (one of: top, census, probes, all, columns, keys, rows)");
+		     "unknown topic 'frob' (one of: top, census, record, report, probes, run, all, "
+		     "columns, keys, rows)");
 	expect_error("-p 1 probes", "unexpected word 'probes'");
 	expect_error("-p 1 -- x", "unexpected word 'x'");
 	expect_error("-p 1 -x", "unknown or ambiguous option '-x'");
@@ -701,12 +760,19 @@ static void test_documents(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_defaults),       cmocka_unit_test(test_every_option),
-	    cmocka_unit_test(test_census_options), cmocka_unit_test(test_options_of_commands),
-	    cmocka_unit_test(test_count_only),     cmocka_unit_test(test_pids),
-	    cmocka_unit_test(test_numbers),        cmocka_unit_test(test_words),
-	    cmocka_unit_test(test_hostile),        cmocka_unit_test(test_help_and_version),
-	    cmocka_unit_test(test_help_fits),      cmocka_unit_test(test_help_unwritable),
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_every_option),
+	    cmocka_unit_test(test_census_options),
+	    cmocka_unit_test(test_options_of_commands),
+	    cmocka_unit_test(test_recordings),
+	    cmocka_unit_test(test_count_only),
+	    cmocka_unit_test(test_pids),
+	    cmocka_unit_test(test_numbers),
+	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_help_and_version),
+	    cmocka_unit_test(test_help_fits),
+	    cmocka_unit_test(test_help_unwritable),
 	    cmocka_unit_test(test_documents),
 	};
 

@@ -28,6 +28,13 @@ struct pt_regs {
 	u64 reg[17]; /* by DWARF number */
 };
 static u32 tid_inside;
+#define TRAMPOLINE_ALIGN 4096
+static u64 probed_at, probed_pc; /* a return that is probed: its CFA, the true address */
+
+static u64 probed_return(u64 cfa)
+{
+	return cfa == probed_at ? probed_pc : 0;
+}
 
 static u64 reg_read(const struct pt_regs *ctx, u32 reg)
 {

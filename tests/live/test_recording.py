@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Recordings: what report says of one is what the run itself said, to the byte; and what is left of a run that was cut off."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, jdk, run_tool, wait_until
+
+
+def report(file, *args, code=0, prefix=()):
+    result = run_tool("report", file, *args, prefix=prefix)
+    assert result.returncode == code, (result.returncode, result.stderr)
+    return result
+
+
+def wait_bytes(file, n):
+    wait_until(lambda: file.exists() and file.stat().st_size >= n)
+
+
+# How each is asked for, of a run and of its recording.
+FORMATS = {
+    "json": (["--json"], ["--json"]),
+    "table": (["-b", "-e", "all", "--check"], ["--each"]),
+    "by class": (["-b", "-g", "class", "-r", "3"], ["--each"]),
+    "by thread": (["--json", "-g", "thread"], ["--json"]),
+    "csv": (["--format", "csv", "-s", "acquired"], ["--format", "csv"]),
+    "folded": (["--format", "folded"], ["--format", "folded"]),
+}
+
+
+@pytest.mark.asan
+def test_report_is_what_the_run_said(oracle, tmp_path):
+    """Runs in every format beside each other, each with a recording."""
+    oracle.do(*WARM_UP)
+    runs = {}
+    for name, (args, _) in FORMATS.items():
+        file = tmp_path / f"{name}.jtr"
+        runs[name] = Tracer(*args, "--record", file, "--fail-on", "leak", pids=[oracle.pid], json_out=False)
+    for tracer in runs.values():
+        tracer.wait_tracing()
+    oracle.do("run 4 101 7 53 5", "hold 1009", "letgo", "sites 11", "threads 3 3 1")
+    for name, tracer in runs.items():
+        tracer.wait_looks()
+        tracer.proc.send_signal(signal.SIGINT)
+        code = tracer.proc.wait(SLOW)
+        tracer.reader.join(SLOW)
+        said = Path(tracer.out.name).read_bytes().decode()
+        file = tmp_path / f"{name}.jtr"
+        assert file.stat().st_mode & 0o777 == 0o600
+        again = run_tool("report", file, *FORMATS[name][1])
+        assert again.returncode == code, (name, again.stderr, tracer.stderr)
+        assert again.stdout == said.replace("\r\n", "\n"), name
+        if name == "table":
+            last = run_tool("report", file)
+            assert said.endswith(last.stdout) and " final (detached)" in last.stdout.splitlines()[1]
+        tracer.__exit__()
+
+
+def test_every_view_of_one_recording(oracle, tmp_path):
+    """Without root, without the JVM, in a root folder where nothing else is; each format and group."""
+    oracle.do(*WARM_UP)
+    file = tmp_path / "run.jtr"
+    before = oracle.now
+    tracer = subprocess.Popen([JNITRACE, "record", "-p", str(oracle.pid), "-o", file, "-i", "0.2", "-g", "thread"],
+                              stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert tracer.stderr.readline().startswith(b"jnitrace: tracing ")
+    after = oracle.do("run 4 101 7 53 5", "sites 11")
+    wait_bytes(file, 2000)
+    tracer.send_signal(signal.SIGINT)
+    out, err = tracer.communicate(timeout=SLOW)
+    assert (tracer.returncode, out, err) == (0, b"", b"")
+    oracle.kill()
+    oracle.proc.wait()
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(JNITRACE, bare / "jnitrace")
+    for word in subprocess.run(["ldd", JNITRACE], capture_output=True, text=True, check=True).stdout.split():
+        if word.startswith("/"):
+            (bare / word[1:]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(word, bare / word[1:])
+    shutil.copy(file, bare / "run.jtr")
+    (bare / "run.jtr").chmod(0o644)
+    for folder in (bare, *bare.rglob("*")):
+        if folder.is_dir():
+            folder.chmod(0o755)
+    alone = ["chroot", "--userspec=65534:65534", bare, "/jnitrace", "report", "/run.jtr"]
+    reports = [json.loads(line) for line in report(file, "--json").stdout.splitlines()]
+    assert [r["final"] for r in reports][-2:] == [False, True]
+    want = sum(s["made"] - s["dropped"] for s in after["sites"].values()) - sum(s["made"] - s["dropped"] for s in before["sites"].values())
+    assert sum(f["outstanding"] for f in reports[-1]["families"].values()) == want
+    for args in ([], ["--json"], ["--format", "csv"], ["--format", "folded"], ["-g", "class"], ["-g", "function"], ["-g", "pid"],
+                 ["-g", "thread", "--stacks", "native"], ["-s", "acquired", "-r", "1", "--width", "60"]):
+        want = report(file, *args).stdout
+        assert want
+        got = subprocess.run([*alone, *args], capture_output=True, text=True, timeout=SLOW, check=False)
+        assert (got.returncode, got.stderr, got.stdout) == (0, "", want)
+
+
+def acquired(report):
+    """By sites that have names."""
+    return sum(s["acquired"] for s in report["sites"] if s["family"] == "global")
+
+
+def test_moments(oracle, tmp_path):
+    """--at is the state then, --from and --to what happened in between."""
+    oracle.do(*WARM_UP)
+    file = tmp_path / "run.jtr"
+    with Tracer("--record", file, pids=[oracle.pid], interval="0.2") as tracer:
+        tracer.wait_tracing()
+        oracle.do("hold 101")
+        first = tracer.wait_report(lambda r: acquired(r) >= 101)
+        oracle.do("hold 1009")
+        second = tracer.wait_report(lambda r: acquired(r) >= 1110)
+        oracle.do("letgo")
+        tracer.stop()
+    [at] = [json.loads(line) for line in report(file, "--json", "--at", first["elapsed_s"]).stdout.splitlines()]
+    assert at == first
+    [window] = [json.loads(line) for line in
+                report(file, "--json", "--from", first["elapsed_s"], "--to", second["elapsed_s"]).stdout.splitlines()]
+    family = window["families"]["global"]
+    assert (family["acquired"], family["released"]) == (1009, 0) and window["calls"]["NewGlobalRef"] == 1009
+    assert acquired(window) == 1009
+    length_s = second["elapsed_s"] - first["elapsed_s"]
+    assert window["elapsed_s"] == pytest.approx(length_s, abs=1e-5)
+    held = max(window["sites"], key=lambda s: s["acquired"])
+    assert held["rate_per_s"] == pytest.approx(1009 / length_s, rel=1e-4)
+    assert_error(run_tool("report", file, "--at", "0"), 1)
+
+
+def test_targets_come_and_go(tmp_path):
+    file = tmp_path / "run.jtr"
+    with Oracle(jdk("17")) as a, Oracle(jdk("17")) as b:
+        with Tracer("--record", file, pids=[a.pid, b.pid], interval="0.2") as tracer:
+            tracer.wait_tracing()
+            a.do("hold 101")
+            b.do("hold 53")
+            a.quit()
+            tracer.wait_report(lambda r: r["final"])
+            b.do("hold 7")
+            b.quit()
+            tracer.end()
+            said = Path(tracer.out.name).read_text()
+    assert report(file, "--json").stdout == said
+    finals = [line for line in said.splitlines() if json.loads(line)["final"]]
+    assert len(finals) == 2
+    table = report(file).stdout
+    assert f"PID {a.pid} " in table and f"PID {b.pid} " in table
+
+
+def start_recording(pid, file):
+    tracer = subprocess.Popen([JNITRACE, "record", "-p", str(pid), "-o", file, "-i", "0.02"], stderr=subprocess.PIPE)
+    assert tracer.stderr.readline().startswith(b"jnitrace: tracing ")
+    return tracer
+
+
+def test_killed(oracle, tmp_path):
+    """At moments of all kinds; JNITRACE_KILLS=100 tries more of them."""
+    oracle.do(*WARM_UP, "hold 101")
+    chance = random.Random(7)
+    for i in range(int(os.environ.get("JNITRACE_KILLS", 3))):
+        file = tmp_path / f"{i}.jtr"
+        tracer = start_recording(oracle.pid, file)
+        oracle.do("hold 11")
+        wait_bytes(file, chance.randrange(1000, 4000))
+        time.sleep(chance.random() / 50)
+        tracer.kill()
+        tracer.communicate()
+        if i % 2:  # in the middle of a write
+            os.truncate(file, file.stat().st_size - chance.randrange(60))
+        result = report(file, code=5)
+        assert result.stderr.count("\n") == 1 and "ends early" in result.stderr
+        assert report(file, "--allow-loss").stdout == result.stdout and f"PID {oracle.pid} " in result.stdout
+        reports = [json.loads(line) for line in report(file, "--json", code=5).stdout.splitlines()]
+        assert reports and not any(r["final"] for r in reports)
+
+
+def test_full_disk(oracle, tmp_path):
+    oracle.do(*WARM_UP)
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", folder], check=True)
+    try:
+        tracer = start_recording(oracle.pid, folder / "run.jtr")
+        oracle.send("sites 41")
+        _, err = tracer.communicate(timeout=SLOW)
+        assert tracer.returncode == 1
+        assert err.startswith(b"jnitrace: write the recording: No space left on device (") and err.count(b"\n") == 1
+        assert "ends early" in report(folder / "run.jtr", code=5).stderr
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_refusals(tmp_path):
+    """One line each."""
+    for name, content in (("empty", b""), ("text", b"hello\n"), ("half", b"\x28\xb5\x2f\xfd")):
+        (tmp_path / name).write_bytes(content)
+        assert_error(run_tool("report", tmp_path / name), 1)
+    assert_error(run_tool("report", "/dev/null"), 1)
+    assert_error(run_tool("report", tmp_path / "not-there"), 1)
+    assert_error(run_tool("report", tmp_path), 1)
+    assert_error(run_tool("report"), 2)
+    assert_error(run_tool("report", "a", "b"), 2)
+    assert_error(run_tool("report", "a", "-p", "1"), 2)
+    assert_error(run_tool("record", "-p", "1"), 2)
+    assert_error(run_tool("report", "a", "--at", "1", "--from", "2"), 2)

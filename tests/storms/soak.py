@@ -1,0 +1,312 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Tracers for hours, on JVMs whose threads, libraries, mappings and children come and go: what do the tracers take more and more of?
+
+Each row is so many tracers of one JVM, or one tracer of all JVMs of which one comes and goes after another. Rows run beside
+each other, each in a pid namespace of its own. At the end every number of every tracer must equal what its JVM did, nothing
+may be left behind, and what was sampled may not grow.
+
+Usage: soak.py BUILD [--hours H] [--rows 1 2 5 all] [--out FOLDER]
+"""
+
+import argparse
+import contextlib
+import csv
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
+ROUND_S = 2  # from one round of work of a JVM to the next
+SAMPLE_S = 10
+LIBRARIES = 97  # copies that are loaded in turn
+STACKS = 97
+WARM_UP_PART = 1 / 4  # of the time: what is learnt once is no growth
+LEAST_SAMPLES = 20
+# What may differ between the ends of the fitted time, as the allocator rounds: kilobytes, or per cent of a CPU.
+NOISE = {"anon_kb": 256, "rss_kb": 1024, "cpu_pct": 0.5, "fds": 3, "helpers": 3}
+ROWS = ("1", "2", "5", "all")
+
+
+def harness():
+    """It reads JNITRACE_BUILD when it is loaded."""
+    import harness as h  # pylint: disable=import-outside-toplevel
+    return h
+
+
+class SoakTracer:
+    """jnitrace whose reports are read at once, and of which the last one of each target is kept."""
+
+    def __init__(self, *args):
+        h = harness()
+        self.proc = subprocess.Popen([str(h.JNITRACE), "--json", *map(str, args)], env=h.ENV, stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.pid, self.last, self.finals, self.stderr, self.held = self.proc.pid, {}, {}, [], set()
+        self.tracing = threading.Event()
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self._read_reports, self._read_stderr)]
+        for t in self.threads:
+            t.start()
+
+    def _read_reports(self):
+        for line in self.proc.stdout:
+            pid = int(re.search(rb'"target":\{"pid":(\d+)', line)[1])
+            (self.finals if b'"final":true' in line else self.last)[pid] = line
+
+    def _read_stderr(self):
+        for line in self.proc.stderr:
+            self.stderr.append(line.decode(errors="replace"))
+            if line.startswith(b"jnitrace: tracing "):
+                self.tracing.set()
+        self.tracing.set()
+
+    def stop(self):
+        self.proc.send_signal(signal.SIGINT)
+        code = self.proc.wait(harness().SLOW)
+        for t in self.threads:
+            t.join()
+        if code:
+            raise AssertionError(f"exit code {code}: {''.join(self.stderr)}")
+
+    def sample(self):
+        """(CPU seconds until now; what it takes)"""
+        if self.proc.poll() is not None:
+            raise AssertionError(f"a tracer ended with {self.proc.returncode}: {''.join(self.stderr)}")
+        status = dict(re.findall(r"^(\w+):\s*(\d+) kB", Path(f"/proc/{self.pid}/status").read_text(), re.M))
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        held = harness().bpf_objects(self.pid)
+        self.held |= held
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        taken = {"anon_kb": int(status["RssAnon"]), "rss_kb": int(status["VmRSS"]), "fds": len(os.listdir(f"/proc/{self.pid}/fd")),
+                 "helpers": len(children)}
+        for kind in ("prog", "map", "link"):
+            taken[f"bpf_{kind}s"] = sum(k == kind for k, _ in held)
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK"), taken
+
+
+def churn_jvm(jvm_args=("-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")):
+    h = harness()
+
+    class Churn(h.Oracle):
+        def main(self, fixtures):
+            return "Churn", str(fixtures / "libchurn.so")
+    return Churn(h.jdk("17"), *jvm_args)
+
+
+def work(k, folder):
+    """Of a round: everything a JVM does seldom, a little of each."""
+    yield "churn 1009"
+    yield f"maps {harness().FIXTURES}/libleaf.so 7"
+    yield "threads 7 7"
+    yield "forks 1"
+    yield f"paths {k % STACKS} 1"
+    yield "letgo"
+    yield f"close {folder} {k % LIBRARIES} 1"  # last: until its mappings are read no native frame is believed
+
+
+def assert_sites(report, want):
+    """All is there; without its native frames is only what came right after a library was closed, which its site says."""
+    sums = harness().by_caller(report)
+    rest = {name: (f, a - sums.get(name, (f, 0, 0))[1], r - sums.get(name, (f, 0, 0))[2]) for name, (f, a, r) in want.items()}
+    unknown = {name: counts for name, counts in sums.items() if name not in want}
+    assert all(name == "?" or name.startswith("[native frames missing: ") for name in unknown), unknown
+    assert all(a >= 0 and r >= 0 for _, a, r in rest.values()), rest
+    for column in (1, 2):
+        assert sum(c[column] for c in rest.values()) == sum(c[column] for c in unknown.values()), (sums, want)
+    return sum(a for _, a, _ in unknown.values())
+
+
+def assert_exact(report, before, after):
+    h = harness()
+    want = h.Expected(before, after)
+    h.assert_no_losses(report)
+    assert {f: report["calls"][f] for f in want.calls} == want.calls, (report["calls"], want.calls)
+    for family, counts in want.families.items():
+        assert report["families"][family].items() >= counts.items(), (report["families"][family], counts)
+    assert after["wrong"] == 0, after
+    return assert_sites(report, want.sites)
+
+
+class Samples:
+    """Of one tracer, also kept in a file."""
+
+    def __init__(self, tracer, path):
+        self.tracer, self.rows, self.began = tracer, [], time.monotonic()
+        self.file = open(path, "w", encoding="utf-8")  # pylint: disable=consider-using-with
+        self.writer, self.cpu = None, (time.monotonic(), tracer.sample()[0])
+
+    def add(self):
+        now, (cpu, taken) = time.monotonic(), self.tracer.sample()
+        row = {"s": round(now - self.began, 1), **taken, "cpu_pct": round(100 * (cpu - self.cpu[1]) / (now - self.cpu[0]), 2)}
+        self.cpu = now, cpu
+        self.rows.append(row)
+        if not self.writer:
+            self.writer = csv.DictWriter(self.file, row.keys())
+            self.writer.writeheader()
+        self.writer.writerow(row)
+        self.file.flush()
+
+
+def theil_sen(points):
+    """The median slope of all pairs, and the slopes between which the true one is with 95 % (Sen 1968)."""
+    points = points[::math.ceil(len(points) / 400)]
+    slopes = sorted((y2 - y1) / (x2 - x1) for i, (x1, y1) in enumerate(points) for x2, y2 in points[i + 1:])
+    n = len(points)
+    half = 1.96 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18) / 2
+    middle = len(slopes) / 2
+    return statistics.median(slopes), slopes[max(0, int(middle - half))], slopes[min(len(slopes) - 1, math.ceil(middle + half))]
+
+
+def fit(rows):
+    """{what: (first, last, slope per hour, low, high, does it grow?)} of what was sampled behind the warm-up."""
+    end = rows[-1]["s"]
+    kept = [r for r in rows if r["s"] >= end * WARM_UP_PART]
+    if len(kept) < LEAST_SAMPLES:
+        raise AssertionError(f"{len(kept)} samples are too few")
+    hours = (kept[-1]["s"] - kept[0]["s"]) / 3600
+    fits = {}
+    for name in kept[0]:
+        if name == "s":
+            continue
+        slope, low, high = theil_sen([(r["s"] / 3600, r[name]) for r in kept])
+        fits[name] = (kept[0][name], kept[-1][name], slope, low, high, low > 0 and slope * hours > NOISE.get(name, 0))
+    return fits
+
+
+def left_behind(tracers):
+    h = harness()
+    ours = set().union(*(t.held for t in tracers))
+    with contextlib.suppress(AssertionError):
+        h.wait_until(lambda: not ours & h.bpf_ids())
+    return ours & h.bpf_ids()
+
+
+def sample_until(end, samples, do):
+    """Rounds of work, and samples, until then."""
+    k, next_sample = 0, time.monotonic() + SAMPLE_S
+    while time.monotonic() < end:
+        began = time.monotonic()
+        do(k)
+        k += 1
+        if time.monotonic() >= next_sample:
+            for s in samples:
+                s.add()
+            next_sample += SAMPLE_S
+        time.sleep(max(0, began + ROUND_S - time.monotonic()))
+
+
+def copy_libraries(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(LIBRARIES):
+        shutil.copy(harness().FIXTURES / "libleaf.so", folder / f"libleaf{i}.so")
+
+
+def row_of_tracers(n, seconds, out):
+    """n tracers of one JVM."""
+    folder = out / f"libraries-{n}"
+    copy_libraries(folder)
+    with churn_jvm() as jvm:
+        jvm.do(*work(0, folder))
+        tracers = [SoakTracer("-p", jvm.pid, "-i", SAMPLE_S) for _ in range(n)]
+        for t in tracers:
+            assert t.tracing.wait(harness().SLOW)
+        before = jvm.do("totals")
+        samples = [Samples(t, out / f"{n}-{i}.csv") for i, t in enumerate(tracers)]
+        sample_until(time.monotonic() + seconds, samples, lambda k: jvm.do(*work(k, folder)))
+        after = jvm.do("totals")
+        jvm.wait_ended()
+        for t in tracers:
+            t.stop()
+        assert jvm.do("churn 3")["wrong"] == 0
+    shutil.rmtree(folder)
+    return tracers, samples, [(json.loads(t.finals[jvm.pid]), before, after) for t in tracers]
+
+
+def row_of_all(seconds, out):
+    """One tracer of all JVMs: one stays, of the others one comes and goes after another."""
+    h = harness()
+    folder, ended = out / "libraries-all", []
+    copy_libraries(folder)
+    with churn_jvm() as stays:
+        tracer = SoakTracer("-a", "-i", "1")
+        assert tracer.tracing.wait(h.SLOW)
+        first = stays.do("totals")
+
+        def come_and_go(k):
+            stays.do("churn 101")
+            with churn_jvm() as jvm:
+                tracer.last.pop(jvm.pid, None)
+                h.wait_until(lambda: jvm.pid in tracer.last)
+                before = jvm.do("totals")
+                after = jvm.do(*work(k, folder))
+                jvm.wait_ended()
+                time.sleep(0.5)  # it looks for new stacks ten times a second
+                assert jvm.proc.poll() is None
+                jvm.proc.stdin.close()
+                assert jvm.proc.wait(h.SLOW) == 0
+                h.wait_until(lambda: jvm.pid in tracer.finals)
+                final = json.loads(tracer.finals.pop(jvm.pid))
+                want = h.Expected(before, after).sites  # its start and its end make calls, too
+                h.assert_no_losses(final)
+                want.pop("leaf_global")  # which is known by name if it was read in time
+                assert h.by_caller(final, of=want) == want and after["wrong"] == 0, (h.by_caller(final), want)
+                ended.append(jvm.pid)
+                jvm.proc.stdin = open(os.devnull, "wb")  # pylint: disable=consider-using-with
+
+        samples = [Samples(tracer, out / "all-0.csv")]
+        sample_until(time.monotonic() + seconds, samples, come_and_go)
+        last = stays.do("totals")
+        tracer.stop()
+    print(f"all: {len(ended)} JVMs came and went, each exact")
+    shutil.rmtree(folder)
+    return [tracer], samples, [(json.loads(tracer.finals[stays.pid]), first, last)]
+
+
+def run_row(name, seconds, out):
+    """In a pid namespace of its own. Prints the fits; false when one grows or a number is wrong."""
+    tracers, samples, results = row_of_all(seconds, out) if name == "all" else row_of_tracers(int(name), seconds, out)
+    unnamed = [assert_exact(*result) for result in results]
+    good = True
+    for i, s in enumerate(samples):
+        for what, (a, b, slope, low, high, grows) in fit(s.rows).items():
+            print(f"{name}\t{i + 1}\t{what}\t{a}\t{b}\t{slope:+.2f}\t{low:+.2f} to {high:+.2f}\t{'GROWS' if grows else 'zero'}", flush=True)
+            good &= not grows
+    rest = left_behind(tracers)
+    events = sum(results[0][0]["calls"].values())
+    print(f"{name}: {events:,} calls counted exactly by each tracer, of which without native frames {unnamed}; left behind: {sorted(rest) or 'nothing'}")
+    return good and not rest
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--hours", type=float, default=24)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--inside", choices=ROWS)
+    args = parser.parse_args()
+    build = args.build.resolve()
+    os.environ["JNITRACE_BUILD"] = str(build)
+    out = (args.out or build / "soak").resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    if args.inside:  # the first process of its namespace: whatever it started ends with it
+        sys.exit(0 if run_row(args.inside, args.hours * 3600, out) else 1)
+    print("row\ttracer\twhat\tfirst\tlast\tslope per hour\t95 %\tverdict", flush=True)
+    own = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-B", __file__, str(build), "--out", str(out)]
+    rows = [subprocess.Popen([*own, "--hours", str(args.hours), "--inside", row]) for row in args.rows]
+    codes = [row.wait() for row in rows]
+    sys.stdout.flush()
+    print("soak: " + ("all rows are well" if not any(codes) else f"FAILED: {[r for r, c in zip(args.rows, codes) if c]}"))
+    sys.exit(any(codes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is written is what is read: every member of a report, at every moment, and of files that break off. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "record_fixture.h"
+#include "view/json.h"
+
+/* --- every member has a row ---------------------------------------------------------------------- */
+
+/* The rows of a struct inside another. */
+static const struct fields *inner(const struct fields *of, const char *key)
+{
+	for (size_t i = 0; i < of->n; i++)
+		if (strcmp(of->v[i].key, key) == 0)
+			return of->v[i].of;
+	fail_msg("no row %s", key);
+	return NULL;
+}
+
+/* All members of `painted` are other than 0: what no row covers is found. */
+static void expect_covered(const char *name, const struct fields *of, const void *painted, size_t bytes)
+{
+	uint8_t *left = malloc(bytes);
+
+	assert_non_null(left);
+	assert_int_equal(of->bytes, bytes);
+	memcpy(left, painted, bytes);
+	for (size_t i = 0; i < of->n; i++) {
+		const struct field *f = &of->v[i];
+
+		memset(left + f->at, 0, f->bytes);
+		if (f->kind == FIELD_LIST)
+			memset(left + f->n_at, 0, sizeof(size_t));
+		if (f->kind == FIELD_MODULE) { /* its path and build id */
+			memset(left + offsetof(struct frame, path), 0, sizeof(char *));
+			memset(left + offsetof(struct frame, build_id), 0, sizeof(char *));
+		}
+	}
+	for (size_t i = 0; i < bytes; i++)
+		if (left[i])
+			fail_msg("struct %s: the member at byte %zu has no row in record/fields.c", name, i);
+	free(left);
+}
+
+#define COVERED(type, of, ...)                                                                               \
+	do {                                                                                                 \
+		static const struct type painted = {__VA_ARGS__};                                            \
+		expect_covered(#type, of, &painted, sizeof(painted));                                        \
+	} while (0)
+
+/*
+ * The initializers name no members on purpose: one that is new to a struct is missing in them, and this does
+ * not compile until it is painted here; then it fails until it has a row. 0: what is not data of the report.
+ */
+#define T "text"
+#define P ((void *)1)
+#define L3                                                                                                   \
+	{                                                                                                    \
+		P, 1, 0                                                                                      \
+	} /* v, n, cap */
+#define L2                                                                                                   \
+	{                                                                                                    \
+		P, 1                                                                                         \
+	} /* v, n */
+static void every_member_has_a_row(void **state)
+{
+	const struct fields *site = &site_fields, *finding = &finding_fields;
+	const struct fields *class = inner(site, "classes"), *pins = inner(site, "pins");
+	const struct fields *held = inner(finding, "held"), *report = &report_fields;
+
+	(void)state;
+	COVERED(frame, &frame_fields, FRAME_VM, T, T, T, 1, T, T, 1, true, true, true, true, P, END_DEPTH);
+	COVERED(report_of, inner(class, "of"), T, T, 1, 1, 1);
+	COVERED(report_class, class, T, 1, true, L2);
+	COVERED(report_pins, pins, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, true, {1, 1});
+	COVERED(report_thread, inner(site, "threads"), 1, 1, T, 1, 1, 1, true);
+	COVERED(report_verdict, inner(site, "verdict"), VERDICT_BURST, CONFIDENCE_HIGH, 1, 1, 1, 1, 1, 1,
+		true);
+	COVERED(report_site, site, 1, FUNC_NewGlobalRef, 1, 1, 1, 1, 1, 1, true, 1, 1, 1, 1, L3, T, true, 1,
+		P, {VERDICT_BURST, CONFIDENCE_HIGH, 1, 1, 1, 1, 1, 1, true}, {P, 1, true}, {P, 1, true});
+	COVERED(report_stack, inner(finding, "call"), true, L3, T);
+	COVERED(report_holding, inner(held, "held_now"), 1, 1);
+	COVERED(report_stalled, inner(held, "stalled"), 1, T, 1, 1, 1, 1);
+	COVERED(report_held, held, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, true, {1, 1}}, 1, 1, 1, 1, L3, T, L3);
+	COVERED(report_finding_thread, inner(finding, "caller_thread"), 1, T);
+	COVERED(report_finding, finding, FINDING_LEAK, 1, 1, 1, FUNC_NewGlobalRef, 1, 1, 1, 1, {true, L3, T},
+		{true, L3, T}, {true, L3, T}, T, T, P, {1, T}, {1, T}, FUNC_NewGlobalRef, 1, 1);
+	COVERED(report_before, &before_fields, FAMILY_WEAK, T, 1, true, L2);
+	COVERED(report_library, inner(report, "libraries"), T, T, T, T, T, 1, {1, 1}, true, 1);
+	COVERED(report_family, inner(report, "families"), true, 1, 1, 1, 1, 1, T, true, 1, 1, 1, 1, 1, 1,
+		true);
+	COVERED(report_check, inner(report, "check"), true, 1, 1, 1);
+	COVERED(report_pile, inner(report, "local_pile"), true, 1, 1, T, 1, 1, true, true, 1);
+	COVERED(report_target, inner(report, "target"), 1, 1, T, T, T, T, T, T, T, T, T, T, T);
+	COVERED(report_stacks, inner(report, "stacks"), 1, 1, 1, 1, {1, 1});
+	COVERED(report, report, NULL /* catalog: the recording's */, {1, 1, T, T, T, T, T, T, T, T, T, T, T},
+		1, 1, true, END_EXITED, {true}, {1}, {{true, 1, 1, 1, 1, 1, T, true, 1, 1, 1, 1, 1, 1, true}},
+		{true, 1, 1, 1}, {true, 1, 1, T, 1, 1, true, true, 1},
+		{0} /* sites: lines of their own, likewise */, {0} /* before */, {0} /* findings */, {1}, L3,
+		{0} /* held: the memory of findings */, {1, 1, 1, 1, {1, 1}}, T, {1}, 1, 1, 1, true, 1, 1, 1,
+		1, 1);
+}
+
+/* --- round trips --------------------------------------------------------------------------------- */
+
+/* Equal by all rows; texts as they are cleaned. */
+static void expect_equal(const struct fields *of, const void *a, const void *b, const char *path);
+
+static void expect_equal_field(const struct field *f, const void *a, const void *b, const char *path)
+{
+	const void *x = (const char *)a + f->at, *y = (const char *)b + f->at;
+	const char *s = *(const char *const *)x, *t = *(const char *const *)y;
+	const struct frames *p = x, *q = y;
+
+	switch (f->kind) {
+	case FIELD_TEXT:
+		if (!s != !t || (s && strcmp(s, t)))
+			fail_msg("%s: '%s' became '%s'", path, s ?: "(null)", t ?: "(null)");
+		return;
+	case FIELD_CHARS:
+		assert_string_equal((const char *)x, (const char *)y);
+		return;
+	case FIELD_MODULE:
+	case FIELD_LATER:
+		assert_int_equal(!s, !t);
+		return;
+	case FIELD_STACK:
+		assert_int_equal(p->n, q->n);
+		for (size_t i = 0; i < p->n; i++)
+			expect_equal(&frame_fields, &p->v[i], &q->v[i], path);
+		return;
+	case FIELD_STRUCT:
+		return expect_equal(f->of, x, y, path);
+	case FIELD_POINTER:
+		assert_int_equal(!s, !t);
+		return s ? expect_equal(f->of, s, t, path) : (void)0;
+	case FIELD_LIST:
+		if (list_length(f, a) != list_length(f, b))
+			fail_msg("%s: %zu became %zu", path, list_length(f, a), list_length(f, b));
+		for (size_t i = 0; i < list_length(f, a); i++)
+			expect_equal(f->of, list_element(f, a, i), list_element(f, b, i), path);
+		return;
+	case FIELD_STRUCTS:
+		for (size_t i = 0; i < f->n && f->name(&jni_catalog, i); i++)
+			expect_equal(f->of, (const char *)x + i * f->of->bytes,
+				     (const char *)y + i * f->of->bytes, path);
+		return;
+	default:
+		if (memcmp(x, y, f->bytes) && !((f->kind == FIELD_REAL || f->kind == FIELD_KNOWN) &&
+						isnan(*(const double *)x) && isnan(*(const double *)y)))
+			fail_msg("%s is another one", path);
+	}
+}
+
+static void expect_equal(const struct fields *of, const void *a, const void *b, const char *path)
+{
+	char longer[512];
+
+	for (size_t i = 0; i < of->n; i++) {
+		snprintf(longer, sizeof(longer), "%s.%s", path, of->v[i].key);
+		expect_equal_field(&of->v[i], a, b, longer);
+	}
+}
+
+static void expect_same_report(const struct report *want, const struct report *got)
+{
+	const struct view_opts o = {.width = 200, .stack_frames = 5, .all = true};
+	struct buf a = {0}, b = {0};
+
+	expect_equal(&report_fields, want, got, "report");
+	for (int i = 0; i < NR_REPORT_LISTS; i++) {
+		const struct field *list = &report_lists[i].list;
+
+		assert_int_equal(list_length(list, want), list_length(list, got));
+		for (size_t k = 0; k < list_length(list, want); k++)
+			expect_equal(list->of, list_element(list, want, k), list_element(list, got, k),
+				     list->key);
+	}
+	view_json(&a, &want, 1, &o);
+	view_json(&b, &got, 1, &o);
+	assert_false(a.failed || b.failed);
+	assert_string_equal(a.p, b.p);
+	buf_free(&a);
+	buf_free(&b);
+}
+
+static struct recording *open_bytes(const struct buf *file, size_t n, struct error *err)
+{
+	int fd = memfd_create("recording", MFD_CLOEXEC), rc;
+	struct recording *r;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, file->p, n), n);
+	rc = recording_open(fd, "file.jtr", 256 << 20, true, &r, err);
+	assert_int_equal(!r, rc != 0);
+	return r; /* its fd stays until the test ends: memory of some kilobytes */
+}
+
+#define MOMENTS 12
+#define TARGETS 2
+static void many_reports(void **state)
+{
+	for (uint32_t seed = 1; seed <= 60; seed++) {
+		struct made *now[TARGETS] = {made_new(seed), made_new(seed + 1000)};
+		struct recorder *w = make_recorder(NULL, 0);
+		struct made_list history = {0};
+		struct buf file = {0};
+		struct error err = {0};
+		struct recording *r;
+
+		assert_int_equal(recorder_begin(w, &file), 0);
+		for (int m = 0; m < MOMENTS; m++) {
+			const struct report *reports[TARGETS];
+
+			for (int t = 0; t < TARGETS; t++) {
+				made_change(now[t], m == MOMENTS - 1);
+				reports[t] = made_keep(&history, now[t]);
+			}
+			assert_int_equal(recorder_reports(w, reports, TARGETS, &file), 0);
+		}
+		assert_int_equal(recorder_end(w, &file), 0);
+		recorder_free(w);
+		r = open_bytes(&file, file.n, &err);
+		if (!r)
+			fail_msg("seed %u: %s: %s", seed, err.what, err.why);
+		for (int m = 0; m < MOMENTS; m++) {
+			struct report **got;
+
+			if (recording_next(r, &err) != 1)
+				fail_msg("seed %u, moment %d: %s: %s", seed, m, err.what, err.why);
+			assert_int_equal(recording_reports(r, &got), TARGETS);
+			for (int t = 0; t < TARGETS; t++)
+				expect_same_report(history.v[m * TARGETS + t], got[t]);
+		}
+		assert_int_equal(recording_next(r, &err), 0);
+		assert_true(recording_is_whole(r));
+		recording_close(r);
+		made_list_free(&history);
+		for (int t = 0; t < TARGETS; t++)
+			made_free(now[t]);
+		buf_free(&file);
+	}
+	(void)state;
+}
+
+/* --- files that break off, or are damaged -------------------------------------------------------- */
+
+/* Its texts are the history's. */
+static struct made *make_file(struct buf *file, int moments, struct made_list *history)
+{
+	struct made *now = made_new(7);
+	struct recorder *w = make_recorder(NULL, 0);
+
+	assert_int_equal(recorder_begin(w, file), 0);
+	for (int m = 0; m < moments; m++) {
+		const struct report *report;
+
+		made_change(now, m == moments - 1);
+		report = made_keep(history, now);
+		assert_int_equal(recorder_reports(w, &report, 1, file), 0);
+	}
+	assert_int_equal(recorder_end(w, file), 0);
+	recorder_free(w);
+	return now;
+}
+
+/* How many moments there are, each of which is as it was; negative: refused, in one line that says what and
+ * why. */
+static int read_all(struct recording *r, const struct made_list *history, struct error *err)
+{
+	int n = 0, rc;
+
+	while ((rc = recording_next(r, err)) > 0) {
+		struct report **got;
+
+		assert_int_equal(recording_reports(r, &got), 1);
+		expect_same_report(history->v[n++], got[0]);
+	}
+	return rc < 0 ? rc : n;
+}
+
+static void broken_off_anywhere(void **state)
+{
+	struct made_list history = {0};
+	struct made *now;
+	struct buf file = {0};
+	int before = 0;
+
+	(void)state;
+	now = make_file(&file, 3, &history);
+	for (size_t n = 0; n <= file.n; n++) {
+		struct error err = {0};
+		struct recording *r = open_bytes(&file, n, &err);
+		int got;
+
+		if (!r) {
+			assert_int_equal(before, 0);
+			assert_true(err.what[0] && err.why[0]);
+			continue;
+		}
+		got = read_all(r, &history, &err);
+		if (got < before || got > before + 1)
+			fail_msg("%zu of %zu bytes: %d moments behind %d: %s", n, file.n, got, before,
+				 err.why);
+		assert_int_equal(recording_is_whole(r), n + 4 >= file.n && recording_is_whole(r));
+		before = got;
+		recording_close(r);
+	}
+	assert_int_equal(before, 3);
+	made_list_free(&history);
+	made_free(now);
+	buf_free(&file);
+}
+
+/* The checksum is at the end: what was read until then may be wrong, but that is said then. */
+static void any_byte_changed(void **state)
+{
+	struct made_list history = {0};
+	struct made *now;
+	struct buf file = {0};
+
+	(void)state;
+	now = make_file(&file, 2, &history);
+	for (size_t i = 0; i < file.n * 2; i++) {
+		struct error err = {0};
+		struct recording *r;
+		int rc = 0;
+
+		file.p[i / 2] ^= i % 2 ? 0x40 : 1;
+		r = open_bytes(&file, file.n, &err);
+		while (r && (rc = recording_next(r, &err)) > 0) {
+			struct report **got;
+
+			assert_true(recording_last(r, &got) > 0);
+		}
+		if (!r || rc < 0)
+			assert_true(err.what[0] && err.why[0] && err.advice[0]);
+		file.p[i / 2] ^= i % 2 ? 0x40 : 1;
+		recording_close(r);
+	}
+	made_list_free(&history);
+	made_free(now);
+	buf_free(&file);
+}
+
+/* --- lies ---------------------------------------------------------------------------------------- */
+
+#define HEAD                                                                                                 \
+	"{\"schema\":\"jnitrace/"                                                                            \
+	"1\",\"jnitrace\":\"0\",\"record\":\"recording\",\"version\":1,\"options\":{},"                      \
+	"\"families\":[],\"functions\":[]}\n"
+#define REPORT "{\"record\":\"report\",\"process\":1,\"elapsed_s\":1.0}\n"
+#define MOMENT "{\"record\":\"moment\",\"skipped\":0}\n"
+
+static void lies(void **state)
+{
+	static const char *const texts[] = {
+	    "",
+	    "\n",
+	    "{}\n",
+	    "[]\n",
+	    "nonsense\n",
+	    "{\"record\":\"recording\"}\n",
+	    "{\"schema\":\"jnitrace/"
+	    "1\",\"record\":\"recording\",\"version\":2,\"options\":{},\"families\":[],\"functions\":[]}\n",
+	    HEAD HEAD,
+	    HEAD "{\"record\":\"unknown\"}\n",
+	    HEAD MOMENT,
+	    HEAD REPORT REPORT,
+	    HEAD "{\"record\":\"report\",\"process\":2}\n",
+	    HEAD "{\"record\":\"report\",\"process\":0}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"process\":1}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"sites\":-1}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"sites\":99999999999}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"sites\":2000000000}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"sites\":1}\n" MOMENT,
+	    HEAD "{\"record\":\"report\",\"process\":1,\"events\":-1}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"events\":1.5}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"events\":1e999}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"events\":99999999999999999999}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"events\":\"18446744073709551616\"}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"end_reason\":\"bored\"}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"calls\":{\"NoSuchCall\":1}}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"calls\":[1]}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"libraries\":{\"0\":{}}}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"libraries\":{\"length\":1,\"1\":{}}}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"libraries\":{\"length\":2147483647}}\n",
+	    HEAD REPORT "{\"record\":\"site\",\"process\":1,\"site\":0}\n",
+	    HEAD "{\"record\":\"site\",\"process\":1,\"site\":0}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"sites\":1}\n{\"record\":\"site\",\"process\":1,"
+		 "\"site\":0,\"stack\":1}\n",
+	    HEAD "{\"record\":\"report\",\"process\":1,\"sites\":1}\n{\"record\":\"site\",\"process\":1,"
+		 "\"site\":0,"
+		 "\"function\":\"DeleteGlobalRef\",\"classes\":[{}]}\n",
+	    HEAD "{\"record\":\"stack\",\"number\":1,\"frames\":[1]}\n",
+	    HEAD "{\"record\":\"stack\",\"number\":1,\"frames\":[]}\n",
+	    HEAD "{\"record\":\"frame\",\"number\":1,\"module\":1}\n",
+	    HEAD "{\"record\":\"frame\",\"number\":2}\n",
+	    HEAD "{\"record\":\"end\",\"skipped\":0}\n" HEAD,
+	    HEAD "{\"record\":\"end\"}\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct buf file = {0};
+		struct error err = {0};
+		struct recording *r;
+		int rc = -1;
+
+		compress_text(texts[i], strlen(texts[i]), &file);
+		r = open_bytes(&file, file.n, &err);
+		while (r && (rc = recording_next(r, &err)) > 0)
+			;
+		if (rc == 0)
+			fail_msg("believed: %s", texts[i]);
+		if (!err.what[0] || !err.why[0] || !err.advice[0])
+			fail_msg("no reason: %s", texts[i]);
+		recording_close(r);
+		buf_free(&file);
+	}
+}
+
+/* A file of some kilobytes that becomes a line without end, or a tree without end, takes little memory. */
+static void bombs(void **state)
+{
+	static const char *const pieces[] = {" ", "[", "0,", "{\"a\":"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		struct buf text = {0}, file = {0};
+		struct error err = {0};
+
+		for (size_t n = 0; n < 40 << 20; n += strlen(pieces[i]))
+			buf_add(&text, pieces[i], strlen(pieces[i]));
+		compress_text(text.p, text.n, &file);
+		assert_true(file.n < 64 << 10);
+		assert_null(open_bytes(&file, file.n, &err));
+		assert_true(err.why[0]);
+		buf_free(&text);
+		buf_free(&file);
+	}
+}
+
+/* --- room ---------------------------------------------------------------------------------------- */
+
+/* What would take more than there is room for is left out, and counted; a last report is not. */
+static void keeps_to_its_room(void **state)
+{
+	struct made_list history = {0};
+	struct made *now = made_new(3);
+	struct recorder *w = make_recorder(NULL, 1);
+	struct buf file = {0};
+	struct error err = {0};
+	struct recording *r;
+	uint64_t skipped = 0;
+	int written = 0, moments = 0;
+
+	(void)state;
+	assert_int_equal(recorder_begin(w, &file), 0);
+	for (int m = 0; m < 100; m++) {
+		const struct report *report;
+
+		made_change(now, m == 99);
+		report = &now->report;
+		written = m + 1;
+		assert_int_equal(recorder_reports(w, &report, 1, &file), 0);
+	}
+	assert_int_equal(recorder_end(w, &file), 0);
+	recorder_free(w);
+	r = open_bytes(&file, file.n, &err);
+	while (recording_next(r, &err) > 0) {
+		moments++;
+		skipped += recording_skipped(r);
+	}
+	assert_true(recording_is_whole(r));
+	assert_true(skipped > 0);
+	assert_int_equal(moments + skipped, written);
+	recording_close(r);
+	made_list_free(&history);
+	made_free(now);
+	buf_free(&file);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_member_has_a_row),
+	    cmocka_unit_test(many_reports),
+	    cmocka_unit_test(broken_off_anywhere),
+	    cmocka_unit_test(any_byte_changed),
+	    cmocka_unit_test(lies),
+	    cmocka_unit_test(bombs),
+	    cmocka_unit_test(keeps_to_its_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Lines of zstd frames. See lines.h. */
+#include "record/lines.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#define MAX_LINE_BYTES (16UL << 20)
+#define MAX_VALUES     1000000 /* in a line; each takes up to a hundred bytes while it is looked at */
+#define MAX_WINDOW_LOG 23      /* what a frame may ask to be kept of it: eight million bytes */
+#define PIECE          (64UL << 10)
+
+struct lines {
+	int fd;
+	off_t at;
+	const char *name;
+	ZSTD_DCtx *zstd;
+	char in[PIECE];
+	ZSTD_inBuffer raw;
+	bool ended;
+	struct buf text; /* of which up to `from` was given out */
+	size_t from;
+	uint64_t number;
+};
+
+static int damaged(struct lines *l, struct error *err, const char *why)
+{
+	return error_set(err, -EBADMSG, EXIT_FAILED, l->name, "nothing of it can be trusted; record again",
+			 "the recording is damaged: line %llu: %s", (unsigned long long)l->number, why);
+}
+
+int lines_open(int fd, const char *name, struct lines **out)
+{
+	struct lines *l = calloc(1, sizeof(*l));
+
+	*out = l;
+	if (!l)
+		return -ENOMEM;
+	l->fd = fd;
+	l->name = name;
+	l->zstd = ZSTD_createDCtx();
+	if (!l->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(l->zstd, ZSTD_d_windowLogMax, MAX_WINDOW_LOG))) {
+		lines_close(l);
+		*out = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void lines_close(struct lines *l)
+{
+	if (!l)
+		return;
+	ZSTD_freeDCtx(l->zstd);
+	buf_free(&l->text);
+	free(l);
+}
+
+uint64_t lines_number(const struct lines *l)
+{
+	return l->number;
+}
+
+/* More of the file, unless it has ended. */
+static int read_more(struct lines *l, struct error *err)
+{
+	ssize_t n;
+
+	if (l->raw.pos < l->raw.size || l->ended)
+		return 0;
+	do
+		n = pread(l->fd, l->in, sizeof(l->in), l->at);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_set(err, -errno, EXIT_FAILED, l->name, NULL, "%s", strerror(errno));
+	l->ended = n == 0;
+	l->at += n;
+	l->raw = (ZSTD_inBuffer){l->in, (size_t)n, 0};
+	return 0;
+}
+
+static int zstd_error(struct lines *l, size_t code, struct error *err)
+{
+	char why[128];
+
+	if (l->number == 0 && l->at <= (off_t)sizeof(l->in))
+		return error_set(err, -EBADMSG, EXIT_FAILED, l->name, "jnitrace record makes one",
+				 "this is no recording: %s", ZSTD_getErrorName(code));
+	snprintf(why, sizeof(why), "behind it, %s", ZSTD_getErrorName(code));
+	return damaged(l, err, why);
+}
+
+/* Some more text. 0: there is none. */
+static int decompress(struct lines *l, struct error *err)
+{
+	char room[PIECE];
+	ZSTD_outBuffer out = {room, sizeof(room), 0};
+	size_t left;
+	int rc;
+
+	if (l->from) { /* what was given out */
+		memmove(l->text.p, l->text.p + l->from, l->text.n - l->from);
+		l->text.n -= l->from;
+		l->from = 0;
+	}
+	do {
+		rc = read_more(l, err);
+		if (rc)
+			return rc;
+		left = ZSTD_decompressStream(l->zstd, &out, &l->raw);
+		if (ZSTD_isError(left))
+			return zstd_error(l, left, err);
+	} while (!out.pos && !(l->ended && l->raw.pos == l->raw.size));
+	buf_add(&l->text, room, out.pos);
+	return l->text.failed ? -ENOMEM : out.pos > 0;
+}
+
+/* One that would take too much memory as a tree is not looked at. */
+static bool has_too_many_values(const char *p, size_t n)
+{
+	size_t values = 0;
+
+	for (size_t i = 0; i < n; i++)
+		values += p[i] == ',' || p[i] == ':' || p[i] == '[' || p[i] == '{';
+	return values > MAX_VALUES;
+}
+
+static int parse(struct lines *l, const char *p, size_t n, json_t **out, struct error *err)
+{
+	char why[192];
+	json_error_t e;
+
+	if (n > MAX_LINE_BYTES || has_too_many_values(p, n))
+		return damaged(l, err, "it is too long");
+	*out = json_loadb(p, n, JSON_REJECT_DUPLICATES, &e);
+	if (*out && json_is_object(*out))
+		return 1;
+	if (!*out && json_error_code(&e) == json_error_out_of_memory)
+		return -ENOMEM;
+	json_decref(*out);
+	snprintf(why, sizeof(why), "%s", *out ? "no object" : e.text);
+	*out = NULL;
+	return damaged(l, err, why);
+}
+
+int lines_next(struct lines *l, json_t **out, struct error *err)
+{
+	size_t seen = l->from;
+	int rc = 1;
+
+	for (;;) {
+		const char *from = l->text.p ? l->text.p + l->from : NULL;
+		const char *end = from ? memchr(l->text.p + seen, '\n', l->text.n - seen) : NULL;
+
+		if (end) {
+			size_t n = (size_t)(end - from);
+
+			l->number++;
+			l->from += n + 1;
+			return parse(l, from, n, out, err);
+		}
+		seen = l->text.n - l->from;
+		if (seen > MAX_LINE_BYTES) {
+			l->number++;
+			return damaged(l, err, "it is too long");
+		}
+		rc = decompress(l, err);
+		if (rc <= 0)
+			return rc;
+	}
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The reader of recordings (docs/recording.md). Whatever is in the file, it takes bounded memory and says in
+ * one line what is wrong with it. Nothing else is looked at: no process, no library.
+ */
+#ifndef JNITRACE_RECORDING_H
+#define JNITRACE_RECORDING_H
+
+#include "base/util.h"
+#include "model/report.h"
+#include "record/recorder.h"
+
+struct recording;
+
+/*
+ * A recording from its start. fd: of a file; not owned, and its place is neither used nor moved, so that
+ * several may read it. name: for errors. limit_bytes: what may be kept. keep_ended: targets stay in
+ * recording_last() when they are gone. -errno with err.
+ */
+int recording_open(int fd, const char *name, uint64_t limit_bytes, bool keep_ended, struct recording **out,
+		   struct error *err);
+void recording_close(struct recording *r);
+
+/* What the numbers of functions and families mean. Lives as long as r. */
+const struct catalog *recording_catalog(const struct recording *r);
+/* The options that it was made with, how many. Live as long as r. */
+size_t recording_options(const struct recording *r, const struct recording_option **out);
+
+/* Go on to the next moment. 1: there is one; 0: that was the last; -errno with err, and then no more. */
+int recording_next(struct recording *r, struct error *err);
+/* Has the run that was recorded come to its end? Known once recording_next() returned 0. */
+bool recording_is_whole(const struct recording *r);
+/* Of the moment: seconds since attach to the first target; how many before it were left out. */
+double recording_at_s(const struct recording *r);
+uint64_t recording_skipped(const struct recording *r);
+
+/*
+ * The reports of the moment, and the last ones until then of all targets. They may be changed and sorted, and
+ * live until the next call for this recording. How many, or -ENOMEM.
+ */
+int recording_reports(struct recording *r, struct report ***out);
+int recording_last(struct recording *r, struct report ***out);
+
+#endif
