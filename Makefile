@@ -12,6 +12,7 @@
 # make fuzz-corpus    the same, and then tests/fuzz/corpus anew, from which CI starts (SECONDS=60)
 # make fuzz-plants    does each fuzz target find the fault that is planted for it? (SECONDS=60 for each)
 # make faults         every call of the tool that may fail does so, told apart by three functions above it
+# make libraries      some fifty real libraries on two JDKs, traced with all checks for SECONDS=60 each
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
@@ -176,6 +177,12 @@ bench:
 	$(Q)$(MAKE) all bench-programs
 	$(Q)/usr/bin/python3 -B tests/bench/run.py $(O) $(BENCH)
 
+# Real libraries, used rightly: no finding, no loss (LIBRARIES='--only jna --jdk 17', '--write').
+libraries:
+	$(Q)scripts/setup libraries
+	$(Q)$(MAKE) all
+	$(Q)/usr/bin/python3 -B tests/libraries/run.py $(O) --seconds $(or $(SECONDS),60) $(LIBRARIES)
+
 bench-many: all $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 	$(Q)/usr/bin/python3 -B tests/bench/many.py $(O) $(BENCH)
 
@@ -247,7 +254,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all asan faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
