@@ -16,6 +16,13 @@ struct proc_id {
 };
 /* -ESRCH when there is no such process (a zombie counts as gone, a thread's id is no process). */
 int proc_id_read(pid_t pid, struct proc_id *out);
+/* Its parent, a zombie's too; 0: of another pid namespace, or none. -ESRCH or -errno. */
+pid_t proc_parent(pid_t pid);
+/*
+ * Is pid root, or a descendant of it, but none of except? Where root is a subreaper (prctl(2)) its parents
+ * tell, also of those whose parents have ended.
+ */
+bool proc_descends(pid_t pid, pid_t root, pid_t except);
 bool proc_id_alive(const struct proc_id *id);
 /* Seconds since the process started. */
 double proc_age_s(const struct proc_id *id);

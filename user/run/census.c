@@ -40,7 +40,7 @@ int census_open(pid_t pid, const struct runtime *only, struct elf_cache *librari
 			  rc == -ESRCH ? "see jps or pgrep java" : NULL, "%s",
 			  rc == -ESRCH ? "no such process" : strerror(-rc));
 	else
-		rc = opening_look(&vm->at, &vm->id, only, libraries, what, err);
+		rc = opening_look(&vm->at, &vm->id, only, libraries, false, what, err);
 	*kind = vm && vm->at.file.runtime ? vm->at.file.runtime->shown : "?";
 	if (rc == 0 && !vm->at.vm) {
 		*err = vm->at.vm_why;
