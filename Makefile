@@ -10,6 +10,7 @@
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make fuzz           the fuzz targets, each for SECONDS=10 or of NAME=elf alone
 # make fuzz-corpus    the same, and then tests/fuzz/corpus anew, from which CI starts (SECONDS=60)
+# make fuzz-plants    does each fuzz target find the fault that is planted for it? (SECONDS=60 for each)
 # make faults         every call of the tool that may fail does so, told apart by three functions above it
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
@@ -160,6 +161,10 @@ fuzz-corpus:
 	$(Q)scripts/setup test
 	+$(Q)$(fuzz_make) fuzz-programs
 	$(Q)scripts/fuzz --corpus $(O)-fuzz $(or $(SECONDS),60) $(NAME)
+fuzz-plants:
+	$(Q)scripts/setup test
+	+$(Q)$(fuzz_make) fuzz-planted
+	$(Q)scripts/fuzz --plants $(O)-fuzz $(or $(SECONDS),60) $(NAME)
 
 faults:
 	$(Q)scripts/setup --check test
@@ -212,7 +217,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz
 
-.PHONY: all asan faults fuzz fuzz-build fuzz-corpus bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

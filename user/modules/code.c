@@ -13,12 +13,11 @@
 #include "base/util.h"
 #include "bpf/border/unwind.h"
 
-#define MAX_PLACEMENTS (1 << 14) /* of one process, whose maps may have any number; no JVM has a hundred */
-#define MAX_MODULES    4096      /* different files of one layout */
-#define MAX_HISTORY    4096      /* mappings that are gone and still known */
-#define MAX_VDSO_BYTES (1 << 20) /* it has 8 KiB */
-#define MAX_BUILD_IDS  65536     /* libraries whose build-id is kept; later ones have none */
-#define MAX_OPENED     1024      /* libraries told by the dynamic linker, the last of them */
+#define MAX_PLACEMENTS (2 * CODE_MAX_MODULES) /* of one process, whose maps may have any number */
+#define MAX_HISTORY    4096                   /* mappings that are gone and still known */
+#define MAX_VDSO_BYTES (1 << 20)              /* it has 8 KiB */
+#define MAX_BUILD_IDS  65536                  /* libraries whose build-id is kept; later ones have none */
+#define MAX_OPENED     1024                   /* libraries told by the dynamic linker, the last of them */
 
 struct code {
 	struct modules *book;
@@ -393,9 +392,12 @@ int code_read(struct code *c, const struct proc_maps *maps, bool closed, struct 
 		return -ENOMEM;
 	layout_get(l);
 	vdso = maps->n ? proc_auxv(c->id.pid, AT_SYSINFO_EHDR) : 0;
-	for (size_t i = 0; !rc && i < maps->n && l->n < MAX_PLACEMENTS && nr_modules < MAX_MODULES; i++) {
+	for (size_t i = 0; !rc && i < maps->n && !l->full; i++) {
 		const struct mapping *map = &maps->v[i];
 
+		l->full = l->n == MAX_PLACEMENTS || nr_modules == CODE_MAX_MODULES;
+		if (l->full)
+			continue;
 		if (has_code(map))
 			rc = add_placement(l, map, base_of(maps, i), module_of(c, l, map, closed));
 		else if (vdso && map->start == vdso && !map->ino)
@@ -409,6 +411,11 @@ int code_read(struct code *c, const struct proc_maps *maps, bool closed, struct 
 		*out = NULL;
 	}
 	return rc;
+}
+
+bool code_full(const struct code *c)
+{
+	return c->now->full;
 }
 
 /* --- history -------------------------------------------------------------------------------------- */

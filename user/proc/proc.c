@@ -452,28 +452,15 @@ int proc_open_mapping(pid_t pid, const struct mapping *m)
 	return fd >= 0 ? fd : which_error(first, fd);
 }
 
-int proc_mapping_path(pid_t pid, const struct mapping *m, char *path, size_t cap)
+int proc_hold_mapping(pid_t pid, const struct mapping *m, char *path, size_t cap)
 {
-	int fd, first, len;
+	int fd = proc_open_mapping(pid, m), len = snprintf(path, cap, "/proc/self/fd/%d", fd);
 
-	if (!m->path || !m->ino)
-		return -ENOENT;
-	if (cap < PROC_PATH_BYTES)
+	if (fd >= 0 && (len < 0 || (size_t)len >= cap)) {
+		close(fd);
 		return -ENAMETOOLONG;
-	map_files_path(pid, m, path, cap);
-	first = check_mapped_inode(open_regular(path), m);
-	if (first >= 0) {
-		close(first);
-		return 0;
 	}
-	len = snprintf(path, cap, "/proc/%d/root%s", pid, m->path);
-	if (len < 0 || (size_t)len >= cap)
-		return -ENAMETOOLONG;
-	fd = check_mapped_inode(open_regular(path), m);
-	if (fd < 0)
-		return which_error(first, fd);
-	close(fd);
-	return 0;
+	return fd;
 }
 
 int proc_root_open(pid_t pid)

@@ -61,11 +61,11 @@ const struct mapping *proc_maps_find_library(const struct proc_maps *m, const ch
  */
 int proc_open_mapping(pid_t pid, const struct mapping *m);
 /*
- * A path by which this process and the kernel reach the same inode, for attaching a uprobe; checked as
- * above. It can go stale: while an fd of proc_open_mapping is held, "/proc/self/fd/N" cannot.
- * 0 or -errno.
+ * The same, and in path how this process and the kernel reach that very file, for attaching a uprobe, as long
+ * as the fd is open: by a path of the target's it may have become another one in between, of all processes.
  */
-int proc_mapping_path(pid_t pid, const struct mapping *m, char *path, size_t cap);
+#define PROC_HELD_BYTES 32
+int proc_hold_mapping(pid_t pid, const struct mapping *m, char *path, size_t cap);
 /*
  * Open path inside the target's root (/proc/PID/root), never outside it: symbolic links resolve
  * against that root (openat2 RESOLVE_IN_ROOT). Regular files only (others: -EINVAL, never opened).

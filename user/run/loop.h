@@ -16,8 +16,8 @@ struct loop; /* opaque */
 typedef int loop_fn(void *command, void *what, struct error *err);
 
 /*
- * SIGINT, SIGTERM and SIGHUP end the loop from here on, SIGTSTP stops the process, SIGPIPE is ignored (a
- * reader that went away is an error of write()). 0 or -errno.
+ * SIGINT, SIGTERM and SIGHUP end the loop from here on, SIGTSTP stops the process, SIGQUIT kills it, SIGPIPE
+ * is ignored (a reader that went away is an error of write()). 0 or -errno.
  */
 int loop_open(struct loop **out, void *command);
 /* Does not close what was added. */
