@@ -110,22 +110,22 @@ void gate_files_mark_known(int fanotify)
 
 int gate_files_listen(void)
 {
-	struct {
-		struct nlmsghdr head;
-		struct cn_msg msg;
-		enum proc_cn_mcast_op op;
-	} __attribute__((packed)) ask = {
-	    .head = {.nlmsg_len = sizeof(ask), .nlmsg_type = NLMSG_DONE},
-	    .msg = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof(ask.op)},
-	    .op = PROC_CN_MCAST_LISTEN,
-	};
+	enum proc_cn_mcast_op op = PROC_CN_MCAST_LISTEN;
+	char ask[NLMSG_LENGTH(sizeof(struct cn_msg) + sizeof(op))]
+	    __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct nlmsghdr *head = (void *)ask;
+	struct cn_msg *msg = NLMSG_DATA(head);
 	struct sockaddr_nl at = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
 	int fd = socket(PF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR), bytes = SOCKET_BYTES;
 
 	if (fd < 0)
 		return -errno;
+	*head = (struct nlmsghdr){.nlmsg_len = sizeof(ask), .nlmsg_type = NLMSG_DONE};
+	msg->id = (struct cb_id){CN_IDX_PROC, CN_VAL_PROC};
+	msg->len = sizeof(op);
+	memcpy(msg->data, &op, sizeof(op));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	if (!bind(fd, (struct sockaddr *)&at, sizeof(at)) && send(fd, &ask, sizeof(ask), 0) == sizeof(ask))
+	if (!bind(fd, (struct sockaddr *)&at, sizeof(at)) && send(fd, ask, sizeof(ask), 0) == sizeof(ask))
 		return fd;
 	close(fd);
 	return -EOPNOTSUPP;
