@@ -661,6 +661,28 @@ static pid_t own_tid(pid_t pid, pid_t tid)
 	return found;
 }
 
+int proc_is_renumbered(pid_t pid)
+{
+	pid_t own = own_tid(pid, pid);
+
+	return own > 0 ? own != pid : -ESRCH;
+}
+
+static int compare_own(const void *a, const void *b)
+{
+	const struct proc_thread *x = a, *y = b;
+
+	return (x->own_tid > y->own_tid) - (x->own_tid < y->own_tid);
+}
+
+pid_t proc_tid_here(const struct proc_threads *threads, pid_t own_tid)
+{
+	const struct proc_thread wanted = {.own_tid = own_tid}, *found;
+
+	found = threads->n ? bsearch(&wanted, threads->v, threads->n, sizeof(wanted), compare_own) : NULL;
+	return found ? found->tid : 0;
+}
+
 int proc_threads(pid_t pid, struct proc_threads *out)
 {
 	char path[64];
@@ -687,6 +709,8 @@ int proc_threads(pid_t pid, struct proc_threads *out)
 		free(out->v);
 		*out = (struct proc_threads){0};
 	}
+	if (out->n > 1)
+		qsort(out->v, out->n, sizeof(*out->v), compare_own);
 	return rc;
 }
 

@@ -101,8 +101,8 @@ struct pid_list {
 };
 int proc_list(struct pid_list *out);
 
-/* The threads of a process, by their ids here and in its own pid namespace. The caller frees out->v. 0 or
- * -errno. */
+/* The threads of a process, by their ids here and in its own pid namespace, in the order of the latter. The
+ * caller frees out->v. 0 or -errno. */
 struct proc_thread {
 	pid_t tid, own_tid;
 };
@@ -111,6 +111,10 @@ struct proc_threads {
 	size_t n, cap;
 };
 int proc_threads(pid_t pid, struct proc_threads *out);
+/* The id here of the thread with that id in its own pid namespace; 0: there is none, it is gone. */
+pid_t proc_tid_here(const struct proc_threads *threads, pid_t own_tid);
+/* Are the ids that it uses itself others than those here? -ESRCH: it has ended. */
+int proc_is_renumbered(pid_t pid);
 /* A thread's name as the kernel has it, which is any bytes; returns their number, 0: it has ended. */
 #define PROC_THREAD_NAME_MAX 64
 size_t proc_thread_name(pid_t pid, pid_t tid, char out[PROC_THREAD_NAME_MAX]);

@@ -420,7 +420,7 @@ static void test_words(void **state)
 		     "critical, monitor, thread, all)");
 	expect_error("-p 1 -e global,", "unknown family ''");
 	expect_error("-p 1 --format html5",
-		     "unknown format 'html5' (one of: table, json, folded, csv, pprof)");
+		     "unknown format 'html5' (one of: table, json, folded, csv, pprof, html)");
 	expect_error("-p 1 --stacks lava",
 		     "unknown kind of stack 'lava' (one of: mixed, java, native, none)");
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
