@@ -121,7 +121,8 @@ static void expect_equal(const struct fields *of, const void *a, const void *b, 
 static void expect_equal_field(const struct field *f, const void *a, const void *b, const char *path)
 {
 	const void *x = (const char *)a + f->at, *y = (const char *)b + f->at;
-	const char *s = *(const char *const *)x, *t = *(const char *const *)y;
+	bool points = f->bytes == sizeof(char *);
+	const char *s = points ? *(const char *const *)x : NULL, *t = points ? *(const char *const *)y : NULL;
 	const struct frames *p = x, *q = y;
 
 	switch (f->kind) {
