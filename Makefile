@@ -10,7 +10,11 @@
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make fuzz           the fuzz targets, each for SECONDS=10 or of NAME=elf alone
 # make fuzz-corpus    the same, and then tests/fuzz/corpus anew, from which CI starts (SECONDS=60)
+# make fuzz-plants    does each fuzz target find the fault that is planted for it? (SECONDS=60 for each)
 # make faults         every call of the tool that may fail does so, told apart by three functions above it
+# make libraries      some fifty real libraries on two JDKs, traced with all checks for SECONDS=60 each
+# make storms         what processes do seldom, in large numbers: threads, libraries, call sites, ... (20 minutes)
+# make soak           tracers of busy JVMs for HOURS=24; fails when they take more and more, or one number is wrong
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
@@ -175,6 +179,12 @@ bench:
 	$(Q)$(MAKE) all bench-programs
 	$(Q)/usr/bin/python3 -B tests/bench/run.py $(O) $(BENCH)
 
+# Real libraries, used rightly: no finding, no loss (LIBRARIES='--only jna --jdk 17', '--write').
+libraries:
+	$(Q)scripts/setup libraries
+	$(Q)$(MAKE) all
+	$(Q)/usr/bin/python3 -B tests/libraries/run.py $(O) --seconds $(or $(SECONDS),60) $(LIBRARIES)
+
 bench-many: all $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 	$(Q)/usr/bin/python3 -B tests/bench/many.py $(O) $(BENCH)
 
@@ -190,11 +200,26 @@ fuzz-corpus:
 	$(Q)scripts/setup test
 	+$(Q)$(fuzz_make) fuzz-programs
 	$(Q)scripts/fuzz --corpus $(O)-fuzz $(or $(SECONDS),60) $(NAME)
+fuzz-plants:
+	$(Q)scripts/setup test
+	+$(Q)$(fuzz_make) fuzz-planted
+	$(Q)scripts/fuzz --plants $(O)-fuzz $(or $(SECONDS),60) $(NAME)
 
 faults:
 	$(Q)scripts/setup --check test
 	$(Q)$(MAKE) all fixtures
 	$(Q)JNITRACE_FAULT_DEPTH=3 scripts/test-live $(O) -s tests/live/test_faults.py
+
+storms:
+	$(Q)scripts/setup --check test
+	$(Q)$(MAKE) all fixtures
+	$(Q)JNITRACE_STORMS=1 scripts/test-live $(O) -s --durations=0 tests/live/test_storms.py
+	$(Q)JNITRACE_STORMS=1 scripts/test-live $(O) tests/live/test_lifecycle.py -k 'attach_detach_storm and 17 and multi'
+
+soak: all
+	$(Q)scripts/setup --check test
+	$(Q)$(MAKE) $(O)/fixtures/Churn.class $(O)/fixtures/libchurn.so $(O)/fixtures/libleaf.so
+	$(Q)/usr/bin/python3 -B tests/storms/soak.py $(O) --hours $(or $(HOURS),24)
 
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
@@ -242,7 +267,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all asan faults fuzz fuzz-build fuzz-corpus bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "books/call_args.bpf.h"
 #include "books/frames.bpf.h"
 #include "books/misuse.bpf.h"
 #include "books/pin_calls.bpf.h"
@@ -81,6 +82,8 @@ UPROBE(jt_use)
 		v.handle = arg;
 		v.kind = misuse(r, &u, arg, r->nulls >> i & 1);
 	}
+	if (r->method_arg && v.kind == NR_FINDINGS)
+		args_judge((void *)ctx, r, &u, &v);
 	if (u.whose == ENV_OWN)
 		moment_begin((void *)ctx, r, u.env, &v);
 	inside = r->allowed & ALLOWED_CRITICAL ? 0 : critical_site();
@@ -416,7 +419,10 @@ int jt_setup(struct setup *out)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	pid_ns_level = BPF_CORE_READ(task, group_leader, thread_pid, level);
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+
+	pid_ns_level = BPF_CORE_READ(pid, level);
+	pid_ns = pid_ns_of(pid, pid_ns_level);
 	out->cpu_waits = cpu_waits_known();
 	return 0;
 }

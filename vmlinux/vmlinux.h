@@ -60,8 +60,10 @@ struct pt_regs {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct pid_namespace;
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 
 struct pid {

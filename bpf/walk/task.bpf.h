@@ -7,19 +7,38 @@
 
 #include "maps.bpf.h"
 
+/* pid->numbers[level], with the kernel's size of an element, not that of our few fields. */
+static __always_inline u64 upid_at(struct pid *pid, u32 level)
+{
+	return (u64)pid + bpf_core_field_offset(struct pid, numbers) +
+	       level * bpf_core_type_size(struct upid);
+}
+
 /* A process or thread id as the pid namespace of that level numbers it. */
 static __always_inline u32 pid_nr(struct pid *pid, u32 level)
 {
 	u32 nr = 0;
-	u64 at;
 
-	if (BPF_CORE_READ(pid, level) < level)
-		return 0; /* lives outside */
-	/* pid->numbers[level].nr, with the kernel's size of an element, not that of our few fields. */
-	at = (u64)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
-	     bpf_core_field_offset(struct upid, nr);
-	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)at);
+	bpf_probe_read_kernel(&nr, sizeof(nr),
+			      (void *)(upid_at(pid, level) + bpf_core_field_offset(struct upid, nr)));
 	return nr;
+}
+
+static __always_inline u64 pid_ns_of(struct pid *pid, u32 level)
+{
+	u64 ns = 0;
+
+	bpf_probe_read_kernel(&ns, sizeof(ns),
+			      (void *)(upid_at(pid, level) + bpf_core_field_offset(struct upid, ns)));
+	return ns;
+}
+
+/* As the tracer's namespace numbers it; 0: it lives outside, perhaps in another one of the same depth. */
+static __always_inline u32 pid_nr_seen(struct pid *pid)
+{
+	if (BPF_CORE_READ(pid, level) < pid_ns_level || pid_ns_of(pid, pid_ns_level) != pid_ns)
+		return 0;
+	return pid_nr(pid, pid_ns_level);
 }
 
 /* The running thread's process, as the tracer's namespace numbers it. */
@@ -30,7 +49,7 @@ static __always_inline u32 current_tgid(void)
 	if (!pid_ns_level)
 		return bpf_get_current_pid_tgid() >> 32;
 	task = (void *)bpf_get_current_task();
-	return pid_nr(BPF_CORE_READ(task, group_leader, thread_pid), pid_ns_level);
+	return pid_nr_seen(BPF_CORE_READ(task, group_leader, thread_pid));
 }
 
 static __always_inline u32 current_tid(void)
@@ -40,7 +59,7 @@ static __always_inline u32 current_tid(void)
 	if (!pid_ns_level)
 		return bpf_get_current_pid_tgid();
 	task = (void *)bpf_get_current_task();
-	return pid_nr(BPF_CORE_READ(task, thread_pid), pid_ns_level);
+	return pid_nr_seen(BPF_CORE_READ(task, thread_pid));
 }
 
 /* A number of the running thread's that no later thread of its id has; never 0. */

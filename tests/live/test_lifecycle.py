@@ -15,7 +15,7 @@ from harness import (BUILD, ENV, JNITRACE, SLOW, WARM_UP, WORK, Expected, Oracle
                      bpf_objects, by_caller, code_is_unchanged, copy_jdk17, jdk, probes_of, run_tool, wait_until)
 
 
-ROUNDS = 20
+ROUNDS = 500 if "JNITRACE_STORMS" in os.environ else 20
 
 
 @pytest.mark.parametrize("attach", ["multi", "perf"])

@@ -70,6 +70,26 @@ def test_exact_from_within_a_pid_namespace(attach):
             assert_exact(tracer.end()[1], before, after)
 
 
+@pytest.mark.parametrize("attach", ["multi", "perf"])
+def test_a_process_of_the_same_pid_in_a_namespace_beside(attach):
+    """As in two containers: each JVM is process 1, and the tracer of one must neither count the other nor take it for its own."""
+    own_proc = 'mount --make-rprivate /proc && mount -t proc proc /proc && exec "$@"'
+    unshare = ["unshare", "--pid", "--mount", "--propagation", "unchanged", "--fork", "--kill-child", "sh", "-c", own_proc, "sh"]
+    with Oracle(jdk("17"), prefix=unshare, prefix_forks=True) as oracle:
+        before = oracle.do(*WARM_UP)
+        enter = ["nsenter", "--target", str(oracle.pid), "--pid", "--mount", "--root"]
+        with Tracer("--attach", attach, pids=[1], prefix=enter) as tracer:
+            tracer.wait_tracing()
+            with Oracle(jdk("17"), prefix=unshare, prefix_forks=True) as other:  # becomes java: an exec of process 1
+                other.do(*WARM_UP, "run 2 1013 11 509 3")
+                after = oracle.do(*WORK)
+                [child] = Path(f"/proc/{tracer.proc.pid}/task/{tracer.proc.pid}/children").read_text().split()
+                os.kill(int(child), signal.SIGINT)
+                final = tracer.end()[1]
+    assert final["end_reason"] == "detached"
+    assert_exact(final, before, after)
+
+
 @pytest.mark.parametrize("family, functions", [
     ("global", {"NewGlobalRef", "DeleteGlobalRef"}),
     ("weak", {"NewWeakGlobalRef", "DeleteWeakGlobalRef"}),

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import struct
@@ -13,7 +14,7 @@ import time
 
 import pytest
 
-from harness import ENV, JNITRACE, SLOW, WARM_UP
+from harness import ENV, JNITRACE, SLOW, WARM_UP, bpf_ids, bpf_objects, wait_until
 
 ENTER, LEAVE, HOME = b"\033[?1049h", b"\033[?1049l", b"\033[H"
 ESCAPE = re.compile(rb"\033\[[?0-9;]*[A-Za-z]")
@@ -26,6 +27,7 @@ class Terminal:
         self.exit_code, self.seen, self.mark = exit_code, b"", 0
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
             os.execve(str(JNITRACE), ["jnitrace", *map(str, args)], dict(ENV, TERM="xterm"))
         self.before = termios.tcgetattr(self.fd)
@@ -154,3 +156,35 @@ def test_the_terminal_is_given_back(oracle):
         rest = terminal.end()
         assert b"final (detached)" in rest and HOME not in rest
         assert terminal.seen.count(ENTER) == terminal.seen.count(LEAVE) == 2
+
+
+def test_signals_of_all_kinds(oracle):
+    """What ends it gives the terminal back; the probes go with it; what asks it to end gets its last report."""
+    oracle.do(*WARM_UP)
+    for sig, exit_code in ((signal.SIGHUP, 0), (signal.SIGTERM, 0), (signal.SIGQUIT, -signal.SIGQUIT),
+                           (signal.SIGUSR1, -signal.SIGUSR1), (signal.SIGABRT, -signal.SIGABRT)):
+        with Terminal("-p", oracle.pid, "-i", "0.1", exit_code=exit_code) as terminal:
+            terminal.frame()
+            held = bpf_objects(terminal.pid)
+            assert held
+            os.kill(terminal.pid, sig)
+            terminal.wait(LEAVE)
+            assert (b"final (detached)" in terminal.end()) == (exit_code == 0), sig
+            assert terminal.seen.count(ENTER) == terminal.seen.count(LEAVE) == 1
+            wait_until(lambda held=held: not held & bpf_ids())
+    assert oracle.do("run 1 2 1 2 1")
+
+
+def test_the_terminal_goes_away(oracle):
+    """Its window was closed: nobody is there to quit."""
+    oracle.do(*WARM_UP)
+    terminal = Terminal("-p", oracle.pid, "-i", "0.1")
+    terminal.frame()
+    held = bpf_objects(terminal.pid)
+    os.close(terminal.fd)
+    end = time.monotonic() + SLOW
+    while not (ended := os.waitpid(terminal.pid, os.WNOHANG))[0] and time.monotonic() < end:
+        time.sleep(0.02)
+    assert ended[0] == terminal.pid and os.waitstatus_to_exitcode(ended[1]) in (0, 1), ended
+    wait_until(lambda: not held & bpf_ids())
+    assert oracle.do("run 1 2 1 2 1")

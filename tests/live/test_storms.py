@@ -10,13 +10,18 @@ import os
 import re
 import shutil
 import signal
-import time
+import struct
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from harness import (FIXTURES, WARM_UP, Expected, Oracle, Tracer, assert_exact, assert_no_losses, by_caller, jdk, lacking, wait_until)
+from harness import (FIXTURES, JNITRACE, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, by_caller, jdk, lacking,
+                     wait_until)
 
+SANITIZED = b"__asan_init" in JNITRACE.read_bytes()
 FULL = "JNITRACE_STORMS" in os.environ
 
 
@@ -43,12 +48,15 @@ def _churn():
 
 @pytest.fixture(name="libraries", scope="module")
 def _libraries(tmp_path_factory):
-    """Makes so many copies of the library, and returns their folder."""
+    """Makes so many copies of the library, each with a build-id of its own, and returns their folder."""
     folder = tmp_path_factory.mktemp("libraries")
+    code = (FIXTURES / "libleaf.so").read_bytes()
+    build_id = code.index(b"GNU\0", code.index(b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0")) + 4
 
-    def make(first, n):
-        for i in range(first, first + n):
-            shutil.copy(FIXTURES / "libleaf.so", folder / f"libleaf{i}.so")
+    def make(n):
+        for i in range(n):
+            own = code[:build_id] + i.to_bytes(20, "little") + code[build_id + 20:]
+            (folder / f"libleaf{i}.so").write_bytes(own)
         return folder
     return make
 
@@ -86,7 +94,7 @@ def test_recursion_through_java_and_c(kind):
 
 def test_thread_without_java_while_a_library_closes(churn, libraries):
     """Nothing of its stack can be known; that is a site all the same, which says why."""
-    folder = libraries(0, 1)
+    folder = libraries(1)
     churn.do("threads 2 2", f"close {folder} 0 1")
     with Tracer(pids=[churn.pid]) as tracer:
         before = tracer.wait_tracing() and churn.do("totals")
@@ -103,3 +111,244 @@ def test_thread_without_java_while_a_library_closes(churn, libraries):
     assert site["truncated"] == "libraries were being unloaded"
     assert_well(churn, after)
     assert Expected(before, after).calls["NewGlobalRef"] == 22
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_what_comes_and_goes(kind, libraries):
+    """Threads, children that call in their copy of the VM, programs, mappings, libraries."""
+    n = size(53, 1009)
+    folder = libraries(n)
+    on = jdk(kind)
+    inside = folder if not on.root else copied(on, folder)
+    with Churn(on) as churn:
+        churn.do("threads 2 2", "forks 1", "churn 3")
+        with Tracer("-v", pids=[churn.pid]) as tracer:
+            tracer.wait_tracing()
+            before = churn.do("totals")
+            after = churn.do(f"threads {size(2003, 20011)} 503", f"forks {size(11, 499)}", "churn 1009",
+                             f"maps {on.fixtures()}/libleaf.so {size(1009, 100003)}", f"close {inside} 0 {n}")
+            final = tracer.stop()[churn.pid]
+        assert_well(churn, churn.do("threads 3 3", "churn 3"))
+    assert_no_losses(final)
+    want = Expected(before, after)
+    assert {f: final["calls"][f] for f in want.calls} == want.calls
+    got = by_caller(final)
+    leaf = want.sites.pop("leaf_global")
+    assert {name: got.pop(name) for name in want.sites} == want.sites
+    # Libraries that were closed before they were read have no names, and may make the next one's caller unknown.
+    assert sum(acquired for _, acquired, _ in got.values()) == leaf[1], got
+    assert {n if n in ("leaf_global", "?") else n[:24] for n in got} <= {"leaf_global", "?", "[native frames missing: "}
+
+
+def copied(on, folder):
+    """As a process of this JDK's root sees it."""
+    inside = Path(f"/tmp/{folder.name}-{os.getpid()}")
+    shutil.copytree(folder, f"{on.root}{inside}")
+    return inside
+
+
+def test_many_libraries(libraries):
+    """Each is known by name and line. At the end without notice, what there was no time for is said to be pending."""
+    n = size(23, 5003)
+    folder = libraries(n)
+    with Churn(jdk("17")) as churn:
+        with Tracer(pids=[churn.pid]) as tracer:
+            tracer.wait_tracing()
+            before = churn.do("totals")
+            after = churn.do(f"open {folder} 0 {n}")
+            at_once = tracer.stop()[churn.pid]
+        with Tracer(pids=[churn.pid]) as tracer:
+            tracer.wait_tracing()
+            churn.do(f"open {folder} 0 {n}")
+            tracer.wait_report(lambda r: sum(s["acquired"] for s in r["sites"]) == n and not r["sites_pending"], size(60, 600))
+            final = tracer.stop()[churn.pid]
+            assert_well(churn, after)
+    assert_no_losses(final)
+    assert_no_losses(at_once)
+    assert by_caller(final) == {"leaf_global": ("NewGlobalRef", n, 0)} == Expected(before, after).sites
+    assert {s["stack"][0]["module"] for s in final["sites"]} == {f"libleaf{i}.so" for i in range(n)}
+    assert at_once["calls"]["NewGlobalRef"] == n
+    assert sum(not s["stack"][0]["symbol"] for s in at_once["sites"]) <= at_once["sites_pending"]
+
+
+@pytest.mark.parametrize("args, room", [([], 20000), (["--max-stacks", "200000"], 200000)], ids=["default", "raised"])
+def test_many_call_sites(churn, args, room):
+    """Each in a function of its own; what there is no room for is one row, and said."""
+    n = size(5003, 100000)
+    before = churn.do("places 0 2")
+    with Tracer("--stacks", "native", "--depth", "4", *args, pids=[churn.pid], interval="60") as tracer:
+        tracer.wait_tracing()
+        after = churn.do(f"places 0 {n}", "letgo")
+        tracer.wait_looks()
+        taken_mb = resident_mb(tracer.proc.pid)
+        final = tracer.stop(code=5 if n > room else 0)[churn.pid]
+    print(f"{n} call sites: {taken_mb:.0f} MB")
+    assert SANITIZED or taken_mb < 80 + min(n, room) * 10 / 1024, "10 KB a call site"
+    assert_well(churn, after)
+    kept = min(n, room)
+    assert {d: v for d, v in final["drops"].items() if v} == ({"stacks_full": n - room} if n > room else {})
+    want = Expected(before, after)
+    assert {f: final["calls"][f] for f in want.calls} == want.calls
+    names = {s["stack"][0]["symbol"] for s in final["sites"] if s["stack"]}
+    assert len(names) == kept
+    assert by_caller(final)["distinct"] == ("NewGlobalRef", kept, kept)
+
+
+def test_many_references(oracle):
+    """By default there is room for a million."""
+    n = size(20011, 2000003)
+    before = oracle.do(*WARM_UP)
+    with Tracer("--max-refs", "2100000", pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        oracle.do(f"hold {n}")
+        tracer.wait_report(lambda r: r["families"]["global"]["outstanding"] == n)
+        after = oracle.do("letgo")
+        final = tracer.stop()[oracle.pid]
+    assert_exact(final, before, after)
+
+
+def agent_jar(folder):
+    """The agent, packed as the JVM wants it."""
+    path = folder / "redefiner.jar"
+    with zipfile.ZipFile(path, "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nPremain-Class: Redefiner\nCan-Retransform-Classes: true\n"
+                     "Can-Redefine-Classes: true\n")
+        for file in FIXTURES.glob("Redefiner*.class"):
+            jar.write(file, file.name)
+    return path
+
+
+def test_beside_other_tools(tmp_path):
+    """JFR, JDWP and an agent that redefines the very class, all at once: they make calls, too, which are not the program's."""
+    tools = (f"-XX:StartFlightRecording:filename={tmp_path}/it.jfr,settings=profile", f"-javaagent:{agent_jar(tmp_path)}=Churn",
+             "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:0")
+    with Churn(jdk("17"), *tools) as churn:
+        churn.do("churn 3", "down 3", "deep 3 1", "threads 2 2", "letgo")
+        with Tracer("--allow-loss", pids=[churn.pid]) as tracer:
+            tracer.wait_tracing()
+            before = churn.do("totals")
+            for _ in range(size(5, 500)):  # each with the class as another one has left it
+                after = churn.do("churn 101", "down 11", "deep 7 1", "threads 3 3", "letgo")
+            tracer.wait_looks()
+            final = tracer.stop()[churn.pid]
+        assert_well(churn, churn.do("churn 3"))
+    want = Expected(before, after).sites
+    assert by_caller(final, of=want) == want
+    assert {d for d, n in final["drops"].items() if n} <= {"java_unnamed"}
+
+
+def confine():
+    """Runs its arguments with a filter that refuses what tracers need, as containers do (EPERM)."""
+    # linux/filter.h, linux/seccomp.h; by number: ptrace, bpf, perf_event_open, process_vm_readv, uretprobe, uprobe
+    numbers = {"x86_64": (101, 321, 298, 310, 335, 336), "aarch64": (117, 280, 241, 270)}[os.uname().machine]
+    steps = [(0x20, 0, 0, 0)]  # A = the number
+    steps += [(0x15, len(numbers) - i, 0, n) for i, n in enumerate(numbers)]  # if equal: to the last one
+    steps += [(0x06, 0, 0, 0x7fff0000), (0x06, 0, 0, 0x00050001)]
+    program = b"".join(struct.pack("HBBI", *s) for s in steps)
+    return [sys.executable, "-c", "import ctypes, os, struct, sys\n"
+            f"program = ctypes.create_string_buffer({program!r})\n"
+            f"fprog = ctypes.create_string_buffer(struct.pack('HxxxxxxP', {len(steps)}, ctypes.addressof(program)))\n"
+            "libc = ctypes.CDLL(None, use_errno=True)\n"
+            "assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, fprog, 0, 0) == 0, ctypes.get_errno()\n"
+            "os.execvp(sys.argv[1], sys.argv[1:])"]
+
+
+@pytest.mark.parametrize("kind", ["17", "17-stripped"])
+def test_in_a_container(kind):
+    """User, pid, mount, network and IPC namespaces, and a filter of system calls."""
+    unshare = ["unshare", "--user", "--map-root-user", "--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
+    with Oracle(jdk(kind), prefix=[*unshare, *confine()], prefix_forks=True) as oracle:
+        before = oracle.do(*WARM_UP)
+        assert before["pid"] == 1 and re.search(r"^Seccomp:\s*2$", Path(f"/proc/{oracle.pid}/status").read_text(), re.M)
+        for args in ([], ["--attach", "perf"]):
+            with Tracer(*args, pids=[oracle.pid]) as tracer:
+                tracer.wait_tracing()
+                after = oracle.do(*WORK)
+                assert_exact(tracer.stop()[oracle.pid], before, after)
+            before = after
+        assert oracle.do("run 1 2 1 2 1")
+
+
+class MemoryGroup:
+    """A memory cgroup, of version 1 or 2."""
+
+    def __init__(self, name):
+        top = Path("/sys/fs/cgroup/memory")
+        self.second = not top.is_dir()
+        if self.second:
+            top = Path("/sys/fs/cgroup")
+            (top / "cgroup.subtree_control").write_text("+memory")
+        self.path = top / f"jnitrace-{name}-{os.getpid()}"
+        self.path.mkdir()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        wait_until(lambda: not (self.path / "cgroup.procs").read_text())
+        self.path.rmdir()
+
+    def prefix(self):
+        """Of a command that is to run in it."""
+        return ["sh", "-c", 'echo $$ >"$0" && exec "$@"', str(self.path / "cgroup.procs")]
+
+    def kept_bytes(self):
+        """What it uses and cannot be taken away: all but its page cache."""
+        used = int((self.path / ("memory.current" if self.second else "memory.usage_in_bytes")).read_text())
+        return used - int(re.search(r"^(?:file|cache) (\d+)", (self.path / "memory.stat").read_text(), re.M)[1])
+
+    def limit(self, limit_bytes):
+        (self.path / ("memory.max" if self.second else "memory.limit_in_bytes")).write_text(str(limit_bytes))
+
+    def at_limit(self):
+        """How often it wanted more than it may have."""
+        if self.second:
+            return int(re.search(r"^max (\d+)", (self.path / "memory.events").read_text(), re.M)[1])
+        return int((self.path / "memory.failcnt").read_text())
+
+
+def test_target_at_its_memory_limit(tmp_path):
+    """Its cgroup has no byte left: what probes need in its memory must come from its page cache, as all else must."""
+    with MemoryGroup("target") as group:
+        jvm_args = ("-Xmx16m", "-Xms16m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+        with Oracle(jdk("17"), *jvm_args, prefix=group.prefix()) as oracle:
+            oracle.do(*WARM_UP, *WORK)
+            # Its share of files that were read before is not in here, so some that are.
+            file = tmp_path / "cache"
+            fill = [*group.prefix(), "dd", "if=/dev/zero", f"of={file}", "bs=1M", "count=16"]
+            subprocess.run(fill, check=True, capture_output=True)
+            group.limit(group.kept_bytes() + (4 << 20))
+            before = oracle.do("run 1 2 1 2 1")
+            for _ in range(size(2, 50)):
+                with Tracer(pids=[oracle.pid]) as tracer:
+                    tracer.wait_tracing()
+                    subprocess.run(fill, check=True, capture_output=True)  # more than there is room for
+                    after = oracle.do(*WORK)
+                    final = tracer.stop()[oracle.pid]
+                assert_exact(final, before, after)
+                before = after
+            assert group.at_limit() > 0
+            assert oracle.quit(7) == 7
+
+
+def test_tracer_at_its_memory_limit(oracle):
+    """It works, or says that it cannot, or the kernel kills it: the target runs on, and nothing is left behind."""
+    before = oracle.do(*WARM_UP)
+    with MemoryGroup("tracer") as group:
+        for limit_mb in size((256, 24), (256, 128, 96, 80, 64, 48, 32, 24, 16, 8)):
+            group.limit(limit_mb << 20)
+            with Tracer(pids=[oracle.pid], prefix=group.prefix()) as tracer:
+                tracer.tracing.wait()
+                after = oracle.do(*WORK)
+                if tracer.proc.poll() is None:
+                    tracer.proc.send_signal(signal.SIGINT)
+                code = tracer.proc.wait(60)
+                text = "".join(tracer.stderr)
+                if code == 0:
+                    assert_exact(tracer.end()[oracle.pid], before, after)
+                else:
+                    assert code == -signal.SIGKILL or re.search(r"^jnitrace: [^\n]+: ", text, re.M), (code, text)
+                print(f"{limit_mb} MB: {code} {text}")
+                assert code == 0 or limit_mb < 256
+            before = after
+    assert oracle.do("run 1 2 1 2 1")

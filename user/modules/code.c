@@ -13,12 +13,11 @@
 #include "base/util.h"
 #include "bpf/border/unwind.h"
 
-#define MAX_PLACEMENTS (1 << 14) /* of one process, whose maps may have any number; no JVM has a hundred */
-#define MAX_MODULES    4096      /* different files of one layout */
-#define MAX_HISTORY    4096      /* mappings that are gone and still known */
-#define MAX_VDSO_BYTES (1 << 20) /* it has 8 KiB */
-#define MAX_BUILD_IDS  65536     /* libraries whose build-id is kept; later ones have none */
-#define MAX_OPENED     1024      /* libraries told by the dynamic linker, the last of them */
+#define MAX_PLACEMENTS (2 * CODE_MAX_MODULES) /* of one process, whose maps may have any number */
+#define MAX_HISTORY    4096                   /* mappings that are gone and still known */
+#define MAX_VDSO_BYTES (1 << 20)              /* it has 8 KiB */
+#define MAX_BUILD_IDS  65536                  /* libraries whose build-id is kept; later ones have none */
+#define MAX_OPENED     1024                   /* libraries told by the dynamic linker, the last of them */
 
 struct code {
 	struct modules *book;
@@ -209,12 +208,23 @@ struct place_of {
 	const struct placement *placement;
 };
 
-/* What is at a path now: it may be another file than was mapped. */
-static int open_by_path(const struct code *c, const char *path)
+/* A path under the root that the process has, or had. */
+static int open_in_root(const struct code *c, const char *path)
 {
-	if (path[0] != '/' || !proc_id_alive(&c->id))
+	int root_fd = c->root_fd >= 0 ? c->root_fd : c->own_root ? proc_root_open(getpid()) : -ESRCH;
+	int fd = root_fd < 0 ? root_fd : proc_open_under(root_fd, path);
+
+	if (root_fd >= 0 && root_fd != c->root_fd)
+		close(root_fd);
+	return fd;
+}
+
+/* What is at a path now: it may be another file than was mapped, which its build-id tells. */
+static int open_by_path(const struct code *c, const char *path, const char *build_id)
+{
+	if (path[0] != '/' || (!build_id[0] && !proc_id_alive(&c->id)))
 		return -ENOENT;
-	return proc_open_in_root(c->id.pid, path);
+	return proc_id_alive(&c->id) ? proc_open_in_root(c->id.pid, path) : open_in_root(c, path);
 }
 
 static int open_placement(const void *arg)
@@ -229,7 +239,7 @@ static int open_placement(const void *arg)
 				    .path = p->module->path};
 
 	if (p->build_id)
-		return open_by_path(of->code, p->module->path);
+		return open_by_path(of->code, p->module->path, p->build_id);
 	return map.path ? open_mapping(of->code, &map) : copy_vdso(of->code->id.pid, p);
 }
 
@@ -382,9 +392,12 @@ int code_read(struct code *c, const struct proc_maps *maps, bool closed, struct 
 		return -ENOMEM;
 	layout_get(l);
 	vdso = maps->n ? proc_auxv(c->id.pid, AT_SYSINFO_EHDR) : 0;
-	for (size_t i = 0; !rc && i < maps->n && l->n < MAX_PLACEMENTS && nr_modules < MAX_MODULES; i++) {
+	for (size_t i = 0; !rc && i < maps->n && !l->full; i++) {
 		const struct mapping *map = &maps->v[i];
 
+		l->full = l->n == MAX_PLACEMENTS || nr_modules == CODE_MAX_MODULES;
+		if (l->full)
+			continue;
 		if (has_code(map))
 			rc = add_placement(l, map, base_of(maps, i), module_of(c, l, map, closed));
 		else if (vdso && map->start == vdso && !map->ino)
@@ -398,6 +411,11 @@ int code_read(struct code *c, const struct proc_maps *maps, bool closed, struct 
 		*out = NULL;
 	}
 	return rc;
+}
+
+bool code_full(const struct code *c)
+{
+	return c->now->full;
 }
 
 /* --- history -------------------------------------------------------------------------------------- */
@@ -518,7 +536,7 @@ static void head_build_id(const struct code_opened *o, char out[2 * BUILD_ID_MAX
 /* Its module: by the file at its path, if that is it, else one that has no file. */
 static int find_opened_module(struct code *c, struct opened *o, const char *path)
 {
-	int fd = open_by_path(c, path);
+	int fd = open_by_path(c, path, o->at.build_id);
 
 	o->at.module = modules_find(c->book, fd, path, c->root_dev, c->root_ino);
 	if (fd < 0)

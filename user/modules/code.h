@@ -34,8 +34,11 @@ static inline uint64_t placement_origin(const struct placement *p)
 	return p->start - p->offset;
 }
 
+#define CODE_MAX_MODULES (1 << 14) /* different files of one process that are kept */
+
 struct layout {
 	unsigned int references;
+	bool full; /* there is more code than is kept */
 	size_t n, cap;
 	struct placement *v; /* by address */
 };
@@ -60,6 +63,8 @@ void code_free(struct code *c);
 int code_read(struct code *c, const struct proc_maps *maps, bool closed, struct layout **out);
 /* From here on next is the present layout; takes the reference. What it lacks is history. 0 or -ENOMEM. */
 int code_take(struct code *c, struct layout *next);
+/* Is there more code in the process than is kept? */
+bool code_full(const struct code *c);
 /* What is mapped at an address; NULL: no code of a file is. */
 const struct placement *code_at(const struct code *c, uint64_t addr);
 /* The same, or else what was mapped there last. It is valid until code_take(). */

@@ -18,6 +18,10 @@
 /* Longer nobody waits for what may be abandoned. */
 #define HEAR_NS 150000000L
 
+static const int wishes[] = {SIGINT, SIGTERM, SIGHUP};
+/* These end a process at once, and do so, but the terminal is given back before. */
+static const int deadly[] = {SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM};
+
 struct interrupt {
 	pthread_t thread;
 	int event;
@@ -69,6 +73,14 @@ void interrupt_may_abandon(struct interrupt *i, bool may)
 	__atomic_store_n(&i->may_abandon, may, __ATOMIC_RELEASE);
 }
 
+static bool is_wish(int sig)
+{
+	for (size_t i = 0; i < ARRAY_LEN(wishes); i++)
+		if (wishes[i] == sig)
+			return true;
+	return false;
+}
+
 static void *wait_for_signals(void *arg)
 {
 	struct interrupt *i = arg;
@@ -81,7 +93,7 @@ static void *wait_for_signals(void *arg)
 			continue;
 		if (__atomic_load_n(&i->closing, __ATOMIC_ACQUIRE))
 			return NULL;
-		if (sig == SIGTSTP) {
+		if (!is_wish(sig)) {
 			obey(i, sig);
 			continue;
 		}
@@ -110,9 +122,10 @@ int interrupt_open(struct interrupt **out)
 	i->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = i->event < 0 ? -errno : 0;
 	sigemptyset(&i->signals);
-	sigaddset(&i->signals, SIGINT);
-	sigaddset(&i->signals, SIGTERM);
-	sigaddset(&i->signals, SIGHUP);
+	for (size_t k = 0; k < ARRAY_LEN(wishes); k++)
+		sigaddset(&i->signals, wishes[k]);
+	for (size_t k = 0; k < ARRAY_LEN(deadly); k++)
+		sigaddset(&i->signals, deadly[k]);
 	sigaddset(&i->signals, SIGTSTP);
 	pthread_mutex_init(&i->lock, NULL);
 	pthread_sigmask(SIG_BLOCK, &i->signals, &i->before);

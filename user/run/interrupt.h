@@ -10,7 +10,10 @@
 
 struct interrupt; /* opaque */
 
-/* Block SIGINT, SIGTERM, SIGHUP and SIGTSTP and wait for them in a thread of their own. 0 or -errno. */
+/*
+ * Block SIGINT, SIGTERM, SIGHUP, SIGTSTP, and what ends a process at once (SIGQUIT, ...), and wait for them
+ * in a thread of their own. 0 or -errno.
+ */
 int interrupt_open(struct interrupt **out);
 /* The first signal was heard; and: one that is not heard soon may end the process. See loop_may_abandon(). */
 void interrupt_heard(struct interrupt *i);
@@ -18,8 +21,8 @@ void interrupt_may_abandon(struct interrupt *i, bool may);
 /* As it was before. */
 void interrupt_close(struct interrupt *i);
 /*
- * Call leave(what) before the process ends at once or is stopped (Ctrl-Z), from another thread; leave NULL:
- * no more, and none is under way when this returns.
+ * Call leave(what) before the process ends at once (also by SIGQUIT) or is stopped (Ctrl-Z), from another
+ * thread; leave NULL: no more, and none is under way when this returns.
  */
 void interrupt_tell(struct interrupt *i, void (*leave)(void *), void *what);
 /* Becomes readable, and stays so, with the first signal. */

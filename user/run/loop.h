@@ -16,8 +16,8 @@ struct loop; /* opaque */
 typedef int loop_fn(void *command, void *what, struct error *err);
 
 /*
- * SIGINT, SIGTERM and SIGHUP end the loop from here on, SIGTSTP stops the process, SIGPIPE is ignored (a
- * reader that went away is an error of write()). 0 or -errno.
+ * SIGINT, SIGTERM and SIGHUP end the loop from here on, SIGTSTP stops the process, SIGQUIT kills it, SIGPIPE
+ * is ignored (a reader that went away is an error of write()). 0 or -errno.
  */
 int loop_open(struct loop **out, void *command);
 /* Does not close what was added. */
@@ -32,6 +32,8 @@ void loop_remove(struct loop *l, int fd);
  * closed by loop_close(), or -errno. Interval 0: not yet.
  */
 int loop_timer(struct loop *l, double interval_s, loop_fn *fire);
+/* Likewise; what: given to fire. */
+int loop_timer_of(struct loop *l, double interval_s, loop_fn *fire, void *what);
 /* Another interval, from now on. 0 or -errno. */
 int loop_set_timer(int timer, double interval_s);
 /* What became due until now is not made up for. */

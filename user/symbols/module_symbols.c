@@ -38,6 +38,7 @@ struct module_symbols {
 	struct elf_cfi_table *cfi;
 	struct lines_helper *lines; /* NULL: closed, or */
 	bool no_lines;              /* there are none */
+	bool put_off;               /* there was no time yet to read its file */
 	bool told;                  /* that its file cannot be read */
 	struct lines_history lines_history;
 	uint64_t lines_asked_ns;
@@ -173,12 +174,19 @@ static int read_names(struct module_symbols *s, pid_t root_pid)
 	return rc;
 }
 
-int module_symbols_unread(struct module_symbols *s, const struct placement *p)
+/* What is known of it without its file. 0 or -ENOMEM. */
+static int without_file(struct module_symbols *s, const struct placement *p)
 {
 	if (s->build_id || !p->build_id || !p->build_id[0])
 		return 0;
 	s->build_id = strset_add(&s->strings, p->build_id);
 	return s->build_id ? 0 : -ENOMEM;
+}
+
+int module_symbols_put_off(struct module_symbols *s, const struct placement *p)
+{
+	s->put_off = !s->read;
+	return without_file(s, p);
 }
 
 /* A file that is gone, or another one by now, is no news; one that is there and cannot be read is. */
@@ -195,10 +203,11 @@ int module_symbols_read(struct module_symbols *s, const struct code *code, const
 {
 	int rc;
 
+	s->put_off = false;
 	if (s->read)
 		return 0;
 	rc = code_use(code, p);
-	if (rc && module_symbols_unread(s, p))
+	if (rc && without_file(s, p))
 		rc = -ENOMEM;
 	if (rc) {
 		if (rc == -EDQUOT)
@@ -285,6 +294,8 @@ static int lines_at(struct module_symbols *s, uint64_t vaddr, struct elf_line *l
 {
 	int rc;
 
+	if (s->put_off)
+		return -EAGAIN;
 	if (s->no_lines || !s->read)
 		return 0;
 	if (!s->lines)
@@ -384,10 +395,17 @@ static int symbolize(struct module_symbols *s, const struct code *code, const st
 int module_symbols_at(struct module_symbols *s, const struct code *code, const struct placement *p,
 		      uint64_t vaddr, struct symbolized *out)
 {
-	uint32_t at = hash_find(&s->by_vaddr, vaddr, 0);
 	struct known fresh = {0}, *k;
+	uint32_t at;
 	int rc = 0;
 
+	if (s->put_off && !budget_slice_full(module_budget(s->module)))
+		rc = module_symbols_read(s, code, p);
+	s->put_off |= rc == -EINTR;
+	if (rc && rc != -EINTR)
+		return rc;
+	rc = 0;
+	at = hash_find(&s->by_vaddr, vaddr, 0);
 	if (!at || s->known.v[at - 1].pending) {
 		if (want_lines(s, code, p) && at) /* its file is gone */
 			s->known.v[at - 1].pending = false;

@@ -20,8 +20,11 @@ void module_symbols_put(struct module_symbols *s);
  * 0, -ENOMEM or -EINTR: not now (see budget_check()).
  */
 int module_symbols_read(struct module_symbols *s, const struct code *code, const struct placement *p);
-/* What is known of it without its file. 0 or -ENOMEM. */
-int module_symbols_unread(struct module_symbols *s, const struct placement *p);
+/*
+ * There is no time to read it now: its addresses have what is known without, and are pending until there is.
+ * 0 or -ENOMEM.
+ */
+int module_symbols_put_off(struct module_symbols *s, const struct placement *p);
 /* DWARF that nobody has asked for some seconds is closed: it can be 500 MiB. */
 void module_symbols_tidy(struct module_symbols *s);
 
@@ -34,7 +37,7 @@ struct symbolized {
 	const struct frame *frames; /* their texts live as long as the reference */
 	size_t n;
 	enum link link;
-	bool pending; /* lines and inlined functions are still looked for: ask again */
+	bool pending; /* names, or lines and inlined functions, are still looked for: ask again */
 };
 /* vaddr: link-time. 0 or -ENOMEM. */
 int module_symbols_at(struct module_symbols *s, const struct code *code, const struct placement *p,

@@ -7,8 +7,6 @@
 #include "base/hash.h"
 #include "base/util.h"
 
-#define MAX_MODULES 4096 /* files of one process that are asked for; further ones stay nameless */
-
 /* Where an address was: its mapping may be gone when it is asked for again. */
 struct later {
 	struct module_symbols *module;
@@ -21,7 +19,8 @@ struct natives {
 		struct module_symbols **v; /* references */
 		size_t n, cap;
 	} modules;
-	struct hash by_id; /* of the module: number in modules, + 1 */
+	struct hash by_id;    /* of the module: number in modules, + 1 */
+	uint64_t nr_nameless; /* frames without a place, or without a module, as there are too many */
 	struct {
 		struct later **v;
 		size_t n, cap;
@@ -59,7 +58,7 @@ void natives_tidy(struct natives *n)
 		module_symbols_tidy(n->modules.v[i]);
 }
 
-/* The module, read if there is time; at the end without that, as one whose file cannot be read. */
+/* The module, read if there is time; at the end without that, pending. */
 static int open_symbols(struct natives *n, const struct placement *p, struct module_symbols **out)
 {
 	struct budget *b = module_budget(p->module);
@@ -75,7 +74,7 @@ static int open_symbols(struct natives *n, const struct placement *p, struct mod
 		return -ENOMEM;
 	rc = over ? -EINTR : module_symbols_read(*out, n->code, p);
 	if (rc == -EINTR && budget_slice_last(b))
-		rc = module_symbols_unread(*out, p);
+		rc = module_symbols_put_off(*out, p);
 	if (rc)
 		module_symbols_put(*out);
 	return rc;
@@ -89,8 +88,12 @@ static int symbols_of(struct natives *n, const struct placement *p, struct modul
 	int rc;
 
 	*out = at ? n->modules.v[at - 1] : NULL;
-	if (at || n->modules.n == MAX_MODULES)
+	if (at)
 		return 0;
+	if (n->modules.n == CODE_MAX_MODULES) {
+		n->nr_nameless++;
+		return 0;
+	}
 	rc = open_symbols(n, p, out);
 	if (rc) {
 		*out = NULL;
@@ -123,6 +126,7 @@ static int place_in(struct natives *n, const struct placement *p, uint64_t addr,
 	int rc;
 
 	*out = (struct native_place){.placement = p};
+	n->nr_nameless += !p && code_full(n->code);
 	if (!p)
 		return 0;
 	rc = symbols_of(n, p, &out->module);
@@ -175,6 +179,11 @@ int natives_at(struct natives *n, uint64_t pc, struct symbolized *out, struct na
 	int rc = natives_place(n, pc - 1, true, where);
 
 	return rc ?: call_at(n, where, out);
+}
+
+uint64_t natives_nameless(const struct natives *n)
+{
+	return n->nr_nameless;
 }
 
 bool natives_know_opened(const struct natives *n, uint32_t number)

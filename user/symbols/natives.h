@@ -23,6 +23,8 @@ struct native_place {
 	uint64_t vaddr; /* link-time */
 };
 int natives_place(struct natives *n, uint64_t addr, bool past, struct native_place *out);
+/* Frames that have no name because there are too many modules. */
+uint64_t natives_nameless(const struct natives *n);
 /* Is it known what was opened, up to this number? Else the next code_opened() may tell. */
 bool natives_know_opened(const struct natives *n, uint32_t number);
 /* As natives_at(), in the opened library of that number. */

@@ -61,6 +61,11 @@ void symbols_tidy(struct symbols *s)
 	natives_tidy(s->natives);
 }
 
+uint64_t symbols_nameless(const struct symbols *s)
+{
+	return natives_nameless(s->natives);
+}
+
 static int append(struct symbols *s, const struct symbolized *c, const struct native_place *where,
 		  uint64_t pc, struct frames *out)
 {

@@ -23,6 +23,8 @@ void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden);
 void symbols_set_no_java(struct symbols *s);
 /* Call now and then: lets go of what is large and was not asked for lately. */
 void symbols_tidy(struct symbols *s);
+/* Frames that have no name because the process has more files with code than are kept. */
+uint64_t symbols_nameless(const struct symbols *s);
 /* Is it in a library that was opened just now, and not told yet (code_opened())? Then it has no names yet. */
 bool symbols_wait(const struct symbols *s, const struct stack *st);
 /*
