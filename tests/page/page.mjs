@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Uses a page of --format html in a browser as a person would, and writes what it saw as JSON.
-// Usage: node page.mjs PAGE.html FOLDER: screenshots and the printed page go into FOLDER.
+// Usage: node page.mjs PAGE.html FOLDER TEXT: searches TEXT; screenshots (JNITRACE_SHOTS=1: of every step) and the
+// printed page go into FOLDER.
 import { pathToFileURL } from "node:url";
 import puppeteer from "puppeteer-core";
 
-const [file, folder] = process.argv.slice(2);
+const [file, folder, wanted] = process.argv.slice(2);
 const browser = await puppeteer.launch({
 	executablePath: "/usr/bin/chromium-headless-shell", headless: "shell", args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"],
 });
@@ -22,7 +23,8 @@ try {
 	const text = (selector) => page.$$eval(selector, (all) => all.map((e) => e.textContent.trim()));
 	const theme = () => page.$eval("html", (e) => e.dataset.theme);
 	const wait = (what, ...args) => page.waitForFunction(what, { timeout: 20000 }, ...args);
-	const shot = (name) => page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+	const shots = process.env.JNITRACE_SHOTS ? ["light", "zoomed", "search", "dark", "narrow"] : ["light", "dark"];
+	const shot = (name) => shots.includes(name) && page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
 	const rows = () => page.$$eval("#sites-table tbody tr.opens", (all) => all.map((tr) => [...tr.children].map((td) => td.textContent.trim())));
 	const frames = () => page.$$eval("#flame .frame", (all) => all.map((e) => e.getAttribute("aria-label")));
 	const click = async (selector) => (await page.waitForSelector(selector)).click();
@@ -73,7 +75,7 @@ try {
 	// search by keys
 	await page.keyboard.press("/");
 	seen.focused = await page.evaluate(() => document.activeElement.id);
-	await page.keyboard.type(process.argv[4] ?? "nothing at all");
+	await page.keyboard.type(wanted);
 	await wait(() => document.querySelector("#flame .found"));
 	seen.found = await page.$eval("#flame .found", (e) => e.dataset.found);
 	seen.sites_found = await rows();

@@ -54,8 +54,8 @@ const struct format formats[] = {
 	  .begin = pprof_begin, .reports = pprof_reports, .end = pprof_end },
 #if JNITRACE_HTML
 	{ .name = "html", .help = "for a browser: one page with flame graph, growth, findings and tables",
-	  .needs = FORMAT_CLASSES,
-	  .begin = html_begin, .reports = html_reports, .end = html_end },
+	  .needs = FORMAT_CLASSES, .at_end = true,
+	  .begin = html_begin, .note = html_note, .reports = html_reports, .end = html_end },
 #endif
 };
 /* clang-format on */

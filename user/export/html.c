@@ -119,12 +119,6 @@ static void add_point(struct history *h, const struct report *r)
 	}
 }
 
-static void note(struct history *h, const struct report *r)
-{
-	if (r->final || h->seen++ % h->stride == 0)
-		add_point(h, r);
-}
-
 static void put_points(struct json_out *j, const char *key, const int64_t *v, size_t n)
 {
 	json_open(j, key, '[');
@@ -234,6 +228,20 @@ void html_begin(void **state, struct buf *out)
 	out->failed |= !*state;
 }
 
+void html_note(void *state, const struct report *const *reports, size_t n)
+{
+	struct html *h = state;
+
+	for (size_t i = 0; i < n && h; i++) {
+		struct history *history = history_of(h, &reports[i]->target);
+
+		if (!history)
+			h->targets.failed = true;
+		else if (history->seen++ % history->stride == 0)
+			add_point(history, reports[i]);
+	}
+}
+
 void html_reports(void *state, struct buf *out, const struct report *const *reports, size_t n,
 		  const struct view_opts *o)
 {
@@ -243,11 +251,8 @@ void html_reports(void *state, struct buf *out, const struct report *const *repo
 		struct history *history = history_of(h, &reports[i]->target);
 
 		if (history)
-			note(history, reports[i]);
-		else
-			out->failed = true;
-		if (reports[i]->final)
-			put_target(h, reports[i], o);
+			add_point(history, reports[i]);
+		put_target(h, reports[i], o);
 	}
 	out->failed |= !h || h->targets.failed;
 }

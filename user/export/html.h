@@ -12,6 +12,7 @@
  * each family and of the first sites. The last report of each target is in the page as view_json() has it.
  */
 void html_begin(void **state, struct buf *out);
+void html_note(void *state, const struct report *const *reports, size_t n);
 void html_reports(void *state, struct buf *out, const struct report *const *reports, size_t n,
 		  const struct view_opts *o);
 void html_end(void *state, struct buf *out);

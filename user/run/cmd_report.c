@@ -169,6 +169,25 @@ static int go_to(struct show *s, size_t moment, struct error *err)
 	return rc < 0 ? rc : rc ? 0 : -EIO;
 }
 
+/* The same, with what the format wants to know of the way; of a difference there is none. */
+static int walk_to(struct show *s, size_t moment, struct error *err)
+{
+	const struct format *format = s->o.view.format;
+	int rc = 0;
+
+	for (size_t i = 0; i < moment && !rc; i++) {
+		struct report **reports = NULL;
+		int n;
+
+		rc = go_to(s, 1, err);
+		n = rc ? rc : recording_reports(s->recording, &reports);
+		if (n > 0 && format->note && !s->facts.from)
+			format->note(s->out.state, (const struct report *const *)reports, (size_t)n);
+		rc = n < 0 ? n : rc;
+	}
+	return rc;
+}
+
 /* Let reports be of the time since another moment. A target that came later is as it is. */
 static int since(struct show *s, struct report **reports, size_t n, struct error *err)
 {
@@ -192,7 +211,7 @@ static int since(struct show *s, struct report **reports, size_t n, struct error
 static int show_one(struct show *s, struct error *err)
 {
 	struct report **reports = NULL;
-	int rc = go_to(s, s->facts.at, err), n = rc ? rc : recording_last(s->recording, &reports);
+	int rc = walk_to(s, s->facts.at, err), n = rc ? rc : recording_last(s->recording, &reports);
 
 	if (n > 0 && s->facts.from)
 		rc = since(s, reports, (size_t)n, err);

@@ -302,6 +302,8 @@ static int render(struct trace *s, const struct report *const *reports, size_t n
 	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
 	int rc;
 
+	if (n && !last && s->o->view.format->note)
+		s->o->view.format->note(s->out.state, reports, n);
 	if (!n || ((s->o->view.format->at_end || s->use) && !last))
 		return 0;
 	output_view_opts(&s->out, &s->o->view, last, &v);

@@ -36,6 +36,8 @@ struct format {
 	void (*begin)(void **state, struct buf *out); /* NULL: nothing stands before the first report */
 	void (*reports)(void *state, struct buf *out, const struct report *const *reports, size_t n,
 			const struct view_opts *o);
+	/* at_end: of each interval, for what is told of the way to the end; NULL: nothing. */
+	void (*note)(void *state, const struct report *const *reports, size_t n);
 	void (*end)(void *state, struct buf *out); /* frees state; NULL: nothing stands behind the last */
 
 	/* jnitrace census, jnitrace probes; NULL: not in this format. */
