@@ -10,7 +10,9 @@
 # make bench-many      what the tool itself takes for 40 small JVMs: memory, descriptors, CPU time
 # make fuzz           the fuzz targets, each for SECONDS=10 or of NAME=elf alone
 # make fuzz-corpus    the same, and then tests/fuzz/corpus anew, from which CI starts (SECONDS=60)
+# make fuzz-plants    does each fuzz target find the fault that is planted for it? (SECONDS=60 for each)
 # make faults         every call of the tool that may fail does so, told apart by three functions above it
+# make libraries      some fifty real libraries on two JDKs, traced with all checks for SECONDS=60 each
 # make storms         what processes do seldom, in large numbers: threads, libraries, call sites, ... (20 minutes)
 # make soak           tracers of busy JVMs for HOURS=24; fails when they take more and more, or one number is wrong
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
@@ -20,9 +22,11 @@
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
 # make install         PREFIX (/usr/local) and DESTDIR as usual
 #
-# Variables: O=dir (build), V=1 (show commands), CC, CLANG, CFLAGS, SANITIZE=1
+# Variables: O=dir (build), V=1 (show commands), CC, CLANG, CFLAGS, SANITIZE=1, HTML=0 (without --format html,
+# whose page is the one thing here that is made of packages from the network, by npm)
 
 O ?= build
+HTML ?= 1
 PREFIX ?= /usr/local
 ifeq ($(origin CC),default)
 CC := gcc
@@ -52,14 +56,15 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-r
 
 # -iquote, not -I: <elf.h> is the system's, "elf.h" is ours.
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf
-cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
+cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' -DJNITRACE_HTML=$(HTML) $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
 libs := -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
 skeletons := $(bpf_sources:bpf/%.bpf.c=$(O)/%.skel.h)
-user_objects := $(patsubst %.c,$(O)/%.o,$(wildcard user/*.c user/*/*.c user/*/*/*.c))
+user_sources := $(wildcard user/*.c user/*/*.c user/*/*/*.c)
+user_objects := $(patsubst %.c,$(O)/%.o,$(if $(filter 0,$(HTML)),$(filter-out %/html.c,$(user_sources)),$(user_sources)))
 messages := $(patsubst %.proto,$(O)/%.pb-c,$(wildcard user/*/*.proto))
 library := $(O)/libjnitrace.a
 tool := $(O)/jnitrace
@@ -79,6 +84,9 @@ commit := $(shell git -C $(CURDIR) describe --always --dirty --abbrev=12 --exclu
 $(O)/.commit: FORCE
 	@mkdir -p $(@D)
 	@echo '$(commit)' | cmp -s - $@ || echo '$(commit)' >$@
+$(O)/.html: FORCE
+	@echo '$(HTML)' | cmp -s - $@ || echo '$(HTML)' >$@
+$(O)/user/export/formats.o: $(O)/.html
 $(O)/user/run/help.o: $(O)/.commit
 $(O)/user/run/help.o: cflags += -DJNITRACE_COMMIT='"$(commit)"'
 FORCE:
@@ -106,6 +114,30 @@ $(O)/%.pb-c.c $(O)/%.pb-c.h: %.proto | $(O)/.tools
 $(O)/%.pb-c.o: $(O)/%.pb-c.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(cflags) -c -o $@ $<
+
+# The page of --format html, made once for all builds.
+page := build-page
+page_files := $(wildcard page/*.json page/*.mjs page/src/*)
+$(O)/user/export/html.o: $(page)/page.h
+$(O)/user/export/html.o: includes += -iquote $(page)
+$(page)/page.h: $(page_files) $(page)/.packages
+	@cp -R page/. $(page)
+	$(Q)cd $(page) && node build.mjs page.h.new && mv page.h.new page.h
+$(page)/.packages: page/package.json page/package-lock.json | $(O)/.tools
+	@mkdir -p $(page) && cp $^ $(page)
+	$(call say,NPM,page/package.json)
+	$(Q)cd $(page) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || \
+		{ echo "make: no packages from npm for the page of --format html (HTML=0 builds without it)" >&2; exit 1; }
+	@touch $@
+
+# Other programs that read what the tool writes, for the tests.
+readers := build-readers
+fixtures: $(readers)/.packages
+$(readers)/.packages: tests/page/package.json tests/page/package-lock.json | $(O)/.tools
+	@mkdir -p $(@D) && cp $^ $(@D)
+	$(call say,NPM,tests/page/package.json)
+	$(Q)cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
 
 # What the build needs is there, or is asked for by name.
 $(O)/.tools: scripts/setup
@@ -147,6 +179,12 @@ bench:
 	$(Q)$(MAKE) all bench-programs
 	$(Q)/usr/bin/python3 -B tests/bench/run.py $(O) $(BENCH)
 
+# Real libraries, used rightly: no finding, no loss (LIBRARIES='--only jna --jdk 17', '--write').
+libraries:
+	$(Q)scripts/setup libraries
+	$(Q)$(MAKE) all
+	$(Q)/usr/bin/python3 -B tests/libraries/run.py $(O) --seconds $(or $(SECONDS),60) $(LIBRARIES)
+
 bench-many: all $(O)/fixtures/Oracle.class $(O)/fixtures/liboracle.so
 	$(Q)/usr/bin/python3 -B tests/bench/many.py $(O) $(BENCH)
 
@@ -162,6 +200,10 @@ fuzz-corpus:
 	$(Q)scripts/setup test
 	+$(Q)$(fuzz_make) fuzz-programs
 	$(Q)scripts/fuzz --corpus $(O)-fuzz $(or $(SECONDS),60) $(NAME)
+fuzz-plants:
+	$(Q)scripts/setup test
+	+$(Q)$(fuzz_make) fuzz-planted
+	$(Q)scripts/fuzz --plants $(O)-fuzz $(or $(SECONDS),60) $(NAME)
 
 faults:
 	$(Q)scripts/setup --check test
@@ -223,9 +265,9 @@ install: all
 	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
 
 clean:
-	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz
+	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all asan storms soak faults fuzz fuzz-build fuzz-corpus bench bench-many demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all asan storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "books/call_args.bpf.h"
 #include "books/frames.bpf.h"
 #include "books/misuse.bpf.h"
 #include "books/pin_calls.bpf.h"
@@ -81,6 +82,8 @@ UPROBE(jt_use)
 		v.handle = arg;
 		v.kind = misuse(r, &u, arg, r->nulls >> i & 1);
 	}
+	if (r->method_arg && v.kind == NR_FINDINGS)
+		args_judge((void *)ctx, r, &u, &v);
 	if (u.whose == ENV_OWN)
 		moment_begin((void *)ctx, r, u.env, &v);
 	inside = r->allowed & ALLOWED_CRITICAL ? 0 : critical_site();

@@ -48,7 +48,7 @@ RUNTIME_TABLE = "user/runtime/runtimes.c"
 WORDS = {"hotspot": re.compile(r"hotspot|libjvm", re.I)}
 KINDS = (".c", ".h", ".def", ".proto")
 # Headers that are made at build time.
-GENERATED = re.compile(r"jnitrace\.skel\.h|vmlinux\.h|user/\w+/\w+\.pb-c\.h")
+GENERATED = re.compile(r"jnitrace\.skel\.h|vmlinux\.h|page\.h|user/\w+/\w+\.pb-c\.h")
 # Whatever the compiler may take for an include, and the one form that is allowed.
 ANY_INCLUDE = re.compile(r"^\s*(?:#|%:|\?\?=)\s*(?:include|include_next|import|embed)\b.*", re.M)
 INCLUDE = re.compile(r'#\s*include\s*(?:"([^"]+)"|<(?!.*(?://|\./))([^>]+)>)\s*$')

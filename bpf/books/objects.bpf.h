@@ -21,10 +21,12 @@ MAP_HASH(array_klasses, JT_MAX_TARGETS * 8, u64, u32);
 
 struct object {
 	u64 address;
-	u64 content;  /* address of the elements; of a string's */
-	u64 identity; /* see struct pin; 0: unknown */
-	u64 bytes;    /* of the elements; of a string as UTF-16 */
-	u8 sure;      /* nothing moved while it was read */
+	u64 content;     /* address of the elements; of a string's */
+	u64 identity;    /* see struct pin; 0: unknown */
+	u64 bytes;       /* of the elements; of a string as UTF-16 */
+	u32 collections; /* how many there had been, where it is settled */
+	u8 sure;         /* nothing moved while it was read */
+	u8 settled;      /* with --check, likewise: until there is another collection it is at this address */
 };
 
 /* The Klass* in an object's header. */
@@ -139,12 +141,14 @@ __noinline int object_read(u32 target_id, u64 handle, u32 in_vm, struct object *
 	__builtin_memset(o, 0, sizeof(*o));
 	if (!c || !c->on || !handle)
 		return -1;
-	stamp = in_vm ? 1 : gc_stamp(c);
+	stamp = in_vm && !checking ? 1 : gc_stamp(c);
 	if (object_at(c, target_id, handle, o)) {
 		__builtin_memset(o, 0, sizeof(*o));
 		return -1;
 	}
 	o->sure = in_vm ? !c->concurrent : stamp && gc_stamp(c) == stamp;
+	o->settled = checking && stamp && o->sure;
+	o->collections = stamp;
 	return 0;
 }
 

@@ -123,6 +123,8 @@ static __always_inline void pin_describe(const struct rule *r, u64 pointer, cons
 	p->object = call->object;
 	p->identity = o.identity;
 	p->sure = o.sure;
+	p->address = o.settled ? o.address : 0;
+	p->collections = o.collections;
 	p->bytes = o.identity ? (s64)o.bytes : JT_BYTES_UNKNOWN;
 	p->copy = pin_copy(pointer, call, &o);
 	if (r->func == FUNC_GetStringUTFChars)
@@ -280,6 +282,8 @@ static __always_inline enum finding_kind pin_judge(struct pt_regs *ctx, const st
 	if (object_read(r->target_id, object, r->in_vm, &o) || !o.sure)
 		return NR_FINDINGS;
 	if (o.identity != p->identity)
+		return FINDING_RELEASED_FOR_OTHER;
+	if (p->address && o.settled && o.collections == p->collections && o.address != p->address)
 		return FINDING_RELEASED_FOR_OTHER;
 	/* what is pinned where it is cannot be an object that is elsewhere */
 	if (r->family == FAMILY_CRITICAL && p->copy == PIN_DIRECT && o.content != pointer)

@@ -59,6 +59,7 @@ struct pin {
 	u64 start_ns; /* CLOCK_MONOTONIC */
 	u64 object;   /* handle it was got by; 0: unknown */
 	u64 identity; /* type << 32 | length of the object, neither of which ever changes; 0: unknown */
+	u64 address;  /* of the object, as long as there is no other collection; 0: unknown. --check only */
 	s64 bytes;    /* of its contents; JT_BYTES_UNKNOWN */
 	u32 site;
 	u32 tick;     /* start_ns as a tick */
@@ -69,7 +70,8 @@ struct pin {
 	u8 committed; /* released with JNI_COMMIT, which does not release */
 	u8 family;    /* of func */
 	u8 is_shared; /* func may be one that jumps to it, see struct rule */
-	u8 pad[6];
+	u16 pad;
+	u32 collections; /* how many there had been; where address is known */
 };
 
 /* What became of the pins of one site. Shared by all CPUs: a pin costs more than that. */
@@ -152,7 +154,7 @@ JT_ASSERT_SIZE(struct before_key, 16);
 JT_ASSERT_SIZE(struct object_config, 64);
 JT_ASSERT_SIZE(struct pin_call, 16);
 JT_ASSERT_SIZE(struct pin_key, 16);
-JT_ASSERT_SIZE(struct pin, 56);
+JT_ASSERT_SIZE(struct pin, 64);
 JT_ASSERT_SIZE(struct pin_stats, 96 + 8 * JT_HOLD_BUCKETS);
 
 #endif

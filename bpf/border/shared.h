@@ -158,11 +158,14 @@ struct rule {
 	/* A call of a method that may return no object, whatever the function: no reference has these bits;
 	 * 0: another function, or nothing is known. */
 	u8 never_bits;
-	u8 is_shared; /* a Get function to which others jump: its Release may be theirs */
-	u8 pad[4];
+	u8 is_shared;  /* a Get function to which others jump: its Release may be theirs */
+	u8 method_arg; /* a call of a method, --check: which argument the jmethodID is; 0: it is none */
+	u8 args;       /* enum call_args: how those of the method are passed, behind it */
+	u8 pad[2];
 };
-#define ALLOWED_PENDING  1 /* to be called while an exception is pending */
-#define ALLOWED_CRITICAL 2 /* inside a critical section */
+enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
+#define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
+#define ALLOWED_CRITICAL 2                               /* inside a critical section */
 
 /* A target is open when all its probes are live, and closed before they are removed. */
 enum gate { GATE_CLOSED, GATE_OPEN, GATE_EXECED };

@@ -35,8 +35,10 @@ struct thread_config {
 	u32 os_thread_id;           /* OSThread::_thread_id */
 	s32 pending; /* ThreadShadow::_pending_exception, then _exception_file; where knows_pending */
 	u8 knows_owner, knows_pending;
+	/* Method::_constMethod, ConstMethod::_constants, _signature_index, the size of a ConstantPool, behind
+	 * which its entries are, Symbol::_length, _body (0: not known, or a jmethodID is no address). */
+	u16 constmethod, constants, signature_index, pool_bytes, symbol_length, symbol_body;
 	u16 pad;
-	u32 pad2;
 	/* Of a VM that stores an object of its own in the slot of a deleted reference; 0: it stores null. */
 	u64 deleted_at;             /* where that object is named */
 	u64 heap_start, heap_bytes; /* what else lies in a slot is of the list of free ones */
@@ -128,7 +130,7 @@ struct churn {
 	u32 target_id, pad;
 };
 
-JT_ASSERT_SIZE(struct thread_config, 152);
+JT_ASSERT_SIZE(struct thread_config, 160);
 JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct thread_books, 56);

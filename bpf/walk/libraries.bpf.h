@@ -8,9 +8,10 @@
 
 #include "walk/opened.bpf.h"
 
-#define MAX_LINKS     1024 /* libraries of a process; with more the new ones are not known */
-#define LINKS_AT_ONCE 5    /* an old one, a library, and what it needs */
-#define MAX_PHDRS     16   /* a library has about 10 */
+#define LINK_RUN      32 /* entries of the list, and */
+#define LINK_RUNS     32 /* as many of these: libraries of a process; with more the new ones are not known */
+#define LINKS_AT_ONCE 5  /* an old one, a library, and what it needs */
+#define MAX_PHDRS     16 /* a library has about 10 */
 #define EHDR_BYTES    64
 #define PT_LOAD       1
 #define PF_X          1
@@ -32,21 +33,39 @@ _Static_assert(sizeof(struct elf_head) == EHDR_BYTES, "as in the file");
 _Static_assert(EHDR_BYTES + MAX_PHDRS * sizeof(struct elf_phdr) <= JT_OPENED_HEAD, "both are read at once");
 
 /*
- * The entry before the last one, or 0: glibc 2.36 says that it is going to add a library when the first one
- * is in the list, others before it is. A global function, here and below: verified once.
+ * Some entries of the list: returns where the next one is, or 0 at its end, with the one before the last in
+ * *last, or where it cannot be read. A global function, here and below: verified once; of the whole list at
+ * once each turn would.
  */
-__noinline u64 link_before_last(u64 at)
+__noinline u64 link_run(u64 at, u64 *last)
 {
 	struct link_map link;
 
-	for (int i = 0; i < MAX_LINKS; i++) {
+	if (!last)
+		return 0;
+	for (int i = 0; i < LINK_RUN; i++) {
 		if (!at || bpf_probe_read_user(&link, sizeof(link), (void *)at))
 			return 0;
-		if (!link.next)
-			return link.prev;
+		if (!link.next) {
+			*last = link.prev;
+			return 0;
+		}
 		at = link.next;
 	}
-	return 0;
+	return at;
+}
+
+/*
+ * The entry before the last one, or 0: glibc 2.36 says that it is going to add a library when the first one
+ * is in the list, others before it is.
+ */
+__noinline u64 link_before_last(u64 at)
+{
+	u64 last = 0;
+
+	for (int i = 0; i < LINK_RUNS && at; i++)
+		at = link_run(at, &last);
+	return last;
 }
 
 /* Where its code is, by the program headers. False: it has none, or they are not where linkers put them. */

@@ -9,7 +9,6 @@
 #include "proc/package.h"
 
 static char lists[] = "/tmp/fuzz_package.XXXXXX";
-static char path[PATH_MAX];
 
 int __wrap_proc_open_under(int root_fd, const char *name);
 int __wrap_proc_open_dir_under(int root_fd, const char *name);
@@ -56,16 +55,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct fake_file wanted = fake_take("path", &data, &n);
 	struct package found;
+	char *path;
 
 	fake.file[0] = fake_take("list", &data, &n);
 	fake.file[1] = (struct fake_file){"database", data, n};
-	if (wanted.n >= sizeof(path))
+	if (wanted.n >= PATH_MAX)
 		return 0;
+	path = malloc(wanted.n + 1); /* exactly as long as it is */
+	if (!path)
+		abort();
 	memcpy(path, wanted.p, wanted.n);
 	path[wanted.n] = '\0';
 	if (!package_of_file(NULL, -1, path, &found) && found.name[0])
 		abort();
 	fake_check_clean(found.name, sizeof(found.name));
 	fake_check_clean(found.version, sizeof(found.version));
+	free(path);
 	return 0;
 }

@@ -213,7 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		    .how = (uint8_t)fuzz_number(&data, &n, 1),
 		    .value = (uint16_t)fuzz_number(&data, &n, 2),
 		};
-	if (vm_open(fuzz.pid, &fuzz.file, &fuzz.maps, &vm, &err) == 0) {
+	if (vm_open(fuzz.pid, &fuzz.file, &fuzz.maps, false, &vm, &err) == 0) {
 		for (int i = 0; i < PLAN_TRIES; i++) {
 			vm_plan_walk(vm, &plan);
 			vm_plan_objects(vm, &plan);

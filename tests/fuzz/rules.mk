@@ -20,4 +20,17 @@ $(fuzz_programs): $(O)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/f
 	$(call say,FUZZ,$@)
 	$(Q)$(call fuzz_link,$*) -o $@ $< $(library) $(libs)
 
-.PHONY: fuzz-programs
+# The same with a fault in the tool that they must find, one for each tests/fuzz/plants/PROGRAM[-WHAT].sed.
+fuzz_plants := $(patsubst tests/fuzz/plants/%.sed,$(O)/fuzz/plants/%/fuzz,$(wildcard tests/fuzz/plants/*.sed))
+planted_in = diff -rq user $(@D)/user | sed -n 's/^Files \(.*\) and .* differ$$/\1/p'
+
+fuzz-planted: $(fuzz_plants)
+
+$(fuzz_plants): $(O)/fuzz/plants/%/fuzz: tests/fuzz/plants/%.sed $(fuzz_programs)
+	$(call say,PLANT,$@)
+	$(Q)rm -rf $(@D) && mkdir -p $(@D) && cp -r user $(@D) && find $(@D)/user -name '*.c' -exec sed -i -f $< {} +
+	$(Q)[ "$$(diff -rU0 user $(@D)/user | grep -c '^@@')" = 1 ]
+	$(Q)f=$$($(planted_in)) && $(CC) $(filter-out -MMD -MP,$(cflags)) -iquote "$$(dirname "$$f")" -c -o $(@D)/planted.o "$(@D)/$$f"
+	$(Q)$(call fuzz_link,$(firstword $(subst -, ,$*))) -o $@ tests/fuzz/fuzz_$(firstword $(subst -, ,$*)).c $(@D)/planted.o $(library) $(libs)
+
+.PHONY: fuzz-programs fuzz-planted

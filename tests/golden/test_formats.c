@@ -93,6 +93,7 @@ static void test_every_format(void **state)
 		assert_true(f->binary || !one.n || one.p[one.n - 1] == '\n');
 		init_leaks(&a);
 		init_hostile(&b);
+		a.report.final = b.report.final = true;
 		if (f->begin)
 			f->begin(&kept, &two);
 		f->reports(kept, &two, reports, 2, &plain);

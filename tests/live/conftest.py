@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 
@@ -28,6 +29,20 @@ def needs():
         pytest.exit(f"{harness.JNITRACE} is not built", returncode=1)
     with proc_of_other_root():
         yield
+    shutil.rmtree(harness.SANITIZER, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def no_sanitizer_report():
+    """
+    Whatever the test looks at: a process that it kills, or a helper of the tool's whose end only costs a file its lines, may
+    have had one, too.
+    """
+    yield
+    reports = [file.read_text(errors="replace") for file in sorted(harness.SANITIZER.iterdir())]
+    for file in harness.SANITIZER.iterdir():
+        file.unlink()
+    assert not reports, "\n".join(reports)
 
 
 def mount_proc(proc, lock):

@@ -24,7 +24,10 @@ FIXTURES = BUILD / "fixtures"
 SID = Path(os.environ.get("JNITRACE_JDK_ROOT", "/var/cache/jnitrace/sid"))
 SLOW = 60  # seconds after which something that should have happened has not
 
-ENV = dict(os.environ, ASAN_OPTIONS="exitcode=99:detect_leaks=1", UBSAN_OPTIONS="print_stacktrace=1", NO_COLOR="1")
+# What a sanitizer says, of whichever process: conftest.py looks there after each test.
+SANITIZER = Path(tempfile.mkdtemp(prefix="jnitrace-sanitizer-"))
+ENV = dict(os.environ, ASAN_OPTIONS=f"exitcode=99:detect_leaks=1:log_path={SANITIZER}/asan",
+           UBSAN_OPTIONS=f"print_stacktrace=1:log_path={SANITIZER}/ubsan", NO_COLOR="1")
 ENV.pop("JAVA_TOOL_OPTIONS", None)
 
 NEW = {"global": "NewGlobalRef", "weak": "NewWeakGlobalRef"}

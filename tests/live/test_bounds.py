@@ -185,6 +185,80 @@ def test_debuglink(victim, make):
     assert f"{path}: " in "".join(tracer.stderr)
 
 
+# What is hostile, and what is said of it. None: nothing, as the tool does without what it holds.
+HOSTILE = {
+    "plain": None,
+    "zlib_bomb": "its files and lines take too much",
+    "zlib_liar": None,
+    "zstd_bomb": "its files and lines take too much",
+    "zstd_liar": None,
+    "build_id": None,
+    "notes": None,
+    "sections": None,
+    "altlink": None,
+    "loop_of_units": None,
+}
+
+
+def resident_now_mb(pid):
+    return int(re.search(r"^VmRSS:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)[1]) / 1024
+
+
+def test_each_file(victim, make):
+    """One after the other: half a second of CPU and 16 MB for each, its reports counted in; its function has its name."""
+    paths = {}
+    with Tracer(pids=[victim.pid]) as tracer:
+        tracer.wait_tracing()
+        for kind in HOSTILE:
+            path = paths[kind] = make(kind)
+            before_s, before_mb = cpu_s(tracer.proc.pid), resident_now_mb(tracer.proc.pid)
+            leak(victim, path)
+            tracer.wait_report(lambda r, path=path: of_module(r, path) and not r["sites_pending"])
+            assert cpu_s(tracer.proc.pid) - before_s < 0.5, kind
+            assert resident_now_mb(tracer.proc.pid) - before_mb < 16, kind
+        final = tracer.stop(code=5)[victim.pid]
+    told = [line for line in tracer.stderr if "raise --limit-memory)" in line and "files_refused" not in line]
+    assert len(told) == final["drops"]["files_refused"] == sum(why is not None for why in HOSTILE.values()), told
+    for kind, path in paths.items():
+        [site] = of_module(final, path)
+        assert site["stack"][0]["symbol"] == (None if kind == "sections" else "site_000"), kind
+        assert not HOSTILE[kind] or any(f"{path}: {HOSTILE[kind]}" in line for line in told), told
+
+
+def test_names_that_are_hostile(make, tmp_path):
+    """Of a process, its arguments, its environment, a library and its folder: no command prints what a terminal would obey."""
+    evil = "\x1b[2J\u202e\x9b31m\rx"
+    java = tmp_path / f"j{evil}"
+    java.symlink_to(jdk("17").home / "bin/java")
+    folder = tmp_path / "d\x1b[2J\x07"  # of what Java hands on as it is
+    folder.mkdir()
+    library = make("plain").rename(folder / "lib\x1b[2J\x07.so")
+    proc = subprocess.Popen([java, f"-Dx={evil}", "-XX:-UsePerfData", "-cp", FIXTURES, "Hostile", FIXTURES / "libhostile.so", evil, "\n"],
+                            env={**os.environ, "JNITRACE": evil, evil: evil}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert proc.stdout.readline() == "ready\n"
+        outputs = [run_tool(*args, proc.pid) for args in (["census", "-p"], ["census", "--json", "-p"], ["probes", "-p"])]
+        for args in ([], ["--json"]):
+            with Tracer("-v", *args, json_out=False, pids=[proc.pid]) as tracer:
+                tracer.wait_tracing()
+                proc.stdin.write(f"{library} 3\n")
+                proc.stdin.flush()
+                assert proc.stdout.readline() == "3\n"
+                tracer.proc.send_signal(signal.SIGINT)
+                assert tracer.proc.wait(SLOW) == 0
+                text = Path(tracer.out.name).read_text()
+            assert f"{proc.pid}" in text
+            outputs.append(subprocess.CompletedProcess(args, 0, text, "".join(tracer.stderr)))
+    finally:
+        proc.kill()
+        proc.wait()
+        proc.stdin.close()
+        proc.stdout.close()
+    for done in outputs:
+        assert done.returncode == 0, done
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", done.stdout + done.stderr), done
+
+
 def read_bytes(pid):
     """From files, by read() and pread(); those of the target's memory do not count."""
     return int(re.search(r"^rchar: (\d+)", Path(f"/proc/{pid}/io").read_text(), re.M)[1])

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -525,3 +526,12 @@ def test_the_tracer_tells_who_holds_what(kind, jvm_args):
     for f in final["families"].values():
         assert f["outstanding"] + f["before_attach"] + f["vm_own"] == f["vm_total"], f
     assert final["families"]["global"]["before_attach"] >= 50
+
+
+def test_threads_of_a_container():
+    """Their ids as this host has them, and their names, though the VM knows those of its own pid namespace."""
+    with Oracle(jdk("17"), prefix=["unshare", "--pid", "--fork", "--kill-child"], prefix_forks=True) as oracle:
+        threads = census(oracle.pid)["threads"]
+        assert len(threads) > 3
+        for thread in threads:
+            assert thread["name"] == Path(f"/proc/{oracle.pid}/task/{thread['tid']}/comm").read_text()[:-1], threads

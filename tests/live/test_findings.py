@@ -8,7 +8,7 @@ from collections import Counter
 import jsonschema
 import pytest
 
-from harness import TOP, WARM_UP, WORK, Oracle, Tracer, assert_exact, assert_no_losses, direct_caller, jdk
+from harness import TOP, WARM_UP, WORK, Oracle, Tracer, assert_exact, assert_no_losses, by_caller, direct_caller, jdk
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
 
@@ -237,6 +237,16 @@ def test_weak_used_as_strong(kind):
         ("stale-use", "CallStaticVoidMethod", "use_as_class", None, None): 13,
     }
     assert [f["severity"] for f in final["findings"]] == ["error", "warning"]
+
+
+def test_site_of_a_finding_is_its_familys():
+    """Of a call that is both counted and checked, the check comes first."""
+    with Misuse(jdk("17")) as target:
+        target.do("once 3", "weak-pinned 3")
+        final = traced(target, "weak-pinned 101", args=("--check", "-e", "critical"))
+    assert found(final) == {("kind-mismatch", "GetPrimitiveArrayCritical", "pin_weak", None, None): 101}
+    assert by_caller(final) == {"pin_weak": ("GetPrimitiveArrayCritical", 101, 101)}
+    assert [site["family"] for site in final["sites"]] == ["critical"]
 
 
 @pytest.mark.parametrize("args", [("-e", "global,weak,local"), ("--check",)], ids=" ".join)

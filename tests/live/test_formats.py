@@ -7,14 +7,16 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 
 import pytest
 
-from harness import ENV, JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_no_losses, jdk
+from harness import BUILD, ENV, JNITRACE, SLOW, TOP, WARM_UP, Oracle, Tracer, assert_no_losses, jdk
 from test_names import Wrapped
 
+READERS = TOP / "build-readers"
 # Primes, so that no wrong sum comes out right.
 WORK = ("run 3 1009 7 503 5", "sites 23", "nest 17 19 4", "nulls 13", "hold 307", "threads 5 2 0", "run 2 11 101 13 0")
 WRAPPED = ("whole 19", "inlined 29", "own 31")
@@ -24,19 +26,20 @@ WRAPPED = ("whole 19", "inlined 29", "own 31")
 def seen(tmp_path_factory):
     """The JSON, folded stacks and profile of the same calls: {format: path}."""
     folder = tmp_path_factory.mktemp("formats")
-    files = {form: folder / f"out.{form}" for form in ("json", "folded", "pprof")}
+    files = {form: folder / f"out.{form}" for form in ("json", "folded", "pprof", "html")}
     with Oracle(jdk("17")) as oracle, Wrapped(jdk("17")) as wrapped, contextlib.ExitStack() as stack:
         oracle.do(*WARM_UP)
         wrapped.do("whole 1", "inlined 1", "own 1")  # loads the libraries
-        tracers = [stack.enter_context(Tracer("-e", "global,weak,local", "--format", form, "-o", file,
-                                              pids=[oracle.pid, wrapped.pid], json_out=False, interval="60"))
+        tracers = [stack.enter_context(Tracer("--format", form, "-o", file, pids=[oracle.pid, wrapped.pid],
+                                              json_out=False, interval="0.2" if form == "html" else "60"))
                    for form, file in files.items()]
         for tracer in tracers:
             tracer.wait_tracing()
         oracle.do(*WORK)
         wrapped.do(*WRAPPED)
         for tracer in tracers:
-            tracer.wait_looks(3)  # all has its name
+            tracer.wait_looks()  # all has its name
+        for tracer in tracers:
             tracer.proc.send_signal(signal.SIGINT)
             assert tracer._collect() == 0, tracer.stderr
     return files
@@ -152,6 +155,73 @@ def test_folded_has_the_same_stacks(seen, sites):
         if site["outstanding"]:
             want[";".join(name.replace(";", ":") for name, _, _ in reversed(frames_of(site)))] += site["outstanding"]
     assert got == want
+
+
+def in_browser(page, folder, search):
+    """What a person finds in a page (tests/page/page.mjs). It loads nothing, and nothing in it fails."""
+    for program in (TOP / "tests/page").glob("*.mjs"):
+        shutil.copy(program, READERS)
+    result = subprocess.run(["node", READERS / "page.mjs", page, folder, search], capture_output=True, text=True, timeout=2 * SLOW,
+                            check=False)
+    assert result.returncode == 0, result.stderr
+    seen = json.loads(result.stdout)
+    assert set(seen["requests"]) == {page.resolve().as_uri()} and not seen["errors"], seen
+    assert (folder / "page.pdf").read_bytes().startswith(b"%PDF")
+    assert seen["too_wide"] == 0
+    assert (seen["theme"], seen["dark_by_system"]) == ("light", "dark")
+    return seen
+
+
+def number(text):
+    return int(text.replace(",", ""))
+
+
+def test_page_shows_what_the_json_has(seen, finals, tmp_path):
+    page = in_browser(seen["html"], tmp_path, "^hold_global$")
+    # the first of both
+    report = next(r for r in finals if page["title"].startswith(f"{r['target']['main']} ({r['target']['pid']})"))
+    other = next(r for r in finals if r is not report)
+    sites = report["sites"]
+    outstanding = sum(site["outstanding"] for site in sites)
+    assert page["targets"] == [f"{r['target']['main']} · PID {r['target']['pid']}" for r in (report, other)]
+    assert page["next"].startswith(f"{other['target']['main']} ({other['target']['pid']})")
+    for family, counts in report["families"].items():
+        assert any(n.startswith(f"{family}{counts['outstanding']:,}outstanding of {counts['acquired']:,}") for n in page["numbers"])
+    assert page["frames"][0] == f"all: {outstanding:,} outstanding (100.0 %)"
+    assert len(page["by_acquired"]) == min(50, len(sites))
+    acquired = [number(row[5]) for row in page["by_acquired"]]
+    assert acquired == sorted((site["acquired"] for site in sites), reverse=True)[:50]
+    names = [row[0].lower() for row in page["by_name"]]
+    assert names[0] == min(names, key=lambda n: n.lstrip("▸_[")) or names[0] <= names[-1]
+    # what is found, and where the arrow keys lead
+    held = sum(site["outstanding"] for site in sites if site["stack"] and site["stack"][0]["symbol"] == "hold_global")
+    assert (number(page["found"]), page["focused"]) == (held, "search")
+    assert [row[0].split()[0] for row in page["sites_found"]] == ["▸hold_global"] or page["sites_found"]
+    assert page["walked"].startswith("start_thread") and page["tip"].startswith("start_thread")
+    assert page["zoomed"].startswith("all › ")
+    # by class: all of them
+    by_class = collections.Counter()
+    for site in sites:
+        for c in site["classes"]:
+            by_class[c["name"]] += c["outstanding"]
+    shown = {label.split(": ")[0]: number(label.split(": ")[1].split()[0]) for label in page["classes"]}
+    assert shown.pop("?", 0) == outstanding - sum(by_class.values())
+    assert shown.items() <= by_class.items() and sum(shown.values()) > 0.9 * sum(by_class.values())
+    assert page["chart"] == 1 and len(page["family_lines"]) == len(report["families"])
+
+
+def test_page_of_hostile_names(tmp_path):
+    """Names that would be markup, of a report made by hand, whose numbers grow."""
+    page = tmp_path / "page.html"
+    subprocess.run([BUILD / "tests/golden/test_html"], env=dict(os.environ, JNITRACE_PAGE=str(page)), cwd=TOP, check=True,
+                   capture_output=True)
+    seen = in_browser(page, tmp_path, "hacked")
+    assert (seen["hacked"], seen["scripts"], seen["images"]) == (None, 2, 0)
+    assert seen["title"].startswith("</script><script>globalThis.hacked = 1</script>")
+    [leak] = [line for line in seen["lines"] if "hacked" in line]
+    assert leak.endswith(" 10 +60 per minute (±3): 3,610 in an hour, 86,410 in a day")
+    assert any(label.startswith("</script><script>") for label in seen["classes"])
+    assert number(seen["found"]) == 10 and len(seen["sites_found"]) == 1
 
 
 def test_a_profile_is_not_written_to_a_terminal(oracle):

@@ -307,6 +307,27 @@ def test_a_class_that_is_gone_before_it_is_named_has_no_name(kind, before):
     assert lacking(final)["java_unnamed"] >= 12 * 7 and final["drops"]["java_unnamed"] > 0
 
 
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_a_method_that_could_not_be_named_once_is_named_later(kind):
+    """Though each time a class is unloaded before its frames are named, as where an agent redefines classes."""
+    with Unload(kind) as target:
+        with Tracer("--allow-loss", pids=[target.pid], interval="0.1") as tracer:
+            tracer.wait_tracing()
+            for i in 2, 3:
+                tracer.proc.send_signal(signal.SIGSTOP)
+                target.load(i, 0)
+                tracer.proc.send_signal(signal.SIGCONT)
+                tracer.wait_report(lambda r, n=i - 1: sum(moving(r).values()) == n * 7)
+            final = tracer.stop()[target.pid]
+    assert moving(final) == {"[unknown Java method]": 2 * 7}
+    callers = collections.Counter()
+    for site in final["sites"]:
+        java = [f["symbol"] for f in site["stack"] if f["type"] == "java"]
+        if len(java) == 3:
+            callers[java[2]] += site["acquired"]
+    assert callers == {"[unknown Java method]": 7, "Unload.main": 7}
+
+
 METHODS, LINES = 2500, 8
 
 

@@ -66,6 +66,33 @@ def test_calls_by_the_wrong_thread_and_at_the_wrong_time(kind):
     assert set(seen) == set(THROWN.values())
 
 
+class Args(Misuse):
+    """The fixture that calls methods with dead references."""
+
+    def main(self, fixtures):
+        return "Args", str(fixtures / "libargs.so")
+
+
+CALLS = {"one_v": "CallVoidMethodV", "one_c": "CallVoidMethod", "many_v": "CallStaticVoidMethodV", "many_c": "CallStaticVoidMethod",
+         "two_a": "CallObjectMethodA", "new_v": "NewObjectV", "nonvirtual_c": "CallNonvirtualObjectMethod"}
+
+
+@pytest.mark.parametrize("kind", ["17", "17-stripped", "sid-8", "sid-25"])
+def test_dead_references_among_the_arguments_of_methods(kind):
+    """In each way to pass them, behind arguments of other types. A number that looks like one is none."""
+    with Args(jdk(kind), "-XX:+UsePerfData") as target:
+        target.do(*(f"{call}-good 4" for call in CALLS))
+        right = traced(target, *(f"{call}-good 8" for call in CALLS), "number_v 5", args=ALL)
+        final = traced(target, *(f"{call} {11 + i}" for i, call in enumerate(CALLS)), args=ALL)
+    assert right["findings"] == []
+    wrong = Counter()
+    for f in final["findings"]:
+        assert f["doubt"] is None and f["truncated"] is None and f["kind"] == "stale-use", f
+        assert {x["symbol"] for x in f["acquire_stack"]} >= {"Java_Args_act", "Args.main"}, f
+        wrong[f["function"], next(x["symbol"] for x in f["stack"] if (x["symbol"] or "").startswith("(anonymous namespace)::"))] += f["count"]
+    assert wrong == {(function, f"(anonymous namespace)::{call}"): 11 + i for i, (call, function) in enumerate(CALLS.items())}
+
+
 # The end of the VM, after which the tool still says why.
 ENDS = {"env-dead": ("wrong-env", "IsSameObject", "env_use"), "garbage-instance": ("stale-use", "IsInstanceOf", "use_as_instance")}
 

@@ -79,6 +79,9 @@ def test_every_view_of_one_recording(oracle, tmp_path):
     assert (tracer.returncode, out, err) == (0, b"", b"")
     oracle.kill()
     oracle.proc.wait()
+    seen = subprocess.run(f"zstdcat {file} | jq -r 'select(.record == \"frame\" and .type == \"java\") | .symbol'", shell=True,
+                          capture_output=True, text=True, check=True).stdout.split()
+    assert "Oracle.main" in seen
     bare = tmp_path / "bare"
     bare.mkdir()
     shutil.copy(JNITRACE, bare / "jnitrace")
@@ -169,7 +172,7 @@ def test_killed(oracle, tmp_path):
         file = tmp_path / f"{i}.jtr"
         tracer = start_recording(oracle.pid, file)
         oracle.do("hold 11")
-        wait_bytes(file, chance.randrange(1000, 4000))
+        wait_bytes(file, chance.randrange(4000, 6000))  # several moments
         time.sleep(chance.random() / 50)
         tracer.kill()
         tracer.communicate()

@@ -6,6 +6,7 @@
 
 #include "export/csv.h"
 #include "export/folded.h"
+#include "export/html.h"
 #include "export/pprof.h"
 #include "view/census.h"
 #include "view/json.h"
@@ -51,6 +52,11 @@ const struct format formats[] = {
 	{ .name = "pprof", .help = "for pprof: a profile of what is outstanding at the end, by stack, class and family",
 	  .needs = FORMAT_CLASSES, .at_end = true, .binary = true,
 	  .begin = pprof_begin, .reports = pprof_reports, .end = pprof_end },
+#if JNITRACE_HTML
+	{ .name = "html", .help = "for a browser: one page with flame graph, growth, findings and tables",
+	  .needs = FORMAT_CLASSES,
+	  .begin = html_begin, .reports = html_reports, .end = html_end },
+#endif
 };
 /* clang-format on */
 const size_t nr_formats = ARRAY_LEN(formats);

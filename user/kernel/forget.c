@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A target's number, its sites and its references become free again. */
+/*
+ * A target's number, its sites and its references become free again. What cannot be made clean is not given
+ * to another, whose numbers would begin with these.
+ */
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,28 +39,41 @@ union value {
 	struct life_end life;
 	struct churn churn;
 };
+/* Of what bpf_map_delete_elem() says. */
+static bool is_gone(int rc)
+{
+	return !rc || rc == -ENOENT;
+}
+
 typedef bool (*is_of_fn)(const union key *key, const union value *value, uint32_t target_id);
 
 /*
  * Delete a target's elements; returns how many there were. Each key is deleted after its successor is known.
- * Bounded: a walk starts anew when others delete the key that it stands on.
+ * Bounded: a walk starts anew when others delete the key that it stands on. *clean becomes false when some
+ * may be left.
  */
-static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int target_id)
+static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int target_id, bool *clean)
 {
 	uint64_t left = 2ULL * bpf_map__max_entries(map);
 	int fd = bpf_map__fd(map);
 	union key key, next;
-	bool more = !bpf_map_get_next_key(fd, NULL, &key);
+	int more = bpf_map_get_next_key(fd, NULL, &key);
 	uint32_t gone = 0;
 
-	for (; more && left; left--) {
+	for (; !more && left; left--) {
 		union value value;
+		int rc;
 
-		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (!bpf_map_lookup_elem(fd, &key, &value) && is_of(&key, &value, (uint32_t)target_id))
-			gone += !bpf_map_delete_elem(fd, &key);
+		more = bpf_map_get_next_key(fd, &key, &next);
+		rc = bpf_map_lookup_elem(fd, &key, &value);
+		if (!rc && is_of(&key, &value, (uint32_t)target_id)) {
+			rc = bpf_map_delete_elem(fd, &key);
+			gone += !rc;
+		}
+		*clean &= is_gone(rc); /* others may have deleted it */
 		key = next;
 	}
+	*clean &= more == -ENOENT; /* that was the last */
 	return gone;
 }
 
@@ -126,26 +143,29 @@ static bool is_stalled_of(const union key *key, const union value *value, uint32
 	return value->stalled.target_id == target_id;
 }
 
-static void zero_array_element(struct bpf_map *map, uint32_t key, size_t n)
+/* false: it is not zero. */
+static bool zero_array_element(struct bpf_map *map, uint32_t key, size_t n)
 {
 	void *zero = calloc(1, n);
+	bool done = zero && !bpf_map_update_elem(bpf_map__fd(map), &key, zero, BPF_ANY);
 
-	if (zero)
-		bpf_map_update_elem(bpf_map__fd(map), &key, zero, BPF_ANY);
 	free(zero);
+	return done;
 }
 
-static void forget_thread(struct tracer *t, uint32_t site)
+/* false: it is as it was, in part. */
+static bool forget_thread(struct tracer *t, uint32_t site)
 {
 	struct site_thread thread;
 
 	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.site_threads), &site, &thread))
-		return;
+		return false;
 	bpf_map_delete_elem(bpf_map__fd(t->skel->maps.thread_sites), &thread.key);
-	zero_array_element(t->skel->maps.site_threads, site, sizeof(thread));
+	return zero_array_element(t->skel->maps.site_threads, site, sizeof(thread));
 }
 
-static void forget_sites(struct tracer *t, int target_id)
+/* A site's number is free again only when nothing is left of what was counted for it. */
+static void forget_sites(struct tracer *t, int target_id, bool *clean)
 {
 	uint32_t n = sites_in_use(t);
 	size_t counts_bytes = sizeof(struct site_counts) * t->features.nr_cpus;
@@ -153,20 +173,28 @@ static void forget_sites(struct tracer *t, int target_id)
 	for (uint32_t i = 1; i < n; i++) {
 		struct site site;
 		uint64_t key;
+		bool free_again;
 
-		if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.sites), &i, &site) || !site.stack_id ||
-		    site.target_id != target_id)
+		if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.sites), &i, &site)) {
+			*clean = false;
+			continue;
+		}
+		if (!site.stack_id || site.target_id != target_id)
 			continue;
 		if (site.suspect)
 			__atomic_fetch_sub(&t->skel->bss->suspects, 1, __ATOMIC_SEQ_CST);
 		key = site_key(site.stack_id, site.func);
-		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.site_ids), &key);
+		free_again = is_gone(bpf_map_delete_elem(bpf_map__fd(t->skel->maps.site_ids), &key));
 		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.stacks), &site.stack_id);
-		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pin_stats), &i);
+		free_again &= is_gone(bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pin_stats), &i));
 		if (t->by_thread)
-			forget_thread(t, i);
-		zero_array_element(t->skel->maps.sites, i, sizeof(site));
-		zero_array_element(t->skel->maps.site_counts, i, counts_bytes);
+			free_again &= forget_thread(t, i);
+		free_again &= zero_array_element(t->skel->maps.site_counts, i, counts_bytes);
+		/* last: what keeps its target is none that the next one has */
+		free_again = free_again && zero_array_element(t->skel->maps.sites, i, sizeof(site));
+		*clean &= free_again;
+		if (!free_again)
+			continue;
 		free(t->stacks[i]);
 		t->stacks[i] = NULL;
 		t->buried[i] = 0;
@@ -175,32 +203,34 @@ static void forget_sites(struct tracer *t, int target_id)
 	}
 }
 
-static void forget_refs(struct tracer *t, int target_id)
+static void forget_refs(struct tracer *t, int target_id, bool *clean)
 {
 	store_forget(t, target_id);
 	__atomic_fetch_sub(&t->skel->bss->overflow_refs,
-			   forget_elements(t->skel->maps.overflow, is_ref_of, target_id), __ATOMIC_SEQ_CST);
+			   forget_elements(t->skel->maps.overflow, is_ref_of, target_id, clean),
+			   __ATOMIC_SEQ_CST);
 }
 
 /* Threads may have been killed inside a critical section, or waiting for one. */
-static void forget_pins(struct tracer *t, int target_id)
+static void forget_pins(struct tracer *t, int target_id, bool *clean)
 {
-	forget_elements(t->skel->maps.before_native, is_before_of, target_id);
+	forget_elements(t->skel->maps.before_native, is_before_of, target_id, clean);
 	__atomic_fetch_sub(&t->skel->bss->criticals_open,
-			   forget_elements(t->skel->maps.criticals, is_critical_of, target_id),
+			   forget_elements(t->skel->maps.criticals, is_critical_of, target_id, clean),
 			   __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&t->skel->bss->stalls_open,
-			   forget_elements(t->skel->maps.stalls, is_stall_of, target_id), __ATOMIC_RELAXED);
-	forget_elements(t->skel->maps.pins, is_pin_of, target_id);
-	forget_elements(t->skel->maps.stalled, is_stalled_of, target_id);
+			   forget_elements(t->skel->maps.stalls, is_stall_of, target_id, clean),
+			   __ATOMIC_RELAXED);
+	forget_elements(t->skel->maps.pins, is_pin_of, target_id, clean);
+	forget_elements(t->skel->maps.stalled, is_stalled_of, target_id, clean);
 }
 
-static void forget_threads(struct tracer *t, int target_id)
+static void forget_threads(struct tracer *t, int target_id, bool *clean)
 {
-	forget_elements(t->skel->maps.threads, is_thread_of, target_id);
-	forget_elements(t->skel->maps.held_monitors, is_monitor_of, target_id);
-	forget_elements(t->skel->maps.life_ends, is_life_of, target_id);
-	forget_elements(t->skel->maps.churns, is_churn_of, target_id);
+	forget_elements(t->skel->maps.threads, is_thread_of, target_id, clean);
+	forget_elements(t->skel->maps.held_monitors, is_monitor_of, target_id, clean);
+	forget_elements(t->skel->maps.life_ends, is_life_of, target_id, clean);
+	forget_elements(t->skel->maps.churns, is_churn_of, target_id, clean);
 	snapshot_forget_ends(t, target_id);
 }
 
@@ -208,34 +238,37 @@ void tracer_forget(struct tracer *t, int target_id)
 {
 	struct traced *s = &t->traced[target_id];
 	struct rule none = {0};
+	bool clean = !s->attached; /* else its probes stay: tracer_detach() had no memory */
 
-	for (size_t i = 0; i < s->nr_sites; i++) {
-		bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &s->rules[i], &none, BPF_ANY);
-		t->rule_used[s->rules[i]] = false;
-	}
-	forget_sites(t, target_id);
-	forget_refs(t, target_id);
-	forget_pins(t, target_id);
-	forget_elements(t->skel->maps.pushes, is_ref_of, target_id);
-	forget_threads(t, target_id);
-	forget_elements(t->skel->maps.findings, is_finding_of, target_id);
-	forget_elements(t->skel->maps.finding_details, is_finding_of, target_id);
-	forget_elements(t->skel->maps.env_owners, is_ref_of, target_id);
+	for (size_t i = 0; i < s->nr_sites; i++)
+		t->rule_used[s->rules[i]] =
+		    s->attached ||
+		    bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &s->rules[i], &none, BPF_ANY) != 0;
+	forget_sites(t, target_id, &clean);
+	forget_refs(t, target_id, &clean);
+	forget_pins(t, target_id, &clean);
+	forget_elements(t->skel->maps.pushes, is_ref_of, target_id, &clean);
+	forget_threads(t, target_id, &clean);
+	forget_elements(t->skel->maps.findings, is_finding_of, target_id, &clean);
+	forget_elements(t->skel->maps.finding_details, is_finding_of, target_id, &clean);
+	forget_elements(t->skel->maps.env_owners, is_ref_of, target_id, &clean);
+	forget_elements(t->skel->maps.method_kinds, is_ref_of, target_id, &clean);
 	for (uint32_t f = 1; f < t->catalog->nr_funcs; f++)
-		zero_array_element(t->skel->maps.func_counts, target_id * t->catalog->nr_funcs + f,
-				   sizeof(struct func_counts) * t->features.nr_cpus);
+		clean &= zero_array_element(t->skel->maps.func_counts, target_id * t->catalog->nr_funcs + f,
+					    sizeof(struct func_counts) * t->features.nr_cpus);
 	for (uint32_t f = NR_FUNCS; f < NR_ALL_FUNCS; f++)
 		if (s->probed[f])
-			zero_array_element(t->skel->maps.use_counts, use_key(target_id, f),
-					   sizeof(uint64_t) * t->features.nr_cpus);
+			clean &= zero_array_element(t->skel->maps.use_counts, use_key(target_id, f),
+						    sizeof(uint64_t) * t->features.nr_cpus);
 	for (uint32_t d = 0; d < NR_DROPS; d++)
-		zero_array_element(t->skel->maps.drops, target_id * NR_DROPS + d,
-				   sizeof(uint64_t) * t->features.nr_cpus);
-	zero_array_element(t->skel->maps.java_configs, target_id, sizeof(struct java_config));
-	zero_array_element(t->skel->maps.object_configs, target_id, sizeof(struct object_config));
-	zero_array_element(t->skel->maps.thread_configs, target_id, sizeof(struct thread_config));
+		clean &= zero_array_element(t->skel->maps.drops, target_id * NR_DROPS + d,
+					    sizeof(uint64_t) * t->features.nr_cpus);
+	clean &= zero_array_element(t->skel->maps.java_configs, target_id, sizeof(struct java_config));
+	clean &= zero_array_element(t->skel->maps.object_configs, target_id, sizeof(struct object_config));
+	clean &= zero_array_element(t->skel->maps.thread_configs, target_id, sizeof(struct thread_config));
 	unwinder_forget(t->unwinder, (uint32_t)target_id);
 	free(s->rules);
 	free(s->opened.v);
 	memset(s, 0, sizeof(*s));
+	s->used = !clean;
 }

@@ -15,6 +15,7 @@
 /* Blocks of local references and stretches of stack whose thread is remembered, with --check. */
 #define MAX_OWNERS   (1 << 16)
 #define MAX_THROWERS (1 << 12)
+#define MAX_METHODS  16384 /* whose signatures are kept */
 
 static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
@@ -85,6 +86,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.env_owners, o->check ? JT_MAX_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.own_envs, o->check ? JT_MAX_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.last_calls, o->check ? JT_MAX_THREADS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.method_kinds, o->check ? MAX_METHODS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.throwers, o->check ? MAX_THROWERS : 1);
 	return rc ?: set_thread_sizes(s, o);
 }

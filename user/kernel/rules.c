@@ -42,6 +42,23 @@ static bool returns_result(uint16_t func)
 	return false;
 }
 
+/* A call of a method: where its jmethodID is, and how its arguments are passed. */
+static void set_args(struct rule *r, const struct func_row *row)
+{
+	static const struct {
+		int first,
+		    last; /* rows of JNINativeInterface_: each function in three forms, in this order */
+		uint8_t method_arg;
+	} calls[] = {{28, 30, 2}, {34, 63, 2}, {64, 93, 3}, {114, 143, 2}};
+	static const uint8_t forms[] = {ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY};
+
+	for (size_t i = 0; i < ARRAY_LEN(calls) && row->operation == OP_USE; i++)
+		if (row->index >= calls[i].first && row->index <= calls[i].last) {
+			r->method_arg = calls[i].method_arg;
+			r->args = forms[(row->index - calls[i].first) % 3];
+		}
+}
+
 static bool has_locals(const struct tracer *t, const struct probe_sites *sites)
 {
 	for (size_t i = 0; i < sites->n; i++)
@@ -125,6 +142,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		if (func_is_use(site->func)) /* whose JNIEnv it is given is looked at, and then known */
 			r.env = (struct loc){.kind = LOC_NONE};
 		set_kind(&r, &sites->handle_kinds, has_locals(t, sites));
+		set_args(&r, row);
 		r.never_bits = returns_result(r.func) ? sites->handle_kinds.never_bits : 0;
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &number, &r, BPF_ANY);
 		if (rc)

@@ -208,12 +208,23 @@ struct place_of {
 	const struct placement *placement;
 };
 
-/* What is at a path now: it may be another file than was mapped. */
-static int open_by_path(const struct code *c, const char *path)
+/* A path under the root that the process has, or had. */
+static int open_in_root(const struct code *c, const char *path)
 {
-	if (path[0] != '/' || !proc_id_alive(&c->id))
+	int root_fd = c->root_fd >= 0 ? c->root_fd : c->own_root ? proc_root_open(getpid()) : -ESRCH;
+	int fd = root_fd < 0 ? root_fd : proc_open_under(root_fd, path);
+
+	if (root_fd >= 0 && root_fd != c->root_fd)
+		close(root_fd);
+	return fd;
+}
+
+/* What is at a path now: it may be another file than was mapped, which its build-id tells. */
+static int open_by_path(const struct code *c, const char *path, const char *build_id)
+{
+	if (path[0] != '/' || (!build_id[0] && !proc_id_alive(&c->id)))
 		return -ENOENT;
-	return proc_open_in_root(c->id.pid, path);
+	return proc_id_alive(&c->id) ? proc_open_in_root(c->id.pid, path) : open_in_root(c, path);
 }
 
 static int open_placement(const void *arg)
@@ -228,7 +239,7 @@ static int open_placement(const void *arg)
 				    .path = p->module->path};
 
 	if (p->build_id)
-		return open_by_path(of->code, p->module->path);
+		return open_by_path(of->code, p->module->path, p->build_id);
 	return map.path ? open_mapping(of->code, &map) : copy_vdso(of->code->id.pid, p);
 }
 
@@ -525,7 +536,7 @@ static void head_build_id(const struct code_opened *o, char out[2 * BUILD_ID_MAX
 /* Its module: by the file at its path, if that is it, else one that has no file. */
 static int find_opened_module(struct code *c, struct opened *o, const char *path)
 {
-	int fd = open_by_path(c, path);
+	int fd = open_by_path(c, path, o->at.build_id);
 
 	o->at.module = modules_find(c->book, fd, path, c->root_dev, c->root_ino);
 	if (fd < 0)

@@ -30,12 +30,15 @@
 #define MAX_AUXV        64         /* entries; Linux writes about 20 */
 #define PF_KTHREAD      0x00200000 /* include/linux/sched.h, unchanged since 2.6.27 */
 #define PAGE_BYTES      4096       /* the smallest page of any known machine */
+#define MAX_PARENTS     4096       /* one above the other */
+#define WALK_TRIES      8          /* while parents end */
 #define OPENAT2_RETRIES 16         /* -EAGAIN: a rename raced with ".." */
 
 /* The fields of /proc/PID/stat that are used here. */
 struct stat_line {
 	char comm[64];
 	char state;
+	int parent;
 	unsigned int flags;
 	uint64_t start_time_ticks;
 };
@@ -71,9 +74,9 @@ static int stat_line_read(pid_t pid, struct stat_line *out)
 	if (!name || !name_end || name_end < name)
 		return -EPROTO;
 	fields = sscanf(name_end + 1,
-			" %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-			&out->state, &out->flags, &out->start_time_ticks);
-	if (fields != 3)
+			" %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+			&out->state, &out->parent, &out->flags, &out->start_time_ticks);
+	if (fields != 4)
 		return -EPROTO;
 	text_clean(out->comm, sizeof(out->comm), name + 1, name_end - name - 1);
 	return 0;
@@ -112,6 +115,32 @@ int proc_id_read(pid_t pid, struct proc_id *out)
 	_Static_assert(sizeof(out->comm) == sizeof(st.comm), "comm");
 	memcpy(out->comm, st.comm, sizeof(st.comm));
 	return 0;
+}
+
+pid_t proc_parent(pid_t pid)
+{
+	struct stat_line s;
+	int rc = stat_line_read(pid, &s);
+
+	return rc ? rc : s.parent;
+}
+
+bool proc_descends(pid_t pid, pid_t root, pid_t except)
+{
+	for (int tries = 0; tries < WALK_TRIES; tries++) {
+		pid_t at = pid;
+
+		for (int depth = 0; depth < MAX_PARENTS && at > 1; depth++) {
+			if (at == root)
+				return true;
+			if (at == except)
+				return false;
+			at = proc_parent(at); /* < 0: it has ended, and its children have another parent */
+		}
+		if (at >= 0)
+			return false;
+	}
+	return false;
 }
 
 bool proc_id_alive(const struct proc_id *id)
@@ -423,28 +452,15 @@ int proc_open_mapping(pid_t pid, const struct mapping *m)
 	return fd >= 0 ? fd : which_error(first, fd);
 }
 
-int proc_mapping_path(pid_t pid, const struct mapping *m, char *path, size_t cap)
+int proc_hold_mapping(pid_t pid, const struct mapping *m, char *path, size_t cap)
 {
-	int fd, first, len;
+	int fd = proc_open_mapping(pid, m), len = snprintf(path, cap, "/proc/self/fd/%d", fd);
 
-	if (!m->path || !m->ino)
-		return -ENOENT;
-	if (cap < PROC_PATH_BYTES)
+	if (fd >= 0 && (len < 0 || (size_t)len >= cap)) {
+		close(fd);
 		return -ENAMETOOLONG;
-	map_files_path(pid, m, path, cap);
-	first = check_mapped_inode(open_regular(path), m);
-	if (first >= 0) {
-		close(first);
-		return 0;
 	}
-	len = snprintf(path, cap, "/proc/%d/root%s", pid, m->path);
-	if (len < 0 || (size_t)len >= cap)
-		return -ENAMETOOLONG;
-	fd = check_mapped_inode(open_regular(path), m);
-	if (fd < 0)
-		return which_error(first, fd);
-	close(fd);
-	return 0;
+	return fd;
 }
 
 int proc_root_open(pid_t pid)
@@ -645,6 +661,28 @@ static pid_t own_tid(pid_t pid, pid_t tid)
 	return found;
 }
 
+int proc_is_renumbered(pid_t pid)
+{
+	pid_t own = own_tid(pid, pid);
+
+	return own > 0 ? own != pid : -ESRCH;
+}
+
+static int compare_own(const void *a, const void *b)
+{
+	const struct proc_thread *x = a, *y = b;
+
+	return (x->own_tid > y->own_tid) - (x->own_tid < y->own_tid);
+}
+
+pid_t proc_tid_here(const struct proc_threads *threads, pid_t own_tid)
+{
+	const struct proc_thread wanted = {.own_tid = own_tid}, *found;
+
+	found = threads->n ? bsearch(&wanted, threads->v, threads->n, sizeof(wanted), compare_own) : NULL;
+	return found ? found->tid : 0;
+}
+
 int proc_threads(pid_t pid, struct proc_threads *out)
 {
 	char path[64];
@@ -671,6 +709,8 @@ int proc_threads(pid_t pid, struct proc_threads *out)
 		free(out->v);
 		*out = (struct proc_threads){0};
 	}
+	if (out->n > 1)
+		qsort(out->v, out->n, sizeof(*out->v), compare_own);
 	return rc;
 }
 

@@ -16,6 +16,13 @@ struct proc_id {
 };
 /* -ESRCH when there is no such process (a zombie counts as gone, a thread's id is no process). */
 int proc_id_read(pid_t pid, struct proc_id *out);
+/* Its parent, a zombie's too; 0: of another pid namespace, or none. -ESRCH or -errno. */
+pid_t proc_parent(pid_t pid);
+/*
+ * Is pid root, or a descendant of it, but none of except? Where root is a subreaper (prctl(2)) its parents
+ * tell, also of those whose parents have ended.
+ */
+bool proc_descends(pid_t pid, pid_t root, pid_t except);
 bool proc_id_alive(const struct proc_id *id);
 /* Seconds since the process started. */
 double proc_age_s(const struct proc_id *id);
@@ -54,11 +61,11 @@ const struct mapping *proc_maps_find_library(const struct proc_maps *m, const ch
  */
 int proc_open_mapping(pid_t pid, const struct mapping *m);
 /*
- * A path by which this process and the kernel reach the same inode, for attaching a uprobe; checked as
- * above. It can go stale: while an fd of proc_open_mapping is held, "/proc/self/fd/N" cannot.
- * 0 or -errno.
+ * The same, and in path how this process and the kernel reach that very file, for attaching a uprobe, as long
+ * as the fd is open: by a path of the target's it may have become another one in between, of all processes.
  */
-int proc_mapping_path(pid_t pid, const struct mapping *m, char *path, size_t cap);
+#define PROC_HELD_BYTES 32
+int proc_hold_mapping(pid_t pid, const struct mapping *m, char *path, size_t cap);
 /*
  * Open path inside the target's root (/proc/PID/root), never outside it: symbolic links resolve
  * against that root (openat2 RESOLVE_IN_ROOT). Regular files only (others: -EINVAL, never opened).
@@ -94,8 +101,8 @@ struct pid_list {
 };
 int proc_list(struct pid_list *out);
 
-/* The threads of a process, by their ids here and in its own pid namespace. The caller frees out->v. 0 or
- * -errno. */
+/* The threads of a process, by their ids here and in its own pid namespace, in the order of the latter. The
+ * caller frees out->v. 0 or -errno. */
 struct proc_thread {
 	pid_t tid, own_tid;
 };
@@ -104,6 +111,10 @@ struct proc_threads {
 	size_t n, cap;
 };
 int proc_threads(pid_t pid, struct proc_threads *out);
+/* The id here of the thread with that id in its own pid namespace; 0: there is none, it is gone. */
+pid_t proc_tid_here(const struct proc_threads *threads, pid_t own_tid);
+/* Are the ids that it uses itself others than those here? -ESRCH: it has ended. */
+int proc_is_renumbered(pid_t pid);
 /* A thread's name as the kernel has it, which is any bytes; returns their number, 0: it has ended. */
 #define PROC_THREAD_NAME_MAX 64
 size_t proc_thread_name(pid_t pid, pid_t tid, char out[PROC_THREAD_NAME_MAX]);

@@ -60,6 +60,7 @@ struct past_class {
 
 struct account {
 	struct vm *vm; /* not owned */
+	bool from_start;
 	struct table table[NR_VM_TABLES];
 	struct missed_list missed;
 	struct strset names;
@@ -77,13 +78,14 @@ struct account {
 	} rows;
 };
 
-int account_new(struct vm *vm, struct account **out)
+int account_new(struct vm *vm, bool from_start, struct account **out)
 {
 	struct account *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return -ENOMEM;
 	a->vm = vm;
+	a->from_start = from_start;
 	*out = a;
 	return 0;
 }
@@ -140,7 +142,7 @@ int account_take(struct account *a, enum vm_table which, uint32_t tick, const st
 	t->fresh = true;
 	if (t->known)
 		return 0;
-	rc = remember_past(t);
+	rc = a->from_start ? 0 : remember_past(t);
 	t->known = rc == 0;
 	return rc;
 }

@@ -19,14 +19,17 @@
 
 struct account; /* opaque; of one target */
 
-/* vm stays open as long as the result. 0 or -ENOMEM. */
-int account_new(struct vm *vm, struct account **out);
+/*
+ * vm stays open as long as the result. from_start: the gate was opened before the VM made any reference, so
+ * that nothing was there before, however late the first look succeeds. 0 or -ENOMEM.
+ */
+int account_new(struct vm *vm, bool from_start, struct account **out);
 void account_free(struct account *a);
 
 /*
  * Look at the tables. The first look that succeeds, which must be when the gate is open, tells what was
- * there before. tick: the present one. A table that changes too fast is left as it was known. 0, -ESRCH,
- * -ENOMEM.
+ * there before, unless that is known to be nothing. tick: the present one. A table that changes too fast is
+ * left as it was known. 0, -ESRCH, -ENOMEM.
  */
 int account_look(struct account *a, uint32_t tick);
 

@@ -15,7 +15,7 @@
 #define LEVEL       5
 #define WINDOW_LOG  20                /* bytes that a reader must keep: a million */
 #define FRAME_BYTES (16UL << 20)      /* of text in a zstd frame, whose end has a checksum of it */
-#define BURST_BYTES (4.0 * (1 << 20)) /* that a recording may have at once, at the most */
+#define BURST_BYTES (2.0 * (1 << 20)) /* that a recording may have at once, at the most */
 
 /* A target that is being recorded: what was written of it. */
 struct subject {

@@ -40,7 +40,7 @@ int census_open(pid_t pid, const struct runtime *only, struct elf_cache *librari
 			  rc == -ESRCH ? "see jps or pgrep java" : NULL, "%s",
 			  rc == -ESRCH ? "no such process" : strerror(-rc));
 	else
-		rc = opening_look(&vm->at, &vm->id, only, libraries, what, err);
+		rc = opening_look(&vm->at, &vm->id, only, libraries, false, what, err);
 	*kind = vm && vm->at.file.runtime ? vm->at.file.runtime->shown : "?";
 	if (rc == 0 && !vm->at.vm) {
 		*err = vm->at.vm_why;
@@ -108,15 +108,6 @@ static void thread_name(pid_t pid, struct census_thread *t)
 	text_clean(t->name, sizeof(t->name), text, proc_thread_name(pid, (pid_t)t->tid, text));
 }
 
-/* Is there a thread of this id, as the process itself numbers it? */
-static bool has_thread(const struct proc_threads *own, pid_t tid)
-{
-	for (size_t i = 0; i < own->n; i++)
-		if (own->v[i].own_tid == tid)
-			return true;
-	return false;
-}
-
 static bool is_listed(const struct vm_threads *threads, const struct vm_thread *t)
 {
 	for (size_t i = 0; i < threads->n; i++)
@@ -155,7 +146,7 @@ static int find_gone(struct census_vm *vm, const struct vm_threads *threads, boo
 	rc = rc ?: vm_threads(vm->at.vm, &after);
 	for (size_t i = 0; i < threads->n && rc == 0; i++)
 		gone[i] =
-		    gone[i] && !has_thread(&own, threads->v[i].tid) && is_listed(&after, &threads->v[i]);
+		    gone[i] && !proc_tid_here(&own, threads->v[i].tid) && is_listed(&after, &threads->v[i]);
 	free(own.v);
 	free(after.v);
 	return rc;
@@ -173,6 +164,18 @@ static int compare_threads(const void *a, const void *b)
 static int64_t add_known(int64_t sum, int64_t n)
 {
 	return sum < 0 || n < 0 ? -1 : sum + n;
+}
+
+/* The VM has the ids that the process itself sees; a person looks for those of this host. */
+static void renumber(pid_t pid, struct census *out)
+{
+	struct proc_threads own = {0};
+
+	if (out->threads.n && proc_is_renumbered(pid) > 0 && !proc_threads(pid, &own))
+		for (size_t i = 0; i < out->threads.n; i++)
+			out->threads.v[i].tid =
+			    proc_tid_here(&own, out->threads.v[i].tid) ?: out->threads.v[i].tid;
+	free(own.v);
 }
 
 /* Those that have an id; the others have not started yet. gone: by their place in threads. */
@@ -196,9 +199,11 @@ static int fill_threads(struct census_vm *vm, const struct vm_threads *threads, 
 					    .native_attached = from->native_attached,
 					    .criticals = from->criticals,
 					    .gone = gone[i]};
-		if (names && !t->gone)
-			thread_name(vm->id.pid, t);
 	}
+	renumber(vm->id.pid, out);
+	for (size_t i = 0; i < out->threads.n && names; i++)
+		if (!out->threads.v[i].gone)
+			thread_name(vm->id.pid, &out->threads.v[i]);
 	if (out->threads.n > 1)
 		qsort(out->threads.v, out->threads.n, sizeof(*out->threads.v), compare_threads);
 	return 0;

@@ -325,8 +325,10 @@ static int start(struct censuses *s, struct error *err)
 		rc = discovery_new(runtime_by_name(s->o->runtime), &s->discovery);
 	if (rc == 0)
 		s->tick = rc = loop_timer(s->loop, s->o->interval_s, on_tick);
+	if (rc < 0)
+		return rc;
 	loop_end_in(s->loop, s->o->duration_s);
-	return rc < 0 ? rc : 0;
+	return 0;
 }
 
 enum exit_code cmd_census(const struct options *o, struct error *err)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "run/privileges.h"
 #include "run/targets.h"
@@ -58,7 +59,7 @@ enum exit_code cmd_probes(const struct options *o, struct error *err)
 	free(found.v);
 	targets_free(&targets);
 	output_close(&out);
-	if (rc)
-		return err->what[0] ? err->exit_code : EXIT_FAILED;
-	return EXIT_OK;
+	if (rc && !err->what[0])
+		error_set(err, rc, EXIT_FAILED, "list probes", NULL, "%s", strerror(-rc));
+	return rc ? err->exit_code : EXIT_OK;
 }

@@ -37,6 +37,7 @@
 
 struct trace {
 	const struct options *o;
+	const struct trace_use *use; /* NULL: of jnitrace top itself */
 	struct tracer *tracer;
 	struct snapshots snapshots;
 	struct target_list targets;
@@ -48,8 +49,9 @@ struct trace {
 	struct loop *loop;
 	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
-	bool announced; /* the `tracing` line is out */
-	bool asked;     /* by a signal, to end */
+	bool catching_up; /* some VM is starting, and was attached to before */
+	bool announced;   /* the `tracing` line is out */
+	bool asked;       /* by a signal, to end */
 	long intervals;
 	uint64_t last_usage_ns, last_scan_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
@@ -122,11 +124,22 @@ static void drop_target(struct trace *s, size_t i)
 	targets_remove(&s->targets, i);
 }
 
+/* NULL: there is none. */
+static struct target *target_of_pid(const struct trace *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (target_id(s->targets.v[i])->pid == pid && target_state(s->targets.v[i]) != TARGET_ENDED)
+			return s->targets.v[i];
+	return NULL;
+}
+
 /* May be gone again: then it is none. */
 static void add_found(struct trace *s, pid_t pid)
 {
 	struct target *t;
 
+	if (s->use && (target_of_pid(s, pid) || !s->use->wants(s->use->of, pid)))
+		return;
 	if (targets_add(&s->targets, pid, false, &t, NULL))
 		return;
 	if (watch_target(s, t, NULL))
@@ -191,6 +204,10 @@ static int attach_ready(struct trace *s, struct error *err)
 		}
 		rc = advance(s, t, &why);
 		if (!rc) {
+			if (s->use && target_state(t) == TARGET_TRACED)
+				warn("PID %d: the first %.0f ms of it were not seen: it was not held at its "
+				     "start",
+				     target_id(t)->pid, proc_age_s(target_id(t)) * 1000);
 			i++;
 			continue;
 		}
@@ -200,6 +217,8 @@ static int attach_ready(struct trace *s, struct error *err)
 		}
 		if (s->o->verbose)
 			error_print(&why);
+		if (s->use)
+			s->use->missed(s->use->of, target_id(t)->pid);
 		drop_target(s, i);
 		rc = 0;
 	}
@@ -230,7 +249,8 @@ static int announce(struct trace *s)
 	}
 	if (s->o->verbose > 1)
 		tracer_print_unwind(s->tracer);
-	fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
+	if (!s->use)
+		fprintf(stderr, "jnitrace: tracing %s: %zu probes\n", b.n ? b.p : "none yet", probes);
 	buf_free(&b);
 	s->announced = true;
 	s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
@@ -282,7 +302,7 @@ static int render(struct trace *s, const struct report *const *reports, size_t n
 	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
 	int rc;
 
-	if (!n || (s->o->view.format->at_end && !last))
+	if (!n || ((s->o->view.format->at_end || s->use) && !last))
 		return 0;
 	output_view_opts(&s->out, &s->o->view, last, &v);
 	if (keys && !last)
@@ -404,6 +424,8 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 		if (last) {
 			outcome_add(&s->outcome, s->o, last);
 			note_refusals(s->targets.v[i]);
+			if (s->use)
+				rc = rc ?: s->use->last(s->use->of, last);
 		}
 		if (s->targets.discovery && target_end_reason(s->targets.v[i]) == END_EXECED)
 			discovery_forget(s->targets.discovery, target_id(s->targets.v[i]));
@@ -502,6 +524,8 @@ static int on_exit_of(void *trace, void *target, struct error *err)
 			return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL,
 					 "it has exited before its VM was loaded");
 		}
+		if (s->use)
+			s->use->missed(s->use->of, target_id(t)->pid);
 		drop_target(s, i);
 		break;
 	}
@@ -547,6 +571,17 @@ static int on_code(void *trace, void *what, struct error *err)
 	return take_code(trace, err);
 }
 
+/* VMs that were attached to while they started. */
+static int catch_up(struct trace *s)
+{
+	bool was = s->catching_up;
+
+	s->catching_up = false;
+	for (size_t i = 0; i < s->targets.n; i++)
+		s->catching_up |= target_catch_up(s->targets.v[i]);
+	return was && !s->catching_up ? loop_set_timer(s->search, NAME_INTERVAL_S) : 0;
+}
+
 static int on_search(void *trace, void *what, struct error *err)
 {
 	struct trace *s = trace;
@@ -554,7 +589,8 @@ static int on_search(void *trace, void *what, struct error *err)
 
 	(void)what;
 	tracer_poll(s->tracer);
-	rc = attach_ready(s, err);
+	rc = catch_up(s);
+	rc = rc ?: attach_ready(s, err);
 	rc = rc ?: name_sites(s, err);
 	return rc ?: take_reading(s, err);
 }
@@ -669,12 +705,68 @@ static int start(struct trace *s, struct error *err)
 	if (!rc && s->o->verbose > 1)
 		tracer_print_programs(s->tracer);
 	rc = rc ?: loop_add(s->loop, tracer_code_fd(s->tracer), on_code, NULL);
+	if (!rc && s->use)
+		rc = s->use->begin(s->use->of, s, s->loop, err);
 	return rc ? error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc)) : 0;
+}
+
+int trace_held(struct trace *s, pid_t pid, struct error *err)
+{
+	struct target *t = target_of_pid(s, pid);
+	struct error why = {0};
+	int rc;
+
+	if (t && target_state(t) != TARGET_WAITING) /* it opens that file once more */
+		return 0;
+	if (!t) {
+		if (targets_add(&s->targets, pid, false, &t, NULL)) { /* it is gone */
+			s->use->missed(s->use->of, pid);
+			return 0;
+		}
+		rc = watch_target(s, t, err);
+		if (rc)
+			return rc;
+	}
+	target_set_held(t, true);
+	rc = advance(s, t, &why);
+	if (target_state(t) == TARGET_TRACED) {
+		s->catching_up = true;
+		return loop_set_timer(s->search, SEARCH_INTERVAL_S);
+	}
+	/* It is found again when it has begun to run, and by then it has called. */
+	if (rc && s->o->verbose)
+		error_print(&why);
+	target_set_held(t, false);
+	return 0;
+}
+
+void trace_expect(struct trace *s, pid_t pid)
+{
+	add_found(s, pid);
+}
+
+bool trace_not_held(struct trace *s, pid_t pid)
+{
+	struct target *t = target_of_pid(s, pid);
+
+	if (t)
+		target_set_held(t, false);
+	return t;
+}
+
+size_t trace_targets(const struct trace *s)
+{
+	return s->targets.n;
 }
 
 enum exit_code cmd_top(const struct options *o, struct error *err)
 {
-	struct trace s = {.o = o};
+	return trace_run(o, NULL, err);
+}
+
+enum exit_code trace_run(const struct options *o, const struct trace_use *use, struct error *err)
+{
+	struct trace s = {.o = o, .use = use};
 	int rc = start(&s, err);
 
 	rc = rc ?: attach_ready(&s, err);

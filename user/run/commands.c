@@ -5,6 +5,7 @@
 #include "run/cmd_census.h"
 #include "run/cmd_probes.h"
 #include "run/cmd_report.h"
+#include "run/cmd_run.h"
 #include "run/cmd_top.h"
 
 const struct command_row commands[NR_COMMANDS] = {
@@ -37,4 +38,10 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace probes -p 1234             the default families\n"
 		    "  jnitrace probes -p 1234 -e all --check\n",
 		    cmd_probes},
+    [CMD_RUN] = {"run", "start a command, trace its JVMs from the first call, judge at the end",
+		 ";\nelse the command's own, 6 an assertion does not hold",
+		 "  jnitrace run -- ./server             what it leaks, at its end\n"
+		 "  jnitrace run --assert 'global.outstanding<=7' --junit jni.xml -- mvn test\n"
+		 "  jnitrace run --assert 'site(\"libfoo.so\").outstanding==0' -- ./test.sh\n",
+		 cmd_run},
 };

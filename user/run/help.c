@@ -121,7 +121,9 @@ void help_command(struct buf *out, enum command command, bool all)
 		buf_printf(out, "Usage: jnitrace [COMMAND] -p PID[,PID] | -a [OPTION...]\n"
 				"Find the JNI reference leaks of running JVMs, from outside.\n");
 	else
-		buf_printf(out, "Usage: jnitrace %s -p PID[,PID] | -a [OPTION...]\n%c%s.\n", c->name,
+		buf_printf(out, "Usage: jnitrace %s %s\n%c%s.\n", c->name,
+			   command == CMD_RUN ? "[OPTION...] -- COMMAND [ARGUMENT...]"
+					      : "-p PID[,PID] | -a [OPTION...]",
 			   c->help[0] - 'a' + 'A', c->help + 1);
 	if (command == CMD_TOP)
 		put_commands(out);

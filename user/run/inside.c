@@ -22,15 +22,6 @@ static void read_name(pid_t pid, struct vm_inside *in)
 	text_clean(in->name, sizeof(in->name), text, n > 0 ? (size_t)n : 0);
 }
 
-/* A thread that is gone has no id here. */
-static pid_t tid_here(const struct proc_threads *own, pid_t own_tid)
-{
-	for (size_t i = 0; i < own->n; i++)
-		if (own->v[i].own_tid == own_tid)
-			return own->v[i].tid;
-	return 0;
-}
-
 void inside_begin(struct vm *vm, const struct proc_id *id, struct vm_insides *out)
 {
 	struct proc_threads own = {0};
@@ -48,7 +39,7 @@ void inside_begin(struct vm *vm, const struct proc_id *id, struct vm_insides *ou
 	if (!out->n || proc_threads(id->pid, &own))
 		return;
 	for (size_t i = 0; i < out->n; i++) {
-		out->v[i].tid = tid_here(&own, out->v[i].own_tid);
+		out->v[i].tid = proc_tid_here(&own, out->v[i].own_tid);
 		if (out->v[i].tid)
 			read_name(id->pid, &out->v[i]);
 	}

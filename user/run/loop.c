@@ -129,8 +129,13 @@ int loop_set_timer(int timer, double interval_s)
 
 int loop_timer(struct loop *l, double interval_s, loop_fn *fire)
 {
+	return loop_timer_of(l, interval_s, fire, NULL);
+}
+
+int loop_timer_of(struct loop *l, double interval_s, loop_fn *fire, void *what)
+{
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	int rc = fd < 0 ? -errno : add_source(l, fd, fire, NULL, true);
+	int rc = fd < 0 ? -errno : add_source(l, fd, fire, what, true);
 
 	if (rc < 0) {
 		if (fd >= 0)

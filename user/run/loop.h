@@ -32,6 +32,8 @@ void loop_remove(struct loop *l, int fd);
  * closed by loop_close(), or -errno. Interval 0: not yet.
  */
 int loop_timer(struct loop *l, double interval_s, loop_fn *fire);
+/* Likewise; what: given to fire. */
+int loop_timer_of(struct loop *l, double interval_s, loop_fn *fire, void *what);
 /* Another interval, from now on. 0 or -errno. */
 int loop_set_timer(int timer, double interval_s);
 /* What became due until now is not made up for. */

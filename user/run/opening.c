@@ -54,7 +54,7 @@ static int read_process(struct opening *o, const struct proc_id *id, const char 
 }
 
 int opening_look(struct opening *o, const struct proc_id *id, const struct runtime *only,
-		 struct elf_cache *images, const char *what, struct error *err)
+		 struct elf_cache *images, bool early, const char *what, struct error *err)
 {
 	int rc;
 
@@ -67,7 +67,7 @@ int opening_look(struct opening *o, const struct proc_id *id, const struct runti
 	rc = vm_file_open(&o->maps, only, images, what, &o->file, err);
 	if (rc)
 		return rc;
-	rc = vm_open(id->pid, &o->file, &o->maps, &o->vm, &o->vm_why);
+	rc = vm_open(id->pid, &o->file, &o->maps, early, &o->vm, &o->vm_why);
 	o->starting = rc == -EAGAIN && process_age(id) != AGE_SETTLED;
 	return rc == -ENOMEM ? error_set(err, rc, EXIT_FAILED, what, NULL, "out of memory") : 0;
 }

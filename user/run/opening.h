@@ -26,13 +26,13 @@ struct opening {
 };
 
 /*
- * Look at a process. only: NULL, or the runtime that was asked for; images: opened so far, may be NULL.
- * 0: its runtime's file is open, and vm if possible. -EAGAIN, err untouched: it has none, but may get one:
- * look again, after opening_close(). Else err says why it cannot be traced: gone, 32-bit, no runtime, a file
- * that makes no sense.
+ * Look at a process. only: NULL, or the runtime that was asked for; images: opened so far, may be NULL;
+ * early: as of vm_open(). 0: its runtime's file is open, and vm if possible. -EAGAIN, err untouched: it has
+ * none, but may get one: look again, after opening_close(). Else err says why it cannot be traced: gone,
+ * 32-bit, no runtime, a file that makes no sense.
  */
 int opening_look(struct opening *o, const struct proc_id *id, const struct runtime *only,
-		 struct elf_cache *images, const char *what, struct error *err);
+		 struct elf_cache *images, bool early, const char *what, struct error *err);
 /* Closes all of it. */
 void opening_close(struct opening *o);
 

@@ -13,10 +13,11 @@
 #include "record/recorder.h"
 #include "view/view_opts.h"
 
-enum command { CMD_TOP, CMD_CENSUS, CMD_RECORD, CMD_REPORT, CMD_PROBES, NR_COMMANDS };
+enum command { CMD_TOP, CMD_CENSUS, CMD_RECORD, CMD_REPORT, CMD_PROBES, CMD_RUN, NR_COMMANDS };
 
-#define OPTS_MAX_PIDS  256
-#define OPTS_MAX_NAMES 16
+#define OPTS_MAX_PIDS    256
+#define OPTS_MAX_NAMES   16
+#define OPTS_MAX_ASSERTS 64
 struct options {
 	enum command command;
 	const struct catalog *catalog; /* families and functions to choose from; not owned */
@@ -67,6 +68,13 @@ struct options {
 	const char *file;          /* to read; NULL: none */
 	double at_s, from_s, to_s; /* seconds since attach; -1: not given */
 	bool each;                 /* all intervals, one after the other */
+	bool from_start;           /* a target whose first calls were not seen has lost something */
+	/* run */
+	char *const *argv; /* the command, NULL-terminated; not owned */
+	const char *asserts[OPTS_MAX_ASSERTS];
+	size_t nr_asserts;
+	const char *report, *junit, *tap, *suppressions; /* files; NULL: none */
+	double wait_s;                                   /* for JVMs that outlive the command */
 };
 
 #endif

@@ -318,6 +318,16 @@ static int set(struct parse *p, const char *arg)
 		return 0;
 	case OPTION_FILE:
 		return set_file(p, arg);
+	case OPTION_PATH:
+		if (!*arg)
+			return usage_error(p, "give a file name", "no file name");
+		*(const char **)at = arg;
+		return 0;
+	case OPTION_ASSERT:
+		if (p->o->nr_asserts == OPTS_MAX_ASSERTS)
+			return usage_error(p, "join some with &&", "more than 64 assertions");
+		p->o->asserts[p->o->nr_asserts++] = arg;
+		return 0;
 	case OPTION_RECORD:
 		p->o->record = arg;
 		return *arg ? 0 : usage_error(p, "give a file name, or - for stdout", "no file name");
@@ -351,6 +361,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .max_stacks = 20000,
 	    .strategy = -1,
 	    .fail_on = -1,
+	    .wait_s = 1,
 	    .at_s = -1,
 	    .from_s = -1,
 	    .to_s = -1,
@@ -491,6 +502,10 @@ static int parse_options(struct parse *p, int argc, char **argv)
 		keep_inherited(p, optarg);
 	}
 	p->row = NULL;
+	if (p->o->command == CMD_RUN) {
+		p->o->argv = argv + optind;
+		return rc;
+	}
 	if (rc == 0 && p->done == 0 && optind < argc)
 		return usage_error(p, "a command comes first; " SEE_HELP, "unexpected word '%s'",
 				   argv[optind]);
@@ -564,6 +579,9 @@ static int check_target(struct parse *p)
 {
 	const struct options *o = p->o;
 
+	if (o->command == CMD_RUN)
+		return *o->argv ? 0
+				: usage_error(p, "as in jnitrace run -- java -version", "no command to run");
 	if (o->command == CMD_REPORT)
 		return o->file ? 0
 			       : usage_error(p, "as in jnitrace report FILE; jnitrace record makes one",
@@ -601,6 +619,17 @@ static int check(struct parse *p)
 	return rc ?: check_sort(p);
 }
 
+/* A format by the end of a file's name, which is the format's; else it is a recording. */
+static void take_ending(struct options *o, const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	const struct format *f = dot ? format_find(dot + 1) : NULL;
+
+	o->view.format = f ?: &format_none;
+	if (!f)
+		o->record = o->record ?: path;
+}
+
 /* What follows from several options. */
 static void derive(struct parse *p)
 {
@@ -615,6 +644,8 @@ static void derive(struct parse *p)
 	}
 	o->given = p->given;
 	o->interval_given = was_given(p, "interval");
+	if (o->report && !was_given(p, "format"))
+		take_ending(o, o->report);
 	o->view.depth = o->depth;
 	o->view.all = o->verbose > 0;
 	o->view.count_only = o->count_only;

@@ -89,7 +89,8 @@ static const char *severity_word(size_t i)
 	.choices = (words), .noun = (what)
 #define WORD(field, words, what)                                                                             \
 	.kind = OPTION_WORD, .at = FIELD(const char *, field), .choices = (words), .noun = (what)
-#define OWN(what) .kind = OPTION_##what
+#define PATH(field) .kind = OPTION_PATH, .at = FIELD(const char *, field)
+#define OWN(what)   .kind = OPTION_##what
 /* Seconds since attach: 0, too. */
 #define MOMENT(field) SECONDS(field, -1, MAX_DURATION_S)
 
@@ -98,9 +99,11 @@ static const char *severity_word(size_t i)
 #define RECORD (1U << CMD_RECORD)
 #define REPORT (1U << CMD_REPORT)
 #define PROBES (1U << CMD_PROBES)
+#define RUN    (1U << CMD_RUN)
 #define TRACE  (TOP | RECORD)
-#define LIVE   (EVERY & ~REPORT) /* of processes */
-#define VIEW   (EVERY & ~RECORD) /* what is shown */
+#define LIVE   (EVERY & ~REPORT & ~RUN) /* of processes that are named */
+#define VIEW   (EVERY & ~RECORD)        /* what is shown */
+#define STDOUT (VIEW & ~RUN)            /* there */
 #define EVERY  ((1U << NR_COMMANDS) - 1)
 
 /* clang-format off */
@@ -109,11 +112,11 @@ const struct option_row option_rows[] = {
 	  .help = "processes, by id or name; may be repeated" },
 	{ "all",      'a', NULL, LIVE, FLAG(all),
 	  .help = "every JVM of this host, including those started later" },
-	{ "runtime",   0,  "NAME", LIVE, WORD(runtime, runtime_name, "runtime"), .rare = true,
+	{ "runtime",   0,  "NAME", LIVE | RUN, WORD(runtime, runtime_name, "runtime"), .rare = true,
 	  .help = "processes of this runtime only" },
-	{ "events",   'e', "FAMILY[,..]", TRACE | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
+	{ "events",   'e', "FAMILY[,..]", TRACE | RUN | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
 	  .help = "what to trace (default global,weak)" },
-	{ "check",     0,  NULL, TRACE | PROBES, FLAG(check),
+	{ "check",     0,  NULL, TRACE | RUN | PROBES, FLAG(check),
 	  .help = "check every use of a reference; costs more" },
 	{ "count-only", 0, NULL, TRACE | PROBES, FLAG(count_only), .rare = true,
 	  .help = "count acquisitions only, without releases; cheaper" },
@@ -139,21 +142,21 @@ const struct option_row option_rows[] = {
 	  .help = "cells of a line; 0: cut nothing (default: as the terminal; files are not cut)" },
 	{ "sort",     's', "KEY", TRACE | REPORT, WORD(view.sort, column_word, "column"), .brief = true, .inherited = true,
 	  .help = "sort by a column (jnitrace help columns)" },
-	{ "group-by", 'g', "GROUP", TRACE | REPORT, CHOICE(enum group_by, view.group_by, group_word, "group"), .inherited = true,
+	{ "group-by", 'g', "GROUP", TRACE | REPORT | RUN, CHOICE(enum group_by, view.group_by, group_word, "group"), .inherited = true,
 	  .help = "what a row is (default site)" },
 	{ "stacks",    0,  "KIND", TRACE | REPORT, CHOICE(enum stacks_shown, view.stacks, stacks_word, "kind of stack"), .inherited = true,
 	  .help = "frames to show" },
-	{ "depth",     0,  "N", TRACE | REPORT, INT(depth, 1, JT_MAX_FRAMES), .rare = true, .inherited = true,
+	{ "depth",     0,  "N", TRACE | REPORT | RUN, INT(depth, 1, JT_MAX_FRAMES), .rare = true, .inherited = true,
 	  .help = "frames of a stack to keep, 1 to 128 (default 128)" },
 	{ "hidden-frames", 0, NULL, TRACE, FLAG(hidden_frames), .rare = true,
 	  .help = "also show frames that Java hides: of lambdas, ..." },
-	{ "json",      0,  NULL, VIEW, OWN(JSON),
+	{ "json",      0,  NULL, STDOUT, OWN(JSON),
 	  .help = "the same as --format json" },
 	{ "format",    0,  "FORMAT", VIEW, OWN(FORMAT), .choices = format_word, .noun = "format",
 	  .help = "output format" },
-	{ "output",   'o', "FILE", EVERY, OWN(FILE),
+	{ "output",   'o', "FILE", EVERY & ~RUN, OWN(FILE),
 	  .help = "write to FILE instead of stdout" },
-	{ "record",    0,  "FILE", TOP, OWN(RECORD),
+	{ "record",    0,  "FILE", TOP | RUN, OWN(RECORD),
 	  .help = "also write a recording, for jnitrace report" },
 	{ "at",        0,  "TIME", REPORT, MOMENT(at_s),
 	  .help = "as it was so long after attach" },
@@ -165,15 +168,27 @@ const struct option_row option_rows[] = {
 	  .help = "every interval, one after the other (tables; json and csv do so anyway)" },
 	{ "fail-on",   0,  "SEVERITY", TRACE | REPORT, CHOICE(int, fail_on, severity_word, "severity"), .inherited = true,
 	  .help = "exit with 6 on findings of this severity or worse; leak: errors and leaks" },
+	{ "assert",    0,  "EXPR", RUN, OWN(ASSERT),
+	  .help = "exit with 6 unless this holds, as 'global.outstanding<=7'; may be repeated" },
+	{ "report",    0,  "FILE", RUN, PATH(report),
+	  .help = "write the last report of each JVM to FILE, in the format of its ending or --format; else a recording" },
+	{ "junit",     0,  "FILE", RUN, PATH(junit), .requires = "assert",
+	  .help = "write the results to FILE as JUnit's XML" },
+	{ "tap",       0,  "FILE", RUN, PATH(tap), .requires = "assert",
+	  .help = "write the results to FILE as TAP" },
+	{ "suppressions", 0, "FILE", RUN, PATH(suppressions),
+	  .help = "leave out what FILE names, a KIND:PATTERN a line" },
+	{ "wait",      0,  "TIME", RUN, SECONDS(wait_s, 0, MAX_DURATION_S),
+	  .help = "wait so long for JVMs that outlive the command (default 1s)" },
 	{ "allow-loss", 0, NULL, TRACE | REPORT, FLAG(allow_loss), .rare = true, .inherited = true,
 	  .help = "exit with 0, not 5, when data was lost" },
-	{ "hold",      0,  "TIME", TRACE, SECONDS(hold_s, 0, MAX_DURATION_S), .rare = true,
+	{ "hold",      0,  "TIME", TRACE | RUN, SECONDS(hold_s, 0, MAX_DURATION_S), .rare = true,
 	  .help = "report critical sections held longer (default 10ms)" },
-	{ "local-capacity", 0, "N", TRACE, COUNT(local_capacity, 1, MAX_LOCAL_CAPACITY), .rare = true,
+	{ "local-capacity", 0, "N", TRACE | RUN, COUNT(local_capacity, 1, MAX_LOCAL_CAPACITY), .rare = true,
 	  .help = "report native calls with more local references (default 512)" },
-	{ "max-refs",  0,  "N", TRACE, COUNT(max_refs, 1, MAX_REFS), .rare = true,
+	{ "max-refs",  0,  "N", TRACE | RUN, COUNT(max_refs, 1, MAX_REFS), .rare = true,
 	  .help = "references that can be outstanding (default 1000000)" },
-	{ "max-stacks", 0, "N", TRACE, COUNT(max_stacks, 1, MAX_STACKS), .rare = true,
+	{ "max-stacks", 0, "N", TRACE | RUN, COUNT(max_stacks, 1, MAX_STACKS), .rare = true,
 	  .help = "distinct stacks that can be kept (default 20000)" },
 	{ "limit-memory", 0, "SIZE", EVERY, BYTES(limit_bytes, BUDGET_LEAST_BYTES, MAX_MEMORY), .rare = true,
 	  .help = "memory for what is read of the processes' files (default 256M)" },

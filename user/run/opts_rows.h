@@ -23,6 +23,8 @@ enum option_kind {
 	OPTION_JSON,
 	OPTION_FILE,
 	OPTION_RECORD,
+	OPTION_PATH, /* const char *: a file's name */
+	OPTION_ASSERT,
 	OPTION_VERSION,
 	OPTION_HELP,
 	NR_OPTION_KINDS

@@ -14,12 +14,12 @@ static void name_thread(pid_t pid, struct report_pile *pile)
 {
 	struct proc_threads threads = {0};
 	char text[PROC_THREAD_NAME_MAX];
+	pid_t here = 0;
 
 	if (!proc_threads(pid, &threads))
-		for (size_t i = 0; i < threads.n; i++)
-			if (threads.v[i].own_tid == pile->tid)
-				text_clean(pile->name, sizeof(pile->name), text,
-					   proc_thread_name(pid, threads.v[i].tid, text));
+		here = proc_tid_here(&threads, pile->tid);
+	if (here)
+		text_clean(pile->name, sizeof(pile->name), text, proc_thread_name(pid, here, text));
 	free(threads.v);
 }
 

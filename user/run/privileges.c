@@ -22,6 +22,8 @@
 static const uint64_t kept[] = {
     [PRIVILEGES_READ] = READ,
     [PRIVILEGES_TRACE] = TRACE,
+    [PRIVILEGES_MARK] = READ | BIT(CAP_SYS_ADMIN),
+    [PRIVILEGES_SIGNAL] = BIT(CAP_KILL),
 };
 
 int privileges_keep(enum privileges p, bool file, struct error *err)

@@ -8,8 +8,10 @@
 #include "base/util.h"
 
 enum privileges {
-	PRIVILEGES_READ, /* memory and files of other users' processes */
-	PRIVILEGES_TRACE /* likewise; BPF programs and probes */
+	PRIVILEGES_READ,  /* memory and files of other users' processes */
+	PRIVILEGES_TRACE, /* likewise; BPF programs and probes */
+	PRIVILEGES_MARK,  /* files of all users, and fanotify's marks on them */
+	PRIVILEGES_SIGNAL /* signals to a command that may be another user's by now */
 };
 /*
  * file: one will be written to (--output), wherever that may be.

@@ -11,7 +11,7 @@
 
 #define GRACE_MS       2000        /* for a reader that takes nothing, once a signal asks to end */
 #define PERMISSIONS    0600        /* it names classes, files and users */
-#define BYTES_PER_HOUR (16U << 20) /* beside what the first reports take */
+#define BYTES_PER_HOUR (14U << 20) /* beside what the first reports take */
 
 static int write_error(struct error *err, int rc)
 {

@@ -61,6 +61,17 @@ void target_free(struct target *t);
  * process may still load one. -errno with err when it cannot be traced: not a JVM, 32-bit, no sites, gone.
  */
 int target_find(struct target *t, struct error *err);
+/*
+ * It is held at a point where its runtime's file is loaded and nothing was called yet; call it before
+ * target_find(). A target that is found, attached and started before it goes on has missed nothing.
+ */
+void target_set_held(struct target *t, bool held);
+bool target_held(const struct target *t);
+/*
+ * What was traced while its VM was starting is known in part: try again what could not be proven then. Call
+ * it every 20 ms while it returns true.
+ */
+bool target_catch_up(struct target *t);
 /* Attach and get ready to name frames. The gate stays closed. tracer: outlives t. */
 int target_attach(struct target *t, struct tracer *tracer, struct error *err);
 /* Open the gate: from here on every call counts. */

@@ -3,7 +3,6 @@
 #include "run/target_priv.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -60,6 +59,8 @@ void target_free(struct target *t)
 		close(t->pidfd);
 	sites_free(&t->sites);
 	ref_classes_free(&t->classes);
+	ref_classes_free(&t->kept.classes);
+	strset_free(&t->kept.names);
 	account_free(t->account);
 	local_refs_free(&t->locals);
 	left_books_free(t->left);
@@ -121,7 +122,7 @@ int target_find(struct target *t, struct error *err)
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
 	opening_close(&t->at);
 	budget_pay(t->shared->budget, t->share);
-	rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, what, err);
+	rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, t->held, what, err);
 	if (rc == -EAGAIN)
 		return 0; /* it may load a runtime yet */
 	if (rc)
@@ -178,12 +179,18 @@ static void plan_walk(struct target *t)
 /* Hand to the kernel what has become known. */
 static int apply_plan(struct target *t)
 {
-	char path[PATH_MAX] = "";
-	int rc = 0;
+	char path[PROC_HELD_BYTES] = "";
+	int fd = -1, rc;
 
-	if (t->plan.walk.state == PLAN_READY || t->plan.waits.state == PLAN_READY)
-		rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	return rc ?: tracer_apply(t->tracer, t->target_id, t->id.pid, path, &t->plan);
+	if (t->plan.walk.state == PLAN_READY || t->plan.waits.state == PLAN_READY) {
+		fd = proc_hold_mapping(t->id.pid, &t->at.file.mapping, path, sizeof(path));
+		if (fd < 0)
+			return fd;
+	}
+	rc = tracer_apply(t->tracer, t->target_id, t->id.pid, path, &t->plan);
+	if (fd >= 0)
+		close(fd);
+	return rc;
 }
 
 /*
@@ -214,17 +221,22 @@ static void watch_linker(struct target *t)
 {
 	struct linker linker = {0};
 	const struct mapping *m = NULL;
-	char path[PATH_MAX];
-	int rc = linker_find(t->id.pid, &linker);
+	char path[PROC_HELD_BYTES];
+	int rc = linker_find(t->id.pid, &linker), fd = -1;
 
 	if (!rc)
 		m = proc_maps_find(&t->at.maps, linker.call_at);
 	if (!rc && (!m || !m->executable || !m->ino))
 		rc = -ENOENT;
-	rc = rc ?: proc_mapping_path(t->id.pid, m, path, sizeof(path));
+	if (!rc) {
+		fd = proc_hold_mapping(t->id.pid, m, path, sizeof(path));
+		rc = fd < 0 ? fd : 0;
+	}
 	rc = rc
 		 ?: tracer_set_linker(t->tracer, t->target_id, t->id.pid, path,
 				      linker.call_at - m->start + m->offset, linker.debug_at);
+	if (fd >= 0)
+		close(fd);
 	if (rc && t->o->verbose)
 		warn("PID %d: cannot watch its dynamic linker (%s): when a library is unloaded and another "
 		     "is loaded in its place, native frames may be wrong until the next interval",
@@ -296,19 +308,22 @@ static void note_before(struct target *t)
 
 int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 {
-	char path[PATH_MAX], what[64];
-	int rc, target_id;
+	char path[PROC_HELD_BYTES], what[64];
+	int rc, target_id, fd;
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
-	rc = proc_mapping_path(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	rc = rc ?: code_new(t->shared->modules, &t->id, t->share, &t->code);
+	rc = code_new(t->shared->modules, &t->id, t->share, &t->code);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	t->tracer = tracer;
+	fd = proc_hold_mapping(t->id.pid, &t->at.file.mapping, path, sizeof(path));
+	if (fd < 0)
+		return error_set(err, fd, EXIT_FAILED, what, NULL, "%s", strerror(-fd));
 	target_id = tracer_attach(tracer, &t->id, path, &t->sites, err);
+	close(fd);
 	if (target_id < 0)
 		return target_id;
 	t->target_id = target_id;
@@ -384,7 +399,7 @@ int target_start(struct target *t, struct error *err)
 	if (!rc && t->plan.families >> FAMILY_LOCAL & 1)
 		rc = left_books_new(&t->left);
 	if (!rc && t->at.vm && !t->report.count_only)
-		rc = account_new(t->at.vm, &t->account);
+		rc = account_new(t->at.vm, t->held, &t->account);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
 	t->started_ns = clock_ns(CLOCK_MONOTONIC);
@@ -393,6 +408,21 @@ int target_start(struct target *t, struct error *err)
 	t->report.map_bytes = tracer_map_bytes(t->tracer);
 	t->state = TARGET_TRACED;
 	return 0;
+}
+
+bool target_catch_up(struct target *t)
+{
+	const struct target_plan *p = &t->plan;
+
+	if (t->state != TARGET_TRACED || !t->at.vm || !t->held || t->caught_up ||
+	    tracer_execed(t->tracer, t->target_id))
+		return false;
+	target_look(t);
+	if (p->walk.state == PLAN_NOT_YET)
+		tell_plan(t);
+	t->caught_up =
+	    (p->walk.state != PLAN_NOT_YET && t->vm_counts.known) || process_age(&t->id) == AGE_SETTLED;
+	return !t->caught_up;
 }
 
 static bool is_held(const void *store, const struct snapshot_ref *ref)
@@ -533,6 +563,16 @@ int target_pidfd(const struct target *t)
 	return t->pidfd;
 }
 
+void target_set_held(struct target *t, bool held)
+{
+	t->held = held;
+}
+
+bool target_held(const struct target *t)
+{
+	return t->held;
+}
+
 bool target_asked_for(const struct target *t)
 {
 	return t->asked_for;
@@ -563,15 +603,15 @@ const struct share *target_share(const struct target *t)
 	return t->share;
 }
 
-/* What --check cannot tell of a thread here, and why. */
+/* What --check cannot tell here, and why: else why is what is true of a VM whose threads are known. */
 static void add_blind(struct probes_info *p, enum finding_kind kind, const struct plan_threads *threads,
-		      bool known)
+		      bool known, const char *why)
 {
 	if (!known)
 		p->blind[p->nr_blind++] = (struct probes_blind){
 		    kind, threads->state == PLAN_NOT_YET
 			      ? "where this VM keeps its threads is not known, or not yet"
-			      : "the VM's tables do not say where a thread has it"};
+			      : why};
 }
 
 struct probes_info target_probes(const struct target *t)
@@ -581,13 +621,16 @@ struct probes_info target_probes(const struct target *t)
 	    .library_file = t->at.file.mapping.path,
 	    .sites = &t->sites,
 	};
+	static const char unnamed[] = "the VM's tables do not say where a thread has it";
 	struct target_plan plan = {0};
 	const struct thread_config *c = &plan.threads.config;
 
 	if (!t->o->check)
 		return p;
 	vm_plan_threads(t->at.vm, &plan);
-	add_blind(&p, FINDING_WRONG_ENV, &plan.threads, c->knows_owner);
-	add_blind(&p, FINDING_PENDING_EXCEPTION, &plan.threads, c->knows_owner && c->knows_pending);
+	add_blind(&p, FINDING_WRONG_ENV, &plan.threads, c->knows_owner, unnamed);
+	add_blind(&p, FINDING_PENDING_EXCEPTION, &plan.threads, c->knows_owner && c->knows_pending, unnamed);
+	add_blind(&p, FINDING_STALE_USE, &plan.threads, c->symbol_body,
+		  "not among the arguments of methods, whose signatures this VM's jmethodIDs do not tell");
 	return p;
 }

@@ -3,6 +3,7 @@
 #ifndef JNITRACE_TARGET_PRIV_H
 #define JNITRACE_TARGET_PRIV_H
 
+#include "base/strset.h"
 #include "judge/aggregate.h"
 #include "modules/code.h"
 #include "reconcile/account.h"
@@ -20,11 +21,20 @@
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
 
+/* The classes of what is outstanding as they were read last, with --assert 'class(...)'. */
+struct kept_classes {
+	bool known;
+	struct ref_classes classes; /* its names are: */
+	struct strset names;
+	struct func_counts at[NR_ALL_FUNCS]; /* the calls then */
+};
+
 struct target {
 	enum target_state_kind state;
 	struct proc_id id;
 	int pidfd; /* -1: none */
 	bool asked_for;
+	bool held, caught_up;               /* see target_set_held(), target_catch_up() */
 	const struct options *o;            /* not owned */
 	const struct target_shared *shared; /* not owned */
 
@@ -61,6 +71,7 @@ struct target {
 	struct left_books *left; /* since the gate was opened; NULL: local references are not traced */
 	struct pile_watch pile;
 	struct ref_classes classes;
+	struct kept_classes kept;
 	struct vm_insides inside; /* critical sections from before attach */
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */

@@ -16,10 +16,56 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 {
 	const struct options *o = t->o;
 
-	if (o->count_only ||
-	    (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS && !o->record))
+	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS &&
+			      !o->record && !o->classes))
 		return NULL;
 	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
+}
+
+static uint64_t references_in(const struct ref_classes *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->classes.n; i++)
+		n += c->classes.v[i].count;
+	return n;
+}
+
+/*
+ * Keep the classes that were read for when the process has gone, with names of their own; but not those of a
+ * process that is about to go, of which less could be read after as many calls.
+ */
+static void keep_classes(struct target *t, const struct ref_classes *read, const struct target_counts *now)
+{
+	struct kept_classes *k = &t->kept;
+	bool same = k->known && !memcmp(k->at, now->funcs, sizeof(k->at));
+
+	if (!t->o->classes || !read || (same && references_in(read) < references_in(&k->classes)))
+		return;
+	k->known = false;
+	k->classes.classes.n = 0;
+	k->classes.sampled = read->sampled;
+	for (size_t i = 0; i < read->classes.n; i++) {
+		struct site_class *c = VEC_ADD(&k->classes.classes);
+
+		if (!c)
+			return;
+		*c = read->classes.v[i];
+		if (!(c->name = strset_add(&k->names, c->name)) ||
+		    (c->of && !(c->of = strset_add(&k->names, c->of))) ||
+		    (c->of_loader && !(c->of_loader = strset_add(&k->names, c->of_loader))))
+			return;
+	}
+	memcpy(k->at, now->funcs, sizeof(k->at));
+	k->known = true;
+}
+
+/* Those that were kept, if they still say what is outstanding: there was no call since. Else NULL. */
+static const struct ref_classes *classes_kept(const struct target *t, const struct target_counts *now)
+{
+	const struct kept_classes *k = &t->kept;
+
+	return k->known && !memcmp(k->at, now->funcs, sizeof(k->at)) ? &k->classes : NULL;
 }
 
 /* Which local references of the snapshot are alive; NULL: not known. */
@@ -150,11 +196,14 @@ static int read_tracer(struct target *t, struct making *m, struct error *err)
 /* What only a process that lives can tell. */
 static void read_process(struct target *t, struct making *m)
 {
-	if (end_is_gone(t->end_reason))
+	if (end_is_gone(t->end_reason)) {
+		m->classes = classes_kept(t, &m->counts);
 		return;
+	}
 	target_refresh_maps(t);
 	m->objects = target_reads_objects(t);
 	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
+	keep_classes(t, m->classes, &m->counts);
 	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
 }
 
@@ -249,6 +298,7 @@ static void put_head(struct target *t, const struct making *m)
 
 	target_count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
+	r->drops[DROP_START_MISSED] += t->o->from_start && !t->held;
 	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
 	r->drops[DROP_MODULES_FULL] += symbols_nameless(t->symbols);
 	r->sites_pending = naming_pending(t->naming);

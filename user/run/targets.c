@@ -18,7 +18,7 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 	l->shared.options = o;
 	for (size_t i = 0; !rc && i < o->nr_pids; i++)
 		rc = targets_add(l, o->pids[i], true, NULL, err);
-	if (!rc && o->all)
+	if (!rc && (o->all || o->from_start))
 		rc = discovery_new(runtime_by_name(o->runtime), &l->discovery);
 	return rc;
 }

@@ -14,10 +14,10 @@
 			(vm)->runtime->what((vm), ##__VA_ARGS__);                                            \
 	} while (0)
 
-int vm_open(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, struct vm **out,
+int vm_open(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, bool early, struct vm **out,
 	    struct error *err)
 {
-	return file->runtime->open(pid, file, maps, out, err);
+	return file->runtime->open(pid, file, maps, early, out, err);
 }
 
 void vm_close(struct vm *vm)

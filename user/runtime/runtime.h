@@ -75,16 +75,22 @@ struct runtime {
 	const char *const *launchers; /* of executables that load one of them when they start; likewise */
 	/* Of files at the bottom of most of its stacks, whose unwind tables are compiled first; likewise. */
 	const char *const *bottom;
+	/*
+	 * A file that it opens once, when its library is loaded and none of its functions was called yet, as
+	 * seen from the folder of its launcher; in all layouts that are known, NULL-terminated.
+	 */
+	const char *const *start_files;
 	const char *absent, *absent_advice; /* an error's words: why a process that maps none is refused */
 
 	/* --- an instance --- */
 	/*
 	 * file and what it has stay open as long as the result; maps: only used during the call. -EAGAIN with
 	 * err: the runtime has not begun to run, or its memory is no longer as it should be. -EPROTO with
-	 * err: it cannot be understood.
+	 * err: it cannot be understood. early: the process is held at a point where its file is loaded and
+	 * nothing was called yet; what is not there then is -EAGAIN when it is asked for.
 	 */
-	int (*open)(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, struct vm **out,
-		    struct error *err);
+	int (*open)(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, bool early,
+		    struct vm **out, struct error *err);
 	void (*close)(struct vm *vm);
 	const char *(*version)(const struct vm *vm); /* cleaned; "": unknown */
 
@@ -178,6 +184,8 @@ int runtimes_add_rows(struct catalog *c);
 /* The base names of all rows' bottom, NULL-terminated. */
 #define RUNTIMES_BOTTOM_MAX 32
 void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1]);
+/* The i-th of all rows' start_files; NULL behind the last. */
+const char *runtime_start_file(size_t i);
 /* By its name; NULL: there is none, or name is NULL. */
 const struct runtime *runtime_by_name(const char *name);
 /* The name of the i-th; NULL behind the last. */
@@ -199,7 +207,7 @@ bool vm_file_is_mapped(const struct proc_maps *maps, const struct runtime *only)
 
 /* --- runtime.c: asking an instance. Each is the row's function of the same name --- */
 
-int vm_open(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, struct vm **out,
+int vm_open(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, bool early, struct vm **out,
 	    struct error *err);
 void vm_close(struct vm *vm);
 const char *vm_version(const struct vm *vm);

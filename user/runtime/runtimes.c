@@ -43,6 +43,15 @@ void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1])
 	out[n] = NULL;
 }
 
+const char *runtime_start_file(size_t i)
+{
+	FOR_EACH_RUNTIME(r)
+	for (const char *const *file = (*r)->start_files; file && *file; file++)
+		if (i-- == 0)
+			return *file;
+	return NULL;
+}
+
 const struct runtime *runtime_by_name(const char *name)
 {
 	FOR_EACH_RUNTIME(r)

@@ -38,7 +38,8 @@ struct resolver {
 	uint16_t machine;
 	int table_rc; /* of the function table: -EAGAIN says that it may come */
 	struct found found[NR_ALL_FUNCS];
-	struct elf_cfi_table *cfi; /* of the library; NULL: not asked yet */
+	struct elf_cfi_table *cfi; /* of the library; NULL: not asked yet, or there is none */
+	int cfi_rc;                /* why not */
 	struct buf notes;
 };
 
@@ -264,8 +265,9 @@ static const char *usdt_site(struct resolver *r, const struct elf_usdt *u, const
 	    (func_is_pin(r->req->catalog, s->func) && s->point == POINT_ENTRY &&
 	     !pin_locs_by_usdt(r->machine, u->args, row, s)))
 		return "an operand of its USDT probe is neither a register nor memory";
-	if ((!r->cfi && elf_cfi_open(r->req->file->elf, &r->cfi)) || elf_cfi_at(r->cfi, u->vaddr, &cfi) < 0 ||
-	    !locs_by_cfi(r->machine, &cfi, s))
+	if (!r->cfi && !r->cfi_rc)
+		r->cfi_rc = elf_cfi_open(r->req->file->elf, &r->cfi);
+	if (!r->cfi || elf_cfi_at(r->cfi, u->vaddr, &cfi) < 0 || !locs_by_cfi(r->machine, &cfi, s))
 		return "no unwind information at its USDT probe says where the caller is";
 	/* else a stack that is walked finds it; but most releases need none */
 	if (s->point == POINT_ENTRY && row->table == TABLE_ENV &&
@@ -418,7 +420,8 @@ static size_t count_missing(const struct resolver *r, int end)
 	return n;
 }
 
-static void run_strategies(struct resolver *r)
+/* 0 or -ENOMEM: what would be found instead costs more. */
+static int run_strategies(struct resolver *r)
 {
 	int only = r->req->only_strategy;
 
@@ -429,9 +432,12 @@ static void run_strategies(struct resolver *r)
 			      : strategies[i].only_if_missing && count_missing(r, NR_ALL_FUNCS) == 0)
 			continue;
 		rc = strategies[i].find(r);
+		if (rc == -ENOMEM || r->cfi_rc == -ENOMEM)
+			return -ENOMEM;
 		if (rc < 0 && rc != -ENOENT && rc != -EAGAIN)
 			note(r, "%s: %s", site_strategy_names[i], strerror(-rc));
 	}
+	return 0;
 }
 
 /*
@@ -575,12 +581,12 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 	for (int f = 0; f < NR_ALL_FUNCS; f++)
 		r->found[f].wanted = is_asked_for(req, f) && has_function(r, f) &&
 				     !(req->no_releases && row_of(r, f)->operation == OP_RELEASE);
-	run_strategies(r);
+	rc = run_strategies(r);
 	drop_shared(r);
 	drop_jumps(r);
 	if (runtime_of(r)->handle_kinds)
 		runtime_of(r)->handle_kinds(req->vm, &out->handle_kinds);
-	rc = collect(r, out);
+	rc = rc ?: collect(r, out);
 	out->missing = count_missing(r, NR_FUNCS);
 	out->notes = r->notes;
 	if (rc == 0 && out->missing > 0 && r->table_rc == -EAGAIN)

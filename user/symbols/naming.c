@@ -156,6 +156,16 @@ static int ask_again(struct naming *n)
 	return rc;
 }
 
+/*
+ * A call that a family counts and --check looks at is one site, though two probes have numbers for it: of the
+ * family, whichever of them came first.
+ */
+static void take_family(const struct naming *n, struct named_site *site, uint32_t func)
+{
+	if (func_kind(n->catalog, site->func) == KIND_USE)
+		site->func = func;
+}
+
 static int name_site(struct naming *n, const struct snapshot_site *s)
 {
 	struct frames frames = {0};
@@ -182,6 +192,7 @@ static int name_site(struct naming *n, const struct snapshot_site *s)
 		free(frames.v);
 	if (i < 0)
 		return (int)i;
+	take_family(n, &n->sites.v[i], s->func);
 	rc = is_new ? note_later(n, (uint32_t)i) : 0;
 	if (rc)
 		return rc;

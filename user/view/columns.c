@@ -318,7 +318,7 @@ const struct column columns[] = {
 	{ "id", "ID", "identifies the site, the same in every process and on every host with the same build",
 	  CELLS_LEFT, SITE, 0, 60, NULL, compare_id, .format = format_id },
 	{ "function", "FUNCTION", "JNI function that acquired",
-	  CELLS_LEFT, SITE | FUNC | CLASS, 12, 12, NULL, compare_func, .format = format_func },
+	  CELLS_LEFT, SITE | FUNC | CLASS, 12, 12, NULL, compare_func, .format = format_func, .late = true },
 	{ "class", "CLASS", "class of the objects that the outstanding references point to; of a site, of most of them, +2: and two classes more; ?: could not be read",
 	  CELLS_LEFT, SITE | CLASS | COLUMN_PAIRED, 10, 18, has_class, compare_class, .format = format_class, .tail = true },
 	{ "thread", "THREAD", "name of the thread at its first acquisition; ?: not known",

@@ -55,6 +55,7 @@ struct column {
 	int (*compare)(const struct row *a, const struct row *b);
 	/* width: cells there are; only the last column may make use of it. */
 	void (*format)(struct buf *out, const struct row *r, int width);
+	bool late; /* it is cut when nothing else can be */
 	int min;   /* cells it has at least, so that columns do not jump when numbers change */
 	bool tail; /* when it is cut, its end stays: of a class the package says least */
 };

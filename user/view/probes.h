@@ -17,7 +17,7 @@ struct probes_info {
 	const struct report_target *target;
 	const char *library_file; /* path by which the library is known to the target */
 	const struct probe_sites *sites;
-	struct probes_blind blind[2];
+	struct probes_blind blind[3];
 	size_t nr_blind;
 };
 void view_probes_table(struct buf *out, const struct probes_info *p, const struct view_opts *o);

@@ -15,7 +15,8 @@
 #define LEAST_LINES                                                                                          \
 	4 /* a table takes: its header, a row, what is left out, the line between it and the next */
 #define EXTRA_LINES 5  /* of a short stack, that a longer one may not need: frames farther out, and gaps */
-#define LAST_ROOM   30 /* cells one would like to have for the last column */
+#define LAST_ROOM   30 /* cells one would like to have for the last column, */
+#define LAST_LEAST  18 /* and that it gets before a name that may be looked up is cut */
 
 /* The table. */
 
@@ -50,11 +51,16 @@ static int room_left(const struct layout *l, int width)
 	return width;
 }
 
-/* Cut what may be cut until the last column has as many cells as wanted. */
+/*
+ * Cut what may be cut until the last column has as many cells as wanted, from the right; what is cut late
+ * stays whole as long as that has LAST_LEAST.
+ */
 static void cut_to_fit(struct layout *l, int wanted, int width)
 {
-	for (size_t i = 0; i + 1 < l->n; i++) {
-		int least = l->column[i]->least, missing = wanted - room_left(l, width);
+	for (size_t i = l->n - (l->n > 0); i-- > 0;) {
+		const struct column *c = l->column[i];
+		int room = c->late && wanted > LAST_LEAST ? LAST_LEAST : wanted;
+		int least = c->least, missing = room - room_left(l, width);
 
 		if (least && missing > 0 && l->width[i] > least)
 			l->width[i] = l->width[i] - missing > least ? l->width[i] - missing : least;

@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -271,6 +273,26 @@ static void test_open_files(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+/* The last line: what asks no budget gets no more either. In a process of its own, as it is for good. */
+static void test_process(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		void *fits, *too_much;
+
+		if (budget_limit_process(64 * MB))
+			_exit(1);
+		fits = mmap(NULL, 32 * MB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		too_much = mmap(NULL, 64 * MB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		_exit(fits == MAP_FAILED ? 2 : too_much != MAP_FAILED ? 3 : errno == ENOMEM ? 0 : 4);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* Once a signal is heard, what is read is over with its slice. */
 static void test_heard(void **state)
 {
@@ -334,7 +356,7 @@ int main(void)
 	    cmocka_unit_test(test_slices),       cmocka_unit_test(test_signal),
 	    cmocka_unit_test(test_refusals),     cmocka_unit_test(test_none),
 	    cmocka_unit_test(test_reading),      cmocka_unit_test(test_open_files),
-	    cmocka_unit_test(test_heard),
+	    cmocka_unit_test(test_heard),        cmocka_unit_test(test_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -526,20 +527,18 @@ static void test_open_mapping(void **state)
 	c = spawn(map_it, path);
 	m = mapping_of(&c, &maps);
 	check_content(proc_open_mapping(c.pid, m), "first");
-	assert_int_equal(proc_mapping_path(c.pid, m, by_path, sizeof(by_path)), 0);
+	fd = proc_hold_mapping(c.pid, m, by_path, sizeof(by_path));
 	check_content(open(by_path, O_RDONLY | O_CLOEXEC), "first");
-	assert_int_equal(proc_mapping_path(c.pid, m, by_path, 20), -ENAMETOOLONG);
+	check_content(fd, "first");
+	assert_int_equal(proc_hold_mapping(c.pid, m, by_path, 15), -ENAMETOOLONG);
 
 	/* map_files fails for a range that is not one: then the path, if it is the same inode */
 	wrong = *m;
 	wrong.end += 4096;
 	check_content(proc_open_mapping(c.pid, &wrong), "first");
-	assert_int_equal(proc_mapping_path(c.pid, &wrong, by_path, sizeof(by_path)), 0);
-	assert_non_null(strstr(by_path, "/root/"));
-	check_content(open(by_path, O_RDONLY | O_CLOEXEC), "first");
 	wrong.ino++;
 	assert_int_equal(proc_open_mapping(c.pid, &wrong), -ESTALE);
-	assert_int_equal(proc_mapping_path(c.pid, &wrong, by_path, sizeof(by_path)), -ESTALE);
+	assert_int_equal(proc_hold_mapping(c.pid, &wrong, by_path, sizeof(by_path)), -ESTALE);
 	wrong = *m;
 	wrong.ino++; /* also what map_files gives is checked */
 	assert_int_equal(proc_open_mapping(c.pid, &wrong), map_files ? -ESTALE : -EPERM);
@@ -550,8 +549,9 @@ static void test_open_mapping(void **state)
 	fd = proc_open_mapping(c.pid, m);
 	if (map_files) {
 		check_content(fd, "first");
-		assert_int_equal(proc_mapping_path(c.pid, m, by_path, sizeof(by_path)), 0);
+		fd = proc_hold_mapping(c.pid, m, by_path, sizeof(by_path));
 		check_content(open(by_path, O_RDONLY | O_CLOEXEC), "first");
+		close(fd);
 	} else {
 		assert_int_equal(fd, -EPERM);
 	}
@@ -639,9 +639,73 @@ static void test_open_in_root(void **state)
 	assert_int_equal(proc_open_in_root(getpid(), "/proc/self/exe"), -ELOOP);
 }
 
+#define NR_RACES 2000
+
+/* A root whose links change as fast as they can, between a file inside and what is outside. */
+struct racer {
+	char dir[PATH_MAX];
+	bool stop;
+};
+
+static void *race(void *arg)
+{
+	static const char *const to[] = {"../outside", "/lib dir/lib.so",       "../../../../../../outside",
+					 "/fifo",      "lib dir/../../outside", "/proc/self/root/etc/passwd"};
+	struct racer *r = arg;
+	char link[PATH_MAX + 16], next[PATH_MAX + 16];
+
+	snprintf(link, sizeof(link), "%s/turning", r->dir);
+	snprintf(next, sizeof(next), "%s/next", r->dir);
+	for (size_t i = 0; !__atomic_load_n(&r->stop, __ATOMIC_RELAXED); i++) {
+		unlink(next);
+		if (symlink(to[i % ARRAY_LEN(to)], next) || rename(next, link))
+			return r;
+	}
+	return NULL;
+}
+
+/* Whatever a link becomes while it is followed: nothing outside is opened, as inotify would say. */
+static void test_links_that_turn(void **state)
+{
+	char root[PATH_MAX], outside[PATH_MAX], event[512];
+	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), inside = 0;
+	struct racer r = {0};
+	struct child c;
+	pthread_t t;
+	void *failed;
+
+	(void)state;
+	make_root(root);
+	in_base(outside, "outside");
+	snprintf(r.dir, sizeof(r.dir), "%s", root);
+	assert_true(inotify_add_watch(watch, outside, IN_OPEN) >= 0);
+	c = spawn(enter_root, root);
+	assert_int_equal(pthread_create(&t, NULL, race, &r), 0);
+	for (int i = 0; i < NR_RACES || !inside; i++) {
+		char got[16] = "";
+		int fd = proc_open_in_root(c.pid, "/turning");
+
+		if (fd < 0)
+			continue;
+		assert_true(pread(fd, got, sizeof(got) - 1, SELFMAG) > 0);
+		assert_memory_equal(got, "inside", 6);
+		inside++;
+		close(fd);
+	}
+	__atomic_store_n(&r.stop, true, __ATOMIC_RELAXED);
+	pthread_join(t, &failed);
+	assert_null(failed);
+	assert_int_equal(read(watch, event, sizeof(event)), -1);
+	/* the witness sees who does open it */
+	check_content(open(outside, O_RDONLY | O_CLOEXEC), "outside");
+	assert_true(read(watch, event, sizeof(event)) > 0);
+	close(watch);
+	reap(&c);
+}
+
 static void test_maps_in_root(void **state)
 {
-	char root[PATH_MAX], by_path[PATH_MAX];
+	char root[PATH_MAX];
 	struct proc_maps maps;
 	struct mapping moved;
 	const struct mapping *m;
@@ -657,8 +721,6 @@ static void test_maps_in_root(void **state)
 	moved = *m;
 	moved.end += 4096; /* not by map_files */
 	check_content(proc_open_mapping(c.pid, &moved), "inside");
-	assert_int_equal(proc_mapping_path(c.pid, &moved, by_path, sizeof(by_path)), 0);
-	check_content(open(by_path, O_RDONLY | O_CLOEXEC), "inside");
 	proc_maps_free(&maps);
 	reap(&c);
 }
@@ -819,6 +881,7 @@ int main(void)
 	    cmocka_unit_test(test_find_library),
 	    cmocka_unit_test(test_open_mapping),
 	    cmocka_unit_test(test_open_in_root),
+	    cmocka_unit_test(test_links_that_turn),
 	    cmocka_unit_test(test_maps_in_root),
 	    cmocka_unit_test(test_read),
 	    cmocka_unit_test(test_read_big),

@@ -39,7 +39,7 @@ static int setup(void **state)
 	struct snapshot_site *site;
 
 	assert_non_null(f);
-	assert_int_equal(account_new(&vm, &f->a), 0);
+	assert_int_equal(account_new(&vm, false, &f->a), 0);
 	f->s.nr_index = ARRAY_LEN(f->position);
 	f->s.position = f->position;
 	site = VEC_ADD(&f->s.sites);

@@ -212,7 +212,7 @@ static struct recording *open_bytes(const struct buf *file, size_t n, struct err
 #define TARGETS 2
 static void many_reports(void **state)
 {
-	for (uint32_t seed = 1; seed <= 60; seed++) {
+	for (uint32_t seed = 1; seed <= 30; seed++) {
 		struct made *now[TARGETS] = {made_new(seed), made_new(seed + 1000)};
 		struct recorder *w = make_recorder(NULL, 0);
 		struct made_list history = {0};

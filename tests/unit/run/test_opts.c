@@ -184,9 +184,10 @@ static void test_census_options(void **state)
 static void test_options_of_commands(void **state)
 {
 	static const char *const values[NR_OPTION_KINDS] = {
-	    [OPTION_INT] = "1",       [OPTION_UINT64] = "1", [OPTION_SECONDS] = "1",
-	    [OPTION_BYTES] = "64M",   [OPTION_PIDS] = "1",   [OPTION_FAMILIES] = "global",
-	    [OPTION_FORMAT] = "json", [OPTION_FILE] = "x",   [OPTION_RECORD] = "x",
+	    [OPTION_INT] = "1",           [OPTION_UINT64] = "1", [OPTION_SECONDS] = "1",
+	    [OPTION_BYTES] = "64M",       [OPTION_PIDS] = "1",   [OPTION_FAMILIES] = "global",
+	    [OPTION_FORMAT] = "json",     [OPTION_FILE] = "x",   [OPTION_PATH] = "x",
+	    [OPTION_ASSERT] = "drops==0", [OPTION_RECORD] = "x",
 	};
 	struct options o;
 
@@ -208,15 +209,18 @@ static void test_options_of_commands(void **state)
 
 			if (row->kind == OPTION_HELP || row->kind == OPTION_VERSION)
 				continue;
-			snprintf(line, sizeof(line), "%s %s %s --%s %s%s%s", commands[c].name,
+			snprintf(line, sizeof(line), "%s %s %s --%s %s%s%s%s%s", commands[c].name,
 				 c == CMD_RECORD   ? "-o x"
 				 : c == CMD_REPORT ? "x"
 						   : "",
-				 c == CMD_REPORT || row->kind == OPTION_PIDS || !strcmp(row->name, "all")
+				 c == CMD_RUN || c == CMD_REPORT || row->kind == OPTION_PIDS ||
+					 !strcmp(row->name, "all")
 				     ? ""
 				     : "-p 1",
 				 row->name, value ? value : "", row->requires ? " --" : "",
-				 row->requires ? row->requires : "");
+				 row->requires ? row->requires : "",
+				 row->requires && !strcmp(row->requires, "assert") ? " drops==0" : "",
+				 c == CMD_RUN ? " -- true" : "");
 			rc = parse(line, &o, &err);
 			if (!(row->commands >> c & 1))
 				expect_error(line, "does not use it (it is for jnitrace ");
@@ -416,7 +420,7 @@ static void test_words(void **state)
 		     "critical, monitor, thread, all)");
 	expect_error("-p 1 -e global,", "unknown family ''");
 	expect_error("-p 1 --format html5",
-		     "unknown format 'html5' (one of: table, json, folded, csv, pprof)");
+		     "unknown format 'html5' (one of: table, json, folded, csv, pprof, html)");
 	expect_error("-p 1 --stacks lava",
 		     "unknown kind of stack 'lava' (one of: mixed, java, native, none)");
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
@@ -427,12 +431,12 @@ static void test_words(void **state)
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
 	expect_error("agent -p 1",
-		     "unknown command 'agent' (one of: top, census, record, report, probes, help)");
+		     "unknown command 'agent' (one of: top, census, record, report, probes, run, help)");
 	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
 	expect_error("12,34 -b", "did you mean -p 12,34?");
-	expect_error(
-	    "help frob",
-	    "unknown topic 'frob' (one of: top, census, record, report, probes, all, columns, keys, rows)");
+	expect_error("help frob",
+		     "unknown topic 'frob' (one of: top, census, record, report, probes, run, all, "
+		     "columns, keys, rows)");
 	expect_error("-p 1 probes", "unexpected word 'probes'");
 	expect_error("-p 1 -- x", "unexpected word 'x'");
 	expect_error("-p 1 -x", "unknown or ambiguous option '-x'");

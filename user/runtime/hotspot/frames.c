@@ -681,8 +681,8 @@ int java_symbols_add(struct java_symbols *j, const struct raw_frame *from, struc
 		rc = still_holds(j, c, unloads, &holds);
 	if (!rc && !holds && (j->frames.n >= MAX_KEPT_FRAMES || j->strings.bytes >= MAX_KEPT_TEXT))
 		return add_unkept(j, "[one Java frame too many to name]", out);
-	/* what is remembered of another time is of use again for those that are seen from now on */
-	if (!rc && !holds && interpreted && c && !is_loaded_since(j, 0, unloads))
+	/* a name that is remembered of another time is of use again for those that are seen from now on */
+	if (!rc && !holds && interpreted && c && c->method && !is_loaded_since(j, 0, unloads))
 		return add_unkept(j, "[unknown Java method]", out);
 	if (!rc && !holds) {
 		rc = name(j, raw, unloads, &fresh);

@@ -504,8 +504,8 @@ static bool is_running(const struct hotspot *h)
 	return hotspot_read_static(h, "JNIHandles", "_global_handles", &handles) && handles != 0;
 }
 
-static int open_tables(struct hotspot *h, const struct proc_maps *maps, struct raw_table tables[NR_TABLES],
-		       struct error *err)
+static int open_tables(struct hotspot *h, const struct proc_maps *maps, bool early,
+		       struct raw_table tables[NR_TABLES], struct error *err)
 {
 	const char *why;
 	int rc = 0;
@@ -523,7 +523,7 @@ static int open_tables(struct hotspot *h, const struct proc_maps *maps, struct r
 		why = "its gHotSpotVM tables make no sense";
 		rc = read_names(h, tables);
 	}
-	if (rc == 0 && !is_running(h)) {
+	if (rc == 0 && !early && !is_running(h)) {
 		why = "it is still starting";
 		rc = -EAGAIN;
 	}
@@ -536,7 +536,7 @@ static int open_tables(struct hotspot *h, const struct proc_maps *maps, struct r
 }
 
 int hotspot_open(pid_t pid, const struct elf_image *libjvm, uint64_t bias, const struct proc_maps *maps,
-		 struct hotspot **out, struct error *err)
+		 bool early, struct hotspot **out, struct error *err)
 {
 	struct raw_table tables[NR_TABLES] = {0};
 	struct hotspot *h = calloc(1, sizeof(*h));
@@ -547,7 +547,7 @@ int hotspot_open(pid_t pid, const struct elf_image *libjvm, uint64_t bias, const
 	h->pid = pid;
 	h->libjvm = libjvm;
 	h->bias = bias;
-	rc = open_tables(h, maps, tables, err);
+	rc = open_tables(h, maps, early, tables, err);
 	for (int i = 0; i < NR_TABLES; i++)
 		free(tables[i].v);
 	if (rc < 0) {

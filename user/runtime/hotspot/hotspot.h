@@ -67,10 +67,11 @@ struct hotspot {
  * libjvm: the open library, which must stay open as long as the result; bias: load address minus
  * link-time address; maps: of the target, only used during the call. With the reason in err: -EPROTO when
  * the file is no HotSpot that can be read; -EAGAIN when its memory is not, or not yet, as it should be:
- * the VM is being loaded or has not begun to run. In a process that is not young that is a lie.
+ * the VM is being loaded or has not begun to run. In a process that is not young that is a lie. early: the
+ * library is known to be loaded, so that its tables are whole: the VM need not have begun.
  */
 int hotspot_open(pid_t pid, const struct elf_image *libjvm, uint64_t bias, const struct proc_maps *maps,
-		 struct hotspot **out, struct error *err);
+		 bool early, struct hotspot **out, struct error *err);
 void hotspot_close(struct hotspot *h);
 
 /* An error about this VM; returns rc. */

@@ -23,6 +23,7 @@
 #define MAX_WRAPPERS     4096        /* calls into Java, nested */
 #define MAX_STACK_BYTES  (16u << 20) /* of one thread, in use */
 #define MAX_ALL_STACKS   (256u << 20)
+#define MAX_FIELD_BYTES  4096    /* where a field is in its object */
 #define HANDLES_WORD     1       /* JavaCallWrapper: JavaThread *_thread; JNIHandleBlock *_handles; ... */
 #define NO_OOP           0x10000 /* null, coloured as generational ZGC does it, or a small number */
 
@@ -142,6 +143,40 @@ static void find_thread_state(const struct hotspot *h, const struct thread_layou
 	}
 }
 
+/* The last version whose jmethodID is the address of a Method* (JDK: oops/method.hpp, make_jmethod_id). */
+#define LAST_ADDRESSES 25
+
+/* Where a method's signature is. */
+static void find_signature(const struct hotspot *h, struct thread_config *out)
+{
+	static const struct {
+		const char *type, *name, *other;
+		size_t at;
+	} fields[] = {
+	    {"Method", "_constMethod", NULL, offsetof(struct thread_config, constmethod)},
+	    {"ConstMethod", "_constants", NULL, offsetof(struct thread_config, constants)},
+	    {"ConstMethod", "_signature_index", NULL, offsetof(struct thread_config, signature_index)},
+	    {"Symbol", "_length", NULL, offsetof(struct thread_config, symbol_length)},
+	    {"Symbol", "_body", "_body[0]", offsetof(struct thread_config, symbol_body)},
+	};
+	uint64_t v;
+	uint16_t at;
+
+	if (h->feature > LAST_ADDRESSES || !hotspot_type_size(h, "ConstantPool", &v) || v >= MAX_FIELD_BYTES)
+		return;
+	out->pool_bytes = (uint16_t)v;
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		if ((!hotspot_field_offset(h, fields[i].type, fields[i].name, &v) &&
+		     !(fields[i].other && hotspot_field_offset(h, fields[i].type, fields[i].other, &v))) ||
+		    v >= MAX_FIELD_BYTES) {
+			out->symbol_body = 0;
+			return;
+		}
+		at = (uint16_t)v;
+		memcpy((char *)out + fields[i].at, &at, sizeof(at));
+	}
+}
+
 int hotspot_thread_config(struct hotspot *h, struct thread_config *out)
 {
 	struct thread_layout l;
@@ -173,6 +208,7 @@ int hotspot_thread_config(struct hotspot *h, struct thread_config *out)
 	find_owners(h, &l, out);
 	find_deleted(h, out);
 	find_thread_state(h, &l, out);
+	find_signature(h, out);
 	return 0;
 }
 

@@ -46,15 +46,15 @@ static const struct instance *of_const(const struct vm *vm)
 
 /* --- an instance --- */
 
-static int open(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, struct vm **out,
-		struct error *err)
+static int open(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, bool early,
+		struct vm **out, struct error *err)
 {
 	struct instance *i = calloc(1, sizeof(*i));
 	int rc;
 
 	if (!i)
 		return -ENOMEM;
-	rc = hotspot_open(pid, file->elf, file->bias, maps, &i->h, err);
+	rc = hotspot_open(pid, file->elf, file->bias, maps, early, &i->h, err);
 	if (rc) {
 		free(i);
 		return rc;
@@ -309,6 +309,10 @@ static uint64_t frames_unnamed(const struct vm *vm)
 
 static const char *const libraries[] = {"libjvm.so", NULL};
 static const char *const bottom[] = {"libjvm.so", "libjli.so", NULL};
+/* JDK: runtime/os.cpp, os::native_java_library(). Since 9 in lib; before in a folder for each machine. */
+static const char *const start_files[] = {
+    "../lib/libjava.so",         "../lib/amd64/libjava.so",       "../jre/lib/amd64/libjava.so",
+    "../lib/aarch64/libjava.so", "../jre/lib/aarch64/libjava.so", NULL};
 static const char *const launchers[] = {"java", NULL};
 
 const struct runtime hotspot_runtime = {
@@ -318,6 +322,7 @@ const struct runtime hotspot_runtime = {
     .libraries = libraries,
     .launchers = launchers,
     .bottom = bottom,
+    .start_files = start_files,
     .absent = "not a JVM, it maps no libjvm.so",
     .absent_advice = "name the process that runs Java: see jps or pgrep java",
     .open = open,

@@ -359,7 +359,7 @@ static inline int open_fake(struct fake *f)
 	hotspot_close(f->h);
 	f->h = NULL;
 	f->err = (struct error){0};
-	return hotspot_open(getpid(), f->elf, (uint64_t)f->base, &f->maps, &f->h, &f->err);
+	return hotspot_open(getpid(), f->elf, (uint64_t)f->base, &f->maps, false, &f->h, &f->err);
 }
 
 #endif

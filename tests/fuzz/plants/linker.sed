@@ -1,0 +1,2 @@
+# A program without a dynamic section.
+s/if (!self || !dynamic)/if (!self)/
