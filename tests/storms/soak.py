@@ -214,7 +214,7 @@ def row_of_tracers(n, seconds, out):
     folder = out / f"libraries-{n}"
     copy_libraries(folder)
     with churn_jvm() as jvm:
-        jvm.do(*work(0, folder))
+        jvm.do(*work(0, folder), "letgo")  # what is older than a tracer is released, for it, untracked
         tracers = [SoakTracer("-p", jvm.pid, "-i", SAMPLE_S) for _ in range(n)]
         for t in tracers:
             assert t.tracing.wait(harness().SLOW)
