@@ -129,6 +129,8 @@ def test_what_comes_and_goes(kind, libraries):
                              f"maps {on.fixtures()}/libleaf.so {size(1009, 100003)}", f"close {inside} 0 {n}")
             final = tracer.stop()[churn.pid]
         assert_well(churn, churn.do("threads 3 3", "churn 3"))
+    if on.root:
+        shutil.rmtree(f"{on.root}{inside}")
     assert_no_losses(final)
     want = Expected(before, after)
     assert {f: final["calls"][f] for f in want.calls} == want.calls
