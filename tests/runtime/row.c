@@ -42,13 +42,14 @@ static int add_rows(struct catalog *c)
 	return rc;
 }
 
-static int vm_new(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, struct vm **out,
-		  struct error *err)
+static int vm_new(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, bool early,
+		  struct vm **out, struct error *err)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 
 	(void)pid;
 	(void)maps;
+	(void)early;
 	(void)err;
 	if (!vm)
 		return -ENOMEM;
