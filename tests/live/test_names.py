@@ -33,6 +33,8 @@ def seen_as(target, formats, *commands, args=("--check",)):
             tracer.wait_tracing()
         target.do(*commands)
         for tracer in tracers:
+            tracer.wait_looks()
+        for tracer in tracers:
             tracer.proc.send_signal(signal.SIGINT)
             assert tracer._collect() == 0, tracer.stderr
         return [Path(tracer.out.name).read_text() for tracer in tracers]

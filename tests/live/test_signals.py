@@ -111,12 +111,12 @@ def test_naming(victim, make, tmp_path, kind):
 
 
 def test_attaching(victim):
-    """Whenever it comes: there is nothing to report yet."""
+    """Whenever it comes: before there is something to report, and in the moment when it is attached."""
     for i in range(8):
         proc = start("-p", victim.pid, "-e", "all", "--check")
         time.sleep(0.04 * i)
         watch = Watch(proc.pid)
-        assert proc.wait() == -signal.SIGINT or proc.stderr.read().startswith(b"jnitrace: tracing")
+        assert proc.wait() in (0, -signal.SIGINT), proc.stderr.read()
         assert watch.end_s() < LIMIT_S, i
 
 

@@ -47,6 +47,7 @@ struct budget {
 	/* the slice: of CLOCK_MONOTONIC; of CPU time when it began, and what others spent since */
 	uint64_t begin_ns, deadline_ns, begin_cpu_ns, spent_ns;
 	bool last, begun; /* a file was read in this slice */
+	bool impatient;   /* budget_wait() */
 };
 struct share {
 	struct budget *budget;
@@ -389,6 +390,17 @@ bool budget_slice_full(const struct budget *b)
 	if (!b || budget_slice_over(b))
 		return b != NULL;
 	return !b->last && b->begun && b->payer && b->payer->has_slow && time_is_over(b, SLOW_NS);
+}
+
+void budget_wait(struct budget *b, bool may)
+{
+	if (b)
+		b->impatient = !may;
+}
+
+bool budget_may_wait(const struct budget *b)
+{
+	return !b || !b->impatient;
 }
 
 bool budget_slice_last(const struct budget *b)

@@ -105,6 +105,9 @@ bool budget_slice_over(const struct budget *b);
  */
 bool budget_slice_full(const struct budget *b);
 bool budget_slice_last(const struct budget *b);
+/* May time go by in waiting for others, as for a helper's answer? It may, until it is said otherwise. */
+void budget_wait(struct budget *b, bool may);
+bool budget_may_wait(const struct budget *b);
 /* CPU time that others took, for who pays. */
 void budget_spend_ns(struct budget *b, uint64_t cpu_ns);
 

@@ -16,7 +16,7 @@
 #define WINDOW_BYTES      65536
 #define FIRST_CAP         8 /* of vec_grow() */
 #define FIRST_NAMES_BYTES 4096
-#define COMPARES_A_CHECK  16384
+#define SORTED_AT_ONCE    4096 /* functions, between two looks at the time */
 
 /*
  * Among several names of one address: what is exported, then what is for the public, then the shorter;
@@ -155,10 +155,68 @@ static int keep_name(struct elf_functions *f, const struct elf_image *e, const c
 	return 0;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	const struct elf_function *x = a, *y = b;
+/* Sorting that ends when there is no time left. */
+struct sorting {
+	int (*compare)(const struct elf_function *x, const struct elf_function *y, const char *names);
+	const char *names;
+	struct budget *budget;
+};
 
+static int compare_in(const void *a, const void *b, void *arg)
+{
+	const struct sorting *s = arg;
+
+	return s->compare(a, b, s->names);
+}
+
+/* Two sorted runs, that end at mid and end, into one. As budget_check(). */
+static int merge(const struct sorting *s, const struct elf_function *from, size_t mid, size_t end,
+		 struct elf_function *to)
+{
+	size_t i = 0, k = mid;
+	int rc = 0;
+
+	for (size_t n = 0; !rc && i < mid && k < end; n++) {
+		to[n] = s->compare(&from[i], &from[k], s->names) <= 0 ? from[i++] : from[k++];
+		if (n % SORTED_AT_ONCE == 0)
+			rc = budget_check(s->budget);
+	}
+	if (!rc) {
+		memcpy(to + i + k - mid, from + i, (mid - i) * sizeof(*from));
+		memcpy(to + k, from + k, (end - k) * sizeof(*from));
+	}
+	return rc;
+}
+
+/* Stable. 0, -ENOMEM, or as budget_check(): then v has any order. qsort() could not be left. */
+static int sort(const struct sorting *s, struct elf_function *v, size_t n)
+{
+	struct elf_function *spare = malloc(n * sizeof(*v) ?: 1), *from = v, *to = spare;
+	int rc = spare ? 0 : -ENOMEM;
+
+	for (size_t at = 0; !rc && at < n; at += SORTED_AT_ONCE) {
+		qsort_r(v + at, n - at < SORTED_AT_ONCE ? n - at : SORTED_AT_ONCE, sizeof(*v), compare_in,
+			(void *)s);
+		rc = budget_check(s->budget);
+	}
+	for (size_t run = SORTED_AT_ONCE; !rc && run < n; run *= 2) {
+		for (size_t at = 0; !rc && at < n; at += 2 * run) {
+			size_t end = n - at < 2 * run ? n - at : 2 * run;
+
+			rc = merge(s, from + at, run < end ? run : end, end, to + at);
+		}
+		from = to;
+		to = from == v ? spare : v;
+	}
+	if (!rc && from != v)
+		memcpy(v, from, n * sizeof(*v));
+	free(spare);
+	return rc;
+}
+
+static int compare_places(const struct elf_function *x, const struct elf_function *y, const char *names)
+{
+	(void)names;
 	return x->name_at < y->name_at ? -1 : x->name_at > y->name_at;
 }
 
@@ -175,11 +233,13 @@ static bool is_name(const char *text, size_t len)
 static int read_names(struct elf_functions *f, size_t first, struct window *w)
 {
 	uint64_t last_at = UINT64_MAX;
+	const struct sorting s = {.compare = compare_places, .budget = elf_budget(w->e)};
 	size_t kept = first, name_at = 0;
 	bool named = false;
+	int sorted = sort(&s, f->v + first, f->n - first);
 
-	if (f->n > first)
-		qsort(f->v + first, f->n - first, sizeof(*f->v), compare_names);
+	if (sorted)
+		return sorted;
 	for (size_t i = first; i < f->n; i++) {
 		const char *text = NULL;
 
@@ -232,42 +292,26 @@ int elf_functions_add(struct elf_functions *f, const struct elf_image *e, enum e
 	return rc ?: (int)(f->n - first);
 }
 
-struct sorting {
-	const char *names;
-	struct budget *budget;
-	unsigned int compares;
-	int rc; /* once there is no time, all are equal */
-};
-
 /* By start; of one start the best name is last, where the search begins. */
-static int compare(const void *a, const void *b, void *arg)
+static int compare_starts(const struct elf_function *x, const struct elf_function *y, const char *names)
 {
-	const struct elf_function *x = a, *y = b;
-	struct sorting *s = arg;
-
-	if (!(++s->compares % COMPARES_A_CHECK) && !s->rc)
-		s->rc = budget_check(s->budget);
-	if (s->rc)
-		return 0;
 	if (x->start != y->start)
 		return x->start < y->start ? -1 : 1;
 	if (x->sized != y->sized)
 		return x->sized ? 1 : -1;
 	if (x->preference != y->preference)
 		return x->preference < y->preference ? 1 : -1;
-	return s->names ? strcmp(s->names + y->name_at, s->names + x->name_at) : 0;
+	return names ? strcmp(names + y->name_at, names + x->name_at) : 0;
 }
 
 int elf_functions_sort(struct elf_functions *f, struct budget *b)
 {
-	struct sorting s = {.names = f->names, .budget = b};
+	const struct sorting s = {.compare = compare_starts, .names = f->names, .budget = b};
 	uint64_t next = UINT64_MAX;
+	int rc = sort(&s, f->v, f->n);
 
-	if (!f->n)
-		return 0;
-	qsort_r(f->v, f->n, sizeof(*f->v), compare, &s);
-	if (s.rc)
-		return s.rc;
+	if (rc)
+		return rc;
 	for (size_t i = f->n; i-- > 0;) {
 		struct elf_function *fn = &f->v[i];
 

@@ -27,7 +27,7 @@ struct elf_functions {
 /* Returns how many functions were added (0: no such table), -EDQUOT, -EINTR (see budget_check()) or -ENOMEM.
  */
 int elf_functions_add(struct elf_functions *f, const struct elf_image *e, enum elf_symtab which);
-/* 0, -EDQUOT or -EINTR. b: as of the images. */
+/* 0, -EDQUOT, -EINTR or -ENOMEM. b: as of the images. */
 int elf_functions_sort(struct elf_functions *f, struct budget *b);
 /*
  * The function whose range holds vaddr; NULL when none does: an address between two functions belongs to

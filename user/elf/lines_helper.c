@@ -275,7 +275,7 @@ static int wait_answer(struct lines_helper *h)
 	for (;;) {
 		struct pollfd p[] = {{.fd = h->socket, .events = POLLIN},
 				     {.fd = budget_stop_fd(h->budget), .events = POLLIN}};
-		bool over = budget_slice_over(h->budget) || is_too_slow(h);
+		bool over = budget_slice_over(h->budget) || !budget_may_wait(h->budget) || is_too_slow(h);
 		ssize_t n;
 
 		if (poll(p, ARRAY_LEN(p), over ? 0 : LOOK_MS) < 0 && errno != EINTR)

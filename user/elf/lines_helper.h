@@ -33,9 +33,10 @@ int lines_helper_open(const struct elf_image *e, pid_t root_pid, struct lines_hi
 void lines_helper_close(struct lines_helper *h);
 
 /*
- * As elf_lines_at(), texts living until the next call. Waits until the budget's slice is over, and then
- * returns -EAGAIN: ask again for this address, before any other (lines_helper_asked()). -EDQUOT: the file
- * takes too much time or memory, -EPROTO: it has no lines after all. Then all further calls say the same.
+ * As elf_lines_at(), texts living until the next call. Waits until the budget's slice is over, or not at all
+ * where nobody may wait, and then returns -EAGAIN: ask again for this address, before any other
+ * (lines_helper_asked()). -EDQUOT: the file takes too much time or memory, -EPROTO: it has no lines after
+ * all. Then all further calls say the same.
  */
 int lines_helper_at(struct lines_helper *h, uint64_t vaddr, struct elf_line *out, size_t max);
 /* Is an answer still to come, and for which address? */

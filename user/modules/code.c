@@ -261,6 +261,11 @@ void code_pay(const struct code *c)
 	budget_pay(modules_budget(c->book), c->payer);
 }
 
+struct budget *code_budget(const struct code *c)
+{
+	return modules_budget(c->book);
+}
+
 pid_t code_root_pid(const struct code *c)
 {
 	return c->own_root ? getpid() : c->id.pid;

@@ -98,6 +98,7 @@ uint64_t code_moment(const struct code *c, const struct layout *next);
 int code_use(const struct code *c, const struct placement *p);
 /* Who pays for what is read from here on: this process. */
 void code_pay(const struct code *c);
+struct budget *code_budget(const struct code *c);
 /* Whose root to look into for what belongs to its files. */
 pid_t code_root_pid(const struct code *c);
 

@@ -30,10 +30,10 @@
 	     */
 #define CLOSED_NAMING_S 0.25 /* of what is in a library that was closed; */
 #define LAST_NAMING_S   1.0  /* of the last report; */
-#define ASKED_NAMING_S                                                                                       \
-	0.06               /* of each of both in one that a signal asks for, as that is to be out in 200 ms */
-#define READING_S     1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
-#define READING_SHARE 0.05 /* or so long that they take no more of a CPU */
+#define ASKED_CLOSED_S  0.05 /* from a signal on, for what was closed; */
+#define ASKED_NAMING_S  0.08 /* and for both: the report that it asks for is to be out in 200 ms */
+#define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
+#define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
 
 struct trace {
 	const struct options *o;
@@ -49,9 +49,10 @@ struct trace {
 	struct loop *loop;
 	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
-	bool catching_up; /* some VM is starting, and was attached to before */
-	bool announced;   /* the `tracing` line is out */
-	bool asked;       /* by a signal, to end */
+	bool catching_up;  /* some VM is starting, and was attached to before */
+	bool announced;    /* the `tracing` line is out */
+	bool ends;         /* no target is to come, and none is traced any more; */
+	uint64_t asked_ns; /* that was asked for by a signal; 0: it was not */
 	long intervals;
 	uint64_t last_usage_ns, last_scan_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
@@ -79,17 +80,19 @@ static void trace_close(struct trace *s)
 
 /* --- time for names ------------------------------------------------------------------------------ */
 
-/* When what begins now must end. */
-static uint64_t end_after(const struct trace *s, double most_s)
+/* When what begins now must end: it may take most_s, or until asked_s after a signal. */
+static uint64_t end_after(const struct trace *s, double most_s, double asked_s)
 {
-	return clock_ns(CLOCK_MONOTONIC) +
-	       (uint64_t)(1e9 * (s->asked ? fmin(most_s, ASKED_NAMING_S) : most_s));
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(1e9 * most_s),
+		 asked_end_ns = s->asked_ns + (uint64_t)(1e9 * asked_s);
+
+	return s->asked_ns && asked_end_ns < end_ns ? asked_end_ns : end_ns;
 }
 
 /* Of names: so that no report is late by more than half an interval. */
 static uint64_t naming_end(const struct trace *s, bool last)
 {
-	return end_after(s, last ? LAST_NAMING_S : fmin(s->o->interval_s / 4, MAX_NAMING_S));
+	return end_after(s, last ? LAST_NAMING_S : fmin(s->o->interval_s / 4, MAX_NAMING_S), ASKED_NAMING_S);
 }
 
 /* One of n targets that come may take its part of what is left. */
@@ -118,7 +121,8 @@ static void drop_target(struct trace *s, size_t i)
 
 	if (target_id >= 0) {
 		tracer_detach(s->tracer, &target_id, 1);
-		tracer_forget(s->tracer, target_id);
+		if (!s->ends) /* else nobody comes after it */
+			tracer_forget(s->tracer, target_id);
 	}
 	loop_remove(s->loop, target_pidfd(t));
 	targets_remove(&s->targets, i);
@@ -329,7 +333,7 @@ static struct snapshot *snapshot_of(struct trace *s, const struct target *t)
  */
 static int take_code(struct trace *s, struct error *err)
 {
-	uint64_t end_ns = end_after(s, CLOSED_NAMING_S);
+	uint64_t end_ns = end_after(s, CLOSED_NAMING_S, ASKED_CLOSED_S);
 	bool changed = false;
 	int rc = 0;
 
@@ -773,8 +777,9 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
 
 	rc = rc ?: attach_ready(&s, err);
 	rc = rc ?: loop_run(s.loop, before_wait, err);
-	s.asked = s.loop && loop_is_stopped(s.loop);
-	if (s.asked) /* else one that comes yet ends what takes long */
+	if (s.loop && loop_is_stopped(s.loop))
+		s.asked_ns = clock_ns(CLOCK_MONOTONIC);
+	if (s.asked_ns) /* else one that comes yet ends what takes long */
 		budget_heard(s.targets.shared.budget);
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
@@ -783,6 +788,7 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
 					    tracer_execed(s.tracer, target_number(s.targets.v[i]))
 						? END_EXECED
 						: END_DETACHED);
+		s.ends = true;
 		rc = let_go_of_ended(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);

@@ -215,6 +215,7 @@ size_t naming_pending(const struct naming *n)
 
 int naming_update(struct naming *n, const struct snapshot *s)
 {
+	struct budget *budget = symbols_budget(n->symbols);
 	int rc = 0;
 
 	if (!n->sites.by_number) {
@@ -224,6 +225,8 @@ int naming_update(struct naming *n, const struct snapshot *s)
 	if (!n->sites.by_number)
 		return -ENOMEM;
 	n->put_off = 0;
+	/* When time may run out for good, names come before the lines that helpers look for meanwhile. */
+	budget_wait(budget, !budget_slice_last(budget));
 	for (size_t i = 0; i < s->sites.n && !rc; i++) {
 		const struct snapshot_site *site = &s->sites.v[i];
 
@@ -237,5 +240,6 @@ int naming_update(struct naming *n, const struct snapshot *s)
 			rc = 0;
 		}
 	}
+	budget_wait(budget, true);
 	return rc ?: ask_again(n);
 }

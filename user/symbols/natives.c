@@ -52,6 +52,11 @@ void natives_free(struct natives *n)
 	free(n);
 }
 
+struct budget *natives_budget(const struct natives *n)
+{
+	return code_budget(n->code);
+}
+
 void natives_tidy(struct natives *n)
 {
 	for (size_t i = 0; i < n->modules.n; i++)

@@ -10,6 +10,8 @@ struct natives;
 /* code is not owned. 0 or -ENOMEM. */
 int natives_new(const struct code *code, struct natives **out);
 void natives_free(struct natives *n);
+/* Of code, see code_budget(). */
+struct budget *natives_budget(const struct natives *n);
 /* Close what was not asked for in a while. */
 void natives_tidy(struct natives *n);
 

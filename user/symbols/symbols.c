@@ -36,6 +36,11 @@ int symbols_new(const struct code *code, struct symbols **out)
 	return rc;
 }
 
+struct budget *symbols_budget(const struct symbols *s)
+{
+	return natives_budget(s->natives);
+}
+
 void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden)
 {
 	s->vm = vm;

@@ -52,5 +52,7 @@ int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out,
  * to take their place.
  */
 bool symbols_again(struct symbols *s, const struct frames *frames, struct frames *out);
+/* Whose slices of time these are. */
+struct budget *symbols_budget(const struct symbols *s);
 
 #endif
