@@ -16,8 +16,8 @@
 #define MAX_PLACEMENTS (2 * CODE_MAX_MODULES) /* of one process, whose maps may have any number */
 #define MAX_HISTORY    4096                   /* mappings that are gone and still known */
 #define MAX_VDSO_BYTES (1 << 20)              /* it has 8 KiB */
-#define MAX_BUILD_IDS  65536                  /* different build-ids of opened libraries that are kept; others have none */
-#define MAX_OPENED     1024                   /* libraries told by the dynamic linker, the last of them */
+#define MAX_BUILD_IDS  65536 /* different build-ids of opened libraries that are kept; others have none */
+#define MAX_OPENED     1024  /* libraries told by the dynamic linker, the last of them */
 
 struct code {
 	struct modules *book;
