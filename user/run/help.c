@@ -113,6 +113,20 @@ void help_version(struct buf *out)
 	buf_printf(out, "JSON: %s\n", JSON_SCHEMA);
 }
 
+static const char *usage_of(enum command command)
+{
+	switch (command) {
+	case CMD_RUN:
+		return "[OPTION...] -- COMMAND [ARGUMENT...]";
+	case CMD_REPORT:
+		return "FILE [OPTION...]";
+	case CMD_DIFF:
+		return "A B | FILE --from TIME [OPTION...]";
+	default:
+		return "-p PID[,PID] | -a [OPTION...]";
+	}
+}
+
 void help_command(struct buf *out, enum command command, bool all)
 {
 	const struct command_row *c = &commands[command];
@@ -122,8 +136,7 @@ void help_command(struct buf *out, enum command command, bool all)
 				"Find the JNI reference leaks of running JVMs, from outside.\n");
 	else
 		buf_printf(out, "Usage: jnitrace %s %s\n%c%s.\n", c->name,
-			   command == CMD_RUN ? "[OPTION...] -- COMMAND [ARGUMENT...]"
-					      : "-p PID[,PID] | -a [OPTION...]",
+			   usage_of(command),
 			   c->help[0] - 'a' + 'A', c->help + 1);
 	if (command == CMD_TOP)
 		put_commands(out);

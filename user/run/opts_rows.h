@@ -49,6 +49,7 @@ struct option_row {
 	bool rare;            /* not in the short help */
 	bool inherited;       /* a report of a recording has it as the run had it */
 };
+/* Two rows may have one name when no command uses both. */
 extern const struct option_row option_rows[];
 extern const size_t nr_option_rows;
 
