@@ -15,7 +15,8 @@
 
 static struct sample a, b;
 static struct report_finding of_a[1], of_b[2];
-static struct frame place = {.symbol = "Java_Leaky_drop", .module = "libleaky.so", .offset = 0x1999, .file = "leaky.c", .line = 77};
+static struct frame place = {
+    .symbol = "Java_Leaky_drop", .module = "libleaky.so", .offset = 0x1999, .file = "leaky.c", .line = 77};
 
 static void set(struct report_site *s, uint64_t id, uint64_t outstanding, enum site_verdict verdict)
 {
@@ -37,11 +38,14 @@ static struct report_finding finding(enum finding_kind kind, uint64_t id, uint64
 	};
 }
 
-/* A, and B of another build: one site grown, one shrunk, one gone, one new, two the same; two findings new. */
+/* A, and B of another build: one site grown, one shrunk, one gone, one new, two the same; two findings new.
+ */
 static void init(bool other_build)
 {
-	static struct report_library one = {.module = "libleaky.so", .build_id = "00112233445566778899aabbccddeeff00112233"};
-	static struct report_library two = {.module = "libleaky.so", .build_id = "99112233445566778899aabbccddeeff00112233"};
+	static struct report_library one = {.module = "libleaky.so",
+					    .build_id = "00112233445566778899aabbccddeeff00112233"};
+	static struct report_library two = {.module = "libleaky.so",
+					    .build_id = "99112233445566778899aabbccddeeff00112233"};
 	static const struct report_class were[] = {{.name = "java.lang.String", .outstanding = 1197}};
 	static const struct report_class are[] = {{.name = "java.lang.String", .outstanding = 4200},
 						  {.name = "com.acme.Order", .outstanding = 300}};

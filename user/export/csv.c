@@ -196,7 +196,7 @@ struct pair {
 	const struct comparison *in;
 	const struct compared *is;
 	const struct compared_class *class; /* NULL: of a site */
-	struct line a, b, any; /* site NULL: none; any: that of B, or else of A */
+	struct line a, b, any;              /* site NULL: none; any: that of B, or else of A */
 };
 
 static void put_pid(struct buf *out, const struct report *r)

@@ -196,14 +196,16 @@ static void judge_site(struct compared_site *s, double scale)
 {
 	judge(&s->is, s->a, s->b, scale);
 	if (s->a && s->b && s->nr_a == 1 && s->nr_b == 1 && comes_and_goes(s->a) && comes_and_goes(s->b)) {
-		double old_a = (double)s->a->verdict.survivors * scale, old_b = (double)s->b->verdict.survivors;
+		double old_a = (double)s->a->verdict.survivors * scale,
+		       old_b = (double)s->b->verdict.survivors;
 
-		s->is.change = old_b > TWICE * old_a	? CHANGE_GROWN
+		s->is.change = old_b > TWICE * old_a   ? CHANGE_GROWN
 			       : old_b * TWICE < old_a ? CHANGE_SHRUNK
-							: CHANGE_SAME;
+						       : CHANGE_SAME;
 		s->is.growth = s->is.change == CHANGE_GROWN;
 	}
-	if (s->b && s->b->verdict.kind == VERDICT_GROWING && (!s->a || s->a->verdict.kind != VERDICT_GROWING)) {
+	if (s->b && s->b->verdict.kind == VERDICT_GROWING &&
+	    (!s->a || s->a->verdict.kind != VERDICT_GROWING)) {
 		s->is.change = s->a ? CHANGE_GROWN : CHANGE_NEW;
 		s->is.growth = true;
 	}
@@ -224,15 +226,17 @@ static struct items site_items(const struct report *r)
 		    .of = s,
 		    .id = s->id,
 		    .key = frames_name_key(func_name(r->catalog, s->func), &s->frames),
-		    .place = !f ? 0 : f->type == FRAME_JAVA ? (uint64_t)f->line : f->offset,
+		    .place = !f                      ? 0
+			     : f->type == FRAME_JAVA ? (uint64_t)f->line
+						     : f->offset,
 		};
 	}
 	return out;
 }
 
 /* Together: their numbers, and the one that stands for them. */
-static const struct report_site *sum_up(const struct item *v, size_t n, uint64_t *outstanding, uint64_t *calls,
-					bool *unknown)
+static const struct report_site *sum_up(const struct item *v, size_t n, uint64_t *outstanding,
+					uint64_t *calls, bool *unknown)
 {
 	const struct report_site *most = NULL;
 
@@ -248,8 +252,8 @@ static const struct report_site *sum_up(const struct item *v, size_t n, uint64_t
 	return most;
 }
 
-static int take_sites(struct comparison *c, const struct item *a, size_t n_a, const struct item *b, size_t n_b,
-		      enum matched how)
+static int take_sites(struct comparison *c, const struct item *a, size_t n_a, const struct item *b,
+		      size_t n_b, enum matched how)
 {
 	struct compared_site *s = VEC_ADD(&c->sites);
 	uint64_t calls_a = 0, calls_b = 0;
@@ -332,7 +336,8 @@ static struct compared_class *class_row(struct comparison *c, struct hash *rows,
 }
 
 /* The references of one side; known: their classes are. 0 or -ENOMEM. */
-static int add_classes(struct comparison *c, struct hash *rows, const struct report *r, bool is_b, bool *known)
+static int add_classes(struct comparison *c, struct hash *rows, const struct report *r, bool is_b,
+		       bool *known)
 {
 	for (size_t i = 0; r && i < r->sites.n; i++) {
 		const struct report_site *s = &r->sites.v[i];

@@ -7,5 +7,4 @@ const char *const change_names[NR_CHANGES] = {
     [CHANGE_SHRUNK] = "shrunk", [CHANGE_GONE] = "gone",
 };
 const char *const matched_names[NR_MATCHED] = {[MATCHED_ID] = "id", [MATCHED_NAMES] = "names"};
-const char *const per_names[NR_PER] = {
-    [PER_RUN] = "run", [PER_SECOND] = "second", [PER_CALL] = "call"};
+const char *const per_names[NR_PER] = {[PER_RUN] = "run", [PER_SECOND] = "second", [PER_CALL] = "call"};

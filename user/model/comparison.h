@@ -24,8 +24,9 @@ struct compared {
 };
 struct compared_site {
 	struct compared is;
-	const struct report_site *a, *b; /* NULL: none. Of several of the same names that with most outstanding */
-	size_t nr_a, nr_b;               /* how many those are */
+	const struct report_site *a,
+	    *b;            /* NULL: none. Of several of the same names that with most outstanding */
+	size_t nr_a, nr_b; /* how many those are */
 };
 struct compared_class {
 	struct compared is;

@@ -35,8 +35,7 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace report run.jtr --from 5m --to 6m  what happened meanwhile\n"
 		    "  jnitrace report run.jtr --json             every interval\n",
 		    cmd_report},
-    [CMD_DIFF] = {"diff", "what grew between two recordings or moments",
-		  ", 5 losses,\n6 changes (--fail-on)",
+    [CMD_DIFF] = {"diff", "what grew between two recordings or moments", ", 5 losses,\n6 changes (--fail-on)",
 		  "  jnitrace diff old.jtr new.jtr              new, grown, shrunk and gone sites\n"
 		  "  jnitrace diff run.jtr --from 5m --to 1h    two moments of one run\n"
 		  "  jnitrace diff old.jtr new.jtr --per second --fail-on growth\n",

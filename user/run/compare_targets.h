@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The targets of two recordings, each compared with its like: with that of the same name (main class or jar
- * file, else its command), the first with the first where there are several; with the other one whatever their
- * names are, where there is one on either side.
+ * file, else its command), the first with the first where there are several; with the other one whatever
+ * their names are, where there is one on either side.
  */
 #ifndef JNITRACE_COMPARE_TARGETS_H
 #define JNITRACE_COMPARE_TARGETS_H

@@ -135,8 +135,7 @@ void help_command(struct buf *out, enum command command, bool all)
 		buf_printf(out, "Usage: jnitrace [COMMAND] -p PID[,PID] | -a [OPTION...]\n"
 				"Find the JNI reference leaks of running JVMs, from outside.\n");
 	else
-		buf_printf(out, "Usage: jnitrace %s %s\n%c%s.\n", c->name,
-			   usage_of(command),
+		buf_printf(out, "Usage: jnitrace %s %s\n%c%s.\n", c->name, usage_of(command),
 			   c->help[0] - 'a' + 'A', c->help + 1);
 	if (command == CMD_TOP)
 		put_commands(out);

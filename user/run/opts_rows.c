@@ -114,8 +114,8 @@ static const char *severity_word(size_t i)
 #define RUN    (1U << CMD_RUN)
 #define TRACE  (TOP | RECORD)
 #define LIVE   (EVERY & ~REPORT & ~DIFF & ~RUN) /* of processes that are named */
-#define VIEW   (EVERY & ~RECORD)        /* what is shown */
-#define STDOUT (VIEW & ~RUN)            /* there */
+#define VIEW   (EVERY & ~RECORD)                /* what is shown */
+#define STDOUT (VIEW & ~RUN)                    /* there */
 #define EVERY  ((1U << NR_COMMANDS) - 1)
 
 /* clang-format off */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Files that jnitrace record wrote, and moments in them. A file is read twice: once to check all of it and to
- * learn what there is, and once to show it. So nothing of a damaged file is shown, and a moment is known to be
- * the last one before another is read.
+ * learn what there is, and once to show it. So nothing of a damaged file is shown, and a moment is known to
+ * be the last one before another is read.
  */
 #ifndef JNITRACE_RECORDED_H
 #define JNITRACE_RECORDED_H

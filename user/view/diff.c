@@ -313,7 +313,8 @@ static void put_stack(struct buf *out, const struct line *l, const struct view_o
 }
 
 /* What is left out, as a line; n 0: nothing. */
-static void put_left(struct buf *out, size_t n, const char *one, const char *several, const char *option, int width)
+static void put_left(struct buf *out, size_t n, const char *one, const char *several, const char *option,
+		     int width)
 {
 	struct buf line = {0};
 
@@ -404,7 +405,8 @@ static uint64_t losses(const struct report *r)
 	return n;
 }
 
-static void put_side(struct buf *out, const char *name, const struct comparison_side *s, const struct view_opts *o)
+static void put_side(struct buf *out, const char *name, const struct comparison_side *s,
+		     const struct view_opts *o)
 {
 	struct flow f = {.out = out, .width = o->width, .indent = 3};
 	const struct report *r = s->report;

@@ -47,7 +47,8 @@ static struct report_site *add(struct side *s, const char *symbol, uint64_t offs
 	return site;
 }
 
-static struct report_finding *add_finding(struct side *s, enum finding_kind kind, uint64_t offset, uint64_t count)
+static struct report_finding *add_finding(struct side *s, enum finding_kind kind, uint64_t offset,
+					  uint64_t count)
 {
 	struct report_finding *f = &s->findings[s->report.findings.n++];
 
@@ -67,7 +68,8 @@ static struct comparison compare(const struct side *a, const struct side *b, enu
 	return c;
 }
 
-static void expect(const struct compared *is, enum change change, enum matched how, int64_t delta, bool growth)
+static void expect(const struct compared *is, enum change change, enum matched how, int64_t delta,
+		   bool growth)
 {
 	assert_string_equal(change_names[is->change], change_names[change]);
 	assert_int_equal(is->matched, how);
@@ -259,8 +261,10 @@ static void test_findings(void **state)
 
 static void test_classes(void **state)
 {
-	static const struct report_class one[] = {{.name = "a.A", .outstanding = 3}, {.name = "a.B", .outstanding = 2}};
-	static const struct report_class two[] = {{.name = "a.C", .outstanding = 1}, {.name = "a.A", .outstanding = 5}};
+	static const struct report_class one[] = {{.name = "a.A", .outstanding = 3},
+						  {.name = "a.B", .outstanding = 2}};
+	static const struct report_class two[] = {{.name = "a.C", .outstanding = 1},
+						  {.name = "a.A", .outstanding = 5}};
 	struct comparison c;
 	struct side a, b;
 
@@ -289,7 +293,8 @@ static void test_classes(void **state)
 
 static void test_modules(void **state)
 {
-	struct report_library one = {.module = "liba.so", .build_id = "aa"}, two = {.module = "liba.so", .build_id = "bb"};
+	struct report_library one = {.module = "liba.so", .build_id = "aa"},
+			      two = {.module = "liba.so", .build_id = "bb"};
 	struct comparison c;
 	struct side a, b;
 
@@ -337,8 +342,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_of_one_build), cmocka_unit_test(test_of_two_builds),
 	    cmocka_unit_test(test_names_differ), cmocka_unit_test(test_scaled),
-	    cmocka_unit_test(test_verdicts),	 cmocka_unit_test(test_findings),
-	    cmocka_unit_test(test_classes),	 cmocka_unit_test(test_modules),
+	    cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_findings),
+	    cmocka_unit_test(test_classes),      cmocka_unit_test(test_modules),
 	    cmocka_unit_test(test_hostile),
 	};
 

@@ -227,16 +227,15 @@ static void test_options_of_commands(void **state)
 			struct error err;
 			int rc;
 
-			if (row->kind == OPTION_HELP || row->kind == OPTION_VERSION ||
-			    is_of_others(row, c))
+			if (row->kind == OPTION_HELP || row->kind == OPTION_VERSION || is_of_others(row, c))
 				continue;
 			snprintf(line, sizeof(line), "%s %s %s --%s %s%s%s%s%s", commands[c].name,
 				 c == CMD_RECORD   ? "-o x"
 				 : c == CMD_REPORT ? "x"
 				 : c == CMD_DIFF   ? "x y"
 						   : "",
-				 c == CMD_RUN || c == CMD_REPORT || c == CMD_DIFF || row->kind == OPTION_PIDS ||
-					 !strcmp(row->name, "all")
+				 c == CMD_RUN || c == CMD_REPORT || c == CMD_DIFF ||
+					 row->kind == OPTION_PIDS || !strcmp(row->name, "all")
 				     ? ""
 				     : "-p 1",
 				 row->name, value ? value : "", row->requires ? " --" : "",
@@ -473,8 +472,9 @@ static void test_words(void **state)
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
-	expect_error("agent -p 1",
-		     "unknown command 'agent' (one of: top, census, record, report, diff, probes, run, help)");
+	expect_error(
+	    "agent -p 1",
+	    "unknown command 'agent' (one of: top, census, record, report, diff, probes, run, help)");
 	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
 	expect_error("12,34 -b", "did you mean -p 12,34?");
 	expect_error("help frob",
