@@ -115,29 +115,32 @@ $(O)/%.pb-c.o: $(O)/%.pb-c.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(cflags) -c -o $@ $<
 
-# The page of --format html, made once for all builds.
+# The page of --format html, made once for all builds. Without npm's packages the tool is built without it.
 page := build-page
-page_files := $(wildcard page/*.json page/*.mjs page/src/*)
-$(O)/user/export/html.o: $(page)/page.h
-$(O)/user/export/html.o: includes += -iquote $(page)
-$(page)/page.h: $(page_files) $(page)/.packages
-	@cp -R page/. $(page)
-	$(Q)cd $(page) && node build.mjs page.h.new && mv page.h.new page.h
-$(page)/.packages: page/package.json page/package-lock.json | $(O)/.tools
+page_files := $(wildcard user/export/page/*.json user/export/page/*.mjs user/export/page/src/*)
+ifneq ($(HTML),0)
+$(O)/user/export/html.o $(O)/user/export/formats.o: $(page)/page.h
+$(O)/user/export/html.o $(O)/user/export/formats.o: includes += -iquote $(page)
+endif
+$(page)/page.h: $(page_files) $(page)/.packages $(if $(wildcard $(page)/.packages),,FORCE)
+	@cp -R user/export/page/. $(page)
+	$(Q)cd $(page) && if [ -e .packages ]; then node build.mjs page.h.new; else printf '#define PAGE_ABSENT\nstatic const unsigned char page_head[1], page_tail[1];\n' >page.h.new; fi && \
+		mv page.h.new page.h
+$(page)/.packages: user/export/page/package.json user/export/page/package-lock.json | $(O)/.tools
 	@mkdir -p $(page) && cp $^ $(page)
-	$(call say,NPM,page/package.json)
-	$(Q)cd $(page) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || \
-		{ echo "make: no packages from npm for the page of --format html (HTML=0 builds without it)" >&2; exit 1; }
-	@touch $@
+	$(call say,NPM,user/export/page/package.json)
+	$(Q)cd $(page) && rm -f .packages && \
+		if npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1 >/dev/null; then touch .packages; \
+		else echo "make: npm gave no packages: this build has no --format html (make again when it can; HTML=0 does without)" >&2; fi
 
 # Other programs that read what the tool writes, for the tests.
 readers := build-readers
 fixtures: $(readers)/.packages
-$(readers)/.packages: tests/page/package.json tests/page/package-lock.json | $(O)/.tools
-	@mkdir -p $(@D) && cp $^ $(@D)
+$(readers)/.packages: $(if $(wildcard $(readers)/.packages),,FORCE) tests/page/package.json tests/page/package-lock.json | $(O)/.tools
+	@mkdir -p $(@D) && cp $(filter %.json,$^) $(@D)
 	$(call say,NPM,tests/page/package.json)
-	$(Q)cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
-	@touch $@
+	$(Q)cd $(@D) && if npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1 >/dev/null; then touch .packages; \
+		else echo "make: npm gave no packages: tests of pages will fail" >&2; fi
 
 # What the build needs is there, or is asked for by name.
 $(O)/.tools: scripts/setup
@@ -267,7 +270,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all asan storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all FORCE asan storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

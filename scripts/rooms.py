@@ -47,6 +47,9 @@ LIBBPF_ROOM = "kernel"
 RUNTIME_TABLE = "user/runtime/runtimes.c"
 WORDS = {"hotspot": re.compile(r"hotspot|libjvm", re.I)}
 KINDS = (".c", ".h", ".def", ".proto")
+# For a browser: bundled into a header when the tool is built, and compiled by nothing else.
+PAGE = Path("user/export/page")
+PAGE_KINDS = (".json", ".mjs", ".js", ".jsx", ".css", ".html")
 # Headers that are made at build time.
 GENERATED = re.compile(r"jnitrace\.skel\.h|vmlinux\.h|page\.h|user/\w+/\w+\.pb-c\.h")
 # Whatever the compiler may take for an include, and the one form that is allowed.
@@ -281,7 +284,7 @@ def faults(top, build):
     for path in entries(top):
         if (top / path).is_symlink():
             yield f"{path}: is a link"
-        elif path.suffix not in KINDS:
+        elif path.suffix not in (PAGE_KINDS if PAGE in path.parents else KINDS):
             yield f"{path}: is no {', '.join(KINDS[:-1])} or {KINDS[-1]}"
     for path in sources(top):
         if not room_of(path):

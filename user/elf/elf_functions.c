@@ -236,7 +236,7 @@ static int read_names(struct elf_functions *f, size_t first, struct window *w)
 	const struct sorting s = {.compare = compare_places, .budget = elf_budget(w->e)};
 	size_t kept = first, name_at = 0;
 	bool named = false;
-	int sorted = sort(&s, f->v + first, f->n - first);
+	int sorted = f->n > first ? sort(&s, f->v + first, f->n - first) : 0;
 
 	if (sorted)
 		return sorted;

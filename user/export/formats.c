@@ -13,6 +13,9 @@
 #include "view/json.h"
 #include "view/probes.h"
 #include "view/table.h"
+#if JNITRACE_HTML
+#include "page.h" /* says whether there is one */
+#endif
 
 static void table(void *state, struct buf *out, const struct report *const *reports, size_t n,
 		  const struct view_opts *o)
@@ -55,7 +58,7 @@ const struct format formats[] = {
 	{ .name = "pprof", .help = "for pprof: a profile of what is outstanding at the end, by stack, class and family",
 	  .needs = FORMAT_CLASSES, .at_end = true, .binary = true,
 	  .begin = pprof_begin, .reports = pprof_reports, .end = pprof_end },
-#if JNITRACE_HTML
+#if JNITRACE_HTML && !defined(PAGE_ABSENT)
 	{ .name = "html", .help = "for a browser: one page with flame graph, growth, findings and tables",
 	  .needs = FORMAT_CLASSES, .at_end = true,
 	  .begin = html_begin, .note = html_note, .reports = html_reports, .end = html_end },

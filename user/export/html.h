@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* One page for a browser, with all that it needs inside: the page of page/, and what was seen as JSON. */
+/* One page for a browser, with all that it needs inside: that of export/page/, and what was seen as JSON. */
 #ifndef JNITRACE_HTML_H
 #define JNITRACE_HTML_H
 

@@ -16,8 +16,8 @@
 #define MAX_PLACEMENTS (2 * CODE_MAX_MODULES) /* of one process, whose maps may have any number */
 #define MAX_HISTORY    4096                   /* mappings that are gone and still known */
 #define MAX_VDSO_BYTES (1 << 20)              /* it has 8 KiB */
-#define MAX_BUILD_IDS  65536                  /* libraries whose build-id is kept; later ones have none */
-#define MAX_OPENED     1024                   /* libraries told by the dynamic linker, the last of them */
+#define MAX_BUILD_IDS  65536 /* different build-ids of opened libraries that are kept; others have none */
+#define MAX_OPENED     1024  /* libraries told by the dynamic linker, the last of them */
 
 struct code {
 	struct modules *book;
@@ -39,7 +39,6 @@ struct code {
 	} opened;
 	uint32_t opened_last;
 	struct strset build_ids; /* of those: copies of a placement may outlive it */
-	size_t nr_build_ids;
 };
 
 /* A library told by the dynamic linker. */
@@ -589,7 +588,7 @@ int code_opened(struct code *c, const struct code_opened *told)
 	    .end = code->end,
 	    .offset = code->start - code->bias,
 	    .base = code->bias,
-	    .build_id = c->nr_build_ids++ < MAX_BUILD_IDS ? strset_add(&c->build_ids, id) : "",
+	    .build_id = c->build_ids.n < MAX_BUILD_IDS ? strset_add(&c->build_ids, id) : "",
 	};
 	if (o->at.build_id && !find_opened_module(c, o, told->path))
 		return 0;

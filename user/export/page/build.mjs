@@ -36,5 +36,5 @@ const array = (name, text) => {
 		lines += "\t" + bytes.slice(i, i + 24).join(",") + ",\n";
 	return `static const unsigned char ${name}[] = {\n${lines}};\n`;
 };
-writeFileSync(out, `/* Made by page/build.mjs. */\n${array("page_head", parts[0])}${array("page_tail", parts[1])}`);
+writeFileSync(out, `/* Made by user/export/page/build.mjs. */\n${array("page_head", parts[0])}${array("page_tail", parts[1])}`);
 console.log(`  PAGE     ${Buffer.byteLength(page)} bytes`);
