@@ -69,7 +69,8 @@ static void put_option(struct buf *out, const struct option_row *row, enum comma
 	snprintf(left, sizeof(left), "  %s--%s%s%s", letter, row->name, row->arg ? " " : "",
 		 row->arg ? row->arg : "");
 	if (row->requires)
-		buf_printf(&text, "with --%s: ", row->requires);
+		buf_printf(&text, "with --%s%s%s: ", row->requires, row->or_else ? " or --" : "",
+			   row->or_else ?: "");
 	buf_printf(&text, "%s", row->help);
 	if (row->choices && !row->brief)
 		put_words(&text, row, command);

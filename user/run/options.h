@@ -77,8 +77,8 @@ struct options {
 	char *const *argv; /* the command, NULL-terminated; not owned */
 	const char *asserts[OPTS_MAX_ASSERTS];
 	size_t nr_asserts;
-	const char *report, *junit, *tap, *suppressions; /* files; NULL: none */
-	double wait_s;                                   /* for JVMs that outlive the command */
+	const char *report, *junit, *tap, *suppressions, *baseline; /* files; NULL: none */
+	double wait_s;                                              /* for JVMs that outlive the command */
 };
 
 #endif

@@ -539,9 +539,10 @@ static int check_requires(struct parse *p)
 	char advice[64];
 
 	for (size_t i = 0; i < nr_option_rows; i++) {
-		const char *other = option_rows[i].requires;
+		const char *other = option_rows[i].requires, *or_else = option_rows[i].or_else;
 
-		if (!other || !(p->given >> i & 1) || was_given(p, other))
+		if (!other || !(p->given >> i & 1) || was_given(p, other) ||
+		    (or_else && was_given(p, or_else)))
 			continue;
 		p->row = &option_rows[i];
 		snprintf(advice, sizeof(advice), "add --%s", other);
