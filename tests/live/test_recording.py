@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, direct_caller, jdk, run_tool, wait_until
+from harness import JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, jdk, run_tool, wait_until
 
 
 def report(file, *args, code=0, prefix=()):
@@ -150,7 +150,8 @@ def diff(*args, code=0):
 
 def changes(found):
     """What is not as it was: the function that calls JNI, how, and by how many references."""
-    return {(direct_caller(s["b"] or s["a"]), s["change"], s["delta"]) for s in found["sites"] if s["change"] != "same"}
+    return {(next(f["symbol"] for f in (s["b"] or s["a"])["stack"] if not f["inlined"] and f["type"] != "vm"), s["change"], s["delta"])
+            for s in found["sites"] if s["change"] != "same"}
 
 
 def test_diff(oracle, tmp_path):

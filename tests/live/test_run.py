@@ -332,7 +332,7 @@ def test_baseline():
         assert run("--baseline", old, command=first("leak", 2)).returncode == 0
         more = run("--baseline", old, "--assert", "drops==0", "--junit", junit, command=first("leak", 4))
         assert more.returncode == 6, more
-        assert "1 sites have more outstanding, 0 findings are new" in more.stderr and "Java_First_leak" in more.stderr
+        assert "1 site has more outstanding, 0 findings are new" in more.stderr and "Java_First_leak" in more.stderr
         suites = ElementTree.parse(junit).getroot()
         failures = [case for case in suites[0] if case.find("failure") is not None]
         assert [case.attrib["name"] for case in failures] == [f"nothing new since {old}"]

@@ -45,9 +45,10 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace probes -p 1234 -e all --check\n",
 		    cmd_probes},
     [CMD_RUN] = {"run", "start a command, trace its JVMs, judge at the end",
-		 ";\nelse the command's own, 6 an assertion does not hold",
+		 ";\nelse the command's own, 6 an assertion or --baseline does not hold",
 		 "  jnitrace run -- ./server             what it leaks, at its end\n"
 		 "  jnitrace run --assert 'global.outstanding<=7' --junit jni.xml -- mvn test\n"
+		 "  jnitrace run --baseline old.jtr -- ./test.sh   what is new since then\n"
 		 "  jnitrace run --assert 'site(\"libfoo.so\").outstanding==0' -- ./test.sh\n",
 		 cmd_run},
 };

@@ -330,8 +330,9 @@ static void add_culprits(struct outcome *all, const struct outcome *o)
 
 static void put_news(struct buf *out, const struct outcome *o)
 {
-	buf_printf(out, "%llu sites have more outstanding, %llu findings are new%s",
-		   (unsigned long long)o->value[0], (unsigned long long)o->value[1],
+	buf_printf(out, "%llu %s more outstanding, %llu %s new%s", (unsigned long long)o->value[0],
+		   o->value[0] == 1 ? "site has" : "sites have", (unsigned long long)o->value[1],
+		   o->value[1] == 1 ? "finding is" : "findings are",
 		   *o->not_known ? ", but something was lost" : "");
 }
 
