@@ -325,7 +325,7 @@ void budget_begin_file(struct budget *b)
 	if (!b || b->nesting++)
 		return;
 	b->file_begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	b->file_end_ns = b->file_begin_ns + FILE_NS;
+	b->file_end_ns = b->file_begin_ns + (b->heard ? BUDGET_LATE_FILE_NS : FILE_NS);
 	b->begun = true;
 }
 
@@ -335,7 +335,9 @@ int budget_check(struct budget *b)
 		return 0;
 	if (is_asked_to_stop(b) || (b->heard && time_is_over(b, 0)))
 		return -EINTR;
-	return b->file_end_ns && clock_ns(CLOCK_THREAD_CPUTIME_ID) >= b->file_end_ns ? -EDQUOT : 0;
+	if (b->file_end_ns && clock_ns(CLOCK_THREAD_CPUTIME_ID) >= b->file_end_ns)
+		return b->heard ? -EINTR : -EDQUOT;
+	return 0;
 }
 
 int budget_read(struct budget *b, uint64_t bytes)
@@ -390,6 +392,11 @@ bool budget_slice_full(const struct budget *b)
 	if (!b || budget_slice_over(b))
 		return b != NULL;
 	return !b->last && b->begun && b->payer && b->payer->has_slow && time_is_over(b, SLOW_NS);
+}
+
+bool budget_is_late(const struct budget *b)
+{
+	return b && b->heard;
 }
 
 void budget_wait(struct budget *b, bool may)

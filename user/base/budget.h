@@ -29,10 +29,13 @@ uint64_t budget_limit(const struct budget *b); /* bytes; UINT64_MAX: none */
 /* The fd, which is polled while waiting; -1: none, or the signal was heard. */
 int budget_stop_fd(const struct budget *b);
 /*
- * The signal was heard: from here on only time counts, so that what is left can be done. With the slice a
- * file's time is over, too: budget_check() says -EINTR then.
+ * The signal was heard: from here on only time counts, so that what is left can be done, if it is quick: a
+ * file, and whoever helps with it, has BUDGET_LATE_FILE_NS, and no more than the slice. budget_check() says
+ * -EINTR then.
  */
 void budget_heard(struct budget *b);
+bool budget_is_late(const struct budget *b); /* it was */
+#define BUDGET_LATE_FILE_NS 60000000         /* of CPU time */
 
 /* A target's share. It stays as long as it has charges. 0 or -ENOMEM. */
 int share_new(struct budget *b, struct share **out);

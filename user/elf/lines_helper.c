@@ -265,13 +265,21 @@ static int fail(struct lines_helper *h, int rc)
 static bool is_too_slow(const struct lines_helper *h)
 {
 	uint64_t most = budget_slice_last(h->budget) ? LAST_NS : PATIENCE_NS;
+	const struct lines_history *past = h->history;
 
-	return h->budget && h->history->spent_ns > most;
+	if (!h->budget)
+		return false;
+	return past->spent_ns > most ||
+	       (past->late && past->spent_ns - past->late_from_ns > BUDGET_LATE_FILE_NS);
 }
 
 /* Wait for its next answer. -EAGAIN: not in this slice; what else is wrong ends it. */
 static int wait_answer(struct lines_helper *h)
 {
+	if (budget_is_late(h->budget) && !h->history->late) {
+		h->history->late = true;
+		h->history->late_from_ns = h->history->spent_ns;
+	}
 	for (;;) {
 		struct pollfd p[] = {{.fd = h->socket, .events = POLLIN},
 				     {.fd = budget_stop_fd(h->budget), .events = POLLIN}};

@@ -21,6 +21,8 @@ struct lines_helper; /* opaque */
 struct lines_history {
 	uint64_t spent_ns; /* CPU time of all helpers so far */
 	bool read;         /* its bytes are charged: the system keeps them */
+	bool late;         /* a signal was heard (budget_heard()), when so much was spent: */
+	uint64_t late_from_ns;
 };
 
 /*

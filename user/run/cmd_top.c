@@ -30,8 +30,8 @@
 	     */
 #define CLOSED_NAMING_S 0.25 /* of what is in a library that was closed; */
 #define LAST_NAMING_S   1.0  /* of the last report; */
-#define ASKED_CLOSED_S  0.05 /* from a signal on, for what was closed; */
-#define ASKED_NAMING_S  0.08 /* and for both: the report that it asks for is to be out in 200 ms */
+#define ASKED_CLOSED_S  0.2  /* from a signal on, for what was closed; */
+#define ASKED_NAMING_S  0.5  /* and for both. What is slow is not done any more: see budget_heard() */
 #define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
 #define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
 

@@ -93,7 +93,8 @@ static const struct owner *look_up(struct owners *o, struct root_key root, pid_t
 
 void owners_tell(struct owners *o, struct root_key root, pid_t pid, struct report *r)
 {
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + TELL_NS;
+	uint64_t end_ns =
+	    clock_ns(CLOCK_MONOTONIC) + (budget_is_late(o->budget) ? BUDGET_LATE_FILE_NS : TELL_NS);
 
 	for (size_t i = 0; i < r->libraries.n && root.ino; i++) {
 		struct report_library *l = &r->libraries.v[i];

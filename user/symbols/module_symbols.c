@@ -38,7 +38,8 @@ struct module_symbols {
 	struct elf_cfi_table *cfi;
 	struct lines_helper *lines; /* NULL: closed, or */
 	bool no_lines;              /* there are none */
-	bool put_off;               /* there was no time yet to read its file */
+	bool put_off;               /* there was no time yet to read its file, */
+	bool given_up;              /* and there will be none */
 	bool told;                  /* that its file cannot be read */
 	struct lines_history lines_history;
 	uint64_t lines_asked_ns;
@@ -219,6 +220,7 @@ int module_symbols_read(struct module_symbols *s, const struct code *code, const
 	rc = elf_cfi_open(s->module->image, &s->cfi);
 	rc = rc ?: read_names(s, code_root_pid(code));
 	budget_end_file(module_budget(s->module));
+	s->given_up = rc == -EINTR && budget_is_late(module_budget(s->module));
 	if (rc) {
 		elf_cfi_close(s->cfi);
 		s->cfi = NULL;
@@ -399,7 +401,7 @@ int module_symbols_at(struct module_symbols *s, const struct code *code, const s
 	uint32_t at;
 	int rc = 0;
 
-	if (s->put_off && !budget_slice_full(module_budget(s->module)))
+	if (s->put_off && !s->given_up && !budget_slice_full(module_budget(s->module)))
 		rc = module_symbols_read(s, code, p);
 	s->put_off |= rc == -EINTR;
 	if (rc && rc != -EINTR)

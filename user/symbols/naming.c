@@ -118,24 +118,27 @@ static int note_later(struct naming *n, uint32_t i)
 	return place || !has_later(&n->sites.v[i].frames) ? 0 : -ENOMEM;
 }
 
-/* Put what has become known into the sites that wait for it. */
+/* Put what has become known into the sites that wait for it: of some frames only when no more is to come. */
 static int ask_again(struct naming *n)
 {
+	enum symbols_more enough = budget_slice_last(symbols_budget(n->symbols)) ? MORE_OF_SOME : MORE_OF_ALL;
 	size_t kept = 0;
 	int rc = 0;
 
 	for (size_t k = 0; k < n->later.n; k++) {
 		struct named_site *site = &n->sites.v[n->later.v[k]];
+		enum symbols_more more = MORE_NONE;
 		struct frames frames = {0};
 		struct frame **old = NULL;
 
-		if (!rc && symbols_again(n->symbols, &site->frames, &frames)) {
+		if (!rc && (more = symbols_again(n->symbols, &site->frames, &frames)) >= enough) {
 			old = VEC_ADD(&n->replaced);
 			rc = old ? 0 : -ENOMEM;
 		}
+		if (!old || more == MORE_OF_SOME)
+			n->later.v[kept++] = n->later.v[k];
 		if (!old) {
 			free(frames.v);
-			n->later.v[kept++] = n->later.v[k];
 			continue;
 		}
 		*old = site->frames.v;

@@ -331,23 +331,29 @@ int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out,
 	return rc;
 }
 
-bool symbols_again(struct symbols *s, const struct frames *frames, struct frames *out)
+enum symbols_more symbols_again(struct symbols *s, const struct frames *frames, struct frames *out)
 {
+	size_t said = 0, wait = 0;
+
 	out->n = 0;
 	for (size_t i = 0; i < frames->n; i++) {
 		const struct frame *f = &frames->v[i];
 		struct symbolized c = {.frames = f, .n = 1};
 
-		if (f->later && (natives_again(s->natives, f->later, &c) || c.pending))
-			return false;
+		if (f->later && (natives_again(s->natives, f->later, &c) || c.pending)) {
+			c = (struct symbolized){.frames = f, .n = 1};
+			wait++;
+		} else if (f->later) {
+			said++;
+		}
 		for (size_t k = 0; k < c.n; k++) {
 			struct frame *g = VEC_ADD(out);
 
 			if (!g)
-				return false;
+				return MORE_NONE;
 			*g = c.frames[k];
 			g->offset = f->offset; /* which may be that of an interrupted instruction */
 		}
 	}
-	return true;
+	return !wait ? MORE_OF_ALL : said ? MORE_OF_SOME : MORE_NONE;
 }

@@ -48,10 +48,11 @@ bool symbols_wait(const struct symbols *s, const struct stack *st);
 int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out, const char **truncated,
 		  uint32_t *lacks);
 /*
- * Ask again for frames of symbols_stack() that have a `later`. true: all is said now, and *out (as above) is
- * to take their place.
+ * Ask again for frames of symbols_stack() that have a `later`. *out (as above) is what is known of them now;
+ * of some, each with all that there is to say, the others as they were.
  */
-bool symbols_again(struct symbols *s, const struct frames *frames, struct frames *out);
+enum symbols_more { MORE_NONE, MORE_OF_SOME, MORE_OF_ALL };
+enum symbols_more symbols_again(struct symbols *s, const struct frames *frames, struct frames *out);
 /* Whose slices of time these are. */
 struct budget *symbols_budget(const struct symbols *s);
 
