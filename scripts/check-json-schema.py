@@ -44,10 +44,10 @@ def refuse_constant(name):
 
 
 def pick_branch(schema, record):
-    """A record is a report, a census or a probe: judging it as that gives a readable reason."""
+    """A record is a report, a census, a probe or a comparison: judging it as that gives a readable reason."""
     kind = "report"
     if isinstance(record, dict):
-        kind = "probe" if "strategy" in record else "census" if "threads" in record else "report"
+        kind = next((kind for member, kind in (("strategy", "probe"), ("per", "diff"), ("threads", "census")) if member in record), kind)
     return {"$ref": f"#/$defs/{kind}", "$defs": schema["$defs"]}
 
 

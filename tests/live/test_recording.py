@@ -136,6 +136,54 @@ def test_moments(oracle, tmp_path):
     held = max(window["sites"], key=lambda s: s["acquired"])
     assert held["rate_per_s"] == pytest.approx(1009 / length_s, rel=1e-4)
     assert_error(run_tool("report", file, "--at", "0"), 1)
+    assert changes(diff(file, "--from", first["elapsed_s"], "--to", second["elapsed_s"])) == {("hold_global", "grown", 1009)}
+    assert_error(run_tool("diff", file, "--from", "0"), 1)
+
+
+def diff(*args, code=0):
+    """Of one process; its JSON, which is as the schema says."""
+    result = run_tool("diff", *args, "--json")
+    assert result.returncode == code, (result.returncode, result.stderr)
+    subprocess.run([Path(__file__).parents[2] / "scripts/check-json-schema.py", "--strict"], input=result.stdout, text=True, check=True)
+    return json.loads(result.stdout)
+
+
+def changes(found):
+    """What is not as it was: the function that calls JNI, how, and by how many references."""
+    return {(next(f["symbol"] for f in (s["b"] or s["a"])["stack"] if not f["inlined"] and f["type"] != "vm"), s["change"], s["delta"])
+            for s in found["sites"] if s["change"] != "same"}
+
+
+def test_diff(oracle, tmp_path):
+    """Two recordings with a known difference: just that is named, in both directions, and changes the exit code when asked."""
+    oracle.do(*WARM_UP)
+
+    def recorded(name, *commands):
+        file = tmp_path / name
+        with Tracer("--record", file, pids=[oracle.pid]) as tracer:
+            tracer.wait_tracing()
+            oracle.do(*commands)
+            tracer.wait_looks()
+            tracer.stop()
+        return file
+
+    old = recorded("old.jtr", "run 2 101 7 53 5", "hold 101", "sites 3")
+    new = recorded("new.jtr", "run 2 101 7 53 5", "hold 1009", "sites 7")
+    more = {("hold_global", "grown", 908), *((f"distinct_0x{i:03x}", "new", 1) for i in range(3, 7))}
+    less = {("hold_global", "shrunk", -908), *((f"distinct_0x{i:03x}", "gone", -1) for i in range(3, 7))}
+    found = diff(old, new)
+    assert changes(found) == more
+    assert {s["matched"] for s in found["sites"]} == {"id", None} and not found["findings"] and not found["modules"]
+    assert changes(diff(new, old)) == less
+    assert not changes(diff(new, new, "--fail-on", "new"))
+    for what, forth, back in (("growth", 6, 0), ("new", 6, 0), ("finding", 0, 0)):
+        assert diff(old, new, "--fail-on", what, code=forth) == found
+        diff(new, old, "--fail-on", what, code=back)
+    table = run_tool("diff", old, new, "--width", "80").stdout
+    assert "101 -> 1,009" in table and max(map(len, table.splitlines())) <= 80
+    assert run_tool("diff", old, new, "-p", oracle.pid).stdout == run_tool("diff", old, new).stdout
+    assert_error(run_tool("diff", old, new, "-p", "1"), 4)
+    assert_error(run_tool("diff", old, __file__), 1)
 
 
 def test_targets_come_and_go(tmp_path):

@@ -321,6 +321,25 @@ def test_results_for_collectors():
         assert f"jnitrace: suppression not used: stale-use:* ({quiet}:4)" in result.stderr
 
 
+def test_baseline():
+    """Nothing new since a recording: the same passes, one reference more fails, with its stack, as a test of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        old, junit, tap = (Path(folder) / name for name in ("old.jtr", "junit.xml", "result.tap"))
+        assert run("--record", old, command=first("leak", 3)).returncode == 0
+        same = run("--baseline", old, "--tap", tap, command=first("leak", 3))
+        assert same.returncode == 0, same
+        assert tap.read_text().splitlines() == ["TAP version 14", "1..1", f"ok 1 - nothing new since {old}"]
+        assert run("--baseline", old, command=first("leak", 2)).returncode == 0
+        more = run("--baseline", old, "--assert", "drops==0", "--junit", junit, command=first("leak", 4))
+        assert more.returncode == 6, more
+        assert "1 site has more outstanding, 0 findings are new" in more.stderr and "Java_First_leak" in more.stderr
+        suites = ElementTree.parse(junit).getroot()
+        failures = [case for case in suites[0] if case.find("failure") is not None]
+        assert [case.attrib["name"] for case in failures] == [f"nothing new since {old}"]
+        assert "first.c" in failures[0].find("failure").text
+        assert run("--baseline", __file__, command=["true"]).returncode == 1
+
+
 def test_classes():
     """They are read while it runs; those that could not be before it ended are not known, and do not pass."""
     report, stderr = judged_alive(None, "--assert", "class('First').outstanding==3", "--assert", "class('no.such.*').outstanding==0", does=("leak", 3, "stay"))

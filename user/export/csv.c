@@ -189,3 +189,139 @@ void csv_reports(void *state, struct buf *out, const struct report *const *repor
 			buf_printf(out, EOL);
 		}
 }
+
+/* --- comparisons --------------------------------------------------------------------------------- */
+
+struct pair {
+	const struct comparison *in;
+	const struct compared *is;
+	const struct compared_class *class; /* NULL: of a site */
+	struct line a, b, any;              /* site NULL: none; any: that of B, or else of A */
+};
+
+static void put_pid(struct buf *out, const struct report *r)
+{
+	if (r)
+		buf_printf(out, "%d", r->target.pid);
+}
+
+static void put_delta(struct buf *out, const struct compared *is)
+{
+	if (!is->unknown)
+		buf_printf(out, "%lld", (long long)is->delta);
+}
+
+static void put_if(struct buf *out, const struct line *l, void (*put)(struct buf *out, const struct line *l))
+{
+	if (l->site)
+		put(out, l);
+}
+
+#define PAIR(name, call)                                                                                     \
+	static void name(struct buf *out, const struct pair *p)                                              \
+	{                                                                                                    \
+		call;                                                                                        \
+	}
+PAIR(p_pid_a, put_pid(out, p->in->a.report))
+PAIR(p_pid_b, put_pid(out, p->in->b.report))
+PAIR(p_change, put_text(out, change_names[p->is->change]))
+PAIR(p_matched, put_text(out, matched_names[p->is->matched]))
+PAIR(p_number_a, put_count(out, !p->is->unknown, p->is->a))
+PAIR(p_number_b, put_count(out, !p->is->unknown, p->is->b))
+PAIR(p_delta, put_delta(out, p->is))
+PAIR(p_verdict_a, put_if(out, &p->a, f_verdict))
+PAIR(p_verdict_b, put_if(out, &p->b, f_verdict))
+PAIR(p_id_a, put_if(out, &p->a, f_id))
+PAIR(p_id_b, put_if(out, &p->b, f_id))
+PAIR(p_build_id_a, put_if(out, &p->a, f_build_id))
+PAIR(p_build_id_b, put_if(out, &p->b, f_build_id))
+PAIR(p_family, put_family(out, &p->any))
+PAIR(p_function, f_function(out, &p->any))
+PAIR(p_class, f_class(out, &p->any))
+PAIR(p_site, f_site(out, &p->any))
+PAIR(p_location, f_location(out, &p->any))
+PAIR(p_module, f_module(out, &p->any))
+PAIR(p_class_family, put_text(out, p->class->family))
+PAIR(p_class_name, put_text(out, p->class->name))
+
+struct pair_field {
+	const char *name;
+	void (*put)(struct buf *out, const struct pair *p);
+};
+static const struct pair_field of_sites[] = {
+    {"pid_a", p_pid_a},
+    {"pid_b", p_pid_b},
+    {"change", p_change},
+    {"matched", p_matched},
+    {"outstanding_a", p_number_a},
+    {"outstanding_b", p_number_b},
+    {"delta", p_delta},
+    {"verdict_a", p_verdict_a},
+    {"verdict_b", p_verdict_b},
+    {"id_a", p_id_a},
+    {"id_b", p_id_b},
+    {"family", p_family},
+    {"function", p_function},
+    {"class", p_class},
+    {"site", p_site},
+    {"location", p_location},
+    {"module", p_module},
+    {"build_id_a", p_build_id_a},
+    {"build_id_b", p_build_id_b},
+};
+static const struct pair_field of_classes[] = {
+    {"pid_a", p_pid_a},
+    {"pid_b", p_pid_b},
+    {"change", p_change},
+    {"outstanding_a", p_number_a},
+    {"outstanding_b", p_number_b},
+    {"delta", p_delta},
+    {"family", p_class_family},
+    {"class", p_class_name},
+};
+
+/* p NULL: the header line. */
+static void put_pair(struct buf *out, const struct pair *p, const struct pair_field *fields_of, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(out, "%s%s", i ? "," : "", p ? "" : fields_of[i].name);
+		if (p)
+			fields_of[i].put(out, p);
+	}
+	buf_printf(out, EOL);
+}
+
+static void put_diff_sites(struct buf *out, const struct comparison *c)
+{
+	for (size_t i = 0; i < c->sites.n; i++) {
+		const struct compared_site *s = &c->sites.v[i];
+		struct pair p = {.in = c, .is = &s->is, .a = {c->a.report, s->a}, .b = {c->b.report, s->b}};
+
+		p.any = s->b ? p.b : p.a;
+		put_pair(out, &p, of_sites, ARRAY_LEN(of_sites));
+	}
+}
+
+static void put_diff_classes(struct buf *out, const struct comparison *c)
+{
+	for (size_t i = 0; i < c->classes.n; i++) {
+		const struct pair p = {.in = c, .is = &c->classes.v[i].is, .class = &c->classes.v[i]};
+
+		put_pair(out, &p, of_classes, ARRAY_LEN(of_classes));
+	}
+}
+
+void csv_diff(struct buf *out, const struct comparison *const *v, size_t n, const struct view_opts *o)
+{
+	bool by_class = o->group_by == GROUP_CLASS;
+
+	if (by_class)
+		put_pair(out, NULL, of_classes, ARRAY_LEN(of_classes));
+	else
+		put_pair(out, NULL, of_sites, ARRAY_LEN(of_sites));
+	for (size_t i = 0; i < n; i++)
+		if (by_class)
+			put_diff_classes(out, v[i]);
+		else
+			put_diff_sites(out, v[i]);
+}

@@ -4,6 +4,7 @@
 #define JNITRACE_CSV_H
 
 #include "base/util.h"
+#include "model/comparison.h"
 #include "model/report.h"
 #include "view/view_opts.h"
 
@@ -11,5 +12,8 @@ void csv_begin(void **state, struct buf *out);
 /* What is not known is an empty field. */
 void csv_reports(void *state, struct buf *out, const struct report *const *reports, size_t n,
 		 const struct view_opts *o);
+
+/* A header line, and a row for each site of each comparison; with GROUP_CLASS for each class. */
+void csv_diff(struct buf *out, const struct comparison *const *v, size_t n, const struct view_opts *o);
 
 #endif

@@ -9,6 +9,7 @@
 #include "export/html.h"
 #include "export/pprof.h"
 #include "view/census.h"
+#include "view/diff.h"
 #include "view/json.h"
 #include "view/probes.h"
 #include "view/table.h"
@@ -42,16 +43,18 @@ const struct format format_none = {.name = "none", .reports = none};
 const struct format formats[] = {
 	{ .name = "table", .help = "for people; live on a terminal",
 	  .needs = FORMAT_CLASSES, .screen = true, .losses = true,
-	  .reports = table, .census = view_census_table, .probes = view_probes_table },
+	  .reports = table, .census = view_census_table, .probes = view_probes_table,
+	  .diff = view_diff_table },
 	{ .name = "json", .help = "for scripts: an object per line, target and interval (docs/json.md)",
 	  .needs = FORMAT_CLASSES | FORMAT_THREADS,
-	  .reports = json, .census = view_census_json, .probes = view_probes_json },
+	  .reports = json, .census = view_census_json, .probes = view_probes_json,
+	  .diff = view_diff_json },
 	{ .name = "folded", .help = "for flame graphs: a line per stack, with the references outstanding at the end",
 	  .at_end = true,
 	  .reports = folded_reports },
 	{ .name = "csv", .help = "for spreadsheets: a row per site and interval (RFC 4180)",
 	  .needs = FORMAT_CLASSES,
-	  .begin = csv_begin, .reports = csv_reports },
+	  .begin = csv_begin, .reports = csv_reports, .diff = csv_diff },
 	{ .name = "pprof", .help = "for pprof: a profile of what is outstanding at the end, by stack, class and family",
 	  .needs = FORMAT_CLASSES, .at_end = true, .binary = true,
 	  .begin = pprof_begin, .reports = pprof_reports, .end = pprof_end },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which frame a call site is named after. See report.h. */
+/* Which frame a call site is named after, and what two builds of it have in common. See report.h. */
 #include <string.h>
 
+#include "base/util.h"
 #include "model/report.h"
 
 /*
@@ -56,4 +57,19 @@ const struct frame *frames_caller(const struct frames *frames)
 			return f;
 	}
 	return first ?: frames->n ? &frames->v[0] : NULL;
+}
+
+static uint64_t hash_str(uint64_t h, const char *s)
+{
+	return s ? fnv64(h, s, strlen(s) + 1) : fnv64(h, "", 1);
+}
+
+/* Inlined frames count as the others do: what is inlined differs from build to build. */
+uint64_t frames_name_key(const char *func, const struct frames *frames)
+{
+	uint64_t h = hash_str(FNV64_INIT, func);
+
+	for (size_t i = 0; i < frames->n; i++)
+		h = hash_str(h, frames->v[i].symbol ? frames->v[i].symbol : frames->v[i].module);
+	return h;
 }

@@ -72,6 +72,11 @@ bool frame_is_wrapper(const struct frame *f);
  * no frame.
  */
 const struct frame *frames_caller(const struct frames *frames);
+/*
+ * Hash of a function's name (NULL: none) and of those of its callers: equal for two builds of one library, as
+ * there are no offsets and lines in it. A frame without a name counts by its file.
+ */
+uint64_t frames_name_key(const char *func, const struct frames *frames);
 
 /* Which class objects of java.lang.Class stand for. One name may be a class of each of several loaders. */
 struct report_of {

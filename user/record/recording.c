@@ -447,6 +447,8 @@ static int read_head(struct recording *r)
 		rc = too_new(r);
 	if (!rc && json_integer_value(version) != RECORDING_VERSION)
 		rc = recording_damaged(r, "no version");
+	if (!rc && json_is_string(json_object_get(line, "jnitrace")))
+		rc = recording_text(r, &r->text, json_object_get(line, "jnitrace"), &r->made_by);
 	rc = rc ?: read_options(r, line);
 	rc = rc ?: read_catalog(r, line);
 	json_decref(line);
@@ -591,6 +593,11 @@ size_t recording_options(const struct recording *r, const struct recording_optio
 {
 	*out = r->options;
 	return r->nr_options;
+}
+
+const char *recording_made_by(const struct recording *r)
+{
+	return r->made_by;
 }
 
 bool recording_is_whole(const struct recording *r)

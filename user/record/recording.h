@@ -26,6 +26,9 @@ const struct catalog *recording_catalog(const struct recording *r);
 /* The options that it was made with, how many. Live as long as r. */
 size_t recording_options(const struct recording *r, const struct recording_option **out);
 
+/* The version of jnitrace that wrote it; NULL: not said. Lives as long as r. */
+const char *recording_made_by(const struct recording *r);
+
 /* Go on to the next moment. 1: there is one; 0: that was the last; -errno with err, and then no more. */
 int recording_next(struct recording *r, struct error *err);
 /* Has the run that was recorded come to its end? Known once recording_next() returned 0. */

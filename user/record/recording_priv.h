@@ -34,6 +34,7 @@ struct recording {
 	struct hash funcs; /* by name */
 	struct recording_option options[RECORDING_MAX_OPTIONS];
 	size_t nr_options;
+	const char *made_by; /* NULL: not said */
 	bool keep_ended;
 
 	/* What was said once, by number - 1. */

@@ -1,39 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * jnitrace report. See cmd_report.h. The file is read twice: once to check all of it and to learn what there
- * is, and once to show it. So nothing of a damaged file is shown, and a moment is known to be the last one
- * before another is read.
- */
+/* jnitrace report. See cmd_report.h. */
 #include "run/cmd_report.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "model/since.h"
 #include "record/recording.h"
 #include "run/outcome.h"
+#include "run/recorded.h"
 #include "screen/output.h"
 #include "view/columns.h"
 
-#define NEAR_S                                                                                               \
-	0.001 /* times are shown rounded: a moment that comes so much later than it is asked for is meant */
-
-/* What there is in the file. */
-struct facts {
-	size_t moments;         /* all that are whole */
-	size_t at, from;        /* the moments that are asked for, from 1; 0: none is so early */
-	double first_s, last_s; /* when the first and the last one are */
-	uint64_t skipped;
-	bool whole;
-};
 struct show {
 	struct options o; /* with those of the recording */
 	int fd;
-	struct facts facts;
+	struct moments facts;
 	struct recording *recording;
 	struct output out;
 	struct outcome outcome;
@@ -42,62 +25,6 @@ struct show {
 static int open_recording(struct show *s, struct error *err)
 {
 	return recording_open(s->fd, s->o.file, s->o.limit_bytes, true, &s->recording, err);
-}
-
-static int open_file(struct show *s, struct error *err)
-{
-	struct stat st;
-
-	s->fd = open(s->o.file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (s->fd < 0 || fstat(s->fd, &st))
-		return error_set(err, -errno, EXIT_FAILED, s->o.file, NULL, "%s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, -EINVAL, EXIT_FAILED, s->o.file,
-				 "give the file that jnitrace record wrote", "this is no regular file");
-	return 0;
-}
-
-static void note_moment(struct show *s)
-{
-	struct facts *f = &s->facts;
-	double now = recording_at_s(s->recording), until = s->o.at_s >= 0 ? s->o.at_s : s->o.to_s;
-
-	if (!f->moments++)
-		f->first_s = now;
-	f->last_s = now;
-	f->skipped += recording_skipped(s->recording);
-	if (until < 0 || now <= until + NEAR_S)
-		f->at = f->moments;
-	if (s->o.from_s >= 0 && now <= s->o.from_s + NEAR_S)
-		f->from = f->moments;
-}
-
-/* The first reading. */
-static int look(struct show *s, struct error *err)
-{
-	int rc = open_recording(s, err);
-
-	if (rc)
-		return rc;
-	while ((rc = recording_next(s->recording, err)) > 0)
-		note_moment(s);
-	s->facts.whole = recording_is_whole(s->recording);
-	recording_close(s->recording);
-	s->recording = NULL;
-	if (rc)
-		return rc;
-	if (!s->facts.moments)
-		return error_set(err, -ENODATA, EXIT_FAILED, s->o.file, "record for longer than --interval",
-				 "the recording ends before its first report");
-	if (!s->facts.at)
-		return error_set(err, -ERANGE, EXIT_FAILED, s->o.file, "give a later time",
-				 "its first report is of %.1f s after attach", s->facts.first_s);
-	return 0;
-}
-
-static bool is_last(const struct show *s)
-{
-	return s->facts.at == s->facts.moments;
 }
 
 /* What can be asked of these reports. */
@@ -160,16 +87,7 @@ static int show_each(struct show *s, struct error *err)
 	return 0;
 }
 
-static int go_to(struct show *s, size_t moment, struct error *err)
-{
-	int rc = 1;
-
-	for (size_t i = 0; i < moment && rc > 0; i++)
-		rc = recording_next(s->recording, err);
-	return rc < 0 ? rc : rc ? 0 : -EIO;
-}
-
-/* The same, with what the format wants to know of the way; of a difference there is none. */
+/* Go there, with what the format wants to know of the way; of a difference there is none. */
 static int walk_to(struct show *s, size_t moment, struct error *err)
 {
 	const struct format *format = s->o.view.format;
@@ -179,7 +97,7 @@ static int walk_to(struct show *s, size_t moment, struct error *err)
 		struct report **reports = NULL;
 		int n;
 
-		rc = go_to(s, 1, err);
+		rc = recorded_go(s->recording, 1, err);
 		n = rc ? rc : recording_reports(s->recording, &reports);
 		if (n > 0 && format->note && !s->facts.from)
 			format->note(s->out.state, (const struct report *const *)reports, (size_t)n);
@@ -195,7 +113,7 @@ static int since(struct show *s, struct report **reports, size_t n, struct error
 	struct report **then = NULL;
 	int rc = open_recording(s, err), nr_then;
 
-	rc = rc ?: go_to(s, s->facts.from, err);
+	rc = rc ?: recorded_go(s->recording, s->facts.from, err);
 	nr_then = rc ? rc : recording_last(s->recording, &then);
 	for (size_t i = 0; i < n; i++)
 		for (int k = 0; k < nr_then; k++)
@@ -235,16 +153,8 @@ static int judge(struct show *s)
 
 	for (int i = 0; i < n; i++)
 		outcome_add(&s->outcome, &s->o, reports[i]);
-	if (s->facts.skipped)
-		warn("%s: %llu intervals were not recorded, to save room (nothing is lost from the others)",
-		     s->o.file, (unsigned long long)s->facts.skipped);
-	if (!s->facts.whole && is_last(s)) {
-		warn("%s: the recording ends early, after %.1f s: what came behind is not known (the run was "
-		     "killed, or had "
-		     "no room to write)",
-		     s->o.file, s->facts.last_s);
+	if (recorded_tell(s->o.file, &s->facts))
 		s->outcome.losses++;
-	}
 	return n < 0 ? n : 0;
 }
 
@@ -252,9 +162,13 @@ static int run(struct show *s, struct error *err)
 {
 	const struct recording_option *options;
 	size_t n;
-	int rc = open_file(s, err);
+	double until_s = s->o.at_s >= 0 ? s->o.at_s : s->o.to_s;
+	int rc;
 
-	rc = rc ?: look(s, err);
+	s->fd = recorded_open_file(s->o.file, err);
+	if (s->fd < 0)
+		return s->fd;
+	rc = recorded_look(s->fd, s->o.file, s->o.limit_bytes, until_s, s->o.from_s, &s->facts, err);
 	rc = rc ?: open_recording(s, err);
 	if (rc)
 		return rc;

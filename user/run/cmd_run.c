@@ -188,13 +188,14 @@ static int trace(void *run, int socket, pid_t root)
 enum exit_code cmd_run(const struct options *o, struct error *err)
 {
 	struct run r = {.o = *o};
-	struct supervised s = {.argv = o->argv, .trace = trace, .of = &r, .must_judge = o->nr_asserts > 0};
+	struct supervised s = {
+	    .argv = o->argv, .trace = trace, .of = &r, .must_judge = o->nr_asserts || o->baseline};
 	int code, rc;
 
 	/* Without anything else the tables are the answer: on stderr, as stdout is the command's. */
 	if (o->report && o->view.format != &format_none)
 		r.o.view.output = o->report;
-	else if (o->report || o->record || o->nr_asserts)
+	else if (o->report || o->record || o->nr_asserts || o->baseline)
 		r.o.view.output = "/dev/null";
 	r.o.view.batch = true;
 	r.o.allow_loss = true;

@@ -3,6 +3,7 @@
 #include "run/commands.h"
 
 #include "run/cmd_census.h"
+#include "run/cmd_diff.h"
 #include "run/cmd_probes.h"
 #include "run/cmd_report.h"
 #include "run/cmd_run.h"
@@ -34,14 +35,20 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace report run.jtr --from 5m --to 6m  what happened meanwhile\n"
 		    "  jnitrace report run.jtr --json             every interval\n",
 		    cmd_report},
+    [CMD_DIFF] = {"diff", "what grew between two recordings or moments", ", 5 losses,\n6 changes (--fail-on)",
+		  "  jnitrace diff old.jtr new.jtr              new, grown, shrunk and gone sites\n"
+		  "  jnitrace diff run.jtr --from 5m --to 1h    two moments of one run\n"
+		  "  jnitrace diff old.jtr new.jtr --per second --fail-on growth\n",
+		  cmd_diff},
     [CMD_PROBES] = {"probes", "what would be probed, and its cost; attaches nothing", "",
 		    "  jnitrace probes -p 1234             the default families\n"
 		    "  jnitrace probes -p 1234 -e all --check\n",
 		    cmd_probes},
-    [CMD_RUN] = {"run", "start a command, trace its JVMs from the first call, judge at the end",
-		 ";\nelse the command's own, 6 an assertion does not hold",
+    [CMD_RUN] = {"run", "start a command, trace its JVMs, judge at the end",
+		 ";\nelse the command's own, 6 an assertion or --baseline does not hold",
 		 "  jnitrace run -- ./server             what it leaks, at its end\n"
 		 "  jnitrace run --assert 'global.outstanding<=7' --junit jni.xml -- mvn test\n"
+		 "  jnitrace run --baseline old.jtr -- ./test.sh   what is new since then\n"
 		 "  jnitrace run --assert 'site(\"libfoo.so\").outstanding==0' -- ./test.sh\n",
 		 cmd_run},
 };

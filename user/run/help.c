@@ -69,7 +69,8 @@ static void put_option(struct buf *out, const struct option_row *row, enum comma
 	snprintf(left, sizeof(left), "  %s--%s%s%s", letter, row->name, row->arg ? " " : "",
 		 row->arg ? row->arg : "");
 	if (row->requires)
-		buf_printf(&text, "with --%s: ", row->requires);
+		buf_printf(&text, "with --%s%s%s: ", row->requires, row->or_else ? " or --" : "",
+			   row->or_else ?: "");
 	buf_printf(&text, "%s", row->help);
 	if (row->choices && !row->brief)
 		put_words(&text, row, command);
@@ -113,6 +114,20 @@ void help_version(struct buf *out)
 	buf_printf(out, "JSON: %s\n", JSON_SCHEMA);
 }
 
+static const char *usage_of(enum command command)
+{
+	switch (command) {
+	case CMD_RUN:
+		return "[OPTION...] -- COMMAND [ARGUMENT...]";
+	case CMD_REPORT:
+		return "FILE [OPTION...]";
+	case CMD_DIFF:
+		return "A B | FILE --from TIME [OPTION...]";
+	default:
+		return "-p PID[,PID] | -a [OPTION...]";
+	}
+}
+
 void help_command(struct buf *out, enum command command, bool all)
 {
 	const struct command_row *c = &commands[command];
@@ -121,9 +136,7 @@ void help_command(struct buf *out, enum command command, bool all)
 		buf_printf(out, "Usage: jnitrace [COMMAND] -p PID[,PID] | -a [OPTION...]\n"
 				"Find the JNI reference leaks of running JVMs, from outside.\n");
 	else
-		buf_printf(out, "Usage: jnitrace %s %s\n%c%s.\n", c->name,
-			   command == CMD_RUN ? "[OPTION...] -- COMMAND [ARGUMENT...]"
-					      : "-p PID[,PID] | -a [OPTION...]",
+		buf_printf(out, "Usage: jnitrace %s %s\n%c%s.\n", c->name, usage_of(command),
 			   c->help[0] - 'a' + 'A', c->help + 1);
 	if (command == CMD_TOP)
 		put_commands(out);

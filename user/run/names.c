@@ -156,13 +156,14 @@ int names_find(struct options *o, struct error *err)
 	struct discovery *discovery = NULL;
 	struct pid_list jvms = {0};
 	pid_t pid = 0;
-	int rc = o->nr_names ? discovery_new(runtime_by_name(o->runtime), &discovery) : 0;
+	bool live = o->nr_names && o->command != CMD_DIFF; /* whose names are in the recordings */
+	int rc = live ? discovery_new(runtime_by_name(o->runtime), &discovery) : 0;
 
 	if (discovery)
 		rc = discovery_scan(discovery, &jvms);
 	if (rc < 0)
 		error_set(err, rc, EXIT_FAILED, "look for JVMs", NULL, "%s", strerror(-rc));
-	for (size_t i = 0; rc == 0 && i < o->nr_names; i++) {
+	for (size_t i = 0; live && rc == 0 && i < o->nr_names; i++) {
 		rc = find_one(o->names[i], &jvms, &pid, err);
 		rc = rc ?: add_pid(o, pid, err);
 	}

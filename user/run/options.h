@@ -10,10 +10,11 @@
 
 #include "kernel/tracer.h"
 #include "model/catalog.h"
+#include "model/comparison.h"
 #include "record/recorder.h"
 #include "view/view_opts.h"
 
-enum command { CMD_TOP, CMD_CENSUS, CMD_RECORD, CMD_REPORT, CMD_PROBES, CMD_RUN, NR_COMMANDS };
+enum command { CMD_TOP, CMD_CENSUS, CMD_RECORD, CMD_REPORT, CMD_DIFF, CMD_PROBES, CMD_RUN, NR_COMMANDS };
 
 #define OPTS_MAX_PIDS    256
 #define OPTS_MAX_NAMES   16
@@ -64,17 +65,20 @@ struct options {
 	 * -errno with err. Their strings must outlive o.
 	 */
 	int (*inherit)(struct options *o, const struct recording_option *v, size_t n, struct error *err);
-	/* report */
+	/* report, diff */
 	const char *file;          /* to read; NULL: none */
 	double at_s, from_s, to_s; /* seconds since attach; -1: not given */
 	bool each;                 /* all intervals, one after the other */
+	const char *other;         /* diff: B; NULL: of the same file */
+	enum per per;              /* diff: what numbers are measured by */
+	int fail_on_change;        /* diff: enum fail_on_change; -1: none */
 	bool from_start;           /* a target whose first calls were not seen has lost something */
 	/* run */
 	char *const *argv; /* the command, NULL-terminated; not owned */
 	const char *asserts[OPTS_MAX_ASSERTS];
 	size_t nr_asserts;
-	const char *report, *junit, *tap, *suppressions; /* files; NULL: none */
-	double wait_s;                                   /* for JVMs that outlive the command */
+	const char *report, *junit, *tap, *suppressions, *baseline; /* files; NULL: none */
+	double wait_s;                                              /* for JVMs that outlive the command */
 };
 
 #endif

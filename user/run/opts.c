@@ -227,8 +227,8 @@ static int take_family(struct parse *p, const char *word)
 static bool was_given(const struct parse *p, const char *name)
 {
 	for (size_t i = 0; i < nr_option_rows; i++)
-		if (strcmp(option_rows[i].name, name) == 0)
-			return p->given >> i & 1;
+		if (strcmp(option_rows[i].name, name) == 0 && p->given >> i & 1)
+			return true;
 	return false;
 }
 
@@ -361,6 +361,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .max_stacks = 20000,
 	    .strategy = -1,
 	    .fail_on = -1,
+	    .fail_on_change = -1,
 	    .wait_s = 1,
 	    .at_s = -1,
 	    .from_s = -1,
@@ -456,13 +457,30 @@ static void keep_inherited(struct parse *p, const char *arg)
 	o->nr_inherited += i == o->nr_inherited;
 }
 
-/* A word that is no option: the file of jnitrace report, and what comes behind it may be options again. */
+/*
+ * A word that is no option: a file of jnitrace report or diff, and what comes behind it may be options again.
+ */
 static bool take_word(struct parse *p, int argc, char **argv)
 {
-	if (p->o->command != CMD_REPORT || p->o->file || optind >= argc)
+	struct options *o = p->o;
+	const char **file = o->file ? &o->other : &o->file;
+
+	if ((o->command != CMD_REPORT && o->command != CMD_DIFF) || optind >= argc)
 		return false;
-	p->o->file = argv[optind++];
+	if (*file || (file == &o->other && o->command != CMD_DIFF))
+		return false;
+	*file = argv[optind++];
 	return true;
+}
+
+/* Does another row have this one's name for this command? */
+static bool is_of_others(const struct parse *p, const struct option_row *row)
+{
+	for (size_t i = 0; i < nr_option_rows; i++)
+		if (&option_rows[i] != row && option_rows[i].commands & 1U << p->o->command &&
+		    strcmp(option_rows[i].name, row->name) == 0)
+			return true;
+	return false;
 }
 
 /* getopt keeps its place in globals of its own; optind = 0 makes it start afresh (getopt(3), glibc). */
@@ -470,14 +488,16 @@ static int parse_options(struct parse *p, int argc, char **argv)
 {
 	struct option longs[MAX_ROWS + 1] = {0};
 	char shorts[2 + 2 * MAX_ROWS + 1] = "+:", *s = shorts + 2;
-	int found, rc = 0;
+	int found, rc = 0, n = 0;
 
 	for (size_t i = 0; i < nr_option_rows && i < MAX_ROWS; i++) {
 		const struct option_row *row = &option_rows[i];
 
-		longs[i].name = row->name;
-		longs[i].has_arg = row->arg ? required_argument : no_argument;
-		longs[i].val = row->letter ? row->letter : FIRST_LONG_ONLY + (int)i;
+		if (is_of_others(p, row))
+			continue;
+		longs[n].name = row->name;
+		longs[n].has_arg = row->arg ? required_argument : no_argument;
+		longs[n++].val = row->letter ? row->letter : FIRST_LONG_ONLY + (int)i;
 		if (row->letter)
 			*s++ = row->letter;
 		if (row->letter && row->arg)
@@ -519,9 +539,10 @@ static int check_requires(struct parse *p)
 	char advice[64];
 
 	for (size_t i = 0; i < nr_option_rows; i++) {
-		const char *other = option_rows[i].requires;
+		const char *other = option_rows[i].requires, *or_else = option_rows[i].or_else;
 
-		if (!other || !(p->given >> i & 1) || was_given(p, other))
+		if (!other || !(p->given >> i & 1) || was_given(p, other) ||
+		    (or_else && was_given(p, or_else)))
 			continue;
 		p->row = &option_rows[i];
 		snprintf(advice, sizeof(advice), "add --%s", other);
@@ -575,6 +596,22 @@ static int check_sort(struct parse *p)
 			 group_names[o->view.group_by], o->view.sort);
 }
 
+/* Two recordings, or two moments of one. */
+static int check_files(struct parse *p)
+{
+	const struct options *o = p->o;
+
+	if (!o->file)
+		return usage_error(p, "as in jnitrace diff A B; jnitrace record makes them", "no recordings");
+	if (!o->other && o->from_s < 0)
+		return usage_error(p, "give another, or --from TIME and perhaps --to TIME",
+				   "one recording alone has nothing to be compared with");
+	if (o->view.group_by != GROUP_SITE && o->view.group_by != GROUP_CLASS)
+		return error_set(p->err, -EINVAL, EXIT_USAGE, "--group-by", "give site or class",
+				 "jnitrace diff does not compare by %s", group_names[o->view.group_by]);
+	return 0;
+}
+
 static int check_target(struct parse *p)
 {
 	const struct options *o = p->o;
@@ -586,6 +623,8 @@ static int check_target(struct parse *p)
 		return o->file ? 0
 			       : usage_error(p, "as in jnitrace report FILE; jnitrace record makes one",
 					     "no recording");
+	if (o->command == CMD_DIFF)
+		return check_files(p);
 	if (o->nr_pids + o->nr_names > 0 && o->all)
 		return usage_error(p, "give only one of them", "-p and -a exclude each other");
 	if (o->nr_pids + o->nr_names == 0 && !o->all)
@@ -601,7 +640,7 @@ static int check_recording(struct parse *p)
 		return usage_error(p, "give -o FILE", "no file to record into");
 	if (o->at_s >= 0 && (o->from_s >= 0 || o->to_s >= 0))
 		return usage_error(p, "give --at, or --from and --to", "--at is one moment");
-	if (o->from_s >= 0 && o->to_s >= 0 && o->from_s >= o->to_s)
+	if (o->from_s >= 0 && o->to_s >= 0 && o->from_s >= o->to_s && !o->other)
 		return usage_error(p, "give an earlier one first", "--from is not before --to");
 	if (o->each && (o->at_s >= 0 || o->from_s >= 0))
 		return usage_error(p, "leave one of them out", "--each is of all intervals");

@@ -7,6 +7,7 @@
 #include "base/budget.h"
 #include "bpf/border/shared.h"
 #include "export/formats.h"
+#include "judge/compare.h"
 #include "model/probe_site.h"
 #include "model/report.h"
 #include "runtime/runtime.h"
@@ -63,6 +64,16 @@ static const char *strategy_word(size_t i)
 	return i < NR_STRATEGIES ? site_strategy_names[i] : NULL;
 }
 
+static const char *change_word(size_t i)
+{
+	return i < NR_FAIL_ON_CHANGE ? fail_on_change_names[i] : NULL;
+}
+
+static const char *per_word(size_t i)
+{
+	return i < NR_PER ? per_names[i] : NULL;
+}
+
 static const char *severity_word(size_t i)
 {
 	return i < NR_SEVERITIES ? finding_severity_names[i] : i == FAIL_ON_LEAK ? "leak" : NULL;
@@ -98,17 +109,18 @@ static const char *severity_word(size_t i)
 #define CENSUS (1U << CMD_CENSUS)
 #define RECORD (1U << CMD_RECORD)
 #define REPORT (1U << CMD_REPORT)
+#define DIFF   (1U << CMD_DIFF)
 #define PROBES (1U << CMD_PROBES)
 #define RUN    (1U << CMD_RUN)
 #define TRACE  (TOP | RECORD)
-#define LIVE   (EVERY & ~REPORT & ~RUN) /* of processes that are named */
-#define VIEW   (EVERY & ~RECORD)        /* what is shown */
-#define STDOUT (VIEW & ~RUN)            /* there */
+#define LIVE   (EVERY & ~REPORT & ~DIFF & ~RUN) /* of processes that are named */
+#define VIEW   (EVERY & ~RECORD)                /* what is shown */
+#define STDOUT (VIEW & ~RUN)                    /* there */
 #define EVERY  ((1U << NR_COMMANDS) - 1)
 
 /* clang-format off */
 const struct option_row option_rows[] = {
-	{ "pid",      'p', "PID[,PID]", LIVE, OWN(PIDS),
+	{ "pid",      'p', "PID[,PID]", LIVE | DIFF, OWN(PIDS),
 	  .help = "processes, by id or name; may be repeated" },
 	{ "all",      'a', NULL, LIVE, FLAG(all),
 	  .help = "every JVM of this host, including those started later" },
@@ -136,15 +148,15 @@ const struct option_row option_rows[] = {
 	  .help = "limit of a reading in milliseconds; then a sample" },
 	{ "batch",    'b', NULL, TOP | CENSUS | REPORT, FLAG(view.batch),
 	  .help = "plain tables, even on a terminal" },
-	{ "rows",     'r', "N", TRACE | CENSUS | REPORT, INT(view.rows, 0, MAX_ROWS), .inherited = true,
+	{ "rows",     'r', "N", TRACE | CENSUS | REPORT | DIFF, INT(view.rows, 0, MAX_ROWS), .inherited = true,
 	  .help = "rows of a table; 0: all (default 20, or the screen)" },
 	{ "width",     0,  "N", VIEW, INT(view.width, 0, MAX_WIDTH), .rare = true,
 	  .help = "cells of a line; 0: cut nothing (default: as the terminal; files are not cut)" },
 	{ "sort",     's', "KEY", TRACE | REPORT, WORD(view.sort, column_word, "column"), .brief = true, .inherited = true,
 	  .help = "sort by a column (jnitrace help columns)" },
-	{ "group-by", 'g', "GROUP", TRACE | REPORT | RUN, CHOICE(enum group_by, view.group_by, group_word, "group"), .inherited = true,
+	{ "group-by", 'g', "GROUP", TRACE | REPORT | DIFF | RUN, CHOICE(enum group_by, view.group_by, group_word, "group"), .inherited = true,
 	  .help = "what a row is (default site)" },
-	{ "stacks",    0,  "KIND", TRACE | REPORT, CHOICE(enum stacks_shown, view.stacks, stacks_word, "kind of stack"), .inherited = true,
+	{ "stacks",    0,  "KIND", TRACE | REPORT | DIFF, CHOICE(enum stacks_shown, view.stacks, stacks_word, "kind of stack"), .inherited = true,
 	  .help = "frames to show" },
 	{ "depth",     0,  "N", TRACE | REPORT | RUN, INT(depth, 1, JT_MAX_FRAMES), .rare = true, .inherited = true,
 	  .help = "frames of a stack to keep, 1 to 128 (default 128)" },
@@ -158,29 +170,39 @@ const struct option_row option_rows[] = {
 	  .help = "write to FILE instead of stdout" },
 	{ "record",    0,  "FILE", TOP | RUN, OWN(RECORD),
 	  .help = "also write a recording, for jnitrace report" },
-	{ "at",        0,  "TIME", REPORT, MOMENT(at_s),
+	{ "at",        0,  "TIME", REPORT | DIFF, MOMENT(at_s),
 	  .help = "as it was so long after attach" },
 	{ "from",      0,  "TIME", REPORT, MOMENT(from_s),
 	  .help = "what happened from this time after attach on" },
 	{ "to",        0,  "TIME", REPORT, MOMENT(to_s),
 	  .help = "what happened until this time after attach" },
+	{ "from",      0,  "TIME", DIFF, MOMENT(from_s),
+	  .help = "A as it was so long after attach" },
+	{ "to",        0,  "TIME", DIFF, MOMENT(to_s),
+	  .help = "B as it was so long after attach" },
+	{ "per",       0,  "WHAT", DIFF, CHOICE(enum per, per, per_word, "measure"),
+	  .help = "count A times what B took longer (second) or acquired more (call), or as it is (run, the default)" },
 	{ "each",      0,  NULL, REPORT, FLAG(each),
 	  .help = "every interval, one after the other (tables; json and csv do so anyway)" },
 	{ "fail-on",   0,  "SEVERITY", TRACE | REPORT, CHOICE(int, fail_on, severity_word, "severity"), .inherited = true,
 	  .help = "exit with 6 on findings of this severity or worse; leak: errors and leaks" },
+	{ "fail-on",   0,  "CHANGE", DIFF, CHOICE(int, fail_on_change, change_word, "change"),
+	  .help = "exit with 6 on growth, on sites or findings that A has not, or on such findings alone" },
 	{ "assert",    0,  "EXPR", RUN, OWN(ASSERT),
 	  .help = "exit with 6 unless this holds, as 'global.outstanding<=7'; may be repeated" },
+	{ "baseline",  0,  "FILE", RUN, PATH(baseline),
+	  .help = "exit with 6 if there is something new since the recording FILE" },
 	{ "report",    0,  "FILE", RUN, PATH(report),
 	  .help = "write the last report of each JVM to FILE, in the format of its ending or --format; else a recording" },
-	{ "junit",     0,  "FILE", RUN, PATH(junit), .requires = "assert",
+	{ "junit",     0,  "FILE", RUN, PATH(junit), .requires = "assert", .or_else = "baseline",
 	  .help = "write the results to FILE as JUnit's XML" },
-	{ "tap",       0,  "FILE", RUN, PATH(tap), .requires = "assert",
+	{ "tap",       0,  "FILE", RUN, PATH(tap), .requires = "assert", .or_else = "baseline",
 	  .help = "write the results to FILE as TAP" },
 	{ "suppressions", 0, "FILE", RUN, PATH(suppressions),
 	  .help = "leave out what FILE names, a KIND:PATTERN a line" },
 	{ "wait",      0,  "TIME", RUN, SECONDS(wait_s, 0, MAX_DURATION_S),
 	  .help = "wait so long for JVMs that outlive the command (default 1s)" },
-	{ "allow-loss", 0, NULL, TRACE | REPORT, FLAG(allow_loss), .rare = true, .inherited = true,
+	{ "allow-loss", 0, NULL, TRACE | REPORT | DIFF, FLAG(allow_loss), .rare = true, .inherited = true,
 	  .help = "exit with 0, not 5, when data was lost" },
 	{ "hold",      0,  "TIME", TRACE | RUN, SECONDS(hold_s, 0, MAX_DURATION_S), .rare = true,
 	  .help = "report critical sections held longer (default 10ms)" },
@@ -210,7 +232,16 @@ const size_t nr_option_rows = ARRAY_LEN(option_rows);
 
 bool format_serves(const struct format *f, enum command command)
 {
-	return command == CMD_CENSUS ? f->census != NULL : command == CMD_PROBES ? f->probes != NULL : true;
+	switch (command) {
+	case CMD_CENSUS:
+		return f->census != NULL;
+	case CMD_PROBES:
+		return f->probes != NULL;
+	case CMD_DIFF:
+		return f->diff != NULL;
+	default:
+		return true;
+	}
 }
 
 _Static_assert(JT_MAX_FRAMES == 128, "the help of --depth names it");

@@ -44,11 +44,13 @@ struct option_row {
 	choice_fn *choices;
 	const char *noun;     /* what kind of word a choice is */
 	const char *requires; /* another option that it says nothing without; NULL: none */
+	const char *or_else;  /* one that would do, too; NULL: none */
 	const char *help;     /* with the choices behind it, unless there are too many */
 	bool brief;           /* the choices are listed elsewhere */
 	bool rare;            /* not in the short help */
 	bool inherited;       /* a report of a recording has it as the run had it */
 };
+/* Two rows may have one name when no command uses both. */
 extern const struct option_row option_rows[];
 extern const size_t nr_option_rows;
 

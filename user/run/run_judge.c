@@ -12,6 +12,7 @@
 #include "base/strset.h"
 #include "export/checks.h"
 #include "judge/assert.h"
+#include "run/baseline.h"
 #include "view/findings.h"
 #include "view/text.h"
 #include "view/view_opts.h"
@@ -21,7 +22,8 @@
 #define SUPPRESSIONS_MAX (1 << 20) /* bytes of the file */
 #define GRACE_MS         2000      /* for a reader of a result that takes nothing */
 
-/* How one assertion turned out: of all JVMs, or of one. */
+/* How one check turned out, of all JVMs or of one: an assertion; or the baseline, whose values are sites and
+ * findings. */
 struct outcome {
 	struct buf message, culprits;
 	uint64_t value[ASSERT_MAX_TERMS];
@@ -32,7 +34,7 @@ struct outcome {
 struct jvm {
 	char name[128];
 	double time_s;
-	struct outcome *v; /* of each assertion */
+	struct outcome *v; /* of each check */
 };
 struct result_file {
 	const char *path;
@@ -42,7 +44,9 @@ struct run_judge {
 	const struct options *o;
 	struct assertion *asserts; /* o->nr_asserts */
 	struct suppressions *suppressions;
-	struct outcome *all; /* of each assertion */
+	struct baseline *baseline; /* NULL: none */
+	char baseline_name[256];   /* of its check, which comes after those of the assertions */
+	struct outcome *all;       /* of each check */
 	struct {
 		struct jvm *v;
 		size_t n, cap;
@@ -116,6 +120,19 @@ static int read_suppressions(struct run_judge *j, struct error *err)
 			 line, why ?: strerror(-rc));
 }
 
+static int read_baseline(struct run_judge *j, struct error *err)
+{
+	if (!j->o->baseline)
+		return 0;
+	snprintf(j->baseline_name, sizeof(j->baseline_name), "nothing new since %s", j->o->baseline);
+	return baseline_new(j->o->baseline, j->o->limit_bytes, &j->baseline, err);
+}
+
+static size_t nr_checks(const struct run_judge *j)
+{
+	return j->o->nr_asserts + (j->baseline != NULL);
+}
+
 int run_judge_new(const struct options *o, struct run_judge **out, struct error *err)
 {
 	struct run_judge *j = calloc(1, sizeof(*j));
@@ -131,6 +148,7 @@ int run_judge_new(const struct options *o, struct run_judge **out, struct error 
 	}
 	rc = rc ?: parse_asserts(j, err);
 	rc = rc ?: read_suppressions(j, err);
+	rc = rc ?: read_baseline(j, err);
 	if (rc) {
 		run_judge_free(j);
 		return error_set(err, rc, EXIT_FAILED, "run", NULL, "%s", strerror(-rc));
@@ -141,7 +159,7 @@ int run_judge_new(const struct options *o, struct run_judge **out, struct error 
 
 static void free_outcomes(const struct run_judge *j, struct outcome *v)
 {
-	for (size_t i = 0; v && i < j->o->nr_asserts; i++) {
+	for (size_t i = 0; v && i < nr_checks(j); i++) {
 		buf_free(&v[i].message);
 		buf_free(&v[i].culprits);
 	}
@@ -158,6 +176,7 @@ void run_judge_free(struct run_judge *j)
 	free_outcomes(j, j->all);
 	free(j->asserts);
 	suppressions_free(j->suppressions);
+	baseline_free(j->baseline);
 	strset_free(&j->names);
 	if (j->junit.fd >= 0)
 		close(j->junit.fd);
@@ -251,25 +270,31 @@ static const struct report_site *next_worst(const struct run_judge *j, const str
 	return worst;
 }
 
-static void put_findings(struct run_judge *j, struct outcome *o, const struct report *r,
-			 const struct assert_term *t)
+static void put_finding(struct run_judge *j, struct outcome *o, const struct report *r,
+			const struct report_finding *f)
 {
+	struct report_finding copy = *f;
 	struct report part = *r;
 	const struct report *one = &part;
 	struct view_opts v;
 
 	show_all(&v);
+	part.findings.v = &copy;
+	part.findings.n = 1;
+	part.libraries.n = 0;
+	view_findings(&o->culprits, &one, 1, 0, &v, v.width);
+	note_place(j, o, &f->stack.frames);
+}
+
+static void put_findings(struct run_judge *j, struct outcome *o, const struct report *r,
+			 const struct assert_term *t)
+{
 	for (size_t i = 0; i < r->findings.n; i++) {
 		const struct report_finding *f = &r->findings.v[i];
 
-		if (!assert_counts_finding(t, f) || suppresses_finding(j->suppressions, f) ||
-		    o->culprits.n > CULPRITS_BYTES)
-			continue;
-		part.findings.v = &r->findings.v[i];
-		part.findings.n = 1;
-		part.libraries.n = 0;
-		view_findings(&o->culprits, &one, 1, 0, &v, v.width);
-		note_place(j, o, &f->stack.frames);
+		if (assert_counts_finding(t, f) && !suppresses_finding(j->suppressions, f) &&
+		    o->culprits.n <= CULPRITS_BYTES)
+			put_finding(j, o, r, f);
 	}
 }
 
@@ -293,6 +318,24 @@ static void put_culprits(struct run_judge *j, struct outcome *o, const struct re
 				   (unsigned long long)r->drops[i], drop_rows[i].meaning);
 }
 
+static void add_culprits(struct outcome *all, const struct outcome *o)
+{
+	if (o->culprits.p && all->culprits.n < CULPRITS_BYTES)
+		buf_add(&all->culprits, o->culprits.p, o->culprits.n);
+	if (!all->file) {
+		all->file = o->file;
+		all->line = o->line;
+	}
+}
+
+static void put_news(struct buf *out, const struct outcome *o)
+{
+	buf_printf(out, "%llu %s more outstanding, %llu %s new%s", (unsigned long long)o->value[0],
+		   o->value[0] == 1 ? "site has" : "sites have", (unsigned long long)o->value[1],
+		   o->value[1] == 1 ? "finding is" : "findings are",
+		   *o->not_known ? ", but something was lost" : "");
+}
+
 /* What one JVM says of an assertion. */
 static void take_one(struct run_judge *j, struct assertion *a, struct outcome *o, struct outcome *all,
 		     const struct report *r)
@@ -310,12 +353,41 @@ static void take_one(struct run_judge *j, struct assertion *a, struct outcome *o
 			   (int)(a->term[i].to - a->term[i].from), a->text + a->term[i].from,
 			   (unsigned long long)p.value, *p.not_known ? ", but " : "", p.not_known);
 	}
-	if (o->culprits.p && all->culprits.n < CULPRITS_BYTES)
-		buf_add(&all->culprits, o->culprits.p, o->culprits.n);
-	if (!all->file) {
-		all->file = o->file;
-		all->line = o->line;
+	add_culprits(all, o);
+}
+
+/* What one JVM says of the baseline. */
+static int take_news(struct run_judge *j, struct outcome *o, struct outcome *all, const struct report *r)
+{
+	size_t shown = 0;
+	struct news news = {0};
+	int rc = baseline_compare(j->baseline, r, &news);
+
+	for (size_t i = 0; !rc && i < news.findings.n; i++) {
+		if (suppresses_finding(j->suppressions, news.findings.v[i]))
+			continue;
+		o->value[1]++;
+		if (o->culprits.n < CULPRITS_BYTES)
+			put_finding(j, o, r, news.findings.v[i]);
 	}
+	for (size_t i = 0; !rc && i < news.sites.n; i++) {
+		if (suppresses_site(j->suppressions, news.sites.v[i]))
+			continue;
+		o->value[0]++;
+		if (shown++ < CULPRITS_OF_JVM && o->culprits.n < CULPRITS_BYTES)
+			put_site(j, o, r, news.sites.v[i]);
+	}
+	for (int i = 0; i < NR_DROPS; i++)
+		o->not_known[0] |= r->drops[i] != 0;
+	put_news(&o->message, o);
+	if (!news.likes)
+		buf_printf(&o->message, " (it has no process of this name)");
+	all->value[0] += o->value[0];
+	all->value[1] += o->value[1];
+	all->not_known[0] |= o->not_known[0];
+	add_culprits(all, o);
+	news_free(&news);
+	return rc;
 }
 
 int run_judge_take(struct run_judge *j, const struct report *r)
@@ -333,7 +405,7 @@ int run_judge_take(struct run_judge *j, const struct report *r)
 	suppressions_count(j->suppressions, r);
 	for (size_t i = 0; i < j->o->nr_asserts; i++)
 		take_one(j, &j->asserts[i], &jvm->v[i], &j->all[i], r);
-	return 0;
+	return j->baseline ? take_news(j, &jvm->v[j->o->nr_asserts], &j->all[j->o->nr_asserts], r) : 0;
 }
 
 void run_judge_doubt(struct run_judge *j, const char *why)
@@ -412,6 +484,23 @@ static enum check_result part_of(const struct assertion *a, const struct outcome
 	return r;
 }
 
+/* Of the baseline: of one JVM, or of all. */
+static struct check check_of_news(const struct run_judge *j, const struct outcome *o, bool doubt)
+{
+	bool news = o->value[0] || o->value[1];
+
+	return (struct check){
+	    .name = j->baseline_name,
+	    .result = news                     ? CHECK_FAILS
+		      : doubt || *o->not_known ? CHECK_NOT_KNOWN
+					       : CHECK_HOLDS,
+	    .message = o->message.p ?: "",
+	    .details = o->culprits.p,
+	    .file = o->file,
+	    .line = o->line,
+	};
+}
+
 static int write_result(struct result_file *f, struct buf *text, const char *option, struct error *err)
 {
 	int rc = text->failed ? -ENOMEM : io_write(f->fd, text->p, text->n, -1, GRACE_MS);
@@ -432,10 +521,13 @@ static int write_junit(struct run_judge *j, const struct check_suite *all, struc
 		for (size_t i = 0; i < j->jvms.n; i++) {
 			struct check *own = checks + i * all->n;
 
-			for (size_t k = 0; k < all->n; k++)
+			for (size_t k = 0; k < j->o->nr_asserts; k++)
 				own[k] =
 				    check_of(&j->asserts[k], &j->jvms.v[i].v[k],
 					     part_of(&j->asserts[k], &j->jvms.v[i].v[k], all->v[k].result));
+			if (j->baseline)
+				own[j->o->nr_asserts] =
+				    check_of_news(j, &j->jvms.v[i].v[j->o->nr_asserts], false);
 			suites[i + 1] =
 			    (struct check_suite){j->jvms.v[i].name, j->jvms.v[i].time_s, own, all->n};
 		}
@@ -495,26 +587,39 @@ static int write_results(struct run_judge *j, const struct check_suite *all, str
 	return rc;
 }
 
+static struct check check_baseline(struct run_judge *j)
+{
+	struct outcome *o = &j->all[j->o->nr_asserts];
+
+	put_news(&o->message, o);
+	if (j->doubt)
+		buf_printf(&o->message, "; %s", j->doubt);
+	return check_of_news(j, o, j->doubt != NULL);
+}
+
 enum exit_code run_judge_end(struct run_judge *j, struct error *err)
 {
-	struct check *checks = calloc(j->o->nr_asserts + 1, sizeof(*checks));
-	struct check_suite all = {.name = "jnitrace", .v = checks, .n = j->o->nr_asserts};
+	struct check *checks = calloc(nr_checks(j) + 1, sizeof(*checks));
+	struct check_suite all = {.name = "jnitrace", .v = checks, .n = nr_checks(j)};
 	bool failed = false;
 	int rc = checks ? 0 : error_set(err, -ENOMEM, EXIT_FAILED, "judge", NULL, "out of memory");
 
 	tell_suppressions(j);
 	if (!j->jvms.n) {
 		run_judge_doubt(j, "no JVM was traced");
-		if (!j->o->nr_asserts)
+		if (!all.n)
 			warn("no JVM was traced");
 	}
 	for (size_t i = 0; i < j->jvms.n; i++)
 		all.time_s = j->jvms.v[i].time_s > all.time_s ? j->jvms.v[i].time_s : all.time_s;
-	for (size_t i = 0; !rc && i < all.n; i++) {
+	for (size_t i = 0; !rc && i < j->o->nr_asserts; i++) {
 		put_message(j, &j->asserts[i], &j->all[i].message);
 		checks[i] = check_of(&j->asserts[i], &j->all[i], judge_one(j, &j->asserts[i]));
-		failed |= checks[i].result != CHECK_HOLDS;
 	}
+	if (!rc && j->baseline)
+		checks[j->o->nr_asserts] = check_baseline(j);
+	for (size_t i = 0; !rc && i < all.n; i++)
+		failed |= checks[i].result != CHECK_HOLDS;
 	rc = rc ?: write_results(j, &all, err);
 	free(checks);
 	return rc ? EXIT_FAILED : failed ? EXIT_ASSERT : EXIT_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What jnitrace run learns of its JVMs, held against its assertions, and told. */
+/* What jnitrace run learns of its JVMs, held against its assertions and a baseline, and told. */
 #ifndef JNITRACE_RUN_JUDGE_H
 #define JNITRACE_RUN_JUDGE_H
 
@@ -9,7 +9,7 @@
 
 struct run_judge; /* opaque */
 
-/* Reads the assertions, and the file of suppressions. 0, or -errno with err. */
+/* Reads the assertions, the file of suppressions, and the baseline. 0, or -errno with err. */
 int run_judge_new(const struct options *o, struct run_judge **out, struct error *err);
 void run_judge_free(struct run_judge *j);
 bool run_judge_needs_classes(const struct run_judge *j);

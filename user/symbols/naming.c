@@ -82,16 +82,6 @@ static uint64_t site_id(const char *func, const struct frames *frames)
 	return h;
 }
 
-/* Only what is equal in two builds: functions and methods, else the file; inlined or not, as that differs. */
-static uint64_t name_key(const char *func, const struct frames *frames)
-{
-	uint64_t h = hash_str(FNV64_INIT, func);
-
-	for (size_t i = 0; i < frames->n; i++)
-		h = hash_str(h, frames->v[i].symbol ? frames->v[i].symbol : frames->v[i].module);
-	return h;
-}
-
 /* The named site of this id, made when new. Returns its index, or -ENOMEM. */
 static int64_t named_of(struct naming *n, uint64_t id, bool *is_new)
 {
@@ -153,7 +143,7 @@ static int ask_again(struct naming *n)
 		}
 		*old = site->frames.v;
 		site->frames = frames;
-		site->name_key = name_key(func_name(n->catalog, site->func), &frames);
+		site->name_key = frames_name_key(func_name(n->catalog, site->func), &frames);
 	}
 	n->later.n = kept;
 	return rc;
@@ -185,7 +175,7 @@ static int name_site(struct naming *n, const struct snapshot_site *s)
 	if (is_new)
 		n->sites.v[i] = (struct named_site){
 		    .id = n->sites.v[i].id,
-		    .name_key = name_key(func, &frames),
+		    .name_key = frames_name_key(func, &frames),
 		    .func = s->func,
 		    .frames = frames,
 		    .truncated = truncated,

@@ -15,6 +15,7 @@
 
 struct census;
 struct probes_info;
+struct comparison;
 
 /* What a format must be given, beside what all have: it takes time to read. */
 #define FORMAT_CLASSES 1U /* the class of each outstanding reference */
@@ -44,6 +45,8 @@ struct format {
 	void (*census)(struct buf *out, const struct census *const *items, size_t n,
 		       const struct view_opts *o);
 	void (*probes)(struct buf *out, const struct probes_info *p, const struct view_opts *o);
+	/* jnitrace diff: all of it at once; neither begin nor end is called. Likewise. */
+	void (*diff)(struct buf *out, const struct comparison *const *v, size_t n, const struct view_opts *o);
 };
 
 #endif

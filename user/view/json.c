@@ -278,13 +278,18 @@ static void put_threads(struct json_out *j, const struct report_site *s, bool pa
 	json_close(j, ']');
 }
 
-static void put_site(struct json_out *j, const struct report *r, const struct report_site *s,
-		     const struct view_opts *o)
+void json_site(struct json_out *j, const char *key, const struct report *r, const struct report_site *s,
+	       const struct view_opts *o)
 {
-	bool paired = !r->count_only;
+	bool paired = r && !r->count_only;
 
-	json_open(j, NULL, '{');
+	if (!s) {
+		json_null(j, key);
+		return;
+	}
+	json_open(j, key, '{');
 	json_id(j, "id", s->id);
+	json_id(j, "name_key", frames_name_key(func_name(r->catalog, s->func), &s->frames));
 	json_text(j, "family", family_name(r->catalog, func_family(r->catalog, s->func)));
 	json_text(j, "function", func_name(r->catalog, s->func));
 	json_count(j, "acquired", s->acquired);
@@ -307,7 +312,7 @@ static void put_sites(struct json_out *j, const struct report *r, const struct v
 {
 	json_open(j, "sites", '[');
 	for (size_t i = 0; i < r->sites.n; i++)
-		put_site(j, r, &r->sites.v[i], o);
+		json_site(j, NULL, r, &r->sites.v[i], o);
 	json_close(j, ']');
 }
 
@@ -453,12 +458,16 @@ static void put_finding_thread(struct json_out *j, const char *key, const struct
 	json_close(j, '}');
 }
 
-static void put_finding(struct json_out *j, const struct report *r, const struct report_finding *f,
-			const struct view_opts *o)
+void json_finding(struct json_out *j, const char *key, const struct report *r, const struct report_finding *f,
+		  const struct view_opts *o)
 {
-	const struct finding_row *row = &finding_rows[f->kind];
+	const struct finding_row *row = f ? &finding_rows[f->kind] : NULL;
 
-	json_open(j, NULL, '{');
+	if (!f) {
+		json_null(j, key);
+		return;
+	}
+	json_open(j, key, '{');
 	json_id(j, "id", f->id);
 	json_text(j, "kind", row->name);
 	json_text(j, "severity", finding_severity_names[row->severity]);
@@ -489,7 +498,7 @@ static void put_findings(struct json_out *j, const struct report *r, const struc
 {
 	json_open(j, "findings", '[');
 	for (size_t i = 0; i < r->findings.n; i++)
-		put_finding(j, r, &r->findings.v[i], o);
+		json_finding(j, NULL, r, &r->findings.v[i], o);
 	json_close(j, ']');
 }
 

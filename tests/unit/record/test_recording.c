@@ -486,6 +486,7 @@ static void keeps_to_its_room(void **state)
 		skipped += recording_skipped(r);
 	}
 	assert_true(recording_is_whole(r));
+	assert_string_equal(recording_made_by(r), JNITRACE_VERSION);
 	assert_true(skipped > 0);
 	assert_int_equal(moments + skipped, written);
 	recording_close(r);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "export/formats.h"
+#include "judge/compare.h"
 #include "model/report.h"
 #include "run/commands.h"
 #include "run/help.h"
@@ -181,6 +182,25 @@ static void test_census_options(void **state)
 }
 
 /* What a command does not use is an error, never ignored; and each option is of some command. */
+/* Has the command another option of this name? */
+static bool is_of_others(const struct option_row *row, int command)
+{
+	for (size_t i = 0; i < nr_option_rows; i++)
+		if (&option_rows[i] != row && !strcmp(option_rows[i].name, row->name) &&
+		    option_rows[i].commands >> command & 1)
+			return true;
+	return false;
+}
+
+/* Two options of one name are never of one command. */
+static void test_names_of_options(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < nr_option_rows; i++)
+		for (int c = 0; c < NR_COMMANDS; c++)
+			assert_false(option_rows[i].commands >> c & 1 && is_of_others(&option_rows[i], c));
+}
+
 static void test_options_of_commands(void **state)
 {
 	static const char *const values[NR_OPTION_KINDS] = {
@@ -207,14 +227,15 @@ static void test_options_of_commands(void **state)
 			struct error err;
 			int rc;
 
-			if (row->kind == OPTION_HELP || row->kind == OPTION_VERSION)
+			if (row->kind == OPTION_HELP || row->kind == OPTION_VERSION || is_of_others(row, c))
 				continue;
 			snprintf(line, sizeof(line), "%s %s %s --%s %s%s%s%s%s", commands[c].name,
 				 c == CMD_RECORD   ? "-o x"
 				 : c == CMD_REPORT ? "x"
+				 : c == CMD_DIFF   ? "x y"
 						   : "",
-				 c == CMD_RUN || c == CMD_REPORT || row->kind == OPTION_PIDS ||
-					 !strcmp(row->name, "all")
+				 c == CMD_RUN || c == CMD_REPORT || c == CMD_DIFF ||
+					 row->kind == OPTION_PIDS || !strcmp(row->name, "all")
 				     ? ""
 				     : "-p 1",
 				 row->name, value ? value : "", row->requires ? " --" : "",
@@ -275,6 +296,27 @@ static void test_recordings(void **state)
 	expect_error("report a --from 2 --to 1", "not before");
 	expect_error("report a --at 2 --to 1", "one moment");
 	expect_error("report a --each --at 1", "--each");
+
+	expect_ok("diff a b --fail-on growth -r 3", &o);
+	assert_string_equal(o.file, "a");
+	assert_string_equal(o.other, "b");
+	assert_int_equal(o.fail_on_change, FAIL_ON_GROWTH);
+	assert_int_equal(o.fail_on, -1);
+	assert_int_equal(o.per, PER_RUN);
+	expect_ok("diff a --from 1 --to 5m --per second", &o);
+	assert_true(!o.other && o.from_s == 1 && o.to_s == 300 && o.per == PER_SECOND);
+	expect_ok("diff a b --from 9 --to 1", &o); /* of two runs */
+	expect_ok("diff a b -p Main,7", &o);
+	assert_string_equal(o.names[0], "Main");
+	expect_error("diff", "no recordings");
+	expect_error("diff a", "nothing to be compared with");
+	expect_error("diff a --at 1", "nothing to be compared with");
+	expect_error("diff a --from 2 --to 1", "not before");
+	expect_error("diff a b c", "unexpected word 'c'");
+	expect_error("diff a b --fail-on leak", "unknown change 'leak'");
+	expect_error("report a --fail-on growth", "unknown severity 'growth'");
+	expect_error("diff a b --format folded", "jnitrace diff does not write folded");
+	expect_error("diff a b -g pid", "does not compare by pid");
 
 	/* What the recording had, unless it is asked for otherwise. */
 	expect_ok("report a --fail-on error", &o);
@@ -430,12 +472,13 @@ static void test_words(void **state)
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
-	expect_error("agent -p 1",
-		     "unknown command 'agent' (one of: top, census, record, report, probes, run, help)");
+	expect_error(
+	    "agent -p 1",
+	    "unknown command 'agent' (one of: top, census, record, report, diff, probes, run, help)");
 	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
 	expect_error("12,34 -b", "did you mean -p 12,34?");
 	expect_error("help frob",
-		     "unknown topic 'frob' (one of: top, census, record, report, probes, run, all, "
+		     "unknown topic 'frob' (one of: top, census, record, report, diff, probes, run, all, "
 		     "columns, keys, rows)");
 	expect_error("-p 1 probes", "unexpected word 'probes'");
 	expect_error("-p 1 -- x", "unexpected word 'x'");
@@ -763,6 +806,7 @@ int main(void)
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_every_option),
 	    cmocka_unit_test(test_census_options),
+	    cmocka_unit_test(test_names_of_options),
 	    cmocka_unit_test(test_options_of_commands),
 	    cmocka_unit_test(test_recordings),
 	    cmocka_unit_test(test_count_only),

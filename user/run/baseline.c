@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Held against an earlier recording. See baseline.h. */
+#include "run/baseline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "judge/compare.h"
+#include "run/recorded.h"
+
+struct baseline {
+	struct recorded recorded;
+};
+
+int baseline_new(const char *name, uint64_t limit_bytes, struct baseline **out, struct error *err)
+{
+	struct baseline *b = calloc(1, sizeof(*b));
+	int rc = b ? recorded_open(&b->recorded, name, -1, limit_bytes, err) : -ENOMEM;
+
+	if (!rc)
+		recorded_tell(name, &b->recorded.moments);
+	for (size_t i = 0; !rc && i < b->recorded.n; i++)
+		if (b->recorded.reports[i]->count_only)
+			rc = error_set(err, -ENODATA, EXIT_FAILED, name, "record without --count-only",
+				       "without releases nobody knows what is outstanding");
+	if (rc) {
+		baseline_free(b);
+		b = NULL;
+	}
+	*out = b;
+	return rc;
+}
+
+void baseline_free(struct baseline *b)
+{
+	if (b)
+		recorded_close(&b->recorded);
+	free(b);
+}
+
+/* How often each site and finding of a report was more than before, in so many comparisons. */
+struct hits {
+	size_t *sites, *findings;
+	size_t compared;
+};
+
+static int compare_with(const struct report *like, const struct report *r, struct hits *hits)
+{
+	struct comparison c;
+	int rc = compare_reports(like, r, PER_RUN, &c);
+
+	for (size_t i = 0; !rc && i < c.sites.n; i++)
+		if (c.sites.v[i].b && c.sites.v[i].is.growth)
+			hits->sites[c.sites.v[i].b - r->sites.v]++;
+	for (size_t i = 0; !rc && i < c.findings.n; i++)
+		if (c.findings.v[i].is.change == CHANGE_NEW)
+			hits->findings[c.findings.v[i].b - r->findings.v]++;
+	hits->compared++;
+	comparison_free(&c);
+	return rc;
+}
+
+static int list_news(const struct report *r, const struct hits *hits, struct news *out)
+{
+	for (size_t i = 0; i < r->sites.n; i++) {
+		const struct report_site **site =
+		    hits->sites[i] == hits->compared ? VEC_ADD(&out->sites) : NULL;
+
+		if (site)
+			*site = &r->sites.v[i];
+		else if (hits->sites[i] == hits->compared)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < r->findings.n; i++) {
+		const struct report_finding **finding =
+		    hits->findings[i] == hits->compared ? VEC_ADD(&out->findings) : NULL;
+
+		if (finding)
+			*finding = &r->findings.v[i];
+		else if (hits->findings[i] == hits->compared)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int baseline_compare(const struct baseline *b, const struct report *r, struct news *out)
+{
+	struct hits hits = {.sites = calloc(r->sites.n + 1, sizeof(*hits.sites)),
+			    .findings = calloc(r->findings.n + 1, sizeof(*hits.findings))};
+	int rc = hits.sites && hits.findings ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !rc && i < b->recorded.n; i++) {
+		const struct report *like = b->recorded.reports[i];
+
+		if (strcmp(target_name_of(&like->target), target_name_of(&r->target)))
+			continue;
+		out->likes++;
+		rc = compare_with(like, r, &hits);
+	}
+	if (!rc && !out->likes)
+		rc = compare_with(NULL, r, &hits);
+	rc = rc ?: list_news(r, &hits, out);
+	free(hits.sites);
+	free(hits.findings);
+	return rc;
+}
+
+void news_free(struct news *n)
+{
+	free(n->sites.v);
+	free(n->findings.v);
+	*n = (struct news){0};
+}
