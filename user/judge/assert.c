@@ -251,7 +251,7 @@ static bool is_of_jdk(const struct report *r, const struct frame *f)
 	return n > 1 && !strncmp(f->path, library, n);
 }
 
-static bool is_own(const struct report *r, const struct report_site *s)
+bool assert_is_own(const struct report *r, const struct report_site *s)
 {
 	const struct frame *f = s->no_stack ? NULL : frames_caller(&s->frames);
 
@@ -264,7 +264,7 @@ bool assert_counts_site(const struct assert_term *t, const struct report *r, con
 
 	switch (t->kind) {
 	case ASSERT_FAMILY:
-		return func_family(r->catalog, s->func) == t->family && !is_own(r, s);
+		return func_family(r->catalog, s->func) == t->family && !assert_is_own(r, s);
 	case ASSERT_GROWING:
 		return s->verdict.kind == VERDICT_GROWING;
 	case ASSERT_SITE:
@@ -341,7 +341,7 @@ static void add_family(const struct assert_term *t, const struct report *r,
 						: f->outstanding;
 	for (size_t i = 0; i < r->sites.n; i++)
 		if (func_family(r->catalog, r->sites.v[i].func) == t->family &&
-		    (is_own(r, &r->sites.v[i]) || suppresses_site(suppressed, &r->sites.v[i])))
+		    (assert_is_own(r, &r->sites.v[i]) || suppresses_site(suppressed, &r->sites.v[i])))
 			own = add_capped(own, count_of(&r->sites.v[i], t->count));
 	p->value -= own < p->value ? own : p->value;
 	note_losses(p, r, false);
@@ -374,7 +374,7 @@ static void add_classes(const struct assert_term *t, const struct report *r,
 		const struct report_site *s = &r->sites.v[i];
 		uint64_t read = 0;
 
-		if (suppresses_site(suppressed, s) || is_own(r, s))
+		if (suppresses_site(suppressed, s) || assert_is_own(r, s))
 			continue;
 		for (size_t k = 0; s->classes.known && k < s->classes.n; k++) {
 			const struct report_class *c = &s->classes.v[k];

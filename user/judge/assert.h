@@ -71,6 +71,8 @@ enum assert_result assert_compare(const struct assert_term *t, uint64_t value, c
 /* Of all its terms: one that fails decides, then one that is not known. */
 enum assert_result assert_judge(const struct assertion *a);
 
+/* Is the caller one of the JDK's own libraries? What these hold counts against nobody. */
+bool assert_is_own(const struct report *r, const struct report_site *s);
 /* Does this site, or finding, count for the value? For showing who is to blame. */
 bool assert_counts_site(const struct assert_term *t, const struct report *r, const struct report_site *s);
 bool assert_counts_finding(const struct assert_term *t, const struct report_finding *f);

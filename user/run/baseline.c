@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "judge/assert.h"
 #include "judge/compare.h"
 #include "run/recorded.h"
 
@@ -45,14 +46,54 @@ struct hits {
 	size_t compared;
 };
 
+/*
+ * What a caller holds, with all its stacks: those of a library that was loaded just now may end early, in one
+ * run and not in another.
+ */
+static bool is_same_caller(const struct report *r, const struct report_site *s, const struct report *other,
+			   const struct report_site *t)
+{
+	const struct frame *f = frames_caller(&s->frames), *g = frames_caller(&t->frames);
+
+	return f && g && !strcmp(func_name(r->catalog, s->func), func_name(other->catalog, t->func)) &&
+	       !strcmp(f->module ?: "", g->module ?: "") && !strcmp(f->symbol ?: "", g->symbol ?: "");
+}
+
+static uint64_t held_by_caller(const struct report *r, const struct report_site *s, const struct report *in)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; in && i < in->sites.n; i++)
+		if (is_same_caller(r, s, in, &in->sites.v[i]))
+			n += in->sites.v[i].outstanding;
+	return n;
+}
+
+/* The site that holds most stands for its caller; of the JDK's own, and of one without a name, for none. */
+static bool stands_for_caller(const struct report *r, const struct report_site *s)
+{
+	const struct frame *f = s->no_stack ? NULL : frames_caller(&s->frames);
+
+	if (!s->outstanding || !f || !(f->module || f->symbol) || assert_is_own(r, s))
+		return false;
+	for (const struct report_site *t = r->sites.v; t < r->sites.v + r->sites.n; t++)
+		if (t != s && is_same_caller(r, s, r, t) &&
+		    (t->outstanding > s->outstanding || (t->outstanding == s->outstanding && t < s)))
+			return false;
+	return true;
+}
+
 static int compare_with(const struct report *like, const struct report *r, struct hits *hits)
 {
 	struct comparison c;
 	int rc = compare_reports(like, r, PER_RUN, &c);
 
-	for (size_t i = 0; !rc && i < c.sites.n; i++)
-		if (c.sites.v[i].b && c.sites.v[i].is.growth)
-			hits->sites[c.sites.v[i].b - r->sites.v]++;
+	for (size_t i = 0; !rc && i < r->sites.n; i++) {
+		const struct report_site *s = &r->sites.v[i];
+
+		if (stands_for_caller(r, s) && held_by_caller(r, s, r) > held_by_caller(r, s, like))
+			hits->sites[i]++;
+	}
 	for (size_t i = 0; !rc && i < c.findings.n; i++)
 		if (c.findings.v[i].is.change == CHANGE_NEW)
 			hits->findings[c.findings.v[i].b - r->findings.v]++;
