@@ -69,12 +69,12 @@ def test_a_thread_id_that_is_used_again_is_another_thread(oracle):
             oracle.do("run 1 103 0 0 0")
             seen = tracer.wait_report(lambda r, n=tries: r["calls"]["NewGlobalRef"] == 101 + 103 * (n + 1))
             tids = [t["tid"] for site in seen["sites"] if direct_caller(site) == "churn_global" for t in site["threads"]]
-            if tids.count(tid) == 2:
+            if tids.count(tid) > 1:
                 break
         final = tracer.stop()[oracle.pid]
-    assert tids.count(tid) == 2, "the kernel gave the number to others each time"
+    assert tids.count(tid) > 1, "the kernel gave the number to others each time"
     counts = [t["acquired"] for site in final["sites"] for t in site["threads"] if t["tid"] == tid]
-    assert counts == [101, 103]
+    assert counts == [101] + [103] * (len(counts) - 1)
 
 
 def test_table_and_other_groups(oracle):
