@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import BUILD, FIXTURES, JNITRACE, SLOW, TOP, Program, Tracer, jdk, run_tool
+from harness import FIXTURES, SANITIZED, SLOW, TOP, Program, Tracer, jdk, run_tool
 
 MAKE = TOP / "tests/fixtures/hostile/make.py"
 LIMIT_MB = 64
-SANITIZED = "asan" in BUILD.name or b"__asan_init" in JNITRACE.read_bytes()
 SITES = 400  # of a library
 
 

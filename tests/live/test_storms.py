@@ -18,10 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import (FIXTURES, JNITRACE, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, by_caller, jdk, lacking,
+from harness import (FIXTURES, SANITIZED, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, by_caller, jdk, lacking,
                      wait_until)
 
-SANITIZED = b"__asan_init" in JNITRACE.read_bytes()
 FULL = "JNITRACE_STORMS" in os.environ
 
 

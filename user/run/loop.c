@@ -32,6 +32,7 @@ struct loop {
 		size_t n, cap;
 	} sources;
 	bool ended;
+	bool stopped;    /* by a signal that was heard */
 	uint64_t end_ns; /* CLOCK_MONOTONIC; 0: never */
 };
 
@@ -76,6 +77,7 @@ static int on_interrupt(void *command, void *what, struct error *err)
 
 	(void)command;
 	(void)err;
+	l->stopped = true;
 	interrupt_heard(l->interrupt);
 	loop_end(l);
 	return 0;
@@ -173,7 +175,7 @@ bool loop_is_stopped(const struct loop *l)
 {
 	struct pollfd p = {.fd = loop_stop_fd(l), .events = POLLIN};
 
-	return poll(&p, 1, 0) > 0;
+	return l->stopped || poll(&p, 1, 0) > 0;
 }
 
 void loop_may_abandon(struct loop *l, bool may)
