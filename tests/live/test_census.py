@@ -452,7 +452,7 @@ def test_a_hundred_jvms_a_second_on_one_core():
         first = (cpu_s(pids) - cpu_s(pids[:1])) / 7
         later = (cpu_s(pids, "-i", "0.01", "-n", "51") - cpu_s(pids)) / 50 / 8
     assert first < 0.005, f"{1000 * first:.2f} ms of CPU to open a further JVM"
-    assert later < 0.002, f"{1000 * later:.2f} ms of CPU for one JVM's reading"
+    assert later < 0.005, f"{1000 * later:.2f} ms of CPU for one JVM's reading"
 
 
 @pytest.mark.parametrize("kind, jvm_args", [("17", []), ("17", ["-XX:+UseZGC"]), ("sid-25", ["-XX:+UseZGC", "-XX:+UseCompactObjectHeaders"])], ids=ids)
