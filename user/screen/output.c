@@ -47,7 +47,9 @@ int output_open(struct output *out, const struct view_request *r, bool repeats, 
 	struct buf begin = {0};
 	int rc;
 
-	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
+	/* A reader that went away, and a file that may not be so large, are errors of write(). */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	out->stop_fd = stop_fd;
 	out->file = stdout;
 	rc = r->output ? open_file(out, r->output) : 0;
