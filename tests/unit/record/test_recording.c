@@ -98,6 +98,7 @@ static void every_member_has_a_row(void **state)
 		{true, L3, T}, {true, L3, T}, T, T, P, {1, T}, {1, T}, FUNC_NewGlobalRef, 1, 1);
 	COVERED(report_before, &before_fields, FAMILY_WEAK, T, 1, true, L2);
 	COVERED(report_library, inner(report, "libraries"), T, T, T, T, T, 1, {1, 1}, true, 1);
+	COVERED(report_refusal, inner(report, "refusals"), T);
 	COVERED(report_family, inner(report, "families"), true, 1, 1, 1, 1, 1, T, true, 1, 1, 1, 1, 1, 1,
 		true);
 	COVERED(report_check, inner(report, "check"), true, 1, 1, 1);
@@ -108,8 +109,8 @@ static void every_member_has_a_row(void **state)
 		1, 1, true, END_EXITED, {true}, {1}, {{true, 1, 1, 1, 1, 1, T, true, 1, 1, 1, 1, 1, 1, true}},
 		{true, 1, 1, 1}, {true, 1, 1, T, 1, 1, true, true, 1},
 		{0} /* sites: lines of their own, likewise */, {0} /* before */, {0} /* findings */, {1}, L3,
-		{0} /* held: the memory of findings */, {1, 1, 1, 1, {1, 1}}, T, {1}, 1, 1, 1, true, 1, 1, 1,
-		1, 1);
+		{0} /* held: the memory of findings */, {1, 1, 1, 1, {1, 1}}, L3, T, {1}, 1, 1, 1, true, 1, 1,
+		1, 1, 1);
 }
 
 /* --- round trips --------------------------------------------------------------------------------- */
