@@ -73,7 +73,7 @@ static const struct noise noises[] = {
 /* Beside a wave: the higher it is, the more depends on its being one. */
 static const struct {
 	double walk, wider;
-} wave_walks[] = {{0.05, 1.8}, {0.4, 1.35}, {3, 1.2}};
+} wave_walks[] = {{0.05, 2.7}, {0.4, 1.8}, {3, 1.3}};
 
 #define NR_MODELS (2 * ARRAY_LEN(noises) + NR_WAVES * ARRAY_LEN(wave_walks))
 
