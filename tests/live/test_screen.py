@@ -100,8 +100,9 @@ def test_a_jvm(oracle, columns, rows):
 def test_keys(oracle):
     oracle.do(*WARM_UP)
     with Tmux(120, 40, "-p", oracle.pid, "-i", "0.1") as terminal:
+        terminal.until("q quit")  # all probes are live
         oracle.do("run 1 7 7 0 0")
-        terminal.until(lambda screen: re.search("^>.*churn_global", screen, re.M))
+        terminal.until(lambda screen: re.search("^>.*leak_global", screen, re.M))
         terminal.keys("Enter")
         terminal.until("Stack, innermost first")
         terminal.keys("Escape", "g")
@@ -110,14 +111,14 @@ def test_keys(oracle):
         terminal.until("by site")
         terminal.keys("Space")
         paused = terminal.until("PAUSED")
-        oracle.do("run 1 7 0 0 0")
+        oracle.do("run 1 0 3 0 0")
         time.sleep(0.5)
         assert terminal.screen() == paused
         terminal.keys("Space")
-        terminal.until(lambda screen: "PAUSED" not in screen and re.search(r"^>.* 7 .*churn_global", screen, re.M))
+        terminal.until(lambda screen: "PAUSED" not in screen and re.search(r"^>.* 10 .*leak_global", screen, re.M))
         terminal.keys("q")
         assert terminal.exit_code() == 0
-        assert "global: +14 -7 = 7 outstanding" in terminal.screen("-S", "-")
+        assert "global: +17 -7 = 10 outstanding" in terminal.screen("-S", "-")
 
 
 @pytest.mark.parametrize("term", ["dumb", None, "no-such-terminal"])
