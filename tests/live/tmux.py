@@ -65,12 +65,12 @@ class Tmux:
         return int(self.tmux("display-message", "-p", "#{pane_pid}"))
 
     def exit_code(self):
-        """Of the tool, once it has ended."""
+        """Of the tool, once it has ended, and tmux has heard of it; of a signal its negative number."""
         end = time.monotonic() + SLOW
-        while self.tmux("display-message", "-p", "#{pane_dead}").strip() != "1":
+        while not (code := self.tmux("display-message", "-p", "#{?pane_dead,#{pane_dead_status}#{?pane_dead_signal,-#{pane_dead_signal},},}").strip()):
             assert time.monotonic() < end, f"it goes on:\n{self.screen()}"
             time.sleep(0.05)
-        return int(self.tmux("display-message", "-p", "#{pane_dead_status}") or -1)
+        return int(code)
 
     def expect(self, name):
         """The screen becomes tests/golden/screen/NAME.txt; UPDATE_GOLDEN=1 writes it, once it stays as it is."""

@@ -811,10 +811,10 @@ static void hear(struct trace *s)
 {
 	s->asked = true;
 	budget_heard(s->targets.shared.budget);
-	if (!s->out.screen)
+	if (!s->out.terminal)
 		return;
 	loop_on_leave(s->loop, NULL, NULL); /* so that what takes long can be told */
-	screen_leave(s->out.screen);
+	terminal_leave(s->out.terminal);
 }
 
 enum exit_code cmd_top(const struct options *o, struct error *err)
