@@ -95,6 +95,8 @@ class Top:
         """What is wrong with this end; None: nothing."""
         if place and code == -signal.SIGTERM and "wait_for_signals" in place.described():
             return None  # it could not pass on what this test sent, and obeyed as any program does
+        if place and code == -signal.SIGTERM and re.search(r"^jnitrace: .+: .+", stderr, re.M):
+            return None  # it had said why it ends, and was on its way when what this test sent came
         if code not in (0, 5):
             return unreasonable_end(code, stderr)
         if not final:

@@ -396,15 +396,6 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 
 /* --- the loop ------------------------------------------------------------------------------------ */
 
-/* By name, what take too much to be read. */
-static void note_refusals(const struct target *t)
-{
-	const char *text;
-
-	for (size_t i = 0; (text = share_refusal(target_share(t), i)); i++)
-		warn("PID %d: %s (raise --limit-memory)", target_id(t)->pid, text);
-}
-
 /* Show ended targets for the last time and let them go. */
 static int let_go_of_ended(struct trace *s, struct error *err)
 {
@@ -430,7 +421,6 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 		last = target_report_of(s->targets.v[i]);
 		if (last) {
 			outcome_add(&s->outcome, s->o, last);
-			note_refusals(s->targets.v[i]);
 			if (s->use)
 				rc = rc ?: s->use->last(s->use->of, last);
 		}
