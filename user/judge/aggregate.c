@@ -479,8 +479,8 @@ static double rise_began_s(const struct history *h)
 
 /*
  * A weak reference goes with its object at the earliest, when the collector has found that nobody holds that:
- * before, their growth says nothing. It is believed when it outlasted two collections of the whole heap, or when
- * the references are in vain. What was believed is, as long as it grows.
+ * before, their growth says nothing. It is believed when it outlasted two collections of the whole heap, or
+ * when the references are in vain. What was believed is, as long as it grows.
  */
 static bool piles_up(const struct aggregate *a, const struct aggregate_input *in, const struct entry *e)
 {

@@ -35,7 +35,8 @@ struct aggregate_input {
  */
 int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r);
 
-/* Is there a site of weak references that grows, if they do not wait for the collector? names: as in the input. */
+/* Is there a site of weak references that grows, if they do not wait for the collector? names: as in the
+ * input. */
 bool aggregate_weak_grow(const struct aggregate *a, const struct named_sites *names);
 
 /*

@@ -206,8 +206,8 @@ static int parse_mapping(char *line, const char *root, struct mapping *m)
 }
 
 /*
- * Is the memory there yet? When a process gives it up while its mappings are read, what is left of them looks like
- * their end (fs/proc/task_mmu.c, m_start()).
+ * Is the memory there yet? When a process gives it up while its mappings are read, what is left of them looks
+ * like their end (fs/proc/task_mmu.c, m_start()).
  */
 static bool has_memory(FILE *maps)
 {

@@ -11,8 +11,8 @@
 #define WEAK_OBJECTS_MAX 32768
 /*
  * Read the VM's count of collections and, if objects, what the snapshot's weak references point to, at most
- * WEAK_OBJECTS_MAX of them. out is used again from call to call; start with zeros. 0, -ENOMEM; what else fails
- * is not known in out.
+ * WEAK_OBJECTS_MAX of them. out is used again from call to call; start with zeros. 0, -ENOMEM; what else
+ * fails is not known in out.
  */
 int weak_objects_read(struct vm *vm, const struct catalog *catalog, const struct snapshot *s, bool objects,
 		      struct weak_look *out);

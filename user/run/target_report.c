@@ -149,8 +149,8 @@ static void keep_missed(struct target_counts *counts, const struct report *last)
 }
 
 /*
- * What speaks for or against a growth of weak references: their objects are read only where it is asked for. What
- * is gone says nothing new. NULL: the VM tells nothing.
+ * What speaks for or against a growth of weak references: their objects are read only where it is asked for.
+ * What is gone says nothing new. NULL: the VM tells nothing.
  */
 static const struct weak_look *look_at_weak(struct target *t, const struct snapshot *snapshot)
 {

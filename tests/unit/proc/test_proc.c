@@ -24,7 +24,6 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -195,68 +194,6 @@ static void test_id_gone(void **state)
 	assert_int_equal(proc_id_read(-1, &none), -ESRCH);
 	assert_int_equal(proc_elf_class(c.pid), -ESRCH);
 	assert_int_equal(proc_open_in_root(c.pid, "/etc/passwd"), -ESRCH);
-}
-
-/* So many mappings that reading them takes a while, the last of them at the address that is told. */
-#define PIECES 20000
-static uint64_t in_pieces(const char *arg)
-{
-	const size_t page = 4096;
-	char *p = mmap(NULL, PIECES * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	(void)arg;
-	if (p == MAP_FAILED)
-		return 0;
-	for (size_t i = 0; i < PIECES; i += 2)
-		if (mprotect(p + i * page, page, PROT_READ | PROT_WRITE))
-			return 0;
-	return (uintptr_t)p;
-}
-
-struct end_after {
-	pid_t pid;
-	useconds_t us;
-};
-
-static void *end_it(void *arg)
-{
-	const struct end_after *e = arg;
-
-	usleep(e->us);
-	kill(e->pid, SIGKILL);
-	return NULL;
-}
-
-/* The mappings of a process that ends while they are read: all of them, or none. */
-static void test_maps_of_one_that_ends(void **state)
-{
-	enum { ROUNDS = 40 };
-	uint64_t took_us = 0;
-
-	(void)state;
-	for (int round = 0; round <= ROUNDS; round++) {
-		struct child c = spawn(in_pieces, NULL);
-		uint64_t started = clock_ns(CLOCK_MONOTONIC);
-		struct end_after end = {c.pid, (useconds_t)(took_us * (uint64_t)round / ROUNDS)};
-		struct proc_maps maps;
-		pthread_t thread;
-		int rc;
-
-		assert_true(c.result != 0);
-		if (round)
-			assert_int_equal(pthread_create(&thread, NULL, end_it, &end), 0);
-		rc = proc_maps_read(c.pid, &maps);
-		if (!round)
-			took_us = (clock_ns(CLOCK_MONOTONIC) - started) / 1000;
-		if (rc)
-			assert_int_equal(rc, -ESRCH);
-		else
-			assert_true(maps.n > PIECES);
-		proc_maps_free(&maps);
-		if (round)
-			pthread_join(thread, NULL);
-		reap(&c);
-	}
 }
 
 static void *thread_main(void *arg)
@@ -937,7 +874,6 @@ int main(void)
 	    cmocka_unit_test(test_id_gone),
 	    cmocka_unit_test(test_id_of_thread),
 	    cmocka_unit_test(test_list),
-	    cmocka_unit_test(test_maps_of_one_that_ends),
 	    cmocka_unit_test(test_maps_odd_paths),
 	    cmocka_unit_test(test_maps_without_file),
 	    cmocka_unit_test(test_maps_find),

@@ -218,7 +218,8 @@ static int read_refs(struct vm *vm, struct vm_ref *refs, size_t n)
 	return of(vm)->oops ? oop_read(of(vm)->oops, refs, n) : -EAGAIN;
 }
 
-/* JDK: gc/shared/collectorCounters.hpp. The first collector looks at young objects only, where there are others. */
+/* JDK: gc/shared/collectorCounters.hpp. The first collector looks at young objects only, where there are
+ * others. */
 static int collections(struct vm *vm, uint64_t *out)
 {
 	struct instance *i = of(vm);
