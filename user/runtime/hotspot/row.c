@@ -309,10 +309,14 @@ static uint64_t frames_unnamed(const struct vm *vm)
 
 static const char *const libraries[] = {"libjvm.so", NULL};
 static const char *const bottom[] = {"libjvm.so", "libjli.so", NULL};
-/* JDK: runtime/os.cpp, os::native_java_library(). Since 9 in lib; before in a folder for each machine. */
+/*
+ * Since 9 os::native_java_library() opens it when the first JavaThread exists and before anything of Java runs
+ * (JDK: runtime/os.cpp). JDK 8 opens that one before it has read its options; and libzip.so, in
+ * ClassLoader::initialize(), at the moment that is wanted. It has its libraries in a folder for each machine.
+ */
 static const char *const start_files[] = {
-    "../lib/libjava.so",         "../lib/amd64/libjava.so",       "../jre/lib/amd64/libjava.so",
-    "../lib/aarch64/libjava.so", "../jre/lib/aarch64/libjava.so", NULL};
+    "../lib/libjava.so",        "../lib/amd64/libzip.so",       "../jre/lib/amd64/libzip.so",
+    "../lib/aarch64/libzip.so", "../jre/lib/aarch64/libzip.so", NULL};
 static const char *const launchers[] = {"java", NULL};
 
 const struct runtime hotspot_runtime = {
