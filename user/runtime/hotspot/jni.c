@@ -232,6 +232,18 @@ static int find_inner(const struct hotspot *h, const struct scan *s, uint64_t *i
 	return 0;
 }
 
+int hotspot_jni_begins(const struct hotspot *h, struct error *err)
+{
+	struct scan s = {0};
+	int rc = scan_open(h, &s);
+	bool begins = !rc && table_in_use(h, &s, &rc);
+
+	scan_close(&s);
+	if (begins || rc == -ENOMEM)
+		return begins ? 0 : rc;
+	return hotspot_error(h, err, -EAGAIN, "no thread of it can make a call yet");
+}
+
 /* --- the invocation interface --- */
 
 static int compare_u64(const void *a, const void *b)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "runtime/hotspot/starting.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "runtime/hotspot/scatter.h"
 
@@ -10,6 +12,7 @@
 #define MAX_THREAD_BYTES 16384
 #define MAX_TASKS        64
 #define MAX_OBJECTS      256
+#define MAX_WAIT_MS      500 /* for a thread that runs, and maybe is the one */
 
 /* The words of a stack that may point to an object, each once: aligned, neither into the stack nor the
  * library. */
@@ -82,24 +85,42 @@ static bool ask_stack(const struct hotspot *h, uint64_t sp, size_t bytes, const 
 	return agree;
 }
 
+/* What all threads tell that wait in a system call. false: they name different tables. */
+static bool ask_threads(const struct hotspot *h, const struct proc_threads *tasks, size_t bytes,
+			const uint64_t *table, size_t n, uint64_t *found, bool *all_wait)
+{
+	*all_wait = true;
+	for (size_t i = 0; i < tasks->n && i < MAX_TASKS; i++) {
+		uint64_t sp;
+		int rc = proc_thread_sp(h->pid, tasks->v[i].tid, &sp);
+
+		*all_wait &= rc != -EAGAIN;
+		if (!rc && sp % WORD == 0 && !ask_stack(h, sp, bytes, table, n, found))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * fanotify tells of a thread that is held a moment before it waits, and on a busy machine that moment may be
+ * long.
+ */
 uint64_t hotspot_starting_table(const struct hotspot *h, const uint64_t *table, size_t n)
 {
+	static const struct timespec again = {.tv_nsec = 1000000};
+	uint64_t bytes, found = 0, end_ns = clock_ns(CLOCK_MONOTONIC) + MAX_WAIT_MS * 1000000ULL;
 	struct proc_threads tasks = {0};
-	uint64_t bytes, found = 0;
+	bool all_wait = false, agree;
 
 	if (!hotspot_type_size(h, "JavaThread", &bytes) || bytes > MAX_THREAD_BYTES ||
 	    proc_threads(h->pid, &tasks))
 		return 0;
-	for (size_t i = 0; i < tasks.n && i < MAX_TASKS; i++) {
-		uint64_t sp;
-
-		if (proc_thread_sp(h->pid, tasks.v[i].tid, &sp) || sp % WORD)
-			continue;
-		if (!ask_stack(h, sp, bytes, table, n, &found)) {
-			found = 0;
+	for (;;) {
+		agree = ask_threads(h, &tasks, bytes, table, n, &found, &all_wait);
+		if (found || all_wait || !agree || clock_ns(CLOCK_MONOTONIC) > end_ns)
 			break;
-		}
+		nanosleep(&again, NULL);
 	}
 	free(tasks.v);
-	return found;
+	return agree ? found : 0;
 }
