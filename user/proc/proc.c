@@ -143,6 +143,13 @@ bool proc_descends(pid_t pid, pid_t root, pid_t except)
 	return false;
 }
 
+bool proc_is_stopped(pid_t pid)
+{
+	struct stat_line s;
+
+	return !stat_line_read(pid, &s) && (s.state == 'T' || s.state == 't');
+}
+
 bool proc_id_alive(const struct proc_id *id)
 {
 	struct stat_line st;

@@ -23,6 +23,8 @@ pid_t proc_parent(pid_t pid);
  * tell, also of those whose parents have ended.
  */
 bool proc_descends(pid_t pid, pid_t root, pid_t except);
+/* By a signal, or by a tracer (ptrace(2)). */
+bool proc_is_stopped(pid_t pid);
 bool proc_id_alive(const struct proc_id *id);
 /* Seconds since the process started. */
 double proc_age_s(const struct proc_id *id);
