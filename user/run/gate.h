@@ -2,10 +2,10 @@
 /*
  * Holding the JVMs that a command starts, each once, before its first JNI call.
  *
- * A JVM opens libjava.so when its own library is loaded and nothing of it has run yet but its own start: no
- * JNI call was made (JDK: runtime/os.cpp, os::native_java_library()). A permission event of fanotify (7) on
- * that one file holds it inside open() until it is answered. The marks are on the inodes of such files, never
- * on a mount or a file system, so nobody else can come to wait but who opens a libjava.so.
+ * A JVM opens certain files (runtime_start_file(), libjava.so for one) when its own library is loaded and
+ * nothing of it has run yet but its own start: no JNI call was made. A permission event of fanotify(7) on
+ *such a file holds it inside open() until it is answered. The marks are on the inodes of such files, never on
+ *a mount or a file system, so nobody else can come to wait but who opens one of them.
  *
  * The safety of the host comes first. The events are read and answered by a process of its own, which does
  * nothing that can block: it looks at /proc/PID/stat, and answers. Every open by a process that does not
