@@ -66,7 +66,7 @@ class Tmux:
 
     def exit_code(self):
         """Of the tool, once it has ended, and tmux has heard of it; of a signal its negative number."""
-        end = time.monotonic() + SLOW
+        end = time.monotonic() + 3 * SLOW  # the kernel takes probes away in its own time
         while not (code := self.tmux("display-message", "-p", "#{?pane_dead,#{pane_dead_status}#{?pane_dead_signal,-#{pane_dead_signal},},}").strip()):
             assert time.monotonic() < end, f"it goes on:\n{self.screen()}"
             time.sleep(0.05)
