@@ -19,6 +19,7 @@
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
 # make format          put all sources into the house's format
+# make arm64           compiles all sources for arm64 (and links nothing)
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
 # make install         PREFIX (/usr/local) and DESTDIR as usual
 #
@@ -229,6 +230,13 @@ soak: all
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
 
+# All sources for another machine. They are not linked: its libraries are not here, but their headers are the same.
+arm64_cc := clang --target=aarch64-linux-gnu -nostdlibinc -isystem /usr/aarch64-linux-gnu/include -idirafter /usr/include
+arm64:
+	$(Q)scripts/setup --check test
+	+$(Q)$(MAKE) O=$(O)-arm64 CC='$(arm64_cc)' machine=aarch64 HTML=0 CFLAGS='-O1 -g' objects
+objects: $(user_objects)
+
 demo:
 	$(Q)scripts/setup demo
 	$(Q)$(MAKE) all demo-fixture
@@ -270,9 +278,9 @@ install: all
 	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
 
 clean:
-	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
+	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE asan storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all FORCE arm64 objects asan storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
