@@ -76,8 +76,9 @@ struct runtime {
 	/* Of files at the bottom of most of its stacks, whose unwind tables are compiled first; likewise. */
 	const char *const *bottom;
 	/*
-	 * A file that it opens once, when its library is loaded and none of its functions was called yet, as
-	 * seen from the folder of its launcher; in all layouts that are known, NULL-terminated.
+	 * Files that it opens as it starts, as seen from the folder of its launcher; in all layouts that are
+	 * known, NULL-terminated. When it opens one its library is loaded, and none of its functions was
+	 * called yet; at one at least open() understands it.
 	 */
 	const char *const *start_files;
 	const char *absent, *absent_advice; /* an error's words: why a process that maps none is refused */

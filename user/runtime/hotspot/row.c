@@ -58,7 +58,10 @@ static int open(pid_t pid, const struct vm_file *file, const struct proc_maps *m
 	if (!i)
 		return -ENOMEM;
 	rc = hotspot_open(pid, file->elf, file->bias, maps, early, &i->h, err);
+	if (rc == 0 && early)
+		rc = hotspot_jni_begins(i->h, err);
 	if (rc) {
+		hotspot_close(i->h);
 		free(i);
 		return rc;
 	}
@@ -335,10 +338,19 @@ static uint64_t frames_unnamed(const struct vm *vm)
 
 static const char *const libraries[] = {"libjvm.so", NULL};
 static const char *const bottom[] = {"libjvm.so", "libjli.so", NULL};
-/* JDK: runtime/os.cpp, os::native_java_library(). Since 9 in lib; before in a folder for each machine. */
-static const char *const start_files[] = {
-    "../lib/libjava.so",         "../lib/amd64/libjava.so",       "../jre/lib/amd64/libjava.so",
-    "../lib/aarch64/libjava.so", "../jre/lib/aarch64/libjava.so", NULL};
+/*
+ * Libraries of the JDK that a VM opens when it has read its options and has its first JavaThread, but before
+ * anything of Java runs: since 13 libjava.so (JDK: runtime/os.cpp, os::native_java_library()); before
+ * libzip.so (classfile/classLoader.cpp, ClassLoader::initialize()), as libjava.so comes before the options
+ * there. JDK 8 has its libraries in a folder for each machine.
+ */
+static const char *const start_files[] = {"../lib/libjava.so",
+					  "../lib/libzip.so",
+					  "../lib/amd64/libzip.so",
+					  "../jre/lib/amd64/libzip.so",
+					  "../lib/aarch64/libzip.so",
+					  "../jre/lib/aarch64/libzip.so",
+					  NULL};
 static const char *const launchers[] = {"java", NULL};
 
 const struct runtime hotspot_runtime = {
