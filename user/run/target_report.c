@@ -148,6 +148,28 @@ static void keep_missed(struct target_counts *counts, const struct report *last)
 		counts->drops[DROP_RELEASE_MISSED] = last->drops[DROP_RELEASE_MISSED];
 }
 
+/*
+ * What speaks for or against a growth of weak references: their objects are read only where it is asked for.
+ * What is gone says nothing new. NULL: the VM tells nothing.
+ */
+static const struct weak_look *look_at_weak(struct target *t, const struct snapshot *snapshot)
+{
+	struct weak_look *w = &t->weak;
+
+	if (!t->at.vm || !(t->plan.families >> FAMILY_WEAK & 1))
+		return NULL;
+	if (end_is_gone(t->end_reason) || !proc_id_alive(&t->id)) {
+		w->sites.n = 0;
+		w->looked = false;
+		w->collections = -1;
+		return w;
+	}
+	if (weak_objects_read(t->at.vm, t->report.catalog, snapshot,
+			      aggregate_weak_grow(t->aggregate, naming_sites(t->naming)), w))
+		w->looked = false;
+	return w;
+}
+
 int target_reading(struct target *t, struct snapshot *snapshot, struct error *err)
 {
 	struct corrections found = {0};
@@ -168,6 +190,7 @@ int target_reading(struct target *t, struct snapshot *snapshot, struct error *er
 	bury(t, snapshot, &found);
 	corrections_apply(&found, snapshot, &counts);
 	corrections_free(&found);
+	in.weak = look_at_weak(t, snapshot);
 	rc = rc ?: aggregate_reading(t->aggregate, &in);
 	return rc ? error_set(err, rc, EXIT_FAILED, "judge the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
@@ -264,6 +287,7 @@ static int put_sites(struct target *t, const struct making *m)
 	    .cost_ns = m->cost_ns,
 	    .locals = m->locals,
 	    .classes = m->classes,
+	    .weak = look_at_weak(t, m->snapshot),
 	    .final = m->final,
 	    .elapsed_s = m->elapsed_s,
 	};
