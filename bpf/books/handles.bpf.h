@@ -133,6 +133,29 @@ __noinline int is_in_free_block(u32 target_id, u64 env, u64 handle)
 	return 0;
 }
 
+/* JDK 8: has the table of global references, a chain of such blocks, this handle? */
+#define MAX_CHAINED_BLOCKS 128
+__noinline int is_in_chain(u32 target_id, u64 handle)
+{
+	const struct thread_config *c = bpf_map_lookup_elem(&thread_configs, &target_id);
+	struct block_end end;
+	u64 block;
+
+	if (!c || !c->known)
+		return 0;
+	block = c->chain_global;
+	for (int i = 0; i < MAX_CHAINED_BLOCKS && block; i++) {
+		u64 at = handle - block - c->block_slots;
+
+		if (block & 7 || block_end_read(c, block, &end) || end.top > BLOCK_SLOTS)
+			return 0; /* no block */
+		if (at < BLOCK_SLOTS * sizeof(u64))
+			return at / sizeof(u64) < end.top;
+		block = end.next;
+	}
+	return 0;
+}
+
 /*
  * Who was last seen with a block, or with a stretch of stack. Only a hint of whom to look at: what it says is
  * never believed.

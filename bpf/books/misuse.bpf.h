@@ -95,7 +95,11 @@ __noinline int is_misplaced(const struct rule *r, u64 env, u64 handle)
 	place = local_frame_read(c, env, &f) ? PLACE_ELSEWHERE : frame_place(target_id, &f, handle);
 	if (r->family == FAMILY_GLOBAL)
 		return place != PLACE_ELSEWHERE;
-	return place == PLACE_ELSEWHERE && storage_entry(target_id, STORAGE_GLOBAL, handle) == ENTRY_IN_USE;
+	if (place != PLACE_ELSEWHERE)
+		return 0;
+	return storage_entry(target_id, STORAGE_GLOBAL, handle) == ENTRY_IN_USE ||
+	       ((by_frame || checking) && slot_of(target_id, handle) == SLOT_OBJECT &&
+		is_in_chain(target_id, handle));
 }
 
 /* A call that is looked at, and by whom. */

@@ -19,6 +19,7 @@
 struct thread_config {
 	u64 vm_start, vm_end;             /* its library's code */
 	u64 storage_global, storage_weak; /* OopStorage of the references; 0: not known */
+	u64 chain_global;     /* JDK 8: the first JNIHandleBlock of the global references; 0: there is none */
 	u64 deleted_local_at; /* where the object is that the slot of a deleted local reference holds; 0: null
 			       */
 	u64 list;             /* where the threads are found; 0: not known */
@@ -130,7 +131,7 @@ struct churn {
 	u32 target_id, pad;
 };
 
-JT_ASSERT_SIZE(struct thread_config, 160);
+JT_ASSERT_SIZE(struct thread_config, 168);
 JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct thread_books, 56);

@@ -250,7 +250,7 @@ def test_site_of_a_finding_is_its_familys():
 
 
 @pytest.mark.parametrize("args", [("-e", "global,weak,local"), ("--check",)], ids=" ".join)
-@pytest.mark.parametrize("kind", ["17", "sid-11", "sid-25"])
+@pytest.mark.parametrize("kind", ["17", "sid-8", "sid-11", "sid-25"])
 def test_global_from_before_attach_deleted_as_local(kind, args):
     with Misuse(jdk(kind), "-Xmx1g") as target:
         target.do("once 3", "keep 7", "used-rightly 3")

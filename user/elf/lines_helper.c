@@ -20,9 +20,9 @@
 #define MAX_LINES        32         /* a function and what is inlined in it */
 #define FUNCTION_BYTES   1025       /* kept of a name, as much as is shown */
 #define FILE_BYTES       256        /* of a file's base name */
-#define ANSWER_S         1          /* CPU time for one address, */
-#define OPEN_S           3          /* to open the file */
-#define FILE_NS          5000000000 /* and for the file in all */
+#define FILE_NS          5000000000 /* CPU time that a file has at first */
+#define LEAST_NS         1000000000 /* a helper that was stopped for it has had this much */
+#define REST             50         /* then so many times as long as that it has none */
 #define PATIENCE_NS      300000000 /* a file that has had more is not waited for: it is looked at again later; */
 #define LAST_NS          500000000 /* or at the end: not any more */
 #define LOOK_MS          20        /* how often to look what it takes, while it is waited for */
@@ -61,7 +61,7 @@ struct lines_helper {
 
 /* --- the helper's side ---------------------------------------------------------------------------- */
 
-/* Ends this process if it takes longer, wherever it is (SIGPROF). */
+/* Ends this process if one step takes longer, wherever it is (SIGPROF). */
 static void allow_cpu(int seconds)
 {
 	struct itimerval t = {.it_value.tv_sec = seconds};
@@ -120,7 +120,7 @@ static void keep_only(int a, int b)
 	close_range(hi + 1, ~0U, 0);
 }
 
-_Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pid, uint64_t bytes)
+_Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pid, uint64_t bytes, int step_s)
 {
 	static struct answer a;
 	struct elf_line lines[MAX_LINES];
@@ -133,7 +133,7 @@ _Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pi
 	keep_only(socket, e->fd);
 	if (budget_limit_process(bytes))
 		_exit(1);
-	allow_cpu(OPEN_S);
+	allow_cpu(step_s);
 	a.rc = elf_lines_open(e, root_pid, &l);
 	if (a.rc && is_short_of_memory())
 		a.rc = -EDQUOT;
@@ -141,7 +141,7 @@ _Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pi
 	while (!a.rc || a.rc > 0) {
 		if (recv(socket, &vaddr, sizeof(vaddr), 0) != sizeof(vaddr))
 			_exit(0);
-		allow_cpu(ANSWER_S);
+		allow_cpu(step_s);
 		fill(&a, lines, elf_lines_at(l, vaddr, lines, MAX_LINES));
 		say(socket, &a);
 	}
@@ -150,11 +150,14 @@ _Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pi
 
 /* --- the tool's side ------------------------------------------------------------------------------ */
 
-static void end_process(struct lines_helper *h)
+/* Has it ended by its timer? */
+static bool end_process(struct lines_helper *h)
 {
+	int status = 0;
+
 	if (h->pid > 0) {
 		kill(h->pid, SIGKILL);
-		while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
+		while (waitpid(h->pid, &status, 0) < 0 && errno == EINTR)
 			;
 	}
 	h->pid = 0;
@@ -163,6 +166,7 @@ static void end_process(struct lines_helper *h)
 	h->socket = -1;
 	budget_give(&h->held);
 	budget_remove_reclaimable(h->budget, &h->reclaimable);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF;
 }
 
 static void let_go(void *what)
@@ -181,15 +185,27 @@ void lines_helper_close(struct lines_helper *h)
 	free(h);
 }
 
+static uint64_t allowed_ns(const struct lines_history *past)
+{
+	return past->allowed_ns ?: FILE_NS;
+}
+
+bool lines_history_rests(const struct lines_history *past)
+{
+	return past->again_ns && clock_ns(CLOCK_MONOTONIC) < past->again_ns;
+}
+
 static int start(struct lines_helper *h, const struct elf_image *e, pid_t root_pid, uint64_t bytes)
 {
+	uint64_t spent_ns = h->history->spent_ns, most_ns = allowed_ns(h->history);
+	int step_s = spent_ns < most_ns ? (int)((most_ns - spent_ns) / 1000000000) + 1 : 1;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	h->pid = fork();
 	if (!h->pid)
-		serve(pair[1], e, root_pid, bytes);
+		serve(pair[1], e, root_pid, bytes, step_s);
 	close(pair[1]);
 	h->socket = pair[0];
 	h->opening = true;
@@ -256,10 +272,18 @@ static void note_cpu(struct lines_helper *h, uint64_t now_ns)
 
 static int fail(struct lines_helper *h, int rc)
 {
+	struct lines_history *past = h->history;
+	uint64_t took_ns;
+
 	note_cpu(h, cpu_of(h));
-	h->failed = rc;
-	end_process(h);
-	return rc;
+	took_ns = h->spent_ns > LEAST_NS ? h->spent_ns : LEAST_NS;
+	if (end_process(h))
+		rc = -ETIME;
+	if (rc == -ETIME) {
+		past->allowed_ns = past->spent_ns + 2 * took_ns;
+		past->again_ns = clock_ns(CLOCK_MONOTONIC) + REST * took_ns;
+	}
+	return h->failed = rc;
 }
 
 static bool is_too_slow(const struct lines_helper *h)
@@ -290,8 +314,8 @@ static int wait_answer(struct lines_helper *h)
 			return fail(h, -errno);
 		if (!p[0].revents) {
 			note_cpu(h, cpu_of(h));
-			if (h->history->spent_ns > FILE_NS)
-				return fail(h, -EDQUOT);
+			if (h->history->spent_ns > allowed_ns(h->history))
+				return fail(h, -ETIME);
 			if (over)
 				return -EAGAIN;
 			continue;
@@ -342,8 +366,8 @@ int lines_helper_at(struct lines_helper *h, uint64_t vaddr, struct elf_line *out
 	if (h->asked && h->asked_vaddr != vaddr)
 		return -EAGAIN;
 	if (!h->asked) {
-		if (h->history->spent_ns > FILE_NS)
-			return fail(h, -EDQUOT);
+		if (h->history->spent_ns > allowed_ns(h->history))
+			return fail(h, -ETIME);
 		if (budget_slice_over(h->budget))
 			return -EAGAIN;
 		if (send(h->socket, &vaddr, sizeof(vaddr), MSG_NOSIGNAL) != sizeof(vaddr))

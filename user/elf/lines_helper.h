@@ -23,7 +23,11 @@ struct lines_history {
 	bool read;         /* its bytes are charged: the system keeps them */
 	bool late;         /* a signal was heard (budget_heard()), when so much was spent: */
 	uint64_t late_from_ns;
+	uint64_t allowed_ns; /* of CPU time, for all helpers; 0: what a file has at first */
+	uint64_t again_ns;   /* CLOCK_MONOTONIC: no helper before that, as the last one took all it may */
 };
+/* Has the file had so much time that it has to wait for more? */
+bool lines_history_rests(const struct lines_history *h);
 
 /*
  * e: a file with DWARF, open during the call. Pays for the memory the helper may take; others are let go of
@@ -38,7 +42,9 @@ void lines_helper_close(struct lines_helper *h);
  * As elf_lines_at(), texts living until the next call. Waits until the budget's slice is over, or not at all
  * where nobody may wait, and then returns -EAGAIN: ask again for this address, before any other
  * (lines_helper_asked()). -EDQUOT: the file takes too much time or memory, -EPROTO: it has no lines after
- * all. Then all further calls say the same.
+ * all, -ETIME: it has had its CPU time. Then all further calls say the same. After -ETIME another helper may
+ * be opened when lines_history_rests() says no more; it has twice the time, so that a file that is large is
+ * read in the end, and one that never answers takes a fiftieth of a CPU.
  */
 int lines_helper_at(struct lines_helper *h, uint64_t vaddr, struct elf_line *out, size_t max);
 /* Is an answer still to come, and for which address? */

@@ -304,6 +304,10 @@ static int lines_at(struct module_symbols *s, uint64_t vaddr, struct elf_line *l
 		return -EAGAIN;
 	s->lines_asked_ns = clock_ns(CLOCK_MONOTONIC);
 	rc = lines_helper_at(s->lines, vaddr - 1, lines, max);
+	if (rc == -ETIME) { /* it goes on with another helper, after a while */
+		close_lines(s);
+		return -EAGAIN;
+	}
 	if (rc < 0 && rc != -EAGAIN) {
 		give_up_lines(s, rc);
 		rc = 0;
@@ -335,7 +339,8 @@ static int want_lines(struct module_symbols *s, const struct code *code, const s
 {
 	int rc;
 
-	if (!s->read || s->lines || s->no_lines || budget_slice_over(module_budget(s->module)))
+	if (!s->read || s->lines || s->no_lines || lines_history_rests(&s->lines_history) ||
+	    budget_slice_over(module_budget(s->module)))
 		return 0;
 	rc = code_use(code, p);
 	if (rc)

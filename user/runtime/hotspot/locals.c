@@ -93,6 +93,9 @@ static void find_owners(const struct hotspot *h, const struct thread_layout *l, 
 	    !hotspot_read_static(h, "JNIHandles", "_global_handles", &out->storage_global) ||
 	    !hotspot_read_static(h, "JNIHandles", "_weak_global_handles", &out->storage_weak))
 		out->storage_global = out->storage_weak = 0;
+	if (!hotspot_has_chains(h) ||
+	    !hotspot_read_static(h, "JNIHandles", "_global_handles", &out->chain_global))
+		out->chain_global = 0;
 }
 
 /*
