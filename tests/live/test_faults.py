@@ -111,7 +111,7 @@ class Top:
         got = {f: {k: final["families"][f][k] for k in want.families[f]} for f in want.families}
         if got != want.families:
             return f"{got}, not {want.families}, and no word"
-        incomplete = final["stacks"]["incomplete"] or "symbols cannot be read" in stderr
+        incomplete = final["sites_pending"] or final["stacks"]["incomplete"] or "symbols cannot be read" in stderr
         sites = by_caller({"sites": [s for s in final["sites"] if s["family"] in NEW]})
         if sites != want.sites and not incomplete:
             return f"{sites}, not {want.sites}, and no word"

@@ -26,6 +26,8 @@
 #define OPEN_A_TARGET  64             /* files at a time */
 #define MAX_STRETCH    4              /* of a slice, on a busy machine; */
 #define LAST_STRETCH   20             /* of one that nothing can be put off from */
+#define FEW_FILES      8              /* after a signal; of more, all */
+#define LATE_NS        130000000ULL   /* have this CPU time */
 #define MAX_REFUSALS   64             /* texts kept of a target */
 
 /* Bytes that may be read. */
@@ -39,6 +41,7 @@ struct budget {
 	unsigned int files, most_files; /* open */
 	int stop_fd;
 	bool heard;                           /* budget_heard(): */
+	unsigned int late_files;              /* read since; */
 	uint64_t heard_cpu_ns, late_spent_ns; /* this thread's CPU time then; what others spent since */
 	struct share *payer;
 	struct reclaimable *reclaimables;
@@ -327,6 +330,9 @@ static bool time_is_over(const struct budget *b, uint64_t ahead_ns)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC) + ahead_ns, length = b->deadline_ns - b->begin_ns;
 	uint64_t enough = b->heard ? length : length / 2, cpu;
 
+	if (b->late_files > FEW_FILES && budget_late_ns(b) + ahead_ns >= LATE_NS)
+		return true;
+
 	if (!b->deadline_ns || now < b->deadline_ns)
 		return false;
 	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->begin_cpu_ns + b->spent_ns + ahead_ns;
@@ -339,6 +345,7 @@ void budget_begin_file(struct budget *b)
 		return;
 	b->file_begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	b->file_end_ns = b->file_begin_ns + (b->heard ? BUDGET_LATE_FILE_NS : FILE_NS);
+	b->late_files += b->heard;
 	b->begun = true;
 }
 

@@ -30,8 +30,8 @@ uint64_t budget_limit(const struct budget *b); /* bytes; UINT64_MAX: none */
 int budget_stop_fd(const struct budget *b);
 /*
  * The signal was heard: from here on only time counts, so that what is left can be done, if it is quick: a
- * file, and whoever helps with it, has BUDGET_LATE_FILE_NS, and no more than the slice. budget_check() says
- * -EINTR then.
+ * file, and whoever helps with it, has BUDGET_LATE_FILE_NS, and no more than the slice; where they are many,
+ * 130 ms from then on are for all. budget_check() says -EINTR then.
  */
 void budget_heard(struct budget *b);
 bool budget_is_late(const struct budget *b); /* it was */

@@ -29,8 +29,9 @@
 	     */
 #define CLOSED_NAMING_S 0.25 /* of what is in a library that was closed; */
 #define LAST_NAMING_S   1.0  /* of the last report; */
-#define ASKED_CLOSED_S  0.06 /* of CPU time from a signal on, for what was closed; */
-#define ASKED_NAMING_S  0.13 /* and for both: in 0.2 s the report is out. See budget_heard() */
+#define ASKED_CLOSED_S  0.1  /* of CPU time from a signal on, for what was closed; */
+#define ASKED_NAMING_S  0.25 /* and for both, less where many files are read: see budget_heard(); */
+#define ASKED_LEAST_S   0.1  /* whatever else took time since */
 #define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
 #define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
 
@@ -86,7 +87,7 @@ static uint64_t end_after(const struct trace *s, double most_s, double asked_s)
 	double late_s = (double)budget_late_ns(s->targets.shared.budget) / 1e9;
 
 	if (s->asked)
-		most_s = fmin(most_s, fmax(asked_s - late_s, 0));
+		most_s = fmin(most_s, fmax(asked_s - late_s, ASKED_LEAST_S));
 	return clock_ns(CLOCK_MONOTONIC) + (uint64_t)(1e9 * most_s);
 }
 

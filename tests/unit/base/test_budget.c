@@ -337,6 +337,26 @@ static void test_late(void **state)
 	fixture_end(&fx);
 }
 
+/* Few files are read as long as the slice is, of many not even that. */
+static void test_many_late(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+
+	(void)state;
+	budget_heard(fx.b);
+	budget_slice(fx.b, clock_ns(CLOCK_MONOTONIC) + 3600000000000ULL, true);
+	budget_spend_ns(fx.b, 200000000);
+	for (int i = 0; i < 9; i++) {
+		assert_int_equal(budget_check(fx.b), 0);
+		assert_false(budget_slice_over(fx.b));
+		budget_begin_file(fx.b);
+		budget_end_file(fx.b);
+	}
+	assert_true(budget_slice_over(fx.b));
+	assert_int_equal(budget_check(fx.b), -EINTR);
+	fixture_end(&fx);
+}
+
 /* Each file once, by a name that is safe to print; the count goes on where texts are not kept. */
 static void test_refusals(void **state)
 {
@@ -386,7 +406,7 @@ int main(void)
 	    cmocka_unit_test(test_refusals),     cmocka_unit_test(test_none),
 	    cmocka_unit_test(test_reading),      cmocka_unit_test(test_open_files),
 	    cmocka_unit_test(test_heard),        cmocka_unit_test(test_late),
-	    cmocka_unit_test(test_process),
+	    cmocka_unit_test(test_many_late),    cmocka_unit_test(test_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
