@@ -157,14 +157,28 @@ def test_folded_has_the_same_stacks(seen, sites):
     assert got == want
 
 
+def node(program, *args):
+    """What a program of tests/page says as JSON."""
+    shutil.copy(TOP / "tests/page" / program, READERS)
+    result = subprocess.run(["node", READERS / program, *args], capture_output=True, text=True, timeout=2 * SLOW, check=False)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_speedscope_reads_the_same_stacks(seen, sites, tmp_path):
+    """Its importer of folded stacks, and that of profiles, to which what was inlined is no frame."""
+    read = node("speedscope.mjs", tmp_path, seen["folded"], seen["pprof"])
+    folded, pprof = read[str(seen["folded"])], read[str(seen["pprof"])]
+    want = collections.Counter()
+    for site in sites:
+        want[";".join(name.replace(";", ":") for name, _, _ in reversed(frames_of(site)))] += site["outstanding"]
+    assert folded == {stack: n for stack, n in want.items() if n}
+    assert sum(pprof.values()) == sum(want.values())
+
+
 def in_browser(page, folder, search):
     """What a person finds in a page (tests/page/page.mjs). It loads nothing, and nothing in it fails."""
-    for program in (TOP / "tests/page").glob("*.mjs"):
-        shutil.copy(program, READERS)
-    result = subprocess.run(["node", READERS / "page.mjs", page, folder, search], capture_output=True, text=True, timeout=2 * SLOW,
-                            check=False)
-    assert result.returncode == 0, result.stderr
-    seen = json.loads(result.stdout)
+    seen = node("page.mjs", page, folder, search)
     assert set(seen["requests"]) == {page.resolve().as_uri()} and not seen["errors"], seen
     assert (folder / "page.pdf").read_bytes().startswith(b"%PDF")
     assert seen["too_wide"] == 0

@@ -33,6 +33,8 @@ FORMATS = {
     "by thread": (["--json", "-g", "thread"], ["--json"]),
     "csv": (["--format", "csv", "-s", "acquired"], ["--format", "csv"]),
     "folded": (["--format", "folded"], ["--format", "folded"]),
+    "pprof": (["--format", "pprof"], ["--format", "pprof"]),
+    "html": (["--format", "html"], ["--format", "html"]),
 }
 
 
@@ -52,15 +54,14 @@ def test_report_is_what_the_run_said(oracle, tmp_path):
         tracer.proc.send_signal(signal.SIGINT)
         code = tracer.proc.wait(SLOW)
         tracer.reader.join(SLOW)
-        said = Path(tracer.out.name).read_bytes().decode()
-        file = tmp_path / f"{name}.jtr"
+        said, file, again = Path(tracer.out.name).read_bytes(), tmp_path / f"{name}.jtr", tmp_path / "again"
         assert file.stat().st_mode & 0o777 == 0o600
-        again = run_tool("report", file, *FORMATS[name][1])
-        assert again.returncode == code, (name, again.stderr, tracer.stderr)
-        assert again.stdout == said.replace("\r\n", "\n"), name
+        result = run_tool("report", file, *FORMATS[name][1], "-o", again)
+        assert result.returncode == code, (name, result.stderr, tracer.stderr)
+        assert said and again.read_bytes() == said, name
         if name == "table":
             last = run_tool("report", file)
-            assert said.endswith(last.stdout) and " final (detached)" in last.stdout.splitlines()[1]
+            assert said.decode().endswith(last.stdout) and " final (detached)" in last.stdout.splitlines()[1]
         tracer.__exit__()
 
 

@@ -294,6 +294,16 @@ static bool is_format(uint32_t cp)
 	return false;
 }
 
+/* How many of the n bytes are ASCII characters that show: most text is nothing else. */
+static size_t plain_bytes(const uint8_t *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && s[i] >= 0x20 && s[i] < 0x7f)
+		i++;
+	return i;
+}
+
 char *text_clean(char *dst, size_t cap, const char *src, size_t src_len)
 {
 	const uint8_t *s = (const uint8_t *)src;
@@ -302,18 +312,23 @@ char *text_clean(char *dst, size_t cap, const char *src, size_t src_len)
 	if (!cap)
 		return dst;
 	for (size_t i = 0; i < src_len;) {
+		size_t left = src_len - i, room = cap - 1 - out,
+		       len = plain_bytes(s + i, left < room ? left : room);
 		uint32_t cp = 0;
-		size_t len = utf8_decode(s + i, src_len - i, &cp);
-		bool bad = !len || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) || is_format(cp);
+		bool bad = false;
 
-		if (!len)
-			len = 1;
-		if (out + (bad ? 1 : len) >= cap)
+		if (!len) {
+			len = utf8_decode(s + i, left, &cp);
+			bad = !len || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) || is_format(cp);
+			len = len ?: 1;
+		}
+		if ((bad ? 1 : len) > room)
 			break; /* a character is never cut in two */
 		if (bad)
 			dst[out++] = '?';
-		for (size_t k = 0; !bad && k < len; k++)
-			dst[out++] = (char)s[i + k];
+		else
+			memmove(dst + out, s + i, len);
+		out += bad ? 0 : len;
 		i += len;
 	}
 	dst[out] = '\0';

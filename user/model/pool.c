@@ -131,6 +131,7 @@ void report_pool(const struct report *const *reports, size_t n, struct report *o
 	out->before = none.before;
 	out->findings = none.findings;
 	out->libraries = none.libraries;
+	out->refusals = none.refusals;
 	out->held = none.held;
 	for (size_t i = 1; i < n; i++)
 		pool_one(out, reports[i]);

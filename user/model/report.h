@@ -343,6 +343,11 @@ static inline bool end_is_gone(enum end_reason reason)
 	return reason == END_EXITED || reason == END_EXECED;
 }
 
+/* A file that was not read, or not whole. The first of them are told; a drop counts all. */
+struct report_refusal {
+	const char *text; /* its path and why. Not owned */
+};
+
 struct report {
 	const struct catalog *catalog; /* what its numbers of functions and families mean; not owned */
 	struct report_target target;
@@ -377,6 +382,10 @@ struct report {
 		size_t n, cap;
 	} held; /* of findings */
 	struct report_stacks stacks;
+	struct {
+		struct report_refusal *v;
+		size_t n, cap;
+	} refusals;
 	const char *no_java; /* why managed frames are not shown; NULL: they are. Not owned */
 	uint64_t drops[NR_DROPS];
 	uint64_t sites_pending; /* their names, or files and lines, are still looked for */

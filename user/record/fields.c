@@ -378,6 +378,11 @@ static const struct field stacks_rows[] = {
 static const struct fields stacks_fields = ROWS(stacks_rows, struct report_stacks);
 
 /* name NULL: of functions, see func_word() */
+static const struct field refusal_rows[] = {
+	TEXT(struct report_refusal, text, "text"),
+};
+static const struct fields refusal_fields = ROWS(refusal_rows, struct report_refusal);
+
 static const struct field report_rows[] = {
 	STRUCT(struct report, target, "target", target_fields),
 	REAL(struct report, time_unix_s, "time_unix_s"),
@@ -391,6 +396,7 @@ static const struct field report_rows[] = {
 	STRUCT(struct report, pile, "local_pile", pile_fields),
 	COUNTS(struct report, verdicts, "verdicts", verdict_name),
 	LIST(struct report, libraries, "libraries", library_fields),
+	LIST(struct report, refusals, "refusals", refusal_fields),
 	STRUCT(struct report, stacks, "stacks", stacks_fields),
 	TEXT(struct report, no_java, "no_java"),
 	COUNTS(struct report, drops, "drops", drop_name),

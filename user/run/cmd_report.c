@@ -33,7 +33,6 @@ static int check_data(struct show *s, struct report *const *reports, size_t n, s
 	bool threads = false, classes = false;
 
 	for (size_t i = 0; i < n; i++) {
-		s->o.view.count_only |= reports[i]->count_only;
 		for (size_t k = 0; k < reports[i]->sites.n; k++) {
 			threads |= reports[i]->sites.v[k].threads.known;
 			classes |= reports[i]->sites.v[k].classes.known;
@@ -41,8 +40,6 @@ static int check_data(struct show *s, struct report *const *reports, size_t n, s
 		if (!reports[i]->sites.n)
 			threads = classes = true;
 	}
-	if (s->o.view.count_only && !s->o.view.sort)
-		s->o.view.sort = "acquired";
 	if (s->o.view.group_by == GROUP_THREAD && !threads)
 		return error_set(err, -ENODATA, EXIT_FAILED, "--group-by thread",
 				 "record with --group-by thread",
@@ -54,17 +51,28 @@ static int check_data(struct show *s, struct report *const *reports, size_t n, s
 	return 0;
 }
 
+/* In the order in which the run showed them. */
+static void sort(struct show *s, struct report *const *reports, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		s->o.view.count_only |= reports[i]->count_only;
+		if (s->o.view.count_only && !s->o.view.sort)
+			s->o.view.sort = "acquired";
+		report_sort(reports[i], s->o.view.sort);
+	}
+}
+
 static int render(struct show *s, struct report **reports, size_t n, bool last, struct error *err)
 {
 	const struct options *o = &s->o;
 	struct view_opts v;
 	struct buf b = {0};
-	int rc = check_data(s, reports, n, err);
+	int rc;
 
+	sort(s, reports, n);
+	rc = check_data(s, reports, n, err);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < n; i++)
-		report_sort(reports[i], o->view.sort);
 	output_view_opts(&s->out, &o->view, last, &v);
 	o->view.format->reports(s->out.state, &b, (const struct report *const *)reports, n, &v);
 	return output_write(&s->out, &b, last, NULL, err);
@@ -99,8 +107,10 @@ static int walk_to(struct show *s, size_t moment, struct error *err)
 
 		rc = recorded_go(s->recording, 1, err);
 		n = rc ? rc : recording_reports(s->recording, &reports);
-		if (n > 0 && format->note && !s->facts.from)
+		if (n > 0 && format->note && !s->facts.from) {
+			sort(s, reports, (size_t)n);
 			format->note(s->out.state, (const struct report *const *)reports, (size_t)n);
+		}
 		rc = n < 0 ? n : rc;
 	}
 	return rc;

@@ -16,6 +16,13 @@ static void note_losses(struct outcome *out, const struct options *o, const stru
 	}
 }
 
+/* By name, what takes too much to be read. */
+static void note_refusals(const struct report *r)
+{
+	for (size_t i = 0; i < r->refusals.n; i++)
+		warn("PID %d: %s (raise --limit-memory)", r->target.pid, r->refusals.v[i].text ?: "a file");
+}
+
 static bool fails(const struct options *o, enum finding_kind kind)
 {
 	if (o->fail_on == FAIL_ON_LEAK)
@@ -35,6 +42,7 @@ void outcome_add(struct outcome *out, const struct options *o, const struct repo
 {
 	note_losses(out, o, last);
 	note_findings(out, o, last);
+	note_refusals(last);
 }
 
 enum exit_code outcome_code(const struct outcome *out, const struct options *o)

@@ -112,8 +112,6 @@ enum end_reason target_end_reason(const struct target *t);
 struct report *target_report_of(struct target *t);
 /* Are there sites that a slice had no time for? See budget_slice(). */
 bool target_names_pending(const struct target *t);
-/* Files that were not read, or not whole; see share_refusal(). */
-const struct share *target_share(const struct target *t);
 /* What jnitrace probes shows. Lives as long as t. */
 struct probes_info target_probes(const struct target *t);
 

@@ -75,6 +75,7 @@ void target_free(struct target *t)
 	share_put(t->share);
 	free(t->report.sites.v);
 	free(t->report.libraries.v);
+	free(t->report.refusals.v);
 	findings_free(&t->report);
 	free(t);
 }
@@ -596,11 +597,6 @@ struct report *target_report_of(struct target *t)
 bool target_names_pending(const struct target *t)
 {
 	return t->naming && naming_pending(t->naming);
-}
-
-const struct share *target_share(const struct target *t)
-{
-	return t->share;
 }
 
 /* What --check cannot tell here, and why: else why is what is true of a VM whose threads are known. */

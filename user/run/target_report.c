@@ -292,6 +292,21 @@ static int put_findings(struct target *t, const struct making *m)
 	return findings_update(&in, &t->report);
 }
 
+/* Those that came since the last report. */
+static int put_refusals(struct target *t)
+{
+	const char *text;
+
+	while ((text = share_refusal(t->share, t->report.refusals.n))) {
+		struct report_refusal *refusal = VEC_ADD(&t->report.refusals);
+
+		if (!refusal)
+			return -ENOMEM;
+		refusal->text = text;
+	}
+	return 0;
+}
+
 static void put_head(struct target *t, const struct making *m)
 {
 	struct report *r = &t->report;
@@ -340,6 +355,7 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	rc = rc ?: put_findings(t, &m);
 	if (!(t->plan.families >> FAMILY_LOCAL & 1) && !end_is_gone(t->end_reason))
 		pile_look(&t->pile, t->at.vm, t->id.pid, m.elapsed_s, t->o->local_capacity, &t->report.pile);
+	rc = rc ?: put_refusals(t);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc));
 	/* Adds what the naming lost to the drops, which put_sites() has made. */

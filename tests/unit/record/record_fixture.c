@@ -14,6 +14,8 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "view/json.h"
+
 #define STACKS 9
 
 static uint64_t any(struct made *m, uint64_t below)
@@ -324,4 +326,86 @@ void compress_text(const char *text, size_t n, struct buf *out)
 	assert_false(ZSTD_isError(got));
 	buf_add(out, to, got);
 	free(to);
+}
+
+/* Equal by all rows; texts as they are cleaned. */
+static void expect_equal(const struct fields *of, const void *a, const void *b, const char *path);
+
+static void expect_equal_field(const struct field *f, const void *a, const void *b, const char *path)
+{
+	const void *x = (const char *)a + f->at, *y = (const char *)b + f->at;
+	bool points = f->bytes == sizeof(char *);
+	const char *s = points ? *(const char *const *)x : NULL, *t = points ? *(const char *const *)y : NULL;
+	const struct frames *p = x, *q = y;
+
+	switch (f->kind) {
+	case FIELD_TEXT:
+		if (!s != !t || (s && strcmp(s, t)))
+			fail_msg("%s: '%s' became '%s'", path, s ?: "(null)", t ?: "(null)");
+		return;
+	case FIELD_CHARS:
+		assert_string_equal((const char *)x, (const char *)y);
+		return;
+	case FIELD_MODULE:
+	case FIELD_LATER:
+		assert_int_equal(!s, !t);
+		return;
+	case FIELD_STACK:
+		assert_int_equal(p->n, q->n);
+		for (size_t i = 0; i < p->n; i++)
+			expect_equal(&frame_fields, &p->v[i], &q->v[i], path);
+		return;
+	case FIELD_STRUCT:
+		return expect_equal(f->of, x, y, path);
+	case FIELD_POINTER:
+		assert_int_equal(!s, !t);
+		return s ? expect_equal(f->of, s, t, path) : (void)0;
+	case FIELD_LIST:
+		if (list_length(f, a) != list_length(f, b))
+			fail_msg("%s: %zu became %zu", path, list_length(f, a), list_length(f, b));
+		for (size_t i = 0; i < list_length(f, a); i++)
+			expect_equal(f->of, list_element(f, a, i), list_element(f, b, i), path);
+		return;
+	case FIELD_STRUCTS:
+		for (size_t i = 0; i < f->n && f->name(&jni_catalog, i); i++)
+			expect_equal(f->of, (const char *)x + i * f->of->bytes,
+				     (const char *)y + i * f->of->bytes, path);
+		return;
+	default:
+		if (memcmp(x, y, f->bytes) && !((f->kind == FIELD_REAL || f->kind == FIELD_KNOWN) &&
+						isnan(*(const double *)x) && isnan(*(const double *)y)))
+			fail_msg("%s is another one", path);
+	}
+}
+
+static void expect_equal(const struct fields *of, const void *a, const void *b, const char *path)
+{
+	char longer[512];
+
+	for (size_t i = 0; i < of->n; i++) {
+		snprintf(longer, sizeof(longer), "%s.%s", path, of->v[i].key);
+		expect_equal_field(&of->v[i], a, b, longer);
+	}
+}
+
+void expect_same_report(const struct report *want, const struct report *got)
+{
+	const struct view_opts o = {.width = 200, .stack_frames = 5, .all = true};
+	struct buf a = {0}, b = {0};
+
+	expect_equal(&report_fields, want, got, "report");
+	for (int i = 0; i < NR_REPORT_LISTS; i++) {
+		const struct field *list = &report_lists[i].list;
+
+		assert_int_equal(list_length(list, want), list_length(list, got));
+		for (size_t k = 0; k < list_length(list, want); k++)
+			expect_equal(list->of, list_element(list, want, k), list_element(list, got, k),
+				     list->key);
+	}
+	view_json(&a, &want, 1, &o);
+	view_json(&b, &got, 1, &o);
+	assert_false(a.failed || b.failed);
+	assert_string_equal(a.p, b.p);
+	buf_free(&a);
+	buf_free(&b);
 }

@@ -31,6 +31,9 @@ struct made_list {
 const struct report *made_keep(struct made_list *list, const struct made *m);
 void made_list_free(struct made_list *list);
 
+/* Fails the test unless they are equal by every row; texts as they are cleaned. */
+void expect_same_report(const struct report *want, const struct report *got);
+
 /* Of JNI's functions alone. */
 struct recorder *make_recorder(const struct recording_option *options, uint64_t bytes_per_hour);
 void compress_text(const char *text, size_t n, struct buf *out);
