@@ -237,7 +237,7 @@ def test_memory(tmp_path, libraries):
             tracer.wait_tracing()
             rounds(6)
             plateau = AtRest(tmp_path, tracer)
-            rounds(size(9, 3000))
+            rounds(size(9, 300))
             end = AtRest(tmp_path, tracer)
             tracer.stop()
     # While a library is being closed stacks lack frames, which may happen at a new place only now: that is a site of its own.
