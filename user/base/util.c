@@ -276,7 +276,7 @@ static size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *cp)
 
 /*
  * Characters that show nothing and change how others are shown: directions, joiners, tags, separators of
- * lines (Unicode's categories Cf, Zl and Zp).
+ * lines (Unicode's categories Cf, Zl and Zp); and two that are none, which XML and YAML do not have.
  */
 static bool is_format(uint32_t cp)
 {
@@ -285,8 +285,8 @@ static bool is_format(uint32_t cp)
 	} ranges[] = {{0xad, 0xad},       {0x600, 0x605},     {0x61c, 0x61c},     {0x6dd, 0x6dd},
 		      {0x70f, 0x70f},     {0x890, 0x891},     {0x8e2, 0x8e2},     {0x180e, 0x180e},
 		      {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},   {0xfeff, 0xfeff},
-		      {0xfff9, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f},
-		      {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0001, 0xe007f}};
+		      {0xfff9, 0xfffb},   {0xfffe, 0xffff},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+		      {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0001, 0xe007f}};
 
 	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
 		if (cp >= ranges[i].first && cp <= ranges[i].last)
