@@ -31,7 +31,8 @@ ROUND_S = 2  # from one round of work of a JVM to the next
 SAMPLE_S = 10
 LIBRARIES = 97  # copies that are loaded in turn
 STACKS = 97
-WARM_UP_PART = 1 / 4  # of the time: what is learnt once is no growth
+WARM_UP_PART = 1 / 4  # of the time, and no fewer rounds than: what is learnt once is no growth
+WARM_UP_ROUNDS = 2 * max(LIBRARIES, STACKS)
 LEAST_SAMPLES = 20
 # What may differ between the ends of the fitted time, as the allocator rounds: kilobytes, or per cent of a CPU.
 NOISE = {"anon_kb": 256, "rss_kb": 1024, "cpu_pct": 0.5, "fds": 3, "helpers": 3}
@@ -149,7 +150,7 @@ class Samples:
     """Of one tracer, also kept in a file."""
 
     def __init__(self, tracer, path):
-        self.tracer, self.rows, self.began = tracer, [], time.monotonic()
+        self.tracer, self.rows, self.began, self.warm_s = tracer, [], time.monotonic(), math.inf
         self.file = open(path, "w", encoding="utf-8")  # pylint: disable=consider-using-with
         self.writer, self.cpu = None, (time.monotonic(), tracer.sample()[0])
 
@@ -175,10 +176,10 @@ def theil_sen(points):
     return statistics.median(slopes), slopes[max(0, int(middle - half))], slopes[min(len(slopes) - 1, math.ceil(middle + half))]
 
 
-def fit(rows):
+def fit(rows, warm_s):
     """{what: (first, last, slope per hour, low, high, does it grow?)} of what was sampled behind the warm-up."""
     end = rows[-1]["s"]
-    kept = [r for r in rows if r["s"] >= end * WARM_UP_PART]
+    kept = [r for r in rows if r["s"] >= max(end * WARM_UP_PART, warm_s)]
     if len(kept) < LEAST_SAMPLES:
         raise AssertionError(f"{len(kept)} samples are too few")
     hours = (kept[-1]["s"] - kept[0]["s"]) / 3600
@@ -210,6 +211,9 @@ def sample_until(end, samples, do):
         began = time.monotonic()
         do(k)
         k += 1
+        if k == WARM_UP_ROUNDS:
+            for s in samples:
+                s.warm_s = time.monotonic() - s.began
         if time.monotonic() >= next_sample:
             for s in samples:
                 s.add()
@@ -296,7 +300,7 @@ def run_row(name, seconds, out):
     unnamed = [assert_exact(*result) for result in results]
     good = True
     for i, s in enumerate(samples):
-        for what, (a, b, slope, low, high, grows) in fit(s.rows).items():
+        for what, (a, b, slope, low, high, grows) in fit(s.rows, s.warm_s).items():
             print(f"{name}\t{i + 1}\t{what}\t{a}\t{b}\t{slope:+.2f}\t{low:+.2f} to {high:+.2f}\t{'GROWS' if grows else 'zero'}", flush=True)
             good &= not grows
     rest = left_behind(tracers)
