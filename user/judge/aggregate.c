@@ -565,7 +565,6 @@ static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 		if (a->entries.v[i].now.acquired && verdicts_judge(a->catalog, in->names->v[i].func) &&
 		    (in->locals || func_kind(a->catalog, in->names->v[i].func) != KIND_LOCAL))
 			rc = remember(a, &a->entries.v[i], in->elapsed_s);
-			rc = remember(&a->entries.v[i], in->elapsed_s);
 	judge_weak(a, in);
 	return rc;
 }
