@@ -423,6 +423,54 @@ def test_watch_sees_a_leak_within_a_minute_and_no_other(tmp_path):
     assert abs(growth["limit_s"] - (1000 - last["families"]["global"]["vm_total"])) < 100, growth
 
 
+def growth_of(report, name):
+    """Of the global references of a class, or of all; None: not known in this reading."""
+    if report["families"]["global"]["vm_total"] is None or (name and report["classes"] is None):
+        return None
+    found = [g for g in report["growth"] if g["family"] == "global" and g["name"] == name]
+    return found[0] if found else None
+
+
+def alarm_after(reports, name):
+    """How many readings told of it until the first one with the alarm; None: there is none."""
+    known = [growth_of(r, name) for r in reports]
+    known = [g["alarm"] for g in known if g]
+    return known.index(True) + 1 if True in known else None
+
+
+@pytest.mark.waits
+def test_watch_tells_the_class_that_grows_with_its_family(tmp_path):
+    """One reference a second in each of several VMs at once: family and class, both within a minute of readings."""
+    kinds = ["sid-8", *(k for k in other_jdks() if k == "sid-11"), "17", "sid-25"]
+    out = tmp_path / "out"
+    with contextlib.ExitStack() as stack:
+        fixtures = [stack.enter_context(Fixture(kind, *STEADY)) for kind in kinds]
+        targets = {f.pid: kind for f, kind in zip(fixtures, kinds)}
+
+        def reports():
+            lines = [json.loads(line) for line in out.read_bytes().split(b"\n")[:-1]]
+            return {kind: [r for r in lines if r["target"]["pid"] == pid] for pid, kind in targets.items()}
+
+        argv = [str(JNITRACE), "census", "-p", ",".join(map(str, targets)), "--watch", "--classes", "--json"]
+        with out.open("w") as stream, subprocess.Popen(argv, env=ENV, stdout=stream, stderr=subprocess.PIPE, text=True) as tool:
+            start, alarms = time.monotonic(), [(None, None)]
+            for i in range(int(SLOW) + 60):
+                for f in fixtures:
+                    f.do("hold object 1 1")
+                time.sleep(max(0, start + 0.5 + i - time.monotonic()))
+                alarms = [(alarm_after(r, None), alarm_after(r, "java.lang.Object")) for r in reports().values()]
+                if all(all(a) for a in alarms):
+                    break
+            tool.send_signal(signal.SIGINT)
+            stderr = tool.communicate(timeout=SLOW)[1]
+        assert (tool.returncode, stderr) == (0, "")
+    found = dict(zip(kinds, alarms))
+    assert all(a and a <= 62 for both in alarms for a in both), f"readings until the alarm of family and class: {found}"
+    for kind, of in reports().items():  # and of no other class, at any time
+        others = {g["name"] for r in of for g in r["growth"] if g["family"] == "global" and g["name"] and g["alarm"]}
+        assert others == {"java.lang.Object"}, (kind, others)
+
+
 def test_all_is_a_line_each():
     with Fixture("17") as a, Fixture("sid-25") as b:
         a.do("hold object 5000 1")

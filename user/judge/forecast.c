@@ -9,7 +9,6 @@
 #include "base/util.h"
 
 #define N_MAX    FORECAST_SAMPLES
-#define TRENDS   3          /* coefficients: level, growth, its change */
 #define JITTER   1e-6       /* of the samples' variance: keeps the matrices regular */
 #define QUANTUM  (1.0 / 12) /* variance of what is lost by counting whole references */
 #define LEAST    0.003      /* an explanation that weighs less is dropped */
@@ -74,25 +73,44 @@ static const struct noise noises[] = {
 /* Beside a wave: the higher it is, the more depends on its being one. */
 static const struct {
 	double walk, wider;
-} wave_walks[] = {{0.05, 1.8}, {0.4, 1.35}, {3, 1.2}};
+} wave_walks[] = {{0.05, 2.7}, {0.4, 1.8}, {3, 1.3}};
 
 #define NR_MODELS (2 * ARRAY_LEN(noises) + NR_WAVES * ARRAY_LEN(wave_walks))
+
+/*
+ * All these kinds of noise forget: what is to come depends on what is now, which three numbers say, the
+ * state. So the samples are taken one after the other (a Kalman filter); a matrix of covariances would take
+ * n^3 steps.
+ */
+enum { WALK, WANDERS, RATE, STATES, SINE = RATE }; /* a drift wanders at a rate; of a wave cosine and sine */
+enum { LEVEL, GROWTH, CHANGE, TRENDS, COUNT = TRENDS, COLUMNS }; /* the count is explained by trends */
+
+/* What is known of the state of each column, after a sample. */
+struct state {
+	double mean[STATES][COLUMNS], cov[STATES][STATES]; /* upper half */
+};
+
+/* What is new in each sample, in units of its error. */
+struct news {
+	double v[COLUMNS][N_MAX];
+	size_t n;
+	double log_det; /* of the samples' covariance */
+};
 
 /* One explanation, fitted. */
 struct model {
 	struct noise noise;
 	int trends;
 	double weight, variance, freedom;
-	double chol[N_MAX][N_MAX]; /* of the samples' covariance, lower */
-	double x[TRENDS][N_MAX];   /* chol^-1 X */
-	double rest[N_MAX];        /* chol^-1 (y - X beta) */
+	struct state state; /* after the last sample */
 	double beta[TRENDS], cov[TRENDS][TRENDS];
 };
 
 struct fit {
 	double u[N_MAX], y[N_MAX]; /* time in spans, 0: the last sample; count above the last one */
 	size_t n;
-	double fades[N_MAX][N_MAX]; /* of a wave, from sample to sample */
+	double fades[N_MAX];               /* of any wave since the sample before */
+	double cosine[N_MAX], sine[N_MAX]; /* of the wave that is being fitted */
 	double grown, falls; /* from the first to the last sample; share of falls in all ups and downs */
 	double uneven;       /* relative variance of the growth, of few steps; 0: many */
 	double bend; /* references that come one by one scatter the more the faster they come; 0: evenly */
@@ -100,82 +118,114 @@ struct fit {
 	size_t nr_models;
 };
 
-/* All but waves. */
-static double without_wave(const struct fit *f, const struct noise *k, double u, double v)
+/* The variance of a walk by then. */
+static double walked(const struct fit *f, double u)
 {
-	double a = u < v ? u : v, b = u < v ? v : u, apart = b - a, c = 0;
+	double a = u + 1; /* since the first sample */
 
-	a += 1; /* since the first sample */
-	b += 1;
-	c += k->walk * (a + f->bend * (a * a - a));
-	c += k->drift * a * a * (3 * b - a) / 6;
-	if (apart == 0)
-		c += k->white;
-	if (k->lives > 0)
-		c += k->lives * exp(-apart / k->life);
-	return c;
+	return a + f->bend * (a * a - a);
 }
 
-static double covariance(const struct fit *f, const struct noise *k, double u, double v)
+static void begin(const struct noise *k, struct state *s)
 {
-	double c = without_wave(f, k, u, v);
-
-	if (k->wave > 0)
-		c += k->wave * cos(2 * M_PI * (u - v) / k->wave_length) * exp(-fabs(u - v) / WAVES_FADE);
-	return c;
+	*s = (struct state){.cov[WANDERS][WANDERS] = k->wave + k->lives, .cov[SINE][SINE] = k->wave};
 }
 
-/* Of all samples; lower half. */
-static void covariances(const struct fit *f, const struct noise *k, double (*out)[N_MAX])
+/* Time goes on from u to v. fade: of a wave. */
+static void go_on(const struct fit *f, const struct noise *k, double u, double v, double fade,
+		  struct state *s)
 {
-	double c[N_MAX], s[N_MAX];
+	double(*p)[STATES] = s->cov, dt = v - u;
 
-	for (size_t i = 0; i < f->n; i++) {
-		c[i] = k->wave > 0 ? cos(2 * M_PI * f->u[i] / k->wave_length) : 0;
-		s[i] = k->wave > 0 ? sin(2 * M_PI * f->u[i] / k->wave_length) : 0;
-		for (size_t j = 0; j <= i; j++)
-			out[i][j] = without_wave(f, k, f->u[i], f->u[j]) +
-				    k->wave * (c[i] * c[j] + s[i] * s[j]) * f->fades[i][j];
-		out[i][i] += JITTER;
-	}
-}
+	p[WALK][WALK] += k->walk * (walked(f, v) - walked(f, u));
+	if (k->drift > 0) {
+		for (int c = 0; c < COLUMNS; c++)
+			s->mean[WANDERS][c] += dt * s->mean[RATE][c];
+		p[WALK][WANDERS] += dt * p[WALK][RATE];
+		p[WANDERS][WANDERS] += dt * (2 * p[WANDERS][RATE] + dt * (p[RATE][RATE] + k->drift * dt / 3));
+		p[WANDERS][RATE] += dt * (p[RATE][RATE] + k->drift * dt / 2);
+		p[RATE][RATE] += dt * k->drift;
+	} else if (k->wave + k->lives > 0) {
+		double stays = k->wave > 0 ? fade : exp(-dt / k->life), comes = 1 - stays * stays;
 
-/* x = chol^-1 x */
-static void solve(const struct model *m, size_t n, double *x)
-{
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < i; k++)
-			x[i] -= m->chol[i][k] * x[k];
-		x[i] /= m->chol[i][i];
-	}
-}
-
-/* In place; the logarithm of its determinant. */
-static double cholesky(double (*a)[N_MAX], size_t n)
-{
-	double log_det = 0;
-
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j <= i; j++) {
-			double s = a[i][j];
-
-			for (size_t k = 0; k < j; k++)
-				s -= a[i][k] * a[j][k];
-			if (i == j) {
-				a[i][i] = sqrt(s > 1e-12 ? s : 1e-12);
-				log_det += 2 * log(a[i][i]);
-			} else {
-				a[i][j] = s / a[j][j];
-			}
+		for (int c = 0; c < COLUMNS; c++) {
+			s->mean[WANDERS][c] *= stays;
+			s->mean[SINE][c] *= stays;
 		}
-	return log_det;
+		p[WALK][WANDERS] *= stays;
+		p[WALK][SINE] *= stays;
+		p[WANDERS][SINE] *= stays * stays;
+		p[WANDERS][WANDERS] += comes * (k->wave + k->lives - p[WANDERS][WANDERS]);
+		p[SINE][SINE] += comes * (k->wave - p[SINE][SINE]);
+	}
 }
 
-static void trend(double u, double out[TRENDS])
+/* By how much each state shows in a sample. */
+static void shows(const struct noise *k, double cosine, double sine, double *out)
 {
-	out[0] = 1;
-	out[1] = u;
-	out[2] = u * u;
+	out[WALK] = 1;
+	out[WANDERS] = k->wave > 0 ? cosine : 1;
+	out[SINE] = k->wave > 0 ? sine : 0;
+}
+
+/* The variance of a sample but for what is white; and how it varies with each state. */
+static double varies(const struct state *s, const double *shows, double *with)
+{
+	const double(*p)[STATES] = s->cov;
+
+	with[WALK] =
+	    shows[WALK] * p[WALK][WALK] + shows[WANDERS] * p[WALK][WANDERS] + shows[SINE] * p[WALK][SINE];
+	with[WANDERS] = shows[WALK] * p[WALK][WANDERS] + shows[WANDERS] * p[WANDERS][WANDERS] +
+			shows[SINE] * p[WANDERS][SINE];
+	with[SINE] =
+	    shows[WALK] * p[WALK][SINE] + shows[WANDERS] * p[WANDERS][SINE] + shows[SINE] * p[SINE][SINE];
+	return shows[WALK] * with[WALK] + shows[WANDERS] * with[WANDERS] + shows[SINE] * with[SINE];
+}
+
+/* What each column of a sample should be by the state. */
+static void should_be(const struct state *s, const double *shows, double *out)
+{
+	for (int c = 0; c < COLUMNS; c++)
+		out[c] = shows[WALK] * s->mean[WALK][c] + shows[WANDERS] * s->mean[WANDERS][c] +
+			 shows[SINE] * s->mean[SINE][c];
+}
+
+/* Take the i-th sample. Returns its variance. */
+static double take(const struct fit *f, const struct noise *k, size_t i, struct state *s, struct news *news)
+{
+	double u = f->u[i], sample[COLUMNS] = {1, u, u * u, f->y[i]}, expected[COLUMNS], shown[STATES],
+	       with[STATES], variance, error;
+
+	shows(k, f->cosine[i], f->sine[i], shown);
+	variance = fmax(varies(s, shown, with) + k->white + JITTER, 1e-12);
+	error = 1 / sqrt(variance);
+	should_be(s, shown, expected);
+	for (int c = 0; c < COLUMNS; c++) {
+		sample[c] = (sample[c] - expected[c]) * error;
+		news->v[c][i] = sample[c];
+	}
+	for (int a = 0; a < STATES; a++) {
+		with[a] *= error;
+		for (int c = 0; c < COLUMNS; c++)
+			s->mean[a][c] += with[a] * sample[c];
+		for (int b = 0; b <= a; b++)
+			s->cov[b][a] -= with[a] * with[b];
+	}
+	return variance;
+}
+
+static void take_all(const struct fit *f, const struct noise *k, struct state *s, struct news *news)
+{
+	double det = 1; /* at least JITTER^N_MAX */
+
+	news->n = f->n;
+	begin(k, s);
+	for (size_t i = 0; i < f->n; i++) {
+		if (i > 0)
+			go_on(f, k, f->u[i - 1], f->u[i], f->fades[i], s);
+		det *= take(f, k, i, s, news);
+	}
+	news->log_det = log(det);
 }
 
 static double dot(const double *a, const double *b, size_t n)
@@ -187,17 +237,17 @@ static double dot(const double *a, const double *b, size_t n)
 	return s;
 }
 
-/* beta and its covariance, from x and y, both whitened; the logarithm of the determinant of X'C^-1X. */
-static double regress(struct model *m, size_t n, const double *y)
+/* beta and its covariance; the logarithm of the determinant of X'C^-1X. */
+static double regress(struct model *m, const struct news *news)
 {
 	double a[TRENDS][TRENDS + TRENDS + 1] = {{0}}, log_det = 0;
 	int p = m->trends;
 
 	for (int i = 0; i < p; i++) {
 		for (int j = 0; j < p; j++)
-			a[i][j] = dot(m->x[i], m->x[j], n);
+			a[i][j] = dot(news->v[i], news->v[j], news->n);
 		a[i][p + i] = 1;
-		a[i][2 * p] = dot(m->x[i], y, n);
+		a[i][2 * p] = dot(news->v[i], news->v[COUNT], news->n);
 	}
 	for (int i = 0; i < p; i++) {
 		double pivot = a[i][i] > 1e-12 ? a[i][i] : 1e-12;
@@ -224,16 +274,18 @@ static double regress(struct model *m, size_t n, const double *y)
 static double bend_of(const struct fit *f)
 {
 	struct model m = {.trends = TRENDS};
-	double x[TRENDS], bend, end;
+	struct news news = {.n = f->n};
+	double bend, end;
 
 	for (size_t i = 0; i < f->n; i++) {
-		trend(f->u[i], x);
-		for (int k = 0; k < TRENDS; k++)
-			m.x[k][i] = x[k];
+		news.v[LEVEL][i] = 1;
+		news.v[GROWTH][i] = f->u[i];
+		news.v[CHANGE][i] = f->u[i] * f->u[i];
+		news.v[COUNT][i] = f->y[i];
 	}
-	regress(&m, f->n, f->y);
-	end = m.beta[1] - m.beta[2]; /* of the whole span, u = -1 to 0 */
-	bend = end > 0 ? m.beta[2] / end : 0;
+	regress(&m, &news);
+	end = m.beta[GROWTH] - m.beta[CHANGE]; /* of the whole span, u = -1 to 0 */
+	bend = end > 0 ? m.beta[CHANGE] / end : 0;
 	return bend < 0 ? 0 : bend > BEND_MAX ? BEND_MAX : bend;
 }
 
@@ -255,45 +307,70 @@ static double plausible(const struct fit *f, const struct model *m, double scale
 	return p;
 }
 
-/* Fit one explanation; m->weight becomes the logarithm of its likelihood. */
-static void fit_model(const struct fit *f, struct model *m, double scale)
+/* What the trends leave unexplained, as a sum of squares. */
+static double rest_of(const struct model *m, const struct news *news)
 {
-	size_t n = f->n;
-	double log_det, log_xx, y[N_MAX], x[TRENDS], rss, quantum = QUANTUM / (scale * scale);
+	double sum = 0;
 
-	covariances(f, &m->noise, m->chol);
-	for (size_t i = 0; i < n; i++) {
-		trend(f->u[i], x);
-		for (int k = 0; k < TRENDS; k++)
-			m->x[k][i] = x[k];
-		y[i] = f->y[i];
-	}
-	log_det = cholesky(m->chol, n);
-	for (int k = 0; k < m->trends; k++)
-		solve(m, n, m->x[k]);
-	solve(m, n, y);
-	log_xx = regress(m, n, y);
-	for (size_t i = 0; i < n; i++) {
-		m->rest[i] = y[i];
+	for (size_t i = 0; i < news->n; i++) {
+		double rest = news->v[COUNT][i];
+
 		for (int k = 0; k < m->trends; k++)
-			m->rest[i] -= m->beta[k] * m->x[k][i];
+			rest -= m->beta[k] * news->v[k][i];
+		sum += rest * rest;
 	}
-	rss = dot(m->rest, m->rest, n) + quantum;
-	m->freedom = (double)n - m->trends + 1;
+	return sum;
+}
+
+/* m->weight becomes the logarithm of its likelihood. */
+static void fit_model(const struct fit *f, const struct news *news, struct model *m, double scale)
+{
+	double log_xx = regress(m, news), rss = rest_of(m, news) + QUANTUM / (scale * scale);
+
+	m->freedom = (double)f->n - m->trends + 1;
 	m->variance = m->noise.wider * rss / m->freedom;
-	m->weight = plausible(f, m, scale) - (log_det + log_xx + m->freedom * log(rss)) / 2 +
+	m->weight = plausible(f, m, scale) - (news->log_det + log_xx + m->freedom * log(rss)) / 2 +
 		    lgamma(m->freedom / 2) - m->freedom / 2 * log(M_PI);
 	if (m->trends > 2)
 		m->variance *= WIDER_CURVED;
 }
 
-static void add_model(struct fit *f, const struct noise *noise, int trends, double scale)
+/* A line, and a parabola where the growth may change. */
+static void add_models(struct fit *f, const struct noise *noise, double scale)
 {
-	struct model *m = &f->models[f->nr_models++];
+	struct state state;
+	struct news news;
 
-	m->noise = *noise;
-	m->trends = trends;
-	fit_model(f, m, scale);
+	take_all(f, noise, &state, &news);
+	for (int trends = 2; trends <= (noise->curved > 0 ? TRENDS : 2); trends++) {
+		struct model *m = &f->models[f->nr_models++];
+
+		m->noise = *noise;
+		m->trends = trends;
+		m->state = state;
+		fit_model(f, &news, m, scale);
+	}
+}
+
+static void add_waves(struct fit *f, double scale)
+{
+	for (size_t k = 0; k < NR_WAVES; k++) {
+		double length = 1 / (WAVES_LEAST + WAVES_STEP * (double)k);
+
+		for (size_t i = 0; i < f->n; i++) {
+			f->cosine[i] = cos(2 * M_PI * f->u[i] / length);
+			f->sine[i] = sin(2 * M_PI * f->u[i] / length);
+		}
+		for (size_t w = 0; w < ARRAY_LEN(wave_walks); w++) {
+			const struct noise noise = {.wave = 1,
+						    .wave_length = length,
+						    .walk = wave_walks[w].walk,
+						    .prior = WAVES_PRIOR,
+						    .wider = wave_walks[w].wider};
+
+			add_models(f, &noise, scale);
+		}
+	}
 }
 
 static void fit_all(struct fit *f, double scale)
@@ -303,18 +380,8 @@ static void fit_all(struct fit *f, double scale)
 
 	f->nr_models = 0;
 	for (size_t k = 0; k < ARRAY_LEN(noises); k++)
-		for (int trends = 2; trends <= (noises[k].curved > 0 ? TRENDS : 2); trends++)
-			add_model(f, &noises[k], trends, scale);
-	for (size_t k = 0; k < NR_WAVES * ARRAY_LEN(wave_walks); k++) {
-		size_t w = k % ARRAY_LEN(wave_walks), waves = k / ARRAY_LEN(wave_walks);
-		const struct noise noise = {.wave = 1,
-					    .wave_length = 1 / (WAVES_LEAST + WAVES_STEP * (double)waves),
-					    .walk = wave_walks[w].walk,
-					    .prior = WAVES_PRIOR,
-					    .wider = wave_walks[w].wider};
-
-		add_model(f, &noise, 2, scale);
-	}
+		add_models(f, &noises[k], scale);
+	add_waves(f, scale);
 	for (size_t i = 0; i < f->nr_models; i++)
 		best = fmax(best, f->models[i].weight);
 	for (size_t i = 0; i < f->nr_models; i++) {
@@ -338,47 +405,51 @@ static double t_below(double t, double freedom)
 	return erfc((t < 0 ? z : -z) / M_SQRT2) / 2;
 }
 
+/* The variance of what the trends add up to, each so much. */
+static double of_trends(const struct model *m, const double *d)
+{
+	double var = 0;
+
+	for (int i = 0; i < m->trends; i++)
+		for (int j = 0; j < m->trends; j++)
+			var += d[i] * d[j] * m->cov[i][j];
+	return var;
+}
+
 /* What an explanation says of the growth now, per span. */
 static void growth_of(const struct fit *f, const struct model *m, double *mean, double *error)
 {
-	double w[N_MAX], d[TRENDS] = {0, 1, 0}, var;
-	double drift = m->noise.drift;
+	double d[TRENDS] = {0, 1, 0}, var = 0;
 
-	*mean = m->beta[1];
-	var = m->cov[1][1];
-	if (drift > 0) { /* the rate that wandered off */
-		for (size_t i = 0; i < f->n; i++)
-			w[i] = drift * (f->u[i] + 1) * (f->u[i] + 1) / 2;
-		solve(m, f->n, w);
-		*mean += dot(w, m->rest, f->n);
-		for (int k = 0; k < m->trends; k++)
-			d[k] -= dot(w, m->x[k], f->n);
-		var = drift - dot(w, w, f->n);
-		for (int i = 0; i < m->trends; i++)
-			for (int j = 0; j < m->trends; j++)
-				var += d[i] * d[j] * m->cov[i][j];
+	*mean = m->beta[GROWTH];
+	if (m->noise.drift > 0) { /* the rate that wandered off */
+		*mean += m->state.mean[RATE][COUNT];
+		for (int k = 0; k < m->trends; k++) {
+			*mean -= m->beta[k] * m->state.mean[RATE][k];
+			d[k] -= m->state.mean[RATE][k];
+		}
+		var = m->state.cov[RATE][RATE];
 	}
+	var += of_trends(m, d);
 	*error = sqrt(fmax(fmax(var, 0) * m->variance, f->uneven * f->grown * f->grown));
 }
 
 /* What an explanation says of the count at a time to come. */
 static void count_of(const struct fit *f, const struct model *m, double u, double *mean, double *error)
 {
-	double w[N_MAX], d[TRENDS], var;
+	double d[TRENDS] = {1, u, u * u}, expected[COLUMNS], shown[STATES], with[STATES], var,
+	       turn = m->noise.wave > 0 ? 2 * M_PI * u / m->noise.wave_length : 0;
+	struct state s = m->state;
 
-	for (size_t i = 0; i < f->n; i++)
-		w[i] = covariance(f, &m->noise, f->u[i], u);
-	solve(m, f->n, w);
-	trend(u, d);
-	*mean = dot(w, m->rest, f->n);
-	var = covariance(f, &m->noise, u, u) - dot(w, w, f->n);
+	go_on(f, &m->noise, 0, u, m->noise.wave > 0 ? exp(-u / WAVES_FADE) : 0, &s);
+	shows(&m->noise, cos(turn), sin(turn), shown);
+	should_be(&s, shown, expected);
+	*mean = expected[COUNT];
 	for (int k = 0; k < m->trends; k++) {
+		d[k] -= expected[k];
 		*mean += m->beta[k] * d[k];
-		d[k] -= dot(w, m->x[k], f->n);
 	}
-	for (int i = 0; i < m->trends; i++)
-		for (int j = 0; j < m->trends; j++)
-			var += d[i] * d[j] * m->cov[i][j];
+	var = varies(&s, shown, with) + m->noise.white + of_trends(m, d);
 	*error = sqrt(fmax(fmax(var, 1e-12) * m->variance, f->uneven * f->grown * f->grown * (u + u * u)));
 }
 
@@ -493,9 +564,8 @@ static void look_at(struct fit *f, const struct samples *s)
 	if (f->falls < FALLS && s->moves > 0 && s->moves < STEPS_AT_MOST * s->readings)
 		f->uneven = STEP_VARIANCE / s->moves;
 	f->bend = bend_of(f);
-	for (size_t i = 0; i < f->n; i++)
-		for (size_t j = 0; j <= i; j++)
-			f->fades[i][j] = exp((f->u[j] - f->u[i]) / WAVES_FADE);
+	for (size_t i = 1; i < f->n; i++)
+		f->fades[i] = exp((f->u[i - 1] - f->u[i]) / WAVES_FADE);
 }
 
 void forecast(const struct samples *s, double limit, struct growth *out)

@@ -25,7 +25,7 @@
 #define RISE_Z_COUNTS    2.0  /* is worth a closer look, */
 #define SURELY           1.6  /* half widths of its interval must the growth be */
 #define LOOKS            30
-#define SURELY_UNSTEADY  2.6
+#define SURELY_UNSTEADY  2.2
 #define RECENTLY         3    /* the whole time, its later half, quarter: has it slowed down? */
 #define UNSURE           0.4  /* half widths of its interval: may be none */
 #define UNSTEADY_S       90.0 /* so long, where noise hides whether the floor rises all the time */
@@ -54,6 +54,14 @@
 #define STALL_S          10.0
 #define STALL_COUNT      8.0 /* references that a stall would have made */
 #define WINDOWS          20  /* the whole, its later two thirds, those of that, ... */
+#define WINDOWS_STEP     1.5
+#define COUNTS_STEP      1.2 /* where only counts are known: its later five sixths, ... */
+/* How a count settles: time constants are tried from all that was seen downwards; it must be so much better
+ * (of the error of a sample, squared) than a line, and a line beside it no better than so much. */
+#define FILLS      16
+#define FILLS_STEP 1.25
+#define THAN_LINE  50.0
+#define WITH_LINE  25.0
 
 /* What a stretch says. */
 struct slope {
@@ -268,16 +276,104 @@ static void growth_since(const struct history *h, double from_s, struct growth *
 	forecast(&samples, 0, out);
 }
 
+/* Take from y what a + b x explains best; returns b. */
+static double explain(const double *x, double *y, size_t n)
+{
+	double mx = 0, my = 0, xx = 0, xy = 0, b;
+
+	for (size_t i = 0; i < n; i++) {
+		mx += x[i] / (double)n;
+		my += y[i] / (double)n;
+	}
+	for (size_t i = 0; i < n; i++) {
+		xx += (x[i] - mx) * (x[i] - mx);
+		xy += (x[i] - mx) * (y[i] - my);
+	}
+	b = xx > 0 ? xy / xx : 0;
+	for (size_t i = 0; i < n; i++)
+		y[i] -= my + b * (x[i] - mx);
+	return b;
+}
+
+static double square(const double *y, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += y[i] * y[i];
+	return sum;
+}
+
+/* What of a count remains that was seen so, when it is explained by ... */
+struct remains {
+	double line, fill, both; /* sums of squares */
+	double grown;            /* by filling, since then */
+};
+
+static void explain_count(const struct samples *all, double from_s, struct remains *out)
+{
+	double first_s = all->t_s[0], span_s = all->t_s[all->n - 1] - first_s, count[FORECAST_SAMPLES];
+
+	memcpy(count, all->count, sizeof(count));
+	explain(all->t_s, count, all->n);
+	*out =
+	    (struct remains){.line = square(count, all->n), .fill = INFINITY, .both = square(count, all->n)};
+	for (int k = 0; k < FILLS; k++, span_s /= FILLS_STEP) {
+		double filled[FORECAST_SAMPLES], time[FORECAST_SAMPLES], size, rest;
+
+		for (size_t i = 0; i < all->n; i++)
+			filled[i] = 1 - exp((first_s - all->t_s[i]) / span_s);
+		memcpy(count, all->count, sizeof(count));
+		memcpy(time, all->t_s, sizeof(time));
+		size = explain(filled, count, all->n);
+		rest = square(count, all->n);
+		if (rest < out->fill) {
+			out->fill = rest;
+			out->grown = size * (filled[all->n - 1] - (1 - exp((first_s - from_s) / span_s)));
+		}
+		explain(filled, time, all->n);
+		if (explain(time, count, all->n) > 0)
+			out->both = fmin(out->both, square(count, all->n));
+	}
+}
+
 /*
- * Do the explanations of the count (forecast.h) agree that it grows, and that it still does? per_s: how
- * fast.
+ * A cache that fills and references that live for long settle at a count: the growth a minute since then that
+ * this alone explains. 0 where what was seen does not slow down, or a leak beside it explains it better.
+ */
+static double settles(const struct history *h, double from_s)
+{
+	struct samples all;
+	struct remains r;
+	struct stretch w;
+	struct slope s;
+	double freedom;
+
+	if (!history_stretch(h, 0, 0, h->last_s, &w))
+		return 0;
+	slope_of(&w, &s);
+	history_samples(h, AGE_NONE, 0, &all);
+	if (!slows(&s, true) || all.n < FORECAST_FEWEST)
+		return 0;
+	explain_count(&all, from_s, &r);
+	freedom = (double)all.n - 4;
+	if (r.grown <= 0 || r.line < (1 + THAN_LINE / freedom) * r.fill ||
+	    r.fill > (1 + WITH_LINE / freedom) * r.both)
+		return 0;
+	return r.grown / (h->last_s - from_s) * 60;
+}
+
+/*
+ * Do the explanations of the count (forecast.h) agree that it grows by more than what settles, and still
+ * does? per_s: how fast.
  */
 static bool surely_grows(const struct history *h, double from_s, bool steady, double *per_s)
 {
 	struct growth all, late;
 
 	growth_since(h, from_s, &all);
-	if (!all.known || all.per_min < (steady ? SURELY : SURELY_UNSTEADY) * all.error_per_min)
+	if (!all.known ||
+	    all.per_min - settles(h, from_s) < (steady ? SURELY : SURELY_UNSTEADY) * all.error_per_min)
 		return false;
 	growth_since(h, (from_s + h->last_s) / 2, &late);
 	*per_s = all.per_min / 60;
@@ -309,7 +405,7 @@ static bool counts_refute(const struct history *h, double from_s, double *per_s)
 			return true;
 		if (k > 0)
 			continue;
-		if (g.per_min < UNSURE * g.error_per_min)
+		if (g.per_min < UNSURE * g.error_per_min || g.per_min < settles(h, from_s))
 			return true;
 		*per_s = g.per_min / 60;
 	}
@@ -354,11 +450,12 @@ static bool rises(const struct history *h, int age, double from_s, struct rise *
 static bool find_rise(const struct history *h, struct rise *out)
 {
 	for (int age = 0; age < (h->ages_known ? NR_AGES : 1); age++) {
-		double span_s = h->last_s - history_from(h, age);
+		double span_s = h->last_s - history_from(h, age),
+		       step = h->ages_known ? WINDOWS_STEP : COUNTS_STEP;
 
 		if (h->survivors[age] < RISE_LEAST) /* nor of those that are older */
 			return false;
-		for (int k = 0; k < WINDOWS && span_s >= PARTS * h->spacing_s; k++, span_s /= 1.5)
+		for (int k = 0; k < WINDOWS && span_s >= PARTS * h->spacing_s; k++, span_s /= step)
 			if (rises(h, age, h->last_s - span_s, out))
 				return true;
 	}

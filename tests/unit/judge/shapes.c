@@ -381,14 +381,17 @@ static double events(struct model *m, double mean)
 	return n;
 }
 
-static double grow_linear(struct model *m, double *count, size_t seen, size_t n)
+/* From low to high, each factor as likely as any other. */
+static double between(struct model *m, double low, double high)
 {
-	double per_s = exp(log(0.5) + log(100) * uniform(m)), noise = 3 * uniform(m),
-	       level = 1000 * uniform(m);
+	return exp(log(low) + log(high / low) * uniform(m));
+}
 
-	double keeps = 0.9 * uniform(m), rest = 0; /* noise of lives up to ten seconds */
+/* A line and noise that forgets itself, at most so much of it from reading to reading. */
+static double grow_line(struct model *m, double *count, size_t n, double per_s, double noise, double kept)
+{
+	double level = 1000 * uniform(m), keeps = kept * uniform(m), rest = 0;
 
-	(void)seen;
 	for (size_t i = 0; i < n; i++) {
 		rest = keeps * rest + noise * normal(m);
 		count[i] = fmax(0, floor(level + per_s * (double)i + rest));
@@ -396,38 +399,79 @@ static double grow_linear(struct model *m, double *count, size_t seen, size_t n)
 	return per_s * 60;
 }
 
-static double grow_steps(struct model *m, double *count, size_t seen, size_t n)
+static double grow_linear(struct model *m, double *count, size_t seen, size_t n)
 {
-	double every_s = (double)seen / (8 + 22 * uniform(m)), size = 5 + 95 * uniform(m),
-	       next = every_s * uniform(m);
-	double level = 1000 * uniform(m);
+	double per_s = between(m, 0.5, 50), noise = 3 * uniform(m);
+
+	(void)seen;
+	return grow_line(m, count, n, per_s, noise, 0.9);
+}
+
+static double grow_linear_too(struct model *m, double *count, size_t seen, size_t n)
+{
+	double per_s = between(m, 0.2, 20), noise = 5 * uniform(m);
+
+	(void)seen;
+	return grow_line(m, count, n, per_s, noise, 0.8);
+}
+
+/* Steps of this size, on average, each by so much larger or smaller at most; the times between as well. */
+static double grow_by_steps(struct model *m, double *count, size_t n, double every_s, double size, double by)
+{
+	double next = every_s * uniform(m), level = 1000 * uniform(m);
 
 	for (size_t i = 0; i < n; i++) {
-		for (; next <= (double)i; next += every_s * (0.5 + uniform(m)))
-			level += round(size * (0.5 + uniform(m)));
+		for (; next <= (double)i; next += every_s * (1 - by + 2 * by * uniform(m)))
+			level += round(size * (1 - by + 2 * by * uniform(m)));
 		count[i] = floor(level);
 	}
 	return size / every_s * 60;
 }
 
-static double grow_faster(struct model *m, double *count, size_t seen, size_t n)
+static double grow_steps(struct model *m, double *count, size_t seen, size_t n)
 {
-	/* By the end the growth is three to ten times that of the beginning. */
-	double per_s = 0.5 + 4 * uniform(m), times = 2 + 7 * uniform(m), level = 1000 * uniform(m), c = level;
+	double every_s = (double)seen / (8 + 22 * uniform(m));
 
-	for (size_t i = 0; i < n; i++) {
-		c += events(m, per_s * (1 + times * (double)i / (double)seen));
-		count[i] = floor(c);
-	}
-	return per_s * (1 + times) * 60;
+	return grow_by_steps(m, count, n, every_s, 5 + 95 * uniform(m), 0.5);
 }
 
-static double grow_random(struct model *m, double *count, size_t seen, size_t n)
+static double grow_steps_too(struct model *m, double *count, size_t seen, size_t n)
 {
-	double per_s = exp(log(0.3) + log(30) * uniform(m)), batch = 1 + floor(4 * uniform(m));
+	double every_s = (double)seen / (6 + 14 * uniform(m));
+
+	return grow_by_steps(m, count, n, every_s, 20 + 200 * uniform(m), 0.3 + 0.4 * uniform(m));
+}
+
+/* At the end of what is seen it is so many times as fast as at the beginning. */
+static double grow_by_times(struct model *m, double *count, size_t seen, size_t n, double per_s, double times)
+{
+	double c = 1000 * uniform(m);
+
+	for (size_t i = 0; i < n; i++) {
+		c += events(m, per_s * (1 + (times - 1) * (double)i / (double)seen));
+		count[i] = floor(c);
+	}
+	return per_s * times * 60;
+}
+
+static double grow_faster(struct model *m, double *count, size_t seen, size_t n)
+{
+	double per_s = 0.5 + 4 * uniform(m);
+
+	return grow_by_times(m, count, seen, n, per_s, 3 + 7 * uniform(m));
+}
+
+static double grow_faster_too(struct model *m, double *count, size_t seen, size_t n)
+{
+	double per_s = 1 + 9 * uniform(m);
+
+	return grow_by_times(m, count, seen, n, per_s, 2 + 4 * uniform(m));
+}
+
+static double grow_in_batches(struct model *m, double *count, size_t n, double per_s, double batch)
+{
 	double c = floor(1000 * uniform(m));
 
-	(void)seen;
 	for (size_t i = 0; i < n; i++) {
 		c += batch * events(m, per_s / batch);
 		count[i] = c;
@@ -435,24 +479,65 @@ static double grow_random(struct model *m, double *count, size_t seen, size_t n)
 	return per_s * 60;
 }
 
-static double grow_wavy(struct model *m, double *count, size_t seen, size_t n)
+static double grow_random(struct model *m, double *count, size_t seen, size_t n)
 {
-	double per_s = 0.5 + 5 * uniform(m), period = (double)seen / (1.5 + 6 * uniform(m)),
-	       phase = 2 * M_PI * uniform(m);
-	double height = per_s * period * (0.05 + 0.3 * uniform(m)), c = 1000 * uniform(m);
+	double per_s = between(m, 0.3, 9);
+
+	(void)seen;
+	return grow_in_batches(m, count, n, per_s, 1 + floor(4 * uniform(m)));
+}
+
+static double grow_random_too(struct model *m, double *count, size_t seen, size_t n)
+{
+	double per_s = between(m, 1, 30);
+
+	(void)seen;
+	return grow_in_batches(m, count, n, per_s, 1 + floor(7 * uniform(m)));
+}
+
+/* So many waves are seen, so high against what grows meanwhile. */
+static double grow_in_waves(struct model *m, double *count, size_t seen, size_t n, double per_s, double waves,
+			    double height)
+{
+	double period = (double)seen / waves, phase = 2 * M_PI * uniform(m), c = 1000 * uniform(m);
 
 	for (size_t i = 0; i < n; i++) {
 		c += events(m, per_s);
-		count[i] = fmax(0, floor(c + height * sin(phase + 2 * M_PI * (double)i / period)));
+		count[i] =
+		    fmax(0, floor(c + height * per_s * period * sin(phase + 2 * M_PI * (double)i / period)));
 	}
 	return per_s * 60;
 }
 
+static double grow_wavy(struct model *m, double *count, size_t seen, size_t n)
+{
+	double per_s = 0.5 + 5 * uniform(m), waves = 1.5 + 6 * uniform(m);
+
+	return grow_in_waves(m, count, seen, n, per_s, waves, 0.05 + 0.3 * uniform(m));
+}
+
+static double grow_wavy_too(struct model *m, double *count, size_t seen, size_t n)
+{
+	double per_s = 2 + 10 * uniform(m), waves = 2 + 3 * uniform(m);
+
+	return grow_in_waves(m, count, seen, n, per_s, waves, 0.1 + 0.4 * uniform(m));
+}
+
 const struct growing growing_shapes[] = {
-    {"linear", "a line and noise of lives up to ten seconds", grow_linear},
-    {"stepped", "8 to 30 uneven steps at uneven times", grow_steps},
-    {"accelerating", "three to ten times as fast at the end as at the beginning", grow_faster},
-    {"random", "a Poisson process of batches of 1 to 4", grow_random},
-    {"wavy", "a Poisson process and a wave, 1.5 to 7.5 of them seen", grow_wavy},
+    {"linear", "a line and noise of lives up to ten seconds", 0, grow_linear},
+    {"stepped", "8 to 30 uneven steps at uneven times", 0, grow_steps},
+    {"accelerating", "three to ten times as fast at the end as at the beginning", 0, grow_faster},
+    {"random", "a Poisson process of batches of 1 to 4", 0, grow_random},
+    {"wavy", "a Poisson process and a wave, 1.5 to 7.5 of them seen", 0, grow_wavy},
 };
 const size_t nr_growing_shapes = ARRAY_LEN(growing_shapes);
+
+/* No factor of forecast.c was chosen by these. */
+const struct growing unseen_shapes[] = {
+    {"linear", "0.2 to 20 a second, more noise of shorter lives", 1000000, grow_linear_too},
+    {"stepped", "6 to 20 larger steps, from hardly to very uneven", 1000000, grow_steps_too},
+    {"accelerating", "two to six times as fast at the end as at the beginning", 1000000, grow_faster_too},
+    {"random", "1 to 30 a second in batches of 1 to 7", 1000000, grow_random_too},
+    {"wavy", "2 to 5 higher waves", 1000000, grow_wavy_too},
+};
+const size_t nr_unseen_shapes = ARRAY_LEN(unseen_shapes);

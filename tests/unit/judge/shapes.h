@@ -44,11 +44,12 @@ extern const size_t nr_fine_shapes, nr_long_shapes, nr_leak_shapes;
 /* Counts that grow towards a limit. */
 struct growing {
 	const char *name, *what;
+	uint64_t seed; /* from here on */
 	/* So many samples, one a second, are seen; more follow, all are made. true growth a minute at the
 	 * last that is seen. */
 	double (*make)(struct model *m, double *count, size_t seen, size_t n);
 };
-extern const struct growing growing_shapes[];
-extern const size_t nr_growing_shapes;
+extern const struct growing growing_shapes[], unseen_shapes[];
+extern const size_t nr_growing_shapes, nr_unseen_shapes;
 
 #endif

@@ -167,6 +167,75 @@ static void test_a_steady_leak_stays_told(void **state)
 		}
 }
 
+/* What was seen until now, to go on from by itself. */
+static struct history copy(const struct history *h)
+{
+	struct history c = *h;
+
+	c.bins = malloc(h->cap * sizeof(*c.bins));
+	assert_non_null(c.bins);
+	memcpy(c.bins, h->bins, h->n * sizeof(*c.bins));
+	if (h->floors) {
+		c.floors = malloc(NR_AGES * sizeof(*c.floors));
+		assert_non_null(c.floors);
+		memcpy(c.floors, h->floors, NR_AGES * sizeof(*c.floors));
+	}
+	return c;
+}
+
+/* What a run says that ends now: its last reading comes a moment later. */
+static void check_end(const struct history *until, const struct reading *now, const char *what)
+{
+	struct history h = copy(until);
+	struct reading last = *now;
+	struct report_verdict v;
+	struct growth g;
+
+	last.t_s += 0.05;
+	memcpy(last.kept, last.survivors, sizeof(last.kept));
+	assert_int_equal(history_judge(&h, &last), 0);
+	history_verdict(&h, &v);
+	history_growth(&h, 0, &g);
+	if (v.kind != VERDICT_GROWING || !g.alarm)
+		fail_msg("%s: not told at the end of %g s", what, now->t_s);
+	history_free(&h);
+}
+
+/* However long a run is, from the moment on when a leak of 1 a second is told at the latest. */
+static void test_no_length_of_a_run_loses_a_steady_leak(void **state)
+{
+	static const struct {
+		const char *name;
+		bool ages;
+		double from_s;
+	} cases[] = {{"1 a second", true, 51},
+		     {"1 a second", false, 51},
+		     {"50 a second", true, 16},
+		     {"1 a second, short lives", true, 52},
+		     {"1 a second, lives of 10 s", true, 240}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct model *m = model_new(3);
+		struct history h = {0};
+		struct reading *r;
+		size_t n;
+
+		leak(cases[i].name)->make(m, 1801);
+		r = model_read(m, 1801, 1, cases[i].ages, &n);
+		for (size_t k = 0; k < n; k++) {
+			if (!h.readings && !r[k].outstanding)
+				continue;
+			assert_int_equal(history_judge(&h, &r[k]), 0);
+			if (r[k].t_s >= cases[i].from_s)
+				check_end(&h, &r[k], cases[i].name);
+		}
+		history_free(&h);
+		free(r);
+		model_free(m);
+	}
+}
+
 /* Under a churn of 100 a second that lives 10 s; a wave; a sawtooth; one of ten sessions. */
 static void test_leaks_under_others_are_told(void **state)
 {
@@ -398,6 +467,7 @@ int main(void)
 	    cmocka_unit_test(test_time_until_growth_is_told),
 	    cmocka_unit_test(test_leaks_are_told_soon),
 	    cmocka_unit_test(test_a_steady_leak_stays_told),
+	    cmocka_unit_test(test_no_length_of_a_run_loses_a_steady_leak),
 	    cmocka_unit_test(test_leaks_under_others_are_told),
 	    cmocka_unit_test(test_long_lives_are_doubted),
 	    cmocka_unit_test(test_other_shapes),
