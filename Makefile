@@ -231,7 +231,7 @@ storms:
 
 soak: all
 	$(Q)scripts/setup --check test
-	$(Q)$(MAKE) $(O)/fixtures/Churn.class $(O)/fixtures/libchurn.so $(O)/fixtures/libleaf.so
+	$(Q)$(MAKE) $(O)/fixtures/Churn.class $(O)/fixtures/libchurn.so $(O)/fixtures/libleaf.so $(O)/fixtures/libheap.so
 	$(Q)/usr/bin/python3 -B tests/storms/soak.py $(O) --hours $(or $(HOURS),24)
 
 asan:

@@ -3,7 +3,7 @@
 """Tracers for hours, on JVMs whose threads, libraries, mappings and children come and go: what do the tracers take more and more of?
 
 Each row is so many tracers of one JVM, or one tracer of all JVMs of which one comes and goes after another. Rows run beside
-each other, each in a pid namespace of its own. At the end every number of every tracer must equal what its JVM did, nothing
+each other, each in a pid namespace of its own with a JDK of its own: no probe of theirs is in a file that others run. At the end every number of every tracer must equal what its JVM did, nothing
 may be left behind, and what was sampled may not grow.
 
 Usage: soak.py BUILD [--hours H] [--rows 1 2 5 all] [--out FOLDER]
@@ -21,6 +21,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -30,10 +31,13 @@ ROUND_S = 2  # from one round of work of a JVM to the next
 SAMPLE_S = 10
 LIBRARIES = 97  # copies that are loaded in turn
 STACKS = 97
-WARM_UP_PART = 1 / 4  # of the time: what is learnt once is no growth
+WARM_UP_PART = 1 / 4  # of the time, and no fewer rounds than: what is learnt once is no growth
+WARM_UP_ROUNDS = 2 * max(LIBRARIES, STACKS)
 LEAST_SAMPLES = 20
 # What may differ between the ends of the fitted time, as the allocator rounds: kilobytes, or per cent of a CPU.
 NOISE = {"anon_kb": 256, "rss_kb": 1024, "cpu_pct": 0.5, "fds": 3, "helpers": 3}
+AT_REST = "heap_bytes", "heap_blocks"  # what is in use is the least of so many samples: reports and helpers come and go in between
+AT_REST_SAMPLES = 12
 ROWS = ("1", "2", "5", "all")
 
 
@@ -43,12 +47,18 @@ def harness():
     return h
 
 
+def heap():
+    import heap as h  # pylint: disable=import-outside-toplevel
+    return h
+
+
 class SoakTracer:
     """jnitrace whose reports are read at once, and of which the last one of each target is kept."""
 
-    def __init__(self, *args):
+    def __init__(self, counts, *args):
         h = harness()
-        self.proc = subprocess.Popen([str(h.JNITRACE), "--json", *map(str, args)], env=h.ENV, stdin=subprocess.DEVNULL,
+        self.counts = counts
+        self.proc = subprocess.Popen(["env", *heap().counting(counts), str(h.JNITRACE), "--json", *map(str, args)], env=h.ENV, stdin=subprocess.DEVNULL,
                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.pid, self.last, self.finals, self.stderr, self.held = self.proc.pid, {}, {}, [], set()
         self.tracing = threading.Event()
@@ -85,20 +95,21 @@ class SoakTracer:
         held = harness().bpf_objects(self.pid)
         self.held |= held
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        taken = {"anon_kb": int(status["RssAnon"]), "rss_kb": int(status["VmRSS"]), "fds": len(os.listdir(f"/proc/{self.pid}/fd")),
+        used, blocks = heap().in_use(self.counts, self.pid)
+        taken = {"heap_bytes": used, "heap_blocks": blocks, "anon_kb": int(status["RssAnon"]), "rss_kb": int(status["VmRSS"]), "fds": len(os.listdir(f"/proc/{self.pid}/fd")),
                  "helpers": len(children)}
         for kind in ("prog", "map", "link"):
             taken[f"bpf_{kind}s"] = sum(k == kind for k, _ in held)
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK"), taken
 
 
-def churn_jvm(jvm_args=("-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")):
+def churn_jvm(on, jvm_args=("-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")):
     h = harness()
 
     class Churn(h.Oracle):
         def main(self, fixtures):
             return "Churn", str(fixtures / "libchurn.so")
-    return Churn(h.jdk("17"), *jvm_args)
+    return Churn(on, *jvm_args)
 
 
 def work(k, folder):
@@ -139,7 +150,7 @@ class Samples:
     """Of one tracer, also kept in a file."""
 
     def __init__(self, tracer, path):
-        self.tracer, self.rows, self.began = tracer, [], time.monotonic()
+        self.tracer, self.rows, self.began, self.warm_s = tracer, [], time.monotonic(), math.inf
         self.file = open(path, "w", encoding="utf-8")  # pylint: disable=consider-using-with
         self.writer, self.cpu = None, (time.monotonic(), tracer.sample()[0])
 
@@ -165,10 +176,10 @@ def theil_sen(points):
     return statistics.median(slopes), slopes[max(0, int(middle - half))], slopes[min(len(slopes) - 1, math.ceil(middle + half))]
 
 
-def fit(rows):
+def fit(rows, warm_s):
     """{what: (first, last, slope per hour, low, high, does it grow?)} of what was sampled behind the warm-up."""
     end = rows[-1]["s"]
-    kept = [r for r in rows if r["s"] >= end * WARM_UP_PART]
+    kept = [r for r in rows if r["s"] >= max(end * WARM_UP_PART, warm_s)]
     if len(kept) < LEAST_SAMPLES:
         raise AssertionError(f"{len(kept)} samples are too few")
     hours = (kept[-1]["s"] - kept[0]["s"]) / 3600
@@ -176,8 +187,12 @@ def fit(rows):
     for name in kept[0]:
         if name == "s":
             continue
-        slope, low, high = theil_sen([(r["s"] / 3600, r[name]) for r in kept])
-        fits[name] = (kept[0][name], kept[-1][name], slope, low, high, low > 0 and slope * hours > NOISE.get(name, 0))
+        points = [(r["s"] / 3600, r[name]) for r in kept]
+        if name in AT_REST:
+            parts = [points[i:i + AT_REST_SAMPLES] for i in range(0, len(points) - AT_REST_SAMPLES + 1, AT_REST_SAMPLES)]
+            points = [min(part, key=lambda p: p[1]) for part in parts] if len(parts) > 3 else points
+        slope, low, high = theil_sen(points)
+        fits[name] = (points[0][1], points[-1][1], slope, low, high, low > 0 and slope * hours > NOISE.get(name, 0))
     return fits
 
 
@@ -196,6 +211,9 @@ def sample_until(end, samples, do):
         began = time.monotonic()
         do(k)
         k += 1
+        if k == WARM_UP_ROUNDS:
+            for s in samples:
+                s.warm_s = time.monotonic() - s.began
         if time.monotonic() >= next_sample:
             for s in samples:
                 s.add()
@@ -209,13 +227,13 @@ def copy_libraries(folder):
         shutil.copy(harness().FIXTURES / "libleaf.so", folder / f"libleaf{i}.so")
 
 
-def row_of_tracers(n, seconds, out):
+def row_of_tracers(n, on, seconds, out, counts):
     """n tracers of one JVM."""
     folder = out / f"libraries-{n}"
     copy_libraries(folder)
-    with churn_jvm() as jvm:
+    with churn_jvm(on) as jvm:
         jvm.do(*work(0, folder), "letgo")  # what is older than a tracer is released, for it, untracked
-        tracers = [SoakTracer("-p", jvm.pid, "-i", SAMPLE_S) for _ in range(n)]
+        tracers = [SoakTracer(counts, "-p", jvm.pid, "-i", SAMPLE_S) for _ in range(n)]
         for t in tracers:
             assert t.tracing.wait(harness().SLOW)
         before = jvm.do("totals")
@@ -230,19 +248,19 @@ def row_of_tracers(n, seconds, out):
     return tracers, samples, [(json.loads(t.finals[jvm.pid]), before, after) for t in tracers]
 
 
-def row_of_all(seconds, out):
+def row_of_all(on, seconds, out, counts):
     """One tracer of all JVMs: one stays, of the others one comes and goes after another."""
     h = harness()
     folder, ended = out / "libraries-all", []
     copy_libraries(folder)
-    with churn_jvm() as stays:
-        tracer = SoakTracer("-a", "-i", "1")
+    with churn_jvm(on) as stays:
+        tracer = SoakTracer(counts, "-a", "-i", "1")
         assert tracer.tracing.wait(h.SLOW)
         first = stays.do("totals")
 
         def come_and_go(k):
             stays.do("churn 101")
-            with churn_jvm() as jvm:
+            with churn_jvm(on) as jvm:
                 tracer.last.pop(jvm.pid, None)
                 h.wait_until(lambda: jvm.pid in tracer.last)
                 before = jvm.do("totals")
@@ -272,11 +290,17 @@ def row_of_all(seconds, out):
 
 def run_row(name, seconds, out):
     """In a pid namespace of its own. Prints the fits; false when one grows or a number is wrong."""
-    tracers, samples, results = row_of_all(seconds, out) if name == "all" else row_of_tracers(int(name), seconds, out)
+    jdk = out / f"jdk-{name}"
+    shutil.rmtree(jdk, ignore_errors=True)
+    on = harness().copy_jdk17(jdk)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as counts:
+        rest = (on, seconds, out, counts)
+        tracers, samples, results = row_of_all(*rest) if name == "all" else row_of_tracers(int(name), *rest)
+    shutil.rmtree(jdk)
     unnamed = [assert_exact(*result) for result in results]
     good = True
     for i, s in enumerate(samples):
-        for what, (a, b, slope, low, high, grows) in fit(s.rows).items():
+        for what, (a, b, slope, low, high, grows) in fit(s.rows, s.warm_s).items():
             print(f"{name}\t{i + 1}\t{what}\t{a}\t{b}\t{slope:+.2f}\t{low:+.2f} to {high:+.2f}\t{'GROWS' if grows else 'zero'}", flush=True)
             good &= not grows
     rest = left_behind(tracers)

@@ -96,9 +96,9 @@ int aggregate_new(const struct catalog *catalog, struct history_room *room, stru
 		a->last_cost_ns[f] = -1;
 	if (a) {
 		a->catalog = catalog;
+		a->room = room;
 		a->collections = -1;
 		a->collected_s[0] = a->collected_s[1] = -1;
-		a->room = room;
 	}
 	*out = a;
 	return a ? 0 : -ENOMEM;
