@@ -20,6 +20,7 @@
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
 # make format          put all sources into the house's format
+# make arm64           compiles all sources for arm64 (and links nothing)
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
 # make install         PREFIX (/usr/local) and DESTDIR as usual
 #
@@ -53,13 +54,15 @@ jni := $(if $(jdk),-isystem $(jdk)/include -isystem $(jdk)/include/linux)
 CFLAGS ?= -O2 -g
 warnings := -Wall -Wextra -Werror
 comma := ,
-sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+# gcc's libubsan.so writes to stderr beside libasan.so, whatever its log_path says.
+static_ubsan := $(if $(findstring clang,$(CC)),,-static-libubsan)
+sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined $(static_ubsan) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 # -iquote, not -I: <elf.h> is the system's, "elf.h" is ours.
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' -DJNITRACE_HTML=$(HTML) $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
-libs := -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
+libs := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo) -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
@@ -233,6 +236,13 @@ soak: all
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
 
+# All sources for another machine. They are not linked: its libraries are not here, but their headers are the same.
+arm64_cc := clang --target=aarch64-linux-gnu -nostdlibinc -isystem /usr/aarch64-linux-gnu/include -idirafter /usr/include
+arm64:
+	$(Q)scripts/setup --check test
+	+$(Q)$(MAKE) O=$(O)-arm64 CC='$(arm64_cc)' machine=aarch64 HTML=0 CFLAGS='-O1 -g' objects
+objects: $(user_objects)
+
 demo:
 	$(Q)scripts/setup demo
 	$(Q)$(MAKE) all demo-fixture
@@ -274,9 +284,9 @@ install: all
 	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
 
 clean:
-	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
+	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -212,6 +212,16 @@ static int parse_mapping(char *line, const char *root, struct mapping *m)
 	return m->path ? 0 : -ENOMEM;
 }
 
+/*
+ * Is the memory there yet? When a process gives it up while its mappings are read, what is left of them looks
+ * like their end (fs/proc/task_mmu.c, m_start()).
+ */
+static bool has_memory(FILE *maps)
+{
+	rewind(maps);
+	return fgetc(maps) != EOF;
+}
+
 static int maps_read(const char *maps_path, const char *root, struct proc_maps *out)
 {
 	FILE *f = fopen(maps_path, "re");
@@ -235,7 +245,7 @@ static int maps_read(const char *maps_path, const char *root, struct proc_maps *
 	}
 	if (!rc && ferror(f))
 		rc = errno ? gone_errno(errno) : -EIO;
-	if (!rc && !out->n)
+	if (!rc && (!out->n || !has_memory(f)))
 		rc = -ESRCH; /* memory is gone: a zombie, or a kernel thread */
 	free(line);
 	fclose(f);

@@ -167,6 +167,11 @@ struct runtime {
 	int (*open_objects)(struct vm *vm, struct error *err);
 	int (*read_refs)(struct vm *vm, struct vm_ref *refs, size_t n);
 	void (*forget_classes)(struct vm *vm);
+	/*
+	 * A number that grows, by one or more, when the collector has looked at the whole heap: what nobody
+	 * holds is known then, and weak references to it are cleared.
+	 */
+	int (*collections)(struct vm *vm, uint64_t *out);
 };
 
 /*
@@ -232,5 +237,6 @@ int vm_locals(struct vm *vm, struct vm_locals *out);
 int vm_open_objects(struct vm *vm, struct error *err);
 int vm_read_refs(struct vm *vm, struct vm_ref *refs, size_t n);
 void vm_forget_classes(struct vm *vm);
+int vm_collections(struct vm *vm, uint64_t *out);
 
 #endif
