@@ -441,7 +441,8 @@ def test_results_for_collectors():
         assert re.match(r"::error file=[^,]*first\.c,line=\d+,title=site\('Java_First_leak'\)", notes[1]), notes
         result = run(*arguments[:6], "--suppressions", quiet, command=["sh", "-c", script])
         assert result.returncode == 0, result
-        assert "jnitrace: suppressed: leak:Java_First_leak: 5 references of 2 sites, 0 findings" in result.stderr
+        # Of how many sites: the stacks of a library that is new may be cut short (docs/run.md).
+        assert re.search(r"^jnitrace: suppressed: leak:Java_First_leak: 5 references of \d+ sites, 0 findings$", result.stderr, re.M), result.stderr
         assert f"jnitrace: suppression not used: stale-use:* ({quiet}:4)" in result.stderr
 
 

@@ -251,6 +251,13 @@ static int start_browser(struct trace *s)
 	return rc ?: terminal_has_keys(s->out.terminal) ? loop_add(s->loop, STDIN_FILENO, on_key, NULL) : 0;
 }
 
+/* From one look at new processes and stacks to the next. A command's JVM may be gone in a moment, with names.
+ */
+static double look_interval_s(const struct trace *s)
+{
+	return s->use ? SEARCH_INTERVAL_S : NAME_INTERVAL_S;
+}
+
 /* The one line scripts wait for. */
 static int announce(struct trace *s)
 {
@@ -273,7 +280,7 @@ static int announce(struct trace *s)
 	s->last_usage_ns = clock_ns(CLOCK_MONOTONIC);
 	s->reading_due_ns = s->last_usage_ns + (uint64_t)(READING_S * 1e9);
 	loop_end_in(s->loop, s->o->duration_s);
-	loop_set_timer(s->search, NAME_INTERVAL_S);
+	loop_set_timer(s->search, look_interval_s(s));
 	rc = loop_set_timer(s->tick, s->o->interval_s);
 	return rc ?: s->browser ? start_browser(s) : 0;
 }
@@ -617,7 +624,7 @@ static int catch_up(struct trace *s)
 	s->catching_up = false;
 	for (size_t i = 0; i < s->targets.n; i++)
 		s->catching_up |= target_catch_up(s->targets.v[i]);
-	return was && !s->catching_up ? loop_set_timer(s->search, NAME_INTERVAL_S) : 0;
+	return was && !s->catching_up ? loop_set_timer(s->search, look_interval_s(s)) : 0;
 }
 
 static int on_search(void *trace, void *what, struct error *err)

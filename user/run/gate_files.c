@@ -152,15 +152,16 @@ static pid_t read_exec(int fd)
 	char data[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *head = (void *)data;
 	const struct cn_msg *msg = NLMSG_DATA(head);
-	const struct proc_event *e = (void *)msg->data;
+	struct proc_event e; /* in the message it is not aligned */
 	struct sockaddr_nl from = {0};
 	socklen_t from_bytes = sizeof(from);
 	ssize_t n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&from, &from_bytes);
 
-	if (n < (ssize_t)(NLMSG_HDRLEN + sizeof(*msg) + sizeof(*e)) || from.nl_pid ||
-	    msg->id.idx != CN_IDX_PROC || e->what != PROC_EVENT_EXEC)
+	if (n < (ssize_t)(NLMSG_HDRLEN + sizeof(*msg) + sizeof(e)) || from.nl_pid ||
+	    msg->id.idx != CN_IDX_PROC)
 		return 0;
-	return e->event_data.exec.process_tgid;
+	memcpy(&e, msg->data, sizeof(e));
+	return e.what != PROC_EVENT_EXEC ? 0 : e.event_data.exec.process_tgid;
 }
 
 /* fd: -1: none. */
