@@ -6,6 +6,7 @@ children. Every number is exact, what is missing is named, the target runs on, a
 `make storms` (JNITRACE_STORMS=1) runs the same with the second number of each size.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -299,7 +300,16 @@ class MemoryGroup:
         return used - int(re.search(r"^(?:file|cache) (\d+)", (self.path / "memory.stat").read_text(), re.M)[1])
 
     def limit(self, limit_bytes):
-        (self.path / ("memory.max" if self.second else "memory.limit_in_bytes")).write_text(str(limit_bytes))
+        """Once what ended in it has given back its memory, that of BPF maps later than the process itself: until then EBUSY."""
+        def is_set():
+            try:
+                (self.path / ("memory.max" if self.second else "memory.limit_in_bytes")).write_text(str(limit_bytes))
+            except OSError as e:
+                if e.errno != errno.EBUSY:
+                    raise
+                return False
+            return True
+        wait_until(is_set)
 
     def at_limit(self):
         """How often it wanted more than it may have."""

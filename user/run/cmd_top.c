@@ -706,6 +706,14 @@ static int start(struct trace *s, struct error *err)
 	return rc ? error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc)) : 0;
 }
 
+/* A process that is gone is so, though the signal was heard before its end was. */
+static enum end_reason reason_at_end(const struct trace *s, const struct target *t)
+{
+	if (tracer_execed(s->tracer, target_number(t)))
+		return END_EXECED;
+	return proc_id_alive(target_id(t)) ? END_DETACHED : END_EXITED;
+}
+
 int trace_held(struct trace *s, pid_t pid, struct error *err)
 {
 	struct target *t = target_of_pid(s, pid);
@@ -774,10 +782,7 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (target_state(s.targets.v[i]) == TARGET_TRACED)
-				target_stop(s.targets.v[i],
-					    tracer_execed(s.tracer, target_number(s.targets.v[i]))
-						? END_EXECED
-						: END_DETACHED);
+				target_stop(s.targets.v[i], reason_at_end(&s, s.targets.v[i]));
 		s.ends = true;
 		rc = let_go_of_ended(&s, err);
 	}
