@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Recordings: what report says of one is what the run itself said, to the byte; and what is left of a run that was cut off."""
 
+import fcntl
 import json
 import os
+import pty
 import random
+import re
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -352,3 +356,61 @@ def test_what_is_not_believed(oracle, tmp_path):
     refused(f"damaged: line {site + 1}: ")
     packed([*text[:site], " " * (17 << 20), *text[site:]])
     refused(f"damaged: line {site + 1}: it is too long")
+
+
+def on_terminal(*args):
+    """The tool with a terminal of its own as stderr."""
+    master, slave = pty.openpty()
+    proc = subprocess.Popen([JNITRACE, *map(str, args)], env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave,
+                            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0))
+    os.close(slave)
+    return proc, master
+
+
+def read_terminal(master, until=None):
+    text = b""
+    while until is None or not re.search(until, text):
+        try:
+            piece = os.read(master, 4096)
+        except OSError:  # nobody has it open any more
+            piece = b""
+        if not piece:
+            break
+        text += piece
+    return text.decode()
+
+
+def test_long_work_shows_how_far_it_is(oracle, tmp_path):
+    """On a terminal, and only there; a signal ends it."""
+    small, large = tmp_path / "small.jtr", tmp_path / "large.jtr"
+    oracle.do(*WARM_UP)
+    with Tracer("--record", small, pids=[oracle.pid], interval="0.2") as tracer:
+        tracer.wait_tracing()
+        oracle.do("hold 101")
+        tracer.wait_report(lambda r: acquired(r) >= 101)
+        tracer.stop()
+    text = lines_of(small)
+    begin = text[:1 + next(i for i, line in enumerate(text) if '"record":"moment"' in line)]
+
+    def make(moments):
+        with open(large, "wb") as out, subprocess.Popen(["zstd", "-q", "-c"], stdin=subprocess.PIPE, stdout=out) as zstd:
+            zstd.stdin.write("\n".join([*begin, ""]).encode())
+            for i in range(moments):
+                zstd.stdin.write(b'{"record":"report","process":1,"elapsed_s":%d}\n{"record":"moment","skipped":0}\n' % (100 + i))
+            zstd.stdin.close()
+
+    make(2000000)
+    proc, terminal = on_terminal("report", large)
+    seen = read_terminal(terminal, rb" \d+ %")
+    assert re.search(r"^\r\x1b\[Kjnitrace: checking \S*large.jtr: \d+ %$", seen), seen
+    proc.send_signal(signal.SIGINT)
+    assert proc.wait(SLOW) == -signal.SIGINT
+    os.close(terminal)
+    # taken away at the end, if the machine was slow enough for it
+    make(100000)
+    proc, terminal = on_terminal("report", large, "--at", "90000", "--format", "html")
+    seen = read_terminal(terminal)
+    assert proc.wait(SLOW) == 0
+    os.close(terminal)
+    assert re.fullmatch(r"((\r\x1b\[Kjnitrace: (checking|reading) \S*large.jtr: \d+ %)+\r\x1b\[K)*", seen), seen
+    assert report(large, "--at", "90000").stderr == ""

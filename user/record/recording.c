@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "record/recording_priv.h"
 
@@ -542,12 +543,14 @@ int recording_open(int fd, const char *name, uint64_t limit_bytes, bool keep_end
 {
 	struct recording *r = calloc(1, sizeof(*r));
 	int rc = r ? 0 : -ENOMEM;
+	struct stat st;
 
 	if (r) {
 		snprintf(r->name, sizeof(r->name), "%s", name);
 		r->err = err;
 		r->limit_bytes = limit_bytes;
 		r->keep_ended = keep_ended;
+		r->file_bytes = fstat(fd, &st) ? 0 : (double)st.st_size;
 		rc = catalog_new(&r->catalog);
 		rc = rc ?: lines_open(fd, r->name, &r->lines);
 		rc = rc ?: read_head(r);
@@ -613,6 +616,11 @@ double recording_at_s(const struct recording *r)
 uint64_t recording_skipped(const struct recording *r)
 {
 	return r->skipped;
+}
+
+double recording_part(const struct recording *r)
+{
+	return r->file_bytes > 0 ? fmin((double)lines_bytes(r->lines) / r->file_bytes, 1) : 0;
 }
 
 /* What the next lines are read into keeps its order: others sort a copy. */

@@ -55,6 +55,7 @@ struct recording {
 	size_t nr_subjects, live; /* that there were so far; that have not ended */
 
 	uint64_t limit_bytes, once_bytes, subject_bytes;
+	double file_bytes; /* when it was opened */
 	bool begun;
 	double start_unix_s, at_s;
 	uint64_t skipped;

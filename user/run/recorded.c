@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "run/progress.h"
+
 #define NEAR_S                                                                                               \
 	0.001 /* times are shown rounded: a moment that comes so much later than it is asked for is meant */
 
@@ -46,11 +48,15 @@ int recorded_look(int fd, const char *name, uint64_t limit_bytes, double until_s
 {
 	struct recording *r = NULL;
 	int rc = recording_open(fd, name, limit_bytes, true, &r, err);
+	struct progress progress = progress_begin("checking", name);
 
 	if (rc)
 		return rc;
-	while ((rc = recording_next(r, err)) > 0)
+	while ((rc = recording_next(r, err)) > 0) {
 		note_moment(r, until_s, from_s, out);
+		progress_tell(&progress, recording_part(r));
+	}
+	progress_end(&progress);
 	out->whole = recording_is_whole(r);
 	recording_close(r);
 	if (rc)
@@ -64,12 +70,16 @@ int recorded_look(int fd, const char *name, uint64_t limit_bytes, double until_s
 	return 0;
 }
 
-int recorded_go(struct recording *r, size_t moments, struct error *err)
+int recorded_go(struct recording *r, const char *name, size_t moments, struct error *err)
 {
+	struct progress progress = progress_begin("reading", name);
 	int rc = 1;
 
-	for (size_t i = 0; i < moments && rc > 0; i++)
+	for (size_t i = 0; i < moments && rc > 0; i++) {
 		rc = recording_next(r, err);
+		progress_tell(&progress, (double)i / (double)moments);
+	}
+	progress_end(&progress);
 	return rc < 0 ? rc : rc ? 0 : -EIO; /* it was there a moment ago */
 }
 
@@ -94,7 +104,7 @@ int recorded_open(struct recorded *r, const char *name, double at_s, uint64_t li
 	r->name = name;
 	rc = rc ?: recorded_look(fd, name, limit_bytes, at_s, -1, &r->moments, err);
 	rc = rc ?: recording_open(fd, name, limit_bytes, true, &r->recording, err);
-	rc = rc ?: recorded_go(r->recording, r->moments.at, err);
+	rc = rc ?: recorded_go(r->recording, name, r->moments.at, err);
 	if (!rc)
 		n = recording_last(r->recording, &r->reports);
 	if (fd >= 0)
