@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ENV, JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, assert_exact, by_caller, jdk, run_tool, wait_until
+from harness import BUILD, ENV, JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, assert_exact, by_caller, jdk, run_tool, wait_until
 
 
 def report(file, *args, code=0, prefix=()):
@@ -189,6 +189,35 @@ def test_diff(oracle, tmp_path):
     assert run_tool("diff", old, new, "-p", oracle.pid).stdout == run_tool("diff", old, new).stdout
     assert_error(run_tool("diff", old, new, "-p", "1"), 4)
     assert_error(run_tool("diff", old, __file__), 1)
+
+
+class NextOracle(Oracle):
+    """Its library is of another build (tests/fixtures/rules.mk)."""
+
+    def main(self, fixtures):
+        return "Oracle", str(BUILD / "next/liboracle.so")
+
+
+def test_diff_of_two_builds(tmp_path):
+    """The same work with a library and its next build: it is said, sites are found by what both have, and the difference is named."""
+    files = []
+    for of, work in ((Oracle, ("hold 101", "sites 3")), (NextOracle, ("hold 1009", "sites 7"))):
+        files.append(tmp_path / f"{of.__name__}.jtr")
+        with of(jdk("17")) as oracle:
+            oracle.do(*WARM_UP)
+            with Tracer("--record", files[-1], pids=[oracle.pid]) as tracer:
+                tracer.wait_tracing()
+                oracle.do("run 2 101 7 53 5", "nest 3 2 1", *work)
+                tracer.wait_looks()
+                tracer.stop()
+    more = {("hold_global", "grown", 908), *((f"distinct_0x{i:03x}", "new", 1) for i in range(3, 7))}
+    found = diff(*files)
+    assert changes(found) == more
+    assert {s["matched"] for s in found["sites"]} - {"caller"} == {"names", None}
+    [module] = found["modules"]
+    assert module["module"] == "liboracle.so" and module["build_id_a"] != module["build_id_b"]
+    table = run_tool("diff", *files).stdout
+    assert "liboracle.so of two builds: " in table and " BY " in table
 
 
 def test_targets_come_and_go(tmp_path):
