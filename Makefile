@@ -52,7 +52,9 @@ jni := $(if $(jdk),-isystem $(jdk)/include -isystem $(jdk)/include/linux)
 CFLAGS ?= -O2 -g
 warnings := -Wall -Wextra -Werror
 comma := ,
-sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+# gcc's libubsan.so writes to stderr beside libasan.so, whatever its log_path says.
+static_ubsan := $(if $(findstring clang,$(CC)),,-static-libubsan)
+sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined $(static_ubsan) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 # -iquote, not -I: <elf.h> is the system's, "elf.h" is ours.
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf

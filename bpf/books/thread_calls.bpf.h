@@ -3,6 +3,7 @@
 #ifndef JNITRACE_THREAD_CALLS_BPF_H
 #define JNITRACE_THREAD_CALLS_BPF_H
 
+#include "books/envs.bpf.h"
 #include "books/threads.bpf.h"
 
 /* At the entry: the return does not know the argument any more. */
@@ -116,6 +117,8 @@ static __always_inline bool thread_changes(const struct rule *r, u64 env_at, con
 	if (bpf_probe_read_user(&env, sizeof(env), (void *)env_at) || is_vm_thread(r->target_id, env))
 		return false;
 	thread_env_keep(env); /* for the walk */
+	if (checking)         /* whose it is: others may use it before this thread does */
+		env_own(r->target_id, env);
 	return true;
 }
 

@@ -134,10 +134,10 @@ def wait_until(what, seconds=SLOW):
 class Program:
     """A Java program of the fixtures with its library, which is told what to do line by line."""
 
-    def __init__(self, on, main, library, *jvm_args, jars="", env=None):
+    def __init__(self, on, main, library, *jvm_args, jars="", env=None, prefix=()):
         fixtures = on.fixtures()
         self.log = tempfile.TemporaryFile()
-        argv = on.java(*jvm_args, "-cp", f"{fixtures}{jars}", main, str(fixtures / library))
+        argv = [*prefix, *on.java(*jvm_args, "-cp", f"{fixtures}{jars}", main, str(fixtures / library))]
         self.proc = subprocess.Popen(argv, bufsize=0, env={**ENV, **(env or {})}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=self.log, start_new_session=True)
         self.pid = self.proc.pid

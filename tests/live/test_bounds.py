@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A process whose files take much to read costs the tracer what its budget says, and no report, signal or other file waits for it."""
 
+import json
 import os
 import re
 import signal
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import FIXTURES, SANITIZED, SLOW, TOP, Program, Tracer, jdk, run_tool
+from harness import FIXTURES, SANITIZED, SLOW, TOP, Program, Tracer, jdk, run_tool, wait_until
 
 MAKE = TOP / "tests/fixtures/hostile/make.py"
 LIMIT_MB = 64
 SITES = 400  # of a library
+# What a terminal would obey, but for tabs and new lines.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @pytest.fixture(name="victim", scope="module")
@@ -255,7 +258,7 @@ def test_names_that_are_hostile(make, tmp_path):
         proc.stdout.close()
     for done in outputs:
         assert done.returncode == 0, done
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", done.stdout + done.stderr), done
+        assert not CONTROL.search(done.stdout + done.stderr), done
 
 
 def read_bytes(pid):
@@ -303,3 +306,56 @@ def test_open_files(tmp_path):
 
 def test_limit_is_checked(victim):
     assert "at least 16M" in run_tool("-p", victim.pid, "--limit-memory", "1M").stderr
+
+
+class Group:
+    """Cgroups by names of any bytes, each in the one before it, the first in one of this test's."""
+
+    def __init__(self, names):
+        tops = [Path("/sys/fs/cgroup") / part for part in ("", "unified", "memory")]  # of version 2, of both, of version 1
+        top = next(top for top in tops if (top / "cgroup.procs").exists())
+        self.paths = [top / f"jnitrace-{os.getpid()}"]
+        self.paths[0].mkdir()
+        for name in names:
+            self.paths.append(self.paths[-1] / name)
+            self.paths[-1].mkdir()
+        self.inner = self.paths[-1]
+        self.beside = self.paths[0] / "beside"
+        self.beside.mkdir()
+        self.paths.append(self.beside)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for path in reversed(self.paths):
+            wait_until(lambda path=path: not (path / "cgroup.procs").read_text())
+            path.rmdir()
+
+
+def inside(group):
+    """The prefix of a command that is to run in it."""
+    return ["sh", "-c", 'echo $$ >"$0" && exec "$@"', str(group / "cgroup.procs")]
+
+
+def test_cgroup_names_that_are_hostile():
+    """Escapes, marks that turn text, names of 255 bytes, names that begin with .. and a path that does, as seen from beside."""
+    evil = "\x1b[2J\u202e\x07\r\t;\\\"'<b>"
+    names = [evil, "docker-" + "0123456789abcdef" * 4 + ".scope", evil[::-1] + "%s%n", "x" * 255, "y" * 255, ".." + evil]
+    with Group(names) as group:
+        with pytest.raises(OSError):  # the kernel has none that would be two lines
+            (group.paths[0] / "a\n0::/b").mkdir()
+        with Program(jdk("17"), "Hostile", "libhostile.so", prefix=inside(group.inner)) as victim:
+            assert victim.answer() == "ready\n"
+            assert evil.encode() in Path(f"/proc/{victim.pid}/cgroup").read_bytes()
+            for prefix in ([], [*inside(group.beside), "unshare", "--cgroup"]):
+                outputs = [run_tool(*args, "-p", victim.pid, prefix=prefix)
+                           for args in (["census"], ["census", "--json"], ["probes"], ["top", "-d", "0.1"], ["top", "-d", "0.1", "--json"])]
+                for done in outputs:
+                    assert done.returncode == 0, done
+                    assert not CONTROL.search(done.stdout + done.stderr), done
+                targets = [json.loads(done.stdout.splitlines()[-1])["target"] for done in (outputs[1], outputs[4])]
+                for target in targets:
+                    assert target["container"] == "0123456789abcdef" * 4, target
+                    assert target["cgroup"].startswith("/../?[2J????;" if prefix else f"/{group.paths[0].name}/?[2J????;"), target
+                    assert target["cgroup"].endswith("y" * 255 + "/..?[2J????;\\\"'<b>"), target

@@ -227,3 +227,23 @@ def test_screen(victim):
         assert os.waitstatus_to_exitcode(status) == 0
         return watch.end_s()
     assert fastest_s(LIMIT_S, go) < LIMIT_S
+
+
+def test_second_signal(victim):
+    """It ends the tool while nobody takes the last report, which is given up a little later by itself."""
+    def go():
+        reader, writer = (s.detach() for s in socket.socketpair())
+        proc = start("-p", victim.pid, "--json", "-i", "0.05", stdout=writer)
+        os.close(writer)
+        assert read_line(proc.stderr).startswith("jnitrace: tracing")
+        wait_until(lambda: stalled(proc.pid))
+        proc.send_signal(signal.SIGTERM)
+        time.sleep(0.25)
+        took_s = 0
+        if proc.poll() is None:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                took_s = Watch(proc.pid).end_s()
+        assert proc.wait() in (1, -signal.SIGINT)
+        os.close(reader)
+        return took_s
+    assert fastest_s(LIMIT_S, go) < LIMIT_S

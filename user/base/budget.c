@@ -38,7 +38,8 @@ struct budget {
 	struct reading reading;
 	unsigned int files, most_files; /* open */
 	int stop_fd;
-	bool heard; /* budget_heard() */
+	bool heard;                           /* budget_heard(): */
+	uint64_t heard_cpu_ns, late_spent_ns; /* this thread's CPU time then; what others spent since */
 	struct share *payer;
 	struct reclaimable *reclaimables;
 	uint64_t file_end_ns; /* of this thread's CPU time; 0: no file is read */
@@ -122,7 +123,15 @@ void budget_heard(struct budget *b)
 	if (!b)
 		return;
 	b->heard = true;
+	b->heard_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	b->stop_fd = -1;
+}
+
+uint64_t budget_late_ns(const struct budget *b)
+{
+	if (!b || !b->heard)
+		return 0;
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->heard_cpu_ns + b->late_spent_ns;
 }
 
 /* --- shares --------------------------------------------------------------------------------------- */
@@ -309,15 +318,19 @@ static bool is_asked_to_stop(const struct budget *b)
 	return b->stop_fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
-/* On a busy machine the same work takes longer: then there is more of the time, within reason. */
+/*
+ * On a busy machine the same work takes longer: then there is more of the time, within reason. After a signal
+ * the slice is short, and all of it is there for work.
+ */
 static bool time_is_over(const struct budget *b, uint64_t ahead_ns)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC) + ahead_ns, length = b->deadline_ns - b->begin_ns, cpu;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC) + ahead_ns, length = b->deadline_ns - b->begin_ns;
+	uint64_t enough = b->heard ? length : length / 2, cpu;
 
 	if (!b->deadline_ns || now < b->deadline_ns)
 		return false;
 	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->begin_cpu_ns + b->spent_ns + ahead_ns;
-	return cpu >= length / 2 || now >= b->begin_ns + (b->last ? LAST_STRETCH : MAX_STRETCH) * length;
+	return cpu >= enough || now >= b->begin_ns + (b->last ? LAST_STRETCH : MAX_STRETCH) * length;
 }
 
 void budget_begin_file(struct budget *b)
@@ -354,6 +367,14 @@ int budget_read(struct budget *b, uint64_t bytes)
 	return 0;
 }
 
+static void charge_ns(struct budget *b, uint64_t cpu_ns)
+{
+	struct share *s = b->payer;
+
+	if (s)
+		s->left_ns -= cpu_ns < s->left_ns ? cpu_ns : s->left_ns;
+}
+
 void budget_end_file(struct budget *b)
 {
 	uint64_t cpu_ns;
@@ -362,8 +383,7 @@ void budget_end_file(struct budget *b)
 		return;
 	b->file_end_ns = 0;
 	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - b->file_begin_ns;
-	budget_spend_ns(b, cpu_ns);
-	b->spent_ns -= cpu_ns; /* it is this thread's */
+	charge_ns(b, cpu_ns);
 	if (b->payer && cpu_ns > SLOW_NS / 2)
 		b->payer->has_slow = true;
 }
@@ -417,12 +437,12 @@ bool budget_slice_last(const struct budget *b)
 
 void budget_spend_ns(struct budget *b, uint64_t cpu_ns)
 {
-	struct share *s = b ? b->payer : NULL;
-
-	if (b)
-		b->spent_ns += cpu_ns;
-	if (s)
-		s->left_ns -= cpu_ns < s->left_ns ? cpu_ns : s->left_ns;
+	if (!b)
+		return;
+	charge_ns(b, cpu_ns);
+	b->spent_ns += cpu_ns;
+	if (b->heard)
+		b->late_spent_ns += cpu_ns;
 }
 
 /* --- refusals ------------------------------------------------------------------------------------- */

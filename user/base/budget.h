@@ -35,7 +35,10 @@ int budget_stop_fd(const struct budget *b);
  */
 void budget_heard(struct budget *b);
 bool budget_is_late(const struct budget *b); /* it was */
-#define BUDGET_LATE_FILE_NS 60000000         /* of CPU time */
+/* CPU time since then, this thread's and that of who helps it: what a busy machine takes away does not count.
+ */
+uint64_t budget_late_ns(const struct budget *b);
+#define BUDGET_LATE_FILE_NS 60000000 /* of CPU time */
 
 /* A target's share. It stays as long as it has charges. 0 or -ENOMEM. */
 int share_new(struct budget *b, struct share **out);

@@ -276,7 +276,7 @@ static size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *cp)
 
 /*
  * Characters that show nothing and change how others are shown: directions, joiners, tags, separators of
- * lines (Unicode's categories Cf, Zl and Zp).
+ * lines (Unicode's categories Cf, Zl and Zp); and two that are none, which XML and YAML do not have.
  */
 static bool is_format(uint32_t cp)
 {
@@ -285,13 +285,23 @@ static bool is_format(uint32_t cp)
 	} ranges[] = {{0xad, 0xad},       {0x600, 0x605},     {0x61c, 0x61c},     {0x6dd, 0x6dd},
 		      {0x70f, 0x70f},     {0x890, 0x891},     {0x8e2, 0x8e2},     {0x180e, 0x180e},
 		      {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},   {0xfeff, 0xfeff},
-		      {0xfff9, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f},
-		      {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0001, 0xe007f}};
+		      {0xfff9, 0xfffb},   {0xfffe, 0xffff},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+		      {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0001, 0xe007f}};
 
 	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
 		if (cp >= ranges[i].first && cp <= ranges[i].last)
 			return true;
 	return false;
+}
+
+/* How many of the n bytes are ASCII characters that show: most text is nothing else. */
+static size_t plain_bytes(const uint8_t *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && s[i] >= 0x20 && s[i] < 0x7f)
+		i++;
+	return i;
 }
 
 char *text_clean(char *dst, size_t cap, const char *src, size_t src_len)
@@ -302,18 +312,23 @@ char *text_clean(char *dst, size_t cap, const char *src, size_t src_len)
 	if (!cap)
 		return dst;
 	for (size_t i = 0; i < src_len;) {
+		size_t left = src_len - i, room = cap - 1 - out,
+		       len = plain_bytes(s + i, left < room ? left : room);
 		uint32_t cp = 0;
-		size_t len = utf8_decode(s + i, src_len - i, &cp);
-		bool bad = !len || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) || is_format(cp);
+		bool bad = false;
 
-		if (!len)
-			len = 1;
-		if (out + (bad ? 1 : len) >= cap)
+		if (!len) {
+			len = utf8_decode(s + i, left, &cp);
+			bad = !len || cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) || is_format(cp);
+			len = len ?: 1;
+		}
+		if ((bad ? 1 : len) > room)
 			break; /* a character is never cut in two */
 		if (bad)
 			dst[out++] = '?';
-		for (size_t k = 0; !bad && k < len; k++)
-			dst[out++] = (char)s[i + k];
+		else
+			memmove(dst + out, s + i, len);
+		out += bad ? 0 : len;
 		i += len;
 	}
 	dst[out] = '\0';

@@ -3,32 +3,47 @@
 #include "export/checks.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
-/* Text in XML 1.0: what it cannot have at all becomes '?'. */
-static void put_xml(struct buf *out, const char *text)
+/*
+ * A character of a text, of whoever it is, as every format here can have it: what is no UTF-8, and controls
+ * but for tab and newline, become '?'. Returns the bytes taken.
+ */
+static size_t take_character(const char *text, char out[8])
 {
-	for (; text && *text; text++) {
-		switch (*text) {
-		case '&':
+	size_t n = 1;
+
+	while ((text[0] & 0xc0) == 0xc0 && n < 4 && (text[n] & 0xc0) == 0x80)
+		n++;
+	if (*text == '\n' || *text == '\t')
+		snprintf(out, 8, "%c", *text);
+	else
+		text_clean(out, 8, text, n);
+	return n;
+}
+
+enum xml_place { XML_ATTRIBUTE, XML_TEXT };
+
+/* In an attribute a plain newline is read as a blank (XML 1.0, 3.3.3). */
+static void put_xml(struct buf *out, const char *text, enum xml_place place)
+{
+	char c[8];
+
+	while (text && *text) {
+		text += take_character(text, c);
+		if (*c == '&')
 			buf_printf(out, "&amp;");
-			break;
-		case '<':
+		else if (*c == '<')
 			buf_printf(out, "&lt;");
-			break;
-		case '>':
+		else if (*c == '>')
 			buf_printf(out, "&gt;");
-			break;
-		case '"':
+		else if (*c == '"')
 			buf_printf(out, "&quot;");
-			break;
-		case '\n':
-		case '\t':
-			buf_add(out, text, 1);
-			break;
-		default:
-			buf_add(out, (unsigned char)*text < ' ' || *text == 0x7f ? "?" : text, 1);
-		}
+		else if (place == XML_ATTRIBUTE && (*c == '\n' || *c == '\t'))
+			buf_printf(out, "&#%d;", *c);
+		else
+			buf_printf(out, "%s", c);
 	}
 }
 
@@ -53,21 +68,21 @@ static void put_case(struct buf *out, const struct check_suite *s, const struct 
 	const char *element = c->result == CHECK_FAILS ? "failure" : "error";
 
 	buf_printf(out, "    <testcase classname=\"");
-	put_xml(out, s->name);
+	put_xml(out, s->name, XML_ATTRIBUTE);
 	buf_printf(out, "\" name=\"");
-	put_xml(out, c->name);
+	put_xml(out, c->name, XML_ATTRIBUTE);
 	buf_printf(out, "\" time=\"0\"");
 	if (c->result == CHECK_HOLDS) {
 		buf_printf(out, ">\n      <system-out>");
-		put_xml(out, c->message);
+		put_xml(out, c->message, XML_TEXT);
 		buf_printf(out, "</system-out>\n    </testcase>\n");
 		return;
 	}
 	buf_printf(out, ">\n      <%s type=\"%s\" message=\"", element,
 		   c->result == CHECK_FAILS ? "assertion" : "not known");
-	put_xml(out, c->message);
+	put_xml(out, c->message, XML_ATTRIBUTE);
 	buf_printf(out, "\">");
-	put_xml(out, c->details);
+	put_xml(out, c->details, XML_TEXT);
 	buf_printf(out, "</%s>\n    </testcase>\n", element);
 }
 
@@ -89,7 +104,7 @@ void checks_junit(struct buf *out, const struct check_suite *suites, size_t n)
 		const struct check_suite *s = &suites[i];
 
 		buf_printf(out, "  <testsuite name=\"");
-		put_xml(out, s->name);
+		put_xml(out, s->name, XML_ATTRIBUTE);
 		buf_printf(out, "\"");
 		put_numbers(out, s->n, count(s, CHECK_FAILS), count(s, CHECK_NOT_KNOWN), s->time_s);
 		buf_printf(out, ">\n");
@@ -100,25 +115,34 @@ void checks_junit(struct buf *out, const struct check_suite *suites, size_t n)
 	buf_printf(out, "</testsuites>\n");
 }
 
-/* '#' begins a directive, and a backslash quotes it. */
+/* A description: '#' begins a directive, and a backslash quotes it. */
 static void put_tap(struct buf *out, const char *text)
 {
-	for (; *text; text++) {
-		if (*text == '#' || *text == '\\')
-			buf_add(out, "\\", 1);
-		buf_add(out, *text == '\n' ? " " : text, 1);
+	char c[8];
+
+	while (*text) {
+		text += take_character(text, c);
+		buf_printf(out, "%s%s", *c == '#' || *c == '\\' ? "\\" : "",
+			   *c == '\n' || *c == '\t' ? " " : c);
 	}
 }
 
-/* A YAML block of text, indented; */
-static void put_lines(struct buf *out, const char *text)
+/* A YAML block of text, indented by two more than its key. */
+static void put_lines(struct buf *out, const char *key, const char *text)
 {
-	while (text && *text) {
-		size_t n = strcspn(text, "\n");
+	bool begins = true;
+	char c[8];
 
-		buf_printf(out, "    %.*s\n", (int)n, text);
-		text += n + (text[n] == '\n');
+	buf_printf(out, "  %s: |2\n", key);
+	while (text && *text) {
+		text += take_character(text, c);
+		if (begins)
+			buf_printf(out, "    ");
+		buf_printf(out, "%s", c);
+		begins = *c == '\n';
 	}
+	if (!begins)
+		buf_printf(out, "\n");
 }
 
 void checks_tap(struct buf *out, const struct check_suite *suite)
@@ -132,12 +156,10 @@ void checks_tap(struct buf *out, const struct check_suite *suite)
 		buf_printf(out, "\n");
 		if (c->result == CHECK_HOLDS)
 			continue;
-		buf_printf(out, "  ---\n  message: |\n");
-		put_lines(out, c->message);
-		if (c->details && *c->details) {
-			buf_printf(out, "  culprits: |\n");
-			put_lines(out, c->details);
-		}
+		buf_printf(out, "  ---\n");
+		put_lines(out, "message", c->message);
+		if (c->details && *c->details)
+			put_lines(out, "culprits", c->details);
 		buf_printf(out, "  ...\n");
 	}
 }
@@ -145,14 +167,14 @@ void checks_tap(struct buf *out, const struct check_suite *suite)
 /* A property's value, or a message: of a property comma and colon are quoted, too. */
 static void put_github(struct buf *out, const char *text, bool property)
 {
-	for (; text && *text; text++) {
-		bool quoted = *text == '%' || *text == '\r' || *text == '\n' ||
-			      (property && (*text == ':' || *text == ','));
+	char c[8];
 
-		if (quoted)
-			buf_printf(out, "%%%02X", (unsigned char)*text);
+	while (text && *text) {
+		text += take_character(text, c);
+		if (*c == '%' || *c == '\n' || (property && (*c == ':' || *c == ',')))
+			buf_printf(out, "%%%02X", *c);
 		else
-			buf_add(out, text, 1);
+			buf_printf(out, "%s", c);
 	}
 }
 

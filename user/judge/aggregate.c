@@ -10,7 +10,9 @@
 #include "base/util.h"
 #include "judge/verdicts.h"
 
-#define MOMENT_S 0.3 /* what changes in so short a time says little of a pace */
+#define MOMENT_S     0.3 /* what changes in so short a time says little of a pace */
+#define WEAK_CLEARED 0.5 /* of weak references: so many whose objects are gone are no accident, */
+#define WEAK_IN_VAIN 0.8 /* nor those and others to one object; a few to each are the library's way */
 
 /* What some events took of the target's time. */
 struct cost {
@@ -55,6 +57,8 @@ struct entry {
 		uint64_t died; /* a moment may pass between its two counts, and it must not go down */
 	} last;                /* of the snapshot before */
 	double recent_per_s;
+	struct weak_site weak;   /* of weak references, when they were looked at last; counted anew, too */
+	bool piles;              /* weak references: they do not just wait for the collector */
 	double first_s;          /* when it was first seen; -1: not yet */
 	struct history *history; /* NULL: none yet */
 };
@@ -70,6 +74,8 @@ struct aggregate {
 	uint32_t *thread_by_site; /* site number -> thread of its entry + 1 */
 	double last_elapsed_s;
 	uint64_t last_events, last_died;
+	int64_t collections;              /* as of the last reading; -1: unknown */
+	double collected_s[2];            /* when that was last seen to have grown, and before; -1: never */
 	struct strset names;              /* of classes */
 	uint32_t survivors_born[NR_AGES]; /* ticks: see count_survivors() */
 
@@ -85,8 +91,11 @@ int aggregate_new(const struct catalog *catalog, struct aggregate **out)
 
 	for (int f = 0; a && f < NR_COSTS; f++)
 		a->last_cost_ns[f] = -1;
-	if (a)
+	if (a) {
 		a->catalog = catalog;
+		a->collections = -1;
+		a->collected_s[0] = a->collected_s[1] = -1;
+	}
 	*out = a;
 	return a ? 0 : -ENOMEM;
 }
@@ -451,6 +460,78 @@ static int begin_history(struct entry *e, double elapsed_s)
 	return e->first_s < elapsed_s ? history_judge(e->history, &first) : 0;
 }
 
+/* --- weak references, which may wait for the collector --- */
+
+/* Nearly all are of objects that are gone, or have others already. */
+static bool is_in_vain(const struct weak_site *w)
+{
+	uint64_t twice = w->refs - w->cleared - w->objects;
+
+	return w->cleared >= WEAK_CLEARED * (double)w->refs ||
+	       w->cleared + twice >= WEAK_IN_VAIN * (double)w->refs;
+}
+
+/* When those that it grows by began to be acquired. */
+static double rise_began_s(const struct history *h)
+{
+	return h->rise.since_s - survivor_ages_s[h->rise.age];
+}
+
+/*
+ * A weak reference goes with its object at the earliest, when the collector has found that nobody holds that:
+ * before, their growth says nothing. It is believed when it outlasted two collections of the whole heap, or
+ * when the references are in vain. What was believed is, as long as it grows.
+ */
+static bool piles_up(const struct aggregate *a, const struct aggregate_input *in, const struct entry *e)
+{
+	if (!e->history || !e->history->rise.on)
+		return false;
+	if (e->piles || !in->weak || (in->weak->never && a->collections < 0))
+		return true;
+	return a->collected_s[1] > rise_began_s(e->history) || (in->weak->looked && is_in_vain(&e->weak));
+}
+
+static void note_collections(struct aggregate *a, const struct aggregate_input *in)
+{
+	int64_t now = in->weak ? in->weak->collections : -1;
+
+	if (a->collections >= 0 && now > a->collections) {
+		a->collected_s[1] = a->collected_s[0];
+		a->collected_s[0] = in->elapsed_s;
+	}
+	if (now >= 0)
+		a->collections = now;
+}
+
+static void judge_weak(struct aggregate *a, const struct aggregate_input *in)
+{
+	note_collections(a, in);
+	for (size_t i = 0; i < a->entries.n; i++)
+		a->entries.v[i].weak = (struct weak_site){0};
+	for (size_t i = 0; in->weak && i < in->weak->sites.n; i++) {
+		const struct weak_site *w = &in->weak->sites.v[i];
+		struct entry *e = entry_of(a, in, w->site);
+
+		if (!e)
+			continue;
+		e->weak.refs += w->refs;
+		e->weak.cleared += w->cleared;
+		e->weak.objects += w->objects;
+	}
+	for (size_t i = 0; i < a->entries.n; i++)
+		if (func_family(a->catalog, in->names->v[i].func) == FAMILY_WEAK)
+			a->entries.v[i].piles = piles_up(a, in, &a->entries.v[i]);
+}
+
+bool aggregate_weak_grow(const struct aggregate *a, const struct named_sites *names)
+{
+	for (size_t i = 0; i < a->entries.n; i++)
+		if (func_family(a->catalog, names->v[i].func) == FAMILY_WEAK && a->entries.v[i].history &&
+		    a->entries.v[i].history->rise.on && !a->entries.v[i].piles)
+			return true;
+	return false;
+}
+
 /* Take what an entry holds now into its history, which is made when it is first found to hold something. */
 static int remember(struct entry *e, double elapsed_s)
 {
@@ -475,6 +556,7 @@ static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 		if (a->entries.v[i].now.acquired && verdicts_judge(a->catalog, in->names->v[i].func) &&
 		    (in->locals || func_kind(a->catalog, in->names->v[i].func) != KIND_LOCAL))
 			rc = remember(&a->entries.v[i], in->elapsed_s);
+	judge_weak(a, in);
 	return rc;
 }
 
@@ -487,6 +569,8 @@ static void judge(const struct aggregate *a, struct entry *e, enum func_id func,
 		history_verdict(e->history, out);
 	else
 		verdict_of_none(elapsed_s - e->first_s, out);
+	if (out->kind == VERDICT_GROWING && func_family(a->catalog, func) == FAMILY_WEAK && !e->piles)
+		verdict_wait(out);
 }
 
 /* A tick is coarse: no reference that was counted is older than the counting. */

@@ -24,6 +24,7 @@ struct aggregate_input {
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */
 	const struct local_refs *locals;   /* NULL: which are alive is not known */
+	const struct weak_look *weak;      /* NULL: they are judged like all others */
 	const double *cost_ns; /* of one call of each function, see tracer_costs(); NULL: unknown */
 	double late_s;         /* how long after the gate was closed the snapshot was taken */
 };
@@ -33,6 +34,10 @@ struct aggregate_input {
  * the last call, in a final report over the whole run. 0 or -ENOMEM.
  */
 int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r);
+
+/* Is there a site of weak references that grows, if they do not wait for the collector? names: as in the
+ * input. */
+bool aggregate_weak_grow(const struct aggregate *a, const struct named_sites *names);
 
 /*
  * Between two reports: take over how much is outstanding at the sites that have names, and how old it is, for

@@ -368,7 +368,7 @@ static void add_sites(const struct assert_term *t, const struct report *r,
 static void add_classes(const struct assert_term *t, const struct report *r,
 			const struct suppressions *suppressed, struct assert_part *p)
 {
-	uint64_t unread = 0;
+	uint64_t unread = 0, all = 0;
 
 	for (size_t i = 0; i < r->sites.n; i++) {
 		const struct report_site *s = &r->sites.v[i];
@@ -383,11 +383,13 @@ static void add_classes(const struct assert_term *t, const struct report *r,
 			if (pattern_matches(t->text, c->name))
 				p->value = add_capped(p->value, c->outstanding);
 		}
-		unread += s->outstanding > read ? s->outstanding - read : 0;
+		unread = add_capped(unread, s->outstanding > read ? s->outstanding - read : 0);
+		all = add_capped(all, s->outstanding);
 	}
 	if (unread)
-		not_known(p, "PID %d: the classes of %llu references could not be read before it ended",
-			  r->target.pid, (unsigned long long)unread);
+		not_known(p,
+			  "PID %d: the classes of %llu of %llu references could not be read before it ended",
+			  r->target.pid, (unsigned long long)unread, (unsigned long long)all);
 	note_losses(p, r, true);
 }
 

@@ -65,6 +65,7 @@ static void add_detail(const struct report *r, const struct finding_detail *d, s
 static void make(const struct findings_input *in, const struct report *r, const struct snapshot_finding *s,
 		 struct report_finding *out)
 {
+	enum func_id acquired_by = FUNC_NONE;
 	uint64_t ids[3];
 
 	*out = (struct report_finding){
@@ -79,7 +80,7 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	ids[0] = finding_site(in, s->key.site, &out->stack, &out->func);
 	/* who frees them calls no function that is traced */
 	ids[1] = finding_site(in, s->key.acquire_site, &out->acquire,
-			      out->kind == FINDING_WRONG_DEALLOCATOR ? &out->func : NULL);
+			      out->kind == FINDING_WRONG_DEALLOCATOR ? &out->func : &acquired_by);
 	ids[2] = finding_site(in, s->key.release_site, &out->release, NULL);
 	if (out->kind == FINDING_PENDING_EXCEPTION)
 		ids[1] = 0; /* one for each call, whoever threw */
@@ -87,6 +88,10 @@ static void make(const struct findings_input *in, const struct report *r, const 
 	out->site_id = ids[0];
 	out->doubt = finding_doubt(r, out->kind);
 	finding_set_text(in, out);
+	if (out->kind == FINDING_STALE_USE && out->acquire.known &&
+	    func_family(r->catalog, acquired_by) == FAMILY_LOCAL)
+		finding_add_text(out, "Where it was acquired is where its slot was last given out: slots of "
+				      "local references are used again, so this may be an earlier one.");
 	add_detail(r, &s->detail, out);
 }
 

@@ -529,6 +529,14 @@ void verdict_of_none(double seen_s, struct report_verdict *out)
 	history_verdict(&h, out);
 }
 
+void verdict_wait(struct report_verdict *v)
+{
+	v->kind = VERDICT_UNKNOWN;
+	v->confidence = sure_of(v->kind, v->span_s, 0);
+	v->same_life_s = 0;
+	v->waits = true;
+}
+
 void history_growth(struct history *h, double limit, struct growth *out)
 {
 	if (h->n > 0)

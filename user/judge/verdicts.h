@@ -28,6 +28,8 @@ int history_judge(struct history *h, const struct reading *r);
 void history_verdict(struct history *h, struct report_verdict *out);
 /* Of a site that held nothing whenever it was looked at, and was seen for so long. */
 void verdict_of_none(double seen_s, struct report_verdict *out);
+/* What grows may do so only because the collector has not come yet: it is not called growing. */
+void verdict_wait(struct report_verdict *v);
 /* Growth of the count itself, and when it is at the limit; 0: none. */
 void history_growth(struct history *h, double limit, struct growth *out);
 

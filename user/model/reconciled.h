@@ -49,4 +49,24 @@ struct ref_classes {
 	bool sampled; /* not every reference was read: counts are shares */
 };
 
+/*
+ * What the weak references of one site point to. One whose object lives may be released when the object is
+ * collected, which nobody can know before; it piles up if that comes and goes, or if it does not matter: the
+ * object has others already.
+ */
+struct weak_site {
+	uint32_t site;          /* its number, as in snapshot_site.index */
+	uint64_t refs, cleared; /* of those read */
+	uint64_t objects;       /* that live, each counted once */
+};
+struct weak_look {
+	struct {
+		struct weak_site *v; /* by site */
+		size_t n, cap;
+	} sites;
+	bool looked;         /* sites is true now; else nobody looked, or could */
+	bool never;          /* objects of this VM cannot be read */
+	int64_t collections; /* of the whole heap; grows with each, by one or more; -1: unknown */
+};
+
 #endif

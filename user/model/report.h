@@ -142,6 +142,7 @@ struct report_verdict {
 	uint64_t survivors; /* outstanding for some seconds already */
 	double same_life_s; /* growing: it would look the same if each lived for so long and then went */
 	bool slowed;        /* unknown: it was growing, and then slowed down, stalled or fell */
+	bool waits;         /* unknown: it grows, but its objects wait to be collected */
 };
 struct buf;
 /* Append what the verdict leaves open, as a part of a sentence; nothing: nothing. */

@@ -21,6 +21,10 @@ void verdict_not_known(struct buf *out, const struct report_verdict *v)
 		growth_not_known(out, v->same_life_s);
 	else if (v->kind == VERDICT_UNKNOWN && v->slowed)
 		buf_printf(out, "it grew, then slowed down or stopped, like a cache that fills up");
+	else if (v->kind == VERDICT_UNKNOWN && v->waits)
+		buf_printf(out,
+			   "it grows, but each reference has an object that no collection has proven to be "
+			   "in use: it may be released when that is collected");
 	else if (v->kind == VERDICT_UNKNOWN && v->ready_in_s > 0)
 		buf_printf(out, "too early: growth of 1 per second can be detected in %.0f s",
 			   ceil(v->ready_in_s));

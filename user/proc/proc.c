@@ -143,6 +143,13 @@ bool proc_descends(pid_t pid, pid_t root, pid_t except)
 	return false;
 }
 
+bool proc_is_stopped(pid_t pid)
+{
+	struct stat_line s;
+
+	return !stat_line_read(pid, &s) && (s.state == 'T' || s.state == 't');
+}
+
 bool proc_id_alive(const struct proc_id *id)
 {
 	struct stat_line st;
@@ -205,6 +212,16 @@ static int parse_mapping(char *line, const char *root, struct mapping *m)
 	return m->path ? 0 : -ENOMEM;
 }
 
+/*
+ * Is the memory there yet? When a process gives it up while its mappings are read, what is left of them looks
+ * like their end (fs/proc/task_mmu.c, m_start()).
+ */
+static bool has_memory(FILE *maps)
+{
+	rewind(maps);
+	return fgetc(maps) != EOF;
+}
+
 static int maps_read(const char *maps_path, const char *root, struct proc_maps *out)
 {
 	FILE *f = fopen(maps_path, "re");
@@ -228,7 +245,7 @@ static int maps_read(const char *maps_path, const char *root, struct proc_maps *
 	}
 	if (!rc && ferror(f))
 		rc = errno ? gone_errno(errno) : -EIO;
-	if (!rc && !out->n)
+	if (!rc && (!out->n || !has_memory(f)))
 		rc = -ESRCH; /* memory is gone: a zombie, or a kernel thread */
 	free(line);
 	fclose(f);
@@ -712,6 +729,26 @@ int proc_threads(pid_t pid, struct proc_threads *out)
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof(*out->v), compare_own);
 	return rc;
+}
+
+int proc_thread_sp(pid_t pid, pid_t tid, uint64_t *sp)
+{
+	char path[64], text[256], *before = NULL, *at;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	at = fgets(text, sizeof(text), f) ? strrchr(text, ' ') : NULL;
+	fclose(f);
+	/* "NUMBER ARGUMENT ... SP PC", or "running" */
+	if (at) {
+		*at = 0;
+		before = strrchr(text, ' ');
+	}
+	*sp = before ? strtoull(before + 1, NULL, 16) : 0;
+	return *sp ? 0 : -EAGAIN;
 }
 
 size_t proc_thread_name(pid_t pid, pid_t tid, char out[PROC_THREAD_NAME_MAX])

@@ -23,6 +23,8 @@ pid_t proc_parent(pid_t pid);
  * tell, also of those whose parents have ended.
  */
 bool proc_descends(pid_t pid, pid_t root, pid_t except);
+/* By a signal, or by a tracer (ptrace(2)). */
+bool proc_is_stopped(pid_t pid);
 bool proc_id_alive(const struct proc_id *id);
 /* Seconds since the process started. */
 double proc_age_s(const struct proc_id *id);
@@ -115,6 +117,11 @@ int proc_threads(pid_t pid, struct proc_threads *out);
 pid_t proc_tid_here(const struct proc_threads *threads, pid_t own_tid);
 /* Are the ids that it uses itself others than those here? -ESRCH: it has ended. */
 int proc_is_renumbered(pid_t pid);
+/*
+ * Where the stack of a thread that waits in a system call ends now: its stack pointer (proc(5),
+ * /proc/PID/task/TID/syscall). 0; -EAGAIN: it does not wait; or -errno.
+ */
+int proc_thread_sp(pid_t pid, pid_t tid, uint64_t *sp);
 /* A thread's name as the kernel has it, which is any bytes; returns their number, 0: it has ended. */
 #define PROC_THREAD_NAME_MAX 64
 size_t proc_thread_name(pid_t pid, pid_t tid, char out[PROC_THREAD_NAME_MAX]);

@@ -514,3 +514,13 @@ int account_report(struct account *a, uint64_t budget_ms, struct report *r)
 	r->before.n = a->rows.n;
 	return rc;
 }
+
+int64_t account_total(const struct report_family *f, uint64_t earlier, uint64_t later)
+{
+	uint64_t lo = earlier < later ? earlier : later, hi = earlier < later ? later : earlier;
+	uint64_t accounted = add_capped(add_capped(f->outstanding, f->before_attach), f->vm_own);
+
+	if (!f->before_known)
+		return (int64_t)later;
+	return (int64_t)(accounted < lo ? lo : accounted > hi ? hi : accounted);
+}

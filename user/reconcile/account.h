@@ -52,4 +52,11 @@ uint64_t account_marked(const struct account *a, enum vm_table which);
  */
 int account_report(struct account *a, uint64_t budget_ms, struct report *r);
 
+/*
+ * The VM's own count of a family, of which account_report() has told. It was `earlier` before the tables and
+ * the store were read, `later` after that, and each number between them at some moment: the one nearest to
+ * what is accounted for.
+ */
+int64_t account_total(const struct report_family *f, uint64_t earlier, uint64_t later);
+
 #endif

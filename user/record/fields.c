@@ -194,6 +194,7 @@ static const struct field verdict_rows[] = {
 	U64(struct report_verdict, survivors, "survivors"),
 	REAL(struct report_verdict, same_life_s, "same_life_s"),
 	BOOL(struct report_verdict, slowed, "slowed"),
+	BOOL(struct report_verdict, waits, "waits"),
 };
 static const struct fields verdict_fields = ROWS(verdict_rows, struct report_verdict);
 

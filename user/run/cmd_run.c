@@ -173,7 +173,7 @@ static int trace(void *run, int socket, pid_t root)
 
 	r->socket = socket;
 	r->root = root;
-	if (gate_open(root, &r->gate, &why))
+	if (gate_open(root, r->o.argv, &r->gate, &why))
 		error_print(&why);
 	code = trace_run(&r->o, &use, &err);
 	gate_close(r->gate);

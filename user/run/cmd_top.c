@@ -30,8 +30,8 @@
 	     */
 #define CLOSED_NAMING_S 0.25 /* of what is in a library that was closed; */
 #define LAST_NAMING_S   1.0  /* of the last report; */
-#define ASKED_CLOSED_S  0.2  /* from a signal on, for what was closed; */
-#define ASKED_NAMING_S  0.5  /* and for both. What is slow is not done any more: see budget_heard() */
+#define ASKED_CLOSED_S  0.06 /* of CPU time from a signal on, for what was closed; */
+#define ASKED_NAMING_S  0.13 /* and for both: in 0.2 s the report is out. See budget_heard() */
 #define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
 #define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
 
@@ -49,10 +49,10 @@ struct trace {
 	struct loop *loop;
 	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
-	bool catching_up;  /* some VM is starting, and was attached to before */
-	bool announced;    /* the `tracing` line is out */
-	bool ends;         /* no target is to come, and none is traced any more; */
-	uint64_t asked_ns; /* that was asked for by a signal; 0: it was not */
+	bool catching_up; /* some VM is starting, and was attached to before */
+	bool announced;   /* the `tracing` line is out */
+	bool ends;        /* no target is to come, and none is traced any more; */
+	bool asked;       /* that was asked for by a signal */
 	long intervals;
 	uint64_t last_usage_ns, last_scan_ns;
 	uint64_t sites_named; /* tracer_sites_made() then */
@@ -80,13 +80,14 @@ static void trace_close(struct trace *s)
 
 /* --- time for names ------------------------------------------------------------------------------ */
 
-/* When what begins now must end: it may take most_s, or until asked_s after a signal. */
+/* When what begins now must end: it may take most_s, or what is left of asked_s after a signal. */
 static uint64_t end_after(const struct trace *s, double most_s, double asked_s)
 {
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(1e9 * most_s),
-		 asked_end_ns = s->asked_ns + (uint64_t)(1e9 * asked_s);
+	double late_s = (double)budget_late_ns(s->targets.shared.budget) / 1e9;
 
-	return s->asked_ns && asked_end_ns < end_ns ? asked_end_ns : end_ns;
+	if (s->asked)
+		most_s = fmin(most_s, fmax(asked_s - late_s, 0));
+	return clock_ns(CLOCK_MONOTONIC) + (uint64_t)(1e9 * most_s);
 }
 
 /* Of names: so that no report is late by more than half an interval. */
@@ -763,6 +764,17 @@ size_t trace_targets(const struct trace *s)
 	return s->targets.n;
 }
 
+/* A signal asked to end. One that comes later ends what takes long. */
+static void hear(struct trace *s)
+{
+	s->asked = true;
+	budget_heard(s->targets.shared.budget);
+	if (!s->out.screen)
+		return;
+	loop_on_leave(s->loop, NULL, NULL); /* so that what takes long can be told */
+	screen_leave(s->out.screen);
+}
+
 enum exit_code cmd_top(const struct options *o, struct error *err)
 {
 	return trace_run(o, NULL, err);
@@ -776,9 +788,7 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
 	rc = rc ?: attach_ready(&s, err);
 	rc = rc ?: loop_run(s.loop, before_wait, err);
 	if (s.loop && loop_is_stopped(s.loop))
-		s.asked_ns = clock_ns(CLOCK_MONOTONIC);
-	if (s.asked_ns) /* else one that comes yet ends what takes long */
-		budget_heard(s.targets.shared.budget);
+		hear(&s);
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (target_state(s.targets.v[i]) == TARGET_TRACED)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -41,7 +42,7 @@ struct start_gate {
 struct held {
 	int fd; /* of the event */
 	pid_t pid;
-	uint64_t until_ns;
+	uint64_t since_ns, until_ns;
 };
 struct holder {
 	int fanotify, socket, files; /* files: from who looks them up; -1: it has ended */
@@ -68,6 +69,8 @@ static bool tell(int fd, enum word word, pid_t pid)
 
 static void on_open(struct holder *h, const struct fanotify_event_metadata *e)
 {
+	uint64_t now;
+
 	if (e->fd < 0)
 		return;
 	if (!(e->mask & FAN_OPEN_PERM)) {
@@ -83,7 +86,8 @@ static void on_open(struct holder *h, const struct fanotify_event_metadata *e)
 		tell(h->socket, WORD_LATE, e->pid);
 		return;
 	}
-	h->v[h->n++] = (struct held){e->fd, e->pid, clock_ns(CLOCK_MONOTONIC) + GATE_HOLD_MS * NS_PER_MS};
+	now = clock_ns(CLOCK_MONOTONIC);
+	h->v[h->n++] = (struct held){e->fd, e->pid, now, now + GATE_HOLD_MS * NS_PER_MS};
 }
 
 static void read_events(struct holder *h)
@@ -148,6 +152,10 @@ static int let_go_late(struct holder *h)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), next = ~0ULL;
 
 	for (size_t i = 0; i < h->n;) {
+		/* A tracer that runs, or waits for a CPU, is about to answer. */
+		if (h->v[i].until_ns <= now && now - h->v[i].since_ns < GATE_BUSY_MS * NS_PER_MS &&
+		    !proc_is_stopped(h->tracer))
+			h->v[i].until_ns = now + GATE_HOLD_MS * NS_PER_MS;
 		if (h->v[i].until_ns <= now) {
 			tell(h->socket, WORD_LATE, h->v[i].pid);
 			let_go(h, i);
@@ -170,6 +178,8 @@ static void be_a_helper(const char *name, enum privileges keep)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, name);
+	/* It has next to nothing to do, but others wait for that. Where it may not: later. */
+	setpriority(PRIO_PROCESS, 0, -20);
 	if (privileges_keep(keep, false, NULL))
 		_exit(1);
 }
@@ -242,7 +252,7 @@ static int start(struct start_gate *g, pid_t root, int fanotify)
 	return g->pid < 0 ? -errno : 0;
 }
 
-int gate_open(pid_t root, struct start_gate **out, struct error *err)
+int gate_open(pid_t root, char *const *argv, struct start_gate **out, struct error *err)
 {
 	struct start_gate *g = calloc(1, sizeof(*g));
 	int fanotify =
@@ -252,7 +262,7 @@ int gate_open(pid_t root, struct start_gate **out, struct error *err)
 	if (g)
 		g->socket = -1;
 	if (!rc)
-		gate_files_mark_known(fanotify);
+		gate_files_mark_known(fanotify, argv);
 	rc = rc ?: start(g, root, fanotify);
 	if (fanotify >= 0)
 		close(fanotify);
@@ -322,7 +332,8 @@ void gate_let_go(struct start_gate *g, pid_t pid)
 
 void gate_watch(struct start_gate *g)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	struct pollfd answer = {.fd = g->socket, .events = POLLIN};
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), late_ns;
 
 	if (g->lost)
 		return;
@@ -331,7 +342,10 @@ void gate_watch(struct start_gate *g)
 			g->asked_ns = now;
 		return;
 	}
-	/* It answers within microseconds, unless it is stopped: nobody is to wait for it. */
-	if (now - g->asked_ns > GATE_ANSWER_MS * NS_PER_MS)
+	/* It answers within microseconds, unless it is stopped, or the machine is busy: nobody is to wait for
+	 * it. An answer that was not read yet is one: it is the tracer that comes late. */
+	late_ns = now - g->asked_ns;
+	if (late_ns > GATE_ANSWER_MS * NS_PER_MS && poll(&answer, 1, 0) <= 0 &&
+	    (proc_is_stopped(g->pid) || late_ns > GATE_BUSY_MS * NS_PER_MS))
 		kill(g->pid, SIGKILL);
 }

@@ -99,8 +99,23 @@ static void mark_installed(int fanotify)
 	}
 }
 
-void gate_files_mark_known(int fanotify)
+static void mark_words(int fanotify, char *const *argv)
 {
+	char real[PATH_MAX];
+
+	for (; *argv; argv++) {
+		const char *slash = strrchr(*argv, '/');
+
+		if (!slash || !runtime_has_launcher(NULL, slash + 1) || !realpath(*argv, real))
+			continue;
+		*strrchr(real, '/') = 0;
+		mark_beside(fanotify, real);
+	}
+}
+
+void gate_files_mark_known(int fanotify, char *const *argv)
+{
+	mark_words(fanotify, argv);
 	mark_environment(fanotify);
 	mark_path(fanotify);
 	mark_installed(fanotify);

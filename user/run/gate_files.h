@@ -6,10 +6,10 @@
 #include <sys/types.h>
 
 /*
- * Mark those of the JDKs that this machine is known to have: of the environment (JAVA_HOME, ...), of the java
- * in PATH, and where systems install them.
+ * Mark those of the JDKs that this machine is known to have: of the launchers among the words of the command,
+ * of the environment (JAVA_HOME, ...), of the java in PATH, and where systems install them.
  */
-void gate_files_mark_known(int fanotify);
+void gate_files_mark_known(int fanotify, char *const *argv);
 /* Mark an open file. A failure means that nobody is held there. */
 void gate_files_mark(int fanotify, int fd);
 /*

@@ -15,6 +15,8 @@
 
 /* timeout(1) signals its child and then the whole process group: that is one wish to end, not two. */
 #define ONE_WISH_NS 200000000ULL
+/* A person is told what is awaited when nothing is to be seen for so long. */
+#define TELL_NS 200000000L
 /* Longer nobody waits for what may be abandoned. */
 #define HEAR_NS 150000000L
 
@@ -81,15 +83,42 @@ static bool is_wish(int sig)
 	return false;
 }
 
+/* On a terminal that shows lines: a script has no second Ctrl-C. true: nothing more is to be said. */
+static bool tell(struct interrupt *i)
+{
+	bool heard = __atomic_load_n(&i->heard, __ATOMIC_ACQUIRE), drawn_on;
+
+	pthread_mutex_lock(&i->lock);
+	drawn_on = i->leave != NULL;
+	pthread_mutex_unlock(&i->lock);
+	if (!heard || drawn_on)
+		return false;
+	if (isatty(STDERR_FILENO))
+		warn("ending takes a while (a second signal ends at once, without what is not written yet)");
+	return true;
+}
+
+/* The next signal; told: nothing more is to be said meanwhile. */
+static int next_signal(struct interrupt *i, bool told)
+{
+	const struct timespec most = {.tv_nsec = TELL_NS};
+	int sig = told ? sigwaitinfo(&i->signals, NULL) : sigtimedwait(&i->signals, NULL, &most);
+
+	return sig < 0 ? -errno : sig;
+}
+
 static void *wait_for_signals(void *arg)
 {
 	struct interrupt *i = arg;
 	uint64_t first_ns = 0, one = 1;
+	bool told = false;
 
 	for (;;) {
-		int sig;
+		int sig = next_signal(i, told || !first_ns);
 
-		if (sigwait(&i->signals, &sig))
+		if (sig == -EAGAIN)
+			told = tell(i);
+		if (sig < 0)
 			continue;
 		if (__atomic_load_n(&i->closing, __ATOMIC_ACQUIRE))
 			return NULL;

@@ -430,17 +430,23 @@ static int getopt_error(struct parse *p, int found, char *const *argv)
 /* An option that does nothing here is an error: who gives it expects something of it. */
 static int check_use(struct parse *p)
 {
-	char advice[96] = "it is for", why[96];
+	struct buf advice = {0};
+	unsigned int commands_of = 0; /* of all options of this name */
 	size_t n = 0;
+	int rc;
 
 	if (p->row->commands & 1U << p->o->command)
 		return 0;
+	for (size_t i = 0; i < nr_option_rows; i++)
+		if (strcmp(option_rows[i].name, p->row->name) == 0)
+			commands_of |= option_rows[i].commands;
 	for (size_t i = 0; i < NR_COMMANDS; i++)
-		if (p->row->commands & 1U << i)
-			snprintf(advice + strlen(advice), sizeof(advice) - strlen(advice), "%s jnitrace %s",
-				 n++ ? " and" : "", commands[i].name);
-	snprintf(why, sizeof(why), "jnitrace %s does not use it", commands[p->o->command].name);
-	return usage_error(p, advice, "%s", why);
+		if (commands_of & 1U << i)
+			buf_printf(&advice, "%s jnitrace %s", n++ ? " and" : "it is for", commands[i].name);
+	rc = usage_error(p, advice.failed ? SEE_HELP : advice.p, "jnitrace %s does not use it",
+			 commands[p->o->command].name);
+	buf_free(&advice);
+	return rc;
 }
 
 /* What a report of the recording has as this run has it. */

@@ -506,7 +506,9 @@ static int write_result(struct result_file *f, struct buf *text, const char *opt
 	int rc = text->failed ? -ENOMEM : io_write(f->fd, text->p, text->n, -1, GRACE_MS);
 
 	buf_free(text);
-	return rc ? error_set(err, rc, EXIT_FAILED, option, NULL, "%s: %s", f->path, strerror(-rc)) : 0;
+	return rc ? error_set(err, rc, EXIT_FAILED, option, "choose another file", "%s: %s", f->path,
+			      strerror(-rc))
+		  : 0;
 }
 
 static int write_junit(struct run_judge *j, const struct check_suite *all, struct error *err)

@@ -20,7 +20,7 @@
 #define CODE_NOT_EXECUTE 126
 #define CODE_SIGNAL      128
 
-static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM};
+static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH};
 
 struct supervisor {
 	const struct supervised *s;

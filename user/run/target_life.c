@@ -59,6 +59,7 @@ void target_free(struct target *t)
 		close(t->pidfd);
 	sites_free(&t->sites);
 	ref_classes_free(&t->classes);
+	weak_objects_free(&t->weak);
 	ref_classes_free(&t->kept.classes);
 	strset_free(&t->kept.names);
 	account_free(t->account);

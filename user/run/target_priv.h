@@ -10,6 +10,7 @@
 #include "reconcile/left_frames.h"
 #include "reconcile/local_refs.h"
 #include "reconcile/ref_classes.h"
+#include "reconcile/weak_objects.h"
 #include "run/count_note.h"
 #include "run/inside.h"
 #include "run/opening.h"
@@ -72,6 +73,7 @@ struct target {
 	struct pile_watch pile;
 	struct ref_classes classes;
 	struct kept_classes kept;
+	struct weak_look weak;
 	struct vm_insides inside; /* critical sections from before attach */
 
 	enum end_reason end_reason; /* NOT_ENDED before target_stop() */

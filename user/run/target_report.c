@@ -148,6 +148,28 @@ static void keep_missed(struct target_counts *counts, const struct report *last)
 		counts->drops[DROP_RELEASE_MISSED] = last->drops[DROP_RELEASE_MISSED];
 }
 
+/*
+ * What speaks for or against a growth of weak references: their objects are read only where it is asked for.
+ * What is gone says nothing new. NULL: the VM tells nothing.
+ */
+static const struct weak_look *look_at_weak(struct target *t, const struct snapshot *snapshot)
+{
+	struct weak_look *w = &t->weak;
+
+	if (!t->at.vm || !(t->plan.families >> FAMILY_WEAK & 1))
+		return NULL;
+	if (end_is_gone(t->end_reason) || !proc_id_alive(&t->id)) {
+		w->sites.n = 0;
+		w->looked = false;
+		w->collections = -1;
+		return w;
+	}
+	if (weak_objects_read(t->at.vm, t->report.catalog, snapshot,
+			      aggregate_weak_grow(t->aggregate, naming_sites(t->naming)), w))
+		w->looked = false;
+	return w;
+}
+
 int target_reading(struct target *t, struct snapshot *snapshot, struct error *err)
 {
 	struct corrections found = {0};
@@ -168,6 +190,7 @@ int target_reading(struct target *t, struct snapshot *snapshot, struct error *er
 	bury(t, snapshot, &found);
 	corrections_apply(&found, snapshot, &counts);
 	corrections_free(&found);
+	in.weak = look_at_weak(t, snapshot);
 	rc = rc ?: aggregate_reading(t->aggregate, &in);
 	return rc ? error_set(err, rc, EXIT_FAILED, "judge the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
@@ -177,6 +200,7 @@ struct making {
 	struct snapshot *snapshot;
 	struct target_counts counts;
 	double cost_ns[NR_ALL_FUNCS];
+	struct vm_counts later;            /* after all else was read */
 	const struct local_refs *locals;   /* NULL: not known */
 	const struct ref_classes *classes; /* NULL: not asked for, or not known */
 	bool objects;                      /* of the process can be read now */
@@ -196,10 +220,13 @@ static int read_tracer(struct target *t, struct making *m, struct error *err)
 /* What only a process that lives can tell. */
 static void read_process(struct target *t, struct making *m)
 {
+	m->later = t->vm_counts;
 	if (end_is_gone(t->end_reason)) {
 		m->classes = classes_kept(t, &m->counts);
 		return;
 	}
+	if (t->vm_counts.known)
+		vm_counts(t->at.vm, &m->later);
 	target_refresh_maps(t);
 	m->objects = target_reads_objects(t);
 	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
@@ -207,13 +234,18 @@ static void read_process(struct target *t, struct making *m)
 	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
 }
 
+static const enum family_id families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
+
 /* After the process has gone its last known totals stand. */
-static void put_vm_totals(struct target *t)
+static void put_vm_totals(struct target *t, const struct making *m)
 {
-	if (!t->vm_counts.known)
-		return;
-	t->report.families[FAMILY_GLOBAL].vm_total = t->vm_counts.n[VM_GLOBAL];
-	t->report.families[FAMILY_WEAK].vm_total = t->vm_counts.n[VM_WEAK];
+	for (int i = 0; i < NR_VM_TABLES; i++) {
+		struct report_family *f = &t->report.families[families[i]];
+
+		if (t->vm_counts.known)
+			f->vm_total = account_total(f, t->vm_counts.n[i],
+						    m->later.known ? m->later.n[i] : t->vm_counts.n[i]);
+	}
 }
 
 /*
@@ -222,8 +254,6 @@ static void put_vm_totals(struct target *t)
  */
 static void put_vm_notes(struct target *t)
 {
-	static const enum family_id families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
-
 	for (int i = 0; i < NR_VM_TABLES; i++) {
 		uint64_t count = t->vm_counts.n[i],
 			 marked = t->account ? account_marked(t->account, i) : count;
@@ -257,6 +287,7 @@ static int put_sites(struct target *t, const struct making *m)
 	    .cost_ns = m->cost_ns,
 	    .locals = m->locals,
 	    .classes = m->classes,
+	    .weak = look_at_weak(t, m->snapshot),
 	    .final = m->final,
 	    .elapsed_s = m->elapsed_s,
 	};
@@ -343,7 +374,6 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	read_process(t, &m);
 	rc = rc ?: naming_update(t->naming, snapshot);
 	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
-	put_vm_totals(t);
 	rc = rc ?: put_sites(t, &m);
 	put_vm_notes(t);
 	if (!rc)
@@ -351,6 +381,7 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 			    &t->report);
 	/* Adds to the families what was there at attach. */
 	rc = rc ?: put_account(t, &m);
+	put_vm_totals(t, &m);
 	/* Judges by the verdicts of the sites. */
 	rc = rc ?: put_findings(t, &m);
 	if (!(t->plan.families >> FAMILY_LOCAL & 1) && !end_is_gone(t->end_reason))

@@ -148,3 +148,9 @@ void vm_forget_classes(struct vm *vm)
 {
 	TELL(vm, forget_classes);
 }
+
+int vm_collections(struct vm *vm, uint64_t *out)
+{
+	*out = 0;
+	return ASK(vm, collections, out);
+}

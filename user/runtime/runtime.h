@@ -76,8 +76,9 @@ struct runtime {
 	/* Of files at the bottom of most of its stacks, whose unwind tables are compiled first; likewise. */
 	const char *const *bottom;
 	/*
-	 * A file that it opens once, when its library is loaded and none of its functions was called yet, as
-	 * seen from the folder of its launcher; in all layouts that are known, NULL-terminated.
+	 * Files that it opens as it starts, as seen from the folder of its launcher; in all layouts that are
+	 * known, NULL-terminated. When it opens one its library is loaded, and none of its functions was
+	 * called yet; at one at least open() understands it.
 	 */
 	const char *const *start_files;
 	const char *absent, *absent_advice; /* an error's words: why a process that maps none is refused */
@@ -166,6 +167,11 @@ struct runtime {
 	int (*open_objects)(struct vm *vm, struct error *err);
 	int (*read_refs)(struct vm *vm, struct vm_ref *refs, size_t n);
 	void (*forget_classes)(struct vm *vm);
+	/*
+	 * A number that grows, by one or more, when the collector has looked at the whole heap: what nobody
+	 * holds is known then, and weak references to it are cleared.
+	 */
+	int (*collections)(struct vm *vm, uint64_t *out);
 };
 
 /*
@@ -231,5 +237,6 @@ int vm_locals(struct vm *vm, struct vm_locals *out);
 int vm_open_objects(struct vm *vm, struct error *err);
 int vm_read_refs(struct vm *vm, struct vm_ref *refs, size_t n);
 void vm_forget_classes(struct vm *vm);
+int vm_collections(struct vm *vm, uint64_t *out);
 
 #endif

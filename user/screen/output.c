@@ -2,6 +2,7 @@
 #include "screen/output.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -12,7 +13,8 @@
 
 static int write_error(struct error *err, int rc)
 {
-	return error_set(err, rc, EXIT_FAILED, "write the output", "choose another --output", "%s",
+	return error_set(err, rc, EXIT_FAILED, "write the output",
+			 rc == -EPIPE ? "its reader has gone" : "choose another --output", "%s",
 			 rc == -EINTR ? "interrupted, and nobody reads it" : strerror(-rc));
 }
 
@@ -45,6 +47,9 @@ int output_open(struct output *out, const struct view_request *r, bool repeats, 
 	struct buf begin = {0};
 	int rc;
 
+	/* A reader that went away, and a file that may not be so large, are errors of write(). */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	out->stop_fd = stop_fd;
 	out->file = stdout;
 	rc = r->output ? open_file(out, r->output) : 0;

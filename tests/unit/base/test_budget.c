@@ -308,6 +308,35 @@ static void test_heard(void **state)
 	fixture_end(&fx);
 }
 
+/* From then on CPU time counts, and that of helpers: all that there is may be spent, however busy the
+ * machine. */
+static void test_late(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+	uint64_t late_ns, end_ns;
+
+	(void)state;
+	budget_spend_ns(fx.b, 1000000000);
+	assert_int_equal(budget_late_ns(fx.b), 0);
+	budget_heard(fx.b);
+	budget_spend_ns(fx.b, 30000000);
+	budget_pay(fx.b, fx.one);
+	budget_begin_file(fx.b);
+	burn(20000000);
+	budget_end_file(fx.b);
+	late_ns = budget_late_ns(fx.b);
+	assert_true(late_ns >= 50000000 && late_ns < 60000000); /* a file's is not counted twice */
+	end_ns = clock_ns(CLOCK_MONOTONIC) + 200000000;
+	budget_slice(fx.b, end_ns, true);
+	burn(150000000);
+	while (clock_ns(CLOCK_MONOTONIC) < end_ns)
+		usleep(1000);
+	assert_false(budget_slice_over(fx.b)); /* its time is over, and it has worked for less */
+	burn(50000000);
+	assert_true(budget_slice_over(fx.b));
+	fixture_end(&fx);
+}
+
 /* Each file once, by a name that is safe to print; the count goes on where texts are not kept. */
 static void test_refusals(void **state)
 {
@@ -356,7 +385,8 @@ int main(void)
 	    cmocka_unit_test(test_slices),       cmocka_unit_test(test_signal),
 	    cmocka_unit_test(test_refusals),     cmocka_unit_test(test_none),
 	    cmocka_unit_test(test_reading),      cmocka_unit_test(test_open_files),
-	    cmocka_unit_test(test_heard),        cmocka_unit_test(test_process),
+	    cmocka_unit_test(test_heard),        cmocka_unit_test(test_late),
+	    cmocka_unit_test(test_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,8 @@ struct recording {
 	struct local_refs locals;
 	struct aggregate *aggregate;
 	struct report report;
+	enum func_id leak;            /* what leaks */
+	const struct weak_look *weak; /* what the VM tells then */
 	uint64_t churn_held; /* by the site that holds nothing when it is looked at, but now and then */
 };
 
@@ -65,6 +67,7 @@ static int setup(void **state)
 	struct recording *r = calloc(1, sizeof(*r));
 
 	assert_non_null(r);
+	r->leak = FUNC_NewGlobalRef;
 	name(r, LEAK, NAMED_LEAK, FUNC_NewGlobalRef, 0);
 	name(r, LEAK_AGAIN, NAMED_LEAK, FUNC_NewGlobalRef, 1U << END_DEPTH);
 	name(r, CHURN, NAMED_CHURN, FUNC_NewGlobalRef, 0);
@@ -128,8 +131,8 @@ static void record(struct recording *r, int t)
 	s->monotonic_ns = (uint64_t)t * 1000000000;
 	r->counts = (struct target_counts){0};
 	r->counts.probed[FUNC_NewGlobalRef] = r->counts.probed[FUNC_DeleteGlobalRef] = true;
-	add_site(r, LEAK, FUNC_NewGlobalRef, leaked - leaked / 4, 0);
-	add_site(r, LEAK_AGAIN, FUNC_NewGlobalRef, leaked / 4, 0);
+	add_site(r, LEAK, r->leak, leaked - leaked / 4, 0);
+	add_site(r, LEAK_AGAIN, r->leak, leaked / 4, 0);
 	add_site(r, CHURN, FUNC_NewGlobalRef, (uint64_t)t * 1000, (uint64_t)t * 1000 - r->churn_held);
 	add_site(r, LOCALS, FUNC_NewLocalRef, (uint64_t)t * 5, 0)->died = (uint64_t)t * 4;
 	add_site(r, NEW, FUNC_NewGlobalRef, 1, 0); /* it has no name yet */
@@ -161,10 +164,11 @@ static void report(struct recording *r, int t, bool final)
 	    .snapshot = &r->snapshot,
 	    .counts = &r->counts,
 	    .names = &r->names,
-	    .families = 1U << FAMILY_GLOBAL | 1U << FAMILY_LOCAL,
+	    .families = 1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK | 1U << FAMILY_LOCAL,
 	    .final = final,
 	    .elapsed_s = t,
 	    .locals = &r->locals,
+	    .weak = r->weak,
 	};
 	const struct findings_input findings = {
 	    .names = &r->names, .snapshot = &r->snapshot, .checking = true, .exited = final, .hold_s = 1};
@@ -298,6 +302,84 @@ static void caught_late(void **state)
 	assert_int_equal(r->report.libraries.v[1].verdicts[VERDICT_CLEAN], 1);
 }
 
+/* Of weak references: what is said of them for a minute and a half, with what the VM tells of their objects.
+ */
+static enum site_verdict weak_verdict(struct recording *r, uint64_t cleared, uint64_t objects)
+{
+	struct weak_site sites[2] = {{LEAK, 75, cleared * 3 / 4, objects * 3 / 4},
+				     {LEAK_AGAIN, 25, cleared / 4, objects / 4}};
+	struct weak_look look = {.sites = {sites, 2, 2}, .looked = true};
+
+	r->leak = r->named[NAMED_LEAK].func = FUNC_NewWeakGlobalRef;
+	r->weak = &look;
+	for (int t = 1; t < 90; t++)
+		report(r, t, false);
+	assert_true(aggregate_weak_grow(r->aggregate, &r->names) ==
+		    (site(r, NAMED_LEAK)->verdict.kind != VERDICT_GROWING));
+	r->weak = NULL;
+	return site(r, NAMED_LEAK)->verdict.kind;
+}
+
+static void weak_that_wait(void **state)
+{
+	struct recording *r = *state;
+	struct buf why = {0};
+
+	assert_int_equal(weak_verdict(r, 0, 100), VERDICT_UNKNOWN);
+	assert_true(site(r, NAMED_LEAK)->verdict.waits);
+	verdict_not_known(&why, &site(r, NAMED_LEAK)->verdict);
+	assert_non_null(strstr(why.p, "no collection"));
+	buf_free(&why);
+	assert_int_equal(r->report.findings.n, 1); /* no leak */
+}
+
+/* A few for each object is how a library does it. */
+static void weak_in_pairs(void **state)
+{
+	assert_int_equal(weak_verdict(*state, 0, 40), VERDICT_UNKNOWN);
+}
+
+static void weak_to_few_objects(void **state)
+{
+	assert_int_equal(weak_verdict(*state, 0, 8), VERDICT_GROWING);
+}
+
+static void weak_of_the_dead(void **state)
+{
+	assert_int_equal(weak_verdict(*state, 60, 40), VERDICT_GROWING);
+}
+
+/* Twice the collector looked at all, and they went on: from then on, whatever comes. */
+static void weak_that_outlast(void **state)
+{
+	struct recording *r = *state;
+	struct weak_look look = {.collections = 7};
+
+	r->leak = r->named[NAMED_LEAK].func = FUNC_NewWeakGlobalRef;
+	r->weak = &look;
+	for (int t = 1; t < 120; t++) {
+		look.collections += t == 50 || t == 70;
+		look.collections = t == 100 ? -1 : look.collections;
+		report(r, t, false);
+		if (t >= 60)
+			assert_true((site(r, NAMED_LEAK)->verdict.kind == VERDICT_GROWING) == (t >= 70));
+	}
+	r->weak = NULL;
+}
+
+/* Nothing is ever known of them: as of all others. */
+static void weak_unknown(void **state)
+{
+	struct recording *r = *state;
+	struct weak_look look = {.never = true, .collections = -1};
+
+	r->leak = r->named[NAMED_LEAK].func = FUNC_NewWeakGlobalRef;
+	r->weak = &look;
+	play(r);
+	r->weak = NULL;
+	assert_int_equal(site(r, NAMED_LEAK)->verdict.kind, VERDICT_GROWING);
+}
+
 static void the_views(void **state)
 {
 	static const char *const told[] = {"remember", "double-delete", "forget", "growing"};
@@ -322,8 +404,10 @@ static void the_views(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(sites_and_totals), TEST(all_is_counted_anew), TEST(verdicts_and_findings),
-	    TEST(caught_late),      TEST(the_views),
+	    TEST(sites_and_totals),    TEST(all_is_counted_anew), TEST(verdicts_and_findings),
+	    TEST(caught_late),         TEST(weak_that_wait),      TEST(weak_in_pairs),
+	    TEST(weak_to_few_objects), TEST(weak_of_the_dead),    TEST(weak_that_outlast),
+	    TEST(weak_unknown),        TEST(the_views),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

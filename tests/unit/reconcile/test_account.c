@@ -221,6 +221,24 @@ static void test_of_others(void **state)
 	assert_false(f->r.families[FAMILY_WEAK].before_known);
 }
 
+/* 101 tracked + 147 from before = 248 is no more than the VM had, where its count went from 247 to 249. */
+static void test_the_total_moves(void **state)
+{
+	struct report_family f = {
+	    .before_known = true, .outstanding = 101, .before_attach = 140, .vm_own = 7};
+
+	(void)state;
+	assert_int_equal(account_total(&f, 247, 249), 248);
+	assert_int_equal(account_total(&f, 249, 247), 248);
+	assert_int_equal(account_total(&f, 248, 248), 248);
+	/* what it had at no moment stays a difference */
+	assert_int_equal(account_total(&f, 247, 247), 247);
+	assert_int_equal(account_total(&f, 240, 247), 247);
+	assert_int_equal(account_total(&f, 256, 250), 250);
+	f.before_known = false;
+	assert_int_equal(account_total(&f, 247, 249), 249);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +247,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_missed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_new_look, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_of_others, setup, teardown),
+	    cmocka_unit_test(test_the_total_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,9 +86,10 @@ static void every_member_has_a_row(void **state)
 	COVERED(report_pins, pins, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, true, {1, 1});
 	COVERED(report_thread, inner(site, "threads"), 1, 1, T, 1, 1, 1, true);
 	COVERED(report_verdict, inner(site, "verdict"), VERDICT_BURST, CONFIDENCE_HIGH, 1, 1, 1, 1, 1, 1,
-		true);
+		true, true);
 	COVERED(report_site, site, 1, FUNC_NewGlobalRef, 1, 1, 1, 1, 1, 1, true, 1, 1, 1, 1, L3, T, true, 1,
-		P, {VERDICT_BURST, CONFIDENCE_HIGH, 1, 1, 1, 1, 1, 1, true}, {P, 1, true}, {P, 1, true});
+		P, {VERDICT_BURST, CONFIDENCE_HIGH, 1, 1, 1, 1, 1, 1, true, true}, {P, 1, true},
+		{P, 1, true});
 	COVERED(report_stack, inner(finding, "call"), true, L3, T);
 	COVERED(report_holding, inner(held, "held_now"), 1, 1);
 	COVERED(report_stalled, inner(held, "stalled"), 1, T, 1, 1, 1, 1);

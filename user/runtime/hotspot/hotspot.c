@@ -547,6 +547,7 @@ int hotspot_open(pid_t pid, const struct elf_image *libjvm, uint64_t bias, const
 	h->pid = pid;
 	h->libjvm = libjvm;
 	h->bias = bias;
+	h->early = early;
 	rc = open_tables(h, maps, early, tables, err);
 	for (int i = 0; i < NR_TABLES; i++)
 		free(tables[i].v);

@@ -51,6 +51,7 @@ struct hotspot {
 	pid_t pid;
 	const struct elf_image *libjvm; /* not owned */
 	uint64_t bias;
+	bool early; /* as hotspot_open() was told */
 	/* Of libjvm: executable mappings; all others, with .bss; of those, the writable part of the file. */
 	struct addr_range code[HOTSPOT_MAX_RANGES], data[HOTSPOT_MAX_RANGES], written[HOTSPOT_MAX_RANGES];
 	size_t nr_code, nr_data, nr_written;

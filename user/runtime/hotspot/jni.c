@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "runtime/hotspot/flags.h"
+#include "runtime/hotspot/starting.h"
 
 #define ENV_RESERVED_SLOTS 4
 #define VM_RESERVED_SLOTS  3
@@ -194,13 +195,28 @@ bool hotspot_checks_jni(const struct hotspot *h)
 	return hotspot_flag(h, "CheckJNICalls");
 }
 
+/*
+ * The table in use. Of a VM that is held as it starts it is that of the thread that starts it. 0: as
+ * table_of_threads().
+ */
+static uint64_t table_in_use(const struct hotspot *h, const struct scan *s, int *rc)
+{
+	size_t offset_bytes;
+	uint64_t table = table_of_threads(h, s, &offset_bytes, rc);
+
+	if (table || *rc != -EAGAIN || !h->early)
+		return table;
+	table = hotspot_starting_table(h, s->env, s->nr_env);
+	*rc = table ? 0 : -EAGAIN;
+	return table;
+}
+
 /* With -Xcheck:jni the threads use the table of checked_jni_*, which call the functions of the other. */
 static int find_inner(const struct hotspot *h, const struct scan *s, uint64_t *inner, struct error *err)
 {
 	bool checked = false;
 	int rc;
-	size_t offset_bytes;
-	uint64_t outer = table_of_threads(h, s, &offset_bytes, &rc);
+	uint64_t outer = table_in_use(h, s, &rc);
 
 	if (!outer)
 		return rc == -EAGAIN
@@ -214,6 +230,18 @@ static int find_inner(const struct hotspot *h, const struct scan *s, uint64_t *i
 				     "cannot tell which JNI function table -Xcheck:jni calls");
 	*inner = checked ? s->env[s->env[0] == outer] : outer;
 	return 0;
+}
+
+int hotspot_jni_begins(const struct hotspot *h, struct error *err)
+{
+	struct scan s = {0};
+	int rc = scan_open(h, &s);
+	bool begins = !rc && table_in_use(h, &s, &rc);
+
+	scan_close(&s);
+	if (begins || rc == -ENOMEM)
+		return begins ? 0 : rc;
+	return hotspot_error(h, err, -EAGAIN, "no thread of it can make a call yet");
 }
 
 /* --- the invocation interface --- */

@@ -33,6 +33,12 @@ struct jni_env {
 };
 int hotspot_jni_env(const struct hotspot *h, struct jni_env *out, struct error *err);
 
+/*
+ * Of a VM that is held as it starts: has it read its options, and is there a thread that can make the first
+ * call? 0; -EAGAIN with the reason: not yet.
+ */
+int hotspot_jni_begins(const struct hotspot *h, struct error *err);
+
 /* Does it run with -Xcheck:jni? false also when that is not known. */
 bool hotspot_checks_jni(const struct hotspot *h);
 /* Up to cap addresses of JavaThreads. */

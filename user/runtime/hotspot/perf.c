@@ -7,6 +7,7 @@
 #include "runtime/hotspot/perf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,4 +70,19 @@ uint64_t hotspot_perf_counter(const struct hotspot *h, const char *name)
 		at = find_counter(v, p.used, name);
 	free(v);
 	return at ? start + at : 0;
+}
+
+void hotspot_collectors(const struct hotspot *h, uint64_t at[HOTSPOT_COLLECTORS])
+{
+	size_t n = 0;
+	char name[64];
+
+	memset(at, 0, HOTSPOT_COLLECTORS * sizeof(*at));
+	for (int i = 1; i < HOTSPOT_COLLECTORS; i++) {
+		snprintf(name, sizeof(name), "sun.gc.collector.%d.invocations", i);
+		at[n] = hotspot_perf_counter(h, name);
+		n += at[n] != 0;
+	}
+	if (n == 0)
+		at[0] = hotspot_perf_counter(h, "sun.gc.collector.0.invocations");
 }

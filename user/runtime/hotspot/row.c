@@ -15,6 +15,7 @@
 #include "runtime/hotspot/layout.h"
 #include "runtime/hotspot/locals.h"
 #include "runtime/hotspot/oops.h"
+#include "runtime/hotspot/perf.h"
 #include "runtime/hotspot/plan.h"
 #include "runtime/hotspot/threads.h"
 #include "runtime/hotspot/walk.h"
@@ -32,6 +33,8 @@ struct instance {
 	struct java_symbols *frames; /* NULL: name_frames was not called */
 	struct vm_unloads unloads;   /* what that was given */
 	uint64_t unloads_at;         /* where the VM counts them itself; 0: the probes do */
+	bool collectors_found;
+	uint64_t collectors[HOTSPOT_COLLECTORS]; /* where the VM counts what they did */
 };
 
 static struct instance *of(struct vm *vm)
@@ -55,7 +58,10 @@ static int open(pid_t pid, const struct vm_file *file, const struct proc_maps *m
 	if (!i)
 		return -ENOMEM;
 	rc = hotspot_open(pid, file->elf, file->bias, maps, early, &i->h, err);
+	if (rc == 0 && early)
+		rc = hotspot_jni_begins(i->h, err);
 	if (rc) {
+		hotspot_close(i->h);
 		free(i);
 		return rc;
 	}
@@ -215,6 +221,29 @@ static int read_refs(struct vm *vm, struct vm_ref *refs, size_t n)
 	return of(vm)->oops ? oop_read(of(vm)->oops, refs, n) : -EAGAIN;
 }
 
+/* JDK: gc/shared/collectorCounters.hpp. The first collector looks at young objects only, where there are
+ * others. */
+static int collections(struct vm *vm, uint64_t *out)
+{
+	struct instance *i = of(vm);
+	uint64_t n;
+
+	if (!i->collectors_found)
+		hotspot_collectors(i->h, i->collectors);
+	i->collectors_found = true;
+	*out = 0;
+	if (!i->collectors[0])
+		return -EOPNOTSUPP;
+	for (size_t k = 0; k < HOTSPOT_COLLECTORS && i->collectors[k]; k++) {
+		int rc = proc_read(i->h->pid, i->collectors[k], &n, sizeof(n));
+
+		if (rc)
+			return rc;
+		*out += n;
+	}
+	return 0;
+}
+
 static void forget_classes(struct vm *vm)
 {
 	if (of(vm)->oops)
@@ -309,10 +338,19 @@ static uint64_t frames_unnamed(const struct vm *vm)
 
 static const char *const libraries[] = {"libjvm.so", NULL};
 static const char *const bottom[] = {"libjvm.so", "libjli.so", NULL};
-/* JDK: runtime/os.cpp, os::native_java_library(). Since 9 in lib; before in a folder for each machine. */
-static const char *const start_files[] = {
-    "../lib/libjava.so",         "../lib/amd64/libjava.so",       "../jre/lib/amd64/libjava.so",
-    "../lib/aarch64/libjava.so", "../jre/lib/aarch64/libjava.so", NULL};
+/*
+ * Libraries of the JDK that a VM opens when it has read its options and has its first JavaThread, but before
+ * anything of Java runs: since 13 libjava.so (JDK: runtime/os.cpp, os::native_java_library()); before
+ * libzip.so (classfile/classLoader.cpp, ClassLoader::initialize()), as libjava.so comes before the options
+ * there. JDK 8 has its libraries in a folder for each machine.
+ */
+static const char *const start_files[] = {"../lib/libjava.so",
+					  "../lib/libzip.so",
+					  "../lib/amd64/libzip.so",
+					  "../jre/lib/amd64/libzip.so",
+					  "../lib/aarch64/libzip.so",
+					  "../jre/lib/aarch64/libzip.so",
+					  NULL};
 static const char *const launchers[] = {"java", NULL};
 
 const struct runtime hotspot_runtime = {
@@ -353,4 +391,5 @@ const struct runtime hotspot_runtime = {
     .open_objects = open_objects,
     .read_refs = read_refs,
     .forget_classes = forget_classes,
+    .collections = collections,
 };

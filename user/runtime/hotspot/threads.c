@@ -17,6 +17,7 @@
 
 #define MAX_THREADS       65536
 #define MAX_THREAD_BYTES  16384
+#define THREADS_TRIES     3          /* until all can be read */
 #define MAX_CHAIN_BLOCKS  (1u << 17) /* of all threads: 4 M references, a tenth of a second */
 #define LIST_TRIES        4
 #define CODE_WINDOW_BYTES 1536
@@ -422,8 +423,9 @@ static int fill_criticals(const struct hotspot *h, const struct thread_layout *l
 	return rc;
 }
 
+/* all: every thread could be read; one that could not has no id. */
 static int fill_threads(struct hotspot *h, const struct thread_layout *l, struct vm_threads *out,
-			struct thread_words *w)
+			struct thread_words *w, bool *all)
 {
 	uint32_t budget = MAX_CHAIN_BLOCKS;
 	int rc = read_column(h, out, w, NULL, l->handles, sizeof(uint64_t), w->handles);
@@ -440,23 +442,26 @@ static int fill_threads(struct hotspot *h, const struct thread_layout *l, struct
 	rc = rc ?: fill_criticals(h, l, out, w);
 	if (rc == 0)
 		rc = read_column(h, out, w, NULL, l->osthread, sizeof(uint64_t), w->osthread);
+	*all = true;
+	for (size_t i = 0; i < out->n && rc == 0; i++)
+		*all &= w->ok[i];
 	if (rc == 0)
 		rc = read_column(h, out, w, w->osthread, l->tid, sizeof(uint32_t), w->tid);
-	for (size_t i = 0; i < out->n && rc == 0; i++)
+	for (size_t i = 0; i < out->n && rc == 0; i++) {
 		if (w->ok[i] && w->tid[i] <= INT32_MAX)
 			out->v[i].tid = (pid_t)w->tid[i];
+		*all &= w->ok[i] || !w->osthread[i]; /* it has none before it starts */
+	}
 	return rc;
 }
 
-int hotspot_threads(struct hotspot *h, struct vm_threads *out)
+static int read_threads(struct hotspot *h, const struct thread_layout *l, struct vm_threads *out, bool *all)
 {
-	struct thread_layout l;
 	struct thread_words w = {0};
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	if (!hotspot_thread_layout(h, &l))
-		return -EPROTO;
+	*all = true;
 	rc = hotspot_thread_list(h, out);
 	if (rc == 0 && out->n > 0) {
 		w.addr = calloc(out->n, 3 * sizeof(uint64_t) + 2 * sizeof(uint32_t) + sizeof(bool));
@@ -466,7 +471,7 @@ int hotspot_threads(struct hotspot *h, struct vm_threads *out)
 			w.tid = (uint32_t *)(w.handles + out->n);
 			w.state = w.tid + out->n;
 			w.ok = (bool *)(w.state + out->n);
-			rc = fill_threads(h, &l, out, &w);
+			rc = fill_threads(h, l, out, &w, all);
 		} else {
 			rc = -ENOMEM;
 		}
@@ -475,6 +480,23 @@ int hotspot_threads(struct hotspot *h, struct vm_threads *out)
 	if (rc < 0) {
 		free(out->v);
 		memset(out, 0, sizeof(*out));
+	}
+	return rc;
+}
+
+int hotspot_threads(struct hotspot *h, struct vm_threads *out)
+{
+	struct thread_layout l;
+	bool all = false;
+	int rc = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (!hotspot_thread_layout(h, &l))
+		return -EPROTO;
+	/* One that ended while it was read is listed no more. */
+	for (int i = 0; i < THREADS_TRIES && rc == 0 && !all; i++) {
+		free(out->v);
+		rc = read_threads(h, &l, out, &all);
 	}
 	return rc;
 }

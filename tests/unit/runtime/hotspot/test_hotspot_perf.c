@@ -3,6 +3,7 @@
 #include "hotspot_fixture.h"
 
 #include "runtime/hotspot/events.h"
+#include "runtime/hotspot/perf.h"
 
 struct perf {
 	uint32_t magic;
@@ -91,10 +92,51 @@ static void unloads_counter(void **state)
 	fake_free(f);
 }
 
+static void name_counter(struct perf *p, int i, int collector)
+{
+	snprintf(p->counter[i].text, sizeof(p->counter[i].text), "sun.gc.collector.%d.invocations",
+		 collector);
+}
+
+/* Of the whole heap: all but the first collector, or the only one. */
+static void collectors(void **state)
+{
+	struct fake *f = fake_new(false, NULL);
+	struct perf *p = calloc(1, sizeof(*p));
+	uint64_t at[HOTSPOT_COLLECTORS];
+
+	(void)state;
+	assert_non_null(p);
+	make_perf(p);
+	assert_int_equal(open_fake(f), 0);
+	hotspot_collectors(f->h, at); /* -XX:-UsePerfData */
+	assert_int_equal(at[0], 0);
+	f->d->perf_start = p;
+	hotspot_collectors(f->h, at); /* Epsilon */
+	assert_int_equal(at[0], 0);
+	for (int i = 0; i < 3; i++)
+		name_counter(p, i, i);
+	hotspot_collectors(f->h, at); /* G1 */
+	assert_int_equal(at[0], &p->counter[1].value);
+	assert_int_equal(at[1], &p->counter[2].value);
+	assert_int_equal(at[2], 0);
+	name_counter(p, 1, 17);
+	hotspot_collectors(f->h, at); /* generational ZGC has no 1 */
+	assert_int_equal(at[0], &p->counter[2].value);
+	assert_int_equal(at[1], 0);
+	name_counter(p, 2, 18);
+	hotspot_collectors(f->h, at);
+	assert_int_equal(at[0], &p->counter[0].value);
+	assert_int_equal(at[1], 0);
+	free(p);
+	fake_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(unloads_counter),
+	    cmocka_unit_test(collectors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
