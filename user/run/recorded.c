@@ -10,8 +10,10 @@
 
 #include "run/progress.h"
 
-#define NEAR_S                                                                                               \
-	0.001 /* times are shown rounded: a moment that comes so much later than it is asked for is meant */
+/* Times are shown rounded: in tables a moment is meant that comes so much later than it is asked for; */
+#define NEAR_S 0.001
+/* but not where one is there at that very time, as JSON has it. */
+#define EXACT_S 0.000001
 
 int recorded_open_file(const char *name, struct error *err)
 {
@@ -29,6 +31,12 @@ int recorded_open_file(const char *name, struct error *err)
 	return rc ?: fd;
 }
 
+/* Is it the one that is asked for, or was it before? best_s: when the one until now was. */
+static bool is_until(double now, double asked_s, double best_s)
+{
+	return now <= asked_s + EXACT_S || (now <= asked_s + NEAR_S && best_s < asked_s - EXACT_S);
+}
+
 static void note_moment(const struct recording *r, double until_s, double from_s, struct moments *m)
 {
 	double now = recording_at_s(r);
@@ -37,10 +45,14 @@ static void note_moment(const struct recording *r, double until_s, double from_s
 		m->first_s = now;
 	m->last_s = now;
 	m->skipped += recording_skipped(r);
-	if (until_s < 0 || now <= until_s + NEAR_S)
+	if (until_s < 0 || is_until(now, until_s, m->at ? m->at_s : -1)) {
 		m->at = m->n;
-	if (from_s >= 0 && now <= from_s + NEAR_S)
+		m->at_s = now;
+	}
+	if (from_s >= 0 && is_until(now, from_s, m->from ? m->from_s : -1)) {
 		m->from = m->n;
+		m->from_s = now;
+	}
 }
 
 int recorded_look(int fd, const char *name, uint64_t limit_bytes, double until_s, double from_s,

@@ -14,7 +14,8 @@
 struct moments {
 	size_t n;               /* all that are whole */
 	size_t at, from;        /* those that are asked for, from 1; 0: none is so early */
-	double first_s, last_s; /* when the first and the last one are */
+	double at_s, from_s;    /* when these are */
+	double first_s, last_s; /* and the first and the last one */
 	uint64_t skipped;
 	bool whole;
 };
