@@ -141,7 +141,7 @@ static int get_subject(struct recording *r, const json_t *line, bool may_be_new,
 		return rc;
 	if (number > r->nr_subjects)
 		return new_subject(r, out);
-	for (size_t i = r->subjects.n; i-- > 0;) /* those that live are the last */
+	for (size_t i = r->subjects.n; i-- > 0;) /* most that live are the last */
 		if (r->subjects.v[i]->number == number) {
 			*out = r->subjects.v[i];
 			return (*out)->ended ? recording_damaged(r, "a target that has ended") : 0;
@@ -212,6 +212,7 @@ static int read_report(struct recording *r, const json_t *line)
 	s->saved.report.catalog = r->catalog;
 	s->saved.last_s = s->saved.report.elapsed_s;
 	s->reported = true;
+	s->order = ++r->nr_reports;
 	rc = read_lengths(&in, line);
 	rc = rc ?: reading_struct(&in, &report_fields, line, &s->saved.report);
 	rc = rc ?: begin_sites(s);
@@ -328,6 +329,13 @@ static int get_skipped(struct recording *r, const json_t *line)
 	return 0;
 }
 
+static int compare_orders(const void *va, const void *vb)
+{
+	const struct subject *const *a = va, *const *b = vb;
+
+	return ((*a)->order > (*b)->order) - ((*a)->order < (*b)->order);
+}
+
 static int end_moment(struct recording *r, const json_t *line)
 {
 	size_t n = 0;
@@ -348,6 +356,8 @@ static int end_moment(struct recording *r, const json_t *line)
 		s->ended = report->final;
 		r->live -= s->ended;
 	}
+	if (r->subjects.n > 1)
+		qsort(r->subjects.v, r->subjects.n, sizeof(*r->subjects.v), compare_orders);
 	return rc ?: n ? 0 : recording_damaged(r, "a moment without a report");
 }
 

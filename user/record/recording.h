@@ -40,7 +40,8 @@ uint64_t recording_skipped(const struct recording *r);
 double recording_part(const struct recording *r);
 
 /*
- * The reports of the moment, and the last ones until then of all targets. They may be changed and sorted, and
+ * The reports of the moment, as the run had them in order, and the last ones until then of all targets, those
+ * that are oldest first. They may be changed and sorted, and
  * live until the next call for this recording. How many, or -ENOMEM.
  */
 int recording_reports(struct recording *r, struct report ***out);
