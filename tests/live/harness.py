@@ -462,6 +462,9 @@ def assert_replays(recording, said, code, warnings):
         assert all(line in left for line in got), "a report that the run did not make, or in another order"
         want = [line for line in want if json.loads(line)["final"]]
         got = [line for line in got if json.loads(line)["final"]]
+    if got != want:  # the first that differs, by its members
+        for a, b in zip(map(json.loads, got), map(json.loads, want)):
+            assert a == b, {key: (a.get(key), b.get(key)) for key in {*a, *b} if a.get(key) != b.get(key)}
     assert got == want
     reports = [json.loads(line) for line in again.stdout.splitlines()]
     if len({r["target"]["pid"] for r in reports}) == 1:
