@@ -13,12 +13,14 @@
 # make fuzz-plants    does each fuzz target find the fault that is planted for it? (SECONDS=60 for each)
 # make faults         every call of the tool that may fail does so, told apart by three functions above it
 # make libraries      some fifty real libraries on two JDKs, traced with all checks for SECONDS=60 each
+# make builds         jnitrace run of real builds: Maven with Surefire, Gradle with its daemon (minutes)
 # make storms         what processes do seldom, in large numbers: threads, libraries, call sites, ... (20 minutes)
 # make soak           tracers of busy JVMs for HOURS=24; fails when they take more and more, or one number is wrong
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
 # make docs           the lists of the documents, from the rows of the program
 # make format          put all sources into the house's format
+# make arm64           compiles all sources for arm64 (and links nothing)
 # make asan            the tool with address and undefined-behaviour checks, in build-asan
 # make install         PREFIX (/usr/local) and DESTDIR as usual
 #
@@ -60,7 +62,7 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined $(static_ubsan)
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' -DJNITRACE_HTML=$(HTML) $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
-libs := -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
+libs := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo) -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
@@ -215,6 +217,11 @@ faults:
 	$(Q)$(MAKE) all fixtures
 	$(Q)JNITRACE_FAULT_DEPTH=3 scripts/test-live $(O) -s tests/live/test_faults.py
 
+builds:
+	$(Q)scripts/setup builds
+	$(Q)$(MAKE) all fixtures
+	$(Q)scripts/test-live $(O) --durations=0 tests/builds/test_builds.py
+
 storms:
 	$(Q)scripts/setup --check test
 	$(Q)$(MAKE) all fixtures
@@ -228,6 +235,13 @@ soak: all
 
 asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
+
+# All sources for another machine. They are not linked: its libraries are not here, but their headers are the same.
+arm64_cc := clang --target=aarch64-linux-gnu -nostdlibinc -isystem /usr/aarch64-linux-gnu/include -idirafter /usr/include
+arm64:
+	$(Q)scripts/setup --check test
+	+$(Q)$(MAKE) O=$(O)-arm64 CC='$(arm64_cc)' machine=aarch64 HTML=0 CFLAGS='-O1 -g' objects
+objects: $(user_objects)
 
 demo:
 	$(Q)scripts/setup demo
@@ -270,9 +284,9 @@ install: all
 	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
 
 clean:
-	rm -rf $(O) $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
+	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE asan storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

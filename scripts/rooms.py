@@ -42,6 +42,9 @@ BPF = {
 }
 LIBBPF = re.compile(r'#\s*include\s*[<"](bpf/(?!border/)|linux/bpf\.h|[^">]*\.skel\.h)|\b(SYS|__NR)_bpf\b')
 LIBBPF_ROOM = "kernel"
+# The screen is plain data, drawn by one file: no other knows curses, not even by a header.
+CURSES = re.compile(r'#\s*include\s*[<"](?:ncursesw?/)?(?:n?curses|term|panel|menu|form)\.h[>"]')
+CURSES_FILE = "user/screen/terminal.c"
 # A runtime's own words stay in its folder, below user/runtime/ or bpf/runtime/; the table of all has a line for each.
 # Without a row here, the folder's name is the word.
 RUNTIME_TABLE = "user/runtime/runtimes.c"
@@ -269,6 +272,11 @@ def libbpf_faults(top, how):
             yield f"{path}: only {LIBBPF_ROOM}/ may include libbpf, here by {by}"
 
 
+def curses_faults(top, path):
+    if str(path) != CURSES_FILE and CURSES.search(as_compiled((top / path).read_text())):
+        yield f"{path}: only {CURSES_FILE} may include curses"
+
+
 def word_faults(top, path):
     """Words of a runtime in a file's text or name; a string in pieces is read as one."""
     words = {f.name: re.compile(re.escape(f.name), re.I) for f in (top / "user/runtime").iterdir() if f.is_dir()}
@@ -291,6 +299,7 @@ def faults(top, build):
             yield f"{path}: is in no room (scripts/rooms.py)"
             continue
         yield from word_faults(top, path)
+        yield from curses_faults(top, path)
     for side, rooms in (("user", USER), ("bpf", BPF)):
         for room in rooms:
             if not (top / side / room).is_dir():

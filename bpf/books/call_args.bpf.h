@@ -171,6 +171,7 @@ static __always_inline int args_begin(struct pt_regs *ctx, const struct rule *r,
 	a->gp[2] = reg_read(ctx, REG_ARG5);
 	return 0;
 #else
+	(void)ctx;
 	return -1;
 #endif
 }

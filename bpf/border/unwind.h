@@ -80,7 +80,9 @@ struct unwind_space {
 	u32 replaced;   /* loader: times that code of one file came where another's had been */
 	u32 linker;     /* BPF: enum link_state, when it last called */
 	u32 opened;     /* BPF: number of the last library in code_opened messages; 0: none yet */
-	u64 last_link;  /* BPF: a struct link_map before those that the linker adds; 0: not known */
+	u32 openings;   /* BPF: times that a library was opened, and given a number */
+	u32 pad;
+	u64 last_link; /* BPF: a struct link_map before those that the linker adds; 0: not known */
 };
 #define UNWIND_LAYOUT(first, n, generation) ((u64)(first) | (u64)(n) << 20 | (u64)(generation) << 33)
 #define UNWIND_LAYOUT_FIRST(l)              ((u32)(l)&0xfffff)
@@ -113,14 +115,19 @@ struct link_map {
 
 /*
  * A library that was opened, as it was mapped then: it may be closed again before the loader has read the
- * mappings, and what it called meanwhile is still to be named. The last few of each target, by number.
+ * mappings, and what it called meanwhile is still to be named. The last few openings of each target.
+ *
+ * What is closed and opened again, the same build by the same path at the same place, has the number that it
+ * had, so that its stacks are the same: a program that does so for ever has no more of them each time. Unless
+ * JT_OPENED_KNOWN others have had numbers since, as the loader has then forgotten it.
  */
-#define JT_OPENED 32
+#define JT_OPENED       32
+#define JT_OPENED_KNOWN 512
 struct opened_code {
 	u64 start, end; /* of its code */
 	u64 bias;       /* as addr above */
 	u32 id;         /* in its target, from 1; 0: not in use */
-	u32 pad;
+	u32 opening;    /* of the target's openings */
 };
 
 /* A message of code_changes: that much of an opened library. Others are a target's number alone. */
@@ -144,7 +151,7 @@ JT_ASSERT_SIZE(struct unwind_rule, 8);
 JT_ASSERT_SIZE(struct unwind_row, 8);
 JT_ASSERT_SIZE(struct unwind_head, 8);
 JT_ASSERT_SIZE(struct unwind_range, 32);
-JT_ASSERT_SIZE(struct unwind_space, 48);
+JT_ASSERT_SIZE(struct unwind_space, 56);
 JT_ASSERT_SIZE(struct link_debug, 32);
 JT_ASSERT_SIZE(struct link_map, 40);
 JT_ASSERT_SIZE(struct opened_code, 32);

@@ -14,6 +14,7 @@
 #define MAX_PHDRS     16 /* a library has about 10 */
 #define EHDR_BYTES    64
 #define PT_LOAD       1
+#define PT_NOTE       4
 #define PF_X          1
 
 /* An ELF header (elf.h, Elf64_Ehdr) and program header. */
@@ -90,37 +91,129 @@ static __always_inline bool opened_range(const struct code_opened *m, struct ope
 	return start < end;
 }
 
+/* The first note of a segment (elf.h, Elf64_Nhdr), when it is a build-id; those of linkers have 8 to 32
+ * bytes. */
+#define BUILD_ID_WORDS 8
+struct build_id_note {
+	u32 name_bytes, bytes, type, name;
+	u32 id[BUILD_ID_WORDS];
+};
+#define NT_GNU_BUILD_ID 3
+#define NAME_GNU        0x00554e47
+
+/* A hash of the build-id among the first bytes of a library; 0: there is none. */
+static __always_inline u64 head_build(const struct code_opened *m)
+{
+	const struct elf_phdr *ph = (const void *)(m->head + EHDR_BYTES);
+	u64 h = 0;
+
+	for (int i = 0; i < MAX_PHDRS && !h; i++) {
+		const struct build_id_note *note;
+		u64 at = ph[i].vaddr;
+
+		if (i >= ((const struct elf_head *)m->head)->phnum)
+			break;
+		if (ph[i].type != PT_NOTE || at > JT_OPENED_HEAD - sizeof(*note) || at % 4)
+			continue;
+		note = (const void *)(m->head + at);
+		if (note->type != NT_GNU_BUILD_ID || note->name_bytes != 4 || note->name != NAME_GNU)
+			continue;
+		for (u32 k = 0; k < BUILD_ID_WORDS && k * 4 < note->bytes; k++)
+			h = hash_add(h, note->id[k] + 1ULL);
+	}
+	return h;
+}
+
+/* With the path, of n bytes. */
+static __always_inline u64 add_path(u64 h, const struct code_opened *m, u32 n)
+{
+	const u64 *words = (const void *)m->path;
+
+	for (u32 i = 0; i < JT_OPENED_PATH / 8 && i * 8 < n; i++) {
+		u64 word = words[i];
+
+		if (n - i * 8 < 8)
+			word &= (1ULL << (n - i * 8) * 8) - 1;
+		h = hash_add(h, word);
+	}
+	return h;
+}
+
+/* What a library is that was opened: build, path of n bytes, place. 0: it has no build-id to tell it by. */
+static __noinline u64 opened_what(const struct code_opened *m, u32 n, u32 target_id, u64 bias)
+{
+	u64 h = head_build(m);
+
+	return h ? hash_add(hash_add(add_path(h, m, n), bias), target_id) ?: 1 : 0;
+}
+
+/* Of the libraries that were opened; the loader is told only of those that get one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2 * JT_OPENED_KNOWN);
+	__type(key, u64); /* opened_what() */
+	__type(value, u32);
+} opened_numbers SEC(".maps");
+
+/* The number that it had when it was opened before; 0: it was not, or that may be forgotten. */
+static __always_inline u32 number_before(const struct unwind_space *s, u64 what)
+{
+	u32 *id = what ? bpf_map_lookup_elem(&opened_numbers, &what) : NULL;
+
+	return id && s->opened - *id < JT_OPENED_KNOWN ? *id : 0;
+}
+
+static __always_inline void opened_place(struct unwind_space *s, struct opened_code *place,
+					 const struct opened_code *o)
+{
+	*(volatile u32 *)&place->id = 0; /* no walk believes what is half written */
+	barrier();
+	place->start = o->start;
+	place->end = o->end;
+	place->bias = o->bias;
+	place->opening = o->opening;
+	barrier();
+	*(volatile u32 *)&place->id = o->id;
+	*(volatile u32 *)&s->openings = o->opening;
+}
+
 /* A library was added to the list. What the loader cannot be told of has no number. */
 __noinline int opened_note(u32 target_id, const struct link_map *link)
 {
 	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 	struct opened_code *place, o = {0};
 	struct code_opened *m;
+	u64 what;
+	long n;
 
 	if (!s || !link)
 		return 0;
-	place = opened_of(target_id, s->opened + 1);
+	o.opening = s->openings + 1;
+	place = opened_of(target_id, o.opening);
 	m = place ? bpf_ringbuf_reserve(&code_changes, sizeof(*m), 0) : NULL;
 	if (!m)
 		return 0;
 	o.bias = link->addr;
-	if (bpf_probe_read_user(m->head, sizeof(m->head), (void *)o.bias) || !opened_range(m, &o) ||
-	    bpf_probe_read_user_str(m->path, sizeof(m->path), (void *)link->name) <= 1) {
+	n = bpf_probe_read_user_str(m->path, sizeof(m->path), (void *)link->name);
+	if (bpf_probe_read_user(m->head, sizeof(m->head), (void *)o.bias) || !opened_range(m, &o) || n <= 1) {
 		bpf_ringbuf_discard(m, 0);
 		return 0;
+	}
+	what = opened_what(m, n, target_id, o.bias);
+	o.id = number_before(s, what);
+	if (o.id) {
+		opened_place(s, place, &o);
+		bpf_ringbuf_discard(m, 0);
+		return 1;
 	}
 	o.id = s->opened + 1;
 	m->target_id = target_id;
 	m->pad = 0;
 	m->code = o;
-	*(volatile u32 *)&place->id = 0; /* no walk believes what is half written */
-	barrier();
-	place->start = o.start;
-	place->end = o.end;
-	place->bias = o.bias;
-	barrier();
-	*(volatile u32 *)&place->id = o.id;
+	opened_place(s, place, &o);
 	*(volatile u32 *)&s->opened = o.id;
+	if (what)
+		bpf_map_update_elem(&opened_numbers, &what, &o.id, BPF_ANY);
 	bpf_ringbuf_submit(m, 0);
 	return 1;
 }

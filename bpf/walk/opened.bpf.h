@@ -15,9 +15,9 @@
 
 MAP_ARRAY(opened, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS *JT_OPENED, struct opened_code);
 
-static __always_inline struct opened_code *opened_of(u32 target_id, u32 id)
+static __always_inline struct opened_code *opened_of(u32 target_id, u32 opening)
 {
-	u32 at = target_id * JT_OPENED + id % JT_OPENED;
+	u32 at = target_id * JT_OPENED + opening % JT_OPENED;
 
 	return bpf_map_lookup_elem(&opened, &at);
 }
@@ -30,17 +30,17 @@ static __always_inline struct opened_code *opened_of(u32 target_id, u32 id)
 __noinline u32 opened_at(u32 target_id, u64 pc)
 {
 	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
-	u32 last = s ? *(volatile u32 *)&s->opened : 0;
+	u32 last = s ? *(volatile u32 *)&s->openings : 0;
 
 	for (u32 i = 0; i < JT_OPENED && i < last; i++) {
-		u32 id = last - i, magic = 0;
-		struct opened_code *o = opened_of(target_id, id);
+		struct opened_code *o = opened_of(target_id, last - i);
+		u32 id = o ? *(volatile u32 *)&o->id : 0, magic = 0;
 
-		if (!o || *(volatile u32 *)&o->id != id || pc - o->start >= o->end - o->start)
+		if (!id || o->opening != last - i || pc - o->start >= o->end - o->start)
 			continue;
 		if (bpf_probe_read_user(&magic, sizeof(magic), (void *)o->bias) || magic != ELF_MAGIC)
 			return 0;
-		return *(volatile u32 *)&o->id == id ? id : 0;
+		return *(volatile u32 *)&o->id == id && *(volatile u32 *)&o->opening == last - i ? id : 0;
 	}
 	return 0;
 }

@@ -218,6 +218,12 @@ def test_libbpf_by_a_header(house):
                              "user/run/planted_b.h: only kernel/ may include libbpf, here by user/kernel/planted.h"}
 
 
+@pytest.mark.parametrize("line", ("#include <curses.h>", "#include <ncursesw/ncurses.h>", '#include "term.h"'))
+def test_curses_outside_its_file(house, line):
+    house.write("user/screen/planted.h", f"{line}\n")
+    assert "user/screen/planted.h: only user/screen/terminal.c may include curses" in house.found()
+
+
 def test_stale_object(house):
     house.compile("user/base/planted.c", "int planted(void) { return 0; }\n")
     os.utime(house.build / "user/base/planted.o", (0, 0))

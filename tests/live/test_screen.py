@@ -14,22 +14,26 @@ import time
 
 import pytest
 
+import recorded
 from harness import ENV, JNITRACE, SLOW, WARM_UP, bpf_ids, bpf_objects, wait_until
+from tmux import Tmux
 
-ENTER, LEAVE, HOME = b"\033[?1049h", b"\033[?1049l", b"\033[H"
-ESCAPE = re.compile(rb"\033\[[?0-9;]*[A-Za-z]")
+ENTER, LEAVE = b"\033[?1049h", b"\033[?1049l"
 
 
 class Terminal:
-    """jnitrace as the foreground of a terminal of its own."""
+    """jnitrace as the foreground of a terminal of its own, whose bytes are looked at."""
 
-    def __init__(self, *args, rows=24, columns=80, exit_code=0):
+    def __init__(self, *args, rows=24, columns=80, exit_code=0, term="xterm"):
         self.exit_code, self.seen, self.mark = exit_code, b"", 0
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
-            os.execve(str(JNITRACE), ["jnitrace", *map(str, args)], dict(ENV, TERM="xterm"))
+            env = {**ENV, "LC_ALL": "C.UTF-8", "TERM": term or ""}
+            if term is None:
+                del env["TERM"]
+            os.execve(str(JNITRACE), ["jnitrace", *map(str, args)], env)
         self.before = termios.tcgetattr(self.fd)
 
     def __enter__(self):
@@ -59,24 +63,10 @@ class Terminal:
         passed, self.mark = self.seen[self.mark:at], at + len(wanted)
         return passed
 
-    def frame(self):
-        """The lines of the next drawing that is complete, and its footer."""
-        self.wait(HOME)
-        text, footer = self.wait(b"q quit"), self.wait(b"\r")
-        # Behind a line as wide as the screen it would erase the last character.
-        assert not re.search(rb"[^\nH]\033\[[KJ]", text), text
-        lines = ESCAPE.sub(b"", text).decode().replace("\r", "").split("\n")
-        at = re.search(rb"\033\[(\d+);1H\033\[K$", text)
-        return lines if lines[-1] else lines[:-1], int(at.group(1)), (b"q quit" + footer).decode()
-
-    def until(self, wanted):
-        """The first drawing whose footer has this."""
-        end = time.monotonic() + SLOW
-        while time.monotonic() < end:
-            frame = self.frame()
-            if wanted in frame[2]:
-                return frame
-        raise AssertionError(f"no {wanted}")
+    def drawn(self):
+        """It has entered the screen, and drawn all of it: the last line comes last."""
+        self.wait(ENTER)
+        self.wait(b"Enter")
 
     def key(self, key):
         os.write(self.fd, key.encode())
@@ -85,76 +75,86 @@ class Terminal:
         while self.read(SLOW):
             pass
         _, status = os.waitpid(self.pid, 0)
-        assert os.waitstatus_to_exitcode(status) == self.exit_code, self.seen[-2000:]
+        code = os.waitstatus_to_exitcode(status)
+        assert code == self.exit_code or self.exit_code is None and code != 0, (code, self.seen[-2000:])
         assert termios.tcgetattr(self.fd) == self.before
         return self.seen[self.mark:]
 
 
-@pytest.mark.parametrize("rows, columns", [(24, 80), (12, 80), (50, 200), (24, 40), (8, 60)])
-def test_every_drawing_fits(oracle, rows, columns):
+@pytest.mark.parametrize("columns, rows", [(80, 24), (200, 50), (40, 8)])
+def test_a_jvm(oracle, columns, rows):
+    """Of every size; q leaves the final report on the terminal."""
     oracle.do(*WARM_UP)
     oracle.do("spin 1")
-    with Terminal("-p", oracle.pid, "-i", "0.2", "-e", "all", rows=rows, columns=columns) as terminal:
-        for _ in range(5):
-            lines, footer_at, footer = terminal.frame()
-            assert lines[0].startswith(f"jnitrace - PID {oracle.pid} "), lines
-            assert len(lines) < rows and footer_at == rows, lines
-            assert max(map(len, lines)) <= columns and len(footer) <= columns, lines
-            whole = "q quit  space pause  s sort: verdict  t stacks: top"
-            assert footer == whole if columns >= 80 else footer.startswith(whole[:columns - 1]), footer
-            if rows >= 24:
-                [head] = [i for i, line in enumerate(lines) if line.startswith("OUTSTANDING ")]
-                assert sum(not line.startswith("   ") or line.strip()[0].isdigit() for line in lines[head + 1:]) >= 3, lines
-        terminal.key("q")
-        terminal.wait(LEAVE)
-        rest = terminal.end()
-        assert ENTER not in rest and HOME not in rest
-        assert b"final (detached)" in rest and b"churn_global" in rest and b"churn_weak" in rest
-        assert terminal.seen.count(ENTER) == terminal.seen.count(LEAVE) == 1
+    with Tmux(columns, rows, "-p", oracle.pid, "-i", "0.2", "-e", "all") as terminal:
+        screen = terminal.until(lambda screen: re.search(r"^>.*[a-z]", screen, re.M))
+        assert screen.startswith(f"jnitrace {oracle.pid} ")
+        terminal.until(lambda screen: "churn" in screen or columns < 60)
+        terminal.keys("q")
+        assert terminal.exit_code() == 0
+        rest = terminal.screen("-S", "-", "-J")
+        assert "final (detached)" in rest.replace("\n", "") and "churn_global" in rest and "churn_weak" in rest
     oracle.do("stop")
 
 
 def test_keys(oracle):
     oracle.do(*WARM_UP)
-    with Terminal("-p", oracle.pid, "-i", "0.1") as terminal:
-        terminal.frame()
-        assert not termios.tcgetattr(terminal.fd)[3] & (termios.ICANON | termios.ECHO)
-        terminal.key("s")
-        terminal.until("sort: outstanding")
-        terminal.key("s")
-        terminal.until("sort: rate")
-        terminal.key("t")
-        terminal.until("stacks: whole")
-        terminal.key(" ")
-        terminal.until("PAUSED")
-        while terminal.read(0.5) and HOME in terminal.seen[terminal.mark:]:  # what was on its way
-            terminal.mark = len(terminal.seen)
+    with Tmux(120, 40, "-p", oracle.pid, "-i", "0.1") as terminal:
+        terminal.until("q quit")  # all probes are live
         oracle.do("run 1 7 7 0 0")
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
-            terminal.read(0.1)
-        assert terminal.mark == len(terminal.seen), "drawn although paused"
-        terminal.key(" ")
-        terminal.until("pause")
-        terminal.wait(b"global: +14 -7 = 7 outstanding")
-        terminal.key("q")
+        terminal.until(lambda screen: re.search("^>.*leak_global", screen, re.M))
+        terminal.keys("Enter")
+        terminal.until("Stack, innermost first")
+        terminal.keys("Escape", "g")
+        terminal.until("by function")
+        terminal.keys("1")
+        terminal.until("by site")
+        terminal.keys("Space")
+        paused = terminal.until("PAUSED")
+        oracle.do("run 1 0 3 0 0")
+        time.sleep(0.5)
+        assert terminal.screen() == paused
+        terminal.keys("Space")
+        terminal.until(lambda screen: "PAUSED" not in screen and re.search(r"^>.* 10 .*leak_global", screen, re.M))
+        terminal.keys("q")
+        assert terminal.exit_code() == 0
+        assert "global: +17 -7 = 10 outstanding" in terminal.screen("-S", "-")
+
+
+@pytest.mark.parametrize("term", ["dumb", None, "no-such-terminal"])
+def test_a_terminal_that_places_nothing(tmp_path, term):
+    """It gets plain tables, and is told why."""
+    file = recorded.leak(tmp_path / "leak.jtr")
+    with Terminal("report", file, term=term) as terminal:
+        rest = terminal.end()
+        assert b"plain tables, as with --batch" in rest and b"\033" not in rest
+        assert b"jnitrace - PID 26708" in rest and (b"TERM is not set" if term is None else b"TERM is " + term.encode()) in rest
+
+
+@pytest.mark.parametrize("sig", [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGQUIT])
+def test_a_crash(tmp_path, sig):
+    """The terminal is given back, whatever ends the tool."""
+    file = recorded.leak(tmp_path / "leak.jtr")
+    with Terminal("report", file, exit_code=None) as terminal:
+        terminal.drawn()
+        os.kill(terminal.pid, sig)
         terminal.wait(LEAVE)
-        assert b"global: +14 -7 = 7 outstanding" in terminal.end()
+        terminal.end()
+        assert terminal.seen.count(ENTER) == terminal.seen.count(LEAVE) == 1
 
 
 def test_the_terminal_is_given_back(oracle):
     """After Ctrl-C, and while it is stopped by Ctrl-Z. (Nobody could wake it here: so the kernel does not let it stop.)"""
     oracle.do(*WARM_UP)
     with Terminal("-p", oracle.pid, "-i", "0.1") as terminal:
-        terminal.frame()
+        terminal.drawn()
         os.kill(terminal.pid, signal.SIGTSTP)
         terminal.wait(LEAVE)
-        terminal.wait(ENTER)
-        terminal.frame()
+        terminal.drawn()
         terminal.key("\x03")
         terminal.wait(LEAVE)
         rest = terminal.end()
-        assert b"final (detached)" in rest and HOME not in rest
+        assert b"final (detached)" in rest and ENTER not in rest
         assert terminal.seen.count(ENTER) == terminal.seen.count(LEAVE) == 2
 
 
@@ -164,7 +164,7 @@ def test_signals_of_all_kinds(oracle):
     for sig, exit_code in ((signal.SIGHUP, 0), (signal.SIGTERM, 0), (signal.SIGQUIT, -signal.SIGQUIT),
                            (signal.SIGUSR1, -signal.SIGUSR1), (signal.SIGABRT, -signal.SIGABRT)):
         with Terminal("-p", oracle.pid, "-i", "0.1", exit_code=exit_code) as terminal:
-            terminal.frame()
+            terminal.drawn()
             held = bpf_objects(terminal.pid)
             assert held
             os.kill(terminal.pid, sig)
@@ -179,7 +179,7 @@ def test_the_terminal_goes_away(oracle):
     """Its window was closed: nobody is there to quit."""
     oracle.do(*WARM_UP)
     terminal = Terminal("-p", oracle.pid, "-i", "0.1")
-    terminal.frame()
+    terminal.drawn()
     held = bpf_objects(terminal.pid)
     os.close(terminal.fd)
     end = time.monotonic() + SLOW

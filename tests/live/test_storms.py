@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (FIXTURES, SANITIZED, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, by_caller, jdk, lacking,
-                     wait_until)
+from harness import (FIXTURES, SANITIZED, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, by_caller,
+                     entries_in_map, jdk, lacking, wait_until)
 
 FULL = "JNITRACE_STORMS" in os.environ
 
@@ -140,6 +140,30 @@ def test_what_comes_and_goes(kind, libraries):
     # Libraries that were closed before they were read have no names, and may make the next one's caller unknown.
     assert sum(acquired for _, acquired, _ in got.values()) == leaf[1], got
     assert {n if n in ("leaf_global", "?") else n[:24] for n in got} <= {"leaf_global", "?", "[native frames missing: "}
+
+
+@pytest.mark.parametrize("kind", ["17", "sid-25"])
+def test_library_that_is_opened_again(kind, libraries):
+    """What it calls from is the same each time, in the tracer's books, too: else these would be full one day."""
+    n = size(211, 5003)
+    folder = libraries(1)
+    on = jdk(kind)
+    inside = folder if not on.root else copied(on, folder)
+    with Churn(on) as churn:
+        churn.do("threads 2 2", f"close {inside} 0 1")
+        with Tracer(pids=[churn.pid]) as tracer:
+            tracer.wait_tracing()
+            before = churn.do("totals")
+            for _ in range(n):
+                after = churn.do(f"close {inside} 0 1")
+            assert entries_in_map(tracer.proc.pid, "stacks") < 20
+            final = tracer.stop()[churn.pid]
+        assert_well(churn, churn.do("threads 3 3"))
+    if on.root:
+        shutil.rmtree(f"{on.root}{inside}")
+    assert_no_losses(final)
+    assert by_caller(final) == Expected(before, after).sites == {"leaf_global": ("NewGlobalRef", n, 0)}
+    assert {s["stack"][0]["module"] for s in final["sites"]} == {"libleaf0.so"}
 
 
 def copied(on, folder):

@@ -13,6 +13,7 @@
 #define MOMENT_S     0.3 /* what changes in so short a time says little of a pace */
 #define WEAK_CLEARED 0.5 /* of weak references: so many whose objects are gone are no accident, */
 #define WEAK_IN_VAIN 0.8 /* nor those and others to one object; a few to each are the library's way */
+#define WEAK_LOOKS   3   /* so often, as those whose objects are gone may be released just now */
 
 /* What some events took of the target's time. */
 struct cost {
@@ -58,6 +59,7 @@ struct entry {
 	} last;                /* of the snapshot before */
 	double recent_per_s;
 	struct weak_site weak;   /* of weak references, when they were looked at last; counted anew, too */
+	uint32_t vain;           /* looks at them, in a row, that found them in vain */
 	bool piles;              /* weak references: they do not just wait for the collector */
 	double first_s;          /* when it was first seen; -1: not yet */
 	struct history *history; /* NULL: none yet */
@@ -482,13 +484,17 @@ static double rise_began_s(const struct history *h)
  * before, their growth says nothing. It is believed when it outlasted two collections of the whole heap, or
  * when the references are in vain. What was believed is, as long as it grows.
  */
-static bool piles_up(const struct aggregate *a, const struct aggregate_input *in, const struct entry *e)
+static bool piles_up(const struct aggregate *a, const struct aggregate_input *in, struct entry *e)
 {
-	if (!e->history || !e->history->rise.on)
+	if (!e->history || !e->history->rise.on) {
+		e->vain = 0;
 		return false;
+	}
 	if (e->piles || !in->weak || (in->weak->never && a->collections < 0))
 		return true;
-	return a->collected_s[1] > rise_began_s(e->history) || (in->weak->looked && is_in_vain(&e->weak));
+	if (in->weak->looked)
+		e->vain = is_in_vain(&e->weak) ? e->vain + 1 : 0;
+	return a->collected_s[1] > rise_began_s(e->history) || e->vain >= WEAK_LOOKS;
 }
 
 static void note_collections(struct aggregate *a, const struct aggregate_input *in)

@@ -151,14 +151,16 @@ int tracer_set_linker(struct tracer *t, int target_id, pid_t pid, const char *pa
 }
 
 /* Keep what a target has opened. Of more than are ever asked for at once the oldest go: their frames have no
- * name. */
-static void keep_opened(struct traced *s, const struct code_opened *o)
+ * name, and what is opened again has a new number, which is told. */
+static void keep_opened(struct tracer *t, uint32_t target_id, const struct code_opened *o)
 {
+	struct traced *s = &t->traced[target_id];
 	struct code_opened *place;
 
 	if (s->opened.n == MAX_OPENED) {
 		s->opened.n--;
 		memmove(s->opened.v, s->opened.v + 1, s->opened.n * sizeof(*o));
+		unwinder_renumber_opened(t->unwinder, target_id);
 	}
 	place = VEC_ADD(&s->opened);
 	if (place) {
@@ -178,7 +180,7 @@ int configs_code_changed(void *arg, void *data, size_t n)
 	if (target_id >= JT_MAX_TARGETS)
 		return 0;
 	if (n >= sizeof(struct code_opened))
-		keep_opened(&t->traced[target_id], data);
+		keep_opened(t, target_id, data);
 	else
 		t->traced[target_id].code_changed = true;
 	return 0;

@@ -654,6 +654,11 @@ int unwinder_set_code(struct unwinder *u, uint32_t target_id, const struct code 
 	return full;
 }
 
+void unwinder_renumber_opened(struct unwinder *u, uint32_t target_id)
+{
+	__atomic_fetch_add(&u->spaces[target_id].opened, JT_OPENED_KNOWN, __ATOMIC_RELEASE);
+}
+
 void unwinder_forget(struct unwinder *u, uint32_t target_id)
 {
 	struct unwind_space *space = &u->spaces[target_id];
@@ -662,8 +667,9 @@ void unwinder_forget(struct unwinder *u, uint32_t target_id)
 	__atomic_store_n(&space->added_seen, __atomic_load_n(&space->added, __ATOMIC_RELAXED),
 			 __ATOMIC_RELEASE);
 	__atomic_fetch_add(&space->replaced, 1, __ATOMIC_RELEASE);
-	__atomic_fetch_add(&space->opened, JT_OPENED,
-			   __ATOMIC_RELEASE); /* none of those is the next target's */
+	/* None of those is the next target's. */
+	__atomic_fetch_add(&space->openings, JT_OPENED, __ATOMIC_RELEASE);
+	unwinder_renumber_opened(u, target_id);
 	region_retire(u, &u->traced[target_id]);
 	target_put(&u->traced[target_id]);
 }

@@ -41,6 +41,8 @@ void unwinder_set_link_debug(struct unwinder *u, uint32_t target_id, uint64_t ad
  */
 int unwinder_set_code(struct unwinder *u, uint32_t target_id, const struct code *code, struct layout *layout,
 		      const struct unwind_moment *when, uint64_t budget_ns);
+/* Libraries that it opens again from here on have other numbers than before, which the loader is told. */
+void unwinder_renumber_opened(struct unwinder *u, uint32_t target_id);
 /* The target is gone: let go of all that is known of its code. */
 void unwinder_forget(struct unwinder *u, uint32_t target_id);
 /*

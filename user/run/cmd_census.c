@@ -213,7 +213,7 @@ static int write_items(struct censuses *s, const struct census *const *items, si
 
 	output_view_opts(&s->out, &s->o->view, false, &v);
 	s->o->view.format->census(&b, items, n, &v);
-	return output_write(&s->out, &b, false, NULL, err);
+	return output_write(&s->out, &b, false, err);
 }
 
 static int show_fresh(struct censuses *s, struct error *err)
@@ -315,8 +315,8 @@ static int start(struct censuses *s, struct error *err)
 	rc = privileges_keep(PRIVILEGES_READ, s->o->view.output, err);
 	rc = rc ?: loop_open(&s->loop, s);
 	rc = rc ?: output_open(&s->out, &s->o->view, repeats(s->o), false, loop_stop_fd(s->loop), err);
-	if (!rc && s->out.screen)
-		loop_on_leave(s->loop, screen_leave, s->out.screen);
+	if (!rc && s->out.terminal)
+		loop_on_leave(s->loop, terminal_leave, s->out.terminal);
 	rc = rc ?: budget_new(s->o->limit_bytes, loop_stop_fd(s->loop), &s->budget);
 	rc = rc ?: elf_cache_new(s->budget, &s->libraries);
 	for (size_t i = 0; i < s->o->nr_pids && rc == 0; i++)

@@ -71,7 +71,7 @@ static int show(struct diff *d, struct error *err)
 	output_view_opts(&d->out, &d->o->view, true, &v);
 	d->format.diff(&text, list, d->found.n, &v);
 	free(list);
-	return output_write(&d->out, &text, true, NULL, err);
+	return output_write(&d->out, &text, true, err);
 }
 
 static int run(struct diff *d, struct error *err)

@@ -24,7 +24,7 @@ static int show(const struct options *o, struct output *out, struct target *t, s
 				 "PID %d has not loaded its VM yet", target_id(t)->pid);
 	output_view_opts(out, &o->view, true, &v);
 	o->view.format->probes(&b, &info, &v);
-	return output_write(out, &b, true, NULL, err);
+	return output_write(out, &b, true, err);
 }
 
 static int find_and_show(const struct options *o, struct output *out, struct target *t, struct error *err)

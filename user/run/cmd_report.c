@@ -11,6 +11,7 @@
 #include "run/outcome.h"
 #include "run/progress.h"
 #include "run/recorded.h"
+#include "run/replay.h"
 #include "screen/output.h"
 #include "view/columns.h"
 
@@ -76,7 +77,7 @@ static int render(struct show *s, struct report **reports, size_t n, bool last, 
 		return rc;
 	output_view_opts(&s->out, &o->view, last, &v);
 	o->view.format->reports(s->out.state, &b, (const struct report *const *)reports, n, &v);
-	return output_write(&s->out, &b, last, NULL, err);
+	return output_write(&s->out, &b, last, err);
 }
 
 /* All moments, as the run showed them. */
@@ -164,6 +165,29 @@ static int show(struct show *s, struct error *err)
 	return all ? show_each(s, err) : show_one(s, err);
 }
 
+/* Is it to be looked at? Not what happened between two moments: that is no moment. */
+static bool is_for_screen(const struct options *o)
+{
+	return o->view.format->screen && !o->view.batch && !o->view.output && !o->each && o->from_s < 0 &&
+	       o->to_s < 0 && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
+	       tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+/* On the screen first; what is printed below comes when it was left. */
+static int look(struct show *s, struct error *err)
+{
+	const struct replay_of of = {
+	    .fd = s->fd,
+	    .name = s->o.file,
+	    .limit_bytes = s->o.limit_bytes,
+	    .facts = &s->facts,
+	    .request = &s->o.view,
+	    .out = &s->out,
+	};
+
+	return s->out.terminal ? replay(&of, err) : 0;
+}
+
 /* The exit code is the run's, by what is known at the moment that is shown. */
 static int judge(struct show *s)
 {
@@ -193,7 +217,8 @@ static int run(struct show *s, struct error *err)
 		return rc;
 	n = recording_options(s->recording, &options);
 	rc = s->o.inherit(&s->o, options, n, err);
-	rc = rc ?: output_open(&s->out, &s->o.view, false, false, -1, err);
+	rc = rc ?: output_open(&s->out, &s->o.view, is_for_screen(&s->o), true, -1, err);
+	rc = rc ?: look(s, err);
 	rc = rc ?: show(s, err);
 	rc = rc ?: judge(s);
 	return rc ?: output_end(&s->out, err);

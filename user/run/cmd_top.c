@@ -17,9 +17,8 @@
 #include "run/record_file.h"
 #include "run/targets.h"
 #include "runtime/runtime.h"
-#include "screen/live.h"
+#include "screen/browser.h"
 #include "screen/output.h"
-#include "view/cells.h"
 #include "view/columns.h"
 
 #define SEARCH_INTERVAL_S 0.02 /* for the VM of a process that is starting */
@@ -43,7 +42,7 @@ struct trace {
 	struct target_list targets;
 	struct output out;
 	struct record_file record;
-	struct live live;
+	struct browser *browser;                     /* NULL: not on a terminal */
 	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
 	struct loop *loop;
@@ -74,6 +73,7 @@ static void trace_close(struct trace *s)
 	if (s->loop)
 		loop_on_leave(s->loop, NULL, NULL);
 	output_close(&s->out);
+	browser_free(s->browser);
 	record_file_close(&s->record);
 	loop_close(s->loop);
 }
@@ -240,11 +240,22 @@ static bool all_live(const struct trace *s)
 	return true;
 }
 
+static int on_key(void *trace, void *what, struct error *err);
+
+/* There is something on the screen before the first report, and keys are read. */
+static int start_browser(struct trace *s)
+{
+	int rc = output_draw(&s->out, s->browser, NULL);
+
+	return rc ?: terminal_has_keys(s->out.terminal) ? loop_add(s->loop, STDIN_FILENO, on_key, NULL) : 0;
+}
+
 /* The one line scripts wait for. */
 static int announce(struct trace *s)
 {
 	struct buf b = {0};
 	size_t probes = 0;
+	int rc;
 
 	for (size_t i = 0; i < s->targets.n; i++) {
 		if (target_state(s->targets.v[i]) != TARGET_TRACED)
@@ -262,7 +273,8 @@ static int announce(struct trace *s)
 	s->reading_due_ns = s->last_usage_ns + (uint64_t)(READING_S * 1e9);
 	loop_end_in(s->loop, s->o->duration_s);
 	loop_set_timer(s->search, NAME_INTERVAL_S);
-	return loop_set_timer(s->tick, s->o->interval_s);
+	rc = loop_set_timer(s->tick, s->o->interval_s);
+	return rc ?: s->browser ? start_browser(s) : 0;
 }
 
 /* --- output -------------------------------------------------------------------------------------- */
@@ -289,37 +301,52 @@ static double self_cpu_pct(struct trace *s)
 	return pct;
 }
 
-/* The keys, as far as there is room. */
-static void put_footer(const struct trace *s, int width, struct buf *out)
-{
-	struct buf text = {0};
-
-	live_footer(&s->live, &text);
-	if (text.p)
-		cells_puts(out, text.p, width);
-	buf_free(&text);
-}
-
 static int render(struct trace *s, const struct report *const *reports, size_t n, struct error *err)
 {
-	struct buf b = {0}, footer = {0};
+	struct buf b = {0};
 	struct view_opts v;
-	bool last = n && reports[0]->final, keys = s->out.screen && screen_has_keys(s->out.screen);
-	int rc;
+	bool last = n && reports[0]->final;
 
 	if (n && !last && s->o->view.format->note)
 		s->o->view.format->note(s->out.state, reports, n);
 	if (!n || ((s->o->view.format->at_end || s->use) && !last))
 		return 0;
 	output_view_opts(&s->out, &s->o->view, last, &v);
-	if (keys && !last)
-		live_apply(&s->live, &s->o->view, &v);
 	s->o->view.format->reports(s->out.state, &b, reports, n, &v);
-	if (keys)
-		put_footer(s, v.width, &footer);
-	rc = output_write(&s->out, &b, last, footer.p, err);
-	buf_free(&footer);
+	return output_write(&s->out, &b, last, err);
+}
+
+/* What the browser shows from now on: the reports that it had may be gone. 0 or -ENOMEM. */
+static int give_to_browser(struct trace *s)
+{
+	const struct report **reports = calloc(s->targets.n + 1, sizeof(*reports));
+	size_t n = 0;
+	int rc;
+
+	if (!reports)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (target_state(s->targets.v[i]) == TARGET_TRACED && target_report_of(s->targets.v[i]))
+			reports[n++] = target_report_of(s->targets.v[i]);
+	rc = browser_reports(s->browser, reports, n);
+	free(reports);
 	return rc;
+}
+
+/* Is nobody to see what has changed since? What is to be recorded goes on. */
+static bool is_paused(const struct trace *s)
+{
+	return s->browser && browser_paused(s->browser) && !s->o->record;
+}
+
+/* Anew, unless it is paused. When it was left by Ctrl-Z it is drawn once again. */
+static int draw_reports(struct trace *s, struct error *err)
+{
+	int rc = give_to_browser(s);
+
+	if (rc || (browser_paused(s->browser) && terminal_is_on(s->out.terminal)))
+		return rc;
+	return output_draw(&s->out, s->browser, err);
 }
 
 /* Of a target that is attached. */
@@ -387,8 +414,9 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 	rc = rc ?: record_file_write(&s->record, (const struct report *const *)reports, n, err);
 	for (size_t i = 0; i < n; i++)
 		report_sort(reports[i], s->o->view.sort);
-	/* When it was left, for what stays or by Ctrl-Z, it is drawn once again. */
-	if (!s->live.paused || state == TARGET_ENDED || (s->out.screen && !screen_is_on(s->out.screen)))
+	if (s->browser && state == TARGET_TRACED)
+		rc = rc ?: draw_reports(s, err);
+	else
 		rc = rc ?: render(s, (const struct report *const *)reports, n, err);
 	free(reports);
 	return rc;
@@ -427,9 +455,13 @@ static int let_go_of_ended(struct trace *s, struct error *err)
 		if (s->targets.discovery && target_end_reason(s->targets.v[i]) == END_EXECED)
 			discovery_forget(s->targets.discovery, target_id(s->targets.v[i]));
 		drop_target(s, i);
+		if (s->browser)
+			rc = rc ?: give_to_browser(s);
 	}
 	return rc;
 }
+
+static int read_targets(struct trace *s, struct error *err);
 
 static int on_tick(void *trace, void *what, struct error *err)
 {
@@ -447,7 +479,7 @@ static int on_tick(void *trace, void *what, struct error *err)
 		loop_end(s->loop);
 	/* For people the last report stands for the last interval's, which would say the same. */
 	if (s->o->count != s->intervals || !s->o->view.format->screen)
-		rc = rc ?: report_targets(s, TARGET_TRACED, err);
+		rc = rc ?: is_paused(s) ? read_targets(s, err) : report_targets(s, TARGET_TRACED, err);
 	return rc;
 }
 
@@ -478,15 +510,11 @@ static int name_sites(struct trace *s, struct error *err)
 	return rc;
 }
 
-/* Reports that are made often enough are readings, too. */
-static int take_reading(struct trace *s, struct error *err)
+/* A reading of each target, for the verdicts. */
+static int read_targets(struct trace *s, struct error *err)
 {
-	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), took_ns;
 	int rc;
 
-	if (!s->announced || s->o->count_only || s->o->interval_s < 1.5 * READING_S ||
-	    start_ns < s->reading_due_ns)
-		return 0;
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (target_state(s->targets.v[i]) == TARGET_TRACED)
 			target_look(s->targets.v[i]);
@@ -497,6 +525,19 @@ static int take_reading(struct trace *s, struct error *err)
 		if (target_state(t) == TARGET_TRACED && !tracer_execed(s->tracer, target_number(t)))
 			rc = target_reading(t, snapshot_of(s, t), err);
 	}
+	return rc;
+}
+
+/* Reports that are made often enough are readings, too. */
+static int take_reading(struct trace *s, struct error *err)
+{
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), took_ns;
+	int rc;
+
+	if (!s->announced || s->o->count_only || s->o->interval_s < 1.5 * READING_S ||
+	    start_ns < s->reading_due_ns)
+		return 0;
+	rc = read_targets(s, err);
 	took_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
 	s->reading_due_ns = start_ns + (uint64_t)fmax(READING_S * 1e9, (double)took_ns / READING_SHARE);
 	return rc;
@@ -529,37 +570,36 @@ static int on_exit_of(void *trace, void *target, struct error *err)
 	return 0;
 }
 
+static int on_redraw(void *trace, void *what, struct error *err)
+{
+	struct trace *s = trace;
+
+	(void)what;
+	terminal_renew(s->out.terminal);
+	return s->announced ? output_draw(&s->out, s->browser, err) : 0;
+}
+
 /* Draw what was reported last as the keys want it now. */
 static int on_key(void *trace, void *what, struct error *err)
 {
 	struct trace *s = trace;
-	const struct report **reports;
-	int key = screen_key(s->out.screen), rc;
-	size_t n = 0;
+	bool changed = false;
+	struct key key;
+	int rc;
 
 	(void)what;
-	if (key == SCREEN_CLOSED) {
+	while ((rc = terminal_key(s->out.terminal, &key)) > 0) {
+		enum wish wish = browser_key(s->browser, &key);
+
+		if (wish == WISH_QUIT) {
+			loop_end(s->loop);
+			return 0;
+		}
+		changed |= wish == WISH_DRAW;
+	}
+	if (rc < 0)
 		loop_remove(s->loop, STDIN_FILENO);
-		return 0;
-	}
-	switch (live_key(&s->live, key)) {
-	case LIVE_NOTHING:
-		return 0;
-	case LIVE_QUIT:
-		loop_end(s->loop);
-		return 0;
-	case LIVE_DRAW:
-		break;
-	}
-	reports = calloc(s->targets.n + 1, sizeof(*reports));
-	if (!reports)
-		return -ENOMEM;
-	for (size_t i = 0; i < s->targets.n; i++)
-		if (target_state(s->targets.v[i]) == TARGET_TRACED && target_report_of(s->targets.v[i]))
-			reports[n++] = target_report_of(s->targets.v[i]);
-	rc = render(s, reports, n, err);
-	free(reports);
-	return rc;
+	return changed ? output_draw(&s->out, s->browser, err) : 0;
 }
 
 static int on_code(void *trace, void *what, struct error *err)
@@ -630,14 +670,16 @@ static void limit_memory(const struct options *o)
 
 static int open_output(struct trace *s, struct error *err)
 {
-	int rc = output_open(&s->out, &s->o->view, true, true, loop_stop_fd(s->loop), err);
+	int rc = output_open(&s->out, &s->o->view, !s->use, true, loop_stop_fd(s->loop), err);
 
 	rc = rc ?: record_file_open(&s->record, s->o, loop_stop_fd(s->loop), err);
-	live_init(&s->live, &s->o->view);
-	if (rc || !s->out.screen)
+	if (rc || !s->out.terminal)
 		return rc;
-	loop_on_leave(s->loop, screen_leave, s->out.screen);
-	return screen_has_keys(s->out.screen) ? loop_add(s->loop, STDIN_FILENO, on_key, NULL) : 0;
+	rc = browser_new(&s->o->view, NULL, &s->browser);
+	if (rc)
+		return rc;
+	loop_on_leave(s->loop, terminal_leave, s->out.terminal);
+	return loop_on_redraw(s->loop, on_redraw);
 }
 
 static int open_tracer(struct trace *s, const struct features *features, struct error *err)
@@ -769,10 +811,10 @@ static void hear(struct trace *s)
 {
 	s->asked = true;
 	budget_heard(s->targets.shared.budget);
-	if (!s->out.screen)
+	if (!s->out.terminal)
 		return;
 	loop_on_leave(s->loop, NULL, NULL); /* so that what takes long can be told */
-	screen_leave(s->out.screen);
+	terminal_leave(s->out.terminal);
 }
 
 enum exit_code cmd_top(const struct options *o, struct error *err)

@@ -9,7 +9,7 @@
 #include "run/commands.h"
 #include "run/help_rows.h"
 #include "runtime/runtime.h"
-#include "screen/live.h"
+#include "screen/keys.h"
 #include "view/cells.h"
 #include "view/columns.h"
 #include "view/json_out.h"
@@ -172,10 +172,10 @@ static void put_keys(struct buf *out)
 {
 	char left[64];
 
-	buf_printf(out, "Keys, while tables are drawn on a terminal:\n");
-	for (size_t i = 0; i < nr_live_keys; i++) {
-		snprintf(left, sizeof(left), "  %s", live_keys[i].name);
-		put_line(out, left, live_keys[i].help);
+	buf_printf(out, "Keys of the screen, of a live run and of a recording on a terminal:\n");
+	for (size_t i = 0; keys_name(i); i++) {
+		snprintf(left, sizeof(left), "  %s", keys_name(i));
+		put_line(out, left, keys_help(i));
 	}
 }
 

@@ -7,7 +7,7 @@
 #include "model/probe_site.h"
 #include "model/report.h"
 #include "run/opts_rows.h"
-#include "screen/live.h"
+#include "screen/keys.h"
 #include "view/columns.h"
 #include "view/json_out.h"
 
@@ -65,8 +65,8 @@ void help_rows(struct buf *out)
 		put_row(&j, formats[i].name, "help", formats[i].help, NULL, NULL);
 	json_close(&j, ']');
 	json_open(&j, "keys", '[');
-	for (size_t i = 0; i < nr_live_keys; i++)
-		put_row(&j, live_keys[i].name, "help", live_keys[i].help, NULL, NULL);
+	for (size_t i = 0; keys_name(i); i++)
+		put_row(&j, keys_name(i), "help", keys_help(i), NULL, NULL);
 	json_close(&j, ']');
 	json_open(&j, "columns", '[');
 	for (size_t i = 0; i < nr_columns; i++)

@@ -23,10 +23,12 @@
 static const int wishes[] = {SIGINT, SIGTERM, SIGHUP};
 /* These end a process at once, and do so, but the terminal is given back before. */
 static const int deadly[] = {SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM};
+/* The terminal has another size, or what was on it may be gone. */
+static const int redraws[] = {SIGWINCH, SIGCONT};
 
 struct interrupt {
 	pthread_t thread;
-	int event;
+	int event, redraw;
 	sigset_t signals, before;
 	bool closing; /* the next signal is interrupt_close()'s */
 	bool heard, may_abandon;
@@ -73,6 +75,22 @@ void interrupt_heard(struct interrupt *i)
 void interrupt_may_abandon(struct interrupt *i, bool may)
 {
 	__atomic_store_n(&i->may_abandon, may, __ATOMIC_RELEASE);
+}
+
+static void ask_to_redraw(struct interrupt *i)
+{
+	uint64_t one = 1;
+
+	if (write(i->redraw, &one, sizeof(one)) < 0)
+		return; /* it was asked 2^64 - 1 times already */
+}
+
+static bool is_redraw(int sig)
+{
+	for (size_t i = 0; i < ARRAY_LEN(redraws); i++)
+		if (redraws[i] == sig)
+			return true;
+	return false;
 }
 
 static bool is_wish(int sig)
@@ -122,8 +140,13 @@ static void *wait_for_signals(void *arg)
 			continue;
 		if (__atomic_load_n(&i->closing, __ATOMIC_ACQUIRE))
 			return NULL;
+		if (is_redraw(sig)) {
+			ask_to_redraw(i);
+			continue;
+		}
 		if (!is_wish(sig)) {
 			obey(i, sig);
+			ask_to_redraw(i); /* it was stopped, and goes on */
 			continue;
 		}
 		if (!first_ns) {
@@ -149,12 +172,15 @@ int interrupt_open(struct interrupt **out)
 	if (!i)
 		return -ENOMEM;
 	i->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = i->event < 0 ? -errno : 0;
+	i->redraw = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = i->event < 0 || i->redraw < 0 ? -errno : 0;
 	sigemptyset(&i->signals);
 	for (size_t k = 0; k < ARRAY_LEN(wishes); k++)
 		sigaddset(&i->signals, wishes[k]);
 	for (size_t k = 0; k < ARRAY_LEN(deadly); k++)
 		sigaddset(&i->signals, deadly[k]);
+	for (size_t k = 0; k < ARRAY_LEN(redraws); k++)
+		sigaddset(&i->signals, redraws[k]);
 	sigaddset(&i->signals, SIGTSTP);
 	pthread_mutex_init(&i->lock, NULL);
 	pthread_sigmask(SIG_BLOCK, &i->signals, &i->before);
@@ -164,6 +190,8 @@ int interrupt_open(struct interrupt **out)
 		pthread_sigmask(SIG_SETMASK, &i->before, NULL);
 		if (i->event >= 0)
 			close(i->event);
+		if (i->redraw >= 0)
+			close(i->redraw);
 		free(i);
 		return rc;
 	}
@@ -180,6 +208,7 @@ void interrupt_close(struct interrupt *i)
 	pthread_join(i->thread, NULL);
 	pthread_sigmask(SIG_SETMASK, &i->before, NULL);
 	close(i->event);
+	close(i->redraw);
 	free(i);
 }
 
@@ -194,4 +223,17 @@ void interrupt_tell(struct interrupt *i, void (*leave)(void *), void *what)
 int interrupt_fd(const struct interrupt *i)
 {
 	return i->event;
+}
+
+int interrupt_redraw_fd(const struct interrupt *i)
+{
+	return i->redraw;
+}
+
+void interrupt_redrawn(struct interrupt *i)
+{
+	uint64_t times;
+
+	while (read(i->redraw, &times, sizeof(times)) > 0)
+		;
 }

@@ -11,8 +11,8 @@
 struct interrupt; /* opaque */
 
 /*
- * Block SIGINT, SIGTERM, SIGHUP, SIGTSTP, and what ends a process at once (SIGQUIT, ...), and wait for them
- * in a thread of their own. 0 or -errno.
+ * Block SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH, SIGCONT, and what ends a process at once (SIGQUIT, ...),
+ * and wait for them in a thread of their own. 0 or -errno.
  */
 int interrupt_open(struct interrupt **out);
 /* The first signal was heard; and: one that is not heard soon may end the process. See loop_may_abandon(). */
@@ -27,5 +27,9 @@ void interrupt_close(struct interrupt *i);
 void interrupt_tell(struct interrupt *i, void (*leave)(void *), void *what);
 /* Becomes readable, and stays so, with the first signal. */
 int interrupt_fd(const struct interrupt *i);
+/* Readable when a terminal is to be drawn anew: its size has changed, or the process was stopped. */
+int interrupt_redraw_fd(const struct interrupt *i);
+/* That will be done. */
+void interrupt_redrawn(struct interrupt *i);
 
 #endif

@@ -21,7 +21,8 @@ struct source {
 	int fd;
 	loop_fn *ready;
 	void *what;
-	bool timer; /* fd is our own */
+	bool timer;  /* fd is our own */
+	bool redraw; /* fd is that of interrupt_redraw_fd() */
 };
 struct loop {
 	void *command;
@@ -45,7 +46,7 @@ static int add_source(struct loop *l, int fd, loop_fn *ready, void *what, bool t
 		free(s);
 		return -ENOMEM;
 	}
-	*s = (struct source){fd, ready, what, timer};
+	*s = (struct source){.fd = fd, .ready = ready, .what = what, .timer = timer};
 	*place = s;
 	if (!epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev))
 		return 0;
@@ -198,6 +199,15 @@ void loop_on_leave(struct loop *l, void (*leave)(void *), void *what)
 	interrupt_tell(l->interrupt, leave, what);
 }
 
+int loop_on_redraw(struct loop *l, loop_fn *redraw)
+{
+	int rc = loop_add(l, interrupt_redraw_fd(l->interrupt), redraw, NULL);
+
+	if (!rc)
+		l->sources.v[l->sources.n - 1]->redraw = true;
+	return rc;
+}
+
 /* Milliseconds until the end; -1: never. */
 static int time_left_ms(const struct loop *l)
 {
@@ -216,6 +226,8 @@ static int handle(struct loop *l, struct source *s, struct error *err)
 
 	if (s->timer && read(s->fd, &expirations, sizeof(expirations)) < 0)
 		return 0; /* taken by loop_skip(), or set anew */
+	if (s->redraw)
+		interrupt_redrawn(l->interrupt);
 	return s->ready(l->command, s->what, err);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "view/text.h"
 
 #define GRACE_MS 150 /* for a reader that takes nothing, once a signal asks to end */
 
@@ -41,6 +42,19 @@ static int open_file(struct output *out, const char *path)
 	return fd < 0 ? fd : out->file ? 0 : -ENOMEM;
 }
 
+/* A terminal that cannot be drawn on is as good as a printer. 0 or -ENOMEM. */
+static int open_terminal(struct output *out, bool keys)
+{
+	char why[128] = "";
+	int rc = terminal_open(out->file, keys, &out->terminal, why);
+
+	if (rc && rc != -ENOMEM) {
+		warn("%s: plain tables, as with --batch", why[0] ? why : "the terminal is not known");
+		return 0;
+	}
+	return rc;
+}
+
 int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, int stop_fd,
 		struct error *err)
 {
@@ -66,7 +80,7 @@ int output_open(struct output *out, const struct view_request *r, bool repeats, 
 		rc = write_text(out, &begin);
 	}
 	if (!rc && repeats && !r->batch && r->format->screen && isatty(fileno(out->file)))
-		rc = screen_open(out->file, keys, &out->screen);
+		rc = open_terminal(out, keys);
 	return rc ? write_error(err, rc) : 0;
 }
 
@@ -90,8 +104,9 @@ void output_close(struct output *out)
 	if (out->format && out->format->end) /* after an error: a whole document would be a lie */
 		out->format->end(out->state, &unwritten);
 	buf_free(&unwritten);
-	screen_close(out->screen);
-	out->screen = NULL;
+	terminal_close(out->terminal);
+	out->terminal = NULL;
+	canvas_free(&out->canvas);
 	if (out->drawn.n)
 		write_text(out, &out->drawn);
 	buf_free(&out->drawn);
@@ -115,24 +130,101 @@ void output_view_opts(const struct output *out, const struct view_request *r, bo
 
 	int width = w.ws_col ? w.ws_col : isatty(fileno(out->file)) ? -1 : 0;
 
-	view_opts_init(v, r, width, w.ws_row, last ? VIEW_LAST : out->screen ? VIEW_LIVE : VIEW_INTERVAL);
+	view_opts_init(v, r, width, w.ws_row, last ? VIEW_LAST : out->terminal ? VIEW_LIVE : VIEW_INTERVAL);
 }
 
-int output_write(struct output *out, struct buf *view, bool last, const char *footer, struct error *err)
+static int make_canvas(struct output *out)
+{
+	int rows, columns;
+
+	terminal_size(out->terminal, &rows, &columns);
+	out->canvas.ascii = terminal_is_ascii(out->terminal);
+	if (rows != out->canvas.rows || columns != out->canvas.columns)
+		return canvas_resize(&out->canvas, rows, columns);
+	canvas_clear(&out->canvas);
+	return 0;
+}
+
+/* The codes of view/text.h are the only ones in a view: foreign text is cleaned. */
+static unsigned style_of(const char **p, size_t *n)
+{
+	static const struct {
+		const char *code;
+		unsigned style;
+	} codes[] = {{BOLD, STYLE_BOLD}, {WARNING, STYLE_ALARM}, {PLAIN, STYLE_PLAIN}};
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		size_t k = strlen(codes[i].code);
+
+		if (*n >= k && !memcmp(*p, codes[i].code, k)) {
+			*p += k;
+			*n -= k;
+			return codes[i].style;
+		}
+	}
+	(*p)++;
+	(*n)--;
+	return STYLE_PLAIN;
+}
+
+/* A line of a view, from a style on; returns the one that it ends with. */
+static unsigned place_line(struct canvas *c, int row, const char *p, size_t n, unsigned style)
+{
+	int column = 0;
+
+	while (n > 0) {
+		const char *code = memchr(p, '\033', n);
+		size_t k = code ? (size_t)(code - p) : n;
+
+		if (k)
+			column += canvas_put(c, row, column, c->columns - column, p, k, CUT_END, style);
+		p += k;
+		n -= k;
+		if (n > 0)
+			style = style_of(&p, &n);
+	}
+	return style;
+}
+
+static int draw_text(struct output *out)
+{
+	const char *p = out->drawn.p, *end = p + out->drawn.n;
+	unsigned style = STYLE_PLAIN;
+	int rc = make_canvas(out);
+
+	for (int row = 0; !rc && p < end && row < out->canvas.rows; row++) {
+		const char *eol = memchr(p, '\n', (size_t)(end - p)) ?: end;
+
+		style = place_line(&out->canvas, row, p, (size_t)(eol - p), style);
+		p = eol + (eol < end);
+	}
+	return rc ?: terminal_show(out->terminal, &out->canvas);
+}
+
+int output_write(struct output *out, struct buf *view, bool last, struct error *err)
 {
 	int rc = view->failed ? -ENOMEM : 0;
 
-	if (!rc && out->screen && !last) {
+	if (!rc && out->terminal && !last) {
 		buf_free(&out->drawn);
 		out->drawn = *view;
 		*view = (struct buf){0};
-		rc = screen_draw(out->screen, out->drawn.p, out->drawn.n, size_of(out).ws_row, footer);
+		rc = draw_text(out);
 		return rc ? write_error(err, rc) : 0;
 	}
-	if (out->screen) {
-		screen_leave(out->screen);
+	if (out->terminal) {
+		terminal_leave(out->terminal);
 		buf_free(&out->drawn);
 	}
 	rc = write_text(out, view);
+	return rc ? write_error(err, rc) : 0;
+}
+
+int output_draw(struct output *out, struct browser *b, struct error *err)
+{
+	int rc = make_canvas(out);
+
+	rc = rc ?: browser_draw(b, &out->canvas);
+	rc = rc ?: terminal_show(out->terminal, &out->canvas);
 	return rc ? write_error(err, rc) : 0;
 }

@@ -22,7 +22,7 @@
 #include "run/help.h"
 #include "run/opts.h"
 #include "run/opts_rows.h"
-#include "screen/live.h"
+#include "screen/keys.h"
 #include "sites/sites.h"
 #include "view/columns.h"
 
@@ -770,8 +770,8 @@ static void test_documents(void **state)
 		expect_word(man, commands[c].name, "the man page");
 	}
 	assert_false(help.failed);
-	for (size_t i = 0; i < nr_live_keys; i++)
-		expect_word(man, live_keys[i].name, "the man page");
+	for (size_t i = 0; keys_name(i); i++)
+		expect_word(man, keys_name(i), "the man page");
 	for (size_t i = 0; i < nr_formats; i++)
 		expect_word(man, formats[i].name, "the man page");
 	/* Every option of --help, long and short, is in the man page, and the other way round. */

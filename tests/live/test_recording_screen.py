@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""
+The screen, in a real terminal, of recordings made by hand: so every character of it is known. What is to be seen are the
+files of tests/golden/screen.
+"""
+
+import re
+import time
+
+import pytest
+
+import recorded
+from harness import SLOW
+from tmux import Tmux
+
+
+@pytest.fixture(scope="module")
+def leak(tmp_path_factory):
+    return recorded.leak(tmp_path_factory.mktemp("screen") / "leak.jtr")
+
+
+def opened(file, columns, rows, *args, env=None):
+    return Tmux(columns, rows, "report", file, *args, env=env)
+
+
+def test_screens_at_80x24(leak):
+    with opened(leak, 80, 24) as t:
+        t.expect("leak-80x24")
+        t.keys("Enter")
+        t.expect("site-80x24")
+        t.keys("NPage")
+        t.expect("site-end-80x24")
+        t.keys("Escape", "f")
+        t.expect("findings-80x24")
+        t.keys("?")
+        t.expect("help-80x24")
+        t.keys("Escape", "Escape", "g", "g")
+        t.expect("class-80x24")
+        t.keys("1", "/", "java:25")
+        t.expect("typing-80x24")
+
+
+def test_screens_at_120x40(leak):
+    with opened(leak, 120, 40) as t:
+        t.expect("leak-120x40")
+        t.keys("Down")
+        t.expect("clean-120x40")
+        t.keys("Up", "Enter")
+        t.expect("site-120x40")
+        t.keys("f")
+        t.expect("findings-120x40")
+
+
+def test_screens_at_200x60(leak):
+    with opened(leak, 200, 60) as t:
+        t.expect("leak-200x60")
+
+
+@pytest.mark.parametrize("columns, rows", [(60, 12), (40, 8), (20, 5)])
+def test_small_screens(leak, columns, rows):
+    """Columns go by what they are worth; no line wraps."""
+    with opened(leak, columns, rows) as t:
+        t.expect(f"leak-{columns}x{rows}")
+
+
+def test_ascii(leak):
+    with opened(leak, 80, 24, env={"LC_ALL": "C"}) as t:
+        t.expect("ascii-80x24")
+        t.keys("Enter")
+        t.expect("ascii-site-80x24")
+
+
+def test_before_the_verdict(leak):
+    """The first answer is how long until there is one, and what grows fastest."""
+    with opened(leak, 80, 24, "--at", "30") as t:
+        t.expect("wait-80x24")
+
+
+def test_what_anyone_must_find(leak):
+    """Leak, class, owner and rate are on the first screen, whatever its size."""
+    for columns, rows in ((80, 24), (120, 40), (200, 60)):
+        with opened(leak, columns, rows) as t:
+            t.until("moment 71 of 71")
+            screen = t.until("LEAK")
+            [answer] = [line for line in screen.splitlines() if line.startswith("LEAK")]
+            assert "libthumb.so" in answer and "Registry::add" in answer and "+300/min" in answer, answer
+            row = t.chosen()
+            assert "GROWING" in row and "Listener" in row and "+5.0/s" in row and "Server.java:25" in row, row
+
+
+def test_colours(leak):
+    """What grows is red and bold; with NO_COLOR it is bold."""
+    with opened(leak, 80, 24, env={"NO_COLOR": ""}) as t:
+        screen = t.until("moment 71 of 71", "-e")
+        assert re.search(r"\x1b\[[0-9;]*31m[^\n]*LEAK|\x1b\[1m\x1b\[31mLEAK", screen), screen
+        assert re.search(r"\x1b\[[0-9;]*32m[^\n]*clean", screen), screen
+    with opened(leak, 80, 24) as t:
+        screen = t.until("moment 71 of 71", "-e")
+        assert not re.search(r"\x1b\[([0-9;]*;)?(3[0-7]|38;[0-9;]*|4[0-7]|9[0-7])m", screen), screen
+        assert re.search(r"\x1b\[1m[^\n]*LEAK", screen), screen
+
+
+def test_time_line(leak):
+    with opened(leak, 80, 24) as t:
+        t.until("moment 71 of 71")
+        t.keys("Left")
+        t.until("moment 70 of 71")
+        t.keys("Home")
+        screen = t.until("moment 1 of 71")
+        assert "WAIT  judging, 44 s more" in screen
+        t.keys("Right", "Right")
+        t.until("moment 3 of 71")
+        t.keys("End")
+        assert "LEAK" in t.until("moment 71 of 71")
+        t.keys("Home")
+        t.until("moment 1 of 71")
+        t.keys("Space")
+        t.until(lambda screen: "playing" in screen and "moment 1 of" not in screen)
+        t.until(lambda screen: "moment 71 of 71" in screen and "playing" not in screen)
+
+
+def test_the_chosen_row_stays_chosen(leak):
+    """While the leak climbs above it, and while rows are sorted anew."""
+    with opened(leak, 80, 24, "--at", "44") as t:
+        t.until("moment 44 of 71")
+        t.keys("Down", "Down")
+        t.until(lambda screen: re.search("^>.*Server.java:24", screen, re.M))
+        t.keys("Right")
+        t.until("moment 45 of 71")
+        assert "Server.java:24" in t.chosen()
+        t.keys("r")
+        t.until(lambda screen: "VERDICT\u2191" in screen)
+        assert "Server.java:24" in t.chosen()
+
+
+def test_filter_sort_baseline(leak):
+    with opened(leak, 100, 30, "--at", "50") as t:
+        t.until("moment 50 of 71")
+        t.keys("/", "c", "h", "u", "r", "n", "Enter")
+        screen = t.until("/churn  1 of 6 rows")
+        assert "Java_com_acme_Held_churn" in t.chosen() and "Registry" not in screen.split("VERDICT")[1]
+        t.keys("Escape")
+        t.until("1 of 6 by site")
+        t.keys("/", "(", "a")
+        t.until("is no regular expression yet")
+        t.keys("Escape", ">")
+        t.until(lambda screen: "VERDICT\u2193" not in screen and "\u2193" in screen)
+        t.keys("b")
+        t.until("SINCE b")
+        t.keys("Right", "Right")
+        t.until("moment 52 of 71")
+        assert re.search(r"GROWING +260 +\+10 ", t.screen()), t.screen()
+        t.keys("b")
+        t.until(lambda screen: "SINCE b" not in screen)
+
+
+def test_quit(leak):
+    """The terminal is as it was, and what report prints into a file comes below."""
+    with opened(leak, 120, 40) as t:
+        t.until("moment 71 of 71")
+        t.keys("q")
+        assert t.exit_code() == 0
+        screen = t.screen("-S", "-")
+        assert "jnitrace - PID 26708 com.acme.pay.Server" in screen and "moment" not in screen, screen
+        assert "growing" in screen
+
+
+def test_ctrl_c(leak):
+    with opened(leak, 120, 40) as t:
+        t.until("moment 71 of 71")
+        t.keys("C-c")
+        assert t.exit_code() == 0
+        assert "jnitrace - PID 26708 com.acme.pay.Server" in t.screen("-S", "-")
+
+
+HOSTILE = ("evil\x1b[2J\x1b]0;title\x07\nsecond\tline\u202eright\u200b\ufeff\u6f22\u5b57::\u0085f\u0301",
+           "a.\x1b[31mred\u6f22\u5b57\u6f22\u5b57\u6f22\u5b57$\u202eX\u2028Y\x7f")
+
+
+def test_hostile_names(tmp_path):
+    """Of functions and classes: they are shown as what they are, in their cells, and columns stay where they are."""
+    file = recorded.leak(tmp_path / "hostile.jtr", names=HOSTILE)
+    for columns, rows in ((80, 24), (120, 40)):
+        with opened(file, columns, rows, env={"NO_COLOR": ""}) as t:
+            t.expect(f"hostile-{columns}x{rows}")
+            t.keys("Enter")
+            t.expect(f"hostile-site-{columns}x{rows}")
+            assert t.tmux("display-message", "-p", "#{pane_title}").strip() != "title"
+
+
+def test_resize_storm(leak):
+    with opened(leak, 80, 24) as t:
+        t.until("moment 71 of 71")
+        for i in range(40):
+            t.resize(20 + i * 37 % 281, 4 + i * 17 % 97)
+            if i % 8 == 0:
+                t.keys("Enter" if i % 16 else "Escape")
+        t.keys("Escape")
+        t.resize(300, 100)
+        t.until(lambda screen: max(map(len, screen.splitlines())) > 290 and "1 of 6 by site" in screen)
+        t.resize(80, 24)
+        t.expect("leak-80x24")
+
+
+def test_many_sites(tmp_path):
+    """A thousand of them: keys are answered while they are drawn."""
+    file = recorded.many(tmp_path / "many.jtr")
+    with opened(file, 120, 40) as t:
+        t.until("1 of 1,000 by site")
+        t.keys("NPage", "NPage")
+        t.until(lambda screen: not re.search("^>.* 1 of 1,000", screen) and re.search(r"\b[5-9]\d of 1,000 by site", screen))
+        start = time.monotonic()
+        for _ in range(20):
+            t.keys("Down")
+        t.until(lambda screen: re.search(r"\b(7[5-9]|8\d|9\d) of 1,000 by site", screen))
+        assert time.monotonic() - start < SLOW

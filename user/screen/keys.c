@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table of keys, and what each does. See keys.h. */
+#include "screen/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "view/cells.h"
+
+#define GAP    2
+#define NAMES  12 /* cells of a key's name */
+#define WHEELS 3  /* rows of a turn */
+
+typedef enum wish act_fn(struct browser *b, const struct key *key);
+
+/* Rows anew. Out of memory shows in the next drawing. */
+static enum wish remade(struct browser *b)
+{
+	table_make(b);
+	return WISH_DRAW;
+}
+
+/* --- moving ----------------------------------------------------------------------------------------- */
+
+static void move_to(struct browser *b, size_t at)
+{
+	b->table.moved = true;
+	table_choose(&b->table, at);
+}
+
+static int page_end(const struct browser *b)
+{
+	int end = (int)b->page.lines.n - b->page_rows;
+
+	return end > 0 ? end : 0;
+}
+
+static enum wish move_by(struct browser *b, int lines)
+{
+	size_t at = b->table.at;
+
+	if (panel_of(b) != PANEL_TABLE) {
+		b->page_top += lines;
+		b->page_top = b->page_top < 0 ? 0 : b->page_top > page_end(b) ? page_end(b) : b->page_top;
+		return WISH_DRAW;
+	}
+	if (lines < 0)
+		move_to(b, at > (size_t)-lines ? at - (size_t)-lines : 0);
+	else
+		move_to(b, at + (size_t)lines);
+	return WISH_DRAW;
+}
+
+static int lines_of_page(const struct browser *b)
+{
+	int lines = panel_of(b) == PANEL_TABLE ? b->table.shown : b->page_rows;
+
+	return lines > 2 ? lines - 1 : 1;
+}
+
+#define ACT(name) static enum wish name(struct browser *b, const struct key *key)
+#define ACT_AS(name, result)                                                                                 \
+	ACT(name)                                                                                            \
+	{                                                                                                    \
+		(void)key;                                                                                   \
+		return result;                                                                               \
+	}
+ACT_AS(up, move_by(b, -1))
+ACT_AS(down, move_by(b, 1))
+ACT_AS(page_up, move_by(b, -lines_of_page(b)))
+ACT_AS(page_down, move_by(b, lines_of_page(b)))
+
+static bool is_recorded(const struct browser *b)
+{
+	return b->time.n > 0;
+}
+
+static enum wish go_to(struct browser *b, size_t moment)
+{
+	b->time.wanted = moment < 1 ? 1 : moment > b->time.n ? b->time.n : moment;
+	return WISH_DRAW;
+}
+
+/* Of a recording the begin and the end of time; else of the rows. */
+ACT(home)
+{
+	(void)key;
+	if (is_recorded(b) && panel_of(b) == PANEL_TABLE) {
+		b->time.playing = false;
+		return go_to(b, 1);
+	}
+	move_by(b, -(1 << 30));
+	b->table.moved = false; /* whatever comes first */
+	return WISH_DRAW;
+}
+
+ACT(end)
+{
+	(void)key;
+	if (is_recorded(b) && panel_of(b) == PANEL_TABLE)
+		return go_to(b, b->time.n);
+	return move_by(b, 1 << 30);
+}
+
+ACT(left)
+{
+	(void)key;
+	if (!is_recorded(b))
+		return WISH_NOTHING;
+	b->time.playing = false;
+	return go_to(b, b->time.wanted > 1 ? b->time.wanted - 1 : 1);
+}
+
+ACT(right)
+{
+	(void)key;
+	if (!is_recorded(b))
+		return WISH_NOTHING;
+	b->time.playing = false;
+	return go_to(b, b->time.wanted + 1);
+}
+
+/* --- opening ---------------------------------------------------------------------------------------- */
+
+ACT(open_row)
+{
+	const struct row *r = table_chosen(&b->table);
+
+	(void)key;
+	if (panel_of(b) != PANEL_TABLE || !r)
+		return WISH_NOTHING;
+	if (b->table.group == GROUP_PID && r->target) {
+		b->target = key_of_target(r->target);
+		b->table.group = GROUP_SITE;
+		b->table.moved = false;
+		return remade(b);
+	}
+	if (!r->site)
+		return WISH_NOTHING;
+	b->opened = b->table.keys[b->table.at];
+	panel_open(b, PANEL_SITE);
+	return WISH_DRAW;
+}
+
+ACT(back)
+{
+	(void)key;
+	if (panel_back(b))
+		return WISH_DRAW;
+	if (b->filter.on) {
+		filter_clear(&b->filter);
+		return remade(b);
+	}
+	if (b->target.a && b->overview) {
+		b->table.chosen = b->target;
+		b->table.moved = true;
+		b->target = (struct row_key){0};
+		b->table.group = GROUP_PID;
+		return remade(b);
+	}
+	return WISH_NOTHING;
+}
+
+static enum wish toggle_panel(struct browser *b, enum panel_id panel)
+{
+	if (panel_of(b) == panel)
+		panel_back(b);
+	else
+		panel_open(b, panel);
+	return WISH_DRAW;
+}
+
+ACT_AS(findings, toggle_panel(b, PANEL_FINDINGS))
+ACT_AS(help, toggle_panel(b, PANEL_HELP))
+
+ACT(pane)
+{
+	(void)key;
+	b->no_pane = !b->no_pane;
+	return WISH_DRAW;
+}
+
+/* --- what the table shows --------------------------------------------------------------------------- */
+
+static bool has_threads(const struct browser *b)
+{
+	return b->request->group_by == GROUP_THREAD;
+}
+
+static bool has_group(const struct browser *b, enum group_by group)
+{
+	if (group == GROUP_THREAD)
+		return has_threads(b);
+	if (group == GROUP_PID)
+		return b->reports.n > 1;
+	return group != GROUP_CLASS || !b->request->count_only;
+}
+
+static enum wish group_by(struct browser *b, enum group_by group)
+{
+	b->table.group = group;
+	b->table.moved = false;
+	b->table.top = 0;
+	if (group == GROUP_PID)
+		b->target = (struct row_key){0};
+	return remade(b);
+}
+
+ACT(next_group)
+{
+	enum group_by group = b->table.group;
+
+	(void)key;
+	do
+		group = (group + 1) % NR_GROUPS;
+	while (!has_group(b, group));
+	return group_by(b, group);
+}
+
+ACT(choose_group)
+{
+	enum group_by group = key->code - '1';
+
+	return group < NR_GROUPS && has_group(b, group) ? group_by(b, group) : WISH_NOTHING;
+}
+
+static bool can_sort_by(const struct browser *b, const struct column *c)
+{
+	return c->groups & 1U << b->table.group && !(b->request->count_only && c->groups & COLUMN_PAIRED);
+}
+
+static enum wish sort_by_other(struct browser *b, size_t step)
+{
+	size_t i = (size_t)(table_sort(&b->table) - columns);
+
+	do
+		i = (i + step) % nr_columns;
+	while (!can_sort_by(b, &columns[i]));
+	b->table.sort = &columns[i];
+	return remade(b);
+}
+
+ACT_AS(sort_right, sort_by_other(b, 1))
+ACT_AS(sort_left, sort_by_other(b, nr_columns - 1))
+
+ACT(reverse)
+{
+	(void)key;
+	b->table.reverse = !b->table.reverse;
+	return remade(b);
+}
+
+ACT(filter)
+{
+	(void)key;
+	b->filter.typing = true;
+	return WISH_DRAW;
+}
+
+ACT(next_row)
+{
+	struct table *t = &b->table;
+
+	(void)key;
+	if (t->rows.n)
+		move_to(b, (t->at + 1) % t->rows.n);
+	return WISH_DRAW;
+}
+
+ACT(pause)
+{
+	(void)key;
+	if (is_recorded(b)) {
+		b->time.playing = !b->time.playing;
+		if (b->time.playing && b->time.at == b->time.n)
+			return go_to(b, 1);
+	} else {
+		b->paused = !b->paused;
+	}
+	return WISH_DRAW;
+}
+
+ACT(baseline)
+{
+	(void)key;
+	baseline_toggle(b);
+	return WISH_DRAW;
+}
+
+/* --- the mouse -------------------------------------------------------------------------------------- */
+
+static enum wish click_head(struct browser *b, int column)
+{
+	struct table *t = &b->table;
+
+	for (size_t i = t->nr_columns; i-- > 0;) {
+		if (column < t->column_at[i])
+			continue;
+		if (!t->column[i] || !can_sort_by(b, t->column[i]))
+			return WISH_NOTHING;
+		t->reverse = t->column[i] == table_sort(t) && !t->reverse;
+		t->sort = t->column[i];
+		return remade(b);
+	}
+	return WISH_NOTHING;
+}
+
+ACT(click)
+{
+	struct table *t = &b->table;
+	int row = key->row - t->head_row - 1;
+
+	if (panel_of(b) != PANEL_TABLE)
+		return WISH_NOTHING;
+	if (row == -1)
+		return click_head(b, key->column);
+	if (row < 0 || row >= t->shown || t->top + (size_t)row >= t->rows.n)
+		return WISH_NOTHING;
+	if (t->top + (size_t)row == t->at && t->moved)
+		return open_row(b, key);
+	move_to(b, t->top + (size_t)row);
+	return WISH_DRAW;
+}
+
+ACT_AS(wheel_up, move_by(b, -WHEELS))
+ACT_AS(wheel_down, move_by(b, WHEELS))
+
+ACT(quit)
+{
+	(void)b;
+	(void)key;
+	return WISH_QUIT;
+}
+
+/* --- the table -------------------------------------------------------------------------------------- */
+
+#define TABLE PANEL_BIT(PANEL_TABLE)
+#define PAGES PANELS_OF_PAGES
+/* clang-format off */
+static const struct browser_key {
+	uint32_t codes[3];
+	const char *name;  /* as people call it */
+	const char *label; /* in the footer; NULL: not there */
+	unsigned panels;   /* where it does something */
+	bool recorded;     /* of a recording only */
+	act_fn *act;
+	const char *help;
+} keys[] = {
+	{{KEY_OF_ENTER}, "Enter", "open", TABLE, false, open_row,
+	 "open the row: a site with its stack, history, classes and findings; a process with its sites"},
+	{{KEY_OF_ESCAPE, KEY_OF_BACKSPACE}, "Esc", "back", PAGES | TABLE, false, back,
+	 "back; in the table: without the filter, or to all processes"},
+	{{'/'}, "/", "filter", TABLE, false, filter,
+	 "show the rows that a regular expression matches: names in the stack, libraries, files, classes, threads, verdicts"},
+	{{'n'}, "n", NULL, TABLE, false, next_row, "the next row, behind the last one the first"},
+	{{'g'}, "g", "group", TABLE, false, next_group,
+	 "rows are sites, JNI functions, processes, classes or threads (with --group-by thread)"},
+	{{'1', '2', '3'}, "1-5", NULL, TABLE, false, choose_group, "rows are sites (1), functions (2), processes (3), classes (4), threads (5)"},
+	{{'f'}, "f", "findings", PANELS_ALL, false, findings, "what was used wrongly, with stacks, or back"},
+	{{'<', ','}, "<", NULL, TABLE, false, sort_left, "sort by the column before"},
+	{{'>', '.', 's'}, ">", "sort", TABLE, false, sort_right, "sort by the next column; s does so, too"},
+	{{'r'}, "r", "reverse", TABLE, false, reverse, "reverse the order"},
+	{{'b'}, "b", "baseline", TABLE, false, baseline, "a column of what has changed from now on, or none"},
+	{{' ', 'p'}, "space", "pause", PANELS_ALL, false, pause,
+	 "pause the display, or go on; counting continues. Of a recording: play it, or stop"},
+	{{KEY_OF_LEFT}, "Left", "back in time", PANELS_ALL, true, left, "of a recording: the moment before"},
+	{{KEY_OF_RIGHT}, "Right", NULL, PANELS_ALL, true, right, "of a recording: the next moment"},
+	{{KEY_OF_HOME}, "Home", NULL, PANELS_ALL, false, home, "the first row; of a recording its first moment"},
+	{{KEY_OF_END}, "End", NULL, PANELS_ALL, false, end, "the last row; of a recording its last moment"},
+	{{KEY_OF_UP, 'k'}, "Up", NULL, PANELS_ALL, false, up, "a row up; the chosen row stays chosen while rows move"},
+	{{KEY_OF_DOWN, 'j'}, "Down", NULL, PANELS_ALL, false, down, "a row down"},
+	{{KEY_OF_PAGE_UP}, "PgUp", NULL, PANELS_ALL, false, page_up, "a screen up"},
+	{{KEY_OF_PAGE_DOWN}, "PgDn", NULL, PANELS_ALL, false, page_down, "a screen down"},
+	{{'t'}, "t", NULL, TABLE, false, pane, "show what is known of the chosen row below the table, or do not"},
+	{{'q', 3}, "q", "quit", PANELS_ALL, false, quit,
+	 "quit; the final report is printed below what was on the terminal before"},
+	{{'?', 'h'}, "?", "help", PANELS_ALL, false, help, "this list, or back"},
+	{{KEY_OF_CLICK}, "click", NULL, TABLE, false, click, "choose a row, or open the chosen one; in the head of the table: sort"},
+	{{KEY_OF_WHEEL_UP}, "wheel", NULL, PANELS_ALL, false, wheel_up, "rows up, and down"},
+	{{KEY_OF_WHEEL_DOWN}, NULL, NULL, PANELS_ALL, false, wheel_down, NULL},
+	{{'4', '5'}, NULL, NULL, TABLE, false, choose_group, NULL},
+};
+/* clang-format on */
+
+/* Keys that are named; others stand beside them. */
+static const struct browser_key *named(size_t i)
+{
+	for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+		if (keys[k].name && i-- == 0)
+			return &keys[k];
+	return NULL;
+}
+
+const char *keys_name(size_t i)
+{
+	const struct browser_key *k = named(i);
+
+	return k ? k->name : NULL;
+}
+
+const char *keys_help(size_t i)
+{
+	const struct browser_key *k = named(i);
+
+	return k ? k->help : NULL;
+}
+
+static enum wish type(struct browser *b, const struct key *key)
+{
+	switch (key->code) {
+	case 3: /* Ctrl-C, where the terminal makes no signal of it */
+		return WISH_QUIT;
+	case KEY_OF_ENTER:
+		b->filter.typing = false;
+		return WISH_DRAW;
+	case KEY_OF_ESCAPE:
+		b->filter.typing = false;
+		filter_clear(&b->filter);
+		return remade(b);
+	case KEY_OF_BACKSPACE:
+		filter_erase(&b->filter);
+		return remade(b);
+	case 21: /* Ctrl-U */
+		filter_clear(&b->filter);
+		return remade(b);
+	default:
+		filter_type(&b->filter, key->code);
+		return remade(b);
+	}
+}
+
+static bool serves(const struct browser *b, const struct browser_key *k)
+{
+	return k->panels & PANEL_BIT(panel_of(b)) && (!k->recorded || is_recorded(b));
+}
+
+enum wish keys_press(struct browser *b, const struct key *key)
+{
+	if (b->filter.typing)
+		return type(b, key);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		for (size_t k = 0; k < ARRAY_LEN(keys[i].codes); k++)
+			if (key->code && keys[i].codes[k] == key->code && serves(b, &keys[i]))
+				return keys[i].act(b, key);
+	return WISH_NOTHING;
+}
+
+static const char *label_of(const struct browser *b, const struct browser_key *k)
+{
+	if (k->act == back && panel_of(b) == PANEL_TABLE)
+		return b->filter.on ? "no filter" : b->target.a && b->overview ? "all" : NULL;
+	if (k->act == pause)
+		return is_recorded(b) ? b->time.playing ? "stop" : "play" : b->paused ? "go on" : k->label;
+	return k->label;
+}
+
+/* "2 of 40 rows" */
+static void put_matching(struct buf *out, const struct table *t)
+{
+	fmt_count(out, t->rows.n);
+	buf_printf(out, " of ");
+	fmt_count(out, t->all);
+	buf_printf(out, " rows");
+}
+
+/* "/text": what is typed, with the cursor behind it. */
+static void draw_typing(const struct browser *b, struct canvas *c, int row)
+{
+	int used = canvas_puts(c, row, 0, c->columns, "/", STYLE_KEY);
+	struct buf text = {0};
+
+	used += canvas_puts(c, row, used, c->columns - used - 1, b->filter.text,
+			    b->filter.bad ? STYLE_ALARM : STYLE_BOLD);
+	c->cursor_row = row;
+	c->cursor_column = used;
+	used += GAP;
+	if (b->filter.bad)
+		buf_printf(&text, "is no regular expression yet");
+	else
+		put_matching(&text, &b->table);
+	canvas_put_buf(c, row, used, c->columns - used, &text, STYLE_DIM);
+}
+
+/* Where one is: "/text 2 of 40 rows" */
+static int draw_place(const struct browser *b, struct canvas *c, int row)
+{
+	const struct table *t = &b->table;
+	struct buf text = {0};
+	int width;
+
+	if (panel_of(b) != PANEL_TABLE) {
+		buf_printf(&text, "line %d of %zu", b->page_top + 1, b->page.lines.n);
+	} else if (b->filter.on) {
+		buf_printf(&text, "/%s  ", b->filter.text);
+		put_matching(&text, t);
+	} else if (t->rows.n) {
+		fmt_count(&text, t->at + 1);
+		buf_printf(&text, " of ");
+		fmt_count(&text, t->rows.n);
+		buf_printf(&text, " by %s", group_names[t->group]);
+	}
+	width = text.p ? canvas_width(c, text.p, text.n) : 0;
+	if (width > c->columns / 2) {
+		buf_free(&text);
+		return 0;
+	}
+	canvas_put_buf(c, row, c->columns - width, width, &text, b->filter.on ? STYLE_NOTE : STYLE_DIM);
+	return width;
+}
+
+void keys_footer(const struct browser *b, struct canvas *c, int row)
+{
+	int column = 0, end;
+
+	if (b->filter.typing) {
+		draw_typing(b, c, row);
+		return;
+	}
+	end = c->columns - draw_place(b, c, row) - GAP;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		int width;
+
+		if (!keys[i].label || !serves(b, &keys[i]) || !label_of(b, &keys[i]))
+			continue;
+		width = (int)(strlen(keys[i].name) + strlen(label_of(b, &keys[i]))) + 1;
+		if (column + width > end)
+			break;
+		column += canvas_puts(c, row, column, end - column, keys[i].name, STYLE_KEY) + 1;
+		column += canvas_puts(c, row, column, end - column, label_of(b, &keys[i]), STYLE_PLAIN) + GAP;
+	}
+}
+
+void keys_page(const struct browser *b, struct page *p)
+{
+	(void)b;
+	page_add(p, STYLE_BAR, "Keys");
+	for (size_t i = 0; named(i); i++)
+		page_item(p, NAMES, named(i)->name, STYLE_PLAIN, "%s", named(i)->help);
+	page_add(p, STYLE_PLAIN, " ");
+	page_add(p, STYLE_BAR, "Columns");
+	for (size_t i = 0; i < nr_columns; i++)
+		page_item(p, NAMES, columns[i].header, STYLE_PLAIN, "%s", columns[i].help);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the browser is looking at. See state.h. */
+#include "screen/state.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void panel_open(struct browser *b, enum panel_id panel)
+{
+	b->page_top = 0;
+	for (size_t i = 0; i < b->depth; i++)
+		if (b->panels[i] == panel) { /* it is there once */
+			b->depth = i + 1;
+			return;
+		}
+	b->panels[b->depth++] = panel;
+}
+
+bool panel_back(struct browser *b)
+{
+	b->page_top = 0;
+	if (b->depth > 1) {
+		b->depth--;
+		return true;
+	}
+	return false;
+}
+
+double now_of(const struct browser *b)
+{
+	double now = 0;
+
+	for (size_t i = 0; i < b->reports.n; i++)
+		now = fmax(now, isfinite(b->reports.v[i]->elapsed_s) ? b->reports.v[i]->elapsed_s : 0);
+	return now;
+}
+
+/* --- keys of what may be selected ------------------------------------------------------------------ */
+
+static uint64_t add_word(uint64_t h, uint64_t word)
+{
+	return mix64(h ^ mix64(word + 1));
+}
+
+static uint64_t add_text(uint64_t h, const char *s)
+{
+	return s ? fnv64(mix64(h), s, strlen(s) + 1) : add_word(h, 0);
+}
+
+struct row_key key_of_target(const struct report_target *t)
+{
+	return (struct row_key){add_word(add_word(1, (uint64_t)t->pid), t->start_time_ticks), GROUP_PID};
+}
+
+struct row_key key_of_site(const struct report *r, const struct report_site *s)
+{
+	return (struct row_key){add_word(key_of_target(&r->target).a, s->id), GROUP_SITE};
+}
+
+struct row_key key_of_family(enum family_id family)
+{
+	return (struct row_key){family, NR_GROUPS};
+}
+
+struct row_key row_key_of(const struct row *r, enum group_by group)
+{
+	uint64_t h = r->target ? key_of_target(r->target).a : 0;
+
+	if (group == GROUP_PID)
+		return (struct row_key){h, GROUP_PID};
+	if (r->site)
+		return (struct row_key){add_word(h, r->site->id), GROUP_SITE};
+	h = add_word(h, r->before);
+	h = add_word(h, r->before ? r->family : NR_FAMILIES);
+	h = add_word(h, r->func);
+	h = add_word(h, (uint64_t)r->tid);
+	h = add_word(h, r->thread_start_ns);
+	h = add_text(h, r->class);
+	h = add_text(h, r->of.name);
+	return (struct row_key){h, group};
+}
+
+/* --- what is looked at ----------------------------------------------------------------------------- */
+
+struct looked_at reports_of(const struct browser *b)
+{
+	for (size_t i = 0; b->target.a && i < b->reports.n; i++)
+		if (is_same_row(key_of_target(&b->reports.v[i]->target), b->target))
+			return (struct looked_at){&b->reports.v[i], 1};
+	return (struct looked_at){b->reports.v, b->reports.n};
+}
+
+const struct report *report_of_row(const struct browser *b, const struct row *r)
+{
+	for (size_t i = 0; r && i < b->reports.n; i++)
+		if (&b->reports.v[i]->target == r->target)
+			return b->reports.v[i];
+	return NULL;
+}
+
+const struct report_site *site_opened(const struct browser *b, const struct report **of)
+{
+	for (size_t i = 0; i < b->reports.n; i++)
+		for (size_t k = 0; k < b->reports.v[i]->sites.n; k++) {
+			*of = b->reports.v[i];
+			if (is_same_row(key_of_site(*of, &(*of)->sites.v[k]), b->opened))
+				return &(*of)->sites.v[k];
+		}
+	*of = NULL;
+	return NULL;
+}
+
+/* --- the table --------------------------------------------------------------------------------------- */
+
+static void free_rows(struct table *t)
+{
+	rows_free(&t->rows);
+	free(t->keys);
+	t->keys = NULL;
+}
+
+void table_free(struct table *t)
+{
+	free_rows(t);
+}
+
+const struct column *table_sort(const struct table *t)
+{
+	const struct column *verdict = column_find("verdict");
+
+	if (t->sort && t->sort->groups & 1U << t->group)
+		return t->sort;
+	return verdict->groups & 1U << t->group ? verdict : column_default(t->group);
+}
+
+/* What a person may look for in a row. */
+static void put_words(struct buf *out, const struct row *r)
+{
+	const struct report_site *s = r->site;
+
+	buf_printf(out, "%s %s %s %s %s", r->func_name ?: "", r->class ?: "", r->of.name ?: "",
+		   r->thread ?: "", site_verdict_names[r->verdict] ?: "");
+	if (r->target && !s)
+		buf_printf(out, " %d %s", r->target->pid, target_name_of(r->target));
+	for (size_t i = 0; s && i < s->classes.n; i++)
+		buf_printf(out, " %s", s->classes.v[i].name);
+	for (size_t i = 0; s && i < s->frames.n; i++) {
+		const struct frame *f = &s->frames.v[i];
+
+		buf_printf(out, " %s %s ", f->module ?: "", f->symbol ?: "");
+		frame_location(out, f);
+	}
+	if (r->before)
+		buf_printf(out, " before attach");
+}
+
+static int filter_rows(struct browser *b)
+{
+	struct rows *rows = &b->table.rows;
+	struct buf words = {0};
+	bool failed = false;
+	size_t n = 0;
+
+	b->table.all = rows->n;
+	for (size_t i = 0; b->filter.on && i < rows->n; i++) {
+		words.n = 0;
+		put_words(&words, &rows->v[i]);
+		failed |= words.failed;
+		if (filter_passes(&b->filter, &words))
+			rows->v[n++] = rows->v[i];
+	}
+	if (b->filter.on)
+		rows->n = n;
+	buf_free(&words);
+	return failed ? -ENOMEM : 0;
+}
+
+static void reverse_rows(struct rows *rows)
+{
+	for (size_t i = 0, k = rows->n; i + 1 < k; i++) {
+		struct row r = rows->v[--k];
+
+		rows->v[k] = rows->v[i];
+		rows->v[i] = r;
+	}
+}
+
+/* What was there before attach is of no site: it comes last, unless asked for otherwise. */
+static int put_before_last(struct table *t)
+{
+	struct row *sorted = calloc(t->rows.n + 1, sizeof(*sorted));
+	size_t n = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (int before = 0; before < 2; before++)
+		for (size_t i = 0; i < t->rows.n; i++)
+			if (t->rows.v[i].before == before)
+				sorted[n++] = t->rows.v[i];
+	if (n)
+		memcpy(t->rows.v, sorted, n * sizeof(*sorted));
+	free(sorted);
+	return 0;
+}
+
+/* The chosen row stays where it is on the screen, whatever moves around it. */
+static void find_chosen(struct table *t)
+{
+	size_t was = t->at;
+
+	for (size_t i = 0; t->moved && i < t->rows.n; i++)
+		if (is_same_row(t->keys[i], t->chosen)) {
+			t->at = i;
+			t->top = t->top + i > was ? t->top + i - was : 0;
+			return;
+		}
+	table_choose(t, t->moved ? was : 0);
+}
+
+int table_make(struct browser *b)
+{
+	struct table *t = &b->table;
+	struct looked_at of = reports_of(b);
+	int rc;
+
+	free_rows(t);
+	rc = rows_make(of.v, of.n, t->group, &t->rows);
+	rc = rc ?: filter_rows(b);
+	if (rc)
+		return rc;
+	rows_sort(&t->rows, table_sort(t));
+	if (!t->sort && t->group == GROUP_SITE)
+		rc = put_before_last(t);
+	if (rc)
+		return rc;
+	if (t->reverse)
+		reverse_rows(&t->rows);
+	t->keys = calloc(t->rows.n + 1, sizeof(*t->keys));
+	if (!t->keys)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->rows.n; i++)
+		t->keys[i] = row_key_of(&t->rows.v[i], t->group);
+	find_chosen(t);
+	return t->group == GROUP_SITE ? rows_tell_apart(&t->rows, t->rows.n) : 0;
+}
+
+void table_choose(struct table *t, size_t at)
+{
+	t->at = at < t->rows.n ? at : t->rows.n ? t->rows.n - 1 : 0;
+	if (t->rows.n)
+		t->chosen = t->keys[t->at];
+}
+
+const struct row *table_chosen(const struct table *t)
+{
+	return t->at < t->rows.n ? &t->rows.v[t->at] : NULL;
+}
+
+/* --- since when -------------------------------------------------------------------------------------- */
+
+void baseline_forget(struct baseline *l)
+{
+	hash_free(&l->index);
+	free(l->counts.v);
+	*l = (struct baseline){0};
+}
+
+static uint64_t count_of(const struct browser *b, const struct row *r)
+{
+	return b->request->count_only ? r->acquired : r->outstanding;
+}
+
+static int note_rows(struct browser *b, enum group_by group)
+{
+	struct baseline *l = &b->baseline;
+	struct rows rows = {0};
+	int rc = rows_make(b->reports.v, b->reports.n, group, &rows);
+
+	for (size_t i = 0; i < rows.n && !rc; i++) {
+		struct row_key key = row_key_of(&rows.v[i], group);
+		uint64_t *count = VEC_ADD(&l->counts);
+
+		rc = count ? hash_set(&l->index, key.a, key.b, (uint32_t)l->counts.n) : -ENOMEM;
+		if (count)
+			*count = count_of(b, &rows.v[i]);
+	}
+	rows_free(&rows);
+	return rc;
+}
+
+int baseline_toggle(struct browser *b)
+{
+	bool was = b->baseline.on;
+	int rc = 0;
+
+	baseline_forget(&b->baseline);
+	if (was)
+		return 0;
+	b->baseline.on = true;
+	b->baseline.at_s = now_of(b);
+	for (int group = 0; group < NR_GROUPS && !rc; group++)
+		rc = note_rows(b, group);
+	return rc;
+}
+
+bool baseline_of(const struct browser *b, struct row_key key, uint64_t *count)
+{
+	uint32_t i = hash_find(&b->baseline.index, key.a, key.b);
+
+	if (i)
+		*count = b->baseline.counts.v[i - 1];
+	return i;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the keys want of the owner of a browser. */
+#ifndef JNITRACE_TIMELINE_H
+#define JNITRACE_TIMELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What its owner is to do now. */
+enum wish {
+	WISH_NOTHING,
+	WISH_DRAW,
+	WISH_QUIT,
+};
+/* Where a recording is. Moments count from 1. */
+struct timeline {
+	size_t at, n; /* 0: it is live */
+	double first_s, last_s;
+	size_t wanted; /* which moment the keys want; the owner goes there and gives its reports */
+	bool playing;
+};
+
+#endif
