@@ -89,6 +89,7 @@ $(O)/.commit: FORCE
 	@mkdir -p $(@D)
 	@echo '$(commit)' | cmp -s - $@ || echo '$(commit)' >$@
 $(O)/.html: FORCE
+	@mkdir -p $(@D)
 	@echo '$(HTML)' | cmp -s - $@ || echo '$(HTML)' >$@
 $(O)/user/export/formats.o: $(O)/.html
 $(O)/user/run/help.o: $(O)/.commit

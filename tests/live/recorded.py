@@ -145,6 +145,25 @@ def many(file, sites=1000, moments=3):
     return r.end(file)
 
 
+
+def two(file):
+    """Two processes that do the same."""
+    leak(file)
+    text = subprocess.run(["zstdcat", file], capture_output=True, text=True, check=True).stdout
+    lines, twins = [], []
+    for line in text.splitlines():
+        record = json.loads(line)
+        if record["record"] == "moment":
+            lines, twins = lines + twins, []
+        lines.append(line)
+        if "process" in record:
+            if "target" in record:
+                record["target"] = {**record["target"], "pid": 31000, "main": "com.acme.Other", "container": "0123456789abcdef"}
+            twins.append(json.dumps({**record, "process": 2}))
+    subprocess.run(["zstd", "-q", "-f", "--check", "-o", file], input="".join(f"{line}\n" for line in lines).encode(), check=True)
+    return file
+
+
 if __name__ == "__main__":
     import sys
     (many if sys.argv[2:] else leak)(sys.argv[1])

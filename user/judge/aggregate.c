@@ -81,13 +81,14 @@ struct aggregate {
 	struct strset names;              /* of classes */
 	uint32_t survivors_born[NR_AGES]; /* ticks: see count_survivors() */
 
-	const struct catalog *catalog; /* not owned */
+	const struct catalog *catalog; /* not owned, likewise: */
+	struct history_room *room;
 	uint64_t costed[NR_ALL_FUNCS]; /* calls whose cost is in spent */
 	struct cost spent[NR_COSTS];   /* since attach */
 	double last_cost_ns[NR_COSTS]; /* of one event, of the last interval that had some */
 };
 
-int aggregate_new(const struct catalog *catalog, struct aggregate **out)
+int aggregate_new(const struct catalog *catalog, struct history_room *room, struct aggregate **out)
 {
 	struct aggregate *a = calloc(1, sizeof(*a));
 
@@ -97,6 +98,7 @@ int aggregate_new(const struct catalog *catalog, struct aggregate **out)
 		a->catalog = catalog;
 		a->collections = -1;
 		a->collected_s[0] = a->collected_s[1] = -1;
+		a->room = room;
 	}
 	*out = a;
 	return a ? 0 : -ENOMEM;
@@ -452,13 +454,14 @@ static void count_survivors(struct aggregate *a, const struct aggregate_input *i
 
 /* A history that begins when the site was first seen; it has held nothing since, whenever it was looked at.
  */
-static int begin_history(struct entry *e, double elapsed_s)
+static int begin_history(struct aggregate *a, struct entry *e, double elapsed_s)
 {
 	const struct reading first = {.t_s = e->first_s, .ages_known = true};
 
 	e->history = calloc(1, sizeof(*e->history));
 	if (!e->history)
 		return -ENOMEM;
+	e->history->room = a->room;
 	return e->first_s < elapsed_s ? history_judge(e->history, &first) : 0;
 }
 
@@ -539,7 +542,7 @@ bool aggregate_weak_grow(const struct aggregate *a, const struct named_sites *na
 }
 
 /* Take what an entry holds now into its history, which is made when it is first found to hold something. */
-static int remember(struct entry *e, double elapsed_s)
+static int remember(struct aggregate *a, struct entry *e, double elapsed_s)
 {
 	const struct counts *c = &e->now;
 	struct reading now = {elapsed_s, c->acquired, c->released, c->outstanding, {0}, {0}, true};
@@ -548,7 +551,7 @@ static int remember(struct entry *e, double elapsed_s)
 		e->first_s = elapsed_s;
 	memcpy(now.survivors, c->survivors, sizeof(now.survivors));
 	memcpy(now.kept, c->kept, sizeof(now.kept));
-	if (!e->history && c->outstanding && begin_history(e, elapsed_s))
+	if (!e->history && c->outstanding && begin_history(a, e, elapsed_s))
 		return -ENOMEM;
 	return e->history ? history_judge(e->history, &now) : 0;
 }
@@ -561,7 +564,7 @@ static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 	for (size_t i = 0; i < a->entries.n && !rc; i++)
 		if (a->entries.v[i].now.acquired && verdicts_judge(a->catalog, in->names->v[i].func) &&
 		    (in->locals || func_kind(a->catalog, in->names->v[i].func) != KIND_LOCAL))
-			rc = remember(&a->entries.v[i], in->elapsed_s);
+			rc = remember(a, &a->entries.v[i], in->elapsed_s);
 	judge_weak(a, in);
 	return rc;
 }

@@ -11,8 +11,10 @@
 /* One per target: the counts of its sites one interval ago, and their history. */
 struct aggregate;
 
-/* catalog: of all that will be added up; not owned. 0 or -ENOMEM. */
-int aggregate_new(const struct catalog *catalog, struct aggregate **out);
+/* Not owned are catalog, of all that will be added up, and room, of the histories of all targets. 0 or
+ * -ENOMEM. */
+struct history_room;
+int aggregate_new(const struct catalog *catalog, struct history_room *room, struct aggregate **out);
 void aggregate_free(struct aggregate *a);
 
 struct aggregate_input {

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define SPACING_S       0.9 /* of the youngest bins, at first */
-#define FIRST_BINS      16
 #define JITTER_READINGS 32
 
 const double survivor_ages_s[NR_AGES] = {5, 30, 180};
@@ -62,7 +61,24 @@ static void widen(struct history *h)
 	thin_out(h);
 }
 
-/* The bin of this moment. NULL: out of memory. */
+/* All the room that it will ever have. 0 or -ENOMEM. */
+static int begin(struct history *h, const struct reading *r)
+{
+	bool whole = !h->room || h->room->whole < HISTORIES_WHOLE;
+
+	h->cap = whole ? HISTORY_BINS : HISTORY_FEW_BINS;
+	h->bins = calloc(h->cap, sizeof(*h->bins));
+	if (!h->bins)
+		return -ENOMEM;
+	if (h->room && whole)
+		h->room->whole++;
+	h->first_s = r->t_s;
+	h->spacing_s = SPACING_S;
+	h->ages_known = r->ages_known;
+	return 0;
+}
+
+/* The bin of this moment. */
 static struct bin *bin_now(struct history *h, double t_s)
 {
 	struct bin *b;
@@ -70,17 +86,8 @@ static struct bin *bin_now(struct history *h, double t_s)
 	if (h->n > 0 && t_s - h->opened_s < h->spacing_s)
 		return &h->bins[h->n - 1];
 	thin_out(h);
-	if (h->n == HISTORY_BINS)
+	if (h->n == h->cap)
 		widen(h);
-	if (h->n == h->cap) {
-		size_t cap = h->cap ? h->cap * 2 : FIRST_BINS;
-
-		b = realloc(h->bins, cap * sizeof(*b));
-		if (!b)
-			return NULL;
-		h->bins = b;
-		h->cap = cap;
-	}
 	b = &h->bins[h->n++];
 	*b = (struct bin){.doublings = 0};
 	for (int k = 0; k < NR_AGES; k++)
@@ -168,14 +175,11 @@ int history_add(struct history *h, const struct reading *r)
 	double before[NR_AGES];
 	struct bin *b;
 
-	if (!h->readings) {
-		h->first_s = r->t_s;
-		h->spacing_s = SPACING_S;
-		h->ages_known = r->ages_known;
-	}
+	if (!h->bins && begin(h, r))
+		return -ENOMEM;
 	memcpy(before, h->survivors, sizeof(before));
 	b = bin_now(h, r->t_s);
-	if (!b || take_survivors(h, r))
+	if (take_survivors(h, r))
 		return -ENOMEM;
 	count_moves(h, r, before, b);
 	if (!h->readings || r->acquired > h->acquired)
@@ -204,6 +208,8 @@ int history_add(struct history *h, const struct reading *r)
 
 void history_free(struct history *h)
 {
+	if (h->room && h->cap == HISTORY_BINS)
+		h->room->whole--;
 	free(h->bins);
 	free(h->floors);
 	*h = (struct history){.n = 0};

@@ -14,7 +14,8 @@
 #include "bpf/border/unwind.h"
 
 #define MAX_PLACEMENTS (2 * CODE_MAX_MODULES) /* of one process, whose maps may have any number */
-#define MAX_HISTORY    4096                   /* mappings that are gone and still known */
+#define MAX_HISTORY    4096                   /* mappings that are gone and still known, */
+#define MAX_SAME       512                    /* each of them once when it comes and goes with fewer others */
 #define MAX_VDSO_BYTES (1 << 20)              /* it has 8 KiB */
 #define MAX_BUILD_IDS  65536 /* different build-ids of opened libraries that are kept; others have none */
 #define MAX_OPENED     1024  /* libraries told by the dynamic linker, the last of them */
@@ -29,16 +30,23 @@ struct code {
 	ino_t root_ino;
 	struct layout *now;
 	struct {
-		struct placement *v; /* oldest first */
+		struct past *v; /* oldest first; each placement once */
 		size_t n, cap;
 	} history;
-	uint64_t nr_forgotten; /* of history */
+	uint64_t nr_gone;        /* mappings that went so far: the moment of the next one */
+	uint64_t forgotten_from; /* of what went before that moment some are forgotten */
 	struct {
 		struct opened *v; /* oldest first */
 		size_t n, cap;
 	} opened;
 	uint32_t opened_last;
 	struct strset build_ids; /* of those: copies of a placement may outlive it */
+};
+
+/* A mapping that is gone. */
+struct past {
+	struct placement at;
+	uint64_t moment; /* when it went last */
 };
 
 /* A library told by the dynamic linker. */
@@ -152,7 +160,7 @@ void code_free(struct code *c)
 	strset_free(&c->build_ids);
 	layout_put(c->now);
 	for (size_t i = 0; i < c->history.n; i++)
-		module_put(c->history.v[i].module);
+		module_put(c->history.v[i].at.module);
 	free(c->history.v);
 	if (c->root_fd >= 0)
 		close(c->root_fd);
@@ -429,29 +437,55 @@ static void forget_half(struct code *c)
 	size_t gone = c->history.n / 2;
 
 	for (size_t i = 0; i < gone; i++)
-		module_put(c->history.v[i].module);
+		module_put(c->history.v[i].at.module);
+	c->forgotten_from = c->history.v[gone - 1].moment + 1;
 	c->history.n -= gone;
-	c->nr_forgotten += gone;
 	memmove(c->history.v, c->history.v + gone, c->history.n * sizeof(*c->history.v));
+}
+
+/* The same mapping, if it went before, is no longer kept as of then: it is there as of now. */
+static void forget_same(struct code *c, const struct placement *p)
+{
+	size_t i = c->history.n, end = i > MAX_SAME ? i - MAX_SAME : 0;
+
+	while (i-- > end) {
+		const struct placement *old = &c->history.v[i].at;
+
+		if (old->start != p->start || old->end != p->end || old->offset != p->offset ||
+		    old->module != p->module)
+			continue;
+		module_put(old->module);
+		c->history.n--;
+		memmove(c->history.v + i, c->history.v + i + 1, (c->history.n - i) * sizeof(*c->history.v));
+		return;
+	}
+}
+
+/* 0 or -ENOMEM. */
+static int remember(struct code *c, const struct placement *p)
+{
+	struct past *old;
+
+	module_get(p->module);
+	forget_same(c, p);
+	if (c->history.n == MAX_HISTORY)
+		forget_half(c);
+	old = VEC_ADD(&c->history);
+	if (!old) {
+		module_put(p->module);
+		return -ENOMEM;
+	}
+	*old = (struct past){*p, c->nr_gone++};
+	return 0;
 }
 
 int code_take(struct code *c, struct layout *next)
 {
-	for (size_t i = 0; next != c->now && i < c->now->n; i++) {
-		struct placement *old;
-
-		if (layout_has(next, &c->now->v[i]))
-			continue;
-		if (c->history.n == MAX_HISTORY)
-			forget_half(c);
-		old = VEC_ADD(&c->history);
-		if (!old) {
+	for (size_t i = 0; next != c->now && i < c->now->n; i++)
+		if (!layout_has(next, &c->now->v[i]) && remember(c, &c->now->v[i])) {
 			layout_put(next);
 			return -ENOMEM;
 		}
-		*old = c->now->v[i];
-		module_get(old->module);
-	}
 	layout_put(c->now);
 	c->now = next;
 	return 0;
@@ -469,7 +503,7 @@ const struct placement *code_once_at(const struct code *c, uint64_t addr)
 	const struct placement *p = code_at(c, addr);
 
 	for (size_t i = c->history.n; !p && i-- > 0;) {
-		const struct placement *old = &c->history.v[i];
+		const struct placement *old = &c->history.v[i].at;
 
 		if (addr >= old->start && addr < old->end && old->module->path)
 			p = old;
@@ -492,10 +526,10 @@ static bool is_replaced(const struct placement *old, const struct layout *next)
 
 bool code_replaces(const struct code *c, const struct layout *next, uint64_t since)
 {
-	if (since < c->nr_forgotten)
+	if (since < c->forgotten_from)
 		return true;
-	for (size_t i = since - c->nr_forgotten; i < c->history.n; i++)
-		if (is_replaced(&c->history.v[i], next))
+	for (size_t i = c->history.n; i-- > 0 && c->history.v[i].moment >= since;)
+		if (is_replaced(&c->history.v[i].at, next))
 			return true;
 	for (size_t i = 0; i < c->now->n; i++)
 		if (!layout_has(next, &c->now->v[i]) && is_replaced(&c->now->v[i], next))
@@ -505,7 +539,7 @@ bool code_replaces(const struct code *c, const struct layout *next, uint64_t sin
 
 uint64_t code_moment(const struct code *c, const struct layout *next)
 {
-	uint64_t n = c->nr_forgotten + c->history.n;
+	uint64_t n = c->nr_gone;
 
 	for (size_t i = 0; i < c->now->n; i++)
 		n += !layout_has(next, &c->now->v[i]);

@@ -38,12 +38,14 @@ enum target_state_kind {
 };
 
 /* What all targets of a command share. Outlives them. */
+struct history_room;
 struct target_shared {
-	const struct options *options; /* not owned */
-	struct budget *budget;         /* of all that is read of their files */
-	struct elf_cache *images;      /* opened so far */
-	struct modules *modules;       /* of all; uses images */
-	struct owners *owners;         /* packages of files */
+	const struct options *options;  /* not owned */
+	struct budget *budget;          /* of all that is read of their files */
+	struct history_room *histories; /* of all their sites; not owned */
+	struct elf_cache *images;       /* opened so far */
+	struct modules *modules;        /* of all; uses images */
+	struct owners *owners;          /* packages of files */
 };
 
 struct target;

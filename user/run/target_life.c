@@ -317,7 +317,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	rc = code_new(t->shared->modules, &t->id, t->share, &t->code);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
-	rc = rc ?: aggregate_new(t->report.catalog, &t->aggregate);
+	rc = rc ?: aggregate_new(t->report.catalog, t->shared->histories, &t->aggregate);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	t->tracer = tracer;

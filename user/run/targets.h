@@ -3,6 +3,7 @@
 #ifndef JNITRACE_TARGETS_H
 #define JNITRACE_TARGETS_H
 
+#include "judge/history.h"
 #include "run/discover.h"
 #include "run/options.h"
 #include "run/target.h"
@@ -10,6 +11,7 @@
 struct target_list { /* start zeroed; its targets know where it is */
 	struct target **v;
 	size_t n, cap;
+	struct history_room histories;
 	struct target_shared shared; /* owned, but for the options */
 	struct discovery *discovery; /* NULL: without -a */
 };

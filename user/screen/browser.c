@@ -40,6 +40,24 @@ void browser_free(struct browser *b)
 	free(b);
 }
 
+/* The totals of a report's families, as a point of their curves. */
+static int pass_families(struct browser *b, const struct report *r, struct row_key target)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < NR_FAMILIES && !rc; i++) {
+		const struct report_family *f = &r->families[i];
+		struct row_key key = key_of_family(i, target);
+		uint64_t n = r->count_only      ? f->acquired
+			     : f->vm_total >= 0 ? (uint64_t)f->vm_total
+						: add_capped(f->outstanding, f->before_attach);
+
+		if (f->traced)
+			rc = trends_add(&b->trends, key.a, key.b, (double)n);
+	}
+	return rc;
+}
+
 static int pass_target(struct browser *b, const struct report *r)
 {
 	struct row_key key = key_of_target(&r->target);
@@ -49,6 +67,7 @@ static int pass_target(struct browser *b, const struct report *r)
 	for (size_t i = 0; i < NR_FAMILIES; i++)
 		held = add_capped(held, r->count_only ? r->families[i].acquired : r->families[i].outstanding);
 	rc = trends_add(&b->trends, key.a, key.b, (double)held);
+	rc = rc ?: pass_families(b, r, key);
 	for (size_t i = 0; i < r->sites.n && !rc; i++) {
 		const struct report_site *s = &r->sites.v[i];
 
@@ -70,17 +89,7 @@ int browser_pass(struct browser *b, const struct report *const *reports, size_t 
 	if (!n || !trends_go_to(&b->trends, now))
 		return 0;
 	report_pool(reports, n, &pooled);
-	for (size_t i = 0; i < NR_FAMILIES && !rc; i++) {
-		const struct report_family *f = &pooled.families[i];
-		struct row_key key = key_of_family(i);
-
-		if (f->traced)
-			rc = trends_add(&b->trends, key.a, key.b,
-					(double)(pooled.count_only ? f->acquired
-						 : f->vm_total >= 0
-						     ? (uint64_t)f->vm_total
-						     : add_capped(f->outstanding, f->before_attach)));
-	}
+	rc = pass_families(b, &pooled, (struct row_key){0});
 	for (size_t i = 0; i < n && !rc; i++)
 		rc = pass_target(b, reports[i]);
 	return rc;

@@ -162,7 +162,7 @@ static bool draw_families(const struct browser *b, struct canvas *c, int row, co
 
 	for (int i = 0; i < NR_FAMILIES; i++) {
 		const struct report_family *f = &pooled->families[i];
-		struct row_key key = key_of_family(i);
+		struct row_key key = key_of_family(i, b->target);
 		float points[SPARK_CELLS];
 		struct buf name = {0}, count = {0};
 		int width;

@@ -59,9 +59,9 @@ struct row_key key_of_site(const struct report *r, const struct report_site *s)
 	return (struct row_key){add_word(key_of_target(&r->target).a, s->id), GROUP_SITE};
 }
 
-struct row_key key_of_family(enum family_id family)
+struct row_key key_of_family(enum family_id family, struct row_key target)
 {
-	return (struct row_key){family, NR_GROUPS};
+	return (struct row_key){add_word(target.a, family), NR_GROUPS};
 }
 
 struct row_key row_key_of(const struct row *r, enum group_by group)

@@ -106,8 +106,8 @@ const struct report *report_of_row(const struct browser *b, const struct row *r)
 const struct report_site *site_opened(const struct browser *b, const struct report **of);
 /* Of a site, for its curve. */
 struct row_key key_of_site(const struct report *r, const struct report_site *s);
-/* Of a family's total. */
-struct row_key key_of_family(enum family_id family);
+/* Of a family's total: of one target, by key_of_target(), or of all together ({0}). */
+struct row_key key_of_family(enum family_id family, struct row_key target);
 
 /* Remember what there is now, or forget it. 0 or -ENOMEM. */
 int baseline_toggle(struct browser *b);

@@ -57,7 +57,7 @@ static int setup(void **state)
 	w->snapshot.position = w->position;
 	w->snapshot.tick_s = 1.0 / TICKS_PER_S;
 	w->report.catalog = &jni_catalog;
-	assert_int_equal(aggregate_new(&jni_catalog, &w->aggregate), 0);
+	assert_int_equal(aggregate_new(&jni_catalog, NULL, &w->aggregate), 0);
 	*state = w;
 	return 0;
 }

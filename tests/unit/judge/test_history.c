@@ -29,9 +29,9 @@ static void add(struct history *h, double t_s, double count)
 }
 
 /* Seconds until the first alarm of a count that is sampled each second; -1: none in that time. */
-static double first_alarm(double (*count)(double t_s), double for_s)
+static double first_alarm(struct history_room *room, double (*count)(double t_s), double for_s)
 {
-	struct history h = {0};
+	struct history h = {.room = room};
 	double at = -1;
 
 	for (double t = 0; t <= for_s && at < 0; t++) {
@@ -95,12 +95,12 @@ static void test_a_leak_is_seen_within_a_minute(void **state)
 	double at;
 
 	(void)state;
-	at = first_alarm(steady_leak, 60);
+	at = first_alarm(NULL, steady_leak, 60);
 	assert_true(at >= 30 && at <= 60);
 	for (noise_state = 1; noise_state < 200; noise_state = noise_state % 1000 + 17) {
 		uint64_t seed = noise_state;
 
-		at = first_alarm(noisy_leak, 90);
+		at = first_alarm(NULL, noisy_leak, 90);
 		if (at < 0)
 			fail_msg("seed %llu", (unsigned long long)seed);
 		noise_state = seed;
@@ -117,7 +117,7 @@ static void test_what_is_bounded_raises_no_alarm(void **state)
 			double at;
 
 			noise_state = seed * 7919;
-			at = first_alarm(counts[i], 3600);
+			at = first_alarm(NULL, counts[i], 3600);
 			if (at >= 0)
 				fail_msg("count %zu, seed %llu: alarm after %g s", i,
 					 (unsigned long long)seed, at);
@@ -153,6 +153,48 @@ static void test_line_and_forecast(void **state)
 	history_free(&h);
 }
 
+/* All its memory it has from the beginning. Of many histories the later ones have less, and find the same. */
+static void test_room(void **state)
+{
+	double (*const counts[])(double) = {flat, bounded, wave, sawtooth, step, warm_up, shrinking};
+	struct history_room room = {.whole = HISTORIES_WHOLE - 1};
+	struct history whole = {.room = &room}, few = {.room = &room}, next = {.room = &room};
+	const struct bin *of_whole, *of_few;
+
+	(void)state;
+	add(&whole, 0, 1000);
+	add(&few, 0, 1000);
+	of_whole = whole.bins;
+	of_few = few.bins;
+	assert_int_equal(room.whole, HISTORIES_WHOLE);
+	assert_int_equal(whole.cap, HISTORY_BINS);
+	assert_int_equal(few.cap, HISTORY_FEW_BINS);
+	for (int t = 1; t < 50000; t++) {
+		add(&whole, t, steady_leak(t));
+		add(&few, t, steady_leak(t));
+		assert_true(whole.bins == of_whole && whole.n <= whole.cap && few.bins == of_few &&
+			    few.n <= few.cap);
+	}
+	assert_true(few.rise.on && whole.rise.on);
+	assert_true(few.bins[0].t_s < 50000 / BINS_EACH && few.bins[few.n - 1].t_s > 45000);
+	history_free(&whole);
+	assert_int_equal(room.whole, HISTORIES_WHOLE - 1);
+	add(&next, 0, 1);
+	assert_int_equal(next.cap, HISTORY_BINS);
+	history_free(&next);
+	history_free(&few);
+	assert_int_equal(room.whole, HISTORIES_WHOLE - 1);
+	room.whole = HISTORIES_WHOLE;
+	assert_true(first_alarm(&room, steady_leak, 60) >= 30);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		for (uint64_t seed = 1; seed <= 5; seed++) {
+			noise_state = seed * 7919;
+			assert_true(first_alarm(&room, counts[i], 3600) < 0);
+		}
+	assert_true(sizeof(struct history) + HISTORY_BINS * sizeof(struct bin) <= 8600);
+	assert_true(sizeof(struct history) + HISTORY_FEW_BINS * sizeof(struct bin) <= 2700);
+}
+
 static void test_shrinking_never_reaches_the_limit(void **state)
 {
 	struct history h = {0};
@@ -172,6 +214,7 @@ int main(void)
 	    cmocka_unit_test(test_a_leak_is_seen_within_a_minute),
 	    cmocka_unit_test(test_what_is_bounded_raises_no_alarm),
 	    cmocka_unit_test(test_line_and_forecast),
+	    cmocka_unit_test(test_room),
 	    cmocka_unit_test(test_shrinking_never_reaches_the_limit),
 	};
 

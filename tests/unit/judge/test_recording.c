@@ -80,7 +80,7 @@ static int setup(void **state)
 	r->report.catalog = &jni_catalog;
 	for (size_t i = 0; i < ARRAY_LEN(r->report.families); i++)
 		r->report.families[i].vm_total = -1;
-	assert_int_equal(aggregate_new(&jni_catalog, &r->aggregate), 0);
+	assert_int_equal(aggregate_new(&jni_catalog, NULL, &r->aggregate), 0);
 	*state = r;
 	return 0;
 }

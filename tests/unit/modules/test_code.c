@@ -273,6 +273,43 @@ static void test_long_history(void **state)
 	layout_put(next);
 }
 
+/* The same ones for ever take no more of the room than the first time, and when they went last is known. */
+static void test_same_history(void **state)
+{
+	struct fixture *fx = *state;
+	struct code *c = fx->code[0];
+	struct mapping map = {.executable = true, .path = fx->a};
+	struct proc_maps maps = {.v = &map, .n = 1, .pid = getpid()};
+	struct layout *next;
+	struct stat st;
+	uint64_t since = 0;
+
+	assert_int_equal(stat(fx->a, &st), 0);
+	map.dev = st.st_dev;
+	map.ino = st.st_ino;
+	for (uint64_t i = 0; i < 10000; i++) {
+		map.start = i ? (2 + i % 100) * PAGE : PAGE;
+		map.end = map.start + PAGE;
+		assert_int_equal(code_read(c, &maps, false, &next), 0);
+		since = code_moment(c, next);
+		assert_int_equal(code_take(c, next), 0);
+	}
+	assert_non_null(code_once_at(c, PAGE));
+	map.path = fx->b; /* where two of them were */
+	map.start = (2 + 9998 % 100) * PAGE;
+	map.end = map.start + 2 * PAGE;
+	assert_int_equal(code_read(c, &maps, false, &next), 0);
+	assert_true(code_replaces(c, next, 0));
+	assert_true(code_replaces(c, next, since)); /* one is there yet, */
+	layout_put(next);
+	map.end -= PAGE;
+	assert_int_equal(code_read(c, &maps, false, &next), 0);
+	assert_false(code_replaces(c, next, since)); /* the other went before, */
+	assert_true(code_replaces(c, next, since - 1));
+	assert_true(code_replaces(c, next, since - 9000)); /* for the last time */
+	layout_put(next);
+}
+
 /* What the dynamic linker tells of a library in a file: as it lies in memory at bias. */
 static struct code_opened told(const char *path, uint32_t number, uint64_t bias)
 {
@@ -361,6 +398,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_another_file_of_that_name, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_history, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_long_history, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_same_history, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_opened, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_opened_lies, setup, teardown),
 	};
