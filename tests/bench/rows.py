@@ -2,6 +2,9 @@
 """What is measured, as tables: the work, the tracers, the rows of the result, other costs, and the gates."""
 
 import json
+import os
+import statistics
+import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -166,6 +169,60 @@ class Cost:
 
 
 @dataclass
+class Recorded:
+    """What `record` takes more of a CPU than `-b`, in turns, and how large its file gets in an hour if it goes on like that."""
+
+    key: str
+    title: str
+    RATE = 5000  # pairs
+
+    def used(self, bench, options, seconds, file=None):
+        """CPU time in per cent; and what the file would be after an hour of this, MB."""
+        command = [str(c) for c in (bench.tool, *options, "-p", bench.target.pid, "-e", "global", "-i", "1")]
+        with Tracer(command, "line", bench.target) as tracer:
+            bench.target.do(f"pace ways1024 {self.RATE} 3")  # all sites, named
+            cpu, start, begin_bytes = tracer.cpu_s(), time.monotonic(), os.path.getsize(file or "/dev/null")
+            bench.target.do(f"pace ways1024 {self.RATE} {seconds}")
+            took_s, end_bytes = time.monotonic() - start, os.path.getsize(file or "/dev/null")
+            hour_bytes = begin_bytes + (end_bytes - begin_bytes) / took_s * 3600
+            return (tracer.cpu_s() - cpu) / took_s * 100, hour_bytes / 2**20
+
+    def measure(self, bench):
+        rounds, seconds = (2, 5) if bench.args.quick else (5, 15)
+        plain, recorded, hours = [], [], []
+        with tempfile.NamedTemporaryFile() as file:
+            for _ in range(rounds):
+                plain.append(self.used(bench, ["-b", "-o", "/dev/null"], seconds)[0])
+                used, hour = self.used(bench, ["record", "-o", file.name], seconds, file.name)
+                recorded.append(used)
+                hours.append(hour)
+        return {"batch_pct": statistics.median(plain), "record_pct": statistics.median(recorded),
+                "more_pct": statistics.median(r - p for r, p in zip(recorded, plain)), "hour_mb": statistics.median(hours)}
+
+    def show(self, r):
+        return (f"{r['record_pct']:.2f} % of one CPU, {r['batch_pct']:.2f} % of `-b`; an hour would be {r['hour_mb']:.1f} MB, "
+                "none of it left out")
+
+
+@dataclass
+class Hour:
+    """A recording of an hour by chance, made up, as it is and as it would be without a limit."""
+
+    key: str
+    title: str
+
+    def measure(self, bench):
+        seconds = 600 if bench.args.quick else 3600
+        lines = subprocess.run([bench.build / "bench/recording", str(seconds)], stdout=subprocess.PIPE, check=True, text=True).stdout
+        limited, whole = map(json.loads, lines.splitlines())
+        return {"mb": limited["mb"], "kept_pct": limited["kept"] / seconds * 100, "cpu_pct": whole["cpu_pct"], "seconds": seconds}
+
+    def show(self, r):
+        return (f"{r['mb']:.1f} MB in {r['seconds']} s with {r['kept_pct']:.0f} % of the intervals; "
+                f"{r['cpu_pct']:.2f} % of one CPU if all are written")
+
+
+@dataclass
 class Said:
     """What jnitrace itself says that an event costs, beside what it costs."""
 
@@ -193,6 +250,8 @@ COSTS = [
     Said("said", "Cost of an event", "hot"),
     Cost("own", "The tool itself at 10,000 pairs/s, 64 sites", "sites"),
     Cost("own sites", "the same with 4,096 sites", "ways"),
+    Recorded("recorded", "`record` at 10,000 events/s, 1,024 sites"),
+    Hour("hour", "An hour that nothing can compress, 1,000 sites"),
     Cost("own live", "the same with 64 sites, 100,000 references live", "sites", 100000),
 ]
 
@@ -256,5 +315,8 @@ GATES = [
     Gate("first visit: ns more a Java frame", per_frame("depth 5", "depth 50", 45), 15),
     Gate("first visit: ns more a native frame", per_frame("plain", "hot", 4), 60),
     Gate("start to `tracing`, ms", lambda facts: facts["starts"].get("pair"), 300),
+    Gate("`record` takes more of one CPU than `-b`, %", lambda facts: facts["costs"].get("recorded", {}).get("more_pct"), 0.5),
+    Gate("an hour of `record` at 10,000 events/s, 1,024 sites, MB", lambda facts: facts["costs"].get("recorded", {}).get("hour_mb"), 20),
+    Gate("an hour of `record` that nothing can compress, MB", lambda facts: facts["costs"].get("hour", {}).get("mb"), 20),
     Gate("the target's speed beside a census every 50 ms", ratio("census", "plain"), 1.03),
 ]

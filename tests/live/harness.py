@@ -332,10 +332,20 @@ def lacking(report):
 
 
 class Tracer:
-    """jnitrace in the background, reporting as JSON."""
+    """
+    jnitrace in the background, reporting as JSON. It records, too, and end() compares what report says of the recording with
+    what the run said (not with a prefix, which may lead into another root, nor where args say what is recorded). record=False:
+    where the tool's own memory and time are measured.
+    """
 
-    def __init__(self, *args, pids=(), json_out=True, prefix=(), interval="0.5"):
+    def __init__(self, *args, pids=(), json_out=True, prefix=(), interval="0.5", record=True):
         argv = [*prefix, str(JNITRACE)]
+        self.recording = None
+        if record and json_out and not prefix and "--record" not in args:
+            handle, name = tempfile.mkstemp(suffix=".jtr")
+            os.close(handle)
+            self.recording = Path(name)
+            argv += ["--record", name]
         if pids:
             argv += ["-p", ",".join(str(p) for p in pids)]
         if json_out:
@@ -367,6 +377,8 @@ class Tracer:
             self.proc.kill()
         self._collect()
         self.out.close()
+        if self.recording:
+            self.recording.unlink()
 
     def _collect(self, seconds=SLOW):
         code = self.proc.wait(seconds)
@@ -418,6 +430,8 @@ class Tracer:
         assert all(last.values()), "a target without a final report, or with reports after it"
         for report in reports:
             assert_every_stack_counted(report)
+        if self.recording:
+            assert_replays(self.recording, Path(self.out.name).read_text(), got, self.stderr)
         return finals
 
     def stop(self, code=0, sig=signal.SIGINT):
@@ -427,6 +441,37 @@ class Tracer:
                 self.wait_looks(3)
         self.proc.send_signal(sig)
         return self.end(code)
+
+
+def assert_replays(recording, said, code, warnings):
+    """
+    What report says of a recording is what the run said, to the byte, with its exit code and what it warned of files that
+    were not read; and so is a moment in the middle. Of intervals that were left out to save room nothing is there but their
+    number.
+    """
+    def run_report(*args):  # of any size, on a machine of any speed
+        return run_tool("report", recording, "--json", "--limit-memory", "4G", *args, seconds=10 * SLOW)
+
+    again = run_report()
+    assert again.returncode == code, (again.returncode, again.stderr)
+    refused = [line for line in warnings if line.endswith(" (raise --limit-memory)\n")]
+    assert [line for line in again.stderr.splitlines(True) if line.endswith(" (raise --limit-memory)\n")] == refused
+    want, got = said.splitlines(), again.stdout.splitlines()
+    if "intervals were not recorded" in again.stderr:
+        left = iter(want)
+        assert all(line in left for line in got), "a report that the run did not make, or in another order"
+        want = [line for line in want if json.loads(line)["final"]]
+        got = [line for line in got if json.loads(line)["final"]]
+    if got != want:  # the first that differs, by its members
+        for a, b in zip(map(json.loads, got), map(json.loads, want)):
+            assert a == b, {key: (a.get(key), b.get(key)) for key in {*a, *b} if a.get(key) != b.get(key)}
+    assert got == want
+    reports = [json.loads(line) for line in again.stdout.splitlines()]
+    if len({r["target"]["pid"] for r in reports}) == 1:
+        middle, *later = reports[len(reports) // 2:]
+        if all(r["elapsed_s"] > middle["elapsed_s"] + 0.00001 for r in later):  # else the later one is meant
+            at = run_report("--at", middle["elapsed_s"])
+            assert json.loads(at.stdout) == middle, at.stderr
 
 
 def run_tool(*args, prefix=(), seconds=SLOW):

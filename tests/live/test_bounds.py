@@ -72,7 +72,7 @@ def test_budget(make):
     refused = [make(kind) for kind in ("functions", "functions", "frames", "xz", "zlib_bomb")]
     plain = make("plain")
     with Program(jdk("17"), "Hostile", "libhostile.so") as victim, \
-            Tracer("--limit-memory", f"{LIMIT_MB}M", "-v", pids=[victim.pid]) as tracer:
+            Tracer("--limit-memory", f"{LIMIT_MB}M", "-v", pids=[victim.pid], record=False) as tracer:
         assert victim.answer() == "ready\n"
         tracer.wait_tracing()
         before_mb, before_s, began = resident_mb(tracer.proc.pid), cpu_s(tracer.proc.pid), time.monotonic()
@@ -186,7 +186,7 @@ def test_special_files(victim, make):
 def test_debuglink(victim, make):
     """Two files of 4 GB of holes whose checksum is asked for."""
     path = make("debuglink")
-    with Tracer(pids=[victim.pid]) as tracer:
+    with Tracer(pids=[victim.pid], record=False) as tracer:
         tracer.wait_tracing()
         before_s = cpu_s(tracer.proc.pid)
         leak(victim, path)
@@ -219,7 +219,7 @@ def resident_now_mb(pid):
 def test_each_file(victim, make):
     """One after the other: half a second of CPU and 16 MB for each, its reports counted in; its function has its name."""
     paths = {}
-    with Tracer(pids=[victim.pid]) as tracer:
+    with Tracer(pids=[victim.pid], record=False) as tracer:
         tracer.wait_tracing()
         for kind in HOSTILE:
             path = paths[kind] = make(kind)

@@ -353,7 +353,7 @@ def test_twenty_thousand_frames_are_named_in_time(mode, tmp_path):
     first_line = many_calls(tmp_path)
     with Program(jdk("17"), "Many", "libframes.so", mode, "-XX:TieredStopAtLevel=1", "-XX:-Inline", jars=f":{tmp_path}") as target:
         assert target.answer() == "ready\n"
-        with Tracer("--max-stacks", "65536", pids=[target.pid], interval="60") as tracer:
+        with Tracer("--max-stacks", "65536", pids=[target.pid], interval="60", record=False) as tracer:
             tracer.wait_tracing()
             tracer.proc.send_signal(signal.SIGSTOP)
             target.tell("")

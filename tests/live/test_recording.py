@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Recordings: what report says of one is what the run itself said, to the byte; and what is left of a run that was cut off."""
 
+import fcntl
 import json
 import os
+import pty
 import random
+import re
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
 import pytest
 
-from harness import JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, jdk, run_tool, wait_until
+from harness import BUILD, ENV, JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, assert_exact, by_caller, jdk, run_tool, wait_until
 
 
 def report(file, *args, code=0, prefix=()):
@@ -187,6 +191,35 @@ def test_diff(oracle, tmp_path):
     assert_error(run_tool("diff", old, __file__), 1)
 
 
+class NextOracle(Oracle):
+    """Its library is of another build (tests/fixtures/rules.mk)."""
+
+    def main(self, fixtures):
+        return "Oracle", str(BUILD / "next/liboracle.so")
+
+
+def test_diff_of_two_builds(tmp_path):
+    """The same work with a library and its next build: it is said, sites are found by what both have, and the difference is named."""
+    files = []
+    for of, work in ((Oracle, ("hold 101", "sites 3")), (NextOracle, ("hold 1009", "sites 7"))):
+        files.append(tmp_path / f"{of.__name__}.jtr")
+        with of(jdk("17")) as oracle:
+            oracle.do(*WARM_UP)
+            with Tracer("--record", files[-1], pids=[oracle.pid]) as tracer:
+                tracer.wait_tracing()
+                oracle.do("run 2 101 7 53 5", "nest 3 2 1", *work)
+                tracer.wait_looks()
+                tracer.stop()
+    more = {("hold_global", "grown", 908), *((f"distinct_0x{i:03x}", "new", 1) for i in range(3, 7))}
+    found = diff(*files)
+    assert changes(found) == more
+    assert {s["matched"] for s in found["sites"]} - {"caller"} == {"names", None}
+    [module] = found["modules"]
+    assert module["module"] == "liboracle.so" and module["build_id_a"] != module["build_id_b"]
+    table = run_tool("diff", *files).stdout
+    assert "liboracle.so of two builds: " in table and " BY " in table
+
+
 def test_targets_come_and_go(tmp_path):
     file = tmp_path / "run.jtr"
     with Oracle(jdk("17")) as a, Oracle(jdk("17")) as b:
@@ -205,6 +238,45 @@ def test_targets_come_and_go(tmp_path):
     assert len(finals) == 2
     table = report(file).stdout
     assert f"PID {a.pid} " in table and f"PID {b.pid} " in table
+
+
+# A pid namespace as in a container: no JVM of others is in it.
+OWN_PIDS = ["unshare", "--pid", "--mount", "--propagation", "unchanged", "--fork", "--kill-child", "sh", "-c",
+            'mount --make-rprivate /proc && mount -t proc proc /proc && exec "$@"', "sh"]
+
+
+def test_all(tmp_path):
+    """`record -a`: each JVM that is there, comes and goes is in the recording, told apart."""
+    file = tmp_path / "run.jtr"
+
+    def recorded():
+        result = run_tool("report", file, "--json", "--allow-loss")  # also while it grows
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    with Oracle(jdk("17"), prefix=OWN_PIDS, prefix_forks=True) as first:
+        before = first.do(*WARM_UP)
+        enter = ["nsenter", "--target", str(first.pid), "--pid", "--mount", "--root"]
+        tracer = subprocess.Popen([*enter, JNITRACE, "record", "-a", "-o", file, "-i", "0.2", "-e", "global,weak", "--allow-loss"], env=ENV,
+                                  stderr=subprocess.PIPE)
+        assert tracer.stderr.readline().startswith(b"jnitrace: tracing 1: ")
+        with Oracle(jdk("17"), prefix=enter, prefix_forks=True) as second:
+            pid = second.now["pid"]  # as the tracer sees it
+            wait_until(lambda: any(r["target"]["pid"] == pid for r in recorded()))
+            second.do("run 3 1013 11 509 3")
+            after = first.do("run 4 1009 7 503 5")
+            second.send("quit 0")
+            second.proc.wait(SLOW)
+        wait_until(lambda: any(r["target"]["pid"] == pid and r["final"] for r in recorded()))
+        [child] = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGINT)
+        _, err = tracer.communicate(timeout=SLOW)
+        assert tracer.returncode == 0, err
+    finals = {r["target"]["pid"]: r for r in recorded() if r["final"]}
+    assert {pid: r["end_reason"] for pid, r in finals.items()} == {1: "detached", pid: "exited"}
+    assert_exact(finals[1], before, after)
+    assert by_caller(finals[pid])["leak_global"] == ("NewGlobalRef", 33, 0)
+    table = report(file).stdout
+    assert "PID 1 " in table and f"PID {pid} " in table
 
 
 def start_recording(pid, file):
@@ -263,3 +335,111 @@ def test_refusals(tmp_path):
     assert_error(run_tool("report", "a", "-p", "1"), 2)
     assert_error(run_tool("record", "-p", "1"), 2)
     assert_error(run_tool("report", "a", "--at", "1", "--from", "2"), 2)
+
+
+def lines_of(file):
+    return subprocess.run(["zstdcat", file], stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()
+
+
+def test_what_is_not_believed(oracle, tmp_path):
+    """A real recording that is of a newer version, damaged, or made to deceive: one line each, of every command that reads it."""
+    good = tmp_path / "good.jtr"
+    oracle.do(*WARM_UP)
+    with Tracer("--record", good, pids=[oracle.pid], interval="0.2") as tracer:
+        tracer.wait_tracing()
+        oracle.do("hold 101", "sites 11")
+        tracer.wait_report(lambda r: acquired(r) >= 112)
+        tracer.stop()
+    text, bad = lines_of(good), tmp_path / "bad.jtr"
+    site = next(i for i, line in enumerate(text) if '"record":"site"' in line)
+    stack = next(i for i, line in enumerate(text) if '"record":"stack"' in line)
+
+    def refused(words, advice=""):
+        for command in (["report", bad], ["diff", good, bad], ["diff", bad, good], ["report", bad, "--json", "--at", "0.1"]):
+            result = run_tool(*command)
+            assert_error(result, 1)
+            assert str(bad) in result.stderr and words in result.stderr and advice in result.stderr
+
+    def packed(lines):
+        bad.write_bytes(subprocess.run(["zstd", "-q", "-c"], input="\n".join(lines).encode() + b"\n", stdout=subprocess.PIPE, check=True).stdout)
+
+    def changed(number, old, new):
+        assert old in text[number], text[number]
+        packed([*text[:number], text[number].replace(old, new, 1), *text[number + 1:]])
+
+    packed(text)
+    assert report(bad).stdout == report(good).stdout
+    changed(0, '"version":1', '"version":2')
+    refused("a newer version of jnitrace wrote this recording", "read it with that version")
+    changed(0, '"record":"recording"', '"record":"recorded"')
+    refused("this is no recording")
+    changed(site, '"acquired":', '"acquired":-')
+    refused(f"damaged: line {site + 1}: no value that acquired can have")
+    changed(stack, '"frames":[', '"frames":[99999999,')
+    refused(f"damaged: line {stack + 1}: a frame that was never said")
+    changed(site, '"site":', '"site":4294967296,"was":')
+    refused(f"damaged: line {site + 1}: a row that its report has not")
+    packed([*text[:site], text[site][:-5], *text[site + 1:]])
+    refused(f"damaged: line {site + 1}: ")
+    packed([*text[:site], f'{{"a":{"[" * 3000}', *text[site:]])
+    refused(f"damaged: line {site + 1}: ")
+    packed([*text[:site], " " * (17 << 20), *text[site:]])
+    refused(f"damaged: line {site + 1}: it is too long")
+
+
+def on_terminal(*args):
+    """The tool with a terminal of its own as stderr."""
+    master, slave = pty.openpty()
+    proc = subprocess.Popen([JNITRACE, *map(str, args)], env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave,
+                            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0))
+    os.close(slave)
+    return proc, master
+
+
+def read_terminal(master, until=None):
+    text = b""
+    while until is None or not re.search(until, text):
+        try:
+            piece = os.read(master, 4096)
+        except OSError:  # nobody has it open any more
+            piece = b""
+        if not piece:
+            break
+        text += piece
+    return text.decode()
+
+
+def test_long_work_shows_how_far_it_is(oracle, tmp_path):
+    """On a terminal, and only there; a signal ends it."""
+    small, large = tmp_path / "small.jtr", tmp_path / "large.jtr"
+    oracle.do(*WARM_UP)
+    with Tracer("--record", small, pids=[oracle.pid], interval="0.2") as tracer:
+        tracer.wait_tracing()
+        oracle.do("hold 101")
+        tracer.wait_report(lambda r: acquired(r) >= 101)
+        tracer.stop()
+    text = lines_of(small)
+    begin = text[:1 + next(i for i, line in enumerate(text) if '"record":"moment"' in line)]
+
+    def make(moments):
+        with open(large, "wb") as out, subprocess.Popen(["zstd", "-q", "-c"], stdin=subprocess.PIPE, stdout=out) as zstd:
+            zstd.stdin.write("\n".join([*begin, ""]).encode())
+            for i in range(moments):
+                zstd.stdin.write(b'{"record":"report","process":1,"elapsed_s":%d}\n{"record":"moment","skipped":0}\n' % (100 + i))
+            zstd.stdin.close()
+
+    make(2000000)
+    proc, terminal = on_terminal("report", large)
+    seen = read_terminal(terminal, rb" \d+ %")
+    assert re.search(r"^\r\x1b\[Kjnitrace: checking \S*large.jtr: \d+ %$", seen), seen
+    proc.send_signal(signal.SIGINT)
+    assert proc.wait(SLOW) == -signal.SIGINT
+    os.close(terminal)
+    # taken away at the end, if the machine was slow enough for it
+    make(100000)
+    proc, terminal = on_terminal("report", large, "--at", "90000", "--format", "html")
+    seen = read_terminal(terminal)
+    assert proc.wait(SLOW) == 0
+    os.close(terminal)
+    assert re.fullmatch(r"((\r\x1b\[Kjnitrace: (checking|reading) \S*large.jtr: \d+ %)+\r\x1b\[K)*", seen), seen
+    assert report(large, "--at", "90000").stderr == ""

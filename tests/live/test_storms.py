@@ -255,7 +255,7 @@ def test_many_call_sites(churn, args, room):
     """Each in a function of its own; what there is no room for is one row, and said."""
     n = size(5003, 100000)
     before = churn.do("places 0 2")
-    with Tracer("--stacks", "native", "--depth", "4", *args, pids=[churn.pid], interval="60") as tracer:
+    with Tracer("--stacks", "native", "--depth", "4", *args, pids=[churn.pid], interval="60", record=False) as tracer:
         tracer.wait_tracing()
         after = churn.do(f"places 0 {n}", "letgo")
         tracer.wait_looks()

@@ -21,7 +21,8 @@ const char *const fail_on_change_names[NR_FAIL_ON_CHANGE] = {
 struct item {
 	const void *of; /* site or finding */
 	uint64_t id, key;
-	uint64_t place; /* in the code of its build */
+	uint64_t next_key; /* when there is none of that; see site_items() */
+	uint64_t place;    /* in the code of its build */
 	bool matched;
 };
 struct items {
@@ -87,20 +88,24 @@ static size_t same_key(const struct items *items, size_t from)
 }
 
 /* Those of one key. */
-static int match_group(struct comparison *c, const struct item *a, size_t n_a, const struct item *b,
-		       size_t n_b, take_fn *take)
+static int match_group(struct comparison *c, struct item *a, size_t n_a, struct item *b, size_t n_b,
+		       enum matched how, take_fn *take)
 {
 	int rc = 0;
 
+	for (size_t i = 0; i < n_a; i++)
+		a[i].matched = true;
+	for (size_t i = 0; i < n_b; i++)
+		b[i].matched = true;
 	if (n_a && n_b && n_a != n_b)
-		return take(c, a, n_a, b, n_b, MATCHED_NAMES);
+		return take(c, a, n_a, b, n_b, how);
 	for (size_t i = 0; !rc && i < (n_a ?: n_b); i++)
-		rc = take(c, n_a ? a + i : NULL, n_a > 0, n_b ? b + i : NULL, n_b > 0,
-			  n_a && n_b ? MATCHED_NAMES : MATCHED_NOT);
+		rc = take(c, n_a ? a + i : NULL, n_a > 0, n_b ? b + i : NULL, n_b > 0, how);
 	return rc;
 }
 
-static int match_names(struct comparison *c, struct items *a, struct items *b, take_fn *take)
+/* how: MATCHED_NOT: take those that are left. Else these are left as they are. */
+static int match_keys(struct comparison *c, struct items *a, struct items *b, enum matched how, take_fn *take)
 {
 	size_t i = 0, k = 0;
 	int rc = 0;
@@ -115,11 +120,19 @@ static int match_names(struct comparison *c, struct items *a, struct items *b, t
 			break;
 		n_a = in_a && (!in_b || a->v[i].key <= b->v[k].key) ? same_key(a, i) : 0;
 		n_b = in_b && (!in_a || b->v[k].key <= a->v[i].key) ? same_key(b, k) : 0;
-		rc = match_group(c, n_a ? &a->v[i] : NULL, n_a, n_b ? &b->v[k] : NULL, n_b, take);
+		if ((n_a && n_b) || how == MATCHED_NOT)
+			rc =
+			    match_group(c, n_a ? &a->v[i] : NULL, n_a, n_b ? &b->v[k] : NULL, n_b, how, take);
 		i += n_a;
 		k += n_b;
 	}
 	return rc;
+}
+
+static void use_next_keys(struct items *items)
+{
+	for (size_t i = 0; i < items->n; i++)
+		items->v[i].key = items->v[i].next_key;
 }
 
 /* Frees the items. */
@@ -128,7 +141,13 @@ static int match(struct comparison *c, struct items *a, struct items *b, take_fn
 	int rc = (a->v || !a->n) && (b->v || !b->n) ? 0 : -ENOMEM;
 
 	rc = rc ?: match_ids(c, a, b, take);
-	rc = rc ?: match_names(c, a, b, take);
+	rc = rc ?: match_keys(c, a, b, MATCHED_NAMES, take);
+	if (!rc) {
+		use_next_keys(a);
+		use_next_keys(b);
+	}
+	rc = rc ?: match_keys(c, a, b, MATCHED_CALLER, take);
+	rc = rc ?: match_keys(c, a, b, MATCHED_NOT, take);
 	free(a->v);
 	free(b->v);
 	return rc;
@@ -213,7 +232,29 @@ static void judge_site(struct compared_site *s, double scale)
 
 /* --- sites --------------------------------------------------------------------------------------- */
 
-static struct items site_items(const struct report *r)
+static bool has_two_builds(const struct comparison *c, const char *module)
+{
+	for (size_t i = 0; module && i < c->modules.n; i++)
+		if (c->modules.v[i].name && !strcmp(c->modules.v[i].name, module))
+			return true;
+	return false;
+}
+
+/* What is left of a stack in every build: see compare.h. */
+static uint64_t caller_key(const char *func, const struct frame *caller, const struct frames *frames)
+{
+	const char *const texts[] = {func, caller->symbol, caller->module};
+	uint64_t h = FNV64_INIT;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		h = texts[i] ? fnv64(h, texts[i], strlen(texts[i]) + 1) : h;
+	for (size_t i = 0; i < frames->n; i++)
+		if (frames->v[i].type == FRAME_JAVA && frames->v[i].symbol)
+			h = fnv64(h, frames->v[i].symbol, strlen(frames->v[i].symbol) + 1);
+	return h;
+}
+
+static struct items site_items(const struct comparison *c, const struct report *r)
 {
 	struct items out = {.n = r ? r->sites.n : 0};
 
@@ -221,11 +262,15 @@ static struct items site_items(const struct report *r)
 	for (size_t i = 0; out.v && i < out.n; i++) {
 		const struct report_site *s = &r->sites.v[i];
 		const struct frame *f = frames_caller(&s->frames);
+		const char *func = func_name(r->catalog, s->func);
+		uint64_t key = frames_name_key(func, &s->frames);
+		bool changed = f && f->symbol && has_two_builds(c, f->module);
 
 		out.v[i] = (struct item){
 		    .of = s,
 		    .id = s->id,
-		    .key = frames_name_key(func_name(r->catalog, s->func), &s->frames),
+		    .key = key,
+		    .next_key = changed ? caller_key(func, f, &s->frames) : key,
 		    .place = !f                      ? 0
 			     : f->type == FRAME_JAVA ? (uint64_t)f->line
 						     : f->offset,
@@ -294,6 +339,7 @@ static struct items finding_items(const struct report *r)
 
 		out.v[i] = (struct item){
 		    .of = f, .id = f->id, .key = finding_key(r, f), .place = place ? place->offset : 0};
+		out.v[i].next_key = out.v[i].key;
 	}
 	return out;
 }
@@ -465,11 +511,15 @@ static int compare_findings(const void *va, const void *vb)
 
 int compare_reports(const struct report *a, const struct report *b, enum per per, struct comparison *out)
 {
-	struct items sites_a = site_items(a), sites_b = site_items(b);
-	struct items findings_a, findings_b;
+	struct items sites_a, sites_b, findings_a, findings_b;
 	int rc;
 
 	*out = (struct comparison){.a.report = a, .b.report = b, .per = per};
+	rc = compare_modules(out);
+	if (rc)
+		return rc;
+	sites_a = site_items(out, a);
+	sites_b = site_items(out, b);
 	rc = match(out, &sites_a, &sites_b, take_sites);
 	if (rc)
 		return rc;
@@ -477,7 +527,6 @@ int compare_reports(const struct report *a, const struct report *b, enum per per
 	findings_b = finding_items(b);
 	rc = match(out, &findings_a, &findings_b, take_findings);
 	rc = rc ?: compare_classes(out);
-	rc = rc ?: compare_modules(out);
 	SORT(out->sites, compare_sites);
 	SORT(out->classes, compare_class_rows);
 	SORT(out->findings, compare_findings);

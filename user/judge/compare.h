@@ -5,6 +5,10 @@
  * either side have the same names, they are matched in the order of their places in the code if there are as
  * many of both, and taken together if not: nobody knows which is new then.
  *
+ * A compiler that optimises otherwise leaves out other frames (sibling calls, and functions it takes apart).
+ * So sites of a library of which there are two builds, that neither id nor names match, are matched by what
+ * is left of their stacks in every build: the JNI function, the function that calls it, and the Java frames.
+ *
  * grown: more are outstanding than in A, or the verdict growing is new; shrunk: fewer. Of a site that comes
  * and goes on both sides (bounded or clean) the number of one moment is chance: it has changed when those
  * that are some seconds old have become more than twice as many, or less than half.

@@ -7,9 +7,10 @@
 
 enum change { CHANGE_NEW, CHANGE_GROWN, CHANGE_SAME, CHANGE_SHRUNK, CHANGE_GONE, NR_CHANGES };
 extern const char *const change_names[NR_CHANGES]; /* "new", ... */
-/* By what something of A was found in B: both have it under one id, or under the same names. */
-enum matched { MATCHED_NOT, MATCHED_ID, MATCHED_NAMES, NR_MATCHED };
-extern const char *const matched_names[NR_MATCHED]; /* NULL, "id", "names" */
+/* By what something of A was found in B: both have it under one id, under the same names, or from one caller
+ * in two builds. */
+enum matched { MATCHED_NOT, MATCHED_ID, MATCHED_NAMES, MATCHED_CALLER, NR_MATCHED };
+extern const char *const matched_names[NR_MATCHED]; /* NULL, "id", "names", "caller" */
 /* A's numbers are taken as they are, or times what B took longer, or times what B called more. */
 enum per { PER_RUN, PER_SECOND, PER_CALL, NR_PER };
 extern const char *const per_names[NR_PER]; /* "run", ... */

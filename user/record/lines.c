@@ -64,6 +64,11 @@ uint64_t lines_number(const struct lines *l)
 	return l->number;
 }
 
+uint64_t lines_bytes(const struct lines *l)
+{
+	return (uint64_t)l->at - (l->raw.size - l->raw.pos);
+}
+
 /* More of the file, unless it has ended. */
 static int read_more(struct lines *l, struct error *err)
 {

@@ -19,5 +19,7 @@ void lines_close(struct lines *l);
 int lines_next(struct lines *l, json_t **out, struct error *err);
 /* Of the last line, from 1. */
 uint64_t lines_number(const struct lines *l);
+/* How many bytes of the file were taken in until then. */
+uint64_t lines_bytes(const struct lines *l);
 
 #endif

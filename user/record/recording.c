@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "record/recording_priv.h"
 
@@ -140,7 +141,7 @@ static int get_subject(struct recording *r, const json_t *line, bool may_be_new,
 		return rc;
 	if (number > r->nr_subjects)
 		return new_subject(r, out);
-	for (size_t i = r->subjects.n; i-- > 0;) /* those that live are the last */
+	for (size_t i = r->subjects.n; i-- > 0;) /* most that live are the last */
 		if (r->subjects.v[i]->number == number) {
 			*out = r->subjects.v[i];
 			return (*out)->ended ? recording_damaged(r, "a target that has ended") : 0;
@@ -211,6 +212,7 @@ static int read_report(struct recording *r, const json_t *line)
 	s->saved.report.catalog = r->catalog;
 	s->saved.last_s = s->saved.report.elapsed_s;
 	s->reported = true;
+	s->order = ++r->nr_reports;
 	rc = read_lengths(&in, line);
 	rc = rc ?: reading_struct(&in, &report_fields, line, &s->saved.report);
 	rc = rc ?: begin_sites(s);
@@ -327,6 +329,13 @@ static int get_skipped(struct recording *r, const json_t *line)
 	return 0;
 }
 
+static int compare_orders(const void *va, const void *vb)
+{
+	const struct subject *const *a = va, *const *b = vb;
+
+	return ((*a)->order > (*b)->order) - ((*a)->order < (*b)->order);
+}
+
 static int end_moment(struct recording *r, const json_t *line)
 {
 	size_t n = 0;
@@ -347,6 +356,8 @@ static int end_moment(struct recording *r, const json_t *line)
 		s->ended = report->final;
 		r->live -= s->ended;
 	}
+	if (r->subjects.n > 1)
+		qsort(r->subjects.v, r->subjects.n, sizeof(*r->subjects.v), compare_orders);
 	return rc ?: n ? 0 : recording_damaged(r, "a moment without a report");
 }
 
@@ -542,12 +553,14 @@ int recording_open(int fd, const char *name, uint64_t limit_bytes, bool keep_end
 {
 	struct recording *r = calloc(1, sizeof(*r));
 	int rc = r ? 0 : -ENOMEM;
+	struct stat st;
 
 	if (r) {
 		snprintf(r->name, sizeof(r->name), "%s", name);
 		r->err = err;
 		r->limit_bytes = limit_bytes;
 		r->keep_ended = keep_ended;
+		r->file_bytes = fstat(fd, &st) ? 0 : (double)st.st_size;
 		rc = catalog_new(&r->catalog);
 		rc = rc ?: lines_open(fd, r->name, &r->lines);
 		rc = rc ?: read_head(r);
@@ -613,6 +626,11 @@ double recording_at_s(const struct recording *r)
 uint64_t recording_skipped(const struct recording *r)
 {
 	return r->skipped;
+}
+
+double recording_part(const struct recording *r)
+{
+	return r->file_bytes > 0 ? fmin((double)lines_bytes(r->lines) / r->file_bytes, 1) : 0;
 }
 
 /* What the next lines are read into keeps its order: others sort a copy. */

@@ -36,9 +36,12 @@ bool recording_is_whole(const struct recording *r);
 /* Of the moment: seconds since attach to the first target; how many before it were left out. */
 double recording_at_s(const struct recording *r);
 uint64_t recording_skipped(const struct recording *r);
+/* How much of the file was read until then, 0 to 1, about: it may grow. */
+double recording_part(const struct recording *r);
 
 /*
- * The reports of the moment, and the last ones until then of all targets. They may be changed and sorted, and
+ * The reports of the moment, as the run had them in order, and the last ones until then of all targets, those
+ * that are oldest first. They may be changed and sorted, and
  * live until the next call for this recording. How many, or -ENOMEM.
  */
 int recording_reports(struct recording *r, struct report ***out);

@@ -22,6 +22,7 @@ struct subject {
 		size_t n, cap;
 	} marks;
 	double start_s; /* attached so long after the first */
+	uint64_t order; /* of its last report among all */
 	bool reported;  /* at this moment */
 	bool ended;     /* by its last report */
 };
@@ -53,8 +54,10 @@ struct recording {
 		size_t n, cap;
 	} subjects;
 	size_t nr_subjects, live; /* that there were so far; that have not ended */
+	uint64_t nr_reports;
 
 	uint64_t limit_bytes, once_bytes, subject_bytes;
+	double file_bytes; /* when it was opened */
 	bool begun;
 	double start_unix_s, at_s;
 	uint64_t skipped;

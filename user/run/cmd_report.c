@@ -9,6 +9,7 @@
 #include "model/since.h"
 #include "record/recording.h"
 #include "run/outcome.h"
+#include "run/progress.h"
 #include "run/recorded.h"
 #include "run/replay.h"
 #include "screen/output.h"
@@ -82,38 +83,46 @@ static int render(struct show *s, struct report **reports, size_t n, bool last, 
 /* All moments, as the run showed them. */
 static int show_each(struct show *s, struct error *err)
 {
-	for (size_t i = 0; i < s->facts.at; i++) {
-		struct report **reports = NULL;
-		int rc = recording_next(s->recording, err),
-		    n = rc > 0 ? recording_reports(s->recording, &reports) : rc;
+	/* On a terminal the reports themselves are what there is to see. */
+	struct progress progress = !s->o.view.output && isatty(STDOUT_FILENO)
+				       ? (struct progress){0}
+				       : progress_begin("reading", s->o.file);
+	int rc = 0;
 
-		if (n <= 0)
-			return n ?: -EIO; /* it was there a moment ago */
-		rc = render(s, reports, (size_t)n, reports[0]->final, err);
-		if (rc)
-			return rc;
+	for (size_t i = 0; i < s->facts.at && !rc; i++) {
+		struct report **reports = NULL;
+		int n;
+
+		rc = recording_next(s->recording, err);
+		n = rc > 0 ? recording_reports(s->recording, &reports) : rc ?: -EIO; /* it was there a moment ago */
+		rc = n < 0 ? n : render(s, reports, (size_t)n, reports[0]->final, err);
+		progress_tell(&progress, (double)i / (double)s->facts.at);
 	}
-	return 0;
+	progress_end(&progress);
+	return rc;
 }
 
 /* Go there, with what the format wants to know of the way; of a difference there is none. */
 static int walk_to(struct show *s, size_t moment, struct error *err)
 {
 	const struct format *format = s->o.view.format;
+	struct progress progress = progress_begin("reading", s->o.file);
 	int rc = 0;
 
 	for (size_t i = 0; i < moment && !rc; i++) {
 		struct report **reports = NULL;
 		int n;
 
-		rc = recorded_go(s->recording, 1, err);
-		n = rc ? rc : recording_reports(s->recording, &reports);
+		rc = recording_next(s->recording, err);
+		n = rc > 0 ? recording_reports(s->recording, &reports) : rc ?: -EIO; /* it was there a moment ago */
+		progress_tell(&progress, (double)i / (double)moment);
 		if (n > 0 && format->note && !s->facts.from) {
 			sort(s, reports, (size_t)n);
 			format->note(s->out.state, (const struct report *const *)reports, (size_t)n);
 		}
-		rc = n < 0 ? n : rc;
+		rc = n < 0 ? n : 0;
 	}
+	progress_end(&progress);
 	return rc;
 }
 
@@ -124,7 +133,7 @@ static int since(struct show *s, struct report **reports, size_t n, struct error
 	struct report **then = NULL;
 	int rc = open_recording(s, err), nr_then;
 
-	rc = rc ?: recorded_go(s->recording, s->facts.from, err);
+	rc = rc ?: recorded_go(s->recording, s->o.file, s->facts.from, err);
 	nr_then = rc ? rc : recording_last(s->recording, &then);
 	for (size_t i = 0; i < n; i++)
 		for (int k = 0; k < nr_then; k++)

@@ -8,8 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NEAR_S                                                                                               \
-	0.001 /* times are shown rounded: a moment that comes so much later than it is asked for is meant */
+#include "run/progress.h"
+
+/* Times are shown rounded: in tables a moment is meant that comes so much later than it is asked for; */
+#define NEAR_S 0.001
+/* but not where one is there at that very time, as JSON has it. */
+#define EXACT_S 0.000001
 
 int recorded_open_file(const char *name, struct error *err)
 {
@@ -27,6 +31,12 @@ int recorded_open_file(const char *name, struct error *err)
 	return rc ?: fd;
 }
 
+/* Is it the one that is asked for, or was it before? best_s: when the one until now was. */
+static bool is_until(double now, double asked_s, double best_s)
+{
+	return now <= asked_s + EXACT_S || (now <= asked_s + NEAR_S && best_s < asked_s - EXACT_S);
+}
+
 static void note_moment(const struct recording *r, double until_s, double from_s, struct moments *m)
 {
 	double now = recording_at_s(r);
@@ -35,10 +45,14 @@ static void note_moment(const struct recording *r, double until_s, double from_s
 		m->first_s = now;
 	m->last_s = now;
 	m->skipped += recording_skipped(r);
-	if (until_s < 0 || now <= until_s + NEAR_S)
+	if (until_s < 0 || is_until(now, until_s, m->at ? m->at_s : -1)) {
 		m->at = m->n;
-	if (from_s >= 0 && now <= from_s + NEAR_S)
+		m->at_s = now;
+	}
+	if (from_s >= 0 && is_until(now, from_s, m->from ? m->from_s : -1)) {
 		m->from = m->n;
+		m->from_s = now;
+	}
 }
 
 int recorded_look(int fd, const char *name, uint64_t limit_bytes, double until_s, double from_s,
@@ -46,11 +60,15 @@ int recorded_look(int fd, const char *name, uint64_t limit_bytes, double until_s
 {
 	struct recording *r = NULL;
 	int rc = recording_open(fd, name, limit_bytes, true, &r, err);
+	struct progress progress = progress_begin("checking", name);
 
 	if (rc)
 		return rc;
-	while ((rc = recording_next(r, err)) > 0)
+	while ((rc = recording_next(r, err)) > 0) {
 		note_moment(r, until_s, from_s, out);
+		progress_tell(&progress, recording_part(r));
+	}
+	progress_end(&progress);
 	out->whole = recording_is_whole(r);
 	recording_close(r);
 	if (rc)
@@ -64,12 +82,16 @@ int recorded_look(int fd, const char *name, uint64_t limit_bytes, double until_s
 	return 0;
 }
 
-int recorded_go(struct recording *r, size_t moments, struct error *err)
+int recorded_go(struct recording *r, const char *name, size_t moments, struct error *err)
 {
+	struct progress progress = progress_begin("reading", name);
 	int rc = 1;
 
-	for (size_t i = 0; i < moments && rc > 0; i++)
+	for (size_t i = 0; i < moments && rc > 0; i++) {
 		rc = recording_next(r, err);
+		progress_tell(&progress, (double)i / (double)moments);
+	}
+	progress_end(&progress);
 	return rc < 0 ? rc : rc ? 0 : -EIO; /* it was there a moment ago */
 }
 
@@ -94,7 +116,7 @@ int recorded_open(struct recorded *r, const char *name, double at_s, uint64_t li
 	r->name = name;
 	rc = rc ?: recorded_look(fd, name, limit_bytes, at_s, -1, &r->moments, err);
 	rc = rc ?: recording_open(fd, name, limit_bytes, true, &r->recording, err);
-	rc = rc ?: recorded_go(r->recording, r->moments.at, err);
+	rc = rc ?: recorded_go(r->recording, name, r->moments.at, err);
 	if (!rc)
 		n = recording_last(r->recording, &r->reports);
 	if (fd >= 0)

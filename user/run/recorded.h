@@ -14,7 +14,8 @@
 struct moments {
 	size_t n;               /* all that are whole */
 	size_t at, from;        /* those that are asked for, from 1; 0: none is so early */
-	double first_s, last_s; /* when the first and the last one are */
+	double at_s, from_s;    /* when these are */
+	double first_s, last_s; /* and the first and the last one */
 	uint64_t skipped;
 	bool whole;
 };
@@ -26,8 +27,8 @@ int recorded_open_file(const char *name, struct error *err);
  */
 int recorded_look(int fd, const char *name, uint64_t limit_bytes, double until_s, double from_s,
 		  struct moments *out, struct error *err);
-/* Go on by so many moments. 0, or -errno with err. */
-int recorded_go(struct recording *r, size_t moments, struct error *err);
+/* Go on by so many moments. name: for who waits. 0, or -errno with err. */
+int recorded_go(struct recording *r, const char *name, size_t moments, struct error *err);
 /* Say on stderr what the file lacks up to the moment that is shown. Does it end early there? */
 bool recorded_tell(const char *name, const struct moments *m);
 

@@ -41,10 +41,10 @@ static int open_reader(struct replay *p, struct reader *r, struct error *err)
 static int step(struct replay *p, struct reader *r, struct error *err)
 {
 	struct report **reports = NULL;
-	int rc = recorded_go(r->recording, 1, err), n;
+	int rc = recording_next(r->recording, err), n;
 
-	if (rc)
-		return rc;
+	if (rc <= 0)
+		return rc ?: -EIO; /* it was there a moment ago */
 	r->at++;
 	n = recording_last(r->recording, &reports);
 	return n < 0 ? n : browser_pass(p->browser, (const struct report *const *)reports, (size_t)n);

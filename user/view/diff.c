@@ -42,7 +42,7 @@ static void put_change(struct buf *out, const struct line *l, int width)
 
 static bool is_by_names(const struct line *l)
 {
-	return l->is->matched == MATCHED_NAMES;
+	return l->is->matched == MATCHED_NAMES || l->is->matched == MATCHED_CALLER;
 }
 
 static void put_matched(struct buf *out, const struct line *l, int width)

@@ -146,6 +146,52 @@ static void test_of_two_builds(void **state)
 	comparison_free(&c);
 }
 
+/* Below a Java method, in so many functions more. */
+static struct report_site *add_deep(struct side *s, const char *method, const char *symbol, size_t between,
+				    uint64_t offset, uint64_t outstanding)
+{
+	struct report_site *site = add(s, symbol, offset, outstanding);
+
+	for (size_t i = 0; i < between; i++)
+		add_frame(s, "between", offset + 0x1000);
+	add_frame(s, method, 0)->type = FRAME_JAVA;
+	site->frames.n = site->frames.cap = 2 + between;
+	return site;
+}
+
+/* The compiler has left out frames. Of one build that is another stack. */
+static void test_of_other_frames(void **state)
+{
+	struct report_library of_a[] = {{.module = "liba.so", .build_id = "aa"}};
+	struct report_library of_b[] = {{.module = "liba.so", .build_id = "bb"}};
+	struct comparison c;
+	struct side a, b;
+
+	(void)state;
+	init(&a);
+	init(&b);
+	add_deep(&a, "A.one", "hold", 0, 0x10, 5);
+	add_deep(&a, "A.two", "hold", 0, 0x10 + 1, 7);
+	add_deep(&a, "A.one", "same", 1, 0x20, 3);
+	add_deep(&b, "A.two", "hold", 1, 0x110, 7);
+	add_deep(&b, "A.one", "hold", 1, 0x111, 6);
+	add_deep(&b, "A.one", "same", 1, 0x120, 3);
+	c = compare(&a, &b, PER_RUN);
+	assert_int_equal(c.sites.n, 5);
+	comparison_free(&c);
+	a.report.libraries.v = of_a;
+	b.report.libraries.v = of_b;
+	a.report.libraries.n = b.report.libraries.n = 1;
+	c = compare(&a, &b, PER_RUN);
+	assert_int_equal(c.modules.n, 1);
+	assert_int_equal(c.sites.n, 3);
+	expect(&c.sites.v[0].is, CHANGE_GROWN, MATCHED_CALLER, 1, true);
+	assert_int_equal(c.sites.v[0].b->id, 0x111);
+	expect(&c.sites.v[1].is, CHANGE_SAME, MATCHED_CALLER, 0, false);
+	expect(&c.sites.v[2].is, CHANGE_SAME, MATCHED_NAMES, 0, false);
+	comparison_free(&c);
+}
+
 /* A call of another function, or of the same from elsewhere, is another site. */
 static void test_names_differ(void **state)
 {
@@ -340,11 +386,11 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_of_one_build), cmocka_unit_test(test_of_two_builds),
-	    cmocka_unit_test(test_names_differ), cmocka_unit_test(test_scaled),
-	    cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_findings),
-	    cmocka_unit_test(test_classes),      cmocka_unit_test(test_modules),
-	    cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_of_one_build),    cmocka_unit_test(test_of_two_builds),
+	    cmocka_unit_test(test_of_other_frames), cmocka_unit_test(test_names_differ),
+	    cmocka_unit_test(test_scaled),          cmocka_unit_test(test_verdicts),
+	    cmocka_unit_test(test_findings),        cmocka_unit_test(test_classes),
+	    cmocka_unit_test(test_modules),         cmocka_unit_test(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
