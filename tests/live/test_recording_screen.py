@@ -36,6 +36,10 @@ def test_screens_at_80x24(leak):
         t.expect("help-80x24")
         t.keys("Escape", "Escape", "g", "g")
         t.expect("class-80x24")
+        t.keys("g")
+        t.expect("library-80x24")
+        t.keys("7")
+        t.expect("caller-80x24")
         t.keys("1", "/", "java:25")
         t.expect("typing-80x24")
 

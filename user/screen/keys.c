@@ -354,8 +354,9 @@ static const struct browser_key {
 	 "show the rows that a regular expression matches: names in the stack, libraries, files, classes, threads, verdicts"},
 	{{'n'}, "n", NULL, TABLE, false, next_row, "the next row, behind the last one the first"},
 	{{'g'}, "g", "group", TABLE, false, next_group,
-	 "rows are sites, JNI functions, processes, classes or threads (with --group-by thread)"},
-	{{'1', '2', '3'}, "1-5", NULL, TABLE, false, choose_group, "rows are sites (1), functions (2), processes (3), classes (4), threads (5)"},
+	 "rows are sites, JNI functions, processes, classes, threads (with --group-by thread), libraries or Java callers"},
+	{{'1', '2', '3'}, "1-7", NULL, TABLE, false, choose_group,
+	 "rows are sites (1), functions (2), processes (3), classes (4), threads (5), libraries (6), Java callers (7)"},
 	{{'f'}, "f", "findings", PANELS_ALL, false, findings, "what was used wrongly, with stacks, or back"},
 	{{'<', ','}, "<", NULL, TABLE, false, sort_left, "sort by the column before"},
 	{{'>', '.', 's'}, ">", "sort", TABLE, false, sort_right, "sort by the next column; s does so, too"},
@@ -379,6 +380,7 @@ static const struct browser_key {
 	{{KEY_OF_WHEEL_UP}, "wheel", NULL, PANELS_ALL, false, wheel_up, "rows up, and down"},
 	{{KEY_OF_WHEEL_DOWN}, NULL, NULL, PANELS_ALL, false, wheel_down, NULL},
 	{{'4', '5'}, NULL, NULL, TABLE, false, choose_group, NULL},
+	{{'6', '7'}, NULL, NULL, TABLE, false, choose_group, NULL},
 };
 /* clang-format on */
 
