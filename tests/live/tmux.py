@@ -4,6 +4,7 @@
 import difflib
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 import time
@@ -65,10 +66,14 @@ class Tmux:
         return int(self.tmux("display-message", "-p", "#{pane_pid}"))
 
     def exit_code(self):
-        """Of the tool, once it has ended, and tmux has heard of it; of a signal its negative number."""
+        """
+        Of the tool, once it has ended, and tmux has heard of it; of a signal its negative number. Now and then tmux
+        misses that a child of it has ended, and leaves it a zombie: it is told again.
+        """
         end = time.monotonic() + 3 * SLOW  # the kernel takes probes away in its own time
         while not (code := self.tmux("display-message", "-p", "#{?pane_dead,#{pane_dead_status}#{?pane_dead_signal,-#{pane_dead_signal},},}").strip()):
             assert time.monotonic() < end, f"it goes on:\n{self.screen()}"
+            os.kill(int(self.tmux("display-message", "-p", "#{pid}")), signal.SIGCHLD)
             time.sleep(0.05)
         return int(code)
 
