@@ -43,6 +43,10 @@ class Tmux:
         for key in keys:
             self.tmux("send-keys", "--", key)
 
+    def type_bytes(self, text):
+        """As the terminal would send them, whatever tmux makes of them."""
+        self.tmux("send-keys", "-H", *(f"{byte:02x}" for byte in text))
+
     def screen(self, *options):
         return self.tmux("capture-pane", "-p", *options)
 

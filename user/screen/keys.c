@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "screen/draw.h"
 #include "view/cells.h"
 
 #define GAP    2
@@ -229,19 +230,14 @@ static bool can_sort_by(const struct browser *b, const struct column *c)
 	return c->groups & 1U << b->table.group && !(b->request->count_only && c->groups & COLUMN_PAIRED);
 }
 
-static enum wish sort_by_other(struct browser *b, size_t step)
+static enum wish sort_beside(struct browser *b, int step)
 {
-	size_t i = (size_t)(table_sort(&b->table) - columns);
-
-	do
-		i = (i + step) % nr_columns;
-	while (!can_sort_by(b, &columns[i]));
-	b->table.sort = &columns[i];
+	b->table.sort = list_sort_beside(b, step);
 	return remade(b);
 }
 
-ACT_AS(sort_right, sort_by_other(b, 1))
-ACT_AS(sort_left, sort_by_other(b, nr_columns - 1))
+ACT_AS(sort_right, sort_beside(b, 1))
+ACT_AS(sort_left, sort_beside(b, -1))
 
 ACT(reverse)
 {
@@ -358,8 +354,8 @@ static const struct browser_key {
 	{{'1', '2', '3'}, "1-7", NULL, TABLE, false, choose_group,
 	 "rows are sites (1), functions (2), processes (3), classes (4), threads (5), libraries (6), Java callers (7)"},
 	{{'f'}, "f", "findings", PANELS_ALL, false, findings, "what was used wrongly, with stacks, or back"},
-	{{'<', ','}, "<", NULL, TABLE, false, sort_left, "sort by the column before"},
-	{{'>', '.', 's'}, ">", "sort", TABLE, false, sort_right, "sort by the next column; s does so, too"},
+	{{'<', ','}, "<", NULL, TABLE, false, sort_left, "sort by the column to the left"},
+	{{'>', '.', 's'}, ">", "sort", TABLE, false, sort_right, "sort by the column to the right; s does so, too"},
 	{{'r'}, "r", "reverse", TABLE, false, reverse, "reverse the order"},
 	{{'b'}, "b", "baseline", TABLE, false, baseline, "a column of what has changed from now on, or none"},
 	{{' ', 'p'}, "space", "pause", PANELS_ALL, false, pause,

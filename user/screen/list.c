@@ -343,6 +343,11 @@ static const struct list_column list_columns[] = {
 };
 /* clang-format on */
 
+static bool is_of_table(const struct browser *b, const struct list_column *l)
+{
+	return l->groups & 1U << b->table.group && (!l->wanted || l->wanted(b));
+}
+
 struct layout {
 	const struct list_column *column[ARRAY_LEN(list_columns)];
 	int width[ARRAY_LEN(list_columns)];
@@ -354,6 +359,19 @@ struct layout {
 static bool is_sorted_by(const struct browser *b, const struct list_column *l)
 {
 	return l->sort && !strcmp(l->sort, table_sort(&b->table)->key);
+}
+
+const struct column *list_sort_beside(const struct browser *b, int step)
+{
+	const struct column *sort[ARRAY_LEN(list_columns)];
+	int n = 0, at = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(list_columns); i++)
+		if (is_of_table(b, &list_columns[i]) && list_columns[i].sort) {
+			at = is_sorted_by(b, &list_columns[i]) ? n : at;
+			sort[n++] = column_find(list_columns[i].sort);
+		}
+	return n ? sort[(at + n + step) % n] : NULL;
 }
 
 static struct cell_of cell_of(const struct browser *b, const struct canvas *c, size_t row)
@@ -469,7 +487,7 @@ static void make_layout(const struct browser *b, const struct canvas *c, struct 
 	for (size_t i = 0; i < ARRAY_LEN(list_columns); i++) {
 		const struct list_column *column = &list_columns[i];
 
-		if (!(column->groups & 1U << b->table.group) || (column->wanted && !column->wanted(b)))
+		if (!is_of_table(b, column))
 			continue;
 		l->column[l->n] = column;
 		for (size_t way = 0; way < MOST_WORDS; way++)
