@@ -11,7 +11,7 @@ import time
 import pytest
 
 import recorded
-from harness import SLOW
+from harness import SLOW, run_tool
 from tmux import Tmux
 
 
@@ -270,6 +270,53 @@ def test_ctrl_c(leak):
         t.keys("C-c")
         assert t.exit_code() == 0
         assert "jnitrace - PID 26708 com.acme.pay.Server" in t.screen("-S", "-")
+
+
+def write_to(t, file):
+    """Its answer."""
+    t.keys("w")
+    t.until("write to ")
+    t.type(str(file))
+    t.keys("Enter")
+    screen = t.until(lambda screen: re.search("written|record", screen.splitlines()[-1]))
+    return screen.splitlines()[-1].rstrip()
+
+
+@pytest.mark.asan
+def test_write(leak, tmp_path):
+    """What is shown, as its name says: the same as report writes of that moment. What was there stays as it is."""
+    formats = {"json": "json", "csv": "csv", "folded": "folded", "pb.gz": "pprof", "html": "html"}
+    with opened(leak, 250, 30, "--at", "50") as t:
+        t.until("moment 50 of 71")
+        for suffix, name in formats.items():
+            file = tmp_path / f"now.{suffix}"
+            if suffix == "html" and "html" not in run_tool("--help").stdout:
+                continue
+            assert re.fullmatch(rf"written: {re.escape(str(file))} \({name}, [0-9.]+ [KM]?B\)", write_to(t, file))
+            assert file.stat().st_mode & 0o777 == 0o600
+            if suffix != "html":  # it has the way to there
+                out = tmp_path / f"report.{suffix}"
+                assert run_tool("report", leak, "--at", "50", "--format", name, "-o", out).returncode == 0
+                assert file.read_bytes() == out.read_bytes(), name
+            else:
+                assert b"Registry::add" in file.read_bytes()
+        taken = tmp_path / "now.csv"
+        before = taken.read_bytes()
+        assert write_to(t, taken) == f"not written: {taken}: File exists"
+        assert taken.read_bytes() == before
+        assert "No such file or directory" in write_to(t, tmp_path / "none" / "now.csv")
+        assert "nothing is known that ends so" in write_to(t, tmp_path / "now.txt")
+        assert "this is a recording already" in write_to(t, tmp_path / "now.jtr")
+        t.keys("w")
+        t.type("abc")
+        t.until("write to abc")
+        t.keys("BSpace")
+        t.until(lambda screen: "write to ab " in screen)
+        t.keys("Escape")
+        t.until("1 of 6 by site")
+        t.keys("w", "Enter")
+        t.until("1 of 6 by site")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in (".txt", ".jtr")) == []
 
 
 HOSTILE = ("evil\x1b[2J\x1b]0;title\x07\nsecond\tline\u202eright\u200b\ufeff\u6f22\u5b57::\u0085f\u0301",

@@ -43,6 +43,9 @@ class Tmux:
         for key in keys:
             self.tmux("send-keys", "--", key)
 
+    def type(self, text):
+        self.tmux("send-keys", "-l", "--", text)
+
     def type_bytes(self, text):
         """As the terminal would send them, whatever tmux makes of them."""
         self.tmux("send-keys", "-H", *(f"{byte:02x}" for byte in text))
