@@ -37,10 +37,12 @@ def privileges(task):
 def test_what_is_kept(oracle, args, kept):
     """By all of its threads, before anything of a target is read, for good."""
     with subprocess.Popen([str(JNITRACE), *args, "-p", str(oracle.pid), "--json"], env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, bufsize=0) as tool:
+                          stderr=subprocess.PIPE if "--output" in args else subprocess.DEVNULL, bufsize=0) as tool:
         wait_until(lambda: privileges(Path(f"/proc/{tool.pid}"))[1] == "1")
-        if "--output" not in args:
-            assert read_line(tool.stdout).startswith("{")  # it is at work
+        if "--output" in args:
+            assert "tracing" in read_line(tool.stderr)  # it is at work
+        else:
+            assert read_line(tool.stdout).startswith("{")
         of = [privileges(task) for task in Path(f"/proc/{tool.pid}/task").iterdir()]
         tool.send_signal(signal.SIGINT)
         tool.communicate(timeout=SLOW)
