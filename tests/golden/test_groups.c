@@ -111,6 +111,58 @@ static void test_group_thread(void **state)
 	expect_both("group-thread.txt", "group-thread.json", &r, &o);
 }
 
+#define JAVA(name, number)                                                                                   \
+	{                                                                                                    \
+		.type = FRAME_JAVA, .symbol = (name), .file = "App.java", .line = (number)                   \
+	}
+#define NATIVE(name, folder)                                                                                 \
+	{                                                                                                    \
+		.type = FRAME_NATIVE, .symbol = (name), .module = "libleaky.so",                             \
+		.path = folder "/libleaky.so"                                                                \
+	}
+
+/*
+ * Two files of one name are two libraries; a method is one caller, whatever its line; frames of the VM and of
+ * natives are none.
+ */
+static void test_owners(void **state)
+{
+	struct frame stacks[][3] = {
+	    {NATIVE("one", "/opt/a"), JAVA("com.acme.App.load", 12), JAVA("com.acme.App.main", 3)},
+	    {NATIVE("two", "/opt/a"), JAVA("com.acme.App.load", 14), JAVA("com.acme.App.main", 3)},
+	    {NATIVE("one", "/opt/b"), JAVA("com.acme.App.store", 20), JAVA("com.acme.App.main", 4)},
+	    {{.type = FRAME_VM, .symbol = "inside", .module = "libjvm.so"},
+	     JAVA("com.acme.App.store", 21),
+	     JAVA("com.acme.App.main", 4)},
+	    {NATIVE("thread", "/opt/b"), NATIVE("start", "/opt/b"), NATIVE("clone", "/opt/b")},
+	};
+	struct report_site owned[ARRAY_LEN(stacks) + 1];
+	struct view_opts o = {.width = 100, .rows = 20};
+	struct report r = sample();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(owned); i++) {
+		owned[i] = (struct report_site){.id = i + 1,
+						.func = FUNC_NewGlobalRef,
+						.acquired = 100 + i,
+						.released = 90,
+						.outstanding = 10 + i,
+						.oldest_s = (double)i,
+						.rate_per_s = (double)i,
+						.acquired_per_s = 10,
+						.outstanding_bytes = -1};
+		if (i < ARRAY_LEN(stacks)) /* of the last one nothing is known */
+			owned[i].frames = (struct frames){stacks[i], 3, 3};
+	}
+	owned[1].verdict.kind = VERDICT_GROWING;
+	r.sites.v = owned;
+	r.sites.n = r.sites.cap = ARRAY_LEN(owned);
+	o.group_by = GROUP_LIBRARY;
+	expect_both("group-library.txt", "group-library.json", &r, &o);
+	o.group_by = GROUP_CALLER;
+	expect_both("group-caller.txt", "group-caller.json", &r, &o);
+}
+
 /* What needs releases is no column, and null. */
 static void test_count_only(void **state)
 {
@@ -127,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_group_thread),
+	    cmocka_unit_test(test_owners),
 	    cmocka_unit_test(test_count_only),
 	};
 

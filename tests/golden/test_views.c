@@ -681,10 +681,9 @@ static void test_before_attach(void **state)
 		enum group_by by;
 		const char *name;
 	} groups[] = {
-	    {GROUP_SITE, "before-site.txt"},
-	    {GROUP_CLASS, "before-class.txt"},
-	    {GROUP_FUNCTION, "before-function.txt"},
-	    {GROUP_PID, "before-pid.txt"},
+	    {GROUP_SITE, "before-site.txt"},         {GROUP_CLASS, "before-class.txt"},
+	    {GROUP_FUNCTION, "before-function.txt"}, {GROUP_PID, "before-pid.txt"},
+	    {GROUP_LIBRARY, "before-library.txt"},   {GROUP_CALLER, "before-caller.txt"},
 	};
 	struct sample s;
 	const struct report *const reports[] = {&s.report};

@@ -5,12 +5,13 @@ files of tests/golden/screen.
 """
 
 import re
+import subprocess
 import time
 
 import pytest
 
 import recorded
-from harness import SLOW
+from harness import SLOW, run_tool
 from tmux import Tmux
 
 
@@ -36,6 +37,10 @@ def test_screens_at_80x24(leak):
         t.expect("help-80x24")
         t.keys("Escape", "Escape", "g", "g")
         t.expect("class-80x24")
+        t.keys("g")
+        t.expect("library-80x24")
+        t.keys("7")
+        t.expect("caller-80x24")
         t.keys("1", "/", "java:25")
         t.expect("typing-80x24")
 
@@ -111,6 +116,90 @@ def test_colours(leak):
         assert re.search(r"\x1b\[1m[^\n]*LEAK", screen), screen
 
 
+SIXTEEN = "xterm-sixteen|xterm of 16 colours, colors#16, pairs#256, use=xterm,\n"
+
+
+@pytest.mark.parametrize("term", ["xterm", "xterm-sixteen", "xterm-256color"])
+def test_fewer_colours(leak, tmp_path, term):
+    """8 and 16 of them have red and green, too; what is grey among 256 is plain."""
+    source = tmp_path / "source"
+    source.write_text(SIXTEEN)
+    subprocess.run(["tic", "-x", "-o", tmp_path / "terminfo", source], check=True, capture_output=True)
+    with opened(leak, 80, 24, env={"NO_COLOR": "", "TERM": term, "TERMINFO_DIRS": f"{tmp_path}/terminfo:"}) as t:
+        screen = t.until("moment 71 of 71", "-e")
+        assert re.search(r"\x1b\[[0-9;]*31m[^\n]*LEAK", screen.replace("m\x1b[", ";")), screen
+        assert re.search(r"\x1b\[[0-9;]*32m[^\n]*clean", screen), screen
+        assert ("\x1b[38;5;244m" in screen) == (term == "xterm-256color"), screen
+        assert len(set(re.findall(r"\x1b\[([0-9;]*)m", screen))) > 4, screen
+
+
+def mouse(term, button, column, row):
+    """What a terminal sends: xterm of today its places as numbers, others as characters. A button comes up again."""
+    if term == "xterm-256color":
+        up = f"\x1b[<{button};{column + 1};{row + 1}m" if button < 64 else ""
+        return f"\x1b[<{button};{column + 1};{row + 1}M{up}".encode()
+    place = bytes([33 + column, 33 + row])
+    return b"\x1b[M" + bytes([32 + button]) + place + (b"\x1b[M\x23" + place if button < 64 else b"")
+
+
+@pytest.mark.parametrize("term", ["tmux-256color", "xterm-256color"])
+def test_mouse(leak, term):
+    """A row is chosen, and opened when it is clicked once more; the head sorts; the wheel moves."""
+    with opened(leak, 100, 30, env={"TERM": term}) as t:
+        lines = t.until("moment 71 of 71").splitlines()
+        [head] = [i for i, line in enumerate(lines) if line.startswith(" VERDICT")]
+
+        def click(column, row, button=0):
+            t.type_bytes(mouse(term, button, column, row))
+
+        click(20, head + 3)
+        t.until("3 of 6 by site")
+        assert "Server.java:24" in t.chosen()
+        click(20, head + 3)
+        t.until(lambda screen: "line 1 of" in screen and "Server.java:24" in screen)
+        t.keys("Escape")
+        t.until("3 of 6 by site")
+        click(20, head + 1, 65)
+        t.until("6 of 6 by site")
+        click(20, head + 1, 64)
+        t.until("3 of 6 by site")
+        live = lines[head].index("LIVE") + 1
+        click(live, head)
+        t.until("LIVE\u2193")
+        click(live, head)
+        t.until("LIVE\u2191")
+        click(20, 0)  # the title is no place for it
+        t.keys("Left")
+        t.until("moment 70 of 71")
+        assert "LIVE\u2191" in t.screen()
+
+
+def test_next_row_and_pane(leak):
+    with opened(leak, 80, 24) as t:
+        t.until("moment 71 of 71")
+        t.keys("n")
+        t.until("2 of 6 by site")
+        t.keys("n", "n", "n", "n", "n")
+        t.until(lambda screen: "1 of 6 by site" in screen and "NewGlobalRef: 355 live" in screen)
+        t.keys("t")
+        t.until(lambda screen: "NewGlobalRef: 355 live" not in screen and "1 of 6 by site" in screen)
+        t.keys("Down", "t")
+        t.until(lambda screen: "2 of 6 by site" in screen and "Java_com_acme_Held_churn held.c:31 (libheld.so" in screen)
+
+
+def test_sort_by_columns(leak):
+    """To the right and to the left, by each that the table has, and round."""
+    with opened(leak, 200, 30) as t:
+        t.until("moment 71 of 71")
+        seen = []
+        for key in "<>><,.s":
+            before = t.screen()
+            t.keys(key)
+            screen = t.until(lambda screen: "\u2193" in screen and screen != before)
+            seen += re.findall("(\\S+)\u2193", screen)
+        assert seen == ["SITE", "VERDICT", "LIVE", "VERDICT", "SITE", "VERDICT", "LIVE"], seen
+
+
 def test_time_line(leak):
     with opened(leak, 80, 24) as t:
         t.until("moment 71 of 71")
@@ -181,6 +270,53 @@ def test_ctrl_c(leak):
         t.keys("C-c")
         assert t.exit_code() == 0
         assert "jnitrace - PID 26708 com.acme.pay.Server" in t.screen("-S", "-")
+
+
+def write_to(t, file):
+    """Its answer."""
+    t.keys("w")
+    t.until("write to ")
+    t.type(str(file))
+    t.keys("Enter")
+    screen = t.until(lambda screen: re.search("written|record", screen.splitlines()[-1]))
+    return screen.splitlines()[-1].rstrip()
+
+
+@pytest.mark.asan
+def test_write(leak, tmp_path):
+    """What is shown, as its name says: the same as report writes of that moment. What was there stays as it is."""
+    formats = {"json": "json", "csv": "csv", "folded": "folded", "pb.gz": "pprof", "html": "html"}
+    with opened(leak, 250, 30, "--at", "50") as t:
+        t.until("moment 50 of 71")
+        for suffix, name in formats.items():
+            file = tmp_path / f"now.{suffix}"
+            if suffix == "html" and "html" not in run_tool("--help").stdout:
+                continue
+            assert re.fullmatch(rf"written: {re.escape(str(file))} \({name}, [0-9.]+ [KM]?B\)", write_to(t, file))
+            assert file.stat().st_mode & 0o777 == 0o600
+            if suffix != "html":  # it has the way to there
+                out = tmp_path / f"report.{suffix}"
+                assert run_tool("report", leak, "--at", "50", "--format", name, "-o", out).returncode == 0
+                assert file.read_bytes() == out.read_bytes(), name
+            else:
+                assert b"Registry::add" in file.read_bytes()
+        taken = tmp_path / "now.csv"
+        before = taken.read_bytes()
+        assert write_to(t, taken) == f"not written: {taken}: File exists"
+        assert taken.read_bytes() == before
+        assert "No such file or directory" in write_to(t, tmp_path / "none" / "now.csv")
+        assert "nothing is known that ends so" in write_to(t, tmp_path / "now.txt")
+        assert "this is a recording already" in write_to(t, tmp_path / "now.jtr")
+        t.keys("w")
+        t.type("abc")
+        t.until("write to abc")
+        t.keys("BSpace")
+        t.until(lambda screen: "write to ab " in screen)
+        t.keys("Escape")
+        t.until("1 of 6 by site")
+        t.keys("w", "Enter")
+        t.until("1 of 6 by site")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in (".txt", ".jtr")) == []
 
 
 HOSTILE = ("evil\x1b[2J\x1b]0;title\x07\nsecond\tline\u202eright\u200b\ufeff\u6f22\u5b57::\u0085f\u0301",

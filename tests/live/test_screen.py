@@ -15,7 +15,7 @@ import time
 import pytest
 
 import recorded
-from harness import ENV, JNITRACE, SLOW, WARM_UP, bpf_ids, bpf_objects, wait_until
+from harness import ENV, JNITRACE, SLOW, WARM_UP, bpf_ids, bpf_objects, run_tool, wait_until
 from tmux import Tmux
 
 ENTER, LEAVE = b"\033[?1049h", b"\033[?1049l"
@@ -119,6 +119,41 @@ def test_keys(oracle):
         terminal.keys("q")
         assert terminal.exit_code() == 0
         assert "global: +17 -7 = 10 outstanding" in terminal.screen("-S", "-")
+
+
+def test_record_from_now_on(oracle, tmp_path):
+    """w begins a recording and ends it, beside what is shown; while the display is paused, too."""
+    file, other = tmp_path / "now.jtr", tmp_path / "other.jtr"
+    oracle.do(*WARM_UP)
+    with Tmux(200, 40, "-p", oracle.pid, "-i", "0.1") as t:
+        t.until("q quit")
+        oracle.do("run 1 3 3 0 0")
+        t.until(lambda screen: re.search("^>.*leak_global", screen, re.M))
+
+        def asked(path, answer):
+            t.keys("w")
+            t.until("write to ")
+            t.type(str(path))
+            t.keys("Enter")
+            t.until(answer)
+
+        asked(file, f"recording from now on: {file}")
+        t.keys("Space")
+        t.until("PAUSED")
+        size = file.stat().st_size
+        wait_until(lambda: file.stat().st_size > size)
+        oracle.do("run 1 4 4 0 0")
+        size = file.stat().st_size
+        wait_until(lambda: file.stat().st_size > size)
+        asked(other, f"not begun: {file} is being recorded")
+        asked(file, f"recorded: {file}")
+        asked(file, f"not recorded: {file}: File exists")
+        t.keys("q")
+        assert t.exit_code() == 0
+    assert not other.exists()
+    done = run_tool("report", file)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert "leak_global" in done.stdout
 
 
 @pytest.mark.parametrize("term", ["dumb", None, "no-such-terminal"])

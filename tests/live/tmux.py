@@ -4,6 +4,7 @@
 import difflib
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 import time
@@ -42,6 +43,13 @@ class Tmux:
         for key in keys:
             self.tmux("send-keys", "--", key)
 
+    def type(self, text):
+        self.tmux("send-keys", "-l", "--", text)
+
+    def type_bytes(self, text):
+        """As the terminal would send them, whatever tmux makes of them."""
+        self.tmux("send-keys", "-H", *(f"{byte:02x}" for byte in text))
+
     def screen(self, *options):
         return self.tmux("capture-pane", "-p", *options)
 
@@ -65,10 +73,14 @@ class Tmux:
         return int(self.tmux("display-message", "-p", "#{pane_pid}"))
 
     def exit_code(self):
-        """Of the tool, once it has ended, and tmux has heard of it; of a signal its negative number."""
+        """
+        Of the tool, once it has ended, and tmux has heard of it; of a signal its negative number. Now and then tmux
+        misses that a child of it has ended, and leaves it a zombie: it is told again.
+        """
         end = time.monotonic() + 3 * SLOW  # the kernel takes probes away in its own time
         while not (code := self.tmux("display-message", "-p", "#{?pane_dead,#{pane_dead_status}#{?pane_dead_signal,-#{pane_dead_signal},},}").strip()):
             assert time.monotonic() < end, f"it goes on:\n{self.screen()}"
+            os.kill(int(self.tmux("display-message", "-p", "#{pid}")), signal.SIGCHLD)
             time.sleep(0.05)
         return int(code)
 

@@ -44,6 +44,13 @@ int io_open_output(const char *path, mode_t mode, int stop_fd)
 	return fd;
 }
 
+int io_new_output(const char *path, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /* How much can be written without waiting once poll() says that something can. */
 static size_t at_once(int fd)
 {

@@ -12,6 +12,8 @@
  * -EINTR: it was given up, or -errno.
  */
 int io_open_output(const char *path, mode_t mode, int stop_fd);
+/* Make a new file, of this name none was there. An fd (close-on-exec), or -errno. */
+int io_new_output(const char *path, mode_t mode);
 /*
  * Write all of it. Once stop_fd is readable, no reader is waited for: a pipe is made wide enough to keep the
  * rest for it; one of something else that takes nothing for grace_ms has lost it. 0, -EINTR: it was given up,

@@ -16,6 +16,7 @@
 #include "run/privileges.h"
 #include "run/record_file.h"
 #include "run/targets.h"
+#include "run/write_now.h"
 #include "runtime/runtime.h"
 #include "screen/browser.h"
 #include "screen/output.h"
@@ -43,6 +44,7 @@ struct trace {
 	struct target_list targets;
 	struct output out;
 	struct record_file record;
+	struct write_now write;
 	struct browser *browser;                     /* NULL: not on a terminal */
 	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
@@ -76,6 +78,7 @@ static void trace_close(struct trace *s)
 	output_close(&s->out);
 	browser_free(s->browser);
 	record_file_close(&s->record);
+	write_now_close(&s->write);
 	loop_close(s->loop);
 }
 
@@ -344,7 +347,7 @@ static int give_to_browser(struct trace *s)
 /* Is nobody to see what has changed since? What is to be recorded goes on. */
 static bool is_paused(const struct trace *s)
 {
-	return s->browser && browser_paused(s->browser) && !s->o->record;
+	return s->browser && browser_paused(s->browser) && !s->o->record && !write_now_records(&s->write);
 }
 
 /* Anew, unless it is paused. When it was left by Ctrl-Z it is drawn once again. */
@@ -420,6 +423,8 @@ static int report_targets(struct trace *s, enum target_state_kind state, struct 
 		reports[n++] = r;
 	}
 	rc = rc ?: record_file_write(&s->record, (const struct report *const *)reports, n, err);
+	if (!rc)
+		write_now_record(&s->write, s->browser, (const struct report *const *)reports, n);
 	for (size_t i = 0; i < n; i++)
 		report_sort(reports[i], s->o->view.sort);
 	if (s->browser && state == TARGET_TRACED)
@@ -603,7 +608,9 @@ static int on_key(void *trace, void *what, struct error *err)
 			loop_end(s->loop);
 			return 0;
 		}
-		changed |= wish == WISH_DRAW;
+		if (wish == WISH_WRITE)
+			write_now(&s->write, s->browser);
+		changed |= wish != WISH_NOTHING;
 	}
 	if (rc < 0)
 		loop_remove(s->loop, STDIN_FILENO);
@@ -683,6 +690,7 @@ static int open_output(struct trace *s, struct error *err)
 	rc = rc ?: record_file_open(&s->record, s->o, loop_stop_fd(s->loop), err);
 	if (rc || !s->out.terminal)
 		return rc;
+	s->write = (struct write_now){.request = &s->o->view, .o = s->o, .stop_fd = loop_stop_fd(s->loop)};
 	rc = browser_new(&s->o->view, NULL, &s->browser);
 	if (rc)
 		return rc;
@@ -736,10 +744,16 @@ static int open_targets(struct trace *s, struct error *err)
 	return rc;
 }
 
+/* At a terminal files may be asked for. */
+static bool may_write(const struct options *o)
+{
+	return o->view.output || o->record || (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
+}
+
 static int start(struct trace *s, struct error *err)
 {
 	struct features features;
-	int rc = privileges_keep(PRIVILEGES_TRACE, s->o->view.output || s->o->record, err);
+	int rc = privileges_keep(PRIVILEGES_TRACE, may_write(s->o), err);
 
 	raise_file_limit();
 	rc = rc ?: features_detect(&features, err);
@@ -848,6 +862,7 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
 	}
 	rc = rc ?: output_end(&s.out, err);
 	rc = rc ?: record_file_end(&s.record, err);
+	rc = rc ?: write_now_end(&s.write, err);
 	if (!rc && o->verbose > 1)
 		tracer_print_walks(s.tracer);
 	trace_close(&s);

@@ -27,11 +27,23 @@ static int write_out(struct record_file *f, struct buf *bytes, int rc, struct er
 	return rc ? write_error(err, rc) : 0;
 }
 
+/* Into f->fd, which is closed when nothing comes of it. */
+static int begin(struct record_file *f, const struct options *o, struct error *err)
+{
+	struct buf bytes = {0};
+	int rc = recorder_new(o->catalog, o->inherited, o->nr_inherited, BYTES_PER_HOUR, &f->recorder);
+
+	if (rc) {
+		close(f->fd);
+		return write_error(err, rc);
+	}
+	rc = recorder_begin(f->recorder, &bytes);
+	return write_out(f, &bytes, rc, err);
+}
+
 int record_file_open(struct record_file *f, const struct options *o, int stop_fd, struct error *err)
 {
-	struct buf begin = {0};
 	bool to_stdout;
-	int rc;
 
 	if (!o->record)
 		return 0;
@@ -43,16 +55,22 @@ int record_file_open(struct record_file *f, const struct options *o, int stop_fd
 		return error_set(err, to_stdout ? -errno : f->fd, EXIT_FAILED, "write the recording",
 				 "choose another file", "%s: %s", o->record,
 				 strerror(to_stdout ? errno : -f->fd));
-	rc = isatty(f->fd)
-		 ? error_set(err, -ENOTTY, EXIT_USAGE, "write the recording", "give a file, or a pipe",
-			     "%s is a terminal", to_stdout ? "stdout" : o->record)
-		 : recorder_new(o->catalog, o->inherited, o->nr_inherited, BYTES_PER_HOUR, &f->recorder);
-	if (rc) {
+	if (isatty(f->fd)) {
 		close(f->fd);
-		return rc == -ENOTTY ? rc : write_error(err, rc);
+		return error_set(err, -ENOTTY, EXIT_USAGE, "write the recording", "give a file, or a pipe",
+				 "%s is a terminal", to_stdout ? "stdout" : o->record);
 	}
-	rc = recorder_begin(f->recorder, &begin);
-	return write_out(f, &begin, rc, err);
+	return begin(f, o, err);
+}
+
+int record_file_new(struct record_file *f, const struct options *o, const char *path, int stop_fd,
+		    struct error *err)
+{
+	*f = (struct record_file){.stop_fd = stop_fd, .fd = io_new_output(path, PERMISSIONS)};
+	if (f->fd < 0)
+		return error_set(err, f->fd, EXIT_FAILED, "write the recording", "choose another file", "%s",
+				 strerror(-f->fd));
+	return begin(f, o, err);
 }
 
 int record_file_write(struct record_file *f, const struct report *const *reports, size_t n, struct error *err)

@@ -12,6 +12,9 @@ struct record_file {               /* start zeroed */
 };
 /* Where o->record says; nothing is done where it says nothing. -errno with err. */
 int record_file_open(struct record_file *f, const struct options *o, int stop_fd, struct error *err);
+/* Likewise, into a file that was not there. */
+int record_file_new(struct record_file *f, const struct options *o, const char *path, int stop_fd,
+		    struct error *err);
 /* Reports of one moment, unsorted. Once it returns they can be read. -errno with err. */
 int record_file_write(struct record_file *f, const struct report *const *reports, size_t n,
 		      struct error *err);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "run/loop.h"
+#include "run/write_now.h"
+#include "view/columns.h"
 
 #define SLICE_NS 20000000ULL /* of going, between two looks at the keys */
 #define GO_ON_S  0.001
@@ -24,6 +26,7 @@ struct reader {
 struct replay {
 	const struct replay_of *of;
 	struct browser *browser;
+	struct write_now write;
 	struct loop *loop;
 	int go_on, play; /* timers */
 	bool playing;    /* the timer runs */
@@ -60,6 +63,8 @@ static int show_reader(struct replay *p, struct error *err)
 	if (n < 0)
 		return n;
 	t->at = p->shown.at;
+	for (int i = 0; i < n; i++) /* as they are written */
+		report_sort(reports[i], p->of->request->sort);
 	rc = browser_reports(p->browser, (const struct report *const *)reports, (size_t)n);
 	return rc ?: output_draw(p->of->out, p->browser, err);
 }
@@ -146,7 +151,9 @@ static int on_key(void *replay, void *what, struct error *err)
 	while ((rc = terminal_key(p->of->out->terminal, &key)) > 0) {
 		enum wish wish = browser_key(p->browser, &key);
 
-		changed |= wish == WISH_DRAW;
+		if (wish == WISH_WRITE)
+			write_now(&p->write, p->browser);
+		changed |= wish != WISH_NOTHING;
 		if (wish == WISH_QUIT) {
 			loop_end(p->loop);
 			return 0;
@@ -197,7 +204,7 @@ static int start(struct replay *p, struct error *err)
 
 int replay(const struct replay_of *of, struct error *err)
 {
-	struct replay p = {.of = of};
+	struct replay p = {.of = of, .write = {.request = of->request, .stop_fd = -1}};
 	int rc = start(&p, err);
 
 	rc = rc ?: loop_run(p.loop, NULL, err);

@@ -3,6 +3,7 @@
 #include "screen/browser.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "model/pool.h"
@@ -184,6 +185,22 @@ int browser_draw(struct browser *b, struct canvas *c)
 	if (c->rows > head)
 		keys_footer(b, c, c->rows - 1);
 	return b->page.failed ? -ENOMEM : 0;
+}
+
+const char *browser_file(const struct browser *b)
+{
+	return b->file.name;
+}
+
+const struct report *const *browser_shown(const struct browser *b, size_t *n)
+{
+	*n = b->reports.n;
+	return b->reports.v;
+}
+
+void browser_tell(struct browser *b, const char *line)
+{
+	snprintf(b->told, sizeof(b->told), "%s", line);
 }
 
 bool browser_paused(const struct browser *b)

@@ -30,6 +30,13 @@ enum wish browser_key(struct browser *b, const struct key *key);
 /* Everything, as large as the canvas is. 0 or -ENOMEM. */
 int browser_draw(struct browser *b, struct canvas *c);
 
+/* The file that was asked for with WISH_WRITE. */
+const char *browser_file(const struct browser *b);
+/* The reports that are looked at, all of them. */
+const struct report *const *browser_shown(const struct browser *b, size_t *n);
+/* A line to be seen, in place of the keys, until a key is pressed. */
+void browser_tell(struct browser *b, const char *line);
+
 /* Is the display to stay as it is? */
 bool browser_paused(const struct browser *b);
 /* The owner goes there, and sets `at`. */

@@ -9,6 +9,8 @@
 int draw_head(const struct browser *b, struct canvas *c, int most);
 /* The table, and below it what is known of the chosen row. */
 void draw_table(struct browser *b, struct canvas *c, int row, int rows);
+/* Which column to sort by, step columns to the right of the one that is sorted by now, round and round. */
+const struct column *list_sort_beside(const struct browser *b, int step);
 /* What is known of a site: all of it. */
 void page_of_site(struct page *p, const struct browser *b, const struct report *r,
 		  const struct report_site *s, int columns);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "screen/typing.h"
+
 #define MOST_BYTES 4096 /* of a text that is looked at: it is foreign, and matching takes time */
 
 static void compile(struct filter *f)
@@ -25,52 +27,15 @@ void filter_clear(struct filter *f)
 	compile(f);
 }
 
-static size_t encode(uint32_t c, char out[4])
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (char)(0xc0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xe0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (c & 0x3f));
-	return 4;
-}
-
 void filter_type(struct filter *f, uint32_t c)
 {
-	size_t n = strlen(f->text), k;
-	char bytes[4];
-
-	if (c < 0x20 || c == 0x7f || c > 0x10ffff)
-		return;
-	k = encode(c, bytes);
-	if (n + k >= sizeof(f->text))
-		return;
-	memcpy(f->text + n, bytes, k);
-	f->text[n + k] = '\0';
+	typing_add(f->text, sizeof(f->text), c);
 	compile(f);
 }
 
 void filter_erase(struct filter *f)
 {
-	size_t n = strlen(f->text);
-
-	while (n > 0 && (f->text[n - 1] & 0xc0) == 0x80)
-		n--;
-	f->text[n > 0 ? n - 1 : 0] = '\0';
+	typing_erase(f->text);
 	compile(f);
 }
 

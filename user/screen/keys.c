@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "screen/draw.h"
+#include "screen/typing.h"
 #include "view/cells.h"
 
 #define GAP    2
@@ -229,19 +231,14 @@ static bool can_sort_by(const struct browser *b, const struct column *c)
 	return c->groups & 1U << b->table.group && !(b->request->count_only && c->groups & COLUMN_PAIRED);
 }
 
-static enum wish sort_by_other(struct browser *b, size_t step)
+static enum wish sort_beside(struct browser *b, int step)
 {
-	size_t i = (size_t)(table_sort(&b->table) - columns);
-
-	do
-		i = (i + step) % nr_columns;
-	while (!can_sort_by(b, &columns[i]));
-	b->table.sort = &columns[i];
+	b->table.sort = list_sort_beside(b, step);
 	return remade(b);
 }
 
-ACT_AS(sort_right, sort_by_other(b, 1))
-ACT_AS(sort_left, sort_by_other(b, nr_columns - 1))
+ACT_AS(sort_right, sort_beside(b, 1))
+ACT_AS(sort_left, sort_beside(b, -1))
 
 ACT(reverse)
 {
@@ -284,6 +281,14 @@ ACT(baseline)
 {
 	(void)key;
 	baseline_toggle(b);
+	return WISH_DRAW;
+}
+
+ACT(write_file)
+{
+	(void)key;
+	b->file.typing = true;
+	b->file.name[0] = '\0';
 	return WISH_DRAW;
 }
 
@@ -354,11 +359,12 @@ static const struct browser_key {
 	 "show the rows that a regular expression matches: names in the stack, libraries, files, classes, threads, verdicts"},
 	{{'n'}, "n", NULL, TABLE, false, next_row, "the next row, behind the last one the first"},
 	{{'g'}, "g", "group", TABLE, false, next_group,
-	 "rows are sites, JNI functions, processes, classes or threads (with --group-by thread)"},
-	{{'1', '2', '3'}, "1-5", NULL, TABLE, false, choose_group, "rows are sites (1), functions (2), processes (3), classes (4), threads (5)"},
+	 "rows are sites, JNI functions, processes, classes, threads (with --group-by thread), libraries or Java callers"},
+	{{'1', '2', '3'}, "1-7", NULL, TABLE, false, choose_group,
+	 "rows are sites (1), functions (2), processes (3), classes (4), threads (5), libraries (6), Java callers (7)"},
 	{{'f'}, "f", "findings", PANELS_ALL, false, findings, "what was used wrongly, with stacks, or back"},
-	{{'<', ','}, "<", NULL, TABLE, false, sort_left, "sort by the column before"},
-	{{'>', '.', 's'}, ">", "sort", TABLE, false, sort_right, "sort by the next column; s does so, too"},
+	{{'<', ','}, "<", NULL, TABLE, false, sort_left, "sort by the column to the left"},
+	{{'>', '.', 's'}, ">", "sort", TABLE, false, sort_right, "sort by the column to the right; s does so, too"},
 	{{'r'}, "r", "reverse", TABLE, false, reverse, "reverse the order"},
 	{{'b'}, "b", "baseline", TABLE, false, baseline, "a column of what has changed from now on, or none"},
 	{{' ', 'p'}, "space", "pause", PANELS_ALL, false, pause,
@@ -374,11 +380,14 @@ static const struct browser_key {
 	{{'t'}, "t", NULL, TABLE, false, pane, "show what is known of the chosen row below the table, or do not"},
 	{{'q', 3}, "q", "quit", PANELS_ALL, false, quit,
 	 "quit; the final report is printed below what was on the terminal before"},
+	{{'w'}, "w", "write", PANELS_ALL, false, write_file,
+	 "write what is shown into a new file, as its name ends: .html, .pb.gz (pprof), .folded, .json, .csv; .jtr begins a recording, or ends it"},
 	{{'?', 'h'}, "?", "help", PANELS_ALL, false, help, "this list, or back"},
 	{{KEY_OF_CLICK}, "click", NULL, TABLE, false, click, "choose a row, or open the chosen one; in the head of the table: sort"},
 	{{KEY_OF_WHEEL_UP}, "wheel", NULL, PANELS_ALL, false, wheel_up, "rows up, and down"},
 	{{KEY_OF_WHEEL_DOWN}, NULL, NULL, PANELS_ALL, false, wheel_down, NULL},
 	{{'4', '5'}, NULL, NULL, TABLE, false, choose_group, NULL},
+	{{'6', '7'}, NULL, NULL, TABLE, false, choose_group, NULL},
 };
 /* clang-format on */
 
@@ -405,7 +414,7 @@ const char *keys_help(size_t i)
 	return k ? k->help : NULL;
 }
 
-static enum wish type(struct browser *b, const struct key *key)
+static enum wish type_filter(struct browser *b, const struct key *key)
 {
 	switch (key->code) {
 	case 3: /* Ctrl-C, where the terminal makes no signal of it */
@@ -429,20 +438,55 @@ static enum wish type(struct browser *b, const struct key *key)
 	}
 }
 
+static enum wish type_name(struct browser *b, const struct key *key)
+{
+	switch (key->code) {
+	case 3: /* as above */
+		return WISH_QUIT;
+	case KEY_OF_ENTER:
+		b->file.typing = false;
+		return b->file.name[0] ? WISH_WRITE : WISH_DRAW;
+	case KEY_OF_ESCAPE:
+		b->file.typing = false;
+		break;
+	case KEY_OF_BACKSPACE:
+		typing_erase(b->file.name);
+		break;
+	case 21: /* Ctrl-U */
+		b->file.name[0] = '\0';
+		break;
+	default:
+		typing_add(b->file.name, sizeof(b->file.name), key->code);
+	}
+	return WISH_DRAW;
+}
+
 static bool serves(const struct browser *b, const struct browser_key *k)
 {
 	return k->panels & PANEL_BIT(panel_of(b)) && (!k->recorded || is_recorded(b));
 }
 
-enum wish keys_press(struct browser *b, const struct key *key)
+static enum wish press(struct browser *b, const struct key *key)
 {
+	if (b->file.typing)
+		return type_name(b, key);
 	if (b->filter.typing)
-		return type(b, key);
+		return type_filter(b, key);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		for (size_t k = 0; k < ARRAY_LEN(keys[i].codes); k++)
 			if (key->code && keys[i].codes[k] == key->code && serves(b, &keys[i]))
 				return keys[i].act(b, key);
 	return WISH_NOTHING;
+}
+
+enum wish keys_press(struct browser *b, const struct key *key)
+{
+	bool told = b->told[0];
+	enum wish wish;
+
+	b->told[0] = '\0';
+	wish = press(b, key);
+	return told && wish == WISH_NOTHING ? WISH_DRAW : wish;
 }
 
 static const char *label_of(const struct browser *b, const struct browser_key *k)
@@ -481,6 +525,17 @@ static void draw_typing(const struct browser *b, struct canvas *c, int row)
 	canvas_put_buf(c, row, used, c->columns - used, &text, STYLE_DIM);
 }
 
+static void draw_naming(const struct browser *b, struct canvas *c, int row)
+{
+	int used = canvas_puts(c, row, 0, c->columns, "write to ", STYLE_KEY);
+
+	used += canvas_puts(c, row, used, c->columns - used - 1, b->file.name, STYLE_BOLD);
+	c->cursor_row = row;
+	c->cursor_column = used;
+	canvas_puts(c, row, used + GAP, c->columns - used - GAP, ".html .pb.gz .folded .json .csv .jtr",
+		    STYLE_DIM);
+}
+
 /* Where one is: "/text 2 of 40 rows" */
 static int draw_place(const struct browser *b, struct canvas *c, int row)
 {
@@ -512,6 +567,14 @@ void keys_footer(const struct browser *b, struct canvas *c, int row)
 {
 	int column = 0, end;
 
+	if (b->told[0]) {
+		canvas_puts(c, row, 0, c->columns, b->told, STYLE_NOTE);
+		return;
+	}
+	if (b->file.typing) {
+		draw_naming(b, c, row);
+		return;
+	}
 	if (b->filter.typing) {
 		draw_typing(b, c, row);
 		return;

@@ -246,6 +246,31 @@ static unsigned put_library(struct buf *out, const struct cell_of *x)
 	return STYLE_DIM;
 }
 
+static const char *owner_of(const struct row *r)
+{
+	return r->before ? "before attach" : r->module_path ?: r->module ?: r->caller ?: "?";
+}
+
+static unsigned put_owner(struct buf *out, const struct cell_of *x)
+{
+	buf_printf(out, "%s", owner_of(x->r));
+	return x->r->before ? STYLE_DIM : STYLE_PLAIN;
+}
+
+/* Without its folder. */
+static unsigned put_module(struct buf *out, const struct cell_of *x)
+{
+	buf_printf(out, "%s", x->r->module ?: owner_of(x->r));
+	return x->r->before ? STYLE_DIM : STYLE_PLAIN;
+}
+
+/* Without the package. */
+static unsigned put_caller_short(struct buf *out, const struct cell_of *x)
+{
+	name_short(out, owner_of(x->r), x->r->before ? 1 : 2);
+	return x->r->before ? STYLE_DIM : STYLE_PLAIN;
+}
+
 /* --- columns ---------------------------------------------------------------------------------------- */
 
 static bool has_baseline(const struct browser *b)
@@ -280,10 +305,13 @@ struct list_column {
 #define PID    (1U << GROUP_PID)
 #define CLASS  (1U << GROUP_CLASS)
 #define THREAD (1U << GROUP_THREAD)
-#define EVERY  (SITE | FUNC | PID | CLASS | THREAD)
+#define MODULE (1U << GROUP_LIBRARY)
+#define CALLER (1U << GROUP_CALLER)
+#define OWNER  (MODULE | CALLER)
+#define EVERY  (SITE | FUNC | PID | CLASS | THREAD | OWNER)
 /* clang-format off */
 static const struct list_column list_columns[] = {
-	{"VERDICT", "verdict", SITE | CLASS | THREAD, 0, 8, false, CELLS_LEFT, is_paired, {put_row_verdict}},
+	{"VERDICT", "verdict", SITE | CLASS | THREAD | OWNER, 0, 8, false, CELLS_LEFT, is_paired, {put_row_verdict}},
 	{"PID", "pid", PID | THREAD, 0, 5, false, CELLS_RIGHT, NULL, {put_pid}},
 	{"PID", "pid", SITE, 3, 5, false, CELLS_RIGHT, has_several, {put_pid}},
 	{"TID", "tid", THREAD, 5, 5, false, CELLS_RIGHT, NULL, {put_tid}},
@@ -292,11 +320,11 @@ static const struct list_column list_columns[] = {
 	{"RATE", "rate", EVERY, 1, 7, false, CELLS_RIGHT, is_paired, {put_rate}},
 	{"PER MIN", NULL, SITE, 6, 8, false, CELLS_RIGHT, is_paired, {put_growth}},
 	{"HISTORY", NULL, SITE | PID, 5, HISTORY_CELLS, false, CELLS_LEFT, NULL, {NULL}},
-	{"AGE", "oldest", SITE | FUNC | PID, 3, 6, false, CELLS_RIGHT, is_paired, {put_age}},
-	{"ACQUIRED", "acquired", SITE | FUNC | PID | THREAD, 8, 9, false, CELLS_RIGHT, NULL, {put_acquired}},
-	{"RELEASED", "released", SITE | FUNC | PID | THREAD, 9, 9, false, CELLS_RIGHT, is_paired, {put_released}},
-	{"ACQ-RATE", "acquired-rate", FUNC | PID, 10, 9, false, CELLS_RIGHT, NULL, {put_acquired_rate}},
-	{"SITES", "sites", FUNC | PID | CLASS | THREAD, 4, 5, false, CELLS_RIGHT, NULL, {put_sites}},
+	{"AGE", "oldest", SITE | FUNC | PID | OWNER, 3, 6, false, CELLS_RIGHT, is_paired, {put_age}},
+	{"ACQUIRED", "acquired", SITE | FUNC | PID | THREAD | OWNER, 8, 9, false, CELLS_RIGHT, NULL, {put_acquired}},
+	{"RELEASED", "released", SITE | FUNC | PID | THREAD | OWNER, 9, 9, false, CELLS_RIGHT, is_paired, {put_released}},
+	{"ACQ-RATE", "acquired-rate", FUNC | PID | OWNER, 10, 9, false, CELLS_RIGHT, NULL, {put_acquired_rate}},
+	{"SITES", "sites", FUNC | PID | CLASS | THREAD | OWNER, 4, 5, false, CELLS_RIGHT, NULL, {put_sites}},
 	{"FINDINGS", NULL, PID, 2, 8, false, CELLS_RIGHT, NULL, {put_nr_findings}},
 	{"COST", NULL, PID, 4, 6, false, CELLS_RIGHT, NULL, {put_cost}},
 	{"CONTAINER", NULL, PID, 6, 12, false, CELLS_LEFT, NULL, {put_place}},
@@ -308,10 +336,17 @@ static const struct list_column list_columns[] = {
 	{"FUNCTION", "function", FUNC, 0, 20, true, CELLS_LEFT, NULL, {put_function}},
 	{"CLASS", "class", CLASS, 0, 20, true, CELLS_LEFT, NULL, {put_class, put_class_short, put_class_shortest}},
 	{"THREAD", "thread", THREAD, 0, 20, true, CELLS_LEFT, NULL, {put_thread}},
+	{"LIBRARY", "library", MODULE, 0, 20, true, CELLS_LEFT, NULL, {put_owner, put_module}},
+	{"JAVA CALLER", "caller", CALLER, 0, 20, true, CELLS_LEFT, NULL, {put_owner, put_caller_short}},
 	{"PROCESS", "comm", PID, 0, 20, true, CELLS_LEFT, NULL, {put_process}},
 	{"SITE", "site", SITE, 0, 20, true, CELLS_LEFT, NULL, {put_site, put_site_short, put_site_shortest}},
 };
 /* clang-format on */
+
+static bool is_of_table(const struct browser *b, const struct list_column *l)
+{
+	return l->groups & 1U << b->table.group && (!l->wanted || l->wanted(b));
+}
 
 struct layout {
 	const struct list_column *column[ARRAY_LEN(list_columns)];
@@ -324,6 +359,19 @@ struct layout {
 static bool is_sorted_by(const struct browser *b, const struct list_column *l)
 {
 	return l->sort && !strcmp(l->sort, table_sort(&b->table)->key);
+}
+
+const struct column *list_sort_beside(const struct browser *b, int step)
+{
+	const struct column *sort[ARRAY_LEN(list_columns)];
+	int n = 0, at = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(list_columns); i++)
+		if (is_of_table(b, &list_columns[i]) && list_columns[i].sort) {
+			at = is_sorted_by(b, &list_columns[i]) ? n : at;
+			sort[n++] = column_find(list_columns[i].sort);
+		}
+	return n ? sort[(at + n + step) % n] : NULL;
 }
 
 static struct cell_of cell_of(const struct browser *b, const struct canvas *c, size_t row)
@@ -439,7 +487,7 @@ static void make_layout(const struct browser *b, const struct canvas *c, struct 
 	for (size_t i = 0; i < ARRAY_LEN(list_columns); i++) {
 		const struct list_column *column = &list_columns[i];
 
-		if (!(column->groups & 1U << b->table.group) || (column->wanted && !column->wanted(b)))
+		if (!is_of_table(b, column))
 			continue;
 		l->column[l->n] = column;
 		for (size_t way = 0; way < MOST_WORDS; way++)

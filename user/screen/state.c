@@ -79,6 +79,9 @@ struct row_key row_key_of(const struct row *r, enum group_by group)
 	h = add_word(h, r->thread_start_ns);
 	h = add_text(h, r->class);
 	h = add_text(h, r->of.name);
+	h = add_text(h, r->module);
+	h = add_text(h, r->module_path);
+	h = add_text(h, r->caller);
 	return (struct row_key){h, group};
 }
 
@@ -140,8 +143,9 @@ static void put_words(struct buf *out, const struct row *r)
 {
 	const struct report_site *s = r->site;
 
-	buf_printf(out, "%s %s %s %s %s", r->func_name ?: "", r->class ?: "", r->of.name ?: "",
-		   r->thread ?: "", site_verdict_names[r->verdict] ?: "");
+	buf_printf(out, "%s %s %s %s %s %s %s", r->func_name ?: "", r->class ?: "", r->of.name ?: "",
+		   r->thread ?: "", r->module_path ?: r->module ?: "", r->caller ?: "",
+		   site_verdict_names[r->verdict] ?: "");
 	if (r->target && !s)
 		buf_printf(out, " %d %s", r->target->pid, target_name_of(r->target));
 	for (size_t i = 0; s && i < s->classes.n; i++)
@@ -187,7 +191,13 @@ static void reverse_rows(struct rows *rows)
 	}
 }
 
-/* What was there before attach is of no site: it comes last, unless asked for otherwise. */
+/* What was there before attach is nobody's: where rows say whose they are it comes last, unless asked for
+ * otherwise. */
+static bool says_whose(enum group_by group)
+{
+	return group == GROUP_SITE || group == GROUP_LIBRARY || group == GROUP_CALLER;
+}
+
 static int put_before_last(struct table *t)
 {
 	struct row *sorted = calloc(t->rows.n + 1, sizeof(*sorted));
@@ -231,7 +241,7 @@ int table_make(struct browser *b)
 	if (rc)
 		return rc;
 	rows_sort(&t->rows, table_sort(t));
-	if (!t->sort && t->group == GROUP_SITE)
+	if (!t->sort && says_whose(t->group))
 		rc = put_before_last(t);
 	if (rc)
 		return rc;

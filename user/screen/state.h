@@ -16,6 +16,8 @@ enum panel_id { PANEL_TABLE, PANEL_SITE, PANEL_FINDINGS, PANEL_HELP, NR_PANELS }
 #define PANELS_ALL       (PANEL_BIT(NR_PANELS) - 1)
 #define PANELS_OF_PAGES  (PANELS_ALL & ~PANEL_BIT(PANEL_TABLE))
 
+#define FILE_BYTES 256
+#define TOLD_BYTES 512
 /* What a row of the table is, whatever its numbers are now. */
 struct row_key {
 	uint64_t a, b;
@@ -63,6 +65,11 @@ struct browser {
 	struct filter filter;
 	struct trends trends;
 	struct baseline baseline;
+	struct {
+		bool typing; /* keys go into its name */
+		char name[FILE_BYTES];
+	} file;                /* to write to */
+	char told[TOLD_BYTES]; /* what stands in place of the keys; empty: nothing does */
 	struct row_key opened; /* in PANEL_SITE */
 	struct page page;      /* of a panel that is text */
 	int page_top, page_rows, page_columns;

@@ -10,8 +10,9 @@
 #include "view/class_of.h"
 
 const char *const group_names[NR_GROUPS] = {
-    [GROUP_SITE] = "site",   [GROUP_FUNCTION] = "function", [GROUP_PID] = "pid",
-    [GROUP_CLASS] = "class", [GROUP_THREAD] = "thread",
+    [GROUP_SITE] = "site",     [GROUP_FUNCTION] = "function", [GROUP_PID] = "pid",
+    [GROUP_CLASS] = "class",   [GROUP_THREAD] = "thread",     [GROUP_LIBRARY] = "library",
+    [GROUP_CALLER] = "caller",
 };
 
 const struct frame *site_frame(const struct report_site *s)
@@ -147,6 +148,19 @@ static int compare_thread(const struct row *a, const struct row *b)
 	return compare_text(a->thread, b->thread);
 }
 
+/* Files of one name are told apart by their folders. */
+static int compare_module(const struct row *a, const struct row *b)
+{
+	int c = compare_text(a->module, b->module);
+
+	return c ?: compare_text(a->module_path, b->module_path);
+}
+
+static int compare_caller(const struct row *a, const struct row *b)
+{
+	return compare_text(a->caller, b->caller);
+}
+
 static const char *row_class(const struct row *r)
 {
 	return r->site && r->site->classes.n ? r->site->classes.v[0].name : r->class;
@@ -238,6 +252,8 @@ FORMAT(format_verdict,
        buf_printf(out, "%s", site_verdict_names[r->verdict] ? site_verdict_names[r->verdict] : "-"))
 FORMAT(format_class, r->before && r->in_sites ? buf_printf(out, "-") : put_class(out, r))
 FORMAT(format_thread, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : r->thread ? r->thread : "?"))
+FORMAT(format_module, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : r->module_path ?: r->module ?: "?"))
+FORMAT(format_caller, buf_printf(out, "%s", r->before ? BEFORE_ATTACH : r->caller ?: "?"))
 FORMAT(format_tid, r->tid ? buf_printf(out, "%d", r->tid) : buf_printf(out, "-"))
 FORMAT(format_comm, buf_printf(out, "%s", row_comm(r)))
 FORMAT(format_pid, buf_printf(out, "%d", r->target ? r->target->pid : 0))
@@ -289,7 +305,9 @@ static void format_site(struct buf *out, const struct row *r, int width)
 #define PID    (1U << GROUP_PID)
 #define CLASS  (1U << GROUP_CLASS)
 #define THREAD (1U << GROUP_THREAD)
-#define ALL    (SITE | FUNC | PID)
+#define MODULE (1U << GROUP_LIBRARY)
+#define CALLER (1U << GROUP_CALLER)
+#define ALL    (SITE | FUNC | PID | MODULE | CALLER)
 const struct column columns[] = {
 	{ "pid", "PID", "process",
 	  CELLS_RIGHT, PID | THREAD, 0, 0, NULL, compare_pid, .format = format_pid },
@@ -312,9 +330,9 @@ const struct column columns[] = {
 	{ "peak", "PEAK", "local references: most alive at once in one native call, or one frame of PushLocalFrame",
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 25, has_peak, compare_peak, .format = format_peak },
 	{ "verdict", "VERDICT", "what becomes of them: growing (a leak), burst, bounded, cached-once, clean; -: too early. Sorted by it: what grows, then what has no verdict yet, before attach last",
-	  CELLS_LEFT, SITE | CLASS | THREAD | COLUMN_PAIRED, 0, 16, NULL, compare_verdict, .format = format_verdict, .min = 11 },
+	  CELLS_LEFT, SITE | CLASS | THREAD | MODULE | CALLER | COLUMN_PAIRED, 0, 16, NULL, compare_verdict, .format = format_verdict, .min = 11 },
 	{ "sites", "SITES", "distinct call sites",
-	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD, 0, 30, NULL, compare_nr_sites, .format = format_sites },
+	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD | MODULE | CALLER, 0, 30, NULL, compare_nr_sites, .format = format_sites },
 	{ "id", "ID", "identifies the site, the same in every process and on every host with the same build",
 	  CELLS_LEFT, SITE, 0, 60, NULL, compare_id, .format = format_id },
 	{ "function", "FUNCTION", "JNI function that acquired",
@@ -323,6 +341,10 @@ const struct column columns[] = {
 	  CELLS_LEFT, SITE | CLASS | COLUMN_PAIRED, 10, 18, has_class, compare_class, .format = format_class, .tail = true },
 	{ "thread", "THREAD", "name of the thread at its first acquisition; ?: not known",
 	  CELLS_LEFT, THREAD, 0, 0, NULL, compare_thread, .format = format_thread },
+	{ "library", "LIBRARY", "file of the innermost caller outside the VM; ?: not known",
+	  CELLS_LEFT, MODULE, 0, 0, NULL, compare_module, .format = format_module, .tail = true },
+	{ "caller", "JAVA CALLER", "innermost Java method of the stack; ?: it has none, or its name is not known",
+	  CELLS_LEFT, CALLER, 0, 0, NULL, compare_caller, .format = format_caller },
 	{ "comm", "COMMAND", "main class or jar file of the process, else its name",
 	  CELLS_LEFT, PID, 0, 0, NULL, compare_comm, .format = format_comm },
 	{ "site", "SITE", "innermost caller outside the VM, inline functions of jni.h and the like skipped",
@@ -333,6 +355,8 @@ const struct column columns[] = {
 #undef PID
 #undef CLASS
 #undef THREAD
+#undef MODULE
+#undef CALLER
 #undef ALL
 /* clang-format on */
 const size_t nr_columns = ARRAY_LEN(columns);
@@ -522,7 +546,34 @@ static int add_threads(struct rows *rows, const struct report *r, const struct r
 	return 0;
 }
 
-/* Before attach last: those rows are of no thread. */
+/* The innermost Java frame; NULL: there is none. */
+static const struct frame *java_caller(const struct report_site *s)
+{
+	for (size_t i = 0; i < s->frames.n; i++)
+		if (s->frames.v[i].type == FRAME_JAVA)
+			return &s->frames.v[i];
+	return NULL;
+}
+
+/* A row for the site's library, or its caller in Java, to be merged. */
+static int add_owner(struct rows *rows, enum group_by by, const struct report_site *s)
+{
+	const struct frame *f = by == GROUP_LIBRARY ? site_frame(s) : java_caller(s);
+	struct row *row = row_new(rows);
+
+	if (!row)
+		return -ENOMEM;
+	if (f && by == GROUP_LIBRARY) {
+		row->module = f->module;
+		row->module_path = f->path;
+	} else if (f) {
+		row->caller = f->symbol;
+	}
+	row_add(row, s);
+	return 0;
+}
+
+/* Before attach last: those rows are of none. */
 static int compare_identity(const void *va, const void *vb)
 {
 	const struct row *a = va, *b = vb;
@@ -530,10 +581,29 @@ static int compare_identity(const void *va, const void *vb)
 
 	c = c ?: compare_pid(a, b);
 	c = c ?: MORE_FIRST(b->tid, a->tid);
-	return c ?: MORE_FIRST(b->thread_start_ns, a->thread_start_ns);
+	c = c ?: MORE_FIRST(b->thread_start_ns, a->thread_start_ns);
+	c = c ?: compare_module(a, b);
+	return c ?: compare_caller(a, b);
 }
 
-static void merge_threads(struct rows *rows)
+static void merge_row(struct row *to, const struct row *from)
+{
+	to->acquired = add_capped(to->acquired, from->acquired);
+	to->released = add_capped(to->released, from->released);
+	to->outstanding = add_capped(to->outstanding, from->outstanding);
+	to->rate_per_s += from->rate_per_s;
+	to->acquired_per_s += from->acquired_per_s;
+	to->oldest_s = fmax(to->oldest_s, from->oldest_s);
+	to->peak = from->peak > to->peak ? from->peak : to->peak;
+	if (from->bytes >= 0)
+		to->bytes = (to->bytes > 0 ? to->bytes : 0) + from->bytes;
+	add_verdict(to, from->verdict);
+	to->nr_sites += from->nr_sites;
+	to->unknown = to->unknown || from->unknown;
+}
+
+/* Rows of one thread, library or caller become one. */
+static void merge_rows(struct rows *rows)
 {
 	size_t n = 0;
 
@@ -548,13 +618,7 @@ static void merge_threads(struct rows *rows)
 			n++;
 			continue;
 		}
-		to->acquired = add_capped(to->acquired, from->acquired);
-		to->released = add_capped(to->released, from->released);
-		to->outstanding = add_capped(to->outstanding, from->outstanding);
-		to->rate_per_s += from->rate_per_s;
-		add_verdict(to, from->verdict);
-		to->nr_sites += from->nr_sites;
-		to->unknown = to->unknown || from->unknown;
+		merge_row(to, from);
 	}
 	rows->n = n;
 }
@@ -589,16 +653,15 @@ static int add_past(struct rows *rows, enum group_by by, const struct report *r,
 	row->in_sites = by == GROUP_SITE;
 	row->family = b->family;
 	row->family_name = family_name(r->catalog, b->family);
-	row->class = by == GROUP_FUNCTION || by == GROUP_THREAD ? NULL : b->class;
+	row->class = by == GROUP_SITE || by == GROUP_CLASS ? b->class : NULL;
 	row->target = &r->target;
 	row->outstanding = add_capped(row->outstanding, n);
 	return 0;
 }
 
 /*
- * A row for each class of what was there at attach; where rows are functions one for all of them, and where
- * they are threads one for those of a process. Which classes those of java.lang.Class are: where rows are
- * classes a row each, else of most of them.
+ * A row for each class of what was there at attach; else one for all of them. Which classes those of
+ * java.lang.Class are: where rows are classes a row each, else of most of them.
  */
 static int add_before(struct rows *rows, enum group_by by, const struct report *r)
 {
@@ -620,6 +683,28 @@ static int add_before(struct rows *rows, enum group_by by, const struct report *
 	return rc;
 }
 
+static int add_site(struct rows *rows, enum group_by by, const struct report *r, const struct report_site *s,
+		    size_t *func_rows)
+{
+	struct row *row;
+
+	switch (by) {
+	case GROUP_CLASS:
+		return add_classes(rows, r, s);
+	case GROUP_THREAD:
+		return add_threads(rows, r, s);
+	case GROUP_LIBRARY:
+	case GROUP_CALLER:
+		return add_owner(rows, by, s);
+	default:
+		row = row_of(rows, by, r, s, func_rows);
+		if (!row)
+			return -ENOMEM;
+		row_add(row, s);
+		return 0;
+	}
+}
+
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out)
 {
 	size_t func_rows[NR_FUNCS] = {0};
@@ -634,30 +719,14 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 				return -ENOMEM;
 			row->target = &r->target;
 		}
-		for (size_t j = 0; j < r->sites.n; j++) {
-			struct row *row;
-
-			if (by == GROUP_CLASS) {
-				if (add_classes(out, r, &r->sites.v[j]) < 0)
-					return -ENOMEM;
-				continue;
-			}
-			if (by == GROUP_THREAD) {
-				if (add_threads(out, r, &r->sites.v[j]) < 0)
-					return -ENOMEM;
-				continue;
-			}
-			row = row_of(out, by, r, &r->sites.v[j], func_rows);
-
-			if (!row)
+		for (size_t j = 0; j < r->sites.n; j++)
+			if (add_site(out, by, r, &r->sites.v[j], func_rows) < 0)
 				return -ENOMEM;
-			row_add(row, &r->sites.v[j]);
-		}
 		if (add_before(out, by, r) < 0)
 			return -ENOMEM;
 	}
-	if (by == GROUP_THREAD)
-		merge_threads(out);
+	if (by == GROUP_THREAD || by == GROUP_LIBRARY || by == GROUP_CALLER)
+		merge_rows(out);
 	return 0;
 }
 

@@ -21,11 +21,14 @@ struct row {
 	size_t more_of;      /* of how many more; of is that of most of the references */
 	int tid;             /* 0: several, or unknown */
 	uint64_t thread_start_ns;
-	const char *thread;    /* its name; NULL: several, or unknown */
-	bool before;           /* what was there at attach, of class, or of all classes; */
-	bool typed;            /* its references have classes */
-	bool in_sites;         /* in a table of sites, where SITE says the class */
-	enum family_id family; /* of those */
+	const char *thread;      /* its name; NULL: several, or unknown */
+	const char *module;      /* in a table of libraries: whose call it was, as in report_library; */
+	const char *module_path; /* NULL: unknown */
+	const char *caller;      /* in a table of callers: the innermost Java method; NULL: unknown */
+	bool before;             /* what was there at attach, of class, or of all classes; */
+	bool typed;              /* its references have classes */
+	bool in_sites;           /* in a table of sites, where SITE says the class */
+	enum family_id family;   /* of those */
 	uint64_t acquired, released, outstanding;
 	double oldest_s; /* -1: nothing outstanding */
 	int64_t bytes;   /* pinned; -1: unknown, or no pins */
@@ -67,7 +70,7 @@ const struct column *column_find(const char *key);
 /* What a table is sorted by when nobody says: sites that grow, and then the most outstanding first. */
 const struct column *column_default(enum group_by by);
 
-/* A row for each site, function or target of n reports; names of targets in the order given. 0 or -ENOMEM. */
+/* A row for each site, or group of them, of n reports; targets in the order given. 0 or -ENOMEM. */
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out);
 /* Of the first so many rows: find out in which frames those differ that look alike. 0 or -ENOMEM. */
 int rows_tell_apart(struct rows *rows, size_t shown);

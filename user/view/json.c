@@ -327,6 +327,9 @@ static void put_group(struct json_out *j, const struct row *row, const struct vi
 	json_text(j, "of", row->of.name);
 	json_known_count(j, "tid", row->tid ?: -1);
 	json_text(j, "thread", row->thread);
+	json_text(j, "module", row->module);
+	json_text(j, "path", row->module_path);
+	json_text(j, "caller", row->caller);
 	json_bool(j, "before_attach", row->before);
 	put_known(j, "acquired", counted, row->acquired);
 	put_known(j, "released", counted && paired, row->released);

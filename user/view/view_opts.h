@@ -6,7 +6,16 @@
 #include <stdbool.h>
 
 struct format;
-enum group_by { GROUP_SITE, GROUP_FUNCTION, GROUP_PID, GROUP_CLASS, GROUP_THREAD, NR_GROUPS };
+enum group_by {
+	GROUP_SITE,
+	GROUP_FUNCTION,
+	GROUP_PID,
+	GROUP_CLASS,
+	GROUP_THREAD,
+	GROUP_LIBRARY,
+	GROUP_CALLER,
+	NR_GROUPS
+};
 extern const char *const group_names[NR_GROUPS]; /* as in --group-by */
 enum stacks_shown { STACKS_MIXED, STACKS_JAVA, STACKS_NATIVE, STACKS_NONE };
 

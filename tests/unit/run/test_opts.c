@@ -471,7 +471,7 @@ static void test_words(void **state)
 
 	(void)state;
 	expect_error("-p 1 -g classes",
-		     "unknown group 'classes' (one of: site, function, pid, class, thread)");
+		     "unknown group 'classes' (one of: site, function, pid, class, thread, library, caller)");
 	expect_error("-p 1 -e global,monitors", "unknown family 'monitors'");
 	expect_error("-p 1 -e globals",
 		     "unknown family 'globals' (one of: global, weak, local, string, array, "
