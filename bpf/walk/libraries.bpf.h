@@ -69,13 +69,20 @@ __noinline u64 link_before_last(u64 at)
 	return last;
 }
 
-/* Where its code is, by the program headers. False: it has none, or they are not where linkers put them. */
-static __always_inline bool opened_range(const struct code_opened *m, struct opened_code *o)
+/*
+ * Where its code is, by the program headers. False: it has none, or they are not where linkers put them.
+ * Global functions, this and those below, are verified once, not for each way that leads to them.
+ */
+__noinline int opened_range(const struct code_opened *m, struct opened_code *o)
 {
-	const struct elf_head *e = (const void *)m->head;
-	const struct elf_phdr *ph = (const void *)(m->head + EHDR_BYTES);
+	const struct elf_head *e;
+	const struct elf_phdr *ph;
 	u64 start = ~0ULL, end = 0;
 
+	if (!m || !o)
+		return false;
+	e = (const void *)m->head;
+	ph = (const void *)(m->head + EHDR_BYTES);
 	if (e->magic != ELF_MAGIC || e->phoff != EHDR_BYTES || e->phentsize != sizeof(*ph))
 		return false;
 	for (int i = 0; i < MAX_PHDRS; i++) {
@@ -101,46 +108,53 @@ struct build_id_note {
 #define NT_GNU_BUILD_ID 3
 #define NAME_GNU        0x00554e47
 
-/* A hash of the build-id among the first bytes of a library; 0: there is none. */
-static __always_inline u64 head_build(const struct code_opened *m)
+/*
+ * A hash of the build-id among the first bytes of a library; 0: there is none.
+ */
+__noinline u64 head_build(const struct code_opened *m)
 {
-	const struct elf_phdr *ph = (const void *)(m->head + EHDR_BYTES);
+	const struct build_id_note *note = NULL;
+	const struct elf_phdr *ph;
 	u64 h = 0;
 
-	for (int i = 0; i < MAX_PHDRS && !h; i++) {
-		const struct build_id_note *note;
+	if (!m)
+		return 0;
+	ph = (const void *)(m->head + EHDR_BYTES);
+	for (int i = 0; i < MAX_PHDRS && i < ((const struct elf_head *)m->head)->phnum; i++) {
 		u64 at = ph[i].vaddr;
 
-		if (i >= ((const struct elf_head *)m->head)->phnum)
-			break;
 		if (ph[i].type != PT_NOTE || at > JT_OPENED_HEAD - sizeof(*note) || at % 4)
 			continue;
 		note = (const void *)(m->head + at);
-		if (note->type != NT_GNU_BUILD_ID || note->name_bytes != 4 || note->name != NAME_GNU)
-			continue;
-		for (u32 k = 0; k < BUILD_ID_WORDS && k * 4 < note->bytes; k++)
-			h = hash_add(h, note->id[k] + 1ULL);
+		if (note->type == NT_GNU_BUILD_ID && note->name_bytes == 4 && note->name == NAME_GNU)
+			break;
+		note = NULL;
 	}
+	for (u32 k = 0; note && k < BUILD_ID_WORDS && k * 4 < note->bytes; k++)
+		h = hash_add(h, note->id[k] + 1ULL);
 	return h;
 }
 
 /* With the path, of n bytes. */
-static __always_inline u64 add_path(u64 h, const struct code_opened *m, u32 n)
+__noinline u64 add_path(u64 h, const struct code_opened *m, u32 n)
 {
-	const u64 *words = (const void *)m->path;
+	const u64 *words;
+	u32 whole = n / 8;
 
-	for (u32 i = 0; i < JT_OPENED_PATH / 8 && i * 8 < n; i++) {
-		u64 word = words[i];
-
-		if (n - i * 8 < 8)
-			word &= (1ULL << (n - i * 8) * 8) - 1;
-		h = hash_add(h, word);
-	}
+	if (!m)
+		return h;
+	words = (const void *)m->path;
+	/* The rest: behind it is what was in this memory before. Of a path that fills it the mask leaves
+	 * nothing. */
+	barrier_var(whole);
+	h = hash_add(h, words[whole % (JT_OPENED_PATH / 8)] & ((1ULL << n % 8 * 8) - 1));
+	for (u32 i = 0; i < JT_OPENED_PATH / 8 && i < whole; i++)
+		h = hash_add(h, words[i]);
 	return h;
 }
 
 /* What a library is that was opened: build, path of n bytes, place. 0: it has no build-id to tell it by. */
-static __noinline u64 opened_what(const struct code_opened *m, u32 n, u32 target_id, u64 bias)
+static __always_inline u64 opened_what(const struct code_opened *m, u32 n, u32 target_id, u64 bias)
 {
 	u64 h = head_build(m);
 

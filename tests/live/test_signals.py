@@ -168,7 +168,7 @@ def test_reader_that_takes_nothing(victim, make, kind):
 
 
 def test_reader_that_takes_nothing_of_the_last_report(victim, make):
-    """The report is made, and its reader is given 150 ms."""
+    """The report is made, and its reader is given 100 ms."""
     def go():
         path = make("plain")
         reader, writer = (s.detach() for s in socket.socketpair())

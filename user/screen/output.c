@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "view/text.h"
 
-#define GRACE_MS 150 /* for a reader that takes nothing, once a signal asks to end */
+#define GRACE_MS 100 /* for a reader that takes nothing, once a signal asks to end */
 
 static int write_error(struct error *err, int rc)
 {
