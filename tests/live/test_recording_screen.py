@@ -54,6 +54,12 @@ def test_screens_at_120x40(leak):
         t.expect("site-120x40")
         t.keys("f")
         t.expect("findings-120x40")
+        t.keys("Escape", "Escape", "2")
+        t.expect("function-120x40")
+        t.keys("4")
+        t.expect("class-120x40")
+        t.keys("6")
+        t.expect("library-120x40")
 
 
 def test_screens_at_200x60(leak):

@@ -139,12 +139,12 @@ def test_record_from_now_on(oracle, tmp_path):
 
         asked(file, f"recording from now on: {file}")
         t.keys("Space")
-        t.until("PAUSED")
-        size = file.stat().st_size
-        wait_until(lambda: file.stat().st_size > size)
-        oracle.do("run 1 4 4 0 0")
-        size = file.stat().st_size
-        wait_until(lambda: file.stat().st_size > size)
+        paused = t.until(lambda screen: "PAUSED" in screen and "recording from" not in screen)
+        oracle.do("run 1 4 0 0 0")
+        for _ in range(2):
+            size = file.stat().st_size
+            wait_until(lambda size=size: file.stat().st_size > size)
+        assert t.screen() == paused
         asked(other, f"not begun: {file} is being recorded")
         asked(file, f"recorded: {file}")
         asked(file, f"not recorded: {file}: File exists")

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,29 @@
 #define LINE_MAX_BYTES 1024
 #define WORD_SHOWN     120 /* bytes; paths of files that are named for other reasons are shorter */
 
+/* There is one stderr. */
+static struct {
+	pthread_mutex_t lock;
+	const struct line_taker *taker;
+} lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void lines_go_to(const struct line_taker *taker)
+{
+	pthread_mutex_lock(&lines.lock);
+	lines.taker = taker;
+	pthread_mutex_unlock(&lines.lock);
+}
+
 /* One line on stderr, written at once, with nothing in it that moves a cursor. */
 static void print_line(const char *text)
 {
 	char line[LINE_MAX_BYTES];
 
 	text_clean(line, sizeof(line), text, strlen(text));
-	fprintf(stderr, "jnitrace: %s\n", line);
+	pthread_mutex_lock(&lines.lock);
+	if (!lines.taker || !lines.taker->take(lines.taker->of, line))
+		fprintf(stderr, "jnitrace: %s\n", line);
+	pthread_mutex_unlock(&lines.lock);
 }
 
 /* What a user typed may be of any length: its words are shown up to here. Shortens in place. */
@@ -88,6 +105,8 @@ void out_of_memory(const char *what)
 	struct error err = {0};
 
 	error_set(&err, 0, EXIT_FAILED, what, NULL, "out of memory");
+	if (lines.taker)
+		lines.taker->leave(lines.taker->of);
 	_exit(error_print(&err));
 }
 

@@ -42,6 +42,17 @@ int error_print(const struct error *e);
  * pointer, or abort. The kernel removes the probes with the last descriptor.
  */
 _Noreturn void out_of_memory(const char *what);
+/*
+ * Who takes the lines of error_print() and warn() while stderr may be where something is drawn. take: of any
+ * thread, one at a time; false: print it. leave: the process ends, print from now on.
+ */
+struct line_taker {
+	bool (*take)(void *of, const char *line);
+	void (*leave)(void *of);
+	void *of;
+};
+/* NULL: nobody does any more. Outlives that. */
+void lines_go_to(const struct line_taker *taker);
 /* A warning on stderr, one line, prefixed `jnitrace: `. */
 void warn(const char *fmt, ...) JT_PRINTF(1, 2);
 

@@ -19,7 +19,15 @@
 
 static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	return level == LIBBPF_WARN ? vfprintf(stderr, fmt, args) : 0;
+	char line[512];
+	int n = 0;
+
+	if (level == LIBBPF_WARN) {
+		n = vsnprintf(line, sizeof(line), fmt, args);
+		line[strcspn(line, "\n")] = '\0';
+		warn("%s", line);
+	}
+	return n;
 }
 
 static int libbpf_quiet(enum libbpf_print_level level, const char *fmt, va_list args)

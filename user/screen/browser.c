@@ -10,6 +10,10 @@
 #include "screen/draw.h"
 #include "screen/keys.h"
 
+#define MOST_GROUPED                                                                                         \
+	2048 /* sites, of which groups have curves: of more it takes too long in each interval               \
+	      */
+
 int browser_new(const struct view_request *request, const struct timeline *timeline, struct browser **out)
 {
 	struct browser *b = calloc(1, sizeof(*b));
@@ -79,6 +83,32 @@ static int pass_target(struct browser *b, const struct report *r)
 	return rc;
 }
 
+/* Rows of several sites, of all targets together. */
+static int pass_groups(struct browser *b, const struct report *const *reports, size_t n)
+{
+	static const enum group_by groups[] = {GROUP_FUNCTION, GROUP_CLASS, GROUP_THREAD, GROUP_LIBRARY,
+					       GROUP_CALLER};
+	size_t sites = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sites += reports[i]->sites.n;
+	for (size_t g = 0; g < ARRAY_LEN(groups) && sites <= MOST_GROUPED && !rc; g++) {
+		struct rows rows = {0};
+
+		rc = rows_make(reports, n, groups[g], &rows);
+		for (size_t i = 0; i < rows.n && !rc; i++) {
+			const struct row *r = &rows.v[i];
+			struct row_key key = row_key_of(r, groups[g]);
+
+			rc = trends_add(&b->trends, key.a, key.b,
+					(double)(reports[0]->count_only ? r->acquired : r->outstanding));
+		}
+		rows_free(&rows);
+	}
+	return rc;
+}
+
 int browser_pass(struct browser *b, const struct report *const *reports, size_t n)
 {
 	struct report pooled;
@@ -93,7 +123,7 @@ int browser_pass(struct browser *b, const struct report *const *reports, size_t 
 	rc = pass_families(b, &pooled, (struct row_key){0});
 	for (size_t i = 0; i < n && !rc; i++)
 		rc = pass_target(b, reports[i]);
-	return rc;
+	return rc ?: pass_groups(b, reports, n);
 }
 
 int browser_reports(struct browser *b, const struct report *const *reports, size_t n)

@@ -52,7 +52,7 @@ static int open_terminal(struct output *out, bool keys)
 		warn("%s: plain tables, as with --batch", why[0] ? why : "the terminal is not known");
 		return 0;
 	}
-	return rc;
+	return rc ?: messages_begin(out->terminal, &out->messages);
 }
 
 int output_open(struct output *out, const struct view_request *r, bool repeats, bool keys, int stop_fd,
@@ -104,6 +104,10 @@ void output_close(struct output *out)
 	if (out->format && out->format->end) /* after an error: a whole document would be a lie */
 		out->format->end(out->state, &unwritten);
 	buf_free(&unwritten);
+	if (out->terminal)
+		terminal_leave(out->terminal);
+	messages_end(out->messages);
+	out->messages = NULL;
 	terminal_close(out->terminal);
 	out->terminal = NULL;
 	canvas_free(&out->canvas);
@@ -214,6 +218,7 @@ int output_write(struct output *out, struct buf *view, bool last, struct error *
 	}
 	if (out->terminal) {
 		terminal_leave(out->terminal);
+		messages_print(out->messages);
 		buf_free(&out->drawn);
 	}
 	rc = write_text(out, view);
@@ -222,8 +227,11 @@ int output_write(struct output *out, struct buf *view, bool last, struct error *
 
 int output_draw(struct output *out, struct browser *b, struct error *err)
 {
+	char line[512];
 	int rc = make_canvas(out);
 
+	if (messages_newest(out->messages, line, sizeof(line)))
+		browser_tell(b, line);
 	rc = rc ?: browser_draw(b, &out->canvas);
 	rc = rc ?: terminal_show(out->terminal, &out->canvas);
 	return rc ? write_error(err, rc) : 0;

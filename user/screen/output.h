@@ -8,6 +8,7 @@
 
 #include "base/util.h"
 #include "screen/browser.h"
+#include "screen/messages.h"
 #include "screen/terminal.h"
 #include "view/format.h"
 
@@ -16,6 +17,7 @@ struct output { /* start zeroed */
 	void *state;               /* the format's; see view/format.h */
 	FILE *file;                /* owned, unless it is stdout */
 	struct terminal *terminal; /* redraw in place; NULL: plain text */
+	struct messages *messages; /* for stderr meanwhile; NULL: without a terminal */
 	struct canvas canvas;      /* what is drawn on it */
 	struct buf drawn;          /* a text that is on the screen and nowhere else */
 	int stop_fd;               /* see io_write() */
