@@ -85,12 +85,13 @@ def refs_of_vm(target):
 
 def whole(target, *args):
     """A reading in which the collector moved nothing away: on a busy machine its last cycle may still be going on."""
-    for _ in range(50):
+    end = time.monotonic() + SLOW
+    while True:
         report = census(target.pid, *args)
         if not any(f.get("unreadable") for f in report["families"].values()):
             return report
+        assert time.monotonic() < end, f"some references stay unreadable: {report['families']}"
         time.sleep(0.1)
-    raise AssertionError(f"some references stay unreadable: {report['families']}")
 
 
 def at_rest(target, *args):
