@@ -70,11 +70,13 @@ def test_gradle(project):
         daemon = int(re.search(r"PID (\d+) \(.*\) outlives the command", result.stderr)[1])
         os.kill(daemon, 0)
         [(held, worker)] = holders(reports)
-        assert len(reports) == 3  # its client, the daemon, the tests
+        # its client, the daemon, the tests, and maybe JVMs that are asked for their version
+        assert len(reports) >= 3 and daemon in {r["target"]["pid"] for r in reports}
         assert held == AT_LOAD + 3 and worker["target"]["pid"] != daemon
-        # One that was there before is nobody's child here, and not traced: only the client is.
+        # One that was there before is nobody's child here, and not traced: the client is.
         result, reports = build(project, 5, command=GRADLE)
-        assert result.returncode == 0 and len(reports) == 1 and not holders(reports), result
+        assert result.returncode == 0 and reports and not holders(reports), result
+        assert daemon not in {r["target"]["pid"] for r in reports}
     finally:
         subprocess.run(["gradle", "--offline", "--stop"], cwd=project, env=dict(ENV, GRADLE_USER_HOME=str(project / "home")), capture_output=True,
                        timeout=LONG, check=True)
