@@ -350,13 +350,30 @@ static void collect_modules(struct unwinder *u)
 	u->modules.n = kept;
 }
 
+/* Of a file, and what is known of it besides. */
+static int build_of_file(const struct module *m, struct unwind_table *t)
+{
+	int rc = unwind_table_build(m->image, t);
+	uint64_t start, last;
+
+	if (rc || m->keeps_fp.end <= m->keeps_fp.start ||
+	    !elf_offset_to_vaddr(m->image, m->keeps_fp.start, &start) ||
+	    !elf_offset_to_vaddr(m->image, m->keeps_fp.end - 1, &last) ||
+	    last - start != m->keeps_fp.end - 1 - m->keeps_fp.start)
+		return rc;
+	return unwind_table_add_fp(m->image, start, last + 1, t);
+}
+
 static int build_table(const struct code *code, const struct placement *p, struct unwind_table *t)
 {
-	int rc = code_use(code, p);
+	int rc;
 
 	*t = (struct unwind_table){0};
+	if (p->module->generated)
+		return unwind_table_all_fp(t);
+	rc = code_use(code, p);
 	if (!rc) {
-		rc = unwind_table_build(p->module->image, t);
+		rc = build_of_file(p->module, t);
 		module_rest(p->module);
 	}
 	if (rc == -EDQUOT)
@@ -449,7 +466,9 @@ static void publish(struct unwind_range *r, const struct placement *p)
 	const struct compiled *c = part_of(p->module);
 	uint32_t table = c->table;
 
-	if (table != UNWIND_TABLE_NONE && table != UNWIND_TABLE_EMPTY &&
+	if (p->module->generated)
+		r->base = p->start;
+	else if (table != UNWIND_TABLE_NONE && table != UNWIND_TABLE_EMPTY &&
 	    !unwind_table_place(p->module->image, c->base, p->start, p->end, p->offset, &r->base))
 		table = UNWIND_TABLE_EMPTY;
 	__atomic_store_n(&r->table, table, __ATOMIC_RELEASE);

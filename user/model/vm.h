@@ -14,6 +14,12 @@
 /* The tables of references that belong to a whole process. */
 enum vm_table { VM_GLOBAL, VM_WEAK, NR_VM_TABLES };
 
+/* What a runtime knows of its code that no file says; see code_set_runtime() (modules/code.h). */
+struct vm_code {
+	uint64_t keeps_fp_start, keeps_fp_end; /* run-time addresses; end 0: none */
+	bool generates;
+};
+
 /* The runtime's own counts of references in use. */
 struct vm_counts {
 	bool known;    /* false: where it counts could not be proven (yet) */

@@ -18,6 +18,7 @@
 #define MAX_SAME       512                    /* each of them once when it comes and goes with fewer others */
 #define MAX_VDSO_BYTES (1 << 20)              /* it has 8 KiB */
 #define MAX_BUILD_IDS  65536 /* different build-ids of opened libraries that are kept; others have none */
+#define USER_END       (1ULL << 47) /* above lies what the kernel shows of itself */
 #define MAX_OPENED     1024  /* libraries told by the dynamic linker, the last of them */
 
 struct code {
@@ -40,6 +41,9 @@ struct code {
 		size_t n, cap;
 	} opened;
 	uint32_t opened_last;
+	uint64_t keeps_fp_start, keeps_fp_end; /* of code_set_runtime() */
+	struct module *generated;              /* NULL: code is not generated, or none was found yet */
+	bool generates;
 	struct strset build_ids; /* of those: copies of a placement may outlive it */
 };
 
@@ -158,6 +162,8 @@ void code_free(struct code *c)
 		opened_free(&c->opened.v[i]);
 	free(c->opened.v);
 	strset_free(&c->build_ids);
+	if (c->generated)
+		module_put(c->generated);
 	layout_put(c->now);
 	for (size_t i = 0; i < c->history.n; i++)
 		module_put(c->history.v[i].at.module);
@@ -245,6 +251,8 @@ static int open_placement(const void *arg)
 				    .ino = p->ino,
 				    .path = p->module->path};
 
+	if (p->module->generated)
+		return -ENOENT;
 	if (p->build_id)
 		return open_by_path(of->code, p->module->path, p->build_id);
 	return map.path ? open_mapping(of->code, &map) : copy_vdso(of->code->id.pid, p);
@@ -292,18 +300,49 @@ static bool placement_is(const struct placement *p, const struct mapping *map)
 	       !strcmp(p->module->path, map->path);
 }
 
-/* Not looked at is the vdso, which does not move. */
-static bool nothing_changed(const struct layout *l, const struct proc_maps *maps)
+/*
+ * Memory without a file that a runtime generates code in: the mappings from the i-th on that are executable,
+ * or reserved for more of it. *out: all of them as one. Returns how many, 0: it is no such.
+ */
+static size_t generated_at(const struct code *c, const struct proc_maps *maps, size_t i, uint64_t vdso,
+			   struct mapping *out)
 {
+	bool executable = false;
 	size_t n = 0;
 
+	for (; c->generates && i + n < maps->n; n++) {
+		const struct mapping *m = &maps->v[i + n];
+
+		if (m->ino || m->path || (vdso && m->start == vdso) || m->end > USER_END ||
+		    (m->readable && !m->executable) || (n && m->start != m[-1].end))
+			break;
+		executable |= m->executable;
+	}
+	if (!executable)
+		return 0;
+	*out = (struct mapping){.start = maps->v[i].start, .end = maps->v[i + n - 1].end};
+	return n;
+}
+
+/* Not looked at is the vdso, which does not move. */
+static bool nothing_changed(const struct code *c, const struct proc_maps *maps, uint64_t vdso)
+{
+	const struct layout *l = c->now;
+	struct mapping run;
+	size_t n = 0, more;
+
 	for (size_t i = 0; i < maps->n; i++) {
-		if (!has_code(&maps->v[i]))
+		more = generated_at(c, maps, i, vdso, &run);
+		if (!more && !has_code(&maps->v[i]))
 			continue;
 		n += n < l->n && !l->v[n].module->path;
-		if (n == l->n || !placement_is(&l->v[n], &maps->v[i]))
+		if (n == l->n)
+			return false;
+		if (more ? !l->v[n].module->generated || l->v[n].start != run.start || l->v[n].end != run.end
+			 : !placement_is(&l->v[n], &maps->v[i]))
 			return false;
 		n++;
+		i += more ? more - 1 : 0;
 	}
 	n += n < l->n && !l->v[n].module->path;
 	return n == l->n;
@@ -387,14 +426,43 @@ static int add_placement(struct layout *l, const struct mapping *map, uint64_t b
 	return 0;
 }
 
+void code_set_runtime(struct code *c, uint64_t start, uint64_t end, bool generates)
+{
+	c->keeps_fp_start = start;
+	c->keeps_fp_end = end;
+	c->generates = generates;
+}
+
+/* Another reference to the module of all generated code; NULL: no memory. */
+static struct module *generated_of(struct code *c)
+{
+	if (!c->generated)
+		c->generated = modules_add_generated(c->book);
+	if (c->generated)
+		module_get(c->generated);
+	return c->generated;
+}
+
+/* Tell the module of a placement what is known of its code. */
+static void tell_module(const struct code *c, const struct placement *p)
+{
+	uint64_t before = p->offset - p->start;
+
+	if (c->keeps_fp_end <= c->keeps_fp_start || c->keeps_fp_start < p->start || c->keeps_fp_end > p->end)
+		return;
+	p->module->keeps_fp.start = c->keeps_fp_start + before;
+	p->module->keeps_fp.end = c->keeps_fp_end + before;
+}
+
 int code_read(struct code *c, const struct proc_maps *maps, bool closed, struct layout **out)
 {
 	size_t nr_modules = 0;
-	uint64_t vdso;
+	uint64_t vdso = maps->n ? proc_auxv(c->id.pid, AT_SYSINFO_EHDR) : 0;
+	struct mapping run;
 	struct layout *l;
 	int rc = 0;
 
-	if (!closed && c->now->n && nothing_changed(c->now, maps)) {
+	if (!closed && c->now->n && nothing_changed(c, maps, vdso)) {
 		layout_get(c->now);
 		*out = c->now;
 		return 0;
@@ -403,19 +471,24 @@ int code_read(struct code *c, const struct proc_maps *maps, bool closed, struct 
 	if (!l)
 		return -ENOMEM;
 	layout_get(l);
-	vdso = maps->n ? proc_auxv(c->id.pid, AT_SYSINFO_EHDR) : 0;
 	for (size_t i = 0; !rc && i < maps->n && !l->full; i++) {
 		const struct mapping *map = &maps->v[i];
+		size_t generated = generated_at(c, maps, i, vdso, &run);
 
 		l->full = l->n == MAX_PLACEMENTS || nr_modules == CODE_MAX_MODULES;
 		if (l->full)
 			continue;
-		if (has_code(map))
+		if (generated) {
+			rc = add_placement(l, &run, run.start, generated_of(c));
+			i += generated - 1;
+		} else if (has_code(map))
 			rc = add_placement(l, map, base_of(maps, i), module_of(c, l, map, closed));
 		else if (vdso && map->start == vdso && !map->ino)
 			rc = add_placement(l, map, map->start, vdso_of(c, map));
 		else
 			continue;
+		if (!rc)
+			tell_module(c, &l->v[l->n - 1]);
 		nr_modules += l->n < 2 || l->v[l->n - 1].module != l->v[l->n - 2].module;
 	}
 	if (rc) {

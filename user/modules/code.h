@@ -56,6 +56,12 @@ struct code;
 int code_new(struct modules *book, const struct proc_id *id, struct share *payer, struct code **out);
 void code_free(struct code *c);
 /*
+ * What the process's runtime knows of its code, before a layout is read. The code in [start, end) keeps a
+ * frame pointer at its calls, without an unwind table that says so (end 0: none); so does what it generates as
+ * it runs, in memory without a file, if it generates any.
+ */
+void code_set_runtime(struct code *c, uint64_t start, uint64_t end, bool generates);
+/*
  * The layout by these mappings: the present one when nothing has changed, which is cheap. closed: libraries
  * were closed since the last time, so that another file may lie where one was, even under its name.
  * *out is a reference. 0 or -ENOMEM.

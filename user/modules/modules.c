@@ -60,6 +60,15 @@ struct module *modules_add_vdso(struct modules *b)
 	return module_new(b, NULL);
 }
 
+struct module *modules_add_generated(struct modules *b)
+{
+	struct module *m = module_new(b, "[generated code]");
+
+	if (m)
+		m->generated = true;
+	return m;
+}
+
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&

@@ -36,6 +36,12 @@ struct module {
 	struct elf_image
 	    *image; /* NULL: not read yet. Its contents can be read between module_use() and module_rest() */
 	void *part[NR_MODULE_PARTS];
+	/* Code in [start, end), offsets in the file, that keeps a frame pointer at its calls although no
+	 * unwind table says so; end 0: none is known. code.c sets it when it reads a layout. */
+	struct {
+		uint64_t start, end;
+	} keeps_fp;
+	bool generated; /* no file, but code that a runtime makes as it runs, and that keeps one likewise */
 
 	/* of modules.c */
 	struct modules *book;
@@ -55,6 +61,8 @@ struct module {
 struct module *modules_find(struct modules *b, int fd, const char *path, dev_t root_dev, ino_t root_ino);
 /* The vdso has no file: one for each process. */
 struct module *modules_add_vdso(struct modules *b);
+/* Nor has generated code: likewise. */
+struct module *modules_add_generated(struct modules *b);
 
 /* Who pays for what is read of it. */
 struct budget *module_budget(const struct module *m);

@@ -70,6 +70,12 @@ size_t vm_anchors(const struct vm *vm, const struct plan_walk *walk, struct fram
 
 /* --- names of frames --- */
 
+void vm_code(const struct vm *vm, struct vm_code *out)
+{
+	*out = (struct vm_code){0};
+	TELL(vm, code, out);
+}
+
 int vm_name_frames(struct vm *vm, const struct plan_walk *walk, const struct vm_unloads *unloads,
 		   struct error *err)
 {

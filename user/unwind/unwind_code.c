@@ -56,6 +56,15 @@ static bool arm64_rule(const uint8_t *code, size_t n, struct unwind_rule *out, u
 	return true;
 }
 
+/* The CFA of x86-64 is above the record; that of arm64 may be anywhere: what is above it will do. */
+struct unwind_rule unwind_code_fp(uint16_t machine)
+{
+	bool x86 = machine == EM_X86_64;
+
+	return (struct unwind_rule){
+	    .cfa_offset = 16, .fp_words = 2, .ra_words = x86 ? 1 : UNWIND_RA_AFTER_FP, .kind = UNWIND_FP_CODE};
+}
+
 bool unwind_code_rule(uint16_t machine, const uint8_t *code, size_t n, struct unwind_rule *out,
 		      uint32_t *body)
 {

@@ -18,6 +18,14 @@
 bool unwind_code_rule(uint16_t machine, const uint8_t *code, size_t n, struct unwind_rule *out,
 		      uint32_t *body);
 
+/* The rule where it is known that a frame record is kept: {frame pointer, return address}. */
+struct unwind_rule unwind_code_fp(uint16_t machine);
+#if defined(__aarch64__)
+#define UNWIND_HERE EM_AARCH64
+#else
+#define UNWIND_HERE EM_X86_64
+#endif
+
 /* Functions of e, by its symbols: link-time [start, end) of the body, sorted, and its rule. */
 struct unwind_bodies {
 	struct unwind_body {

@@ -358,23 +358,21 @@ static int add_body(struct builder *b, const struct unwind_body *body, const str
 	return add_row(b, body->end, &nothing);
 }
 
-/* Put the functions that keep a frame pointer where t knows nothing. */
-static int add_bodies(const struct elf_image *e, struct unwind_table *t)
+/* Put code that keeps a frame pointer where t knows nothing. */
+static int add_known(const struct elf_image *e, const struct unwind_bodies *bodies, struct unwind_table *t)
 {
-	struct unwind_bodies bodies = {0};
 	struct unwind_table merged = {.nr_fdes = t->nr_fdes};
 	struct builder b = {.t = &merged};
 	size_t next = 0;
 	uint64_t hi;
-	int rc = elf_code_extent(e, &t->base, &hi) ? unwind_code_bodies(e, &bodies) : -ENOENT;
+	int rc = elf_code_extent(e, &t->base, &hi) ? 0 : -ENOENT;
 
 	merged.base = t->base;
-	for (size_t i = 0; !rc && i < bodies.n; i++)
-		if (bodies.v[i].start >= t->base && bodies.v[i].end <= hi && hi - t->base <= UINT32_MAX)
-			rc = add_body(&b, &bodies.v[i], t, &next);
+	for (size_t i = 0; !rc && i < bodies->n; i++)
+		if (bodies->v[i].start >= t->base && bodies->v[i].end <= hi && hi - t->base <= UINT32_MAX)
+			rc = add_body(&b, &bodies->v[i], t, &next);
 	for (; !rc && next < t->rows.n; next++)
 		rc = add_row(&b, t->base + t->rows.v[next].pc, &t->rules.v[t->rows.v[next].rule]);
-	free(bodies.v);
 	hash_free(&b.index);
 	if (rc) {
 		unwind_table_free(&merged);
@@ -383,6 +381,40 @@ static int add_bodies(const struct elf_image *e, struct unwind_table *t)
 	unwind_table_free(t);
 	*t = merged;
 	return 0;
+}
+
+/* Functions, as their first instructions prove. */
+static int add_bodies(const struct elf_image *e, struct unwind_table *t)
+{
+	struct unwind_bodies bodies = {0};
+	int rc = unwind_code_bodies(e, &bodies);
+
+	rc = rc ?: add_known(e, &bodies, t);
+	free(bodies.v);
+	return rc;
+}
+
+int unwind_table_add_fp(const struct elf_image *e, uint64_t start, uint64_t end, struct unwind_table *t)
+{
+	struct unwind_body stretch = {.start = start, .end = end, .rule = unwind_code_fp(elf_machine(e))};
+	const struct unwind_bodies bodies = {.v = &stretch, .n = 1};
+	int rc = add_known(e, &bodies, t);
+
+	if (rc)
+		unwind_table_free(t);
+	return rc;
+}
+
+int unwind_table_all_fp(struct unwind_table *t)
+{
+	struct builder b = {.t = t};
+	const struct unwind_rule rule = unwind_code_fp(UNWIND_HERE);
+	int rc;
+
+	*t = (struct unwind_table){0};
+	rc = add_row(&b, 0, &rule);
+	hash_free(&b.index);
+	return rc;
 }
 
 static int build(const struct elf_image *e, struct unwind_table *t)

@@ -31,6 +31,13 @@ struct unwind_table {
  * -EPROTO, -EDQUOT (it takes too much), -EINTR (a signal, see budget_check()), -ENOMEM; then t is empty.
  */
 int unwind_table_build(const struct elf_image *e, struct unwind_table *t);
+/*
+ * In [start, end), link-time, e keeps a frame pointer at its calls, wherever t knows nothing. 0 or -errno; t
+ * is empty then.
+ */
+int unwind_table_add_fp(const struct elf_image *e, uint64_t start, uint64_t end, struct unwind_table *t);
+/* Of code that has no file and does so everywhere. 0 or -ENOMEM. */
+int unwind_table_all_fp(struct unwind_table *t);
 /* The same from raw bytes. budget: NULL: without limits. */
 int unwind_table_compile(const struct elf_frames *f, struct budget *budget, struct unwind_table *t);
 /* What BPF's search finds for a link-time address. */
