@@ -44,7 +44,7 @@ static void ask_maps(void)
 			abort();
 		proc_maps_find(&maps, m->start);
 	}
-	proc_maps_find_library(&maps, names);
+	proc_maps_find_library(&maps, names, NULL);
 	proc_maps_free(&maps);
 }
 

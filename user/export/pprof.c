@@ -178,7 +178,7 @@ static uint64_t mapping_of(struct pprof *p, const struct frame *f)
 	bool is_new;
 	uint64_t id;
 
-	if (f->type == FRAME_JAVA)
+	if (frame_is_managed(f))
 		return p->program_id;
 	if (!f->module)
 		return 0;
@@ -278,7 +278,7 @@ static uint64_t location_of_frames(struct pprof *p, const struct frames *frames,
 		lines[n].function_id = function_of_frame(p, f);
 		lines[n++].line = f->line > 0 ? f->line : 0;
 	} while (n <= MAX_INLINED && *i < frames->n && is_inlined_in(f, &frames->v[*i]));
-	return location_of(p, mapping_of(p, f), f->type == FRAME_JAVA ? 0 : f->offset, lines, n);
+	return location_of(p, mapping_of(p, f), frame_is_managed(f) ? 0 : f->offset, lines, n);
 }
 
 /* Room for frames.n + 1. How many there are. */

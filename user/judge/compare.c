@@ -249,7 +249,7 @@ static uint64_t caller_key(const char *func, const struct frame *caller, const s
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		h = texts[i] ? fnv64(h, texts[i], strlen(texts[i]) + 1) : h;
 	for (size_t i = 0; i < frames->n; i++)
-		if (frames->v[i].type == FRAME_JAVA && frames->v[i].symbol)
+		if (frame_is_managed(&frames->v[i]) && frames->v[i].symbol)
 			h = fnv64(h, frames->v[i].symbol, strlen(frames->v[i].symbol) + 1);
 	return h;
 }
@@ -272,8 +272,8 @@ static struct items site_items(const struct comparison *c, const struct report *
 		    .key = key,
 		    .next_key = changed ? caller_key(func, f, &s->frames) : key,
 		    .place = !f                      ? 0
-			     : f->type == FRAME_JAVA ? (uint64_t)f->line
-						     : f->offset,
+			     : frame_is_managed(f) ? (uint64_t)f->line
+						   : f->offset,
 		};
 	}
 	return out;

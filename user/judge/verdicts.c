@@ -664,7 +664,7 @@ static const struct frame *caller_of(const struct report_site *s, const struct f
 
 	if (caller && caller->type == FRAME_NATIVE && caller->module)
 		return caller;
-	for (; i < s->frames.n && s->frames.v[i].type != FRAME_JAVA; i++)
+	for (; i < s->frames.n && !frame_is_managed(&s->frames.v[i]); i++)
 		if (s->frames.v[i].type == FRAME_NATIVE && s->frames.v[i].module)
 			return &s->frames.v[i];
 	return i < s->frames.n && s->frames.v[i].native_of_vm ? vm : NULL;

@@ -40,7 +40,7 @@ static inline bool finding_is_leak(enum finding_kind kind)
 	return kind == FINDING_LEAK || kind == FINDING_MONITOR_LEAK || kind == FINDING_THREAD_LEAK;
 }
 
-enum frame_type { FRAME_NATIVE, FRAME_JAVA, FRAME_VM };
+enum frame_type { FRAME_NATIVE, FRAME_JAVA, FRAME_VM, FRAME_SCRIPT /* of another managed language */ };
 struct frame {
 	enum frame_type type;
 	const char *symbol; /* NULL: unknown */
@@ -64,6 +64,11 @@ struct frames {
 	struct frame *v;
 	size_t n, cap;
 };
+/* Is it known by its names, as it lies in no file's code? */
+static inline bool frame_is_managed(const struct frame *f)
+{
+	return f->type == FRAME_JAVA || f->type == FRAME_SCRIPT;
+}
 /* Does this function only hand the call on to JNI: an inline method of jni.h, or the like? */
 bool frame_is_wrapper(const struct frame *f);
 /*

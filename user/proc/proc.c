@@ -333,15 +333,22 @@ const struct mapping *proc_maps_find(const struct proc_maps *m, uint64_t addr)
 	return lo < m->n && addr >= m->v[lo].start ? &m->v[lo] : NULL;
 }
 
+bool proc_name_is_one_of(const char *name, const char *const *names)
+{
+	for (; names && *names; names++) {
+		size_t n = strlen(*names);
+
+		if (n > 0 && (*names)[n - 1] == '*' ? !strncmp(name, *names, n - 1) : !strcmp(name, *names))
+			return true;
+	}
+	return false;
+}
+
 static bool base_name_is_one_of(const char *path, const char *const *names)
 {
 	const char *base = strrchr(path, '/');
 
-	base = base ? base + 1 : path;
-	for (; *names; names++)
-		if (!strcmp(base, *names))
-			return true;
-	return false;
+	return proc_name_is_one_of(base ? base + 1 : path, names);
 }
 
 static bool has_elf_magic(pid_t pid, uint64_t addr)
@@ -351,28 +358,42 @@ static bool has_elf_magic(pid_t pid, uint64_t addr)
 	return !proc_read(pid, addr, magic, sizeof(magic)) && !memcmp(magic, ELFMAG, SELFMAG);
 }
 
-const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names)
+/*
+ * The mapping of the first bytes of the image that the i-th is of: the nearest below, as the same file may be
+ * mapped once more as plain data, by a profiler that reads its symbols.
+ */
+static const struct mapping *first_of_image(const struct proc_maps *m, size_t i)
 {
-	for (size_t i = 0; i < m->n; i++) {
-		const struct mapping *code = &m->v[i];
+	for (size_t k = i + 1; k-- > 0;) {
+		const struct mapping *first = &m->v[k];
+
+		if (first->dev != m->v[i].dev || first->ino != m->v[i].ino || first->offset)
+			continue;
+		return has_elf_magic(m->pid, first->start) ? first : NULL;
+	}
+	return NULL;
+}
+
+const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names,
+					     const struct mapping *after)
+{
+	for (size_t i = after ? (size_t)(after - m->v) + 1 : 0; i < m->n; i++) {
+		const struct mapping *code = &m->v[i], *first;
 
 		if (!code->executable || !code->path || !code->ino || !base_name_is_one_of(code->path, names))
 			continue;
-		/*
-		 * The image's first bytes are the nearest below its code: the same file may be mapped
-		 * once more as plain data, by a profiler that reads its symbols.
-		 */
-		for (size_t k = i + 1; k-- > 0;) {
-			const struct mapping *first = &m->v[k];
-
-			if (first->dev != code->dev || first->ino != code->ino || first->offset)
-				continue;
-			if (has_elf_magic(m->pid, first->start))
-				return first;
-			break;
-		}
+		first = first_of_image(m, i);
+		if (first && (!after || first > after))
+			return first;
 	}
 	return NULL;
+}
+
+const struct mapping *proc_maps_find_executable(const struct proc_maps *m)
+{
+	const struct mapping *headers = proc_maps_find(m, proc_auxv(m->pid, AT_PHDR));
+
+	return headers && headers->path && headers->ino ? first_of_image(m, (size_t)(headers - m->v)) : NULL;
 }
 
 /*

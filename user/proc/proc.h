@@ -46,13 +46,19 @@ struct proc_maps {
 int proc_maps_read(pid_t pid, struct proc_maps *out);
 void proc_maps_free(struct proc_maps *m);
 const struct mapping *proc_maps_find(const struct proc_maps *m, uint64_t addr);
+/* Is it one of names (NULL-terminated)? Of one that ends in '*' what stands before that is enough. */
+bool proc_name_is_one_of(const char *name, const char *const *names);
 /*
  * The mappings of a library: file-backed, some part executable, the file's base name
- * is one of names (NULL-terminated) and the first bytes in memory are an ELF header.
+ * is one of names and the first bytes in memory are an ELF header.
  * Returns the mapping of the image's first bytes: of that inode, at file offset 0, the nearest below the
- * code (the file may be mapped again elsewhere as data); or NULL.
+ * code (the file may be mapped again elsewhere as data); or NULL. after: NULL, or the one that was returned
+ * before: look above it.
  */
-const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names);
+const struct mapping *proc_maps_find_library(const struct proc_maps *m, const char *const *names,
+					     const struct mapping *after);
+/* Likewise of the program that runs, whatever its name; NULL: it cannot be told. */
+const struct mapping *proc_maps_find_executable(const struct proc_maps *m);
 
 /*
  * Open the very file that is mapped, whatever its path says today: through /proc/PID/map_files (works

@@ -21,7 +21,7 @@
 		return i < ARRAY_LEN(array) ? (array)[i].member : NULL;                                      \
 	}
 static const char *const frame_types[] = {
-    [FRAME_NATIVE] = "native", [FRAME_JAVA] = "java", [FRAME_VM] = "vm"};
+    [FRAME_NATIVE] = "native", [FRAME_JAVA] = "java", [FRAME_VM] = "vm", [FRAME_SCRIPT] = "script"};
 NAME(frame_type_name, frame_types)
 NAME(confidence_name, confidence_names)
 NAME_OF_ROW(drop_name, drop_rows, name)

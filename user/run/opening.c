@@ -56,17 +56,20 @@ static int read_process(struct opening *o, const struct proc_id *id, const char 
 int opening_look(struct opening *o, const struct proc_id *id, const struct runtime *only,
 		 struct elf_cache *images, bool early, const char *what, struct error *err)
 {
+	struct error none = {0};
 	int rc;
 
 	*o = (struct opening){0};
 	rc = read_process(o, id, what, err);
 	if (rc)
 		return rc;
-	if (!vm_file_is_mapped(&o->maps, only) && may_become_one(id, only))
+	rc = vm_file_open(&o->maps, only, images, what, &o->file, &none);
+	if (rc == -ENOENT && may_become_one(id, only))
 		return -EAGAIN;
-	rc = vm_file_open(&o->maps, only, images, what, &o->file, err);
-	if (rc)
+	if (rc) {
+		*err = none;
 		return rc;
+	}
 	rc = vm_open(id->pid, &o->file, &o->maps, early, &o->vm, &o->vm_why);
 	o->starting = rc == -EAGAIN && process_age(id) != AGE_SETTLED;
 	return rc == -ENOMEM ? error_set(err, rc, EXIT_FAILED, what, NULL, "out of memory") : 0;

@@ -131,6 +131,7 @@ int target_find(struct target *t, struct error *err)
 		return rc;
 	if (!t->at.vm && o->verbose && !t->at.starting)
 		error_print(&t->at.vm_why); /* its symbols may still serve */
+	t->plan.families = o->families & runtime_families(t->at.file.runtime, o->catalog);
 	rc = t->at.starting ? -EAGAIN : resolve_sites(t, err);
 	if (rc == -EAGAIN && process_age(&t->id) != AGE_SETTLED) /* its VM is just starting */
 		return 0;
@@ -308,6 +309,15 @@ static void note_before(struct target *t)
 	free(anchors);
 }
 
+/* What only the runtime knows of its code, before the mappings are read. */
+static void tell_code(struct target *t)
+{
+	struct vm_code known;
+
+	vm_code(t->at.vm, &known);
+	code_set_runtime(t->code, known.keeps_fp_start, known.keeps_fp_end, known.generates);
+}
+
 int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 {
 	char path[PROC_HELD_BYTES], what[64];
@@ -315,7 +325,11 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = code_new(t->shared->modules, &t->id, t->share, &t->code);
+	if (!rc)
+		tell_code(t);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
+	if (!rc && t->at.vm && t->at.file.runtime->frames_generated)
+		symbols_set_vm(t->symbols, t->at.vm, t->o->hidden_frames);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, t->shared->histories, &t->aggregate);
 	if (rc)

@@ -283,7 +283,7 @@ static int put_sites(struct target *t, const struct making *m)
 	    .snapshot = m->snapshot,
 	    .counts = &m->counts,
 	    .names = naming_sites(t->naming),
-	    .families = t->o->families,
+	    .families = t->plan.families,
 	    .cost_ns = m->cost_ns,
 	    .locals = m->locals,
 	    .classes = m->classes,

@@ -71,7 +71,13 @@ struct runtime {
 	int (*add_rows)(struct catalog *c);
 
 	/* --- discovery, by what /proc shows --- */
-	const char *const *libraries; /* base names of files that have its functions; NULL-terminated */
+	/* Base names of files that have its functions, NULL-terminated; "name.*": all that begin so. */
+	const char *const *libraries;
+	/*
+	 * A symbol that such a file exports: one of these names that does not is another program's, and a
+	 * process whose executable does is one of this runtime's, whatever it is called. NULL: names tell.
+	 */
+	const char *exports;
 	const char *const *launchers; /* of executables that load one of them when they start; likewise */
 	/* Of files at the bottom of most of its stacks, whose unwind tables are compiled first; likewise. */
 	const char *const *bottom;
@@ -124,7 +130,9 @@ struct runtime {
 	size_t (*anchors)(const struct vm *vm, const struct plan_walk *walk, struct frame_anchor *out,
 			  size_t cap);
 
-	/* --- names of frames --- */
+	/* --- frames --- */
+	/* *out is zeroed. */
+	void (*code)(const struct vm *vm, struct vm_code *out);
 	/* Get ready, once, for stacks that were walked as planned. -ENOENT with err: it lacks what it takes.
 	 */
 	int (*name_frames)(struct vm *vm, const struct plan_walk *walk, const struct vm_unloads *unloads,
@@ -141,6 +149,11 @@ struct runtime {
 	 * another function by now. Nothing is known of what lies there. 0 or -ENOMEM.
 	 */
 	int (*frames_native)(struct vm *vm, const struct raw_frame *raw, uint64_t *addr);
+	/*
+	 * Append the frame of a return address in generated code, which was found like a native one. 1; 0: it
+	 * has no name; or -ENOMEM.
+	 */
+	int (*frames_generated)(struct vm *vm, uint64_t pc, struct frames *out);
 	uint64_t (*frames_unnamed)(
 	    const struct vm *vm); /* frames that were gone when they were to be named */
 
@@ -187,6 +200,8 @@ struct runtime {
 
 /* Add the families and functions of all. 0 or -errno. */
 int runtimes_add_rows(struct catalog *c);
+/* What can be traced in a process of r's, as a bit mask: all families but those of other runtimes. */
+uint32_t runtime_families(const struct runtime *r, const struct catalog *c);
 /* The base names of all rows' bottom, NULL-terminated. */
 #define RUNTIMES_BOTTOM_MAX 32
 void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1]);
@@ -208,7 +223,7 @@ bool runtime_has_launcher(const struct runtime *only, const char *exe_base_name)
 int vm_file_open(const struct proc_maps *maps, const struct runtime *only, struct elf_cache *images,
 		 const char *what, struct vm_file *out, struct error *err);
 void vm_file_close(struct vm_file *f);
-/* Does it map one? */
+/* Does it map one, by name? vm_file_open() also finds an executable of another name. */
 bool vm_file_is_mapped(const struct proc_maps *maps, const struct runtime *only);
 
 /* --- runtime.c: asking an instance. Each is the row's function of the same name --- */
@@ -222,11 +237,13 @@ void vm_plan_objects(struct vm *vm, struct target_plan *p);
 void vm_plan_waits(struct vm *vm, struct target_plan *p);
 void vm_plan_threads(struct vm *vm, struct target_plan *p);
 size_t vm_anchors(const struct vm *vm, const struct plan_walk *walk, struct frame_anchor *out, size_t cap);
+void vm_code(const struct vm *vm, struct vm_code *out);
 int vm_name_frames(struct vm *vm, const struct plan_walk *walk, const struct vm_unloads *unloads,
 		   struct error *err);
 void vm_frames_refresh(struct vm *vm);
 int vm_frames_add(struct vm *vm, const struct raw_frame *raw, struct frames *out);
 int vm_frames_native(struct vm *vm, const struct raw_frame *raw, uint64_t *addr);
+int vm_frames_generated(struct vm *vm, uint64_t pc, struct frames *out);
 uint64_t vm_frames_unnamed(const struct vm *vm);
 uint64_t vm_slot_of(const struct vm *vm, uint64_t handle);
 int vm_counts(struct vm *vm, struct vm_counts *out);

@@ -5,23 +5,17 @@
 #include <string.h>
 
 #include "runtime/hotspot/row.h"
+#include "runtime/node/row.h"
 #include "runtime/runtime.h"
 
 RUNTIME_ROW(hotspot_runtime);
+RUNTIME_ROW(node_runtime);
 
 /* The linker's: the section of all RUNTIME_ROW()s, those of a test program too. */
 extern const struct runtime *const __start_runtime_rows[], *const __stop_runtime_rows[];
 
 #define FOR_EACH_RUNTIME(row)                                                                                \
 	for (const struct runtime *const *row = __start_runtime_rows; row < __stop_runtime_rows; row++)
-
-static bool is_one_of(const char *const *names, const char *name)
-{
-	for (; names && *names; names++)
-		if (!strcmp(*names, name))
-			return true;
-	return false;
-}
 
 int runtimes_add_rows(struct catalog *c)
 {
@@ -31,6 +25,25 @@ int runtimes_add_rows(struct catalog *c)
 	if ((*r)->add_rows && rc >= 0)
 		rc = (*r)->add_rows(c);
 	return rc < 0 ? rc : 0;
+}
+
+/* Is it the api of another runtime than r? */
+static bool is_of_another(const struct runtime *r, const char *api)
+{
+	FOR_EACH_RUNTIME(other)
+	if (api && *other != r && !strcmp((*other)->api, api))
+		return strcmp(r->api, api) != 0;
+	return false;
+}
+
+uint32_t runtime_families(const struct runtime *r, const struct catalog *c)
+{
+	uint32_t others = 0;
+
+	for (int f = 0; f < NR_ALL_FUNCS; f++)
+		if (is_of_another(r, c->funcs[f].api))
+			others |= 1U << c->funcs[f].family;
+	return ~others;
 }
 
 void runtimes_bottom(const char *out[RUNTIMES_BOTTOM_MAX + 1])
@@ -70,7 +83,7 @@ const char *runtime_name(size_t i)
 bool runtime_has_library(const char *base_name)
 {
 	FOR_EACH_RUNTIME(r)
-	if (is_one_of((*r)->libraries, base_name))
+	if (proc_name_is_one_of(base_name, (*r)->libraries))
 		return true;
 	return false;
 }
@@ -78,20 +91,52 @@ bool runtime_has_library(const char *base_name)
 bool runtime_has_launcher(const struct runtime *only, const char *exe_base_name)
 {
 	FOR_EACH_RUNTIME(r)
-	if ((!only || *r == only) && is_one_of((*r)->launchers, exe_base_name))
+	if ((!only || *r == only) && proc_name_is_one_of(exe_base_name, (*r)->launchers))
 		return true;
 	return false;
 }
 
-/* The runtime, and its file's mapping. */
-static const struct runtime *find(const struct proc_maps *maps, const struct runtime *only,
+/* Has the file its functions? */
+static bool is_file_of(const struct runtime *r, const struct proc_maps *maps, const struct mapping *m)
+{
+	struct elf_wanted wanted = {.name = r->exports};
+	struct elf_image *elf;
+	int fd;
+
+	if (!r->exports)
+		return true;
+	fd = proc_open_mapping(maps->pid, m);
+	if (fd < 0 || elf_open(fd, &elf))
+		return false;
+	elf_find_symbols(elf, ELF_DYNSYM, &wanted, 1);
+	elf_close(elf);
+	return wanted.vaddr != 0;
+}
+
+static const struct mapping *find_library(const struct runtime *r, const struct proc_maps *maps)
+{
+	const struct mapping *m = NULL;
+
+	do
+		m = proc_maps_find_library(maps, r->libraries, m);
+	while (m && !is_file_of(r, maps, m));
+	return m;
+}
+
+/* The runtime, and its file's mapping. any_name: the program itself may be its file, whatever it is called. */
+static const struct runtime *find(const struct proc_maps *maps, const struct runtime *only, bool any_name,
 				  const struct mapping **mapping)
 {
 	FOR_EACH_RUNTIME(r)
 	{
 		if (only && *r != only)
 			continue;
-		*mapping = proc_maps_find_library(maps, (*r)->libraries);
+		*mapping = find_library(*r, maps);
+		if (!*mapping && any_name && (*r)->exports) {
+			*mapping = proc_maps_find_executable(maps);
+			if (*mapping && !is_file_of(*r, maps, *mapping))
+				*mapping = NULL;
+		}
 		if (*mapping)
 			return *r;
 	}
@@ -102,7 +147,7 @@ bool vm_file_is_mapped(const struct proc_maps *maps, const struct runtime *only)
 {
 	const struct mapping *m;
 
-	return find(maps, only, &m);
+	return find(maps, only, false, &m);
 }
 
 int vm_file_open(const struct proc_maps *maps, const struct runtime *only, struct elf_cache *images,
@@ -113,7 +158,7 @@ int vm_file_open(const struct proc_maps *maps, const struct runtime *only, struc
 	uint64_t vaddr;
 	int fd, rc;
 
-	*out = (struct vm_file){.runtime = find(maps, only, &m)};
+	*out = (struct vm_file){.runtime = find(maps, only, true, &m)};
 	if (!out->runtime)
 		return error_set(err, -ENOENT, EXIT_NO_TARGET, what, asked->absent_advice, "%s",
 				 asked->absent);

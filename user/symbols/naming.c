@@ -71,7 +71,7 @@ static uint64_t site_id(const char *func, const struct frames *frames)
 	for (size_t i = 0; i < frames->n; i++) {
 		const struct frame *f = &frames->v[i];
 
-		if (f->type == FRAME_JAVA) {
+		if (frame_is_managed(f)) {
 			h = hash_str(h, f->symbol);
 			h = fnv64(h, &f->line, sizeof(f->line));
 		} else if (!f->inlined) {

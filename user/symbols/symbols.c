@@ -212,6 +212,17 @@ static bool is_end_of_chain(u32 end)
 	return end == END_NO_FP || end == END_UNREAD || end == END_NOT_CODE || end == END_NO_TABLE;
 }
 
+/* A native frame, or one of generated code, which its runtime may name. */
+static int append_frame(struct symbols *s, const struct symbolized *c, const struct native_place *where,
+			uint64_t pc, struct frames *out)
+{
+	int rc = 0;
+
+	if (where->placement && where->placement->module->generated)
+		rc = vm_frames_generated(s->vm, pc, out);
+	return rc < 0 ? rc : rc ? 0 : append(s, c, where, pc, out);
+}
+
 /*
  * A native frame. *next: the frame to go on with, which is not the next one when that was found by a frame
  * pointer which c does not keep: then all of that chain is cut. *cut: why, or NULL.
@@ -236,7 +247,7 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 	else
 		rc = natives_at(s->natives, pc + exact, &c, &where);
 	if (!rc)
-		rc = append(s, &c, &where, pc + exact, out);
+		rc = append_frame(s, &c, &where, pc + exact, out);
 	for (; exact && n < out->n; n++)
 		out->v[n].offset--;
 	by_fp = *next < nr_frames(st) ? kind_of(&st->frame[*next]) == RAW_NATIVE_FP

@@ -112,7 +112,7 @@ static int compare_frames(const struct frame *a, const struct frame *b)
 	c = c ?: compare_text(a->module, b->module);
 	c = c ?: compare_text(a->file, b->file);
 	c = c ?: MORE_FIRST(b->line, a->line);
-	return c || a->type == FRAME_JAVA ? c : MORE_FIRST(b->offset, a->offset);
+	return c || frame_is_managed(a) ? c : MORE_FIRST(b->offset, a->offset);
 }
 
 static const char *row_comm(const struct row *r)
@@ -550,7 +550,7 @@ static int add_threads(struct rows *rows, const struct report *r, const struct r
 static const struct frame *java_caller(const struct report_site *s)
 {
 	for (size_t i = 0; i < s->frames.n; i++)
-		if (s->frames.v[i].type == FRAME_JAVA)
+		if (frame_is_managed(&s->frames.v[i]))
 			return &s->frames.v[i];
 	return NULL;
 }

@@ -94,6 +94,8 @@ static const char *frame_type_name(enum frame_type type)
 		return "java";
 	case FRAME_VM:
 		return "vm";
+	case FRAME_SCRIPT:
+		return "script";
 	default:
 		return "native";
 	}

@@ -49,9 +49,9 @@ bool frame_is_shown(const struct frame *f, enum stacks_shown stacks)
 	case STACKS_NONE:
 		return false;
 	case STACKS_JAVA:
-		return f->type == FRAME_JAVA;
+		return frame_is_managed(f);
 	case STACKS_NATIVE:
-		return f->type != FRAME_JAVA;
+		return !frame_is_managed(f);
 	default:
 		return true;
 	}
@@ -97,11 +97,13 @@ static void put_frame(struct buf *out, const struct frame *f, int width)
 	put_indented(out, &line, width);
 }
 
-/* Whose Java frames say nothing of who calls. */
-static bool is_of_jdk(const struct frame *f)
+/* Whose managed frames say nothing of who calls: the JDK's, Node.js's own. */
+static bool is_of_runtime(const struct frame *f)
 {
 	static const char *const packages[] = {"java.", "javax.", "jdk.", "sun.", "com.sun."};
 
+	if (f->type == FRAME_SCRIPT)
+		return f->file && !strncmp(f->file, "node:", strlen("node:"));
 	for (size_t i = 0; f->symbol && i < ARRAY_LEN(packages); i++)
 		if (!strncmp(f->symbol, packages[i], strlen(packages[i])))
 			return true;
@@ -111,7 +113,7 @@ static bool is_of_jdk(const struct frame *f)
 static size_t first_of_program(const struct frames *frames)
 {
 	for (size_t i = 0; i < frames->n; i++)
-		if (frames->v[i].type == FRAME_JAVA && !is_of_jdk(&frames->v[i]))
+		if (frame_is_managed(&frames->v[i]) && !is_of_runtime(&frames->v[i]))
 			return i;
 	return frames->n;
 }

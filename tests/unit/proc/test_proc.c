@@ -467,14 +467,14 @@ static void test_find_library(void **state)
 	make_file(path, "x");
 	c = spawn(map_as_library, path);
 	assert_int_equal(proc_maps_read(c.pid, &maps), 0);
-	m = proc_maps_find_library(&maps, names);
+	m = proc_maps_find_library(&maps, names, NULL);
 	assert_non_null(m);
 	assert_int_equal(m->start, c.result);
-	assert_null(proc_maps_find_library(&maps, none));
+	assert_null(proc_maps_find_library(&maps, none, NULL));
 	proc_maps_free(&maps);
 	assert_int_equal(unlink(path), 0); /* updated under a running VM */
 	assert_int_equal(proc_maps_read(c.pid, &maps), 0);
-	m = proc_maps_find_library(&maps, names);
+	m = proc_maps_find_library(&maps, names, NULL);
 	assert_non_null(m);
 	assert_int_equal(m->start, c.result);
 	proc_maps_free(&maps);
@@ -483,7 +483,7 @@ static void test_find_library(void **state)
 	make_file(path, "x");
 	c = spawn(map_data_only, path); /* read, not loaded */
 	assert_int_equal(proc_maps_read(c.pid, &maps), 0);
-	assert_null(proc_maps_find_library(&maps, names));
+	assert_null(proc_maps_find_library(&maps, names, NULL));
 	proc_maps_free(&maps);
 	reap(&c);
 
@@ -492,7 +492,7 @@ static void test_find_library(void **state)
 	close(fd);
 	c = spawn(map_as_library, path);
 	assert_int_equal(proc_maps_read(c.pid, &maps), 0);
-	assert_null(proc_maps_find_library(&maps, names));
+	assert_null(proc_maps_find_library(&maps, names, NULL));
 	proc_maps_free(&maps);
 	reap(&c);
 }

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Node-API behind struct runtime: the C functions by which an addon holds on to JavaScript values. Node.js,
+ * programs that embed it, Deno and Bun export them by the same names.
+ */
+#include "runtime/node/row.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/node/code.h"
+#include "runtime/node/perf_map.h"
+#include "runtime/node/version.h"
+
+#define API "napi"
+
+struct instance {
+	struct vm vm;
+	char version[NODE_VERSION_BYTES];
+	struct vm_code code;
+	struct perf_map *names;
+};
+
+/* --- what can be traced --- */
+
+static int add_rows(struct catalog *c)
+{
+	int ref = catalog_add_family(c, &(struct family_row){.name = "ref", .kind = KIND_REFERENCE, .by_default = true});
+	const struct func_row rows[] = {
+	    {.name = "napi_create_reference", .family = ref, .operation = OP_ACQUIRE, .handle = HANDLE_ARG1},
+	    {.name = "napi_delete_reference", .family = ref, .operation = OP_RELEASE, .handle = HANDLE_ARG1},
+	};
+	int rc = ref;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && rc >= 0; i++) {
+		struct func_row row = rows[i];
+
+		row.api = API;
+		rc = catalog_add_func(c, &row);
+	}
+	return rc;
+}
+
+/* --- an instance --- */
+
+static int open(pid_t pid, const struct vm_file *file, const struct proc_maps *maps, bool early,
+		struct vm **out, struct error *err)
+{
+	struct instance *i = calloc(1, sizeof(*i));
+	int rc = i ? perf_map_new(pid, &i->names) : -ENOMEM;
+
+	(void)maps;
+	(void)early;
+	(void)err;
+	if (rc) {
+		free(i);
+		return rc;
+	}
+	i->vm.runtime = &node_runtime;
+	node_version(file->elf, i->version);
+	node_code(pid, file->elf, file->bias, &i->code);
+	*out = &i->vm;
+	return 0;
+}
+
+static void close(struct vm *vm)
+{
+	perf_map_free(((struct instance *)vm)->names);
+	free(vm);
+}
+
+static const char *version(const struct vm *vm)
+{
+	return ((const struct instance *)vm)->version;
+}
+
+static void code(const struct vm *vm, struct vm_code *out)
+{
+	*out = ((const struct instance *)vm)->code;
+}
+
+static void frames_refresh(struct vm *vm)
+{
+	perf_map_refresh(((struct instance *)vm)->names);
+}
+
+static int frames_generated(struct vm *vm, uint64_t pc, struct frames *out)
+{
+	struct frame found, *f;
+	int rc = perf_map_find(((struct instance *)vm)->names, pc - 1, &found);
+
+	if (rc <= 0)
+		return rc;
+	f = VEC_ADD(out);
+	if (!f)
+		return -ENOMEM;
+	*f = found;
+	return 1;
+}
+
+static void symbol(const struct vm *vm, const struct func_row *row, char *name, size_t cap)
+{
+	(void)vm;
+	snprintf(name, cap, "%s", row->name);
+}
+
+/* --- the row --- */
+
+/* Of others the executable itself is looked at: see exports. */
+static const char *const libraries[] = {"node", "nodejs", "libnode.so*", "deno", "bun", "electron", NULL};
+static const char *const bottom[] = {"node", "nodejs", NULL};
+
+const struct runtime node_runtime = {
+    .name = "node",
+    .shown = "Node-API",
+    .api = API,
+    .add_rows = add_rows,
+    .libraries = libraries,
+    .exports = "napi_create_reference",
+    .bottom = bottom,
+    .absent = "no host of Node-API, neither its program nor a libnode.so in it exports napi_create_reference",
+    .absent_advice = "name a process of Node.js, Deno or Bun: see pgrep -a node",
+    .open = open,
+    .close = close,
+    .version = version,
+    .symbol = symbol,
+    .code = code,
+    .frames_refresh = frames_refresh,
+    .frames_generated = frames_generated,
+};
