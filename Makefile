@@ -173,9 +173,9 @@ $(test_programs): %: %.o $$(beside) $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ -lcmocka $(libs)
 
-all unit-programs fixtures bench-programs demo-fixture: ; @:
+all unit-programs fixtures bench-programs demo-fixture demo-node-fixture: ; @:
 
-include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk tests/fuzz/rules.mk
+include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk tests/node/rules.mk tests/fuzz/rules.mk
 
 # How often verdicts are wrong and intervals hold: simulated, with fixed seeds, into docs/verdicts.md.
 HISTORIES ?= 400
@@ -249,6 +249,11 @@ demo:
 	$(Q)$(MAKE) all demo-fixture
 	$(Q)scripts/demo $(O)
 
+demo-node:
+	$(Q)scripts/setup demo-node
+	$(Q)$(MAKE) all demo-node-fixture
+	$(Q)scripts/demo-node $(O)
+
 test:
 	$(Q)scripts/setup test
 	$(Q)scripts/run-tests $(O)
@@ -287,7 +292,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-node test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture demo-node-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

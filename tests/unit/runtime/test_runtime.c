@@ -12,7 +12,9 @@
 
 #include "runtime/runtime.h"
 
-static const char *const libraries[] = {"libnothing.so", NULL};
+#define RUNTIMES_OF_THE_HOUSE 2
+
+static const char *const libraries[] = {"libnothing.so", "libmore.so.*", NULL};
 static const char *const launchers[] = {"nothing", NULL};
 static const char *const bottom[] = {"libnothing.so", NULL};
 
@@ -34,23 +36,42 @@ static const struct runtime nothing = {
 };
 RUNTIME_ROW(nothing);
 
+/* A process has its own runtime's, and what no runtime has. */
+static void check_families(struct catalog *c)
+{
+	const struct family_row any = {.name = "any", .kind = KIND_REFERENCE};
+	int nothings = (int)catalog_find_family(c, "nothing"), anys = catalog_add_family(c, &any);
+	const struct func_row own = {.name = "nothing_new", .api = "nothing", .family = nothings},
+			      other = {.name = "any_new", .api = "any", .family = anys};
+	uint32_t here, there;
+
+	assert_true(catalog_add_func(c, &own) > 0 && catalog_add_func(c, &other) > 0);
+	here = runtime_families(&nothing, c);
+	there = runtime_families(runtime_by_name("hotspot"), c);
+	assert_true(here >> nothings & 1 && here >> anys & 1 && !(here >> FAMILY_GLOBAL & 1));
+	assert_true(!(there >> nothings & 1) && there >> anys & 1 && there >> FAMILY_GLOBAL & 1);
+}
+
 static void test_a_row_is_found(void **state)
 {
 	const struct runtime *other = runtime_by_name("hotspot");
 	const char *first[RUNTIMES_BOTTOM_MAX + 1];
 	struct catalog *c;
 	bool found = false;
+	size_t nr;
 
 	(void)state;
 	assert_ptr_equal(runtime_by_name("nothing"), &nothing);
 	assert_non_null(other);
 	assert_null(runtime_by_name("Nothing"));
 	assert_null(runtime_by_name(NULL));
-	for (size_t i = 0; i < 2; i++)
-		assert_ptr_equal(runtime_by_name(runtime_name(i))->name, runtime_name(i));
-	assert_null(runtime_name(2));
+	for (nr = 0; runtime_name(nr); nr++)
+		assert_ptr_equal(runtime_by_name(runtime_name(nr))->name, runtime_name(nr));
+	assert_int_equal(nr, RUNTIMES_OF_THE_HOUSE + 1);
 	assert_true(runtime_has_library("libnothing.so"));
 	assert_false(runtime_has_library("libnothing.so.1"));
+	assert_true(runtime_has_library("libmore.so.108"));
+	assert_false(runtime_has_library("libmore.so"));
 	assert_true(runtime_has_launcher(NULL, "nothing"));
 	assert_true(runtime_has_launcher(&nothing, "nothing"));
 	assert_false(runtime_has_launcher(other, "nothing"));
@@ -61,6 +82,7 @@ static void test_a_row_is_found(void **state)
 	assert_int_equal(catalog_new(&c), 0);
 	assert_int_equal(runtimes_add_rows(c), 0);
 	assert_int_not_equal(catalog_find_family(c, "nothing"), FAMILY_NONE);
+	check_families(c);
 	assert_true(runtimes_add_rows(c) < 0); /* twice */
 	catalog_free(c);
 }

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Hosts of Node-API: an addon (tests/node) does known things in known numbers, told line by line."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from harness import BUILD, ENV, FIXTURES, TOP, Tracer, assert_no_losses, direct_caller, read_line, run_tool
+
+ADDON = FIXTURES / "addon.node"
+DRIVER = TOP / "tests/node/driver.js"
+REF, TSFN, WORK = "napi_create_reference", "napi_create_threadsafe_function", "napi_create_async_work"
+OLD = 101  # references that are there at attach
+ACQUIRES = {"ref": {REF, "napi_wrap (result)", "napi_add_finalizer (result)"}, "tsfn": {TSFN}, "work": {WORK}}
+
+
+class Node:
+    """node, or another program that is one, with the addon."""
+
+    def __init__(self, *flags, node="node"):
+        self.proc = subprocess.Popen([node, "--expose-gc", *flags, DRIVER], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     env=dict(ENV, JNITRACE_ADDON=str(ADDON)))
+        self.pid = self.proc.pid
+
+    def __enter__(self):
+        assert read_line(self.proc.stdout) == "ready\n"
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.wait()
+        self.proc.stdin.close()
+        self.proc.stdout.close()
+        Path(f"/tmp/perf-{self.pid}.map").unlink(missing_ok=True)
+
+    def do(self, **commands):
+        for command, n in commands.items():
+            self.say(f"{command} {n}")
+
+    def say(self, line):
+        self.proc.stdin.write(f"{line}\n".encode())
+        assert read_line(self.proc.stdout) == "done\n", line
+
+
+def by_site(report):
+    """{(caller, function): [acquired, released]}"""
+    sums = {}
+    for site in report["sites"]:
+        one = sums.setdefault((direct_caller(site), site["function"]), [0, 0])
+        one[0] += site["acquired"]
+        one[1] += site["released"]
+    return sums
+
+
+def totals(report, family):
+    return tuple(report["families"][family][k] for k in ("acquired", "released", "outstanding", "released_untracked"))
+
+
+@pytest.mark.asan
+def test_counts_are_exact():
+    """Failed calls are calls and acquire nothing; what is shared goes with its last release, or when it is aborted."""
+    n = {"leak_strong": 1009, "leak_weak": 503, "come_and_go": 251, "count_up_and_down": 97, "fail_with_stale_result": 13, "delete_old": 53,
+         "wrap_with_reference": 41, "leak_tsfn": 19, "release_tsfn": 23, "share_tsfn": 29, "release_tsfn_half": 31, "abort_tsfn": 37,
+         "finish_work": 59, "leak_work": 43}
+    with Node() as node, Tracer(pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(**n)
+        node.say("worker leak_strong 61")  # another environment, of another thread
+        node.say("worker leak_tsfn 7")
+        report = tracer.stop()[node.pid]
+    assert_no_losses(report)
+    assert report["findings"] == []
+    assert report["target"]["vm"] == "Node-API" and report["target"]["vm_version"] == node_version()
+    assert set(report["families"]) == {"ref", "tsfn", "work"}
+    kept = n["leak_strong"] + n["leak_weak"] + n["count_up_and_down"] + 61 + OLD  # the worker's own old ones
+    gone = n["come_and_go"] + n["wrap_with_reference"]
+    assert totals(report, "ref") == (kept + gone, gone, kept, n["delete_old"])
+    kept, gone = n["leak_tsfn"] + n["release_tsfn_half"] + 7, n["release_tsfn"] + n["share_tsfn"] + n["abort_tsfn"]
+    assert totals(report, "tsfn") == (kept + gone, gone, kept, 0)
+    assert totals(report, "work") == (n["finish_work"] + n["leak_work"], n["finish_work"], n["leak_work"], 0)
+    calls = Counter({name: count for name, count in report["calls"].items() if count})
+    assert calls[REF] == n["leak_strong"] + n["leak_weak"] + n["come_and_go"] + n["count_up_and_down"] + n["fail_with_stale_result"] + 61 + OLD
+    assert calls["napi_reference_ref"] == 2 * n["count_up_and_down"] and calls["napi_reference_unref"] == n["count_up_and_down"]
+    assert by_site(report) == {
+        ("leak_strong", REF): [n["leak_strong"] + 61, 0], ("leak_weak", REF): [n["leak_weak"], 0],
+        ("come_and_go", REF): [n["come_and_go"]] * 2, ("count_up_and_down", REF): [n["count_up_and_down"], 0],
+        ("wrap_with_reference", "napi_wrap (result)"): [n["wrap_with_reference"]] * 2, ("napi_register_module_v1", REF): [OLD, 0],
+        ("leak_tsfn", TSFN): [n["leak_tsfn"] + 7, 0], ("release_tsfn", TSFN): [n["release_tsfn"]] * 2,
+        ("share_tsfn", TSFN): [n["share_tsfn"]] * 2, ("release_tsfn_half", TSFN): [n["release_tsfn_half"], 0],
+        ("abort_tsfn", TSFN): [n["abort_tsfn"]] * 2,
+        ("finish_work", WORK): [n["finish_work"]] * 2, ("leak_work", WORK): [n["leak_work"], 0]}
+    for site in report["sites"]:  # through V8's builtins, which have no unwind tables, to where the thread starts
+        assert site["truncated"] is None, site
+        assert site["stack"][-1]["symbol"] in ("_start", "__clone3", "clone3"), site["stack"][-1]
+        assert any((f["symbol"] or "").startswith("Builtins_") for f in site["stack"])
+
+
+def node_version():
+    return subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip().lstrip("v")
+
+
+def test_javascript_has_the_names_that_v8_writes_for_perf():
+    with Node("--perf-basic-prof", "--interpreted-frames-native-stack") as node, Tracer(pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(leak_strong=11)
+        report = tracer.stop()[node.pid]
+    site, = report["sites"]
+    script = [f for f in site["stack"] if f["type"] == "script"]
+    lines = DRIVER.read_text().splitlines()
+    for frame, name in zip(script, ("repeatCommand", "run"), strict=False):
+        assert (frame["symbol"], frame["file"]) == (name, "driver.js")
+        assert f"function {name}(" in lines[frame["line"] - 1]
+    assert len(script) > 2 and site["truncated"] is None
+    assert "node:internal/process/task_queues" in {f["file"] for f in script}
+
+
+def test_wrong_use_is_told():
+    with Node() as node, Tracer(pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(come_and_go=5, use_deleted=3)
+        node.proc.stdin.write(b"delete_twice 1\n")  # which it does not survive
+        node.proc.wait()
+        report = tracer.end()[node.pid]
+    found = {f["kind"]: f for f in report["findings"]}
+    assert set(found) == {"stale-use", "double-release"}
+    assert (found["stale-use"]["count"], found["stale-use"]["function"]) == (3, "napi_get_reference_value")
+    assert (found["double-release"]["count"], found["double-release"]["function"]) == (1, "napi_delete_reference")
+    for kind, caller in (("stale-use", "use_deleted"), ("double-release", "delete_twice")):
+        for stack in ("stack", "acquire_stack", "release_stack"):
+            assert found[kind][stack][0]["symbol"] == caller, (kind, stack)
+
+
+def test_sites_are_cheap():
+    """Half of the functions begin with a test, where a probe costs ten times what it does at the jump behind it."""
+    with Node() as node:
+        probes = [json.loads(line) for line in run_tool("probes", "-p", node.pid, "--json").stdout.splitlines()]
+    probes = [p for p in probes if "function" in p]
+    assert {p["function"] for p in probes} >= {REF, TSFN, WORK, "napi_delete_reference", "napi_release_threadsafe_function"}
+    assert not [p for p in probes if p["cost"] == "single-step"]
+    assert all(p["file"].endswith("/node") for p in probes)
+
+
+def test_whatever_it_is_called(tmp_path):
+    """A program that exports the functions is a host; one that is only called node is none."""
+    named, fake = tmp_path / "some-editor", tmp_path / "node"
+    shutil.copy2(os.path.realpath(shutil.which("node")), named)
+    shutil.copy2("/bin/sleep", fake)
+    with Node(node=named) as node:
+        assert run_tool("probes", "-p", node.pid).returncode == 0
+        assert run_tool("probes", "-p", node.pid, "--runtime", "node").returncode == 0
+        assert run_tool("probes", "-p", node.pid, "--runtime", "hotspot").returncode == 4
+    with subprocess.Popen([fake, "1000"]) as sleeping:
+        try:
+            result = run_tool("probes", "-p", sleeping.pid, "--runtime", "node")
+        finally:
+            sleeping.kill()
+    assert result.returncode == 4, result.stderr
