@@ -109,6 +109,7 @@ enum frame_kind {
 	RAW_COMPILED,    /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
 	RAW_DEOPTIMIZED, /* the same, of a frame that waits for its deoptimization */
 	RAW_GAP,         /* native frames are missing here; a: enum stack_end, why */
+	RAW_SCRIPT,      /* a: return address, b: what the script engine has of the function it is in */
 	RAW_OPENED,      /* a: return address, b: number of the opened library that it is in (unwind.h) */
 };
 #define RAW_KIND_SHIFT 56

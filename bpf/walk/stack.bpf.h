@@ -209,6 +209,23 @@ static __always_inline bool return_is_probed(struct walk *w)
 	return pc != 0;
 }
 
+/* The frame that was kept last is a script's: say whose. */
+static __always_inline void native_script(struct scratch *sc)
+{
+	u32 at = sc->stack.n - 1;
+
+	if (!sc->w.function)
+		return;
+	if (at < JT_MAX_FRAMES) {
+		u64 a = sc->stack.frame[at].a & RAW_ADDR_MASK;
+
+		sc->stack.frame[at].a = a | (u64)RAW_SCRIPT << RAW_KIND_SHIFT;
+		sc->stack.frame[at].b = sc->w.function;
+		sc->hash = hash_add(sc->hash, sc->w.function);
+	}
+	sc->w.function = 0;
+}
+
 /* One native frame, and its caller, or the Java frames behind a gap of native ones that cannot be found. */
 static __always_inline int native_frame(struct scratch *sc, const struct java_config *j)
 {
@@ -226,6 +243,7 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 	emit(sc, sc->native_kind, pc, w->exact);
 	sc->native_kind = RAW_NATIVE;
 	end = native_step(w, sc->target_id);
+	native_script(sc);
 	if (end == END_NONE && return_is_probed(w))
 		w->notes.lost = 1; /* the word on the stack does not tell it */
 	if (end == END_NO_TABLE || end == END_NOT_CODE)

@@ -222,6 +222,7 @@ static __always_inline int unwind_cfa(struct walk *w, u64 rule, u64 *cfa)
 	switch (rule_kind(rule)) {
 	case UNWIND_FP:
 	case UNWIND_FP_CODE:
+	case UNWIND_SCRIPT:
 		fp_used(w);
 		*cfa = w->fp + rule_cfa_offset(rule);
 		return 0;
@@ -275,6 +276,31 @@ static __always_inline enum stack_end unwind_caller(struct walk *w, u64 rule, u6
 }
 
 /*
+ * V8 has below the frame record of a JavaScript function its context and the function, two objects; of other
+ * frames a number (src/execution/frame-constants.h, StandardFrameConstants; common/globals.h: pointers to
+ * objects end in 01, numbers in 0). A function is an object that any program makes many of; what they have in
+ * common, and the collector seldom moves, is its SharedFunctionInfo. Nothing of it is on the stack: such a
+ * walk is not kept.
+ */
+#define V8_TAG_MASK 3
+#define V8_OBJECT   1
+static __always_inline void script_function(struct walk *w, u32 target_id)
+{
+	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
+	u64 words[2], info = 0; /* function, context */
+
+	if (!s || !s->function_info)
+		return;
+	w->notes.lost = 1;
+	if (bpf_probe_read_user(words, sizeof(words), (void *)(w->fp - sizeof(words))) ||
+	    (words[0] & V8_TAG_MASK) != V8_OBJECT || (words[1] & V8_TAG_MASK) != V8_OBJECT ||
+	    bpf_probe_read_user(&info, sizeof(info), (void *)(words[0] - V8_OBJECT + s->function_info)) ||
+	    (info & V8_TAG_MASK) != V8_OBJECT)
+		return;
+	w->function = info - V8_OBJECT;
+}
+
+/*
  * From the frame in hand to its caller: w->pc, sp, fp. END_NONE: there is one; else why not, with w of no
  * more use. END_NOT_CODE says that the frame in hand is none: its pc lies outside all files' code.
  * w: all fields initialised; window empty at first. A global function: verified once.
@@ -292,6 +318,9 @@ __noinline int native_step(struct walk *w, u32 target_id)
 	case UNWIND_FP_DEREF:
 	case UNWIND_PLT:
 		break;
+	case UNWIND_SCRIPT:
+		script_function(w, target_id);
+		__attribute__((fallthrough));
 	case UNWIND_FP_CODE: /* interrupted code may be in its epilogue */
 		if (w->exact)
 			return END_NO_CFI;

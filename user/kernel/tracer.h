@@ -71,6 +71,8 @@ void tracer_forget(struct tracer *t, int target_id);
 /* Has the target called exec since the gate was opened? */
 bool tracer_execed(struct tracer *t, int target_id);
 size_t tracer_probes(const struct tracer *t, int target_id);
+/* Of a target whose runtime runs scripts: struct vm_code (model/vm.h). */
+void tracer_set_script(struct tracer *t, int target_id, uint32_t function_info);
 /*
  * Where the target's dynamic linker calls when libraries come and go, as an offset in its file (path), and
  * the address of its struct r_debug. Without it nobody sees that a library took the place of another until

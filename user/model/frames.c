@@ -6,8 +6,9 @@
 #include "model/report.h"
 
 /*
- * Functions that only hand a call on to the function table, by the names that their authors have kept for
- * them: the classes of the JDK's and of Android's jni.h, the crate `jni` of Rust, the generator JavaCPP.
+ * Functions that only hand a call on to JNI or Node-API, by the names that their authors have kept for
+ * them: the classes of the JDK's and of Android's jni.h, the crate `jni` of Rust, the generator JavaCPP; those
+ * of node-addon-api, the crate `napi` of Rust.
  * Where others may have used the name, too, the file must be one that fits.
  */
 static const struct {
@@ -18,6 +19,7 @@ static const struct {
     {"_JNIEnv::", NULL},      {"_JavaVM::", NULL}, /* Android: libnativehelper, jni.h */
     {"jni::wrapper::", NULL}, {"jni::", ".rs"},    /* jni-rs; a namespace jni of C++ is somebody's own */
     {"JavaCPP_", NULL},                            /* JavaCPP: tools/Generator.java */
+    {"Napi::", NULL},         {"napi::", ".rs"},   /* node-addon-api: napi-inl.h; napi-rs */
 };
 
 static bool ends_with(const char *s, const char *suffix)

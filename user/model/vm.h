@@ -18,6 +18,7 @@ enum vm_table { VM_GLOBAL, VM_WEAK, NR_VM_TABLES };
 struct vm_code {
 	uint64_t keeps_fp_start, keeps_fp_end; /* run-time addresses; end 0: none */
 	bool generates;
+	uint32_t function_info; /* bytes from a script's function to what all of its kind share; 0: unknown */
 };
 
 /* The runtime's own counts of references in use. */

@@ -318,6 +318,14 @@ static void tell_code(struct target *t)
 	code_set_runtime(t->code, known.keeps_fp_start, known.keeps_fp_end, known.generates);
 }
 
+static void tell_scripts(struct target *t)
+{
+	struct vm_code known;
+
+	vm_code(t->at.vm, &known);
+	tracer_set_script(t->tracer, t->target_id, known.function_info);
+}
+
 int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 {
 	char path[PROC_HELD_BYTES], what[64];
@@ -328,7 +336,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	if (!rc)
 		tell_code(t);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
-	if (!rc && t->at.vm && t->at.file.runtime->frames_generated)
+	if (!rc && t->at.vm && t->at.file.runtime->frames_script)
 		symbols_set_vm(t->symbols, t->at.vm, t->o->hidden_frames);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, t->shared->histories, &t->aggregate);
@@ -343,6 +351,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	if (target_id < 0)
 		return target_id;
 	t->target_id = target_id;
+	tell_scripts(t);
 	rc = tell_plan(t);
 	watch_linker(t);
 	rc = rc ?: read_code_anew(t);

@@ -98,9 +98,9 @@ int vm_frames_native(struct vm *vm, const struct raw_frame *raw, uint64_t *addr)
 	return ASK(vm, frames_native, raw, addr);
 }
 
-int vm_frames_generated(struct vm *vm, uint64_t pc, struct frames *out)
+int vm_frames_script(struct vm *vm, uint64_t function, uint64_t pc, struct frames *out)
 {
-	return vm && vm->runtime->frames_generated ? vm->runtime->frames_generated(vm, pc, out) : 0;
+	return vm && vm->runtime->frames_script ? vm->runtime->frames_script(vm, function, pc, out) : 0;
 }
 
 uint64_t vm_frames_unnamed(const struct vm *vm)

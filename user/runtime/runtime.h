@@ -150,10 +150,11 @@ struct runtime {
 	 */
 	int (*frames_native)(struct vm *vm, const struct raw_frame *raw, uint64_t *addr);
 	/*
-	 * Append the frame of a return address in generated code, which was found like a native one. 1; 0: it
-	 * has no name; or -ENOMEM.
+	 * Append the frame of a script's function, which was found like a native one: by what the engine has
+	 * of it (0: not known), or else by a return address in code that it generated (0: it is in a file).
+	 * 1; 0: it has no name; or -ENOMEM.
 	 */
-	int (*frames_generated)(struct vm *vm, uint64_t pc, struct frames *out);
+	int (*frames_script)(struct vm *vm, uint64_t function, uint64_t pc, struct frames *out);
 	uint64_t (*frames_unnamed)(
 	    const struct vm *vm); /* frames that were gone when they were to be named */
 
@@ -243,7 +244,7 @@ int vm_name_frames(struct vm *vm, const struct plan_walk *walk, const struct vm_
 void vm_frames_refresh(struct vm *vm);
 int vm_frames_add(struct vm *vm, const struct raw_frame *raw, struct frames *out);
 int vm_frames_native(struct vm *vm, const struct raw_frame *raw, uint64_t *addr);
-int vm_frames_generated(struct vm *vm, uint64_t pc, struct frames *out);
+int vm_frames_script(struct vm *vm, uint64_t function, uint64_t pc, struct frames *out);
 uint64_t vm_frames_unnamed(const struct vm *vm);
 uint64_t vm_slot_of(const struct vm *vm, uint64_t handle);
 int vm_counts(struct vm *vm, struct vm_counts *out);

@@ -212,15 +212,20 @@ static bool is_end_of_chain(u32 end)
 	return end == END_NO_FP || end == END_UNREAD || end == END_NOT_CODE || end == END_NO_TABLE;
 }
 
-/* A native frame, or one of generated code, which its runtime may name. */
+/* A native frame, or a script's, which its runtime may name. function: of RAW_SCRIPT, else 0. */
 static int append_frame(struct symbols *s, const struct symbolized *c, const struct native_place *where,
-			uint64_t pc, struct frames *out)
+			uint64_t pc, uint64_t function, struct frames *out)
 {
-	int rc = 0;
+	bool generated = where->placement && where->placement->module->generated;
+	int rc = generated || function ? vm_frames_script(s->vm, function, generated ? pc : 0, out) : 0;
+	size_t n = out->n;
 
-	if (where->placement && where->placement->module->generated)
-		rc = vm_frames_generated(s->vm, pc, out);
-	return rc < 0 ? rc : rc ? 0 : append(s, c, where, pc, out);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	rc = append(s, c, where, pc, out);
+	for (; generated && n < out->n; n++) /* where it lies is by chance: no two runs have it there */
+		out->v[n].offset = 0;
+	return rc;
 }
 
 /*
@@ -232,8 +237,9 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 {
 	uint64_t pc = st->frame[i].a & RAW_ADDR_MASK;
 	uint32_t opened = kind_of(&st->frame[i]) == RAW_OPENED ? (uint32_t)st->frame[i].b : 0;
+	uint64_t function = kind_of(&st->frame[i]) == RAW_SCRIPT ? st->frame[i].b : 0;
 	uint64_t exact =
-	    !opened && st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
+	    !opened && !function && st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
 	size_t n = out->n;
 	struct native_place where;
 	struct symbolized c;
@@ -247,7 +253,7 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 	else
 		rc = natives_at(s->natives, pc + exact, &c, &where);
 	if (!rc)
-		rc = append_frame(s, &c, &where, pc + exact, out);
+		rc = append_frame(s, &c, &where, pc + exact, function, out);
 	for (; exact && n < out->n; n++)
 		out->v[n].offset--;
 	by_fp = *next < nr_frames(st) ? kind_of(&st->frame[*next]) == RAW_NATIVE_FP

@@ -62,7 +62,7 @@ struct unwind_rule unwind_code_fp(uint16_t machine)
 	bool x86 = machine == EM_X86_64;
 
 	return (struct unwind_rule){
-	    .cfa_offset = 16, .fp_words = 2, .ra_words = x86 ? 1 : UNWIND_RA_AFTER_FP, .kind = UNWIND_FP_CODE};
+	    .cfa_offset = 16, .fp_words = 2, .ra_words = x86 ? 1 : UNWIND_RA_AFTER_FP, .kind = UNWIND_SCRIPT};
 }
 
 bool unwind_code_rule(uint16_t machine, const uint8_t *code, size_t n, struct unwind_rule *out,

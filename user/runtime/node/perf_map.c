@@ -12,6 +12,7 @@
 #include "base/strset.h"
 #include "base/util.h"
 #include "proc/proc.h"
+#include "runtime/node/v8.h"
 
 #define MAX_FILE_BYTES (64 << 20)  /* 400 000 names; what is beyond is not read */
 #define MAX_ENTRIES    (1 << 19)   /* of functions */
@@ -103,14 +104,7 @@ bool perf_name_parse(const char *text, size_t n, struct perf_name *out)
 	column_at = n;
 	if (cut_number(file, &column_at, &column) && cut_number(file, &column_at, &out->line))
 		n = column_at;
-	if (n < 5 || memcmp(file, "node:", 5) != 0)
-		for (size_t i = n; i-- > 0;)
-			if (file[i] == '/') {
-				n -= i + 1;
-				file += i + 1;
-				break;
-			}
-	text_clean(out->file, sizeof(out->file), file, n);
+	v8_file_name(file, n, out->file, sizeof(out->file));
 	return true;
 }
 

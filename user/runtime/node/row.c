@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strset.h"
 #include "runtime/node/code.h"
 #include "runtime/node/perf_map.h"
+#include "runtime/node/v8.h"
 #include "runtime/node/version.h"
 
 #define API "napi"
@@ -18,8 +20,11 @@
 struct instance {
 	struct vm vm;
 	char version[NODE_VERSION_BYTES];
+	pid_t pid;
 	struct vm_code code;
+	struct v8 v8;
 	struct perf_map *names;
+	struct strset texts;
 };
 
 /* --- what can be traced --- */
@@ -58,15 +63,21 @@ static int open(pid_t pid, const struct vm_file *file, const struct proc_maps *m
 		return rc;
 	}
 	i->vm.runtime = &node_runtime;
+	i->pid = pid;
 	node_version(file->elf, i->version);
 	node_code(pid, file->elf, file->bias, &i->code);
+	v8_read_constants(file->elf, &i->v8);
+	i->code.function_info = i->v8.known ? (uint32_t)i->v8.of[V8_FUNCTION_SHARED] : 0;
 	*out = &i->vm;
 	return 0;
 }
 
 static void close(struct vm *vm)
 {
-	perf_map_free(((struct instance *)vm)->names);
+	struct instance *i = (struct instance *)vm;
+
+	perf_map_free(i->names);
+	strset_free(&i->texts);
 	free(vm);
 }
 
@@ -85,11 +96,26 @@ static void frames_refresh(struct vm *vm)
 	perf_map_refresh(((struct instance *)vm)->names);
 }
 
-static int frames_generated(struct vm *vm, uint64_t pc, struct frames *out)
+/* By what V8 has of the function. 1, 0: it is no script's, or gone; or -ENOMEM. */
+static int find_function(struct instance *i, uint64_t function, struct frame *out)
 {
-	struct frame found, *f;
-	int rc = perf_map_find(((struct instance *)vm)->names, pc - 1, &found);
+	struct v8_name name;
 
+	if (!function || !v8_function_name(&i->v8, i->pid, function, &name))
+		return 0;
+	*out = (struct frame){.type = FRAME_SCRIPT, .symbol = strset_add(&i->texts, name.symbol), .line = name.line};
+	out->file = name.file[0] ? strset_add(&i->texts, name.file) : NULL;
+	return out->symbol && (out->file || !name.file[0]) ? 1 : -ENOMEM;
+}
+
+static int frames_script(struct vm *vm, uint64_t function, uint64_t pc, struct frames *out)
+{
+	struct instance *i = (struct instance *)vm;
+	struct frame found, *f;
+	int rc = find_function(i, function, &found);
+
+	if (!rc && pc)
+		rc = perf_map_find(i->names, pc - 1, &found);
 	if (rc <= 0)
 		return rc;
 	f = VEC_ADD(out);
@@ -127,5 +153,5 @@ const struct runtime node_runtime = {
     .symbol = symbol,
     .code = code,
     .frames_refresh = frames_refresh,
-    .frames_generated = frames_generated,
+    .frames_script = frames_script,
 };
