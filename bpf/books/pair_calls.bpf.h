@@ -143,7 +143,7 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 	barrier_var(argument); /* to the verifier the same, wherever it was */
 	barrier_var(count);
 	c->argument = r->narrow && r->form == HANDLE_ITSELF ? (u32)argument : argument;
-	c->count = (u32)count;
+	c->count = r->counts == COUNT_NUMBER ? (u32)count : count != 0;
 	return inside;
 }
 
@@ -306,7 +306,7 @@ static __always_inline void pair_unknown(const struct rule *r, struct func_count
 	other = r->narrow ? 0 : pair_elsewhere(r->target_id, r->family, handle);
 	if (other)
 		finding(r->target_id, FINDING_WRONG_FAMILY, site, other, 0, handle);
-	else
+	else if (r->counts != COUNT_ALL) /* may be of those whose handle ended at once */
 		bury_unknown(tag, site);
 }
 
@@ -323,7 +323,7 @@ static __always_inline void site_released(u32 acquired_at, struct func_counts *f
 }
 
 /* A live handle of which there are more. true: it stays live. */
-static __always_inline bool pair_stays(const struct rule *r, struct func_counts *fc, u64 tag)
+static __always_inline bool pair_stays(const struct rule *r, struct func_counts *fc, u64 tag, bool all)
 {
 	u32 acquired_at = r->has_more ? pair_live(tag) : 0;
 	struct pair_more *m = acquired_at ? more_of(tag, acquired_at, false) : NULL;
@@ -331,7 +331,7 @@ static __always_inline bool pair_stays(const struct rule *r, struct func_counts 
 
 	if (!m)
 		return false;
-	if (r->operation == OP_UNREF && more_take(&m->refs))
+	if (r->operation == OP_UNREF && !all && more_take(&m->refs))
 		return true;
 	if (more_take(&m->acquired)) {
 		site_released(acquired_at, fc, r->operation == OP_REPLACE);
@@ -342,10 +342,12 @@ static __always_inline bool pair_stays(const struct rule *r, struct func_counts 
 }
 
 /*
- * A call is given this handle; site: of the call, or 0; inside: it is made by a call of the same family.
+ * A call is given this handle; site: of the call, or 0; inside: it is made by a call of the same family, or
+ * PAIR_ALL: references to the handle end at once, and those who had one may yet say so.
  * Returns where a handle that it releases was acquired; 0: it releases none. A global function: verified
  * once.
  */
+#define PAIR_ALL (1U << 31)
 __noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside)
 {
 	struct func_counts *fc = r ? counts_of(r) : NULL;
@@ -379,9 +381,11 @@ __noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside)
 			__sync_fetch_and_add(&m->refs, 1);
 		return 0;
 	}
-	if (pair_stays(r, fc, tag))
+	if (pair_stays(r, fc, tag, inside & PAIR_ALL))
 		return 0;
 	acquired_at = pair_take(tag, site);
+	if (inside & PAIR_ALL)
+		pair_unbury(tag);
 	if (acquired_at)
 		site_released(acquired_at, fc, r->operation == OP_REPLACE);
 	else if (!inside && !r->maybe)
@@ -560,6 +564,13 @@ static __always_inline void pair_given(struct rule *r, const struct pair_call *c
 	if (!fc)
 		return;
 	pair_tell_outer(c->inside);
+	if (r->counts == COUNT_NEEDED) {
+		references = 1;
+		if (!c->count) {
+			__sync_fetch_and_add(&fc->nulls, 1);
+			return;
+		}
+	}
 	if (r->form == HANDLE_ITSELF) {
 		if (r->by_argument)
 			handle = c->argument;

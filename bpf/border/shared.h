@@ -69,6 +69,12 @@ enum handle_where {
 };
 /* Pairs: is that the handle itself, or the address of it, or of an array of them, when the call returns? */
 enum handle_form { HANDLE_ITSELF, HANDLE_POINTEE, HANDLE_ARRAY };
+/* Pairs: what the argument is that a row calls count. */
+enum count_says {
+	COUNT_NUMBER, /* of references, or of handles */
+	COUNT_NEEDED, /* of an acquisition: where it is 0 nobody will release the handle, and it is none */
+	COUNT_ALL     /* of an OP_UNREF: where it is not 0 all references end */
+};
 /* Pairs: which results say that the call has succeeded. */
 enum success {
 	SUCCESS_NOT_NULL,     /* nor -1 */
@@ -191,8 +197,9 @@ struct rule {
 	u8 has_more;    /* of the family some handle may: see struct pair_more */
 	u8 both_ends;   /* the return is probed, too */
 	u8 by_argument; /* an acquisition: its handle is not the result */
+	u8 counts;      /* enum count_says: what extra is */
 	u8 maybe;       /* a release, if the handle is live; else it is somebody else's */
-	u8 pad[2];
+	u8 pad[1];
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */

@@ -27,7 +27,7 @@ enum unwind_kind {
 	UNWIND_FP_DEREF, /* the word at fp + cfa_offset; the caller's fp at fp: a realigned stack */
 	UNWIND_PLT,      /* sp + 8, and 8 more from byte cfa_offset of a 16-byte entry on */
 	UNWIND_FP_CODE, /* as UNWIND_FP, at calls; by the function's first instructions, there being no CFI */
-	UNWIND_SCRIPT, /* as UNWIND_FP_CODE, of a script engine, which keeps whose frame it is in it */
+	UNWIND_SCRIPT,  /* as UNWIND_FP_CODE, of a script engine, which keeps whose frame it is in it */
 	UNWIND_SIGNAL,  /* the kernel's signal frame, at sp */
 	UNWIND_BOTTOM,  /* there is no caller */
 	UNWIND_RICH,    /* a rule that has no place here */
@@ -83,7 +83,7 @@ struct unwind_space {
 	u32 opened;     /* BPF: number of the last library in code_opened messages; 0: none yet */
 	u32 openings;   /* BPF: times that a library was opened, and given a number */
 	u32 function_info; /* loader: see script_function(); 0: there is no script engine */
-	u64 last_link; /* BPF: a struct link_map before those that the linker adds; 0: not known */
+	u64 last_link;     /* BPF: a struct link_map before those that the linker adds; 0: not known */
 };
 #define UNWIND_LAYOUT(first, n, generation) ((u64)(first) | (u64)(n) << 20 | (u64)(generation) << 33)
 #define UNWIND_LAYOUT_FIRST(l)              ((u32)(l)&0xfffff)

@@ -104,19 +104,50 @@ def node_version():
     return subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip().lstrip("v")
 
 
-def test_javascript_has_the_names_that_v8_writes_for_perf():
-    with Node("--perf-basic-prof", "--interpreted-frames-native-stack") as node, Tracer(pids=[node.pid]) as tracer:
+def test_javascript_has_its_names():
+    """By V8's own data, without an option of node's; and a site stays one when its functions are compiled meanwhile."""
+    with Node() as node, Tracer(pids=[node.pid]) as tracer:
         tracer.wait_tracing()
-        node.do(leak_strong=11)
+        node.do(leak_strong=5003)
         report = tracer.stop()[node.pid]
-    site, = report["sites"]
-    script = [f for f in site["stack"] if f["type"] == "script"]
     lines = DRIVER.read_text().splitlines()
-    for frame, name in zip(script, ("repeatCommand", "run"), strict=False):
-        assert (frame["symbol"], frame["file"]) == (name, "driver.js")
-        assert f"function {name}(" in lines[frame["line"] - 1]
-    assert len(script) > 2 and site["truncated"] is None
-    assert "node:internal/process/task_queues" in {f["file"] for f in script}
+    assert sum(s["acquired"] for s in report["sites"]) == 5003
+    for site in report["sites"]:
+        script = [f for f in site["stack"] if f["type"] == "script"]
+        assert [f["symbol"] for f in script[:2]] == ["repeatCommand", "run"]
+        for frame in script[:2]:
+            assert frame["file"] == "driver.js" and f"function {frame['symbol']}(" in lines[frame["line"] - 1]
+        assert site["truncated"] is None
+        assert "node:internal/process/task_queues" in {f["file"] for f in script}
+    assert len(report["sites"]) <= 3, [s["stack"] for s in report["sites"]]
+
+
+@pytest.mark.asan
+def test_memory_is_held_until_its_finalizer_runs():
+    """Or until it is taken back; what has no finalizer, or was refused, is not. The same with the scopes of handles."""
+    n = {"wrap": 13, "wrap_and_remove": 17, "wrap_with_reference": 19, "wrap_without_finalizer": 7, "wrap_twice": 5, "external": 23,
+         "external_buffer": 29, "external_arraybuffer": 31, "add_finalizer": 37, "open_and_close": 41}
+    dropped = {"wrap": 43, "external": 47, "external_buffer": 53, "external_arraybuffer": 59, "add_finalizer": 61}
+    with Node() as node, Tracer("-e", "wrap,external,scope,ref", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(**n)
+        for command, count in dropped.items():
+            node.say(f"drop {command} {count}")
+        node.say(f"collect {sum(dropped.values())}")
+        report = tracer.stop()[node.pid]
+    assert_no_losses(report)
+    assert report["findings"] == []
+    kept, gone = n["wrap"] + n["wrap_twice"], n["wrap_and_remove"] + n["wrap_with_reference"] + dropped["wrap"]
+    assert totals(report, "wrap") == (kept + gone, gone, kept, 0)
+    gone = sum(dropped.values()) - dropped["wrap"]
+    kept = sum(n[name] for name in dropped) - n["wrap"]
+    assert totals(report, "external") == (kept + gone, gone, kept, 0)
+    assert totals(report, "scope") == (2 * n["open_and_close"], 2 * n["open_and_close"], 0, 0)
+    assert totals(report, "ref") == (n["wrap_with_reference"], n["wrap_with_reference"], 0, 0)
+    sites = by_site(report)
+    for command in dropped:
+        function = {"add_finalizer": "napi_add_finalizer", "wrap": "napi_wrap"}.get(command, f"napi_create_{command}")
+        assert sites[command, function] == [n[command] + dropped[command], dropped[command]]
 
 
 def test_wrong_use_is_told():

@@ -133,7 +133,8 @@ static NOINLINE void delete_twice(napi_env env, struct own *own, napi_value with
 
 /* --- threadsafe functions --- */
 
-static napi_threadsafe_function tsfn_new(napi_env env, struct own *own, napi_value with, size_t threads)
+static inline __attribute__((always_inline)) napi_threadsafe_function
+tsfn_new(napi_env env, struct own *own, napi_value with, size_t threads)
 {
 	napi_threadsafe_function f = NULL;
 
@@ -214,8 +215,8 @@ static NOINLINE void finish_work(napi_env env, struct own *own, napi_value with)
 	struct job *job = malloc(sizeof(*job));
 
 	(void)with;
-	expect(own, napi_create_async_work(env, NULL, text(env), job_run, job_done, job, &job->work) ==
-			napi_ok);
+	expect(own,
+	       napi_create_async_work(env, NULL, text(env), job_run, job_done, job, &job->work) == napi_ok);
 	expect(own, napi_queue_async_work(env, job->work) == napi_ok);
 }
 
@@ -244,6 +245,12 @@ static void finalize(napi_env env, void *data, void *hint)
 static NOINLINE void wrap(napi_env env, struct own *own, napi_value with)
 {
 	expect(own, napi_wrap(env, with, malloc(16), finalize, own, NULL) == napi_ok);
+}
+
+/* Whose memory it is nobody says. */
+static NOINLINE void wrap_without_finalizer(napi_env env, struct own *own, napi_value with)
+{
+	expect(own, napi_wrap(env, with, own, NULL, NULL, NULL) == napi_ok);
 }
 
 static NOINLINE void wrap_and_remove(napi_env env, struct own *own, napi_value with)
@@ -323,7 +330,7 @@ static NOINLINE void open_and_close(napi_env env, struct own *own, napi_value wi
 
 #define COMMAND(name)                                                                                        \
 	{                                                                                                    \
-		#name, name                                                                                  \
+#name, name                                                                                  \
 	}
 static const struct {
 	const char *name;
@@ -346,6 +353,7 @@ static const struct {
     COMMAND(leak_work),
     COMMAND(wrap),
     COMMAND(wrap_and_remove),
+    COMMAND(wrap_without_finalizer),
     COMMAND(wrap_with_reference),
     COMMAND(wrap_twice),
     COMMAND(external),

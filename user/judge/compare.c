@@ -271,7 +271,7 @@ static struct items site_items(const struct comparison *c, const struct report *
 		    .id = s->id,
 		    .key = key,
 		    .next_key = changed ? caller_key(func, f, &s->frames) : key,
-		    .place = !f                      ? 0
+		    .place = !f                    ? 0
 			     : frame_is_managed(f) ? (uint64_t)f->line
 						   : f->offset,
 		};

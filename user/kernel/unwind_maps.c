@@ -469,7 +469,7 @@ static void publish(struct unwind_range *r, const struct placement *p)
 	if (p->module->generated)
 		r->base = p->start;
 	else if (table != UNWIND_TABLE_NONE && table != UNWIND_TABLE_EMPTY &&
-	    !unwind_table_place(p->module->image, c->base, p->start, p->end, p->offset, &r->base))
+		 !unwind_table_place(p->module->image, c->base, p->start, p->end, p->offset, &r->base))
 		table = UNWIND_TABLE_EMPTY;
 	__atomic_store_n(&r->table, table, __ATOMIC_RELEASE);
 }

@@ -54,7 +54,8 @@ struct func_row {
 	 * handle begins with; HANDLE_NONE: one.
 	 */
 	enum handle_where count;
-	bool narrow;  /* the handle has 32 bits, and may be 0: a file descriptor */
+	enum count_says counts; /* what that argument says instead */
+	bool narrow;            /* the handle has 32 bits, and may be 0: a file descriptor */
 	bool maybe;   /* a release may be given what is none of the family's handles: that is no mistake */
 	bool counted; /* the same handle may be given again, and then has to be released once more: dlopen */
 };

@@ -7,9 +7,9 @@
 
 /*
  * Functions that only hand a call on to JNI or Node-API, by the names that their authors have kept for
- * them: the classes of the JDK's and of Android's jni.h, the crate `jni` of Rust, the generator JavaCPP; those
- * of node-addon-api, the crate `napi` of Rust.
- * Where others may have used the name, too, the file must be one that fits.
+ * them: the classes of the JDK's and of Android's jni.h, the crate `jni` of Rust, the generator JavaCPP;
+ * those of node-addon-api, the crate `napi` of Rust. Where others may have used the name, too, the file must
+ * be one that fits.
  */
 static const struct {
 	const char *prefix; /* of the symbol */

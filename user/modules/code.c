@@ -19,7 +19,7 @@
 #define MAX_VDSO_BYTES (1 << 20)              /* it has 8 KiB */
 #define MAX_BUILD_IDS  65536 /* different build-ids of opened libraries that are kept; others have none */
 #define USER_END       (1ULL << 47) /* above lies what the kernel shows of itself */
-#define MAX_OPENED     1024  /* libraries told by the dynamic linker, the last of them */
+#define MAX_OPENED     1024         /* libraries told by the dynamic linker, the last of them */
 
 struct code {
 	struct modules *book;

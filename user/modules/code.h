@@ -57,8 +57,8 @@ int code_new(struct modules *book, const struct proc_id *id, struct share *payer
 void code_free(struct code *c);
 /*
  * What the process's runtime knows of its code, before a layout is read. The code in [start, end) keeps a
- * frame pointer at its calls, without an unwind table that says so (end 0: none); so does what it generates as
- * it runs, in memory without a file, if it generates any.
+ * frame pointer at its calls, without an unwind table that says so (end 0: none); so does what it generates
+ * as it runs, in memory without a file, if it generates any.
  */
 void code_set_runtime(struct code *c, uint64_t start, uint64_t end, bool generates);
 /*

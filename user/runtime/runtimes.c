@@ -123,7 +123,8 @@ static const struct mapping *find_library(const struct runtime *r, const struct 
 	return m;
 }
 
-/* The runtime, and its file's mapping. any_name: the program itself may be its file, whatever it is called. */
+/* The runtime, and its file's mapping. any_name: the program itself may be its file, whatever it is called.
+ */
 static const struct runtime *find(const struct proc_maps *maps, const struct runtime *only, bool any_name,
 				  const struct mapping **mapping)
 {

@@ -238,8 +238,8 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 	uint64_t pc = st->frame[i].a & RAW_ADDR_MASK;
 	uint32_t opened = kind_of(&st->frame[i]) == RAW_OPENED ? (uint32_t)st->frame[i].b : 0;
 	uint64_t function = kind_of(&st->frame[i]) == RAW_SCRIPT ? st->frame[i].b : 0;
-	uint64_t exact =
-	    !opened && !function && st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
+	uint64_t exact = !opened && !function &&
+			 st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
 	size_t n = out->n;
 	struct native_place where;
 	struct symbolized c;

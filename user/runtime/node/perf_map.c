@@ -18,8 +18,8 @@
 #define MAX_ENTRIES    (1 << 19)   /* of functions */
 #define MAX_CODE_BYTES (16u << 20) /* of one function */
 #define PIECE_BYTES    (64 << 10)
-#define MAX_LINE       1024        /* of a longer one the rest is skipped */
-#define MAX_BACK       256         /* entries with a lower start that are looked at */
+#define MAX_LINE       1024 /* of a longer one the rest is skipped */
+#define MAX_BACK       256  /* entries with a lower start that are looked at */
 
 struct entry {
 	uint64_t start, end;
@@ -256,7 +256,10 @@ int perf_map_find(struct perf_map *m, uint64_t addr, struct frame *out)
 	}
 	if (!last || !last->symbol)
 		return 0;
-	*out = (struct frame){
-	    .type = FRAME_SCRIPT, .symbol = last->symbol, .file = last->file, .line = last->line, .offset = addr};
+	*out = (struct frame){.type = FRAME_SCRIPT,
+			      .symbol = last->symbol,
+			      .file = last->file,
+			      .line = last->line,
+			      .offset = addr};
 	return 1;
 }

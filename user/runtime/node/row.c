@@ -29,19 +29,59 @@ struct instance {
 
 /* --- what can be traced --- */
 
+static const struct family_row family_rows[] = {
+#define NAPI_FAMILY(name, by_default) {#name, KIND_PAIR, by_default},
+#define NAPI_FUNC(...)
+#include "runtime/node/napi_funcs.def"
+#undef NAPI_FAMILY
+#undef NAPI_FUNC
+};
+enum {
+#define NAPI_FAMILY(name, by_default) NODE_##name,
+#define NAPI_FUNC(...)
+#include "runtime/node/napi_funcs.def"
+#undef NAPI_FAMILY
+#undef NAPI_FUNC
+};
+
+#define HANDLE_ARG4  (HANDLE_ARG3 + 1)
+#define HANDLE_ARG5  (HANDLE_ARG3 + 2)
+#define HANDLE_ARG6  (HANDLE_ARG3 + 3)
+#define HANDLE_ARG10 (HANDLE_ARG3 + 7)
+/* row.family: the place in family_rows, until the family has its number. */
+static const struct napi_row {
+	struct func_row row;
+	const char *symbol;
+} func_rows[] = {
+#define NAPI_FAMILY(name, by_default)
+#define NAPI_FUNC(shown, its_symbol, its_family, its_operation, its_handle, its_form, its_count, its_counts, \
+		  is_maybe)                                                                                  \
+	{{.name = (shown),                                                                                   \
+	  .api = API,                                                                                        \
+	  .family = (enum family_id)NODE_##its_family,                                                       \
+	  .operation = OP_##its_operation,                                                                   \
+	  .handle = HANDLE_##its_handle,                                                                     \
+	  .form = HANDLE_##its_form,                                                                         \
+	  .success = SUCCESS_ZERO,                                                                           \
+	  .count = HANDLE_##its_count,                                                                       \
+	  .counts = COUNT_##its_counts,                                                                      \
+	  .maybe = (is_maybe)},                                                                              \
+	 (its_symbol)},
+#include "runtime/node/napi_funcs.def"
+#undef NAPI_FAMILY
+#undef NAPI_FUNC
+};
+
 static int add_rows(struct catalog *c)
 {
-	int ref = catalog_add_family(c, &(struct family_row){.name = "ref", .kind = KIND_REFERENCE, .by_default = true});
-	const struct func_row rows[] = {
-	    {.name = "napi_create_reference", .family = ref, .operation = OP_ACQUIRE, .handle = HANDLE_ARG1},
-	    {.name = "napi_delete_reference", .family = ref, .operation = OP_RELEASE, .handle = HANDLE_ARG1},
-	};
-	int rc = ref;
+	int family[ARRAY_LEN(family_rows)], rc = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows) && rc >= 0; i++) {
-		struct func_row row = rows[i];
+	for (size_t i = 0; i < ARRAY_LEN(family_rows) && rc >= 0; i++)
+		rc = family[i] = catalog_add_family(c, &family_rows[i]);
+	for (size_t i = 0; i < ARRAY_LEN(func_rows) && rc >= 0; i++) {
+		struct func_row row = func_rows[i].row;
 
-		row.api = API;
+		row.family = (enum family_id)family[row.family];
 		rc = catalog_add_func(c, &row);
 	}
 	return rc;
@@ -103,7 +143,8 @@ static int find_function(struct instance *i, uint64_t function, struct frame *ou
 
 	if (!function || !v8_function_name(&i->v8, i->pid, function, &name))
 		return 0;
-	*out = (struct frame){.type = FRAME_SCRIPT, .symbol = strset_add(&i->texts, name.symbol), .line = name.line};
+	*out = (struct frame){
+	    .type = FRAME_SCRIPT, .symbol = strset_add(&i->texts, name.symbol), .line = name.line};
 	out->file = name.file[0] ? strset_add(&i->texts, name.file) : NULL;
 	return out->symbol && (out->file || !name.file[0]) ? 1 : -ENOMEM;
 }
@@ -127,8 +168,13 @@ static int frames_script(struct vm *vm, uint64_t function, uint64_t pc, struct f
 
 static void symbol(const struct vm *vm, const struct func_row *row, char *name, size_t cap)
 {
+	const char *found = row->name;
+
 	(void)vm;
-	snprintf(name, cap, "%s", row->name);
+	for (size_t i = 0; i < ARRAY_LEN(func_rows); i++)
+		if (func_rows[i].symbol && !strcmp(func_rows[i].row.name, row->name))
+			found = func_rows[i].symbol;
+	snprintf(name, cap, "%s", found);
 }
 
 /* --- the row --- */

@@ -14,9 +14,9 @@
 #define SMI_SHIFT_BYTES 31 /* as V8 counts it, without the tag's bit */
 #define MAX_OFFSET      4096
 #define MAX_TEXT        255
-#define MAX_STRINGS     16 /* of which one may be made */
-#define MAX_LOCALS      75 /* v8: kScopeInfoMaxInlinedLocalNamesSize; more are in a table */
-#define MAX_REST        8  /* words behind the locals in which a function's name is looked for */
+#define MAX_STRINGS     16        /* of which one may be made */
+#define MAX_LOCALS      75        /* v8: kScopeInfoMaxInlinedLocalNamesSize; more are in a table */
+#define MAX_REST        8         /* words behind the locals in which a function's name is looked for */
 #define MAX_SOURCE      (4 << 20) /* characters before a function in which lines are counted */
 #define PIECE           4096
 
@@ -176,7 +176,8 @@ static bool read_chars(const struct reader *r, const struct flat *f, uint32_t fr
 	return true;
 }
 
-/* A text of at most MAX_TEXT characters; of a longer one its end. Those made of two: of the first parts, too. */
+/* A text of at most MAX_TEXT characters; of a longer one its end. Those made of two: of the first parts, too.
+ */
 static bool read_text(const struct reader *r, uint64_t word, char out[MAX_TEXT + 1], size_t *n)
 {
 	const int32_t *of = r->v->of;
@@ -220,23 +221,32 @@ static bool read_text(const struct reader *r, uint64_t word, char out[MAX_TEXT +
 
 /* --- scopes --------------------------------------------------------------------------------------- */
 
+#define MAX_NAMES 2
 struct scope {
-	uint64_t name; /* a string; 0: none */
+	uint64_t name[MAX_NAMES]; /* strings, its own and one inferred from where it is assigned to */
+	size_t nr_names;
 	int64_t start; /* of the function in its script, characters; -1: unknown */
 };
 
-/*
- * A ScopeInfo is a row of words: flags, numbers, where the function begins and ends, names and properties of
- * its context's variables, perhaps a private class, its own name (v8: src/objects/scope-info.tq). Earlier
- * versions have the place last.
- */
-static bool read_scope(const struct reader *r, uint64_t object, struct scope *out)
+/* Where a function begins and ends: two numbers side by side. */
+static bool is_place(const uint64_t word[2])
 {
-	uint64_t word[2 + 2 * MAX_LOCALS + MAX_REST], n, rest = object + 8 + 8ULL * (uint64_t)r->v->of[V8_SCOPE_REST];
+	return is_smi(word[0]) && is_smi(word[1]) && smi(word[0]) >= 0 && smi(word[1]) > smi(word[0]);
+}
+
+/*
+ * A ScopeInfo is a row of words: flags, numbers, names and properties of its context's variables, perhaps a
+ * private class; the function's name and a number (-1: it is no variable), an inferred name, where it begins
+ * and ends, another scope (v8: src/objects/scope-info.tq, 10.2 and 11.3; later ones have the place first).
+ */
+static bool read_scope(const struct reader *r, uint64_t info, struct scope *out)
+{
+	uint64_t word[2 + 2 * MAX_LOCALS + MAX_REST], n,
+	    rest = info + 8 + 8ULL * (uint64_t)r->v->of[V8_SCOPE_REST];
 	size_t at = 0, words, locals;
 
 	*out = (struct scope){.start = -1};
-	if (!read_word(r, object + 8 + 8ULL * (uint64_t)r->v->of[V8_SCOPE_LOCALS], &n) || !is_smi(n) ||
+	if (!read_word(r, info + 8 + 8ULL * (uint64_t)r->v->of[V8_SCOPE_LOCALS], &n) || !is_smi(n) ||
 	    smi(n) < 0)
 		return false;
 	locals = (size_t)smi(n);
@@ -245,19 +255,27 @@ static bool read_scope(const struct reader *r, uint64_t object, struct scope *ou
 	words = 2 + 2 * locals + MAX_REST;
 	if (proc_read(r->pid, rest, word, words * sizeof(*word)))
 		return false;
-	if (is_smi(word[0]) && is_smi(word[1]) && smi(word[0]) >= 0 && smi(word[1]) > smi(word[0])) {
+	if (is_place(word)) {
 		out->start = smi(word[0]);
 		at = 2;
 	}
 	at += 2 * locals;
-	for (size_t i = at; i < at + MAX_REST && i < words && !out->name; i++) {
-		uint64_t string;
+	for (size_t i = at; i < at + MAX_REST && i + 1 < words; i++) {
+		uint64_t object;
 		uint16_t type;
 
-		if (object_of(r, word[i], &string, &type) && !is_string(r, type))
-			break; /* another scope: behind all names */
-		if (!is_smi(word[i]) && is_string(r, type))
-			out->name = word[i];
+		if (is_smi(word[i])) {
+			if (out->start >= 0 || !is_place(word + i))
+				continue;
+			out->start = smi(word[i]);
+			break;
+		}
+		if (!object_of(r, word[i], &object, &type))
+			break;
+		if (!is_string(r, type) && out->start >= 0)
+			break; /* another scope: behind all of this one */
+		if (is_string(r, type) && out->nr_names < MAX_NAMES)
+			out->name[out->nr_names++] = word[i];
 	}
 	return true;
 }
@@ -329,13 +347,13 @@ bool v8_function_name(const struct v8 *v, pid_t pid, uint64_t addr, struct v8_na
 	if (!field(&r, shared, V8_SHARED_NAME, &word))
 		return false;
 	if (object_of(&r, word, &object, &type) && is_string(&r, type))
-		scope.name = word;
+		scope.name[scope.nr_names++] = word;
 	else if (!is_smi(word) && type == v->of[V8_TYPE_SCOPE_INFO] && !read_scope(&r, object, &scope))
 		return false;
-	if (scope.name && read_text(&r, scope.name, text, &n) && n > 0)
-		text_clean(out->symbol, sizeof(out->symbol), text, n);
-	else
-		snprintf(out->symbol, sizeof(out->symbol), "(anonymous)");
+	snprintf(out->symbol, sizeof(out->symbol), "(anonymous)");
+	for (size_t i = scope.nr_names; i-- > 0;)
+		if (read_text(&r, scope.name[i], text, &n) && n > 0)
+			text_clean(out->symbol, sizeof(out->symbol), text, n);
 	out->line = line_of(&r, script, scope.start);
 	return true;
 }

@@ -37,7 +37,8 @@ struct v8_name {
 
 /* Not known where e has no such constants, or V8 is built in another way (compressed pointers). */
 void v8_read_constants(const struct elf_image *e, struct v8 *out);
-/* The name of the function whose SharedFunctionInfo is at addr. false: it is none now, or it has no script. */
+/* The name of the function whose SharedFunctionInfo is at addr. false: it is none now, or it has no script.
+ */
 bool v8_function_name(const struct v8 *v, pid_t pid, uint64_t addr, struct v8_name *out);
 /* The base name of what a script is called, cleaned: "/srv/app.js" and "file:///srv/app.js" are "app.js". */
 void v8_file_name(const char *path, size_t n, char *out, size_t cap);

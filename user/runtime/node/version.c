@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CODE_BYTES   96
-#define INSN_BYTES   7    /* of both below */
-#define PLAUSIBLE    1000 /* Node.js has come to 26 in 2026; the others have no higher numbers */
+#define CODE_BYTES 96
+#define INSN_BYTES 7    /* of both below */
+#define PLAUSIBLE  1000 /* Node.js has come to 26 in 2026; the others have no higher numbers */
 
 /* The address that the instruction at code, which is at vaddr, loads or stores; 0: another instruction. */
 static uint64_t constant_of(const uint8_t *code, uint64_t vaddr)

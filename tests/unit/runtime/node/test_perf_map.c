@@ -77,16 +77,18 @@ static void test_file(void **state)
 	assert_int_equal(perf_map_new(getpid(), &m), 0);
 	perf_map_refresh(m); /* there is none */
 	expect_at(m, 0x1000, NULL);
-	write_file(path, "w", "1000 10 JS:~one /a.js:1:1\n1010 10 JS:~two /a.js:2:1\nnonsense\n\n1020 JS:~x\n"
-			      "1030 0 JS:~none\nffffffffffffffff 10 JS:~none\n2000 10 JS:~three /a.js:3:1");
+	write_file(path, "w",
+		   "1000 10 JS:~one /a.js:1:1\n1010 10 JS:~two /a.js:2:1\nnonsense\n\n1020 JS:~x\n"
+		   "1030 0 JS:~none\nffffffffffffffff 10 JS:~none\n2000 10 JS:~three /a.js:3:1");
 	perf_map_refresh(m);
 	expect_at(m, 0xfff, NULL);
 	expect_at(m, 0x1000, "one");
 	expect_at(m, 0x100f, "one");
 	expect_at(m, 0x1010, "two");
 	expect_at(m, 0x1030, NULL);
-	expect_at(m, 0x2000, NULL);			      /* its line has not ended */
-	write_file(path, "a", "\n1008 10 JS:*four /a.js:4:1\n1018 8 Builtin:X\n"); /* over both, and over that */
+	expect_at(m, 0x2000, NULL); /* its line has not ended */
+	write_file(path, "a",
+		   "\n1008 10 JS:*four /a.js:4:1\n1018 8 Builtin:X\n"); /* over both, and over that */
 	perf_map_refresh(m);
 	expect_at(m, 0x2000, "three");
 	expect_at(m, 0x1007, "one");
