@@ -490,7 +490,7 @@ static void test_words(void **state)
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
 	expect_error(
 	    "agent -p 1",
-	    "unknown command 'agent' (one of: top, census, record, report, diff, probes, run, help)");
+	    "unknown command 'agent' (one of: top, census, record, report, diff, probes, doctor, run, help)");
 	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
 	expect_error("12,34 -b", "did you mean -p 12,34?");
 	expect_error("help frob",
