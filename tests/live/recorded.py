@@ -90,7 +90,7 @@ def leak(file, seconds=71, names=None):
               probed={"NewGlobalRef": True, "DeleteGlobalRef": True, "NewWeakGlobalRef": True, "DeleteWeakGlobalRef": True},
               families={"global": {"traced": True, "acquired": 60_000 * t + held, "released": 60_000 * t, "outstanding": held,
                                    "vm_total": total, "before_known": True, "before_attach": 1_677, "vm_own": 0,
-                                   "probe_cost_ns_per_event": 900.0, "target_cpu_pct": 10.8},
+                                   "limit": {"known": True, "slot_bytes": 8}, "probe_cost_ns_per_event": 900.0, "target_cpu_pct": 10.8},
                         "weak": {"traced": True, "acquired": 40, "released": 0, "outstanding": 40, "vm_total": 640, "before_known": True,
                                  "before_attach": 600, "vm_own": 0, "probe_cost_ns_per_event": 900.0, "target_cpu_pct": 0.0}},
               verdicts={"unknown": 0 if judged else 3, "clean": 2 if judged else 0, "growing": 1 if judged else 0},

@@ -13,6 +13,7 @@
 #include "bpf/border/pins.h"
 #include "bpf/border/shared.h"
 #include "model/catalog.h"
+#include "model/vm.h"
 
 struct drop_row {
 	const char *name, *meaning, *advice;
@@ -279,6 +280,7 @@ struct report_family {
 	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
 	uint64_t died, unverified;                /* see report_site */
 	bool life_unknown;
+	struct vm_limit limit; /* the runtime's */
 };
 
 /* References of one class that were there at attach and still are. */
