@@ -121,6 +121,7 @@ static const struct field frame_rows[] = {
 	BOOL(struct frame, inlined, "inlined"),
 	BOOL(struct frame, tail_call, "tail_call"),
 	BOOL(struct frame, native_of_vm, "native_of_vm"),
+	BOOL(struct frame, native_method, "native_method"),
 	BOOL(struct frame, hidden, "hidden"),
 	{ "line_pending", FIELD_LATER, AT(struct frame, later), .n = IS(const struct later *, struct frame, later) },
 	WORD(struct frame, lacks, "lacks", NR_ENDS, stack_end_name),

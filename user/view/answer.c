@@ -43,7 +43,8 @@ void name_short(struct buf *out, const char *name, int parts)
 
 /* What was found, over all targets. */
 struct summary {
-	size_t sites, growing, waiting, unclear, held, errors;
+	size_t sites, growing, waiting, waiting_held, unclear, unjudged, held, errors;
+	bool some_judged, final;
 	double ready_in_s; /* the nearest verdict */
 	double seen_s;     /* the longest that a verdict rests on */
 	bool count_only;
@@ -73,23 +74,28 @@ static void add_site(struct summary *s, const struct report *r, const struct rep
 			s->of = r;
 		}
 	} else if (v->kind == VERDICT_UNKNOWN && v->ready_in_s > 0) {
+		s->waiting_held += site->outstanding > 0;
 		s->waiting++;
 		s->ready_in_s = s->waiting == 1 ? v->ready_in_s : fmin(s->ready_in_s, v->ready_in_s);
 		if (site->rate_per_s > 0 && (!s->fastest || site->rate_per_s > s->fastest->rate_per_s))
 			s->fastest = site;
-	} else if (v->kind == VERDICT_UNKNOWN && site->outstanding && v->span_s > 0) {
-		s->unclear++;
+	} else if (v->kind == VERDICT_UNKNOWN) {
+		s->unclear += site->outstanding && v->span_s > 0;
+		s->unjudged += site->outstanding && !(v->span_s > 0);
+	} else {
+		s->some_judged = true;
 	}
 }
 
 static struct summary sum_up(const struct report *const *reports, size_t n)
 {
-	struct summary s = {0};
+	struct summary s = {.final = n > 0};
 
 	for (size_t i = 0; i < n; i++) {
 		const struct report *r = reports[i];
 
 		s.count_only |= r->count_only;
+		s.final &= r->final;
 		for (size_t k = 0; k < r->sites.n; k++)
 			add_site(&s, r, &r->sites.v[k]);
 		for (size_t k = 0; k < r->findings.n; k++)
@@ -200,15 +206,15 @@ static void put_leak(struct buf *out, const struct summary *s)
 	const struct report_verdict *v = &s->worst->verdict;
 
 	put_owner(out, &s->worst->frames);
-	if (isfinite(v->per_min)) {
+	if (v->per_min > 0 && isfinite(v->per_min)) {
 		buf_printf(out, " +");
 		fmt_figure(out, v->per_min);
 		buf_printf(out, "/min");
-	}
-	if (isfinite(v->error_per_min)) {
-		buf_printf(out, " (+-");
-		fmt_figure(out, v->error_per_min);
-		buf_printf(out, ")");
+		if (isfinite(v->error_per_min)) {
+			buf_printf(out, " (+-");
+			fmt_figure(out, v->error_per_min);
+			buf_printf(out, ")");
+		}
 	}
 	put_when(out, s);
 	buf_printf(out, "; %zu/%zu site%s", s->growing, s->sites, s->sites == 1 ? "" : "s");
@@ -236,7 +242,8 @@ static void put_misuse(struct buf *out, const struct summary *s)
 
 static void put_wait(struct buf *out, const struct summary *s)
 {
-	buf_printf(out, "judging, %.0f s more", ceil(s->ready_in_s));
+	buf_printf(out, s->final ? "not judged: %.0f s more would tell" : "judging, %.0f s more",
+		   ceil(s->ready_in_s));
 	if (!s->fastest)
 		return;
 	buf_printf(out, "; fastest: ");
@@ -256,6 +263,16 @@ static void put_clean(struct buf *out, const struct summary *s)
 	}
 }
 
+static void put_unclear(struct buf *out, const struct summary *s)
+{
+	size_t n = s->unclear ? s->unclear : s->unjudged;
+
+	buf_printf(out, "%zu of %zu site%s %s", n, s->sites, s->sites == 1 ? "" : "s",
+		   s->unclear ? "grow" : "hold");
+	buf_printf(out, s->unclear ? "%s, but not steadily: needs more time" : "%s some, not judged yet",
+		   n == 1 ? "s" : "");
+}
+
 enum answer_kind view_answer(struct buf *out, const struct report *const *reports, size_t n)
 {
 	struct summary s = sum_up(reports, n);
@@ -272,13 +289,13 @@ enum answer_kind view_answer(struct buf *out, const struct report *const *report
 		buf_printf(out, "releases are not traced (--count-only): who acquires, not who leaks");
 		return ANSWER_COUNTS;
 	}
-	if (s.waiting) {
+	/* New ones that hold nothing come all the time, and tell nothing. */
+	if (s.waiting_held || (s.waiting && !s.some_judged)) {
 		put_wait(out, &s);
 		return ANSWER_WAIT;
 	}
-	if (s.unclear) {
-		buf_printf(out, "%zu of %zu site%s grow%s, but not steadily: needs more time", s.unclear,
-			   s.sites, s.sites == 1 ? "" : "s", s.unclear == 1 ? "s" : "");
+	if (s.unclear || s.unjudged) {
+		put_unclear(out, &s);
 		return ANSWER_UNCLEAR;
 	}
 	if (!s.sites) {

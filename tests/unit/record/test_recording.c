@@ -80,7 +80,8 @@ static void every_member_has_a_row(void **state)
 	const struct fields *held = inner(finding, "held"), *report = &report_fields;
 
 	(void)state;
-	COVERED(frame, &frame_fields, FRAME_VM, T, T, T, 1, T, T, 1, true, true, true, true, P, END_DEPTH);
+	COVERED(frame, &frame_fields, FRAME_VM, T, T, T, 1, T, T, 1, true, true, true, true, true, P,
+		END_DEPTH);
 	COVERED(report_of, inner(class, "of"), T, T, 1, 1, 1);
 	COVERED(report_class, class, T, 1, true, L2);
 	COVERED(report_pins, pins, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, true, {1, 1});

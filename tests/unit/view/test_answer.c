@@ -110,13 +110,62 @@ static void test_unknown(void **state)
 	expect(&l, "", "", "+300/min; 3/3 sites");
 }
 
+static void expect_answer(const struct leaking *l, enum answer_kind kind, const char *text)
+{
+	struct buf b = {0};
+
+	assert_int_equal(view_answer(&b, l->reports, 1), kind);
+	assert_string_equal(b.p ?: "", text);
+	buf_free(&b);
+}
+
+/* All of them become so. */
+static void judge(struct leaking *l, enum site_verdict kind, uint64_t held, double ready_in_s, double span_s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(l->sites); i++) {
+		l->sites[i].outstanding = held;
+		l->sites[i].verdict = (struct report_verdict){.kind = kind,
+							      .per_min = NAN,
+							      .error_per_min = NAN,
+							      .ready_in_s = ready_in_s,
+							      .span_s = span_s};
+	}
+}
+
+/* What is not known is never said to be clean. */
+static void test_what_is_owed(void **state)
+{
+	struct leaking l;
+
+	(void)state;
+	make(&l, (struct vm_limit){0});
+	judge(&l, VERDICT_UNKNOWN, 5, 34.2, 11);
+	expect_answer(&l, ANSWER_WAIT, "judging, 35 s more");
+	l.report.final = true;
+	expect_answer(&l, ANSWER_WAIT, "not judged: 35 s more would tell");
+	judge(&l, VERDICT_UNKNOWN, 0, 34.2, 11);
+	expect_answer(&l, ANSWER_WAIT, "not judged: 35 s more would tell");
+	judge(&l, VERDICT_UNKNOWN, 5, 0, 60);
+	expect_answer(&l, ANSWER_UNCLEAR, "3 of 3 sites grow, but not steadily: needs more time");
+	judge(&l, VERDICT_UNKNOWN, 5, NAN, 0);
+	expect_answer(&l, ANSWER_UNCLEAR, "3 of 3 sites hold some, not judged yet");
+	judge(&l, VERDICT_BOUNDED, 5, 0, 60);
+	expect_answer(&l, ANSWER_CLEAN, "nothing grows: 3 sites, 3 still hold some, seen for 1m00s");
+	/* A new site is owed a verdict as long as it holds something. */
+	l.sites[1].verdict = (struct report_verdict){.ready_in_s = 20};
+	expect_answer(&l, ANSWER_WAIT, "not judged: 20 s more would tell");
+	l.sites[1].outstanding = 0;
+	expect_answer(&l, ANSWER_CLEAN, "nothing grows: 3 sites, 2 still hold some, seen for 1m00s");
+	l.report.sites.n = 0;
+	expect_answer(&l, ANSWER_IDLE, "nothing acquired since attach");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_a_limit),
-	    cmocka_unit_test(test_a_limit_of_each_thread),
-	    cmocka_unit_test(test_no_limit),
-	    cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_a_limit),      cmocka_unit_test(test_a_limit_of_each_thread),
+	    cmocka_unit_test(test_no_limit),     cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_what_is_owed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
