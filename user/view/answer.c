@@ -9,9 +9,9 @@
 #include "view/columns.h"
 
 const char *const answer_words[NR_ANSWERS] = {
-    [ANSWER_LEAK] = "LEAK",       [ANSWER_MISUSE] = "MISUSE", [ANSWER_WAIT] = "WAIT",
-    [ANSWER_UNCLEAR] = "UNCLEAR", [ANSWER_COUNTS] = "COUNTS", [ANSWER_IDLE] = "IDLE",
-    [ANSWER_CLEAN] = "CLEAN",
+    [ANSWER_LEAK] = "LEAK", [ANSWER_MISUSE] = "MISUSE",   [ANSWER_WARNING] = "WARNING",
+    [ANSWER_WAIT] = "WAIT", [ANSWER_UNCLEAR] = "UNCLEAR", [ANSWER_COUNTS] = "COUNTS",
+    [ANSWER_IDLE] = "IDLE", [ANSWER_CLEAN] = "CLEAN",
 };
 
 /* Where a name's part begins: behind '.', '/' or "::", not in what stands in brackets. */
@@ -43,14 +43,15 @@ void name_short(struct buf *out, const char *name, int parts)
 
 /* What was found, over all targets. */
 struct summary {
-	size_t sites, growing, waiting, waiting_held, unclear, unjudged, held, errors;
+	size_t reports, sites, growing, waiting, waiting_held, unclear, unjudged, held;
+	size_t wrong[NR_SEVERITIES]; /* findings, but of leaks: */
 	bool some_judged, final;
 	double ready_in_s; /* the nearest verdict */
 	double seen_s;     /* the longest that a verdict rests on */
 	bool count_only;
 	const struct report *of; /* whose is: */
 	const struct report_site *worst, *fastest;
-	const struct report_finding *error;
+	const struct report_finding *first[NR_SEVERITIES]; /* of these */
 };
 
 static double growth_of(const struct report_site *s)
@@ -87,9 +88,19 @@ static void add_site(struct summary *s, const struct report *r, const struct rep
 	}
 }
 
+static void add_finding(struct summary *s, const struct report_finding *f)
+{
+	int severity = finding_rows[f->kind].severity;
+
+	if (finding_is_leak(f->kind)) /* told by the sites that grow */
+		return;
+	s->wrong[severity]++;
+	s->first[severity] = s->first[severity] ?: f;
+}
+
 static struct summary sum_up(const struct report *const *reports, size_t n)
 {
-	struct summary s = {.final = n > 0};
+	struct summary s = {.reports = n, .final = n > 0};
 
 	for (size_t i = 0; i < n; i++) {
 		const struct report *r = reports[i];
@@ -99,10 +110,7 @@ static struct summary sum_up(const struct report *const *reports, size_t n)
 		for (size_t k = 0; k < r->sites.n; k++)
 			add_site(&s, r, &r->sites.v[k]);
 		for (size_t k = 0; k < r->findings.n; k++)
-			if (finding_rows[r->findings.v[k].kind].severity == SEVERITY_ERROR) {
-				s.errors++;
-				s.error = s.error ?: &r->findings.v[k];
-			}
+			add_finding(&s, &r->findings.v[k]);
 	}
 	return s;
 }
@@ -205,6 +213,8 @@ static void put_leak(struct buf *out, const struct summary *s)
 {
 	const struct report_verdict *v = &s->worst->verdict;
 
+	if (s->reports > 1)
+		buf_printf(out, "PID %d: ", s->of->target.pid);
 	put_owner(out, &s->worst->frames);
 	if (v->per_min > 0 && isfinite(v->per_min)) {
 		buf_printf(out, " +");
@@ -224,9 +234,10 @@ static void put_leak(struct buf *out, const struct summary *s)
 	}
 }
 
-static void put_misuse(struct buf *out, const struct summary *s)
+static void put_misuse(struct buf *out, const struct summary *s, int severity)
 {
-	const struct report_finding *f = s->error;
+	const struct report_finding *f = s->first[severity];
+	size_t more = s->wrong[SEVERITY_ERROR] + s->wrong[SEVERITY_WARNING] - 1;
 
 	buf_printf(out, "%s ", finding_rows[f->kind].name);
 	fmt_count(out, f->count);
@@ -235,8 +246,8 @@ static void put_misuse(struct buf *out, const struct summary *s)
 		buf_printf(out, " by ");
 		put_owner(out, &f->stack.frames);
 	}
-	if (s->errors > 1)
-		buf_printf(out, ", and %zu more", s->errors - 1);
+	if (more)
+		buf_printf(out, ", and %zu more", more);
 	buf_printf(out, "; no leak known");
 }
 
@@ -281,9 +292,13 @@ enum answer_kind view_answer(struct buf *out, const struct report *const *report
 		put_leak(out, &s);
 		return ANSWER_LEAK;
 	}
-	if (s.errors) {
-		put_misuse(out, &s);
+	if (s.wrong[SEVERITY_ERROR]) {
+		put_misuse(out, &s, SEVERITY_ERROR);
 		return ANSWER_MISUSE;
+	}
+	if (s.wrong[SEVERITY_WARNING]) {
+		put_misuse(out, &s, SEVERITY_WARNING);
+		return ANSWER_WARNING;
 	}
 	if (s.count_only) {
 		buf_printf(out, "releases are not traced (--count-only): who acquires, not who leaks");

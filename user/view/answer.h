@@ -9,6 +9,7 @@
 enum answer_kind {
 	ANSWER_LEAK,    /* something grows */
 	ANSWER_MISUSE,  /* a finding that is an error */
+	ANSWER_WARNING, /* one that may be on purpose, and is no leak */
 	ANSWER_WAIT,    /* time will tell, and it is known how much */
 	ANSWER_UNCLEAR, /* neither steady growth nor an end of it */
 	ANSWER_COUNTS,  /* releases are not traced: nobody knows */
