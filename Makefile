@@ -272,6 +272,7 @@ test-live:
 
 check: all
 	$(Q)JNITRACE_BUILD=$(O) scripts/checks
+	$(Q)JNITRACE_BUILD=$(O) /usr/bin/python3 -B -m pytest -p no:cacheprovider -q --no-header --tb=short tests/checks
 
 format:
 	$(Q)git ls-files -co --exclude-standard 'user/*.[ch]' 'bpf/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i --style=file

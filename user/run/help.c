@@ -123,6 +123,8 @@ static const char *usage_of(enum command command)
 		return "FILE [OPTION...]";
 	case CMD_DIFF:
 		return "A B | FILE --from TIME [OPTION...]";
+	case CMD_DOCTOR:
+		return "[-p PID[,PID]] [OPTION...]";
 	default:
 		return "-p PID[,PID] | -a [OPTION...]";
 	}

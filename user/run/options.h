@@ -14,7 +14,17 @@
 #include "record/recorder.h"
 #include "view/view_opts.h"
 
-enum command { CMD_TOP, CMD_CENSUS, CMD_RECORD, CMD_REPORT, CMD_DIFF, CMD_PROBES, CMD_RUN, NR_COMMANDS };
+enum command {
+	CMD_TOP,
+	CMD_CENSUS,
+	CMD_RECORD,
+	CMD_REPORT,
+	CMD_DIFF,
+	CMD_PROBES,
+	CMD_DOCTOR,
+	CMD_RUN,
+	NR_COMMANDS
+};
 
 #define OPTS_MAX_PIDS    256
 #define OPTS_MAX_NAMES   16

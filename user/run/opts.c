@@ -633,6 +633,8 @@ static int check_target(struct parse *p)
 		return check_files(p);
 	if (o->nr_pids + o->nr_names > 0 && o->all)
 		return usage_error(p, "give only one of them", "-p and -a exclude each other");
+	if (o->command == CMD_DOCTOR)
+		p->o->all = o->nr_pids + o->nr_names == 0;
 	if (o->nr_pids + o->nr_names == 0 && !o->all)
 		return usage_error(p, "give -p PID, or -a for every JVM; " SEE_HELP, "no target");
 	return 0;

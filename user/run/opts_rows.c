@@ -111,6 +111,7 @@ static const char *severity_word(size_t i)
 #define REPORT (1U << CMD_REPORT)
 #define DIFF   (1U << CMD_DIFF)
 #define PROBES (1U << CMD_PROBES)
+#define DOCTOR (1U << CMD_DOCTOR)
 #define RUN    (1U << CMD_RUN)
 #define TRACE  (TOP | RECORD)
 #define LIVE   (EVERY & ~REPORT & ~DIFF & ~RUN) /* of processes that are named */
@@ -122,7 +123,7 @@ static const char *severity_word(size_t i)
 const struct option_row option_rows[] = {
 	{ "pid",      'p', "PID[,PID]", LIVE | DIFF, OWN(PIDS),
 	  .help = "processes, by id or name; may be repeated" },
-	{ "all",      'a', NULL, LIVE, FLAG(all),
+	{ "all",      'a', NULL, LIVE & ~DOCTOR, FLAG(all),
 	  .help = "every JVM of this host, including those started later" },
 	{ "runtime",   0,  "NAME", LIVE | RUN, WORD(runtime, runtime_name, "runtime"), .rare = true,
 	  .help = "processes of this runtime only" },
@@ -237,6 +238,8 @@ bool format_serves(const struct format *f, enum command command)
 		return f->census != NULL;
 	case CMD_PROBES:
 		return f->probes != NULL;
+	case CMD_DOCTOR:
+		return f->doctor != NULL;
 	case CMD_DIFF:
 		return f->diff != NULL;
 	default:

@@ -490,12 +490,13 @@ static void test_words(void **state)
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
 	expect_error(
 	    "agent -p 1",
-	    "unknown command 'agent' (one of: top, census, record, report, diff, probes, run, help)");
+	    "unknown command 'agent' (one of: top, census, record, report, diff, probes, doctor, run, help)");
 	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
 	expect_error("12,34 -b", "did you mean -p 12,34?");
-	expect_error("help frob",
-		     "unknown topic 'frob' (one of: top, census, record, report, diff, probes, run, all, "
-		     "columns, keys, rows)");
+	expect_error(
+	    "help frob",
+	    "unknown topic 'frob' (one of: top, census, record, report, diff, probes, doctor, run, all, "
+	    "columns, keys, rows)");
 	expect_error("-p 1 probes", "unexpected word 'probes'");
 	expect_error("-p 1 -- x", "unexpected word 'x'");
 	expect_error("-p 1 -x", "unknown or ambiguous option '-x'");
