@@ -696,6 +696,27 @@ static void total_locals(const struct aggregate_input *in, struct report_family 
 	f->unverified = c.unverified;
 }
 
+/* One call may acquire several handles, or one that another call inside has acquired: they are counted. */
+static void total_pair(const struct func_row *row, const struct func_counts *c, struct report_family *f)
+{
+	switch (row->operation) {
+	case OP_REPLACE:
+		f->released += c->moved;
+		__attribute__((fallthrough));
+	case OP_ACQUIRE:
+		f->acquired += c->handles;
+		f->outstanding += less(c->handles, c->unpaired + c->replaced);
+		break;
+	case OP_RELEASE:
+	case OP_UNREF:
+		f->released += c->handles;
+		f->released_untracked += c->unpaired;
+		break;
+	default:
+		break;
+	}
+}
+
 static void total(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	r->events = 0;
@@ -713,7 +734,9 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = c->calls;
 		r->events += c->calls;
-		if (row->operation == OP_ACQUIRE || row->operation == OP_FRAME_POP) {
+		if (a->catalog->families[row->family].kind == KIND_PAIR) {
+			total_pair(row, c, f);
+		} else if (row->operation == OP_ACQUIRE || row->operation == OP_FRAME_POP) {
 			f->acquired += less(c->calls, c->nulls);
 			f->outstanding += less(c->calls, c->nulls + c->unpaired + c->replaced);
 			if (a->catalog->families[row->family].kind == KIND_LOCAL)
