@@ -14,7 +14,7 @@
 #include "runtime/runtime.h"
 
 #define MAX_ARGS_BYTES   (1U << 20) /* a long class path; what is behind is not looked at */
-#define MAX_CGROUP_BYTES (1U << 17) /* 16 hierarchies of version 1, each with a path of PATH_MAX, and more */
+#define MAX_CGROUP_BYTES (1U << 17) /* 16 hierarchies of version 1, each with PATH_MAX, and more */
 #define MAX_STATUS_BYTES (1U << 14)
 #define MAX_PASSWD_BYTES (1U << 20)
 #define ID_DIGITS        64
