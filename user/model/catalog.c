@@ -20,17 +20,24 @@ const struct catalog jni_catalog = {
 	{
 	    [FUNC_NONE] = {.family = FAMILY_NONE, .operation = OP_COUNT},
 	    [NR_JNI_FUNCS... NR_FUNCS - 1] = {.family = FAMILY_NONE, .operation = OP_COUNT},
-#define JNI_FUNC(name, table, index, family, operation, handle)                                              \
-	[FUNC_##name] = {                                                                                    \
-	    #name, JNI, TABLE_##table, index, FAMILY_##family, OP_##operation, HANDLE_##handle, 0, 0, 0},
+#define JNI_FUNC(name_, table_, index_, family_, operation_, handle_)                                        \
+	[FUNC_##name_] = {.name = #name_,                                                                    \
+			  .api = JNI,                                                                        \
+			  .table = TABLE_##table_,                                                           \
+			  .index = (index_),                                                                 \
+			  .family = FAMILY_##family_,                                                        \
+			  .operation = OP_##operation_,                                                      \
+			  .handle = HANDLE_##handle_},
 #include "bpf/border/jni_funcs.def"
 #undef JNI_FUNC
 /* clang-format off */
-#define JNI_USE(name, index, args, when)                                                                      \
-	[FUNC_USE_##name] = {#name, JNI, TABLE_ENV, index, FAMILY_CHECK, OP_USE, HANDLE_ARG1,                 \
-			     (args) & REFS_MASK, (args) >> NULLS_SHIFT, when},
-#define JNI_INVOKE(name, index)                                                                               \
-	[FUNC_USE_##name] = {#name, JNI, TABLE_VM, index, FAMILY_CHECK, OP_INVOKE, HANDLE_NONE, 0, 0, NEVER},
+#define JNI_USE(name_, index_, args, when)                                                                    \
+	[FUNC_USE_##name_] = {.name = #name_, .api = JNI, .table = TABLE_ENV, .index = (index_),              \
+			      .family = FAMILY_CHECK, .operation = OP_USE, .handle = HANDLE_ARG1,             \
+			      .refs = (args) & REFS_MASK, .nulls = (args) >> NULLS_SHIFT, .allowed = (when)},
+#define JNI_INVOKE(name_, index_)                                                                             \
+	[FUNC_USE_##name_] = {.name = #name_, .api = JNI, .table = TABLE_VM, .index = (index_),               \
+			      .family = FAMILY_CHECK, .operation = OP_INVOKE, .allowed = NEVER},
 /* clang-format on */
 #include "bpf/border/jni_uses.def"
 #undef JNI_USE
