@@ -2,6 +2,7 @@
 #
 # make                 the tool: build/jnitrace
 # make demo            install what is missing, build, and trace a program that leaks
+# make demo-node       the same with a program of Node.js
 # make test            install what is missing, build, and run every test
 # make test-unit       the unit and golden tests alone
 # make test-live       live tests of one file, by a part of their names: T=test_limits K=depth
