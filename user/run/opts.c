@@ -331,6 +331,8 @@ static int set(struct parse *p, const char *arg)
 	case OPTION_RECORD:
 		p->o->record = arg;
 		return *arg ? 0 : usage_error(p, "give a file name, or - for stdout", "no file name");
+	case OPTION_PAIR: /* was read before the families were named: pairs_take() */
+		return *arg ? 0 : usage_error(p, SEE_HELP, "it is empty");
 	case OPTION_VERSION:
 		return print_version(p);
 	case OPTION_HELP:
@@ -689,6 +691,7 @@ static void derive(struct parse *p)
 	}
 	o->given = p->given;
 	o->interval_given = was_given(p, "interval");
+	o->events_given = was_given(p, "events");
 	if (o->report && !was_given(p, "format"))
 		take_ending(o, o->report);
 	o->view.depth = o->depth;

@@ -220,7 +220,7 @@ static void test_options_of_commands(void **state)
 	    [OPTION_INT] = "1",           [OPTION_UINT64] = "1", [OPTION_SECONDS] = "1",
 	    [OPTION_BYTES] = "64M",       [OPTION_PIDS] = "1",   [OPTION_FAMILIES] = "global",
 	    [OPTION_FORMAT] = "json",     [OPTION_FILE] = "x",   [OPTION_PATH] = "x",
-	    [OPTION_ASSERT] = "drops==0", [OPTION_RECORD] = "x",
+	    [OPTION_ASSERT] = "drops==0", [OPTION_RECORD] = "x", [OPTION_PAIR] = "x",
 	};
 	struct options o;
 
