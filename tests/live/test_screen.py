@@ -19,31 +19,69 @@ from harness import ENV, JNITRACE, SLOW, WARM_UP, bpf_ids, bpf_objects, run_tool
 from tmux import Tmux
 
 ENTER, LEAVE = b"\033[?1049h", b"\033[?1049l"
+ENDED = b"<the tool has ended>"
+
+
+def lead(tell, args, env, rows, columns):
+    """
+    In a child that has a terminal for its own: run the tool in it, and stay. A session's leader that ends takes its
+    terminal away, and what was written last with it. As a shell does, it passes on that the terminal has gone. It shares
+    the tool's process group: nobody could wake it, so the kernel lets no Ctrl-Z stop it.
+    """
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+    if (pid := os.fork()) == 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.execve(str(JNITRACE), ["jnitrace", *map(str, args)], env)
+    for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(sig, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(pid, signal.SIGHUP))
+    os.write(tell, b"%d\n" % pid)
+    _, status = os.waitpid(pid, 0)
+    os.write(tell, b"%d\n" % status)
+    os.write(1, ENDED)  # behind all that the tool has written
+    while True:
+        signal.pause()
 
 
 class Terminal:
     """jnitrace as the foreground of a terminal of its own, whose bytes are looked at."""
 
     def __init__(self, *args, rows=24, columns=80, exit_code=0, term="xterm"):
-        self.exit_code, self.seen, self.mark = exit_code, b"", 0
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
-            env = {**ENV, "LC_ALL": "C.UTF-8", "TERM": term or ""}
-            if term is None:
-                del env["TERM"]
-            os.execve(str(JNITRACE), ["jnitrace", *map(str, args)], env)
+        self.exit_code, self.seen, self.mark, self.status = exit_code, b"", 0, None
+        env = {**ENV, "LC_ALL": "C.UTF-8", "TERM": term or ""}
+        if term is None:
+            del env["TERM"]
+        told, tell = os.pipe()
+        self.leader, self.fd = pty.fork()
+        if self.leader == 0:
+            try:
+                lead(tell, args, env, rows, columns)
+            finally:
+                os._exit(1)  # pylint: disable=protected-access
+        os.close(tell)
+        self.told = os.fdopen(told, "rb", 0)
+        self.pid = int(self.told.readline())
         self.before = termios.tcgetattr(self.fd)
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *_):
-        if kind is not None:
+        if kind is not None and self.status is None:
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
         os.close(self.fd)
+        self.close()
+
+    def close(self):
+        """The leader goes, too."""
+        os.kill(self.leader, signal.SIGKILL)
+        os.waitpid(self.leader, 0)
+        self.told.close()
+
+    def ended(self):
+        """Wait for the tool's end. Its exit code; of a signal its negative number."""
+        self.status = self.status if self.status is not None else int(self.told.readline())
+        return os.waitstatus_to_exitcode(self.status)
 
     def read(self, seconds):
         """More of the output; False at its end."""
@@ -72,10 +110,12 @@ class Terminal:
         os.write(self.fd, key.encode())
 
     def end(self):
-        while self.read(SLOW):
-            pass
-        _, status = os.waitpid(self.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
+        """What it has written to its very end, behind what was waited for last."""
+        end = time.monotonic() + SLOW
+        while ENDED not in self.seen:
+            assert time.monotonic() < end and self.read(SLOW), f"it goes on: {self.seen[self.mark:]!r}"
+        self.seen = self.seen[:self.seen.index(ENDED)]
+        code = self.ended()
         assert code == self.exit_code or self.exit_code is None and code != 0, (code, self.seen[-2000:])
         assert termios.tcgetattr(self.fd) == self.before
         return self.seen[self.mark:]
@@ -217,9 +257,7 @@ def test_the_terminal_goes_away(oracle):
     terminal.drawn()
     held = bpf_objects(terminal.pid)
     os.close(terminal.fd)
-    end = time.monotonic() + SLOW
-    while not (ended := os.waitpid(terminal.pid, os.WNOHANG))[0] and time.monotonic() < end:
-        time.sleep(0.02)
-    assert ended[0] == terminal.pid and os.waitstatus_to_exitcode(ended[1]) in (0, 1), ended
+    assert terminal.ended() in (0, 1)
+    terminal.close()
     wait_until(lambda: not held & bpf_ids())
     assert oracle.do("run 1 2 1 2 1")

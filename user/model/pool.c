@@ -53,6 +53,8 @@ static void pool_family(struct report_family *to, const struct report_family *fr
 	add(&to->died, from->died);
 	add(&to->unverified, from->unverified);
 	to->life_unknown |= from->life_unknown;
+	if (!to->limit.known)
+		to->limit = from->limit;
 }
 
 static void pool_check(struct report_check *to, const struct report_check *from)

@@ -18,6 +18,7 @@
 #define SLICE_NS 20000000ULL /* of going, between two looks at the keys */
 #define GO_ON_S  0.001
 #define PLAY_S   0.1 /* from moment to moment */
+#define LENT_S   0.1 /* from look to look whether the terminal is ours again: nobody says so */
 
 struct reader {
 	struct recording *recording; /* NULL: not open */
@@ -28,10 +29,25 @@ struct replay {
 	struct browser *browser;
 	struct write_now write;
 	struct loop *loop;
-	int go_on, play; /* timers */
-	bool playing;    /* the timer runs */
+	int go_on, play, look; /* timers */
+	bool playing;          /* the timer runs */
 	struct reader shown, other;
 };
+
+static int draw(struct replay *p, struct error *err)
+{
+	int rc = output_draw(p->of->out, p->browser, err);
+
+	return rc ?: loop_set_timer(p->look, terminal_is_on(p->of->out->terminal) ? 0 : LENT_S);
+}
+
+static int on_look(void *replay, void *what, struct error *err)
+{
+	struct replay *p = replay;
+
+	(void)what;
+	return terminal_is_lent(p->of->out->terminal) ? 0 : draw(p, err);
+}
 
 static int open_reader(struct replay *p, struct reader *r, struct error *err)
 {
@@ -66,7 +82,7 @@ static int show_reader(struct replay *p, struct error *err)
 	for (int i = 0; i < n; i++) /* as they are written */
 		report_sort(reports[i], p->of->request->sort);
 	rc = browser_reports(p->browser, (const struct report *const *)reports, (size_t)n);
-	return rc ?: output_draw(p->of->out, p->browser, err);
+	return rc ?: draw(p, err);
 }
 
 /* Which reader goes to where the keys want to be; NULL: one is there. */
@@ -137,7 +153,7 @@ static int on_play(void *replay, void *what, struct error *err)
 		return go(p, err);
 	}
 	t->playing = false;
-	return set_playing(p) ?: output_draw(p->of->out, p->browser, err);
+	return set_playing(p) ?: draw(p, err);
 }
 
 static int on_key(void *replay, void *what, struct error *err)
@@ -165,7 +181,7 @@ static int on_key(void *replay, void *what, struct error *err)
 	}
 	rc = set_playing(p);
 	if (!rc && changed)
-		rc = output_draw(p->of->out, p->browser, err);
+		rc = draw(p, err);
 	return rc ?: go(p, err);
 }
 
@@ -175,7 +191,7 @@ static int on_redraw(void *replay, void *what, struct error *err)
 
 	(void)what;
 	terminal_renew(p->of->out->terminal);
-	return output_draw(p->of->out, p->browser, err);
+	return draw(p, err);
 }
 
 static int start(struct replay *p, struct error *err)
@@ -190,6 +206,8 @@ static int start(struct replay *p, struct error *err)
 		p->go_on = rc = loop_timer(p->loop, 0, on_go);
 	if (rc >= 0)
 		p->play = rc = loop_timer(p->loop, 0, on_play);
+	if (rc >= 0)
+		p->look = rc = loop_timer(p->loop, 0, on_look);
 	if (rc < 0)
 		return rc;
 	loop_on_leave(p->loop, terminal_leave, p->of->out->terminal);

@@ -191,8 +191,8 @@ static void draw_answer(const struct browser *b, struct canvas *c, int row)
 {
 	static const uint8_t styles[NR_ANSWERS] = {
 	    [ANSWER_LEAK] = STYLE_ALARM,   [ANSWER_MISUSE] = STYLE_ALARM, [ANSWER_WAIT] = STYLE_NOTE,
-	    [ANSWER_UNCLEAR] = STYLE_NOTE, [ANSWER_COUNTS] = STYLE_BOLD,  [ANSWER_IDLE] = STYLE_BOLD,
-	    [ANSWER_CLEAN] = STYLE_GOOD,
+	    [ANSWER_UNCLEAR] = STYLE_NOTE, [ANSWER_WARNING] = STYLE_NOTE, [ANSWER_COUNTS] = STYLE_BOLD,
+	    [ANSWER_IDLE] = STYLE_BOLD,    [ANSWER_CLEAN] = STYLE_GOOD,
 	};
 	struct looked_at of = reports_of(b);
 	struct buf text = {0};

@@ -228,7 +228,7 @@ ACT(choose_group)
 
 static bool can_sort_by(const struct browser *b, const struct column *c)
 {
-	return c->groups & 1U << b->table.group && !(b->request->count_only && c->groups & COLUMN_PAIRED);
+	return table_has(&b->table, c) && !(b->request->count_only && c->groups & COLUMN_PAIRED);
 }
 
 static enum wish sort_beside(struct browser *b, int step)

@@ -317,7 +317,7 @@ struct list_column {
 #define EVERY  (SITE | FUNC | PID | CLASS | THREAD | OWNER)
 /* clang-format off */
 static const struct list_column list_columns[] = {
-	{"VERDICT", "verdict", SITE | CLASS | THREAD | OWNER, 0, 8, false, CELLS_LEFT, is_paired, {put_row_verdict}},
+	{"VERDICT", "verdict", EVERY & ~FUNC, 0, 8, false, CELLS_LEFT, is_paired, {put_row_verdict}},
 	{"PID", "pid", PID | THREAD, 0, 5, false, CELLS_RIGHT, NULL, {put_pid}},
 	{"PID", "pid", SITE, 3, 5, false, CELLS_RIGHT, has_several, {put_pid}},
 	{"TID", "tid", THREAD, 5, 5, false, CELLS_RIGHT, NULL, {put_tid}},
@@ -330,7 +330,8 @@ static const struct list_column list_columns[] = {
 	{"ACQUIRED", "acquired", SITE | FUNC | PID | THREAD | OWNER, 8, 9, false, CELLS_RIGHT, NULL, {put_acquired}},
 	{"RELEASED", "released", SITE | FUNC | PID | THREAD | OWNER, 9, 9, false, CELLS_RIGHT, is_paired, {put_released}},
 	{"ACQ-RATE", "acquired-rate", FUNC | PID | OWNER, 10, 9, false, CELLS_RIGHT, NULL, {put_acquired_rate}},
-	{"SITES", "sites", FUNC | PID | CLASS | THREAD | OWNER, 4, 5, false, CELLS_RIGHT, NULL, {put_sites}},
+	{"SITES", "sites", PID, 7, 5, false, CELLS_RIGHT, NULL, {put_sites}},
+	{"SITES", "sites", FUNC | CLASS | THREAD | OWNER, 4, 5, false, CELLS_RIGHT, NULL, {put_sites}},
 	{"FINDINGS", NULL, PID, 2, 8, false, CELLS_RIGHT, NULL, {put_nr_findings}},
 	{"COST", NULL, PID, 4, 6, false, CELLS_RIGHT, NULL, {put_cost}},
 	{"CONTAINER", NULL, PID, 6, 12, false, CELLS_LEFT, NULL, {put_place}},

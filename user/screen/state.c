@@ -129,13 +129,19 @@ void table_free(struct table *t)
 	free_rows(t);
 }
 
+/* Of a process the screen has a verdict, too. */
+bool table_has(const struct table *t, const struct column *c)
+{
+	return c->groups & 1U << t->group || (t->group == GROUP_PID && c == column_find("verdict"));
+}
+
 const struct column *table_sort(const struct table *t)
 {
 	const struct column *verdict = column_find("verdict");
 
-	if (t->sort && t->sort->groups & 1U << t->group)
+	if (t->sort && table_has(t, t->sort))
 		return t->sort;
-	return verdict->groups & 1U << t->group ? verdict : column_default(t->group);
+	return table_has(t, verdict) ? verdict : column_default(t->group);
 }
 
 /* What a person may look for in a row. */

@@ -101,6 +101,8 @@ void table_choose(struct table *t, size_t at);
 /* NULL: there is none. */
 const struct row *table_chosen(const struct table *t);
 const struct column *table_sort(const struct table *t);
+/* Can its rows be sorted by it? */
+bool table_has(const struct table *t, const struct column *c);
 
 struct row_key row_key_of(const struct row *r, enum group_by group);
 static inline bool is_same_row(struct row_key a, struct row_key b)
