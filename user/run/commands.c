@@ -53,7 +53,6 @@ const struct command_row commands[NR_COMMANDS] = {
 		    cmd_doctor},
     [CMD_AGENT] = {"agent", "the tables of all JVMs as metrics, over HTTP", "",
 		   "  jnitrace agent                      for a Prometheus on this host\n"
-		   "  curl 127.0.0.1:9469/metrics         what it scrapes\n"
 		   "  jnitrace agent -i 60 --limit 100000\n",
 		   cmd_agent},
     [CMD_RUN] = {"run", "start a command, trace its JVMs, judge at the end",
