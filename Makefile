@@ -226,6 +226,8 @@ builds:
 storms:
 	$(Q)scripts/setup --check test
 	$(Q)$(MAKE) all fixtures
+	$(Q)export JNITRACE_BUILD=$(O); if [ "$$(id -u)" = 0 ]; then scripts/jdk-matrix; \
+	else sudo --preserve-env=JNITRACE_BUILD,JNITRACE_JDK_ROOT scripts/jdk-matrix; fi
 	$(Q)JNITRACE_STORMS=1 scripts/test-live $(O) -s --durations=0 tests/live/test_storms.py
 	$(Q)JNITRACE_STORMS=1 scripts/test-live $(O) tests/live/test_lifecycle.py -k 'attach_detach_storm and 17 and multi'
 
