@@ -12,6 +12,7 @@
 
 #include "kernel/tracer.h"
 #include "run/loop.h"
+#include "run/opening.h"
 #include "run/outcome.h"
 #include "run/privileges.h"
 #include "run/record_file.h"
@@ -708,14 +709,25 @@ static int open_output(struct trace *s, struct error *err)
 	return loop_on_redraw(s->loop, on_redraw);
 }
 
+/* Programs for other runtimes than those of the processes that were named are not loaded. */
+static uint32_t may_be_traced(const struct options *o)
+{
+	uint32_t families = o->all || !o->nr_pids ? ~0U : 0;
+
+	for (size_t i = 0; i < o->nr_pids; i++)
+		families |= opening_families(o->pids[i], o->catalog);
+	return families;
+}
+
 static int open_tracer(struct trace *s, const struct features *features, struct error *err)
 {
 	const struct options *o = s->o;
+	uint32_t may_have = may_be_traced(o);
 	const struct tracer_opts opts = {
 	    .catalog = o->catalog,
 	    .bottom = s->bottom,
 	    .attach = o->attach,
-	    .families = o->families,
+	    .families = o->families & may_have,
 	    .max_refs = o->max_refs,
 	    .max_stacks = o->max_stacks,
 	    .local_capacity = (uint32_t)o->local_capacity,

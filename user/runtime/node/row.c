@@ -166,7 +166,7 @@ static int frames_script(struct vm *vm, uint64_t function, uint64_t pc, struct f
 	return 1;
 }
 
-static void symbol(const struct vm *vm, const struct func_row *row, char *name, size_t cap)
+static bool symbol(const struct vm *vm, const struct func_row *row, unsigned n, char *name, size_t cap)
 {
 	const char *found = row->name;
 
@@ -175,6 +175,7 @@ static void symbol(const struct vm *vm, const struct func_row *row, char *name, 
 		if (func_rows[i].symbol && !strcmp(func_rows[i].row.name, row->name))
 			found = func_rows[i].symbol;
 	snprintf(name, cap, "%s", found);
+	return n == 0;
 }
 
 /* --- the row --- */
