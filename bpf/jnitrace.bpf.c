@@ -141,6 +141,8 @@ UPROBE(jt_pair_enter)
 	if (r->operation != OP_ACQUIRE && r->form == HANDLE_ITSELF && !call.unread) {
 		if (pair_wants_site(r, &call, inside))
 			site = site_of((void *)ctx, r);
+		if (r->operation == OP_REPLACE)
+			call.old_bytes = pair_bytes(r, call.argument);
 		call.old_site = pair_taken(r, call.argument, site, inside);
 	}
 	if (r->both_ends)

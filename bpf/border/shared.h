@@ -190,8 +190,9 @@ struct rule {
 	u8 has_more;    /* of the family some handle may: see struct pair_more */
 	u8 both_ends;   /* the return is probed, too */
 	u8 by_argument; /* an acquisition: its handle is not the result */
-	u8 maybe;       /* a release, if the handle is live; else it is somebody else's */
-	u8 pad[2];
+	u8 sized; /* an acquisition: extra is how large the handle is, in bytes, or what times object is */
+	u8 maybe; /* a release, if the handle is live; else it is somebody else's */
+	u8 pad[1];
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
@@ -447,6 +448,7 @@ struct pair_more_key {
 };
 struct pair_more {
 	u32 refs, acquired;
+	u64 bytes; /* of the handle, where an argument says how large it is */
 };
 
 /*
@@ -501,7 +503,7 @@ JT_ASSERT_SIZE(struct func_counts, 40);
 JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
 JT_ASSERT_SIZE(struct pair_more_key, 16);
-JT_ASSERT_SIZE(struct pair_more, 8);
+JT_ASSERT_SIZE(struct pair_more, 16);
 JT_ASSERT_SIZE(struct finding_key, 16);
 JT_ASSERT_SIZE(struct finding, 32);
 JT_ASSERT_SIZE(struct finding_detail, 48);

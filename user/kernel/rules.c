@@ -111,8 +111,7 @@ static bool has_more(const struct catalog *c, enum family_id family)
 
 		if (row->family == family &&
 		    (row->operation == OP_REF || row->operation == OP_UNREF || row->counted ||
-		     (row->count != HANDLE_NONE && row->operation == OP_ACQUIRE &&
-		      row->form != HANDLE_ARRAY)))
+		     row->size != HANDLE_NONE || (row->count != HANDLE_NONE && row->form != HANDLE_ARRAY)))
 			return true;
 	}
 	return false;
@@ -156,6 +155,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .counted = row->counted,
 		    .has_more = has_more(t->catalog, row->family),
 		    .maybe = row->maybe,
+		    .sized = row->size != HANDLE_NONE,
 		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,
 		    .both_ends = func_at_both_ends(t->catalog, site->func),
 		};
