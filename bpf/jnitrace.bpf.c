@@ -143,6 +143,8 @@ UPROBE(jt_pair_enter)
 			site = site_of((void *)ctx, r);
 		if (r->counts == COUNT_ALL && call.count)
 			inside |= PAIR_ALL;
+		if (r->operation == OP_REPLACE)
+			call.old_bytes = pair_bytes(r, call.argument);
 		call.old_site = pair_taken(r, call.argument, site, inside);
 	}
 	if (r->both_ends)

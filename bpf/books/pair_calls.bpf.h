@@ -31,6 +31,7 @@ struct pair_call {
 	u64 argument; /* the handle, or where it will be */
 	u64 count;
 	u64 result;
+	u64 old_bytes;
 	u32 old_site; /* of what is replaced: where it was acquired */
 	u32 site;
 	u16 func;
@@ -116,11 +117,17 @@ static __always_inline u32 pair_around(const struct pair_thread *t, u32 family)
 	return 0;
 }
 
+/* Is it told how large its handles are, in bytes? */
+static __always_inline bool is_sized(const struct rule *r)
+{
+	return r->counts == COUNT_BYTES;
+}
+
 /* What the entry knows of the call. Returns pair_around(). */
 static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rule *r, struct pair_call *c)
 {
 	struct pair_thread *t = pair_thread_of(false);
-	u64 pc = 1, argument = 0, count = 0;
+	u64 pc = 1, argument = 0, count = 0, times = 1;
 	u32 inside = 0;
 
 	c->cfa = pair_cfa(ctx, r);
@@ -140,10 +147,15 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 	}
 	if (r->extra.kind != LOC_NONE && loc_read(ctx, &r->extra, &count))
 		drop(r->target_id, DROP_HANDLE_UNREAD);
+	if (r->object.kind != LOC_NONE && loc_read(ctx, &r->object, &times))
+		drop(r->target_id, DROP_HANDLE_UNREAD);
 	barrier_var(argument); /* to the verifier the same, wherever it was */
 	barrier_var(count);
+	barrier_var(times);
 	c->argument = r->narrow && r->form == HANDLE_ITSELF ? (u32)argument : argument;
-	c->count = r->counts == COUNT_NUMBER ? (u32)count : count != 0;
+	c->count = r->counts == COUNT_BYTES    ? count * times
+		   : r->counts == COUNT_NUMBER ? (u32)count
+					       : count != 0;
 	return inside;
 }
 
@@ -448,9 +460,12 @@ static __always_inline bool pair_counts(u64 tag, u32 site)
 	return m != NULL;
 }
 
-/* One handle. A global function: verified once. flags: PAIR_FROM_INSIDE */
+/*
+ * One handle. amount: its size in bytes, where that is known, else with how many references it begins. A
+ * global function: verified once. flags: PAIR_FROM_INSIDE
+ */
 #define PAIR_FROM_INSIDE 1
-__noinline int pair_acquired(struct rule *r, u64 handle, u32 site, u32 references, u32 flags)
+__noinline int pair_acquired(struct rule *r, u64 handle, u32 site, u64 amount, u32 flags)
 {
 	struct func_counts *fc = r ? counts_of(r) : NULL;
 	struct site_counts *sc = site_counts_of(site);
@@ -479,9 +494,11 @@ __noinline int pair_acquired(struct rule *r, u64 handle, u32 site, u32 reference
 	}
 	pair_unbury(tag);
 	if (site && !pair_put(tag, site)) {
-		m = references > 1 ? more_of(tag, site, true) : NULL;
-		if (m)
-			__sync_fetch_and_add(&m->refs, references - 1);
+		m = amount > !is_sized(r) ? more_of(tag, site, true) : NULL;
+		if (m && is_sized(r))
+			m->bytes = amount;
+		else if (m)
+			__sync_fetch_and_add(&m->refs, (u32)amount - 1);
 		return 0;
 	}
 	drop(r->target_id, DROP_REFS_FULL);
@@ -492,24 +509,39 @@ unpaired:
 	return 0;
 }
 
+/* Of what is to be replaced: its size, which goes with it. */
+static __always_inline u64 pair_bytes(const struct rule *r, u64 handle)
+{
+	u64 tag = pair_tag(r->target_id, r->family, handle);
+	u32 site = is_sized(r) && !(handle >> HANDLE_BITS) ? pair_live(tag) : 0;
+	struct pair_more *m = site ? more_of(tag, site, false) : NULL;
+
+	return m ? m->bytes : 0;
+}
+
 /* The call has acquired nothing; what it was to replace stays, unless by nothing: realloc(p, 0) frees. */
 static __always_inline void pair_failed(const struct rule *r, const struct pair_call *c)
 {
 	struct func_counts *fc = counts_of(r);
 	struct site_counts *sc = site_counts_of(c->old_site);
 	u64 tag = pair_tag(r->target_id, r->family, c->argument);
+	struct pair_more *more;
 
 	if (!fc)
 		return;
 	if (r->operation == OP_ACQUIRE)
 		__sync_fetch_and_add(&fc->nulls, 1);
-	if (!c->old_site || !sc || (r->extra.kind != LOC_NONE && !c->count))
+	if (!c->old_site || !sc || (is_sized(r) && !c->count))
 		return;
 	__sync_fetch_and_add(&sc->released, -1);
 	__sync_fetch_and_add(&fc->moved, -1);
 	pair_unbury(tag);
-	if (!pair_put(tag, c->old_site))
+	if (!pair_put(tag, c->old_site)) {
+		more = c->old_bytes ? more_of(tag, c->old_site, true) : NULL;
+		if (more)
+			more->bytes = c->old_bytes;
 		return;
+	}
 	drop(r->target_id, DROP_REFS_FULL);
 	__sync_fetch_and_add(&sc->unpaired, 1);
 	__sync_fetch_and_add(&fc->unpaired, 1);
@@ -559,7 +591,7 @@ static __always_inline void pair_given(struct rule *r, const struct pair_call *c
 	struct func_counts *fc = counts_of(r);
 	u32 flags = c->has_inner ? PAIR_FROM_INSIDE : 0, n = 1, bytes = r->narrow ? 4 : 8;
 	u64 handle = r->narrow ? (u32)c->result : c->result;
-	u32 references = r->operation == OP_ACQUIRE ? c->count : 1;
+	u64 amount = is_sized(r) || r->operation == OP_ACQUIRE ? c->count : 1;
 
 	if (!fc)
 		return;
@@ -577,12 +609,12 @@ static __always_inline void pair_given(struct rule *r, const struct pair_call *c
 		if (pair_is_null(r, handle))
 			__sync_fetch_and_add(&fc->nulls, 1);
 		else
-			pair_acquired(r, handle, c->site, references, flags);
+			pair_acquired(r, handle, c->site, amount, flags);
 		return;
 	}
 	if (r->form == HANDLE_ARRAY) {
 		n = c->count;
-		references = 1;
+		amount = 1;
 	}
 	if (n > PAIR_ARRAY)
 		drop(r->target_id, DROP_REFS_FULL);
@@ -590,7 +622,7 @@ static __always_inline void pair_given(struct rule *r, const struct pair_call *c
 		if (i >= n)
 			break;
 		if (pair_read(r, c->argument + i * bytes, &handle))
-			pair_acquired(r, handle, c->site, references, flags);
+			pair_acquired(r, handle, c->site, amount, flags);
 		else if (n == 1)
 			__sync_fetch_and_add(&fc->nulls, 1);
 	}

@@ -73,7 +73,8 @@ enum handle_form { HANDLE_ITSELF, HANDLE_POINTEE, HANDLE_ARRAY };
 enum count_says {
 	COUNT_NUMBER, /* of references, or of handles */
 	COUNT_NEEDED, /* of an acquisition: where it is 0 nobody will release the handle, and it is none */
-	COUNT_ALL     /* of an OP_UNREF: where it is not 0 all references end */
+	COUNT_ALL,    /* of an OP_UNREF: where it is not 0 all references end */
+	COUNT_BYTES   /* of an acquisition: how large the handle is, or what a second argument times it is */
 };
 /* Pairs: which results say that the call has succeeded. */
 enum success {
@@ -455,6 +456,7 @@ struct pair_more_key {
 };
 struct pair_more {
 	u32 refs, acquired;
+	u64 bytes; /* of the handle, where an argument says how large it is */
 };
 
 /*
@@ -509,7 +511,7 @@ JT_ASSERT_SIZE(struct func_counts, 40);
 JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
 JT_ASSERT_SIZE(struct pair_more_key, 16);
-JT_ASSERT_SIZE(struct pair_more, 8);
+JT_ASSERT_SIZE(struct pair_more, 16);
 JT_ASSERT_SIZE(struct finding_key, 16);
 JT_ASSERT_SIZE(struct finding, 32);
 JT_ASSERT_SIZE(struct finding_detail, 48);

@@ -34,6 +34,9 @@ def test_a_plain_process_is_counted_by_rules(tmp_path):
                 5 * BOXES + 2 * WRONG + REPLACED + 3 * JUMPS, WRONG),
         "door": (3 * COUNTED - 4, 2 * COUNTED - 4, COUNTED, WRONG), "desk": (2 * DESKS, DESKS + DESKS // 2, DESKS - DESKS // 2, 0)}
     assert report["calls"]["box_make_by"] == 2 * JUMPS
+    sizes = {s["outstanding_bytes"] for s in report["sites"] if s["function"] != "box_replace"}
+    assert sizes == {None}
+    assert sorted(s["outstanding_bytes"] for s in report["sites"] if s["function"] == "box_replace") == [0, 7 * REPLACED]
     # what a jump left behind swallows nothing of what comes later
     of_jumps = sorted((s["function"], direct_caller(s), s["outstanding"]) for s in report["sites"] if "jumps" in str(s["stack"]))
     assert of_jumps == [("box_make", "make_box", JUMPS), ("box_make", "make_inside", JUMPS), ("box_make_by", "jumps", JUMPS)]

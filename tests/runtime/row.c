@@ -49,7 +49,7 @@ static int add_rows(struct catalog *c)
 		 .success = SUCCESS_ZERO),
 	    PAIR("box_make_many", box, OP_ACQUIRE, HANDLE_ARG2, .form = HANDLE_ARRAY, .success = SUCCESS_ZERO,
 		 .count = HANDLE_ARG1),
-	    PAIR("box_replace", box, OP_REPLACE, HANDLE_ARG0, .count = HANDLE_ARG1),
+	    PAIR("box_replace", box, OP_REPLACE, HANDLE_ARG0, .size = HANDLE_ARG1),
 	    PAIR("box_free", box, OP_RELEASE, HANDLE_ARG0),
 	    PAIR("box_close", box, OP_RELEASE, HANDLE_ARG0),
 	    PAIR("box_ref", box, OP_REF, HANDLE_ARG0),

@@ -119,10 +119,10 @@ static __attribute__((noinline)) void replaced(long n)
 	void *box = NULL;
 
 	for (long i = 0; i < n; i++)
-		box = box_replace(box, 1);
+		box = box_replace(box, 7);
 	sink += box_replace(box, 0) != NULL;
 	for (long i = 0; i < n; i++)
-		sink += box_replace(make_box(0), 1) != NULL; /* stays */
+		sink += box_replace(make_box(0), 7) != NULL; /* stays */
 }
 
 static void jump(void *to)

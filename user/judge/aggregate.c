@@ -616,6 +616,7 @@ static void fill_site(const struct aggregate *a, struct entry *e, const struct n
 {
 	struct counts *c = &e->now;
 	bool pins = func_is_pin(a->catalog, name->func);
+	bool sized = pins || a->catalog->funcs[name->func].size != HANDLE_NONE;
 
 	*s = (struct report_site){
 	    .id = name->id,
@@ -632,7 +633,7 @@ static void fill_site(const struct aggregate *a, struct entry *e, const struct n
 	    .frames = name->frames,
 	    .truncated = name->truncated,
 	    .no_stack = name->no_stack,
-	    .outstanding_bytes = pins && !c->pins_unsized ? (int64_t)c->pinned_bytes : -1,
+	    .outstanding_bytes = sized && !c->pins_unsized ? (int64_t)c->pinned_bytes : -1,
 	    .pins = pins ? &c->pins : NULL,
 	    .classes = {e->classes.v, e->classes.n, in->classes && !pins},
 	    .threads = {e->threads.v, e->threads.n, in->snapshot->threads != NULL},

@@ -111,6 +111,7 @@ static bool has_more(const struct catalog *c, enum family_id family)
 
 		if (row->family == family &&
 		    (row->operation == OP_REF || row->operation == OP_UNREF || row->counted ||
+		     row->size != HANDLE_NONE ||
 		     (row->count != HANDLE_NONE && row->counts == COUNT_NUMBER &&
 		      row->operation == OP_ACQUIRE && row->form != HANDLE_ARRAY)))
 			return true;
@@ -155,7 +156,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .narrow = row->narrow,
 		    .counted = row->counted,
 		    .has_more = has_more(t->catalog, row->family),
-		    .counts = row->counts,
+		    .counts = row->size != HANDLE_NONE ? COUNT_BYTES : row->counts,
 		    .maybe = row->maybe,
 		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,
 		    .both_ends = func_at_both_ends(t->catalog, site->func),

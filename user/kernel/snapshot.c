@@ -183,7 +183,7 @@ static int read_all(struct tracer *t, struct snapshots *all, bool refs, struct e
 					     ?: snapshot_ended(t, all);
 	rc = rc ?: read_sites(t, all, sites_in_use(t));
 	if (!rc && refs)
-		rc = store_read(t, all) ?: snapshot_pins(t, all) ?: snapshot_threads(t, all) ?: snapshot_pushes(t, all);
+		rc = store_read(t, all) ?: snapshot_pins(t, all) ?: snapshot_threads(t, all) ?: snapshot_pushes(t, all) ?: snapshot_pairs(t, all);
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "read the counters", NULL, "%s", strerror(-rc));
 	return 0;

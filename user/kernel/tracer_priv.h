@@ -83,6 +83,7 @@ struct tracer {
 /* Add what is pinned to the snapshots and their sites. 0 or -errno. */
 int snapshot_pins(struct tracer *t, struct snapshots *all);
 int snapshot_threads(struct tracer *t, struct snapshots *all);
+int snapshot_pairs(struct tracer *t, struct snapshots *all);
 int snapshot_pushes(struct tracer *t, struct snapshots *all);
 /*
  * Take note of what lives that have ended since left behind: monitors they held are findings, and those that

@@ -55,7 +55,9 @@ struct func_row {
 	 */
 	enum handle_where count;
 	enum count_says counts; /* what that argument says instead */
-	bool narrow;            /* the handle has 32 bits, and may be 0: a file descriptor */
+	/* Which arguments, one or two that are multiplied, are its size in bytes; HANDLE_NONE: nothing is. */
+	enum handle_where size, times;
+	bool narrow;  /* the handle has 32 bits, and may be 0: a file descriptor */
 	bool maybe;   /* a release may be given what is none of the family's handles: that is no mistake */
 	bool counted; /* the same handle may be given again, and then has to be released once more: dlopen */
 };

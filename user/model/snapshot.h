@@ -26,7 +26,7 @@ struct snapshot_site {
 	const struct site_thread *thread; /* whose part of the site this is; NULL: nobody's */
 	bool has_pins;                    /* of a family of pins: */
 	struct pin_stats pins;
-	uint64_t pinned_bytes; /* of those held whose size is known */
+	uint64_t pinned_bytes; /* of those held whose size is known; of handles of pairs, too */
 	uint64_t pins_unsized; /* held, and their size is not known */
 };
 /* A reference that is outstanding. */

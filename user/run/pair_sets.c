@@ -18,8 +18,9 @@
 static const struct {
 	const char *name, *rule;
 } sets[] = {
-    {"malloc", "malloc=libc:malloc(ret)+calloc(ret)+~realloc(arg0,size=arg1)+~reallocarray(arg0)"
-	       "+aligned_alloc(ret)+memalign(ret)+posix_memalign(*arg0,ok0)+valloc(ret)+pvalloc(ret)"
+    {"malloc", "malloc=libc:malloc(ret,size=arg0)+calloc(ret,size=arg0*arg1)+~realloc(arg0,size=arg1)"
+	       "+~reallocarray(arg0,size=arg1*arg2)+aligned_alloc(ret,size=arg1)+memalign(ret,size=arg1)"
+	       "+posix_memalign(*arg0,size=arg2)+valloc(ret,size=arg0)+pvalloc(ret,size=arg0)"
 	       "/free(arg0)"},
     {"file", "file=libc:fopen(ret)+fopen64(ret)+fdopen(ret)+tmpfile(ret)+tmpfile64(ret)+fmemopen(ret)"
 	     "+open_memstream(ret)+~freopen(arg2)+~freopen64(arg2)/fclose(arg0)"},

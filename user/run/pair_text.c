@@ -126,9 +126,22 @@ static int parse_where(struct parse *p, struct func_row *row)
 struct said {
 	bool success;
 	const char *init, *size; /* where the option is */
-	enum handle_where size_arg;
-	const char *operation; /* likewise */
+	const char *operation;   /* likewise */
 };
+
+/* size=argN[*argM] */
+static int parse_size(struct parse *p, const char **where, struct func_row *row)
+{
+	int rc;
+
+	*where = p->at;
+	p->at += strlen("size=");
+	rc = parse_arg(p, &row->size);
+	if (rc || *p->at != '*')
+		return rc;
+	p->at++;
+	return parse_arg(p, &row->times);
+}
 
 /* WORD=argN */
 static int parse_number(struct parse *p, const char **where, enum handle_where *out)
@@ -157,7 +170,7 @@ static int parse_option(struct parse *p, struct func_row *row, struct said *said
 	if (!strncmp(at, "init=", 5) && !said->init)
 		return parse_number(p, &said->init, &row->count);
 	if (!strncmp(at, "size=", 5) && !said->size)
-		return parse_number(p, &said->size, &said->size_arg);
+		return parse_size(p, &said->size, row);
 	p->at += n;
 	for (size_t i = 0; i < ARRAY_LEN(successes); i++)
 		if (strlen(successes[i].word) == n && !strncmp(successes[i].word, at, n)) {
@@ -237,13 +250,11 @@ static int parse_symbol(struct parse *p, struct pair_func *f)
 static int check_func(struct parse *p, const char *at, bool acquires, struct func_row *row,
 		      const struct said *said)
 {
-	if (row->operation == OP_REPLACE) {
-		row->count = said->size_arg;
-		if (row->form != HANDLE_ITSELF)
-			return fault(p, at, "realloc is given the handle that it replaces: argN");
-	} else if (said->size) {
-		return fault(p, said->size, "size= is for realloc, where the size 0 frees");
-	}
+	if (row->operation == OP_REPLACE && row->form != HANDLE_ITSELF)
+		return fault(p, at, "realloc is given the handle that it replaces: argN");
+	if (said->size && ((row->operation != OP_ACQUIRE && row->operation != OP_REPLACE) || said->init ||
+			   row->counted || row->form == HANDLE_ARRAY))
+		return fault(p, said->size, "size= is for functions that acquire one handle, once");
 	if (row->handle == HANDLE_RETURN && row->operation != OP_ACQUIRE)
 		return fault(p, at, "a function that does not acquire is given the handle: argN");
 	if (row->counted && row->operation != OP_ACQUIRE)

@@ -170,7 +170,8 @@ static uint32_t needed_regs(const struct resolver *r, enum func_id func)
 
 	if (!is_pair(r, func))
 		return regs_of_args(r->machine);
-	return reg_of_arg(r->machine, row->handle) | reg_of_arg(r->machine, row->count);
+	return reg_of_arg(r->machine, row->handle) | reg_of_arg(r->machine, row->count) |
+	       reg_of_arg(r->machine, row->size) | reg_of_arg(r->machine, row->times);
 }
 
 /*
@@ -203,12 +204,16 @@ static bool place_near_entry(const struct resolver *r, uint64_t vaddr, uint32_t 
 /* Of a pair, where its handle is and how many there are. Its first argument is no JNIEnv. */
 static void pair_locs_at_entry(const struct resolver *r, const struct func_row *row, struct probe_site *s)
 {
+	enum handle_where extra = row->size != HANDLE_NONE ? row->size : row->count;
+
 	s->env = (struct loc){.kind = LOC_NONE};
-	s->handle = s->extra = s->env;
+	s->handle = s->extra = s->object = s->env;
 	if (row->handle >= HANDLE_ARG0)
 		s->handle = loc_of_arg(r->machine, row->handle);
-	if (row->count >= HANDLE_ARG0)
-		s->extra = loc_of_arg(r->machine, row->count);
+	if (extra >= HANDLE_ARG0)
+		s->extra = loc_of_arg(r->machine, extra);
+	if (row->times >= HANDLE_ARG0)
+		s->object = loc_of_arg(r->machine, row->times);
 }
 
 static void locs_near_entry(const struct resolver *r, const struct func_row *row, struct probe_site *s)
@@ -253,8 +258,6 @@ static void entry_sites(const struct resolver *r, enum func_id func, const struc
 	if (at_return(r, func)) {
 		site->point = POINT_URETPROBE;
 		locs_at_uretprobe(r->machine, HANDLE_RETURN, site);
-		if (is_pair(r, func) && row->count >= HANDLE_ARG0)
-			site->extra = loc_of_arg(r->machine, row->count); /* that there is one */
 	} else {
 		locs_near_entry(r, row, site);
 	}

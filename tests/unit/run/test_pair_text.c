@@ -32,7 +32,7 @@ static const struct func_row *row(size_t i)
 static void test_what_rules_say(void **state)
 {
 	(void)state;
-	take("libc.so.6:malloc(ret)+calloc(ret)+~realloc(arg0,size=arg1)/free(arg0)");
+	take("libc.so.6:malloc(ret)+calloc(ret,size=arg0*arg1)+~realloc(arg0,size=arg1)/free(arg0)");
 	assert_string_equal(rule.name, "libc.so.6");
 	assert_string_equal(rule.lib, "libc.so.6");
 	assert_int_equal(rule.n, 4);
@@ -40,9 +40,11 @@ static void test_what_rules_say(void **state)
 	assert_int_equal(row(0)->operation, OP_ACQUIRE);
 	assert_int_equal(row(0)->handle, HANDLE_RETURN);
 	assert_int_equal(row(0)->success, SUCCESS_NOT_NULL);
+	assert_int_equal(row(1)->size, HANDLE_ARG0);
+	assert_int_equal(row(1)->times, HANDLE_ARG1);
 	assert_int_equal(row(2)->operation, OP_REPLACE);
 	assert_int_equal(row(2)->handle, HANDLE_ARG0);
-	assert_int_equal(row(2)->count, HANDLE_ARG1);
+	assert_int_equal(row(2)->size, HANDLE_ARG1);
 	assert_int_equal(row(3)->operation, OP_RELEASE);
 
 	take("db=/usr/lib/libsqlite3.so.0:sqlite3_open(*arg1,okany)/sqlite3_close(arg0)");
@@ -110,7 +112,9 @@ static void test_errors_point_at_the_place(void **state)
 	    {"libc:malloc(ret)/free(arg0)+free(arg0)", 29, "there already"},
 	    {"libc:malloc(ret,ok1)/free(arg0)", 17, "unknown option"},
 	    {"libc:malloc(ret,ok0,okany)/free(arg0)", 21, "already"},
-	    {"libc:malloc(ret,size=arg0)/free(arg0)", 17, "realloc"},
+	    {"libc:malloc(ret)/free(arg0,size=arg0)", 28, "size="},
+	    {"libc:malloc(ret,size=arg0*)/free(arg0)", 27, "arg0 to"},
+	    {"libc:malloc(ret,counted,size=arg0)/free(arg0)", 25, "size="},
 	    {"libc:malloc(ret)/free(arg0,counted)", 23, "counted"},
 	    {"libc:malloc(arg0[arg1])/free(arg0)", 17, "array"},
 	    {"libc:malloc(*arg0[arg1)/free(arg0)", 23, "']'"},
