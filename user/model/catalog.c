@@ -20,18 +20,36 @@ const struct catalog jni_catalog = {
 	{
 	    [FUNC_NONE] = {.family = FAMILY_NONE, .operation = OP_COUNT},
 	    [NR_JNI_FUNCS... NR_FUNCS - 1] = {.family = FAMILY_NONE, .operation = OP_COUNT},
-#define JNI_FUNC(name, table, index, family, operation, handle)                                              \
-	[FUNC_##name] = {                                                                                    \
-	    #name, JNI, TABLE_##table, index, FAMILY_##family, OP_##operation, HANDLE_##handle, 0, 0, 0},
+#define JNI_FUNC(func, which, slot, of, does, where)                                                         \
+	[FUNC_##func] = {.name = #func,                                                                      \
+			 .api = JNI,                                                                         \
+			 .table = TABLE_##which,                                                             \
+			 .index = slot,                                                                      \
+			 .family = FAMILY_##of,                                                              \
+			 .operation = OP_##does,                                                             \
+			 .handle = HANDLE_##where},
 #include "bpf/border/jni_funcs.def"
 #undef JNI_FUNC
-/* clang-format off */
-#define JNI_USE(name, index, args, when)                                                                      \
-	[FUNC_USE_##name] = {#name, JNI, TABLE_ENV, index, FAMILY_CHECK, OP_USE, HANDLE_ARG1,                 \
-			     (args) & REFS_MASK, (args) >> NULLS_SHIFT, when},
-#define JNI_INVOKE(name, index)                                                                               \
-	[FUNC_USE_##name] = {#name, JNI, TABLE_VM, index, FAMILY_CHECK, OP_INVOKE, HANDLE_NONE, 0, 0, NEVER},
-/* clang-format on */
+#define JNI_USE(use, slot, args, when)                                                                       \
+	[FUNC_USE_##use] = {.name = #use,                                                                    \
+			    .api = JNI,                                                                      \
+			    .table = TABLE_ENV,                                                              \
+			    .index = slot,                                                                   \
+			    .family = FAMILY_CHECK,                                                          \
+			    .operation = OP_USE,                                                             \
+			    .handle = HANDLE_ARG1,                                                           \
+			    .refs = (args)&REFS_MASK,                                                        \
+			    .nulls = (args) >> NULLS_SHIFT,                                                  \
+			    .allowed = when},
+#define JNI_INVOKE(use, slot)                                                                                \
+	[FUNC_USE_##use] = {.name = #use,                                                                    \
+			    .api = JNI,                                                                      \
+			    .table = TABLE_VM,                                                               \
+			    .index = slot,                                                                   \
+			    .family = FAMILY_CHECK,                                                          \
+			    .operation = OP_INVOKE,                                                          \
+			    .handle = HANDLE_NONE,                                                           \
+			    .allowed = NEVER},
 #include "bpf/border/jni_uses.def"
 #undef JNI_USE
 	},
