@@ -3,6 +3,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -156,3 +157,18 @@ def test_how_long_until_the_table_is_full():
         wait_until(lambda: "LEAK" in Path(tracer.out.name).read_text())
         [answer] = re.findall(r"^LEAK .*", Path(tracer.out.name).read_text(), re.M)[:1]
     assert re.match(r"LEAK +art-host (bind_view_holders|register_callbacks) .* 51,200 in \d", answer), answer
+
+
+def test_the_wrong_kind_is_told_and_what_is_right_is_not():
+    """All families, all checks; ART aborts on the wrong kind, and its twins say nothing."""
+    with Art("trixie") as art, Tracer("-e", "all", "--check", pids=[art.pid]) as tracer:
+        tracer.wait_tracing()
+        art.do(*((what, 7) for what in ("delete_once", "live", "chars", "local", "managed", "worker", "come", "come_weak")))
+        art.proc.stdin.write(b"wrong_kind 1\n")
+        report = tracer.end()[art.pid]
+        assert art.proc.wait() == -signal.SIGABRT
+    assert_no_losses(report)
+    assert [(f["kind"], f["count"], f["function"], f["stack"][0]["symbol"]) for f in report["findings"]] == [
+        ("kind-mismatch", 1, "DeleteGlobalRef", "JNIEnv_::DeleteGlobalRef")]
+    for family, n in (("global", 7 * 6), ("weak", 7 + 1), ("string", 7), ("critical", 7)):
+        assert report["families"][family]["acquired"] == n, family

@@ -20,25 +20,36 @@ const struct catalog jni_catalog = {
 	{
 	    [FUNC_NONE] = {.family = FAMILY_NONE, .operation = OP_COUNT},
 	    [NR_JNI_FUNCS... NR_FUNCS - 1] = {.family = FAMILY_NONE, .operation = OP_COUNT},
-#define JNI_FUNC(name_, table_, index_, family_, operation_, handle_)                                        \
-	[FUNC_##name_] = {.name = #name_,                                                                    \
-			  .api = JNI,                                                                        \
-			  .table = TABLE_##table_,                                                           \
-			  .index = (index_),                                                                 \
-			  .family = FAMILY_##family_,                                                        \
-			  .operation = OP_##operation_,                                                      \
-			  .handle = HANDLE_##handle_},
+#define JNI_FUNC(func, which, slot, of, does, where)                                                         \
+	[FUNC_##func] = {.name = #func,                                                                      \
+			 .api = JNI,                                                                         \
+			 .table = TABLE_##which,                                                             \
+			 .index = slot,                                                                      \
+			 .family = FAMILY_##of,                                                              \
+			 .operation = OP_##does,                                                             \
+			 .handle = HANDLE_##where},
 #include "bpf/border/jni_funcs.def"
 #undef JNI_FUNC
-/* clang-format off */
-#define JNI_USE(name_, index_, args, when)                                                                    \
-	[FUNC_USE_##name_] = {.name = #name_, .api = JNI, .table = TABLE_ENV, .index = (index_),              \
-			      .family = FAMILY_CHECK, .operation = OP_USE, .handle = HANDLE_ARG1,             \
-			      .refs = (args) & REFS_MASK, .nulls = (args) >> NULLS_SHIFT, .allowed = (when)},
-#define JNI_INVOKE(name_, index_)                                                                             \
-	[FUNC_USE_##name_] = {.name = #name_, .api = JNI, .table = TABLE_VM, .index = (index_),               \
-			      .family = FAMILY_CHECK, .operation = OP_INVOKE, .allowed = NEVER},
-/* clang-format on */
+#define JNI_USE(use, slot, args, when)                                                                       \
+	[FUNC_USE_##use] = {.name = #use,                                                                    \
+			    .api = JNI,                                                                      \
+			    .table = TABLE_ENV,                                                              \
+			    .index = slot,                                                                   \
+			    .family = FAMILY_CHECK,                                                          \
+			    .operation = OP_USE,                                                             \
+			    .handle = HANDLE_ARG1,                                                           \
+			    .refs = (args)&REFS_MASK,                                                        \
+			    .nulls = (args) >> NULLS_SHIFT,                                                  \
+			    .allowed = when},
+#define JNI_INVOKE(use, slot)                                                                                \
+	[FUNC_USE_##use] = {.name = #use,                                                                    \
+			    .api = JNI,                                                                      \
+			    .table = TABLE_VM,                                                               \
+			    .index = slot,                                                                   \
+			    .family = FAMILY_CHECK,                                                          \
+			    .operation = OP_INVOKE,                                                          \
+			    .handle = HANDLE_NONE,                                                           \
+			    .allowed = NEVER},
 #include "bpf/border/jni_uses.def"
 #undef JNI_USE
 	},
