@@ -23,6 +23,7 @@ static void trace_close(struct trace *s)
 		loop_on_leave(s->loop, NULL, NULL);
 	output_close(&s->out);
 	browser_free(s->browser);
+	frozen_free(s->frozen);
 	record_file_close(&s->record);
 	write_now_close(&s->write);
 	loop_close(s->loop);
@@ -159,6 +160,8 @@ static int on_key(void *trace, void *what, struct error *err)
 		if (wish == WISH_WRITE)
 			write_now(&s->write, s->browser);
 		changed |= wish != WISH_NOTHING;
+		if (trace_freeze(s))
+			browser_tell(s->browser, "out of memory: what is shown will change");
 	}
 	if (rc < 0)
 		loop_remove(s->loop, STDIN_FILENO);

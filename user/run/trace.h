@@ -8,6 +8,7 @@
 
 #include "kernel/tracer.h"
 #include "run/cmd_top.h"
+#include "run/frozen.h"
 #include "run/loop.h"
 #include "run/outcome.h"
 #include "run/record_file.h"
@@ -30,7 +31,8 @@ struct trace {
 	struct output out;
 	struct record_file record;
 	struct write_now write;
-	struct browser *browser;                     /* NULL: not on a terminal */
+	struct browser *browser; /* NULL: not on a terminal */
+	struct frozen *frozen;   /* what the browser shows while it is paused; NULL: it is not */
 	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 
 	struct loop *loop;
@@ -73,6 +75,8 @@ int trace_name_sites(struct trace *s, struct error *err);
  * too. */
 int trace_read(struct trace *s, struct error *err);
 int trace_take_reading(struct trace *s, struct error *err);
+/* The keys may have paused the browser, or let it go on. 0 or -errno. */
+int trace_freeze(struct trace *s);
 /* Is nobody to see what has changed since? What is to be recorded goes on. */
 bool trace_is_paused(const struct trace *s);
 

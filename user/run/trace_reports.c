@@ -97,9 +97,35 @@ static int give_to_browser(struct trace *s)
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (target_state(s->targets.v[i]) == TARGET_TRACED && target_report_of(s->targets.v[i]))
 			reports[n++] = target_report_of(s->targets.v[i]);
-	rc = browser_reports(s->browser, reports, n);
+	/* What is paused stays; its curves go on. */
+	rc = s->frozen ? browser_pass(s->browser, reports, n) : browser_reports(s->browser, reports, n);
 	free(reports);
 	return rc;
+}
+
+int trace_freeze(struct trace *s)
+{
+	const struct report *const *reports;
+	struct frozen *frozen = s->frozen;
+	size_t n;
+	int rc;
+
+	if (browser_paused(s->browser) == (frozen != NULL))
+		return 0;
+	if (frozen) {
+		s->frozen = NULL;
+		rc = give_to_browser(s);
+		frozen_free(frozen);
+		return rc;
+	}
+	reports = browser_shown(s->browser, &n);
+	if (!n) /* there is nothing to keep yet */
+		return 0;
+	rc = frozen_make(s->o->catalog, reports, n, &s->frozen);
+	if (rc)
+		return rc;
+	n = frozen_reports(s->frozen, &reports);
+	return browser_reports(s->browser, reports, n);
 }
 
 /* Is nobody to see what has changed since? What is to be recorded goes on. */
@@ -185,6 +211,8 @@ int trace_report(struct trace *s, enum target_state_kind state, struct error *er
 		write_now_record(&s->write, s->browser, (const struct report *const *)reports, n);
 	for (size_t i = 0; i < n; i++)
 		report_sort(reports[i], s->o->view.sort);
+	if (!rc && s->browser)
+		write_now_note(&s->write, (const struct report *const *)reports, n);
 	if (s->browser && state == TARGET_TRACED)
 		rc = rc ?: draw_reports(s, err);
 	else
