@@ -62,7 +62,7 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined $(static_ubsan)
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' -DJNITRACE_HTML=$(HTML) $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
-libs := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo) -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
+libs := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo) -lmicrohttpd -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
@@ -92,8 +92,8 @@ $(O)/.html: FORCE
 	@mkdir -p $(@D)
 	@echo '$(HTML)' | cmp -s - $@ || echo '$(HTML)' >$@
 $(O)/user/export/formats.o: $(O)/.html
-$(O)/user/run/help.o: $(O)/.commit
-$(O)/user/run/help.o: cflags += -DJNITRACE_COMMIT='"$(commit)"'
+$(O)/user/run/version.o: $(O)/.commit
+$(O)/user/run/version.o: cflags += -DJNITRACE_COMMIT='"$(commit)"'
 FORCE:
 
 $(O)/user/%.o: user/%.c | $(skeletons) $(messages:=.h) $(O)/.tools
@@ -281,6 +281,10 @@ format:
 docs: all
 	$(Q)JNITRACE_BUILD=$(O) scripts/docs
 
+# The pictures of the README; a test says when they are no longer what the screen shows.
+pictures: all
+	$(Q)JNITRACE_BUILD=$(O) /usr/bin/python3 -B tests/live/pictures.py
+
 install: all
 	install -D -m 755 $(tool) $(DESTDIR)$(PREFIX)/bin/jnitrace
 	install -D -m 644 docs/jnitrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/jnitrace.1
@@ -288,7 +292,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
+import pictures
 import recorded
-from harness import SLOW, run_tool
+from harness import SLOW, TOP, run_tool
 from tmux import Tmux
 
 
@@ -414,3 +415,11 @@ def test_many_sites(tmp_path):
             t.keys("Down")
         t.until(lambda screen: re.search(r"\b(7[5-9]|8\d|9\d) of 1,000 by site", screen))
         assert time.monotonic() - start < SLOW
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_pictures(name):
+    """What the README shows is what the screen shows; make pictures writes them anew."""
+    file = pictures.FOLDER / f"{name}.svg"
+    assert f"({file.relative_to(TOP)})" in (TOP / "README.md").read_text()
+    assert file.read_text() == pictures.picture(name)

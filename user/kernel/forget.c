@@ -15,6 +15,7 @@
 union key {
 	uint64_t tag;
 	struct pin_key pin;
+	struct pair_more_key more;
 	struct finding_key finding;
 	struct before_key before;
 	struct books_key books;
@@ -27,6 +28,7 @@ union key {
 union value {
 	struct overflow_ref ref;
 	struct pin pin;
+	struct pair_more pair_more;
 	struct finding finding;
 	struct finding_detail detail;
 	struct env_owner owner;
@@ -81,6 +83,12 @@ static bool is_ref_of(const union key *key, const union value *value, uint32_t t
 {
 	(void)value;
 	return ref_target_id(key->tag) == target_id;
+}
+
+static bool is_more_of(const union key *key, const union value *value, uint32_t target_id)
+{
+	(void)value;
+	return ref_target_id(key->more.tag) == target_id;
 }
 
 static bool is_pin_of(const union key *key, const union value *value, uint32_t target_id)
@@ -209,6 +217,7 @@ static void forget_refs(struct tracer *t, int target_id, bool *clean)
 	__atomic_fetch_sub(&t->skel->bss->overflow_refs,
 			   forget_elements(t->skel->maps.overflow, is_ref_of, target_id, clean),
 			   __ATOMIC_SEQ_CST);
+	forget_elements(t->skel->maps.pair_mores, is_more_of, target_id, clean);
 }
 
 /* Threads may have been killed inside a critical section, or waiting for one. */

@@ -185,6 +185,15 @@ static int catch_up(struct trace *s)
 	return was && !s->catching_up ? loop_set_timer(s->search, look_interval_s(s)) : 0;
 }
 
+/* Once the terminal is ours again, of which nobody tells, draw what is known. */
+static int draw_again(struct trace *s, struct error *err)
+{
+	if (!s->browser || !s->announced || s->asked || terminal_is_on(s->out.terminal) ||
+	    terminal_is_lent(s->out.terminal))
+		return 0;
+	return output_draw(&s->out, s->browser, err);
+}
+
 static int on_search(void *trace, void *what, struct error *err)
 {
 	struct trace *s = trace;
@@ -195,6 +204,7 @@ static int on_search(void *trace, void *what, struct error *err)
 	rc = catch_up(s);
 	rc = rc ?: trace_attach_ready(s, err);
 	rc = rc ?: trace_name_sites(s, err);
+	rc = rc ?: draw_again(s, err);
 	return rc ?: trace_take_reading(s, err);
 }
 

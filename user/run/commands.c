@@ -2,6 +2,7 @@
 /* The table of commands. See commands.h. */
 #include "run/commands.h"
 
+#include "run/cmd_agent.h"
 #include "run/cmd_census.h"
 #include "run/cmd_diff.h"
 #include "run/cmd_doctor.h"
@@ -50,6 +51,10 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace doctor -p 1234             can this one be traced?\n"
 		    "  jnitrace doctor --json              for scripts\n",
 		    cmd_doctor},
+    [CMD_AGENT] = {"agent", "the tables of all JVMs as metrics, over HTTP", "",
+		   "  jnitrace agent                      for a Prometheus on this host\n"
+		   "  jnitrace agent -i 60 --limit 100000\n",
+		   cmd_agent},
     [CMD_RUN] = {"run", "start a command, trace its JVMs, judge at the end",
 		 ";\nelse the command's own, 6 an assertion or --baseline does not hold",
 		 "  jnitrace run -- ./server             what it leaks, at its end\n"

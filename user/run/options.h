@@ -22,6 +22,7 @@ enum command {
 	CMD_DIFF,
 	CMD_PROBES,
 	CMD_DOCTOR,
+	CMD_AGENT,
 	CMD_RUN,
 	NR_COMMANDS
 };
@@ -83,6 +84,8 @@ struct options {
 	enum per per;              /* diff: what numbers are measured by */
 	int fail_on_change;        /* diff: enum fail_on_change; -1: none */
 	bool from_start;           /* a target whose first calls were not seen has lost something */
+	/* agent */
+	const char *listen, *tls_cert, *tls_key, *token_file; /* NULL: not given */
 	/* run */
 	char *const *argv; /* the command, NULL-terminated; not owned */
 	const char *asserts[OPTS_MAX_ASSERTS];

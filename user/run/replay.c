@@ -21,20 +21,36 @@
 #define MARKS_BYTES (128ULL << 20)
 #define MOST_FILLS  (8 * (size_t)MARKS_NEAR) /* where there is no room for what is near it would never end */
 #define PLAY_S      0.1                      /* from moment to moment */
+#define LENT_S      0.1 /* from look to look whether the terminal is ours again: nobody says so */
 
 struct replay {
 	const struct replay_of *of;
 	struct browser *browser;
 	struct write_now write;
 	struct loop *loop;
-	int go_on, play; /* timers */
-	bool playing;    /* the timer runs */
+	int go_on, play, look; /* timers */
+	bool playing;          /* the timer runs */
 	struct recording *recording;
 	size_t at, passed; /* where that is; the last moment that it was ever at */
 	struct marks marks;
 	struct recording_mark *shown; /* NULL: nothing is */
 	size_t fills;                 /* steps that may be taken to fill what lies before it */
 };
+
+static int draw(struct replay *p, struct error *err)
+{
+	int rc = output_draw(p->of->out, p->browser, err);
+
+	return rc ?: loop_set_timer(p->look, terminal_is_on(p->of->out->terminal) ? 0 : LENT_S);
+}
+
+static int on_look(void *replay, void *what, struct error *err)
+{
+	struct replay *p = replay;
+
+	(void)what;
+	return terminal_is_lent(p->of->out->terminal) ? 0 : draw(p, err);
+}
 
 /* One moment; every one that is seen for the first time is a point of the curves. */
 static int step(struct replay *p, struct error *err)
@@ -78,7 +94,7 @@ static int show(struct replay *p, size_t at, struct recording_mark *copy, struct
 		report_sort(reports[i], p->of->request->sort);
 	rc = browser_reports(p->browser, (const struct report *const *)reports, (size_t)n);
 	recording_mark_free(was);
-	return rc ?: output_draw(p->of->out, p->browser, err);
+	return rc ?: draw(p, err);
 }
 
 /* Begin at the moment that is nearest before the one that is wanted, unless the reader is as near. */
@@ -167,7 +183,7 @@ static int on_play(void *replay, void *what, struct error *err)
 		return go(p, err);
 	}
 	t->playing = false;
-	return set_playing(p) ?: output_draw(p->of->out, p->browser, err);
+	return set_playing(p) ?: draw(p, err);
 }
 
 static int on_key(void *replay, void *what, struct error *err)
@@ -195,7 +211,7 @@ static int on_key(void *replay, void *what, struct error *err)
 	}
 	rc = set_playing(p);
 	if (!rc && changed)
-		rc = output_draw(p->of->out, p->browser, err);
+		rc = draw(p, err);
 	return rc ?: go(p, err);
 }
 
@@ -205,7 +221,7 @@ static int on_redraw(void *replay, void *what, struct error *err)
 
 	(void)what;
 	terminal_renew(p->of->out->terminal);
-	return output_draw(p->of->out, p->browser, err);
+	return draw(p, err);
 }
 
 /* So that keys can be read, before all of it has been. */
@@ -230,6 +246,8 @@ static int start(struct replay *p, struct error *err)
 		p->go_on = rc = loop_timer(p->loop, 0, on_go);
 	if (rc >= 0)
 		p->play = rc = loop_timer(p->loop, 0, on_play);
+	if (rc >= 0)
+		p->look = rc = loop_timer(p->loop, 0, on_look);
 	if (rc < 0)
 		return rc;
 	loop_on_leave(p->loop, terminal_leave, p->of->out->terminal);

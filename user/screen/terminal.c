@@ -22,6 +22,7 @@
 #undef columns /* of term.h */
 
 #define LEAVE_MS     100 /* for curses to end what it writes, and for a terminal that takes nothing */
+#define LENT_MS      20  /* between two looks at keys of others */
 #define ESCAPE_MS    25  /* after which ESC is a key, and not the begin of another one's bytes */
 #define MOST_ROWS    500
 #define MOST_COLUMNS 1000
@@ -140,6 +141,12 @@ static bool colors_wanted(void)
 	return !(no_color && *no_color);
 }
 
+/* GNU screen 4.9 keeps an Esc back until the next key, as long as the mouse is on. tmux may have its TERM. */
+static bool holds_escape(const char *term)
+{
+	return getenv("STY") || (strncmp(term, "screen", 6) == 0 && !getenv("TMUX"));
+}
+
 static int describe(struct terminal *t, char why[128])
 {
 	const char *name = getenv("TERM");
@@ -158,7 +165,7 @@ static int describe(struct terminal *t, char why[128])
 		rc = -ENOTSUP;
 	} else {
 		rc = 0;
-		t->mouse = has_string("kmous");
+		t->mouse = has_string("kmous") && !holds_escape(name);
 		t->colors = colors_wanted() && tigetnum("colors") >= 8;
 		t->many_colors = t->colors && tigetnum("colors") >= 256;
 		add_string(&t->enter, "smcup");
@@ -248,6 +255,11 @@ static bool in_background(const struct terminal *t)
 	pid_t group = tcgetpgrp(t->fd);
 
 	return group >= 0 && group != getpgrp();
+}
+
+bool terminal_is_lent(const struct terminal *t)
+{
+	return !terminal_is_on(t) && in_background(t);
 }
 
 enum { PAIR_GOOD = 1, PAIR_NOTE, PAIR_ALARM, PAIR_KEY, PAIR_DIM };
@@ -521,6 +533,17 @@ static uint32_t character(wint_t c)
 	}
 }
 
+/* What is typed while others have the terminal is theirs: to read it would stop this process, or take it away
+ * from them. 0, or -1: the terminal has gone. */
+static int leave_keys(void)
+{
+	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+	struct timespec pause = {.tv_nsec = LENT_MS * 1000000L};
+
+	nanosleep(&pause, NULL); /* as long as it is not read, it makes the loop turn */
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR) ? -1 : 0;
+}
+
 int terminal_key(struct terminal *t, struct key *key)
 {
 	int waiting = 0, result = 0;
@@ -531,6 +554,8 @@ int terminal_key(struct terminal *t, struct key *key)
 	/* Nothing is read before something was shown: until then the terminal is as it was. */
 	if (!t->screen)
 		return 0;
+	if (!terminal_is_on(t))
+		return leave_keys();
 	*key = (struct key){0};
 	pthread_mutex_lock(&t->lock);
 	while (!result) {

@@ -26,6 +26,8 @@ void terminal_close(struct terminal *t);
 bool terminal_has_keys(const struct terminal *t);
 /* Is something drawn on it, and not left? */
 bool terminal_is_on(const struct terminal *t);
+/* Others have it, in whose background this process is: it draws when it is asked to behind that. */
+bool terminal_is_lent(const struct terminal *t);
 /* Has it no other characters than ASCII? */
 bool terminal_is_ascii(const struct terminal *t);
 /* As large as it is now. */
