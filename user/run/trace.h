@@ -7,12 +7,12 @@
 #define JNITRACE_TRACE_H
 
 #include "kernel/tracer.h"
-#include "run/cmd_top.h"
 #include "run/frozen.h"
 #include "run/loop.h"
 #include "run/outcome.h"
 #include "run/record_file.h"
 #include "run/targets.h"
+#include "run/trace_use.h"
 #include "run/write_now.h"
 #include "runtime/runtime.h"
 #include "screen/browser.h"

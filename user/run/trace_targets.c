@@ -131,7 +131,7 @@ int trace_attach_ready(struct trace *s, struct error *err)
 	return rc;
 }
 
-/* --- see cmd_top.h --- */
+/* --- see trace_use.h --- */
 
 int trace_held(struct trace *s, pid_t pid, struct error *err)
 {
