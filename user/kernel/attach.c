@@ -16,8 +16,9 @@
 struct attaching {
 	struct tracer *t;
 	struct links *links;
-	pid_t pid; /* -1: every process that maps the file */
-	const char *path;
+	pid_t pid;                /* -1: every process that maps the file */
+	const char *const *paths; /* by a site's file */
+	size_t nr_paths;
 	const struct probe_sites *sites;
 	const uint32_t *rules; /* of a target, by site; NULL: */
 	uint32_t file;         /* see COOKIE_FILE */
@@ -44,9 +45,9 @@ struct batch {
 };
 
 static int attach_batch(const struct attaching *a, const struct bpf_program *p, const struct batch *b,
-			bool at_return)
+			size_t file, bool at_return)
 {
-	const struct uprobe_where where = {a->pid, a->path, at_return, a->t->use_multi};
+	const struct uprobe_where where = {a->pid, a->paths[file], at_return, a->t->use_multi};
 	int rc = 0;
 
 	if (where.multi && b->n)
@@ -56,7 +57,7 @@ static int attach_batch(const struct attaching *a, const struct bpf_program *p, 
 	return rc;
 }
 
-static int attach_row(const struct attaching *a, const struct program_row *row, bool uretprobe)
+static int attach_row(const struct attaching *a, const struct program_row *row, size_t file, bool uretprobe)
 {
 	const struct probe_sites *sites = a->sites;
 	struct batch b = {.offsets = calloc(sites->n, sizeof(*b.offsets)),
@@ -64,13 +65,13 @@ static int attach_row(const struct attaching *a, const struct program_row *row, 
 	int rc = b.offsets && b.cookies ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
-		if (!program_serves(a->t, row, &sites->v[i]) ||
+		if (!program_serves(a->t, row, &sites->v[i]) || sites->v[i].file != file ||
 		    (sites->v[i].point == POINT_URETPROBE) != uretprobe)
 			continue;
 		b.offsets[b.n] = sites->v[i].offset;
 		b.cookies[b.n++] = cookie_of(a, i);
 	}
-	rc = rc ?: attach_batch(a, program_of(a->t, row), &b, uretprobe);
+	rc = rc ?: attach_batch(a, program_of(a->t, row), &b, file, uretprobe);
 	free(b.offsets);
 	free(b.cookies);
 	return rc;
@@ -97,16 +98,18 @@ static int free_target_id(const struct tracer *t)
  */
 static int attach_entries(const struct attaching *a)
 {
-	const struct uprobe_where where = {a->pid, a->path, false, a->t->use_multi};
+	struct uprobe_where where = {.pid = a->pid, .multi = a->t->use_multi};
 	const struct bpf_program *p = a->t->skel->progs.jt_enter;
 	const struct probe_sites *sites = a->sites;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < sites->n; i++)
+	for (size_t i = 0; !rc && i < sites->n; i++) {
+		where.path = a->paths[sites->v[i].file];
 		if (sites->v[i].point == POINT_URETPROBE &&
 		    !func_at_both_ends(a->t->catalog, sites->v[i].func))
 			rc =
 			    add_link(a->links, uprobe_attach(p, &where, sites->v[i].offset, cookie_of(a, i)));
+	}
 	return rc;
 }
 
@@ -117,7 +120,8 @@ static int attach_sites(const struct attaching *a)
 	a->links->v = calloc(2 * a->sites->n, sizeof(*a->links->v));
 	rc = a->links->v ? attach_entries(a) : -ENOMEM;
 	for (size_t i = 0; !rc && i < 2 * NR_PROGRAM_ROWS; i++)
-		rc = attach_row(a, &program_rows[i / 2], i % 2);
+		for (size_t file = 0; !rc && file < a->nr_paths; file++)
+			rc = attach_row(a, &program_rows[i / 2], file, i % 2);
 	return rc;
 }
 
@@ -141,7 +145,7 @@ static uint64_t hash_sites(const struct probe_sites *sites)
 static int file_links_get(struct tracer *t, const char *path, const struct probe_sites *sites,
 			  struct file_links **out)
 {
-	struct attaching a = {.t = t, .pid = -1, .path = path, .sites = sites};
+	struct attaching a = {.t = t, .pid = -1, .paths = &path, .nr_paths = 1, .sites = sites};
 	uint64_t hash = hash_sites(sites);
 	struct file_links *f = NULL;
 	struct stat st;
@@ -171,12 +175,13 @@ static int file_links_get(struct tracer *t, const char *path, const struct probe
 	return rc;
 }
 
-static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *path,
+static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *const *paths, size_t nr_paths,
 		      const struct probe_sites *sites)
 {
 	struct traced *s = &t->traced[target_id];
 	struct target_state state = {.tgid = pid, .gate = GATE_CLOSED};
-	struct attaching a = {.t = t, .links = &s->links, .pid = pid, .path = path, .sites = sites};
+	struct attaching a = {
+	    .t = t, .links = &s->links, .pid = pid, .paths = paths, .nr_paths = nr_paths, .sites = sites};
 	uint32_t tgid = pid, key = target_id;
 	int rc, first;
 
@@ -186,7 +191,8 @@ static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *pa
 	first = rules_make(t, target_id, sites);
 	if (first < 0)
 		return first;
-	rc = t->share ? file_links_get(t, path, sites, &s->file) : 0;
+	/* of several files, each would say which process it is for */
+	rc = t->share && nr_paths == 1 ? file_links_get(t, paths[0], sites, &s->file) : 0;
 	if (rc)
 		return rc;
 	state.first_rule = (uint32_t)first;
@@ -197,7 +203,7 @@ static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *pa
 	return rc ?: s->file ? 0 : attach_sites(&a);
 }
 
-int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
+int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const *paths, size_t nr_paths,
 		  const struct probe_sites *sites, struct error *err)
 {
 	const struct probe_site *lost = programs_lack(t, sites);
@@ -214,7 +220,7 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 				 "all %d target slots are in use", JT_MAX_TARGETS);
 	t->traced[target_id].used = t->traced[target_id].attached = true;
 	t->traced[target_id].sites_missing = sites->missing;
-	rc = attach_all(t, target_id, id->pid, path, sites);
+	rc = attach_all(t, target_id, id->pid, paths, nr_paths, sites);
 	if (!rc)
 		return target_id;
 	tracer_detach(t, &target_id, 1);
