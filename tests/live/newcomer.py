@@ -71,7 +71,7 @@ def say_process(r, number, p, stacks, t):
     family = {"traced": True, "acquired": sum(s.acquired(t) for s in p.sites), "outstanding": held,
               "released": sum(s.acquired(t) - s.held(t) for s in p.sites), "probe_cost_ns_per_event": 900.0, "target_cpu_pct": 1.5}
     if p.family == "global":
-        family |= {"vm_total": held + 900, "before_known": True, "before_attach": 900, "vm_own": 0}
+        family |= {"vm_total": held + 900, "before_known": True, "before_attach": 900, "vm_own": 0, "limit": {"known": True, "slot_bytes": 8}}
     r.say("report", process=number, target={**TARGET, "pid": p.pid, "main": p.main}, time_unix_s=1769860800.0 + t, elapsed_s=float(t), final=final,
           end_reason="detached" if final else "not_ended", probed={s.function: True for s in p.sites}, families={p.family: family}, verdicts=kinds,
           stacks={"complete": 1000 * t, "complete_sites": len(p.sites)}, probes=8, events=2_000 * t, events_per_s=2_000.0,

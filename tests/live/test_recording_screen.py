@@ -207,6 +207,45 @@ def test_sort_by_columns(leak):
         assert seen == ["SITE", "VERDICT", "LIVE", "VERDICT", "SITE", "VERDICT", "LIVE"], seen
 
 
+def test_sort_by_name(leak):
+    """A column by its name, or how that begins; what is none is told. Reversed it is upside down."""
+    with opened(leak, 120, 30) as t:
+        t.until("moment 71 of 71")
+        t.keys("S")
+        t.until("sort by ")
+        t.type("acq")
+        t.until("sort by acq  ACQUIRED")
+        t.keys("Enter")
+        t.until(lambda screen: "VERDICT\u2193" not in screen and "1 of 6 by site" in screen)
+        assert "Held_churn" in t.chosen()
+        t.keys("S")
+        t.type("nothing")
+        t.until("no such column")
+        t.keys("Enter")
+        t.until("no column here is called nothing")
+        t.keys("S")
+        t.type("live")
+        t.keys("Enter")
+        first = t.until(lambda screen: "LIVE\u2193" in screen and "moment 71 of 71" in screen)
+        t.keys("r")
+        second = t.until("LIVE\u2191")
+        table = [[line[1:] for line in screen.splitlines() if re.match("[> ](GROWING|clean|before) ", line)] for screen in (first, second)]
+        assert len(table[0]) == 6 and table[0] == table[1][::-1], table
+
+
+def test_twins(leak):
+    """To the next row of the same name, and round; what has none is told."""
+    with opened(leak, 80, 24) as t:
+        t.until("moment 71 of 71")
+        t.keys("=")
+        t.until("3 of 6 by site")
+        assert "Registry::add \u2190Server.java:24" in t.chosen()
+        t.keys("=")
+        t.until("1 of 6 by site")
+        t.keys("Down", "=")
+        t.until("no other row has this name")
+
+
 def test_time_line(leak):
     with opened(leak, 80, 24) as t:
         t.until("moment 71 of 71")
@@ -219,7 +258,9 @@ def test_time_line(leak):
         t.until("moment 3 of 71")
         t.keys("End")
         assert "LEAK" in t.until("moment 71 of 71")
-        t.keys("Left", "Left", "Left")
+        t.keys("[", "[", "]")
+        t.until("moment 64 of 71")
+        t.keys("End", "Left", "Left", "Left")
         t.until("moment 68 of 71")
         t.keys("Space")
         t.until(lambda screen: "moment 71 of 71" in screen and "playing" not in screen)
@@ -301,12 +342,17 @@ def test_write(leak, tmp_path):
                 continue
             assert re.fullmatch(rf"written: {re.escape(str(file))} \({name}, [0-9.]+ [KM]?B\)", write_to(t, file))
             assert file.stat().st_mode & 0o777 == 0o600
-            if suffix != "html":  # it has the way to there
-                out = tmp_path / f"report.{suffix}"
-                assert run_tool("report", leak, "--at", "50", "--format", name, "-o", out).returncode == 0
-                assert file.read_bytes() == out.read_bytes(), name
-            else:
-                assert b"Registry::add" in file.read_bytes()
+            out = tmp_path / f"report.{suffix}"
+            assert run_tool("report", leak, "--at", "50", "--format", name, "-o", out).returncode == 0
+            assert file.read_bytes() == out.read_bytes(), name
+        if "html" in run_tool("--help").stdout:  # the way to there, whatever lies behind it
+            t.keys("End")
+            t.until("moment 71 of 71")
+            t.keys("Left", "Left")
+            t.until("moment 69 of 71")
+            write_to(t, tmp_path / "later.html")
+            [times] = re.findall(rb'"history":\{"elapsed_s":\[([^]]*)\]', (tmp_path / "later.html").read_bytes())
+            assert [float(time) for time in times.split(b",")] == list(range(1, 70))
         taken = tmp_path / "now.csv"
         before = taken.read_bytes()
         assert write_to(t, taken) == f"not written: {taken}: File exists"

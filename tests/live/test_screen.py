@@ -185,6 +185,10 @@ def test_record_from_now_on(oracle, tmp_path):
             size = file.stat().st_size
             wait_until(lambda size=size: file.stat().st_size > size)
         assert t.screen() == paused
+        t.keys("?")  # what is drawn anew is what was paused
+        t.until("Keys")
+        t.keys("Escape")
+        t.until(lambda screen: screen == paused)
         asked(other, f"not begun: {file} is being recorded")
         asked(file, f"recorded: {file}")
         asked(file, f"not recorded: {file}: File exists")

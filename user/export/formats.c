@@ -62,7 +62,8 @@ const struct format formats[] = {
 #if JNITRACE_HTML && !defined(PAGE_ABSENT)
 	{ .name = "html", .help = "for a browser: one page with flame graph, growth, findings and tables",
 	  .needs = FORMAT_CLASSES, .at_end = true,
-	  .begin = html_begin, .note = html_note, .reports = html_reports, .end = html_end },
+	  .begin = html_begin, .note = html_note, .copy = html_copy, .forget = html_forget,
+	  .reports = html_reports, .end = html_end },
 #endif
 };
 /* clang-format on */

@@ -98,9 +98,10 @@ static void add_point(struct history *h, const struct report *r)
 {
 	size_t at = h->n;
 
-	if (at && h->elapsed_s[at - 1] >= r->elapsed_s) /* the last report, right after that of an interval */
+	/* The last report, right after that of an interval; or one of a recording in which one went back. */
+	while (at && h->elapsed_s[at - 1] >= r->elapsed_s)
 		at--;
-	else if (at == MAX_POINTS)
+	if (at == MAX_POINTS)
 		thin_out(h), at = h->n;
 	h->n = at + 1;
 	h->elapsed_s[at] = r->elapsed_s;
@@ -242,6 +243,48 @@ void html_note(void *state, const struct report *const *reports, size_t n)
 	}
 }
 
+static void free_histories(struct html *h)
+{
+	for (size_t i = 0; i < h->histories.n; i++)
+		free(h->histories.v[i]);
+	free(h->histories.v);
+}
+
+void *html_copy(const void *state)
+{
+	const struct html *from = state;
+	struct html *h = calloc(1, sizeof(*h));
+
+	for (size_t i = 0; h && from && i < from->histories.n; i++) {
+		struct history *history = malloc(sizeof(*history)), **place;
+
+		place = history ? VEC_ADD(&h->histories) : NULL;
+		if (!place) {
+			free(history);
+			free_histories(h);
+			free(h);
+			return NULL;
+		}
+		*history = *from->histories.v[i];
+		*place = history;
+	}
+	return h;
+}
+
+void html_forget(void *state, const struct report_target *t)
+{
+	struct html *h = state;
+
+	for (size_t i = 0; i < h->histories.n; i++) {
+		if (h->histories.v[i]->pid != t->pid ||
+		    h->histories.v[i]->start_time_ticks != t->start_time_ticks)
+			continue;
+		free(h->histories.v[i]);
+		h->histories.v[i] = h->histories.v[--h->histories.n];
+		return;
+	}
+}
+
 void html_reports(void *state, struct buf *out, const struct report *const *reports, size_t n,
 		  const struct view_opts *o)
 {
@@ -269,9 +312,7 @@ void html_end(void *state, struct buf *out)
 	buf_printf(out, "]}");
 	buf_add(out, (const char *)page_tail, sizeof(page_tail));
 	out->failed |= h->targets.failed;
-	for (size_t i = 0; i < h->histories.n; i++)
-		free(h->histories.v[i]);
-	free(h->histories.v);
+	free_histories(h);
 	buf_free(&h->targets);
 	free(h);
 }

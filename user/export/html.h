@@ -15,6 +15,9 @@ void html_begin(void **state, struct buf *out);
 void html_note(void *state, const struct report *const *reports, size_t n);
 void html_reports(void *state, struct buf *out, const struct report *const *reports, size_t n,
 		  const struct view_opts *o);
+/* See struct format. */
+void *html_copy(const void *state);
+void html_forget(void *state, const struct report_target *t);
 void html_end(void *state, struct buf *out);
 
 #endif

@@ -24,6 +24,11 @@ struct lines {
 	struct buf text; /* of which up to `from` was given out */
 	size_t from;
 	uint64_t number;
+	/* Of the frame that the next line begins in. A short one is taken together with the next. */
+	uint64_t frame_at, frame_text; /* where it begins in the file, and in all text */
+	uint64_t next_at, next_text;   /* of the last frame that was begun since; next_text 0: none was */
+	uint64_t out;                  /* text until now */
+	uint64_t skip;                 /* to be left out */
 };
 
 static int damaged(struct lines *l, struct error *err, const char *why)
@@ -98,12 +103,39 @@ static int zstd_error(struct lines *l, size_t code, struct error *err)
 	return damaged(l, err, why);
 }
 
+/* Text that nobody wants is only counted. */
+static void take(struct lines *l, const char *p, size_t n)
+{
+	size_t skipped = n < l->skip ? n : (size_t)l->skip;
+
+	l->out += n;
+	l->skip -= skipped;
+	buf_add(&l->text, p + skipped, n - skipped);
+}
+
+/* Where the next line begins, in all text. */
+static uint64_t next_line(const struct lines *l)
+{
+	return l->out - (l->text.n - l->from);
+}
+
+/* Another one begins here. */
+static void end_frame(struct lines *l)
+{
+	if (l->next_text && l->next_text <= next_line(l)) {
+		l->frame_at = l->next_at;
+		l->frame_text = l->next_text;
+	}
+	l->next_at = lines_bytes(l);
+	l->next_text = l->out;
+}
+
 /* Some more text. 0: there is none. */
 static int decompress(struct lines *l, struct error *err)
 {
 	char room[PIECE];
 	ZSTD_outBuffer out = {room, sizeof(room), 0};
-	size_t left;
+	size_t left, had;
 	int rc;
 
 	if (l->from) { /* what was given out */
@@ -111,16 +143,20 @@ static int decompress(struct lines *l, struct error *err)
 		l->text.n -= l->from;
 		l->from = 0;
 	}
+	had = l->text.n;
 	do {
 		rc = read_more(l, err);
 		if (rc)
 			return rc;
+		out.pos = 0;
 		left = ZSTD_decompressStream(l->zstd, &out, &l->raw);
 		if (ZSTD_isError(left))
 			return zstd_error(l, left, err);
-	} while (!out.pos && !(l->ended && l->raw.pos == l->raw.size));
-	buf_add(&l->text, room, out.pos);
-	return l->text.failed ? -ENOMEM : out.pos > 0;
+		take(l, room, out.pos);
+		if (left == 0)
+			end_frame(l);
+	} while ((!out.pos || l->skip) && !(l->ended && l->raw.pos == l->raw.size));
+	return l->text.failed ? -ENOMEM : l->text.n > had;
 }
 
 /* One that would take too much memory as a tree is not looked at. */
@@ -149,6 +185,29 @@ static int parse(struct lines *l, const char *p, size_t n, json_t **out, struct 
 	snprintf(why, sizeof(why), "%s", *out ? "no object" : e.text);
 	*out = NULL;
 	return damaged(l, err, why);
+}
+
+struct lines_place lines_place(const struct lines *l)
+{
+	uint64_t at = next_line(l);
+
+	return l->next_text && l->next_text <= at
+		   ? (struct lines_place){l->next_at, at - l->next_text, l->number}
+		   : (struct lines_place){l->frame_at, at - l->frame_text, l->number};
+}
+
+void lines_go(struct lines *l, const struct lines_place *p)
+{
+	ZSTD_DCtx_reset(l->zstd, ZSTD_reset_session_only);
+	l->at = (off_t)p->frame_at;
+	l->raw = (ZSTD_inBuffer){0};
+	l->ended = false;
+	l->text.n = l->from = 0;
+	l->number = p->number;
+	l->frame_at = p->frame_at;
+	l->frame_text = l->next_at = l->next_text = 0;
+	l->out = 0;
+	l->skip = p->skip;
 }
 
 int lines_next(struct lines *l, json_t **out, struct error *err)

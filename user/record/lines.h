@@ -19,6 +19,18 @@ void lines_close(struct lines *l);
 int lines_next(struct lines *l, json_t **out, struct error *err);
 /* Of the last line, from 1. */
 uint64_t lines_number(const struct lines *l);
+/*
+ * Where the next line begins: to be gone to again, once it was passed. Until a line is there again the frame
+ * that it is in is read anew, of which there are 16 MB at most in what the tool writes.
+ */
+struct lines_place {
+	uint64_t frame_at; /* in the file */
+	uint64_t skip;     /* text of that frame before it */
+	uint64_t number;   /* of the line before it */
+};
+struct lines_place lines_place(const struct lines *l);
+/* From there on, as if nothing behind it had been read. */
+void lines_go(struct lines *l, const struct lines_place *p);
 /* How many bytes of the file were taken in until then. */
 uint64_t lines_bytes(const struct lines *l);
 

@@ -30,7 +30,13 @@ static int get_number(struct recording *r, const json_t *line, const char *key, 
 	return 0;
 }
 
-static uint64_t bytes_of(const struct subject *s)
+/* Where its names are. When no target is forgotten all are in one place, for marks have them, too. */
+static struct strset *text_of(struct recording *r, struct subject *s)
+{
+	return r->keep_ended ? &r->text : &s->saved.text;
+}
+
+uint64_t subject_bytes(const struct subject *s)
 {
 	return s->saved.bytes + s->saved.text.bytes + s->saved.text.cap * sizeof(char *) +
 	       s->saved.text.n * 32 + s->marks.cap * sizeof(*s->marks.v) + sizeof(*s);
@@ -206,9 +212,9 @@ static int read_report(struct recording *r, const json_t *line)
 	if (s->reported)
 		return recording_damaged(r, "two reports of a target at a moment");
 	first = !s->saved.report.catalog;
-	before = first ? 0 : bytes_of(s);
+	before = first ? 0 : subject_bytes(s);
 	in.s = s;
-	in.text = &s->saved.text;
+	in.text = text_of(r, s);
 	s->saved.report.catalog = r->catalog;
 	s->saved.last_s = s->saved.report.elapsed_s;
 	s->reported = true;
@@ -218,7 +224,7 @@ static int read_report(struct recording *r, const json_t *line)
 	rc = rc ?: begin_sites(s);
 	if (first)
 		s->start_s = start_of(r, &s->saved.report);
-	r->subject_bytes += bytes_of(s) - before;
+	r->subject_bytes += subject_bytes(s) - before;
 	return rc;
 }
 
@@ -278,12 +284,12 @@ static int read_element(struct recording *r, const json_t *line, enum report_lis
 	if (!in.s->reported || !json_is_integer(at) || index < 0 ||
 	    (uint64_t)index >= list_length(&row->list, &in.s->saved.report))
 		return recording_damaged(r, "a row that its report has not");
-	in.text = &in.s->saved.text;
-	before = bytes_of(in.s);
+	in.text = text_of(r, in.s);
+	before = subject_bytes(in.s);
 	element = list_element(&row->list, &in.s->saved.report, (size_t)index);
 	rc = which == LIST_SITES ? read_site(&in, line, (size_t)index)
 				 : reading_struct(&in, row->list.of, line, element);
-	r->subject_bytes += bytes_of(in.s) - before;
+	r->subject_bytes += subject_bytes(in.s) - before;
 	if (!rc && which == LIST_BEFORE) {
 		const struct report_before *b = element;
 
@@ -292,7 +298,7 @@ static int read_element(struct recording *r, const json_t *line, enum report_lis
 	return rc;
 }
 
-static void subject_free(struct subject *s)
+void subject_free(struct subject *s)
 {
 	saved_free(&s->saved);
 	free(s->marks.v);
@@ -310,7 +316,7 @@ static void begin_moment(struct recording *r)
 
 		s->reported = false;
 		if (s->ended && !r->keep_ended) {
-			r->subject_bytes -= bytes_of(s);
+			r->subject_bytes -= subject_bytes(s);
 			subject_free(s);
 			continue;
 		}
@@ -495,28 +501,30 @@ static const struct {
 	const char *name;
 	int (*read)(struct recording *r, const json_t *line);
 	bool ends; /* the moment, or all */
+	bool once; /* what it says is known from then on, whatever moment is gone to */
 } records[] = {
-    {"site", read_site_line, false},
-    {"finding", read_finding_line, false},
-    {"before", read_before_line, false},
-    {"report", read_report, false},
-    {"frame", read_frame, false},
-    {"stack", read_stack, false},
-    {"module", read_module, false},
-    {"moment", end_moment, true},
-    {"end", read_end, true},
+    {"site", read_site_line, false, false},
+    {"finding", read_finding_line, false, false},
+    {"before", read_before_line, false, false},
+    {"report", read_report, false, false},
+    {"frame", read_frame, false, true},
+    {"stack", read_stack, false, true},
+    {"module", read_module, false, true},
+    {"moment", end_moment, true, false},
+    {"end", read_end, true, false},
 };
 
 /* 1: it ends the moment, or all. */
 static int read_record(struct recording *r, const json_t *line)
 {
 	const char *name = json_string_value(json_object_get(line, "record"));
+	bool is_known = lines_number(r->lines) <= r->known_line;
 	int rc;
 
 	for (size_t i = 0; name && i < ARRAY_LEN(records); i++) {
 		if (strcmp(records[i].name, name))
 			continue;
-		rc = records[i].read(r, line);
+		rc = records[i].once && is_known ? 0 : records[i].read(r, line);
 		if (rc == -ENOMEM || (!rc && recording_used(r, NULL) > r->limit_bytes))
 			rc = recording_full(r);
 		return rc ?: records[i].ends;
@@ -541,6 +549,8 @@ int recording_next(struct recording *r, struct error *err)
 		else if (rc == 0)
 			rc = 2; /* the file ends */
 		json_decref(line);
+		if (lines_number(r->lines) > r->known_line)
+			r->known_line = lines_number(r->lines);
 		if (rc == 1 && r->whole)
 			rc = 0; /* is it the last? */
 	} while (rc == 0);
@@ -634,7 +644,7 @@ double recording_part(const struct recording *r)
 }
 
 /* What the next lines are read into keeps its order: others sort a copy. */
-static int show(struct subject *s)
+int subject_show(struct subject *s)
 {
 	const struct report *from = &s->saved.report;
 	struct report_site *sites = NULL;
@@ -662,7 +672,7 @@ static int show_all(struct recording *r, bool last, struct report ***out)
 
 		if (!last && !s->reported)
 			continue;
-		place = show(s) ? NULL : VEC_ADD(&r->shown);
+		place = subject_show(s) ? NULL : VEC_ADD(&r->shown);
 		if (!place)
 			return -ENOMEM;
 		*place = &s->shown;

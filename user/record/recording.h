@@ -47,4 +47,23 @@ double recording_part(const struct recording *r);
 int recording_reports(struct recording *r, struct report ***out);
 int recording_last(struct recording *r, struct report ***out);
 
+/*
+ * A moment to come back to: where the recording is, with all that it says then. Of one that keeps what has
+ * ended; valid until it is closed.
+ */
+struct recording_mark;
+/* Of where it is now, behind a moment; or of where another one is. 0 or -ENOMEM. */
+int recording_mark(const struct recording *r, struct recording_mark **out);
+int recording_mark_copy(const struct recording_mark *m, struct recording_mark **out);
+void recording_mark_free(struct recording_mark *m);
+/* Bytes that it takes, about. */
+uint64_t recording_mark_bytes(const struct recording_mark *m);
+/* Be there again: recording_next() goes on from it. 0 or -ENOMEM, and then it is where it was. */
+int recording_go(struct recording *r, const struct recording_mark *m);
+/*
+ * As recording_last() then. They live as long as the mark, and may be changed and sorted. How many, or
+ * -ENOMEM.
+ */
+int recording_mark_reports(struct recording_mark *m, struct report ***out);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Shared by recording.c and reading.c only: a recording that is being read, and values of its lines. */
+/* Shared by recording.c, reading.c and mark.c only: a recording that is being read, and values of its lines.
+ */
 #ifndef JNITRACE_RECORDING_PRIV_H
 #define JNITRACE_RECORDING_PRIV_H
 
@@ -55,6 +56,7 @@ struct recording {
 	} subjects;
 	size_t nr_subjects, live; /* that there were so far; that have not ended */
 	uint64_t nr_reports;
+	uint64_t known_line; /* the last that was ever read */
 
 	uint64_t limit_bytes, once_bytes, subject_bytes;
 	double file_bytes; /* when it was opened */
@@ -67,6 +69,12 @@ struct recording {
 		size_t n, cap;
 	} shown;
 };
+
+void subject_free(struct subject *s);
+/* Bytes that it takes, about. */
+uint64_t subject_bytes(const struct subject *s);
+/* Make `shown` anew: what the next lines are read into keeps its order. 0 or -ENOMEM. */
+int subject_show(struct subject *s);
 
 /* Say what is wrong, in err: -EBADMSG, -ENOMEM. */
 int recording_damaged(struct recording *r, const char *why);

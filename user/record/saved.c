@@ -83,6 +83,69 @@ int saved_pointer(struct saved *s, const struct field *f, void *to, bool want)
 	return 0;
 }
 
+static int own_members(struct saved *s, const struct fields *of, void *p);
+
+/* A list, which is another one's until now; empty where there is no memory. */
+static int own_list(struct saved *s, const struct field *list, void *in)
+{
+	void **v = (void **)((char *)in + list->at), *from = *v;
+	size_t n = list_length(list, in);
+	int rc = 0;
+
+	*v = NULL;
+	*(size_t *)((char *)in + list->n_at) = 0;
+	if (!n)
+		return 0;
+	if (saved_resize(s, list, in, n))
+		return -ENOMEM;
+	memcpy(*v, from, n * list->of->bytes);
+	for (size_t i = 0; i < n; i++)
+		rc = own_members(s, list->of, list_element(list, in, i)) ?: rc;
+	return rc;
+}
+
+static int own_pointer(struct saved *s, const struct field *f, void *in)
+{
+	void **p = (void **)((char *)in + f->at), *from = *p;
+
+	*p = NULL;
+	if (!from)
+		return 0;
+	if (saved_pointer(s, f, in, true))
+		return -ENOMEM;
+	memcpy(*p, from, f->of->bytes);
+	return own_members(s, f->of, *p);
+}
+
+/* What a struct points to that is another one's becomes its own: a copy. Goes on without memory. */
+static int own_members(struct saved *s, const struct fields *of, void *p)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < of->n; i++) {
+		const struct field *f = &of->v[i];
+
+		if (f->kind == FIELD_LIST)
+			rc = own_list(s, f, p) ?: rc;
+		else if (f->kind == FIELD_POINTER)
+			rc = own_pointer(s, f, p) ?: rc;
+		else if (f->kind == FIELD_STRUCT)
+			rc = own_members(s, f->of, (char *)p + f->at) ?: rc;
+	}
+	return rc;
+}
+
+int saved_copy(struct saved *to, const struct saved *from)
+{
+	int rc;
+
+	*to = (struct saved){.report = from->report, .last_s = from->last_s};
+	rc = own_members(to, &report_fields, &to->report);
+	for (int i = 0; i < NR_REPORT_LISTS; i++)
+		rc = own_list(to, &report_lists[i].list, &to->report) ?: rc;
+	return rc;
+}
+
 void saved_free(struct saved *s)
 {
 	free_members(s, &report_fields, &s->report);

@@ -17,6 +17,9 @@ struct saved {
 };
 void saved_free(struct saved *s);
 
+/* A copy, but for the texts, which stay those of from. 0 or -ENOMEM; to be freed in both cases. */
+int saved_copy(struct saved *to, const struct saved *from);
+
 /* Let the list at `to`, in a struct of s, have n elements; new ones are zero. 0 or -ENOMEM. */
 int saved_resize(struct saved *s, const struct field *list, void *to, size_t n);
 /* Let there be a struct at this pointer field, zero when it is new; want false: none. 0 or -ENOMEM. */

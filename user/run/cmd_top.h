@@ -3,43 +3,13 @@
 #ifndef JNITRACE_CMD_TOP_H
 #define JNITRACE_CMD_TOP_H
 
-#include <stdbool.h>
-#include <sys/types.h>
-
 #include "base/util.h"
 #include "run/options.h"
+#include "run/trace_use.h"
 
-/* Returns the exit code; err is set unless that is 0, of losses or of findings. */
-struct trace;
-struct loop;
-struct report;
-
-/* Another command that traces, whose targets come by rules of its own. Its functions may be NULL. */
-struct trace_use {
-	void *of; /* given to all of them */
-	/* Everything is ready to attach. Handlers of what is added to the loop get the trace. 0 or -errno. */
-	int (*begin)(void *of, struct trace *s, struct loop *l, struct error *err);
-	/* This process maps a VM; is it one of the command's? */
-	bool (*wants)(void *of, pid_t pid);
-	/* This process has a VM, and ended, or was refused, before it could be traced. */
-	void (*missed)(void *of, pid_t pid);
-	/* A target was reported for the last time. */
-	int (*last)(void *of, const struct report *r);
-};
 /* Like cmd_top(), but for what use decides; of reports only the last of each target are written. */
 enum exit_code trace_run(const struct options *o, const struct trace_use *use, struct error *err);
-/*
- * A process is held at the start of its VM: attach to it now. Whether it could be is told by its report: what
- * fails is no error. 0 or -errno.
- */
-int trace_held(struct trace *s, pid_t pid, struct error *err);
-/* It will have a VM in a moment. */
-void trace_expect(struct trace *s, pid_t pid);
-/* It went on by itself, maybe before that was done. false: it is not traced, nor waited for. */
-bool trace_not_held(struct trace *s, pid_t pid);
-/* How many are traced now. */
-size_t trace_targets(const struct trace *s);
-
+/* Returns the exit code; err is set unless that is 0, of losses or of findings. */
 enum exit_code cmd_top(const struct options *o, struct error *err);
 
 #endif

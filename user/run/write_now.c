@@ -14,6 +14,7 @@
 #define GRACE_MS    150  /* for a disk that takes nothing, once a signal asks to end */
 #define PERMISSIONS 0600 /* it names classes, files and users */
 #define RECORDING   ".jtr"
+#define MOST_NOTED  256 /* targets: a history takes some 170 KB */
 
 static const struct {
 	const char *suffix, *format;
@@ -28,19 +29,19 @@ static bool ends_in(const char *name, const char *suffix)
 	return n > k && !strcmp(name + n - k, suffix);
 }
 
-static void make_document(const struct format *format, const struct view_request *request,
+static void make_document(const struct write_now *w, const struct format *format,
 			  const struct report *const *reports, size_t n, struct buf *out)
 {
 	struct view_opts v;
 	void *state = NULL;
 
-	view_opts_init(&v, request, 0, 0, VIEW_LAST);
+	view_opts_init(&v, w->request, 0, 0, VIEW_LAST);
 	for (size_t i = 0; i < n; i++)
 		v.count_only |= reports[i]->count_only;
-	if (format->begin)
+	if (format == w->page && w->noted)
+		state = format->copy(w->noted);
+	if (format->begin && !state)
 		format->begin(&state, out);
-	if (format->note)
-		format->note(state, reports, n);
 	format->reports(state, out, reports, n, &v);
 	if (format->end)
 		format->end(state, out);
@@ -73,7 +74,7 @@ static void write_document(struct write_now *w, struct browser *b, const char *n
 		buf_printf(told, "not written: there is no report yet");
 		return;
 	}
-	make_document(format, w->request, reports, n, &text);
+	make_document(w, format, reports, n, &text);
 	rc = text.failed ? -ENOMEM : write_new_file(name, &text, w->stop_fd);
 	if (rc) {
 		buf_printf(told, "not written: %s: %s", name, strerror(-rc));
@@ -124,6 +125,30 @@ void write_now(struct write_now *w, struct browser *b)
 	buf_free(&told);
 }
 
+void write_now_note(struct write_now *w, const struct report *const *reports, size_t n)
+{
+	struct buf none = {0};
+
+	if (n > MOST_NOTED)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(suffixes) && !w->page; i++) {
+		const struct format *format = format_find(suffixes[i].format);
+
+		if (format && format->copy)
+			w->page = format;
+	}
+	if (!w->page)
+		return;
+	if (!w->noted)
+		w->page->begin(&w->noted, &none);
+	for (size_t i = 0; i < n && w->noted; i++) {
+		if (reports[i]->final && w->o) /* it is shown no more */
+			w->page->forget(w->noted, &reports[i]->target);
+		else
+			w->page->note(w->noted, &reports[i], 1);
+	}
+}
+
 bool write_now_records(const struct write_now *w)
 {
 	return w->recording.recorder;
@@ -153,5 +178,11 @@ int write_now_end(struct write_now *w, struct error *err)
 
 void write_now_close(struct write_now *w)
 {
+	struct buf none = {0};
+
+	if (w->noted)
+		w->page->end(w->noted, &none);
+	buf_free(&none);
+	w->noted = NULL;
 	record_file_close(&w->recording);
 }

@@ -39,6 +39,7 @@ void browser_free(struct browser *b)
 	table_free(&b->table);
 	filter_free(&b->filter);
 	trends_free(&b->trends);
+	seen_free(&b->seen);
 	baseline_forget(&b->baseline);
 	page_free(&b->page);
 	free(b->reports.v);
@@ -79,6 +80,7 @@ static int pass_target(struct browser *b, const struct report *r)
 		key = key_of_site(r, s);
 		rc = trends_add(&b->trends, key.a, key.b,
 				(double)(r->count_only ? s->acquired : s->outstanding));
+		rc = rc ?: seen_note(&b->seen, key.a, key.b, s->acquired, r->elapsed_s);
 	}
 	return rc;
 }

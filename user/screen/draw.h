@@ -11,6 +11,11 @@ int draw_head(const struct browser *b, struct canvas *c, int most);
 void draw_table(struct browser *b, struct canvas *c, int row, int rows);
 /* Which column to sort by, step columns to the right of the one that is sorted by now, round and round. */
 const struct column *list_sort_beside(const struct browser *b, int step);
+/*
+ * Which column to sort by, by its header, or how that begins; NULL: none. The headers of all that it may be
+ * are appended to names.
+ */
+const struct column *list_sort_named(const struct browser *b, const char *name, struct buf *names);
 /* What is known of a site: all of it. */
 void page_of_site(struct page *p, const struct browser *b, const struct report *r,
 		  const struct report_site *s, int columns);

@@ -122,6 +122,22 @@ ACT(right)
 	return go_to(b, b->time.wanted + 1);
 }
 
+/* A tenth of a recording, one moment at least. */
+static enum wish leap(struct browser *b, bool back)
+{
+	size_t step = b->time.n / 10 ? b->time.n / 10 : 1, at = b->time.wanted;
+
+	if (!is_recorded(b))
+		return WISH_NOTHING;
+	b->time.playing = false;
+	return go_to(b, back ? (at > step ? at - step : 1) : at + step);
+}
+
+ACT(leap_to)
+{
+	return leap(b, key->code == '[');
+}
+
 /* --- opening ---------------------------------------------------------------------------------------- */
 
 ACT(open_row)
@@ -240,6 +256,14 @@ static enum wish sort_beside(struct browser *b, int step)
 ACT_AS(sort_right, sort_beside(b, 1))
 ACT_AS(sort_left, sort_beside(b, -1))
 
+ACT(sort_by_name)
+{
+	(void)key;
+	b->by.typing = true;
+	b->by.name[0] = '\0';
+	return WISH_DRAW;
+}
+
 ACT(reverse)
 {
 	(void)key;
@@ -261,6 +285,40 @@ ACT(next_row)
 	(void)key;
 	if (t->rows.n)
 		move_to(b, (t->at + 1) % t->rows.n);
+	return WISH_DRAW;
+}
+
+/* What two rows that look alike have in common; NULL: it has no name. */
+static const char *name_of(const struct row *r)
+{
+	const struct frame *f = r->site ? site_frame(r->site) : NULL;
+
+	return f           ? f->symbol
+	       : r->thread ? r->thread
+	       : r->caller ? r->caller
+	       : r->module ? r->module
+	       : r->class  ? r->class
+	       : r->target ? target_name_of(r->target)
+			   : NULL;
+}
+
+ACT(next_twin)
+{
+	struct table *t = &b->table;
+	const struct row *chosen = table_chosen(t);
+	const char *name = chosen ? name_of(chosen) : NULL;
+
+	(void)key;
+	for (size_t i = 1; name && i < t->rows.n; i++) {
+		size_t at = (t->at + i) % t->rows.n;
+		const char *other = name_of(&t->rows.v[at]);
+
+		if (other && !strcmp(other, name)) {
+			move_to(b, at);
+			return WISH_DRAW;
+		}
+	}
+	snprintf(b->told, sizeof(b->told), "no other row has this name");
 	return WISH_DRAW;
 }
 
@@ -358,6 +416,7 @@ static const struct browser_key {
 	{{'/'}, "/", "filter", TABLE, false, filter,
 	 "show the rows that a regular expression matches: names in the stack, libraries, files, classes, threads, verdicts"},
 	{{'n'}, "n", NULL, TABLE, false, next_row, "the next row, behind the last one the first"},
+	{{'='}, "=", NULL, TABLE, false, next_twin, "the next row of the same name: what differs stands behind it"},
 	{{'g'}, "g", "group", TABLE, false, next_group,
 	 "rows are sites, JNI functions, processes, classes, threads (with --group-by thread), libraries or Java callers"},
 	{{'1', '2', '3'}, "1-7", NULL, TABLE, false, choose_group,
@@ -365,12 +424,14 @@ static const struct browser_key {
 	{{'f'}, "f", "findings", PANELS_ALL, false, findings, "what was used wrongly, with stacks, or back"},
 	{{'<', ','}, "<", NULL, TABLE, false, sort_left, "sort by the column to the left"},
 	{{'>', '.', 's'}, ">", "sort", TABLE, false, sort_right, "sort by the column to the right; s does so, too"},
+	{{'S', 'o'}, "S", NULL, TABLE, false, sort_by_name, "sort by a column, by its name or how that begins"},
 	{{'r'}, "r", "reverse", TABLE, false, reverse, "reverse the order"},
 	{{'b'}, "b", "baseline", TABLE, false, baseline, "a column of what has changed from now on, or none"},
 	{{' ', 'p'}, "space", "pause", PANELS_ALL, false, pause,
 	 "pause the display, or go on; counting continues. Of a recording: play it, or stop"},
 	{{KEY_OF_LEFT}, "Left", "back in time", PANELS_ALL, true, left, "of a recording: the moment before"},
 	{{KEY_OF_RIGHT}, "Right", NULL, PANELS_ALL, true, right, "of a recording: the next moment"},
+	{{'[', ']'}, "[ ]", NULL, PANELS_ALL, true, leap_to, "of a recording: a tenth of it back, and on"},
 	{{KEY_OF_HOME}, "Home", NULL, PANELS_ALL, false, home, "the first row; of a recording its first moment"},
 	{{KEY_OF_END}, "End", NULL, PANELS_ALL, false, end, "the last row; of a recording its last moment"},
 	{{KEY_OF_UP, 'k'}, "Up", NULL, PANELS_ALL, false, up, "a row up; the chosen row stays chosen while rows move"},
@@ -461,6 +522,37 @@ static enum wish type_name(struct browser *b, const struct key *key)
 	return WISH_DRAW;
 }
 
+static enum wish type_column(struct browser *b, const struct key *key)
+{
+	const struct column *c;
+	struct buf names = {0};
+
+	switch (key->code) {
+	case 3: /* as above */
+		return WISH_QUIT;
+	case KEY_OF_ENTER:
+		c = list_sort_named(b, b->by.name, &names);
+		buf_free(&names);
+		b->by.typing = false;
+		if (!c && b->by.name[0])
+			snprintf(b->told, sizeof(b->told), "no column here is called %s", b->by.name);
+		b->table.sort = c ? c : b->table.sort;
+		return remade(b);
+	case KEY_OF_ESCAPE:
+		b->by.typing = false;
+		break;
+	case KEY_OF_BACKSPACE:
+		typing_erase(b->by.name);
+		break;
+	case 21: /* Ctrl-U */
+		b->by.name[0] = '\0';
+		break;
+	default:
+		typing_add(b->by.name, sizeof(b->by.name), key->code);
+	}
+	return WISH_DRAW;
+}
+
 static bool serves(const struct browser *b, const struct browser_key *k)
 {
 	return k->panels & PANEL_BIT(panel_of(b)) && (!k->recorded || is_recorded(b));
@@ -472,6 +564,8 @@ static enum wish press(struct browser *b, const struct key *key)
 		return type_name(b, key);
 	if (b->filter.typing)
 		return type_filter(b, key);
+	if (b->by.typing)
+		return type_column(b, key);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		for (size_t k = 0; k < ARRAY_LEN(keys[i].codes); k++)
 			if (key->code && keys[i].codes[k] == key->code && serves(b, &keys[i]))
@@ -525,15 +619,25 @@ static void draw_typing(const struct browser *b, struct canvas *c, int row)
 	canvas_put_buf(c, row, used, c->columns - used, &text, STYLE_DIM);
 }
 
-static void draw_naming(const struct browser *b, struct canvas *c, int row)
+/* "write to NAME": what is typed, with the cursor behind it, and what there is to choose from. */
+static void draw_naming(struct canvas *c, int row, const char *what, const char *name, const char *choice)
 {
-	int used = canvas_puts(c, row, 0, c->columns, "write to ", STYLE_KEY);
+	int used = canvas_puts(c, row, 0, c->columns, what, STYLE_KEY);
 
-	used += canvas_puts(c, row, used, c->columns - used - 1, b->file.name, STYLE_BOLD);
+	used += canvas_puts(c, row, used, c->columns - used - 1, name, STYLE_BOLD);
 	c->cursor_row = row;
 	c->cursor_column = used;
-	canvas_puts(c, row, used + GAP, c->columns - used - GAP, ".html .pb.gz .folded .json .csv .jtr",
-		    STYLE_DIM);
+	canvas_puts(c, row, used + GAP, c->columns - used - GAP, choice, STYLE_DIM);
+}
+
+/* The columns that it may be. */
+static void draw_sorting(const struct browser *b, struct canvas *c, int row)
+{
+	struct buf names = {0};
+
+	list_sort_named(b, b->by.name, &names);
+	draw_naming(c, row, "sort by ", b->by.name, names.p ? names.p : "no such column");
+	buf_free(&names);
 }
 
 /* Where one is: "/text 2 of 40 rows" */
@@ -572,7 +676,11 @@ void keys_footer(const struct browser *b, struct canvas *c, int row)
 		return;
 	}
 	if (b->file.typing) {
-		draw_naming(b, c, row);
+		draw_naming(c, row, "write to ", b->file.name, ".html .pb.gz .folded .json .csv .jtr");
+		return;
+	}
+	if (b->by.typing) {
+		draw_sorting(b, c, row);
 		return;
 	}
 	if (b->filter.typing) {

@@ -2,6 +2,7 @@
 /* The table: columns by what they are worth, and below it what is known of the chosen row. */
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "screen/draw.h"
 #include "view/answer.h"
@@ -379,6 +380,28 @@ const struct column *list_sort_beside(const struct browser *b, int step)
 			sort[n++] = column_find(list_columns[i].sort);
 		}
 	return n ? sort[(at + n + step) % n] : NULL;
+}
+
+/* Does its header, or its name elsewhere, begin so? */
+static bool is_called(const struct list_column *l, const char *name, size_t n)
+{
+	return !strncasecmp(l->header, name, n) || !strncasecmp(l->sort, name, n);
+}
+
+const struct column *list_sort_named(const struct browser *b, const char *name, struct buf *names)
+{
+	const struct column *found = NULL;
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_LEN(list_columns); i++) {
+		const struct list_column *l = &list_columns[i];
+
+		if (!is_of_table(b, l) || !l->sort || !is_called(l, name, n))
+			continue;
+		buf_printf(names, "%s%s", names->n ? " " : "", l->header);
+		found = found ?: column_find(l->sort);
+	}
+	return n ? found : NULL;
 }
 
 static struct cell_of cell_of(const struct browser *b, const struct canvas *c, size_t row)

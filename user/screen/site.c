@@ -219,6 +219,25 @@ static void add_limit(struct page *p, const struct report *r, const struct repor
 	buf_free(&text);
 }
 
+/* "first 1.0s, last 1m11s after attach": of a recording that was gone through further than to here, until
+ * here. */
+static void add_seen(struct page *p, const struct browser *b, const struct report *r, struct row_key key)
+{
+	const struct seen_site *seen = seen_find(&b->seen, key.a, key.b);
+	struct buf text = {0};
+
+	if (!seen || seen->first_s > r->elapsed_s)
+		return;
+	buf_printf(&text, "first ");
+	fmt_age(&text, seen->first_s);
+	buf_printf(&text, seen->last_s > r->elapsed_s ? ", and again later than " : ", last ");
+	fmt_age(&text, seen->last_s > r->elapsed_s ? r->elapsed_s : seen->last_s);
+	buf_printf(&text, " after attach");
+	if (text.p)
+		page_item(p, LABEL, "acquired", STYLE_PLAIN, "%s", text.p);
+	buf_free(&text);
+}
+
 static void add_classes(struct page *p, const struct report_site *s)
 {
 	const char *label = "classes";
@@ -309,6 +328,7 @@ void page_of_site(struct page *p, const struct browser *b, const struct report *
 	put_numbers(&text, r, s);
 	page_item(p, LABEL, "numbers", STYLE_PLAIN, "%s", text.p ? text.p : "");
 	text.n = 0;
+	add_seen(p, b, r, key_of_site(r, s));
 	add_limit(p, r, s);
 	add_classes(p, s);
 	if (before) {

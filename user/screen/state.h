@@ -7,6 +7,7 @@
 
 #include "screen/filter.h"
 #include "screen/page.h"
+#include "screen/seen.h"
 #include "screen/timeline.h"
 #include "screen/trends.h"
 #include "view/columns.h"
@@ -64,11 +65,16 @@ struct browser {
 	bool no_pane;          /* nothing below the table of the chosen row */
 	struct filter filter;
 	struct trends trends;
+	struct seen seen;
 	struct baseline baseline;
 	struct {
 		bool typing; /* keys go into its name */
 		char name[FILE_BYTES];
-	} file;                /* to write to */
+	} file; /* to write to */
+	struct {
+		bool typing;
+		char name[FILE_BYTES];
+	} by;                  /* the column to sort by, by its name */
 	char told[TOLD_BYTES]; /* what stands in place of the keys; empty: nothing does */
 	struct row_key opened; /* in PANEL_SITE */
 	struct page page;      /* of a panel that is text */

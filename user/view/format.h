@@ -40,6 +40,10 @@ struct format {
 			const struct view_opts *o);
 	/* at_end: of each interval, for what is told of the way to the end; NULL: nothing. */
 	void (*note)(void *state, const struct report *const *reports, size_t n);
+	/* Beside note: a copy of a state that was only noted until now, NULL without memory; a target ends
+	 * and will not be reported again. */
+	void *(*copy)(const void *state);
+	void (*forget)(void *state, const struct report_target *t);
 	void (*end)(void *state, struct buf *out); /* frees state; NULL: nothing stands behind the last */
 
 	/* jnitrace census, probes and doctor; NULL: not in this format. */

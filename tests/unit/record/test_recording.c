@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "base/util.h"
 #include "record_fixture.h"
@@ -171,6 +172,102 @@ static void many_reports(void **state)
 		}
 		assert_int_equal(recording_next(r, &err), 0);
 		assert_true(recording_is_whole(r));
+		recording_close(r);
+		made_list_free(&history);
+		for (int t = 0; t < TARGETS; t++)
+			made_free(now[t]);
+		buf_free(&file);
+	}
+	(void)state;
+}
+
+/* The same text in many frames, which begin anywhere. */
+static void cut_into_frames(struct buf *file)
+{
+	ZSTD_DCtx *zstd = ZSTD_createDCtx();
+	ZSTD_inBuffer in = {file->p, file->n, 0};
+	struct buf text = {0}, out = {0};
+	char room[65536];
+
+	while (in.pos < in.size) {
+		ZSTD_outBuffer to = {room, sizeof(room), 0};
+
+		assert_false(ZSTD_isError(ZSTD_decompressStream(zstd, &to, &in)));
+		buf_add(&text, room, to.pos);
+	}
+	for (size_t at = 0, n = 1; at < text.n; at += n, n = n * 5 % 7919 + 1) {
+		n = n < text.n - at ? n : text.n - at;
+		compress_text(text.p + at, n, &out);
+	}
+	ZSTD_freeDCtx(zstd);
+	buf_free(&text);
+	buf_free(file);
+	*file = out;
+}
+
+static void expect_moment(struct report **got, int n, const struct made_list *history, int m)
+{
+	assert_int_equal(n, TARGETS);
+	for (int t = 0; t < TARGETS; t++)
+		expect_same_report(history->v[m * TARGETS + t], got[t]);
+}
+
+/* Every moment from every other one, and what comes behind it. */
+static void back_and_forth(void **state)
+{
+	for (uint32_t seed = 1; seed <= 10; seed++) {
+		struct made *now[TARGETS] = {made_new(seed), made_new(seed + 1000)};
+		struct recorder *w = make_recorder(NULL, 0);
+		struct recording_mark *marks[MOMENTS], *copy;
+		struct made_list history = {0};
+		struct buf file = {0};
+		struct error err = {0};
+		struct recording *r;
+		struct report **got;
+
+		assert_int_equal(recorder_begin(w, &file), 0);
+		for (int m = 0; m < MOMENTS; m++) {
+			const struct report *reports[TARGETS];
+
+			for (int t = 0; t < TARGETS; t++) {
+				made_change(now[t], m == MOMENTS - 1);
+				reports[t] = made_keep(&history, now[t]);
+			}
+			assert_int_equal(recorder_reports(w, reports, TARGETS, &file), 0);
+		}
+		assert_int_equal(recorder_end(w, &file), 0);
+		recorder_free(w);
+		if (seed % 2)
+			cut_into_frames(&file);
+		r = open_bytes(&file, file.n, &err);
+		for (int m = 0; m < MOMENTS; m++) {
+			assert_int_equal(recording_next(r, &err), 1);
+			assert_int_equal(recording_mark(r, &marks[m]), 0);
+			assert_true(recording_mark_bytes(marks[m]) > sizeof(struct report));
+		}
+		assert_int_equal(recording_next(r, &err), 0);
+		for (int i = 0; i < MOMENTS * MOMENTS; i++) {
+			int m = i * 5 % MOMENTS, on = i / MOMENTS % 4, n;
+
+			assert_int_equal(recording_mark_copy(marks[m], &copy), 0);
+			n = recording_mark_reports(copy, &got);
+			expect_moment(got, n, &history, m);
+			assert_int_equal(recording_go(r, marks[m]), 0);
+			recording_mark_free(copy);
+			for (; on > 0 && m + 1 < MOMENTS; on--) {
+				if (recording_next(r, &err) != 1)
+					fail_msg("seed %u, behind moment %d: %s: %s", seed, m, err.what,
+						 err.why);
+				m++;
+				n = recording_reports(r, &got);
+				expect_moment(got, n, &history, m);
+			}
+		}
+		assert_int_equal(recording_go(r, marks[MOMENTS - 1]), 0);
+		assert_int_equal(recording_next(r, &err), 0);
+		assert_true(recording_is_whole(r));
+		for (int m = 0; m < MOMENTS; m++)
+			recording_mark_free(marks[m]);
 		recording_close(r);
 		made_list_free(&history);
 		for (int t = 0; t < TARGETS; t++)
@@ -424,6 +521,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_member_has_a_row),
 	    cmocka_unit_test(many_reports),
+	    cmocka_unit_test(back_and_forth),
 	    cmocka_unit_test(broken_off_anywhere),
 	    cmocka_unit_test(any_byte_changed),
 	    cmocka_unit_test(lies),

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which processes are traced: found, attached to, held at their start, dropped. See trace.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "run/trace.h"
+
+#define SCAN_INTERVAL_S 0.5 /* for new processes, with --all */
+
+int trace_watch(struct trace *s, struct target *t, struct error *err)
+{
+	int rc = loop_add(s->loop, target_pidfd(t), s->on_exit, t);
+
+	return rc ? error_set(err, rc, EXIT_FAILED, "watch a process", "raise ulimit -n", "%s", strerror(-rc))
+		  : 0;
+}
+
+void trace_drop(struct trace *s, size_t i)
+{
+	struct target *t = s->targets.v[i];
+	int target_id = target_number(t);
+
+	if (target_id >= 0) {
+		tracer_detach(s->tracer, &target_id, 1);
+		if (!s->ends) /* else nobody comes after it */
+			tracer_forget(s->tracer, target_id);
+	}
+	loop_remove(s->loop, target_pidfd(t));
+	targets_remove(&s->targets, i);
+}
+
+/* NULL: there is none. */
+static struct target *target_of_pid(const struct trace *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->targets.n; i++)
+		if (target_id(s->targets.v[i])->pid == pid && target_state(s->targets.v[i]) != TARGET_ENDED)
+			return s->targets.v[i];
+	return NULL;
+}
+
+/* May be gone again: then it is none. */
+static void add_found(struct trace *s, pid_t pid)
+{
+	struct target *t;
+
+	if (s->use && (target_of_pid(s, pid) || !s->use->wants(s->use->of, pid)))
+		return;
+	if (targets_add(&s->targets, pid, false, &t, NULL))
+		return;
+	if (trace_watch(s, t, NULL))
+		targets_remove(&s->targets, s->targets.n - 1);
+}
+
+/* With -a. */
+static int find_new_targets(struct trace *s, struct error *err)
+{
+	struct pid_list pids = {0};
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	int rc;
+
+	if (!s->targets.discovery || (s->last_scan_ns && now - s->last_scan_ns < SCAN_INTERVAL_S * 1e9))
+		return 0;
+	s->last_scan_ns = now;
+	rc = discovery_scan(s->targets.discovery, &pids);
+	if (rc)
+		error_set(err, rc, EXIT_FAILED, "look for JVMs", NULL, "%s", strerror(-rc));
+	for (size_t i = 0; !rc && i < pids.n; i++)
+		add_found(s, pids.v[i]);
+	free(pids.v);
+	return rc;
+}
+
+/* Bring one target as far as it gets. */
+static int advance(struct trace *s, struct target *t, struct error *err)
+{
+	char what[64];
+	int rc = target_find(t, err);
+
+	if (!rc && target_state(t) == TARGET_FOUND) {
+		rc = target_attach(t, s->tracer, err);
+		if (!rc)
+			loop_may_abandon(s->loop, false); /* from here on there is something to report */
+		rc = rc ?: target_start(t, err);
+	}
+	if (rc && loop_is_stopped(s->loop)) { /* that is why, and its event comes */
+		*err = (struct error){0};
+		return 0;
+	}
+	if (!rc || proc_id_alive(target_id(t)))
+		return rc;
+	/* Whatever failed, this is why. */
+	*err = (struct error){0};
+	snprintf(what, sizeof(what), "trace PID %d", target_id(t)->pid);
+	return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL, "it has exited");
+}
+
+int trace_attach_ready(struct trace *s, struct error *err)
+{
+	int rc = find_new_targets(s, err);
+
+	for (size_t i = 0; !rc && i < s->targets.n;) {
+		struct target *t = s->targets.v[i];
+		struct error why = {0};
+
+		if (target_state(t) != TARGET_WAITING) {
+			i++;
+			continue;
+		}
+		rc = advance(s, t, &why);
+		if (!rc) {
+			if (s->use && target_state(t) == TARGET_TRACED)
+				warn("PID %d: the first %.0f ms of it were not seen: it was not held at its "
+				     "start",
+				     target_id(t)->pid, proc_age_s(target_id(t)) * 1000);
+			i++;
+			continue;
+		}
+		if (target_asked_for(t)) {
+			*err = why;
+			return rc;
+		}
+		if (s->o->verbose)
+			error_print(&why);
+		if (s->use)
+			s->use->missed(s->use->of, target_id(t)->pid);
+		trace_drop(s, i);
+		rc = 0;
+	}
+	return rc;
+}
+
+/* --- see trace_use.h --- */
+
+int trace_held(struct trace *s, pid_t pid, struct error *err)
+{
+	struct target *t = target_of_pid(s, pid);
+	struct error why = {0};
+	int rc;
+
+	if (t && target_state(t) != TARGET_WAITING) /* it opens that file once more */
+		return 0;
+	if (!t) {
+		if (targets_add(&s->targets, pid, false, &t, NULL)) { /* it is gone */
+			s->use->missed(s->use->of, pid);
+			return 0;
+		}
+		rc = trace_watch(s, t, err);
+		if (rc)
+			return rc;
+	}
+	target_set_held(t, true);
+	rc = advance(s, t, &why);
+	if (target_state(t) == TARGET_TRACED) {
+		s->catching_up = true;
+		return loop_set_timer(s->search, SEARCH_INTERVAL_S);
+	}
+	/* It is found again when it has begun to run, and by then it has called. */
+	if (rc && s->o->verbose)
+		error_print(&why);
+	target_set_held(t, false);
+	return 0;
+}
+
+void trace_expect(struct trace *s, pid_t pid)
+{
+	add_found(s, pid);
+}
+
+bool trace_not_held(struct trace *s, pid_t pid)
+{
+	struct target *t = target_of_pid(s, pid);
+
+	if (t)
+		target_set_held(t, false);
+	return t;
+}
+
+size_t trace_targets(const struct trace *s)
+{
+	return s->targets.n;
+}
