@@ -31,6 +31,7 @@ ROUND_S = 2  # from one round of work of a JVM to the next
 SAMPLE_S = 10
 LIBRARIES = 97  # copies that are loaded in turn
 STACKS = 97
+FEW = 7  # of both, where each JVM is another one: the package of a library is kept by its path, for 4,096 at the most
 WARM_UP_PART = 1 / 4  # of the time, and in rows of one JVM no fewer rounds than: what is learnt once is no growth
 WARM_UP_ROUNDS = 3 * max(LIBRARIES, STACKS)  # when a library is opened the second time, it has another place, and so new stacks
 LEAST_SAMPLES = 20
@@ -264,7 +265,7 @@ def row_of_all(on, seconds, out, counts):
                 tracer.last.pop(jvm.pid, None)
                 h.wait_until(lambda: jvm.pid in tracer.last)
                 before = jvm.do("totals")
-                after = jvm.do(*work(k, folder))
+                after = jvm.do(*work(k % FEW, folder))
                 jvm.wait_ended()
                 time.sleep(0.5)  # it looks for new stacks ten times a second
                 assert jvm.proc.poll() is None
