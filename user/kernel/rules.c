@@ -149,7 +149,8 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 			return rc;
 		t->rule_used[number] = true;
 		s->rules[s->nr_sites++] = number;
-		s->probed[site->func] = true;
+		s->sites_of[row->family]++;
+		s->probed[site->func] |= s->families >> row->family & 1;
 		s->single_step[site->func] |= site->single_step;
 		s->points[site->func] |= 1U << site->point;
 		s->trap_shared[site->func] |= func_is_use(site->func) && shares_trap(sites, site);

@@ -279,6 +279,10 @@ struct report_family {
 	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
 	uint64_t died, unverified;                /* see report_site */
 	bool life_unknown;
+	/* While the target was traced it was switched off, and on, the last time; since attach. 0: never. */
+	double off_s, on_s;
+	uint64_t
+	    let_go; /* held when it was switched off, each time; they count as acquired, not as outstanding */
 };
 
 /* References of one class that were there at attach and still are. */

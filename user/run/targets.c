@@ -16,6 +16,7 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 	rc = rc ?: owners_new(l->shared.budget, &l->shared.owners);
 
 	l->shared.options = o;
+	l->shared.families = o->families;
 	l->shared.histories = &l->histories;
 	for (size_t i = 0; !rc && i < o->nr_pids; i++)
 		rc = targets_add(l, o->pids[i], true, NULL, err);

@@ -11,7 +11,7 @@
 #include "screen/trends.h"
 #include "view/columns.h"
 
-enum panel_id { PANEL_TABLE, PANEL_SITE, PANEL_FINDINGS, PANEL_HELP, NR_PANELS };
+enum panel_id { PANEL_TABLE, PANEL_SITE, PANEL_FINDINGS, PANEL_FAMILIES, PANEL_HELP, NR_PANELS };
 #define PANEL_BIT(panel) (1U << (panel))
 #define PANELS_ALL       (PANEL_BIT(NR_PANELS) - 1)
 #define PANELS_OF_PAGES  (PANELS_ALL & ~PANEL_BIT(PANEL_TABLE))
@@ -68,7 +68,12 @@ struct browser {
 	struct {
 		bool typing; /* keys go into its name */
 		char name[FILE_BYTES];
-	} file;                /* to write to */
+	} file; /* to write to */
+	struct {
+		uint32_t may;        /* be switched, see browser_set_families(); */
+		uint32_t on, wanted; /* as it is, and as it is to be */
+		int at;              /* the one under the cursor */
+	} families;
 	char told[TOLD_BYTES]; /* what stands in place of the keys; empty: nothing does */
 	struct row_key opened; /* in PANEL_SITE */
 	struct page page;      /* of a panel that is text */
