@@ -62,7 +62,7 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined $(static_ubsan)
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' -DJNITRACE_HTML=$(HTML) $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
-libs := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo) -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
+libs := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo) -lmicrohttpd -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)
@@ -92,8 +92,8 @@ $(O)/.html: FORCE
 	@mkdir -p $(@D)
 	@echo '$(HTML)' | cmp -s - $@ || echo '$(HTML)' >$@
 $(O)/user/export/formats.o: $(O)/.html
-$(O)/user/run/help.o: $(O)/.commit
-$(O)/user/run/help.o: cflags += -DJNITRACE_COMMIT='"$(commit)"'
+$(O)/user/run/version.o: $(O)/.commit
+$(O)/user/run/version.o: cflags += -DJNITRACE_COMMIT='"$(commit)"'
 FORCE:
 
 $(O)/user/%.o: user/%.c | $(skeletons) $(messages:=.h) $(O)/.tools
@@ -272,6 +272,7 @@ test-live:
 
 check: all
 	$(Q)JNITRACE_BUILD=$(O) scripts/checks
+	$(Q)JNITRACE_BUILD=$(O) /usr/bin/python3 -B -m pytest -p no:cacheprovider -q --no-header --tb=short tests/checks
 
 format:
 	$(Q)git ls-files -co --exclude-standard 'user/*.[ch]' 'bpf/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i --style=file

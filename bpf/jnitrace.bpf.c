@@ -13,6 +13,7 @@
 #include "books/call_args.bpf.h"
 #include "books/frames.bpf.h"
 #include "books/misuse.bpf.h"
+#include "books/pair_calls.bpf.h"
 #include "books/pin_calls.bpf.h"
 #include "books/refs.bpf.h"
 #include "books/thread_calls.bpf.h"
@@ -119,6 +120,59 @@ UPROBE(jt_count)
 
 	if (fc)
 		__sync_fetch_and_add(&fc->calls, 1);
+	return 0;
+}
+
+/*
+ * The entry of a pair's function. What it is given is released, or used, before it runs: a second release is
+ * told before it does harm, and nobody has the handle anew yet.
+ */
+UPROBE(jt_pair_enter)
+{
+	struct rule *r = rule_of(ctx);
+	struct func_counts *fc = r ? counts_of(r) : NULL;
+	struct pair_call call = {0};
+	u32 inside, site = 0;
+
+	if (!fc)
+		return 0;
+	__sync_fetch_and_add(&fc->calls, 1);
+	inside = pair_call_begin(ctx, r, &call);
+	if (r->operation != OP_ACQUIRE && r->form == HANDLE_ITSELF && !call.unread) {
+		if (pair_wants_site(r, &call, inside))
+			site = site_of((void *)ctx, r);
+		call.old_site = pair_taken(r, call.argument, site, inside);
+	}
+	if (r->both_ends)
+		pair_call_push(r, &call);
+	return 0;
+}
+
+/* The return of a pair's function. */
+UPROBE(jt_pair)
+{
+	struct rule *r = rule_of(ctx);
+	struct pair_call call = {0};
+	u64 result = 0;
+	u32 inside;
+
+	if (!r || !pair_call_end(ctx, r, &call, &inside))
+		return 0; /* entered before the gate was opened */
+	if (r->form == HANDLE_ITSELF && r->operation != OP_ACQUIRE && r->operation != OP_REPLACE)
+		return 0; /* was done at the entry */
+	loc_read(ctx, &r->handle, &result);
+	if (!pair_succeeded(r, result)) {
+		pair_failed(r, &call);
+		return 0;
+	}
+	call.result = result;
+	call.inside = inside;
+	if (r->operation != OP_ACQUIRE && r->operation != OP_REPLACE) {
+		pair_given_back(ctx, r, &call);
+		return 0;
+	}
+	call.site = site_of((void *)ctx, r);
+	pair_given(r, &call);
 	return 0;
 }
 

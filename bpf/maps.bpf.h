@@ -17,6 +17,7 @@ const volatile bool count_only;       /* releases are not probed: nothing is pai
 const volatile u32 local_capacity;    /* local references that a native frame may have without asking */
 const volatile bool checking;         /* --check: look closely, whatever it costs */
 const volatile bool criticals_traced; /* else the verifier leaves out what looks for them */
+const volatile u32 pairs_traced;      /* families of pairs that are: bit per enum family_id */
 const volatile u32 memo_mode;         /* enum memo_mode */
 
 u32 families_off[JT_MAX_TARGETS];  /* of a target: bit per enum family_id, whose events do not count */

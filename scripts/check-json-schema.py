@@ -47,7 +47,7 @@ def pick_branch(schema, record):
     """A record is a report, a census, a probe or a comparison: judging it as that gives a readable reason."""
     kind = "report"
     if isinstance(record, dict):
-        kind = next((kind for member, kind in (("strategy", "probe"), ("per", "diff"), ("threads", "census")) if member in record), kind)
+        kind = next((kind for member, kind in (("strategy", "probe"), ("per", "diff"), ("threads", "census"), ("checks", "diagnosis")) if member in record), kind)
     return {"$ref": f"#/$defs/{kind}", "$defs": schema["$defs"]}
 
 

@@ -33,6 +33,7 @@ USER = {
     "export": DATA | {"view"},
     "record": DATA | {"view"},
     "screen": DATA | {"view"},
+    "agent": BASE,
     "run": None,
 }
 BPF = {
@@ -42,9 +43,12 @@ BPF = {
 }
 LIBBPF = re.compile(r'#\s*include\s*[<"](bpf/(?!border/)|linux/bpf\.h|[^">]*\.skel\.h)|\b(SYS|__NR)_bpf\b')
 LIBBPF_ROOM = "kernel"
-# The screen is plain data, drawn by one file: no other knows curses, not even by a header.
-CURSES = re.compile(r'#\s*include\s*[<"](?:ncursesw?/)?(?:n?curses|term|panel|menu|form)\.h[>"]')
-CURSES_FILE = "user/screen/terminal.c"
+# Libraries that one file knows, and no other, not even by a header: the screen is plain data, drawn by one; what is
+# served over HTTP is, too.
+KNOWN_BY_ONE = {
+    "curses": (re.compile(r'#\s*include\s*[<"](?:ncursesw?/)?(?:n?curses|term|panel|menu|form)\.h[>"]'), "user/screen/terminal.c"),
+    "libmicrohttpd": (re.compile(r'#\s*include\s*[<"]microhttpd[\w.]*\.h[>"]'), "user/agent/http.c"),
+}
 # A runtime's own words stay in its folder, below user/runtime/ or bpf/runtime/; the table of all has a line for each.
 # Without a row here, the folder's name is the word.
 RUNTIME_TABLE = "user/runtime/runtimes.c"
@@ -272,9 +276,10 @@ def libbpf_faults(top, how):
             yield f"{path}: only {LIBBPF_ROOM}/ may include libbpf, here by {by}"
 
 
-def curses_faults(top, path):
-    if str(path) != CURSES_FILE and CURSES.search(as_compiled((top / path).read_text())):
-        yield f"{path}: only {CURSES_FILE} may include curses"
+def one_file_faults(top, path):
+    for library, (include, file) in KNOWN_BY_ONE.items():
+        if str(path) != file and include.search(as_compiled((top / path).read_text())):
+            yield f"{path}: only {file} may include {library}"
 
 
 def word_faults(top, path):
@@ -299,7 +304,7 @@ def faults(top, build):
             yield f"{path}: is in no room (scripts/rooms.py)"
             continue
         yield from word_faults(top, path)
-        yield from curses_faults(top, path)
+        yield from one_file_faults(top, path)
     for side, rooms in (("user", USER), ("bpf", BPF)):
         for room in rooms:
             if not (top / side / room).is_dir():

@@ -51,10 +51,31 @@ enum operation {
 	OP_FRAME_ENSURE,
 	OP_COUNT,
 	OP_USE,
-	OP_INVOKE
+	OP_INVOKE,
+	OP_REF,     /* pairs: one reference more to a handle */
+	OP_UNREF,   /* one less: the last one releases it */
+	OP_REPLACE, /* releases the handle it is given, and acquires the one it returns (realloc) */
+	NR_OPERATIONS
 };
 enum jni_table { TABLE_ENV, TABLE_VM };
-enum handle_where { HANDLE_NONE, HANDLE_RETURN, HANDLE_ARG0, HANDLE_ARG1, HANDLE_ARG2, HANDLE_ARG3 };
+enum handle_where {
+	HANDLE_NONE,
+	HANDLE_RETURN,
+	HANDLE_ARG0,
+	HANDLE_ARG1,
+	HANDLE_ARG2,
+	HANDLE_ARG3,
+	HANDLE_ARG11 = HANDLE_ARG3 + 8, /* those in between likewise; on the stack where registers end */
+};
+/* Pairs: is that the handle itself, or the address of it, or of an array of them, when the call returns? */
+enum handle_form { HANDLE_ITSELF, HANDLE_POINTEE, HANDLE_ARRAY };
+/* Pairs: which results say that the call has succeeded. */
+enum success {
+	SUCCESS_NOT_NULL,     /* nor -1 */
+	SUCCESS_ZERO,         /* 32 bits */
+	SUCCESS_NOT_NEGATIVE, /* 32 bits */
+	SUCCESS_ANY
+};
 
 /* Functions by number: none; those that are counted, JNI's first; those that only use references. */
 enum func_id {
@@ -161,6 +182,15 @@ struct rule {
 	u8 is_shared;  /* a Get function to which others jump: its Release may be theirs */
 	u8 method_arg; /* a call of a method, --check: which argument the jmethodID is; 0: it is none */
 	u8 args;       /* enum call_args: how those of the method are passed, behind it */
+	/* Pairs: */
+	u8 form;        /* enum handle_form */
+	u8 success;     /* enum success */
+	u8 narrow;      /* a handle has 32 bits, and may be 0 */
+	u8 counted;     /* an acquisition: a live handle that comes again counts once more */
+	u8 has_more;    /* of the family some handle may: see struct pair_more */
+	u8 both_ends;   /* the return is probed, too */
+	u8 by_argument; /* an acquisition: its handle is not the result */
+	u8 maybe;       /* a release, if the handle is live; else it is somebody else's */
 	u8 pad[2];
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
@@ -329,23 +359,33 @@ static inline __attribute__((always_inline)) u64 site_key(u64 stack_id, u16 func
 /*
  * Counts of one function of one target, per CPU. A call is one of nulls, unpaired (acquire: store full;
  * release: acquired before attach, or never paired), kept, or else paired: that is not counted, as nearly all
- * are.
+ * are. Of a function of a pair, which may acquire several or none, what it did is counted: in kept.
  */
 struct func_counts {
 	u64 calls;
-	u64 nulls;
+	union {
+		u64 nulls;
+		u64 moved; /* OP_REPLACE: handles released; of the acquired ones: kept */
+	};
 	u64 unpaired;
 	u64 replaced; /* acquire: of its references, those whose handle came again without a release seen */
-	u64 kept;     /* release: calls that release nothing (JNI_COMMIT) */
+	union {
+		u64 kept;    /* release: calls that release nothing (JNI_COMMIT) */
+		u64 handles; /* a pair's: acquired, or released since they were acquired */
+	};
 };
 
 /*
  * A tag: a handle, or another address of a target, together with the target's number, so that all targets'
- * can lie in one table. A handle that is wider than HANDLE_BITS has none.
+ * can lie in one table. A handle that is wider than HANDLE_BITS has none. Families of pairs know nothing of
+ * one another, and one address may be a handle of several (a FILE is memory, too): each has tags of its own.
  */
-#define HANDLE_BITS 48
-#define TAG_DEAD    (1ULL << 63) /* see struct bucket */
-#define TAG_TOLD    (1ULL << 62)
+#define HANDLE_BITS      48
+#define TAG_FAMILY_SHIFT 57
+#define TAG_TARGET_MASK  ((1U << (TAG_FAMILY_SHIFT - HANDLE_BITS)) - 1)
+_Static_assert(JT_MAX_TARGETS <= TAG_TARGET_MASK && FAMILY_NONE < 32, "a tag has room for both");
+#define TAG_DEAD (1ULL << 63) /* see struct bucket */
+#define TAG_TOLD (1ULL << 62)
 static inline __attribute__((always_inline)) u64 ref_tag(u32 target_id, u64 handle)
 {
 	return handle | (u64)(target_id + 1) << HANDLE_BITS;
@@ -353,7 +393,12 @@ static inline __attribute__((always_inline)) u64 ref_tag(u32 target_id, u64 hand
 
 static inline __attribute__((always_inline)) u32 ref_target_id(u64 tag)
 {
-	return (u32)((tag & ~(TAG_DEAD | TAG_TOLD)) >> HANDLE_BITS) - 1;
+	return ((u32)(tag >> HANDLE_BITS) & TAG_TARGET_MASK) - 1;
+}
+
+static inline __attribute__((always_inline)) u64 pair_tag(u32 target_id, u32 family, u64 handle)
+{
+	return ref_tag(target_id, handle) | (u64)family << TAG_FAMILY_SHIFT;
 }
 
 static inline __attribute__((always_inline)) u64 ref_handle(u64 tag)
@@ -389,6 +434,19 @@ static inline __attribute__((always_inline)) u32 second_bucket(u64 tag, u32 mask
 struct overflow_ref {
 	u32 site;
 	u32 tick;
+};
+
+/*
+ * A pair's handle at one site that acquired it: references to it beside the first, and acquisitions of the
+ * same handle beside the one that is in the store.
+ */
+struct pair_more_key {
+	u64 tag;
+	u32 site;
+	u32 pad;
+};
+struct pair_more {
+	u32 refs, acquired;
 };
 
 /*
@@ -429,7 +487,7 @@ struct clocks {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 80);
+JT_ASSERT_SIZE(struct rule, 88);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
@@ -442,6 +500,8 @@ JT_ASSERT_SIZE(struct site_counts, 40);
 JT_ASSERT_SIZE(struct func_counts, 40);
 JT_ASSERT_SIZE(struct bucket, 64);
 JT_ASSERT_SIZE(struct overflow_ref, 8);
+JT_ASSERT_SIZE(struct pair_more_key, 16);
+JT_ASSERT_SIZE(struct pair_more, 8);
 JT_ASSERT_SIZE(struct finding_key, 16);
 JT_ASSERT_SIZE(struct finding, 32);
 JT_ASSERT_SIZE(struct finding_detail, 48);

@@ -6,13 +6,14 @@
 #include "border/shared.h"
 
 #define JT_MAX_THREADS                                                                                       \
-	(1 << 16)                    /* of which there is something to keep, all targets; memory as it is    \
-				      * used                                                                 \
-				      */
-#define JT_MAX_HELD    (1 << 20)     /* monitors held at one moment, all targets; memory as it is used */
-#define JT_MAX_CHURNS  4096          /* sites that attach threads again and again */
-#define JT_THREAD_GONE (1U << 31)    /* the thread has ended; the rest of tid is a number of ours */
-#define JT_CHURN_NS    1000000000ULL /* see thread_books.since_ns */
+	(1 << 16)                     /* of which there is something to keep, all targets; memory as it is   \
+				       * used                                                                \
+				       */
+#define JT_PAIR_THREADS (1 << 14)     /* that are in calls of pairs at one moment, all targets */
+#define JT_MAX_HELD     (1 << 20)     /* monitors held at one moment, all targets; memory as it is used */
+#define JT_MAX_CHURNS   4096          /* sites that attach threads again and again */
+#define JT_THREAD_GONE  (1U << 31)    /* the thread has ended; the rest of tid is a number of ours */
+#define JT_CHURN_NS     1000000000ULL /* see thread_books.since_ns */
 
 /* Where a JVM keeps what belongs to a thread, and its references. Offsets in bytes; of a JavaThread's
  * fields from its JNIEnv. */

@@ -115,6 +115,10 @@ static void test_group_thread(void **state)
 	{                                                                                                    \
 		.type = FRAME_JAVA, .symbol = (name), .file = "App.java", .line = (number)                   \
 	}
+#define NATIVE_METHOD(name)                                                                                  \
+	{                                                                                                    \
+		.type = FRAME_JAVA, .symbol = (name), .native_method = true                                  \
+	}
 #define NATIVE(name, folder)                                                                                 \
 	{                                                                                                    \
 		.type = FRAME_NATIVE, .symbol = (name), .module = "libleaky.so",                             \
@@ -123,18 +127,19 @@ static void test_group_thread(void **state)
 
 /*
  * Two files of one name are two libraries; a method is one caller, whatever its line; frames of the VM and of
- * natives are none.
+ * natives are none, nor are native methods: who calls them is, unless there is none.
  */
 static void test_owners(void **state)
 {
 	struct frame stacks[][3] = {
-	    {NATIVE("one", "/opt/a"), JAVA("com.acme.App.load", 12), JAVA("com.acme.App.main", 3)},
-	    {NATIVE("two", "/opt/a"), JAVA("com.acme.App.load", 14), JAVA("com.acme.App.main", 3)},
+	    {NATIVE("one", "/opt/a"), NATIVE_METHOD("com.acme.Lib.one"), JAVA("com.acme.App.load", 12)},
+	    {NATIVE("two", "/opt/a"), NATIVE_METHOD("com.acme.Lib.two"), JAVA("com.acme.App.load", 14)},
 	    {NATIVE("one", "/opt/b"), JAVA("com.acme.App.store", 20), JAVA("com.acme.App.main", 4)},
 	    {{.type = FRAME_VM, .symbol = "inside", .module = "libjvm.so"},
 	     JAVA("com.acme.App.store", 21),
 	     JAVA("com.acme.App.main", 4)},
 	    {NATIVE("thread", "/opt/b"), NATIVE("start", "/opt/b"), NATIVE("clone", "/opt/b")},
+	    {NATIVE("run", "/opt/b"), NATIVE_METHOD("com.acme.Lib.run"), NATIVE("clone", "/opt/b")},
 	};
 	struct report_site owned[ARRAY_LEN(stacks) + 1];
 	struct view_opts o = {.width = 100, .rows = 20};

@@ -412,10 +412,17 @@ class Tracer:
         return [json.loads(line) for line in text.split("\n")[:-1]]
 
     def wait_report(self, wanted, seconds=SLOW):
-        end = time.monotonic() + seconds
+        """The first that is wanted, of those before, too. Each is asked about once: they may be many, and large."""
+        end, seen = time.monotonic() + seconds, 0
         while time.monotonic() < end:
-            for report in self.reports():
-                if wanted(report):
+            with open(self.out.name, "rb") as out:
+                out.seek(seen)
+                lines = out.read().splitlines(True)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                seen += len(line)
+                if wanted(report := json.loads(line)):
                     return report
             assert self.proc.poll() is None, self.stderr
             time.sleep(0.05)

@@ -48,6 +48,10 @@ def java(symbol, file, line):
     return {"type": "java", "symbol": symbol, "file": file, "line": line}
 
 
+def native_method(symbol, file):
+    return {"type": "java", "symbol": symbol, "file": file, "native_method": True}
+
+
 OUTSIDE = [java("java.lang.Thread.run", "Thread.java", 840)]
 TARGET = {"pid": 26708, "start_time_ticks": 456789, "comm": "java", "main": "com.acme.pay.Server", "vm": "HotSpot",
           "vm_version": "17.0.21+9", "user": "app", "host": "pay-7", "command": "java -Xmx2g com.acme.pay.Server",
@@ -56,7 +60,7 @@ TARGET = {"pid": 26708, "start_time_ticks": 456789, "comm": "java", "main": "com
 
 def add_stack(r, line):
     return r.stack(native("acme::imaging::Registry::add(_jobject*)", 0x16BD), native("acme::imaging::Decoder<int>::start()", 0x18A6),
-                   native("Java_com_acme_imaging_ThumbCache_open", 0x128C), java("com.acme.imaging.ThumbCache.open", "ThumbCache.java", 31),
+                   native("Java_com_acme_imaging_ThumbCache_open", 0x128C), native_method("com.acme.imaging.ThumbCache.open", "ThumbCache.java"),
                    java("com.acme.imaging.ThumbCache.decode", "ThumbCache.java", 8), java("com.acme.pay.Server.work", "Server.java", line),
                    *OUTSIDE)
 
@@ -81,7 +85,8 @@ def leak(file, seconds=71, names=None):
     else:
         leaking = add_stack(r, 25)
     honest = add_stack(r, 24)
-    churn = r.stack(native("Java_com_acme_Held_churn", 0x1100, LIBHELD, "/src/held.c", 31), java("com.acme.Held.churn", "Held.java", 12), *OUTSIDE)
+    churn = r.stack(native("Java_com_acme_Held_churn", 0x1100, LIBHELD, "/src/held.c", 31), native_method("com.acme.Held.churn", "Held.java"),
+                    java("com.acme.pay.Server.poll", "Server.java", 40), *OUTSIDE)
     for t in range(1, seconds + 1):
         held, judged = 5 * t, t >= 45
         total = 1_677 + held
@@ -90,7 +95,7 @@ def leak(file, seconds=71, names=None):
               probed={"NewGlobalRef": True, "DeleteGlobalRef": True, "NewWeakGlobalRef": True, "DeleteWeakGlobalRef": True},
               families={"global": {"traced": True, "acquired": 60_000 * t + held, "released": 60_000 * t, "outstanding": held,
                                    "vm_total": total, "before_known": True, "before_attach": 1_677, "vm_own": 0,
-                                   "probe_cost_ns_per_event": 900.0, "target_cpu_pct": 10.8},
+                                   "limit": {"known": True, "slot_bytes": 8}, "probe_cost_ns_per_event": 900.0, "target_cpu_pct": 10.8},
                         "weak": {"traced": True, "acquired": 40, "released": 0, "outstanding": 40, "vm_total": 640, "before_known": True,
                                  "before_attach": 600, "vm_own": 0, "probe_cost_ns_per_event": 900.0, "target_cpu_pct": 0.0}},
               verdicts={"unknown": 0 if judged else 3, "clean": 2 if judged else 0, "growing": 1 if judged else 0},

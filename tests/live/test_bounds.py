@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fuse import StallingFiles
 from harness import FIXTURES, SANITIZED, SLOW, TOP, Program, Tracer, jdk, run_tool, wait_until
 
 MAKE = TOP / "tests/fixtures/hostile/make.py"
@@ -314,6 +315,27 @@ def test_open_files(tmp_path):
     assert len(tracer.stderr) == 1
 
 
+def test_file_system_that_does_not_answer(make, tmp_path):
+    """The kernel keeps who reads from it, whatever signal comes. The process runs on, and when it answers nothing is lost."""
+    path = make("plain")
+    with StallingFiles(tmp_path, path.read_bytes()) as files, Program(jdk("17"), "Hostile", "libhostile.so") as victim, \
+            Tracer(pids=[victim.pid], record=False) as tracer:
+        assert victim.answer() == "ready\n"
+        tracer.wait_tracing()
+        tracer.proc.send_signal(signal.SIGSTOP)
+        leak(victim, files.file)
+        files.stall()
+        tracer.proc.send_signal(signal.SIGCONT)
+        assert files.waits.wait(SLOW)
+        tracer.proc.send_signal(signal.SIGINT)
+        leak(victim, path, 11)
+        assert tracer.proc.poll() is None
+        files.resume()
+        final = tracer.end()[victim.pid]
+    assert not any(final["drops"].values())
+    assert final["calls"]["NewGlobalRef"] == 12
+
+
 def test_limit_is_checked(victim):
     assert "at least 16M" in run_tool("-p", victim.pid, "--limit-memory", "1M").stderr
 
@@ -349,9 +371,9 @@ def inside(group):
 
 
 def test_cgroup_names_that_are_hostile():
-    """Escapes, marks that turn text, names of 255 bytes, names that begin with .. and a path that does, as seen from beside."""
+    """Escapes, marks that turn text, names of 255 bytes, names that begin with .. and a path that does, as seen from beside; 3.6 KB."""
     evil = "\x1b[2J\u202e\x07\r\t;\\\"'<b>"
-    names = [evil, "docker-" + "0123456789abcdef" * 4 + ".scope", evil[::-1] + "%s%n", "x" * 255, "y" * 255, ".." + evil]
+    names = [evil, "docker-" + "0123456789abcdef" * 4 + ".scope", evil[::-1] + "%s%n", *["x" * 255] * 11, "y" * 255, ".." + evil]
     with Group(names) as group:
         with pytest.raises(OSError):  # the kernel has none that would be two lines
             (group.paths[0] / "a\n0::/b").mkdir()

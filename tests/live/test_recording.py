@@ -104,6 +104,11 @@ def test_every_view_of_one_recording(oracle, tmp_path):
     assert [r["final"] for r in reports][-2:] == [False, True]
     want = sum(s["made"] - s["dropped"] for s in after["sites"].values()) - sum(s["made"] - s["dropped"] for s in before["sites"].values())
     assert sum(f["outstanding"] for f in reports[-1]["families"].values()) == want
+    # Native methods are no callers: those that call them are.
+    callers = {g["caller"] for g in json.loads(report(file, "--json", "-g", "caller").stdout.splitlines()[-1])["groups"] if g["caller"]}
+    natives = set(subprocess.run(f"zstdcat {file} | jq -r 'select(.record == \"frame\" and .native_method) | .symbol'", shell=True,
+                                 capture_output=True, text=True, check=True).stdout.split())
+    assert callers & set(seen) and natives and not callers & natives, (callers, natives)
     for args in ([], ["--json"], ["--format", "csv"], ["--format", "folded"], ["-g", "class"], ["-g", "function"], ["-g", "pid"],
                  ["-g", "thread", "--stacks", "native"], ["-s", "acquired", "-r", "1", "--width", "60"]):
         want = report(file, *args).stdout

@@ -55,7 +55,7 @@ def test_every_thing_is_counted_where_it_was_made(tool):
         "make_leaks": ("thing_new", "thing", LEAKED, 0), "come_and_go": ("thing_new", "thing", CAME, CAME)}
     for site in report["sites"]:
         assert site["truncated"] is None
-        assert [f["symbol"] for f in site["stack"]][1] == "main" and site["stack"][0]["line"] > 0
+        assert [f["symbol"] for f in site["stack"]][1:3] == ["command", "main"] and site["stack"][0]["line"] > 0
     assert not [n for n in report["calls"] if n not in ("thing_new", "thing_free", "thing_use")]
 
 
@@ -128,3 +128,52 @@ def test_the_plain_tool_knows_nothing_of_it():
     with Things() as things:
         result = run_tool("-p", things.pid, "-d", "1")
         assert result.returncode == 4 and "maps no libjvm.so" in result.stderr
+
+
+BOXES, COUNTED, WRONG, DESKS, REPLACED = 7, 11, 3, 13, 5
+
+
+def test_pairs_are_counted_by_their_rules(tool):
+    """Out-parameters on the stack, arrays, failures, calls inside calls, counted handles, numbers from 0: tests/runtime/things.c."""
+    with Things() as things, Tracer("-e", "box,door,desk", pids=[things.pid]) as tracer:
+        tracer.wait_tracing()
+        for what, n in (("boxes", BOXES), ("counted", COUNTED), ("wrong", WRONG), ("desks", DESKS), ("replaced", REPLACED)):
+            things.do(what, n)
+        report = tracer.stop()[things.pid]
+    assert_no_losses(report)
+    assert {f: n for f, n in report["calls"].items() if n} == {
+        "box_make": 14 * BOXES + 1 + 3 * WRONG + REPLACED, "box_make_many": 2 * BOXES, "box_replace": 2 * REPLACED + 1,
+        "box_free": 8 * BOXES + 2 * WRONG, "box_close": BOXES, "box_ref": COUNTED, "box_unref": COUNTED + 1,
+        "box_look": 2 * BOXES + 1 + 2 * WRONG, "door_open": 3 * COUNTED - 3, "door_close": 2 * COUNTED - 4 + WRONG,
+        "desk_take": 3 * DESKS, "desk_leave": 2 * DESKS + DESKS // 2}
+    numbers = {name: tuple(f[k] for k in ("acquired", "released", "outstanding", "released_untracked"))
+               for name, f in report["families"].items() if name in ("box", "door", "desk")}
+    assert numbers == {
+        "box": (12 * BOXES + 1 + 3 * WRONG + 3 * REPLACED, 7 * BOXES + 1 + WRONG + 2 * REPLACED, 5 * BOXES + 2 * WRONG + REPLACED, WRONG),
+        "door": (3 * COUNTED - 4, 2 * COUNTED - 4, COUNTED, WRONG),
+        "desk": (2 * DESKS, DESKS + DESKS // 2, DESKS - DESKS // 2, 0)}
+    # the outermost call has acquired what a call inside it made
+    many = [s for s in report["sites"] if s["function"] == "box_make_many"]
+    assert [(direct_caller(s), s["acquired"], s["outstanding"]) for s in many] == [("boxes", 5 * BOXES, 4 * BOXES)]
+
+
+def test_wrong_releases_and_uses_are_told_with_three_stacks(tool):
+    with Things() as things, Tracer("-e", "box,door", pids=[things.pid]) as tracer:
+        tracer.wait_tracing()
+        things.do("boxes", BOXES)  # nothing is wrong there
+        things.do("wrong", WRONG)
+        report = tracer.stop()[things.pid]
+    found = {f["kind"]: (f["count"], f["function"], *(f[k][0]["symbol"] if f[k] else None
+                         for k in ("stack", "acquire_stack", "release_stack"))) for f in report["findings"]}
+    assert found == {"double-release": (WRONG, "box_free", "wrong", "make_box", "free_twice"),
+                     "stale-use": (WRONG, "box_look", "wrong", "make_box", "free_twice"),
+                     "wrong-deallocator": (WRONG, "door_close", "wrong", "make_box", None)}
+
+
+def test_sites_are_behind_what_the_kernel_would_step_through(tool):
+    """A function that begins with a test of its argument is probed at the jump behind it."""
+    with Things() as things:
+        lines = run_tool("probes", "-p", things.pid, "-e", "box,door,desk", "--json").stdout.splitlines()
+    by_name = {(p["function"], p["operation"]): p for p in map(json.loads, lines) if "function" in p}
+    for function in ("desk_leave", "box_replace"):
+        assert by_name[function, "entry"]["cost"] == "emulated", by_name[function, "entry"]

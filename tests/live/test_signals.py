@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -22,7 +23,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import ENV, FIXTURES, JNITRACE, SLOW, TOP, Program, jdk, read_line, wait_until
+from harness import (ENV, FIXTURES, JNITRACE, SLOW, TOP, WARM_UP, Program, assert_exact, bpf_ids, bpf_objects, jdk, read_line,
+                     wait_until)
 
 MAKE = TOP / "tests/fixtures/hostile/make.py"
 LIMIT_S = 0.2
@@ -195,6 +197,71 @@ def test_fifo_without_reader(victim, tmp_path):
         assert proc.wait() in (1, -signal.SIGINT)
         return watch.end_s()
     assert fastest_s(LIMIT_S, go) < LIMIT_S
+
+
+class Disk:
+    """A file system of its own. While it is frozen, the kernel keeps whoever writes to it in the middle of that."""
+
+    def __init__(self, folder):
+        self.path = folder / "disk"
+        self.path.mkdir()
+        image = folder / "image"
+        with image.open("wb") as f:
+            f.truncate(64 << 20)
+        self.run("mkfs.ext4", "-q", image)
+        self.run("mount", "-o", "loop", image, self.path)
+
+    @staticmethod
+    def run(*args):
+        subprocess.run(args, check=True, timeout=SLOW)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        self.run("fsfreeze", "--freeze", self.path)
+        try:
+            yield
+        finally:
+            self.run("fsfreeze", "--unfreeze", self.path)
+
+
+@pytest.fixture(name="disk")
+def _disk(tmp_path):
+    disk = Disk(tmp_path)
+    yield disk
+    disk.run("umount", disk.path)
+
+
+def heard_or_ended(pid):
+    return all(int(mask, 16) == 0 for mask in re.findall(r"^S[hi][dg]Pnd:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.M))
+
+
+@pytest.mark.parametrize("to, signals", [("--output", 1), ("--record", 2)])
+def test_disk_that_does_not_answer(oracle, disk, to, signals):
+    """The process runs on meanwhile, and is counted. When the disk answers, the last report is whole, or, after a second signal, none is."""
+    path = disk.path / "it"
+    oracle.do(*WARM_UP)
+    proc = start("-p", oracle.pid, "--json", "-i", "0.1", to, path)
+    assert read_line(proc.stderr).startswith("jnitrace: tracing")
+    held, before = bpf_objects(proc.pid), oracle.now
+    with disk.frozen():
+        wait_until(lambda: Path(f"/proc/{proc.pid}/stat").read_text().rpartition(")")[2].split()[0] == "D")
+        after = oracle.do("run 2 101 7 53 5")
+        proc.send_signal(signal.SIGINT)
+        wait_until(lambda: heard_or_ended(proc.pid))
+        if signals > 1:  # as often as it takes: one that follows at once is the same
+            def ends():
+                proc.send_signal(signal.SIGINT)
+                return len(os.listdir(f"/proc/{proc.pid}/task")) == 1
+            wait_until(ends)
+        assert proc.poll() is None
+    code = proc.wait(SLOW)
+    assert code == (0 if signals == 1 else -signal.SIGINT), proc.stderr.read()
+    if signals == 1 and to == "--output":
+        final = json.loads(path.read_text().splitlines()[-1])
+        assert final["final"]
+        assert_exact(final, before, after)
+    wait_until(lambda: not held & bpf_ids())
+    assert oracle.do("run 1 2 1 2 1")
 
 
 @pytest.mark.parametrize("args", [["census", "--classes", "-p"], ["census", "--watch", "-p"], ["probes", "-p"]], ids=" ".join)

@@ -185,7 +185,7 @@ def test_many_libraries(libraries):
             before = churn.do("totals")
             after = churn.do(f"open {folder} 0 {n}")
             at_once = tracer.stop()[churn.pid]
-        with Tracer(pids=[churn.pid]) as tracer:
+        with Tracer(pids=[churn.pid], interval=size("0.5", "5")) as tracer:  # a report of 5,003 sites has 10 MB
             tracer.wait_tracing()
             churn.do(f"open {folder} 0 {n}")
             tracer.wait_report(lambda r: sum(s["acquired"] for s in r["sites"]) == n and not r["sites_pending"], size(60, 600))
@@ -234,10 +234,21 @@ def test_memory(tmp_path, libraries):
                     churn.do("letgo")
                     wait_until(lambda: not last_report(tracer)["families"]["global"]["outstanding"])
 
+            def held():
+                return last_report(tracer)["families"]["global"]["outstanding"]
+
             tracer.wait_tracing()
             rounds(6)
+            tracer.proc.send_signal(signal.SIGSTOP)  # of these no reading finds that they hold something
+            last = churn.do("paths 7 7", "letgo")["sites"]["path_global"]["made"]
+            tracer.proc.send_signal(signal.SIGCONT)
+            wait_until(lambda: by_caller(last_report(tracer))["path_global"][1] == last and not last_report(tracer)["sites_pending"])
             plateau = AtRest(tmp_path, tracer)
             rounds(size(9, 300))
+            churn.do("paths 7 7")
+            wait_until(lambda: held() == 7)
+            churn.do("letgo")
+            wait_until(lambda: not held())
 
             def is_kept():
                 """When no report is being written: where the tracer has to wait for a CPU that may take long."""

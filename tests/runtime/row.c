@@ -11,13 +11,23 @@
 
 #define API "thing"
 
+#define PAIR(func, of, does, where, ...)                                                                     \
+	{                                                                                                    \
+		.name = func, .api = API, .family = of, .operation = does, .handle = where, ##__VA_ARGS__    \
+	}
+
 static int add_rows(struct catalog *c)
 {
 	const struct family_row things = {.name = "thing", .kind = KIND_REFERENCE, .by_default = true};
 	/* Of this one no program could count the function: frames are of local references alone. */
 	const struct family_row odds = {.name = "odd", .kind = KIND_REFERENCE};
+	const struct family_row pairs[] = {{.name = "box", .kind = KIND_PAIR},
+					   {.name = "door", .kind = KIND_PAIR},
+					   {.name = "desk", .kind = KIND_PAIR}};
 	int family = catalog_add_family(c, &things), odd = catalog_add_family(c, &odds);
 	int rc = family < 0 ? family : odd;
+	int box = catalog_add_family(c, &pairs[0]), door = catalog_add_family(c, &pairs[1]);
+	int desk = catalog_add_family(c, &pairs[2]);
 	const struct func_row rows[] = {
 	    {.name = "thing_new",
 	     .api = API,
@@ -35,6 +45,21 @@ static int add_rows(struct catalog *c)
 	     .family = odd,
 	     .operation = OP_FRAME_PUSH,
 	     .handle = HANDLE_ARG0},
+	    PAIR("box_make", box, OP_ACQUIRE, HANDLE_ARG0 + 6, .form = HANDLE_POINTEE,
+		 .success = SUCCESS_ZERO),
+	    PAIR("box_make_many", box, OP_ACQUIRE, HANDLE_ARG2, .form = HANDLE_ARRAY, .success = SUCCESS_ZERO,
+		 .count = HANDLE_ARG1),
+	    PAIR("box_replace", box, OP_REPLACE, HANDLE_ARG0, .count = HANDLE_ARG1),
+	    PAIR("box_free", box, OP_RELEASE, HANDLE_ARG0),
+	    PAIR("box_close", box, OP_RELEASE, HANDLE_ARG0),
+	    PAIR("box_ref", box, OP_REF, HANDLE_ARG0),
+	    PAIR("box_unref", box, OP_UNREF, HANDLE_ARG0),
+	    PAIR("box_look", box, OP_USE, HANDLE_ARG0),
+	    PAIR("door_open", door, OP_ACQUIRE, HANDLE_RETURN, .counted = true),
+	    PAIR("door_close", door, OP_RELEASE, HANDLE_ARG0),
+	    PAIR("desk_take", desk, OP_ACQUIRE, HANDLE_RETURN, .narrow = true,
+		 .success = SUCCESS_NOT_NEGATIVE),
+	    PAIR("desk_leave", desk, OP_RELEASE, HANDLE_ARG0, .narrow = true),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows) && rc >= 0; i++)

@@ -10,11 +10,11 @@ $(test_runtime)/jnitrace: tests/runtime/row.c $(O)/user/main.o $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(cflags)) $(LDFLAGS) -o $@ $^ $(libs)
 
-$(test_runtime)/libthing.so: tests/runtime/libthing.c
+$(test_runtime)/libthing.so: tests/runtime/libthing.c tests/runtime/things.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -O2 -g $(warnings) -fPIC -shared -o $@ $<
 
-$(test_runtime)/things: tests/runtime/things.c $(test_runtime)/libthing.so
+$(test_runtime)/things: tests/runtime/things.c $(test_runtime)/libthing.so tests/runtime/things.h
 	$(call say,CC,$<)
-	$(Q)$(CC) -O2 -g $(warnings) -o $@ $^ -Wl,-rpath,'$$ORIGIN'
+	$(Q)$(CC) -O2 -g $(warnings) -o $@ $(filter-out %.h,$^) -Wl,-rpath,'$$ORIGIN'

@@ -4,15 +4,13 @@
  * "fail N" N calls that make none, "old N" lets go of N that were there when it began. It answers each with a
  * line.
  */
+#include "things.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define OLD 101
-
-void *thing_new(int fails);
-void thing_free(void *thing);
-int thing_use(void *thing);
 
 static volatile int sink;
 
@@ -39,6 +37,110 @@ static __attribute__((noinline)) void fail(long n)
 		sink += thing_new(1) != NULL;
 }
 
+#define MANY 5
+
+static __attribute__((noinline)) void *make_box(int fails)
+{
+	void *box = NULL;
+
+	sink += box_make(0, 0, 0, 0, 0, fails, &box);
+	return box;
+}
+
+static __attribute__((noinline)) void boxes(long n)
+{
+	for (long i = 0; i < n; i++) {
+		void *many[MANY];
+
+		sink += make_box(0) != NULL;          /* stays */
+		box_free(make_box(0));                /* goes */
+		sink += make_box(1) != NULL;          /* fails */
+		sink += box_make_many(0, MANY, many); /* all but one stay */
+		box_free(many[0]);
+		sink += box_make_many(1, MANY, many); /* fails, and frees what it had */
+		box_close(make_box(0));               /* which looks at it and frees it */
+		box_free(NULL);
+	}
+}
+
+static __attribute__((noinline)) void counted(long n)
+{
+	void *box = make_box(0);
+
+	for (long i = 0; i < n; i++)
+		box_ref(box);
+	for (long i = 0; i < n; i++)
+		box_unref(box);
+	sink += box_look(box);
+	box_unref(box); /* the last one */
+	for (long i = 0; i < n; i++)
+		sink += door_open(0) != NULL;
+	for (long i = 0; i + 3 < n; i++)
+		door_close(door_open(0));
+	sink += door_open(1) != NULL;
+	for (long i = 0; i + 1 < n; i++)
+		door_close(door_open(0));
+}
+
+static __attribute__((noinline)) void free_twice(void *box)
+{
+	box_free(box);
+	sink++;
+	box_free(box);
+}
+
+static __attribute__((noinline)) void wrong(long n)
+{
+	for (long i = 0; i < n; i++) {
+		void *box = make_box(0);
+
+		free_twice(box);
+		sink += box_look(box);
+		sink += box_look(make_box(0)); /* this one stays */
+		door_close(make_box(0));       /* so does this */
+	}
+}
+
+static __attribute__((noinline)) void desks(long n)
+{
+	for (long i = 0; i < n; i++) {
+		int desk = desk_take(0);
+
+		desk_leave(desk_take(0));
+		desk_leave(desk_take(1));
+		if (i % 2)
+			desk_leave(desk);
+	}
+}
+
+static __attribute__((noinline)) void replaced(long n)
+{
+	void *box = NULL;
+
+	for (long i = 0; i < n; i++)
+		box = box_replace(box, 1);
+	sink += box_replace(box, 0) != NULL;
+	for (long i = 0; i < n; i++)
+		sink += box_replace(make_box(0), 1) != NULL; /* stays */
+}
+
+static void command(const char *what, long n)
+{
+	static const struct {
+		const char *what;
+		void (*run)(long n);
+	} commands[] = {
+	    {"leak", make_leaks}, {"come", come_and_go}, {"fail", fail},   {"boxes", boxes},
+	    {"counted", counted}, {"wrong", wrong},      {"desks", desks}, {"replaced", replaced},
+	};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(what, commands[i].what)) {
+			commands[i].run(n);
+			return;
+		}
+}
+
 int main(void)
 {
 	void *old[OLD];
@@ -51,12 +153,7 @@ int main(void)
 	puts("ready");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) && sscanf(line, "%15s %ld", what, &n) == 2) {
-		if (!strcmp(what, "leak"))
-			make_leaks(n);
-		else if (!strcmp(what, "come"))
-			come_and_go(n);
-		else if (!strcmp(what, "fail"))
-			fail(n);
+		command(what, n);
 		for (; !strcmp(what, "old") && n > 0 && nr_old > 0; n--)
 			thing_free(old[--nr_old]);
 		puts("done");

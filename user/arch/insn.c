@@ -306,6 +306,67 @@ static void x86_refine(const struct x86 *x, const uint8_t *code, struct insn *ou
 	}
 }
 
+#define X86_RSP 4
+#define X86_RBP 5
+
+/* A register that is written, by its number in the instruction. */
+static void x86_writes(const struct x86 *x, uint8_t reg, bool is_byte, struct insn *out)
+{
+	static const uint8_t dwarf[] = {0, 2, 1, 3, 7, 6, 4, 5};
+
+	if (is_byte && !x->rex && reg >= 4)
+		reg -= 4; /* ah, ch, dh, bh */
+	if (reg == X86_RSP || reg == X86_RBP)
+		return;
+	out->skippable = true;
+	out->writes = 1U << (reg < 8 ? dwarf[reg] : reg);
+}
+
+/* The operand that ModRM's lower part names: memory is not to be passed over when it is written. */
+static void x86_writes_rm(const struct x86 *x, bool is_byte, struct insn *out)
+{
+	if (x->mod == 3)
+		x86_writes(x, x->rm, is_byte, out);
+}
+
+/* add, or, adc, sbb, and, sub, xor: by the lower bits of the opcode, where the result goes. */
+static void x86_effect_arithmetic(const struct x86 *x, struct insn *out)
+{
+	uint8_t low = x->op & 7;
+
+	if (low < 2)
+		x86_writes_rm(x, low == 0, out);
+	else
+		x86_writes(x, low < 4 ? x->reg : 0, low == 2 || low == 4, out);
+}
+
+/* Which instructions change registers at most, and which ones. */
+static void x86_effect(const struct x86 *x, struct insn *out)
+{
+	uint8_t op = x->op, digit = x->reg & 7;
+
+	if (out->cost == INSN_EMULATED || x->rep || x->other_prefix || out->skippable)
+		return;
+	if (x->two_byte) {
+		if ((op & 0xf0) == 0x40 || op == 0xb6 || op == 0xb7 || op == 0xbe || op == 0xbf)
+			x86_writes(x, x->reg, false, out);
+		return;
+	}
+	if ((op >= 0x38 && op < 0x3e) || op == 0x84 || op == 0x85 || op == 0xa8 || op == 0xa9 ||
+	    ((op == 0x80 || op == 0x81 || op == 0x83) && digit == 7) || ((op & 0xfe) == 0xf6 && digit < 2))
+		out->skippable = true; /* cmp, test */
+	else if (op < 0x38)
+		x86_effect_arithmetic(x, out);
+	else if (op == 0x80 || op == 0x81 || op == 0x83)
+		x86_writes_rm(x, op == 0x80, out);
+	else if (op == 0x88 || op == 0x89 || ((op & 0xfe) == 0xc6 && !digit))
+		x86_writes_rm(x, op == 0x88 || op == 0xc6, out);
+	else if (op == 0x63 || op == 0x8a || op == 0x8b || op == 0x8d)
+		x86_writes(x, x->reg, op == 0x8a, out);
+	else if ((op & 0xf0) == 0xb0)
+		x86_writes(x, (op & 7) | (x->rex & 1) << 3, op < 0xb8, out);
+}
+
 static void decode_x86(const uint8_t *code, size_t n, struct insn *out)
 {
 	struct x86 x = {.disp8 = -1};
@@ -329,15 +390,19 @@ static void decode_x86(const uint8_t *code, size_t n, struct insn *out)
 		out->size_bytes = x.size_bytes;
 	}
 	out->cost = row.cost;
-	if (x.size_bytes)
+	if (x.size_bytes) {
 		x86_refine(&x, code, out);
+		x86_effect(&x, out);
+	}
 }
 
+/* What it does beside going on: more, or nothing, or change the register in its lowest bits. */
+enum arm64_effect { DOES_MORE, KEEPS_ALL, WRITES_RD };
 struct arm64_row {
 	uint32_t mask, value;
 	const char *name;
 	enum insn_cost cost;
-	bool skippable;
+	enum arm64_effect effect;
 };
 
 /* The first row that matches decides. */
@@ -346,37 +411,42 @@ static const struct arm64_row arm64_rows[] = {
      * Hints: aarch64_insn_is_steppable_hint(). nop is simulated only since 6.13. pac leaves a signed
      * address in x30 and so is not passed over; aut is refused since 5.16.
      */
-    {0xffffffff, 0xd503201f, "nop", INSN_SINGLE_STEP, true},
-    {0xffffff3f, 0xd503241f, "bti", INSN_SINGLE_STEP, true},
-    {0xffffff9f, 0xd503231f, "pac", INSN_SINGLE_STEP, false}, /* paciaz, paciasp, pacibz, pacibsp */
+    {0xffffffff, 0xd503201f, "nop", INSN_SINGLE_STEP, KEEPS_ALL},
+    {0xffffff3f, 0xd503241f, "bti", INSN_SINGLE_STEP, KEEPS_ALL},
+    {0xffffff9f, 0xd503231f, "pac", INSN_SINGLE_STEP, DOES_MORE}, /* paciaz, paciasp, pacibz, pacibsp */
     /* Simulated: branches, and adr, adrp. */
-    {0xfc000000, 0x14000000, "b", INSN_EMULATED, false},
-    {0xfc000000, 0x94000000, "bl", INSN_EMULATED, false},
-    {0xff000010, 0x54000000, "b.cond", INSN_EMULATED, false},
-    {0x7e000000, 0x34000000, "cbz", INSN_EMULATED, false},
-    {0x7e000000, 0x36000000, "tbz", INSN_EMULATED, false},
-    {0xfffffc1f, 0xd61f0000, "br", INSN_EMULATED, false},
-    {0xfffffc1f, 0xd63f0000, "blr", INSN_EMULATED, false},
-    {0xfffffc1f, 0xd65f0000, "ret", INSN_EMULATED, false},
-    {0x1f000000, 0x10000000, "adr", INSN_EMULATED, false},
+    {0xfc000000, 0x14000000, "b", INSN_EMULATED, DOES_MORE},
+    {0xfc000000, 0x94000000, "bl", INSN_EMULATED, DOES_MORE},
+    {0xff000010, 0x54000000, "b.cond", INSN_EMULATED, DOES_MORE},
+    {0x7e000000, 0x34000000, "cbz", INSN_EMULATED, DOES_MORE},
+    {0x7e000000, 0x36000000, "tbz", INSN_EMULATED, DOES_MORE},
+    {0xfffffc1f, 0xd61f0000, "br", INSN_EMULATED, DOES_MORE},
+    {0xfffffc1f, 0xd63f0000, "blr", INSN_EMULATED, DOES_MORE},
+    {0xfffffc1f, 0xd65f0000, "ret", INSN_EMULATED, DOES_MORE},
+    {0x1f000000, 0x10000000, "adr", INSN_EMULATED, DOES_MORE},
     /* Other branches, system instructions and hints: nearly all refused. */
-    {0x1c000000, 0x14000000, "other", INSN_UNSAFE, false},
+    {0x1c000000, 0x14000000, "other", INSN_UNSAFE, DOES_MORE},
     /* Relative to the pc (refused since 6.12), exclusive, mops, and encodings without a meaning. */
-    {0x3b000000, 0x18000000, "ldr", INSN_UNSAFE, false},
-    {0x3f000000, 0x08000000, "other", INSN_UNSAFE, false},
-    {0x3b000000, 0x19000000, "other", INSN_UNSAFE, false},
-    {0x18000000, 0x00000000, "other", INSN_UNSAFE, false},
+    {0x3b000000, 0x18000000, "ldr", INSN_UNSAFE, DOES_MORE},
+    {0x3f000000, 0x08000000, "other", INSN_UNSAFE, DOES_MORE},
+    {0x3b000000, 0x19000000, "other", INSN_UNSAFE, DOES_MORE},
+    {0x18000000, 0x00000000, "other", INSN_UNSAFE, DOES_MORE},
     /* Single-stepped. */
-    {0x7fc00000, 0x29000000, "stp", INSN_SINGLE_STEP, false},
-    {0x7fc00000, 0x29800000, "stp", INSN_SINGLE_STEP, false},
-    {0x7fc00000, 0x28800000, "stp", INSN_SINGLE_STEP, false},
-    {0x7f800000, 0x51000000, "sub", INSN_SINGLE_STEP, false},
-    {0x7fe00000, 0x4b000000, "sub", INSN_SINGLE_STEP, false},
-    {0x7f800000, 0x11000000, "add", INSN_SINGLE_STEP, false},
-    {0x7fe0ffe0, 0x2a0003e0, "mov", INSN_SINGLE_STEP, false},
-    {0x7f800000, 0x52800000, "mov", INSN_SINGLE_STEP, false},
-    {0x00000000, 0x00000000, "other", INSN_SINGLE_STEP, false},
+    {0x7fc00000, 0x29000000, "stp", INSN_SINGLE_STEP, DOES_MORE},
+    {0x7fc00000, 0x29800000, "stp", INSN_SINGLE_STEP, DOES_MORE},
+    {0x7fc00000, 0x28800000, "stp", INSN_SINGLE_STEP, DOES_MORE},
+    {0x7f800000, 0x51000000, "sub", INSN_SINGLE_STEP, DOES_MORE},
+    {0x7fe00000, 0x4b000000, "sub", INSN_SINGLE_STEP, DOES_MORE},
+    {0x7f800000, 0x11000000, "add", INSN_SINGLE_STEP, DOES_MORE},
+    {0x7fe0ffe0, 0x2a0003e0, "mov", INSN_SINGLE_STEP, WRITES_RD},
+    {0x7f800000, 0x52800000, "mov", INSN_SINGLE_STEP, WRITES_RD},
+    {0x7f80001f, 0x7100001f, "cmp", INSN_SINGLE_STEP, KEEPS_ALL},
+    {0x7f20001f, 0x6b00001f, "cmp", INSN_SINGLE_STEP, KEEPS_ALL},
+    {0x00000000, 0x00000000, "other", INSN_SINGLE_STEP, DOES_MORE},
 };
+
+#define ARM64_FP   29
+#define ARM64_ZERO 31
 
 static void decode_arm64(const uint8_t *code, size_t n, struct insn *out)
 {
@@ -390,7 +460,13 @@ static void decode_arm64(const uint8_t *code, size_t n, struct insn *out)
 
 		if ((word & r->mask) != r->value)
 			continue;
-		*out = (struct insn){r->name, sizeof(word), r->cost, r->skippable};
+		*out = (struct insn){r->name, sizeof(word), r->cost, r->effect != DOES_MORE, 0};
+		if (r->effect != WRITES_RD)
+			return;
+		if ((word & 31) < ARM64_FP)
+			out->writes = 1U << (word & 31);
+		else
+			out->skippable = (word & 31) == ARM64_ZERO; /* fp, lr */
 		return;
 	}
 }

@@ -16,9 +16,12 @@ struct insn {
 	const char *name;  /* "push", "nop", "endbr64", "nop5", ... or "other" */
 	size_t size_bytes; /* 0: not decoded */
 	enum insn_cost cost;
-	/* The stack pointer is unchanged and all argument registers still hold the
-	 * arguments after it, so that a probe may move past it (endbr64, bti). */
+	/*
+	 * Control goes on behind it, and memory, stack and frame pointer are as before: a probe may move past
+	 * it where nobody needs the registers it changes (endbr64, bti, a test of an argument).
+	 */
 	bool skippable;
+	uint32_t writes; /* those registers, bit per DWARF number; 0 unless skippable */
 };
 /* machine: EM_X86_64 or EM_AARCH64. */
 void insn_decode(uint16_t machine, const uint8_t *code, size_t n, struct insn *out);

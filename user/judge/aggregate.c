@@ -8,6 +8,7 @@
 
 #include "base/strset.h"
 #include "base/util.h"
+#include "judge/history_room.h"
 #include "judge/verdicts.h"
 
 #define MOMENT_S     0.3 /* what changes in so short a time says little of a pace */
@@ -104,17 +105,24 @@ int aggregate_new(const struct catalog *catalog, struct history_room *room, stru
 	return a ? 0 : -ENOMEM;
 }
 
+/* A site may hold something once in hours: what that took is not kept until then. */
+static void forget_classes(struct entry *e)
+{
+	free(e->classes.v);
+	free(e->of.v);
+	memset(&e->classes, 0, sizeof(e->classes));
+	memset(&e->of, 0, sizeof(e->of));
+}
+
 void aggregate_free(struct aggregate *a)
 {
 	if (!a)
 		return;
 	for (size_t i = 0; i < a->entries.n; i++) {
-		free(a->entries.v[i].classes.v);
-		free(a->entries.v[i].of.v);
+		forget_classes(&a->entries.v[i]);
 		free(a->entries.v[i].threads.v);
-		if (a->entries.v[i].history)
-			history_free(a->entries.v[i].history);
-		free(a->entries.v[i].history);
+		if (a->entries.v[i].first_s >= 0)
+			history_room_leave(a->room, a->entries.v[i].history);
 	}
 	strset_free(&a->names);
 	free(a->entries.v);
@@ -181,6 +189,8 @@ static void finish_classes(struct entry *e, bool sampled)
 {
 	uint64_t sum = 0;
 
+	if (e->classes.n == 0 && e->classes.v)
+		forget_classes(e);
 	for (size_t k = 0; k < e->classes.n; k++)
 		sum += e->classes.v[k].outstanding;
 	for (size_t k = 0; k < e->classes.n && sampled; k++)
@@ -458,10 +468,9 @@ static int begin_history(struct aggregate *a, struct entry *e, double elapsed_s)
 {
 	const struct reading first = {.t_s = e->first_s, .ages_known = true};
 
-	e->history = calloc(1, sizeof(*e->history));
+	e->history = history_room_take(a->room);
 	if (!e->history)
 		return -ENOMEM;
-	e->history->room = a->room;
 	return e->first_s < elapsed_s ? history_judge(e->history, &first) : 0;
 }
 
@@ -541,14 +550,17 @@ bool aggregate_weak_grow(const struct aggregate *a, const struct named_sites *na
 	return false;
 }
 
-/* Take what an entry holds now into its history, which is made when it is first found to hold something. */
+/* Take what an entry holds now into its history, which begins when it is first found to hold something. */
 static int remember(struct aggregate *a, struct entry *e, double elapsed_s)
 {
 	const struct counts *c = &e->now;
 	struct reading now = {elapsed_s, c->acquired, c->released, c->outstanding, {0}, {0}, true};
 
-	if (e->first_s < 0)
+	if (e->first_s < 0) {
+		if (history_room_enter(a->room))
+			return -ENOMEM;
 		e->first_s = elapsed_s;
+	}
 	memcpy(now.survivors, c->survivors, sizeof(now.survivors));
 	memcpy(now.kept, c->kept, sizeof(now.kept));
 	if (!e->history && c->outstanding && begin_history(a, e, elapsed_s))
@@ -706,6 +718,27 @@ static void total_locals(const struct aggregate_input *in, struct report_family 
 	f->unverified = c.unverified;
 }
 
+/* One call may acquire several handles, or one that another call inside has acquired: they are counted. */
+static void total_pair(const struct func_row *row, const struct func_counts *c, struct report_family *f)
+{
+	switch (row->operation) {
+	case OP_REPLACE:
+		f->released += c->moved;
+		__attribute__((fallthrough));
+	case OP_ACQUIRE:
+		f->acquired += c->handles;
+		f->outstanding += less(c->handles, c->unpaired + c->replaced);
+		break;
+	case OP_RELEASE:
+	case OP_UNREF:
+		f->released += c->handles;
+		f->released_untracked += c->unpaired;
+		break;
+	default:
+		break;
+	}
+}
+
 static void total(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	r->events = 0;
@@ -723,7 +756,9 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = c->calls;
 		r->events += c->calls;
-		if (row->operation == OP_ACQUIRE || row->operation == OP_FRAME_POP) {
+		if (a->catalog->families[row->family].kind == KIND_PAIR) {
+			total_pair(row, c, f);
+		} else if (row->operation == OP_ACQUIRE || row->operation == OP_FRAME_POP) {
 			f->acquired += less(c->calls, c->nulls);
 			f->outstanding += less(c->calls, c->nulls + c->unpaired + c->replaced);
 			if (a->catalog->families[row->family].kind == KIND_LOCAL)

@@ -64,14 +64,12 @@ static void widen(struct history *h)
 /* All the room that it will ever have. 0 or -ENOMEM. */
 static int begin(struct history *h, const struct reading *r)
 {
-	bool whole = !h->room || h->room->whole < HISTORIES_WHOLE;
-
-	h->cap = whole ? HISTORY_BINS : HISTORY_FEW_BINS;
-	h->bins = calloc(h->cap, sizeof(*h->bins));
+	if (!h->bins) {
+		h->bins = calloc(HISTORY_BINS, sizeof(*h->bins));
+		h->cap = HISTORY_BINS;
+	}
 	if (!h->bins)
 		return -ENOMEM;
-	if (h->room && whole)
-		h->room->whole++;
 	h->first_s = r->t_s;
 	h->spacing_s = SPACING_S;
 	h->ages_known = r->ages_known;
@@ -175,7 +173,7 @@ int history_add(struct history *h, const struct reading *r)
 	double before[NR_AGES];
 	struct bin *b;
 
-	if (!h->bins && begin(h, r))
+	if (!h->readings && begin(h, r))
 		return -ENOMEM;
 	memcpy(before, h->survivors, sizeof(before));
 	b = bin_now(h, r->t_s);
@@ -208,8 +206,6 @@ int history_add(struct history *h, const struct reading *r)
 
 void history_free(struct history *h)
 {
-	if (h->room && h->cap == HISTORY_BINS)
-		h->room->whole--;
 	free(h->bins);
 	free(h->floors);
 	*h = (struct history){.n = 0};

@@ -4,8 +4,8 @@
  * have one width, then the oldest two become one of twice the width. A bin keeps its last and its least
  * count, so neither the floor nor the beginning is ever lost, only when it was exactly.
  *
- * A history takes all its memory when it begins: 8.4 KB, or 2.6 KB when HISTORIES_WHOLE others of the command
- * are there already. That many of the default 20,000 sites take 56 MB.
+ * A history takes all its memory at once, with its first reading or, where many share a room, before
+ * (history_room.h).
  *
  * Young references come and go in any program and would hide a slow leak in their noise, so growth is judged
  * by the survivors: those that have been outstanding for a while. Where references have no known age, as in a
@@ -24,10 +24,8 @@
 #define NR_AGES 3
 extern const double survivor_ages_s[NR_AGES];
 
-#define HISTORY_BINS     128
-#define HISTORY_FEW_BINS 32
-#define BINS_EACH        12
-#define HISTORIES_WHOLE  1024 /* that have HISTORY_BINS; others have HISTORY_FEW_BINS */
+#define HISTORY_BINS 128
+#define BINS_EACH    12
 
 /* What is known at one moment. */
 struct reading {
@@ -67,14 +65,9 @@ struct rise {
 	double since_s, per_s;
 };
 
-/* Of all histories that share it: how many have HISTORY_BINS. */
-struct history_room {
-	size_t whole;
-};
-
 struct history {
-	struct history_room *room; /* not owned; NULL: it has HISTORY_BINS, whatever others have */
-	struct bin *bins;          /* oldest first; NULL: no reading yet */
+	struct bin
+	    *bins; /* cap of them, n in use, oldest first; NULL: HISTORY_BINS come with the first reading */
 	size_t n, cap;
 	double spacing_s, opened_s; /* of the youngest bin */
 
@@ -95,7 +88,7 @@ struct history {
 	int growth_age;
 };
 
-/* h starts with zeros, but for room. Readings in the order of their time. 0 or -ENOMEM. */
+/* h starts with zeros, or out of a room. Readings in the order of their time. 0 or -ENOMEM. */
 int history_add(struct history *h, const struct reading *r);
 void history_free(struct history *h); /* what it holds, not itself */
 

@@ -700,7 +700,7 @@ bool verdicts_judge(const struct catalog *catalog, enum func_id func)
 	enum family_kind kind = func_kind(catalog, func);
 
 	return kind == KIND_REFERENCE || kind == KIND_LOCAL || kind == KIND_MONITOR || kind == KIND_THREAD ||
-	       func_is_pin(catalog, func);
+	       kind == KIND_PAIR || func_is_pin(catalog, func);
 }
 
 int verdicts_sum_up(struct report *r)

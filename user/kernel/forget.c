@@ -16,6 +16,7 @@
 union key {
 	uint64_t tag;
 	struct pin_key pin;
+	struct pair_more_key more;
 	struct finding_key finding;
 	struct before_key before;
 	struct books_key books;
@@ -28,6 +29,7 @@ union key {
 union value {
 	struct overflow_ref ref;
 	struct pin pin;
+	struct pair_more pair_more;
 	struct finding finding;
 	struct finding_detail detail;
 	struct env_owner owner;
@@ -83,6 +85,12 @@ static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int target_
 	const struct whose all = {.target_id = (uint32_t)target_id};
 
 	return forget_by(map, is_of, &all, clean);
+}
+
+static bool is_more_of(const union key *key, const union value *value, const struct whose *w)
+{
+	(void)value;
+	return ref_target_id(key->more.tag) == w->target_id;
 }
 
 static bool is_ref_of(const union key *key, const union value *value, const struct whose *w)
@@ -218,6 +226,7 @@ static void forget_refs(struct tracer *t, int target_id, bool *clean)
 	__atomic_fetch_sub(&t->skel->bss->overflow_refs,
 			   forget_elements(t->skel->maps.overflow, is_ref_of, target_id, clean),
 			   __ATOMIC_SEQ_CST);
+	forget_elements(t->skel->maps.pair_mores, is_more_of, target_id, clean);
 }
 
 /* Sections that are open, and who waits for them. Threads may have been killed in them. */

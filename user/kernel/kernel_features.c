@@ -53,7 +53,7 @@ static bool have_uprobe_multi(void)
 }
 #endif
 
-static int check_permission(struct error *err)
+int features_check_bpf(struct error *err)
 {
 	struct bpf_insn insns[] = {
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
@@ -73,20 +73,31 @@ static int check_permission(struct error *err)
 			 "%s", strerror(-fd));
 }
 
+int features_check_btf(struct error *err)
+{
+	if (!access("/sys/kernel/btf/vmlinux", R_OK))
+		return 0;
+	return error_set(err, -ENOENT, EXIT_FAILED, "read /sys/kernel/btf/vmlinux",
+			 "use a kernel built with CONFIG_DEBUG_INFO_BTF=y", "%s", strerror(errno));
+}
+
+int features_check_uprobes(struct error *err)
+{
+	if (!access("/sys/bus/event_source/devices/uprobe/type", R_OK))
+		return 0;
+	return error_set(err, -ENOENT, EXIT_FAILED, "find uprobes in /sys/bus/event_source/devices",
+			 "use a kernel built with CONFIG_UPROBE_EVENTS=y", "%s", strerror(errno));
+}
+
 int features_detect(struct features *out, struct error *err)
 {
-	int rc;
+	int rc = features_check_bpf(err);
 
 	memset(out, 0, sizeof(*out));
-	rc = check_permission(err);
+	rc = rc ?: features_check_btf(err);
+	rc = rc ?: features_check_uprobes(err);
 	if (rc)
 		return rc;
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return error_set(err, -ENOENT, EXIT_FAILED, "read /sys/kernel/btf/vmlinux",
-				 "use a kernel built with CONFIG_DEBUG_INFO_BTF=y", "%s", strerror(errno));
-	if (access("/sys/bus/event_source/devices/uprobe/type", R_OK))
-		return error_set(err, -ENOENT, EXIT_FAILED, "find uprobes in /sys/bus/event_source/devices",
-				 "use a kernel built with CONFIG_UPROBE_EVENTS=y", "%s", strerror(errno));
 	out->uprobe_multi = have_uprobe_multi();
 	out->nr_cpus = libbpf_num_possible_cpus();
 	return out->nr_cpus > 0 ? 0 : error_set(err, out->nr_cpus, EXIT_FAILED, "count CPUs", NULL, "sysfs");

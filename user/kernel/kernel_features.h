@@ -13,6 +13,10 @@ struct features {
 };
 /* 0, or -errno with err: no permission for BPF (exit 3), no BTF, no uprobes. */
 int features_detect(struct features *out, struct error *err);
+/* Its parts, which say what is missing one by one. Each: 0, or -errno with err. */
+int features_check_bpf(struct error *err);
+int features_check_btf(struct error *err);
+int features_check_uprobes(struct error *err);
 /* The version of libbpf that this runs with, and whether it was built for links of many probes. */
 const char *features_libbpf(void);
 bool features_built_multi(void);

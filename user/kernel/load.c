@@ -55,6 +55,17 @@ static int set_thread_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
 	return rc ?: bpf_map__set_max_entries(s->maps.churns, traced ? JT_MAX_CHURNS : 1);
 }
 
+/* Likewise what the books of pairs keep. */
+static int set_pair_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
+{
+	bool traced = programs_trace(o, KIND_BIT(KIND_PAIR));
+	int rc = bpf_map__set_max_entries(s->maps.pair_threads, traced ? JT_PAIR_THREADS : 1);
+
+	s->rodata->pairs_traced =
+	    traced ? o->families & catalog_families(o->catalog, KIND_BIT(KIND_PAIR)) : 0;
+	return rc ?: bpf_map__set_max_entries(s->maps.pair_mores, traced ? o->max_refs : 1);
+}
+
 static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 {
 	struct jnitrace_bpf *s = t->skel;
@@ -96,6 +107,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.last_calls, o->check ? JT_MAX_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.method_kinds, o->check ? MAX_METHODS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.throwers, o->check ? MAX_THROWERS : 1);
+	rc = rc ?: set_pair_sizes(s, o);
 	return rc ?: set_thread_sizes(s, o);
 }
 

@@ -7,6 +7,7 @@
 #define LOCAL         KIND_BIT(KIND_LOCAL)
 #define REFS          (KIND_BIT(KIND_REFERENCE) | LOCAL)
 #define HELD          (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD))
+#define PAIR          KIND_BIT(KIND_PAIR)
 #define CHECK         KIND_BIT(KIND_USE)
 #define ALL_KINDS     (~0U)
 #define ENDS          (HELD | KIND_BIT(KIND_CRITICAL)) /* what a thread may take with it when it ends */
@@ -27,6 +28,16 @@ const struct program_row program_rows[NR_PROGRAM_ROWS] = {
     {PROGRAM(jt_thread_enter),  HELD,          OP_RELEASE,    true},
     {PROGRAM(jt_thread_return), HELD,          OP_ACQUIRE,    false},
     {PROGRAM(jt_thread_enter),  HELD,          OP_ACQUIRE,    true},
+    {PROGRAM(jt_pair_enter),    PAIR,          OP_RELEASE,    true},
+    {PROGRAM(jt_pair_enter),    PAIR,          OP_UNREF,      true},
+    {PROGRAM(jt_pair_enter),    PAIR,          OP_REF,        true},
+    {PROGRAM(jt_pair_enter),    PAIR,          OP_USE,        true},
+    {PROGRAM(jt_pair),          PAIR,          OP_RELEASE,    false},
+    {PROGRAM(jt_pair),          PAIR,          OP_UNREF,      false},
+    {PROGRAM(jt_pair),          PAIR,          OP_REPLACE,    false},
+    {PROGRAM(jt_pair_enter),    PAIR,          OP_REPLACE,    true},
+    {PROGRAM(jt_pair),          PAIR,          OP_ACQUIRE,    false},
+    {PROGRAM(jt_pair_enter),    PAIR,          OP_ACQUIRE,    true},
     {PROGRAM(jt_use),           CHECK,         OP_USE,        true},
     {PROGRAM(jt_invoke),        CHECK,         OP_INVOKE,     true},
     /* clang-format on */

@@ -103,6 +103,21 @@ static bool shares_trap(const struct probe_sites *sites, const struct probe_site
 	return false;
 }
 
+/* May some handle of this family be given, or referred to, more than once? */
+static bool has_more(const struct catalog *c, enum family_id family)
+{
+	for (uint32_t f = NR_JNI_FUNCS; f < c->nr_funcs; f++) {
+		const struct func_row *row = &c->funcs[f];
+
+		if (row->family == family &&
+		    (row->operation == OP_REF || row->operation == OP_UNREF || row->counted ||
+		     (row->count != HANDLE_NONE && row->operation == OP_ACQUIRE &&
+		      row->form != HANDLE_ARRAY)))
+			return true;
+	}
+	return false;
+}
+
 int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 {
 	struct traced *s = &t->traced[target_id];
@@ -135,6 +150,14 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .allowed = row->allowed,
 		    .has_use = has_use(t, sites, row),
 		    .is_shared = site->is_shared,
+		    .form = row->form,
+		    .success = row->success,
+		    .narrow = row->narrow,
+		    .counted = row->counted,
+		    .has_more = has_more(t->catalog, row->family),
+		    .maybe = row->maybe,
+		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,
+		    .both_ends = func_at_both_ends(t->catalog, site->func),
 		};
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;

@@ -138,6 +138,17 @@ enum family_id catalog_find_family(const struct catalog *c, const char *name)
 	return FAMILY_NONE;
 }
 
+/* Of this family of pairs, is one function alone given handles? */
+static bool has_one_taker(const struct catalog *c, enum family_id family)
+{
+	int n = 0;
+
+	for (uint32_t f = NR_JNI_FUNCS; f < c->nr_funcs; f++)
+		n += c->funcs[f].family == family && c->funcs[f].operation != OP_ACQUIRE &&
+		     c->funcs[f].operation != OP_COUNT;
+	return n < 2;
+}
+
 bool func_at_both_ends(const struct catalog *c, enum func_id func)
 {
 	switch (func_kind(c, func)) {
@@ -149,6 +160,11 @@ bool func_at_both_ends(const struct catalog *c, enum func_id func)
 	case KIND_MONITOR:
 	case KIND_THREAD:
 		return true;
+	case KIND_PAIR:
+		return c->funcs[func].operation == OP_ACQUIRE || c->funcs[func].operation == OP_REPLACE ||
+		       c->funcs[func].form != HANDLE_ITSELF ||
+		       ((c->funcs[func].operation == OP_RELEASE || c->funcs[func].operation == OP_UNREF) &&
+			!has_one_taker(c, c->funcs[func].family));
 	default:
 		return false;
 	}

@@ -23,6 +23,7 @@ enum family_kind {
 	KIND_MONITOR,   /* held by a thread, as often as it was entered */
 	KIND_THREAD,    /* a thread that is attached to the runtime */
 	KIND_USE,       /* acquires and releases nothing, but is given references */
+	KIND_PAIR,      /* handles that any library gives and takes */
 };
 /* A set of kinds. */
 #define KIND_BIT(kind) (1U << (kind))
@@ -44,6 +45,18 @@ struct func_row {
 	unsigned refs;            /* bit per argument that is a reference; for --check */
 	unsigned nulls;           /* of these: one that was collected is as good as NULL */
 	unsigned allowed;         /* likewise: ALLOWED_ bits, when it may be called */
+	/* Of KIND_PAIR: */
+	enum handle_form form;
+	/* Of what is done on return: an acquisition, or a release of what an argument points to then. */
+	enum success success;
+	/*
+	 * HANDLE_ARRAY: which argument is its length. Else which one is the number of references that the
+	 * handle begins with; HANDLE_NONE: one.
+	 */
+	enum handle_where count;
+	bool narrow;  /* the handle has 32 bits, and may be 0: a file descriptor */
+	bool maybe;   /* a release may be given what is none of the family's handles: that is no mistake */
+	bool counted; /* the same handle may be given again, and then has to be released once more: dlopen */
 };
 struct catalog {
 	struct func_row funcs[NR_ALL_FUNCS];         /* by enum func_id */
@@ -110,7 +123,9 @@ enum family_id catalog_find_family(const struct catalog *c, const char *name);
 /*
  * Must both the entry and the return of this function be probed? Where it takes both an argument and the
  * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed),
- * frames that are popped (which one, what is handed down).
+ * frames that are popped (which one, what is handed down). Of pairs those that acquire, as one may call
+ * another: the outermost one has acquired the handle. And, where the family has more than one function that
+ * is given handles, those that release, too: such calls inside are no mistakes.
  */
 bool func_at_both_ends(const struct catalog *c, enum func_id func);
 

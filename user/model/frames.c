@@ -59,6 +59,22 @@ const struct frame *frames_caller(const struct frames *frames)
 	return first ?: frames->n ? &frames->v[0] : NULL;
 }
 
+const struct frame *frames_java_caller(const struct frames *frames)
+{
+	const struct frame *native = NULL;
+
+	for (size_t i = 0; i < frames->n; i++) {
+		const struct frame *f = &frames->v[i];
+
+		if (f->type != FRAME_JAVA)
+			continue;
+		if (!f->native_method)
+			return f;
+		native = native ?: f;
+	}
+	return native;
+}
+
 static uint64_t hash_str(uint64_t h, const char *s)
 {
 	return s ? fnv64(h, s, strlen(s) + 1) : fnv64(h, "", 1);

@@ -56,6 +56,8 @@ static void pool_family(struct report_family *to, const struct report_family *fr
 	keep_larger(&to->off_s, from->off_s);
 	keep_larger(&to->on_s, from->on_s);
 	add(&to->let_go, from->let_go);
+	if (!to->limit.known)
+		to->limit = from->limit;
 }
 
 static void pool_check(struct report_check *to, const struct report_check *from)

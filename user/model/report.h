@@ -13,6 +13,7 @@
 #include "bpf/border/pins.h"
 #include "bpf/border/shared.h"
 #include "model/catalog.h"
+#include "model/vm.h"
 
 struct drop_row {
 	const char *name, *meaning, *advice;
@@ -54,8 +55,9 @@ struct frame {
 	bool inlined;
 	bool
 	    tail_call; /* it left no frame: it ended by jumping to what is above; offset is where it begins */
-	bool native_of_vm; /* a native method whose function is the VM's own */
-	bool hidden;       /* Java itself does not show it: adapters of lambdas and method handles */
+	bool native_of_vm;  /* a native method whose function is the VM's own */
+	bool native_method; /* of Java: a native method, whose function stands before it */
+	bool hidden;        /* Java itself does not show it: adapters of lambdas and method handles */
 	const struct later
 	    *later;           /* who will say more of a native frame (symbols/natives.h); NULL: all is said */
 	enum stack_end lacks; /* no frame, or one without a name: what is missing here; END_NONE: nothing */
@@ -72,6 +74,11 @@ bool frame_is_wrapper(const struct frame *f);
  * no frame.
  */
 const struct frame *frames_caller(const struct frames *frames);
+/*
+ * The Java method that called: the innermost that is no native method; where all are, the innermost of them.
+ * NULL: there is none.
+ */
+const struct frame *frames_java_caller(const struct frames *frames);
 /*
  * Hash of a function's name (NULL: none) and of those of its callers: equal for two builds of one library, as
  * there are no offsets and lines in it. A frame without a name counts by its file.
@@ -279,10 +286,11 @@ struct report_family {
 	double cost_ns_per_event, target_cpu_pct; /* as in struct report */
 	uint64_t died, unverified;                /* see report_site */
 	bool life_unknown;
+	struct vm_limit limit; /* the runtime's */
 	/* While the target was traced it was switched off, and on, the last time; since attach. 0: never. */
 	double off_s, on_s;
-	uint64_t
-	    let_go; /* held when it was switched off, each time; they count as acquired, not as outstanding */
+	/* Held when it was switched off, each time; they count as acquired, not as outstanding. */
+	uint64_t let_go;
 };
 
 /* References of one class that were there at attach and still are. */

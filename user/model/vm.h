@@ -22,6 +22,19 @@ struct vm_counts {
 };
 
 /*
+ * How many references of one family a runtime lets there be at a time, and what each takes. For when a growth
+ * will hurt; what the objects behind the references take is on top, and is not known.
+ */
+struct vm_limit {
+	bool known;       /* false: the runtime says nothing of this family */
+	uint64_t most;    /* 0: it has no limit */
+	const char *then; /* what happens to one more, as "the VM aborts"; NULL: nothing is said. Not owned */
+	bool per_thread;  /* each thread may have as many */
+	uint32_t
+	    slot_bytes; /* of native memory that each takes at least, as long as it lives; 0: not known */
+};
+
+/*
  * A run of slots of a table. A slot is one word of 8 bytes at addr, addr + 8, ...: for runtimes whose handles
  * are no addresses, a number of the runtime's own. What counts is that it equals slot_of(handle).
  */

@@ -121,6 +121,7 @@ static const struct field frame_rows[] = {
 	BOOL(struct frame, inlined, "inlined"),
 	BOOL(struct frame, tail_call, "tail_call"),
 	BOOL(struct frame, native_of_vm, "native_of_vm"),
+	BOOL(struct frame, native_method, "native_method"),
 	BOOL(struct frame, hidden, "hidden"),
 	{ "line_pending", FIELD_LATER, AT(struct frame, later), .n = IS(const struct later *, struct frame, later) },
 	WORD(struct frame, lacks, "lacks", NR_ENDS, stack_end_name),
@@ -312,6 +313,15 @@ static const struct field library_rows[] = {
 };
 static const struct fields library_fields = ROWS(library_rows, struct report_library);
 
+static const struct field limit_rows[] = {
+	BOOL(struct vm_limit, known, "known"),
+	U64(struct vm_limit, most, "most"),
+	TEXT(struct vm_limit, then, "then"),
+	BOOL(struct vm_limit, per_thread, "per_thread"),
+	U32(struct vm_limit, slot_bytes, "slot_bytes"),
+};
+static const struct fields limit_fields = ROWS(limit_rows, struct vm_limit);
+
 static const struct field family_rows[] = {
 	BOOL(struct report_family, traced, "traced"),
 	U64(struct report_family, acquired, "acquired"),
@@ -331,6 +341,7 @@ static const struct field family_rows[] = {
 	REAL(struct report_family, off_s, "off_s"),
 	REAL(struct report_family, on_s, "on_s"),
 	U64(struct report_family, let_go, "let_go"),
+	STRUCT(struct report_family, limit, "limit", limit_fields),
 };
 static const struct fields family_fields = ROWS(family_rows, struct report_family);
 

@@ -423,8 +423,9 @@ static uint64_t hash_pointers(const struct frames *frames)
 		    (uintptr_t)f->file,
 		    f->offset,
 		    (uint64_t)(uint32_t)f->line << 32 | (uint32_t)f->type << 16 | (uint32_t)f->lacks << 8 |
-			(uint32_t)(f->later != NULL) << 4 | (uint32_t)f->inlined << 3 |
-			(uint32_t)f->tail_call << 2 | (uint32_t)f->native_of_vm << 1 | f->hidden,
+			(uint32_t)f->native_method << 5 | (uint32_t)(f->later != NULL) << 4 |
+			(uint32_t)f->inlined << 3 | (uint32_t)f->tail_call << 2 |
+			(uint32_t)f->native_of_vm << 1 | f->hidden,
 		};
 
 		for (size_t k = 0; k < ARRAY_LEN(words); k++)

@@ -390,7 +390,7 @@ static int add_family(struct recording *r, const json_t *v)
 	json_int_t kind = json_integer_value(json_object_get(v, "kind"));
 	int rc = recording_text(r, &r->text, json_object_get(v, "name"), &row.name);
 
-	if (!rc && (!row.name || kind <= KIND_NONE || kind >= KIND_USE))
+	if (!rc && (!row.name || kind <= KIND_NONE || kind == KIND_USE || kind > KIND_PAIR))
 		return recording_damaged(r, "a family that is none");
 	row.kind = (enum family_kind)kind;
 	rc = rc ?: catalog_add_family(r->catalog, &row);
@@ -405,7 +405,7 @@ static int add_func(struct recording *r, const json_t *v)
 	int rc = recording_text(r, &r->text, json_object_get(v, "name"), &row.name);
 
 	rc = rc ?: recording_text(r, &r->text, json_object_get(v, "family"), &family);
-	if (!rc && (!row.name || !family || operation < OP_ACQUIRE || operation >= OP_USE))
+	if (!rc && (!row.name || !family || operation < OP_ACQUIRE || operation >= NR_OPERATIONS))
 		return recording_damaged(r, "a function that is none");
 	row.family = rc ? FAMILY_NONE : catalog_find_family(r->catalog, family);
 	row.operation = (enum operation)operation;

@@ -730,7 +730,8 @@ static int open_output(struct trace *s, struct error *err)
 	if (!s->o->count_only && terminal_has_keys(s->out.terminal)) {
 		struct target_shared *shared = &s->targets.shared;
 
-		shared->switchable = catalog_families(s->o->catalog, SWITCHABLE);
+		shared->switchable =
+		    catalog_families(s->o->catalog, SWITCHABLE) & ((1U << NR_JNI_FAMILIES) - 1);
 		browser_set_families(s->browser, shared->switchable, shared->families);
 	}
 	loop_on_leave(s->loop, terminal_leave, s->out.terminal);

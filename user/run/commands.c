@@ -2,8 +2,10 @@
 /* The table of commands. See commands.h. */
 #include "run/commands.h"
 
+#include "run/cmd_agent.h"
 #include "run/cmd_census.h"
 #include "run/cmd_diff.h"
+#include "run/cmd_doctor.h"
 #include "run/cmd_probes.h"
 #include "run/cmd_report.h"
 #include "run/cmd_run.h"
@@ -17,7 +19,7 @@ const struct command_row commands[NR_COMMANDS] = {
 		 "  jnitrace -p 1234 --json -i 10s      for scripts, every ten seconds\n"
 		 "  jnitrace -p 1234 -d 1m --format folded | flamegraph.pl >leak.svg\n",
 		 cmd_top},
-    [CMD_CENSUS] = {"census", "what is in the reference tables now; attaches nothing", "",
+    [CMD_CENSUS] = {"census", "what the reference tables hold; attaches nothing", "",
 		    "  jnitrace census -a                  a line for each JVM\n"
 		    "  jnitrace census -p 1234 --classes   what the references point to\n"
 		    "  jnitrace census -p 1234 --watch     growth, every second\n",
@@ -44,6 +46,15 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace probes -p 1234             the default families\n"
 		    "  jnitrace probes -p 1234 -e all --check\n",
 		    cmd_probes},
+    [CMD_DOCTOR] = {"doctor", "what this machine allows, and what to do", "",
+		    "  jnitrace doctor                     of this machine and all its JVMs\n"
+		    "  jnitrace doctor -p 1234             can this one be traced?\n"
+		    "  jnitrace doctor --json              for scripts\n",
+		    cmd_doctor},
+    [CMD_AGENT] = {"agent", "the tables of all JVMs as metrics, over HTTP", "",
+		   "  jnitrace agent                      for a Prometheus on this host\n"
+		   "  jnitrace agent -i 60 --limit 100000\n",
+		   cmd_agent},
     [CMD_RUN] = {"run", "start a command, trace its JVMs, judge at the end",
 		 ";\nelse the command's own, 6 an assertion or --baseline does not hold",
 		 "  jnitrace run -- ./server             what it leaks, at its end\n"

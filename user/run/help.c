@@ -8,6 +8,7 @@
 #include "kernel/kernel_features.h"
 #include "run/commands.h"
 #include "run/help_rows.h"
+#include "run/version.h"
 #include "runtime/runtime.h"
 #include "screen/keys.h"
 #include "view/cells.h"
@@ -104,9 +105,9 @@ static void put_names(struct buf *out, const char *what, choice_fn *names)
 
 void help_version(struct buf *out)
 {
-	buf_printf(out, "jnitrace %s\n", JNITRACE_VERSION);
-	if (JNITRACE_COMMIT[0])
-		buf_printf(out, "commit: %s\n", JNITRACE_COMMIT);
+	buf_printf(out, "jnitrace %s\n", version);
+	if (commit[0])
+		buf_printf(out, "commit: %s\n", commit);
 	buf_printf(out, "libbpf: %s%s\n", features_libbpf(),
 		   features_built_multi() ? ", with uprobe_multi" : "");
 	put_names(out, "runtimes", runtime_name);
@@ -123,6 +124,10 @@ static const char *usage_of(enum command command)
 		return "FILE [OPTION...]";
 	case CMD_DIFF:
 		return "A B | FILE --from TIME [OPTION...]";
+	case CMD_AGENT:
+		return "[OPTION...]";
+	case CMD_DOCTOR:
+		return "[-p PID[,PID]] [OPTION...]";
 	default:
 		return "-p PID[,PID] | -a [OPTION...]";
 	}

@@ -14,7 +14,18 @@
 #include "record/recorder.h"
 #include "view/view_opts.h"
 
-enum command { CMD_TOP, CMD_CENSUS, CMD_RECORD, CMD_REPORT, CMD_DIFF, CMD_PROBES, CMD_RUN, NR_COMMANDS };
+enum command {
+	CMD_TOP,
+	CMD_CENSUS,
+	CMD_RECORD,
+	CMD_REPORT,
+	CMD_DIFF,
+	CMD_PROBES,
+	CMD_DOCTOR,
+	CMD_AGENT,
+	CMD_RUN,
+	NR_COMMANDS
+};
 
 #define OPTS_MAX_PIDS    256
 #define OPTS_MAX_NAMES   16
@@ -73,6 +84,8 @@ struct options {
 	enum per per;              /* diff: what numbers are measured by */
 	int fail_on_change;        /* diff: enum fail_on_change; -1: none */
 	bool from_start;           /* a target whose first calls were not seen has lost something */
+	/* agent */
+	const char *listen, *tls_cert, *tls_key, *token_file; /* NULL: not given */
 	/* run */
 	char *const *argv; /* the command, NULL-terminated; not owned */
 	const char *asserts[OPTS_MAX_ASSERTS];

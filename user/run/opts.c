@@ -633,6 +633,8 @@ static int check_target(struct parse *p)
 		return check_files(p);
 	if (o->nr_pids + o->nr_names > 0 && o->all)
 		return usage_error(p, "give only one of them", "-p and -a exclude each other");
+	if (o->command == CMD_DOCTOR || o->command == CMD_AGENT)
+		p->o->all = o->nr_pids + o->nr_names == 0;
 	if (o->nr_pids + o->nr_names == 0 && !o->all)
 		return usage_error(p, "give -p PID, or -a for every JVM; " SEE_HELP, "no target");
 	return 0;
@@ -675,6 +677,9 @@ static void take_ending(struct options *o, const char *path)
 		o->record = o->record ?: path;
 }
 
+#define AGENT_INTERVAL_S 10
+#define AGENT_LISTEN     "127.0.0.1:9469"
+
 /* What follows from several options. */
 static void derive(struct parse *p)
 {
@@ -689,6 +694,10 @@ static void derive(struct parse *p)
 	}
 	o->given = p->given;
 	o->interval_given = was_given(p, "interval");
+	if (o->command == CMD_AGENT && !o->interval_given)
+		o->interval_s = AGENT_INTERVAL_S;
+	if (!o->listen)
+		o->listen = AGENT_LISTEN;
 	if (o->report && !was_given(p, "format"))
 		take_ending(o, o->report);
 	o->view.depth = o->depth;

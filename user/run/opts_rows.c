@@ -111,20 +111,22 @@ static const char *severity_word(size_t i)
 #define REPORT (1U << CMD_REPORT)
 #define DIFF   (1U << CMD_DIFF)
 #define PROBES (1U << CMD_PROBES)
+#define DOCTOR (1U << CMD_DOCTOR)
+#define AGENT  (1U << CMD_AGENT)
 #define RUN    (1U << CMD_RUN)
 #define TRACE  (TOP | RECORD)
-#define LIVE   (EVERY & ~REPORT & ~DIFF & ~RUN) /* of processes that are named */
-#define VIEW   (EVERY & ~RECORD)                /* what is shown */
-#define STDOUT (VIEW & ~RUN)                    /* there */
+#define LIVE   (EVERY & ~REPORT & ~DIFF & ~RUN & ~AGENT) /* of processes that are named */
+#define VIEW   (EVERY & ~RECORD & ~AGENT)                /* what is shown */
+#define STDOUT (VIEW & ~RUN)                             /* there */
 #define EVERY  ((1U << NR_COMMANDS) - 1)
 
 /* clang-format off */
 const struct option_row option_rows[] = {
 	{ "pid",      'p', "PID[,PID]", LIVE | DIFF, OWN(PIDS),
 	  .help = "processes, by id or name; may be repeated" },
-	{ "all",      'a', NULL, LIVE, FLAG(all),
-	  .help = "every JVM of this host, including those started later" },
-	{ "runtime",   0,  "NAME", LIVE | RUN, WORD(runtime, runtime_name, "runtime"), .rare = true,
+	{ "all",      'a', NULL, LIVE & ~DOCTOR, FLAG(all),
+	  .help = "every JVM of this host, also later ones" },
+	{ "runtime",   0,  "NAME", LIVE | RUN | AGENT, WORD(runtime, runtime_name, "runtime"), .rare = true,
 	  .help = "processes of this runtime only" },
 	{ "events",   'e', "FAMILY[,..]", TRACE | RUN | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
 	  .help = "what to trace (default global,weak)" },
@@ -132,11 +134,11 @@ const struct option_row option_rows[] = {
 	  .help = "check every use of a reference; costs more" },
 	{ "count-only", 0, NULL, TRACE | PROBES, FLAG(count_only), .rare = true,
 	  .help = "count acquisitions only, without releases; cheaper" },
-	{ "interval", 'i', "TIME", TRACE | CENSUS, SECONDS(interval_s, MIN_INTERVAL_S, MAX_INTERVAL_S),
-	  .help = "time from one report to the next (default 1s)" },
+	{ "interval", 'i', "TIME", TRACE | CENSUS | AGENT, SECONDS(interval_s, MIN_INTERVAL_S, MAX_INTERVAL_S),
+	  .help = "time between two reports (default 1s; agent: 10s)" },
 	{ "count",    'n', "N", TRACE | CENSUS, INT(count, 1, INT32_MAX),
 	  .help = "end after N intervals" },
-	{ "duration", 'd', "TIME", TRACE | CENSUS, SECONDS(duration_s, 0, MAX_DURATION_S),
+	{ "duration", 'd', "TIME", TRACE | CENSUS | AGENT, SECONDS(duration_s, 0, MAX_DURATION_S),
 	  .help = "end after this time: 10, 10s, 500ms, 5m, 2h" },
 	{ "classes",   0,  NULL, CENSUS, FLAG(classes),
 	  .help = "histogram of the referenced objects, by class" },
@@ -144,6 +146,16 @@ const struct option_row option_rows[] = {
 	  .help = "growth per minute, with an alarm; runs until ended" },
 	{ "limit",     0,  "N", CENSUS, COUNT(limit, 1, MAX_LIMIT), .requires = "watch",
 	  .help = "forecast when N references will be reached" },
+	{ "limit",     0,  "N", AGENT, COUNT(limit, 1, MAX_LIMIT),
+	  .help = "forecast when N references will be reached" },
+	{ "listen",    0,  "ADDR:PORT", AGENT, PATH(listen),
+	  .help = "where to answer (default 127.0.0.1:9469); what others reach needs TLS and a token" },
+	{ "token-file", 0, "FILE", AGENT, PATH(token_file),
+	  .help = "answer only who bears the token on the first line of FILE" },
+	{ "tls-cert",  0,  "FILE", AGENT, PATH(tls_cert), .requires = "tls-key",
+	  .help = "answer over TLS, with this certificate (PEM)" },
+	{ "tls-key",   0,  "FILE", AGENT, PATH(tls_key), .requires = "tls-cert",
+	  .help = "its key (PEM)" },
 	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes", .rare = true,
 	  .help = "limit of a reading in milliseconds; then a sample" },
 	{ "batch",    'b', NULL, TOP | CENSUS | REPORT, FLAG(view.batch),
@@ -166,7 +178,7 @@ const struct option_row option_rows[] = {
 	  .help = "the same as --format json" },
 	{ "format",    0,  "FORMAT", VIEW, OWN(FORMAT), .choices = format_word, .noun = "format",
 	  .help = "output format" },
-	{ "output",   'o', "FILE", EVERY & ~RUN, OWN(FILE),
+	{ "output",   'o', "FILE", EVERY & ~RUN & ~AGENT, OWN(FILE),
 	  .help = "write to FILE instead of stdout" },
 	{ "record",    0,  "FILE", TOP | RUN, OWN(RECORD),
 	  .help = "also write a recording, for jnitrace report" },
@@ -237,6 +249,8 @@ bool format_serves(const struct format *f, enum command command)
 		return f->census != NULL;
 	case CMD_PROBES:
 		return f->probes != NULL;
+	case CMD_DOCTOR:
+		return f->doctor != NULL;
 	case CMD_DIFF:
 		return f->diff != NULL;
 	default:

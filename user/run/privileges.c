@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -25,6 +26,41 @@ static const uint64_t kept[] = {
     [PRIVILEGES_MARK] = READ | BIT(CAP_SYS_ADMIN),
     [PRIVILEGES_SIGNAL] = BIT(CAP_KILL),
 };
+
+/* Those of tracing, in words. admin: CAP_SYS_ADMIN stands for it. */
+static const struct {
+	const char *name;
+	int number;
+	bool needed, admin;
+} of_tracing[] = {
+    {"CAP_BPF", CAP_BPF, true, true},
+    {"CAP_PERFMON", CAP_PERFMON, true, true},
+    {"CAP_SYS_PTRACE", CAP_SYS_PTRACE, false, false},
+    {"CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH, false, false},
+    {"CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE, false, true},
+    {"CAP_SYS_ADMIN", CAP_SYS_ADMIN, false, false},
+};
+
+int privileges_lacking(struct privileges_lacking *out)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct now[_LINUX_CAPABILITY_U32S_3];
+	uint64_t have;
+
+	*out = (struct privileges_lacking){0};
+	if (syscall(SYS_capget, &head, now))
+		return -errno;
+	have = now[0].effective | (uint64_t)now[1].effective << 32;
+	for (size_t i = 0; i < ARRAY_LEN(of_tracing); i++) {
+		char *to = of_tracing[i].needed ? out->needed : out->helpful;
+		size_t n = strlen(to);
+
+		if (have & BIT(of_tracing[i].number) || (of_tracing[i].admin && have & BIT(CAP_SYS_ADMIN)))
+			continue;
+		snprintf(to + n, sizeof(out->needed) - n, "%s%s", n ? ", " : "", of_tracing[i].name);
+	}
+	return 0;
+}
 
 int privileges_keep(enum privileges p, bool file, struct error *err)
 {

@@ -19,5 +19,13 @@ enum privileges {
  * is one thread: the kernel's capabilities are of threads. 0, or -errno with err.
  */
 int privileges_keep(enum privileges p, bool file, struct error *err);
+/*
+ * What tracing takes and this process lacks, by name: "CAP_BPF, CAP_PERFMON". needed: without these nothing
+ * can be traced; helpful: what is lost without them is said elsewhere. "" where nothing is lacking.
+ */
+struct privileges_lacking {
+	char needed[128], helpful[128];
+};
+int privileges_lacking(struct privileges_lacking *out);
 
 #endif

@@ -278,6 +278,16 @@ static void put_vm_notes(struct target *t)
 	}
 }
 
+/* They stay when the process has gone: they are its version's. */
+static void put_limits(struct target *t)
+{
+	struct vm_limit limits[NR_FAMILIES];
+
+	vm_limits(t->at.vm, limits);
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		t->report.families[i].limit = limits[i];
+}
+
 static int put_sites(struct target *t, const struct making *m)
 {
 	struct aggregate_input in = {
@@ -388,6 +398,7 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	rc = rc ?: put_sites(t, &m);
 	put_switched(t);
 	put_vm_notes(t);
+	put_limits(t);
 	if (!rc)
 		owners_tell(t->shared->owners, t->root, end_is_gone(t->end_reason) ? 0 : t->id.pid,
 			    &t->report);

@@ -3,7 +3,7 @@
 #ifndef JNITRACE_TARGETS_H
 #define JNITRACE_TARGETS_H
 
-#include "judge/history.h"
+#include "judge/history_room.h"
 #include "run/discover.h"
 #include "run/options.h"
 #include "run/target.h"

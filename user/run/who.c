@@ -14,7 +14,8 @@
 #include "runtime/runtime.h"
 
 #define MAX_ARGS_BYTES   (1U << 20) /* a long class path; what is behind is not looked at */
-#define MAX_CGROUP_BYTES (1U << 14)
+#define MAX_CGROUP_BYTES (1U << 17) /* 16 hierarchies of version 1, each with PATH_MAX, and more */
+#define MAX_STATUS_BYTES (1U << 14)
 #define MAX_PASSWD_BYTES (1U << 20)
 #define ID_DIGITS        64
 
@@ -107,7 +108,7 @@ static void read_user(pid_t pid, struct who *out)
 	unsigned long uid;
 	size_t n;
 
-	status = read_proc(pid, "status", MAX_CGROUP_BYTES, &n);
+	status = read_proc(pid, "status", MAX_STATUS_BYTES, &n);
 	line = status ? strstr(status, "\nUid:\t") : NULL;
 	if (line) { /* real, effective, saved, of files */
 		strtoul(line + strlen("\nUid:\t"), &end, 10);

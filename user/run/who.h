@@ -14,7 +14,7 @@ struct who {
 	char command[4096]; /* line: arguments, separated by blanks; cut off where it is longer */
 	char user[64];      /* name by its own /etc/passwd, else the number of the effective user id */
 	char container[65]; /* id: 64 hexadecimal digits in the path of its cgroup */
-	char cgroup[1024];  /* path, as this process sees it */
+	char cgroup[4352];  /* path, as this process sees it; the kernel tells none beyond PATH_MAX */
 	char host[65];      /* of this host */
 };
 

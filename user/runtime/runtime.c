@@ -99,6 +99,12 @@ uint64_t vm_frames_unnamed(const struct vm *vm)
 
 /* --- references --- */
 
+void vm_limits(const struct vm *vm, struct vm_limit out[NR_FAMILIES])
+{
+	memset(out, 0, NR_FAMILIES * sizeof(*out));
+	TELL(vm, limits, out);
+}
+
 uint64_t vm_slot_of(const struct vm *vm, uint64_t handle)
 {
 	return vm && vm->runtime->slot_of ? vm->runtime->slot_of(vm, handle) : handle;

@@ -145,6 +145,11 @@ struct runtime {
 	    const struct vm *vm); /* frames that were gone when they were to be named */
 
 	/* --- references --- */
+	/*
+	 * How many there may be of each family: what is not filled in is not known. By the version and the
+	 * options, and cheap: nothing is read again.
+	 */
+	void (*limits)(const struct vm *vm, struct vm_limit out[NR_FAMILIES]);
 	/* The slot behind a handle: the bits that tell its kind taken off. */
 	uint64_t (*slot_of)(const struct vm *vm, uint64_t handle);
 	int (*counts)(struct vm *vm, struct vm_counts *out);
@@ -228,6 +233,8 @@ void vm_frames_refresh(struct vm *vm);
 int vm_frames_add(struct vm *vm, const struct raw_frame *raw, struct frames *out);
 int vm_frames_native(struct vm *vm, const struct raw_frame *raw, uint64_t *addr);
 uint64_t vm_frames_unnamed(const struct vm *vm);
+/* Zeros where the runtime says nothing. */
+void vm_limits(const struct vm *vm, struct vm_limit out[NR_FAMILIES]);
 uint64_t vm_slot_of(const struct vm *vm, uint64_t handle);
 int vm_counts(struct vm *vm, struct vm_counts *out);
 int vm_blocks(struct vm *vm, enum vm_table table, struct handle_blocks *out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "screen/draw.h"
+#include "view/answer.h"
 #include "view/cells.h"
 #include "view/text.h"
 
@@ -203,6 +204,21 @@ static void add_verdict(struct page *p, const struct report *r, const struct rep
 	buf_free(&open);
 }
 
+/* When it will hurt, if it grows, and why. */
+static void add_limit(struct page *p, const struct report *r, const struct report_site *s)
+{
+	struct buf text = {0};
+
+	if (s->verdict.kind != VERDICT_GROWING)
+		return;
+	if (view_forecast(&text, r, s))
+		buf_printf(&text, ": ");
+	view_limit(&text, r, s);
+	if (text.p)
+		page_item(p, LABEL, "limit", STYLE_NOTE, "%s", text.p);
+	buf_free(&text);
+}
+
 static void add_classes(struct page *p, const struct report_site *s)
 {
 	const char *label = "classes";
@@ -293,6 +309,7 @@ void page_of_site(struct page *p, const struct browser *b, const struct report *
 	put_numbers(&text, r, s);
 	page_item(p, LABEL, "numbers", STYLE_PLAIN, "%s", text.p ? text.p : "");
 	text.n = 0;
+	add_limit(p, r, s);
 	add_classes(p, s);
 	if (before) {
 		fmt_count(&text, before);

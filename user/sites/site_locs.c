@@ -17,14 +17,26 @@ static const char *const x86_regs[] = {"rax", "rdx", "rcx", "rbx", "rsi", "rdi",
 
 /* What differs between the machines. */
 struct convention {
-	uint8_t arg[4], result, sp, fp, pc;
+	uint8_t arg[8], nr_args, result, sp, fp, pc; /* arg: the first nr_args arguments; others: stack */
 	uint8_t link;         /* register of the return address at entry; NO_REG: it is on the stack */
 	uint8_t pushed_bytes; /* by the call instruction */
 };
-static const struct convention x86_64 = {
-    .arg = {5, 4, 1, 2}, .result = 0, .sp = 7, .fp = 6, .pc = 16, .link = NO_REG, .pushed_bytes = 8};
-static const struct convention aarch64 = {
-    .arg = {0, 1, 2, 3}, .result = 0, .sp = 31, .fp = 29, .pc = 32, .link = 30, .pushed_bytes = 0};
+static const struct convention x86_64 = {.arg = {5, 4, 1, 2, 8, 9},
+					 .nr_args = 6,
+					 .result = 0,
+					 .sp = 7,
+					 .fp = 6,
+					 .pc = 16,
+					 .link = NO_REG,
+					 .pushed_bytes = 8};
+static const struct convention aarch64 = {.arg = {0, 1, 2, 3, 4, 5, 6, 7},
+					  .nr_args = 8,
+					  .result = 0,
+					  .sp = 31,
+					  .fp = 29,
+					  .pc = 32,
+					  .link = 30,
+					  .pushed_bytes = 0};
 
 static const struct convention *convention(uint16_t machine)
 {
@@ -205,7 +217,22 @@ bool usdt_int_operand(uint16_t machine, const char *args, unsigned index, struct
 
 struct loc loc_of_arg(uint16_t machine, enum handle_where arg)
 {
-	return in_reg(convention(machine)->arg[arg - HANDLE_ARG0], 0);
+	const struct convention *c = convention(machine);
+	int n = arg - HANDLE_ARG0;
+
+	if (n < c->nr_args)
+		return in_reg(c->arg[n], 0);
+	return in_memory(c->sp, c->pushed_bytes + 8 * (n - c->nr_args));
+}
+
+uint32_t regs_of_args(uint16_t machine)
+{
+	const struct convention *c = convention(machine);
+	uint32_t regs = 0;
+
+	for (int i = 0; i < c->nr_args; i++)
+		regs |= 1U << c->arg[i];
+	return regs;
 }
 
 void locs_at_entry(uint16_t machine, enum handle_where handle, struct probe_site *s)
@@ -213,8 +240,8 @@ void locs_at_entry(uint16_t machine, enum handle_where handle, struct probe_site
 	const struct convention *c = convention(machine);
 
 	s->handle = (struct loc){.kind = LOC_NONE};
-	if (handle >= HANDLE_ARG0 && handle <= HANDLE_ARG3)
-		s->handle = in_reg(c->arg[handle - HANDLE_ARG0], 0);
+	if (handle >= HANDLE_ARG0 && handle <= HANDLE_ARG11)
+		s->handle = loc_of_arg(machine, handle);
 	s->caller_pc = c->link == NO_REG ? in_memory(c->sp, 0) : in_reg(c->link, 0);
 	s->caller_fp = in_reg(c->fp, 0);
 	s->caller_cfa = in_reg(c->sp, c->pushed_bytes);

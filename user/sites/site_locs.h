@@ -21,8 +21,10 @@ bool usdt_int_operand(uint16_t machine, const char *args, unsigned index, struct
 
 /* At the first instruction, and past those that leave stack pointer and arguments alone. */
 void locs_at_entry(uint16_t machine, enum handle_where handle, struct probe_site *s);
-/* Argument n there, in its register. */
+/* Argument n there: in its register, or on the stack. */
 struct loc loc_of_arg(uint16_t machine, enum handle_where arg);
+/* The registers that arguments come in, bit per DWARF number. */
+uint32_t regs_of_args(uint16_t machine);
 /* In a uretprobe: the kernel has put the true return address into the program counter. */
 void locs_at_uretprobe(uint16_t machine, enum handle_where handle, struct probe_site *s);
 /* Inside a function: the caller by CFI. The handle is left alone. false: offsets out of all bounds. */

@@ -18,7 +18,7 @@
 #define MAX_SITES_PER_FUNC 16 /* a USDT probe has one note for each way out of a function */
 #define MAX_SKIPPED        4
 #define MAX_INSN_BYTES     16
-#define SYMBOL_BYTES       64
+#define SYMBOL_BYTES       128
 
 /* What has been found for one function. */
 struct found {
@@ -147,11 +147,37 @@ static bool pin_locs_by_usdt(uint16_t machine, const char *args, const struct fu
 
 /* --- a function's entry, however it was found --- */
 
+static bool is_pair(const struct resolver *r, enum func_id func)
+{
+	return func_kind(r->req->catalog, func) == KIND_PAIR;
+}
+
+static uint32_t reg_of_arg(uint16_t machine, enum handle_where arg)
+{
+	struct loc l = {0};
+
+	if (arg >= HANDLE_ARG0)
+		l = loc_of_arg(machine, arg);
+	return l.kind == LOC_REG ? 1U << l.reg : 0;
+}
+
+/* The registers whose contents at the entry the probe needs, beside the stack's. */
+static uint32_t needed_regs(const struct resolver *r, enum func_id func)
+{
+	const struct func_row *row = row_of(r, func);
+
+	if (!is_pair(r, func))
+		return regs_of_args(r->machine);
+	return reg_of_arg(r->machine, row->handle) | reg_of_arg(r->machine, row->count);
+}
+
 /*
- * The cheapest instruction at the entry or past such as leave the arguments where they are, endbr64 in
- * the first place: a probe there is single-stepped, one on the push behind it is emulated.
+ * The cheapest instruction at the entry or past such as leave the needed registers as they are, endbr64 or
+ * a test of an argument in the first place: a probe there is single-stepped, one on the push or jump behind
+ * it is emulated.
  */
-static bool place_near_entry(const struct resolver *r, uint64_t vaddr, struct probe_site *out)
+static bool place_near_entry(const struct resolver *r, uint64_t vaddr, uint32_t needed,
+			     struct probe_site *out)
 {
 	enum insn_cost cost = INSN_UNSAFE;
 
@@ -165,11 +191,33 @@ static bool place_near_entry(const struct resolver *r, uint64_t vaddr, struct pr
 			*out = s;
 			cost = insn.cost;
 		}
-		if (!insn.skippable || insn.size_bytes == 0)
+		if (!insn.skippable || insn.writes & needed || insn.size_bytes == 0)
 			break;
 		vaddr += insn.size_bytes;
 	}
 	return cost != INSN_UNSAFE;
+}
+
+/* Of a pair, where its handle is and how many there are. Its first argument is no JNIEnv. */
+static void pair_locs_at_entry(const struct resolver *r, const struct func_row *row, struct probe_site *s)
+{
+	s->env = (struct loc){.kind = LOC_NONE};
+	s->handle = s->extra = s->env;
+	if (row->handle >= HANDLE_ARG0)
+		s->handle = loc_of_arg(r->machine, row->handle);
+	if (row->count >= HANDLE_ARG0)
+		s->extra = loc_of_arg(r->machine, row->count);
+}
+
+static void locs_near_entry(const struct resolver *r, const struct func_row *row, struct probe_site *s)
+{
+	bool at_return = row->handle == HANDLE_RETURN; /* which the entry does not know */
+
+	locs_at_entry(r->machine, at_return ? HANDLE_ARG1 : row->handle, s);
+	if (is_pair(r, s->func))
+		pair_locs_at_entry(r, row, s);
+	else
+		pin_locs_at_entry(r, row, s);
 }
 
 static void propose_entry(struct resolver *r, enum func_id func, uint64_t vaddr, enum site_strategy by)
@@ -188,23 +236,22 @@ static void propose_entry(struct resolver *r, enum func_id func, uint64_t vaddr,
 		f->entry = vaddr;
 		f->entry_by = by;
 	}
-	if (!place_near_entry(r, vaddr, &s)) {
+	if (!place_near_entry(r, vaddr, needed_regs(r, func), &s)) {
 		f->why = "no instruction at its entry can be probed safely";
 		return;
 	}
 	if (func_at_both_ends(r->req->catalog, func) && !f->at_entry) {
 		f->entry_site = s;
 		f->at_entry = true;
-		locs_at_entry(r->machine, row->handle == HANDLE_RETURN ? HANDLE_ARG1 : row->handle,
-			      &f->entry_site);
-		pin_locs_at_entry(r, row, &f->entry_site);
+		locs_near_entry(r, row, &f->entry_site);
 	}
 	if (at_return(r, func)) {
 		s.point = POINT_URETPROBE;
 		locs_at_uretprobe(r->machine, HANDLE_RETURN, &s);
+		if (is_pair(r, func) && row->count >= HANDLE_ARG0)
+			s.extra = loc_of_arg(r->machine, row->count); /* that there is one */
 	} else {
-		locs_at_entry(r->machine, row->handle, &s);
-		pin_locs_at_entry(r, row, &s);
+		locs_near_entry(r, row, &s);
 	}
 	accept(r, func, &s, 1);
 }
@@ -451,6 +498,12 @@ static void drop_shared(struct resolver *r)
 			if (r->found[g].n == 0 || func_is_use(f) != func_is_use(g) ||
 			    r->found[f].site[0].offset != r->found[g].site[0].offset)
 				continue;
+			if (is_pair(r, f) && is_pair(r, g)) {
+				/* in two families; or another name of the same function, in one */
+				if (row_of(r, f)->family == row_of(r, g)->family)
+					r->found[f] = (struct found){.wanted = false};
+				continue;
+			}
 			r->found[f].n = 0;
 			r->found[f].why = "it shares its code with another function";
 		}
@@ -478,7 +531,7 @@ static uint64_t jumps_to(const struct resolver *r, uint64_t offset)
 		return 0;
 	/* probes are behind an instruction that only marks the entry */
 	insn_decode(r->machine, code, elf_read(e, target, code, sizeof(code)), &first);
-	if (first.skippable)
+	if (first.skippable && !first.writes)
 		target += first.size_bytes;
 	return elf_vaddr_to_offset(e, target, &offset) ? offset : 0;
 }
@@ -490,7 +543,8 @@ static uint64_t jumps_to(const struct resolver *r, uint64_t offset)
 static void drop_jumps(struct resolver *r)
 {
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
-		uint64_t to = r->found[f].n ? jumps_to(r, r->found[f].site[0].offset) : 0;
+		/* one function of a pair may end in another: that is a call inside, see jt_pair_enter */
+		uint64_t to = r->found[f].n && !is_pair(r, f) ? jumps_to(r, r->found[f].site[0].offset) : 0;
 
 		for (int g = 0; to && g < NR_ALL_FUNCS; g++) {
 			if (g == f || r->found[g].n == 0 || func_is_use(f) != func_is_use(g) ||

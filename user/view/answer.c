@@ -43,12 +43,11 @@ void name_short(struct buf *out, const char *name, int parts)
 
 /* What was found, over all targets. */
 struct summary {
-	size_t reports, sites, growing, waiting, unclear, held;
+	size_t reports, sites, growing, waiting, waiting_held, unclear, unjudged, held;
 	size_t wrong[NR_SEVERITIES]; /* findings, but of leaks: */
-	uint64_t grown;              /* outstanding at sites that grow */
-	double per_min;              /* of those together */
-	double ready_in_s;           /* the nearest verdict */
-	double seen_s;               /* the longest that a verdict rests on */
+	bool some_judged, final;
+	double ready_in_s; /* the nearest verdict */
+	double seen_s;     /* the longest that a verdict rests on */
 	bool count_only;
 	const struct report *of; /* whose is: */
 	const struct report_site *worst, *fastest;
@@ -71,33 +70,29 @@ static void add_site(struct summary *s, const struct report *r, const struct rep
 	s->seen_s = fmax(s->seen_s, isfinite(v->span_s) ? v->span_s : 0);
 	if (v->kind == VERDICT_GROWING) {
 		s->growing++;
-		s->grown = add_capped(s->grown, site->outstanding);
-		s->per_min += growth_of(site);
 		if (!s->worst || growth_of(site) > growth_of(s->worst)) {
 			s->worst = site;
 			s->of = r;
 		}
 	} else if (v->kind == VERDICT_UNKNOWN && v->ready_in_s > 0) {
+		s->waiting_held += site->outstanding > 0;
 		s->waiting++;
 		s->ready_in_s = s->waiting == 1 ? v->ready_in_s : fmin(s->ready_in_s, v->ready_in_s);
 		if (site->rate_per_s > 0 && (!s->fastest || site->rate_per_s > s->fastest->rate_per_s))
 			s->fastest = site;
-	} else if (v->kind == VERDICT_UNKNOWN && site->outstanding && v->span_s > 0) {
-		s->unclear++;
+	} else if (v->kind == VERDICT_UNKNOWN) {
+		s->unclear += site->outstanding && v->span_s > 0;
+		s->unjudged += site->outstanding && !(v->span_s > 0);
+	} else {
+		s->some_judged = true;
 	}
-}
-
-/* Leaks are told by the sites that grow. */
-static bool is_leak(enum finding_kind kind)
-{
-	return kind == FINDING_LEAK || kind == FINDING_MONITOR_LEAK || kind == FINDING_THREAD_LEAK;
 }
 
 static void add_finding(struct summary *s, const struct report_finding *f)
 {
 	int severity = finding_rows[f->kind].severity;
 
-	if (is_leak(f->kind))
+	if (finding_is_leak(f->kind)) /* told by the sites that grow */
 		return;
 	s->wrong[severity]++;
 	s->first[severity] = s->first[severity] ?: f;
@@ -105,12 +100,13 @@ static void add_finding(struct summary *s, const struct report_finding *f)
 
 static struct summary sum_up(const struct report *const *reports, size_t n)
 {
-	struct summary s = {.reports = n};
+	struct summary s = {.reports = n, .final = n > 0};
 
 	for (size_t i = 0; i < n; i++) {
 		const struct report *r = reports[i];
 
 		s.count_only |= r->count_only;
+		s.final &= r->final;
 		for (size_t k = 0; k < r->sites.n; k++)
 			add_site(&s, r, &r->sites.v[k]);
 		for (size_t k = 0; k < r->findings.n; k++)
@@ -136,19 +132,81 @@ static void put_owner(struct buf *out, const struct frames *frames)
 		buf_printf(out, "+0x%llx", (unsigned long long)f->offset);
 }
 
-/* ", 100,000 in 5h30m": the next round number that is far from now. */
-static void put_forecast(struct buf *out, uint64_t now, double per_min)
+/* Those of a family that count for its limit. */
+static uint64_t held_by(const struct report_family *f, const struct report_site *site)
 {
-	uint64_t mark = 10000;
+	uint64_t n = f->vm_total >= 0 ? (uint64_t)f->vm_total : add_capped(f->outstanding, f->before_attach);
 
-	while (mark < 10 * now && mark < 1000000000000ULL)
-		mark *= 10;
-	if (!(per_min > 0))
+	return f->limit.per_thread ? site->outstanding : n;
+}
+
+/* How fast all that grows of a site's family does, where that is what its limit counts. */
+static double growth_beside(const struct report *r, const struct report_site *site, bool per_thread)
+{
+	enum family_id family = func_family(r->catalog, site->func);
+	double per_min = 0;
+
+	for (size_t i = 0; i < r->sites.n && !per_thread; i++)
+		if (r->sites.v[i].verdict.kind == VERDICT_GROWING &&
+		    func_family(r->catalog, r->sites.v[i].func) == family)
+			per_min += growth_of(&r->sites.v[i]);
+	return per_thread ? growth_of(site) : per_min;
+}
+
+bool view_forecast(struct buf *out, const struct report *r, const struct report_site *site)
+{
+	const struct report_family *f = &r->families[func_family(r->catalog, site->func)];
+	uint64_t now = held_by(f, site);
+	double per_min = growth_beside(r, site, f->limit.per_thread);
+
+	if (!f->limit.known || !(per_min > 0) || !(f->limit.most || f->limit.slot_bytes))
+		return false;
+	if (f->limit.most) {
+		fmt_count(out, f->limit.most);
+		buf_printf(out, " in ");
+		fmt_age(out, now < f->limit.most ? (double)(f->limit.most - now) / per_min * 60 : 0);
+	} else {
+		fmt_bytes(out, (uint64_t)fmin(per_min * 60 * f->limit.slot_bytes + 0.5, 1e18));
+		buf_printf(out, "/h + objects");
+	}
+	return true;
+}
+
+void view_limit(struct buf *out, const struct report *r, const struct report_site *site)
+{
+	enum family_id family = func_family(r->catalog, site->func);
+	const struct vm_limit *l = &r->families[family].limit;
+	const char *vm = r->target.vm ?: "the VM";
+	uint64_t now = held_by(&r->families[family], site);
+
+	if (!l->known)
 		return;
-	buf_printf(out, ", ");
-	fmt_count(out, mark);
-	buf_printf(out, " in ");
-	fmt_age(out, (double)(mark - now) / per_min * 60);
+	if (l->most) {
+		buf_printf(out, "%s has room for ", vm);
+		fmt_count(out, l->most);
+		buf_printf(out, " %s references%s, ", family_name(r->catalog, family),
+			   l->per_thread ? " in each thread" : "");
+		fmt_count(out, now);
+		buf_printf(out, " are taken%s%s", l->then ? "; beyond that " : "", l->then ?: "");
+		return;
+	}
+	buf_printf(out, "%s has no limit of %s references", vm, family_name(r->catalog, family));
+	if (!l->slot_bytes)
+		return;
+	buf_printf(out, ", each takes %u bytes, all ", l->slot_bytes);
+	fmt_bytes(out, now * l->slot_bytes);
+	buf_printf(out, "; how large their objects are is not known");
+}
+
+/* ", 51,200 in 2h44m" */
+static void put_when(struct buf *out, const struct summary *s)
+{
+	struct buf when = {0};
+
+	if (view_forecast(&when, s->of, s->worst) && when.p)
+		buf_printf(out, ", %s", when.p);
+	out->failed |= when.failed;
+	buf_free(&when);
 }
 
 static void put_leak(struct buf *out, const struct summary *s)
@@ -158,17 +216,17 @@ static void put_leak(struct buf *out, const struct summary *s)
 	if (s->reports > 1)
 		buf_printf(out, "PID %d: ", s->of->target.pid);
 	put_owner(out, &s->worst->frames);
-	if (isfinite(v->per_min)) {
+	if (v->per_min > 0 && isfinite(v->per_min)) {
 		buf_printf(out, " +");
 		fmt_figure(out, v->per_min);
 		buf_printf(out, "/min");
+		if (isfinite(v->error_per_min)) {
+			buf_printf(out, " (+-");
+			fmt_figure(out, v->error_per_min);
+			buf_printf(out, ")");
+		}
 	}
-	if (isfinite(v->error_per_min)) {
-		buf_printf(out, " (+-");
-		fmt_figure(out, v->error_per_min);
-		buf_printf(out, ")");
-	}
-	put_forecast(out, s->grown, s->per_min);
+	put_when(out, s);
 	buf_printf(out, "; %zu/%zu site%s", s->growing, s->sites, s->sites == 1 ? "" : "s");
 	if (s->worst->classes.n) {
 		buf_printf(out, "; ");
@@ -195,7 +253,8 @@ static void put_misuse(struct buf *out, const struct summary *s, int severity)
 
 static void put_wait(struct buf *out, const struct summary *s)
 {
-	buf_printf(out, "judging, %.0f s more", ceil(s->ready_in_s));
+	buf_printf(out, s->final ? "not judged: %.0f s more would tell" : "judging, %.0f s more",
+		   ceil(s->ready_in_s));
 	if (!s->fastest)
 		return;
 	buf_printf(out, "; fastest: ");
@@ -213,6 +272,16 @@ static void put_clean(struct buf *out, const struct summary *s)
 		buf_printf(out, ", seen for ");
 		fmt_age(out, s->seen_s);
 	}
+}
+
+static void put_unclear(struct buf *out, const struct summary *s)
+{
+	size_t n = s->unclear ? s->unclear : s->unjudged;
+
+	buf_printf(out, "%zu of %zu site%s %s", n, s->sites, s->sites == 1 ? "" : "s",
+		   s->unclear ? "grow" : "hold");
+	buf_printf(out, s->unclear ? "%s, but not steadily: needs more time" : "%s some, not judged yet",
+		   n == 1 ? "s" : "");
 }
 
 enum answer_kind view_answer(struct buf *out, const struct report *const *reports, size_t n)
@@ -235,13 +304,13 @@ enum answer_kind view_answer(struct buf *out, const struct report *const *report
 		buf_printf(out, "releases are not traced (--count-only): who acquires, not who leaks");
 		return ANSWER_COUNTS;
 	}
-	if (s.waiting) {
+	/* New ones that hold nothing come all the time, and tell nothing. */
+	if (s.waiting_held || (s.waiting && !s.some_judged)) {
 		put_wait(out, &s);
 		return ANSWER_WAIT;
 	}
-	if (s.unclear) {
-		buf_printf(out, "%zu of %zu site%s grow%s, but not steadily: needs more time", s.unclear,
-			   s.sites, s.sites == 1 ? "" : "s", s.unclear == 1 ? "s" : "");
+	if (s.unclear || s.unjudged) {
+		put_unclear(out, &s);
 		return ANSWER_UNCLEAR;
 	}
 	if (!s.sites) {

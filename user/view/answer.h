@@ -25,6 +25,16 @@ extern const char *const answer_words[NR_ANSWERS]; /* "LEAK", ... */
  */
 enum answer_kind view_answer(struct buf *out, const struct report *const *reports, size_t n);
 
+/*
+ * When a site that grows will hurt, in few words: "51,200 in 2h44m", the time until the runtime's limit of
+ * its family is reached; where there is none "141.0 KB/h + objects", the native memory that the references
+ * themselves take. false: nothing is known, and nothing was appended.
+ */
+bool view_forecast(struct buf *out, const struct report *r, const struct report_site *site);
+/* The reason in full: the limit, what is taken of it and what happens then. Nothing: not known. Not cleaned.
+ */
+void view_limit(struct buf *out, const struct report *r, const struct report_site *site);
+
 /* The last parts of a name: "Registry::add" of "acme::imaging::Registry::add(int)", "ThumbCache.open" of
  * "com.acme.ThumbCache.open", "Listener" of "com.acme.ThumbCache$Listener" where parts is 1. Not cleaned. */
 void name_short(struct buf *out, const char *name, int parts);

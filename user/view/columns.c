@@ -343,7 +343,7 @@ const struct column columns[] = {
 	  CELLS_LEFT, THREAD, 0, 0, NULL, compare_thread, .format = format_thread },
 	{ "library", "LIBRARY", "file of the innermost caller outside the VM; ?: not known",
 	  CELLS_LEFT, MODULE, 0, 0, NULL, compare_module, .format = format_module, .tail = true },
-	{ "caller", "JAVA CALLER", "innermost Java method of the stack; ?: it has none, or its name is not known",
+	{ "caller", "JAVA CALLER", "innermost Java method of the stack that is no native one: it calls the native method; ?: there is none, or its name is not known",
 	  CELLS_LEFT, CALLER, 0, 0, NULL, compare_caller, .format = format_caller },
 	{ "comm", "COMMAND", "main class or jar file of the process, else its name",
 	  CELLS_LEFT, PID, 0, 0, NULL, compare_comm, .format = format_comm },
@@ -546,19 +546,10 @@ static int add_threads(struct rows *rows, const struct report *r, const struct r
 	return 0;
 }
 
-/* The innermost Java frame; NULL: there is none. */
-static const struct frame *java_caller(const struct report_site *s)
-{
-	for (size_t i = 0; i < s->frames.n; i++)
-		if (s->frames.v[i].type == FRAME_JAVA)
-			return &s->frames.v[i];
-	return NULL;
-}
-
 /* A row for the site's library, or its caller in Java, to be merged. */
 static int add_owner(struct rows *rows, enum group_by by, const struct report_site *s)
 {
-	const struct frame *f = by == GROUP_LIBRARY ? site_frame(s) : java_caller(s);
+	const struct frame *f = by == GROUP_LIBRARY ? site_frame(s) : frames_java_caller(&s->frames);
 	struct row *row = row_new(rows);
 
 	if (!row)

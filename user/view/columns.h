@@ -24,7 +24,7 @@ struct row {
 	const char *thread;      /* its name; NULL: several, or unknown */
 	const char *module;      /* in a table of libraries: whose call it was, as in report_library; */
 	const char *module_path; /* NULL: unknown */
-	const char *caller;      /* in a table of callers: the innermost Java method; NULL: unknown */
+	const char *caller;      /* in a table of callers: see frames_java_caller(); NULL: unknown */
 	bool before;             /* what was there at attach, of class, or of all classes; */
 	bool typed;              /* its references have classes */
 	bool in_sites;           /* in a table of sites, where SITE says the class */

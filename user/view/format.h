@@ -16,6 +16,7 @@
 struct census;
 struct probes_info;
 struct comparison;
+struct diagnosis;
 
 /* What a format must be given, beside what all have: it takes time to read. */
 #define FORMAT_CLASSES 1U /* the class of each outstanding reference */
@@ -41,10 +42,11 @@ struct format {
 	void (*note)(void *state, const struct report *const *reports, size_t n);
 	void (*end)(void *state, struct buf *out); /* frees state; NULL: nothing stands behind the last */
 
-	/* jnitrace census, jnitrace probes; NULL: not in this format. */
+	/* jnitrace census, probes and doctor; NULL: not in this format. */
 	void (*census)(struct buf *out, const struct census *const *items, size_t n,
 		       const struct view_opts *o);
 	void (*probes)(struct buf *out, const struct probes_info *p, const struct view_opts *o);
+	void (*doctor)(struct buf *out, const struct diagnosis *d, const struct view_opts *o);
 	/* jnitrace diff: all of it at once; neither begin nor end is called. Likewise. */
 	void (*diff)(struct buf *out, const struct comparison *const *v, size_t n, const struct view_opts *o);
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/pool.h"
+#include "view/answer.h"
 #include "view/cells.h"
 #include "view/columns.h"
 #include "view/findings.h"
@@ -13,7 +14,8 @@
 
 #define MAX_COLUMNS 32
 #define LEAST_LINES                                                                                          \
-	4 /* a table takes: its header, a row, what is left out, the line between it and the next */
+	5 /* a table takes: the answer, its header, a row, what is left out, the line between it and the     \
+	     next */
 #define EXTRA_LINES 5  /* of a short stack, that a longer one may not need: frames farther out, and gaps */
 #define LAST_ROOM   30 /* cells one would like to have for the last column, */
 #define LAST_LEAST  18 /* and that it gets before a name that may be looked up is cut */
@@ -342,6 +344,24 @@ static void keep_lines(struct buf *out, size_t start, int lines)
 		}
 }
 
+/* "LEAK libthumb.so Registry::add +300/min": what a person wants to know first. */
+static void put_answer(struct buf *out, const struct report *const *reports, size_t n,
+		       const struct view_opts *o, int width)
+{
+	struct buf line = {0}, text = {0};
+	enum answer_kind kind = view_answer(&text, reports, n);
+
+	buf_printf(&line, "%s  %s", answer_words[kind], text.p ?: "");
+	view_style(out, o, BOLD);
+	if (line.p)
+		cells_put(out, line.p, line.n, width, CELLS_LEFT, false);
+	view_style(out, o, PLAIN);
+	buf_add(out, "\n", 1);
+	out->failed |= line.failed || text.failed;
+	buf_free(&line);
+	buf_free(&text);
+}
+
 /* lines: the section may take, 0: any number. */
 static void put_section(struct buf *out, const struct report *const *reports, size_t n, int lines,
 			const struct view_opts *o)
@@ -357,14 +377,15 @@ static void put_section(struct buf *out, const struct report *const *reports, si
 	view_header(out, &pooled, n, o, width);
 	if (lines > 0) {
 		keep_lines(out, start, lines / 2 > LEAST_LINES ? lines / 2 : lines - LEAST_LINES);
-		/* The table's header, the line on what is left out, the empty one. */
-		lines -= view_lines(out, start) + 3;
+		/* The answer, the table's header, the line on what is left out, the empty one. */
+		lines -= view_lines(out, start) + 4;
 		view_findings(&findings, reports, n, lines > 2 ? lines / 2 : 1, o, width);
 		lines -= view_lines(&findings, 0);
 		lines = lines > 1 ? lines : 1;
 	} else {
 		view_findings(&findings, reports, n, 0, o, width);
 	}
+	put_answer(out, reports, n, o, width);
 	if (rows_make(reports, n, o->group_by, &rows) == 0) {
 		rows_sort(&rows, by ? by : column_default(o->group_by));
 		put_rows(out, reports[0], &rows, lines, o, width);

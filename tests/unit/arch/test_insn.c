@@ -19,7 +19,7 @@ struct row {
 	const char *name;
 	size_t size_bytes;
 	enum insn_cost cost;
-	bool skippable;
+	bool skippable; /* and changes no register */
 };
 
 static size_t unhex(const char *hex, uint8_t *out)
@@ -40,7 +40,7 @@ static void check_row(uint16_t machine, const struct row *r)
 
 	insn_decode(machine, code, n, &in);
 	if (strcmp(in.name, r->name) || in.size_bytes != r->size_bytes || in.cost != r->cost ||
-	    in.skippable != r->skippable)
+	    (in.skippable && !in.writes) != r->skippable)
 		fail_msg("%s: %s %zu %s %d, not %s %zu %s %d", r->code, in.name, in.size_bytes,
 			 insn_cost_name(in.cost), in.skippable, r->name, r->size_bytes,
 			 insn_cost_name(r->cost), r->skippable);
@@ -140,10 +140,10 @@ static const struct row x86_rows[] = {
     {"4883c418", "other", 4, S, false},
     {"488d0d00000000", "lea", 7, S, false},
     {"488d04cd00000000", "lea", 8, S, false},
-    {"f6c701", "other", 3, S, false},
-    {"f7c701000000", "other", 6, S, false},
+    {"f6c701", "other", 3, S, true},
+    {"f7c701000000", "other", 6, S, true},
     {"f7d8", "other", 2, S, false},
-    {"4885ff", "other", 3, S, false},
+    {"4885ff", "other", 3, S, true},
     {"64488b042528000000", "mov", 9, S, false},
     {"0faf45f8", "other", 4, S, false},
     /* length not needed, accepted */
@@ -223,6 +223,70 @@ static void test_arm64(void **state)
 		check_row(EM_AARCH64, &arm64_rows[i]);
 }
 
+/* What a probe may move past, and what is lost by that. */
+static void test_effects(void **state)
+{
+	enum { RAX = 1 << 0, RDX = 1 << 1, RCX = 1 << 2, RBX = 1 << 3, RSI = 1 << 4, RDI = 1 << 5 };
+	static const struct {
+		uint16_t machine;
+		const char *code;
+		bool skippable;
+		uint32_t writes;
+	} cases[] = {
+	    {EM_X86_64, "4885ff", true, 0},              /* test %rdi,%rdi */
+	    {EM_X86_64, "84c0", true, 0},                /* test %al,%al */
+	    {EM_X86_64, "a801", true, 0},                /* test $1,%al */
+	    {EM_X86_64, "f6470801", true, 0},            /* testb $1,8(%rdi) */
+	    {EM_X86_64, "4839f7", true, 0},              /* cmp %rsi,%rdi */
+	    {EM_X86_64, "803d1122334400", true, 0},      /* cmpb $0,(%rip) */
+	    {EM_X86_64, "83ff01", true, 0},              /* cmp $1,%edi */
+	    {EM_X86_64, "ba01000000", true, RDX},        /* mov $1,%edx */
+	    {EM_X86_64, "b801000000", true, RAX},        /* mov $1,%eax */
+	    {EM_X86_64, "41b901000000", true, 1 << 9},   /* mov $1,%r9d */
+	    {EM_X86_64, "b401", true, RAX},              /* mov $1,%ah */
+	    {EM_X86_64, "40b601", true, RSI},            /* mov $1,%sil */
+	    {EM_X86_64, "48c7c201000000", true, RDX},    /* mov $1,%rdx */
+	    {EM_X86_64, "4889fb", true, RBX},            /* mov %rdi,%rbx */
+	    {EM_X86_64, "488b0511223344", true, RAX},    /* mov (%rip),%rax */
+	    {EM_X86_64, "31c9", true, RCX},              /* xor %ecx,%ecx */
+	    {EM_X86_64, "4533c0", true, 1 << 8},         /* xor %r8d,%r8d */
+	    {EM_X86_64, "4883c708", true, RDI},          /* add $8,%rdi */
+	    {EM_X86_64, "0fb6c0", true, RAX},            /* movzbl %al,%eax */
+	    {EM_X86_64, "4863f6", true, RSI},            /* movslq %esi,%rsi */
+	    {EM_X86_64, "488d7c2408", true, RDI},        /* lea 8(%rsp),%rdi */
+	    {EM_X86_64, "48893e", false, 0},             /* mov %rdi,(%rsi) */
+	    {EM_X86_64, "830701", false, 0},             /* addl $1,(%rdi) */
+	    {EM_X86_64, "4883ec18", false, 0},           /* sub $24,%rsp */
+	    {EM_X86_64, "4889e5", false, 0},             /* mov %rsp,%rbp */
+	    {EM_X86_64, "488b6c2408", false, 0},         /* mov 8(%rsp),%rbp */
+	    {EM_X86_64, "f7d8", false, 0},               /* neg %eax */
+	    {EM_X86_64, "64488b042528000000", false, 0}, /* mov %fs:40,%rax */
+	    {EM_X86_64, "55", false, 0},                 /* push %rbp */
+	    {EM_X86_64, "7400", false, 0},               /* je */
+	    {EM_X86_64, "ffe0", false, 0},               /* jmp *%rax */
+	    {EM_X86_64, "0f05", false, 0},               /* syscall */
+	    {EM_AARCH64, "1f0000f1", true, 0},           /* cmp x0,#0 */
+	    {EM_AARCH64, "1f0001eb", true, 0},           /* cmp x0,x1 */
+	    {EM_AARCH64, "e2030032", false, 0},          /* mov w2,#1, as orr: not decoded */
+	    {EM_AARCH64, "22008052", true, 1 << 2},      /* mov w2,#1 */
+	    {EM_AARCH64, "e00301aa", true, 1 << 0},      /* mov x0,x1 */
+	    {EM_AARCH64, "3e0080d2", false, 0},          /* mov x30,#1 */
+	    {EM_AARCH64, "fd0300aa", false, 0},          /* mov x29,x0 */
+	    {EM_AARCH64, "fd030091", false, 0},          /* mov x29,sp */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint8_t code[16];
+		struct insn in;
+
+		insn_decode(cases[i].machine, code, unhex(cases[i].code, code), &in);
+		if (in.skippable != cases[i].skippable || in.writes != cases[i].writes)
+			fail_msg("%s (%s): skippable %d, writes %x", cases[i].code, in.name, in.skippable,
+				 in.writes);
+	}
+}
+
 static void test_not_decoded(void **state)
 {
 	struct insn in;
@@ -279,9 +343,9 @@ static void test_cost_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_x86),         cmocka_unit_test(test_arm64),
-	    cmocka_unit_test(test_not_decoded), cmocka_unit_test(test_any_bytes),
-	    cmocka_unit_test(test_cost_names),
+	    cmocka_unit_test(test_x86),       cmocka_unit_test(test_arm64),
+	    cmocka_unit_test(test_effects),   cmocka_unit_test(test_not_decoded),
+	    cmocka_unit_test(test_any_bytes), cmocka_unit_test(test_cost_names),
 	};
 
 	return cmocka_run_group_tests_name("insn", tests, NULL, NULL);

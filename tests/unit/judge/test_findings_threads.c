@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "judge/aggregate.h"
 #include "judge/findings.h"
+#include "judge/history_room.h"
 
 #define TICKS_PER_S 10
 #define PER_S       5
@@ -38,6 +39,7 @@ struct world {
 	struct site_name by_number[NR_NUMBERS];
 	struct named_sites names;
 	struct target_counts counts;
+	struct history_room histories;
 	struct aggregate *aggregate;
 	struct report report;
 };
@@ -57,7 +59,7 @@ static int setup(void **state)
 	w->snapshot.position = w->position;
 	w->snapshot.tick_s = 1.0 / TICKS_PER_S;
 	w->report.catalog = &jni_catalog;
-	assert_int_equal(aggregate_new(&jni_catalog, NULL, &w->aggregate), 0);
+	assert_int_equal(aggregate_new(&jni_catalog, &w->histories, &w->aggregate), 0);
 	*state = w;
 	return 0;
 }
@@ -68,6 +70,7 @@ static int teardown(void **state)
 
 	snapshot_free(&w->snapshot);
 	aggregate_free(w->aggregate);
+	assert_int_equal(w->histories.whole, 0);
 	findings_free(&w->report);
 	free(w->report.sites.v);
 	free(w->report.libraries.v);

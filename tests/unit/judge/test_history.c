@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "judge/history_room.h"
 #include "judge/verdicts.h"
 
 static uint64_t noise_state;
@@ -28,10 +29,15 @@ static void add(struct history *h, double t_s, double count)
 	assert_int_equal(history_judge(h, &r), 0);
 }
 
-/* Seconds until the first alarm of a count that is sampled each second; -1: none in that time. */
-static double first_alarm(struct history_room *room, double (*count)(double t_s), double for_s)
+static struct history with_few_bins(void)
 {
-	struct history h = {.room = room};
+	return (struct history){.bins = calloc(HISTORY_FEW_BINS, sizeof(struct bin)),
+				.cap = HISTORY_FEW_BINS};
+}
+
+/* Seconds until the first alarm of a count that is sampled each second; -1: none in that time. */
+static double first_alarm(struct history h, double (*count)(double t_s), double for_s)
+{
 	double at = -1;
 
 	for (double t = 0; t <= for_s && at < 0; t++) {
@@ -95,12 +101,12 @@ static void test_a_leak_is_seen_within_a_minute(void **state)
 	double at;
 
 	(void)state;
-	at = first_alarm(NULL, steady_leak, 60);
+	at = first_alarm((struct history){0}, steady_leak, 60);
 	assert_true(at >= 30 && at <= 60);
 	for (noise_state = 1; noise_state < 200; noise_state = noise_state % 1000 + 17) {
 		uint64_t seed = noise_state;
 
-		at = first_alarm(NULL, noisy_leak, 90);
+		at = first_alarm((struct history){0}, noisy_leak, 90);
 		if (at < 0)
 			fail_msg("seed %llu", (unsigned long long)seed);
 		noise_state = seed;
@@ -117,7 +123,7 @@ static void test_what_is_bounded_raises_no_alarm(void **state)
 			double at;
 
 			noise_state = seed * 7919;
-			at = first_alarm(NULL, counts[i], 3600);
+			at = first_alarm((struct history){0}, counts[i], 3600);
 			if (at >= 0)
 				fail_msg("count %zu, seed %llu: alarm after %g s", i,
 					 (unsigned long long)seed, at);
@@ -153,22 +159,18 @@ static void test_line_and_forecast(void **state)
 	history_free(&h);
 }
 
-/* All its memory it has from the beginning. Of many histories the later ones have less, and find the same. */
-static void test_room(void **state)
+/* All its memory it has from the beginning. With few bins it finds the same. */
+static void test_few_bins(void **state)
 {
 	double (*const counts[])(double) = {flat, bounded, wave, sawtooth, step, warm_up, shrinking};
-	struct history_room room = {.whole = HISTORIES_WHOLE - 1};
-	struct history whole = {.room = &room}, few = {.room = &room}, next = {.room = &room};
-	const struct bin *of_whole, *of_few;
+	struct history whole = {0}, few = with_few_bins();
+	const struct bin *of_whole, *of_few = few.bins;
 
 	(void)state;
 	add(&whole, 0, 1000);
 	add(&few, 0, 1000);
 	of_whole = whole.bins;
-	of_few = few.bins;
-	assert_int_equal(room.whole, HISTORIES_WHOLE);
 	assert_int_equal(whole.cap, HISTORY_BINS);
-	assert_int_equal(few.cap, HISTORY_FEW_BINS);
 	for (int t = 1; t < 50000; t++) {
 		add(&whole, t, steady_leak(t));
 		add(&few, t, steady_leak(t));
@@ -178,21 +180,48 @@ static void test_room(void **state)
 	assert_true(few.rise.on && whole.rise.on);
 	assert_true(few.bins[0].t_s < 50000 / BINS_EACH && few.bins[few.n - 1].t_s > 45000);
 	history_free(&whole);
-	assert_int_equal(room.whole, HISTORIES_WHOLE - 1);
-	add(&next, 0, 1);
-	assert_int_equal(next.cap, HISTORY_BINS);
-	history_free(&next);
 	history_free(&few);
-	assert_int_equal(room.whole, HISTORIES_WHOLE - 1);
-	room.whole = HISTORIES_WHOLE;
-	assert_true(first_alarm(&room, steady_leak, 60) >= 30);
+	assert_true(first_alarm(with_few_bins(), steady_leak, 60) >= 30);
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
 		for (uint64_t seed = 1; seed <= 5; seed++) {
 			noise_state = seed * 7919;
-			assert_true(first_alarm(&room, counts[i], 3600) < 0);
+			assert_true(first_alarm(with_few_bins(), counts[i], 3600) < 0);
 		}
 	assert_true(sizeof(struct history) + HISTORY_BINS * sizeof(struct bin) <= 8600);
 	assert_true(sizeof(struct history) + HISTORY_FEW_BINS * sizeof(struct bin) <= 2700);
+}
+
+/* As many are there as sites, taken or not; who takes first has whole ones. */
+static void test_room(void **state)
+{
+	enum { SITES = HISTORIES_WHOLE + 3 };
+	struct history *taken[SITES], *again;
+	struct history_room room = {0};
+
+	(void)state;
+	assert_null(history_room_take(&room));
+	for (int i = 0; i < SITES; i++)
+		assert_int_equal(history_room_enter(&room), 0);
+	assert_int_equal(room.whole, HISTORIES_WHOLE);
+	for (int i = 0; i < SITES; i++) {
+		taken[i] = history_room_take(&room);
+		assert_int_equal(taken[i]->cap, i < HISTORIES_WHOLE ? HISTORY_BINS : HISTORY_FEW_BINS);
+		add(taken[i], 1, i);
+	}
+	assert_null(history_room_take(&room));
+	/* One leaves, one comes: it begins anew. */
+	history_room_leave(&room, taken[0]);
+	assert_int_equal(history_room_enter(&room), 0);
+	again = history_room_take(&room);
+	assert_true(again && again->cap == HISTORY_BINS && again->readings == 0 && again->n == 0);
+	add(again, 0, 5);
+	assert_int_equal(again->peak, 5);
+	history_room_leave(&room, again);
+	for (int i = 1; i < SITES; i++)
+		history_room_leave(&room, taken[i]);
+	assert_int_equal(room.whole, 0);
+	assert_null(room.all);
+	assert_null(room.few);
 }
 
 static void test_shrinking_never_reaches_the_limit(void **state)
@@ -214,6 +243,7 @@ int main(void)
 	    cmocka_unit_test(test_a_leak_is_seen_within_a_minute),
 	    cmocka_unit_test(test_what_is_bounded_raises_no_alarm),
 	    cmocka_unit_test(test_line_and_forecast),
+	    cmocka_unit_test(test_few_bins),
 	    cmocka_unit_test(test_room),
 	    cmocka_unit_test(test_shrinking_never_reaches_the_limit),
 	};

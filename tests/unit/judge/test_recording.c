@@ -15,6 +15,7 @@
 #include "base/util.h"
 #include "judge/aggregate.h"
 #include "judge/findings.h"
+#include "judge/history_room.h"
 #include "view/json.h"
 #include "view/table.h"
 
@@ -37,6 +38,7 @@ struct recording {
 	struct named_sites names;
 	struct local_site local_v[NR_NUMBERS];
 	struct local_refs locals;
+	struct history_room histories;
 	struct aggregate *aggregate;
 	struct report report;
 	enum func_id leak;            /* what leaks */
@@ -80,7 +82,7 @@ static int setup(void **state)
 	r->report.catalog = &jni_catalog;
 	for (size_t i = 0; i < ARRAY_LEN(r->report.families); i++)
 		r->report.families[i].vm_total = -1;
-	assert_int_equal(aggregate_new(&jni_catalog, NULL, &r->aggregate), 0);
+	assert_int_equal(aggregate_new(&jni_catalog, &r->histories, &r->aggregate), 0);
 	*state = r;
 	return 0;
 }
@@ -91,6 +93,7 @@ static int teardown(void **state)
 
 	snapshot_free(&r->snapshot);
 	aggregate_free(r->aggregate);
+	assert_int_equal(r->histories.whole, 0);
 	findings_free(&r->report);
 	free(r->report.sites.v);
 	free(r->report.libraries.v);

@@ -24,24 +24,25 @@
 static void fill(struct report *r, uint64_t times)
 {
 	const struct report_family family = {
-	    true,       /* traced */
-	    3 * times,  /* acquired */
-	    5 * times,  /* released */
-	    7 * times,  /* outstanding */
-	    11 * times, /* released_untracked */
-	    13 * times, /* vm_total */
-	    NULL,       /* vm_note */
-	    true,       /* before_known */
-	    17 * times, /* before_attach */
-	    19 * times, /* vm_own */
-	    23,         /* cost_ns_per_event */
-	    29 * times, /* target_cpu_pct */
-	    31 * times, /* died */
-	    37 * times, /* unverified */
-	    true,       /* life_unknown */
-	    39,         /* off_s: the latest */
-	    40,         /* on_s: likewise */
-	    41 * times, /* let_go */
+	    true,                       /* traced */
+	    3 * times,                  /* acquired */
+	    5 * times,                  /* released */
+	    7 * times,                  /* outstanding */
+	    11 * times,                 /* released_untracked */
+	    13 * times,                 /* vm_total */
+	    NULL,                       /* vm_note */
+	    true,                       /* before_known */
+	    17 * times,                 /* before_attach */
+	    19 * times,                 /* vm_own */
+	    23,                         /* cost_ns_per_event */
+	    29 * times,                 /* target_cpu_pct */
+	    31 * times,                 /* died */
+	    37 * times,                 /* unverified */
+	    true,                       /* life_unknown */
+	    {true, 43, NULL, false, 8}, /* limit */
+	    39,                         /* off_s: the latest */
+	    40,                         /* on_s: likewise */
+	    41 * times,                 /* let_go */
 	};
 	const struct report_check check = {
 	    true,       /* on */

@@ -247,13 +247,15 @@ static void test_options_of_commands(void **state)
 				 : c == CMD_REPORT ? "x"
 				 : c == CMD_DIFF   ? "x y"
 						   : "",
-				 c == CMD_RUN || c == CMD_REPORT || c == CMD_DIFF ||
+				 c == CMD_RUN || c == CMD_REPORT || c == CMD_DIFF || c == CMD_AGENT ||
 					 row->kind == OPTION_PIDS || !strcmp(row->name, "all")
 				     ? ""
 				     : "-p 1",
 				 row->name, value ? value : "", row->requires ? " --" : "",
 				 row->requires ? row->requires : "",
-				 row->requires && !strcmp(row->requires, "assert") ? " drops==0" : "",
+				 row->requires && !strcmp(row->requires, "assert")     ? " drops==0"
+				 : row->requires && !strncmp(row->requires, "tls-", 4) ? " x"
+										       : "",
 				 c == CMD_RUN ? " -- true" : "");
 			rc = parse(line, &o, &err);
 			if (!(row->commands >> c & 1))
@@ -269,7 +271,7 @@ static void test_options_of_commands(void **state)
 		     "it is for jnitrace top and jnitrace record and jnitrace probes");
 	expect_error("probes -p 1 -d 3",
 		     "--duration: jnitrace probes does not use it (it is for jnitrace top and "
-		     "jnitrace census and jnitrace record)");
+		     "jnitrace census and jnitrace record and jnitrace agent)");
 	expect_error("probes -p 1 -i 3", "--interval: jnitrace probes does not use it");
 	expect_error("census -p 1 --format csv", "jnitrace census does not write csv (one of: table, json)");
 	expect_error("probes -p 1 --format folded",
@@ -488,14 +490,13 @@ static void test_words(void **state)
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
-	expect_error(
-	    "agent -p 1",
-	    "unknown command 'agent' (one of: top, census, record, report, diff, probes, run, help)");
+	expect_error("agents -p 1", "unknown command 'agents' (one of: top, census, record, report, diff, "
+				    "probes, doctor, agent, run, help)");
 	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
 	expect_error("12,34 -b", "did you mean -p 12,34?");
-	expect_error("help frob",
-		     "unknown topic 'frob' (one of: top, census, record, report, diff, probes, run, all, "
-		     "columns, keys, rows)");
+	expect_error("help frob", "unknown topic 'frob' (one of: top, census, record, report, diff, probes, "
+				  "doctor, agent, run, all, "
+				  "columns, keys, rows)");
 	expect_error("-p 1 probes", "unexpected word 'probes'");
 	expect_error("-p 1 -- x", "unexpected word 'x'");
 	expect_error("-p 1 -x", "unknown or ambiguous option '-x'");

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,6 +39,20 @@ static void test_containers(void **state)
 	expect_container("", "", "");
 	expect_container("0::", "", "");
 	expect_container(":\n::\n0:/\nnothing", "", "");
+}
+
+/* The longest path that the kernel tells is told whole. */
+static void test_long_path(void **state)
+{
+	char path[PATH_MAX], text[2 * PATH_MAX];
+
+	(void)state;
+	memset(path, 'x', sizeof(path) - 1);
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	memcpy(path + sizeof(path) - strlen("z (deleted)") - 1, "z (deleted)", strlen("z (deleted)"));
+	snprintf(text, sizeof(text), "11:cpu:/a\n0::%s\n1:x:/b\n", path);
+	expect_container(text, "", path);
 }
 
 static void expect_user(const char *text, uint32_t uid, const char *name)
@@ -89,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_containers),
+	    cmocka_unit_test(test_long_path),
 	    cmocka_unit_test(test_users),
 	    cmocka_unit_test(test_self),
 	};

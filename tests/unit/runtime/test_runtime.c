@@ -77,7 +77,10 @@ static void check_unanswered(struct vm *vm)
 	struct raw_frame raw = {0};
 	struct error err = {0};
 	uint64_t addr = 1;
+	struct vm_limit limits[NR_FAMILIES] = {{.known = true}};
 
+	vm_limits(vm, limits);
+	assert_false(limits[0].known);
 	assert_int_equal(vm_counts(vm, &counts), -EOPNOTSUPP);
 	assert_false(counts.known);
 	assert_int_equal(vm_blocks(vm, VM_WEAK, &blocks), -EOPNOTSUPP);

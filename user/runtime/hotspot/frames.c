@@ -280,6 +280,7 @@ static int add_method(struct java_symbols *j, const struct java_method *m, int l
 			  .file = m->file,
 			  .line = line,
 			  .inlined = inlined,
+			  .native_method = m->native,
 			  .hidden = m->hidden};
 
 	return add_frame(j, &f);

@@ -171,6 +171,19 @@ static void handle_kinds(const struct vm *vm, struct handle_kinds *out)
 
 /* --- references --- */
 
+/*
+ * None has a limit: storage grows until there is no memory. Each takes an entry of 8 bytes, not compressed,
+ * beside which blocks have little more (JDK: gc/shared/oopStorage.inline.hpp; before 11, and of local
+ * references, runtime/jniHandles.hpp). MaxJNILocalCapacity limits what may be asked for, not what there is.
+ */
+static void limits(const struct vm *vm, struct vm_limit out[NR_FAMILIES])
+{
+	static const struct vm_limit entry = {.known = true, .slot_bytes = 8};
+
+	(void)vm;
+	out[FAMILY_GLOBAL] = out[FAMILY_WEAK] = out[FAMILY_LOCAL] = entry;
+}
+
 static uint64_t slot_of(const struct vm *vm, uint64_t handle)
 {
 	(void)vm;
@@ -382,6 +395,7 @@ const struct runtime hotspot_runtime = {
     .frames_add = frames_add,
     .frames_native = frames_native,
     .frames_unnamed = frames_unnamed,
+    .limits = limits,
     .slot_of = slot_of,
     .counts = counts,
     .blocks = blocks,

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A file system with one file, of which reads get no answer while it is told so (linux/fuse.h)."""
+
+import contextlib
+import ctypes
+import errno
+import os
+import stat
+import struct
+import threading
+
+LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, INTERRUPT, BATCH_FORGET = 1, 2, 3, 14, 15, 18, 25, 26, 36, 42
+NO_ANSWER = FORGET, BATCH_FORGET, INTERRUPT
+ROOT, FILE = 1, 2
+NAME = "it"
+MNT_FORCE, MNT_DETACH = 1, 2
+SECONDS = 1 << 30  # what was said of it once holds for so long
+
+
+class StallingFiles:
+    """With a thread that serves them, which ends when they are unmounted."""
+
+    def __init__(self, path, content):
+        self.path, self.file, self.content = path, path / NAME, content
+        self.unanswered, self.lock = None, threading.Lock()  # reads; None: each is answered
+        self.waits = threading.Event()  # somebody does
+        self.fd = os.open("/dev/fuse", os.O_RDWR)
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        options = f"fd={self.fd},rootmode=40000,user_id=0,group_id=0,allow_other"
+        if self.libc.mount(b"stalls", os.fsencode(path), b"fuse", 0, options.encode()):
+            raise OSError(ctypes.get_errno(), "mount")
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def stall(self):
+        self.unanswered = []
+
+    def resume(self):
+        with self.lock:
+            left, self.unanswered = self.unanswered or [], None
+        for request in left:
+            self._reply(*request)
+
+    def __exit__(self, *_):
+        self.resume()
+        self.libc.umount2(os.fsencode(self.path), MNT_FORCE | MNT_DETACH)  # the connection ends, and with it who waits
+        self.thread.join()
+        os.close(self.fd)
+
+    def _attr(self, node):
+        size, mode = (0, stat.S_IFDIR | 0o755) if node == ROOT else (len(self.content), stat.S_IFREG | 0o755)
+        return struct.pack("<QQQQQQIIIIIIIIII", node, size, (size + 511) // 512, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+
+    def _answer(self, op, node, data):
+        """(error, bytes)"""
+        if op == INIT:
+            return 0, struct.pack("<IIIIHHIIHHI", 7, 31, 0, 0, 16, 12, 65536, 1, 0, 0, 0) + bytes(28)
+        if op == LOOKUP:
+            if data.rstrip(b"\0") != NAME.encode():
+                return errno.ENOENT, b""
+            return 0, struct.pack("<QQQQII", FILE, 0, SECONDS, SECONDS, 0, 0) + self._attr(FILE)
+        if op == GETATTR:
+            return 0, struct.pack("<QII", SECONDS, 0, 0) + self._attr(node)
+        if op == OPEN:
+            return 0, struct.pack("<QII", 0, 0, 0)  # what was read before is read again
+        if op == READ:
+            _, offset, size = struct.unpack_from("<QQI", data)
+            return 0, self.content[offset:offset + size]
+        return (0, b"") if op in (RELEASE, FLUSH) else (errno.ENOSYS, b"")
+
+    def _serve(self):
+        while True:
+            try:
+                request = os.read(self.fd, 1 << 20)
+            except OSError as e:
+                if e.errno == errno.ENOENT:  # who asked has gone
+                    continue
+                return  # it is unmounted
+            _, op, unique, node = struct.unpack_from("<IIQQ", request)
+            if op in NO_ANSWER:
+                continue
+            with self.lock:
+                keep = op == READ and self.unanswered is not None
+                if keep:
+                    self.unanswered.append((op, unique, node, request[40:]))
+            if keep:
+                self.waits.set()
+            else:
+                self._reply(op, unique, node, request[40:])
+
+    def _reply(self, op, unique, node, data):
+        error, answer = self._answer(op, node, data)
+        with contextlib.suppress(FileNotFoundError):  # who asked has gone
+            os.write(self.fd, struct.pack("<IiQ", 16 + len(answer), -error, unique) + answer)

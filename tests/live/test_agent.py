@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The agent: its metrics are what the census says, a real Prometheus reads them, and no request does harm."""
+
+import contextlib
+import json
+import re
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from harness import ENV, JNITRACE, SLOW, Oracle, assert_error, bpf_objects, jdk, read_line, run_tool, wait_until
+
+SAMPLE = re.compile(r"(\w+)(?:\{((?:\w+=\"(?:[^\"\\\n]|\\.)*\",?)*)\})? (\S+)")
+
+
+class Agent:
+    def __init__(self, *args, listen="127.0.0.1:0"):
+        self.proc = subprocess.Popen([str(JNITRACE), "agent", "-i", "0.2", "--listen", listen, *map(str, args)], env=ENV,
+                                     stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
+        said = read_line(self.proc.stderr)
+        self.url = re.fullmatch(r"jnitrace: agent of all JVMs: (https?://\S+)/metrics\n", said)[1]
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.wait()
+        self.proc.stderr.close()
+
+    def get(self, path="/metrics", method="GET", headers=(), context=None):
+        request = urllib.request.Request(self.url + path, method=method, headers=dict(headers))
+        with urllib.request.urlopen(request, timeout=SLOW, context=context) as answer:
+            return answer.read().decode()
+
+    def status(self, *args, **kwargs):
+        try:
+            self.get(*args, **kwargs)
+        except urllib.error.HTTPError as e:
+            return e.code
+        return 200
+
+    def samples(self, pid=None):
+        """{(metric, family): value} of a process; without one, of the agent."""
+        found = {}
+        for line in self.get().splitlines():
+            if line.startswith("#"):
+                continue
+            name, labels, value = SAMPLE.fullmatch(line).groups()
+            labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels or ""))
+            if labels.get("pid") == (str(pid) if pid else None):
+                found[name, labels.get("family")] = float(value)
+        return found
+
+    def rounds(self):
+        return self.samples()["jnitrace_agent_rounds_total", None]
+
+    def next_round(self):
+        """One that began after this was called."""
+        now = self.rounds()
+        wait_until(lambda: self.rounds() >= now + 2)
+
+
+@pytest.fixture(scope="module")
+def agent():
+    with Agent() as a:
+        yield a
+
+
+def census_of(pid):
+    families = json.loads(run_tool("census", "-p", pid, "--json").stdout)["families"]
+    return {family: families[family]["vm_total"] for family in ("global", "weak")}
+
+
+def test_metrics_are_the_census(agent):
+    with Oracle(jdk("17")) as oracle:
+        oracle.do("run 2 3 2 3 2", "pre 101")
+        agent.next_round()
+        samples = agent.samples(oracle.pid)
+        assert {family: samples["jnitrace_vm_references", family] for family in ("global", "weak")} == census_of(oracle.pid)
+        assert samples["jnitrace_up", None] == 1
+        assert not [o for o in bpf_objects(agent.proc.pid)]
+        checked = subprocess.run(["promtool", "check", "metrics"], input=agent.get(), capture_output=True, text=True, check=False)
+        assert checked.returncode == 0 and not checked.stderr, checked
+        other = agent.get(headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+        assert other.endswith("\n# EOF\n") and "# UNIT process_cpu_seconds seconds\n" in other
+        lines = [json.loads(line) for line in agent.get("/api/v1/census").splitlines()]
+        assert oracle.pid in [line["target"]["pid"] for line in lines]
+    agent.next_round()
+    assert not agent.samples(oracle.pid)  # gone, and so are its series
+
+
+def test_prometheus_reads_it(agent, tmp_path):
+    with Oracle(jdk("17")) as oracle, socket.socket() as free:
+        oracle.do("run 2 3 2 3 2", "pre 211")
+        free.bind(("127.0.0.1", 0))
+        at = f"127.0.0.1:{free.getsockname()[1]}"
+        free.close()
+        config = tmp_path / "prometheus.yml"
+        config.write_text("global: {scrape_interval: 200ms, scrape_timeout: 200ms}\nscrape_configs:\n"
+                          f"- {{job_name: jvms, static_configs: [{{targets: ['127.0.0.1:{agent.port}']}}]}}\n")
+        with open(tmp_path / "log", "w") as log:
+            prometheus = subprocess.Popen(["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}",
+                                           f"--web.listen-address={at}"], stdout=log, stderr=log)
+
+        def answer():
+            query = f'jnitrace_vm_references{{pid="{oracle.pid}",family="global",job="jvms"}}'
+            with contextlib.suppress(OSError):
+                with urllib.request.urlopen(f"http://{at}/api/v1/query?query={urllib.request.quote(query)}", timeout=SLOW) as got:
+                    result = json.load(got)["data"]["result"]
+                    return float(result[0]["value"][1]) if result else None
+            return None
+
+        try:
+            wait_until(lambda: answer() == census_of(oracle.pid)["global"])
+        finally:
+            prometheus.kill()
+            prometheus.wait()
+
+
+def raw(agent, data, all_of=True):
+    """What the agent answers to these bytes."""
+    with socket.create_connection(("127.0.0.1", agent.port), timeout=SLOW) as s:
+        s.sendall(data)
+        got = b""
+        with contextlib.suppress(ConnectionResetError):
+            while all_of and (more := s.recv(65536)):
+                got += more
+        return got
+
+
+def test_requests_that_are_none(agent):
+    assert agent.status("/nothing") == agent.status("/../../etc/passwd") == agent.status("/metrics/..%2f..%2fetc/passwd") == 404
+    assert agent.status(method="POST") == agent.status(method="DELETE") == 405
+    assert agent.status(method="HEAD") == 200
+    close = b"Connection: close\r\n\r\n"
+    assert raw(agent, b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + close).startswith(b"HTTP/1.1 200 ")
+    flood = b"".join(b"X-%d: %s\r\n" % (i, b"y" * 200) for i in range(1000))
+    assert not raw(agent, b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + flood + close).startswith(b"HTTP/1.1 200 ")
+    assert not raw(agent, b"\0\xff" * 5000 + b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    half = [socket.create_connection(("127.0.0.1", agent.port), timeout=SLOW) for _ in range(300)]
+    try:
+        for s in half:
+            with contextlib.suppress(OSError):  # ended by now: it was idle
+                s.sendall(b"GET /metrics HTT")
+        assert agent.status() == 200  # those that say no more are ended
+    finally:
+        for s in half:
+            s.close()
+    agent.next_round()
+    assert agent.proc.poll() is None
+    files = agent.samples()["process_open_fds", None]
+    assert files < 300, files
+
+
+def test_token_and_tls(tmp_path):
+    token, cert, key = tmp_path / "token", tmp_path / "cert.pem", tmp_path / "key.pem"
+    token.write_text("open sesame\nnot this\n")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], capture_output=True, check=True)
+    with Agent("--token-file", token, "--tls-cert", cert, "--tls-key", key, listen="0.0.0.0:0") as agent:
+        agent.url = f"https://127.0.0.1:{agent.port}"
+        trusting = ssl.create_default_context(cafile=cert)
+        for wrong in ("", "Bearer ", "Bearer open sesam", "Bearer open sesame!", "Bearer not this", "Basic open sesame"):
+            assert agent.status(headers={"Authorization": wrong}, context=trusting) == 401
+        assert agent.status(context=trusting) == agent.status("/nothing", context=trusting) == 401
+        assert "jnitrace_build_info{" in agent.get(headers={"Authorization": "Bearer open sesame"}, context=trusting)
+        with pytest.raises(urllib.error.URLError):
+            agent.get(context=ssl.create_default_context())
+
+
+def test_errors(agent, tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    for args, code in (
+            (["--listen", "0.0.0.0:0"], 2), (["--listen", "[::]:0"], 2), (["--listen", "localhost:1"], 2), (["--listen", "127.0.0.1"], 2),
+            (["--listen", "127.0.0.1:65536"], 2), (["--listen", "127.0.0.1:0", "--token-file", tmp_path / "empty"], 2),
+            (["--token-file", tmp_path / "none"], 1), (["--tls-cert", tmp_path / "none"], 2),
+            (["--listen", f"127.0.0.1:{agent.port}"], 1), (["-p", "1"], 2), (["--json"], 2)):
+        assert_error(run_tool("agent", *args), code)
+
+
+def test_ends_by_a_signal():
+    with Agent() as agent:
+        agent.proc.terminate()
+        assert agent.proc.wait(SLOW) == 0

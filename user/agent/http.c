@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Documents over HTTP. See http.h. The only file that knows libmicrohttpd. */
+#include "agent/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/io.h"
+
+#define MAX_DOCUMENTS   8
+#define MAX_CONNECTIONS 256
+#define IDLE_S          3
+/* Of a connection: more than any scraper's headers. */
+#define CONNECTION_BYTES 16384
+#define MAX_FILE_BYTES   65536
+#define BEARER           "Bearer "
+
+struct document {
+	struct http_document is;
+	struct MHD_Response *response; /* NULL: not published yet */
+};
+
+struct http {
+	struct MHD_Daemon *daemon;
+	pthread_mutex_t lock; /* of what stands below */
+	struct document documents[MAX_DOCUMENTS];
+	size_t nr_documents;
+	struct http_counts counts;
+	/* constant since http_open() */
+	char *token;
+	char url[128];
+};
+
+/* --- answers --- */
+
+/* Compared in a time that tells nothing of where they differ. */
+static bool equal(const char *a, const char *b)
+{
+	size_t n = strlen(a), k = strlen(b);
+	unsigned char differs = n != k;
+
+	for (size_t i = 0; i < k; i++)
+		differs |= (unsigned char)(a[i % (n + 1)] ^ b[i]);
+	return !differs;
+}
+
+static bool may_read(const struct http *h, struct MHD_Connection *c)
+{
+	const char *said;
+
+	if (!h->token)
+		return true;
+	said = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+	return said && !strncmp(said, BEARER, sizeof(BEARER) - 1) &&
+	       equal(said + sizeof(BEARER) - 1, h->token);
+}
+
+/* Of those at this path the one that is asked for by name, else the one for all. With the lock. */
+static struct MHD_Response *document_at(const struct http *h, const char *path, const char *accept)
+{
+	struct MHD_Response *found = NULL;
+
+	for (size_t i = 0; i < h->nr_documents; i++) {
+		const struct document *d = &h->documents[i];
+
+		if (!d->response || strcmp(d->is.path, path) != 0)
+			continue;
+		if (d->is.accept && accept && strstr(accept, d->is.accept))
+			return d->response;
+		if (!d->is.accept)
+			found = d->response;
+	}
+	return found;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *c, unsigned int status)
+{
+	static const char *const challenge = "Bearer realm=\"jnitrace\"";
+	const char *text = status == MHD_HTTP_NOT_FOUND      ? "not found\n"
+			   : status == MHD_HTTP_UNAUTHORIZED ? "no or another token\n"
+							     : "only GET and HEAD\n";
+	struct MHD_Response *r =
+	    MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result rc;
+
+	if (!r)
+		return MHD_NO;
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
+	if (status == MHD_HTTP_UNAUTHORIZED)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, challenge);
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	rc = MHD_queue_response(c, status, r);
+	MHD_destroy_response(r);
+	return rc;
+}
+
+static unsigned int status_of(const struct http *h, struct MHD_Connection *c, const char *method,
+			      const struct MHD_Response *r)
+{
+	if (!may_read(h, c))
+		return MHD_HTTP_UNAUTHORIZED;
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+		return MHD_HTTP_METHOD_NOT_ALLOWED;
+	return r ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND;
+}
+
+static enum MHD_Result answer(void *http, struct MHD_Connection *c, const char *path, const char *method,
+			      const char *version, const char *body, size_t *body_bytes, void **state)
+{
+	static char begun;
+	struct http *h = http;
+	struct MHD_Response *r;
+	enum MHD_Result rc = MHD_NO;
+	unsigned int status;
+
+	(void)version, (void)body;
+	if (!*state) { /* the headers; a body may follow */
+		*state = &begun;
+		return MHD_YES;
+	}
+	if (*body_bytes) { /* is not looked at */
+		*body_bytes = 0;
+		return MHD_YES;
+	}
+	pthread_mutex_lock(&h->lock);
+	r = document_at(h, path, MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
+	status = status_of(h, c, method, r);
+	if (status == MHD_HTTP_OK)
+		rc = MHD_queue_response(c, status, r); /* it stays as long as it takes to send it */
+	h->counts.answered += status == MHD_HTTP_OK;
+	h->counts.refused += status != MHD_HTTP_OK;
+	pthread_mutex_unlock(&h->lock);
+	return status == MHD_HTTP_OK ? rc : refuse(c, status);
+}
+
+int http_publish(struct http *h, const struct http_document *d, struct buf *body)
+{
+	struct MHD_Response *r = NULL, *old = NULL;
+	struct document *place = NULL;
+
+	if (!body->failed)
+		r = MHD_create_response_from_buffer(body->n, body->p, MHD_RESPMEM_MUST_FREE);
+	if (!r) {
+		buf_free(body);
+		return -ENOMEM;
+	}
+	*body = (struct buf){0};
+	if (MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, d->type) != MHD_YES ||
+	    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") != MHD_YES) {
+		MHD_destroy_response(r);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&h->lock);
+	for (size_t i = 0; i < h->nr_documents && !place; i++)
+		if (!strcmp(h->documents[i].is.path, d->path) && h->documents[i].is.type == d->type)
+			place = &h->documents[i];
+	if (!place && h->nr_documents < MAX_DOCUMENTS)
+		place = &h->documents[h->nr_documents++];
+	if (place) {
+		old = place->response;
+		*place = (struct document){.is = *d, .response = r};
+	}
+	pthread_mutex_unlock(&h->lock);
+	if (!place)
+		old = r;
+	if (old)
+		MHD_destroy_response(old);
+	return place ? 0 : -ENOMEM;
+}
+
+struct http_counts http_counts(struct http *h)
+{
+	struct http_counts c;
+
+	pthread_mutex_lock(&h->lock);
+	c = h->counts;
+	pthread_mutex_unlock(&h->lock);
+	return c;
+}
+
+const char *http_url(const struct http *h)
+{
+	return h->url;
+}
+
+/* --- where it listens --- */
+
+struct address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	};
+	char text[64]; /* "[::1]" */
+};
+
+/* "ADDRESS:PORT", numbers alone: which address a name has may change. 0 or -EINVAL. */
+static int address_of(const char *listen, struct address *out)
+{
+	const char *colon = strrchr(listen, ':');
+	char host[64], *end;
+	size_t n = colon ? (size_t)(colon - listen) : 0;
+	unsigned long port;
+
+	*out = (struct address){0};
+	if (!n || n >= sizeof(host) - 1 || !colon[1] || colon[1] < '0' || colon[1] > '9')
+		return -EINVAL;
+	port = strtoul(colon + 1, &end, 10);
+	if (*end || port > UINT16_MAX)
+		return -EINVAL;
+	memcpy(out->text, listen, n);
+	memcpy(host, listen, n);
+	host[n] = '\0';
+	if (host[0] == '[' && host[n - 1] == ']') {
+		host[n - 1] = '\0';
+		out->v6.sin6_family = AF_INET6;
+		out->v6.sin6_port = htons((uint16_t)port);
+		return inet_pton(AF_INET6, host + 1, &out->v6.sin6_addr) == 1 ? 0 : -EINVAL;
+	}
+	out->v4.sin_family = AF_INET;
+	out->v4.sin_port = htons((uint16_t)port);
+	return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
+}
+
+static bool is_loopback(const struct address *a)
+{
+	if (a->any.sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+	return ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+/* All of a small file, terminated. 0, or -errno with err. */
+static int read_file(const char *path, struct buf *out, struct error *err)
+{
+	char chunk[4096];
+	FILE *f = fopen(path, "re");
+	int rc = f ? 0 : -errno;
+	size_t n;
+
+	while (!rc && (n = fread(chunk, 1, sizeof(chunk), f)) > 0) {
+		buf_add(out, chunk, n);
+		if (out->failed || out->n > MAX_FILE_BYTES)
+			rc = out->failed ? -ENOMEM : -EFBIG;
+	}
+	if (!rc && ferror(f))
+		rc = -EIO;
+	if (f)
+		fclose(f);
+	buf_add(out, "", 1);
+	if (!rc && out->failed)
+		rc = -ENOMEM;
+	return rc ? error_set(err, rc, EXIT_FAILED, path, NULL, "%s", strerror(-rc)) : 0;
+}
+
+static int read_token(const char *path, char **out, struct error *err)
+{
+	struct buf text = {0};
+	int rc = read_file(path, &text, err);
+
+	if (!rc) {
+		text.p[strcspn(text.p, "\r\n")] = '\0';
+		if (!*text.p)
+			rc = error_set(err, -EINVAL, EXIT_USAGE, path, "write the token on its first line",
+				       "no token");
+	}
+	if (!rc) {
+		*out = strdup(text.p);
+		rc = *out ? 0 : -ENOMEM;
+	}
+	buf_free(&text);
+	return rc;
+}
+
+static int check(const struct http_options *o, const struct address *a, struct error *err)
+{
+	if (!o->tls_cert != !o->tls_key)
+		return error_set(err, -EINVAL, EXIT_USAGE, "TLS", "give --tls-cert and --tls-key",
+				 "a certificate and its key belong together");
+	if (o->tls_cert && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, "TLS", NULL,
+				 "this libmicrohttpd was built without it");
+	if (!is_loopback(a) && (!o->tls_cert || !o->token_file))
+		return error_set(err, -EINVAL, EXIT_USAGE, "--listen",
+				 "give --tls-cert, --tls-key and --token-file, or a loopback address",
+				 "%s can be reached from outside", a->text);
+	return 0;
+}
+
+static int start(struct http *h, const struct http_options *o, const struct address *a, struct error *err)
+{
+	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | (o->tls_cert ? MHD_USE_TLS : 0) |
+			     (a->any.sa_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+	struct buf cert = {0}, key = {0};
+	struct MHD_OptionItem tls[] = {
+	    {MHD_OPTION_HTTPS_MEM_CERT, 0, NULL},
+	    {MHD_OPTION_HTTPS_MEM_KEY, 0, NULL},
+	    {MHD_OPTION_END, 0, NULL},
+	};
+	const union MHD_DaemonInfo *info;
+	sigset_t all, before;
+	int rc = 0;
+
+	if (o->tls_cert) {
+		rc = read_file(o->tls_cert, &cert, err) ?: read_file(o->tls_key, &key, err);
+		tls[0].ptr_value = cert.p;
+		tls[1].ptr_value = key.p;
+	} else {
+		tls[0].option = MHD_OPTION_END;
+	}
+	/* Signals are for the thread of the loop. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	errno = 0;
+	if (!rc)
+		h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, h, MHD_OPTION_SOCK_ADDR, &a->any,
+					     MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
+					     MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
+					     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+					     MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+	if (!rc && !h->daemon) {
+		rc = errno ? -errno : -EINVAL;
+		error_set(err, rc, EXIT_FAILED, "--listen", "is another agent running? give --listen",
+			  "%s: %s", o->listen, strerror(-rc));
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	buf_free(&cert);
+	buf_free(&key);
+	info = rc ? NULL : MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT);
+	if (info)
+		snprintf(h->url, sizeof(h->url), "http%s://%s:%u", o->tls_cert ? "s" : "", a->text,
+			 info->port);
+	return rc;
+}
+
+int http_open(const struct http_options *o, struct http **out, struct error *err)
+{
+	struct http *h = calloc(1, sizeof(*h));
+	struct address a;
+	int rc = h ? 0 : -ENOMEM;
+
+	if (!rc && address_of(o->listen, &a))
+		rc = error_set(err, -EINVAL, EXIT_USAGE, "--listen", "as in 127.0.0.1:9469 or [::1]:9469",
+			       "'%.64s' is no address and port", o->listen);
+	if (h)
+		pthread_mutex_init(&h->lock, NULL);
+	rc = rc ?: check(o, &a, err);
+	if (!rc && o->token_file)
+		rc = read_token(o->token_file, &h->token, err);
+	rc = rc ?: start(h, o, &a, err);
+	if (rc)
+		http_close(h);
+	else
+		*out = h;
+	return rc;
+}
+
+void http_close(struct http *h)
+{
+	if (!h)
+		return;
+	if (h->daemon)
+		MHD_stop_daemon(h->daemon);
+	for (size_t i = 0; i < h->nr_documents; i++)
+		if (h->documents[i].response)
+			MHD_destroy_response(h->documents[i].response);
+	pthread_mutex_destroy(&h->lock);
+	if (h->token)
+		explicit_bzero(h->token, strlen(h->token));
+	free(h->token);
+	free(h);
+}

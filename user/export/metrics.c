@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Metrics. See metrics.h. */
+#include "export/metrics.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "model/catalog.h"
+#include "view/cells.h"
+
+#define LABEL_BYTES 256 /* of a value */
+
+enum type { GAUGE, COUNTER, INFO };
+static const char *const type_names[] = {"gauge", "counter", "gauge"};
+static const enum family_id families[NR_VM_TABLES] = {FAMILY_GLOBAL, FAMILY_WEAK};
+
+struct writer {
+	struct buf *out;
+	const char *name;   /* of the metric */
+	const char *suffix; /* "_total" */
+	bool any;           /* a label was written */
+};
+
+/* --- labels and values --- */
+
+/* Escaped as both formats want it; control characters have no place in a label. */
+static void put_label(struct writer *w, const char *name, const char *value)
+{
+	size_t n = 0;
+
+	if (!value || !*value)
+		return;
+	buf_printf(w->out, "%s%s=\"", w->any ? "," : "{", name);
+	for (; *value && n < LABEL_BYTES; value++, n++) {
+		if (*value == '\\' || *value == '"')
+			buf_add(w->out, "\\", 1);
+		buf_add(w->out, (unsigned char)*value < ' ' || *value == 0x7f ? "?" : value, 1);
+	}
+	/* Not in the middle of a character of several bytes. */
+	while (n == LABEL_BYTES && *value && ((unsigned char)*value & 0xc0) == 0x80)
+		buf_add(w->out, value++, 1);
+	buf_add(w->out, "\"", 1);
+	w->any = true;
+}
+
+static void begin(struct writer *w)
+{
+	buf_printf(w->out, "%s%s", w->name, w->suffix);
+	w->any = false;
+}
+
+static void put_value(struct writer *w, double value)
+{
+	buf_printf(w->out, "%s ", w->any ? "}" : "");
+	if (isinf(value))
+		buf_printf(w->out, "%s\n", value > 0 ? "+Inf" : "-Inf");
+	else if (value == floor(value) && fabs(value) < 1e15)
+		buf_printf(w->out, "%.0f\n", value);
+	else
+		buf_printf(w->out, "%.9g\n", value);
+}
+
+/* "/opt/app/server.jar" is the service "server", "com.example.Main" is one of that name. */
+static void put_service(struct writer *w, const struct report_target *t)
+{
+	const char *name = target_name_of(t), *slash = strrchr(name, '/');
+	char text[LABEL_BYTES];
+	size_t n;
+
+	snprintf(text, sizeof(text), "%s", slash && slash[1] ? slash + 1 : name);
+	n = strlen(text);
+	if (n > 4 && !strcmp(text + n - 4, ".jar"))
+		text[n - 4] = '\0';
+	put_label(w, "service", text);
+}
+
+static void begin_of(struct writer *w, const struct census *c)
+{
+	char pid[16];
+
+	begin(w);
+	snprintf(pid, sizeof(pid), "%d", c->target.pid);
+	put_service(w, &c->target);
+	put_label(w, "pid", pid);
+	put_label(w, "container", c->target.container);
+}
+
+/* --- of a JVM --- */
+
+static void up(struct writer *w, const struct census *c)
+{
+	begin_of(w, c);
+	put_value(w, c->refs_known);
+}
+
+static void vm_info(struct writer *w, const struct census *c)
+{
+	begin_of(w, c);
+	put_label(w, "vm", c->target.vm);
+	put_label(w, "version", c->target.vm_version);
+	put_label(w, "user", c->target.user);
+	put_value(w, 1);
+}
+
+static void of_table(struct writer *w, const struct census *c, enum vm_table t, double value)
+{
+	begin_of(w, c);
+	put_label(w, "family", family_name(&jni_catalog, families[t]));
+	put_value(w, value);
+}
+
+static void references(struct writer *w, const struct census *c)
+{
+	for (int t = 0; t < NR_VM_TABLES && c->refs_known; t++)
+		of_table(w, c, t, (double)c->refs[t]);
+}
+
+static void table_bytes(struct writer *w, const struct census *c)
+{
+	for (int t = 0; t < NR_VM_TABLES; t++)
+		if (c->table_bytes_known[t])
+			of_table(w, c, t, (double)c->table_bytes[t]);
+}
+
+static void growth_rate(struct writer *w, const struct census *c)
+{
+	for (int t = 0; t < NR_VM_TABLES; t++)
+		if (c->growth[t].known)
+			of_table(w, c, t, c->growth[t].per_min / 60);
+}
+
+static void growing(struct writer *w, const struct census *c)
+{
+	for (int t = 0; t < NR_VM_TABLES; t++)
+		if (c->growth[t].known)
+			of_table(w, c, t, c->growth[t].alarm);
+}
+
+static void forecast(struct writer *w, const struct census *c)
+{
+	for (int t = 0; t < NR_VM_TABLES; t++)
+		if (c->limit > 0 && c->growth[t].known && c->growth[t].limit_s >= 0)
+			of_table(w, c, t, c->growth[t].limit_s);
+}
+
+static void of_count(struct writer *w, const struct census *c, int64_t n)
+{
+	if (n < 0)
+		return;
+	begin_of(w, c);
+	put_value(w, (double)n);
+}
+
+static void local_references(struct writer *w, const struct census *c)
+{
+	of_count(w, c, c->local_refs);
+}
+
+static void native_threads(struct writer *w, const struct census *c)
+{
+	of_count(w, c, c->native_attached);
+}
+
+static void dead_threads(struct writer *w, const struct census *c)
+{
+	of_count(w, c, c->gone);
+}
+
+static void read_seconds(struct writer *w, const struct census *c)
+{
+	if (!c->refs_known)
+		return;
+	begin_of(w, c);
+	put_value(w, c->read_ms / 1e3);
+}
+
+static const struct {
+	const char *name, *unit, *help;
+	enum type type;
+	void (*put)(struct writer *w, const struct census *c);
+} of_jvm[] = {
+    {"jnitrace_up", "", "1: the tables of this JVM were read in the last round, 0: they could not be.", GAUGE,
+     up},
+    {"jnitrace_vm_info", "", "What runs there.", INFO, vm_info},
+    {"jnitrace_vm_references", "", "References in the VM's own tables.", GAUGE, references},
+    {"jnitrace_vm_table_bytes", "bytes", "Memory of the slots of those tables, used or not.", GAUGE,
+     table_bytes},
+    {"jnitrace_vm_references_growth_per_second", "", "How fast they grow.", GAUGE, growth_rate},
+    {"jnitrace_vm_references_growing", "", "1: they grow by more than what comes and goes explains.", GAUGE,
+     growing},
+    {"jnitrace_forecast_seconds", "seconds",
+     "Time until the limit of --limit, if it goes on like this; +Inf: never.", GAUGE, forecast},
+    {"jnitrace_vm_local_references", "", "Local references of all threads.", GAUGE, local_references},
+    {"jnitrace_vm_native_threads", "", "Threads that native code has attached.", GAUGE, native_threads},
+    {"jnitrace_vm_dead_threads", "", "Threads that have ended and were never detached.", GAUGE, dead_threads},
+    {"jnitrace_vm_read_seconds", "seconds", "Time it took to read this JVM in the last round.", GAUGE,
+     read_seconds},
+};
+
+/* --- of the agent --- */
+
+static void build_info(struct writer *w, const struct agent_self *s)
+{
+	begin(w);
+	put_label(w, "version", s->version);
+	put_label(w, "commit", s->commit);
+	put_value(w, 1);
+}
+
+static void requests(struct writer *w, const struct agent_self *s)
+{
+	begin(w);
+	put_label(w, "result", "answered");
+	put_value(w, (double)s->requests_answered);
+	begin(w);
+	put_label(w, "result", "refused");
+	put_value(w, (double)s->requests_refused);
+}
+
+/* A number of it; known only where it is not 0. */
+#define SELF(function, value)                                                                                \
+	static void function(struct writer *w, const struct agent_self *s)                                   \
+	{                                                                                                    \
+		begin(w);                                                                                    \
+		put_value(w, (double)(value));                                                               \
+	}
+SELF(targets, s->targets_known)
+SELF(rounds, s->rounds)
+SELF(round_seconds, s->round_s)
+SELF(round_time, s->round_unix_s)
+SELF(cpu_seconds, s->cpu_s)
+SELF(resident_bytes, s->resident_bytes)
+SELF(open_files, s->open_files)
+SELF(start_time, s->start_unix_s)
+
+static const struct {
+	const char *name, *unit, *help;
+	enum type type;
+	void (*put)(struct writer *w, const struct agent_self *s);
+} of_self[] = {
+    {"jnitrace_build_info", "", "Which jnitrace this is.", INFO, build_info},
+    {"jnitrace_agent_targets", "", "JVMs of this host that the agent knows of.", GAUGE, targets},
+    {"jnitrace_agent_rounds", "", "Readings of all JVMs.", COUNTER, rounds},
+    {"jnitrace_agent_round_seconds", "seconds", "Time that the last one took.", GAUGE, round_seconds},
+    {"jnitrace_agent_round_timestamp_seconds", "seconds", "When it ended, since 1970.", GAUGE, round_time},
+    {"jnitrace_agent_requests", "", "Requests over HTTP.", COUNTER, requests},
+    {"process_cpu_seconds", "seconds", "CPU time of the agent.", COUNTER, cpu_seconds},
+    {"process_resident_memory_bytes", "bytes", "Memory of the agent.", GAUGE, resident_bytes},
+    {"process_open_fds", "", "Files that the agent has open.", GAUGE, open_files},
+    {"process_start_time_seconds", "seconds", "When the agent started, since 1970.", GAUGE, start_time},
+};
+
+/* OpenMetrics names a counter without the suffix of its samples. */
+static void begin_metric(struct writer *w, bool openmetrics, const char *name, const char *unit,
+			 const char *help, enum type type)
+{
+	w->name = name;
+	w->suffix = type == COUNTER ? "_total" : "";
+	buf_printf(w->out, "# HELP %s%s %s\n", name, openmetrics ? "" : w->suffix, help);
+	buf_printf(w->out, "# TYPE %s%s %s\n", name, openmetrics ? "" : w->suffix, type_names[type]);
+	if (openmetrics && *unit)
+		buf_printf(w->out, "# UNIT %s %s\n", name, unit);
+}
+
+void metrics_write(struct buf *out, bool openmetrics, const struct agent_self *self,
+		   const struct census *const *v, size_t n)
+{
+	struct writer w = {.out = out};
+
+	for (size_t i = 0; i < ARRAY_LEN(of_self); i++) {
+		begin_metric(&w, openmetrics, of_self[i].name, of_self[i].unit, of_self[i].help,
+			     of_self[i].type);
+		of_self[i].put(&w, self);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(of_jvm); i++) {
+		begin_metric(&w, openmetrics, of_jvm[i].name, of_jvm[i].unit, of_jvm[i].help, of_jvm[i].type);
+		for (size_t k = 0; k < n; k++)
+			of_jvm[i].put(&w, v[k]);
+	}
+	if (openmetrics)
+		buf_printf(out, "# EOF\n");
+}

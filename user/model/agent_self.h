@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the agent says of itself: plain data. */
+#ifndef JNITRACE_AGENT_SELF_H
+#define JNITRACE_AGENT_SELF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct agent_self {
+	const char *version, *commit; /* commit: "" where it is not known */
+	double start_unix_s;
+	double cpu_s;            /* since it began, of all threads */
+	uint64_t resident_bytes; /* 0: unknown */
+	uint64_t open_files;     /* likewise */
+	uint64_t rounds;         /* readings of all JVMs */
+	double round_s;          /* how long the last one took */
+	double round_unix_s;     /* when it ended */
+	uint64_t requests_answered, requests_refused;
+	size_t targets_known; /* JVMs seen; those that were read and refused are among those of the census */
+};
+
+#endif
