@@ -2,8 +2,8 @@
 /* The pairing store: references that are outstanding, by their handles. */
 #include "kernel/store.h"
 
-#include "kernel/forget.h"
 #include "kernel/map_walk.h"
+#include "kernel/whose.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

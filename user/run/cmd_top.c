@@ -36,9 +36,6 @@
 #define READING_S       1.0  /* between two readings for the verdicts, whatever the interval of reports is; */
 #define READING_SHARE   0.05 /* or so long that they take no more of a CPU */
 
-/* What a thread enters or attaches is known by its thread's books, which must have seen all of its life. */
-#define SWITCHABLE (KIND_BIT(KIND_REFERENCE) | KIND_BIT(KIND_LOCAL) | KINDS_OF_PINS)
-
 struct trace {
 	const struct options *o;
 	const struct trace_use *use; /* NULL: of jnitrace top itself */
@@ -595,20 +592,11 @@ static int on_redraw(void *trace, void *what, struct error *err)
 	return s->announced ? output_draw(&s->out, s->browser, err) : 0;
 }
 
-/* Of all targets, and of those that are to come. */
 static int switch_families(struct trace *s, struct error *err)
 {
-	struct target_shared *shared = &s->targets.shared;
-	uint32_t wanted = browser_families(s->browser);
-	int rc = 0;
+	int rc = targets_switch(&s->targets, browser_families(s->browser), err);
 
-	for (size_t i = 0; i < s->targets.n; i++)
-		target_close_families(s->targets.v[i], wanted);
-	tracer_settle();
-	for (size_t i = 0; i < s->targets.n && !rc; i++)
-		rc = target_switch(s->targets.v[i], wanted, err);
-	shared->families = wanted;
-	browser_set_families(s->browser, shared->switchable, wanted);
+	browser_set_families(s->browser, s->targets.shared.switchable, s->targets.shared.families);
 	return rc ?: report_targets(s, TARGET_TRACED, err);
 }
 
@@ -727,13 +715,9 @@ static int open_output(struct trace *s, struct error *err)
 	rc = browser_new(&s->o->view, NULL, &s->browser);
 	if (rc)
 		return rc;
-	if (!s->o->count_only && terminal_has_keys(s->out.terminal)) {
-		struct target_shared *shared = &s->targets.shared;
-
-		shared->switchable =
-		    catalog_families(s->o->catalog, SWITCHABLE) & ((1U << NR_JNI_FAMILIES) - 1);
-		browser_set_families(s->browser, shared->switchable, shared->families);
-	}
+	if (!s->o->count_only && terminal_has_keys(s->out.terminal))
+		targets_may_switch(&s->targets);
+	browser_set_families(s->browser, s->targets.shared.switchable, s->targets.shared.families);
 	loop_on_leave(s->loop, terminal_leave, s->out.terminal);
 	return loop_on_redraw(s->loop, on_redraw);
 }
