@@ -2,6 +2,7 @@
 #
 # make                 the tool: build/jnitrace
 # make demo            install what is missing, build, and trace a program that leaks
+# make demo-art        the same, of an app on Android's runtime whose reference table is about to overflow
 # make test            install what is missing, build, and run every test
 # make test-unit       the unit and golden tests alone
 # make test-live       live tests of one file, by a part of their names: T=test_limits K=depth
@@ -226,6 +227,8 @@ builds:
 storms:
 	$(Q)scripts/setup --check test
 	$(Q)$(MAKE) all fixtures
+	$(Q)export JNITRACE_BUILD=$(O); if [ "$$(id -u)" = 0 ]; then scripts/jdk-matrix; \
+	else sudo --preserve-env=JNITRACE_BUILD,JNITRACE_JDK_ROOT scripts/jdk-matrix; fi
 	$(Q)JNITRACE_STORMS=1 scripts/test-live $(O) -s --durations=0 tests/live/test_storms.py
 	$(Q)JNITRACE_STORMS=1 scripts/test-live $(O) tests/live/test_lifecycle.py -k 'attach_detach_storm and 17 and multi'
 
@@ -248,6 +251,13 @@ demo:
 	$(Q)scripts/setup demo
 	$(Q)$(MAKE) all demo-fixture
 	$(Q)scripts/demo $(O)
+
+# The same on Android's runtime, which Debian has: its reference table is about to overflow.
+demo-art:
+	$(Q)scripts/setup demo-art
+	$(Q)$(MAKE) all $(O)/fixtures/art-host
+	$(Q)JNITRACE_BUILD=$(O) scripts/art-matrix bookworm
+	$(Q)scripts/demo-art $(O)
 
 test:
 	$(Q)scripts/setup test
@@ -292,7 +302,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture
+.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-art test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -52,7 +52,7 @@ KNOWN_BY_ONE = {
 # A runtime's own words stay in its folder, below user/runtime/ or bpf/runtime/; the table of all has a line for each.
 # Without a row here, the folder's name is the word.
 RUNTIME_TABLE = "user/runtime/runtimes.c"
-WORDS = {"hotspot": re.compile(r"hotspot|libjvm", re.I)}
+WORDS = {"hotspot": re.compile(r"hotspot|libjvm", re.I), "art": re.compile(r"\bart\b|\bart_|libart", re.I)}
 KINDS = (".c", ".h", ".def", ".proto")
 # For a browser: bundled into a header when the tool is built, and compiled by nothing else.
 PAGE = Path("user/export/page")

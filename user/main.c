@@ -16,6 +16,7 @@
 #include "run/commands.h"
 #include "run/names.h"
 #include "run/opts.h"
+#include "run/pair_sets.h"
 #include "runtime/runtime.h"
 
 #define STACK_BYTES (8UL << 20) /* as most systems allow */
@@ -36,12 +37,18 @@ static int run(int argc, char **argv)
 	struct error err = {0};
 	enum exit_code code = EXIT_OK;
 	struct catalog *catalog = NULL;
+	static struct pairs pairs; /* as long as the process: large, and the catalog points to it */
 	int rc;
 
 	rc = catalog_new(&catalog) ?: runtimes_add_rows(catalog);
 	if (rc)
 		error_set(&err, rc, EXIT_FAILED, "start", NULL, "out of memory");
+	rc = rc ?: pairs_take(argc, argv, catalog, &pairs, &err);
 	rc = rc ?: opts_parse(argc, argv, catalog, &o, &err);
+	if (!rc && pairs.families) {
+		o.pairs = &pairs;
+		o.families = pairs.families | (o.events_given || o.check ? o.families : 0);
+	}
 	rc = rc ?: names_find(&o, &err);
 	if (!rc)
 		code = commands[o.command].run(&o, &err);

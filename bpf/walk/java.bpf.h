@@ -198,7 +198,10 @@ static __always_inline enum stack_end java_start(const struct pt_regs *ctx, stru
 		env = thread_env_known();
 	if (java_thread(sc, j, env))
 		return END_NONE;
-	return at.kind != LOC_NONE && java_thread_search(ctx, r, sc, j) ? END_NONE : END_NO_ENV;
+	/* a pair's function was given none, but its caller may have it in a register */
+	return (at.kind != LOC_NONE || r->family >= NR_JNI_FAMILIES) && java_thread_search(ctx, r, sc, j)
+		   ? END_NONE
+		   : END_NO_ENV;
 }
 
 /* Does the anchor name a frame on the thread's stack, above sp if that lies there? */

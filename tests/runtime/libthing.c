@@ -47,6 +47,14 @@ __attribute__((noinline)) int box_make(int a, int b, int c, int d, int e, int fa
 	return 0;
 }
 
+/* The hook may not come back. */
+__attribute__((noinline)) int box_make_by(void (*hook)(void *), void *arg, void **out)
+{
+	hook(arg);
+	*out = place();
+	return 0;
+}
+
 /* All or none. */
 __attribute__((noinline)) int box_make_many(int last_fails, unsigned n, void **out)
 {

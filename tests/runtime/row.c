@@ -88,10 +88,11 @@ static void vm_free(struct vm *vm)
 	free(vm);
 }
 
-static void symbol(const struct vm *vm, const struct func_row *row, char *name, size_t cap)
+static bool symbol(const struct vm *vm, const struct func_row *row, unsigned nth, char *name, size_t cap)
 {
 	(void)vm;
 	snprintf(name, cap, "%s", row->name);
+	return nth == 0;
 }
 
 static const char *const libraries[] = {"libthing.so", NULL};

@@ -6,6 +6,7 @@
  */
 #include "things.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,14 +125,38 @@ static __attribute__((noinline)) void replaced(long n)
 		sink += box_replace(make_box(0), 1) != NULL; /* stays */
 }
 
+static void jump(void *to)
+{
+	longjmp(to, 1);
+}
+
+static void make_inside(void *box)
+{
+	sink += box_make(0, 0, 0, 0, 0, 0, box);
+}
+
+static __attribute__((noinline)) void jumps(long n)
+{
+	static void *box, *inner;
+	jmp_buf here;
+
+	for (volatile long i = 0; i < n; i++) {
+		if (!setjmp(here))
+			sink += box_make_by(jump, here, &box);  /* makes none */
+		sink += make_box(0) != NULL;                    /* stays */
+		sink += box_make_by(make_inside, &inner, &box); /* both stay */
+	}
+}
+
 static void command(const char *what, long n)
 {
 	static const struct {
 		const char *what;
 		void (*run)(long n);
 	} commands[] = {
-	    {"leak", make_leaks}, {"come", come_and_go}, {"fail", fail},   {"boxes", boxes},
-	    {"counted", counted}, {"wrong", wrong},      {"desks", desks}, {"replaced", replaced},
+	    {"leak", make_leaks}, {"come", come_and_go},  {"fail", fail},
+	    {"boxes", boxes},     {"counted", counted},   {"wrong", wrong},
+	    {"desks", desks},     {"replaced", replaced}, {"jumps", jumps},
 	};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)

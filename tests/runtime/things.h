@@ -9,6 +9,7 @@ int thing_use(void *thing);
 void thing_odd(void *thing);
 
 int box_make(int a, int b, int c, int d, int e, int fails, void **out);
+int box_make_by(void (*hook)(void *), void *arg, void **out);
 int box_make_many(int last_fails, unsigned n, void **out);
 void box_free(void *box);
 void box_close(void *box);

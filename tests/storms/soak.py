@@ -31,8 +31,8 @@ ROUND_S = 2  # from one round of work of a JVM to the next
 SAMPLE_S = 10
 LIBRARIES = 97  # copies that are loaded in turn
 STACKS = 97
-WARM_UP_PART = 1 / 4  # of the time, and no fewer rounds than: what is learnt once is no growth
-WARM_UP_ROUNDS = 2 * max(LIBRARIES, STACKS)
+WARM_UP_PART = 1 / 4  # of the time, and in rows of one JVM no fewer rounds than: what is learnt once is no growth
+WARM_UP_ROUNDS = 3 * max(LIBRARIES, STACKS)  # when a library is opened the second time, it has another place, and so new stacks
 LEAST_SAMPLES = 20
 # What may differ between the ends of the fitted time, as the allocator rounds: kilobytes, or per cent of a CPU.
 NOISE = {"anon_kb": 256, "rss_kb": 1024, "cpu_pct": 0.5, "fds": 3, "helpers": 3}
@@ -204,14 +204,14 @@ def left_behind(tracers):
     return ours & h.bpf_ids()
 
 
-def sample_until(end, samples, do):
+def sample_until(end, samples, warm_up_rounds, do):
     """Rounds of work, and samples, until then."""
     k, next_sample = 0, time.monotonic() + SAMPLE_S
     while time.monotonic() < end:
         began = time.monotonic()
         do(k)
         k += 1
-        if k == WARM_UP_ROUNDS:
+        if k == warm_up_rounds:
             for s in samples:
                 s.warm_s = time.monotonic() - s.began
         if time.monotonic() >= next_sample:
@@ -238,7 +238,7 @@ def row_of_tracers(n, on, seconds, out, counts):
             assert t.tracing.wait(harness().SLOW)
         before = jvm.do("totals")
         samples = [Samples(t, out / f"{n}-{i}.csv") for i, t in enumerate(tracers)]
-        sample_until(time.monotonic() + seconds, samples, lambda k: jvm.do(*work(k, folder)))
+        sample_until(time.monotonic() + seconds, samples, WARM_UP_ROUNDS, lambda k: jvm.do(*work(k, folder)))
         after = jvm.do("totals")
         jvm.wait_ended()
         for t in tracers:
@@ -280,7 +280,7 @@ def row_of_all(on, seconds, out, counts):
                 jvm.proc.stdin = open(os.devnull, "wb")  # pylint: disable=consider-using-with
 
         samples = [Samples(tracer, out / "all-0.csv")]
-        sample_until(time.monotonic() + seconds, samples, come_and_go)
+        sample_until(time.monotonic() + seconds, samples, 1, come_and_go)  # what is learnt of a JVM goes with it
         last = stays.do("totals")
         tracer.stop()
     print(f"all: {len(ended)} JVMs came and went, each exact")

@@ -18,6 +18,8 @@
 #define MAX_STRTAB_BYTES (64ULL << 20)  /* .strtab */
 #define LOAD_BYTES       (1U << 20)     /* read at once */
 #define SYMBOLS_AT_ONCE  2048
+#define MAX_MANGLED      1024  /* bytes of a name that begins as one that is wanted */
+#define MAX_LIKE_PREFIX  65536 /* symbols that begin so; a VM has a thousand */
 
 _Static_assert(BUILD_ID_HEX_BYTES == 2 * BUILD_ID_MAX + 1, "in elf_internal.h");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are copied as they lie in the file");
@@ -450,6 +452,10 @@ struct name_table {
 	struct elf_wanted *wanted;
 	size_t n;
 	size_t longest; /* name, in bytes */
+	size_t nr_prefixes;
+	size_t common_bytes; /* with which all prefixes begin, as wanted[prefix] does */
+	size_t prefix;
+	size_t nr_like_prefix; /* symbols held against all of them */
 };
 
 /* Length and last bytes: mangled names differ most there, and 58,000 long names need not be read whole. */
@@ -460,6 +466,22 @@ static uint64_t name_hash(const char *s, size_t len)
 
 	memcpy(&tail, s + len - n, n);
 	return mix64(tail + len * 0x9e3779b97f4a7c15ULL);
+}
+
+/* Few symbols begin as all prefixes do: the others are held against none of them. */
+static void add_prefix(struct name_table *t, size_t i)
+{
+	const char *name = t->wanted[i].name, *common = t->wanted[t->prefix].name;
+	size_t n = 0;
+
+	if (t->nr_prefixes++ == 0) {
+		t->prefix = i;
+		t->common_bytes = strlen(name);
+		return;
+	}
+	while (n < t->common_bytes && name[n] == common[n])
+		n++;
+	t->common_bytes = n;
 }
 
 static int name_table_init(struct name_table *t, struct elf_wanted *wanted, size_t n)
@@ -476,6 +498,10 @@ static int name_table_init(struct name_table *t, struct elf_wanted *wanted, size
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strlen(wanted[i].name), at = name_hash(wanted[i].name, len) & t->mask;
 
+		if (wanted[i].is_prefix) {
+			add_prefix(t, i);
+			continue;
+		}
 		if (len > t->longest)
 			t->longest = len;
 		while (t->slot[at])
@@ -499,8 +525,24 @@ static void match_add(struct match *m, const Elf64_Sym *sym)
 	*m = (struct match){sym->st_value, sym->st_size, local ? RANK_LOCAL : RANK_GLOBAL};
 }
 
-static void match_symbols(const struct name_table *t, const Elf64_Sym *syms, size_t n,
-			  const struct elf_blob *names)
+/* name: left bytes, perhaps not terminated. What a compiler has split off has a dot in its name. */
+static void match_prefixes(struct name_table *t, const Elf64_Sym *sym, const char *name, size_t left)
+{
+	if (t->nr_prefixes == 0 || left < t->common_bytes ||
+	    memcmp(name, t->wanted[t->prefix].name, t->common_bytes) || t->nr_like_prefix == MAX_LIKE_PREFIX)
+		return;
+	t->nr_like_prefix++;
+	left = strnlen(name, left < MAX_MANGLED ? left : MAX_MANGLED);
+	for (size_t i = 0; i < t->n; i++) {
+		size_t len = strlen(t->wanted[i].name);
+
+		if (t->wanted[i].is_prefix && len <= left && !memcmp(name, t->wanted[i].name, len) &&
+		    !memchr(name, '.', left))
+			match_add(&t->match[i], sym);
+	}
+}
+
+static void match_symbols(struct name_table *t, const Elf64_Sym *syms, size_t n, const struct elf_blob *names)
 {
 	for (size_t i = 0; i < n; i++) {
 		Elf64_Sym sym = syms[i];
@@ -513,6 +555,7 @@ static void match_symbols(const struct name_table *t, const Elf64_Sym *syms, siz
 			continue;
 		name = (const char *)names->p + sym.st_name;
 		left = names->n - sym.st_name;
+		match_prefixes(t, &sym, name, left);
 		/* no further: one text that all symbols point into may be as long as the table */
 		len = strnlen(name, left <= t->longest ? left : t->longest + 1);
 		if (len == left || len > t->longest)
@@ -527,7 +570,7 @@ static void match_symbols(const struct name_table *t, const Elf64_Sym *syms, siz
 }
 
 /* All symbols of the section, some at a time. */
-static int match_section(const struct name_table *t, const struct elf_image *e, const Elf64_Shdr *sh,
+static int match_section(struct name_table *t, const struct elf_image *e, const Elf64_Shdr *sh,
 			 const struct elf_blob *names)
 {
 	Elf64_Sym *syms = malloc(SYMBOLS_AT_ONCE * sizeof(*syms));
@@ -562,9 +605,10 @@ static int matches_take(const struct name_table *t)
 	return found;
 }
 
-static uint64_t found_key(enum elf_symtab which, const char *name)
+static uint64_t found_key(enum elf_symtab which, const struct elf_wanted *wanted)
 {
-	return fnv64(FNV64_INIT + which, name, strlen(name));
+	return fnv64(FNV64_INIT + which + (wanted->is_prefix ? NR_ELF_SYMTABS : 0), wanted->name,
+		     strlen(wanted->name));
 }
 
 /*
@@ -572,9 +616,9 @@ static uint64_t found_key(enum elf_symtab which, const char *name)
  * many (elf_cache.h). The names asked for are the program's own, not more than a few hundred.
  */
 static const struct symbol_found *found_before(const struct elf_image *e, enum elf_symtab which,
-					       const char *name)
+					       const struct elf_wanted *wanted)
 {
-	uint64_t key = found_key(which, name);
+	uint64_t key = found_key(which, wanted);
 
 	for (size_t i = 0; i < e->found->n; i++)
 		if (e->found->v[i].key == key)
@@ -587,10 +631,10 @@ static bool all_found_before(const struct elf_image *e, enum elf_symtab which, s
 {
 	*found = 0;
 	for (size_t i = 0; i < n; i++)
-		if (!found_before(e, which, wanted[i].name))
+		if (!found_before(e, which, &wanted[i]))
 			return false;
 	for (size_t i = 0; i < n; i++) {
-		const struct symbol_found *f = found_before(e, which, wanted[i].name);
+		const struct symbol_found *f = found_before(e, which, &wanted[i]);
 
 		if (!f->vaddr)
 			continue;
@@ -606,11 +650,11 @@ static void remember_found(const struct elf_image *e, enum elf_symtab which, con
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct match *m = &t->match[i];
-		struct symbol_found *f = found_before(e, which, t->wanted[i].name) ? NULL : VEC_ADD(e->found);
+		struct symbol_found *f = found_before(e, which, &t->wanted[i]) ? NULL : VEC_ADD(e->found);
 
 		if (!f)
 			continue;
-		f->key = found_key(which, t->wanted[i].name);
+		f->key = found_key(which, &t->wanted[i]);
 		if (m->rank == RANK_LOCAL || m->rank == RANK_GLOBAL) {
 			f->vaddr = m->vaddr;
 			f->size_bytes = m->size_bytes;

@@ -46,9 +46,10 @@ size_t elf_read(const struct elf_image *e, uint64_t vaddr, void *dst, size_t n);
  * are set, others stay as they were. Functions and objects only, value != 0.
  * Returns the number found or -errno; -EDQUOT: it takes too much, -EINTR: see budget_check().
  */
-enum elf_symtab { ELF_SYMTAB, ELF_DYNSYM };
+enum elf_symtab { ELF_SYMTAB, ELF_DYNSYM, NR_ELF_SYMTABS };
 struct elf_wanted {
 	const char *name;
+	bool is_prefix; /* a C++ function's mangled name up to its parameters, which are not looked at */
 	uint64_t vaddr, size_bytes; /* 0: not found */
 };
 int elf_find_symbols(const struct elf_image *e, enum elf_symtab which, struct elf_wanted *wanted, size_t n);

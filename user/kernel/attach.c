@@ -33,9 +33,9 @@ struct batch {
 };
 
 static int attach_batch(const struct attaching *a, const struct bpf_program *p, const struct batch *b,
-			bool at_return)
+			size_t file, bool at_return)
 {
-	const struct uprobe_where where = {a->pid, a->path, at_return, a->t->use_multi};
+	const struct uprobe_where where = {a->pid, a->paths[file], at_return, a->t->use_multi};
 	int rc = 0;
 
 	if (where.multi && b->n)
@@ -45,7 +45,7 @@ static int attach_batch(const struct attaching *a, const struct bpf_program *p, 
 	return rc;
 }
 
-static int attach_row(const struct attaching *a, const struct program_row *row, bool uretprobe)
+static int attach_row(const struct attaching *a, const struct program_row *row, size_t file, bool uretprobe)
 {
 	const struct probe_sites *sites = a->sites;
 	struct batch b = {.offsets = calloc(sites->n, sizeof(*b.offsets)),
@@ -54,13 +54,13 @@ static int attach_row(const struct attaching *a, const struct program_row *row, 
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
 		if (func_family(a->t->catalog, sites->v[i].func) != a->family ||
-		    !program_serves(a->t, row, &sites->v[i]) ||
+		    !program_serves(a->t, row, &sites->v[i]) || sites->v[i].file != file ||
 		    (sites->v[i].point == POINT_URETPROBE) != uretprobe)
 			continue;
 		b.offsets[b.n] = sites->v[i].offset;
 		b.cookies[b.n++] = cookie_of(a, i);
 	}
-	rc = rc ?: attach_batch(a, program_of(a->t, row), &b, uretprobe);
+	rc = rc ?: attach_batch(a, program_of(a->t, row), &b, file, uretprobe);
 	free(b.offsets);
 	free(b.cookies);
 	return rc;
@@ -87,17 +87,19 @@ static int free_target_id(const struct tracer *t)
  */
 static int attach_entries(const struct attaching *a)
 {
-	const struct uprobe_where where = {a->pid, a->path, false, a->t->use_multi};
+	struct uprobe_where where = {.pid = a->pid, .multi = a->t->use_multi};
 	const struct bpf_program *p = a->t->skel->progs.jt_enter;
 	const struct probe_sites *sites = a->sites;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < sites->n; i++)
+	for (size_t i = 0; !rc && i < sites->n; i++) {
+		where.path = a->paths[sites->v[i].file];
 		if (func_family(a->t->catalog, sites->v[i].func) == a->family &&
 		    sites->v[i].point == POINT_URETPROBE &&
 		    !func_at_both_ends(a->t->catalog, sites->v[i].func))
 			rc =
 			    add_link(a->links, uprobe_attach(p, &where, sites->v[i].offset, cookie_of(a, i)));
+	}
 	return rc;
 }
 
@@ -109,7 +111,8 @@ static int attach_family(const struct attaching *a)
 	a->links->v = calloc(2 * a->sites->n, sizeof(*a->links->v));
 	rc = a->links->v ? attach_entries(a) : -ENOMEM;
 	for (size_t i = 0; !rc && i < 2 * NR_PROGRAM_ROWS; i++)
-		rc = attach_row(a, &program_rows[i / 2], i % 2);
+		for (size_t file = 0; !rc && file < a->nr_paths; file++)
+			rc = attach_row(a, &program_rows[i / 2], file, i % 2);
 	return rc;
 }
 
@@ -148,7 +151,7 @@ static uint64_t hash_sites(const struct probe_sites *sites)
 static int file_links_get(struct tracer *t, const char *path, const struct probe_sites *sites,
 			  uint32_t families, struct file_links **out)
 {
-	struct attaching a = {.t = t, .pid = -1, .path = path, .sites = sites};
+	struct attaching a = {.t = t, .pid = -1, .paths = &path, .nr_paths = 1, .sites = sites};
 	uint64_t hash = hash_sites(sites);
 	struct file_links *f = NULL;
 	struct stat st;
@@ -176,12 +179,12 @@ static int file_links_get(struct tracer *t, const char *path, const struct probe
 	return links_attach(&a, &f->links, families);
 }
 
-static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *path,
+static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *const *paths, size_t nr_paths,
 		      const struct probe_sites *sites, uint32_t families)
 {
 	struct traced *s = &t->traced[target_id];
 	struct target_state state = {.tgid = pid, .gate = GATE_CLOSED};
-	struct attaching a = {.t = t, .pid = pid, .path = path, .sites = sites};
+	struct attaching a = {.t = t, .pid = pid, .paths = paths, .nr_paths = nr_paths, .sites = sites};
 	uint32_t tgid = pid, key = target_id;
 	int rc, first;
 
@@ -193,7 +196,8 @@ static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *pa
 	if (first < 0)
 		return first;
 	__atomic_store_n(&t->skel->bss->families_off[target_id], ~families, __ATOMIC_RELEASE);
-	rc = t->share ? file_links_get(t, path, sites, families, &s->file) : 0;
+	/* of several files, each would say which process it is for */
+	rc = t->share && nr_paths == 1 ? file_links_get(t, paths[0], sites, families, &s->file) : 0;
 	if (rc)
 		return rc;
 	state.first_rule = (uint32_t)first;
@@ -204,7 +208,7 @@ static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *pa
 	return rc ?: s->file ? 0 : links_attach(&a, &s->links, families);
 }
 
-int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
+int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const *paths, size_t nr_paths,
 		  const struct probe_sites *sites, uint32_t families, struct error *err)
 {
 	const struct probe_site *lost = programs_lack(t, sites);
@@ -221,7 +225,7 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
 				 "all %d target slots are in use", JT_MAX_TARGETS);
 	t->traced[target_id].used = t->traced[target_id].attached = true;
 	t->traced[target_id].sites_missing = sites->missing;
-	rc = attach_all(t, target_id, id->pid, path, sites, families);
+	rc = attach_all(t, target_id, id->pid, paths, nr_paths, sites, families);
 	if (!rc)
 		return target_id;
 	tracer_detach(t, &target_id, 1);

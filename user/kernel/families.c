@@ -65,7 +65,8 @@ int tracer_open_families(struct tracer *t, int target_id, pid_t pid, const char 
 			 const struct probe_sites *sites, uint32_t families)
 {
 	struct traced *s = &t->traced[target_id];
-	struct attaching a = {.t = t, .pid = s->file ? -1 : pid, .path = path, .sites = sites};
+	struct attaching a = {
+	    .t = t, .pid = s->file ? -1 : pid, .paths = &path, .nr_paths = 1, .sites = sites};
 	uint32_t before = s->families;
 	int rc;
 

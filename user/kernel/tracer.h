@@ -53,10 +53,11 @@ uint64_t tracer_map_bytes(const struct tracer *t);
 /*
  * Attach all sites of one target that are of these families (the others can be switched on): releases first,
  * so that no acquisition is ever counted whose release could be missed. All or nothing: a site that no
- * program serves is an error, as its function would seem never to be called. path: where the kernel finds the
- * library's inode. Returns its number (>= 0), its gate still closed, or -errno with err.
+ * program serves is an error, as its function would seem never to be called. paths: where the kernel finds
+ * the inodes of the files, by the sites' file. Returns its number (>= 0), its gate still closed, or -errno
+ * with err.
  */
-int tracer_attach(struct tracer *t, const struct proc_id *id, const char *path,
+int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const *paths, size_t nr_paths,
 		  const struct probe_sites *sites, uint32_t families, struct error *err);
 /* From here on every call counts. */
 int tracer_open_gate(struct tracer *t, int target_id);

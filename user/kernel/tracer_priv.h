@@ -120,8 +120,9 @@ static inline uint32_t use_key(uint32_t target_id, uint32_t func)
 /* Attach the probes of these families of a target. 0 or -errno, with some of them attached. */
 struct attaching { /* what is attached where, and what its probes are to know */
 	struct tracer *t;
-	pid_t pid; /* -1: every process that maps the file */
-	const char *path;
+	pid_t pid;                /* -1: every process that maps the file */
+	const char *const *paths; /* by a site's file */
+	size_t nr_paths;
 	const struct probe_sites *sites;
 	const uint32_t *rules; /* of a target, by site; NULL: */
 	uint32_t file;         /* see COOKIE_FILE */

@@ -138,14 +138,19 @@ enum family_id catalog_find_family(const struct catalog *c, const char *name)
 	return FAMILY_NONE;
 }
 
+/* Is it given a handle that it does not replace? */
+static bool takes(enum operation o)
+{
+	return o == OP_RELEASE || o == OP_REF || o == OP_UNREF || o == OP_USE;
+}
+
 /* Of this family of pairs, is one function alone given handles? */
 static bool has_one_taker(const struct catalog *c, enum family_id family)
 {
 	int n = 0;
 
 	for (uint32_t f = NR_JNI_FUNCS; f < c->nr_funcs; f++)
-		n += c->funcs[f].family == family && c->funcs[f].operation != OP_ACQUIRE &&
-		     c->funcs[f].operation != OP_COUNT;
+		n += c->funcs[f].family == family && takes(c->funcs[f].operation);
 	return n < 2;
 }
 

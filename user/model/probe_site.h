@@ -34,7 +34,9 @@ struct probe_site {
 	enum func_id func;
 	enum site_point point;
 	enum site_strategy strategy;
-	uint64_t offset;  /* in the library's file, bytes */
+	const char *path; /* of that file, as the target sees it; NULL: its runtime's. Not owned */
+	uint8_t file;     /* number of the file, of those of the target */
+	uint64_t offset;  /* in the file, bytes */
 	uint64_t vaddr;   /* link-time address */
 	const char *insn; /* name of the instruction there, lives for ever; NULL: unknown */
 	bool is_shared;   /* other functions jump here: their calls are counted as this one's */

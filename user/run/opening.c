@@ -19,15 +19,13 @@ enum process_age process_age(const struct proc_id *id)
 	return age_s < YOUNG_S ? AGE_YOUNG : age_s < STARTING_S ? AGE_STARTING : AGE_SETTLED;
 }
 
-/* Will a runtime appear? A launcher always loads one; any process may exec one while it is young. */
-static bool may_become_one(const struct proc_id *id, const struct runtime *only)
+/* A launcher always loads a runtime. */
+static bool is_launcher(const struct proc_id *id, const struct runtime *only)
 {
 	char link[64], exe[PATH_MAX];
 	const char *base;
 	ssize_t n;
 
-	if (process_age(id) == AGE_YOUNG)
-		return true;
 	snprintf(link, sizeof(link), "/proc/%d/exe", (int)id->pid);
 	n = readlink(link, exe, sizeof(exe) - 1);
 	if (n < 0)
@@ -35,6 +33,12 @@ static bool may_become_one(const struct proc_id *id, const struct runtime *only)
 	exe[n] = 0;
 	base = strrchr(exe, '/');
 	return base && runtime_has_launcher(only, base + 1) && proc_age_s(id) < LAUNCHER_S;
+}
+
+/* Will a runtime appear? Any process may exec one while it is young. */
+static bool may_become_one(const struct proc_id *id, const struct runtime *only)
+{
+	return process_age(id) == AGE_YOUNG || is_launcher(id, only);
 }
 
 /* The process's mappings, if it can be traced at all. */
@@ -53,6 +57,19 @@ static int read_process(struct opening *o, const struct proc_id *id, const char 
 	return 0;
 }
 
+/* The runtime's file among the mappings, and its instance. */
+static int open_runtime(struct opening *o, const struct proc_id *id, const struct runtime *only,
+			struct elf_cache *images, bool early, const char *what, struct error *err)
+{
+	int rc = vm_file_open(&o->maps, only, images, what, &o->file, err);
+
+	if (rc)
+		return rc;
+	rc = vm_open(id->pid, &o->file, &o->maps, early, &o->vm, &o->vm_why);
+	o->starting = rc == -EAGAIN && process_age(id) != AGE_SETTLED;
+	return rc == -ENOMEM ? error_set(err, rc, EXIT_FAILED, what, NULL, "out of memory") : 0;
+}
+
 int opening_look(struct opening *o, const struct proc_id *id, const struct runtime *only,
 		 struct elf_cache *images, bool early, const char *what, struct error *err)
 {
@@ -64,12 +81,21 @@ int opening_look(struct opening *o, const struct proc_id *id, const struct runti
 		return rc;
 	if (!vm_file_is_mapped(&o->maps, only) && may_become_one(id, only))
 		return -EAGAIN;
-	rc = vm_file_open(&o->maps, only, images, what, &o->file, err);
+	return open_runtime(o, id, only, images, early, what, err);
+}
+
+int opening_look_at_any(struct opening *o, const struct proc_id *id, struct elf_cache *images, bool early,
+			const char *what, struct error *err)
+{
+	int rc;
+
+	*o = (struct opening){0};
+	rc = read_process(o, id, what, err);
 	if (rc)
 		return rc;
-	rc = vm_open(id->pid, &o->file, &o->maps, early, &o->vm, &o->vm_why);
-	o->starting = rc == -EAGAIN && process_age(id) != AGE_SETTLED;
-	return rc == -ENOMEM ? error_set(err, rc, EXIT_FAILED, what, NULL, "out of memory") : 0;
+	if (vm_file_is_mapped(&o->maps, NULL))
+		return open_runtime(o, id, NULL, images, early, what, err);
+	return is_launcher(id, NULL) ? -EAGAIN : 0;
 }
 
 void opening_close(struct opening *o)

@@ -33,6 +33,9 @@ struct opening {
  */
 int opening_look(struct opening *o, const struct proc_id *id, const struct runtime *only,
 		 struct elf_cache *images, bool early, const char *what, struct error *err);
+/* The same, but a process without a runtime is as good: file.runtime is NULL then. */
+int opening_look_at_any(struct opening *o, const struct proc_id *id, struct elf_cache *images, bool early,
+			const char *what, struct error *err);
 /* Closes all of it. */
 void opening_close(struct opening *o);
 

@@ -38,10 +38,12 @@ struct options {
 	char names[OPTS_MAX_NAMES][128]; /* processes that are named; run/names.c makes pids of them */
 	size_t nr_names;
 	bool all;
+	const struct pairs
+	    *pairs;          /* of functions to trace, beside those of runtimes; not owned; NULL: none */
 	const char *runtime; /* of processes to trace, by name (runtime_by_name()); NULL: any */
 	uint32_t families;   /* bit per enum family_id; default global, weak */
 	double interval_s;   /* default 1 */
-	bool interval_given;
+	bool interval_given, events_given;
 	int count;         /* -1: no limit */
 	double duration_s; /* -1: no limit */
 	struct view_request view;

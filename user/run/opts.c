@@ -331,6 +331,8 @@ static int set(struct parse *p, const char *arg)
 	case OPTION_RECORD:
 		p->o->record = arg;
 		return *arg ? 0 : usage_error(p, "give a file name, or - for stdout", "no file name");
+	case OPTION_PAIR: /* was read before the families were named: pairs_take() */
+		return *arg ? 0 : usage_error(p, SEE_HELP, "it is empty");
 	case OPTION_VERSION:
 		return print_version(p);
 	case OPTION_HELP:
@@ -694,6 +696,7 @@ static void derive(struct parse *p)
 	}
 	o->given = p->given;
 	o->interval_given = was_given(p, "interval");
+	o->events_given = was_given(p, "events");
 	if (o->command == CMD_AGENT && !o->interval_given)
 		o->interval_s = AGENT_INTERVAL_S;
 	if (!o->listen)

@@ -25,6 +25,7 @@ enum option_kind {
 	OPTION_RECORD,
 	OPTION_PATH, /* const char *: a file's name */
 	OPTION_ASSERT,
+	OPTION_PAIR,
 	OPTION_VERSION,
 	OPTION_HELP,
 	NR_OPTION_KINDS

@@ -70,6 +70,7 @@ void target_free(struct target *t)
 	vm_locals_free(&t->push_look.vm);
 	symbols_free(t->symbols);
 	code_free(t->code);
+	target_pairs_close(t);
 	opening_close(&t->at);
 	aggregate_free(t->aggregate);
 	naming_free(t->naming);
@@ -83,14 +84,16 @@ void target_free(struct target *t)
 
 static void fill_report(struct target *t)
 {
+	const struct vm_file *file = t->at.file.runtime ? &t->at.file : t->pair_files;
+
 	t->report.target = (struct report_target){
 	    .pid = t->id.pid,
 	    .start_time_ticks = t->id.start_time_ticks,
 	    .comm = t->id.comm,
-	    .vm = t->at.file.runtime->shown,
+	    .vm = t->at.file.runtime ? t->at.file.runtime->shown : NULL,
 	    .vm_version = vm_version(t->at.vm),
-	    .library = t->at.file.mapping.path,
-	    .build_id = elf_build_id(t->at.file.elf),
+	    .library = file->mapping.path,
+	    .build_id = elf_build_id(file->elf),
 	};
 	who_tell(&t->who, &t->report.target);
 }
@@ -124,11 +127,14 @@ static int resolve_sites(struct target *t, struct error *err)
 	    .no_releases = o->count_only,
 	    .only_strategy = o->strategy,
 	};
-	int rc = sites_resolve(&req, &t->sites, err);
+	int rc = 0;
 
+	if (!o->pairs || target_traces_runtime(t))
+		rc = sites_resolve(&req, &t->sites, err);
+	rc = rc ?: target_pairs_resolve(t, err);
 	if (!rc && o->verbose && t->sites.notes.n)
 		fputs(t->sites.notes.p, stderr);
-	if (!rc && t->shared->switchable)
+	if (!rc && t->shared->switchable && !o->pairs)
 		resolve_switchable(t, &req);
 	return rc;
 }
@@ -140,14 +146,19 @@ int target_find(struct target *t, struct error *err)
 	int rc;
 
 	snprintf(what, sizeof(what), "trace PID %d", t->id.pid);
+	target_pairs_close(t);
 	opening_close(&t->at);
 	budget_pay(t->shared->budget, t->share);
-	rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, t->held, what, err);
+	if (o->pairs && !o->runtime)
+		rc = opening_look_at_any(&t->at, &t->id, t->shared->images, t->held, what, err);
+	else
+		rc = opening_look(&t->at, &t->id, runtime_by_name(o->runtime), t->shared->images, t->held,
+				  what, err);
 	if (rc == -EAGAIN)
 		return 0; /* it may load a runtime yet */
 	if (rc)
 		return rc;
-	if (!t->at.vm && o->verbose && !t->at.starting)
+	if (!t->at.vm && t->at.file.runtime && o->verbose && !t->at.starting)
 		error_print(&t->at.vm_why); /* its symbols may still serve */
 	rc = t->at.starting ? -EAGAIN : resolve_sites(t, err);
 	if (rc == -EAGAIN && process_age(&t->id) != AGE_SETTLED) /* its VM is just starting */
@@ -155,8 +166,10 @@ int target_find(struct target *t, struct error *err)
 	if (rc == -EAGAIN)
 		return error_set(err, rc, EXIT_NO_TARGET, what, "-v tells more", "%s",
 				 t->at.vm_why.why[0] ? t->at.vm_why.why : "its VM has no Java thread");
-	if (rc)
+	if (rc) {
+		target_pairs_close(t);
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
+	}
 	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
 	who_read(t->id.pid, &t->who);
 	t->root = owners_root(t->id.pid);
@@ -334,10 +347,35 @@ static uint32_t links_wanted(const struct target *t)
 	return families >> FAMILY_MONITOR & 1 ? families | 1U << FAMILY_THREAD : families;
 }
 
+/* Attach to all files that have functions of the sites. Returns its number, or -errno with err. */
+static int attach_files(struct target *t, const char *what, struct error *err)
+{
+	const struct vm_file *files[1 + PAIRS_MAX_LIBS];
+	char path[1 + PAIRS_MAX_LIBS][PROC_HELD_BYTES];
+	const char *paths[1 + PAIRS_MAX_LIBS];
+	int fd[1 + PAIRS_MAX_LIBS], rc = 0;
+	size_t n = 0, held = 0;
+
+	files[n++] = t->at.file.runtime ? &t->at.file : t->pair_files;
+	for (size_t i = 0; i < t->nr_pair_files; i++)
+		files[n++] = &t->pair_files[i];
+	for (; held < n && !rc; held += !rc) {
+		fd[held] =
+		    proc_hold_mapping(t->id.pid, &files[held]->mapping, path[held], sizeof(path[held]));
+		paths[held] = path[held];
+		rc = fd[held] < 0 ? fd[held] : 0;
+	}
+	rc = rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc))
+		: tracer_attach(t->tracer, &t->id, paths, n, &t->sites, links_wanted(t), err);
+	while (held > 0)
+		close(fd[--held]);
+	return rc;
+}
+
 int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 {
-	char path[PROC_HELD_BYTES], what[64];
-	int rc, target_id, fd;
+	char what[64];
+	int rc, target_id;
 
 	snprintf(what, sizeof(what), "attach to PID %d", t->id.pid);
 	rc = code_new(t->shared->modules, &t->id, t->share, &t->code);
@@ -347,11 +385,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	t->tracer = tracer;
-	fd = proc_hold_mapping(t->id.pid, &t->at.file.mapping, path, sizeof(path));
-	if (fd < 0)
-		return error_set(err, fd, EXIT_FAILED, what, NULL, "%s", strerror(-fd));
-	target_id = tracer_attach(tracer, &t->id, path, &t->sites, links_wanted(t), err);
-	close(fd);
+	target_id = attach_files(t, what, err);
 	if (target_id < 0)
 		return target_id;
 	t->target_id = target_id;
@@ -641,7 +675,7 @@ struct probes_info target_probes(const struct target *t)
 {
 	struct probes_info p = {
 	    .target = &t->report.target,
-	    .library_file = t->at.file.mapping.path,
+	    .library_file = t->report.target.library,
 	    .sites = &t->sites,
 	};
 	static const char unnamed[] = "the VM's tables do not say where a thread has it";

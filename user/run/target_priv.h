@@ -15,6 +15,7 @@
 #include "run/inside.h"
 #include "run/opening.h"
 #include "run/owners.h"
+#include "run/pairs.h"
 #include "run/pile.h"
 #include "run/target.h"
 #include "run/who.h"
@@ -41,8 +42,10 @@ struct target {
 
 	/* --- from target_find() on --- */
 	struct who who;
-	struct root_key root; /* its packages are there */
-	struct opening at;    /* its runtime; at.maps is as of the last read_code() */
+	struct root_key root;                      /* its packages are there */
+	struct opening at;                         /* its runtime; at.maps is as of the last read_code() */
+	struct vm_file pair_files[PAIRS_MAX_LIBS]; /* that have functions of pairs */
+	size_t nr_pair_files;
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
@@ -87,6 +90,12 @@ struct target {
 	bool reported; /* it was made at least once */
 };
 
+/* Are functions of its runtime asked for? */
+bool target_traces_runtime(const struct target *t);
+/* Open the files that have functions of --pair, and find their sites. 0, or -errno with err. */
+int target_pairs_resolve(struct target *t, struct error *err);
+/* Close them. */
+void target_pairs_close(struct target *t);
 /* Look at the VM's local references. still: the gate is closed. */
 void target_look_at_locals(struct target *t, bool still);
 /* Tell the probes what they must know of the runtime, as far as it is known now. 0 or -errno. */

@@ -53,6 +53,8 @@ void targets_may_switch(struct target_list *l)
 {
 	const struct catalog *c = l->shared.options->catalog;
 
+	if (l->shared.options->pairs) /* their probes are in several files */
+		return;
 	l->shared.switchable = catalog_families(c, SWITCHABLE) & ((1U << NR_JNI_FAMILIES) - 1);
 }
 

@@ -54,9 +54,15 @@ struct vm_unloads {
 	void *of;
 };
 
+/*
+ * A function may be there more than once, of which a process calls one or another: a probe is set on each,
+ * and none of them calls another.
+ */
+#define FUNC_VARIANTS 2
 /* Functions of a function table that a process calls through. */
 struct function_table {
-	uint64_t at[NR_ALL_FUNCS]; /* run-time address; 0: not known, or outside the file */
+	uint64_t at[FUNC_VARIANTS]
+		   [NR_ALL_FUNCS]; /* run-time address; 0: not known, or outside the file; the first first */
 	bool absent[NR_ALL_FUNCS]; /* this version of the runtime has no such function */
 };
 
@@ -97,8 +103,11 @@ struct runtime {
 
 	/* --- functions: where to probe. vm may be NULL in all of these --- */
 	const char *usdt_provider; /* its probes are NAME__entry and NAME__return; NULL: it has none */
-	/* The symbol of a function of its api. */
-	void (*symbol)(const struct vm *vm, const struct func_row *row, char *name, size_t cap);
+	/*
+	 * The nth symbol that a function of its api may have; those that are found are its variants. false:
+	 * there is no nth. A name that ends in * is that of a C++ function, whose parameters would follow.
+	 */
+	bool (*symbol)(const struct vm *vm, const struct func_row *row, unsigned nth, char *name, size_t cap);
 	/*
 	 * Why calls to this function can only be told apart at its symbol, neither at USDT probes nor by the
 	 * function table: one function calls another of the same name. NULL: they can.

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* All runtimes that the tool knows: a line each, the only place that names one. */
+/* All runtimes that the tool knows, the only place that names one. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/art/row.h"
 #include "runtime/hotspot/row.h"
 #include "runtime/runtime.h"
 
-RUNTIME_ROW(hotspot_runtime);
+/* The first one's words are said of a process that has none. One array: compilers change the order of
+ * several. */
+static const struct runtime *const rows[]
+    __attribute__((used, retain, section("runtime_rows"), aligned(sizeof(void *)))) = {&hotspot_runtime,
+										       &art_runtime};
 
 /* The linker's: the section of all RUNTIME_ROW()s, those of a test program too. */
 extern const struct runtime *const __start_runtime_rows[], *const __stop_runtime_rows[];

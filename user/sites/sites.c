@@ -19,19 +19,21 @@
 #define MAX_SKIPPED        4
 #define MAX_INSN_BYTES     16
 #define SYMBOL_BYTES       128
+#define MAX_SYMBOLS        4 /* that a function may have */
 
 /* What has been found for one function. */
 struct found {
 	bool wanted;
-	uint64_t entry; /* link-time address, by the first strategy that knew it; 0: unknown */
+	uint64_t entry[FUNC_VARIANTS]; /* link-time addresses, ascending, by the first strategy that knew */
+	size_t nr_entries;             /* 0: unknown */
 	enum site_strategy entry_by;
 	int price_ns; /* of one call at the sites below */
 	size_t n;     /* 0: none yet */
 	struct probe_site site[MAX_SITES_PER_FUNC];
 	bool at_entry; /* of a function probed at both ends: the other end is known too */
-	struct probe_site entry_site;
-	bool replaced;   /* calls do not come to it */
-	const char *why; /* the last proposal was refused: why */
+	struct probe_site entry_site[FUNC_VARIANTS]; /* of each entry */
+	bool replaced;                               /* calls do not come to it */
+	const char *why;                             /* the last proposal was refused: why */
 };
 struct resolver {
 	const struct site_request *req;
@@ -220,40 +222,75 @@ static void locs_near_entry(const struct resolver *r, const struct func_row *row
 		pin_locs_at_entry(r, row, s);
 }
 
-static void propose_entry(struct resolver *r, enum func_id func, uint64_t vaddr, enum site_strategy by)
+/* The first strategy that knows a function's entries decides. */
+static bool take_entries(struct resolver *r, enum func_id func, const uint64_t *vaddr, size_t n,
+			 enum site_strategy by)
 {
-	const struct func_row *row = row_of(r, func);
 	struct found *f = &r->found[func];
-	struct probe_site s = {.func = func, .strategy = by, .point = POINT_ENTRY};
 
-	if (f->entry && f->entry != vaddr) {
-		note(r, "%s: %s says 0x%llx, %s 0x%llx; the first is used", row->name,
-		     site_strategy_names[f->entry_by], (unsigned long long)f->entry, site_strategy_names[by],
-		     (unsigned long long)vaddr);
-		return;
-	}
-	if (!f->entry) {
-		f->entry = vaddr;
+	if (f->nr_entries == 0) {
+		memcpy(f->entry, vaddr, n * sizeof(*vaddr));
+		f->nr_entries = n;
 		f->entry_by = by;
 	}
-	if (!place_near_entry(r, vaddr, needed_regs(r, func), &s)) {
-		f->why = "no instruction at its entry can be probed safely";
+	if (f->nr_entries == n && memcmp(f->entry, vaddr, n * sizeof(*vaddr)) == 0)
+		return true;
+	note(r, "%s: %s says 0x%llx%s, %s 0x%llx%s; the first is used", row_of(r, func)->name,
+	     site_strategy_names[f->entry_by], (unsigned long long)f->entry[0],
+	     f->nr_entries > 1 ? " and more" : "", site_strategy_names[by], (unsigned long long)vaddr[0],
+	     n > 1 ? " and more" : "");
+	return false;
+}
+
+/* Both ends of the function, or the one that is needed. */
+static void entry_sites(const struct resolver *r, enum func_id func, const struct probe_site *at_entry,
+			struct probe_site *entry, struct probe_site *site)
+{
+	const struct func_row *row = row_of(r, func);
+
+	*entry = *site = *at_entry;
+	locs_near_entry(r, row, entry);
+	if (at_return(r, func)) {
+		site->point = POINT_URETPROBE;
+		locs_at_uretprobe(r->machine, HANDLE_RETURN, site);
+		if (is_pair(r, func) && row->count >= HANDLE_ARG0)
+			site->extra = loc_of_arg(r->machine, row->count); /* that there is one */
+	} else {
+		locs_near_entry(r, row, site);
+	}
+}
+
+/* vaddr: of the entries of all its variants, in any order; one may be there twice. n: at most FUNC_VARIANTS
+ */
+static void propose_entries(struct resolver *r, enum func_id func, uint64_t *vaddr, size_t n,
+			    enum site_strategy by)
+{
+	struct found *f = &r->found[func];
+	struct probe_site entry[FUNC_VARIANTS], site[FUNC_VARIANTS];
+
+	if (n > 1 && vaddr[0] > vaddr[1]) {
+		uint64_t first = vaddr[1];
+
+		vaddr[1] = vaddr[0];
+		vaddr[0] = first;
+	}
+	n -= n > 1 && vaddr[0] == vaddr[1];
+	if (!take_entries(r, func, vaddr, n, by))
 		return;
+	for (size_t i = 0; i < n; i++) {
+		struct probe_site s = {.func = func, .strategy = by, .point = POINT_ENTRY};
+
+		if (!place_near_entry(r, vaddr[i], needed_regs(r, func), &s)) {
+			f->why = "no instruction at its entry can be probed safely";
+			return;
+		}
+		entry_sites(r, func, &s, &entry[i], &site[i]);
 	}
 	if (func_at_both_ends(r->req->catalog, func) && !f->at_entry) {
-		f->entry_site = s;
+		memcpy(f->entry_site, entry, n * sizeof(*entry));
 		f->at_entry = true;
-		locs_near_entry(r, row, &f->entry_site);
 	}
-	if (at_return(r, func)) {
-		s.point = POINT_URETPROBE;
-		locs_at_uretprobe(r->machine, HANDLE_RETURN, &s);
-		if (is_pair(r, func) && row->count >= HANDLE_ARG0)
-			s.extra = loc_of_arg(r->machine, row->count); /* that there is one */
-	} else {
-		locs_near_entry(r, row, &s);
-	}
-	accept(r, func, &s, 1);
+	accept(r, func, site, n);
 }
 
 /* --- strategies --- */
@@ -366,27 +403,56 @@ static int find_by_usdt(struct resolver *r)
 	return 0;
 }
 
+/* All symbols that are looked for: those of one function behind each other. */
+struct symbols {
+	struct elf_wanted wanted[NR_ALL_FUNCS * MAX_SYMBOLS];
+	enum func_id func[NR_ALL_FUNCS * MAX_SYMBOLS];
+	char name[NR_ALL_FUNCS * MAX_SYMBOLS][SYMBOL_BYTES];
+	size_t n;
+};
+
+static void name_symbols(const struct resolver *r, enum func_id func, struct symbols *s)
+{
+	for (unsigned nth = 0; nth < MAX_SYMBOLS; nth++) {
+		char *name = s->name[s->n];
+		size_t len;
+
+		if (!runtime_of(r)->symbol(r->req->vm, row_of(r, func), nth, name, SYMBOL_BYTES))
+			return;
+		len = strlen(name);
+		if (len > 0 && name[len - 1] == '*') {
+			name[len - 1] = '\0';
+			s->wanted[s->n].is_prefix = true;
+		}
+		s->wanted[s->n].name = name;
+		s->func[s->n++] = func;
+	}
+}
+
 /* Propose what a symbol table of e, the library or its debug file, knows. */
 static int find_by_symbols(struct resolver *r, const struct elf_image *e, enum elf_symtab which,
 			   enum site_strategy by)
 {
-	struct elf_wanted wanted[NR_ALL_FUNCS] = {0};
-	enum func_id func[NR_ALL_FUNCS];
-	char name[NR_ALL_FUNCS][SYMBOL_BYTES];
-	size_t n = 0;
+	struct symbols *s = calloc(1, sizeof(*s));
 	int rc;
 
-	for (int f = 0; f < NR_ALL_FUNCS; f++) {
-		if (!has_function(r, f))
-			continue;
-		runtime_of(r)->symbol(r->req->vm, row_of(r, (enum func_id)f), name[n], sizeof(name[n]));
-		wanted[n].name = name[n];
-		func[n++] = (enum func_id)f;
+	if (!s)
+		return -ENOMEM;
+	for (int f = 0; f < NR_ALL_FUNCS; f++)
+		if (has_function(r, f))
+			name_symbols(r, (enum func_id)f, s);
+	rc = elf_find_symbols(e, which, s->wanted, s->n);
+	for (size_t i = 0, of; i < s->n && rc > 0; i += of) {
+		uint64_t vaddr[FUNC_VARIANTS];
+		size_t n = 0;
+
+		for (of = 0; i + of < s->n && s->func[i + of] == s->func[i]; of++)
+			if (s->wanted[i + of].vaddr && n < FUNC_VARIANTS)
+				vaddr[n++] = s->wanted[i + of].vaddr;
+		if (n > 0 && is_wanted(r, s->func[i], true))
+			propose_entries(r, s->func[i], vaddr, n, by);
 	}
-	rc = elf_find_symbols(e, which, wanted, n);
-	for (size_t i = 0; i < n && rc > 0; i++)
-		if (is_wanted(r, func[i], true) && wanted[i].vaddr)
-			propose_entry(r, func[i], wanted[i].vaddr, by);
+	free(s);
 	return rc < 0 ? rc : 0;
 }
 
@@ -410,6 +476,16 @@ static int find_by_debugfile(struct resolver *r)
 	return rc;
 }
 
+static void propose_table(struct resolver *r, enum func_id func, const struct function_table *t)
+{
+	uint64_t vaddr[FUNC_VARIANTS];
+	size_t n = 0;
+
+	for (; n < FUNC_VARIANTS && t->at[n][func]; n++)
+		vaddr[n] = t->at[n][func] - r->req->file->bias;
+	propose_entries(r, func, vaddr, n, STRATEGY_FUNCTION_TABLE);
+}
+
 static int find_by_function_table(struct resolver *r)
 {
 	const struct runtime *rt = runtime_of(r);
@@ -429,10 +505,10 @@ static int find_by_function_table(struct resolver *r)
 
 		if (t.absent[f] && r->found[f].n == 0)
 			r->found[f].wanted = false; /* this version has no such function */
-		else if (!t.at[f] && rt->may_be_replaced && rt->may_be_replaced(row_of(r, func)))
+		else if (!t.at[0][f] && rt->may_be_replaced && rt->may_be_replaced(row_of(r, func)))
 			r->found[f].replaced = true;
-		else if (t.at[f] && is_wanted(r, func, false))
-			propose_entry(r, func, t.at[f] - r->req->file->bias, STRATEGY_FUNCTION_TABLE);
+		else if (t.at[0][f] && is_wanted(r, func, false))
+			propose_table(r, func, &t);
 	}
 	return 0;
 }
@@ -605,8 +681,9 @@ static int collect(struct resolver *r, struct probe_sites *out)
 				return -ENOMEM;
 			continue;
 		}
-		if (found->at_entry && add_site(out, &found->entry_site) < 0)
-			return -ENOMEM;
+		for (size_t i = 0; found->at_entry && i < found->nr_entries; i++)
+			if (add_site(out, &found->entry_site[i]) < 0)
+				return -ENOMEM;
 		for (size_t i = 0; i < found->n; i++)
 			if (add_site(out, &found->site[i]) < 0)
 				return -ENOMEM;

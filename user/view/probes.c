@@ -255,7 +255,7 @@ static void put_record(struct buf *out, const struct probes_info *p, const struc
 	json_text(&j, "family", family_name(p->sites->catalog, func_family(p->sites->catalog, s->func)));
 	json_text(&j, "function", site_function(p->sites, s));
 	json_text(&j, "operation", probe_site_operation(s));
-	json_text(&j, "file", p->library_file);
+	json_text(&j, "file", s->path ?: p->library_file);
 	json_hex(&j, "offset", s->offset);
 	json_text(&j, "strategy", site_strategy(s));
 	json_text(&j, "instruction", s->insn);

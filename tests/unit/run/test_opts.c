@@ -220,7 +220,7 @@ static void test_options_of_commands(void **state)
 	    [OPTION_INT] = "1",           [OPTION_UINT64] = "1", [OPTION_SECONDS] = "1",
 	    [OPTION_BYTES] = "64M",       [OPTION_PIDS] = "1",   [OPTION_FAMILIES] = "global",
 	    [OPTION_FORMAT] = "json",     [OPTION_FILE] = "x",   [OPTION_PATH] = "x",
-	    [OPTION_ASSERT] = "drops==0", [OPTION_RECORD] = "x",
+	    [OPTION_ASSERT] = "drops==0", [OPTION_RECORD] = "x", [OPTION_PAIR] = "x",
 	};
 	struct options o;
 
@@ -485,7 +485,7 @@ static void test_words(void **state)
 		     "unknown kind of stack 'lava' (one of: mixed, java, native, none)");
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
 	expect_error("-p 1 --strategy magic", "(one of: usdt, symtab, debugfile, function-table)");
-	expect_error("-p 1 --runtime HotSpot", "unknown runtime 'HotSpot' (one of: hotspot)");
+	expect_error("-p 1 --runtime HotSpot", "unknown runtime 'HotSpot' (one of: hotspot, art)");
 	expect_error("-p 1 -s size", "unknown column 'size' (one of: ");
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
@@ -590,7 +590,7 @@ static void test_help_and_version(void **state)
 	assert_non_null(strchr(text, '.'));
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	assert_non_null(strstr(text, "\nlibbpf: "));
-	assert_non_null(strstr(text, "\nruntimes: hotspot"));
+	assert_non_null(strstr(text, "\nruntimes: hotspot, art"));
 	free(text);
 	text = printed_by("probes -h --frobnicate", &rc);
 	assert_int_equal(rc, EXIT_OK + 1);

@@ -40,15 +40,16 @@ static void test_a_row_is_found(void **state)
 	const char *first[RUNTIMES_BOTTOM_MAX + 1];
 	struct catalog *c;
 	bool found = false;
+	size_t n = 0;
 
 	(void)state;
 	assert_ptr_equal(runtime_by_name("nothing"), &nothing);
 	assert_non_null(other);
 	assert_null(runtime_by_name("Nothing"));
 	assert_null(runtime_by_name(NULL));
-	for (size_t i = 0; i < 2; i++)
-		assert_ptr_equal(runtime_by_name(runtime_name(i))->name, runtime_name(i));
-	assert_null(runtime_name(2));
+	for (; runtime_name(n); n++)
+		assert_ptr_equal(runtime_by_name(runtime_name(n))->name, runtime_name(n));
+	assert_true(n > 1);
 	assert_true(runtime_has_library("libnothing.so"));
 	assert_false(runtime_has_library("libnothing.so.1"));
 	assert_true(runtime_has_launcher(NULL, "nothing"));

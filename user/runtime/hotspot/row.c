@@ -99,9 +99,10 @@ static bool is_outer(const struct vm *vm, const struct func_row *row)
 	return vm && of_const(vm)->checked && row->family == FAMILY_STRING;
 }
 
-static void symbol(const struct vm *vm, const struct func_row *row, char *name, size_t cap)
+static bool symbol(const struct vm *vm, const struct func_row *row, unsigned nth, char *name, size_t cap)
 {
 	snprintf(name, cap, "%sjni_%s", is_outer(vm, row) ? "checked_" : "", row->name);
+	return nth == 0;
 }
 
 static const char *symbol_only(const struct vm *vm, const struct func_row *row)
@@ -130,7 +131,7 @@ static int function_table(struct vm *vm, struct function_table *out, struct erro
 
 		if (!row->name)
 			continue;
-		out->at[f] = row->table == TABLE_VM ? t.vm[row->index] : t.env[row->index];
+		out->at[0][f] = row->table == TABLE_VM ? t.vm[row->index] : t.env[row->index];
 		out->absent[f] = row->table == TABLE_ENV && row->index >= t.nr_env;
 	}
 	return rc;

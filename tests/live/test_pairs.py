@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""--pair: what any library's functions give and take, in processes that have no runtime and in one that has."""
+
+import json
+import subprocess
+
+import harness
+from harness import BUILD, Tracer, assert_no_losses, direct_caller, read_line, run_tool
+from test_runtime import BOXES, COUNTED, DESKS, REPLACED, WRONG, Things
+
+RULES = ("--pair", "box=libthing.so:box_make(*arg6)+box_make_by(*arg2)+box_make_many(*arg2[arg1])+~box_replace(arg0,size=arg1)"
+         "/box_free(arg0)+box_close(arg0)+^box_ref(arg0)+v:box_unref(arg0)+?box_look(arg0)",
+         "--pair", "door=libthing:door_open(ret,counted)/door_close(arg0)",
+         "--pair", f"desk={BUILD}/test-runtime/libthing.so:desk_take(ret,okge0)/desk_leave(arg0)")
+JUMPS = 13
+FILES, FAILED, DATABASES, OPENED, CLOSED = 7, 5, 3, 11, 4
+
+
+def numbers(report):
+    return {name: tuple(f[k] for k in ("acquired", "released", "outstanding", "released_untracked"))
+            for name, f in report["families"].items() if f["acquired"] or f["released_untracked"]}
+
+
+def test_a_plain_process_is_counted_by_rules(tmp_path):
+    with Things() as things, Tracer(*RULES, pids=[things.pid]) as tracer:
+        tracer.wait_tracing()
+        for what, n in (("boxes", BOXES), ("counted", COUNTED), ("desks", DESKS), ("replaced", REPLACED), ("jumps", JUMPS), ("wrong", WRONG)):
+            things.do(what, n)
+        report = tracer.stop()[things.pid]
+    assert_no_losses(report)
+    assert report["target"]["vm"] is None and report["target"]["library"].endswith("/libthing.so")
+    assert numbers(report) == {
+        "box": (12 * BOXES + 1 + 3 * WRONG + 3 * REPLACED + 3 * JUMPS, 7 * BOXES + 1 + WRONG + 2 * REPLACED,
+                5 * BOXES + 2 * WRONG + REPLACED + 3 * JUMPS, WRONG),
+        "door": (3 * COUNTED - 4, 2 * COUNTED - 4, COUNTED, WRONG), "desk": (2 * DESKS, DESKS + DESKS // 2, DESKS - DESKS // 2, 0)}
+    assert report["calls"]["box_make_by"] == 2 * JUMPS
+    # what a jump left behind swallows nothing of what comes later
+    of_jumps = sorted((s["function"], direct_caller(s), s["outstanding"]) for s in report["sites"] if "jumps" in str(s["stack"]))
+    assert of_jumps == [("box_make", "make_box", JUMPS), ("box_make", "make_inside", JUMPS), ("box_make_by", "jumps", JUMPS)]
+    assert {f["kind"]: f["count"] for f in report["findings"]} == {"double-release": WRONG, "stale-use": WRONG, "wrong-deallocator": WRONG}
+
+
+SCRIPT = """
+import _ctypes, ctypes, sqlite3, sys
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+libc.fclose.argtypes = [ctypes.c_void_p]
+keep = []
+print("ready", flush=True)
+for line in sys.stdin:
+    files, failed, databases, opened, closed = map(int, line.split())
+    for i in range(files):
+        libc.fopen(b"/dev/null", b"r")
+        libc.fclose(libc.fopen(b"/dev/null", b"r"))
+    for i in range(failed):
+        libc.fopen(b"/no/such/file", b"r")
+    for i in range(databases):
+        keep.append(sqlite3.connect(":memory:"))
+        sqlite3.connect(":memory:").close()
+    handles = [_ctypes.dlopen("libm.so.6", 2) for i in range(opened)]
+    for handle in handles[:closed]:
+        _ctypes.dlclose(handle)
+    print("done", flush=True)
+"""
+
+
+def test_real_libraries_in_python():
+    """The same handle from dlopen, failed calls, a database that is handed out by an argument."""
+    process = subprocess.Popen(["/usr/bin/python3", "-c", SCRIPT], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert read_line(process.stdout) == "ready\n"
+        with Tracer("--pairs", "file,dl,sqlite", pids=[process.pid]) as tracer:
+            tracer.wait_tracing()
+            process.stdin.write(f"{FILES} {FAILED} {DATABASES} {OPENED} {CLOSED}\n".encode())
+            assert read_line(process.stdout) == "done\n"
+            report = tracer.stop()[process.pid]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+    assert_no_losses(report)
+    assert numbers(report) == {"file": (2 * FILES, FILES, FILES, 0), "dl": (OPENED, CLOSED, OPENED - CLOSED, 0),
+                               "sqlite": (2 * DATABASES, DATABASES, DATABASES, 0)}
+    assert report["calls"]["fopen"] == 2 * FILES + FAILED and report["findings"] == []
+
+
+def test_a_jvm_keeps_its_families_when_they_are_asked_for(oracle):
+    with Tracer("--pairs", "file", "-e", "global,weak", pids=[oracle.pid]) as tracer:
+        tracer.wait_tracing()
+        before, after = oracle.now, oracle.do("run 2 101 2 53 1")
+        report = tracer.stop()[oracle.pid]
+    harness.assert_exact(report, before, after)
+    assert report["target"]["vm"] == "HotSpot" and "fopen" in report["calls"]
+    lines = run_tool("probes", "-p", oracle.pid, "--pairs", "file", "--json").stdout.splitlines()
+    files = {p["file"].rsplit("/")[-1] for p in map(json.loads, lines) if "function" in p}
+    assert files == {"libc.so.6"}  # no family of JNI, unless it is asked for
+
+
+def test_what_is_wrong_with_a_rule_is_said():
+    with Things() as things:
+        for rule, code, words in (("libthing:thing_new(ret)/thing_fre(arg0)", 1, ("no function 'thing_fre'", "thing_free")),
+                                  ("libthin:thing_new(ret)/thing_free(arg0)", 4, ("maps no libthin", "libthing.so")),
+                                  ("libthing:thing_new(rut)/thing_free(arg0)", 2, ("column 20",))):
+            result = run_tool("-p", things.pid, "--pair", rule, "-d", "0.1")
+            assert result.returncode == code and all(w in result.stderr for w in words), result.stderr
+            assert result.stderr.count("\n") == 1, result.stderr

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "run/pairs.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "elf/elf_functions.h"
+
+#define NEAR_NAMES  3
+#define NEAR_LENGTH 64 /* of a name, as much of it as is compared */
+
+/* --- rules to rows --- */
+
+static void symbol(const struct vm *vm, const struct func_row *row, char *name, size_t cap)
+{
+	(void)vm;
+	snprintf(name, cap, "%s", row->name);
+}
+
+static struct pair_lib *lib_of(struct pairs *p, const char *name, bool optional)
+{
+	struct pair_lib *l;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (!strcmp(p->lib[i].name, name)) {
+			p->lib[i].must_have |= !optional;
+			return &p->lib[i];
+		}
+	if (p->n == PAIRS_MAX_LIBS)
+		return NULL;
+	l = &p->lib[p->n++];
+	snprintf(l->name, sizeof(l->name), "%s", name);
+	snprintf(l->api, sizeof(l->api), "pair %s", name);
+	l->must_have = !optional;
+	l->functions = (struct runtime){.name = "pair", .shown = l->name, .api = l->api, .symbol = symbol};
+	return l;
+}
+
+static int add_funcs(struct pairs *p, struct catalog *c, const struct pair_rule *rule, int family,
+		     bool optional)
+{
+	for (size_t i = 0; i < rule->n; i++) {
+		const struct pair_func *f = &rule->func[i];
+		struct func_row row = f->row;
+		struct pair_lib *l = lib_of(p, f->lib[0] ? f->lib : rule->lib, optional);
+		int rc;
+
+		if (!l)
+			return -E2BIG;
+		row.name = f->symbol;
+		row.api = l->api;
+		row.family = (enum family_id)family;
+		rc = catalog_add_func(c, &row);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optional, const char *what,
+	      struct error *err)
+{
+	struct pair_rule *rule = malloc(sizeof(*rule));
+	struct pair_fault fault = {0};
+	struct family_row family = {.kind = KIND_PAIR};
+	int rc = rule ? pair_parse(text, rule, &fault) : -ENOMEM, id = 0;
+
+	if (rc == -EINVAL)
+		error_set(err, rc, EXIT_USAGE, what, "see docs/pairs.md, or man jnitrace", "column %zu: %s",
+			  fault.column, fault.why);
+	if (!rc) {
+		family.name = rule->name;
+		rc = id = catalog_add_family(c, &family);
+		if (id == -EEXIST)
+			error_set(err, rc, EXIT_USAGE, what, "give it another, as in NAME=LIB:...",
+				  "there is a family '%s' already", rule->name);
+	}
+	if (rc >= 0) {
+		p->families |= 1U << id;
+		rc = add_funcs(p, c, rule, id, optional);
+	}
+	free(rule);
+	if (rc == -ENOSPC || rc == -E2BIG)
+		return error_set(err, rc, EXIT_USAGE, what, "trace fewer at a time",
+				 "too many families, functions or libraries");
+	if (rc == -ENOMEM)
+		return error_set(err, rc, EXIT_FAILED, what, NULL, "out of memory");
+	return rc < 0 ? rc : 0;
+}
+
+/* --- libraries of a process --- */
+
+/* The name itself, or its beginning up to where a version may follow: libssl is libssl.so.3 and libssl-1.so.
+ */
+static bool is_named(const char *path, const char *name)
+{
+	const char *base = strrchr(path, '/');
+	size_t n = strlen(name);
+
+	if (strchr(name, '/'))
+		return !strcmp(path, name);
+	base = base ? base + 1 : path;
+	if (strncmp(base, name, n))
+		return false;
+	return !base[n] || (base[n] == '.' && !strncmp(base + n, ".so", 3)) ||
+	       (base[n] == '-' && isdigit((unsigned char)base[n + 1]));
+}
+
+/* Where a mapping's file is mapped from its first byte on, nearest below it; NULL: nowhere. */
+static const struct mapping *first_of(const struct proc_maps *maps, size_t code)
+{
+	const struct mapping *m = &maps->v[code];
+
+	for (size_t k = code + 1; k-- > 0;)
+		if (maps->v[k].dev == m->dev && maps->v[k].ino == m->ino && !maps->v[k].offset)
+			return &maps->v[k];
+	return NULL;
+}
+
+static const struct mapping *find(const struct pair_lib *lib, const struct proc_maps *maps)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct mapping *m = &maps->v[i];
+
+		if (m->executable && m->path && m->ino && is_named(m->path, lib->name))
+			return first_of(maps, i);
+	}
+	/* a path may lead to what is mapped by another name */
+	for (size_t i = 0; i < maps->n && strchr(lib->name, '/'); i++) {
+		const struct mapping *m = &maps->v[i];
+		char *real = m->executable && m->path && m->ino ? realpath(lib->name, NULL) : NULL;
+		bool same = real && !strcmp(real, m->path);
+
+		free(real);
+		if (same)
+			return first_of(maps, i);
+	}
+	return NULL;
+}
+
+int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
+	       struct vm_file *out)
+{
+	const struct mapping *m = find(lib, maps);
+	uint64_t vaddr;
+	int fd, rc;
+
+	*out = (struct vm_file){0};
+	if (!m)
+		return -ENOENT;
+	out->runtime = &lib->functions;
+	out->mapping = *m;
+	out->mapping.path = strdup(m->path);
+	if (!out->mapping.path)
+		return -ENOMEM;
+	fd = proc_open_mapping(maps->pid, m);
+	rc = fd < 0 ? fd : elf_cache_open(images, fd, &out->elf);
+	if (!rc && !elf_offset_to_vaddr(out->elf, m->offset, &vaddr))
+		rc = -ENOEXEC;
+	if (!rc)
+		out->bias = m->start - vaddr;
+	return rc;
+}
+
+/* --- what somebody may have meant --- */
+
+/* Letters that must be changed, left out or added to make one of the other. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t n = strnlen(a, NEAR_LENGTH), m = strnlen(b, NEAR_LENGTH), row[NEAR_LENGTH + 1];
+
+	for (size_t k = 0; k <= m; k++)
+		row[k] = k;
+	for (size_t i = 1; i <= n; i++) {
+		size_t corner = row[0]++;
+
+		for (size_t k = 1; k <= m; k++) {
+			size_t up = row[k], change = corner + (a[i - 1] != b[k - 1]);
+			size_t least = up < row[k - 1] ? up + 1 : row[k - 1] + 1;
+
+			row[k] = change < least ? change : least;
+			corner = up;
+		}
+	}
+	return row[m];
+}
+
+/* The nearest so far. */
+struct near {
+	const char *name[NEAR_NAMES];
+	size_t far[NEAR_NAMES];
+	size_t n;
+};
+
+static void near_add(struct near *of, const char *wanted, const char *name)
+{
+	size_t d = distance(wanted, name), at;
+	bool begins = !strncmp(name, wanted, strlen(wanted)) || !strncmp(wanted, name, strlen(name));
+
+	if (!*name || (d > strlen(wanted) / 3 + 1 && !begins))
+		return;
+	for (size_t i = 0; i < of->n; i++)
+		if (!strcmp(of->name[i], name))
+			return;
+	for (at = of->n; at > 0 && of->far[at - 1] > d; at--)
+		if (at < NEAR_NAMES) {
+			of->name[at] = of->name[at - 1];
+			of->far[at] = of->far[at - 1];
+		}
+	if (at == NEAR_NAMES)
+		return;
+	of->name[at] = name;
+	of->far[at] = d;
+	of->n += of->n < NEAR_NAMES;
+}
+
+static void near_put(const struct near *of, char *out, size_t cap)
+{
+	size_t at = 0;
+
+	*out = '\0';
+	for (size_t i = 0; i < of->n && at < cap; i++)
+		at += (size_t)snprintf(out + at, cap - at, "%s%s", i ? ", " : "", of->name[i]);
+}
+
+void pairs_near(const struct vm_file *file, const char *wanted, char *out, size_t cap)
+{
+	struct elf_functions functions = {0};
+	struct near near = {0};
+
+	if (elf_functions_add(&functions, file->elf, ELF_DYNSYM) >= 0)
+		elf_functions_add(&functions, file->elf, ELF_SYMTAB);
+	for (size_t i = 0; i < functions.n; i++)
+		near_add(&near, wanted, elf_function_name(&functions, &functions.v[i]));
+	near_put(&near, out, cap);
+	elf_functions_free(&functions);
+}
+
+void pairs_near_libs(const struct pair_lib *lib, const struct proc_maps *maps, char *out, size_t cap)
+{
+	const char *slash = strrchr(lib->name, '/');
+	struct near near = {0};
+
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct mapping *m = &maps->v[i];
+		const char *base = m->executable && m->path && m->ino ? strrchr(m->path, '/') : NULL;
+
+		if (base)
+			near_add(&near, slash ? slash + 1 : lib->name, base + 1);
+	}
+	near_put(&near, out, cap);
+}

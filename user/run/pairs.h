@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Pairs of functions that the command line names (--pair, --pairs), as rows of the catalog, and the libraries
+ * they are in. Such a library is no runtime: it has functions and nothing else.
+ */
+#ifndef JNITRACE_PAIRS_H
+#define JNITRACE_PAIRS_H
+
+#include "elf/elf_cache.h"
+#include "run/pair_text.h"
+#include "runtime/runtime.h"
+
+#define PAIRS_MAX_LIBS 16
+struct pair_lib {
+	char name[PAIR_LIB_BYTES]; /* as it was given: a path, a base name, or how that begins (libssl) */
+	char api[PAIR_LIB_BYTES + 8];
+	struct runtime functions; /* what the search for probe sites asks a runtime: api and symbols */
+	bool must_have;           /* all of its functions: they were named one by one */
+};
+struct pairs {
+	struct pair_lib lib[PAIRS_MAX_LIBS];
+	size_t n;
+	uint32_t families; /* bit per enum family_id */
+};
+
+/* Add the rows of one rule. 0, or -errno with err; what: of an error; optional: a library need not have all
+ * of the functions. */
+int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optional, const char *what,
+	      struct error *err);
+
+/*
+ * The library as a process maps it, opened. -ENOENT: it maps none of this name. End with vm_file_close(),
+ * also on failure.
+ */
+int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
+	       struct vm_file *out);
+/* Names of functions of the file that are near to this one, "" mostly: "thing_new, thing_next". */
+void pairs_near(const struct vm_file *file, const char *symbol, char *out, size_t cap);
+/* Base names of files with code that are near to the library's name, likewise. */
+void pairs_near_libs(const struct pair_lib *lib, const struct proc_maps *maps, char *out, size_t cap);
+
+#endif
