@@ -14,10 +14,11 @@
 
 /* --- rules to rows --- */
 
-static void symbol(const struct vm *vm, const struct func_row *row, char *name, size_t cap)
+static bool symbol(const struct vm *vm, const struct func_row *row, unsigned nth, char *name, size_t cap)
 {
 	(void)vm;
 	snprintf(name, cap, "%s", row->name);
+	return nth == 0;
 }
 
 static struct pair_lib *lib_of(struct pairs *p, const char *name, bool optional)
