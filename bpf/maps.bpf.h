@@ -20,6 +20,7 @@ const volatile bool criticals_traced; /* else the verifier leaves out what looks
 const volatile u32 pairs_traced;      /* families of pairs that are: bit per enum family_id */
 const volatile u32 memo_mode;         /* enum memo_mode */
 
+u32 families_off[JT_MAX_TARGETS];  /* of a target: bit per enum family_id, whose events do not count */
 u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_setup */
 u64 pid_ns;                        /* which one of that depth: its address */
 u64 sites_made;                    /* grows with each new site: there is a stack to name */

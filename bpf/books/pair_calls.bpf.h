@@ -597,7 +597,7 @@ static __always_inline void pair_given(struct rule *r, const struct pair_call *c
 		return;
 	pair_tell_outer(c->inside);
 	if (r->counts == COUNT_NEEDED) {
-		references = 1;
+		amount = 1;
 		if (!c->count) {
 			__sync_fetch_and_add(&fc->nulls, 1);
 			return;

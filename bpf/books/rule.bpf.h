@@ -44,12 +44,18 @@ static __always_inline bool target_is_open(u32 target_id, bool others)
 	return t && *(volatile u32 *)&t->gate == GATE_OPEN && (!others || t->tgid == current_tgid());
 }
 
+/* Was its family switched off while the target is traced? */
+static __always_inline bool is_switched_off(const struct rule *r)
+{
+	return *(volatile u32 *)&families_off[r->target_id & (JT_MAX_TARGETS - 1)] >> (r->family & 31) & 1;
+}
+
 /* The rule of this event, or NULL when it is not to be counted (not yet, no more, or another process's). */
 static __always_inline struct rule *rule_of(struct pt_regs *ctx)
 {
 	struct rule *r = rule_at(ctx);
 
-	return r && target_is_open(r->target_id, r->others) ? r : NULL;
+	return r && target_is_open(r->target_id, r->others) && !is_switched_off(r) ? r : NULL;
 }
 
 /* Does jt_use look at the same call? What can be told of either is told there. */

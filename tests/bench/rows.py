@@ -9,7 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from target import Tracer, probes
+from target import Terminal, Tracer, probes
 
 FAMILIES = ("weak", "string", "array", "critical", "local", "monitor", "thread")
 
@@ -169,6 +169,45 @@ class Cost:
 
 
 @dataclass
+class Screen:
+    """The screen at 1 Hz: CPU of the tool, and how long it takes until a key is answered, at any moment of the second."""
+
+    key: str
+    title: str
+    LIVE, RATE, SIZE = 100000, 5000, (40, 120)
+    STEP_S = 0.083  # from key to key: no part of a second, so that all its moments are seen
+
+    def press(self, terminal, seconds):
+        """Keys until the time is over. Milliseconds until something changed, of each."""
+        took, end = [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            terminal.drain(self.STEP_S)
+            start = time.monotonic()
+            os.write(terminal.fd, b"jk"[len(took) % 2:][:1])
+            terminal.wait()
+            took.append((time.monotonic() - start) * 1000)
+        return took
+
+    def measure(self, bench):
+        seconds = 5 if bench.args.quick else 20
+        with Terminal([str(c) for c in (bench.tool, "-p", bench.target.pid, "-e", "global", "-i", "1")], self.SIZE, bench.target) as terminal:
+            bench.target.do(f"keep {self.LIVE}")
+            bench.target.ask(f"pace ways1024 {self.RATE} {2 * seconds + 6}")
+            terminal.drain(5)  # all sites, named
+            cpu, start = terminal.cpu_s(), time.monotonic()
+            terminal.drain(seconds)
+            pct = (terminal.cpu_s() - cpu) / (time.monotonic() - start) * 100
+            took = self.press(terminal, seconds)
+            bench.target.answer()
+            bench.target.do("letgo")
+        return {"cpu_pct": pct, "key_ms": statistics.quantiles(took, n=20)[-1], "slowest_ms": max(took), "median_ms": statistics.median(took)}
+
+    def show(self, r):
+        return (f"{r['cpu_pct']:.2f} % of one CPU; a key is answered in {r['median_ms']:.1f} ms, 95 % of them in {r['key_ms']:.1f} ms, "
+                f"all in {r['slowest_ms']:.1f} ms")
+
+
+@dataclass
 class Recorded:
     """What `record` takes more of a CPU than `-b`, in turns, and how large its file gets in an hour if it goes on like that."""
 
@@ -250,6 +289,7 @@ COSTS = [
     Said("said", "Cost of an event", "hot"),
     Cost("own", "The tool itself at 10,000 pairs/s, 64 sites", "sites"),
     Cost("own sites", "the same with 4,096 sites", "ways"),
+    Screen("screen", "The screen at 1 Hz, 1,024 sites, 100,000 references live"),
     Recorded("recorded", "`record` at 10,000 events/s, 1,024 sites"),
     Hour("hour", "An hour that nothing can compress, 1,000 sites"),
     Cost("own live", "the same with 64 sites, 100,000 references live", "sites", 100000),
@@ -315,6 +355,9 @@ GATES = [
     Gate("first visit: ns more a Java frame", per_frame("depth 5", "depth 50", 45), 15),
     Gate("first visit: ns more a native frame", per_frame("plain", "hot", 4), 60),
     Gate("start to `tracing`, ms", lambda facts: facts["starts"].get("pair"), 300),
+    Gate("the screen at 1 Hz, 1,024 sites, 100,000 references live: % of one CPU",
+         lambda facts: facts["costs"].get("screen", {}).get("cpu_pct"), 1),
+    Gate("a key is answered in, ms, 95 of 100 of them", lambda facts: facts["costs"].get("screen", {}).get("key_ms"), 50),
     Gate("`record` takes more of one CPU than `-b`, %", lambda facts: facts["costs"].get("recorded", {}).get("more_pct"), 0.5),
     Gate("an hour of `record` at 10,000 events/s, 1,024 sites, MB", lambda facts: facts["costs"].get("recorded", {}).get("hour_mb"), 20),
     Gate("an hour of `record` that nothing can compress, MB", lambda facts: facts["costs"].get("hour", {}).get("mb"), 20),

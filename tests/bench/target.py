@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The JVM that is measured, and the tracers that are attached to it."""
 
+import fcntl
 import json
+import os
+import pty
 import resource
+import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -103,6 +109,47 @@ class Tracer:
     def cpu_s(self):
         """Of its main thread, which does the work, by the scheduler's own clock."""
         return int(Path(f"/proc/{self.proc.pid}/schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
+
+
+class Terminal(Tracer):
+    """A tracer on a terminal of its own, which takes whatever it is sent."""
+
+    def __init__(self, command, size, target):
+        super().__init__(command, "screen", target)
+        self.size, self.fd = size, None
+
+    def __enter__(self):
+        self.fd, tty = pty.openpty()
+        fcntl.ioctl(tty, termios.TIOCSWINSZ, struct.pack("4H", *self.size, 0, 0))
+        self.proc = subprocess.Popen(self.command, stdin=tty, stdout=tty, stderr=tty, start_new_session=True,
+                                     env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"})
+        os.close(tty)
+        seen = b""
+        while b"q quit" not in seen:
+            seen += os.read(self.fd, 65536)
+        return self
+
+    def __exit__(self, *_):
+        self.proc.send_signal(signal.SIGTERM)
+        while self.proc.poll() is None:
+            self.drain(0.1)
+        os.close(self.fd)
+
+    def wait(self):
+        """For something to be drawn."""
+        if not select.select([self.fd], [], [], self.LIMIT_S)[0]:
+            raise SystemExit("the screen answers no key")
+        os.read(self.fd, 65536)
+
+    def drain(self, seconds):
+        """All that is drawn for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self.fd], [], [], left)[0]:
+                try:
+                    os.read(self.fd, 65536)
+                except OSError:  # it has gone
+                    time.sleep(left)
 
 
 def resident_mb(pid):

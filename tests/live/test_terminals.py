@@ -35,7 +35,7 @@ def use(t):
     assert "LEAK" in t.screen()
     t.keys("Down", "Enter")
     t.until("line 1 of")
-    t.resize(132, 40)
+    t.resize(132, 60)
     t.until(lambda screen: max(map(len, screen.splitlines())) > 110)
     t.keys("Escape")
     t.until("2 of 6 by site")

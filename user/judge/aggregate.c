@@ -568,13 +568,37 @@ static int remember(struct aggregate *a, struct entry *e, double elapsed_s)
 	return e->history ? history_judge(e->history, &now) : 0;
 }
 
+static bool is_judged(const struct aggregate *a, const struct aggregate_input *in, enum func_id func)
+{
+	return verdicts_judge(a->catalog, func) && !(in->off >> func_family(a->catalog, func) & 1);
+}
+
+void aggregate_let_go(struct aggregate *a, const struct named_sites *names, uint32_t families)
+{
+	for (size_t i = 0; i < a->entries.n; i++) {
+		struct entry *e = &a->entries.v[i];
+
+		if (!(families >> func_family(a->catalog, names->v[i].func) & 1))
+			continue;
+		if (e->history)
+			history_free(e->history);
+		free(e->history);
+		e->history = NULL;
+		e->first_s = -1;
+		e->recent_per_s = NAN;
+		e->last.outstanding = 0;
+		e->vain = 0;
+		e->piles = false;
+	}
+}
+
 static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 {
 	int rc = 0;
 
 	count_survivors(a, in);
 	for (size_t i = 0; i < a->entries.n && !rc; i++)
-		if (a->entries.v[i].now.acquired && verdicts_judge(a->catalog, in->names->v[i].func) &&
+		if (a->entries.v[i].now.acquired && is_judged(a, in, in->names->v[i].func) &&
 		    (in->locals || func_kind(a->catalog, in->names->v[i].func) != KIND_LOCAL))
 			rc = remember(a, &a->entries.v[i], in->elapsed_s);
 	judge_weak(a, in);
@@ -584,8 +608,6 @@ static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 static void judge(const struct aggregate *a, struct entry *e, enum func_id func, double elapsed_s,
 		  struct report_verdict *out)
 {
-	if (!verdicts_judge(a->catalog, func))
-		return;
 	if (e->history)
 		history_verdict(e->history, out);
 	else
@@ -671,7 +693,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		}
 		e->last.acquired = c->acquired;
 		e->last.outstanding = c->outstanding;
-		if (!r->count_only)
+		if (!r->count_only && is_judged(a, in, s->func))
 			judge(a, e, s->func, in->elapsed_s, &s->verdict);
 	}
 	return 0;

@@ -22,6 +22,7 @@ struct aggregate_input {
 	const struct target_counts *counts;
 	const struct named_sites *names; /* of the snapshot's sites; always the same of one aggregate */
 	uint32_t families;               /* traced: bit per enum family_id */
+	uint32_t off;                    /* switched off while the target is traced: nothing is judged */
 	bool final;
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */
@@ -36,6 +37,10 @@ struct aggregate_input {
  * the last call, in a final report over the whole run. 0 or -ENOMEM.
  */
 int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r);
+
+/* These families were switched off: what their sites held is let go, and their histories begin anew some
+ * time. */
+void aggregate_let_go(struct aggregate *a, const struct named_sites *names, uint32_t families);
 
 /* Is there a site of weak references that grows, if they do not wait for the collector? names: as in the
  * input. */

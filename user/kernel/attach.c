@@ -12,18 +12,6 @@
 
 #include "kernel/programs.h"
 
-/* What is attached where, and what its probes are to know. */
-struct attaching {
-	struct tracer *t;
-	struct links *links;
-	pid_t pid;                /* -1: every process that maps the file */
-	const char *const *paths; /* by a site's file */
-	size_t nr_paths;
-	const struct probe_sites *sites;
-	const uint32_t *rules; /* of a target, by site; NULL: */
-	uint32_t file;         /* see COOKIE_FILE */
-};
-
 static uint64_t cookie_of(const struct attaching *a, size_t site)
 {
 	return a->rules ? a->rules[site] : COOKIE_FILE(a->file, site);
@@ -65,7 +53,8 @@ static int attach_row(const struct attaching *a, const struct program_row *row, 
 	int rc = b.offsets && b.cookies ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
-		if (!program_serves(a->t, row, &sites->v[i]) || sites->v[i].file != file ||
+		if (func_family(a->t->catalog, sites->v[i].func) != a->family ||
+		    !program_serves(a->t, row, &sites->v[i]) || sites->v[i].file != file ||
 		    (sites->v[i].point == POINT_URETPROBE) != uretprobe)
 			continue;
 		b.offsets[b.n] = sites->v[i].offset;
@@ -105,7 +94,8 @@ static int attach_entries(const struct attaching *a)
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
 		where.path = a->paths[sites->v[i].file];
-		if (sites->v[i].point == POINT_URETPROBE &&
+		if (func_family(a->t->catalog, sites->v[i].func) == a->family &&
+		    sites->v[i].point == POINT_URETPROBE &&
 		    !func_at_both_ends(a->t->catalog, sites->v[i].func))
 			rc =
 			    add_link(a->links, uprobe_attach(p, &where, sites->v[i].offset, cookie_of(a, i)));
@@ -113,7 +103,8 @@ static int attach_entries(const struct attaching *a)
 	return rc;
 }
 
-static int attach_sites(const struct attaching *a)
+/* Those of one family, releases first. */
+static int attach_family(const struct attaching *a)
 {
 	int rc;
 
@@ -122,6 +113,21 @@ static int attach_sites(const struct attaching *a)
 	for (size_t i = 0; !rc && i < 2 * NR_PROGRAM_ROWS; i++)
 		for (size_t file = 0; !rc && file < a->nr_paths; file++)
 			rc = attach_row(a, &program_rows[i / 2], file, i % 2);
+	return rc;
+}
+
+int links_attach(const struct attaching *what, struct family_links *links, uint32_t families)
+{
+	struct attaching a = *what;
+	int rc = 0;
+
+	for (unsigned f = 0; !rc && f < NR_LINK_GROUPS; f++) {
+		if (!(families >> f & 1) || links->of[f].v)
+			continue;
+		a.family = f;
+		a.links = &links->of[f];
+		rc = attach_family(&a);
+	}
 	return rc;
 }
 
@@ -143,13 +149,12 @@ static uint64_t hash_sites(const struct probe_sites *sites)
  * each event would ask every target of the file, 30 ns each. 0: out is a user of them, or -errno.
  */
 static int file_links_get(struct tracer *t, const char *path, const struct probe_sites *sites,
-			  struct file_links **out)
+			  uint32_t families, struct file_links **out)
 {
 	struct attaching a = {.t = t, .pid = -1, .paths = &path, .nr_paths = 1, .sites = sites};
 	uint64_t hash = hash_sites(sites);
 	struct file_links *f = NULL;
 	struct stat st;
-	int rc;
 
 	if (stat(path, &st))
 		return -errno;
@@ -160,7 +165,8 @@ static int file_links_get(struct tracer *t, const char *path, const struct probe
 		    known->sites_hash == hash) {
 			known->users++;
 			*out = known;
-			return 0;
+			a.file = (uint32_t)(known - t->files) + 1;
+			return links_attach(&a, &known->links, families);
 		}
 		if (!known->users && !f)
 			f = known;
@@ -169,30 +175,29 @@ static int file_links_get(struct tracer *t, const char *path, const struct probe
 		return -ENOSPC;
 	*f = (struct file_links){.dev = st.st_dev, .ino = st.st_ino, .sites_hash = hash, .users = 1};
 	*out = f;
-	a.links = &f->links;
 	a.file = (uint32_t)(f - t->files) + 1;
-	rc = attach_sites(&a);
-	return rc;
+	return links_attach(&a, &f->links, families);
 }
 
 static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *const *paths, size_t nr_paths,
-		      const struct probe_sites *sites)
+		      const struct probe_sites *sites, uint32_t families)
 {
 	struct traced *s = &t->traced[target_id];
 	struct target_state state = {.tgid = pid, .gate = GATE_CLOSED};
-	struct attaching a = {
-	    .t = t, .links = &s->links, .pid = pid, .paths = paths, .nr_paths = nr_paths, .sites = sites};
+	struct attaching a = {.t = t, .pid = pid, .paths = paths, .nr_paths = nr_paths, .sites = sites};
 	uint32_t tgid = pid, key = target_id;
 	int rc, first;
 
 	s->rules = calloc(sites->n, sizeof(*s->rules));
 	if (!s->rules)
 		return -ENOMEM;
+	s->families = families;
 	first = rules_make(t, target_id, sites);
 	if (first < 0)
 		return first;
+	__atomic_store_n(&t->skel->bss->families_off[target_id], ~families, __ATOMIC_RELEASE);
 	/* of several files, each would say which process it is for */
-	rc = t->share && nr_paths == 1 ? file_links_get(t, paths[0], sites, &s->file) : 0;
+	rc = t->share && nr_paths == 1 ? file_links_get(t, paths[0], sites, families, &s->file) : 0;
 	if (rc)
 		return rc;
 	state.first_rule = (uint32_t)first;
@@ -200,11 +205,11 @@ static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *co
 	rc = set_target(t, target_id, &state);
 	rc = rc ?: bpf_map_update_elem(bpf_map__fd(t->skel->maps.target_ids), &tgid, &key, BPF_ANY);
 	a.rules = s->rules;
-	return rc ?: s->file ? 0 : attach_sites(&a);
+	return rc ?: s->file ? 0 : links_attach(&a, &s->links, families);
 }
 
 int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const *paths, size_t nr_paths,
-		  const struct probe_sites *sites, struct error *err)
+		  const struct probe_sites *sites, uint32_t families, struct error *err)
 {
 	const struct probe_site *lost = programs_lack(t, sites);
 	int target_id = free_target_id(t), rc;
@@ -220,7 +225,7 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const 
 				 "all %d target slots are in use", JT_MAX_TARGETS);
 	t->traced[target_id].used = t->traced[target_id].attached = true;
 	t->traced[target_id].sites_missing = sites->missing;
-	rc = attach_all(t, target_id, id->pid, paths, nr_paths, sites);
+	rc = attach_all(t, target_id, id->pid, paths, nr_paths, sites, families);
 	if (!rc)
 		return target_id;
 	tracer_detach(t, &target_id, 1);
@@ -281,7 +286,7 @@ static void *destroy_links(void *arg)
 /* Every link takes the kernel a grace period, about 0.1 s: wait for many at a time. */
 #define MAX_UNDERTAKERS 64
 
-static void destroy_all(struct bpf_link **links, size_t n)
+void links_destroy(struct bpf_link **links, size_t n)
 {
 	struct undertaker u = {.links = links, .n = n};
 	pthread_t threads[MAX_UNDERTAKERS];
@@ -314,6 +319,21 @@ static void take_links(struct links *to, struct links *from)
 	*from = (struct links){0};
 }
 
+static void take_families(struct links *to, struct family_links *from)
+{
+	for (size_t f = 0; f < NR_LINK_GROUPS; f++)
+		take_links(to, &from->of[f]);
+}
+
+static size_t count_links(const struct family_links *l)
+{
+	size_t n = 0;
+
+	for (size_t f = 0; f < NR_LINK_GROUPS; f++)
+		n += l->of[f].n;
+	return n;
+}
+
 void tracer_settle(void)
 {
 	/* synchronize_rcu() in the kernel (kernel/sched/membarrier.c), which programs on uprobes run under.
@@ -331,20 +351,20 @@ static bool release_target(struct tracer *t, int target_id, struct links *gone)
 	for (size_t i = 0; i < s->nr_vm_links; i++)
 		gone->v[gone->n++] = s->vm_links[i];
 	s->nr_vm_links = 0;
-	take_links(gone, &s->links);
+	take_families(gone, &s->links);
 	s->attached = false;
 	s->file = NULL;
 	if (!file)
 		return false;
 	if (--file->users)
 		return true;
-	take_links(gone, &file->links);
+	take_families(gone, &file->links);
 	return false;
 }
 
 static size_t links_of(const struct traced *s)
 {
-	return s->links.n + s->nr_vm_links + (s->file ? s->file->links.n : 0);
+	return count_links(&s->links) + s->nr_vm_links + (s->file ? count_links(&s->file->links) : 0);
 }
 
 void tracer_detach(struct tracer *t, const int *target_ids, size_t n)
@@ -369,7 +389,7 @@ void tracer_detach(struct tracer *t, const int *target_ids, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (t->traced[target_ids[i]].attached)
 			shared |= release_target(t, target_ids[i], &gone);
-	destroy_all(gone.v, gone.n);
+	links_destroy(gone.v, gone.n);
 	free(gone.v);
 	if (shared)
 		tracer_settle(); /* a shared probe stays */
@@ -384,5 +404,10 @@ bool tracer_execed(struct tracer *t, int target_id)
 
 size_t tracer_probes(const struct tracer *t, int target_id)
 {
-	return t->traced[target_id].nr_sites;
+	const struct traced *s = &t->traced[target_id];
+	size_t n = 0;
+
+	for (unsigned f = 0; f < NR_LINK_GROUPS; f++)
+		n += s->families >> f & 1 ? s->sites_of[f] : 0;
+	return n;
 }

@@ -57,6 +57,7 @@ int tracer_counts(struct tracer *t, int target_id, struct target_counts *out, st
 			out->funcs[f].replaced += fc[cpu].replaced;
 			out->funcs[f].kept += fc[cpu].kept;
 		}
+		out->funcs[f].unpaired += t->traced[target_id].let_go[f];
 		out->funcs[f].replaced += t->traced[target_id].buried[f];
 	}
 	for (uint32_t f = NR_FUNCS; !rc && f < NR_ALL_FUNCS; f++)

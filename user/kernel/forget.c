@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bpf/border/threads.h"
+#include "kernel/forget.h"
 #include "kernel/store.h"
 
 /* Of any hash map that holds what is of targets. */
@@ -47,14 +48,14 @@ static bool is_gone(int rc)
 	return !rc || rc == -ENOENT;
 }
 
-typedef bool (*is_of_fn)(const union key *key, const union value *value, uint32_t target_id);
+typedef bool (*is_of_fn)(const union key *key, const union value *value, const struct whose *w);
 
 /*
  * Delete a target's elements; returns how many there were. Each key is deleted after its successor is known.
  * Bounded: a walk starts anew when others delete the key that it stands on. *clean becomes false when some
  * may be left.
  */
-static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int target_id, bool *clean)
+static uint32_t forget_by(struct bpf_map *map, is_of_fn is_of, const struct whose *w, bool *clean)
 {
 	uint64_t left = 2ULL * bpf_map__max_entries(map);
 	int fd = bpf_map__fd(map);
@@ -68,7 +69,7 @@ static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int target_
 
 		more = bpf_map_get_next_key(fd, &key, &next);
 		rc = bpf_map_lookup_elem(fd, &key, &value);
-		if (!rc && is_of(&key, &value, (uint32_t)target_id)) {
+		if (!rc && is_of(&key, &value, w)) {
 			rc = bpf_map_delete_elem(fd, &key);
 			gone += !rc;
 		}
@@ -79,76 +80,83 @@ static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int target_
 	return gone;
 }
 
-static bool is_ref_of(const union key *key, const union value *value, uint32_t target_id)
+static uint32_t forget_elements(struct bpf_map *map, is_of_fn is_of, int target_id, bool *clean)
 {
-	(void)value;
-	return ref_target_id(key->tag) == target_id;
+	const struct whose all = {.target_id = (uint32_t)target_id};
+
+	return forget_by(map, is_of, &all, clean);
 }
 
-static bool is_more_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_more_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)value;
-	return ref_target_id(key->more.tag) == target_id;
+	return ref_target_id(key->more.tag) == w->target_id;
 }
 
-static bool is_pin_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_ref_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)value;
-	return ref_target_id(key->pin.tag) == target_id;
+	return ref_target_id(key->tag) == w->target_id;
 }
 
-static bool is_finding_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_pin_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)value;
-	return key->finding.target_id == target_id;
+	return ref_target_id(key->pin.tag) == w->target_id;
 }
 
-static bool is_before_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_finding_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)value;
-	return key->before.target_id == target_id;
+	return key->finding.target_id == w->target_id;
 }
 
-static bool is_thread_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_before_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)value;
-	return key->books.target_id == target_id;
+	return key->before.target_id == w->target_id;
 }
 
-static bool is_monitor_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_thread_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)value;
-	return key->monitor.target_id == target_id;
+	return key->books.target_id == w->target_id;
 }
 
-static bool is_life_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_monitor_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)value;
-	return key->life.target_id == target_id;
+	return key->monitor.target_id == w->target_id;
 }
 
-static bool is_churn_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_life_of(const union key *key, const union value *value, const struct whose *w)
+{
+	(void)value;
+	return key->life.target_id == w->target_id;
+}
+
+static bool is_churn_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)key;
-	return value->churn.target_id == target_id;
+	return value->churn.target_id == w->target_id;
 }
 
-static bool is_critical_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_critical_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)key;
-	return value->critical.target_id == target_id;
+	return value->critical.target_id == w->target_id;
 }
 
-static bool is_stall_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_stall_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)key;
-	return value->stall.target_id == target_id;
+	return value->stall.target_id == w->target_id;
 }
 
-static bool is_stalled_of(const union key *key, const union value *value, uint32_t target_id)
+static bool is_stalled_of(const union key *key, const union value *value, const struct whose *w)
 {
 	(void)key;
-	return value->stalled.target_id == target_id;
+	return value->stalled.target_id == w->target_id;
 }
 
 /* false: it is not zero. */
@@ -207,6 +215,7 @@ static void forget_sites(struct tracer *t, int target_id, bool *clean)
 		t->stacks[i] = NULL;
 		t->buried[i] = 0;
 		t->given_back[i] = 0;
+		t->let_go[i] = 0;
 		bpf_map_update_elem(bpf_map__fd(t->skel->maps.free_sites), NULL, &i, BPF_ANY);
 	}
 }
@@ -220,16 +229,21 @@ static void forget_refs(struct tracer *t, int target_id, bool *clean)
 	forget_elements(t->skel->maps.pair_mores, is_more_of, target_id, clean);
 }
 
-/* Threads may have been killed inside a critical section, or waiting for one. */
+/* Sections that are open, and who waits for them. Threads may have been killed in them. */
+static void forget_sections(struct tracer *t, const struct whose *w, bool *clean)
+{
+	forget_by(t->skel->maps.before_native, is_before_of, w, clean);
+	__atomic_fetch_sub(&t->skel->bss->criticals_open,
+			   forget_by(t->skel->maps.criticals, is_critical_of, w, clean), __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&t->skel->bss->stalls_open, forget_by(t->skel->maps.stalls, is_stall_of, w, clean),
+			   __ATOMIC_RELAXED);
+}
+
 static void forget_pins(struct tracer *t, int target_id, bool *clean)
 {
-	forget_elements(t->skel->maps.before_native, is_before_of, target_id, clean);
-	__atomic_fetch_sub(&t->skel->bss->criticals_open,
-			   forget_elements(t->skel->maps.criticals, is_critical_of, target_id, clean),
-			   __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&t->skel->bss->stalls_open,
-			   forget_elements(t->skel->maps.stalls, is_stall_of, target_id, clean),
-			   __ATOMIC_RELAXED);
+	const struct whose all = {.target_id = (uint32_t)target_id};
+
+	forget_sections(t, &all, clean);
 	forget_elements(t->skel->maps.pins, is_pin_of, target_id, clean);
 	forget_elements(t->skel->maps.stalled, is_stalled_of, target_id, clean);
 }
@@ -280,4 +294,50 @@ void tracer_forget(struct tracer *t, int target_id)
 	free(s->opened.v);
 	memset(s, 0, sizeof(*s));
 	s->used = !clean;
+}
+
+/* --- of some families ------------------------------------------------------------------------------ */
+
+static bool is_ref_of_families(const union key *key, const union value *value, const struct whose *w)
+{
+	bool is = ref_target_id(key->tag) == w->target_id && whose_site(w, value->ref.site);
+
+	if (is)
+		w->held[value->ref.site]++;
+	return is;
+}
+
+static bool is_pin_of_families(const union key *key, const union value *value, const struct whose *w)
+{
+	bool is = ref_target_id(key->pin.tag) == w->target_id && w->families >> value->pin.family & 1;
+
+	if (is && value->pin.site < w->nr_sites)
+		w->held[value->pin.site]++;
+	return is;
+}
+
+/* What was released may be got again, and released, unseen: of no pointer it is known any more. */
+static void forget_graves(struct tracer *t, bool *clean)
+{
+	for (uint32_t i = 0; i < JT_PIN_GRAVES; i++)
+		*clean &= zero_array_element(t->skel->maps.pin_graves, i, sizeof(struct pin_grave));
+}
+
+int forget_families(struct tracer *t, const struct whose *w)
+{
+	uint32_t pins = w->families & catalog_families(t->catalog, KINDS_OF_PINS);
+	bool clean = true;
+
+	__atomic_fetch_sub(&t->skel->bss->overflow_refs,
+			   forget_by(t->skel->maps.overflow, is_ref_of_families, w, &clean),
+			   __ATOMIC_SEQ_CST);
+	if (pins) {
+		forget_by(t->skel->maps.pins, is_pin_of_families, w, &clean);
+		forget_graves(t, &clean);
+	}
+	if (w->families >> FAMILY_CRITICAL & 1)
+		forget_sections(t, w, &clean);
+	if (w->families & catalog_families(t->catalog, KIND_BIT(KIND_LOCAL)))
+		forget_by(t->skel->maps.pushes, is_ref_of, w, &clean);
+	return clean ? 0 : -EIO;
 }

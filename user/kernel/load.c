@@ -178,7 +178,8 @@ static int make_books(struct tracer *t, const struct tracer_opts *o)
 	t->stacks = calloc(t->max_sites, sizeof(*t->stacks));
 	t->buried = calloc(t->max_sites, sizeof(*t->buried));
 	t->given_back = calloc(t->max_sites, sizeof(*t->given_back));
-	return t->stacks && t->buried && t->given_back ? 0 : -ENOMEM;
+	t->let_go = calloc(t->max_sites, sizeof(*t->let_go));
+	return t->stacks && t->buried && t->given_back && t->let_go ? 0 : -ENOMEM;
 }
 
 /* The programs that are of no target: exec, and ends of threads. */
@@ -232,7 +233,8 @@ void tracer_close(struct tracer *t)
 	for (int i = 0; i < JT_MAX_TARGETS; i++) {
 		if (t->traced[i].attached)
 			tracer_detach(t, &i, 1);
-		free(t->traced[i].links.v);
+		for (int f = 0; f < NR_LINK_GROUPS; f++)
+			free(t->traced[i].links.of[f].v);
 		free(t->traced[i].rules);
 		free(t->traced[i].opened.v);
 	}
@@ -241,6 +243,7 @@ void tracer_close(struct tracer *t)
 	free(t->stacks);
 	free(t->buried);
 	free(t->given_back);
+	free(t->let_go);
 	free(t->ended.v);
 	store_unmap(t);
 	unwinder_free(t->unwinder);

@@ -109,11 +109,10 @@ static bool has_more(const struct catalog *c, enum family_id family)
 	for (uint32_t f = NR_JNI_FUNCS; f < c->nr_funcs; f++) {
 		const struct func_row *row = &c->funcs[f];
 
-		if (row->family == family &&
-		    (row->operation == OP_REF || row->operation == OP_UNREF || row->counted ||
-		     row->size != HANDLE_NONE ||
-		     (row->count != HANDLE_NONE && row->counts == COUNT_NUMBER &&
-		      row->operation == OP_ACQUIRE && row->form != HANDLE_ARRAY)))
+		if (row->family == family && (row->operation == OP_REF || row->operation == OP_UNREF ||
+					      row->counted || row->size != HANDLE_NONE ||
+					      (row->count != HANDLE_NONE && row->counts == COUNT_NUMBER &&
+					       row->operation == OP_ACQUIRE && row->form != HANDLE_ARRAY)))
 			return true;
 	}
 	return false;
@@ -174,7 +173,8 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 			return rc;
 		t->rule_used[number] = true;
 		s->rules[s->nr_sites++] = number;
-		s->probed[site->func] = true;
+		s->sites_of[row->family]++;
+		s->probed[site->func] |= s->families >> row->family & 1;
 		s->single_step[site->func] |= site->single_step;
 		s->points[site->func] |= 1U << site->point;
 		s->trap_shared[site->func] |= func_is_use(site->func) && shares_trap(sites, site);

@@ -108,7 +108,7 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 				v->peak = counts[i * per_cpu + cpu].peak;
 		}
 		v->died += t->buried[i];
-		v->unpaired += t->given_back[i];
+		v->unpaired += t->given_back[i] + t->let_go[i];
 		/* The CPUs are not read at one moment; but what was released had been acquired. */
 		if (v->acquired < v->released + v->unpaired + v->died)
 			v->acquired = v->released + v->unpaired + v->died;

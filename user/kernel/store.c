@@ -3,6 +3,7 @@
 #include "kernel/store.h"
 
 #include "kernel/map_walk.h"
+#include "kernel/whose.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -78,6 +79,28 @@ void store_forget(struct tracer *t, int target_id)
 		for (int i = 0; i < JT_BUCKET_WAYS; i++)
 			if (ref_target_id(t->buckets[b].tag[i]) == (uint32_t)target_id)
 				*(volatile uint64_t *)&t->buckets[b].tag[i] = 0;
+}
+
+/*
+ * A dead one tells where it was acquired (0: before attach) and released; either may be of these families.
+ * The places of others are theirs: a place is taken only if it is still as it was.
+ */
+void store_forget_families(struct tracer *t, const struct whose *w)
+{
+	for (uint32_t b = 0; b < t->nr_buckets; b++)
+		for (int i = 0; i < JT_BUCKET_WAYS; i++) {
+			uint64_t tag = *(volatile uint64_t *)&t->buckets[b].tag[i];
+			uint32_t site = *(volatile uint32_t *)&t->buckets[b].site[i];
+			bool dead = tag & TAG_DEAD;
+
+			if (tag <= TAG_BUSY || ref_target_id(tag) != w->target_id ||
+			    !(whose_site(w, site) || (dead && site == 0)))
+				continue;
+			if (__atomic_compare_exchange_n(&t->buckets[b].tag[i], &tag, 0, false,
+							__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
+			    !dead)
+				w->held[site]++;
+		}
 }
 
 static bool bucket_holds(const struct bucket *b, uint64_t tag, uint32_t site, uint32_t tick)

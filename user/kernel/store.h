@@ -11,4 +11,8 @@ int store_read(struct tracer *t, struct snapshots *all);
 /* Free the places of a target's references, but for those in the overflow map. Its probes are gone. */
 void store_forget(struct tracer *t, int target_id);
 
+/* Of some families: those that live and those that are dead. Probes of other families go on. */
+struct whose;
+void store_forget_families(struct tracer *t, const struct whose *w);
+
 #endif

@@ -51,13 +51,14 @@ void tracer_close(struct tracer *t);
 uint64_t tracer_map_bytes(const struct tracer *t);
 
 /*
- * Attach all sites of one target: releases first, so that no acquisition is ever counted whose
- * release could be missed. All or nothing: a site that no program serves is an error, as its function would
- * seem never to be called. paths: where the kernel finds the inodes of the files, by the sites' file.
- * Returns its number (>= 0), its gate still closed, or -errno with err.
+ * Attach all sites of one target that are of these families (the others can be switched on): releases first,
+ * so that no acquisition is ever counted whose release could be missed. All or nothing: a site that no
+ * program serves is an error, as its function would seem never to be called. paths: where the kernel finds
+ * the inodes of the files, by the sites' file. Returns its number (>= 0), its gate still closed, or -errno
+ * with err.
  */
 int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const *paths, size_t nr_paths,
-		  const struct probe_sites *sites, struct error *err);
+		  const struct probe_sites *sites, uint32_t families, struct error *err);
 /* From here on every call counts. */
 int tracer_open_gate(struct tracer *t, int target_id);
 /* Stop counting. Calls in flight may still be counted until tracer_settle() returns. */
@@ -68,6 +69,21 @@ void tracer_settle(void);
 void tracer_detach(struct tracer *t, const int *target_ids, size_t n);
 /* The number, its sites and its references become free again. Only after tracer_detach(). */
 void tracer_forget(struct tracer *t, int target_id);
+/*
+ * Families of a target that goes on. Of those that are switched off nothing counts from
+ * tracer_close_families() on, of those that are switched on all does from tracer_open_families() on.
+ *
+ * To switch off: close, tracer_settle(), tracer_detach_families(), tracer_forget_families(). What was held
+ * then is let go: nobody will see its release. It counts as acquired, and as held no more; live: how many, by
+ * family, added to what is there. What was released is forgotten, too, as its handles may be given out and
+ * taken back unseen. Findings stay. To switch on: tracer_open_families(), with the sites of tracer_attach();
+ * all or none of them. 0 or -errno.
+ */
+void tracer_close_families(struct tracer *t, int target_id, uint32_t families);
+void tracer_detach_families(struct tracer *t, int target_id, uint32_t families);
+int tracer_forget_families(struct tracer *t, int target_id, uint32_t families, uint64_t live[NR_FAMILIES]);
+int tracer_open_families(struct tracer *t, int target_id, pid_t pid, const char *path,
+			 const struct probe_sites *sites, uint32_t families);
 /* Has the target called exec since the gate was opened? */
 bool tracer_execed(struct tracer *t, int target_id);
 size_t tracer_probes(const struct tracer *t, int target_id);

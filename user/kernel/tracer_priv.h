@@ -18,29 +18,38 @@ struct links {
 	size_t n;
 };
 
+/* Probes by the family of what they count, which can be switched off while the rest goes on. */
+#define NR_LINK_GROUPS (FAMILY_NONE + 1)
+struct family_links {
+	struct links of[NR_LINK_GROUPS];
+};
+
 /* With --all: the probes of one file, for every process that maps it. */
 struct file_links {
 	uint64_t dev, ino;
 	uint64_t sites_hash;
-	struct links links;
+	struct family_links links;
 	size_t users; /* targets; 0: not in use */
 };
 
 struct traced {
 	bool used, attached;
-	struct links links;                           /* its own */
+	struct family_links links;                    /* its own */
+	uint32_t families;                            /* attached: bit per enum family_id */
 	struct file_links *file;                      /* NULL: it has its own */
 	struct bpf_link *vm_links[4 * VM_PLACES + 1]; /* where code is freed, classes and libraries are
 							 unloaded, threads wait */
 	size_t nr_vm_links;
 	uint32_t *rules; /* rule numbers of this target, one for each of its sites */
 	size_t nr_sites;
+	size_t sites_of[NR_LINK_GROUPS]; /* how many of them each family has */
 	bool probed[NR_ALL_FUNCS];
 	uint8_t points[NR_ALL_FUNCS]; /* where: bit per enum site_point */
 	bool single_step[NR_ALL_FUNCS];
 	bool trap_shared[NR_ALL_FUNCS]; /* a use: another probe of the function is at the same place */
 	uint64_t sites_missing;
 	uint64_t buried[NR_FUNCS]; /* its local references, see tracer_bury() */
+	uint64_t let_go[NR_FUNCS]; /* when their families were switched off, see tracer_forget_families() */
 	uint64_t findings_lost;    /* see snapshot_ends() */
 	bool code_changed;         /* it said so */
 	struct {
@@ -72,6 +81,7 @@ struct tracer {
 	struct stack **stacks; /* by site number; read once */
 	uint64_t *buried;      /* by site number: see tracer_bury() */
 	uint64_t *given_back;  /* by site number: monitors that the VM released */
+	uint64_t *let_go;      /* by site number: see tracer_forget_families() */
 	struct {
 		struct snapshot_finding *v;
 		size_t n, cap;
@@ -107,6 +117,23 @@ static inline uint32_t use_key(uint32_t target_id, uint32_t func)
 {
 	return target_id * NR_USE_FUNCS + func - NR_FUNCS;
 }
+
+/* Attach the probes of these families of a target. 0 or -errno, with some of them attached. */
+struct attaching { /* what is attached where, and what its probes are to know */
+	struct tracer *t;
+	pid_t pid;                /* -1: every process that maps the file */
+	const char *const *paths; /* by a site's file */
+	size_t nr_paths;
+	const struct probe_sites *sites;
+	const uint32_t *rules; /* of a target, by site; NULL: */
+	uint32_t file;         /* see COOKIE_FILE */
+	/* filled in by links_attach(): */
+	struct links *links;
+	unsigned family;
+};
+int links_attach(const struct attaching *a, struct family_links *links, uint32_t families);
+/* Destroy n links, many at a time: each takes the kernel a grace period. */
+void links_destroy(struct bpf_link **v, size_t n);
 
 /* Write one rule for each site of a target. Returns the number of the first, or -errno. */
 int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites);

@@ -33,9 +33,9 @@ static void keep_larger(double *to, double from)
 
 static void pool_family(struct report_family *to, const struct report_family *from)
 {
-	if (!from->traced)
+	if (!from->traced && !from->off_s)
 		return;
-	if (!to->traced) {
+	if (!to->traced && !to->off_s) {
 		*to = *from;
 		return;
 	}
@@ -53,6 +53,9 @@ static void pool_family(struct report_family *to, const struct report_family *fr
 	add(&to->died, from->died);
 	add(&to->unverified, from->unverified);
 	to->life_unknown |= from->life_unknown;
+	keep_larger(&to->off_s, from->off_s);
+	keep_larger(&to->on_s, from->on_s);
+	add(&to->let_go, from->let_go);
 	if (!to->limit.known)
 		to->limit = from->limit;
 }

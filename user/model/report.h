@@ -292,6 +292,10 @@ struct report_family {
 	uint64_t died, unverified;                /* see report_site */
 	bool life_unknown;
 	struct vm_limit limit; /* the runtime's */
+	/* While the target was traced it was switched off, and on, the last time; since attach. 0: never. */
+	double off_s, on_s;
+	/* Held when it was switched off, each time; they count as acquired, not as outstanding. */
+	uint64_t let_go;
 };
 
 /* References of one class that were there at attach and still are. */

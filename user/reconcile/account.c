@@ -167,6 +167,16 @@ int account_look(struct account *a, uint32_t tick)
 	return rc;
 }
 
+void account_forget(struct account *a, enum vm_table which)
+{
+	struct table *t = &a->table[which];
+
+	t->known = t->fresh = false;
+	t->past.n = 0;
+	t->vm_own = 0;
+	a->from_start = false;
+}
+
 uint64_t account_marked(const struct account *a, enum vm_table which)
 {
 	return a->table[which].live.in_use;

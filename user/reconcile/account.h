@@ -42,6 +42,10 @@ int account_take(struct account *a, enum vm_table which, uint32_t tick, const st
  */
 int account_compare(struct account *a, const struct snapshot *s, struct corrections *found);
 
+/* The family of this table is not traced from now on, or is again: the next look tells what was there before.
+ */
+void account_forget(struct account *a, enum vm_table which);
+
 /* How many entries of the table were marked in use at the last look. */
 uint64_t account_marked(const struct account *a, enum vm_table which);
 

@@ -338,6 +338,9 @@ static const struct field family_rows[] = {
 	U64(struct report_family, died, "died"),
 	U64(struct report_family, unverified, "unverified"),
 	BOOL(struct report_family, life_unknown, "life_unknown"),
+	REAL(struct report_family, off_s, "off_s"),
+	REAL(struct report_family, on_s, "on_s"),
+	U64(struct report_family, let_go, "let_go"),
 	STRUCT(struct report_family, limit, "limit", limit_fields),
 };
 static const struct fields family_fields = ROWS(family_rows, struct report_family);

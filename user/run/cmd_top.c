@@ -142,6 +142,14 @@ static int on_redraw(void *trace, void *what, struct error *err)
 	return s->announced ? output_draw(&s->out, s->browser, err) : 0;
 }
 
+static int switch_families(struct trace *s, struct error *err)
+{
+	int rc = targets_switch(&s->targets, browser_families(s->browser), err);
+
+	browser_set_families(s->browser, s->targets.shared.switchable, s->targets.shared.families);
+	return rc ?: trace_report(s, TARGET_TRACED, err);
+}
+
 /* Draw what was reported last as the keys want it now. */
 static int on_key(void *trace, void *what, struct error *err)
 {
@@ -160,6 +168,9 @@ static int on_key(void *trace, void *what, struct error *err)
 		}
 		if (wish == WISH_WRITE)
 			write_now(&s->write, s->browser);
+		rc = wish == WISH_SWITCH ? switch_families(s, err) : 0;
+		if (rc)
+			return rc;
 		changed |= wish != WISH_NOTHING;
 		if (trace_freeze(s))
 			browser_tell(s->browser, "out of memory: what is shown will change");
@@ -256,6 +267,9 @@ static int open_output(struct trace *s, struct error *err)
 	rc = browser_new(&s->o->view, NULL, &s->browser);
 	if (rc)
 		return rc;
+	if (!s->o->count_only && terminal_has_keys(s->out.terminal))
+		targets_may_switch(&s->targets);
+	browser_set_families(s->browser, s->targets.shared.switchable, s->targets.shared.families);
 	loop_on_leave(s->loop, terminal_leave, s->out.terminal);
 	return loop_on_redraw(s->loop, on_redraw);
 }
@@ -278,7 +292,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .catalog = o->catalog,
 	    .bottom = s->bottom,
 	    .attach = o->attach,
-	    .families = o->families & may_have,
+	    .families = (o->families | s->targets.shared.switchable) & may_have,
 	    .max_refs = o->max_refs,
 	    .max_stacks = o->max_stacks,
 	    .local_capacity = (uint32_t)o->local_capacity,

@@ -41,6 +41,8 @@ enum target_state_kind {
 struct history_room;
 struct target_shared {
 	const struct options *options;  /* not owned */
+	uint32_t families;              /* traced now: bit per enum family_id */
+	uint32_t switchable;            /* may be switched on and off */
 	struct budget *budget;          /* of all that is read of their files */
 	struct history_room *histories; /* of all their sites; not owned */
 	struct elf_cache *images;       /* opened so far */
@@ -78,6 +80,13 @@ bool target_catch_up(struct target *t);
 int target_attach(struct target *t, struct tracer *tracer, struct error *err);
 /* Open the gate: from here on every call counts. */
 int target_start(struct target *t, struct error *err);
+/*
+ * Switch families on and off: of all targets target_close_families() first, then, after tracer_settle(),
+ * target_switch(). wanted: what is to be traced; of what cannot be switched nothing changes. What fails
+ * leaves the rest as it was. 0, or -errno with err.
+ */
+void target_close_families(struct target *t, uint32_t wanted);
+int target_switch(struct target *t, uint32_t wanted, struct error *err);
 /* Close the gate; the probes are the caller's to remove. reason: for the last report. */
 void target_stop(struct target *t, enum end_reason reason);
 /* Look at the VM's tables: right before the snapshot that they are held against. */

@@ -33,7 +33,7 @@ int target_new(pid_t pid, bool asked_for, const struct target_shared *shared, st
 	t->asked_for = asked_for;
 	t->shared = shared;
 	t->o = shared->options;
-	t->plan.families = t->o->families;
+	t->plan.families = shared->families;
 	t->report.catalog = t->o->catalog;
 	t->report.count_only = t->o->count_only;
 	/* The fd first: if the pid still is the same process afterwards, it was all along. */
@@ -98,6 +98,22 @@ static void fill_report(struct target *t)
 	who_tell(&t->who, &t->report.target);
 }
 
+/* Sites also of families that may be switched on; what none of the others has is no loss. */
+static void resolve_switchable(struct target *t, struct site_request *req)
+{
+	struct probe_sites all = {0};
+	struct error ignored = {0};
+
+	req->families |= t->shared->switchable;
+	if (sites_resolve(req, &all, &ignored))
+		return;
+	all.missing = t->sites.missing;
+	sites_free(&t->sites);
+	t->sites = all;
+	for (size_t i = 0; i < all.n; i++)
+		t->switchable |= 1U << func_family(t->o->catalog, all.v[i].func) & t->shared->switchable;
+}
+
 /* Its sites, by the runtime's file and, where it could be understood, its memory. */
 static int resolve_sites(struct target *t, struct error *err)
 {
@@ -107,7 +123,7 @@ static int resolve_sites(struct target *t, struct error *err)
 	    .catalog = o->catalog,
 	    .file = &t->at.file,
 	    .vm = t->at.vm,
-	    .families = o->families,
+	    .families = t->plan.families,
 	    .no_releases = o->count_only,
 	    .only_strategy = o->strategy,
 	};
@@ -118,6 +134,8 @@ static int resolve_sites(struct target *t, struct error *err)
 	rc = rc ?: target_pairs_resolve(t, err);
 	if (!rc && o->verbose && t->sites.notes.n)
 		fputs(t->sites.notes.p, stderr);
+	if (!rc && t->shared->switchable && !o->pairs)
+		resolve_switchable(t, &req);
 	return rc;
 }
 
@@ -213,7 +231,7 @@ static int apply_plan(struct target *t)
  * Tell the probes what they must know of the runtime, as far as it is known now. What is not known yet is
  * tried again when the mappings are read anew.
  */
-static int tell_plan(struct target *t)
+int target_tell_plan(struct target *t)
 {
 	bool refused = t->plan.walk.state == PLAN_NEVER;
 	int rc;
@@ -308,7 +326,7 @@ bool target_reads_objects(struct target *t)
 }
 
 /* What a thread got in a native method that runs already we have not seen. */
-static void note_before(struct target *t)
+void target_note_before(struct target *t)
 {
 	struct frame_anchor *anchors;
 	size_t n;
@@ -339,6 +357,14 @@ static void tell_scripts(struct target *t)
 	tracer_set_script(t->tracer, t->target_id, known.function_info);
 }
 
+/* Detaching a thread exits the monitors that it holds. */
+static uint32_t links_wanted(const struct target *t)
+{
+	uint32_t families = t->plan.families;
+
+	return families >> FAMILY_MONITOR & 1 ? families | 1U << FAMILY_THREAD : families;
+}
+
 /* Attach to all files that have functions of the sites. Returns its number, or -errno with err. */
 static int attach_files(struct target *t, const char *what, struct error *err)
 {
@@ -358,7 +384,7 @@ static int attach_files(struct target *t, const char *what, struct error *err)
 		rc = fd[held] < 0 ? fd[held] : 0;
 	}
 	rc = rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc))
-		: tracer_attach(t->tracer, &t->id, paths, n, &t->sites, err);
+		: tracer_attach(t->tracer, &t->id, paths, n, &t->sites, links_wanted(t), err);
 	while (held > 0)
 		close(fd[--held]);
 	return rc;
@@ -386,7 +412,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 		return target_id;
 	t->target_id = target_id;
 	tell_scripts(t);
-	rc = tell_plan(t);
+	rc = target_tell_plan(t);
 	watch_linker(t);
 	rc = rc ?: read_code_anew(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc)) : 0;
@@ -454,7 +480,7 @@ int target_start(struct target *t, struct error *err)
 	if (t->plan.families >> FAMILY_CRITICAL & 1)
 		inside_begin(t->at.vm, &t->id, &t->inside);
 	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
-	note_before(t);
+	target_note_before(t);
 	if (!rc && t->plan.families >> FAMILY_LOCAL & 1)
 		rc = left_books_new(&t->left);
 	if (!rc && t->at.vm && !t->report.count_only)
@@ -478,7 +504,7 @@ bool target_catch_up(struct target *t)
 		return false;
 	target_look(t);
 	if (p->walk.state == PLAN_NOT_YET)
-		tell_plan(t);
+		target_tell_plan(t);
 	t->caught_up =
 	    (p->walk.state != PLAN_NOT_YET && t->vm_counts.known) || process_age(&t->id) == AGE_SETTLED;
 	return !t->caught_up;
@@ -539,7 +565,7 @@ void target_refresh_maps(struct target *t)
 	if (!proc_id_alive(&t->id) || unwind_moment_closed(&now) || read_code(t, &now))
 		return;
 	vm_frames_refresh(t->at.vm);
-	tell_plan(t);
+	target_tell_plan(t);
 }
 
 /* Learn which libraries it has opened, before a stack in them is named. */

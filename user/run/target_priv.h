@@ -49,6 +49,12 @@ struct target {
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
+	uint32_t switchable; /* families that have sites, and may be switched on and off */
+	struct {
+		double off_s, on_s; /* see report_family */
+		uint64_t let_go;
+	} switched[NR_FAMILIES];
+
 	/* --- from target_attach() on --- */
 	struct tracer *tracer; /* not owned */
 	int target_id;         /* of the tracer; -1: not attached */
@@ -92,6 +98,12 @@ int target_pairs_resolve(struct target *t, struct error *err);
 void target_pairs_close(struct target *t);
 /* Look at the VM's local references. still: the gate is closed. */
 void target_look_at_locals(struct target *t, bool still);
+/* Tell the probes what they must know of the runtime, as far as it is known now. 0 or -errno. */
+int target_tell_plan(struct target *t);
+/* Families that were switched off. */
+uint32_t target_families_off(const struct target *t);
+/* What a thread got in a native method that runs already we have not seen. */
+void target_note_before(struct target *t);
 /* Can objects be read now? */
 bool target_reads_objects(struct target *t);
 /* Keep the walker and the symbols up to date while the process lives. */

@@ -177,6 +177,7 @@ int target_reading(struct target *t, struct snapshot *snapshot, struct error *er
 	struct aggregate_input in = {
 	    .snapshot = snapshot,
 	    .names = naming_sites(t->naming),
+	    .off = target_families_off(t),
 	    .elapsed_s = (clock_ns(CLOCK_MONOTONIC) - t->started_ns) / 1e9,
 	};
 	int rc = tracer_counts(t->tracer, t->target_id, &counts, err);
@@ -294,6 +295,7 @@ static int put_sites(struct target *t, const struct making *m)
 	    .counts = &m->counts,
 	    .names = naming_sites(t->naming),
 	    .families = t->plan.families,
+	    .off = target_families_off(t),
 	    .cost_ns = m->cost_ns,
 	    .locals = m->locals,
 	    .classes = m->classes,
@@ -365,6 +367,15 @@ static void put_head(struct target *t, const struct making *m)
 	t->reported = true;
 }
 
+static void put_switched(struct target *t)
+{
+	for (int f = 0; f < NR_FAMILIES; f++) {
+		t->report.families[f].off_s = t->switched[f].off_s;
+		t->report.families[f].on_s = t->switched[f].on_s;
+		t->report.families[f].let_go = t->switched[f].let_go;
+	}
+}
+
 /* The order is the algorithm: each step needs what those above it did. */
 int target_report(struct target *t, struct snapshot *snapshot, struct error *err)
 {
@@ -385,6 +396,7 @@ int target_report(struct target *t, struct snapshot *snapshot, struct error *err
 	rc = rc ?: naming_update(t->naming, snapshot);
 	/* Makes families and sites anew. Sites with the same frames are one, so all must have names. */
 	rc = rc ?: put_sites(t, &m);
+	put_switched(t);
 	put_vm_notes(t);
 	put_limits(t);
 	if (!rc)

@@ -7,6 +7,9 @@
 
 #include "run/owners.h"
 
+/* What a thread enters or attaches is known by its thread's books, which must have seen all of its life. */
+#define SWITCHABLE (KIND_BIT(KIND_REFERENCE) | KIND_BIT(KIND_LOCAL) | KINDS_OF_PINS)
+
 int targets_open(struct target_list *l, const struct options *o, int stop_fd, struct error *err)
 {
 	int rc = budget_new(o->limit_bytes, stop_fd, &l->shared.budget)
@@ -16,6 +19,7 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 	rc = rc ?: owners_new(l->shared.budget, &l->shared.owners);
 
 	l->shared.options = o;
+	l->shared.families = o->families;
 	l->shared.histories = &l->histories;
 	for (size_t i = 0; !rc && i < o->nr_pids; i++)
 		rc = targets_add(l, o->pids[i], true, NULL, err);
@@ -43,6 +47,28 @@ void targets_remove(struct target_list *l, size_t i)
 {
 	target_free(l->v[i]);
 	l->v[i] = l->v[--l->n];
+}
+
+void targets_may_switch(struct target_list *l)
+{
+	const struct catalog *c = l->shared.options->catalog;
+
+	if (l->shared.options->pairs) /* their probes are in several files */
+		return;
+	l->shared.switchable = catalog_families(c, SWITCHABLE) & ((1U << NR_JNI_FAMILIES) - 1);
+}
+
+int targets_switch(struct target_list *l, uint32_t families, struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		target_close_families(l->v[i], families);
+	tracer_settle();
+	l->shared.families = families;
+	for (size_t i = 0; i < l->n && !rc; i++)
+		rc = target_switch(l->v[i], families, err);
+	return rc;
 }
 
 void targets_free(struct target_list *l)

@@ -22,6 +22,10 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 int targets_add(struct target_list *l, pid_t pid, bool asked_for, struct target **out, struct error *err);
 /* Free the i-th; the last one takes its place. */
 void targets_remove(struct target_list *l, size_t i);
+/* Families are to be switched: call it before the first target is found. */
+void targets_may_switch(struct target_list *l);
+/* Trace these families from now on, of all of them and of those that are to come. 0, or -errno with err. */
+int targets_switch(struct target_list *l, uint32_t families, struct error *err);
 /* And what they share: no tracer may use its modules any more. */
 void targets_free(struct target_list *l);
 

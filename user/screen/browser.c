@@ -8,6 +8,7 @@
 
 #include "model/pool.h"
 #include "screen/draw.h"
+#include "screen/families.h"
 #include "screen/keys.h"
 
 #define MOST_GROUPED                                                                                         \
@@ -172,6 +173,12 @@ static void make_findings(struct browser *b, int columns)
 	page_of_findings(&b->page, b, columns);
 }
 
+static void make_families(struct browser *b, int columns)
+{
+	(void)columns;
+	families_page(b, &b->page);
+}
+
 static void make_help(struct browser *b, int columns)
 {
 	(void)columns;
@@ -185,6 +192,7 @@ static const struct panel {
     [PANEL_TABLE] = {NULL},
     [PANEL_SITE] = {make_site},
     [PANEL_FINDINGS] = {make_findings},
+    [PANEL_FAMILIES] = {make_families},
     [PANEL_HELP] = {make_help},
 };
 
@@ -233,6 +241,17 @@ const struct report *const *browser_shown(const struct browser *b, size_t *n)
 void browser_tell(struct browser *b, const char *line)
 {
 	snprintf(b->told, sizeof(b->told), "%s", line);
+}
+
+void browser_set_families(struct browser *b, uint32_t may, uint32_t on)
+{
+	b->families.may = may;
+	b->families.on = on;
+}
+
+uint32_t browser_families(const struct browser *b)
+{
+	return b->families.wanted;
 }
 
 bool browser_paused(const struct browser *b)

@@ -34,6 +34,11 @@ int browser_draw(struct browser *b, struct canvas *c);
 const char *browser_file(const struct browser *b);
 /* The reports that are looked at, all of them. */
 const struct report *const *browser_shown(const struct browser *b, size_t *n);
+/* Which families can be switched on and off: bit per enum family_id (0: none, as in a recording), and which
+ * are on. */
+void browser_set_families(struct browser *b, uint32_t may, uint32_t on);
+/* Those that are to be on, with WISH_SWITCH. */
+uint32_t browser_families(const struct browser *b);
 /* A line to be seen, in place of the keys, until a key is pressed. */
 void browser_tell(struct browser *b, const char *line);
 

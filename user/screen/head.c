@@ -184,6 +184,17 @@ static bool draw_families(const struct browser *b, struct canvas *c, int row, co
 		buf_free(&name);
 		buf_free(&count);
 	}
+	for (int i = 0; i < NR_FAMILIES; i++) { /* what stands nowhere else */
+		const struct report_family *f = &pooled->families[i];
+		struct buf name = {0};
+
+		if (f->traced || f->off_s <= 0)
+			continue;
+		buf_printf(&name, "%s off", family_name(pooled->catalog, i));
+		if (column + (int)name.n <= c->columns)
+			column += canvas_put_buf(c, row, column, (int)name.n, &name, STYLE_NOTE) + GAP;
+		buf_free(&name);
+	}
 	return column > 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "screen/draw.h"
+#include "screen/families.h"
 #include "screen/typing.h"
 #include "view/cells.h"
 
@@ -190,6 +191,12 @@ static enum wish toggle_panel(struct browser *b, enum panel_id panel)
 
 ACT_AS(findings, toggle_panel(b, PANEL_FINDINGS))
 ACT_AS(help, toggle_panel(b, PANEL_HELP))
+
+ACT(families)
+{
+	(void)key;
+	return families_open(b) ? WISH_DRAW : WISH_NOTHING;
+}
 
 ACT(pane)
 {
@@ -422,6 +429,8 @@ static const struct browser_key {
 	{{'1', '2', '3'}, "1-7", NULL, TABLE, false, choose_group,
 	 "rows are sites (1), functions (2), processes (3), classes (4), threads (5), libraries (6), Java callers (7)"},
 	{{'f'}, "f", "findings", PANELS_ALL, false, findings, "what was used wrongly, with stacks, or back"},
+	{{'e'}, "e", NULL, TABLE, false, families,
+	 "switch families on and off while the process runs; what was held when one is switched off is followed no more"},
 	{{'<', ','}, "<", NULL, TABLE, false, sort_left, "sort by the column to the left"},
 	{{'>', '.', 's'}, ">", "sort", TABLE, false, sort_right, "sort by the column to the right; s does so, too"},
 	{{'S', 'o'}, "S", NULL, TABLE, false, sort_by_name, "sort by a column, by its name or how that begins"},
@@ -566,6 +575,8 @@ static enum wish press(struct browser *b, const struct key *key)
 		return type_filter(b, key);
 	if (b->by.typing)
 		return type_column(b, key);
+	if (panel_of(b) == PANEL_FAMILIES)
+		return families_key(b, key);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		for (size_t k = 0; k < ARRAY_LEN(keys[i].codes); k++)
 			if (key->code && keys[i].codes[k] == key->code && serves(b, &keys[i]))

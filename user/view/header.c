@@ -207,6 +207,25 @@ static bool has_vm_total(enum family_id id)
 	return id == FAMILY_GLOBAL || id == FAMILY_WEAK || id == FAMILY_LOCAL;
 }
 
+/* ", off since 12.3s, let go 4" or ", off 12.3s to 15.0s, let go 4": what was held then is followed no more.
+ */
+static void put_switched(struct buf *out, const struct report_family *family)
+{
+	if (family->off_s <= 0 && family->on_s <= 0)
+		return;
+	buf_printf(out, ", off %s", !family->traced ? "since " : family->off_s <= 0 ? "until " : "");
+	if (family->off_s > 0)
+		fmt_age(out, family->off_s);
+	if (family->traced) {
+		buf_printf(out, "%s", family->off_s > 0 ? " to " : "");
+		fmt_age(out, family->on_s);
+	}
+	if (!family->let_go)
+		return;
+	buf_printf(out, ", let go ");
+	fmt_count(out, family->let_go);
+}
+
 /* " (unverified 2, released untracked 3, VM total 21)": what there is of it. stale: of a moment ago. */
 static void put_remarks(struct flow *f, enum family_id id, const struct report_family *family,
 			bool count_only, bool stale)
@@ -223,7 +242,8 @@ static void put_remarks(struct flow *f, enum family_id id, const struct report_f
 		buf_printf(&b, ", released untracked ");
 		fmt_count(&b, family->released_untracked);
 	}
-	if (has_vm_total(id)) {
+	put_switched(&b, family);
+	if (has_vm_total(id) && family->traced) {
 		buf_printf(&b, ", %sVM total ", stale ? "last " : "");
 		put_known(&b, family->vm_total >= 0, (uint64_t)family->vm_total);
 	}
@@ -274,7 +294,7 @@ static void put_idle(struct buf *out, const struct report *r, int width)
 	const char *before = NULL; /* its name waits for whether there is another */
 
 	for (size_t i = 0; i < NR_FAMILIES; i++) {
-		if (!r->families[i].traced || !is_idle(&r->families[i]))
+		if (!r->families[i].traced || !is_idle(&r->families[i]) || r->families[i].off_s > 0)
 			continue;
 		if (before)
 			FLOW_ADD(&f, " ", "%s,", before);
@@ -406,7 +426,7 @@ void view_header(struct buf *out, const struct report *r, size_t n, const struct
 	if (n == 1 && o->all)
 		put_command(out, &r->target, width);
 	for (size_t i = 0; i < NR_FAMILIES; i++)
-		if (r->families[i].traced && !is_idle(&r->families[i]))
+		if ((r->families[i].traced && !is_idle(&r->families[i])) || r->families[i].off_s > 0)
 			put_family(out, i, r, gone, width);
 	put_idle(out, r, width);
 	put_pile(out, r, n > 1, o, width);

@@ -63,13 +63,24 @@ static void put_life(struct json_out *j, uint64_t outstanding, uint64_t died, ui
 	put_known(j, "unverified", !unknown, unverified);
 }
 
+/* On the screen families can be switched. */
+static void put_switched(struct json_out *j, const struct report_family *f)
+{
+	json_open(j, "switched", '{');
+	json_bool(j, "on", f->traced);
+	json_known(j, "off_s", f->off_s > 0 ? f->off_s : -1);
+	json_known(j, "on_s", f->on_s > 0 ? f->on_s : -1);
+	json_count(j, "let_go", f->let_go);
+	json_close(j, '}');
+}
+
 static void put_families(struct json_out *j, const struct report *r)
 {
 	json_open(j, "families", '{');
 	for (size_t i = 0; i < NR_FAMILIES; i++) {
 		const struct report_family *f = &r->families[i];
 
-		if (!f->traced)
+		if (!f->traced && f->off_s <= 0)
 			continue;
 		json_open(j, family_name(r->catalog, i), '{');
 		json_count(j, "acquired", f->acquired);
@@ -82,6 +93,8 @@ static void put_families(struct json_out *j, const struct report *r)
 		put_known(j, "vm_own", f->before_known, f->vm_own);
 		json_known(j, "probe_cost_ns_per_event", f->cost_ns_per_event);
 		json_known(j, "target_cpu_pct", f->target_cpu_pct);
+		if (f->off_s > 0 || f->on_s > 0)
+			put_switched(j, f);
 		json_close(j, '}');
 	}
 	json_close(j, '}');

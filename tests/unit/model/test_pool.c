@@ -40,6 +40,9 @@ static void fill(struct report *r, uint64_t times)
 	    37 * times,                 /* unverified */
 	    true,                       /* life_unknown */
 	    {true, 43, NULL, false, 8}, /* limit */
+	    39,                         /* off_s: the latest */
+	    40,                         /* on_s: likewise */
+	    41 * times,                 /* let_go */
 	};
 	const struct report_check check = {
 	    true,       /* on */
