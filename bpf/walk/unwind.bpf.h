@@ -280,24 +280,25 @@ static __always_inline enum stack_end unwind_caller(struct walk *w, u64 rule, u6
  * frames a number (src/execution/frame-constants.h, StandardFrameConstants; common/globals.h: pointers to
  * objects end in 01, numbers in 0). A function is an object that any program makes many of; what they have in
  * common, and the collector seldom moves, is its SharedFunctionInfo. Nothing of it is on the stack: such a
- * walk is not kept.
+ * walk is not kept. A function of its own, for the sake of the stack.
  */
 #define V8_TAG_MASK 3
 #define V8_OBJECT   1
-static __always_inline void script_function(struct walk *w, u32 target_id)
+__noinline int script_function(struct walk *w, u32 target_id)
 {
 	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 	u64 words[2], info = 0; /* function, context */
 
-	if (!s || !s->function_info)
-		return;
+	if (!w || !s || !s->function_info)
+		return 0;
 	w->notes.lost = 1;
 	if (bpf_probe_read_user(words, sizeof(words), (void *)(w->fp - sizeof(words))) ||
 	    (words[0] & V8_TAG_MASK) != V8_OBJECT || (words[1] & V8_TAG_MASK) != V8_OBJECT ||
 	    bpf_probe_read_user(&info, sizeof(info), (void *)(words[0] - V8_OBJECT + s->function_info)) ||
 	    (info & V8_TAG_MASK) != V8_OBJECT)
-		return;
+		return 0;
 	w->function = info - V8_OBJECT;
+	return 0;
 }
 
 /*
