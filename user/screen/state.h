@@ -74,17 +74,17 @@ struct browser {
 	struct {
 		bool typing;
 		char name[FILE_BYTES];
-	} by;                /* the column to sort by, by its name */
-	uint32_t may;        /* be switched, see browser_set_families(); */
-	uint32_t on, wanted; /* as it is, and as it is to be */
-	int at;              /* the one under the cursor */
-} families;
-char told[TOLD_BYTES]; /* what stands in place of the keys; empty: nothing does */
-struct row_key opened; /* in PANEL_SITE */
-struct page page;      /* of a panel that is text */
-int page_top, page_rows, page_columns;
-}
-;
+	} by; /* the column to sort by, by its name */
+	struct {
+		uint32_t may;        /* be switched, see browser_set_families(); */
+		uint32_t on, wanted; /* as it is, and as it is to be */
+		int at;              /* the one under the cursor */
+	} families;
+	char told[TOLD_BYTES]; /* what stands in place of the keys; empty: nothing does */
+	struct row_key opened; /* in PANEL_SITE */
+	struct page page;      /* of a panel that is text */
+	int page_top, page_rows, page_columns;
+};
 
 static inline enum panel_id panel_of(const struct browser *b)
 {
