@@ -104,7 +104,7 @@ static void resolve_switchable(struct target *t, struct site_request *req)
 	struct probe_sites all = {0};
 	struct error ignored = {0};
 
-	req->families |= t->shared->switchable;
+	req->families |= t->shared->switchable & runtime_families(t->at.file.runtime, t->o->catalog);
 	if (sites_resolve(req, &all, &ignored))
 		return;
 	all.missing = t->sites.missing;
@@ -160,7 +160,7 @@ int target_find(struct target *t, struct error *err)
 		return rc;
 	if (!t->at.vm && t->at.file.runtime && o->verbose && !t->at.starting)
 		error_print(&t->at.vm_why); /* its symbols may still serve */
-	t->plan.families = o->families & runtime_families(t->at.file.runtime, o->catalog);
+	t->plan.families = t->shared->families & runtime_families(t->at.file.runtime, o->catalog);
 	rc = t->at.starting ? -EAGAIN : resolve_sites(t, err);
 	if (rc == -EAGAIN && process_age(&t->id) != AGE_SETTLED) /* its VM is just starting */
 		return 0;
