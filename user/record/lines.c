@@ -136,6 +136,7 @@ static int decompress(struct lines *l, struct error *err)
 	char room[PIECE];
 	ZSTD_outBuffer out = {room, sizeof(room), 0};
 	size_t left, had;
+	bool none;
 	int rc;
 
 	if (l->from) { /* what was given out */
@@ -155,7 +156,9 @@ static int decompress(struct lines *l, struct error *err)
 		take(l, room, out.pos);
 		if (left == 0)
 			end_frame(l);
-	} while ((!out.pos || l->skip) && !(l->ended && l->raw.pos == l->raw.size));
+		/* What has filled the room may have more behind it, whatever is left of the file. */
+		none = l->ended && l->raw.pos == l->raw.size && out.pos < out.size;
+	} while (l->text.n == had && !l->text.failed && !none);
 	return l->text.failed ? -ENOMEM : l->text.n > had;
 }
 
