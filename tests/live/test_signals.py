@@ -14,6 +14,7 @@ import re
 import select
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import pytest
 
+from fuse import device
 from harness import (ENV, FIXTURES, JNITRACE, SLOW, TOP, WARM_UP, Program, assert_exact, bpf_ids, bpf_objects, jdk, read_line,
                      wait_until)
 
@@ -209,6 +211,9 @@ class Disk:
         with image.open("wb") as f:
             f.truncate(64 << 20)
         self.run("mkfs.ext4", "-q", image)
+        device("/dev/loop-control", stat.S_IFCHR, 10, 237)
+        for number in range(8):
+            device(f"/dev/loop{number}", stat.S_IFBLK, 7, number)
         self.run("mount", "-o", "loop", image, self.path)
 
     @staticmethod
