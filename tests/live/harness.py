@@ -489,6 +489,12 @@ def run_tool(*args, prefix=(), seconds=SLOW):
                           stdin=subprocess.DEVNULL, check=False)
 
 
+def assert_schema(*records):
+    """Each is as docs/jnitrace-1.schema.json says, with no member that it does not name."""
+    subprocess.run([TOP / "scripts/check-json-schema.py", "--strict"], input="".join(json.dumps(r) + "\n" for r in records), text=True,
+                   check=True)
+
+
 def assert_error(result, code):
     """One line `jnitrace: WHAT: WHY (WHAT TO DO)` on stderr, nothing on stdout."""
     assert result.returncode == code, result

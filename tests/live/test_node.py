@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import BUILD, ENV, FIXTURES, TOP, Tracer, assert_no_losses, direct_caller, read_line, run_tool
+from harness import BUILD, ENV, FIXTURES, TOP, Tracer, assert_no_losses, assert_schema, direct_caller, probes_of, read_line, run_tool
 
 ADDON = FIXTURES / "addon.node"
 DRIVER = TOP / "tests/node/driver.js"
@@ -72,8 +72,10 @@ def test_counts_are_exact():
         node.do(**n)
         node.say("worker leak_strong 61")  # another environment, of another thread
         node.say("worker leak_tsfn 7")
+        probes = probes_of(node.pid)
         report = tracer.stop()[node.pid]
     assert_no_losses(report)
+    assert_schema(report, *probes)
     assert report["findings"] == []
     assert report["target"]["vm"] == "Node-API" and report["target"]["vm_version"] == node_version()
     assert set(report["families"]) == {"ref", "tsfn", "work"}
@@ -97,7 +99,7 @@ def test_counts_are_exact():
     for site in report["sites"]:  # through V8's builtins, which have no unwind tables, to where the thread starts
         assert site["truncated"] is None, site
         assert site["stack"][-1]["symbol"] in ("_start", "__clone3", "clone3"), site["stack"][-1]
-        assert any((f["symbol"] or "").startswith("Builtins_") for f in site["stack"])
+        assert any(f["type"] == "script" for f in site["stack"])
 
 
 def node_version():
@@ -150,20 +152,23 @@ def test_memory_is_held_until_its_finalizer_runs():
         assert sites[command, function] == [n[command] + dropped[command], dropped[command]]
 
 
-def test_wrong_use_is_told():
+@pytest.mark.parametrize("command, kind, function", [
+    ("use_deleted", "stale-use", "napi_get_reference_value"),
+    ("delete_twice", "double-release", "napi_delete_reference"),
+])
+def test_wrong_use_is_told(command, kind, function):
+    """Before it is done: node may not survive it."""
     with Node() as node, Tracer(pids=[node.pid]) as tracer:
         tracer.wait_tracing()
-        node.do(come_and_go=5, use_deleted=3)
-        node.proc.stdin.write(b"delete_twice 1\n")  # which it does not survive
-        node.proc.wait()
+        node.do(come_and_go=5)
+        node.proc.stdin.write(f"{command} 1\n".encode())
+        assert read_line(node.proc.stdout) in ("done\n", "")
+        node.proc.kill()
         report = tracer.end()[node.pid]
-    found = {f["kind"]: f for f in report["findings"]}
-    assert set(found) == {"stale-use", "double-release"}
-    assert (found["stale-use"]["count"], found["stale-use"]["function"]) == (3, "napi_get_reference_value")
-    assert (found["double-release"]["count"], found["double-release"]["function"]) == (1, "napi_delete_reference")
-    for kind, caller in (("stale-use", "use_deleted"), ("double-release", "delete_twice")):
-        for stack in ("stack", "acquire_stack", "release_stack"):
-            assert found[kind][stack][0]["symbol"] == caller, (kind, stack)
+    [found] = report["findings"]
+    assert (found["kind"], found["count"], found["function"]) == (kind, 1, function)
+    for stack in ("stack", "acquire_stack", "release_stack"):
+        assert found[stack][0]["symbol"] == command, stack
 
 
 def test_sites_are_cheap():
@@ -173,7 +178,7 @@ def test_sites_are_cheap():
     probes = [p for p in probes if "function" in p]
     assert {p["function"] for p in probes} >= {REF, TSFN, WORK, "napi_delete_reference", "napi_release_threadsafe_function"}
     assert not [p for p in probes if p["cost"] == "single-step"]
-    assert all(p["file"].endswith("/node") for p in probes)
+    assert {Path(p["file"]).name for p in probes} <= {"node", "libnode.so.108"}  # of Node.js itself, and of Debian
 
 
 def test_whatever_it_is_called(tmp_path):

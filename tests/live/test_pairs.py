@@ -5,7 +5,7 @@ import json
 import subprocess
 
 import harness
-from harness import BUILD, Tracer, assert_no_losses, direct_caller, read_line, run_tool
+from harness import BUILD, Tracer, assert_no_losses, assert_schema, direct_caller, probes_of, read_line, run_tool
 from test_runtime import BOXES, COUNTED, DESKS, REPLACED, WRONG, Things
 
 RULES = ("--pair", "box=libthing.so:box_make(*arg6)+box_make_by(*arg2)+box_make_many(*arg2[arg1])+~box_replace(arg0,size=arg1)"
@@ -26,8 +26,10 @@ def test_a_plain_process_is_counted_by_rules(tmp_path):
         tracer.wait_tracing()
         for what, n in (("boxes", BOXES), ("counted", COUNTED), ("desks", DESKS), ("replaced", REPLACED), ("jumps", JUMPS), ("wrong", WRONG)):
             things.do(what, n)
+        json_probes = probes_of(things.pid, *RULES)
         report = tracer.stop()[things.pid]
     assert_no_losses(report)
+    assert_schema(report, *json_probes)
     assert report["target"]["vm"] is None and report["target"]["library"].endswith("/libthing.so")
     assert numbers(report) == {
         "box": (12 * BOXES + 1 + 3 * WRONG + 3 * REPLACED + 3 * JUMPS, 7 * BOXES + 1 + WRONG + 2 * REPLACED,
