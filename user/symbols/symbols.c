@@ -340,6 +340,9 @@ int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out,
 	if (hides_java(s, end, out)) {
 		end = END_JAVA_OFF;
 		*truncated = stack_end_rows[end].meaning;
+	} else if (end == END_JAVA_OFF && !s->no_java) { /* nobody said that there is Java */
+		end = END_NOT_CODE;
+		*truncated = stack_end_rows[end].meaning;
 	}
 	*lacks = stack_end_rows[end].name ? 1U << end : 0;
 	for (size_t i = 0; i < out->n; i++)
