@@ -209,13 +209,14 @@ static __always_inline bool return_is_probed(struct walk *w)
 	return pc != 0;
 }
 
-/* The frame that was kept last is a script's: say whose. */
-static __always_inline void native_script(struct scratch *sc)
+/* The frame that was kept last is a script's: say whose. A global function: verified once. */
+__noinline int native_script(struct scratch *sc)
 {
-	u32 at = sc->stack.n - 1;
+	u32 at;
 
-	if (!sc->w.function)
-		return;
+	if (!sc || !sc->w.function)
+		return 0;
+	at = sc->stack.n - 1;
 	if (at < JT_MAX_FRAMES) {
 		u64 a = sc->stack.frame[at].a & RAW_ADDR_MASK;
 
@@ -224,6 +225,7 @@ static __always_inline void native_script(struct scratch *sc)
 		sc->hash = hash_add(sc->hash, sc->w.function);
 	}
 	sc->w.function = 0;
+	return 0;
 }
 
 /* One native frame, and its caller, or the Java frames behind a gap of native ones that cannot be found. */

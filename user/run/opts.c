@@ -583,6 +583,8 @@ static int check_count_only(struct parse *p)
 
 	if (!o->count_only)
 		return 0;
+	if (!was_given(p, "events"))
+		p->o->families &= catalog_families(o->catalog, KIND_BIT(KIND_REFERENCE));
 	if (o->check || o->families & ~catalog_families(o->catalog, KIND_BIT(KIND_REFERENCE)))
 		return usage_error(p, "as in jnitrace -e global,weak --count-only",
 				   "--count-only is for global and weak references, without --check");
