@@ -267,6 +267,7 @@ static int open_output(struct trace *s, struct error *err)
 	rc = browser_new(&s->o->view, NULL, &s->browser);
 	if (rc)
 		return rc;
+	s->targets.shared.drawn = true;
 	if (!s->o->count_only && terminal_has_keys(s->out.terminal))
 		targets_may_switch(&s->targets);
 	browser_set_families(s->browser, s->targets.shared.switchable, s->targets.shared.families);

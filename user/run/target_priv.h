@@ -23,7 +23,7 @@
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
 
-/* The classes of what is outstanding as they were read last, with --assert 'class(...)'. */
+/* The classes of what is outstanding as they were read last, with --assert 'class(...)' and on a screen. */
 struct kept_classes {
 	bool known;
 	struct ref_classes classes; /* its names are: */
@@ -82,6 +82,7 @@ struct target {
 	struct pile_watch pile;
 	struct ref_classes classes;
 	struct kept_classes kept;
+	uint64_t classes_due_ns; /* on a screen: when they are read again */
 	struct weak_look weak;
 	struct vm_insides inside; /* critical sections from before attach */
 

@@ -11,15 +11,32 @@
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
 
+/* Of a CPU, to read classes for a screen: who looks at it sees them a little later where there are very many. */
+#define CLASSES_SHARE 0.003
+
+/* Those of a moment ago, as a part of what is outstanding now. */
+static const struct ref_classes *classes_of_late(struct target *t)
+{
+	t->kept.classes.sampled = true;
+	return &t->kept.classes;
+}
+
 /* What the outstanding references point to; NULL: not looked at, or not known. */
-static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot)
+static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot, bool final)
 {
 	const struct options *o = t->o;
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+	int rc;
 
 	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS &&
 			      !o->record && !o->classes))
 		return NULL;
-	return ref_classes_read(t->at.vm, snapshot, &t->classes) == 0 ? &t->classes : NULL;
+	if (t->shared->drawn && !final && t->kept.known && start_ns < t->classes_due_ns)
+		return classes_of_late(t);
+	rc = ref_classes_read(t->at.vm, snapshot, &t->classes);
+	t->classes_due_ns =
+	    start_ns + (uint64_t)((double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / CLASSES_SHARE);
+	return rc == 0 ? &t->classes : NULL;
 }
 
 static uint64_t references_in(const struct ref_classes *c)
@@ -32,7 +49,7 @@ static uint64_t references_in(const struct ref_classes *c)
 }
 
 /*
- * Keep the classes that were read for when the process has gone, with names of their own; but not those of a
+ * Keep the classes that were read for when the process has gone, and for a screen, with names of their own; but not those of a
  * process that is about to go, of which less could be read after as many calls.
  */
 static void keep_classes(struct target *t, const struct ref_classes *read, const struct target_counts *now)
@@ -40,7 +57,7 @@ static void keep_classes(struct target *t, const struct ref_classes *read, const
 	struct kept_classes *k = &t->kept;
 	bool same = k->known && !memcmp(k->at, now->funcs, sizeof(k->at));
 
-	if (!t->o->classes || !read || (same && references_in(read) < references_in(&k->classes)))
+	if ((!t->o->classes && !t->shared->drawn) || !read || read == &k->classes || (same && references_in(read) < references_in(&k->classes)))
 		return;
 	k->known = false;
 	k->classes.classes.n = 0;
@@ -230,7 +247,7 @@ static void read_process(struct target *t, struct making *m)
 		vm_counts(t->at.vm, &m->later);
 	target_refresh_maps(t);
 	m->objects = target_reads_objects(t);
-	m->classes = m->objects ? read_classes(t, m->snapshot) : NULL;
+	m->classes = m->objects ? read_classes(t, m->snapshot, m->final) : NULL;
 	keep_classes(t, m->classes, &m->counts);
 	inside_look(t->at.vm, m->snapshot, m->elapsed_s, &t->inside);
 }
