@@ -44,10 +44,15 @@ static __always_inline bool target_is_open(u32 target_id, bool others)
 	return t && *(volatile u32 *)&t->gate == GATE_OPEN && (!others || t->tgid == current_tgid());
 }
 
-/* Was its family switched off while the target is traced? */
-static __always_inline bool is_switched_off(const struct rule *r)
+/*
+ * The same of an event of this family, which may have been switched off while the target is traced. A global
+ * function: verified once, not with all that comes behind it.
+ */
+__noinline int family_is_open(u32 target_id, u32 family, u32 others)
 {
-	return *(volatile u32 *)&families_off[r->target_id & (JT_MAX_TARGETS - 1)] >> (r->family & 31) & 1;
+	if (!target_is_open(target_id, others))
+		return 0;
+	return !(*(volatile u32 *)&families_off[target_id & (JT_MAX_TARGETS - 1)] >> (family & 31) & 1);
 }
 
 /* The rule of this event, or NULL when it is not to be counted (not yet, no more, or another process's). */
@@ -55,7 +60,7 @@ static __always_inline struct rule *rule_of(struct pt_regs *ctx)
 {
 	struct rule *r = rule_at(ctx);
 
-	return r && target_is_open(r->target_id, r->others) && !is_switched_off(r) ? r : NULL;
+	return r && family_is_open(r->target_id, r->family, r->others) ? r : NULL;
 }
 
 /* Does jt_use look at the same call? What can be told of either is told there. */
