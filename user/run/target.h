@@ -40,7 +40,7 @@ enum target_state_kind {
 /* What all targets of a command share. Outlives them. */
 struct history_room;
 struct target_shared {
-	bool drawn; /* for a person who looks at a screen, not for a program */
+	bool drawn;                     /* for a person who looks at a screen, not for a program */
 	const struct options *options;  /* not owned */
 	uint32_t families;              /* traced now: bit per enum family_id */
 	uint32_t switchable;            /* may be switched on and off */

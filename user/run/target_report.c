@@ -11,7 +11,8 @@
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
 
-/* Of a CPU, to read classes for a screen: who looks at it sees them a little later where there are very many. */
+/* Of a CPU, to read classes for a screen: who looks at it sees them a little later where there are very many.
+ */
 #define CLASSES_SHARE 0.003
 
 /* Those of a moment ago, as a part of what is outstanding now. */
@@ -49,15 +50,16 @@ static uint64_t references_in(const struct ref_classes *c)
 }
 
 /*
- * Keep the classes that were read for when the process has gone, and for a screen, with names of their own; but not those of a
- * process that is about to go, of which less could be read after as many calls.
+ * Keep the classes that were read for when the process has gone, and for a screen, with names of their own;
+ * but not those of a process that is about to go, of which less could be read after as many calls.
  */
 static void keep_classes(struct target *t, const struct ref_classes *read, const struct target_counts *now)
 {
 	struct kept_classes *k = &t->kept;
 	bool same = k->known && !memcmp(k->at, now->funcs, sizeof(k->at));
 
-	if ((!t->o->classes && !t->shared->drawn) || !read || read == &k->classes || (same && references_in(read) < references_in(&k->classes)))
+	if ((!t->o->classes && !t->shared->drawn) || !read || read == &k->classes ||
+	    (same && references_in(read) < references_in(&k->classes)))
 		return;
 	k->known = false;
 	k->classes.classes.n = 0;
