@@ -227,6 +227,58 @@ def test_wrong_use_is_told(command, kind, function):
         assert found[stack][0]["symbol"] == command, stack
 
 
+def innermost(stack):
+    """The innermost function that has code of its own."""
+    return next((f["symbol"] for f in stack or [] if not f["inlined"]), None)
+
+
+def wrong(report):
+    """{(kind, innermost function of the stack): [count, where acquired]}"""
+    return {(f["kind"], innermost(f["stack"])): [f["count"], innermost(f["acquire_stack"])] for f in report["findings"]}
+
+
+@pytest.mark.asan
+def test_objects_of_pending_work_and_what_an_environment_leaves():
+    """The memory of an object goes while work that its unwrapping callback has made may use it; a reference keeps it. A worker
+    ends without having released its threadsafe functions."""
+    with Node() as node, Tracer("-e", "ref,tsfn,wrap,work", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.say("drop lend_to_work 7")
+        node.say("drop lend_and_hold 5")
+        node.do(leak_tsfn=2, release_tsfn=3)
+        node.say("collect 7")
+        node.do(finish_lent=1)
+        node.say("collect 12")  # those that were held are free when their work is done, and no work uses them
+        node.say("worker leak_tsfn 11")
+        node.say("worker release_tsfn 13")
+        node.say("end")
+        node.do(come_and_go=1)
+        report = tracer.stop()[node.pid]
+    assert_no_losses(report)
+    assert_schema(report)
+    assert wrong(report) == {("finalized-in-use", "lend_to_work"): [7, "lend_to_work"], ("unreleased-at-end", None): [11, "leak_tsfn"]}
+    [freed] = [f for f in report["findings"] if f["kind"] == "finalized-in-use"]
+    assert "CallFinalizer" in freed["release_stack"][0]["symbol"] or "napi" in freed["release_stack"][0]["symbol"]
+    assert totals(report, "wrap")[:3] == (12, 12, 0) and totals(report, "work")[:3] == (12, 12, 0)
+
+
+def test_scopes_are_nested_and_closed():
+    """By whoever opens them, each once, before the callback returns: Node.js aborts else."""
+    with Node() as node, Tracer("-e", "scope", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(open_and_close=41, escape_once=17, escape_twice=5, close_out_of_order=3, escape_closed=1)
+        node.proc.stdin.write(b"leave_scope_open 1\n")
+        assert read_line(node.proc.stdout) == ""
+        report = tracer.end()[node.pid]
+    assert_no_losses(report)
+    [left] = [f for f in report["findings"] if "closed one of its caller's" in f["text"]]
+    assert left["count"] == 1 and left["acquire_stack"][0]["symbol"] == "leave_scope_open"
+    report["findings"].remove(left)
+    assert wrong(report) == {("scope-misuse", "escape_twice"): [5, "escape_twice"], ("scope-misuse", "close_out_of_order"): [3, "close_out_of_order"],
+                             ("stale-use", "escape_closed"): [1, "escape_closed"]}
+    assert totals(report, "scope") == (82 + 17 + 5 + 6 + 1 + 1, 82 + 17 + 5 + 6 + 1, 1, 0)
+
+
 def test_sites_are_cheap():
     """Half of the functions begin with a test, where a probe costs ten times what it does at the jump behind it."""
     with Node() as node:
