@@ -140,6 +140,7 @@ struct runtime {
 			  size_t cap);
 
 	/* --- frames --- */
+	bool by_fragments; /* what plan_walk() plans is MANAGED_BY_FRAGMENTS */
 	/* *out is zeroed. */
 	void (*code)(const struct vm *vm, struct vm_code *out);
 	/* Get ready, once, for stacks that were walked as planned. -ENOENT with err: it lacks what it takes.
