@@ -169,16 +169,38 @@ def test_how_long_until_the_table_is_full():
     assert re.match(r"LEAK +art-host (bind_view_holders|register_callbacks) .* 51,200 in \d", answer), answer
 
 
-def test_the_wrong_kind_is_told_and_what_is_right_is_not():
-    """All families, all checks; ART aborts on the wrong kind, and its twins say nothing."""
-    with Art("trixie") as art, Tracer("-e", "all", "--check", pids=[art.pid]) as tracer:
-        tracer.wait_tracing()
-        art.do(*((what, 7) for what in ("delete_once", "live", "chars", "local", "managed", "worker", "come", "come_weak")))
-        art.proc.stdin.write(b"wrong_kind 1\n")
-        report = tracer.end()[art.pid]
-        assert art.proc.wait() == -signal.SIGABRT
+LAST = {  # commands that ART may abort on: what is told then, by kind, function, caller: count, stacks of the acquisition and the release
+    "stale": (("stale-use", "IsSameObject", "use_stale"), (1, True, True)),
+    "wrong_kind": (("kind-mismatch", "DeleteGlobalRef", "delete_weak_as_global"), (1, True, False)),
+    # what was deleted before the tracer came is told by its serial number alone
+    "delete_dead": (("double-delete", "DeleteGlobalRef", "delete_dead"), (1, False, False)),
+}
+
+
+@pytest.mark.parametrize("suite, last", [
+    ("bullseye", "delete_dead"), ("bookworm", "stale"), ("trixie", "delete_dead"), ("trixie", "wrong_kind"), ("sid", "stale")])
+def test_dead_handles_and_the_wrong_kind_are_told_and_what_is_right_is_not(suite, last):
+    """All families, all checks; the twins say nothing."""
+    with Art(suite) as art:
+        art.do(("make_dead", 1))
+        with Tracer("-e", "all", "--check", pids=[art.pid]) as tracer:
+            tracer.wait_tracing()
+            art.do(*((what, 7) for what in ("delete_once", "live", "chars", "local", "local_once", "managed", "worker", "come", "come_weak")),
+                   ("delete_twice", 3), ("weak_twice", 5), ("local_twice", 2))
+            if (suite, last) == ("sid", "stale"):  # Android 14 takes such a handle for null
+                art.do((last, 1))
+                report = tracer.stop()[art.pid]
+            else:
+                art.proc.stdin.write(f"{last} 1\n".encode())
+                report = tracer.end()[art.pid]
+                assert art.proc.wait() == -signal.SIGABRT
     assert_no_losses(report)
-    assert [(f["kind"], f["count"], f["function"], f["stack"][0]["symbol"]) for f in report["findings"]] == [
-        ("kind-mismatch", 1, "DeleteGlobalRef", "JNIEnv_::DeleteGlobalRef")]
-    for family, n in (("global", 7 * 6), ("weak", 7 + 1), ("string", 7), ("critical", 7)):
+    told = {(f["kind"], f["function"], f["stack"][1]["symbol"]): (f["count"], bool(f["acquire_stack"]), bool(f["release_stack"]))
+            for f in report["findings"]}
+    assert told == dict([
+        (("double-delete", "DeleteGlobalRef", "delete_twice"), (3, True, True)),
+        (("double-delete", "DeleteWeakGlobalRef", "delete_weak_twice"), (5, True, True)),
+        (("double-delete", "DeleteLocalRef", "delete_local_twice"), (2, True, True)),
+        LAST[last]])
+    for family, n in (("global", 7 * 6 + 3 + 2 * (last == "stale")), ("weak", 7 + 5 + (last == "wrong_kind")), ("string", 7), ("critical", 7)):
         assert report["families"][family]["acquired"] == n, family

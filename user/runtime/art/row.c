@@ -76,8 +76,9 @@ static int function_table(struct vm *vm, struct function_table *out, struct erro
 static void handle_kinds(const struct vm *vm, struct handle_kinds *out)
 {
 	(void)vm;
-	*out = (struct handle_kinds){
-	    .of = {[FAMILY_GLOBAL] = {.mask = 3, .bits = 2}, [FAMILY_WEAK] = {.mask = 3, .bits = 3}}};
+	*out = (struct handle_kinds){.of = {[FAMILY_GLOBAL] = {.mask = 3, .bits = 2},
+					    [FAMILY_WEAK] = {.mask = 3, .bits = 3},
+					    [FAMILY_LOCAL] = {.mask = 2, .bits = 0}}};
 }
 
 /* --- references --- */
@@ -166,6 +167,17 @@ static int threads(struct vm *vm, struct vm_threads *out)
 	int rc = art_prove_layout(of(vm));
 
 	return rc == -EPROTO || rc == 0 ? art_threads(of(vm), out) : rc;
+}
+
+static void plan_threads(struct vm *vm, struct plan_threads *out)
+{
+	struct art *a = of(vm);
+
+	if (art_prove_layout(a))
+		return;
+	art_plan_entries(a, &out->config);
+	out->state = PLAN_READY;
+	out->whole = true;
 }
 
 /* With the first object that tells. */
@@ -296,6 +308,7 @@ const struct runtime art_runtime = {
     .handle_kinds = handle_kinds,
     .by_fragments = true,
     .plan_walk = plan_walk,
+    .plan_threads = plan_threads,
     .name_frames = name_frames,
     .frames_add = frames_add,
     .frames_native = frames_native,
