@@ -29,9 +29,10 @@ static char *written(bool openmetrics, const struct census *c)
 {
 	const struct agent_self self = {.version = "1.2.3", .commit = "", .rounds = 5, .cpu_s = 0.25};
 	static struct buf out;
+	const struct agent_seen seen = {.jvms = &c, .nr_jvms = 1};
 
 	buf_free(&out);
-	metrics_write(&out, openmetrics, &self, &c, 1);
+	metrics_write(&out, openmetrics, &self, &seen, 0);
 	buf_add(&out, "", 1);
 	assert_false(out.failed);
 	return out.p;
