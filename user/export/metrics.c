@@ -261,22 +261,36 @@ static void outstanding(struct writer *w, const struct census *c, const struct w
 			of_word(w, c, "family", family_name(r->catalog, f), r->families[f].outstanding);
 }
 
+/* Kinds may share a name, and a severity. */
+static bool is_same(const struct finding_row *a, const struct finding_row *b)
+{
+	return a->name && b->name && !strcmp(a->name, b->name) && a->severity == b->severity;
+}
+
+static void put_findings(struct writer *w, const struct census *c, const struct report *r,
+			 const struct finding_row *kind)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < r->findings.n; i++)
+		n += is_same(&finding_rows[r->findings.v[i].kind], kind);
+	if (!n)
+		return;
+	begin_of(w, c);
+	put_label(w, "kind", kind->name);
+	put_label(w, "severity", finding_severity_names[kind->severity]);
+	put_value(w, (double)n);
+}
+
 static void findings(struct writer *w, const struct census *c, const struct window *win)
 {
-	const struct report *r = win->report;
+	for (int kind = 0; win->report && kind < NR_FINDINGS; kind++) {
+		bool first = true;
 
-	/* Kinds may share a name: each name once. */
-	for (int kind = 0; r && kind < NR_FINDINGS; kind++) {
-		const char *name = finding_rows[kind].name;
-		uint64_t n = 0;
-
-		for (int before = 0; before < kind && name; before++)
-			if (finding_rows[before].name && !strcmp(finding_rows[before].name, name))
-				name = NULL;
-		for (size_t i = 0; name && i < r->findings.n; i++)
-			n += !strcmp(finding_rows[r->findings.v[i].kind].name, name);
-		if (n)
-			of_word(w, c, "kind", name, n);
+		for (int before = 0; before < kind; before++)
+			first &= !is_same(&finding_rows[before], &finding_rows[kind]);
+		if (first)
+			put_findings(w, c, win->report, &finding_rows[kind]);
 	}
 }
 
