@@ -66,6 +66,7 @@ struct options {
 	enum memo_mode memo;
 	bool classes, watch; /* census */
 	uint64_t limit;      /* census --watch: references; 0: none */
+	double budget_share; /* of a CPU that the probes may take of a target: 0.01 is 1 %; 0: any */
 	uint64_t budget_ms;  /* census --classes: of a reading; 0: none */
 	int strategy;        /* --strategy NAME: enum site_strategy, -1: all */
 	const char *record;  /* file to record into, "-": stdout; NULL: none */

@@ -136,6 +136,20 @@ static int parse_seconds(struct parse *p, const char *arg, double *out)
 	return usage_error(p, advice, "bad time '%s'", arg);
 }
 
+static int parse_percent(struct parse *p, const char *arg, double *out)
+{
+	char *end = NULL, advice[128];
+	double n = is_digit(*arg) ? strtod(arg, &end) / 100 : -1;
+
+	if (end && (!*end || !strcmp(end, "%")) && n >= p->row->min && n <= p->row->max) {
+		*out = n;
+		return 0;
+	}
+	snprintf(advice, sizeof(advice), "give a share, as 1%% or 0.5%%, at least %.4g%% and at most %.0f%%",
+		 p->row->min * 100, p->row->max * 100);
+	return usage_error(p, advice, "bad share '%s'", arg);
+}
+
 /* A number of bytes, with K, M or G behind it for those of 1024. */
 static int parse_bytes(struct parse *p, const char *arg, uint64_t *out)
 {
@@ -294,6 +308,8 @@ static int set(struct parse *p, const char *arg)
 		return parse_count(p, arg, (uint64_t)p->row->min, (uint64_t)p->row->max, at);
 	case OPTION_SECONDS:
 		return parse_seconds(p, arg, at);
+	case OPTION_PERCENT:
+		return parse_percent(p, arg, at);
 	case OPTION_BYTES:
 		return parse_bytes(p, arg, at);
 	case OPTION_CHOICE:
@@ -684,8 +700,9 @@ static void take_ending(struct options *o, const char *path)
 		o->record = o->record ?: path;
 }
 
-#define AGENT_INTERVAL_S 10
-#define AGENT_LISTEN     "127.0.0.1:9469"
+#define AGENT_INTERVAL_S   10
+#define AGENT_BUDGET_SHARE 0.01
+#define AGENT_LISTEN       "127.0.0.1:9469"
 
 /* What follows from several options. */
 static void derive(struct parse *p)
@@ -704,6 +721,8 @@ static void derive(struct parse *p)
 	o->events_given = was_given(p, "events");
 	if (o->command == CMD_AGENT && !o->interval_given)
 		o->interval_s = AGENT_INTERVAL_S;
+	if (o->command == CMD_AGENT && !was_given(p, "budget"))
+		o->budget_share = AGENT_BUDGET_SHARE;
 	if (!o->listen)
 		o->listen = AGENT_LISTEN;
 	if (o->report && !was_given(p, "format"))
