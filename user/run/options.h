@@ -27,6 +27,7 @@ enum command {
 	NR_COMMANDS
 };
 
+#define OPTIONS_MAX      128 /* rows of options */
 #define OPTS_MAX_PIDS    256
 #define OPTS_MAX_NAMES   16
 #define OPTS_MAX_ASSERTS 64
@@ -73,7 +74,7 @@ struct options {
 	/* Those that a report of the recording has, too. */
 	struct recording_option inherited[RECORDING_MAX_OPTIONS];
 	size_t nr_inherited;
-	uint64_t given; /* bit per row of options */
+	bool given[OPTIONS_MAX]; /* by row of options */
 	/*
 	 * Take the options that a recording was made with, unless others were given. They are foreign: 0, or
 	 * -errno with err. Their strings must outlive o.

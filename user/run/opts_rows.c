@@ -265,6 +265,7 @@ const struct option_row option_rows[] = {
 };
 /* clang-format on */
 const size_t nr_option_rows = ARRAY_LEN(option_rows);
+_Static_assert(ARRAY_LEN(option_rows) <= OPTIONS_MAX, "an option has no place in struct options");
 
 bool format_serves(const struct format *f, enum command command)
 {
