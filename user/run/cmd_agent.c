@@ -252,6 +252,7 @@ static int open_windows(struct agent *a, struct error *err)
 	    .length_s = a->o->window_s,
 	    .at_a_time = (size_t)a->o->windows,
 	    .limit_bytes = a->o->limit_bytes,
+	    .budget_share = a->o->budget_share,
 	    .only = a->o->trace,
 	};
 	int rc = windows_new(&req, a->loop, on_window, a, &a->windows, err);
