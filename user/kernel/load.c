@@ -87,6 +87,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	s->rodata->checking = o->check;
 	s->rodata->criticals_traced = programs_trace(o, KIND_BIT(KIND_CRITICAL));
 	s->rodata->memo_mode = o->memo;
+	s->rodata->by_fragments = s->rodata->indirect_refs = o->fragments;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.nr_cpus);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);
