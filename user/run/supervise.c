@@ -117,6 +117,8 @@ static void on_end_of(struct supervisor *s, pid_t pid, int status)
 {
 	if (pid == s->tracer) {
 		s->tracer = 0;
+		if (s->command > 0) /* it may wait to be told to go on */
+			kill(s->command, SIGCONT);
 		s->judged = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	} else if (pid == s->command) {
 		s->command = 0;
@@ -171,6 +173,8 @@ static int on_message(struct supervisor *s)
 		s->socket = -1;
 		return 0;
 	}
+	if (n == sizeof(m) && m.word == SUPERVISE_GO_ON && m.number > 1)
+		kill(m.number, SIGCONT);
 	return n == sizeof(m) && m.word == SUPERVISE_READY && !s->started ? start_command(s) : 0;
 }
 
