@@ -198,8 +198,11 @@ static int trace(void *run, int socket, pid_t root)
 enum exit_code cmd_run(const struct options *o, struct error *err)
 {
 	struct run r = {.o = *o};
-	struct supervised s = {
-	    .argv = o->argv, .trace = trace, .of = &r, .must_judge = o->nr_asserts || o->baseline};
+	struct supervised s = {.argv = o->argv,
+			       .trace = trace,
+			       .of = &r,
+			       .must_judge = o->nr_asserts || o->baseline,
+			       .stops = o->pairs};
 	int code, rc;
 
 	/* Without anything else the tables are the answer: on stderr, as stdout is the command's. */

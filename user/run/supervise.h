@@ -38,6 +38,7 @@ struct supervised {
 	 */
 	int (*trace)(void *of, int socket, pid_t root);
 	void *of;
+	bool stops;      /* the tracer stops its processes; should it die, they are to go on */
 	bool must_judge; /* a tracer that dies is a failure, whatever the command's code is */
 };
 /* The exit code: the command's own, or what stands against it. */
