@@ -94,6 +94,10 @@ struct uprobe_task {
 	struct return_instance *return_instances;
 };
 
+struct thread_struct { /* x86 */
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	int tgid;
 	int exit_code;
@@ -105,6 +109,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct uprobe_task *utask;
+	struct thread_struct thread;
 };
 
 #pragma clang attribute pop

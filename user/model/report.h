@@ -404,7 +404,8 @@ struct report {
 		struct report_refusal *v;
 		size_t n, cap;
 	} refusals;
-	const char *no_java; /* why managed frames are not shown; NULL: they are. Not owned */
+	const char *no_java;  /* why managed frames are not shown; NULL: they are. Not owned */
+	const char *language; /* whose frames those are; NULL: Java */
 	uint64_t drops[NR_DROPS];
 	uint64_t sites_pending; /* their names, or files and lines, are still looked for */
 	size_t nr_probes;

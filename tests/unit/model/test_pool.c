@@ -78,6 +78,7 @@ static void fill(struct report *r, uint64_t times)
 	    {0},               /* held: likewise */
 	    stacks,       {0}, /* refusals: of one target */
 	    "no frame",        /* no_java: of any */
+	    NULL,              /* language */
 	    {0},               /* drops: below */
 	    79 * times,        /* sites_pending */
 	    83 * times,        /* nr_probes */
