@@ -175,9 +175,9 @@ $(test_programs): %: %.o $$(beside) $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ -lcmocka $(libs)
 
-all unit-programs fixtures bench-programs demo-fixture demo-node-fixture: ; @:
+all unit-programs fixtures bench-programs demo-fixture demo-node-fixture demo-ruby-fixture: ; @:
 
-include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk tests/node/rules.mk tests/fuzz/rules.mk
+include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk tests/node/rules.mk tests/ruby/rules.mk tests/fuzz/rules.mk
 
 # How often verdicts are wrong and intervals hold: simulated, with fixed seeds, into docs/verdicts.md.
 HISTORIES ?= 400
@@ -308,7 +308,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-node demo-art test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture demo-node-fixture
+.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-node demo-art test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture demo-node-fixture demo-ruby-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -74,9 +74,9 @@ static inline bool frame_is_managed(const struct frame *f)
 /* Does this function only hand the call on to JNI: an inline method of jni.h, or the like? */
 bool frame_is_wrapper(const struct frame *f);
 /*
- * The frame that a call site is named after: the innermost outside the VM that is no such wrapper. A wrapper
- * whose caller is not known stands for it; so does a frame of the VM when there are none else. NULL: there is
- * no frame.
+ * The frame that a call site is named after: the innermost outside the VM that is no such wrapper, nor of a
+ * library that calls what a script names. A wrapper whose caller is not known stands for it; so does a frame
+ * of the VM when there are none else. NULL: there is no frame.
  */
 const struct frame *frames_caller(const struct frames *frames);
 /*
