@@ -45,7 +45,7 @@ bool frame_is_wrapper(const struct frame *f)
 
 /*
  * Files whose functions call whatever function a script names, by how their names begin: libffi, and what
- * binds it to Ruby (gem ffi), Python (ctypes, cffi). It is the script that calls.
+ * binds it to scripting languages (the gem ffi, ctypes, cffi). It is the script that calls.
  */
 static const char *const go_betweens[] = {"libffi.so", "ffi_c.so", "_ctypes.", "_cffi_backend."};
 

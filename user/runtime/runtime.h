@@ -69,7 +69,7 @@ struct function_table {
 struct runtime {
 	const char *name;     /* of its folder, and what --runtime takes */
 	const char *shown;    /* target.vm of reports */
-	const char *language; /* whose frames it has, as in "Ruby frames are not shown"; NULL: Java */
+	const char *language; /* whose frames it has, as in "Java frames are not shown"; NULL: Java */
 
 	/* --- what can be traced: rows of the catalog --- */
 	const char *api; /* whose functions it has: those with this api in their rows; "jni" */
