@@ -132,15 +132,16 @@ enum stack_end {
  */
 enum frame_kind {
 	RAW_NONE,
-	RAW_NATIVE,      /* a: return address; found by unwind tables, or by the rule */
-	RAW_NATIVE_FP,   /* a: return address; found by the frame pointer, which the loader has to prove */
-	RAW_INTERPRETED, /* a: Method*, b: address of the bytecode (0: a native method), and see below */
-	RAW_COMPILED,    /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
-	RAW_DEOPTIMIZED, /* the same, of a frame that waits for its deoptimization */
-	RAW_GAP,         /* native frames are missing here; a: enum stack_end, why */
-	RAW_SCRIPT,      /* a: return address, b: what the script engine has of the function it is in */
-	RAW_OPENED,      /* a: return address, b: number of the opened library that it is in (unwind.h) */
-	RAW_METHOD,      /* a: the runtime's record of a method, b: where it executes, see below */
+	RAW_NATIVE,       /* a: return address; found by unwind tables, or by the rule */
+	RAW_NATIVE_FP,    /* a: return address; found by the frame pointer, which the loader has to prove */
+	RAW_INTERPRETED,  /* a: Method*, b: address of the bytecode (0: a native method), and see below */
+	RAW_COMPILED,     /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
+	RAW_DEOPTIMIZED,  /* the same, of a frame that waits for its deoptimization */
+	RAW_GAP,          /* native frames are missing here; a: enum stack_end, why */
+	RAW_SCRIPT,       /* a: return address, b: what the script engine has of the function it is in */
+	RAW_OPENED,       /* a: return address, b: number of the opened library that it is in (unwind.h) */
+	RAW_METHOD,       /* a: the runtime's record of a method, b: where it executes, see below */
+	RAW_SCRIPT_WORDS, /* a: what an interpreter has of the code, b: where in it, and see scripts.h */
 };
 #define RAW_KIND_SHIFT 56
 #define RAW_ADDR_MASK  ((1ULL << RAW_KIND_SHIFT) - 1)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bpf/border/scripts.h"
 #include "bpf/border/threads.h"
 #include "bpf/border/unwind.h"
 
@@ -69,6 +70,9 @@ int tracer_apply(struct tracer *t, int target_id, pid_t pid, const char *path, s
 		p->walk.state = rc ? PLAN_NEVER : PLAN_DONE;
 		snprintf(p->walk.why, sizeof(p->walk.why), "%s", rc ? strerror(-rc) : "");
 	}
+	if (p->scripts.state == PLAN_READY && !bpf_map_update_elem(bpf_map__fd(t->skel->maps.script_configs),
+								   &key, &p->scripts.config, BPF_ANY))
+		p->scripts.state = PLAN_DONE;
 	if (p->objects.state == PLAN_READY && !bpf_map_update_elem(bpf_map__fd(t->skel->maps.object_configs),
 								   &key, &p->objects.config, BPF_ANY))
 		p->objects.state = PLAN_DONE;

@@ -287,6 +287,7 @@ void tracer_forget(struct tracer *t, int target_id)
 		clean &= zero_array_element(t->skel->maps.drops, target_id * NR_DROPS + d,
 					    sizeof(uint64_t) * t->features.nr_cpus);
 	clean &= zero_array_element(t->skel->maps.java_configs, target_id, sizeof(struct java_config));
+	clean &= zero_array_element(t->skel->maps.script_configs, target_id, sizeof(struct script_config));
 	clean &= zero_array_element(t->skel->maps.object_configs, target_id, sizeof(struct object_config));
 	clean &= zero_array_element(t->skel->maps.thread_configs, target_id, sizeof(struct thread_config));
 	unwinder_forget(t->unwinder, (uint32_t)target_id);

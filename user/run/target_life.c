@@ -216,6 +216,18 @@ static void plan_walk(struct target *t)
 	}
 }
 
+const char *target_frames_refused(const struct target *t)
+{
+	if (t->plan.walk.state == PLAN_NEVER)
+		return t->plan.walk.why;
+	return t->plan.scripts.state == PLAN_NEVER ? t->plan.scripts.why : NULL;
+}
+
+const char *target_language(const struct target *t)
+{
+	return (t->at.file.runtime ? t->at.file.runtime->language : NULL) ?: "Java";
+}
+
 /* Hand to the kernel what has become known. */
 static int apply_plan(struct target *t)
 {
@@ -239,19 +251,23 @@ static int apply_plan(struct target *t)
  */
 int target_tell_plan(struct target *t)
 {
-	bool refused = t->plan.walk.state == PLAN_NEVER;
+	const char *refused = target_frames_refused(t), *why;
 	int rc;
 
 	plan_walk(t);
+	if (t->o->pairs)
+		vm_plan_scripts(t->at.vm, &t->plan);
 	if (t->plan.families & catalog_families(t->report.catalog, KINDS_OF_PINS))
 		vm_plan_objects(t->at.vm, &t->plan);
 	if (t->plan.families >> FAMILY_CRITICAL & 1)
 		vm_plan_waits(t->at.vm, &t->plan);
 	rc = apply_plan(t);
-	if (!refused && t->plan.walk.state == PLAN_NEVER) {
-		symbols_set_no_java(t->symbols);
+	why = target_frames_refused(t);
+	if (!refused && why) {
+		symbols_set_refused(t->symbols,
+				    t->plan.walk.state == PLAN_NEVER ? END_JAVA_OFF : END_SCRIPT_OFF);
 		if (t->o->verbose)
-			warn("PID %d: Java frames are not shown: %s", t->id.pid, t->plan.walk.why);
+			warn("PID %d: %s frames are not shown: %s", t->id.pid, target_language(t), why);
 	}
 	return rc;
 }
@@ -406,7 +422,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	if (!rc)
 		tell_code(t);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
-	if (!rc && t->at.vm && t->at.file.runtime->frames_script)
+	if (!rc && t->at.vm && (t->at.file.runtime->frames_script || t->at.file.runtime->plan_scripts))
 		symbols_set_vm(t->symbols, t->at.vm, t->o->hidden_frames);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, t->shared->histories, &t->aggregate);

@@ -98,6 +98,10 @@ struct target {
 };
 
 /* Are functions of its runtime asked for? */
+/* Why managed frames are not shown; NULL: they are. */
+const char *target_frames_refused(const struct target *t);
+/* Of its runtime; "Java" where none is known. */
+const char *target_language(const struct target *t);
 bool target_traces_runtime(const struct target *t);
 /* Open the files that have functions of --pair, and find their sites. 0, or -errno with err. */
 int target_pairs_resolve(struct target *t, struct error *err);
