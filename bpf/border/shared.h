@@ -207,7 +207,7 @@ struct rule {
 	u8 by_argument; /* an acquisition: its handle is not the result */
 	u8 counts;      /* enum count_says: what extra is */
 	u8 maybe;       /* a release, if the handle is live; else it is somebody else's */
-	u8 pad[1];
+	u8 whole;       /* a release: each handle that the family's functions have ever given was seen */
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */

@@ -231,6 +231,7 @@ void tracer_close(struct tracer *t)
 {
 	if (!t)
 		return;
+	tracer_end_hold(t);
 	for (int i = 0; i < JT_MAX_TARGETS; i++) {
 		if (t->traced[i].attached)
 			tracer_detach(t, &i, 1);
@@ -246,6 +247,7 @@ void tracer_close(struct tracer *t)
 	free(t->given_back);
 	free(t->let_go);
 	free(t->ended.v);
+	free(t->held.v);
 	store_unmap(t);
 	unwinder_free(t->unwinder);
 	ring_buffer__free(t->code_changes);
