@@ -41,6 +41,15 @@ static __always_inline u32 bucket_way(u64 tag, u32 i)
 	return ((tag >> (indirect_refs ? 2 : 3)) + i) % JT_BUCKET_WAYS;
 }
 
+/* Before anything is put there. It is read first: CPUs that write to one cache line wait for each other. */
+static __always_inline void use_part(u32 index)
+{
+	volatile u8 *used = &parts_used[index >> part_shift & (JT_STORE_PARTS - 1)];
+
+	if (!*used)
+		*used = 1;
+}
+
 /* The first free place is taken, so of two dead ones of a handle the one found first is the younger. */
 static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
 {
@@ -48,6 +57,7 @@ static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
 
 	if (!b)
 		return -1;
+	use_part(index);
 #pragma unroll
 	for (u32 i = 0; i < JT_BUCKET_WAYS; i++) {
 		u32 way = bucket_way(tag, i);

@@ -25,7 +25,8 @@ typedef int64_t s64;
 #define JT_ADDED_FUNCS    128
 #define JT_ADDED_FAMILIES 20
 #define JT_BUCKET_WAYS    4
-#define JT_TICK_SHIFT     2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
+#define JT_STORE_PARTS    8192 /* of the pairing store, a power of two: see parts_used */
+#define JT_TICK_SHIFT     2    /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
 
 enum family_id {
 	FAMILY_GLOBAL,
