@@ -28,6 +28,7 @@ enum unwind_kind {
 	UNWIND_PLT,      /* sp + 8, and 8 more from byte cfa_offset of a 16-byte entry on */
 	UNWIND_FP_CODE, /* as UNWIND_FP, at calls; by the function's first instructions, there being no CFI */
 	UNWIND_SCRIPT,  /* as UNWIND_FP_CODE, of a script engine, which keeps whose frame it is in it */
+	UNWIND_SPILLED, /* cfa_offset above a stack pointer that was saved, see unwind_spilled() */
 	UNWIND_SIGNAL,  /* the kernel's signal frame, at sp */
 	UNWIND_BOTTOM,  /* there is no caller */
 	UNWIND_RICH,    /* a rule that has no place here */

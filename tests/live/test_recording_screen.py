@@ -312,6 +312,31 @@ def test_quit(leak):
         assert "growing" in screen
 
 
+def test_a_long_one(leak, tmp_path):
+    """It is seen before all of it is read, keys are answered meanwhile, and who leaves waits for nothing."""
+    long, moments = tmp_path / "long.jtr", 1_000_000
+    begin = subprocess.run(["zstd", "-q", "-d", "-c", leak], capture_output=True, check=True).stdout
+    begin = begin[:begin.rindex(b'{"record": "report"')]
+    with open(long, "wb") as out, subprocess.Popen(["zstd", "-q", "-c"], stdin=subprocess.PIPE, stdout=out) as zstd:
+        zstd.stdin.write(begin)
+        for i in range(71, moments):
+            zstd.stdin.write(b'{"record":"report","process":1,"elapsed_s":%d}\n{"record":"moment","skipped":0}\n' % i)
+        zstd.stdin.close()
+    with opened(long, 100, 24) as t:
+        t.until(lambda screen: re.search(r"moment 1 of \d+  reading \d+ %", screen))
+        t.keys("Right", "Right")
+        t.until(lambda screen: re.search(r"moment 3 of \d+  reading \d+ %", screen))
+        first = int(re.search(r"moment 3 of (\d+)", t.screen())[1])
+        t.until(lambda screen: int(re.search(r"moment 3 of (\d+)", screen)[1]) > first)
+        t.keys("?")
+        t.until("the next row of the same name")
+        t.keys("Escape", "q")
+        assert t.exit_code() == 0
+        screen = t.screen("-S", "-").replace("\n", "")
+        assert "it was left before all of it was read: this is how it was after" in screen, screen
+        assert "jnitrace - PID 26708 com.acme.pay.Server" in screen, screen
+
+
 def test_ctrl_c(leak):
     with opened(leak, 120, 40) as t:
         t.until("moment 71 of 71")

@@ -196,6 +196,7 @@ static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *co
 	if (!s->rules)
 		return -ENOMEM;
 	s->families = families;
+	t->families_seen |= families;
 	first = rules_make(t, target_id, sites);
 	if (first < 0)
 		return first;

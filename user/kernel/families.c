@@ -72,6 +72,7 @@ int tracer_open_families(struct tracer *t, int target_id, pid_t pid, const char 
 
 	a.rules = s->file ? NULL : s->rules;
 	a.file = s->file ? (uint32_t)(s->file - t->files) + 1 : 0;
+	t->families_seen |= families;
 	rc = links_attach(&a, links_of(s), families);
 	s->families |= families;
 	if (rc) {

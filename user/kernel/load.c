@@ -76,6 +76,8 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	/* Beside the sites with stacks, one without for each function that acquires. */
 	t->max_sites = o->max_stacks + 1 + JT_MAX_TARGETS * 4;
 	s->rodata->bucket_mask = t->nr_buckets - 1;
+	while (t->nr_buckets >> s->rodata->part_shift > JT_STORE_PARTS)
+		s->rodata->part_shift++;
 	s->rodata->nr_funcs = o->catalog->nr_funcs;
 	s->rodata->max_stacks = o->max_stacks;
 	s->rodata->max_sites = t->max_sites - 1;
@@ -87,6 +89,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	s->rodata->checking = o->check;
 	s->rodata->criticals_traced = programs_trace(o, KIND_BIT(KIND_CRITICAL));
 	s->rodata->memo_mode = o->memo;
+	s->rodata->by_fragments = s->rodata->indirect_refs = o->fragments;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.nr_cpus);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);

@@ -18,7 +18,7 @@
 
 static bool has_books(const struct tracer *t)
 {
-	return t->families & catalog_families(t->catalog, HAVE_BOOKS);
+	return t->families_seen & catalog_families(t->catalog, HAVE_BOOKS);
 }
 
 /* --- lives that have ended --- */

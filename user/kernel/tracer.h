@@ -40,6 +40,7 @@ struct tracer_opts {
 	bool by_thread;  /* sites are counted for each thread */
 	bool count_only; /* releases are not probed */
 	bool check;      /* uses of references are probed */
+	bool fragments;  /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
 	bool hold;       /* see tracer_hold() */
 	bool verbose;    /* what libbpf and the kernel say goes to stderr */
 };

@@ -75,10 +75,12 @@ struct tracer {
 	struct file_links files[JT_MAX_TARGETS];
 	bool single_step;              /* some site of some target is */
 	uint32_t families;             /* that may be traced: bit per enum family_id */
+	uint32_t families_seen;        /* that any target was traced for: what others keep is empty */
 	const struct catalog *catalog; /* not owned */
 	uint32_t nr_buckets, max_sites;
-	struct bucket *buckets; /* the pairing store, mapped */
-	size_t buckets_bytes;
+	struct bucket *buckets;   /* the pairing store, mapped */
+	const struct site *sites; /* by number, mapped */
+	size_t buckets_bytes, sites_bytes;
 	struct traced traced[JT_MAX_TARGETS];
 	bool rule_used[JT_MAX_RULES];
 	uint64_t java_epochs; /* Java configurations made: no two targets share a generation */

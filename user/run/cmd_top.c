@@ -308,6 +308,17 @@ static uint32_t may_be_traced(const struct options *o)
 	return families;
 }
 
+/* Likewise what the walk of a stack does for one of them only. */
+static bool may_have_fragments(const struct options *o)
+{
+	const struct runtime *only = runtime_by_name(o->runtime);
+	bool may = o->all || !o->nr_pids;
+
+	for (size_t i = 0; i < o->nr_pids; i++)
+		may |= opening_by_fragments(o->pids[i]);
+	return may && (!only || only->by_fragments);
+}
+
 static int open_tracer(struct trace *s, const struct features *features, struct error *err)
 {
 	const struct options *o = s->o;
@@ -326,6 +337,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .by_thread = o->view.group_by == GROUP_THREAD,
 	    .count_only = o->count_only,
 	    .check = o->check,
+	    .fragments = may_have_fragments(o),
 	    .hold = s->use && o->pairs,
 	    .verbose = o->verbose > 0,
 	};

@@ -178,7 +178,7 @@ const struct option_row option_rows[] = {
 	  .help = "metrics of the N call sites of each JVM that hold most (default 0)" },
 	{ "allow-trigger", 0, NULL, AGENT, FLAG(allow_trigger), .requires = "token-file",
 	  .help = "also when asked by POST /api/v1/windows?pid=PID&seconds=S" },
-	{ "budget",    0,  "PERCENT", TRACE | AGENT, PERCENT(budget_share, 0.0001, 100),
+	{ "budget",    0,  "PERCENT", TRACE | AGENT, PERCENT(budget_share, 0.0001, 100), .rare = true,
 	  .help = "detach from a process when the probes take more of a CPU from it, as 1% (agent: 1%)" },
 	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes", .rare = true,
 	  .help = "limit of a reading in milliseconds; then a sample" },

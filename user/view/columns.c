@@ -96,7 +96,7 @@ static int compare_verdict(const struct row *a, const struct row *b)
 
 static int compare_text(const char *a, const char *b)
 {
-	return a && b ? strcmp(a, b) : !a - !b;
+	return a == b ? 0 : a && b ? strcmp(a, b) : !a - !b;
 }
 
 static bool is_same(const char *a, const char *b)
