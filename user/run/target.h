@@ -88,6 +88,8 @@ int target_start(struct target *t, struct error *err);
  */
 void target_close_families(struct target *t, uint32_t wanted);
 int target_switch(struct target *t, uint32_t wanted, struct error *err);
+/* What can be switched: it is traced, and has functions of these families. */
+uint32_t target_switchable(const struct target *t);
 /* Close the gate; the probes are the caller's to remove. reason: for the last report. */
 void target_stop(struct target *t, enum end_reason reason);
 /* Look at the VM's tables: right before the snapshot that they are held against. */

@@ -73,11 +73,6 @@ ACT_AS(down, move_by(b, 1))
 ACT_AS(page_up, move_by(b, -lines_of_page(b)))
 ACT_AS(page_down, move_by(b, lines_of_page(b)))
 
-static bool is_recorded(const struct browser *b)
-{
-	return b->time.n > 0;
-}
-
 static enum wish go_to(struct browser *b, size_t moment)
 {
 	b->time.wanted = moment < 1 ? 1 : moment > b->time.n ? b->time.n : moment;
@@ -195,7 +190,8 @@ ACT_AS(help, toggle_panel(b, PANEL_HELP))
 ACT(families)
 {
 	(void)key;
-	return families_open(b) ? WISH_DRAW : WISH_NOTHING;
+	families_open(b);
+	return WISH_DRAW;
 }
 
 ACT(pane)

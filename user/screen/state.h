@@ -90,6 +90,12 @@ static inline enum panel_id panel_of(const struct browser *b)
 {
 	return b->panels[b->depth - 1];
 }
+/* Is it a recording, and not live? */
+static inline bool is_recorded(const struct browser *b)
+{
+	return b->time.n > 0;
+}
+
 void panel_open(struct browser *b, enum panel_id panel);
 /* false: there is none before. */
 bool panel_back(struct browser *b);
