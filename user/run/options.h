@@ -88,6 +88,11 @@ struct options {
 	bool from_start;           /* a target whose first calls were not seen has lost something */
 	/* agent */
 	const char *listen, *tls_cert, *tls_key, *token_file; /* NULL: not given */
+	double window_s, every_s, rest_s; /* of a window; between two: on schedule (0: none), of growth */
+	int windows;                      /* at a time; 0: none */
+	int top_sites;                    /* of a JVM, as metrics */
+	const char *trace;                /* of which JVMs; NULL: all */
+	bool allow_trigger;
 	/* run */
 	char *const *argv; /* the command, NULL-terminated; not owned */
 	const char *asserts[OPTS_MAX_ASSERTS];
