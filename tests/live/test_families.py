@@ -166,6 +166,8 @@ def test_node(tmp_path):
         node.do(come_and_go=7, leak_tsfn=1, leak_work=2, wrap_with_reference=11, delete_old=3)
         assert switch(t, "r", "t", "w") == {"ref": "on", "tsfn": "on", "work": "off"}
         node.do(leak_strong=6, release_tsfn=2, leak_work=3, delete_old=8, wrap_and_remove=13)
+        t.keys("7")
+        assert re.search(r" VERDICT.* CALLER$", t.until("by caller"), re.M) and "JAVA" not in t.screen()
         t.keys("e")
         assert re.search("not here +global, .*monitor, thread.*: no process has functions of these", t.until("Families: space"))
         t.keys("Escape", "q")
@@ -183,6 +185,12 @@ def test_rules(tmp_path):
         begin(t)
         for what, n in (("boxes", 3), ("counted", 11), ("desks", 4), ("replaced", 2)):
             things.do(what, n)
+        screen = t.until(lambda screen: "door_open" in screen)  # no word of a VM, of Java or of classes
+        assert not re.search(r"VM|[Jj]ava|CLASS|HotSpot", screen) and re.search(r"^live \d+  drops 0", screen, re.M) and " FUNCTION " in screen, screen
+        t.keys("4")
+        t.until("nothing of a JVM is traced: there are no classes")
+        t.keys("7")
+        t.until("no runtime here has methods that call libraries")
         assert switch(t, "b", "d") == {"box": "off", "door": "off"}
         for what, n in (("boxes", 5), ("counted", 7), ("desks", 6), ("replaced", 3), ("jumps", 2)):
             things.do(what, n)

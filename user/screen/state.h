@@ -90,6 +90,10 @@ static inline enum panel_id panel_of(const struct browser *b)
 {
 	return b->panels[b->depth - 1];
 }
+/* Have references classes? Not where no family of JNI is traced. */
+bool has_classes(const struct browser *b);
+/* Has some process a runtime whose methods call the libraries? */
+bool has_callers(const struct browser *b);
 /* Is it a recording, and not live? */
 static inline bool is_recorded(const struct browser *b)
 {
