@@ -309,6 +309,14 @@ static void target_overhead(struct writer *w, const struct census *c, const stru
 	put_value(w, win->report->target_cpu_pct / 100);
 }
 
+static void over_budget(struct writer *w, const struct census *c, const struct window *win)
+{
+	if (!win->report)
+		return;
+	begin_of(w, c);
+	put_value(w, win->report->end_reason == END_OVER_BUDGET);
+}
+
 static const struct {
 	const char *name, *unit, *help;
 	enum type type;
@@ -327,6 +335,8 @@ static const struct {
     {"jnitrace_dropped", "", "What windows have lost, by reason.", COUNTER, dropped},
     {"jnitrace_target_overhead_ratio", "ratio",
      "CPU time that the probes took of this JVM in the last window.", GAUGE, target_overhead},
+    {"jnitrace_window_over_budget", "",
+     "1: it was ended early, as the probes took more than --budget allows.", GAUGE, over_budget},
 };
 
 /* --- its call sites: only where they are asked for, as there may be many --- */

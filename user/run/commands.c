@@ -51,7 +51,7 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace doctor -p 1234             can this one be traced?\n"
 		    "  jnitrace doctor --json              for scripts\n",
 		    cmd_doctor},
-    [CMD_AGENT] = {"agent", "all JVMs of this host as metrics and profiles, over HTTP", "",
+    [CMD_AGENT] = {"agent", "all JVMs of this host as metrics, over HTTP", "",
 		   "  jnitrace agent                      for a Prometheus on this host\n"
 		   "  jnitrace agent -i 60 --limit 100000\n"
 		   "  jnitrace agent --every 1h --window 30s  each JVM is traced 30 s an hour, too\n"

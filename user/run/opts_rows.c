@@ -94,6 +94,8 @@ static const char *severity_word(size_t i)
 	.kind = OPTION_UINT64, .at = FIELD(uint64_t, field), .min = (least), .max = (most)
 #define SECONDS(field, least, most)                                                                          \
 	.kind = OPTION_SECONDS, .at = FIELD(double, field), .min = (least), .max = (most)
+#define PERCENT(field, least, most)                                                                          \
+	.kind = OPTION_PERCENT, .at = FIELD(double, field), .min = (least), .max = (most)
 #define BYTES(field, least, most)                                                                            \
 	.kind = OPTION_BYTES, .at = FIELD(uint64_t, field), .min = (least), .max = (most)
 #define CHOICE(type, field, words, what)                                                                     \
@@ -176,6 +178,8 @@ const struct option_row option_rows[] = {
 	  .help = "metrics of the N call sites of each JVM that hold most (default 0)" },
 	{ "allow-trigger", 0, NULL, AGENT, FLAG(allow_trigger), .requires = "token-file",
 	  .help = "also when asked by POST /api/v1/windows?pid=PID&seconds=S" },
+	{ "budget",    0,  "PERCENT", TRACE | AGENT, PERCENT(budget_share, 0.0001, 100), .rare = true,
+	  .help = "detach from a process when the probes take more of a CPU from it, as 1% (agent: 1%)" },
 	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes", .rare = true,
 	  .help = "limit of a reading in milliseconds; then a sample" },
 	{ "batch",    'b', NULL, TOP | CENSUS | REPORT, FLAG(view.batch),
@@ -261,6 +265,7 @@ const struct option_row option_rows[] = {
 };
 /* clang-format on */
 const size_t nr_option_rows = ARRAY_LEN(option_rows);
+_Static_assert(ARRAY_LEN(option_rows) <= OPTIONS_MAX, "an option has no place in struct options");
 
 bool format_serves(const struct format *f, enum command command)
 {

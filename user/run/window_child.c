@@ -36,22 +36,24 @@ struct window_child {
 
 /* In the child: become the tracer. Its privileges are the agent's, its signals as at the start of a program.
  */
-static _Noreturn void be_tracer(const struct window_child *c, pid_t agent, pid_t target, double length_s)
+static _Noreturn void be_tracer(const struct window_child *c, pid_t agent, const struct window_order *o)
 {
 	const struct rlimit most = {MOST_BYTES, MOST_BYTES};
-	char pid[ARG_MAX_LEN], length[ARG_MAX_LEN], file[ARG_MAX_LEN], limit[ARG_MAX_LEN];
-	char *argv[] = {"jnitrace", "record",         "-p",  pid, "-d", length, "-o",
-			file,       "--limit-memory", limit, NULL};
+	char pid[ARG_MAX_LEN], length[ARG_MAX_LEN], file[ARG_MAX_LEN], limit[ARG_MAX_LEN],
+	    budget[ARG_MAX_LEN];
+	char *argv[] = {"jnitrace", "record",         "-p",  pid,        "-d",   length, "-o",
+			file,       "--limit-memory", limit, "--budget", budget, NULL};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != agent) /* it has ended since */
 		_exit(PARENT_ENDED);
-	snprintf(pid, sizeof(pid), "%d", (int)target);
-	snprintf(length, sizeof(length), "%.3f", length_s);
+	snprintf(pid, sizeof(pid), "%d", (int)o->target);
+	snprintf(length, sizeof(length), "%.3f", o->length_s);
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", c->file);
-	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)c->limit_bytes);
+	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)o->limit_bytes);
+	snprintf(budget, sizeof(budget), "%.4f%%", o->budget_share * 100);
 	if (fcntl(c->file, F_SETFD, 0) || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    dup2(c->said[1], STDERR_FILENO) < 0 || setrlimit(RLIMIT_FSIZE, &most) || privileges_pass_on())
 		_exit(CANNOT_EXEC);
@@ -62,22 +64,21 @@ static _Noreturn void be_tracer(const struct window_child *c, pid_t agent, pid_t
 	_exit(CANNOT_EXEC);
 }
 
-int window_child_start(pid_t target, double length_s, uint64_t limit_bytes, struct window_child **out,
-		       struct error *err)
+int window_child_start(const struct window_order *o, struct window_child **out, struct error *err)
 {
 	struct window_child *c = calloc(1, sizeof(*c));
 	pid_t agent = getpid();
 	int rc = c ? 0 : -ENOMEM;
 
 	if (c) {
-		*c = (struct window_child){.pidfd = -1, .said = {-1, -1}, .limit_bytes = limit_bytes};
+		*c = (struct window_child){.pidfd = -1, .said = {-1, -1}, .limit_bytes = o->limit_bytes};
 		c->file = memfd_create("jnitrace-window", MFD_CLOEXEC);
 		rc = c->file < 0 || pipe2(c->said, O_CLOEXEC | O_NONBLOCK) ? -errno : 0;
 	}
 	if (!rc) {
 		c->pid = fork();
 		if (!c->pid)
-			be_tracer(c, agent, target, length_s);
+			be_tracer(c, agent, o);
 		rc = c->pid < 0 ? -errno : 0;
 	}
 	if (!rc) {

@@ -12,9 +12,14 @@
 
 struct window_child; /* opaque */
 
-/* limit_bytes: as --limit-memory. 0, or -errno with err. */
-int window_child_start(pid_t target, double length_s, uint64_t limit_bytes, struct window_child **out,
-		       struct error *err);
+struct window_order {
+	pid_t target;
+	double length_s;
+	double budget_share;  /* as --budget */
+	uint64_t limit_bytes; /* as --limit-memory */
+};
+/* 0, or -errno with err. */
+int window_child_start(const struct window_order *o, struct window_child **out, struct error *err);
 /* Readable once it has ended. */
 int window_child_fd(const struct window_child *c);
 /*

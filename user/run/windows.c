@@ -170,8 +170,13 @@ static int on_said(void *agent, void *watched, struct error *err)
 /* What cannot be started now is a window that has failed. */
 static void open_one(struct windows *w, struct watched *j, enum window_reason reason, struct error *err)
 {
-	double length_s = j->length_s > 0 ? j->length_s : w->req.length_s;
-	int rc = window_child_start(j->window.pid, length_s, w->req.limit_bytes, &j->child, err);
+	const struct window_order order = {
+	    .target = j->window.pid,
+	    .length_s = j->length_s > 0 ? j->length_s : w->req.length_s,
+	    .budget_share = w->req.budget_share,
+	    .limit_bytes = w->req.limit_bytes,
+	};
+	int rc = window_child_start(&order, &j->child, err);
 
 	rc = rc ?: loop_add(w->loop, window_child_fd(j->child), on_end, j);
 	rc = rc ?: loop_add(w->loop, window_child_said_fd(j->child), on_said, j);

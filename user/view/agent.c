@@ -37,6 +37,7 @@ static void put_window(struct json_out *j, const struct window *w)
 	put_time(j, "begin", w->begin_unix_s);
 	put_time(j, "end", w->end_unix_s);
 	put_time(j, "report", w->report ? w->report_unix_s : 0);
+	json_text(j, "end_reason", w->report ? end_reason_names[w->report->end_reason] : NULL);
 	json_text(j, "failed", w->state == WINDOW_FAILED ? w->why : NULL);
 	json_close(j, '}');
 }
