@@ -25,8 +25,6 @@ void page_of_site_brief(struct page *p, const struct browser *b, const struct re
 /* The same of a row that is no site; key: of its curve. */
 void page_of_row(struct page *p, const struct browser *b, const struct row *r, struct row_key key, int room,
 		 int columns);
-/* Have the rows of the table curves? Those of groups are of all targets together. */
-bool list_has_curves(const struct browser *b);
 void page_of_findings(struct page *p, const struct browser *b, int columns);
 
 /* A curve in one line of so many cells: eight heights. */

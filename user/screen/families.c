@@ -203,8 +203,7 @@ void families_page(const struct browser *b, struct page *p)
 	struct report pooled;
 	int family;
 
-	page_add(p, STYLE_BAR,
-		 "Families: space or the first letter switches, Enter does it, Esc leaves all as it is");
+	page_add(p, STYLE_BAR, "Families: space or a first letter switches, Enter does it, Esc leaves them");
 	report_pool(b->reports.v, b->reports.n, &pooled);
 	for (int n = 0; (family = nth_family(b, n)) >= 0; n++) {
 		bool wanted = b->families.wanted >> family & 1;

@@ -284,11 +284,6 @@ static bool has_several(const struct browser *b)
 	return reports_of(b).n > 1;
 }
 
-bool list_has_curves(const struct browser *b)
-{
-	return b->table.group == GROUP_SITE || b->table.group == GROUP_PID || !b->target.a;
-}
-
 static bool is_paired(const struct browser *b)
 {
 	return !b->request->count_only;
@@ -335,7 +330,7 @@ static const struct list_column list_columns[] = {
 	{"SINCE b", NULL, EVERY, 1, 8, false, CELLS_RIGHT, has_baseline, {put_since}},
 	{"RATE", "rate", EVERY, 1, 7, false, CELLS_RIGHT, is_paired, {put_rate}},
 	{"PER MIN", NULL, SITE, 6, 8, false, CELLS_RIGHT, is_paired, {put_growth}},
-	{"HISTORY", NULL, EVERY, 5, HISTORY_CELLS, false, CELLS_LEFT, list_has_curves, {NULL}},
+	{"HISTORY", NULL, EVERY, 5, HISTORY_CELLS, false, CELLS_LEFT, has_curves, {NULL}},
 	{"AGE", "oldest", SITE | FUNC | PID | OWNER, 3, 6, false, CELLS_RIGHT, is_paired, {put_age}},
 	{"ACQUIRED", "acquired", SITE | FUNC | PID | THREAD | OWNER, 8, 9, false, CELLS_RIGHT, NULL, {put_acquired}},
 	{"RELEASED", "released", SITE | FUNC | PID | THREAD | OWNER, 9, 9, false, CELLS_RIGHT, is_paired, {put_released}},

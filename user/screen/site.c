@@ -394,7 +394,7 @@ void page_of_row(struct page *p, const struct browser *b, const struct row *r, s
 	}
 	if (r->before)
 		page_add(p, STYLE_DIM, "  acquired before attach, and still there: by whom is not known");
-	if (room >= (int)p->lines.n + GRAPH_ROWS + 3 && list_has_curves(b))
+	if (room >= (int)p->lines.n + GRAPH_ROWS + 3 && has_curves(b))
 		add_graph(p, b, key, columns);
 }
 

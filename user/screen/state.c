@@ -37,6 +37,11 @@ double now_of(const struct browser *b)
 	return now;
 }
 
+bool has_curves(const struct browser *b)
+{
+	return b->table.group == GROUP_SITE || b->table.group == GROUP_PID || !b->target.a;
+}
+
 bool has_classes(const struct browser *b)
 {
 	for (size_t i = 0; i < b->reports.n; i++)
