@@ -20,6 +20,7 @@
 #include "border/shared.h"
 #include "maps.bpf.h"
 #include "program.bpf.h"
+#include "walk/hold.bpf.h"
 #include "walk/libraries.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -448,6 +449,31 @@ UPROBE(jt_libraries)
 	return 0;
 }
 
+/*
+ * jnitrace run: the dynamic linker of one of the command's processes has changed its list of libraries. The
+ * process stops, until the loader has set its probes and lets it go on: where it cannot be told it does not.
+ */
+UPROBE(jt_hold)
+{
+	struct link_debug debug;
+	struct code_held *m;
+
+	if (!is_held() ||
+	    bpf_probe_read_user(&debug, sizeof(debug), (void *)(PT_REGS_IP(ctx) + (s64)hold_debug)) ||
+	    debug.state != LINK_CONSISTENT)
+		return 0;
+	m = bpf_ringbuf_reserve(&code_changes, sizeof(*m), 0);
+	if (!m)
+		return 0;
+	m->target_id = JT_MAX_TARGETS;
+	m->pid = current_tgid();
+	if (bpf_send_signal(SIGSTOP))
+		bpf_ringbuf_discard(m, 0);
+	else
+		bpf_ringbuf_submit(m, 0);
+	return 0;
+}
+
 /* exec keeps the pid and replaces the program: what was learned of the old one must not be used on the new.
  */
 TRACEPOINT("sched_process_exec", jt_exec)
@@ -481,6 +507,8 @@ int jt_setup(struct setup *out)
 
 	pid_ns_level = BPF_CORE_READ(pid, level);
 	pid_ns = pid_ns_of(pid, pid_ns_level);
+	hold_not = BPF_CORE_READ(task, tgid);
+	hold_root = BPF_CORE_READ(task, real_parent, tgid);
 	out->cpu_waits = cpu_waits_known();
 	return 0;
 }

@@ -19,6 +19,8 @@ const volatile bool checking;         /* --check: look closely, whatever it cost
 const volatile bool criticals_traced; /* else the verifier leaves out what looks for them */
 const volatile u32 pairs_traced;      /* families of pairs that are: bit per enum family_id */
 const volatile u32 memo_mode;         /* enum memo_mode */
+const volatile bool indirect_refs;    /* handles may be numbers of entries in tables: likewise */
+const volatile bool by_fragments;     /* stacks may be MANAGED_BY_FRAGMENTS: likewise */
 
 u32 families_off[JT_MAX_TARGETS];  /* of a target: bit per enum family_id, whose events do not count */
 u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_setup */

@@ -321,7 +321,11 @@ static __always_inline void pair_unknown(const struct rule *r, struct func_count
 	other = r->narrow ? 0 : pair_elsewhere(r->target_id, r->family, handle);
 	if (other)
 		finding(r->target_id, FINDING_WRONG_FAMILY, site, other, 0, handle);
-	else if (r->counts != COUNT_ALL) /* may be of those whose handle ended at once */
+	else if (r->whole)
+		finding(r->target_id, FINDING_NEVER_ACQUIRED, site, 0, 0, handle);
+	if (other)
+		return;
+	if (r->counts != COUNT_ALL) /* may be of those whose handle ended at once */
 		bury_unknown(tag, site);
 }
 

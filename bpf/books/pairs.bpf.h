@@ -31,10 +31,14 @@ static __always_inline u32 bucket_second(u64 tag)
 	return second_bucket(tag, bucket_mask);
 }
 
-/* Handles that are neighbours share a bucket; each begins to look for a place at its own one. */
+/*
+ * Handles that are neighbours share a bucket; each begins to look for a place at its own one. So does one
+ * with the next serial number (indirect.bpf.h), which is not to take the place where the last one of its
+ * entry lies dead.
+ */
 static __always_inline u32 bucket_way(u64 tag, u32 i)
 {
-	return (tag / sizeof(u64) + i) % JT_BUCKET_WAYS;
+	return ((tag >> (indirect_refs ? 2 : 3)) + i) % JT_BUCKET_WAYS;
 }
 
 /* The first free place is taken, so of two dead ones of a handle the one found first is the younger. */

@@ -47,6 +47,14 @@ struct thread_config {
 	u64 heap_start, heap_bytes; /* what else lies in a slot is of the list of free ones */
 	u64 collecting_at,
 	    collected_at; /* whether the collector moves objects now (u8), and how often it has (u32) */
+	/* Where handles are numbers of entries in tables (books/indirect.bpf.h): those of global and weak
+	 * ones, */
+	u64 entries[2], tops[2]; /* and where the number of their entries is */
+	/* The same of local ones, from the JNIEnv; local_entries 0: their handles are addresses of entries.
+	 */
+	u32 local_entries, local_top;
+	u8 entry_bytes, serial_bits; /* 0: not known, or no handles are numbers */
+	u16 pad2[3];
 };
 /* Whose JNIEnv it is, by its address; what was seen of that last. */
 struct env_owner {
@@ -142,7 +150,7 @@ struct churn {
 	u32 target_id, pad;
 };
 
-JT_ASSERT_SIZE(struct thread_config, 168);
+JT_ASSERT_SIZE(struct thread_config, 216);
 JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
 JT_ASSERT_SIZE(struct thread_books, 64);

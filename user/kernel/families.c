@@ -129,6 +129,7 @@ static int begin_another_time(struct tracer *t, int target_id, uint32_t families
 		if (rc || !(anew >> r.family & 1))
 			continue;
 		r.since++;
+		r.whole = 0;
 		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &s->rules[i], &r, BPF_EXIST);
 	}
 	if (rc || !(families >> FAMILY_MONITOR & 1))

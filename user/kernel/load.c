@@ -88,6 +88,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	s->rodata->checking = o->check;
 	s->rodata->criticals_traced = programs_trace(o, KIND_BIT(KIND_CRITICAL));
 	s->rodata->memo_mode = o->memo;
+	s->rodata->by_fragments = s->rodata->indirect_refs = o->fragments;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.nr_cpus);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);
@@ -231,6 +232,7 @@ void tracer_close(struct tracer *t)
 {
 	if (!t)
 		return;
+	tracer_end_hold(t);
 	for (int i = 0; i < JT_MAX_TARGETS; i++) {
 		if (t->traced[i].attached)
 			tracer_detach(t, &i, 1);
@@ -246,6 +248,7 @@ void tracer_close(struct tracer *t)
 	free(t->given_back);
 	free(t->let_go);
 	free(t->ended.v);
+	free(t->held.v);
 	store_unmap(t);
 	unwinder_free(t->unwinder);
 	ring_buffer__free(t->code_changes);

@@ -65,6 +65,11 @@ struct tracer {
 	struct features features;
 	struct unwinder *unwinder; /* native unwind tables */
 	struct ring_buffer *code_changes;
+	struct bpf_link *hold_link; /* NULL: no process is held */
+	struct {
+		pid_t *v;
+		size_t n, cap;
+	} held; /* have stopped, and were not taken yet */
 	struct overhead *overhead;
 	bool use_multi, by_thread;
 	bool share; /* probes, by file */
@@ -128,6 +133,7 @@ struct attaching { /* what is attached where, and what its probes are to know */
 	const struct probe_sites *sites;
 	const uint32_t *rules; /* of a target, by site; NULL: */
 	uint32_t file;         /* see COOKIE_FILE */
+	bool more;             /* also of families that have probes already */
 	/* filled in by links_attach(): */
 	struct links *links;
 	unsigned family;

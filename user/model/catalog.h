@@ -60,6 +60,7 @@ struct func_row {
 	enum handle_where size, times;
 	bool narrow;  /* the handle has 32 bits, and may be 0: a file descriptor */
 	bool maybe;   /* a release may be given what is none of the family's handles: that is no mistake */
+	bool others;  /* likewise, but only of what is none of the handles that were ever seen */
 	bool counted; /* the same handle may be given again, and then has to be released once more: dlopen */
 };
 struct catalog {

@@ -23,7 +23,7 @@ static const struct {
 	       "+posix_memalign(*arg0,size=arg2)+valloc(ret,size=arg0)+pvalloc(ret,size=arg0)"
 	       "/free(arg0)"},
     {"file", "file=libc:fopen(ret)+fopen64(ret)+fdopen(ret)+tmpfile(ret)+tmpfile64(ret)+fmemopen(ret)"
-	     "+open_memstream(ret)+~freopen(arg2)+~freopen64(arg2)/fclose(arg0)"},
+	     "+open_memstream(ret)+~freopen(arg2,others)+~freopen64(arg2,others)/fclose(arg0,others)"},
     {"dir", "dir=libc:opendir(ret)+fdopendir(ret)/closedir(arg0)"},
     {"dl", "dl=libc:dlopen(ret,counted)+dlmopen(ret,counted)/dlclose(arg0)"},
     {"sqlite", "sqlite=libsqlite3:sqlite3_open(*arg1,okany)+sqlite3_open16(*arg1,okany)"

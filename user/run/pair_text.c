@@ -192,14 +192,18 @@ static int parse_option(struct parse *p, struct func_row *row, struct said *said
 		row->counted = true;
 		return 0;
 	}
+	if (n == 6 && !strncmp(at, "others", n)) {
+		row->others = true;
+		return 0;
+	}
 	if (n == 5 && !strncmp(at, "int32", n)) {
 		row->narrow = true;
 		return 0;
 	}
 	return fault(
 	    p, at,
-	    "unknown option; there are ok0, okge0, oknonnull, okany, counted, int32, ref, unref, use, "
-	    "realloc, init=argN and size=argN");
+	    "unknown option; there are ok0, okge0, oknonnull, okany, counted, int32, others, ref, unref, "
+	    "use, realloc, init=argN and size=argN");
 }
 
 /* --- a function --- */
@@ -257,6 +261,9 @@ static int check_func(struct parse *p, const char *at, bool acquires, struct fun
 		return fault(p, said->size, "size= is for functions that acquire one handle, once");
 	if (row->handle == HANDLE_RETURN && row->operation != OP_ACQUIRE)
 		return fault(p, at, "a function that does not acquire is given the handle: argN");
+	if (row->others && row->operation != OP_RELEASE && row->operation != OP_UNREF &&
+	    row->operation != OP_REPLACE)
+		return fault(p, at, "others is for functions that release");
 	if (row->counted && row->operation != OP_ACQUIRE)
 		return fault(p, at, "counted is for functions that acquire");
 	if (said->init && (row->operation != OP_ACQUIRE || row->form == HANDLE_ARRAY))

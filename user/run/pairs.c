@@ -94,7 +94,9 @@ int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optiona
 
 /* --- libraries of a process --- */
 
-/* The name itself, or its beginning up to where a version may follow: libssl is libssl.so.3 and libssl-1.so.
+/*
+ * The name itself, or its beginning up to where a version may follow: libssl is libssl.so.3 and libssl-1.so,
+ * libz.so.1 is libz.so.1.2.13.
  */
 static bool is_named(const char *path, const char *name)
 {
@@ -107,6 +109,7 @@ static bool is_named(const char *path, const char *name)
 	if (strncmp(base, name, n))
 		return false;
 	return !base[n] || (base[n] == '.' && !strncmp(base + n, ".so", 3)) ||
+	       (base[n] == '.' && isdigit((unsigned char)base[n + 1]) && strstr(name, ".so")) ||
 	       (base[n] == '-' && isdigit((unsigned char)base[n + 1]));
 }
 

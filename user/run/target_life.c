@@ -170,6 +170,12 @@ int target_find(struct target *t, struct error *err)
 		error_print(&t->at.vm_why); /* its symbols may still serve */
 	t->plan.families = t->shared->families & runtime_families(t->at.file.runtime, o->catalog);
 	rc = t->at.starting ? -EAGAIN : resolve_sites(t, err);
+	t->lacks_libraries = rc == -ENXIO;
+	if (rc == -ENXIO) {
+		sites_free(&t->sites);
+		*err = (struct error){0};
+		return 0; /* it may load one of them yet */
+	}
 	if (rc == -EAGAIN && process_age(&t->id) != AGE_SETTLED) /* its VM is just starting */
 		return 0;
 	if (rc == -EAGAIN)
@@ -618,6 +624,7 @@ int target_code(struct target *t, const struct snapshot *snapshot, struct error 
 		rc = read_code(t, &now);
 	}
 	rc = rc == -ENOMEM ? rc : 0; /* what else fails is tried again */
+	target_pairs_more(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
@@ -663,6 +670,21 @@ int target_pidfd(const struct target *t)
 void target_set_held(struct target *t, bool held)
 {
 	t->held = held;
+}
+
+void target_set_stops(struct target *t)
+{
+	t->stops = true;
+}
+
+bool target_stops(const struct target *t)
+{
+	return t->stops;
+}
+
+int target_lacks_libraries(const struct target *t, struct error *err)
+{
+	return t->state == TARGET_WAITING && t->lacks_libraries ? target_pairs_none(t, err) : 0;
 }
 
 bool target_held(const struct target *t)

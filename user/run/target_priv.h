@@ -47,6 +47,9 @@ struct target {
 	struct opening at;                         /* its runtime; at.maps is as of the last read_code() */
 	struct vm_file pair_files[PAIRS_MAX_LIBS]; /* that have functions of pairs */
 	size_t nr_pair_files;
+	uint32_t pair_opened; /* of the libraries that --pair names: bit per its number */
+	bool lacks_libraries; /* none of them is there yet */
+	bool stops;           /* it is held whenever its libraries change: see target_set_stops() */
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
@@ -98,6 +101,8 @@ struct target {
 bool target_traces_runtime(const struct target *t);
 /* Open the files that have functions of --pair, and find their sites. 0, or -errno with err. */
 int target_pairs_resolve(struct target *t, struct error *err);
+/* It maps none of the libraries: -ENXIO with err. */
+int target_pairs_none(const struct target *t, struct error *err);
 /* Close them. */
 void target_pairs_close(struct target *t);
 /* Look at the VM's local references. still: the gate is closed. */

@@ -375,7 +375,7 @@ static void put_head(struct target *t, const struct making *m)
 
 	target_count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
-	r->drops[DROP_START_MISSED] += t->o->from_start && !t->held;
+	r->drops[DROP_START_MISSED] += t->o->from_start && !t->held && !t->stops;
 	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
 	r->drops[DROP_MODULES_FULL] += symbols_nameless(t->symbols);
 	r->sites_pending = naming_pending(t->naming);

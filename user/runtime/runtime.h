@@ -140,6 +140,8 @@ struct runtime {
 			  size_t cap);
 
 	/* --- frames --- */
+	/* What plan_walk() plans is MANAGED_BY_FRAGMENTS, and handles are numbers of entries in tables. */
+	bool by_fragments;
 	/* *out is zeroed. */
 	void (*code)(const struct vm *vm, struct vm_code *out);
 	/* Get ready, once, for stacks that were walked as planned. -ENOENT with err: it lacks what it takes.

@@ -203,7 +203,7 @@ static enum frame_kind kind_of(const struct raw_frame *raw)
 static bool is_java(const struct raw_frame *raw)
 {
 	return kind_of(raw) == RAW_INTERPRETED || kind_of(raw) == RAW_COMPILED ||
-	       kind_of(raw) == RAW_DEOPTIMIZED;
+	       kind_of(raw) == RAW_DEOPTIMIZED || kind_of(raw) == RAW_METHOD;
 }
 
 /* Ends that say something of the last frame's frame pointer, if it has one. */
@@ -291,6 +291,11 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 		if (is_java(raw)) {
 			rc = innermost ? append_innermost_java(s, raw, out) : append_java(s, raw, out);
 			innermost = false;
+			if (!rc && out->n && out->v[out->n - 1].lacks == END_METHOD) {
+				*end = END_METHOD; /* and so it did not lead to what follows */
+				*truncated = stack_end_rows[*end].meaning;
+				break;
+			}
 		} else if (kind_of(raw) == RAW_GAP)
 			rc = append_gap(s, gap, stack_end_rows[gap].meaning ?: "?", out);
 		else
