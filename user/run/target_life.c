@@ -98,6 +98,20 @@ static void fill_report(struct target *t)
 	who_tell(&t->who, &t->report.target);
 }
 
+/* Those that are in other files than the runtime's. 0 or -ENOMEM. */
+static int add_pairs(struct probe_sites *to, const struct probe_sites *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		struct probe_site *place = from->v[i].file ? VEC_ADD(to) : NULL;
+
+		if (place)
+			*place = from->v[i];
+		else if (from->v[i].file)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* Sites also of families of its runtime that may be switched on; what none of the others has is no loss. */
 static void resolve_switchable(struct target *t, struct site_request *req)
 {
@@ -107,18 +121,15 @@ static void resolve_switchable(struct target *t, struct site_request *req)
 	req->families |= t->shared->switchable & runtime_families(t->at.file.runtime, t->o->catalog);
 	if (sites_resolve(req, &all, &ignored))
 		return;
+	if (add_pairs(&all, &t->sites)) {
+		sites_free(&all);
+		return;
+	}
 	all.missing = t->sites.missing;
+	all.whole = t->sites.whole;
+	all.catalog = t->o->catalog;
 	sites_free(&t->sites);
 	t->sites = all;
-}
-
-static uint32_t families_of(const struct catalog *c, const struct probe_sites *sites)
-{
-	uint32_t families = 0;
-
-	for (size_t i = 0; i < sites->n; i++)
-		families |= 1U << func_family(c, sites->v[i].func);
-	return families;
 }
 
 /* Its sites, by the runtime's file and, where it could be understood, its memory. */
@@ -138,12 +149,11 @@ static int resolve_sites(struct target *t, struct error *err)
 
 	if (!o->pairs || target_traces_runtime(t))
 		rc = sites_resolve(&req, &t->sites, err);
-	if (!rc && t->shared->switchable && t->at.file.runtime)
-		resolve_switchable(t, &req);
 	rc = rc ?: target_pairs_resolve(t, err);
 	if (!rc && o->verbose && t->sites.notes.n)
 		fputs(t->sites.notes.p, stderr);
-	t->switchable = rc ? 0 : families_of(o->catalog, &t->sites) & t->shared->switchable;
+	if (!rc && t->shared->switchable && t->at.file.runtime)
+		resolve_switchable(t, &req);
 	return rc;
 }
 
@@ -694,7 +704,11 @@ bool target_held(const struct target *t)
 
 uint32_t target_switchable(const struct target *t)
 {
-	return t->state == TARGET_TRACED ? t->switchable : 0;
+	uint32_t families = 0;
+
+	for (size_t i = 0; t->state == TARGET_TRACED && i < t->sites.n; i++)
+		families |= 1U << func_family(t->o->catalog, t->sites.v[i].func);
+	return families & t->shared->switchable;
 }
 
 bool target_asked_for(const struct target *t)

@@ -53,7 +53,6 @@ struct target {
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
-	uint32_t switchable; /* families that have sites, and may be switched on and off */
 	struct {
 		double off_s, on_s; /* see report_family */
 		uint64_t let_go;

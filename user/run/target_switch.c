@@ -14,7 +14,7 @@ static double elapsed_s(const struct target *t)
 
 static uint32_t to_switch_off(const struct target *t, uint32_t wanted)
 {
-	return t->plan.families & ~catalog_with_needed(wanted) & t->switchable;
+	return t->plan.families & ~catalog_with_needed(wanted) & target_switchable(t);
 }
 
 uint32_t target_families_off(const struct target *t)
@@ -115,7 +115,7 @@ static int switch_on(struct target *t, uint32_t families)
 
 int target_switch(struct target *t, uint32_t wanted, struct error *err)
 {
-	uint32_t off = to_switch_off(t, wanted), on = wanted & ~t->plan.families & t->switchable;
+	uint32_t off = to_switch_off(t, wanted), on = wanted & ~t->plan.families & target_switchable(t);
 	char what[64];
 	int rc;
 
