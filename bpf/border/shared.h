@@ -210,6 +210,7 @@ struct rule {
 	u8 counts;      /* enum count_says: what extra is */
 	u8 maybe;       /* a release, if the handle is live; else it is somebody else's */
 	u8 whole;       /* a release: each handle that the family's functions have ever given was seen */
+	u32 since; /* pairs, monitors, threads: how often that was switched off; what began before is over */
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
@@ -513,7 +514,7 @@ struct clocks {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 88);
+JT_ASSERT_SIZE(struct rule, 92);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);

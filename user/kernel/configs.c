@@ -124,6 +124,7 @@ int tracer_set_attached(struct tracer *t, int target_id, const pid_t *tids, size
 		struct books_key key = {.target_id = (uint32_t)target_id, .tid = (uint32_t)tids[i]};
 		struct thread_books b = {
 		    .attached = 1,
+		    .since = t->traced[target_id].monitors_since,
 		    .life = __atomic_fetch_add(&t->skel->bss->lives_begun, 1, __ATOMIC_SEQ_CST),
 		};
 
