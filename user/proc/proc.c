@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "proc/foreign.h"
 
 #define PROC_PATH_BYTES 64         /* room for any "/proc/PID/..." made here */
 #define STAT_BYTES      1024       /* /proc/PID/stat: 52 numbers and a name */
@@ -396,98 +397,9 @@ const struct mapping *proc_maps_find_executable(const struct proc_maps *m)
 	return headers && headers->path && headers->ino ? first_of_image(m, (size_t)(headers - m->v)) : NULL;
 }
 
-/*
- * Turn an O_PATH fd into a readable one, if it is a regular file. Only then opened: opening a device
- * or a FIFO may hang or have effects. Takes path_fd (or a negative errno).
- */
-static int reopen_regular(int path_fd)
-{
-	char path[PROC_PATH_BYTES];
-	struct stat st;
-	int fd;
-
-	if (path_fd < 0)
-		return path_fd;
-	if (fstat(path_fd, &st))
-		fd = -errno;
-	else if (!S_ISREG(st.st_mode))
-		fd = -EINVAL;
-	else {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		if (fd < 0)
-			fd = -errno;
-	}
-	close(path_fd);
-	return fd;
-}
-
-static int open_regular(const char *path)
-{
-	int fd = open(path, O_PATH | O_CLOEXEC);
-
-	return reopen_regular(fd < 0 ? -errno : fd);
-}
-
-/*
- * Is fd the inode that m maps? st_dev and st_ino may differ from what maps shows (btrfs, overlayfs);
- * so, when they do, fd is mapped here and our own maps are asked in the same terms.
- */
-static bool is_mapped_inode(int fd, const struct mapping *m)
-{
-	struct proc_maps own = {0};
-	const struct mapping *seen;
-	struct stat st;
-	bool same;
-	void *p;
-
-	if (fstat(fd, &st))
-		return false;
-	if (st.st_dev == m->dev && st.st_ino == m->ino)
-		return true;
-	p = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return false;
-	same = !maps_read("/proc/self/maps", "", &own) && (seen = proc_maps_find(&own, (uintptr_t)p)) &&
-	       seen->dev == m->dev && seen->ino == m->ino;
-	proc_maps_free(&own);
-	munmap(p, PAGE_BYTES);
-	return same;
-}
-
-/* Takes fd; -ESTALE when it is another inode than m's. */
-static int check_mapped_inode(int fd, const struct mapping *m)
-{
-	if (fd < 0 || is_mapped_inode(fd, m))
-		return fd;
-	close(fd);
-	return -ESTALE;
-}
-
-static void map_files_path(pid_t pid, const struct mapping *m, char *path, size_t cap)
-{
-	snprintf(path, cap, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, m->start, m->end);
-}
-
-/* Of two failures: the first tells more when it is about permission. */
-static int which_error(int map_files_rc, int path_rc)
-{
-	return map_files_rc == -EPERM || map_files_rc == -EACCES ? map_files_rc : path_rc;
-}
-
 int proc_open_mapping(pid_t pid, const struct mapping *m)
 {
-	char path[PROC_PATH_BYTES];
-	int fd, first;
-
-	if (!m->path || !m->ino)
-		return -ENOENT;
-	map_files_path(pid, m, path, sizeof(path));
-	first = check_mapped_inode(open_regular(path), m);
-	if (first >= 0)
-		return first;
-	fd = check_mapped_inode(proc_open_in_root(pid, m->path), m);
-	return fd >= 0 ? fd : which_error(first, fd);
+	return m->path && m->ino ? foreign_open_mapping(pid, m) : -ENOENT;
 }
 
 int proc_hold_mapping(pid_t pid, const struct mapping *m, char *path, size_t cap)
@@ -511,28 +423,14 @@ int proc_root_open(pid_t pid)
 	return fd < 0 ? gone_errno(errno) : fd;
 }
 
-static int open_at(int root_fd, const char *path, uint64_t flags)
-{
-	struct open_how how = {.flags = flags | O_CLOEXEC,
-			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	int fd = -EAGAIN;
-
-	for (int i = 0; i < OPENAT2_RETRIES && fd == -EAGAIN; i++) {
-		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-		if (fd < 0)
-			fd = -errno;
-	}
-	return fd;
-}
-
 int proc_open_under(int root_fd, const char *path)
 {
-	return reopen_regular(open_at(root_fd, path, O_PATH));
+	return foreign_open_under(0, root_fd, path, NULL);
 }
 
 int proc_open_dir_under(int root_fd, const char *path)
 {
-	return open_at(root_fd, path, O_RDONLY | O_DIRECTORY);
+	return foreign_open_dir(root_fd, path);
 }
 
 int proc_open_in_root(pid_t pid, const char *path)
@@ -541,7 +439,7 @@ int proc_open_in_root(pid_t pid, const char *path)
 
 	if (root_fd < 0)
 		return root_fd;
-	fd = proc_open_under(root_fd, path);
+	fd = foreign_open_under(pid, root_fd, path, NULL);
 	close(root_fd);
 	return fd;
 }
@@ -550,7 +448,7 @@ int proc_open_mapped_file(int root_fd, const struct mapping *m)
 {
 	if (!m->path || !m->ino)
 		return -ENOENT;
-	return check_mapped_inode(proc_open_under(root_fd, m->path), m);
+	return foreign_open_under(0, root_fd, m->path, m);
 }
 
 int proc_read(pid_t pid, uint64_t addr, void *dst, size_t n)
@@ -562,10 +460,10 @@ int proc_read(pid_t pid, uint64_t addr, void *dst, size_t n)
 	while (n) {
 		struct iovec local = {dst, n};
 		struct iovec remote = {(void *)(uintptr_t)addr, n};
-		ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+		ssize_t got = foreign_memory(pid, &local, 1, &remote, 1);
 
 		if (got < 0)
-			return -errno;
+			return (int)got;
 		if (!got)
 			return -EFAULT;
 		/* A short read ends before a page that is not there; the next one says so. */
@@ -628,15 +526,12 @@ uint64_t proc_auxv(pid_t pid, uint64_t type)
 
 int proc_elf_class(pid_t pid)
 {
-	char path[PROC_PATH_BYTES];
 	unsigned char ident[EI_NIDENT];
-	int fd, rc;
+	int fd = foreign_open_executable(pid), rc;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	fd = open_regular(path);
 	if (fd < 0)
 		return fd == -ENOENT ? -ESRCH : fd;
-	if (pread(fd, ident, sizeof(ident), 0) != sizeof(ident) || memcmp(ident, ELFMAG, SELFMAG) ||
+	if (foreign_pread(fd, ident, sizeof(ident), 0) != sizeof(ident) || memcmp(ident, ELFMAG, SELFMAG) ||
 	    (ident[EI_CLASS] != ELFCLASS32 && ident[EI_CLASS] != ELFCLASS64))
 		rc = -ENOEXEC;
 	else

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "proc/foreign.h"
 #include "run/owners.h"
 
 /* What a thread enters or attaches is known by its thread's books, which must have seen all of its life. */
@@ -16,6 +17,7 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 			 ?: elf_cache_new(l->shared.budget, &l->shared.images)
 			 ?: modules_new(l->shared.images, &l->shared.modules);
 
+	foreign_heed(stop_fd);
 	rc = rc ?: owners_new(l->shared.budget, &l->shared.owners);
 
 	l->shared.options = o;

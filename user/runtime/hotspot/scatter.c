@@ -2,7 +2,8 @@
 #include "runtime/hotspot/scatter.h"
 
 #include <errno.h>
-#include <sys/uio.h>
+
+#include "proc/foreign.h"
 
 int scatter_read(pid_t pid, const uint64_t *addr, size_t n, size_t bytes, void *dst, bool *ok)
 {
@@ -16,9 +17,9 @@ int scatter_read(pid_t pid, const uint64_t *addr, size_t n, size_t bytes, void *
 
 		for (size_t i = 0; i < batch; i++)
 			from[i] = (struct iovec){(void *)(uintptr_t)addr[done + i], bytes};
-		len = process_vm_readv(pid, &into, 1, from, batch, 0);
-		if (len < 0 && errno != EFAULT)
-			return -errno;
+		len = foreign_memory(pid, &into, 1, from, batch);
+		if (len < 0 && len != -EFAULT)
+			return (int)len;
 		/* it stops at the first piece that is not there */
 		got = len < 0 ? 0 : (size_t)len / bytes;
 		for (size_t i = 0; i < got; i++)
@@ -47,9 +48,9 @@ int scatter_read_words(pid_t pid, const uint64_t *addr, size_t n, uint64_t *dst,
 			from[pieces++] = (struct iovec){(void *)(uintptr_t)addr[i], 8};
 		}
 		into.iov_len = words * 8;
-		len = process_vm_readv(pid, &into, 1, from, pieces, 0);
-		if (len < 0 && errno != EFAULT)
-			return -errno;
+		len = foreign_memory(pid, &into, 1, from, pieces);
+		if (len < 0 && len != -EFAULT)
+			return (int)len;
 		got = len < 0 ? 0 : (size_t)len / 8;
 		for (size_t i = 0; i < got; i++)
 			ok[done + i] = true;
