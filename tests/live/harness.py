@@ -25,7 +25,7 @@ JNITRACE = TOOL_BUILD / "jnitrace"
 SANITIZED = JNITRACE.exists() and b"__asan_init" in JNITRACE.read_bytes()
 FIXTURES = BUILD / "fixtures"
 SID = Path(os.environ.get("JNITRACE_JDK_ROOT", "/var/cache/jnitrace/sid"))
-SLOW = 20  # seconds after which something that should have happened has not
+SLOW = 60  # seconds after which something that should have happened has not
 
 # What a sanitizer says, of whichever process: conftest.py looks there after each test.
 SANITIZER = Path(tempfile.mkdtemp(prefix="jnitrace-sanitizer-"))

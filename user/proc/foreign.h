@@ -35,7 +35,8 @@ void foreign_heed(int stop_fd);
  */
 void foreign_in_place(void);
 
-/* As process_vm_readv(2), for any number of bytes. Bytes, or -errno; -ETIMEDOUT: what is there does not answer.
+/* As process_vm_readv(2), for any number of bytes. Bytes, or -errno; -ETIMEDOUT: what is there does not
+ * answer.
  */
 ssize_t foreign_memory(pid_t pid, const struct iovec *to, size_t n_to, const struct iovec *from,
 		       size_t n_from);

@@ -101,6 +101,9 @@ void target_pairs_close(struct target *t);
 void target_look_at_locals(struct target *t, bool still);
 /* Tell the probes what they must know of the runtime, as far as it is known now. 0 or -errno. */
 int target_tell_plan(struct target *t);
+/* Have the pages of a file of its sites, fd, in memory: the kernel waits for them as it attaches. 0 or
+ * -errno. */
+int target_touch(const struct target *t, size_t file, int fd);
 /* Families that were switched off. */
 uint32_t target_families_off(const struct target *t);
 /* What a thread got in a native method that runs already we have not seen. */

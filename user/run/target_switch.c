@@ -77,7 +77,8 @@ static int open_families(struct target *t, uint32_t families)
 
 	if (fd < 0)
 		return fd;
-	rc = tracer_open_families(t->tracer, t->target_id, t->id.pid, path, &t->sites, families);
+	rc = target_touch(t, 0, fd)
+		 ?: tracer_open_families(t->tracer, t->target_id, t->id.pid, path, &t->sites, families);
 	close(fd);
 	return rc;
 }
