@@ -180,6 +180,28 @@ static int on_key(void *trace, void *what, struct error *err)
 	return changed ? output_draw(&s->out, s->browser, err) : 0;
 }
 
+/* Detach at once from what is not to be borne; its last report can wait. */
+static int on_budget(void *trace, void *what, struct error *err)
+{
+	struct trace *s = trace;
+	bool any = false;
+
+	(void)what;
+	for (size_t i = 0; i < s->targets.n; i++) {
+		struct target *t = s->targets.v[i];
+		int number = target_number(t);
+
+		if (!target_over_budget(t))
+			continue;
+		target_stop(t, END_OVER_BUDGET);
+		tracer_detach(s->tracer, &number, 1);
+		warn("PID %d: the probes took more than --budget allows, and were removed after %.1f s",
+		     target_id(t)->pid, target_traced_s(t));
+		any = true;
+	}
+	return any ? trace_let_go(s, err) : 0;
+}
+
 static int on_code(void *trace, void *what, struct error *err)
 {
 	(void)what;
@@ -320,6 +342,8 @@ static int open_loop(struct trace *s)
 		s->tick = rc = loop_timer(s->loop, 0, on_tick);
 	if (rc >= 0)
 		s->search = rc = loop_timer(s->loop, SEARCH_INTERVAL_S, on_search);
+	if (rc >= 0 && s->o->budget_share > 0)
+		rc = loop_timer(s->loop, BUDGET_INTERVAL_S, on_budget);
 	return rc < 0 ? rc : 0;
 }
 

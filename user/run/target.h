@@ -88,6 +88,10 @@ int target_start(struct target *t, struct error *err);
  */
 void target_close_families(struct target *t, uint32_t wanted);
 int target_switch(struct target *t, uint32_t wanted, struct error *err);
+/* With --budget: do its probes take more of it than they may? To be asked often. */
+bool target_over_budget(struct target *t);
+/* Seconds since the gate was opened, until it was closed. */
+double target_traced_s(const struct target *t);
 /* Close the gate; the probes are the caller's to remove. reason: for the last report. */
 void target_stop(struct target *t, enum end_reason reason);
 /* Look at the VM's tables: right before the snapshot that they are held against. */

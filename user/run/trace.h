@@ -20,6 +20,7 @@
 
 #define SEARCH_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define NAME_INTERVAL_S   0.1  /* once all is attached: also for new stacks to name */
+#define BUDGET_INTERVAL_S 0.02 /* from look to look at what the probes take */
 #define READING_S         1.0 /* between two readings for the verdicts, whatever the interval of reports is */
 
 struct trace {
