@@ -166,7 +166,8 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .has_more = has_more(t->catalog, row->family),
 		    .counts = row->size != HANDLE_NONE ? COUNT_BYTES : row->counts,
 		    .maybe = row->maybe,
-		    .whole = sites->whole && !row->others && !row->maybe && !row->narrow,
+		    .whole = sites->whole && s->families >> row->family & 1 && !row->others && !row->maybe &&
+			     !row->narrow,
 		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,
 		    .both_ends = func_at_both_ends(t->catalog, site->func) && has_return(sites, site->func),
 		};

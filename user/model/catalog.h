@@ -28,6 +28,7 @@ enum family_kind {
 /* A set of kinds. */
 #define KIND_BIT(kind) (1U << (kind))
 #define KINDS_OF_PINS  (KIND_BIT(KIND_PIN) | KIND_BIT(KIND_CRITICAL))
+#define KINDS_OF_BOOKS (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD)) /* kept by thread */
 
 struct family_row {
 	const char *name; /* "global"; NULL: the number is not in use */
@@ -121,6 +122,8 @@ static inline bool func_is_use(enum func_id func)
 
 /* Families of these kinds, as a bit mask. kinds: KIND_BIT()s. */
 uint32_t catalog_families(const struct catalog *c, unsigned kinds);
+/* These families, and those without which they cannot be traced: detaching a thread exits its monitors. */
+uint32_t catalog_with_needed(uint32_t families);
 /* Families that are traced without being asked for. */
 uint32_t catalog_defaults(const struct catalog *c);
 /* The family of this name, or FAMILY_NONE. */
