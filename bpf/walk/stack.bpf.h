@@ -70,6 +70,15 @@ struct interpreter_frame {
 	u64 method, bcp, sender_sp, return_pc;
 };
 
+/*
+ * What a thread keeps of a run of managed frames when it leaves them (Android: runtime/managed_stack.h): of
+ * compiled ones where the last has its method, in the lowest bits how it left; the next fragment, of frames
+ * further out; the last frame of the interpreter in C++.
+ */
+struct fragment {
+	u64 quick, link, shadow;
+};
+
 /* The interpreter's frames of the running thread, see script.bpf.h. */
 struct script_walk {
 	u64 state;                    /* in hand, while it is looked for in a list */
@@ -100,6 +109,7 @@ struct scratch {
 	u64 top; /* the end of the stack, or of the chunk; 0: not known */
 	u64 stack_bytes;
 	u64 unextended_sp, chunk;
+	struct fragment fragment;    /* what is left of the one in hand; all 0: there are none */
 	struct java_code code;       /* of the frame in hand, when it was not known yet */
 	u64 block[JAVA_BLOCK_WORDS]; /* its block in the code heap, the beginning */
 	struct interpreter_frame frame;
@@ -123,6 +133,7 @@ static __always_inline void emit(struct scratch *sc, enum frame_kind kind, u64 a
 	sc->hash = hash_add(sc->hash, a + b * 0xc2b2ae3d27d4eb4fULL);
 }
 
+#include "walk/fragments.bpf.h"
 #include "walk/java.bpf.h"
 #include "walk/memo.bpf.h"
 #include "walk/script.bpf.h"
@@ -222,7 +233,7 @@ static __always_inline bool return_is_probed(struct walk *w)
 	return pc != 0;
 }
 
-/* The frame that was kept last is a script's: say whose. A global function: verified once. */
+/* The frame that was kept last is a script's or a method's: say whose. A global function: verified once. */
 __noinline int native_script(struct scratch *sc)
 {
 	u32 at;
@@ -230,7 +241,12 @@ __noinline int native_script(struct scratch *sc)
 	if (!sc || !sc->w.function)
 		return 0;
 	at = sc->stack.n - 1;
-	if (at < JT_MAX_FRAMES) {
+	if (by_fragments && sc->w.executes) {
+		sc->stack.n = at;
+		sc->native_kind = RAW_NATIVE;
+		emit(sc, RAW_METHOD, sc->w.function, sc->w.executes);
+		sc->w.executes = 0;
+	} else if (at < JT_MAX_FRAMES) {
 		u64 a = sc->stack.frame[at].a & RAW_ADDR_MASK;
 
 		sc->stack.frame[at].a = a | (u64)RAW_SCRIPT << RAW_KIND_SHIFT;
@@ -310,7 +326,7 @@ __noinline int walk_step(struct scratch *sc, const struct java_config *j)
 __noinline int walk_steps(struct scratch *sc, const struct java_config *j)
 {
 	for (int i = 0; i < WALK_STEPS; i++)
-		if (walk_step(sc, j))
+		if ((by_fragments && fragments_below(sc)) || walk_step(sc, j))
 			return 1;
 	return 0;
 }
@@ -387,7 +403,11 @@ __noinline int stack_thread(struct bpf_user_pt_regs_t *regs, struct rule *r, str
 	if (!r || !sc || !j)
 		return 0;
 	w = &sc->w;
+	if (by_fragments)
+		sc->fragment = (struct fragment){0};
 	sc->no_java = java_start((void *)regs, r, sc, j);
+	if (by_fragments && j->on == MANAGED_BY_FRAGMENTS)
+		return 0;
 	if (sc->no_java == END_NONE && !anchor_ok(sc, w->sp))
 		sc->no_java = END_ANCHOR;
 	if (sc->no_java != END_NONE)

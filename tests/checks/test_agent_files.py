@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What docs/agent has for operators: rules that Prometheus takes and that fire as meant, of metrics that there are."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -16,6 +17,17 @@ def test_rules_fire_as_their_tests_say():
         assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_queries_of_the_dashboard_are_ones(tmp_path):
+    panels = json.loads((FILES / "dashboard.json").read_text())["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    assert len(queries) > 10
+    rules = tmp_path / "rules.yml"
+    rules.write_text(json.dumps({"groups": [{"name": "queries", "rules": [{"record": f"query{i}", "expr": re.sub(r"\$\w+", ".*", query)}
+                                                                       for i, query in enumerate(queries)]}]}))
+    result = subprocess.run(["promtool", "check", "rules", rules], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_each_alert_is_tested_and_has_a_runbook():
     alerts = re.findall(r"^  - alert: (\w+)$", RULES, re.M)
     assert len(alerts) > 5
@@ -29,7 +41,7 @@ def test_rules_and_documents_name_metrics_that_there_are():
     metrics = {name + "_total" * (kind == "COUNTER") for name, kind in
                re.findall(r'\{"(\w+)", "\w*",\s*(?:"(?:[^"\\]|\\.)*"\s*)+,\s*(\w+),', source)} | {"jnitrace_site_outstanding", "jnitrace_sites_left_out"}
     assert len(metrics) > 25 and metrics >= {"jnitrace_up", "jnitrace_acquired_total"}
-    text = re.sub(r"service_family:\w+:sum", "", RULES) + (FILES / "README.md").read_text() + (FILES / "runbooks.md").read_text()
+    text = re.sub(r"service_family:\w+:sum", "", RULES) + (FILES / "dashboard.json").read_text() + (FILES / "README.md").read_text() + (FILES / "runbooks.md").read_text()
     assert set(re.findall(r"\b(?:jnitrace|process)_[a-z_]+[a-z]\b(?![*_])", text)) - {"jnitrace_vm"} <= metrics
 
 

@@ -260,6 +260,8 @@ def test_window_counts_exactly(tmp_path):
         assert code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
         sites = [line["site"] for line in lines_of(agent, "/api/v1/sites") if line["target"]["pid"] == oracle.pid]
         assert by_caller({"sites": [s for s in sites if s["family"] in NEW]}) == want.sites
+        page = agent.get("/report")
+        assert page.lower().startswith("<!doctype html>") and all(site["id"] in page for site in sites if site["outstanding"])
         # in two profiles, whose first value says which is which
         for kind, count in (("outstanding", sum(f["acquired"] - f["released"] for f in want.families.values())),
                             ("acquired", sum(f["acquired"] for f in want.families.values()))):

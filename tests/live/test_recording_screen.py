@@ -233,6 +233,27 @@ def test_sort_by_name(leak):
         assert len(table[0]) == 6 and table[0] == table[1][::-1], table
 
 
+def test_rows_of_several_sites(leak):
+    """Enter shows their sites, by a filter that is seen; whose what was there before is nobody knows."""
+    with opened(leak, 120, 40) as t:
+        for group, by, filtered in (("6", "library", r"/libthumb\.so  2 of 6 rows"), ("7", "caller", "decode  2 of 6 rows"),
+                                    ("4", "class", "Listener  2 of 6 rows")):
+            t.keys(group)
+            t.until(lambda screen: re.search("^>GROWING", screen, re.M) and f"by {by}" in screen and "live, at " in screen)
+            t.keys("Enter")
+            t.until(lambda screen: filtered in screen and re.search("^>GROWING .* Registry::add", screen, re.M))
+            t.keys("Escape")
+            t.until("1 of 6 by site")
+        t.keys(*["Down"] * 5)
+        t.until("6 of 6 by site")
+        t.keys("Enter")
+        t.until("acquired before attach: by whom is not known")
+        t.keys("3")
+        t.until("there is one process alone")
+        t.keys("e")
+        t.until("a recording has the families that were traced when it was made")
+
+
 def test_twins(leak):
     """To the next row of the same name, and round; what has none is told."""
     with opened(leak, 80, 24) as t:
@@ -310,6 +331,31 @@ def test_quit(leak):
         screen = t.screen("-S", "-")
         assert "jnitrace - PID 26708 com.acme.pay.Server" in screen and "moment" not in screen, screen
         assert "growing" in screen
+
+
+def test_a_long_one(leak, tmp_path):
+    """It is seen before all of it is read, keys are answered meanwhile, and who leaves waits for nothing."""
+    long, moments = tmp_path / "long.jtr", 1_000_000
+    begin = subprocess.run(["zstd", "-q", "-d", "-c", leak], capture_output=True, check=True).stdout
+    begin = begin[:begin.rindex(b'{"record": "report"')]
+    with open(long, "wb") as out, subprocess.Popen(["zstd", "-q", "-c"], stdin=subprocess.PIPE, stdout=out) as zstd:
+        zstd.stdin.write(begin)
+        for i in range(71, moments):
+            zstd.stdin.write(b'{"record":"report","process":1,"elapsed_s":%d}\n{"record":"moment","skipped":0}\n' % i)
+        zstd.stdin.close()
+    with opened(long, 100, 24) as t:
+        t.until(lambda screen: re.search(r"moment 1 of \d+  reading \d+ %", screen))
+        t.keys("Right", "Right")
+        t.until(lambda screen: re.search(r"moment 3 of \d+  reading \d+ %", screen))
+        first = int(re.search(r"moment 3 of (\d+)", t.screen())[1])
+        t.until(lambda screen: int(re.search(r"moment 3 of (\d+)", screen)[1]) > first)
+        t.keys("?")
+        t.until("the next row of the same name")
+        t.keys("Escape", "q")
+        assert t.exit_code() == 0
+        screen = t.screen("-S", "-").replace("\n", "")
+        assert "it was left before all of it was read: this is how it was after" in screen, screen
+        assert "jnitrace - PID 26708 com.acme.pay.Server" in screen, screen
 
 
 def test_ctrl_c(leak):

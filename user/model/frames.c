@@ -37,7 +37,8 @@ bool frame_is_wrapper(const struct frame *f)
 	if (f->type != FRAME_NATIVE || !symbol)
 		return false;
 	for (size_t i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]); i++)
-		if (!strncmp(symbol, wrappers[i].prefix, strlen(wrappers[i].prefix)) &&
+		if (*symbol == *wrappers[i].prefix &&
+		    !strncmp(symbol, wrappers[i].prefix, strlen(wrappers[i].prefix)) &&
 		    (!wrappers[i].suffix || (f->file && ends_with(f->file, wrappers[i].suffix))))
 			return true;
 	return false;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/http.h"
+#include "export/formats.h"
 #include "export/metrics.h"
 #include "export/pprof.h"
 #include "run/census_list.h"
@@ -128,6 +129,24 @@ static void write_profile(struct buf *out, const struct agent *a, enum pprof_val
 	pprof_end_as(state, out, value);
 }
 
+/* For people: flame graph, tables, findings. */
+static void write_page(struct buf *out, const struct agent *a)
+{
+	const struct view_opts opts = {.stacks = STACKS_MIXED, .all = true};
+	const struct format *html = format_find("html");
+	void *state = NULL;
+
+	if (!html) {
+		buf_printf(out, "this jnitrace was built without the page\n");
+		return;
+	}
+	html->begin(&state, out);
+	for (size_t i = 0; i < a->seen.nr_windows; i++)
+		if (a->seen.windows[i]->report)
+			html->reports(state, out, &a->seen.windows[i]->report, 1, &opts);
+	html->end(state, out);
+}
+
 static void write_outstanding(struct buf *out, const struct agent *a)
 {
 	write_profile(out, a, PPROF_OUTSTANDING);
@@ -150,6 +169,10 @@ static const struct {
     {{"/api/v1/census", NDJSON, NULL}, false, write_census, "of each JVM, as of jnitrace census --json"},
     {{"/api/v1/sites", NDJSON, NULL}, true, write_sites, "call sites, as of the last window of each"},
     {{"/api/v1/findings", NDJSON, NULL}, true, write_findings, "what was found in it"},
+    {{"/report", "text/html; charset=utf-8", NULL},
+     true,
+     write_page,
+     "the same for a browser, with a flame graph"},
     {{"/debug/pprof/jni_outstanding", PPROF, NULL}, true, write_outstanding, "the same as a profile"},
     {{"/debug/pprof/jni_acquired", PPROF, NULL}, true, write_acquired, NULL},
 };

@@ -118,6 +118,22 @@ uint32_t opening_families(pid_t pid, const struct catalog *c)
 	return families ?: ~0U;
 }
 
+bool opening_by_fragments(pid_t pid)
+{
+	struct proc_maps maps = {0};
+	bool any = false, by_fragments = false;
+	const char *name;
+
+	if (!proc_maps_read(pid, &maps))
+		for (size_t i = 0; (name = runtime_name(i)); i++)
+			if (vm_file_is_mapped(&maps, runtime_by_name(name))) {
+				any = true;
+				by_fragments |= runtime_by_name(name)->by_fragments;
+			}
+	proc_maps_free(&maps);
+	return by_fragments || !any;
+}
+
 void opening_close(struct opening *o)
 {
 	vm_close(o->vm);

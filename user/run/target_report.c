@@ -13,7 +13,7 @@
 
 /* Of a CPU, to read classes for a screen: who looks at it sees them a little later where there are very many.
  */
-#define CLASSES_SHARE 0.003
+#define CLASSES_SHARE 0.002
 
 /* Those of a moment ago, as a part of what is outstanding now. */
 static const struct ref_classes *classes_of_late(struct target *t)
@@ -375,7 +375,7 @@ static void put_head(struct target *t, const struct making *m)
 
 	target_count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
-	r->drops[DROP_START_MISSED] += t->o->from_start && !t->held;
+	r->drops[DROP_START_MISSED] += t->o->from_start && !t->held && !t->stops;
 	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
 	r->drops[DROP_MODULES_FULL] += symbols_nameless(t->symbols);
 	r->sites_pending = naming_pending(t->naming);

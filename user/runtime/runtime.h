@@ -117,6 +117,13 @@ struct runtime {
 	 * there is no nth. A name that ends in * is that of a C++ function, whose parameters would follow.
 	 */
 	bool (*symbol)(const struct vm *vm, const struct func_row *row, unsigned nth, char *name, size_t cap);
+	bool guards_exceptions; /* its functions may be thrown through: see sites/returns.h */
+	/*
+	 * Where a function is that no plain symbol tells, link-time; NULL: there are none such. 0; -ENOENT:
+	 * ask symbols; else why it is not to be probed.
+	 */
+	int (*locate)(const struct vm_file *file, const struct func_row *row, uint64_t *vaddr, char *why,
+		      size_t cap);
 	/*
 	 * Why calls to this function can only be told apart at its symbol, neither at USDT probes nor by the
 	 * function table: one function calls another of the same name. NULL: they can.
@@ -144,6 +151,8 @@ struct runtime {
 			  size_t cap);
 
 	/* --- frames --- */
+	/* What plan_walk() plans is MANAGED_BY_FRAGMENTS, and handles are numbers of entries in tables. */
+	bool by_fragments;
 	/* *out is zeroed. */
 	void (*code)(const struct vm *vm, struct vm_code *out);
 	/* Get ready, once, for stacks that were walked as planned. -ENOENT with err: it lacks what it takes.

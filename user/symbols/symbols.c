@@ -207,7 +207,7 @@ static uint32_t nr_frames(const struct stack *st)
 static bool is_java(const struct raw_frame *raw)
 {
 	return kind_of(raw) == RAW_INTERPRETED || kind_of(raw) == RAW_COMPILED ||
-	       kind_of(raw) == RAW_DEOPTIMIZED;
+	       kind_of(raw) == RAW_DEOPTIMIZED || kind_of(raw) == RAW_METHOD;
 }
 
 static bool is_managed(const struct raw_frame *raw)
@@ -301,6 +301,11 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 		if (is_java(raw)) {
 			rc = innermost ? append_innermost_java(s, raw, out) : append_java(s, raw, out);
 			innermost = false;
+			if (!rc && out->n && out->v[out->n - 1].lacks == END_METHOD) {
+				*end = END_METHOD; /* and so it did not lead to what follows */
+				*truncated = stack_end_rows[*end].meaning;
+				break;
+			}
 		} else if (kind_of(raw) == RAW_SCRIPT_WORDS) {
 			rc = append_java(s, raw, out);
 		} else if (kind_of(raw) == RAW_GAP)
