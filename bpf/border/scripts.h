@@ -15,7 +15,7 @@
 
 #include "border/shared.h"
 
-#define SCRIPT_FRAME_WORDS 10 /* of a frame, that are read */
+#define SCRIPT_FRAME_WORDS 16 /* of a frame, less one, can be read */
 #define SCRIPT_RETURNS     4
 #define SCRIPT_TLS_WORDS   8
 
@@ -51,7 +51,7 @@ struct script_config {
 	/* Two fields of the code, 32 bits each, that tell it from another one at the same address. */
 	u32 check_at[2];
 	/* How the native frame of a group is known: its callee, the interpreter, returns to one of these; all
-	 * 0: the holder lies in it. */
+	 * 0: the holder lies in it, or, without holders, the last frame of the group. */
 	u64 returns[SCRIPT_RETURNS];
 };
 

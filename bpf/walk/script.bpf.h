@@ -75,13 +75,11 @@ __noinline int script_in_list(struct script_walk *s, const struct script_config 
 }
 
 /* The running thread's innermost frame, if it has one. A global function: verified once. */
-__noinline int script_begin(struct scratch *sc)
+__noinline int script_find(struct scratch *sc, const struct script_config *c)
 {
-	u32 target_id = sc ? sc->target_id : 0;
-	const struct script_config *c = bpf_map_lookup_elem(&script_configs, &target_id);
 	u64 thread, block;
 
-	if (!sc || !c || !c->on)
+	if (!sc || !c)
 		return 0;
 	sc->w.notes.lost = 1;
 	thread = thread_pointer();
@@ -139,14 +137,13 @@ __noinline int script_step(struct scratch *sc, const struct script_config *c)
 		return 1;
 	s = &sc->script;
 	for (int i = 0; i < SCRIPT_STEPS; i++) {
-		u32 bytes = c->frame_words * 8, flags;
+		u32 bytes = (c->frame_words & (SCRIPT_FRAME_WORDS - 1)) * 8, flags;
 
 		if (!s->frame)
 			return 1;
 		if (sc->stack.n >= max_depth || sc->stack.n >= JT_MAX_FRAMES)
 			return 1;
-		if (s->frame & 7 || bytes > sizeof(s->word) ||
-		    bpf_probe_read_user(s->word, bytes, (void *)s->frame)) {
+		if (s->frame & 7 || bpf_probe_read_user(s->word, bytes, (void *)s->frame)) {
 			s->frame = 0;
 			return 1;
 		}
@@ -165,6 +162,41 @@ __noinline int script_step(struct scratch *sc, const struct script_config *c)
 	return 0;
 }
 
+/* The last frames of groups that lie in native frames: the next one, some frames on. 0: it is further. */
+__noinline int script_ahead(struct script_walk *s, const struct script_config *c)
+{
+	if (!s || !c)
+		return 1;
+	for (int i = 0; i < SCRIPT_STEPS; i++) {
+		u32 bytes = (c->frame_words & (SCRIPT_FRAME_WORDS - 1)) * 8;
+
+		if (!s->mark || s->mark & 7 || bpf_probe_read_user(s->word, bytes, (void *)s->mark)) {
+			s->mark = 0;
+			return 1;
+		}
+		if (script_flags_are(script_flags(s, c), &c->last))
+			return 1;
+		s->mark = script_frame_word(s, c->previous_word);
+	}
+	return 0;
+}
+
+/* What lies in the native frame that runs the next group. */
+static __always_inline void script_mark(struct script_walk *s, const struct script_config *c)
+{
+	bool found = false;
+
+	if (c->holder_next) {
+		s->mark = s->holder;
+		return;
+	}
+	s->mark = c->stride_words ? 0 : s->frame;
+	for (int i = 0; i < SCRIPT_GROUPS && s->mark && !found; i++)
+		found = script_ahead(s, c);
+	if (!found)
+		s->mark = 0;
+}
+
 /* The frames of a group. */
 static __always_inline void script_group(struct scratch *sc, const struct script_config *c)
 {
@@ -175,6 +207,7 @@ static __always_inline void script_group(struct scratch *sc, const struct script
 			break;
 	if (s->holder)
 		s->holder = script_word(s->holder + c->holder_next);
+	script_mark(s, c);
 }
 
 static __always_inline bool script_is_return(const struct script_config *c, u64 pc)
@@ -201,9 +234,22 @@ __noinline int script_called(struct scratch *sc, u64 sp)
 		if (!sc->script.frame)
 			emit(sc, RAW_GAP, END_SCRIPT, 0);
 		script_group(sc, c);
-	} else if (sc->script.holder && sc->script.holder - sp < sc->w.sp - sp) {
+	} else if (sc->script.mark && sc->script.mark - sp < sc->w.sp - sp) {
 		script_group(sc, c);
 	}
+	return 0;
+}
+
+/* The walk begins. A global function: verified once. */
+__noinline int script_begin(struct scratch *sc)
+{
+	u32 target_id = sc ? sc->target_id : 0;
+	const struct script_config *c = bpf_map_lookup_elem(&script_configs, &target_id);
+
+	if (!sc || !c || !c->on)
+		return 0;
+	script_find(sc, c);
+	script_mark(&sc->script, c);
 	return 0;
 }
 

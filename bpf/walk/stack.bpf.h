@@ -84,6 +84,7 @@ struct script_walk {
 	u64 state;                    /* in hand, while it is looked for in a list */
 	u64 frame;                    /* the next one; 0: there are none, or no more */
 	u64 holder;                   /* what has it in the native frame; 0: nothing has */
+	u64 mark;                     /* lies in the native frame that runs the next group; 0: not known */
 	u64 low, high;                /* of the array of frames */
 	u64 word[SCRIPT_FRAME_WORDS]; /* of a frame */
 };
@@ -438,7 +439,7 @@ static __always_inline u64 stack_walk(struct scratch *sc, const struct java_conf
 	sc->in_java = sc->in_chunk = 0;
 	sc->native_kind = RAW_NATIVE;
 	sc->end = END_DEPTH;
-	sc->script.frame = sc->script.holder = 0;
+	sc->script.frame = sc->script.holder = sc->script.mark = 0;
 	if (pairs_traced)
 		script_begin(sc);
 	/* a step from one kind to the other keeps no frame */

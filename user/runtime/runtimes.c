@@ -7,6 +7,7 @@
 #include "runtime/art/row.h"
 #include "runtime/hotspot/row.h"
 #include "runtime/node/row.h"
+#include "runtime/python/row.h"
 #include "runtime/ruby/row.h"
 #include "runtime/runtime.h"
 
@@ -14,7 +15,7 @@
  * several. */
 static const struct runtime *const rows[]
     __attribute__((used, retain, section("runtime_rows"), aligned(sizeof(void *)))) = {
-	&hotspot_runtime, &art_runtime, &node_runtime, &ruby_runtime};
+	&hotspot_runtime, &art_runtime, &node_runtime, &ruby_runtime, &python_runtime};
 
 /* The linker's: the section of all RUNTIME_ROW()s, those of a test program too. */
 extern const struct runtime *const __start_runtime_rows[], *const __stop_runtime_rows[];

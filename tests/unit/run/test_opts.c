@@ -489,7 +489,7 @@ static void test_words(void **state)
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
 	expect_error("-p 1 --strategy magic", "(one of: usdt, symtab, debugfile, function-table)");
 	expect_error("-p 1 --runtime HotSpot",
-		     "unknown runtime 'HotSpot' (one of: hotspot, art, node, ruby)");
+		     "unknown runtime 'HotSpot' (one of: hotspot, art, node, ruby, python)");
 	expect_error("-p 1 -s size", "unknown column 'size' (one of: ");
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
