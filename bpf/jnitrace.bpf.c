@@ -323,7 +323,7 @@ UPROBE(jt_thread_return)
 	loc_read(ctx, &r->handle, &result);
 	failed = (u32)result != 0;
 	is_monitor = r->family == FAMILY_MONITOR;
-	b = books_of(r->target_id, current_tid(), false);
+	b = books_of(r, false);
 	if (is_monitor)
 		wants_site = call.argument && (r->operation == OP_ACQUIRE) == !failed;
 	else
@@ -342,9 +342,9 @@ UPROBE(jt_thread_return)
 		if (r->operation == OP_RELEASE)
 			finding(r->target_id, FINDING_MONITOR_IMBALANCE, site, 0, 0, call.argument);
 	} else if (r->operation == OP_ACQUIRE) {
-		count_acquired(site, fc, monitor_push(r->target_id, current_tid(), call.argument, site));
+		count_acquired(site, fc, monitor_push(r, call.argument, site));
 	} else {
-		count_released(monitor_pop(r->target_id, current_tid(), &call), fc);
+		count_released(monitor_pop(r, &call), fc);
 	}
 	return 0;
 }
@@ -366,7 +366,7 @@ TRACEPOINT("sched_process_exit", jt_thread_end)
 	if (criticals_traced)
 		critical_thread_end(key.target_id);
 	b = bpf_map_lookup_elem(&threads, &key);
-	if (!b)
+	if (!b || !family_is_open(key.target_id, FAMILY_THREAD, false))
 		return 0;
 	life_ends_with_monitors(key.target_id, b, 0, false);
 	if (b->attached && !b->by_vm)

@@ -132,15 +132,16 @@ enum stack_end {
  */
 enum frame_kind {
 	RAW_NONE,
-	RAW_NATIVE,      /* a: return address; found by unwind tables, or by the rule */
-	RAW_NATIVE_FP,   /* a: return address; found by the frame pointer, which the loader has to prove */
-	RAW_INTERPRETED, /* a: Method*, b: address of the bytecode (0: a native method), and see below */
-	RAW_COMPILED,    /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
-	RAW_DEOPTIMIZED, /* the same, of a frame that waits for its deoptimization */
-	RAW_GAP,         /* native frames are missing here; a: enum stack_end, why */
-	RAW_SCRIPT,      /* a: return address, b: what the script engine has of the function it is in */
-	RAW_OPENED,      /* a: return address, b: number of the opened library that it is in (unwind.h) */
-	RAW_METHOD,      /* a: the runtime's record of a method, b: where it executes, see below */
+	RAW_NATIVE,       /* a: return address; found by unwind tables, or by the rule */
+	RAW_NATIVE_FP,    /* a: return address; found by the frame pointer, which the loader has to prove */
+	RAW_INTERPRETED,  /* a: Method*, b: address of the bytecode (0: a native method), and see below */
+	RAW_COMPILED,     /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
+	RAW_DEOPTIMIZED,  /* the same, of a frame that waits for its deoptimization */
+	RAW_GAP,          /* native frames are missing here; a: enum stack_end, why */
+	RAW_SCRIPT,       /* a: return address, b: what the script engine has of the function it is in */
+	RAW_OPENED,       /* a: return address, b: number of the opened library that it is in (unwind.h) */
+	RAW_METHOD,       /* a: the runtime's record of a method, b: where it executes, see below */
+	RAW_SCRIPT_WORDS, /* a: what an interpreter has of the code, b: where in it, and see scripts.h */
 };
 #define RAW_KIND_SHIFT 56
 #define RAW_ADDR_MASK  ((1ULL << RAW_KIND_SHIFT) - 1)
@@ -209,6 +210,7 @@ struct rule {
 	u8 counts;      /* enum count_says: what extra is */
 	u8 maybe;       /* a release, if the handle is live; else it is somebody else's */
 	u8 whole;       /* a release: each handle that the family's functions have ever given was seen */
+	u32 since; /* pairs, monitors, threads: how often that was switched off; what began before is over */
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
@@ -512,7 +514,7 @@ struct clocks {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 88);
+JT_ASSERT_SIZE(struct rule, 92);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);

@@ -14,6 +14,7 @@
 #ifndef JNITRACE_STACK_BPF_H
 #define JNITRACE_STACK_BPF_H
 
+#include "border/scripts.h"
 #include "maps.bpf.h"
 #include "walk/arch.bpf.h"
 #include "walk/task.bpf.h"
@@ -78,6 +79,15 @@ struct fragment {
 	u64 quick, link, shadow;
 };
 
+/* The interpreter's frames of the running thread, see script.bpf.h. */
+struct script_walk {
+	u64 state;                    /* in hand, while it is looked for in a list */
+	u64 frame;                    /* the next one; 0: there are none, or no more */
+	u64 holder;                   /* what has it in the native frame; 0: nothing has */
+	u64 low, high;                /* of the array of frames */
+	u64 word[SCRIPT_FRAME_WORDS]; /* of a frame */
+};
+
 struct scratch {
 	u32 busy;
 	u32 target_id;
@@ -102,6 +112,7 @@ struct scratch {
 	struct java_code code;       /* of the frame in hand, when it was not known yet */
 	u64 block[JAVA_BLOCK_WORDS]; /* its block in the code heap, the beginning */
 	struct interpreter_frame frame;
+	struct script_walk script;
 	struct memo memo;
 	struct stack stack;
 };
@@ -124,6 +135,7 @@ static __always_inline void emit(struct scratch *sc, enum frame_kind kind, u64 a
 #include "walk/fragments.bpf.h"
 #include "walk/java.bpf.h"
 #include "walk/memo.bpf.h"
+#include "walk/script.bpf.h"
 
 /* A word of the caller's: in a register, or just below its stack pointer, in the window. */
 static __always_inline int start_word(struct walk *w, const struct pt_regs *ctx, const struct loc *l,
@@ -248,7 +260,7 @@ __noinline int native_script(struct scratch *sc)
 static __always_inline int native_frame(struct scratch *sc, const struct java_config *j)
 {
 	struct walk *w = &sc->w;
-	u64 limit = sc->java.sp, pc;
+	u64 limit = sc->java.sp, pc, sp = w->sp;
 	enum stack_end end;
 
 	if (sc->closing) {
@@ -275,6 +287,8 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 	}
 	if (end == END_NONE && (!limit || w->sp < limit || !on_stack(sc, w->sp))) {
 		java_called(sc, j);
+		if (pairs_traced)
+			script_called(sc, sp);
 		return 0;
 	}
 	if (!limit) {
@@ -424,10 +438,15 @@ static __always_inline u64 stack_walk(struct scratch *sc, const struct java_conf
 	sc->in_java = sc->in_chunk = 0;
 	sc->native_kind = RAW_NATIVE;
 	sc->end = END_DEPTH;
+	sc->script.frame = sc->script.holder = 0;
+	if (pairs_traced)
+		script_begin(sc);
 	/* a step from one kind to the other keeps no frame */
 	for (int i = 0; i < 2 * JT_MAX_FRAMES / WALK_STEPS; i++)
 		if (walk_steps(sc, j))
 			break;
+	if (pairs_traced)
+		script_rest(sc);
 	__sync_fetch_and_add(&stacks_walked, 1);
 	sc->stack.end = sc->end;
 	sc->hash = mix(sc->hash ^ sc->end);

@@ -82,6 +82,41 @@ def test_a_library_that_comes_later():
         assert report["calls"]["gzclose"] in (1, 2) and report["findings"] == []
 
 
+def test_exceptions_go_through():
+    """A return probe of the kernel would end the process at the first one. Names are as in the source where they are one function's."""
+    n, make = 13, "_ZN4yard4makeEi(ret)+_ZN4yard4makeEPKc(ret)+yard::make_by(ret)"
+    with Things("crates") as crates:
+        refused = run_tool("probes", "-p", crates.pid, "--pair", "libcrates:yard::make(ret)/yard::drop(arg0)")
+        assert refused.returncode == 1 and "column 11" in refused.stderr and "_ZN4yard4makeEi, _ZN4yard4makeEPKc" in refused.stderr, refused.stderr
+        refused = run_tool("probes", "-p", crates.pid, "--pair", "libcrates:make(ret)/yard::drop(arg0)")
+        assert "near it: _ZN4yard4makeEi (yard::make)" in refused.stderr, refused.stderr
+        with Tracer("--pair", f"libcrates:{make}/yard::drop(arg0)", pids=[crates.pid]) as tracer:
+            tracer.wait_tracing()
+            crates.do("go", n)
+            report = tracer.stop()[crates.pid]
+    assert_no_losses(report)
+    assert numbers(report) == {"libcrates": (4 * n, n, 3 * n, 0)} and report["findings"] == []
+    calls = {name: count for name, count in report["calls"].items() if count}
+    assert calls == {"_ZN4yard4makeEi": 3 * n, "_ZN4yard4makeEPKc": n, "yard::make_by": 2 * n, "yard::drop": n}
+
+
+def test_versions_and_places_of_functions():
+    """Of glibc: a version, past a test, at an address. A place that is proven to be no beginning is never probed."""
+    with Things() as things:
+        def probes(rule):
+            return run_tool("probes", "-p", things.pid, "--json", "--pair", rule)
+
+        lines = probes("libc:dlopen@GLIBC_2.2.5(ret)+fopen@@GLIBC_2.2.5(ret)/dlclose(arg0)+fclose(arg0)")
+        found = {p["function"]: p["offset"] for p in map(json.loads, lines.stdout.splitlines()) if "function" in p}
+        assert {"dlopen@GLIBC_2.2.5", "fopen@@GLIBC_2.2.5"} <= found.keys(), lines
+        again = probes(f"libc:fopen(ret)/{found['fclose']}(arg0)")
+        assert f'"function":"{found["fclose"]}"' in again.stdout.replace(" ", ""), again
+        for rule, words in (("fopen@GLIBC_9(ret)/fclose(arg0)", "no function 'fopen@GLIBC_9'"), ("fopen(ret)/fclose+0x2(arg0)", "no function begins at"),
+                            ("fopen(ret)/0x10(arg0)", "not in the code")):
+            result = probes(f"libc:{rule}")
+            assert result.returncode == 1 and words in result.stderr and "column" in result.stderr, result
+
+
 SCRIPT = """
 import _ctypes, ctypes, sqlite3, sys
 libc = ctypes.CDLL(None)

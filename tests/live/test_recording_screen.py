@@ -233,6 +233,27 @@ def test_sort_by_name(leak):
         assert len(table[0]) == 6 and table[0] == table[1][::-1], table
 
 
+def test_rows_of_several_sites(leak):
+    """Enter shows their sites, by a filter that is seen; whose what was there before is nobody knows."""
+    with opened(leak, 120, 40) as t:
+        for group, by, filtered in (("6", "library", r"/libthumb\.so  2 of 6 rows"), ("7", "caller", "decode  2 of 6 rows"),
+                                    ("4", "class", "Listener  2 of 6 rows")):
+            t.keys(group)
+            t.until(lambda screen: re.search("^>GROWING", screen, re.M) and f"by {by}" in screen and "live, at " in screen)
+            t.keys("Enter")
+            t.until(lambda screen: filtered in screen and re.search("^>GROWING .* Registry::add", screen, re.M))
+            t.keys("Escape")
+            t.until("1 of 6 by site")
+        t.keys(*["Down"] * 5)
+        t.until("6 of 6 by site")
+        t.keys("Enter")
+        t.until("acquired before attach: by whom is not known")
+        t.keys("3")
+        t.until("there is one process alone")
+        t.keys("e")
+        t.until("a recording has the families that were traced when it was made")
+
+
 def test_twins(leak):
     """To the next row of the same name, and round; what has none is told."""
     with opened(leak, 80, 24) as t:

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bpf/border/scripts.h"
 #include "bpf/border/threads.h"
 #include "bpf/border/unwind.h"
 
@@ -69,6 +70,9 @@ int tracer_apply(struct tracer *t, int target_id, pid_t pid, const char *path, s
 		p->walk.state = rc ? PLAN_NEVER : PLAN_DONE;
 		snprintf(p->walk.why, sizeof(p->walk.why), "%s", rc ? strerror(-rc) : "");
 	}
+	if (p->scripts.state == PLAN_READY && !bpf_map_update_elem(bpf_map__fd(t->skel->maps.script_configs),
+								   &key, &p->scripts.config, BPF_ANY))
+		p->scripts.state = PLAN_DONE;
 	if (p->objects.state == PLAN_READY && !bpf_map_update_elem(bpf_map__fd(t->skel->maps.object_configs),
 								   &key, &p->objects.config, BPF_ANY))
 		p->objects.state = PLAN_DONE;
@@ -120,6 +124,7 @@ int tracer_set_attached(struct tracer *t, int target_id, const pid_t *tids, size
 		struct books_key key = {.target_id = (uint32_t)target_id, .tid = (uint32_t)tids[i]};
 		struct thread_books b = {
 		    .attached = 1,
+		    .since = t->traced[target_id].monitors_since,
 		    .life = __atomic_fetch_add(&t->skel->bss->lives_begun, 1, __ATOMIC_SEQ_CST),
 		};
 

@@ -48,8 +48,9 @@ static uint32_t round_up_pow2(uint64_t n)
 /* Room for what the books of threads keep, if there are any. */
 static int set_thread_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
 {
-	bool traced = programs_trace(o, KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD));
-	int rc = bpf_map__set_max_entries(s->maps.held_monitors, traced ? JT_MAX_HELD : 1);
+	bool traced = programs_trace(o, KINDS_OF_BOOKS);
+	uint32_t held = o->at_once >> FAMILY_MONITOR & 1 ? JT_MAX_HELD : JT_FEW_HELD;
+	int rc = bpf_map__set_max_entries(s->maps.held_monitors, traced ? held : 1);
 
 	rc = rc ?: bpf_map__set_max_entries(s->maps.life_ends, traced ? JT_MAX_THREADS : 1);
 	return rc ?: bpf_map__set_max_entries(s->maps.churns, traced ? JT_MAX_CHURNS : 1);

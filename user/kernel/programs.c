@@ -6,7 +6,7 @@
 
 #define LOCAL         KIND_BIT(KIND_LOCAL)
 #define REFS          (KIND_BIT(KIND_REFERENCE) | LOCAL)
-#define HELD          (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD))
+#define HELD          KINDS_OF_BOOKS
 #define PAIR          KIND_BIT(KIND_PAIR)
 #define CHECK         KIND_BIT(KIND_USE)
 #define ALL_KINDS     (~0U)

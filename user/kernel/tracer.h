@@ -30,7 +30,8 @@ struct tracer_opts {
 	const struct catalog *catalog; /* of all that may be traced; not owned */
 	const char *const *bottom;     /* files at the bottom of most stacks, see unwinder_new(); likewise */
 	enum attach_method attach;
-	uint32_t families;       /* that may be traced: bit per enum family_id */
+	uint32_t families;       /* that may be traced: bit per enum family_id; */
+	uint32_t at_once;        /* of these, from the start */
 	uint64_t max_refs;       /* live references that can be paired */
 	uint64_t max_stacks;     /* distinct ones */
 	uint32_t local_capacity; /* local references that a native frame may have without asking */
@@ -84,14 +85,18 @@ void tracer_forget(struct tracer *t, int target_id);
  * To switch off: close, tracer_settle(), tracer_detach_families(), tracer_forget_families(). What was held
  * then is let go: nobody will see its release. It counts as acquired, and as held no more; live: how many, by
  * family, added to what is there. What was released is forgotten, too, as its handles may be given out and
- * taken back unseen. Findings stay. To switch on: tracer_open_families(), with the sites of tracer_attach();
- * all or none of them. 0 or -errno.
+ * taken back unseen. Findings stay. To switch on: tracer_attach_families(), with the files and the sites of
+ * tracer_attach(), all or none of them; then what the probes must know; then tracer_open_families(). 0 or
+ * -errno.
  */
 void tracer_close_families(struct tracer *t, int target_id, uint32_t families);
 void tracer_detach_families(struct tracer *t, int target_id, uint32_t families);
 int tracer_forget_families(struct tracer *t, int target_id, uint32_t families, uint64_t live[NR_FAMILIES]);
-int tracer_open_families(struct tracer *t, int target_id, pid_t pid, const char *path,
-			 const struct probe_sites *sites, uint32_t families);
+int tracer_attach_families(struct tracer *t, int target_id, pid_t pid, const char *const *paths,
+			   size_t nr_paths, const struct probe_sites *sites, uint32_t families);
+void tracer_open_families(struct tracer *t, int target_id, uint32_t families);
+/* Those that have probes. */
+uint32_t tracer_families(const struct tracer *t, int target_id);
 /* Has the target called exec since the gate was opened? */
 bool tracer_execed(struct tracer *t, int target_id);
 size_t tracer_probes(const struct tracer *t, int target_id);

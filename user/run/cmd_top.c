@@ -148,7 +148,6 @@ static int switch_families(struct trace *s, struct error *err)
 {
 	int rc = targets_switch(&s->targets, browser_families(s->browser), err);
 
-	browser_set_families(s->browser, s->targets.shared.switchable, s->targets.shared.families);
 	return rc ?: trace_report(s, TARGET_TRACED, err);
 }
 
@@ -293,7 +292,6 @@ static int open_output(struct trace *s, struct error *err)
 	s->targets.shared.drawn = true;
 	if (!s->o->count_only && terminal_has_keys(s->out.terminal))
 		targets_may_switch(&s->targets);
-	browser_set_families(s->browser, s->targets.shared.switchable, s->targets.shared.families);
 	loop_on_leave(s->loop, terminal_leave, s->out.terminal);
 	return loop_on_redraw(s->loop, on_redraw);
 }
@@ -328,6 +326,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .bottom = s->bottom,
 	    .attach = o->attach,
 	    .families = (o->families | s->targets.shared.switchable) & may_have,
+	    .at_once = o->families,
 	    .max_refs = o->max_refs,
 	    .max_stacks = o->max_stacks,
 	    .local_capacity = (uint32_t)o->local_capacity,

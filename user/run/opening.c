@@ -91,14 +91,16 @@ int opening_look(struct opening *o, const struct proc_id *id, const struct runti
 int opening_look_at_any(struct opening *o, const struct proc_id *id, struct elf_cache *images, bool early,
 			const char *what, struct error *err)
 {
+	const struct runtime *runtime;
 	int rc;
 
 	*o = (struct opening){0};
 	rc = read_process(o, id, what, err);
 	if (rc)
 		return rc;
-	if (vm_file_is_mapped(&o->maps, NULL))
-		return open_runtime(o, id, NULL, images, early, what, err);
+	runtime = runtime_mapped(&o->maps);
+	if (runtime)
+		return open_runtime(o, id, runtime, images, early, what, err);
 	return is_launcher(id, NULL) ? -EAGAIN : 0;
 }
 

@@ -137,7 +137,7 @@ const struct option_row option_rows[] = {
 	{ "pair",      0,  "RULE", TRACE | RUN | PROBES, OWN(PAIR), .rare = true,
 	  .help = "functions of any library, as 'libfoo:foo_new(ret)/foo_free(arg0)'; may be repeated" },
 	{ "pairs",     0,  "NAME[,..]", TRACE | RUN | PROBES, OWN(PAIR), .rare = true,
-	  .help = "named sets of such: malloc, file, dir, dl, sqlite, openssl, zlib, curl, or your own" },
+	  .help = "named sets of such: malloc, file, dir, dl, sqlite, openssl, zlib, curl, vulkan, jna, or your own" },
 	{ "check",     0,  NULL, TRACE | RUN | PROBES, FLAG(check),
 	  .help = "check every use of a reference; costs more" },
 	{ "count-only", 0, NULL, TRACE | PROBES, FLAG(count_only), .rare = true,

@@ -100,6 +100,8 @@ int target_start(struct target *t, struct error *err);
  */
 void target_close_families(struct target *t, uint32_t wanted);
 int target_switch(struct target *t, uint32_t wanted, struct error *err);
+/* What can be switched: it is traced, and has functions of these families. */
+uint32_t target_switchable(const struct target *t);
 /* With --budget: do its probes take more of it than they may? To be asked often. */
 bool target_over_budget(struct target *t);
 /* Seconds since the gate was opened, until it was closed. */

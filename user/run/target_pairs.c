@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "run/pair_symbols.h"
 #include "run/target_priv.h"
 
 bool target_traces_runtime(const struct target *t)
@@ -26,22 +27,42 @@ static bool has_site(const struct probe_sites *sites, int func)
 	return false;
 }
 
+/* Why a function that is there is not to be probed, of the notes; false: it is not there. */
+static bool why_refused(const struct probe_sites *sites, const char *name, char *why, size_t cap)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = sites->notes.n ? sites->notes.p : ""; *at;
+	     at += strcspn(at, "\n"), at += *at == '\n') {
+		if (strncmp(at, name, n) || strncmp(at + n, ": ", 2))
+			continue;
+		at += n + 2;
+		snprintf(why, cap, "%.*s", (int)strcspn(at, "\n"), at);
+		return strcmp(why, "not found in the library");
+	}
+	return false;
+}
+
 /* A function that was named is not there, or is another name of one that is. */
 static int check_all(const struct target *t, const struct pair_lib *lib, const struct vm_file *file,
 		     const struct probe_sites *sites, struct error *err)
 {
 	const struct catalog *c = t->o->catalog;
-	char near[128], advice[160];
+	char near[512], advice[544], why[256];
 
 	for (uint32_t f = NR_JNI_FUNCS; f < c->nr_funcs && lib->must_have && sites->missing; f++) {
 		if (!c->funcs[f].api || strcmp(c->funcs[f].api, lib->api) || has_site(sites, (int)f))
 			continue;
 		if (sites->notes.n && !strstr(sites->notes.p, c->funcs[f].name))
 			continue;
-		pairs_near(file, c->funcs[f].name, near, sizeof(near));
+		if (why_refused(sites, c->funcs[f].name, why, sizeof(why)))
+			return error_set(err, -ENOENT, EXIT_FAILED, "--pair", NULL, "column %u: %s: '%s': %s",
+					 t->o->pairs->column[f], file->mapping.path, c->funcs[f].name, why);
+		pair_symbols_near(file, c->funcs[f].name, near, sizeof(near));
 		snprintf(advice, sizeof(advice), "%s%s", near[0] ? "near it: " : "nm -D shows what it has",
 			 near);
-		return error_set(err, -ENOENT, EXIT_FAILED, "--pair", advice, "%s: no function '%s' to probe",
+		return error_set(err, -ENOENT, EXIT_FAILED, "--pair", advice,
+				 "column %u: %s: no function '%s' to probe", t->o->pairs->column[f],
 				 file->mapping.path, c->funcs[f].name);
 	}
 	return 0;
@@ -86,9 +107,11 @@ static int resolve(struct target *t, const struct pair_lib *lib, const struct vm
 
 	if (rc == -ENOENT && !lib->must_have)
 		return 0;
-	if (rc == -ENOENT)
+	if (rc == -ENOENT) {
 		sites = (struct probe_sites){.missing = 1};
-	else if (rc) {
+		buf_printf(&sites.notes, "%s\n", why.why); /* the first of them */
+	}
+	if (rc && rc != -ENOENT) {
 		*err = why;
 		return rc;
 	}

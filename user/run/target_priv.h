@@ -53,7 +53,6 @@ struct target {
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
-	uint32_t switchable; /* families that have sites, and may be switched on and off */
 	struct {
 		double off_s, on_s; /* see report_family */
 		uint64_t let_go;
@@ -98,6 +97,10 @@ struct target {
 };
 
 /* Are functions of its runtime asked for? */
+/* Why managed frames are not shown; NULL: they are. */
+const char *target_frames_refused(const struct target *t);
+/* Of its runtime; "Java" where none is known. */
+const char *target_language(const struct target *t);
 bool target_traces_runtime(const struct target *t);
 /* Open the files that have functions of --pair, and find their sites. 0, or -errno with err. */
 int target_pairs_resolve(struct target *t, struct error *err);
@@ -109,6 +112,18 @@ void target_pairs_close(struct target *t);
 void target_look_at_locals(struct target *t, bool still);
 /* Tell the probes what they must know of the runtime, as far as it is known now. 0 or -errno. */
 int target_tell_plan(struct target *t);
+/* The files that have functions of its sites, by the sites' file, while they are open. */
+struct held_files {
+	char path[1 + PAIRS_MAX_LIBS][PROC_HELD_BYTES];
+	const char *paths[1 + PAIRS_MAX_LIBS]; /* where the kernel finds them */
+	int fd[1 + PAIRS_MAX_LIBS];
+	size_t n;
+};
+/* 0 or -errno; target_let_files() in any case. */
+int target_hold_files(const struct target *t, struct held_files *h);
+void target_let_files(struct held_files *h);
+/* Tell the probes which threads native code has attached already. 0 or -errno. */
+int target_tell_attached(struct target *t);
 /* Families that were switched off. */
 uint32_t target_families_off(const struct target *t);
 /* What a thread got in a native method that runs already we have not seen. */

@@ -382,7 +382,8 @@ static void put_head(struct target *t, const struct making *m)
 	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
-	r->no_java = t->plan.walk.state == PLAN_NEVER ? t->plan.walk.why : NULL;
+	r->no_java = target_frames_refused(t);
+	r->language = target_language(t);
 	t->reported = true;
 }
 

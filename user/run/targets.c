@@ -7,9 +7,6 @@
 
 #include "run/owners.h"
 
-/* What a thread enters or attaches is known by its thread's books, which must have seen all of its life. */
-#define SWITCHABLE (KIND_BIT(KIND_REFERENCE) | KIND_BIT(KIND_LOCAL) | KINDS_OF_PINS)
-
 int targets_open(struct target_list *l, const struct options *o, int stop_fd, struct error *err)
 {
 	int rc = budget_new(o->limit_bytes, stop_fd, &l->shared.budget)
@@ -51,11 +48,17 @@ void targets_remove(struct target_list *l, size_t i)
 
 void targets_may_switch(struct target_list *l)
 {
-	const struct catalog *c = l->shared.options->catalog;
+	l->shared.switchable =
+	    catalog_families(l->shared.options->catalog, ~(KIND_BIT(KIND_NONE) | KIND_BIT(KIND_USE)));
+}
 
-	if (l->shared.options->pairs) /* their probes are in several files */
-		return;
-	l->shared.switchable = catalog_families(c, SWITCHABLE) & ((1U << NR_JNI_FAMILIES) - 1);
+uint32_t targets_switchable(const struct target_list *l)
+{
+	uint32_t families = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		families |= target_switchable(l->v[i]);
+	return families;
 }
 
 int targets_switch(struct target_list *l, uint32_t families, struct error *err)

@@ -488,7 +488,8 @@ static void test_words(void **state)
 		     "unknown kind of stack 'lava' (one of: mixed, java, native, none)");
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
 	expect_error("-p 1 --strategy magic", "(one of: usdt, symtab, debugfile, function-table)");
-	expect_error("-p 1 --runtime HotSpot", "unknown runtime 'HotSpot' (one of: hotspot, art, node)");
+	expect_error("-p 1 --runtime HotSpot",
+		     "unknown runtime 'HotSpot' (one of: hotspot, art, node, ruby)");
 	expect_error("-p 1 -s size", "unknown column 'size' (one of: ");
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");

@@ -47,6 +47,7 @@ struct art {
 	uint64_t env, thread, java_vm;
 	uint64_t jni_env_bytes; /* offset of the JNIEnv in a Thread */
 	struct art_layout layout;
+	char version[16];            /* of Android, as far as the layout tells; "": not proven yet */
 	struct art_classes *classes; /* NULL: not needed yet */
 	struct art_frames *frames;   /* likewise */
 };

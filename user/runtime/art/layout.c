@@ -11,6 +11,7 @@
 #include "runtime/art/layout.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,6 +151,23 @@ static int prove_entries(const struct art *a, const struct art_irt *t, unsigned 
 	return rc == -ENODATA ? -EAGAIN : rc;
 }
 
+/*
+ * Nothing in libart names its version. What tells: tables of local references of their own since Android 14;
+ * entries of one reference since 13; functions for ids of methods that are indices since 11.
+ */
+static const char *version_of(const struct art *a)
+{
+	size_t plain = 0;
+
+	for (size_t i = 0; i < a->tables.n; i++)
+		plain += a->tables.plain[i];
+	if (a->layout.local_entry_bytes != a->layout.entry_bytes)
+		return "14 or later";
+	if (a->layout.entry_bytes == 8)
+		return "13";
+	return plain > 1 ? "11 or 12" : "10 or earlier";
+}
+
 int art_prove_layout(struct art *a)
 {
 	static const unsigned sizes[] = {16, 8};
@@ -187,6 +205,7 @@ int art_prove_layout(struct art *a)
 	/* the table of old is the same for all kinds; with the new one came another for local references */
 	l.local_entry_bytes = l.of[VM_GLOBAL].top < l.of[VM_GLOBAL].table ? l.entry_bytes : 4;
 	a->layout = l;
+	snprintf(a->version, sizeof(a->version), "%s", version_of(a));
 	return 0;
 }
 

@@ -45,6 +45,7 @@ static int open(pid_t pid, const struct vm_file *file, const struct proc_maps *m
 		free(a);
 		return rc;
 	}
+	art_prove_layout(a); /* for the version; what it cannot prove yet is asked again */
 	*out = &a->vm;
 	return 0;
 }
@@ -54,6 +55,12 @@ static void close(struct vm *vm)
 	art_frames_free(of(vm)->frames);
 	art_classes_free(of(vm)->classes);
 	free(of(vm));
+}
+
+/* The text comes when the layout is proven. */
+static const char *version(const struct vm *vm)
+{
+	return ((const struct art *)vm)->version;
 }
 
 /* --- functions --- */
@@ -303,6 +310,7 @@ const struct runtime art_runtime = {
     .absent_advice = "name the process of an app: see ps -A",
     .open = open,
     .close = close,
+    .version = version,
     .symbol = symbol,
     .function_table = function_table,
     .handle_kinds = handle_kinds,
