@@ -3,6 +3,7 @@
 # make                 the tool: build/jnitrace
 # make demo            install what is missing, build, and trace a program that leaks
 # make demo-node       the same with a program of Node.js
+# make demo-ruby       the same with a program of Ruby, which frees twice: by hand, and by a finalizer
 # make demo-art        the same, of an app on Android's runtime whose reference table is about to overflow
 # make test            install what is missing, build, and run every test
 # make test-unit       the unit and golden tests alone
@@ -175,9 +176,9 @@ $(test_programs): %: %.o $$(beside) $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(sanitize) $(LDFLAGS) -o $@ $^ -lcmocka $(libs)
 
-all unit-programs fixtures bench-programs demo-fixture demo-node-fixture: ; @:
+all unit-programs fixtures bench-programs demo-fixture demo-node-fixture demo-ruby-fixture: ; @:
 
-include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk tests/node/rules.mk tests/fuzz/rules.mk
+include tests/mutants/rules.mk tests/fixtures/rules.mk tests/bench/rules.mk tests/runtime/rules.mk tests/node/rules.mk tests/ruby/rules.mk tests/fuzz/rules.mk
 
 # How often verdicts are wrong and intervals hold: simulated, with fixed seeds, into docs/verdicts.md.
 HISTORIES ?= 400
@@ -258,6 +259,12 @@ demo-node:
 	$(Q)$(MAKE) all demo-node-fixture
 	$(Q)scripts/demo-node $(O)
 
+# The same with a Ruby program.
+demo-ruby:
+	$(Q)scripts/setup demo-ruby
+	$(Q)$(MAKE) all demo-ruby-fixture
+	$(Q)scripts/demo-ruby $(O)
+
 # The same on Android's runtime, which Debian has: its reference table is about to overflow.
 demo-art:
 	$(Q)scripts/setup demo-art
@@ -308,7 +315,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-node demo-art test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture demo-node-fixture
+.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-node demo-ruby demo-art test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture demo-node-fixture demo-ruby-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -21,6 +21,7 @@
 #include "border/shared.h"
 #include "maps.bpf.h"
 #include "program.bpf.h"
+#include "walk/hold.bpf.h"
 #include "walk/libraries.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -395,7 +396,7 @@ UPROBE(jt_thread_return)
 	loc_read(ctx, &r->handle, &result);
 	failed = (u32)result != 0;
 	is_monitor = r->family == FAMILY_MONITOR;
-	b = books_of(r->target_id, current_tid(), false);
+	b = books_of(r, false);
 	if (is_monitor)
 		wants_site = call.argument && (r->operation == OP_ACQUIRE) == !failed;
 	else
@@ -414,9 +415,9 @@ UPROBE(jt_thread_return)
 		if (r->operation == OP_RELEASE)
 			finding(r->target_id, FINDING_MONITOR_IMBALANCE, site, 0, 0, call.argument);
 	} else if (r->operation == OP_ACQUIRE) {
-		count_acquired(site, fc, monitor_push(r->target_id, current_tid(), call.argument, site));
+		count_acquired(site, fc, monitor_push(r, call.argument, site));
 	} else {
-		count_released(monitor_pop(r->target_id, current_tid(), &call), fc);
+		count_released(monitor_pop(r, &call), fc);
 	}
 	return 0;
 }
@@ -438,7 +439,7 @@ TRACEPOINT("sched_process_exit", jt_thread_end)
 	if (criticals_traced)
 		critical_thread_end(key.target_id);
 	b = bpf_map_lookup_elem(&threads, &key);
-	if (!b)
+	if (!b || !family_is_open(key.target_id, FAMILY_THREAD, false))
 		return 0;
 	life_ends_with_monitors(key.target_id, b, 0, false);
 	if (b->attached && !b->by_vm)
@@ -521,6 +522,31 @@ UPROBE(jt_libraries)
 	return 0;
 }
 
+/*
+ * jnitrace run: the dynamic linker of one of the command's processes has changed its list of libraries. The
+ * process stops, until the loader has set its probes and lets it go on: where it cannot be told it does not.
+ */
+UPROBE(jt_hold)
+{
+	struct link_debug debug;
+	struct code_held *m;
+
+	if (!is_held() ||
+	    bpf_probe_read_user(&debug, sizeof(debug), (void *)(PT_REGS_IP(ctx) + (s64)hold_debug)) ||
+	    debug.state != LINK_CONSISTENT)
+		return 0;
+	m = bpf_ringbuf_reserve(&code_changes, sizeof(*m), 0);
+	if (!m)
+		return 0;
+	m->target_id = JT_MAX_TARGETS;
+	m->pid = current_tgid();
+	if (bpf_send_signal(SIGSTOP))
+		bpf_ringbuf_discard(m, 0);
+	else
+		bpf_ringbuf_submit(m, 0);
+	return 0;
+}
+
 /* exec keeps the pid and replaces the program: what was learned of the old one must not be used on the new.
  */
 TRACEPOINT("sched_process_exec", jt_exec)
@@ -554,6 +580,8 @@ int jt_setup(struct setup *out)
 
 	pid_ns_level = BPF_CORE_READ(pid, level);
 	pid_ns = pid_ns_of(pid, pid_ns_level);
+	hold_not = BPF_CORE_READ(task, tgid);
+	hold_root = BPF_CORE_READ(task, real_parent, tgid);
 	out->cpu_waits = cpu_waits_known();
 	return 0;
 }

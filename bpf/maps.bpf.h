@@ -7,6 +7,7 @@
 
 /* Set before loading. */
 const volatile u32 bucket_mask; /* buckets - 1, a power of two less one */
+const volatile u32 part_shift;  /* buckets of a part of the store: 1 << part_shift */
 const volatile u32 nr_funcs;    /* function numbers in use: of none, JNI's, and those that were added */
 const volatile u32 max_stacks;  /* sites with a stack */
 const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
@@ -19,6 +20,8 @@ const volatile bool checking;         /* --check: look closely, whatever it cost
 const volatile bool criticals_traced; /* else the verifier leaves out what looks for them */
 const volatile u32 pairs_traced;      /* families of pairs that are: bit per enum family_id */
 const volatile u32 memo_mode;         /* enum memo_mode */
+const volatile bool indirect_refs;    /* handles may be numbers of entries in tables: likewise */
+const volatile bool by_fragments;     /* stacks may be MANAGED_BY_FRAGMENTS: likewise */
 
 u32 families_off[JT_MAX_TARGETS];  /* of a target: bit per enum family_id, whose events do not count */
 u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_setup */
@@ -29,6 +32,8 @@ u32 suspects;                      /* sites that are suspect, of all targets */
 u64 stacks_walked, stacks_checked; /* the latter with MEMO_CHECK only: found in the memo, and walked */
 /* References outside their first bucket: while 0 there is no need to look there. */
 u64 second_refs, overflow_refs;
+/* Parts of the store that a reference was ever put into: the loader reads no others. */
+u8 parts_used[JT_STORE_PARTS];
 
 #define MAP_ARRAY(name, map_type, entries, value_type)                                                       \
 	struct {                                                                                             \
@@ -54,9 +59,15 @@ MAP_ARRAY(use_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u64); /* (loader) calls, by 
 MAP_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_DROPS, u64);
 MAP_HASH(target_ids, JT_MAX_TARGETS, u32, u32); /* tgid -> target, for exec */
 
-MAP_HASH(stacks, 1, u64, struct stack);               /* (loader) stack id -> frames */
-MAP_HASH(site_ids, 1, u64, u32);                      /* (loader) hash of target, function, stack -> site */
-MAP_ARRAY(sites, BPF_MAP_TYPE_ARRAY, 1, struct site); /* (loader) */
+MAP_HASH(stacks, 1, u64, struct stack); /* (loader) stack id -> frames */
+MAP_HASH(site_ids, 1, u64, u32);        /* (loader) hash of target, function, stack -> site */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE); /* likewise read every interval */
+	__uint(max_entries, 1);            /* (loader) */
+	__type(key, u32);
+	__type(value, struct site);
+} sites SEC(".maps");
 MAP_ARRAY(site_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct site_counts); /* (loader) */
 MAP_ARRAY(site_places, BPF_MAP_TYPE_ARRAY, 1, u64); /* (loader) by site, see native_place(); by_frame only */
 

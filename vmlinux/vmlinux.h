@@ -94,6 +94,10 @@ struct uprobe_task {
 	struct return_instance *return_instances;
 };
 
+struct thread_struct { /* x86 */
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	int tgid;
 	int exit_code;
@@ -103,8 +107,10 @@ struct task_struct {
 	struct sched_entity se;
 	struct sched_info sched_info;
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
 	struct pid *thread_pid;
 	struct uprobe_task *utask;
+	struct thread_struct thread;
 };
 
 #pragma clang attribute pop

@@ -12,6 +12,7 @@
 #include "books/envs.bpf.h"
 #include "books/findings.bpf.h"
 #include "books/handles.bpf.h"
+#include "books/indirect.bpf.h"
 #include "books/pairs.bpf.h"
 
 /* Generational ZGC's null has a colour, in 16 bits (JDK: gc/z/zAddress.hpp). No object is down there. */
@@ -28,8 +29,6 @@ static __always_inline u64 collections(const struct thread_config *c)
 		return ~0ULL;
 	return n;
 }
-
-enum slot { SLOT_UNKNOWN, SLOT_OBJECT, SLOT_NULL, SLOT_DELETED };
 
 /* What the slot of a handle holds. A global function: verified once. */
 __noinline int slot_of(u32 target_id, u64 handle)
@@ -167,6 +166,13 @@ __noinline int misuse(const struct rule *r, const struct use *u, u64 handle, u32
 	if (r->func == FUNC_USE_DeleteLocalRef &&
 	    (is_mismatch(r, tag, handle) || is_misplaced(r, u->env, handle)))
 		return FINDING_KIND_MISMATCH;
+	if (is_indirect(r->target_id)) {
+		if (indirect_slot(r->target_id, u->env, handle) != SLOT_DELETED)
+			return NR_FINDINGS;
+		if (r->func != FUNC_USE_DeleteLocalRef)
+			return FINDING_STALE_USE;
+		return by_frame ? NR_FINDINGS : FINDING_DOUBLE_DELETE; /* its release tells */
+	}
 	slot = slot_of(r->target_id, handle);
 	if (!r->weak_bit) /* before 8u200: which are weak is not known, and the collector clears none but
 			     those */
@@ -254,11 +260,13 @@ static __always_inline void suspect(u32 site)
  * Was this reference, which is not live in our books, deleted before? What a weak one refers to may have been
  * collected, which makes its slot null as well: there only a release that was seen is proof.
  */
-static __always_inline bool is_double_delete(const struct rule *r, u64 tag, u64 handle)
+static __always_inline bool is_double_delete(const struct rule *r, u64 env, u64 tag, u64 handle)
 {
 	struct grave g;
 	int slot;
 
+	if (is_indirect(r->target_id))
+		return indirect_slot(r->target_id, env, handle) == SLOT_DELETED;
 	if (r->func != FUNC_DeleteGlobalRef && r->func != FUNC_DeleteWeakGlobalRef)
 		return false;
 	slot = slot_of(r->target_id, handle);

@@ -39,6 +39,7 @@ struct pair_call {
 	u8 unread;    /* its argument is not known */
 	u8 has_inner; /* calls of the same family inside have acquired something */
 	u8 pad[3];
+	u32 since;  /* of the rule */
 	u32 inside; /* the call around it that is of the same family: its place + 1 */
 };
 struct pair_thread {
@@ -109,10 +110,10 @@ static __always_inline void pair_calls_tidy(struct pair_thread *t, const struct 
 }
 
 /* The innermost call around this one that is of the same family: its place + 1; 0: there is none. */
-static __always_inline u32 pair_around(const struct pair_thread *t, u32 family)
+static __always_inline u32 pair_around(const struct pair_thread *t, const struct rule *r)
 {
 	for (u32 i = PAIR_NESTING; i > 0; i--)
-		if (i <= t->depth && t->call[i - 1].family == family)
+		if (i <= t->depth && t->call[i - 1].family == r->family && t->call[i - 1].since == r->since)
 			return i;
 	return 0;
 }
@@ -134,12 +135,13 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 	c->pc = PT_REGS_IP(ctx);
 	c->func = r->func;
 	c->family = r->family;
+	c->since = r->since;
 	if (t && t->target_id != r->target_id)
 		t->depth = 0;
 	if (t && t->depth) {
 		loc_read(ctx, &r->caller_pc, &pc);
 		pair_calls_tidy(t, c, pc % TRAMPOLINE_ALIGN == 0);
-		inside = pair_around(t, r->family);
+		inside = pair_around(t, r);
 	}
 	if (r->handle.kind != LOC_NONE && loc_read(ctx, &r->handle, &argument)) {
 		drop(r->target_id, DROP_HANDLE_UNREAD);
@@ -199,12 +201,13 @@ static __always_inline bool pair_call_end(struct pt_regs *ctx, const struct rule
 	for (u32 i = PAIR_NESTING; i > 0; i--) {
 		u32 top = (t->depth - 1) & (PAIR_NESTING - 1), at = i - 1;
 
-		if (at >= t->depth || t->call[at].func != r->func || t->call[at].cfa != cfa)
+		if (at >= t->depth || t->call[at].func != r->func || t->call[at].cfa != cfa ||
+		    t->call[at].since != r->since)
 			continue;
 		*out = t->call[at];
 		t->call[at] = t->call[top];
 		t->depth = top;
-		*inside = pair_around(t, r->family);
+		*inside = pair_around(t, r);
 		return true;
 	}
 	return false;
@@ -318,7 +321,11 @@ static __always_inline void pair_unknown(const struct rule *r, struct func_count
 	other = r->narrow ? 0 : pair_elsewhere(r->target_id, r->family, handle);
 	if (other)
 		finding(r->target_id, FINDING_WRONG_FAMILY, site, other, 0, handle);
-	else if (r->counts != COUNT_ALL) /* may be of those whose handle ended at once */
+	else if (r->whole)
+		finding(r->target_id, FINDING_NEVER_ACQUIRED, site, 0, 0, handle);
+	if (other)
+		return;
+	if (r->counts != COUNT_ALL) /* may be of those whose handle ended at once */
 		bury_unknown(tag, site);
 }
 

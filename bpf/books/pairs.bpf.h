@@ -31,10 +31,23 @@ static __always_inline u32 bucket_second(u64 tag)
 	return second_bucket(tag, bucket_mask);
 }
 
-/* Handles that are neighbours share a bucket; each begins to look for a place at its own one. */
+/*
+ * Handles that are neighbours share a bucket; each begins to look for a place at its own one. So does one
+ * with the next serial number (indirect.bpf.h), which is not to take the place where the last one of its
+ * entry lies dead.
+ */
 static __always_inline u32 bucket_way(u64 tag, u32 i)
 {
-	return (tag / sizeof(u64) + i) % JT_BUCKET_WAYS;
+	return ((tag >> (indirect_refs ? 2 : 3)) + i) % JT_BUCKET_WAYS;
+}
+
+/* Before anything is put there. It is read first: CPUs that write to one cache line wait for each other. */
+static __always_inline void use_part(u32 index)
+{
+	volatile u8 *used = &parts_used[index >> part_shift & (JT_STORE_PARTS - 1)];
+
+	if (!*used)
+		*used = 1;
 }
 
 /* The first free place is taken, so of two dead ones of a handle the one found first is the younger. */
@@ -44,6 +57,7 @@ static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
 
 	if (!b)
 		return -1;
+	use_part(index);
 #pragma unroll
 	for (u32 i = 0; i < JT_BUCKET_WAYS; i++) {
 		u32 way = bucket_way(tag, i);

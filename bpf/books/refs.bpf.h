@@ -127,7 +127,7 @@ static __always_inline void release_unpaired(const struct rule *r, const struct 
 	__sync_fetch_and_add(&c->fc->unpaired, 1);
 	if (c->handle >> HANDLE_BITS)
 		return;
-	if (is_double_delete(r, c->tag, c->handle))
+	if (is_double_delete(r, c->env, c->tag, c->handle))
 		double_delete(r, c->tag, c->handle, site);
 	else
 		bury_unknown(c->tag, site);
@@ -169,7 +169,7 @@ static __always_inline int release_begin(const struct rule *r, struct call *c)
 		return 0;
 	if (release_paired(c, 0))
 		return 1;
-	if (is_double_delete(r, c->tag, c->handle) || is_misplaced(r, c->env, c->handle))
+	if (is_double_delete(r, c->env, c->tag, c->handle) || is_misplaced(r, c->env, c->handle))
 		return 0;
 	release_unpaired(r, c, 0);
 	return 1;

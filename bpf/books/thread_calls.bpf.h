@@ -65,7 +65,7 @@ static __always_inline void count_released(u32 acquired_at, struct func_counts *
 static __always_inline void thread_attached(struct pt_regs *ctx, const struct rule *r, u32 site,
 					    const struct thread_call *call, struct func_counts *fc)
 {
-	struct thread_books *b = books_of(r->target_id, current_tid(), true);
+	struct thread_books *b = books_of(r, true);
 	u64 pc = 0;
 
 	count_acquired(site, fc, b && site);

@@ -18,14 +18,6 @@
 
 #define MAX_THREAD_CALLS (1 << 13) /* threads inside a function of these families at one moment */
 
-/* A call under way. */
-struct thread_call {
-	u64 argument; /* a monitor's handle, or where the JNIEnv is stored; 0: none */
-	u64 identity; /* MonitorExit: of the monitor, as it was at the entry; 0: not known */
-	u64 start_ns; /* attaching and detaching */
-	u64 took_ns;  /* the same, when it has returned; 0: not known */
-};
-
 MAP_HASH(threads, JT_MAX_THREADS, struct books_key, struct thread_books);
 MAP_HASH(held_monitors, JT_MAX_HELD, struct monitor_key, struct held_monitor);
 MAP_HASH(life_ends, JT_MAX_THREADS, struct life_key, struct life_end);
@@ -43,16 +35,23 @@ static __always_inline u32 life_begin(void)
 	return __sync_fetch_and_add(&lives_begun, 1);
 }
 
-static __always_inline struct thread_books *books_of(u32 target_id, u32 tid, bool make)
+/* Of the running thread. */
+static __always_inline struct thread_books *books_of(const struct rule *r, bool make)
 {
-	struct books_key key = {.target_id = target_id, .tid = tid};
-	struct thread_books *b = bpf_map_lookup_elem(&threads, &key), fresh = {0};
+	struct books_key key = {.target_id = r->target_id, .tid = current_tid()};
+	struct thread_books *b = bpf_map_lookup_elem(&threads, &key), fresh = {.since = r->since};
 
+	if (b &&
+	    b->since != r->since) { /* monitors were switched off meanwhile, and are not followed any more */
+		b->since = r->since;
+		b->nr_held = 0;
+		b->life = life_begin();
+	}
 	if (b || !make)
 		return b;
 	fresh.life = life_begin();
 	if (bpf_map_update_elem(&threads, &key, &fresh, BPF_NOEXIST))
-		drop(target_id, DROP_THREADS_FULL);
+		drop(r->target_id, DROP_THREADS_FULL);
 	return bpf_map_lookup_elem(&threads, &key);
 }
 
@@ -82,9 +81,10 @@ static __always_inline u64 monitor_identity(u32 target_id, u64 handle)
 }
 
 /* false: no room. */
-static __always_inline bool monitor_push(u32 target_id, u32 tid, u64 handle, u32 site)
+static __always_inline bool monitor_push(const struct rule *r, u64 handle, u32 site)
 {
-	struct thread_books *b = books_of(target_id, tid, true);
+	struct thread_books *b = books_of(r, true);
+	u32 target_id = r->target_id;
 	struct held_monitor m = {.handle = handle, .site = site, .tick = now_tick()}, *first;
 	struct monitor_key key = {.target_id = target_id};
 
@@ -133,9 +133,10 @@ static __always_inline u32 monitor_take(u32 target_id, u32 life, u64 identity)
  * entry of MonitorExit is from before the monitor may be taken down again; what is read now, from when no
  * collection moves the object.
  */
-static __always_inline u32 monitor_pop(u32 target_id, u32 tid, const struct thread_call *call)
+static __always_inline u32 monitor_pop(const struct rule *r, const struct thread_call *call)
 {
-	struct thread_books *b = books_of(target_id, tid, false);
+	struct thread_books *b = books_of(r, false);
+	u32 target_id = r->target_id;
 	u64 now;
 	u32 site;
 

@@ -25,7 +25,8 @@ typedef int64_t s64;
 #define JT_ADDED_FUNCS    128
 #define JT_ADDED_FAMILIES 20
 #define JT_BUCKET_WAYS    4
-#define JT_TICK_SHIFT     2 /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
+#define JT_STORE_PARTS    8192 /* of the pairing store, a power of two: see parts_used */
+#define JT_TICK_SHIFT     2    /* a tick is 4 jiffies: 4 to 40 ms, 32 bits last half a year and more */
 
 enum family_id {
 	FAMILY_GLOBAL,
@@ -148,20 +149,28 @@ enum stack_end {
  */
 enum frame_kind {
 	RAW_NONE,
-	RAW_NATIVE,      /* a: return address; found by unwind tables, or by the rule */
-	RAW_NATIVE_FP,   /* a: return address; found by the frame pointer, which the loader has to prove */
-	RAW_INTERPRETED, /* a: Method*, b: address of the bytecode (0: a native method), and see below */
-	RAW_COMPILED,    /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
-	RAW_DEOPTIMIZED, /* the same, of a frame that waits for its deoptimization */
-	RAW_GAP,         /* native frames are missing here; a: enum stack_end, why */
-	RAW_SCRIPT,      /* a: return address, b: what the script engine has of the function it is in */
-	RAW_OPENED,      /* a: return address, b: number of the opened library that it is in (unwind.h) */
+	RAW_NATIVE,       /* a: return address; found by unwind tables, or by the rule */
+	RAW_NATIVE_FP,    /* a: return address; found by the frame pointer, which the loader has to prove */
+	RAW_INTERPRETED,  /* a: Method*, b: address of the bytecode (0: a native method), and see below */
+	RAW_COMPILED,     /* a: CodeBlob*, b: compile id << 32 | return address - CodeBlob* */
+	RAW_DEOPTIMIZED,  /* the same, of a frame that waits for its deoptimization */
+	RAW_GAP,          /* native frames are missing here; a: enum stack_end, why */
+	RAW_SCRIPT,       /* a: return address, b: what the script engine has of the function it is in */
+	RAW_OPENED,       /* a: return address, b: number of the opened library that it is in (unwind.h) */
+	RAW_METHOD,       /* a: the runtime's record of a method, b: where it executes, see below */
+	RAW_SCRIPT_WORDS, /* a: what an interpreter has of the code, b: where in it, and see scripts.h */
 };
 #define RAW_KIND_SHIFT 56
 #define RAW_ADDR_MASK  ((1ULL << RAW_KIND_SHIFT) - 1)
 /* b of RAW_INTERPRETED: in its upper bits the lowest of the count of unloaded classes, as it was then. */
 #define RAW_UNLOADS_SHIFT 48
 #define RAW_BCP_MASK      ((1ULL << RAW_UNLOADS_SHIFT) - 1)
+/*
+ * b of RAW_METHOD: 0, a native method; with METHOD_BY_INDEX in its upper bits the number of an instruction;
+ * else the address of one, and in the upper bits how many words its frame has: the loader has to prove that.
+ */
+#define RAW_METHOD_SHIFT 48
+#define METHOD_BY_INDEX  0xffffULL
 struct raw_frame {
 	u64 a, b;
 };
@@ -217,7 +226,10 @@ struct rule {
 	u8 by_argument; /* an acquisition: its handle is not the result */
 	u8 counts;      /* enum count_says: what extra is */
 	u8 maybe;       /* a release, if the handle is live; else it is somebody else's */
+	u8 whole;       /* a release: each handle that the family's functions have ever given was seen */
+	u32 since; /* pairs, monitors, threads: how often that was switched off; what began before is over */
 	u8 watch;       /* enum watch */
+	u8 pad[3];
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
@@ -252,6 +264,11 @@ struct stack {
  */
 #define JAVA_MAX_HEAPS    4
 #define JAVA_THREAD_WORDS 32
+enum managed_frames {
+	MANAGED_OFF,          /* are not walked */
+	MANAGED_BY_ANCHORS,   /* of a JavaThread, see java.bpf.h */
+	MANAGED_BY_FRAGMENTS, /* of a stack, see fragments.bpf.h */
+};
 enum java_oops { OOPS_WIDE, OOPS_NARROW, OOPS_ZGC /* generational ZGC's coloured pointers */ };
 struct java_heap {
 	u64 start, end, segmap;
@@ -261,7 +278,7 @@ struct java_config {
 	u64 unloads;    /* classes unloaded so far (jt_class_unloaded): a Method* may be another one since */
 	u64 unloads_at; /* where the VM itself counts them, if that cannot be probed; 0: it can */
 	u64 env_table[2]; /* JNI function tables, one of which a JNIEnv names */
-	u8 on;            /* 0: Java frames are not walked */
+	u8 on;            /* enum managed_frames */
 	u8 unloads_class; /* jt_class_unloaded is at a function's entry, whose first argument is the class */
 	u8 cache;         /* what an address of code belongs to may be kept: frees are seen */
 	u8 deopt_is_offset; /* CodeBlob::deopt* hold offsets from the CodeBlob; else addresses */
@@ -292,6 +309,8 @@ struct java_config {
 				    virtual threads */
 	u64 return_barrier;
 	struct java_heap heap[JAVA_MAX_HEAPS];
+	/* MANAGED_BY_FRAGMENTS: in the thread that a JNIEnv names, its first fragment and the JNIEnv. */
+	u32 fragment_in_thread, env_at_in_thread;
 };
 
 /*
@@ -514,11 +533,11 @@ struct clocks {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 88);
+JT_ASSERT_SIZE(struct rule, 96);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
-JT_ASSERT_SIZE(struct java_config, 296);
+JT_ASSERT_SIZE(struct java_config, 304);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 24);
 JT_ASSERT_SIZE(struct thread_key, 16);

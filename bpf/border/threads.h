@@ -13,6 +13,7 @@
 #define JT_OWNERS       (1 << 12)     /* environments that have or had threadsafe functions, likewise */
 #define JT_WATCHED      (1 << 16)     /* works, loans and owned handles at one moment, of each, all targets */
 #define JT_MAX_HELD     (1 << 20)     /* monitors held at one moment, all targets; memory as it is used */
+#define JT_FEW_HELD     (1 << 16)     /* likewise, where monitors may be switched on later */
 #define JT_MAX_CHURNS   4096          /* sites that attach threads again and again */
 #define JT_THREAD_GONE  (1U << 31)    /* the thread has ended; the rest of tid is a number of ours */
 #define JT_CHURN_NS     1000000000ULL /* see thread_books.since_ns */
@@ -48,6 +49,14 @@ struct thread_config {
 	u64 heap_start, heap_bytes; /* what else lies in a slot is of the list of free ones */
 	u64 collecting_at,
 	    collected_at; /* whether the collector moves objects now (u8), and how often it has (u32) */
+	/* Where handles are numbers of entries in tables (books/indirect.bpf.h): those of global and weak
+	 * ones, */
+	u64 entries[2], tops[2]; /* and where the number of their entries is */
+	/* The same of local ones, from the JNIEnv; local_entries 0: their handles are addresses of entries.
+	 */
+	u32 local_entries, local_top;
+	u8 entry_bytes, serial_bits; /* 0: not known, or no handles are numbers */
+	u16 pad2[3];
 };
 /* Whose JNIEnv it is, by its address; what was seen of that last. */
 struct env_owner {
@@ -87,6 +96,15 @@ struct thread_books {
 	u32 again;      /* attached again in the second that began at since_ns */
 	u64 since_ns;
 	u64 call_ns; /* what its attaching took */
+	u32 since;   /* of the rules (struct rule): of an earlier one no monitor is held any more */
+	u32 pad;
+};
+/* A call of these families that is under way. */
+struct thread_call {
+	u64 argument; /* a monitor's handle, or where the JNIEnv is stored; 0: none */
+	u64 identity; /* MonitorExit: of the monitor, as it was at the entry; 0: not known */
+	u64 start_ns; /* attaching and detaching; else 0 */
+	u64 took_ns;  /* the same, when it has returned; 0: not known */
 };
 JT_ASSERT_SIZE(struct push, 48);
 
@@ -134,10 +152,11 @@ struct churn {
 	u32 target_id, pad;
 };
 
-JT_ASSERT_SIZE(struct thread_config, 168);
+JT_ASSERT_SIZE(struct thread_config, 216);
 JT_ASSERT_SIZE(struct env_owner, 20);
 JT_ASSERT_SIZE(struct books_key, 8);
-JT_ASSERT_SIZE(struct thread_books, 56);
+JT_ASSERT_SIZE(struct thread_books, 64);
+JT_ASSERT_SIZE(struct thread_call, 32);
 JT_ASSERT_SIZE(struct monitor_key, 24);
 JT_ASSERT_SIZE(struct held_monitor, 24);
 JT_ASSERT_SIZE(struct life_key, 8);

@@ -28,6 +28,7 @@ enum unwind_kind {
 	UNWIND_PLT,      /* sp + 8, and 8 more from byte cfa_offset of a 16-byte entry on */
 	UNWIND_FP_CODE, /* as UNWIND_FP, at calls; by the function's first instructions, there being no CFI */
 	UNWIND_SCRIPT,  /* as UNWIND_FP_CODE, of a script engine, which keeps whose frame it is in it */
+	UNWIND_SPILLED, /* cfa_offset above a stack pointer that was saved, see unwind_spilled() */
 	UNWIND_SIGNAL,  /* the kernel's signal frame, at sp */
 	UNWIND_BOTTOM,  /* there is no caller */
 	UNWIND_RICH,    /* a rule that has no place here */
@@ -131,7 +132,16 @@ struct opened_code {
 	u32 opening;    /* of the target's openings */
 };
 
-/* A message of code_changes: that much of an opened library. Others are a target's number alone. */
+/*
+ * A message of code_changes, of jnitrace run: this process, by the tracer's numbers, has stopped behind a
+ * change of its list of libraries, before any code of them runs. It waits to be told to go on.
+ */
+struct code_held {
+	u32 target_id; /* JT_MAX_TARGETS: none's */
+	u32 pid;
+};
+
+/* Another one: that much of an opened library. Others are a target's number alone. */
 #define JT_OPENED_PATH 1024 /* as the target wrote it; what is longer is cut */
 #define JT_OPENED_HEAD 1024 /* first bytes in memory: ELF header, program headers, mostly the build-id */
 struct code_opened {
@@ -155,6 +165,7 @@ JT_ASSERT_SIZE(struct unwind_range, 32);
 JT_ASSERT_SIZE(struct unwind_space, 56);
 JT_ASSERT_SIZE(struct link_debug, 32);
 JT_ASSERT_SIZE(struct link_map, 40);
+JT_ASSERT_SIZE(struct code_held, 8);
 JT_ASSERT_SIZE(struct opened_code, 32);
 JT_ASSERT_SIZE(struct code_opened, 40 + JT_OPENED_PATH + JT_OPENED_HEAD);
 JT_ASSERT_SIZE(struct unwind_cached, 16);

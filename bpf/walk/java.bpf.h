@@ -89,6 +89,8 @@ static __always_inline bool java_thread(struct scratch *sc, const struct java_co
 	u64 *word = sc->thread, base, size, table;
 	u32 bytes = j->thread_bytes;
 
+	if (by_fragments && j->on == MANAGED_BY_FRAGMENTS)
+		return fragments_begin(sc, j, env);
 	if (env & 7 || !env || bytes > JAVA_THREAD_WORDS * 8 ||
 	    bpf_probe_read_user(word, bytes, (void *)(env + j->thread_from)))
 		return false;

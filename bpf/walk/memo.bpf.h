@@ -98,7 +98,7 @@ static __always_inline struct memo_root *memo_start(struct scratch *sc, const st
 	struct memo_root *root;
 
 	m->hash = m->pick = 0;
-	if (j->on && (!j->cache || j->unloads_at))
+	if (j->on == MANAGED_BY_ANCHORS && (!j->cache || j->unloads_at))
 		return NULL; /* when code and classes go is not known: each walk has to look */
 	memo_tables(sc, j, &m->key);
 	m->key.id = sc->target_id | (u32)r->func << 16;
@@ -126,6 +126,8 @@ static __always_inline void memo_thread(struct scratch *sc)
 	u64 base = sc->w.notes.base;
 
 	a->sp = sc->java.sp ? sc->java.sp - base : 0;
+	if (by_fragments)
+		a->sp ^= fragments_key(sc);
 	a->pc = sc->java.sp ? sc->java.pc : 0;
 	a->fp = sc->java.sp ? sc->java.fp - base : 0;
 	a->no_java = sc->no_java;

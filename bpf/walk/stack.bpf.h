@@ -14,6 +14,7 @@
 #ifndef JNITRACE_STACK_BPF_H
 #define JNITRACE_STACK_BPF_H
 
+#include "border/scripts.h"
 #include "maps.bpf.h"
 #include "walk/arch.bpf.h"
 #include "walk/task.bpf.h"
@@ -69,6 +70,25 @@ struct interpreter_frame {
 	u64 method, bcp, sender_sp, return_pc;
 };
 
+/*
+ * What a thread keeps of a run of managed frames when it leaves them (Android: runtime/managed_stack.h): of
+ * compiled ones where the last has its method, in the lowest bits how it left; the next fragment, of frames
+ * further out; the last frame of the interpreter in C++.
+ */
+struct fragment {
+	u64 quick, link, shadow;
+};
+
+/* The interpreter's frames of the running thread, see script.bpf.h. */
+struct script_walk {
+	u64 state;                    /* in hand, while it is looked for in a list */
+	u64 frame;                    /* the next one; 0: there are none, or no more */
+	u64 holder;                   /* what has it in the native frame; 0: nothing has */
+	u64 mark;                     /* lies in the native frame that runs the next group; 0: not known */
+	u64 low, high;                /* of the array of frames */
+	u64 word[SCRIPT_FRAME_WORDS]; /* of a frame */
+};
+
 struct scratch {
 	u32 busy;
 	u32 target_id;
@@ -89,9 +109,11 @@ struct scratch {
 	u64 top; /* the end of the stack, or of the chunk; 0: not known */
 	u64 stack_bytes;
 	u64 unextended_sp, chunk;
+	struct fragment fragment;    /* what is left of the one in hand; all 0: there are none */
 	struct java_code code;       /* of the frame in hand, when it was not known yet */
 	u64 block[JAVA_BLOCK_WORDS]; /* its block in the code heap, the beginning */
 	struct interpreter_frame frame;
+	struct script_walk script;
 	struct memo memo;
 	struct stack stack;
 };
@@ -111,8 +133,10 @@ static __always_inline void emit(struct scratch *sc, enum frame_kind kind, u64 a
 	sc->hash = hash_add(sc->hash, a + b * 0xc2b2ae3d27d4eb4fULL);
 }
 
+#include "walk/fragments.bpf.h"
 #include "walk/java.bpf.h"
 #include "walk/memo.bpf.h"
+#include "walk/script.bpf.h"
 
 /* A word of the caller's: in a register, or just below its stack pointer, in the window. */
 static __always_inline int start_word(struct walk *w, const struct pt_regs *ctx, const struct loc *l,
@@ -209,7 +233,7 @@ static __always_inline bool return_is_probed(struct walk *w)
 	return pc != 0;
 }
 
-/* The frame that was kept last is a script's: say whose. A global function: verified once. */
+/* The frame that was kept last is a script's or a method's: say whose. A global function: verified once. */
 __noinline int native_script(struct scratch *sc)
 {
 	u32 at;
@@ -217,7 +241,12 @@ __noinline int native_script(struct scratch *sc)
 	if (!sc || !sc->w.function)
 		return 0;
 	at = sc->stack.n - 1;
-	if (at < JT_MAX_FRAMES) {
+	if (by_fragments && sc->w.executes) {
+		sc->stack.n = at;
+		sc->native_kind = RAW_NATIVE;
+		emit(sc, RAW_METHOD, sc->w.function, sc->w.executes);
+		sc->w.executes = 0;
+	} else if (at < JT_MAX_FRAMES) {
 		u64 a = sc->stack.frame[at].a & RAW_ADDR_MASK;
 
 		sc->stack.frame[at].a = a | (u64)RAW_SCRIPT << RAW_KIND_SHIFT;
@@ -232,7 +261,7 @@ __noinline int native_script(struct scratch *sc)
 static __always_inline int native_frame(struct scratch *sc, const struct java_config *j)
 {
 	struct walk *w = &sc->w;
-	u64 limit = sc->java.sp, pc;
+	u64 limit = sc->java.sp, pc, sp = w->sp;
 	enum stack_end end;
 
 	if (sc->closing) {
@@ -259,6 +288,8 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 	}
 	if (end == END_NONE && (!limit || w->sp < limit || !on_stack(sc, w->sp))) {
 		java_called(sc, j);
+		if (pairs_traced)
+			script_called(sc, sp);
 		return 0;
 	}
 	if (!limit) {
@@ -295,7 +326,7 @@ __noinline int walk_step(struct scratch *sc, const struct java_config *j)
 __noinline int walk_steps(struct scratch *sc, const struct java_config *j)
 {
 	for (int i = 0; i < WALK_STEPS; i++)
-		if (walk_step(sc, j))
+		if ((by_fragments && fragments_below(sc)) || walk_step(sc, j))
 			return 1;
 	return 0;
 }
@@ -372,7 +403,11 @@ __noinline int stack_thread(struct bpf_user_pt_regs_t *regs, struct rule *r, str
 	if (!r || !sc || !j)
 		return 0;
 	w = &sc->w;
+	if (by_fragments)
+		sc->fragment = (struct fragment){0};
 	sc->no_java = java_start((void *)regs, r, sc, j);
+	if (by_fragments && j->on == MANAGED_BY_FRAGMENTS)
+		return 0;
 	if (sc->no_java == END_NONE && !anchor_ok(sc, w->sp))
 		sc->no_java = END_ANCHOR;
 	if (sc->no_java != END_NONE)
@@ -404,10 +439,15 @@ static __always_inline u64 stack_walk(struct scratch *sc, const struct java_conf
 	sc->in_java = sc->in_chunk = 0;
 	sc->native_kind = RAW_NATIVE;
 	sc->end = END_DEPTH;
+	sc->script.frame = sc->script.holder = sc->script.mark = 0;
+	if (pairs_traced)
+		script_begin(sc);
 	/* a step from one kind to the other keeps no frame */
 	for (int i = 0; i < 2 * JT_MAX_FRAMES / WALK_STEPS; i++)
 		if (walk_steps(sc, j))
 			break;
+	if (pairs_traced)
+		script_rest(sc);
 	__sync_fetch_and_add(&stacks_walked, 1);
 	sc->stack.end = sc->end;
 	sc->hash = mix(sc->hash ^ sc->end);

@@ -97,6 +97,18 @@ static __always_inline u32 current_tid_inside(void)
 	return pid_nr(pid, BPF_CORE_READ(pid, level));
 }
 
+/* Where the running thread's own variables are: pthread_self(). */
+static __always_inline u64 thread_pointer(void)
+{
+#if defined(__TARGET_ARCH_x86)
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, thread.fsbase);
+#else
+	return 0; /* no runtime's plan is ready there */
+#endif
+}
+
 /* Is it ended by itself, and not with its process (exit_group, a signal, exec)? */
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
 static __always_inline bool ends_alone(void)

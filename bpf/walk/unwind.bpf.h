@@ -8,6 +8,7 @@
 #define JNITRACE_UNWIND_BPF_H
 
 #include "border/unwind.h"
+#include "maps.bpf.h"
 #include "walk/walk.bpf.h"
 
 /* A frame lies at most that far above the one it called: the largest stack a thread gets. */
@@ -302,6 +303,42 @@ __noinline int script_function(struct walk *w, u32 target_id)
 }
 
 /*
+ * A frame of an interpreter in assembler, which keeps the stack pointer of its caller in its frame, below
+ *where a register points that its callees save, and they do that next to their return address (Android:
+ * runtime/interpreter/mterp/x86_64ng/main.S, SETUP_STACK_FRAME; nterp_helpers.cc):
+ *
+ *	sp	the method; arguments of callees
+ *		the instruction that it executes; the caller's stack pointer
+ *	saved	registers of the method, twice
+ *		registers of the caller's
+ *	cfa
+ *
+ * The loader proves that a frame of the method has this size. Returns the CFA, or enum stack_end. A global
+ * function: verified once.
+ */
+#define SPILLED_MIN_BYTES 24 /* from sp to saved */
+#define SPILLED_MAX_BYTES (1 << 19)
+__noinline u64 unwind_spilled(struct walk *w, u32 offset_bytes)
+{
+	u64 saved, caller, at, method, cfa;
+
+	if (!w || w->exact)
+		return END_RICH_CFI;
+	if (walk_link(w, w->sp - 16, &saved))
+		return END_UNREAD;
+	if (saved & 7 || saved - w->sp - SPILLED_MIN_BYTES > SPILLED_MAX_BYTES)
+		return END_METHOD;
+	if (walk_word(w, w->sp, &method) || walk_word(w, saved - 16, &at) || walk_link(w, saved - 8, &caller))
+		return END_UNREAD;
+	cfa = caller + offset_bytes;
+	if (caller & 7 || caller < saved || cfa - w->sp > SPILLED_MAX_BYTES - 8 || method & 7 || !method)
+		return END_METHOD;
+	w->function = method;
+	w->executes = (at & RAW_BCP_MASK) | (cfa - w->sp) / 8 << RAW_METHOD_SHIFT;
+	return cfa;
+}
+
+/*
  * From the frame in hand to its caller: w->pc, sp, fp. END_NONE: there is one; else why not, with w of no
  * more use. END_NOT_CODE says that the frame in hand is none: its pc lies outside all files' code.
  * w: all fields initialised; window empty at first. A global function: verified once.
@@ -314,6 +351,11 @@ __noinline int native_step(struct walk *w, u32 target_id)
 		return END_BAD_FRAME;
 	rule = unwind_find(target_id, w->pc - !w->exact);
 	switch (rule_kind(rule)) {
+	case UNWIND_SPILLED:
+		if (!by_fragments)
+			return END_RICH_CFI;
+		cfa = unwind_spilled(w, rule_cfa_offset(rule));
+		return cfa < NR_ENDS ? cfa : unwind_caller(w, rule, cfa);
 	case UNWIND_SP:
 	case UNWIND_FP:
 	case UNWIND_FP_DEREF:

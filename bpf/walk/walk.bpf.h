@@ -40,6 +40,7 @@ struct walk {
 	u64 fp_at;      /* address of the word fp was read from, or enum note_use; noted when fp is used */
 	u64 lr;         /* arm64: the return address while it is still in its register */
 	u64 function;   /* of the frame in hand, when its caller was found: see script_function(); 0: none */
+	u64 executes;   /* of that, when it is a method: b of RAW_METHOD; else 0 */
 	u32 exact;      /* pc is an interrupted instruction, no return address */
 	u32 pad;
 	struct notes notes;
@@ -51,7 +52,7 @@ static __always_inline void walk_begin(struct walk *w, u64 sp)
 	w->sp = sp;
 	w->lr = 0;
 	w->exact = 0;
-	w->function = 0;
+	w->function = w->executes = 0;
 	w->notes.base = sp - NOTE_BELOW_BYTES;
 	w->notes.n = w->notes.links = w->notes.words = 0;
 	w->notes.uses = 1U << USES_ANCHOR;

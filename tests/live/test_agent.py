@@ -3,24 +3,31 @@
 
 import contextlib
 import json
+import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
+import jsonschema
 import pytest
 
-from harness import ENV, JNITRACE, SLOW, Oracle, assert_error, bpf_objects, jdk, read_line, run_tool, wait_until
+from harness import (ENV, JNITRACE, NEW, SLOW, TOP, WARM_UP, Expected, Oracle, assert_error, bpf_objects, by_caller, code_is_unchanged, jdk,
+                     probes_of, read_line, run_tool, wait_until)
 
+SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
 SAMPLE = re.compile(r"(\w+)(?:\{((?:\w+=\"(?:[^\"\\\n]|\\.)*\",?)*)\})? (\S+)")
+OURS = f"-Dof={os.getpid()}"  # JVMs without it are other tests', and not to be attached to
 
 
 class Agent:
     def __init__(self, *args, listen="127.0.0.1:0"):
-        self.proc = subprocess.Popen([str(JNITRACE), "agent", "-i", "0.2", "--listen", listen, *map(str, args)], env=ENV,
+        self.proc = subprocess.Popen([str(JNITRACE), "agent", "-i", "0.2", "--trace", OURS, "--listen", listen, *map(str, args)], env=ENV,
                                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
         said = read_line(self.proc.stderr)
         self.url = re.fullmatch(r"jnitrace: agent of all JVMs: (https?://\S+)/metrics\n", said)[1]
@@ -34,17 +41,21 @@ class Agent:
         self.proc.wait()
         self.proc.stderr.close()
 
-    def get(self, path="/metrics", method="GET", headers=(), context=None):
+    def ask(self, path="/metrics", method="GET", headers=(), context=None):
         request = urllib.request.Request(self.url + path, method=method, headers=dict(headers))
-        with urllib.request.urlopen(request, timeout=SLOW, context=context) as answer:
-            return answer.read().decode()
+        try:
+            with urllib.request.urlopen(request, timeout=SLOW, context=context) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as e:
+            return e.code, b""
+
+    def get(self, *args, **kwargs):
+        status, body = self.ask(*args, **kwargs)
+        assert status == 200
+        return body.decode()
 
     def status(self, *args, **kwargs):
-        try:
-            self.get(*args, **kwargs)
-        except urllib.error.HTTPError as e:
-            return e.code
-        return 200
+        return self.ask(*args, **kwargs)[0]
 
     def samples(self, pid=None):
         """{(metric, family): value} of a process; without one, of the agent."""
@@ -181,7 +192,7 @@ def test_errors(agent, tmp_path):
             (["--listen", "0.0.0.0:0"], 2), (["--listen", "[::]:0"], 2), (["--listen", "localhost:1"], 2), (["--listen", "127.0.0.1"], 2),
             (["--listen", "127.0.0.1:65536"], 2), (["--listen", "127.0.0.1:0", "--token-file", tmp_path / "empty"], 2),
             (["--token-file", tmp_path / "none"], 1), (["--tls-cert", tmp_path / "none"], 2),
-            (["--listen", f"127.0.0.1:{agent.port}"], 1), (["-p", "1"], 2), (["--json"], 2)):
+            (["--listen", f"127.0.0.1:{agent.port}"], 1), (["-p", "1"], 2), (["--json"], 2), (["--trace", "("], 2), (["--allow-trigger"], 2)):
         assert_error(run_tool("agent", *args), code)
 
 
@@ -189,3 +200,115 @@ def test_ends_by_a_signal():
     with Agent() as agent:
         agent.proc.terminate()
         assert agent.proc.wait(SLOW) == 0
+
+
+def lines_of(agent, path, **kwargs):
+    lines = [json.loads(line) for line in agent.get(path, **kwargs).splitlines()]
+    for line in lines:
+        jsonschema.validate(line, SCHEMA)
+    return lines
+
+
+def window_of(agent, pid, **kwargs):
+    [target] = [t for t in lines_of(agent, "/api/v1/targets", **kwargs) if t["target"]["pid"] == pid]
+    return target["window"]
+
+
+def state_of(agent, pid):
+    window = window_of(agent, pid)
+    return window and window["state"]
+
+
+class Ordering(Agent):
+    """It opens windows when it is told to, for whoever has the token."""
+
+    def __init__(self, folder, *args):
+        (folder / "token").write_text("open sesame\n")
+        super().__init__("--token-file", folder / "token", "--allow-trigger", *args)
+        self.token = {"Authorization": "Bearer open sesame"}
+
+    def ask(self, path="/metrics", method="GET", headers=None, context=None):
+        return super().ask(path, method, self.token if headers is None else headers, context)
+
+    def order(self, pid, seconds=None, headers=None):
+        return self.status(f"/api/v1/windows?pid={pid}" + (f"&seconds={seconds}" if seconds is not None else ""), method="POST", headers=headers)
+
+
+def test_window_counts_exactly(tmp_path):
+    """What happens while it is open is in metrics, sites and profiles; behind it no probe is left, and nothing of the agent grows."""
+    with Ordering(tmp_path, "--top-sites", "1") as agent, Oracle(jdk("17"), OURS) as oracle:
+        oracle.do(*WARM_UP)
+        probes = probes_of(oracle.pid)
+        agent.next_round()
+        assert window_of(agent, oracle.pid) is None
+        assert agent.order(oracle.pid, 3600, headers={}) == 401
+        assert agent.order(oracle.pid, "1e9") == agent.order("-1") == 400
+        assert agent.order(oracle.pid, 3600) == 202
+        wait_until(lambda: state_of(agent, oracle.pid) == "open")
+        assert not code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
+        before = oracle.now
+        after = oracle.do("run 2 1009 7 503 5")
+        assert agent.order(oracle.pid, 0) == 202
+        wait_until(lambda: state_of(agent, oracle.pid) != "open")
+        assert state_of(agent, oracle.pid) == "done", window_of(agent, oracle.pid)
+        want = Expected(before, after)
+        samples = agent.samples(oracle.pid)
+        for family, counts in want.families.items():
+            assert samples["jnitrace_acquired_total", family] == counts["acquired"]
+            assert samples["jnitrace_released_total", family] == counts["released"]
+            assert samples["jnitrace_outstanding", family] == counts["outstanding"]
+        assert code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
+        sites = [line["site"] for line in lines_of(agent, "/api/v1/sites") if line["target"]["pid"] == oracle.pid]
+        assert by_caller({"sites": [s for s in sites if s["family"] in NEW]}) == want.sites
+        page = agent.get("/report")
+        assert page.lower().startswith("<!doctype html>") and all(site["id"] in page for site in sites if site["outstanding"])
+        # in two profiles, whose first value says which is which
+        for kind, count in (("outstanding", sum(f["acquired"] - f["released"] for f in want.families.values())),
+                            ("acquired", sum(f["acquired"] for f in want.families.values()))):
+            profile = tmp_path / kind
+            profile.write_bytes(agent.ask(f"/debug/pprof/jni_{kind}")[1])
+            top = subprocess.run(["go", "tool", "pprof", "-top", profile], env=dict(ENV, GOTOOLCHAIN="local", HOME="/nonexistent"),
+                                 capture_output=True, text=True, check=True).stdout
+            assert f"Type: {kind}\n" in top and f" of {count} total" in top, top
+
+
+@pytest.mark.waits
+def test_growth_opens_a_window_that_names_the_site():
+    """Nobody asks. The JVM that leaks is traced once, the one that is as busy and leaks nothing is not."""
+    with Agent("--window", "1", "--rest", "1000000") as agent, Oracle(jdk("17"), OURS) as leaks, Oracle(jdk("17"), OURS) as busy:
+        agent.next_round()
+
+        def done():
+            busy.do("run 1 1009 0 503 0")
+            leaks.do("pre 1009")
+            return state_of(agent, leaks.pid) == "done"
+
+        wait_until(done)
+        assert window_of(agent, leaks.pid)["reason"] == "growth" and window_of(agent, busy.pid) is None
+        holds = [line["site"] for line in lines_of(agent, "/api/v1/sites") if line["site"]["outstanding"]]
+        assert {(line["target"]["pid"]) for line in lines_of(agent, "/api/v1/sites")} == {leaks.pid}
+        assert {site["function"] for site in holds} == {"NewGlobalRef", "NewWeakGlobalRef"}
+
+
+def test_killed_agent_leaves_nothing(tmp_path):
+    with Ordering(tmp_path) as agent, Oracle(jdk("17"), OURS) as oracle:
+        probes = probes_of(oracle.pid)
+        agent.next_round()
+        assert agent.order(oracle.pid, 3600) == 202
+        wait_until(lambda: state_of(agent, oracle.pid) == "open")
+        assert not code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
+        agent.proc.kill()
+        wait_until(lambda: code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes))
+        oracle.do("run 1 101 1 1 1")
+
+
+def test_a_tracer_that_dies_is_a_window_that_failed(tmp_path):
+    with Ordering(tmp_path) as agent, Oracle(jdk("17"), OURS) as oracle:
+        agent.next_round()
+        assert agent.order(oracle.pid, 3600) == 202
+        wait_until(lambda: state_of(agent, oracle.pid) == "open")
+        [tracer] = Path(f"/proc/{agent.proc.pid}/task/{agent.proc.pid}/children").read_text().split()
+        os.kill(int(tracer), signal.SIGKILL)
+        wait_until(lambda: state_of(agent, oracle.pid) == "failed")
+        assert "signal 9" in window_of(agent, oracle.pid)["failed"]
+        assert agent.samples()["jnitrace_agent_windows_failed_total", None] == 1

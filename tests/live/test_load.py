@@ -47,3 +47,9 @@ def test_exact_with_every_program(oracle):
     assert [(f["kind"], f["count"]) for f in final["findings"]] == [("attached-at-end", 11)]
     final["sites"] = [site for site in final["sites"] if site["family"] in ("global", "weak")]  # the oracle's
     assert_exact(final, before, after)
+
+
+def test_exact_programs_for_other_runtimes_load():
+    """What is left out for HotSpot alone; likewise in scripts/kernel-matrix. Nobody need be there to be traced."""
+    result = run_tool("-a", "--runtime", "art", "-e", "global,weak,local,thread", "--check", "-d", "0.1", "-v", "-v", "--json")
+    assert {"jt_call", "jt_use", "jt_frame", "jt_thread_return"} < set(programs(result.stderr)), result.stderr

@@ -94,6 +94,7 @@ def test_more_references_than_were_asked_for(kind):
         assert [f["local_refs"] for f in of_kind(final, "local-overflow").values()] == [17]
 
 
+@pytest.mark.waits
 def test_overflow_is_told_while_it_goes_on_with_its_pace():
     with Pushes(jdk("17")) as target:
         with Tracer("-e", "local", "--local-capacity", "20", pids=[target.pid], interval="1") as tracer:

@@ -5,14 +5,16 @@ import json
 import subprocess
 
 import harness
-from harness import BUILD, Tracer, assert_no_losses, assert_schema, direct_caller, probes_of, read_line, run_tool
+from harness import BUILD, Tracer, assert_no_losses, assert_schema, direct_caller, probes_of, read_line, run_tool, wait_until
+from test_run import run, run_report
 from test_runtime import BOXES, COUNTED, DESKS, REPLACED, WRONG, Things
 
 RULES = ("--pair", "box=libthing.so:box_make(*arg6)+box_make_by(*arg2)+box_make_many(*arg2[arg1])+~box_replace(arg0,size=arg1)"
          "/box_free(arg0)+box_close(arg0)+^box_ref(arg0)+v:box_unref(arg0)+?box_look(arg0)",
          "--pair", "door=libthing:door_open(ret,counted)/door_close(arg0)",
          "--pair", f"desk={BUILD}/test-runtime/libthing.so:desk_take(ret,okge0)/desk_leave(arg0)")
-JUMPS = 13
+ZLIB = ("--pair", "gz=libz.so.1:gzopen(ret)/gzclose(arg0)")
+JUMPS, FOREIGN, LATE = 13, 7, 11
 FILES, FAILED, DATABASES, OPENED, CLOSED = 7, 5, 3, 11, 4
 
 
@@ -24,7 +26,8 @@ def numbers(report):
 def test_a_plain_process_is_counted_by_rules(tmp_path):
     with Things() as things, Tracer(*RULES, pids=[things.pid]) as tracer:
         tracer.wait_tracing()
-        for what, n in (("boxes", BOXES), ("counted", COUNTED), ("desks", DESKS), ("replaced", REPLACED), ("jumps", JUMPS), ("wrong", WRONG)):
+        for what, n in (("boxes", BOXES), ("counted", COUNTED), ("desks", DESKS), ("replaced", REPLACED), ("jumps", JUMPS), ("wrong", WRONG),
+                        ("foreign", FOREIGN)):
             things.do(what, n)
         json_probes = probes_of(things.pid, *RULES)
         report = tracer.stop()[things.pid]
@@ -33,7 +36,7 @@ def test_a_plain_process_is_counted_by_rules(tmp_path):
     assert report["target"]["vm"] is None and report["target"]["library"].endswith("/libthing.so")
     assert numbers(report) == {
         "box": (12 * BOXES + 1 + 3 * WRONG + 3 * REPLACED + 3 * JUMPS, 7 * BOXES + 1 + WRONG + 2 * REPLACED,
-                5 * BOXES + 2 * WRONG + REPLACED + 3 * JUMPS, WRONG),
+                5 * BOXES + 2 * WRONG + REPLACED + 3 * JUMPS, WRONG + FOREIGN),
         "door": (3 * COUNTED - 4, 2 * COUNTED - 4, COUNTED, WRONG), "desk": (2 * DESKS, DESKS + DESKS // 2, DESKS - DESKS // 2, 0)}
     assert report["calls"]["box_make_by"] == 2 * JUMPS
     sizes = {s["outstanding_bytes"] for s in report["sites"] if s["function"] != "box_replace"}
@@ -43,6 +46,91 @@ def test_a_plain_process_is_counted_by_rules(tmp_path):
     of_jumps = sorted((s["function"], direct_caller(s), s["outstanding"]) for s in report["sites"] if "jumps" in str(s["stack"]))
     assert of_jumps == [("box_make", "make_box", JUMPS), ("box_make", "make_inside", JUMPS), ("box_make_by", "jumps", JUMPS)]
     assert {f["kind"]: f["count"] for f in report["findings"]} == {"double-release": WRONG, "stale-use": WRONG, "wrong-deallocator": WRONG}
+
+
+def test_from_its_start_on_what_nobody_gave_is_told():
+    """What a process has from before attach may be released; of one that is held at its start all is known. Of its libraries, too."""
+    commands = f"boxes {BOXES}\nwrong {WRONG}\nforeign {FOREIGN}\nlate {LATE}\nreplaced {REPLACED}\n"
+    # each process of the command is held, whatever it was before
+    result, reports = run_report(*RULES, *ZLIB, command=["sh", "-c", "exec env \"$0\"", BUILD / "test-runtime/things"], stdin=None, input=commands)
+    assert result.returncode == 0, result.stderr
+    report = reports[-1]
+    assert report["target"]["comm"] == "things" and {r["target"]["comm"] for r in reports} == {"things"}
+    assert_no_losses(report)
+    assert numbers(report)["gz"] == (LATE, 1, LATE - 1, 0)
+    assert numbers(report)["box"][3] == WRONG + FOREIGN
+    assert {f["kind"]: f["count"] for f in report["findings"]} == {"double-release": WRONG, "stale-use": WRONG, "wrong-deallocator": WRONG,
+                                                                   "unmatched-release": FOREIGN}
+    result = run(*RULES, "--assert", "box.outstanding==1", "--assert", "findings==0", command=[BUILD / "test-runtime/things"], stdin=None,
+                 input="foreign 1\n")
+    assert result.returncode == 6 and "box.outstanding==1: it is 0" in result.stderr and "findings==0: it is 1" in result.stderr, result.stderr
+
+
+def test_a_library_that_comes_later():
+    """One beside others, and the only one: counted from the line on that says so."""
+    for rules in ((*RULES, *ZLIB), ZLIB):
+        with Things() as things, Tracer(*rules, pids=[things.pid]) as tracer:
+            tracer.wait_tracing()
+            assert sum("no libz.so.1" in line for line in tracer.stderr) == 1, tracer.stderr
+            things.do("late", 2)  # which may be seen
+            wait_until(lambda: any("has loaded libz.so.1" in line for line in tracer.stderr))
+            things.do("late", LATE)
+            report = tracer.stop()[things.pid]
+        assert_no_losses(report)
+        (site,) = [s for s in report["sites"] if s["function"] == "gzopen"]
+        assert direct_caller(site) == "late" and site["acquired"] - LATE in (0, 1, 2), site
+        assert report["calls"]["gzclose"] in (1, 2) and report["findings"] == []
+
+
+def test_exceptions_go_through():
+    """A return probe of the kernel would end the process at the first one. Names are as in the source where they are one function's."""
+    n, make = 13, "_ZN4yard4makeEi(ret)+_ZN4yard4makeEPKc(ret)+yard::make_by(ret)"
+    with Things("crates") as crates:
+        refused = run_tool("probes", "-p", crates.pid, "--pair", "libcrates:yard::make(ret)/yard::drop(arg0)")
+        assert refused.returncode == 1 and "column 11" in refused.stderr and "_ZN4yard4makeEi, _ZN4yard4makeEPKc" in refused.stderr, refused.stderr
+        refused = run_tool("probes", "-p", crates.pid, "--pair", "libcrates:make(ret)/yard::drop(arg0)")
+        assert "near it: _ZN4yard4makeEi (yard::make)" in refused.stderr, refused.stderr
+        with Tracer("--pair", f"libcrates:{make}/yard::drop(arg0)", pids=[crates.pid]) as tracer:
+            tracer.wait_tracing()
+            crates.do("go", n)
+            report = tracer.stop()[crates.pid]
+    assert_no_losses(report)
+    assert numbers(report) == {"libcrates": (4 * n, n, 3 * n, 0)} and report["findings"] == []
+    calls = {name: count for name, count in report["calls"].items() if count}
+    assert calls == {"_ZN4yard4makeEi": 3 * n, "_ZN4yard4makeEPKc": n, "yard::make_by": 2 * n, "yard::drop": n}
+
+
+def test_versions_and_places_of_functions():
+    """Of glibc: a version, past a test, at an address. A place that is proven to be no beginning is never probed."""
+    with Things() as things:
+        def probes(rule):
+            return run_tool("probes", "-p", things.pid, "--json", "--pair", rule)
+
+        lines = probes("libc:dlopen@GLIBC_2.2.5(ret)+fopen@@GLIBC_2.2.5(ret)/dlclose(arg0)+fclose(arg0)")
+        found = {p["function"]: p["offset"] for p in map(json.loads, lines.stdout.splitlines()) if "function" in p}
+        assert {"dlopen@GLIBC_2.2.5", "fopen@@GLIBC_2.2.5"} <= found.keys(), lines
+        again = probes(f"libc:fopen(ret)/{found['fclose']}(arg0)")
+        assert f'"function":"{found["fclose"]}"' in again.stdout.replace(" ", ""), again
+        for rule, words in (("fopen@GLIBC_9(ret)/fclose(arg0)", "no function 'fopen@GLIBC_9'"), ("fopen(ret)/fclose+0x2(arg0)", "no function begins at"),
+                            ("fopen(ret)/0x10(arg0)", "not in the code")):
+            result = probes(f"libc:{rule}")
+            assert result.returncode == 1 and words in result.stderr and "column" in result.stderr, result
+
+
+def test_all_processes_that_map_the_library():
+    """Whatever they are, and those that come later, too."""
+    rule = ("--pair", f"door={BUILD}/test-runtime/libthing.so:door_open(ret,counted)/door_close(arg0)")
+    with Things() as first, Tracer("-a", *rule) as tracer:
+        tracer.wait_tracing()
+        with Things() as second:
+            tracer.wait_report(lambda r: r["target"]["pid"] == second.pid)
+            for things, n in ((first, COUNTED), (second, 2 * COUNTED)):
+                things.do("counted", n)
+            reports = tracer.stop()
+    assert reports.keys() == {first.pid, second.pid}
+    for things, n in ((first, COUNTED), (second, 2 * COUNTED)):
+        assert_no_losses(reports[things.pid])
+        assert numbers(reports[things.pid]) == {"door": (3 * n - 4, 2 * n - 4, n, 0)}
 
 
 SCRIPT = """
@@ -107,6 +195,8 @@ def test_what_is_wrong_with_a_rule_is_said():
         for rule, code, words in (("libthing:thing_new(ret)/thing_fre(arg0)", 1, ("no function 'thing_fre'", "thing_free")),
                                   ("libthin:thing_new(ret)/thing_free(arg0)", 4, ("maps no libthin", "libthing.so")),
                                   ("libthing:thing_new(rut)/thing_free(arg0)", 2, ("column 20",))):
-            result = run_tool("-p", things.pid, "--pair", rule, "-d", "0.1")
-            assert result.returncode == code and all(w in result.stderr for w in words), result.stderr
-            assert result.stderr.count("\n") == 1, result.stderr
+            for command in (("probes",), ("-d", "0.1")):
+                result = run_tool(*command, "-p", things.pid, "--pair", rule)
+                assert result.returncode == code and all(w in result.stderr for w in words), result.stderr
+                lines = result.stderr.count("\n")
+                assert lines == (3 if code == 4 and command[0] == "-d" else 1), result.stderr  # it may come yet

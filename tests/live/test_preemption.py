@@ -65,8 +65,8 @@ def uses_of_private_stacks(args, oracle):
     return {name: uses for name, uses in accesses.items() if uses}
 
 
-@pytest.mark.parametrize("args", [*OPTIONS, ["--attach", "perf", "-e", "all", "--check"], ["--count-only"], ["-e", "thread"]],
-                         ids="+".join)
+@pytest.mark.parametrize("args", [*OPTIONS, pytest.param(["--attach", "perf", "-e", "all", "--check"], marks=pytest.mark.waits),
+                                  ["--count-only"], ["-e", "thread"]], ids="+".join)
 def test_no_program_has_a_private_stack(oracle, args):
     assert uses_of_private_stacks(args, oracle) == {}
 

@@ -12,7 +12,7 @@ import pytest
 
 import pictures
 import recorded
-from harness import SLOW, TOP, run_tool
+from harness import SLOW, TOP, run_tool, wait_until
 from tmux import Tmux
 
 
@@ -233,6 +233,27 @@ def test_sort_by_name(leak):
         assert len(table[0]) == 6 and table[0] == table[1][::-1], table
 
 
+def test_rows_of_several_sites(leak):
+    """Enter shows their sites, by a filter that is seen; whose what was there before is nobody knows."""
+    with opened(leak, 120, 40) as t:
+        for group, by, filtered in (("6", "library", r"/libthumb\.so  2 of 6 rows"), ("7", "caller", "decode  2 of 6 rows"),
+                                    ("4", "class", "Listener  2 of 6 rows")):
+            t.keys(group)
+            t.until(lambda screen: re.search("^>GROWING", screen, re.M) and f"by {by}" in screen and "live, at " in screen)
+            t.keys("Enter")
+            t.until(lambda screen: filtered in screen and re.search("^>GROWING .* Registry::add", screen, re.M))
+            t.keys("Escape")
+            t.until("1 of 6 by site")
+        t.keys(*["Down"] * 5)
+        t.until("6 of 6 by site")
+        t.keys("Enter")
+        t.until("acquired before attach: by whom is not known")
+        t.keys("3")
+        t.until("there is one process alone")
+        t.keys("e")
+        t.until("a recording has the families that were traced when it was made")
+
+
 def test_twins(leak):
     """To the next row of the same name, and round; what has none is told."""
     with opened(leak, 80, 24) as t:
@@ -301,6 +322,35 @@ def test_filter_sort_baseline(leak):
         t.until(lambda screen: "SINCE b" not in screen)
 
 
+def written(t, folder, key, wanted):
+    """What the tool writes from a key on until this is seen."""
+    file, done = folder / "written", folder / "done"
+    done.unlink(missing_ok=True)
+    t.tmux("pipe-pane", f"cat > {file}; touch {done}")
+    t.keys(key)
+    t.until(wanted)
+    t.tmux("pipe-pane")
+    wait_until(done.exists)
+    return file.read_bytes()
+
+
+def test_only_what_changes_is_written(leak, tmp_path):
+    """So that nothing flickers: cells that stay as they are are not written again, and nothing is wiped."""
+    with opened(leak, 120, 40) as t:
+        t.until("moment 71 of 71")
+        before = t.screen()
+        for key, wanted in (("Left", "moment 70 of 71"), ("Down", "2 of 6 by site")):
+            text = written(t, tmp_path, key, wanted)
+            after = t.screen()
+            changed = sum(a != b for was, now in zip(before.splitlines(), after.splitlines()) for a, b in zip(was.ljust(120), now.ljust(120)))
+            drawn = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b\(.|[\x00-\x1f]", b"", text).decode()
+            # two rows change their style, too
+            assert 0 < len(drawn) <= changed + 2 * 120, (key, len(drawn), changed, text)
+            assert not re.search(rb"\x1b\[[0-3]?J", text), text
+            before = after
+        assert not written(t, tmp_path, "F11", lambda screen: screen == before)
+
+
 def test_quit(leak):
     """The terminal is as it was, and what report prints into a file comes below."""
     with opened(leak, 120, 40) as t:
@@ -310,6 +360,31 @@ def test_quit(leak):
         screen = t.screen("-S", "-")
         assert "jnitrace - PID 26708 com.acme.pay.Server" in screen and "moment" not in screen, screen
         assert "growing" in screen
+
+
+def test_a_long_one(leak, tmp_path):
+    """It is seen before all of it is read, keys are answered meanwhile, and who leaves waits for nothing."""
+    long, moments = tmp_path / "long.jtr", 1_000_000
+    begin = subprocess.run(["zstd", "-q", "-d", "-c", leak], capture_output=True, check=True).stdout
+    begin = begin[:begin.rindex(b'{"record": "report"')]
+    with open(long, "wb") as out, subprocess.Popen(["zstd", "-q", "-c"], stdin=subprocess.PIPE, stdout=out) as zstd:
+        zstd.stdin.write(begin)
+        for i in range(71, moments):
+            zstd.stdin.write(b'{"record":"report","process":1,"elapsed_s":%d}\n{"record":"moment","skipped":0}\n' % i)
+        zstd.stdin.close()
+    with opened(long, 100, 24) as t:
+        t.until(lambda screen: re.search(r"moment 1 of \d+  reading \d+ %", screen))
+        t.keys("Right", "Right")
+        t.until(lambda screen: re.search(r"moment 3 of \d+  reading \d+ %", screen))
+        first = int(re.search(r"moment 3 of (\d+)", t.screen())[1])
+        t.until(lambda screen: int(re.search(r"moment 3 of (\d+)", screen)[1]) > first)
+        t.keys("?")
+        t.until("the next row of the same name")
+        t.keys("Escape", "q")
+        assert t.exit_code() == 0
+        screen = t.screen("-S", "-").replace("\n", "")
+        assert "it was left before all of it was read: this is how it was after" in screen, screen
+        assert "jnitrace - PID 26708 com.acme.pay.Server" in screen, screen
 
 
 def test_ctrl_c(leak):

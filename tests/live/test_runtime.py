@@ -14,8 +14,11 @@ FREED_OLD, LEAKED, CAME, FAILED = 53, 1009, 503, 13  # primes; 101 old ones are 
 
 
 class Things:
+    def __init__(self, program="things"):
+        self.program = OF_TEST / program
+
     def __enter__(self):
-        self.proc = subprocess.Popen([OF_TEST / "things"], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.proc = subprocess.Popen([self.program], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self.proc.pid
         assert read_line(self.proc.stdout) == "ready\n"
         return self

@@ -5,6 +5,7 @@ import json
 import time
 
 import jsonschema
+import pytest
 
 from harness import TOP, Program, Tracer, jdk
 
@@ -43,6 +44,7 @@ def go_on(target, tracer, until, collect=False):
     return reports
 
 
+@pytest.mark.waits
 def test_weak_references_wait_for_the_collector():
     """
     Each kind is made 250 times a second. Before the heap is collected only those to one object are known to pile up. After

@@ -6,6 +6,7 @@
  */
 #include "things.h"
 
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +103,32 @@ static __attribute__((noinline)) void wrong(long n)
 	}
 }
 
+/* Nobody gave these. */
+static __attribute__((noinline)) void foreign(long n)
+{
+	static char handles[64];
+
+	for (size_t i = 0; i < (size_t)n && i < sizeof(handles); i++)
+		box_free(&handles[i]);
+}
+
+/* Of a library that is loaded when it is needed: all but one file stay open. */
+static __attribute__((noinline)) void late(long n)
+{
+	static void *library;
+	void *(*open)(const char *, const char *);
+	int (*close)(void *);
+
+	library = library ? library : dlopen("libz.so.1", RTLD_NOW);
+	open = (void *(*)(const char *, const char *))dlsym(library, "gzopen");
+	close = (int (*)(void *))dlsym(library, "gzclose");
+	for (long i = 0; i < n; i++) {
+		void *file = open("/dev/null", "rb");
+
+		sink += i ? file != NULL : close(file);
+	}
+}
+
 static __attribute__((noinline)) void desks(long n)
 {
 	for (long i = 0; i < n; i++) {
@@ -154,9 +181,9 @@ static void command(const char *what, long n)
 		const char *what;
 		void (*run)(long n);
 	} commands[] = {
-	    {"leak", make_leaks}, {"come", come_and_go},  {"fail", fail},
-	    {"boxes", boxes},     {"counted", counted},   {"wrong", wrong},
-	    {"desks", desks},     {"replaced", replaced}, {"jumps", jumps},
+	    {"leak", make_leaks}, {"come", come_and_go}, {"fail", fail},       {"boxes", boxes},
+	    {"counted", counted}, {"wrong", wrong},      {"desks", desks},     {"replaced", replaced},
+	    {"jumps", jumps},     {"late", late},        {"foreign", foreign},
 	};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)

@@ -11,11 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/io.h"
 
-#define MAX_DOCUMENTS   8
+#define MAX_DOCUMENTS   16
+#define MAX_ORDERS      16
 #define MAX_CONNECTIONS 256
 #define IDLE_S          3
 /* Of a connection: more than any scraper's headers. */
@@ -34,6 +37,10 @@ struct http {
 	struct document documents[MAX_DOCUMENTS];
 	size_t nr_documents;
 	struct http_counts counts;
+	const struct http_order *order; /* NULL: none is taken */
+	struct http_ordered ordered[MAX_ORDERS];
+	size_t nr_ordered;
+	int orders_fd; /* an eventfd, of as many; -1: none is taken */
 	/* constant since http_open() */
 	char *token;
 	char url[128];
@@ -81,12 +88,16 @@ static struct MHD_Response *document_at(const struct http *h, const char *path, 
 	return found;
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *c, unsigned int status)
+/* Anything but a document. */
+static enum MHD_Result say(struct MHD_Connection *c, unsigned int status)
 {
 	static const char *const challenge = "Bearer realm=\"jnitrace\"";
-	const char *text = status == MHD_HTTP_NOT_FOUND      ? "not found\n"
-			   : status == MHD_HTTP_UNAUTHORIZED ? "no or another token\n"
-							     : "only GET and HEAD\n";
+	const char *text = status == MHD_HTTP_NOT_FOUND           ? "not found\n"
+			   : status == MHD_HTTP_UNAUTHORIZED      ? "no or another token\n"
+			   : status == MHD_HTTP_ACCEPTED          ? "ordered\n"
+			   : status == MHD_HTTP_BAD_REQUEST       ? "an argument is no number\n"
+			   : status == MHD_HTTP_TOO_MANY_REQUESTS ? "too many orders at once\n"
+								  : "only GET and HEAD\n";
 	struct MHD_Response *r =
 	    MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT);
 	enum MHD_Result rc;
@@ -103,11 +114,49 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned int status)
 	return rc;
 }
 
-static unsigned int status_of(const struct http *h, struct MHD_Connection *c, const char *method,
+/* A number of at most 15 characters, without a sign. */
+static bool number_of(const char *text, double *out)
+{
+	size_t n = strlen(text);
+	char *end;
+
+	if (!n || n > 15 || strspn(text, "0123456789.") != n)
+		return false;
+	*out = strtod(text, &end);
+	return !*end;
+}
+
+/* With the lock. The status. */
+static unsigned int order(struct http *h, struct MHD_Connection *c)
+{
+	struct http_ordered *o = &h->ordered[h->nr_ordered];
+	const uint64_t one = 1;
+
+	if (h->nr_ordered == MAX_ORDERS)
+		return MHD_HTTP_TOO_MANY_REQUESTS;
+	for (size_t i = 0; i < HTTP_MAX_ARGUMENTS; i++) {
+		const char *name = h->order->arguments[i];
+		const char *text = name ? MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, name) : NULL;
+
+		o->values[i] = -1;
+		if (text && !number_of(text, &o->values[i]))
+			return MHD_HTTP_BAD_REQUEST;
+		if (!name)
+			break;
+	}
+	if (write(h->orders_fd, &one, sizeof(one)) != sizeof(one))
+		return MHD_HTTP_TOO_MANY_REQUESTS;
+	h->nr_ordered++;
+	return MHD_HTTP_ACCEPTED;
+}
+
+static unsigned int status_of(struct http *h, struct MHD_Connection *c, const char *path, const char *method,
 			      const struct MHD_Response *r)
 {
 	if (!may_read(h, c))
 		return MHD_HTTP_UNAUTHORIZED;
+	if (h->order && !strcmp(method, MHD_HTTP_METHOD_POST) && !strcmp(path, h->order->path))
+		return order(h, c);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return MHD_HTTP_METHOD_NOT_ALLOWED;
 	return r ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND;
@@ -133,13 +182,13 @@ static enum MHD_Result answer(void *http, struct MHD_Connection *c, const char *
 	}
 	pthread_mutex_lock(&h->lock);
 	r = document_at(h, path, MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
-	status = status_of(h, c, method, r);
+	status = status_of(h, c, path, method, r);
 	if (status == MHD_HTTP_OK)
 		rc = MHD_queue_response(c, status, r); /* it stays as long as it takes to send it */
-	h->counts.answered += status == MHD_HTTP_OK;
-	h->counts.refused += status != MHD_HTTP_OK;
+	h->counts.answered += status < MHD_HTTP_BAD_REQUEST;
+	h->counts.refused += status >= MHD_HTTP_BAD_REQUEST;
 	pthread_mutex_unlock(&h->lock);
-	return status == MHD_HTTP_OK ? rc : refuse(c, status);
+	return status == MHD_HTTP_OK ? rc : say(c, status);
 }
 
 int http_publish(struct http *h, const struct http_document *d, struct buf *body)
@@ -175,6 +224,43 @@ int http_publish(struct http *h, const struct http_document *d, struct buf *body
 	if (old)
 		MHD_destroy_response(old);
 	return place ? 0 : -ENOMEM;
+}
+
+int http_take_orders(struct http *h, const struct http_order *o, struct error *err)
+{
+	int fd;
+
+	if (!h->token)
+		return error_set(err, -EINVAL, EXIT_USAGE, "orders", "give --token-file",
+				 "without a token anybody could give some");
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+	if (fd < 0)
+		return error_set(err, -errno, EXIT_FAILED, "orders", NULL, "%s", strerror(errno));
+	pthread_mutex_lock(&h->lock);
+	h->orders_fd = fd;
+	h->order = o;
+	pthread_mutex_unlock(&h->lock);
+	return 0;
+}
+
+int http_orders_fd(const struct http *h)
+{
+	return h->orders_fd;
+}
+
+bool http_next_order(struct http *h, struct http_ordered *out)
+{
+	uint64_t one;
+	bool any;
+
+	pthread_mutex_lock(&h->lock);
+	any = h->nr_ordered && read(h->orders_fd, &one, sizeof(one)) == sizeof(one);
+	if (any) {
+		*out = h->ordered[0];
+		memmove(h->ordered, h->ordered + 1, --h->nr_ordered * sizeof(*h->ordered));
+	}
+	pthread_mutex_unlock(&h->lock);
+	return any;
 }
 
 struct http_counts http_counts(struct http *h)
@@ -350,8 +436,10 @@ int http_open(const struct http_options *o, struct http **out, struct error *err
 	if (!rc && address_of(o->listen, &a))
 		rc = error_set(err, -EINVAL, EXIT_USAGE, "--listen", "as in 127.0.0.1:9469 or [::1]:9469",
 			       "'%.64s' is no address and port", o->listen);
-	if (h)
+	if (h) {
+		h->orders_fd = -1;
 		pthread_mutex_init(&h->lock, NULL);
+	}
 	rc = rc ?: check(o, &a, err);
 	if (!rc && o->token_file)
 		rc = read_token(o->token_file, &h->token, err);
@@ -372,6 +460,8 @@ void http_close(struct http *h)
 	for (size_t i = 0; i < h->nr_documents; i++)
 		if (h->documents[i].response)
 			MHD_destroy_response(h->documents[i].response);
+	if (h->orders_fd >= 0)
+		close(h->orders_fd);
 	pthread_mutex_destroy(&h->lock);
 	if (h->token)
 		explicit_bzero(h->token, strlen(h->token));

@@ -2,7 +2,8 @@
 /*
  * Documents over HTTP. Each is published whole and served as it is until the next one takes its place, from a
  * thread of its own: who reads them never waits for who makes them, nor the other way round. Nothing but GET
- * and HEAD of what was published is answered, and nothing of a request is kept.
+ * and HEAD of what was published is answered, and POST of what may be ordered; of a request nothing is kept
+ * but the numbers of an order.
  */
 #ifndef JNITRACE_HTTP_H
 #define JNITRACE_HTTP_H
@@ -39,6 +40,24 @@ struct http_document {
 };
 /* Takes body over, also on failure. 0 or -ENOMEM. */
 int http_publish(struct http *h, const struct http_document *d, struct buf *body);
+
+/* What may be ordered by POST: a path with arguments, which are numbers. Literals. */
+#define HTTP_MAX_ARGUMENTS 4
+struct http_order {
+	const char *path;
+	const char *arguments[HTTP_MAX_ARGUMENTS + 1]; /* their names; NULL-terminated */
+};
+struct http_ordered {
+	double values[HTTP_MAX_ARGUMENTS]; /* as in http_order; -1: not given */
+};
+/*
+ * Take orders, from here on, of those who bear the token: without one anybody's browser could give some. A
+ * few are kept until they are fetched; more are refused. 0, or -errno with err.
+ */
+int http_take_orders(struct http *h, const struct http_order *o, struct error *err);
+/* Readable while there are some. */
+int http_orders_fd(const struct http *h);
+bool http_next_order(struct http *h, struct http_ordered *out);
 
 struct http_counts {
 	uint64_t answered, refused; /* requests: refused: 4xx */

@@ -165,6 +165,17 @@ void elf_cfi_close(struct elf_cfi_table *f)
 	free(f);
 }
 
+bool elf_cfi_function(struct elf_cfi_table *f, uint64_t vaddr, uint64_t *begin, uint64_t *end)
+{
+	struct cfi_fde fde;
+
+	if (!find_fde(f, vaddr, &fde))
+		return false;
+	*begin = fde.begin;
+	*end = fde.end;
+	return true;
+}
+
 bool elf_cfi_begins(struct elf_cfi_table *f, uint64_t vaddr)
 {
 	struct cfi_fde fde;

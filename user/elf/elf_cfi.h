@@ -31,5 +31,7 @@ struct elf_cfi {
 int elf_cfi_at(struct elf_cfi_table *t, uint64_t vaddr, struct elf_cfi *out);
 /* Does the CFI of a function begin at this link-time address? Known of stripped files, too. */
 bool elf_cfi_begins(struct elf_cfi_table *t, uint64_t vaddr);
+/* Likewise, where the function that holds this address begins and ends. false: none does. */
+bool elf_cfi_function(struct elf_cfi_table *t, uint64_t vaddr, uint64_t *begin, uint64_t *end);
 
 #endif

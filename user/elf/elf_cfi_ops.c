@@ -8,8 +8,9 @@
 
 #define MAX_CIE_BYTES                                                                                        \
 	4096 /* of what a CIE begins with; compilers write 10. Each change of CIE takes that time */
-#define MAX_FDE_BYTES  (1 << 20) /* of one function; the time that one answer takes */
-#define MAX_REMEMBERED 16        /* nested DW_CFA_remember_state; compilers nest 1 or 2 */
+#define MAX_FDE_BYTES     (1 << 20) /* of one function; the time that one answer takes */
+#define MAX_SPILLED_BYTES 4096
+#define MAX_REMEMBERED    16 /* nested DW_CFA_remember_state; compilers nest 1 or 2 */
 
 /* libdw's dwarf.h does not name it */
 #define DW_CFA_AARCH64_negate_ra_state_with_pc 0x2c
@@ -195,9 +196,26 @@ static bool is_fp_deref(const struct elf_frames *f, struct cursor c, int64_t *of
 }
 
 /*
- * The expressions that say how to find the CFA: those of GNU ld's .plt (elf_x86_64_eh_frame_plt in binutils'
- * elf64-x86-64.c), of glibc's __restore_rt (sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c) and of functions
- * that realign their stack.
+ * *(r15 - 8) + offset, of Android's interpreter in assembler (runtime/interpreter/mterp/x86_64ng/main.S,
+ * CFI_DEF_CFA_BREG_PLUS_UCONST).
+ */
+static bool is_spilled(struct cursor c, int64_t *offset)
+{
+	static const uint8_t begin[] = {DW_OP_bregx, 15, 0x78 /* -8 */, DW_OP_deref, DW_OP_plus_uconst};
+	uint64_t n;
+
+	if ((size_t)(c.end - c.p) <= sizeof(begin) || memcmp(c.p, begin, sizeof(begin)))
+		return false;
+	skip(&c, sizeof(begin));
+	n = read_uleb(&c);
+	*offset = (int64_t)n;
+	return !c.bad && c.p == c.end && n <= MAX_SPILLED_BYTES && n % 8 == 0;
+}
+
+/*
+ * The expressions that say how to find the CFA: that of is_spilled(), those of GNU ld's .plt
+ * (elf_x86_64_eh_frame_plt in binutils' elf64-x86-64.c), of glibc's __restore_rt
+ * (sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c) and of functions that realign their stack.
  */
 static void set_cfa_expression(struct machine *m, struct cursor c)
 {
@@ -216,6 +234,8 @@ static void set_cfa_expression(struct machine *m, struct cursor c)
 		m->now.cfa_offset = c.p[sizeof(plt)] - DW_OP_lit0;
 	} else if (x86 && m->cie->signal && n == sizeof(signal) && !memcmp(c.p, signal, n)) {
 		m->now.cfa = CFA_SIGNAL;
+	} else if (x86 && is_spilled(c, &m->now.cfa_offset)) {
+		m->now.cfa = CFA_SPILLED;
 	} else if (is_fp_deref(m->f, c, &m->now.cfa_offset)) {
 		m->now.cfa = CFA_FP_DEREF;
 	}

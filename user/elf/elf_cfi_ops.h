@@ -21,7 +21,15 @@ enum cfi_where {
 	CFI_UNDEFINED, /* nowhere: of a return address, there is no caller */
 	CFI_OTHER,     /* a rule not followed here */
 };
-enum cfi_cfa { CFA_UNSET, CFA_REG, CFA_FP_DEREF, CFA_PLT, CFA_SIGNAL, CFA_OTHER };
+enum cfi_cfa {
+	CFA_UNSET,
+	CFA_REG,
+	CFA_FP_DEREF,
+	CFA_SPILLED, /* cfa_offset above the word below where a callee-saved register points; see unwind.h */
+	CFA_PLT,
+	CFA_SIGNAL,
+	CFA_OTHER
+};
 
 struct cfi_state {
 	enum cfi_cfa cfa;

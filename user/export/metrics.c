@@ -2,7 +2,9 @@
 /* Metrics. See metrics.h. */
 #include "export/metrics.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/catalog.h"
@@ -197,6 +199,193 @@ static const struct {
      read_seconds},
 };
 
+/* --- of the last window of a JVM --- */
+
+static void of_word(struct writer *w, const struct census *c, const char *label, const char *word, uint64_t n)
+{
+	begin_of(w, c);
+	put_label(w, label, word);
+	put_value(w, (double)n);
+}
+
+static void window_open(struct writer *w, const struct census *c, const struct window *win)
+{
+	begin_of(w, c);
+	put_value(w, win->state == WINDOW_OPEN);
+}
+
+static void window_end(struct writer *w, const struct census *c, const struct window *win)
+{
+	if (!win->report)
+		return;
+	begin_of(w, c);
+	put_value(w, win->report_unix_s);
+}
+
+static void window_length(struct writer *w, const struct census *c, const struct window *win)
+{
+	if (!win->report)
+		return;
+	begin_of(w, c);
+	put_value(w, win->report->elapsed_s);
+}
+
+static void events(struct writer *w, const struct census *c, const struct window *win)
+{
+	begin_of(w, c);
+	put_value(w, (double)win->totals.events);
+}
+
+static void acquired(struct writer *w, const struct census *c, const struct window *win)
+{
+	for (int f = 0; win->report && f < NR_FAMILIES; f++)
+		if (win->report->families[f].traced)
+			of_word(w, c, "family", family_name(win->report->catalog, f),
+				win->totals.acquired[f]);
+}
+
+static void released(struct writer *w, const struct census *c, const struct window *win)
+{
+	for (int f = 0; win->report && f < NR_FAMILIES; f++)
+		if (win->report->families[f].traced && !win->report->count_only)
+			of_word(w, c, "family", family_name(win->report->catalog, f),
+				win->totals.released[f]);
+}
+
+static void outstanding(struct writer *w, const struct census *c, const struct window *win)
+{
+	const struct report *r = win->report;
+
+	for (int f = 0; r && f < NR_FAMILIES; f++)
+		if (r->families[f].traced && !r->families[f].life_unknown && !r->count_only)
+			of_word(w, c, "family", family_name(r->catalog, f), r->families[f].outstanding);
+}
+
+/* Kinds may share a name, and a severity. */
+static bool is_same(const struct finding_row *a, const struct finding_row *b)
+{
+	return a->name && b->name && !strcmp(a->name, b->name) && a->severity == b->severity;
+}
+
+static void put_findings(struct writer *w, const struct census *c, const struct report *r,
+			 const struct finding_row *kind)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < r->findings.n; i++)
+		n += is_same(&finding_rows[r->findings.v[i].kind], kind);
+	if (!n)
+		return;
+	begin_of(w, c);
+	put_label(w, "kind", kind->name);
+	put_label(w, "severity", finding_severity_names[kind->severity]);
+	put_value(w, (double)n);
+}
+
+static void findings(struct writer *w, const struct census *c, const struct window *win)
+{
+	for (int kind = 0; win->report && kind < NR_FINDINGS; kind++) {
+		bool first = true;
+
+		for (int before = 0; before < kind; before++)
+			first &= !is_same(&finding_rows[before], &finding_rows[kind]);
+		if (first)
+			put_findings(w, c, win->report, &finding_rows[kind]);
+	}
+}
+
+static void dropped(struct writer *w, const struct census *c, const struct window *win)
+{
+	for (int d = 0; win->report && d < NR_DROPS; d++)
+		if (win->totals.drops[d])
+			of_word(w, c, "reason", drop_rows[d].name, win->totals.drops[d]);
+}
+
+static void target_overhead(struct writer *w, const struct census *c, const struct window *win)
+{
+	if (!win->report || win->report->target_cpu_pct < 0)
+		return;
+	begin_of(w, c);
+	put_value(w, win->report->target_cpu_pct / 100);
+}
+
+static void over_budget(struct writer *w, const struct census *c, const struct window *win)
+{
+	if (!win->report)
+		return;
+	begin_of(w, c);
+	put_value(w, win->report->end_reason == END_OVER_BUDGET);
+}
+
+static const struct {
+	const char *name, *unit, *help;
+	enum type type;
+	void (*put)(struct writer *w, const struct census *c, const struct window *win);
+} of_window[] = {
+    {"jnitrace_window_open", "", "1: this JVM is traced just now.", GAUGE, window_open},
+    {"jnitrace_window_timestamp_seconds", "seconds", "When the last window that was done ended, since 1970.",
+     GAUGE, window_end},
+    {"jnitrace_window_seconds", "seconds", "How long that was.", GAUGE, window_length},
+    {"jnitrace_events", "", "Calls that were seen in windows.", COUNTER, events},
+    {"jnitrace_acquired", "", "Acquired in windows.", COUNTER, acquired},
+    {"jnitrace_released", "", "Released in windows.", COUNTER, released},
+    {"jnitrace_outstanding", "", "Acquired in the last window and not released at its end.", GAUGE,
+     outstanding},
+    {"jnitrace_findings", "", "Findings of the last window.", GAUGE, findings},
+    {"jnitrace_dropped", "", "What windows have lost, by reason.", COUNTER, dropped},
+    {"jnitrace_target_overhead_ratio", "ratio",
+     "CPU time that the probes took of this JVM in the last window.", GAUGE, target_overhead},
+    {"jnitrace_window_over_budget", "",
+     "1: it was ended early, as the probes took more than --budget allows.", GAUGE, over_budget},
+};
+
+/* --- its call sites: only where they are asked for, as there may be many --- */
+
+/* Descending; of like ones the first id, so that the order stays. */
+static int compare_sites(const void *a, const void *b)
+{
+	const struct report_site *x = *(const struct report_site *const *)a;
+	const struct report_site *y = *(const struct report_site *const *)b;
+
+	if (x->outstanding != y->outstanding)
+		return x->outstanding < y->outstanding ? 1 : -1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void put_site(struct writer *w, const struct census *c, const struct report *r,
+		     const struct report_site *s)
+{
+	const struct frame *by = frames_caller(&s->frames), *java = frames_java_caller(&s->frames);
+	char id[17];
+
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)s->id);
+	begin_of(w, c);
+	put_label(w, "site", id);
+	put_label(w, "function", func_name(r->catalog, s->func));
+	put_label(w, "caller", by ? by->symbol : NULL);
+	put_label(w, "library", by ? by->module : NULL);
+	put_label(w, "java", java ? java->symbol : NULL);
+	put_value(w, (double)s->outstanding);
+}
+
+/* How many are left out; -ENOMEM. */
+static int put_sites(struct writer *w, const struct census *c, const struct report *r, size_t most)
+{
+	const struct report_site **v = malloc((r->sites.n + 1) * sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->sites.n; i++)
+		if (r->sites.v[i].outstanding)
+			v[n++] = &r->sites.v[i];
+	qsort(v, n, sizeof(*v), compare_sites);
+	for (size_t i = 0; i < n && i < most; i++)
+		put_site(w, c, r, v[i]);
+	free(v);
+	return n > most ? (int)(n - most) : 0;
+}
+
 /* --- of the agent --- */
 
 static void build_info(struct writer *w, const struct agent_self *s)
@@ -232,6 +421,18 @@ SELF(cpu_seconds, s->cpu_s)
 SELF(resident_bytes, s->resident_bytes)
 SELF(open_files, s->open_files)
 SELF(start_time, s->start_unix_s)
+SELF(windows_failed, s->windows_failed)
+SELF(windows_open, s->windows_open)
+SELF(windows_waiting, s->windows_waiting)
+
+static void windows(struct writer *w, const struct agent_self *s)
+{
+	for (int reason = WINDOW_NONE + 1; reason < NR_WINDOW_REASONS; reason++) {
+		begin(w);
+		put_label(w, "reason", window_reason_names[reason]);
+		put_value(w, (double)s->windows_done[reason]);
+	}
+}
 
 static const struct {
 	const char *name, *unit, *help;
@@ -244,7 +445,13 @@ static const struct {
     {"jnitrace_agent_round_seconds", "seconds", "Time that the last one took.", GAUGE, round_seconds},
     {"jnitrace_agent_round_timestamp_seconds", "seconds", "When it ended, since 1970.", GAUGE, round_time},
     {"jnitrace_agent_requests", "", "Requests over HTTP.", COUNTER, requests},
-    {"process_cpu_seconds", "seconds", "CPU time of the agent.", COUNTER, cpu_seconds},
+    {"jnitrace_agent_windows", "", "Windows that were done, by why they were opened.", COUNTER, windows},
+    {"jnitrace_agent_windows_failed", "", "Windows that failed.", COUNTER, windows_failed},
+    {"jnitrace_agent_windows_open", "", "Windows that are open now.", GAUGE, windows_open},
+    {"jnitrace_agent_windows_waiting", "", "JVMs whose window waits for others to end.", GAUGE,
+     windows_waiting},
+    {"process_cpu_seconds", "seconds", "CPU time of the agent and of its tracers that have ended.", COUNTER,
+     cpu_seconds},
     {"process_resident_memory_bytes", "bytes", "Memory of the agent.", GAUGE, resident_bytes},
     {"process_open_fds", "", "Files that the agent has open.", GAUGE, open_files},
     {"process_start_time_seconds", "seconds", "When the agent started, since 1970.", GAUGE, start_time},
@@ -262,8 +469,31 @@ static void begin_metric(struct writer *w, bool openmetrics, const char *name, c
 		buf_printf(w->out, "# UNIT %s %s\n", name, unit);
 }
 
+static void put_all_sites(struct writer *w, bool openmetrics, const struct agent_seen *seen, size_t most)
+{
+	struct buf left_out = {0};
+
+	begin_metric(w, openmetrics, "jnitrace_site_outstanding", "",
+		     "Acquired at this call site in the last window and not released at its end.", GAUGE);
+	for (size_t k = 0; k < seen->nr_jvms; k++) {
+		const struct window *win = window_of(seen, &seen->jvms[k]->target);
+		struct writer of = {.out = &left_out, .name = "jnitrace_sites_left_out", .suffix = ""};
+		int n = win && win->report ? put_sites(w, seen->jvms[k], win->report, most) : -1;
+
+		w->out->failed |= n == -ENOMEM;
+		if (n >= 0)
+			of_count(&of, seen->jvms[k], n);
+	}
+	begin_metric(w, openmetrics, "jnitrace_sites_left_out", "",
+		     "Call sites that hold something and are none of the above.", GAUGE);
+	if (left_out.n)
+		buf_add(w->out, left_out.p, left_out.n);
+	w->out->failed |= left_out.failed;
+	buf_free(&left_out);
+}
+
 void metrics_write(struct buf *out, bool openmetrics, const struct agent_self *self,
-		   const struct census *const *v, size_t n)
+		   const struct agent_seen *seen, size_t top_sites)
 {
 	struct writer w = {.out = out};
 
@@ -274,9 +504,21 @@ void metrics_write(struct buf *out, bool openmetrics, const struct agent_self *s
 	}
 	for (size_t i = 0; i < ARRAY_LEN(of_jvm); i++) {
 		begin_metric(&w, openmetrics, of_jvm[i].name, of_jvm[i].unit, of_jvm[i].help, of_jvm[i].type);
-		for (size_t k = 0; k < n; k++)
-			of_jvm[i].put(&w, v[k]);
+		for (size_t k = 0; k < seen->nr_jvms; k++)
+			of_jvm[i].put(&w, seen->jvms[k]);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(of_window); i++) {
+		begin_metric(&w, openmetrics, of_window[i].name, of_window[i].unit, of_window[i].help,
+			     of_window[i].type);
+		for (size_t k = 0; k < seen->nr_jvms; k++) {
+			const struct window *win = window_of(seen, &seen->jvms[k]->target);
+
+			if (win)
+				of_window[i].put(&w, seen->jvms[k], win);
+		}
+	}
+	if (top_sites)
+		put_all_sites(&w, openmetrics, seen, top_sites);
 	if (openmetrics)
 		buf_printf(out, "# EOF\n");
 }

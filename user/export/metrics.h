@@ -9,15 +9,15 @@
 
 #include "base/util.h"
 #include "model/agent_self.h"
-#include "model/census.h"
+#include "view/agent.h"
 
 #define METRICS_TYPE     "text/plain; version=0.0.4; charset=utf-8"
 #define OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 /* What a request for the latter accepts. */
 #define OPENMETRICS_ACCEPT "application/openmetrics-text"
 
-/* Out of memory: out->failed. */
+/* top_sites: of each JVM so many call sites, those that hold most. Out of memory: out->failed. */
 void metrics_write(struct buf *out, bool openmetrics, const struct agent_self *self,
-		   const struct census *const *v, size_t n);
+		   const struct agent_seen *seen, size_t top_sites);
 
 #endif

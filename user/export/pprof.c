@@ -477,7 +477,7 @@ static int64_t ms_as_ns(double s)
 }
 
 /* What is said once. */
-static void put_head(struct pprof *p)
+static void put_head(struct pprof *p, enum pprof_value value)
 {
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	Pprof__ValueType types[NR_VALUES], *of[NR_VALUES];
@@ -490,7 +490,8 @@ static void put_head(struct pprof *p)
 	}
 	piece.n_sample_type = NR_VALUES;
 	piece.sample_type = of;
-	piece.default_sample_type = types[p->paired || p->empty ? VALUE_OUTSTANDING : VALUE_ACQUIRED].type;
+	piece.default_sample_type =
+	    types[value == PPROF_OUTSTANDING ? VALUE_OUTSTANDING : VALUE_ACQUIRED].type;
 	piece.time_nanos = ms_as_ns(p->start_s);
 	piece.duration_nanos = ms_as_ns(p->end_s - p->start_s);
 	pack(&p->head, &piece);
@@ -542,11 +543,18 @@ static void numbers_free(struct numbers *numbers)
 
 void pprof_end(void *state, struct buf *out)
 {
+	const struct pprof *p = state;
+
+	pprof_end_as(state, out, !p || p->paired || p->empty ? PPROF_OUTSTANDING : PPROF_ACQUIRED);
+}
+
+void pprof_end_as(void *state, struct buf *out, enum pprof_value value)
+{
 	struct pprof *p = state;
 
 	if (!p)
 		return;
-	put_head(p);
+	put_head(p, value);
 	out->failed |= p->head.failed || p->body.failed;
 	if (!out->failed)
 		put_gzip(out, (struct buf *const[]){&p->head, &p->body}, 2);

@@ -17,5 +17,8 @@ void pprof_begin(void **state, struct buf *out);
 void pprof_reports(void *state, struct buf *out, const struct report *const *reports, size_t n,
 		   const struct view_opts *o);
 void pprof_end(void *state, struct buf *out);
+/* Likewise; which of its values is to be shown first. */
+enum pprof_value { PPROF_OUTSTANDING, PPROF_ACQUIRED };
+void pprof_end_as(void *state, struct buf *out, enum pprof_value value);
 
 #endif

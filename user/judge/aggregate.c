@@ -262,11 +262,8 @@ static int begin(struct aggregate *a, const struct named_sites *names)
 	return 0;
 }
 
-static void add_pins(struct counts *c, const struct snapshot_site *s)
+static void add_pins(struct report_pins *to, const struct pin_stats *from)
 {
-	const struct pin_stats *from = &s->pins;
-	struct report_pins *to = &c->pins;
-
 	to->copied += from->copied;
 	to->direct += from->direct;
 	to->copy_unknown += from->copy_unknown;
@@ -283,8 +280,6 @@ static void add_pins(struct counts *c, const struct snapshot_site *s)
 		to->max_hold_ns = from->max_hold_ns;
 	for (int i = 0; i < JT_HOLD_BUCKETS; i++)
 		to->hold[i] += from->hold[i];
-	c->pinned_bytes += s->pinned_bytes;
-	c->pins_unsized += s->pins_unsized;
 }
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -413,7 +408,10 @@ static int add_site(struct aggregate *a, const struct aggregate_input *in, size_
 	c->released += s->released;
 	c->outstanding += s->acquired - s->released - s->unpaired;
 	add_lacks(in->names->by_number[s->index].lacks, s, c, stacks);
-	add_pins(c, s);
+	if (s->pins)
+		add_pins(&c->pins, s->pins);
+	c->pinned_bytes += s->pinned_bytes;
+	c->pins_unsized += s->pins_unsized;
 	if (func_kind(a->catalog, s->func) == KIND_LOCAL)
 		add_life(in, i, c);
 	else if (s->live)

@@ -2,6 +2,7 @@
 /* Attach and detach targets. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernel/programs.h"
+#include "proc/foreign.h"
 
 static uint64_t cookie_of(const struct attaching *a, size_t site)
 {
@@ -106,10 +108,14 @@ static int attach_entries(const struct attaching *a)
 /* Those of one family, releases first. */
 static int attach_family(const struct attaching *a)
 {
+	struct bpf_link **v =
+	    realloc(a->links->v, (a->links->n + 2 * a->sites->n + 1) * sizeof(*a->links->v));
 	int rc;
 
-	a->links->v = calloc(2 * a->sites->n, sizeof(*a->links->v));
-	rc = a->links->v ? attach_entries(a) : -ENOMEM;
+	if (!v)
+		return -ENOMEM;
+	a->links->v = v;
+	rc = attach_entries(a);
 	for (size_t i = 0; !rc && i < 2 * NR_PROGRAM_ROWS; i++)
 		for (size_t file = 0; !rc && file < a->nr_paths; file++)
 			rc = attach_row(a, &program_rows[i / 2], file, i % 2);
@@ -122,7 +128,7 @@ int links_attach(const struct attaching *what, struct family_links *links, uint3
 	int rc = 0;
 
 	for (unsigned f = 0; !rc && f < NR_LINK_GROUPS; f++) {
-		if (!(families >> f & 1) || links->of[f].v)
+		if (!(families >> f & 1) || (links->of[f].v && !a.more))
 			continue;
 		a.family = f;
 		a.links = &links->of[f];
@@ -154,10 +160,15 @@ static int file_links_get(struct tracer *t, const char *path, const struct probe
 	struct attaching a = {.t = t, .pid = -1, .paths = &path, .nr_paths = 1, .sites = sites};
 	uint64_t hash = hash_sites(sites);
 	struct file_links *f = NULL;
+	int fd = open(path, O_PATH | O_CLOEXEC), rc;
 	struct stat st;
 
-	if (stat(path, &st))
+	if (fd < 0)
 		return -errno;
+	rc = foreign_stat(fd, &st);
+	close(fd);
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < ARRAY_LEN(t->files); i++) {
 		struct file_links *known = &t->files[i];
 
@@ -192,6 +203,7 @@ static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *co
 	if (!s->rules)
 		return -ENOMEM;
 	s->families = families;
+	t->families_seen |= families;
 	first = rules_make(t, target_id, sites);
 	if (first < 0)
 		return first;
@@ -234,6 +246,29 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const 
 		return error_set(err, rc, EXIT_NO_TARGET, what, NULL, "it has exited");
 	return error_set(err, rc, rc == -EPERM || rc == -EACCES ? EXIT_PERMISSION : EXIT_FAILED, what,
 			 "-v shows what the kernel said", "%s", strerror(-rc));
+}
+
+int tracer_attach_more(struct tracer *t, int target_id, const struct proc_id *id, const char *const *paths,
+		       size_t nr_paths, const struct probe_sites *sites, size_t first)
+{
+	struct traced *s = &t->traced[target_id];
+	struct probe_sites added = *sites;
+	struct attaching a = {
+	    .t = t, .pid = id->pid, .paths = paths, .nr_paths = nr_paths, .sites = &added, .more = true};
+	uint32_t *rules = realloc(s->rules, (sites->n + 1) * sizeof(*s->rules));
+	int rc;
+
+	if (!rules)
+		return -ENOMEM;
+	s->rules = rules;
+	added.v += first;
+	added.n -= first;
+	if (programs_lack(t, &added))
+		return -EOPNOTSUPP;
+	a.rules = s->rules + s->nr_sites;
+	rc = rules_make(t, target_id, &added);
+	s->sites_missing = sites->missing;
+	return rc < 0 ? rc : links_attach(&a, &s->links, s->families);
 }
 
 static int state_of(const struct tracer *t, int target_id, struct target_state *state)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bpf/border/scripts.h"
 #include "bpf/border/threads.h"
 #include "bpf/border/unwind.h"
 
@@ -69,6 +70,9 @@ int tracer_apply(struct tracer *t, int target_id, pid_t pid, const char *path, s
 		p->walk.state = rc ? PLAN_NEVER : PLAN_DONE;
 		snprintf(p->walk.why, sizeof(p->walk.why), "%s", rc ? strerror(-rc) : "");
 	}
+	if (p->scripts.state == PLAN_READY && !bpf_map_update_elem(bpf_map__fd(t->skel->maps.script_configs),
+								   &key, &p->scripts.config, BPF_ANY))
+		p->scripts.state = PLAN_DONE;
 	if (p->objects.state == PLAN_READY && !bpf_map_update_elem(bpf_map__fd(t->skel->maps.object_configs),
 								   &key, &p->objects.config, BPF_ANY))
 		p->objects.state = PLAN_DONE;
@@ -120,6 +124,7 @@ int tracer_set_attached(struct tracer *t, int target_id, const pid_t *tids, size
 		struct books_key key = {.target_id = (uint32_t)target_id, .tid = (uint32_t)tids[i]};
 		struct thread_books b = {
 		    .attached = 1,
+		    .since = t->traced[target_id].monitors_since,
 		    .life = __atomic_fetch_add(&t->skel->bss->lives_begun, 1, __ATOMIC_SEQ_CST),
 		};
 
@@ -174,6 +179,41 @@ static void keep_opened(struct tracer *t, uint32_t target_id, const struct code_
 	}
 }
 
+static void keep_held(struct tracer *t, const struct code_held *held)
+{
+	pid_t *place = VEC_ADD(&t->held);
+
+	if (place)
+		*place = (pid_t)held->pid;
+}
+
+pid_t tracer_held(struct tracer *t)
+{
+	pid_t first = t->held.n ? t->held.v[0] : 0;
+
+	if (first)
+		memmove(t->held.v, t->held.v + 1, --t->held.n * sizeof(*t->held.v));
+	return first;
+}
+
+int tracer_hold(struct tracer *t, const char *path, uint64_t offset, int64_t debug_bytes)
+{
+	const struct uprobe_where where = {-1, path, false, t->use_multi};
+
+	t->skel->data->hold_debug = (uint64_t)debug_bytes;
+	t->hold_link = uprobe_attach(t->skel->progs.jt_hold, &where, offset, 0);
+	return t->hold_link ? 0 : -errno;
+}
+
+void tracer_end_hold(struct tracer *t)
+{
+	if (!t->hold_link)
+		return;
+	bpf_link__destroy(t->hold_link); /* waits for the programs that run */
+	t->hold_link = NULL;
+	tracer_code_drain(t);
+}
+
 int configs_code_changed(void *arg, void *data, size_t n)
 {
 	struct tracer *t = arg;
@@ -182,6 +222,8 @@ int configs_code_changed(void *arg, void *data, size_t n)
 	if (n < sizeof(target_id))
 		return 0;
 	memcpy(&target_id, data, sizeof(target_id));
+	if (target_id == JT_MAX_TARGETS && n >= sizeof(struct code_held))
+		keep_held(t, data);
 	if (target_id >= JT_MAX_TARGETS)
 		return 0;
 	if (n >= sizeof(struct code_opened))

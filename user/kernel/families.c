@@ -61,17 +61,28 @@ static void note_probed(struct tracer *t, struct traced *s, const struct probe_s
 		s->probed[sites->v[i].func] |= s->families >> func_family(t->catalog, sites->v[i].func) & 1;
 }
 
-int tracer_open_families(struct tracer *t, int target_id, pid_t pid, const char *path,
-			 const struct probe_sites *sites, uint32_t families)
+void tracer_open_families(struct tracer *t, int target_id, uint32_t families)
+{
+	set_off(t, target_id, families, false);
+}
+
+uint32_t tracer_families(const struct tracer *t, int target_id)
+{
+	return t->traced[target_id].families;
+}
+
+int tracer_attach_families(struct tracer *t, int target_id, pid_t pid, const char *const *paths,
+			   size_t nr_paths, const struct probe_sites *sites, uint32_t families)
 {
 	struct traced *s = &t->traced[target_id];
 	struct attaching a = {
-	    .t = t, .pid = s->file ? -1 : pid, .paths = &path, .nr_paths = 1, .sites = sites};
+	    .t = t, .pid = s->file ? -1 : pid, .paths = paths, .nr_paths = nr_paths, .sites = sites};
 	uint32_t before = s->families;
 	int rc;
 
 	a.rules = s->file ? NULL : s->rules;
 	a.file = s->file ? (uint32_t)(s->file - t->files) + 1 : 0;
+	t->families_seen |= families;
 	rc = links_attach(&a, links_of(s), families);
 	s->families |= families;
 	if (rc) {
@@ -79,7 +90,6 @@ int tracer_open_families(struct tracer *t, int target_id, pid_t pid, const char 
 		return rc;
 	}
 	note_probed(t, s, sites);
-	set_off(t, target_id, families, false);
 	return 0;
 }
 
@@ -99,13 +109,43 @@ static uint8_t *families_of_sites(struct tracer *t, int target_id, uint32_t n)
 	return family;
 }
 
+/*
+ * Calls that are under way are never seen to return, and monitors that threads hold are followed no more:
+ * what the probes meet later is of another time. The rules of families that go on are written as they are.
+ */
+static int begin_another_time(struct tracer *t, int target_id, uint32_t families)
+{
+	uint32_t anew = families & catalog_families(t->catalog, KIND_BIT(KIND_PAIR));
+	struct traced *s = &t->traced[target_id];
+	int rc = 0;
+
+	if (families >> FAMILY_MONITOR & 1) {
+		anew |= catalog_families(t->catalog, KINDS_OF_BOOKS);
+		s->monitors_since++;
+	}
+	for (size_t i = 0; anew && i < s->nr_sites && !rc; i++) {
+		struct rule r;
+
+		rc = bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.rules), &s->rules[i], &r);
+		if (rc || !(anew >> r.family & 1))
+			continue;
+		r.since++;
+		r.whole = 0;
+		rc = bpf_map_update_elem(bpf_map__fd(t->skel->maps.rules), &s->rules[i], &r, BPF_EXIST);
+	}
+	if (rc || !(families >> FAMILY_MONITOR & 1))
+		return rc;
+	tracer_settle(); /* threads may be detaching just now */
+	return snapshot_ends(t);
+}
+
 int tracer_forget_families(struct tracer *t, int target_id, uint32_t families, uint64_t live[NR_FAMILIES])
 {
 	struct whose whose = {
 	    .target_id = (uint32_t)target_id, .families = families, .nr_sites = sites_in_use(t)};
 	uint64_t *held = calloc(whose.nr_sites + 1, sizeof(*held));
 	uint8_t *family = families_of_sites(t, target_id, whose.nr_sites);
-	int rc = held && family ? 0 : -ENOMEM;
+	int rc = held && family ? begin_another_time(t, target_id, families) : -ENOMEM;
 
 	whose.family_of = family;
 	whose.held = held;

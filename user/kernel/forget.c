@@ -24,7 +24,6 @@ union key {
 	struct life_key life;
 	uint32_t site;
 	struct stalled_key stalled;
-	uint64_t thread;
 };
 union value {
 	struct overflow_ref ref;
@@ -37,6 +36,7 @@ union value {
 	struct stall stall;
 	struct stalled stalled;
 	struct thread_books books;
+	struct thread_call call;
 	struct push push;
 	struct held_monitor monitor;
 	struct life_end life;
@@ -294,6 +294,7 @@ void tracer_forget(struct tracer *t, int target_id)
 		clean &= zero_array_element(t->skel->maps.drops, target_id * NR_DROPS + d,
 					    sizeof(uint64_t) * t->features.nr_cpus);
 	clean &= zero_array_element(t->skel->maps.java_configs, target_id, sizeof(struct java_config));
+	clean &= zero_array_element(t->skel->maps.script_configs, target_id, sizeof(struct script_config));
 	clean &= zero_array_element(t->skel->maps.object_configs, target_id, sizeof(struct object_config));
 	clean &= zero_array_element(t->skel->maps.thread_configs, target_id, sizeof(struct thread_config));
 	unwinder_forget(t->unwinder, (uint32_t)target_id);
@@ -323,6 +324,42 @@ static bool is_pin_of_families(const union key *key, const union value *value, c
 	return is;
 }
 
+/* A handle that was given again is held as often. */
+static bool is_more_of_families(const union key *key, const union value *value, const struct whose *w)
+{
+	bool is = ref_target_id(key->more.tag) == w->target_id && whose_site(w, key->more.site);
+
+	if (is)
+		w->held[key->more.site] += value->pair_more.acquired;
+	return is;
+}
+
+static bool is_monitor_of_families(const union key *key, const union value *value, const struct whose *w)
+{
+	bool is = key->monitor.target_id == w->target_id && whose_site(w, value->monitor.site);
+
+	if (is)
+		w->held[value->monitor.site]++;
+	return is;
+}
+
+/* Of the family of threads. */
+static bool is_attached_of(const union key *key, const union value *value, const struct whose *w)
+{
+	bool is = key->books.target_id == w->target_id;
+
+	if (is && value->books.attached && value->books.site < w->nr_sites)
+		w->held[value->books.site]++;
+	return is;
+}
+
+static bool is_call_of_families(const union key *key, const union value *value, const struct whose *w)
+{
+	enum family_id family = value->call.start_ns ? FAMILY_THREAD : FAMILY_MONITOR;
+
+	return ref_target_id(key->tag) == w->target_id && w->families >> family & 1;
+}
+
 /* What was released may be got again, and released, unseen: of no pointer it is known any more. */
 static void forget_graves(struct tracer *t, bool *clean)
 {
@@ -346,5 +383,13 @@ int forget_families(struct tracer *t, const struct whose *w)
 		forget_sections(t, w, &clean);
 	if (w->families & catalog_families(t->catalog, KIND_BIT(KIND_LOCAL)))
 		forget_by(t->skel->maps.pushes, is_ref_of, w, &clean);
+	if (w->families & catalog_families(t->catalog, KIND_BIT(KIND_PAIR)))
+		forget_by(t->skel->maps.pair_mores, is_more_of_families, w, &clean);
+	if (w->families & catalog_families(t->catalog, KINDS_OF_BOOKS))
+		forget_by(t->skel->maps.thread_calls, is_call_of_families, w, &clean);
+	if (w->families >> FAMILY_MONITOR & 1)
+		forget_by(t->skel->maps.held_monitors, is_monitor_of_families, w, &clean);
+	if (w->families >> FAMILY_THREAD & 1)
+		forget_by(t->skel->maps.threads, is_attached_of, w, &clean);
 	return clean ? 0 : -EIO;
 }

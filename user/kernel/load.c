@@ -48,8 +48,9 @@ static uint32_t round_up_pow2(uint64_t n)
 /* Room for what the books of threads keep, if there are any. */
 static int set_thread_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
 {
-	bool traced = programs_trace(o, KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD));
-	int rc = bpf_map__set_max_entries(s->maps.held_monitors, traced ? JT_MAX_HELD : 1);
+	bool traced = programs_trace(o, KINDS_OF_BOOKS);
+	uint32_t held = o->at_once >> FAMILY_MONITOR & 1 ? JT_MAX_HELD : JT_FEW_HELD;
+	int rc = bpf_map__set_max_entries(s->maps.held_monitors, traced ? held : 1);
 
 	rc = rc ?: bpf_map__set_max_entries(s->maps.life_ends, traced ? JT_MAX_THREADS : 1);
 	return rc ?: bpf_map__set_max_entries(s->maps.churns, traced ? JT_MAX_CHURNS : 1);
@@ -81,6 +82,8 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	/* Beside the sites with stacks, one without for each function that acquires. */
 	t->max_sites = o->max_stacks + 1 + JT_MAX_TARGETS * 4;
 	s->rodata->bucket_mask = t->nr_buckets - 1;
+	while (t->nr_buckets >> s->rodata->part_shift > JT_STORE_PARTS)
+		s->rodata->part_shift++;
 	s->rodata->nr_funcs = o->catalog->nr_funcs;
 	s->rodata->max_stacks = o->max_stacks;
 	s->rodata->max_sites = t->max_sites - 1;
@@ -92,6 +95,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	s->rodata->checking = o->check;
 	s->rodata->criticals_traced = programs_trace(o, KIND_BIT(KIND_CRITICAL));
 	s->rodata->memo_mode = o->memo;
+	s->rodata->by_fragments = s->rodata->indirect_refs = o->fragments;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.nr_cpus);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);
@@ -236,6 +240,7 @@ void tracer_close(struct tracer *t)
 {
 	if (!t)
 		return;
+	tracer_end_hold(t);
 	for (int i = 0; i < JT_MAX_TARGETS; i++) {
 		if (t->traced[i].attached)
 			tracer_detach(t, &i, 1);
@@ -251,6 +256,7 @@ void tracer_close(struct tracer *t)
 	free(t->given_back);
 	free(t->let_go);
 	free(t->ended.v);
+	free(t->held.v);
 	store_unmap(t);
 	unwinder_free(t->unwinder);
 	ring_buffer__free(t->code_changes);

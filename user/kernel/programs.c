@@ -6,7 +6,7 @@
 
 #define LOCAL         KIND_BIT(KIND_LOCAL)
 #define REFS          (KIND_BIT(KIND_REFERENCE) | LOCAL)
-#define HELD          (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD))
+#define HELD          KINDS_OF_BOOKS
 #define PAIR          KIND_BIT(KIND_PAIR)
 #define CHECK         KIND_BIT(KIND_USE)
 #define ALL_KINDS     (~0U)
@@ -109,6 +109,7 @@ void programs_choose(struct tracer *t, const struct tracer_opts *o)
 	bpf_program__set_autoload(t->skel->progs.jt_thread_end, programs_see_ends(o));
 	bpf_program__set_autoload(t->skel->progs.jt_stall_begin, programs_trace(o, KIND_BIT(KIND_CRITICAL)));
 	bpf_program__set_autoload(t->skel->progs.jt_stall_end, programs_trace(o, KIND_BIT(KIND_CRITICAL)));
+	bpf_program__set_autoload(t->skel->progs.jt_hold, o->hold);
 	if (t->use_multi)
 		uprobe_want_multi(t->skel->obj);
 }

@@ -118,6 +118,15 @@ static bool has_more(const struct catalog *c, enum family_id family)
 	return false;
 }
 
+/* Is it probed where it returns? */
+static bool has_return(const struct probe_sites *sites, enum func_id func)
+{
+	for (size_t i = 0; i < sites->n; i++)
+		if (sites->v[i].func == func && sites->v[i].point != POINT_ENTRY)
+			return true;
+	return false;
+}
+
 int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 {
 	struct traced *s = &t->traced[target_id];
@@ -158,8 +167,10 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .counts = row->size != HANDLE_NONE ? COUNT_BYTES : row->counts,
 		    .maybe = row->maybe,
 		    .watch = row->watch,
+		    .whole = sites->whole && s->families >> row->family & 1 && !row->others && !row->maybe &&
+			     !row->narrow,
 		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,
-		    .both_ends = func_at_both_ends(t->catalog, site->func),
+		    .both_ends = func_at_both_ends(t->catalog, site->func) && has_return(sites, site->func),
 		};
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;

@@ -71,15 +71,26 @@ static struct snapshot_site *add_site(struct snapshots *all, uint32_t index, uin
 	return v;
 }
 
+/* What says that the site is in use is written last, and read first. */
+static void copy_site(struct site *to, const struct site *from)
+{
+	uint64_t stack_id = __atomic_load_n(&from->stack_id, __ATOMIC_ACQUIRE);
+
+	*to = *from;
+	to->stack_id = stack_id;
+}
+
 static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 {
 	size_t per_cpu = t->features.nr_cpus;
-	struct site *site = calloc(n, sizeof(*site));
+	struct site *site = malloc(n * sizeof(*site));
 	struct site_counts *counts = calloc(n * per_cpu, sizeof(*counts));
 	int rc = site && counts ? 0 : -ENOMEM;
 
 	/* Counts after sites: what is counted for a site that is listed is complete. */
-	rc = rc ?: read_array(bpf_map__fd(t->skel->maps.sites), n, sizeof(*site), site);
+	for (uint32_t i = 0; !rc && i < n; i++)
+		copy_site(&site[i], &t->sites[i]);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (!rc && t->by_thread)
 		rc = read_array(bpf_map__fd(t->skel->maps.site_threads), n, sizeof(*all->threads),
 				all->threads);

@@ -19,7 +19,8 @@ static int take_more(const void *key, const void *value, void *of)
 int snapshot_pairs(struct tracer *t, struct snapshots *all)
 {
 	for (uint32_t f = NR_JNI_FUNCS; f < t->catalog->nr_funcs; f++)
-		if (t->catalog->funcs[f].size != HANDLE_NONE && t->families >> func_family(t->catalog, f) & 1)
+		if (t->catalog->funcs[f].size != HANDLE_NONE &&
+		    t->families_seen >> func_family(t->catalog, f) & 1)
 			return map_walk(t->skel->maps.pair_mores, take_more, all);
 	return 0;
 }

@@ -195,28 +195,39 @@ static int share_out_stalled(struct snapshots *all, const struct stalled_list *l
 	return 0;
 }
 
-static void read_stats(struct tracer *t, struct snapshot *s)
+/* 0 or -ENOMEM. */
+static int read_stats(struct tracer *t, struct snapshot *s)
 {
-	for (size_t i = 0; i < s->sites.n; i++) {
+	size_t n = 0;
+
+	s->pin_stats.n = 0;
+	for (size_t i = 0; i < s->sites.n; i++)
+		if (func_is_pin(t->catalog, s->sites.v[i].func) && !VEC_ADD(&s->pin_stats))
+			return -ENOMEM;
+	for (size_t i = 0; i < s->sites.n; i++) { /* they move no more */
 		struct snapshot_site *site = &s->sites.v[i];
 
-		site->has_pins = func_is_pin(t->catalog, site->func);
-		if (site->has_pins) /* none: nothing was counted yet */
-			bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.pin_stats), &site->index, &site->pins);
+		if (!func_is_pin(t->catalog, site->func))
+			continue;
+		site->pins = &s->pin_stats.v[n++];
+		/* none: nothing was counted yet */
+		bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.pin_stats), &site->index,
+				    &s->pin_stats.v[n - 1]);
 	}
+	return 0;
 }
 
 int snapshot_pins(struct tracer *t, struct snapshots *all)
 {
 	struct stalled_list stalled = {0};
 	struct pin_list pins = {0};
-	int rc;
+	int rc = 0;
 
-	if (!(t->families & catalog_families(t->catalog, KINDS_OF_PINS)))
+	if (!(t->families_seen & catalog_families(t->catalog, KINDS_OF_PINS)))
 		return 0;
-	for (int target_id = 0; target_id < JT_MAX_TARGETS; target_id++)
-		read_stats(t, &all->of[target_id]);
-	rc = map_walk(t->skel->maps.pins, take_pin, &pins);
+	for (int target_id = 0; target_id < JT_MAX_TARGETS && !rc; target_id++)
+		rc = read_stats(t, &all->of[target_id]);
+	rc = rc ?: map_walk(t->skel->maps.pins, take_pin, &pins);
 	rc = rc ?: share_out_pins(all, &pins);
 	rc = rc ?: read_criticals(t, all);
 	rc = rc ?: map_walk(t->skel->maps.stalled, take_stalled, &stalled);

@@ -26,7 +26,7 @@ static int take_push(const void *key, const void *value, void *of)
 
 int snapshot_pushes(struct tracer *t, struct snapshots *all)
 {
-	if (!(t->families & catalog_families(t->catalog, KIND_BIT(KIND_LOCAL))))
+	if (!(t->families_seen & catalog_families(t->catalog, KIND_BIT(KIND_LOCAL))))
 		return 0;
 	return map_walk(t->skel->maps.pushes, take_push, all);
 }

@@ -13,12 +13,11 @@
 #include "kernel/tracer_priv.h"
 #include "model/report.h"
 
-#define HAVE_BOOKS (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD))
-#define MAX_ENDED  4096 /* different findings, of all targets */
+#define MAX_ENDED 4096 /* different findings, of all targets */
 
 static bool has_books(const struct tracer *t)
 {
-	return t->families & catalog_families(t->catalog, HAVE_BOOKS);
+	return t->families_seen & catalog_families(t->catalog, KINDS_OF_BOOKS);
 }
 
 /* --- lives that have ended --- */

@@ -7,42 +7,61 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+
+/* An array's elements; NULL: errno says why. */
+static void *map_array(const struct bpf_map *map, size_t bytes, int protection)
+{
+	void *p = mmap(NULL, bytes, protection, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
 
 int store_map(struct tracer *t)
 {
-	void *p;
-
 	t->buckets_bytes = (size_t)t->nr_buckets * sizeof(struct bucket);
+	t->sites_bytes = (size_t)t->max_sites * sizeof(struct site);
 	/* Written only to free places that no probe will, see store_forget() and tracer_bury(). */
-	p = mmap(NULL, t->buckets_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-		 bpf_map__fd(t->skel->maps.buckets), 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	t->buckets = p;
-	return 0;
+	t->buckets = map_array(t->skel->maps.buckets, t->buckets_bytes, PROT_READ | PROT_WRITE);
+	t->sites = t->buckets ? map_array(t->skel->maps.sites, t->sites_bytes, PROT_READ) : NULL;
+	return t->sites ? 0 : -errno;
 }
 
 void store_unmap(struct tracer *t)
 {
 	if (t->buckets)
 		munmap(t->buckets, t->buckets_bytes);
+	if (t->sites)
+		munmap((void *)t->sites, t->sites_bytes);
 }
 
-static int add_ref(struct snapshots *all, uint64_t tag, uint32_t site, uint32_t tick)
+/* The references of a site. They are counted here, where those of all sites are near to each other. */
+struct site_refs {
+	uint32_t live, oldest_tick;
+};
+struct store_walk {
+	struct snapshots *all;
+	struct site_refs *of; /* by number of the site */
+	uint32_t nr_sites;
+};
+
+static int add_ref(struct store_walk *w, uint64_t tag, uint32_t site, uint32_t tick)
 {
 	uint32_t target_id = ref_target_id(tag);
-	struct snapshot *s = target_id < JT_MAX_TARGETS ? &all->of[target_id] : NULL;
+	struct snapshot *s = target_id < JT_MAX_TARGETS ? &w->all->of[target_id] : NULL;
 	struct snapshot_ref *ref = s ? VEC_ADD(&s->refs) : NULL;
-	struct snapshot_site *v;
 
 	if (!ref)
 		return s ? -ENOMEM : 0;
 	*ref = (struct snapshot_ref){
 	    .handle = ref_handle(tag), .target_id = target_id, .site = site, .tick = tick};
-	v = snapshot_site_of(s, site);
-	if (v && (!v->live++ || (int32_t)(tick - v->oldest_tick) < 0))
-		v->oldest_tick = tick;
+	if (site < w->nr_sites) { /* else it is too new to be listed */
+		struct site_refs *r = &w->of[site];
+
+		if (!r->live++ || (int32_t)(tick - r->oldest_tick) < 0)
+			r->oldest_tick = tick;
+	}
 	return 0;
 }
 
@@ -53,20 +72,54 @@ static int take_overflow(const void *key, const void *value, void *of)
 	return add_ref(of, *(const uint64_t *)key, o->site, o->tick);
 }
 
-int store_read(struct tracer *t, struct snapshots *all)
+static void count_refs(struct snapshot *s, const struct store_walk *w)
+{
+	for (size_t i = 0; i < s->sites.n; i++) {
+		struct snapshot_site *site = &s->sites.v[i];
+
+		site->live = w->of[site->index].live;
+		site->oldest_tick = w->of[site->index].oldest_tick;
+	}
+}
+
+/* The bucket, or the first one behind it that is of a part where something was put. */
+static uint32_t next_used(const struct tracer *t, uint32_t b)
+{
+	const volatile uint8_t *used = t->skel->bss->parts_used;
+	uint32_t shift = t->skel->rodata->part_shift, part = 1U << shift;
+
+	while (b < t->nr_buckets && !(b & (part - 1)) && !used[b >> shift])
+		b += part;
+	return b;
+}
+
+static int read_buckets(struct tracer *t, struct store_walk *w)
 {
 	int rc = 0;
 
-	for (uint32_t b = 0; b < t->nr_buckets; b++)
+	for (uint32_t b = next_used(t, 0); b < t->nr_buckets && !rc; b = next_used(t, b + 1))
 		for (int i = 0; i < JT_BUCKET_WAYS && !rc; i++) {
 			uint64_t tag = *(volatile uint64_t *)&t->buckets[b].tag[i];
 
 			if (tag > TAG_BUSY && !(tag & TAG_DEAD))
-				rc = add_ref(all, tag, t->buckets[b].site[i], t->buckets[b].tick[i]);
+				rc = add_ref(w, tag, t->buckets[b].site[i], t->buckets[b].tick[i]);
 		}
-	if (rc || !*(volatile uint64_t *)&t->skel->bss->overflow_refs)
-		return rc;
-	return map_walk(t->skel->maps.overflow, take_overflow, all);
+	return rc;
+}
+
+int store_read(struct tracer *t, struct snapshots *all)
+{
+	struct store_walk w = {.all = all, .nr_sites = sites_in_use(t)};
+	int rc;
+
+	w.of = calloc(w.nr_sites, sizeof(*w.of));
+	rc = w.of ? read_buckets(t, &w) : -ENOMEM;
+	if (!rc && *(volatile uint64_t *)&t->skel->bss->overflow_refs)
+		rc = map_walk(t->skel->maps.overflow, take_overflow, &w);
+	for (int target_id = 0; target_id < JT_MAX_TARGETS && !rc; target_id++)
+		count_refs(&all->of[target_id], &w);
+	free(w.of);
+	return rc;
 }
 
 /*
@@ -75,7 +128,7 @@ int store_read(struct tracer *t, struct snapshots *all)
  */
 void store_forget(struct tracer *t, int target_id)
 {
-	for (uint32_t b = 0; b < t->nr_buckets; b++)
+	for (uint32_t b = next_used(t, 0); b < t->nr_buckets; b = next_used(t, b + 1))
 		for (int i = 0; i < JT_BUCKET_WAYS; i++)
 			if (ref_target_id(t->buckets[b].tag[i]) == (uint32_t)target_id)
 				*(volatile uint64_t *)&t->buckets[b].tag[i] = 0;
@@ -87,7 +140,7 @@ void store_forget(struct tracer *t, int target_id)
  */
 void store_forget_families(struct tracer *t, const struct whose *w)
 {
-	for (uint32_t b = 0; b < t->nr_buckets; b++)
+	for (uint32_t b = next_used(t, 0); b < t->nr_buckets; b = next_used(t, b + 1))
 		for (int i = 0; i < JT_BUCKET_WAYS; i++) {
 			uint64_t tag = *(volatile uint64_t *)&t->buckets[b].tag[i];
 			uint32_t site = *(volatile uint32_t *)&t->buckets[b].site[i];

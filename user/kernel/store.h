@@ -4,9 +4,10 @@
 
 #include "kernel/tracer_priv.h"
 
+/* The store, and the sites that its references are of. 0 or -errno. */
 int store_map(struct tracer *t);
 void store_unmap(struct tracer *t);
-/* Add all references to the snapshots of their targets and their sites. 0 or -errno. */
+/* Add all references to the snapshots of their targets and their sites, which are listed. 0 or -errno. */
 int store_read(struct tracer *t, struct snapshots *all);
 /* Free the places of a target's references, but for those in the overflow map. Its probes are gone. */
 void store_forget(struct tracer *t, int target_id);

@@ -30,7 +30,8 @@ struct tracer_opts {
 	const struct catalog *catalog; /* of all that may be traced; not owned */
 	const char *const *bottom;     /* files at the bottom of most stacks, see unwinder_new(); likewise */
 	enum attach_method attach;
-	uint32_t families;       /* that may be traced: bit per enum family_id */
+	uint32_t families;       /* that may be traced: bit per enum family_id; */
+	uint32_t at_once;        /* of these, from the start */
 	uint64_t max_refs;       /* live references that can be paired */
 	uint64_t max_stacks;     /* distinct ones */
 	uint32_t local_capacity; /* local references that a native frame may have without asking */
@@ -40,6 +41,8 @@ struct tracer_opts {
 	bool by_thread;  /* sites are counted for each thread */
 	bool count_only; /* releases are not probed */
 	bool check;      /* uses of references are probed */
+	bool fragments;  /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
+	bool hold;       /* see tracer_hold() */
 	bool verbose;    /* what libbpf and the kernel say goes to stderr */
 };
 /* Load the programs and make the maps. err says what failed. */
@@ -59,6 +62,12 @@ uint64_t tracer_map_bytes(const struct tracer *t);
  */
 int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const *paths, size_t nr_paths,
 		  const struct probe_sites *sites, uint32_t families, struct error *err);
+/*
+ * Attach more sites, of files that the target has loaded since; those of sites from `first` on, as above.
+ * What was counted stays. 0, or -errno: some of them may be attached.
+ */
+int tracer_attach_more(struct tracer *t, int target_id, const struct proc_id *id, const char *const *paths,
+		       size_t nr_paths, const struct probe_sites *sites, size_t first);
 /* From here on every call counts. */
 int tracer_open_gate(struct tracer *t, int target_id);
 /* Stop counting. Calls in flight may still be counted until tracer_settle() returns. */
@@ -76,14 +85,18 @@ void tracer_forget(struct tracer *t, int target_id);
  * To switch off: close, tracer_settle(), tracer_detach_families(), tracer_forget_families(). What was held
  * then is let go: nobody will see its release. It counts as acquired, and as held no more; live: how many, by
  * family, added to what is there. What was released is forgotten, too, as its handles may be given out and
- * taken back unseen. Findings stay. To switch on: tracer_open_families(), with the sites of tracer_attach();
- * all or none of them. 0 or -errno.
+ * taken back unseen. Findings stay. To switch on: tracer_attach_families(), with the files and the sites of
+ * tracer_attach(), all or none of them; then what the probes must know; then tracer_open_families(). 0 or
+ * -errno.
  */
 void tracer_close_families(struct tracer *t, int target_id, uint32_t families);
 void tracer_detach_families(struct tracer *t, int target_id, uint32_t families);
 int tracer_forget_families(struct tracer *t, int target_id, uint32_t families, uint64_t live[NR_FAMILIES]);
-int tracer_open_families(struct tracer *t, int target_id, pid_t pid, const char *path,
-			 const struct probe_sites *sites, uint32_t families);
+int tracer_attach_families(struct tracer *t, int target_id, pid_t pid, const char *const *paths,
+			   size_t nr_paths, const struct probe_sites *sites, uint32_t families);
+void tracer_open_families(struct tracer *t, int target_id, uint32_t families);
+/* Those that have probes. */
+uint32_t tracer_families(const struct tracer *t, int target_id);
 /* Has the target called exec since the gate was opened? */
 bool tracer_execed(struct tracer *t, int target_id);
 size_t tracer_probes(const struct tracer *t, int target_id);
@@ -96,7 +109,17 @@ void tracer_set_script(struct tracer *t, int target_id, uint32_t function_info);
  */
 int tracer_set_linker(struct tracer *t, int target_id, pid_t pid, const char *path, uint64_t offset,
 		      uint64_t debug_at);
-/* Readable when some target's code has changed. */
+/*
+ * From here on each process stops, as by SIGSTOP, that descends from this one's parent, and not from this
+ * one, when its dynamic linker has changed its list of libraries, until it gets SIGCONT. path, offset: where
+ * that linker calls; debug_bytes: from there to its struct r_debug. 0 or -errno.
+ */
+int tracer_hold(struct tracer *t, const char *path, uint64_t offset, int64_t debug_bytes);
+/* The next that has stopped, as of tracer_code_drain(); 0: none. */
+pid_t tracer_held(struct tracer *t);
+/* No more; those who have stopped until now are told by tracer_held(). Also by tracer_close(). */
+void tracer_end_hold(struct tracer *t);
+/* Readable when some target's code has changed, or a process has stopped. */
 int tracer_code_fd(const struct tracer *t);
 /* Take note of that; then of each target: has its code changed since it was asked? */
 void tracer_code_drain(struct tracer *t);

@@ -51,6 +51,7 @@ struct traced {
 	uint64_t buried[NR_FUNCS]; /* its local references, see tracer_bury() */
 	uint64_t let_go[NR_FUNCS]; /* when their families were switched off, see tracer_forget_families() */
 	uint64_t findings_lost;    /* see snapshot_ends() */
+	uint32_t monitors_since;   /* as its rules say: struct rule */
 	bool code_changed;         /* it said so */
 	struct {
 		struct code_opened *v; /* the oldest first */
@@ -64,16 +65,23 @@ struct tracer {
 	struct features features;
 	struct unwinder *unwinder; /* native unwind tables */
 	struct ring_buffer *code_changes;
+	struct bpf_link *hold_link; /* NULL: no process is held */
+	struct {
+		pid_t *v;
+		size_t n, cap;
+	} held; /* have stopped, and were not taken yet */
 	struct overhead *overhead;
 	bool use_multi, by_thread;
 	bool share; /* probes, by file */
 	struct file_links files[JT_MAX_TARGETS];
 	bool single_step;              /* some site of some target is */
 	uint32_t families;             /* that may be traced: bit per enum family_id */
+	uint32_t families_seen;        /* that any target was traced for: what others keep is empty */
 	const struct catalog *catalog; /* not owned */
 	uint32_t nr_buckets, max_sites;
-	struct bucket *buckets; /* the pairing store, mapped */
-	size_t buckets_bytes;
+	struct bucket *buckets;   /* the pairing store, mapped */
+	const struct site *sites; /* by number, mapped */
+	size_t buckets_bytes, sites_bytes;
 	struct traced traced[JT_MAX_TARGETS];
 	bool rule_used[JT_MAX_RULES];
 	uint64_t java_epochs; /* Java configurations made: no two targets share a generation */
@@ -127,6 +135,7 @@ struct attaching { /* what is attached where, and what its probes are to know */
 	const struct probe_sites *sites;
 	const uint32_t *rules; /* of a target, by site; NULL: */
 	uint32_t file;         /* see COOKIE_FILE */
+	bool more;             /* also of families that have probes already */
 	/* filled in by links_attach(): */
 	struct links *links;
 	unsigned family;

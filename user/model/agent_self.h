@@ -6,16 +6,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/window.h"
+
 struct agent_self {
 	const char *version, *commit; /* commit: "" where it is not known */
 	double start_unix_s;
-	double cpu_s;            /* since it began, of all threads */
+	double cpu_s;            /* since it began, of all threads and of tracers that have ended */
 	uint64_t resident_bytes; /* 0: unknown */
 	uint64_t open_files;     /* likewise */
 	uint64_t rounds;         /* readings of all JVMs */
 	double round_s;          /* how long the last one took */
 	double round_unix_s;     /* when it ended */
 	uint64_t requests_answered, requests_refused;
+	uint64_t windows_done[NR_WINDOW_REASONS], windows_failed;
+	size_t windows_open, windows_waiting;
 	size_t targets_known; /* JVMs seen; those that were read and refused are among those of the census */
 };
 

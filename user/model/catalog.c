@@ -138,6 +138,11 @@ uint32_t catalog_families(const struct catalog *c, unsigned kinds)
 	return set;
 }
 
+uint32_t catalog_with_needed(uint32_t families)
+{
+	return families >> FAMILY_MONITOR & 1 ? families | 1U << FAMILY_THREAD : families;
+}
+
 uint32_t catalog_defaults(const struct catalog *c)
 {
 	uint32_t set = 0;

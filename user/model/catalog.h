@@ -28,6 +28,7 @@ enum family_kind {
 /* A set of kinds. */
 #define KIND_BIT(kind) (1U << (kind))
 #define KINDS_OF_PINS  (KIND_BIT(KIND_PIN) | KIND_BIT(KIND_CRITICAL))
+#define KINDS_OF_BOOKS (KIND_BIT(KIND_MONITOR) | KIND_BIT(KIND_THREAD)) /* kept by thread */
 
 struct family_row {
 	const char *name; /* "global"; NULL: the number is not in use */
@@ -60,6 +61,8 @@ struct func_row {
 	enum handle_where size, times;
 	bool narrow;  /* the handle has 32 bits, and may be 0: a file descriptor */
 	bool maybe;   /* a release may be given what is none of the family's handles: that is no mistake */
+	bool nothrow; /* no exception goes through it */
+	bool others;  /* likewise, but only of what is none of the handles that were ever seen */
 	bool counted; /* the same handle may be given again, and then has to be released once more: dlopen */
 	enum watch
 	    watch; /* of an OP_WATCH: what it says. A file that does not have the function does without */
@@ -122,6 +125,8 @@ static inline bool func_is_use(enum func_id func)
 
 /* Families of these kinds, as a bit mask. kinds: KIND_BIT()s. */
 uint32_t catalog_families(const struct catalog *c, unsigned kinds);
+/* These families, and those without which they cannot be traced: detaching a thread exits its monitors. */
+uint32_t catalog_with_needed(uint32_t families);
 /* Families that are traced without being asked for. */
 uint32_t catalog_defaults(const struct catalog *c);
 /* The family of this name, or FAMILY_NONE. */

@@ -37,28 +37,50 @@ bool frame_is_wrapper(const struct frame *f)
 	if (f->type != FRAME_NATIVE || !symbol)
 		return false;
 	for (size_t i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]); i++)
-		if (!strncmp(symbol, wrappers[i].prefix, strlen(wrappers[i].prefix)) &&
+		if (*symbol == *wrappers[i].prefix &&
+		    !strncmp(symbol, wrappers[i].prefix, strlen(wrappers[i].prefix)) &&
 		    (!wrappers[i].suffix || (f->file && ends_with(f->file, wrappers[i].suffix))))
+			return true;
+	return false;
+}
+
+/*
+ * Files whose functions call whatever function a script names, by how their names begin: libffi, and what
+ * binds it to scripting languages (the gem ffi, ctypes, cffi). It is the script that calls.
+ */
+static const char *const go_betweens[] = {"libffi.so", "ffi_c.so", "_ctypes.", "_cffi_backend."};
+
+static bool is_go_between(const struct frame *f)
+{
+	for (size_t i = 0;
+	     f->type == FRAME_NATIVE && f->module && i < sizeof(go_betweens) / sizeof(go_betweens[0]); i++)
+		if (!strncmp(f->module, go_betweens[i], strlen(go_betweens[i])))
 			return true;
 	return false;
 }
 
 const struct frame *frames_caller(const struct frames *frames)
 {
-	const struct frame *first = NULL;
+	const struct frame *first = NULL, *between = NULL;
 
 	for (size_t i = 0; i < frames->n; i++) {
 		const struct frame *f = &frames->v[i];
 
 		if (f->type == FRAME_VM)
 			continue;
+		if (!first && is_go_between(f)) {
+			between = between ?: f;
+			continue;
+		}
+		if (!first && between && f->lacks)
+			return between;
 		if (first && (f->type != FRAME_NATIVE || f->lacks)) /* the wrapper's caller is not known */
 			return first;
 		first = first ?: f;
 		if (!frame_is_wrapper(f))
 			return f;
 	}
-	return first ?: frames->n ? &frames->v[0] : NULL;
+	return first ?: between ?: frames->n ? &frames->v[0] : NULL;
 }
 
 const struct frame *frames_java_caller(const struct frames *frames)

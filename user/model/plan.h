@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "bpf/border/pins.h"
+#include "bpf/border/scripts.h"
 #include "bpf/border/shared.h"
 #include "bpf/border/threads.h"
 
@@ -55,6 +56,12 @@ struct plan_walk {
 	struct java_config java;         /* generation and cache are the tracer's to fill in */
 	struct vm_places frees, unloads; /* passed before code is freed (may be none), a class is unloaded */
 };
+/* Stacks with the frames of an interpreter. */
+struct plan_scripts {
+	enum plan_state state;
+	char why[PLAN_WHY_MAX];
+	struct script_config config;
+};
 /* Class and length of arrays and strings that are pinned. */
 struct plan_objects {
 	enum plan_state state;
@@ -77,6 +84,7 @@ struct plan_threads {
 struct target_plan {
 	uint32_t families; /* traced: bit per enum family_id; parts that none of them needs are left out */
 	struct plan_walk walk;
+	struct plan_scripts scripts;
 	struct plan_objects objects;
 	struct plan_waits waits;
 	struct plan_threads threads;

@@ -115,6 +115,7 @@ static void pool_one(struct report *to, const struct report *from)
 		to->verdicts[i] += from->verdicts[i];
 	pool_stacks(&to->stacks, &from->stacks);
 	to->no_java = to->no_java ?: from->no_java;
+	to->language = to->language ?: from->language;
 	pool_drops(to->drops, from->drops);
 	add(&to->sites_pending, from->sites_pending);
 	to->nr_probes += from->nr_probes;

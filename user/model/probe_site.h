@@ -61,6 +61,7 @@ struct probe_sites {
 	struct probe_site *v;
 	size_t n, cap;
 	struct handle_kinds handle_kinds;
+	bool whole;       /* they are attached before any of their functions is called */
 	uint64_t missing; /* functions of this VM for which no site was found */
 	struct {
 		struct probe_unseen *v;

@@ -74,9 +74,9 @@ static inline bool frame_is_managed(const struct frame *f)
 /* Does this function only hand the call on to JNI: an inline method of jni.h, or the like? */
 bool frame_is_wrapper(const struct frame *f);
 /*
- * The frame that a call site is named after: the innermost outside the VM that is no such wrapper. A wrapper
- * whose caller is not known stands for it; so does a frame of the VM when there are none else. NULL: there is
- * no frame.
+ * The frame that a call site is named after: the innermost outside the VM that is no such wrapper, nor of a
+ * library that calls what a script names. A wrapper whose caller is not known stands for it; so does a frame
+ * of the VM when there are none else. NULL: there is no frame.
  */
 const struct frame *frames_caller(const struct frames *frames);
 /*
@@ -353,7 +353,7 @@ static inline const char *target_name_of(const struct report_target *t)
 }
 
 /* Why a target's last report is its last. */
-enum end_reason { NOT_ENDED, END_EXITED, END_EXECED, END_DETACHED, NR_END_REASONS };
+enum end_reason { NOT_ENDED, END_EXITED, END_EXECED, END_DETACHED, END_OVER_BUDGET, NR_END_REASONS };
 extern const char *const end_reason_names[NR_END_REASONS]; /* "exited", ...; not ended: NULL */
 /* Is the process that was traced gone? It ended, or runs another program now. */
 static inline bool end_is_gone(enum end_reason reason)
@@ -404,7 +404,8 @@ struct report {
 		struct report_refusal *v;
 		size_t n, cap;
 	} refusals;
-	const char *no_java; /* why managed frames are not shown; NULL: they are. Not owned */
+	const char *no_java;  /* why managed frames are not shown; NULL: they are. Not owned */
+	const char *language; /* whose frames those are; NULL: Java */
 	uint64_t drops[NR_DROPS];
 	uint64_t sites_pending; /* their names, or files and lines, are still looked for */
 	size_t nr_probes;

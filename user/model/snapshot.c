@@ -11,6 +11,7 @@ void snapshot_free(struct snapshot *s)
 	free(s->findings.v);
 	free(s->pushes.v);
 	free(s->pins.v);
+	free(s->pin_stats.v);
 	free(s->criticals.v);
 	free(s->stalled.v);
 	free(s->stalls.v);

@@ -24,10 +24,9 @@ struct snapshot_site {
 	uint32_t oldest_tick;             /* of those; valid when live > 0 */
 	bool recount;                     /* account.c */
 	const struct site_thread *thread; /* whose part of the site this is; NULL: nobody's */
-	bool has_pins;                    /* of a family of pins: */
-	struct pin_stats pins;
-	uint64_t pinned_bytes; /* of those held whose size is known; of handles of pairs, too */
-	uint64_t pins_unsized; /* held, and their size is not known */
+	const struct pin_stats *pins;     /* of the snapshot; NULL: of no family of pins, or none was held */
+	uint64_t pinned_bytes;            /* of those held whose size is known; of handles of pairs, too */
+	uint64_t pins_unsized;            /* held, and their size is not known */
 };
 /* A reference that is outstanding. */
 struct snapshot_ref {
@@ -99,6 +98,10 @@ struct snapshot {
 		struct snapshot_pin *v;
 		size_t n, cap;
 	} pins;
+	struct {
+		struct pin_stats *v;
+		size_t n, cap;
+	} pin_stats;
 	struct {
 		struct snapshot_critical *v;
 		size_t n, cap;

@@ -272,12 +272,22 @@ static void settle(struct table *t)
 		t->past.v[p++].before = 0;
 }
 
-static struct table *table_of(struct account *a, enum func_id func)
+/* Of a site, by its number: its table + 1, IN_NO_TABLE, or 0: it is not listed. NULL: out of memory. */
+#define IN_NO_TABLE 255
+static uint8_t *tables_of_sites(const struct snapshot *s)
 {
-	for (int t = 0; t < NR_VM_TABLES; t++)
-		if (func_family(&jni_catalog, func) == families[t])
-			return &a->table[t];
-	return NULL;
+	uint8_t *table = calloc(s->nr_index + 1, sizeof(*table));
+
+	for (size_t i = 0; table && i < s->sites.n; i++) {
+		enum family_id family = func_family(&jni_catalog, s->sites.v[i].func);
+		uint8_t *of = &table[s->sites.v[i].index];
+
+		*of = IN_NO_TABLE;
+		for (int t = 0; t < NR_VM_TABLES; t++)
+			if (family == families[t])
+				*of = (uint8_t)(t + 1);
+	}
+	return table;
 }
 
 static int clear_tracked(struct account *a)
@@ -298,26 +308,29 @@ static int find_missed(struct account *a, const struct snapshot *s, struct misse
 		       struct corrections *found)
 {
 	size_t hint[NR_VM_TABLES] = {0};
+	uint8_t *of_site = tables_of_sites(s);
+	int rc = of_site ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < s->refs.n; i++) {
+	for (size_t i = 0; i < s->refs.n && !rc; i++) {
 		const struct snapshot_ref *ref = &s->refs.v[i];
-		const struct snapshot_site *site = snapshot_site_of(s, ref->site);
-		struct table *t = site ? table_of(a, site->func) : NULL;
+		uint8_t of = ref->site < s->nr_index ? of_site[ref->site] : 0;
 		struct missed *m;
 
-		if (!site) /* too new to be listed, but tracked */
-			for (int k = 0; k < NR_VM_TABLES; k++)
-				is_in_use(a, &a->table[k], ref, &hint[k]);
-		if (!t || (!is_missed(&a->missed, ref) && !is_free(a, t, ref, &hint[t - a->table])))
+		for (int k = 0; k < NR_VM_TABLES && !of; k++) /* too new to be listed, but tracked */
+			is_in_use(a, &a->table[k], ref, &hint[k]);
+		if (!of || of == IN_NO_TABLE ||
+		    (!is_missed(&a->missed, ref) && !is_free(a, &a->table[of - 1], ref, &hint[of - 1])))
 			continue;
 		m = VEC_ADD(out);
 		if (!m || corrections_add(found, i, REF_MISSED))
-			return -ENOMEM;
-		*m = (struct missed){ref->handle, ref->tick};
+			rc = -ENOMEM;
+		else
+			*m = (struct missed){ref->handle, ref->tick};
 	}
+	free(of_site);
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof(*out->v), compare_missed);
-	return 0;
+	return rc;
 }
 
 int account_compare(struct account *a, const struct snapshot *s, struct corrections *found)

@@ -414,6 +414,7 @@ static const struct field report_rows[] = {
 	LIST(struct report, refusals, "refusals", refusal_fields),
 	STRUCT(struct report, stacks, "stacks", stacks_fields),
 	TEXT(struct report, no_java, "no_java"),
+	TEXT(struct report, language, "language"),
 	COUNTS(struct report, drops, "drops", drop_name),
 	U64(struct report, sites_pending, "sites_pending"),
 	U64(struct report, nr_probes, "probes"),

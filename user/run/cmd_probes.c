@@ -19,6 +19,8 @@ static int show(const struct options *o, struct output *out, struct target *t, s
 
 	if (target_state(t) != TARGET_FOUND && !target_asked_for(t))
 		return 0;
+	if (target_lacks_libraries(t, err))
+		return -ENXIO;
 	if (target_state(t) != TARGET_FOUND)
 		return error_set(err, -EAGAIN, EXIT_NO_TARGET, "list probes", "try again in a moment",
 				 "PID %d has not loaded its VM yet", target_id(t)->pid);

@@ -145,11 +145,12 @@ static int since(struct show *s, struct report **reports, size_t n, struct error
 	return nr_then < 0 ? nr_then : 0;
 }
 
-/* How all targets were at a moment. */
+/* How all targets were at a moment, where the screen was left or which is walked to. */
 static int show_one(struct show *s, struct error *err)
 {
 	struct report **reports = NULL;
-	int rc = walk_to(s, s->facts.at, err), n = rc ? rc : recording_last(s->recording, &reports);
+	int rc = s->out.terminal ? 0 : walk_to(s, s->facts.at, err),
+	    n = rc ? rc : recording_last(s->recording, &reports);
 
 	if (n > 0 && s->facts.from)
 		rc = since(s, reports, (size_t)n, err);
@@ -173,19 +174,27 @@ static bool is_for_screen(const struct options *o)
 	       tcgetpgrp(STDIN_FILENO) == getpgrp();
 }
 
-/* On the screen first; what is printed below comes when it was left. */
+/* What there is in the file. */
 static int look(struct show *s, struct error *err)
 {
+	double until_s = s->o.at_s >= 0 ? s->o.at_s : s->o.to_s;
+
+	return recorded_look(s->fd, s->o.file, s->o.limit_bytes, until_s, s->o.from_s, &s->facts, err);
+}
+
+/* The same, while it is on the screen; what is printed below comes when that was left. */
+static int look_on_screen(struct show *s, struct error *err)
+{
 	const struct replay_of of = {
-	    .fd = s->fd,
+	    .recording = s->recording,
 	    .name = s->o.file,
+	    .at_s = s->o.at_s,
 	    .limit_bytes = s->o.limit_bytes,
-	    .facts = &s->facts,
 	    .request = &s->o.view,
 	    .out = &s->out,
 	};
 
-	return s->out.terminal ? replay(&of, err) : 0;
+	return replay(&of, &s->facts, err);
 }
 
 /* The exit code is the run's, by what is known at the moment that is shown. */
@@ -204,21 +213,22 @@ static int judge(struct show *s)
 static int run(struct show *s, struct error *err)
 {
 	const struct recording_option *options;
+	bool screen = is_for_screen(&s->o);
 	size_t n;
-	double until_s = s->o.at_s >= 0 ? s->o.at_s : s->o.to_s;
 	int rc;
 
 	s->fd = recorded_open_file(s->o.file, err);
 	if (s->fd < 0)
 		return s->fd;
-	rc = recorded_look(s->fd, s->o.file, s->o.limit_bytes, until_s, s->o.from_s, &s->facts, err);
+	rc = screen ? 0 : look(s, err);
 	rc = rc ?: open_recording(s, err);
 	if (rc)
 		return rc;
 	n = recording_options(s->recording, &options);
 	rc = s->o.inherit(&s->o, options, n, err);
-	rc = rc ?: output_open(&s->out, &s->o.view, is_for_screen(&s->o), true, -1, err);
-	rc = rc ?: look(s, err);
+	rc = rc ?: output_open(&s->out, &s->o.view, screen, true, -1, err);
+	if (!rc && screen) /* or the terminal cannot be one */
+		rc = s->out.terminal ? look_on_screen(s, err) : look(s, err);
 	rc = rc ?: show(s, err);
 	rc = rc ?: judge(s);
 	return rc ?: output_end(&s->out, err);

@@ -56,8 +56,8 @@ static void missed(void *run, pid_t pid)
 {
 	struct run *r = run;
 
-	warn("PID %d: a JVM that could not be traced", (int)pid);
-	run_judge_doubt(r->judge, "a JVM could not be traced");
+	warn("PID %d: a %s that could not be traced", (int)pid, r->o.pairs ? "process" : "JVM");
+	run_judge_doubt(r->judge, r->o.pairs ? "a process could not be traced" : "a JVM could not be traced");
 }
 
 static int on_gate(void *trace, void *run, struct error *err)
@@ -132,7 +132,8 @@ static int begin(void *run, struct trace *trace, struct loop *l, struct error *e
 	struct run *r = run;
 	int rc = run_judge_open(r->judge, err);
 
-	(void)trace;
+	if (!rc && r->o.pairs)
+		trace_hold(trace);
 	r->loop = l;
 	rc = rc ?: loop_add(l, r->socket, on_supervisor, r);
 	if (!rc && r->gate)
@@ -143,6 +144,15 @@ static int begin(void *run, struct trace *trace, struct loop *l, struct error *e
 		return rc;
 	tell(r, SUPERVISE_READY);
 	return 0;
+}
+
+/* Only the supervisor may send signals to whoever the command has become. */
+static void go_on(void *run, pid_t pid)
+{
+	const struct run *r = run;
+	const struct supervise_message m = {.word = SUPERVISE_GO_ON, .number = pid};
+
+	send(r->socket, &m, sizeof(m), MSG_NOSIGNAL);
 }
 
 static bool wants(void *run, pid_t pid)
@@ -167,7 +177,7 @@ static int trace(void *run, int socket, pid_t root)
 {
 	struct run *r = run;
 	const struct trace_use use = {
-	    .of = r, .begin = begin, .wants = wants, .missed = missed, .last = last};
+	    .of = r, .begin = begin, .wants = wants, .missed = missed, .go_on = go_on, .last = last};
 	struct error err = {0}, why = {0};
 	enum exit_code code;
 
@@ -188,8 +198,11 @@ static int trace(void *run, int socket, pid_t root)
 enum exit_code cmd_run(const struct options *o, struct error *err)
 {
 	struct run r = {.o = *o};
-	struct supervised s = {
-	    .argv = o->argv, .trace = trace, .of = &r, .must_judge = o->nr_asserts || o->baseline};
+	struct supervised s = {.argv = o->argv,
+			       .trace = trace,
+			       .of = &r,
+			       .must_judge = o->nr_asserts || o->baseline,
+			       .stops = o->pairs};
 	int code, rc;
 
 	/* Without anything else the tables are the answer: on stderr, as stdout is the command's. */

@@ -35,7 +35,8 @@ static void trace_close(struct trace *s)
 static bool all_live(const struct trace *s)
 {
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (target_asked_for(s->targets.v[i]) && target_state(s->targets.v[i]) == TARGET_WAITING)
+		if (target_asked_for(s->targets.v[i]) && target_state(s->targets.v[i]) == TARGET_WAITING &&
+		    !target_lacks_libraries(s->targets.v[i], &(struct error){0}))
 			return false;
 	return true;
 }
@@ -123,9 +124,10 @@ static int on_exit_of(void *trace, void *target, struct error *err)
 		if (target_asked_for(t)) {
 			snprintf(what, sizeof(what), "trace PID %d", target_id(t)->pid);
 			return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL,
-					 "it has exited before its VM was loaded");
+					 "it has exited before its %s was loaded",
+					 target_lacks_libraries(t, &(struct error){0}) ? "library" : "VM");
 		}
-		if (s->use)
+		if (s->use && !target_lacks_libraries(t, &(struct error){0}))
 			s->use->missed(s->use->of, target_id(t)->pid);
 		trace_drop(s, i);
 		break;
@@ -146,7 +148,6 @@ static int switch_families(struct trace *s, struct error *err)
 {
 	int rc = targets_switch(&s->targets, browser_families(s->browser), err);
 
-	browser_set_families(s->browser, s->targets.shared.switchable, s->targets.shared.families);
 	return rc ?: trace_report(s, TARGET_TRACED, err);
 }
 
@@ -178,6 +179,28 @@ static int on_key(void *trace, void *what, struct error *err)
 	if (rc < 0)
 		loop_remove(s->loop, STDIN_FILENO);
 	return changed ? output_draw(&s->out, s->browser, err) : 0;
+}
+
+/* Detach at once from what is not to be borne; its last report can wait. */
+static int on_budget(void *trace, void *what, struct error *err)
+{
+	struct trace *s = trace;
+	bool any = false;
+
+	(void)what;
+	for (size_t i = 0; i < s->targets.n; i++) {
+		struct target *t = s->targets.v[i];
+		int number = target_number(t);
+
+		if (!target_over_budget(t))
+			continue;
+		target_stop(t, END_OVER_BUDGET);
+		tracer_detach(s->tracer, &number, 1);
+		warn("PID %d: the probes took more than --budget allows, and were removed after %.1f s",
+		     target_id(t)->pid, target_traced_s(t));
+		any = true;
+	}
+	return any ? trace_let_go(s, err) : 0;
 }
 
 static int on_code(void *trace, void *what, struct error *err)
@@ -224,11 +247,10 @@ static int on_search(void *trace, void *what, struct error *err)
 static int before_wait(void *trace, void *what, struct error *err)
 {
 	struct trace *s = trace;
-	int rc = 0;
+	int rc = trace_take_stopped(s, err); /* whoever heard of them */
 
 	(void)what;
-	(void)err;
-	if (!s->announced && all_live(s))
+	if (!rc && !s->announced && all_live(s))
 		rc = announce(s);
 	if (s->announced && !s->targets.n && !s->targets.discovery)
 		loop_end(s->loop);
@@ -270,7 +292,6 @@ static int open_output(struct trace *s, struct error *err)
 	s->targets.shared.drawn = true;
 	if (!s->o->count_only && terminal_has_keys(s->out.terminal))
 		targets_may_switch(&s->targets);
-	browser_set_families(s->browser, s->targets.shared.switchable, s->targets.shared.families);
 	loop_on_leave(s->loop, terminal_leave, s->out.terminal);
 	return loop_on_redraw(s->loop, on_redraw);
 }
@@ -285,6 +306,17 @@ static uint32_t may_be_traced(const struct options *o)
 	return families;
 }
 
+/* Likewise what the walk of a stack does for one of them only. */
+static bool may_have_fragments(const struct options *o)
+{
+	const struct runtime *only = runtime_by_name(o->runtime);
+	bool may = o->all || !o->nr_pids;
+
+	for (size_t i = 0; i < o->nr_pids; i++)
+		may |= opening_by_fragments(o->pids[i]);
+	return may && (!only || only->by_fragments);
+}
+
 static int open_tracer(struct trace *s, const struct features *features, struct error *err)
 {
 	const struct options *o = s->o;
@@ -294,15 +326,18 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .bottom = s->bottom,
 	    .attach = o->attach,
 	    .families = (o->families | s->targets.shared.switchable) & may_have,
+	    .at_once = o->families,
 	    .max_refs = o->max_refs,
 	    .max_stacks = o->max_stacks,
 	    .local_capacity = (uint32_t)o->local_capacity,
 	    .depth = o->depth,
 	    .memo = o->memo,
-	    .share = o->all,
+	    .share = o->all && !o->pairs, /* of pairs they may be in several files */
 	    .by_thread = o->view.group_by == GROUP_THREAD,
 	    .count_only = o->count_only,
 	    .check = o->check,
+	    .fragments = may_have_fragments(o),
+	    .hold = s->use && o->pairs,
 	    .verbose = o->verbose > 0,
 	};
 
@@ -320,6 +355,8 @@ static int open_loop(struct trace *s)
 		s->tick = rc = loop_timer(s->loop, 0, on_tick);
 	if (rc >= 0)
 		s->search = rc = loop_timer(s->loop, SEARCH_INTERVAL_S, on_search);
+	if (rc >= 0 && s->o->budget_share > 0)
+		rc = loop_timer(s->loop, BUDGET_INTERVAL_S, on_budget);
 	return rc < 0 ? rc : 0;
 }
 
@@ -359,6 +396,21 @@ static int start(struct trace *s, struct error *err)
 	return rc ? error_set(err, rc, EXIT_FAILED, "start", NULL, "%s", strerror(-rc)) : 0;
 }
 
+/* Processes that the user named and that never loaded a library of --pair: an error if nothing else was
+ * traced. */
+static int tell_lacking(const struct trace *s, struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->targets.n && !rc; i++)
+		rc = target_asked_for(s->targets.v[i]) ? target_lacks_libraries(s->targets.v[i], err) : 0;
+	if (!rc || !s->outcome.reported)
+		return rc;
+	error_print(err);
+	*err = (struct error){0};
+	return 0;
+}
+
 /* A process that is gone is so, though the signal was heard before its end was. */
 static enum end_reason reason_at_end(const struct trace *s, const struct target *t)
 {
@@ -390,6 +442,7 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
 
 	rc = rc ?: trace_attach_ready(&s, err);
 	rc = rc ?: loop_run(s.loop, before_wait, err);
+	trace_end_hold(&s);
 	if (s.loop && loop_is_stopped(s.loop))
 		hear(&s);
 	if (!rc) {
@@ -398,6 +451,7 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
 				target_stop(s.targets.v[i], reason_at_end(&s, s.targets.v[i]));
 		s.ends = true;
 		rc = trace_let_go(&s, err);
+		rc = rc ?: tell_lacking(&s, err);
 	}
 	rc = rc ?: output_end(&s.out, err);
 	rc = rc ?: record_file_end(&s.record, err);

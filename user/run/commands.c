@@ -51,9 +51,11 @@ const struct command_row commands[NR_COMMANDS] = {
 		    "  jnitrace doctor -p 1234             can this one be traced?\n"
 		    "  jnitrace doctor --json              for scripts\n",
 		    cmd_doctor},
-    [CMD_AGENT] = {"agent", "the tables of all JVMs as metrics, over HTTP", "",
+    [CMD_AGENT] = {"agent", "all JVMs of this host as metrics, over HTTP", "",
 		   "  jnitrace agent                      for a Prometheus on this host\n"
-		   "  jnitrace agent -i 60 --limit 100000\n",
+		   "  jnitrace agent -i 60 --limit 100000\n"
+		   "  jnitrace agent --every 1h --window 30s  each JVM is traced 30 s an hour, too\n"
+		   "  jnitrace agent --windows 0          attach to none: their tables alone\n",
 		   cmd_agent},
     [CMD_RUN] = {"run", "start a command, trace its JVMs, judge at the end",
 		 ";\nelse the command's own, 6 an assertion or --baseline does not hold",

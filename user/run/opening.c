@@ -91,14 +91,16 @@ int opening_look(struct opening *o, const struct proc_id *id, const struct runti
 int opening_look_at_any(struct opening *o, const struct proc_id *id, struct elf_cache *images, bool early,
 			const char *what, struct error *err)
 {
+	const struct runtime *runtime;
 	int rc;
 
 	*o = (struct opening){0};
 	rc = read_process(o, id, what, err);
 	if (rc)
 		return rc;
-	if (vm_file_is_mapped(&o->maps, NULL))
-		return open_runtime(o, id, NULL, images, early, what, err);
+	runtime = runtime_mapped(&o->maps);
+	if (runtime)
+		return open_runtime(o, id, runtime, images, early, what, err);
 	return is_launcher(id, NULL) ? -EAGAIN : 0;
 }
 
@@ -114,6 +116,22 @@ uint32_t opening_families(pid_t pid, const struct catalog *c)
 				families |= runtime_families(runtime_by_name(name), c);
 	proc_maps_free(&maps);
 	return families ?: ~0U;
+}
+
+bool opening_by_fragments(pid_t pid)
+{
+	struct proc_maps maps = {0};
+	bool any = false, by_fragments = false;
+	const char *name;
+
+	if (!proc_maps_read(pid, &maps))
+		for (size_t i = 0; (name = runtime_name(i)); i++)
+			if (vm_file_is_mapped(&maps, runtime_by_name(name))) {
+				any = true;
+				by_fragments |= runtime_by_name(name)->by_fragments;
+			}
+	proc_maps_free(&maps);
+	return by_fragments || !any;
 }
 
 void opening_close(struct opening *o)

@@ -27,6 +27,7 @@ enum command {
 	NR_COMMANDS
 };
 
+#define OPTIONS_MAX      128 /* rows of options */
 #define OPTS_MAX_PIDS    256
 #define OPTS_MAX_NAMES   16
 #define OPTS_MAX_ASSERTS 64
@@ -66,13 +67,14 @@ struct options {
 	enum memo_mode memo;
 	bool classes, watch; /* census */
 	uint64_t limit;      /* census --watch: references; 0: none */
+	double budget_share; /* of a CPU that the probes may take of a target: 0.01 is 1 %; 0: any */
 	uint64_t budget_ms;  /* census --classes: of a reading; 0: none */
 	int strategy;        /* --strategy NAME: enum site_strategy, -1: all */
 	const char *record;  /* file to record into, "-": stdout; NULL: none */
 	/* Those that a report of the recording has, too. */
 	struct recording_option inherited[RECORDING_MAX_OPTIONS];
 	size_t nr_inherited;
-	uint64_t given; /* bit per row of options */
+	bool given[OPTIONS_MAX]; /* by row of options */
 	/*
 	 * Take the options that a recording was made with, unless others were given. They are foreign: 0, or
 	 * -errno with err. Their strings must outlive o.
@@ -88,6 +90,11 @@ struct options {
 	bool from_start;           /* a target whose first calls were not seen has lost something */
 	/* agent */
 	const char *listen, *tls_cert, *tls_key, *token_file; /* NULL: not given */
+	double window_s, every_s, rest_s; /* of a window; between two: on schedule (0: none), of growth */
+	int windows;                      /* at a time; 0: none */
+	int top_sites;                    /* of a JVM, as metrics */
+	const char *trace;                /* of which JVMs; NULL: all */
+	bool allow_trigger;
 	/* run */
 	char *const *argv; /* the command, NULL-terminated; not owned */
 	const char *asserts[OPTS_MAX_ASSERTS];

@@ -18,14 +18,13 @@
 #define SEE_HELP   "see jnitrace --help"
 #define MAX_PID    (1U << 22) /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
 #define MAX_DIGITS 15 /* a decimal number of so many digits is exact in a double before it is scaled */
-#define MAX_ROWS   64 /* options that one word can have a bit for */
 
 struct parse {
 	struct options *o;
 	struct error *err;
 	const struct option_row *row; /* being set */
 	const char *next;             /* word behind it; NULL: none */
-	uint64_t given;               /* bit per row */
+	bool given[OPTIONS_MAX];      /* by row */
 	int done;                     /* > 0: what opts_parse returns at once */
 };
 
@@ -136,6 +135,20 @@ static int parse_seconds(struct parse *p, const char *arg, double *out)
 	return usage_error(p, advice, "bad time '%s'", arg);
 }
 
+static int parse_percent(struct parse *p, const char *arg, double *out)
+{
+	char *end = NULL, advice[128];
+	double n = is_digit(*arg) ? strtod(arg, &end) / 100 : -1;
+
+	if (end && (!*end || !strcmp(end, "%")) && n >= p->row->min && n <= p->row->max) {
+		*out = n;
+		return 0;
+	}
+	snprintf(advice, sizeof(advice), "give a share, as 1%% or 0.5%%, at least %.4g%% and at most %.0f%%",
+		 p->row->min * 100, p->row->max * 100);
+	return usage_error(p, advice, "bad share '%s'", arg);
+}
+
 /* A number of bytes, with K, M or G behind it for those of 1024. */
 static int parse_bytes(struct parse *p, const char *arg, uint64_t *out)
 {
@@ -227,7 +240,7 @@ static int take_family(struct parse *p, const char *word)
 static bool was_given(const struct parse *p, const char *name)
 {
 	for (size_t i = 0; i < nr_option_rows; i++)
-		if (strcmp(option_rows[i].name, name) == 0 && p->given >> i & 1)
+		if (strcmp(option_rows[i].name, name) == 0 && p->given[i])
 			return true;
 	return false;
 }
@@ -294,6 +307,8 @@ static int set(struct parse *p, const char *arg)
 		return parse_count(p, arg, (uint64_t)p->row->min, (uint64_t)p->row->max, at);
 	case OPTION_SECONDS:
 		return parse_seconds(p, arg, at);
+	case OPTION_PERCENT:
+		return parse_percent(p, arg, at);
 	case OPTION_BYTES:
 		return parse_bytes(p, arg, at);
 	case OPTION_CHOICE:
@@ -354,6 +369,9 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .interval_s = 1,
 	    .count = -1,
 	    .duration_s = -1,
+	    .window_s = 30,
+	    .rest_s = 600,
+	    .windows = 1,
 	    .view = {.format = &formats[0], .rows = -1, .width = -1},
 	    .depth = JT_MAX_FRAMES,
 	    .hold_s = 0.01,
@@ -494,11 +512,11 @@ static bool is_of_others(const struct parse *p, const struct option_row *row)
 /* getopt keeps its place in globals of its own; optind = 0 makes it start afresh (getopt(3), glibc). */
 static int parse_options(struct parse *p, int argc, char **argv)
 {
-	struct option longs[MAX_ROWS + 1] = {0};
-	char shorts[2 + 2 * MAX_ROWS + 1] = "+:", *s = shorts + 2;
+	struct option longs[OPTIONS_MAX + 1] = {0};
+	char shorts[2 + 2 * OPTIONS_MAX + 1] = "+:", *s = shorts + 2;
 	int found, rc = 0, n = 0;
 
-	for (size_t i = 0; i < nr_option_rows && i < MAX_ROWS; i++) {
+	for (size_t i = 0; i < nr_option_rows && i < OPTIONS_MAX; i++) {
 		const struct option_row *row = &option_rows[i];
 
 		if (is_of_others(p, row))
@@ -526,7 +544,7 @@ static int parse_options(struct parse *p, int argc, char **argv)
 		p->next = optind < argc ? argv[optind] : NULL;
 		rc = check_use(p);
 		rc = rc ?: set(p, optarg);
-		p->given |= 1ULL << (p->row - option_rows);
+		p->given[p->row - option_rows] = true;
 		keep_inherited(p, optarg);
 	}
 	p->row = NULL;
@@ -549,8 +567,7 @@ static int check_requires(struct parse *p)
 	for (size_t i = 0; i < nr_option_rows; i++) {
 		const char *other = option_rows[i].requires, *or_else = option_rows[i].or_else;
 
-		if (!other || !(p->given >> i & 1) || was_given(p, other) ||
-		    (or_else && was_given(p, or_else)))
+		if (!other || !p->given[i] || was_given(p, other) || (or_else && was_given(p, or_else)))
 			continue;
 		p->row = &option_rows[i];
 		snprintf(advice, sizeof(advice), "add --%s", other);
@@ -681,8 +698,9 @@ static void take_ending(struct options *o, const char *path)
 		o->record = o->record ?: path;
 }
 
-#define AGENT_INTERVAL_S 10
-#define AGENT_LISTEN     "127.0.0.1:9469"
+#define AGENT_INTERVAL_S   10
+#define AGENT_BUDGET_SHARE 0.01
+#define AGENT_LISTEN       "127.0.0.1:9469"
 
 /* What follows from several options. */
 static void derive(struct parse *p)
@@ -696,11 +714,13 @@ static void derive(struct parse *p)
 		o->view.output = NULL;
 		o->view.format = &format_none;
 	}
-	o->given = p->given;
+	memcpy(o->given, p->given, sizeof(o->given));
 	o->interval_given = was_given(p, "interval");
 	o->events_given = was_given(p, "events");
 	if (o->command == CMD_AGENT && !o->interval_given)
 		o->interval_s = AGENT_INTERVAL_S;
+	if (o->command == CMD_AGENT && !was_given(p, "budget"))
+		o->budget_share = AGENT_BUDGET_SHARE;
 	if (!o->listen)
 		o->listen = AGENT_LISTEN;
 	if (o->report && !was_given(p, "format"))
@@ -713,9 +733,10 @@ static void derive(struct parse *p)
 /* See struct options. */
 static int inherit(struct options *o, const struct recording_option *v, size_t n, struct error *err)
 {
-	struct parse p = {.o = o, .err = err, .given = o->given};
+	struct parse p = {.o = o, .err = err};
 	int rc = 0;
 
+	memcpy(p.given, o->given, sizeof(p.given));
 	for (size_t i = 0; i < n && rc >= 0; i++) {
 		p.row = option_rows;
 		while (p.row < option_rows + nr_option_rows &&
@@ -724,7 +745,7 @@ static int inherit(struct options *o, const struct recording_option *v, size_t n
 		if (p.row == option_rows + nr_option_rows || !p.row->arg != !v[i].value)
 			return error_set(err, -EBADMSG, EXIT_FAILED, o->file, "record again",
 					 "the recording is damaged: no option --%s", v[i].name);
-		if (!(p.given >> (p.row - option_rows) & 1))
+		if (!p.given[p.row - option_rows])
 			rc = set(&p, v[i].value);
 	}
 	p.row = NULL;

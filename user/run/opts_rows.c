@@ -23,6 +23,8 @@
 #define MAX_LOCAL_CAPACITY (1U << 30)
 #define MAX_LIMIT          1e12
 #define MAX_BUDGET_MS      86400000
+#define MAX_WINDOWS        64
+#define MAX_TOP_SITES      100
 #define MAX_MEMORY         (1ULL << 40)
 
 /* Words. */
@@ -92,6 +94,8 @@ static const char *severity_word(size_t i)
 	.kind = OPTION_UINT64, .at = FIELD(uint64_t, field), .min = (least), .max = (most)
 #define SECONDS(field, least, most)                                                                          \
 	.kind = OPTION_SECONDS, .at = FIELD(double, field), .min = (least), .max = (most)
+#define PERCENT(field, least, most)                                                                          \
+	.kind = OPTION_PERCENT, .at = FIELD(double, field), .min = (least), .max = (most)
 #define BYTES(field, least, most)                                                                            \
 	.kind = OPTION_BYTES, .at = FIELD(uint64_t, field), .min = (least), .max = (most)
 #define CHOICE(type, field, words, what)                                                                     \
@@ -130,10 +134,10 @@ const struct option_row option_rows[] = {
 	  .help = "processes of this runtime only" },
 	{ "events",   'e', "FAMILY[,..]", TRACE | RUN | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
 	  .help = "what to trace (default global,weak)" },
-	{ "pair",      0,  "RULE", TRACE | PROBES, OWN(PAIR), .rare = true,
+	{ "pair",      0,  "RULE", TRACE | RUN | PROBES, OWN(PAIR), .rare = true,
 	  .help = "functions of any library, as 'libfoo:foo_new(ret)/foo_free(arg0)'; may be repeated" },
-	{ "pairs",     0,  "NAME[,..]", TRACE | PROBES, OWN(PAIR), .rare = true,
-	  .help = "named sets of such: malloc, file, dir, dl, sqlite, openssl, zlib, curl, or your own" },
+	{ "pairs",     0,  "NAME[,..]", TRACE | RUN | PROBES, OWN(PAIR), .rare = true,
+	  .help = "named sets of such: malloc, file, dir, dl, sqlite, openssl, zlib, curl, vulkan, jna, or your own" },
 	{ "check",     0,  NULL, TRACE | RUN | PROBES, FLAG(check),
 	  .help = "check every use of a reference; costs more" },
 	{ "count-only", 0, NULL, TRACE | PROBES, FLAG(count_only), .rare = true,
@@ -160,6 +164,22 @@ const struct option_row option_rows[] = {
 	  .help = "answer over TLS, with this certificate (PEM)" },
 	{ "tls-key",   0,  "FILE", AGENT, PATH(tls_key), .requires = "tls-cert",
 	  .help = "its key (PEM)" },
+	{ "windows",   0,  "N", AGENT, INT(windows, 0, MAX_WINDOWS),
+	  .help = "trace so many JVMs at a time, for a while (default 1); 0: attach to none" },
+	{ "window",    0,  "TIME", AGENT, SECONDS(window_s, MIN_INTERVAL_S, MAX_INTERVAL_S),
+	  .help = "for how long (default 30s)" },
+	{ "rest",      0,  "TIME", AGENT, SECONDS(rest_s, 0, MAX_DURATION_S),
+	  .help = "not again for growth before this time has passed (default 10m)" },
+	{ "trace",     0,  "PATTERN", AGENT, PATH(trace), .rare = true,
+	  .help = "only JVMs whose command line matches this extended regular expression" },
+	{ "every",     0,  "TIME", AGENT, SECONDS(every_s, 1, MAX_DURATION_S),
+	  .help = "also on schedule, each JVM once in this time" },
+	{ "top-sites", 0,  "N", AGENT, INT(top_sites, 0, MAX_TOP_SITES), .rare = true,
+	  .help = "metrics of the N call sites of each JVM that hold most (default 0)" },
+	{ "allow-trigger", 0, NULL, AGENT, FLAG(allow_trigger), .requires = "token-file",
+	  .help = "also when asked by POST /api/v1/windows?pid=PID&seconds=S" },
+	{ "budget",    0,  "PERCENT", TRACE | AGENT, PERCENT(budget_share, 0.0001, 100), .rare = true,
+	  .help = "detach from a process when the probes take more of a CPU from it, as 1% (agent: 1%)" },
 	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes", .rare = true,
 	  .help = "limit of a reading in milliseconds; then a sample" },
 	{ "batch",    'b', NULL, TOP | CENSUS | REPORT, FLAG(view.batch),
@@ -245,6 +265,7 @@ const struct option_row option_rows[] = {
 };
 /* clang-format on */
 const size_t nr_option_rows = ARRAY_LEN(option_rows);
+_Static_assert(ARRAY_LEN(option_rows) <= OPTIONS_MAX, "an option has no place in struct options");
 
 bool format_serves(const struct format *f, enum command command)
 {

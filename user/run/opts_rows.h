@@ -14,6 +14,7 @@ enum option_kind {
 	OPTION_INT,     /* int, min..max */
 	OPTION_UINT64,  /* uint64_t, min..max */
 	OPTION_SECONDS, /* double, in seconds, min..max: 10, 0.5, 500ms, 10s, 5m, 2h */
+	OPTION_PERCENT, /* double, a share: 1% and 1 are 0.01; min..max of the share */
 	OPTION_BYTES,   /* uint64_t, in bytes, min..max: 256M, 1G, 65536K, 300000000 */
 	OPTION_CHOICE,  /* int or an enum: the index of the word among the choices */
 	OPTION_WORD,    /* const char *: the word, one of the choices */

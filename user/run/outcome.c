@@ -40,6 +40,7 @@ static void note_findings(struct outcome *out, const struct options *o, const st
 
 void outcome_add(struct outcome *out, const struct options *o, const struct report *last)
 {
+	out->reported = true;
 	note_losses(out, o, last);
 	note_findings(out, o, last);
 	note_refusals(last);

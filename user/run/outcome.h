@@ -6,7 +6,8 @@
 #include "model/report.h"
 #include "run/options.h"
 
-struct outcome { /* start zeroed */
+struct outcome {       /* start zeroed */
+	bool reported; /* there was one */
 	uint64_t losses;
 	bool failed_on; /* there was a finding that --fail-on asks for; */
 	double more_s;  /* or so much more time would tell whether there is one; 0: it is told */

@@ -23,7 +23,7 @@ static const struct {
 	       "+posix_memalign(*arg0,size=arg2)+valloc(ret,size=arg0)+pvalloc(ret,size=arg0)"
 	       "/free(arg0)"},
     {"file", "file=libc:fopen(ret)+fopen64(ret)+fdopen(ret)+tmpfile(ret)+tmpfile64(ret)+fmemopen(ret)"
-	     "+open_memstream(ret)+~freopen(arg2)+~freopen64(arg2)/fclose(arg0)"},
+	     "+open_memstream(ret)+~freopen(arg2,others)+~freopen64(arg2,others)/fclose(arg0,others)"},
     {"dir", "dir=libc:opendir(ret)+fdopendir(ret)/closedir(arg0)"},
     {"dl", "dl=libc:dlopen(ret,counted)+dlmopen(ret,counted)/dlclose(arg0)"},
     {"sqlite", "sqlite=libsqlite3:sqlite3_open(*arg1,okany)+sqlite3_open16(*arg1,okany)"
@@ -40,6 +40,20 @@ static const struct {
 	     "/inflateEnd(arg0)"},
     {"zlib", "zlib-file=libz:gzopen(ret)+gzopen64(ret)+gzdopen(ret)/gzclose(arg0)+gzclose_r(arg0)"
 	     "+gzclose_w(arg0)"},
+    {"vulkan", "vulkan=libvulkan:vkCreateInstance(*arg2)/vkDestroyInstance(arg0)"},
+    {"vulkan", "vulkan-device=libvulkan:vkCreateDevice(*arg3)/vkDestroyDevice(arg0)"},
+    {"vulkan", "vulkan-memory=libvulkan:vkAllocateMemory(*arg3)/vkFreeMemory(arg1)"},
+    {"vulkan", "vulkan-buffer=libvulkan:vkCreateBuffer(*arg3)/vkDestroyBuffer(arg1)"},
+    {"vulkan", "vulkan-image=libvulkan:vkCreateImage(*arg3)/vkDestroyImage(arg1)"},
+    {"vulkan", "vulkan-pool=libvulkan:vkCreateCommandPool(*arg3)/vkDestroyCommandPool(arg1)"},
+    {"vulkan", "vulkan-fence=libvulkan:vkCreateFence(*arg3)/vkDestroyFence(arg1)"},
+    {"vulkan", "vulkan-semaphore=libvulkan:vkCreateSemaphore(*arg3)/vkDestroySemaphore(arg1)"},
+    {"jna", "jna=libjnidispatch:Java_com_sun_jna_Native_malloc(ret,size=arg2)"
+	    "/Java_com_sun_jna_Native_free(arg2)"},
+    {"jna", "jna-library=libjnidispatch:Java_com_sun_jna_Native_open(ret,counted)"
+	    "/Java_com_sun_jna_Native_close(arg2)"},
+    {"jna", "jna-callback=libjnidispatch:Java_com_sun_jna_Native_createNativeCallback(ret)"
+	    "/Java_com_sun_jna_Native_freeNativeCallback(arg2)"},
     {"curl", "curl=libcurl:curl_easy_init(ret)+curl_easy_duphandle(ret)/curl_easy_cleanup(arg0)"},
     {"curl", "curl-multi=libcurl:curl_multi_init(ret)/curl_multi_cleanup(arg0)"},
 };

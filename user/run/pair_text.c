@@ -77,6 +77,27 @@ static size_t symbol_span(const char *s)
 	return n;
 }
 
+static size_t hex_span(const char *s)
+{
+	return strspn(s, "0123456789abcdefABCDEF");
+}
+
+/* NAME[@VERSION][+0xOFFSET], with ns::Class::~Class as a NAME; see pair_symbols.h. */
+static size_t name_span(const char *s)
+{
+	size_t n = 0;
+
+	while (is_symbol_char(s[n]) || s[n] == '~' || (s[n] == ':' && s[n + 1] == ':' ? n++, true : false))
+		n++;
+	if (n && s[n] == '@') {
+		n += 1 + (s[n + 1] == '@');
+		n += symbol_span(s + n);
+	}
+	if (n && s[n] == '+' && s[n + 1] == '0' && s[n + 2] == 'x' && isxdigit((unsigned char)s[n + 3]))
+		n += 3 + hex_span(s + n + 3);
+	return n;
+}
+
 /* --- where a handle is: ret, argN, *argN, *argN[argM] --- */
 
 static int parse_arg(struct parse *p, enum handle_where *out)
@@ -192,14 +213,22 @@ static int parse_option(struct parse *p, struct func_row *row, struct said *said
 		row->counted = true;
 		return 0;
 	}
+	if (n == 6 && !strncmp(at, "others", n)) {
+		row->others = true;
+		return 0;
+	}
+	if (n == 7 && !strncmp(at, "nothrow", n)) {
+		row->nothrow = true;
+		return 0;
+	}
 	if (n == 5 && !strncmp(at, "int32", n)) {
 		row->narrow = true;
 		return 0;
 	}
-	return fault(
-	    p, at,
-	    "unknown option; there are ok0, okge0, oknonnull, okany, counted, int32, ref, unref, use, "
-	    "realloc, init=argN and size=argN");
+	return fault(p, at,
+		     "unknown option; there are ok0, okge0, oknonnull, okany, counted, int32, nothrow, "
+		     "others, ref, unref, "
+		     "use, realloc, init=argN and size=argN");
 }
 
 /* --- a function --- */
@@ -233,16 +262,16 @@ static int parse_symbol(struct parse *p, struct pair_func *f)
 		rc = copy(p, at, (size_t)(bang - at), f->lib, sizeof(f->lib), "a library");
 		p->at = at = bang + 1;
 	}
-	n = symbol_span(at);
+	n = name_span(at);
 	rc = rc ?: copy(p, at, n, f->symbol, sizeof(f->symbol), "a function");
 	if (rc)
 		return rc;
+	if (at[n - 1] == '@')
+		return fault(p, at + n, "expected a version behind '@'");
+	if (!strncmp(at, "0x", 2) && 2 + hex_span(at + 2) != n)
+		return fault(p, at, "expected an address: 0x and hexadecimal digits");
+	f->column = (size_t)(at - p->text) + 1;
 	p->at += n;
-	if (*p->at == '@')
-		return fault(p, p->at,
-			     "versions of symbols are not supported: leave out what is behind the @");
-	if (*p->at == ':' && p->at[1] == ':')
-		return fault(p, at, "give a C++ function by its mangled name, as nm shows it: _Z...");
 	return 0;
 }
 
@@ -257,6 +286,9 @@ static int check_func(struct parse *p, const char *at, bool acquires, struct fun
 		return fault(p, said->size, "size= is for functions that acquire one handle, once");
 	if (row->handle == HANDLE_RETURN && row->operation != OP_ACQUIRE)
 		return fault(p, at, "a function that does not acquire is given the handle: argN");
+	if (row->others && row->operation != OP_RELEASE && row->operation != OP_UNREF &&
+	    row->operation != OP_REPLACE)
+		return fault(p, at, "others is for functions that release");
 	if (row->counted && row->operation != OP_ACQUIRE)
 		return fault(p, at, "counted is for functions that acquire");
 	if (said->init && (row->operation != OP_ACQUIRE || row->form == HANDLE_ARRAY))

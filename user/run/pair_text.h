@@ -20,9 +20,10 @@
 #define PAIR_SYMBOL_BYTES 120
 
 struct pair_func {
-	char lib[PAIR_LIB_BYTES]; /* "": the rule's */
-	char symbol[PAIR_SYMBOL_BYTES];
-	struct func_row row; /* but for name, api and family */
+	char lib[PAIR_LIB_BYTES];       /* "": the rule's */
+	char symbol[PAIR_SYMBOL_BYTES]; /* see pair_symbols.h */
+	size_t column;                  /* of it in the text, the first is 1 */
+	struct func_row row;            /* but for name, api and family */
 };
 struct pair_rule {
 	char name[PAIR_NAME_BYTES]; /* of the family: as given, or the library's base name */

@@ -7,18 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "elf/elf_functions.h"
-
-#define NEAR_NAMES  3
-#define NEAR_LENGTH 64 /* of a name, as much of it as is compared */
+#include "run/near.h"
+#include "run/pair_symbols.h"
 
 /* --- rules to rows --- */
 
+/* Plain names are looked up as those of runtimes are; what else there may be, and versions, below. */
 static bool symbol(const struct vm *vm, const struct func_row *row, unsigned nth, char *name, size_t cap)
 {
 	(void)vm;
 	snprintf(name, cap, "%s", row->name);
-	return nth == 0;
+	return nth == 0 && !strpbrk(row->name, "@+:") && strncmp(row->name, "0x", 2);
+}
+
+static int locate(const struct vm_file *file, const struct func_row *row, uint64_t *vaddr, char *why,
+		  size_t cap)
+{
+	char text[PAIR_WHY_BYTES];
+	int rc = pair_symbol_find(file, row->name, vaddr, text);
+
+	snprintf(why, cap, "%s", text);
+	return rc;
 }
 
 static struct pair_lib *lib_of(struct pairs *p, const char *name, bool optional)
@@ -36,7 +45,12 @@ static struct pair_lib *lib_of(struct pairs *p, const char *name, bool optional)
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	snprintf(l->api, sizeof(l->api), "pair %s", name);
 	l->must_have = !optional;
-	l->functions = (struct runtime){.name = "pair", .shown = l->name, .api = l->api, .symbol = symbol};
+	l->functions = (struct runtime){.name = "pair",
+					.shown = l->name,
+					.api = l->api,
+					.symbol = symbol,
+					.locate = locate,
+					.guards_exceptions = true};
 	return l;
 }
 
@@ -57,6 +71,7 @@ static int add_funcs(struct pairs *p, struct catalog *c, const struct pair_rule 
 		rc = catalog_add_func(c, &row);
 		if (rc < 0)
 			return rc;
+		p->column[rc] = (uint16_t)f->column;
 	}
 	return 0;
 }
@@ -94,7 +109,9 @@ int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optiona
 
 /* --- libraries of a process --- */
 
-/* The name itself, or its beginning up to where a version may follow: libssl is libssl.so.3 and libssl-1.so.
+/*
+ * The name itself, or its beginning up to where a version may follow: libssl is libssl.so.3 and libssl-1.so,
+ * libz.so.1 is libz.so.1.2.13.
  */
 static bool is_named(const char *path, const char *name)
 {
@@ -107,6 +124,7 @@ static bool is_named(const char *path, const char *name)
 	if (strncmp(base, name, n))
 		return false;
 	return !base[n] || (base[n] == '.' && !strncmp(base + n, ".so", 3)) ||
+	       (base[n] == '.' && isdigit((unsigned char)base[n + 1]) && strstr(name, ".so")) ||
 	       (base[n] == '-' && isdigit((unsigned char)base[n + 1]));
 }
 
@@ -142,6 +160,14 @@ static const struct mapping *find(const struct pair_lib *lib, const struct proc_
 	return NULL;
 }
 
+bool pairs_are_mapped(const struct pairs *p, const struct proc_maps *maps)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (find(&p->lib[i], maps))
+			return true;
+	return false;
+}
+
 int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
 	       struct vm_file *out)
 {
@@ -166,80 +192,6 @@ int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct 
 	return rc;
 }
 
-/* --- what somebody may have meant --- */
-
-/* Letters that must be changed, left out or added to make one of the other. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t n = strnlen(a, NEAR_LENGTH), m = strnlen(b, NEAR_LENGTH), row[NEAR_LENGTH + 1];
-
-	for (size_t k = 0; k <= m; k++)
-		row[k] = k;
-	for (size_t i = 1; i <= n; i++) {
-		size_t corner = row[0]++;
-
-		for (size_t k = 1; k <= m; k++) {
-			size_t up = row[k], change = corner + (a[i - 1] != b[k - 1]);
-			size_t least = up < row[k - 1] ? up + 1 : row[k - 1] + 1;
-
-			row[k] = change < least ? change : least;
-			corner = up;
-		}
-	}
-	return row[m];
-}
-
-/* The nearest so far. */
-struct near {
-	const char *name[NEAR_NAMES];
-	size_t far[NEAR_NAMES];
-	size_t n;
-};
-
-static void near_add(struct near *of, const char *wanted, const char *name)
-{
-	size_t d = distance(wanted, name), at;
-	bool begins = !strncmp(name, wanted, strlen(wanted)) || !strncmp(wanted, name, strlen(name));
-
-	if (!*name || (d > strlen(wanted) / 3 + 1 && !begins))
-		return;
-	for (size_t i = 0; i < of->n; i++)
-		if (!strcmp(of->name[i], name))
-			return;
-	for (at = of->n; at > 0 && of->far[at - 1] > d; at--)
-		if (at < NEAR_NAMES) {
-			of->name[at] = of->name[at - 1];
-			of->far[at] = of->far[at - 1];
-		}
-	if (at == NEAR_NAMES)
-		return;
-	of->name[at] = name;
-	of->far[at] = d;
-	of->n += of->n < NEAR_NAMES;
-}
-
-static void near_put(const struct near *of, char *out, size_t cap)
-{
-	size_t at = 0;
-
-	*out = '\0';
-	for (size_t i = 0; i < of->n && at < cap; i++)
-		at += (size_t)snprintf(out + at, cap - at, "%s%s", i ? ", " : "", of->name[i]);
-}
-
-void pairs_near(const struct vm_file *file, const char *wanted, char *out, size_t cap)
-{
-	struct elf_functions functions = {0};
-	struct near near = {0};
-
-	if (elf_functions_add(&functions, file->elf, ELF_DYNSYM) >= 0)
-		elf_functions_add(&functions, file->elf, ELF_SYMTAB);
-	for (size_t i = 0; i < functions.n; i++)
-		near_add(&near, wanted, elf_function_name(&functions, &functions.v[i]));
-	near_put(&near, out, cap);
-	elf_functions_free(&functions);
-}
-
 void pairs_near_libs(const struct pair_lib *lib, const struct proc_maps *maps, char *out, size_t cap)
 {
 	const char *slash = strrchr(lib->name, '/');
@@ -250,7 +202,7 @@ void pairs_near_libs(const struct pair_lib *lib, const struct proc_maps *maps, c
 		const char *base = m->executable && m->path && m->ino ? strrchr(m->path, '/') : NULL;
 
 		if (base)
-			near_add(&near, slash ? slash + 1 : lib->name, base + 1);
+			near_add(&near, slash ? slash + 1 : lib->name, base + 1, base + 1);
 	}
 	near_put(&near, out, cap);
 }

@@ -20,7 +20,8 @@ struct pair_lib {
 struct pairs {
 	struct pair_lib lib[PAIRS_MAX_LIBS];
 	size_t n;
-	uint32_t families; /* bit per enum family_id */
+	uint32_t families;         /* bit per enum family_id */
+	uint16_t column[NR_FUNCS]; /* where the text of a rule names a function */
 };
 
 /* Add the rows of one rule. 0, or -errno with err; what: of an error; optional: a library need not have all
@@ -34,9 +35,9 @@ int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optiona
  */
 int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
 	       struct vm_file *out);
-/* Names of functions of the file that are near to this one, "" mostly: "thing_new, thing_next". */
-void pairs_near(const struct vm_file *file, const char *symbol, char *out, size_t cap);
-/* Base names of files with code that are near to the library's name, likewise. */
+/* Does a process map one of the libraries at least? */
+bool pairs_are_mapped(const struct pairs *p, const struct proc_maps *maps);
+/* Base names of files with code that are near to the library's name, "libthing.so" mostly, "": none. */
 void pairs_near_libs(const struct pair_lib *lib, const struct proc_maps *maps, char *out, size_t cap);
 
 #endif

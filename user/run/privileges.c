@@ -82,3 +82,22 @@ int privileges_keep(enum privileges p, bool file, struct error *err)
 		rc = -errno;
 	return rc ? error_set(err, rc, EXIT_FAILED, "give up privileges", NULL, "%s", strerror(-rc)) : 0;
 }
+
+int privileges_pass_on(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct now[_LINUX_CAPABILITY_U32S_3];
+	uint64_t have;
+
+	if (syscall(SYS_capget, &head, now))
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(now); i++)
+		now[i].inheritable = now[i].permitted;
+	if (syscall(SYS_capset, &head, now))
+		return -errno;
+	have = now[0].permitted | (uint64_t)now[1].permitted << 32;
+	for (int c = 0; c < 64; c++)
+		if (have & BIT(c) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0))
+			return -errno;
+	return 0;
+}

@@ -19,6 +19,8 @@ enum privileges {
  * is one thread: the kernel's capabilities are of threads. 0, or -errno with err.
  */
 int privileges_keep(enum privileges p, bool file, struct error *err);
+/* A program that is executed next has those of this process, whoever the user is. 0 or -errno. */
+int privileges_pass_on(void);
 /*
  * What tracing takes and this process lacks, by name: "CAP_BPF, CAP_PERFMON". needed: without these nothing
  * can be traced; helpful: what is lost without them is said elsewhere. "" where nothing is lacking.

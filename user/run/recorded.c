@@ -37,7 +37,7 @@ static bool is_until(double now, double asked_s, double best_s)
 	return now <= asked_s + EXACT_S || (now <= asked_s + NEAR_S && best_s < asked_s - EXACT_S);
 }
 
-static void note_moment(const struct recording *r, double until_s, double from_s, struct moments *m)
+void recorded_note(const struct recording *r, double until_s, double from_s, struct moments *m)
 {
 	double now = recording_at_s(r);
 
@@ -55,6 +55,17 @@ static void note_moment(const struct recording *r, double until_s, double from_s
 	}
 }
 
+int recorded_check(const struct moments *m, const char *name, struct error *err)
+{
+	if (!m->n)
+		return error_set(err, -ENODATA, EXIT_FAILED, name, "record for longer than --interval",
+				 "the recording ends before its first report");
+	if (!m->at)
+		return error_set(err, -ERANGE, EXIT_FAILED, name, "give a later time",
+				 "its first report is of %.1f s after attach", m->first_s);
+	return 0;
+}
+
 int recorded_look(int fd, const char *name, uint64_t limit_bytes, double until_s, double from_s,
 		  struct moments *out, struct error *err)
 {
@@ -65,21 +76,13 @@ int recorded_look(int fd, const char *name, uint64_t limit_bytes, double until_s
 	if (rc)
 		return rc;
 	while ((rc = recording_next(r, err)) > 0) {
-		note_moment(r, until_s, from_s, out);
+		recorded_note(r, until_s, from_s, out);
 		progress_tell(&progress, recording_part(r));
 	}
 	progress_end(&progress);
 	out->whole = recording_is_whole(r);
 	recording_close(r);
-	if (rc)
-		return rc;
-	if (!out->n)
-		return error_set(err, -ENODATA, EXIT_FAILED, name, "record for longer than --interval",
-				 "the recording ends before its first report");
-	if (!out->at)
-		return error_set(err, -ERANGE, EXIT_FAILED, name, "give a later time",
-				 "its first report is of %.1f s after attach", out->first_s);
-	return 0;
+	return rc ?: recorded_check(out, name, err);
 }
 
 int recorded_go(struct recording *r, const char *name, size_t moments, struct error *err)
@@ -99,6 +102,11 @@ bool recorded_tell(const char *name, const struct moments *m)
 {
 	bool early = !m->whole && m->at == m->n;
 
+	if (m->in_part) {
+		warn("%s: it was left before all of it was read: this is how it was after %.1f s", name,
+		     m->at_s);
+		return false;
+	}
 	if (m->skipped)
 		warn("%s: %llu intervals were not recorded, to save room (nothing is lost from the others)",
 		     name, (unsigned long long)m->skipped);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Files that jnitrace record wrote, and moments in them. A file is read twice: once to check all of it and to
- * learn what there is, and once to show it. So nothing of a damaged file is shown, and a moment is known to
- * be the last one before another is read.
+ * Files that jnitrace record wrote, and moments in them. What is printed is read twice: once to check all of
+ * it and to learn what there is, and once to show it. So nothing of a damaged file is printed, and a moment
+ * is known to be the last one before another is read. A screen shows what it has read until then.
  */
 #ifndef JNITRACE_RECORDED_H
 #define JNITRACE_RECORDED_H
@@ -18,7 +18,12 @@ struct moments {
 	double first_s, last_s; /* and the first and the last one */
 	uint64_t skipped;
 	bool whole;
+	bool in_part; /* nobody waited for the rest of the file */
 };
+/* Take in the moment that was read last; until_s, from_s: as below. */
+void recorded_note(const struct recording *r, double until_s, double from_s, struct moments *m);
+/* Is there what was asked for, in what was read of the file? 0, or -errno with err. */
+int recorded_check(const struct moments *m, const char *name, struct error *err);
 /* A descriptor, which is the caller's, or -errno with err. */
 int recorded_open_file(const char *name, struct error *err);
 /*

@@ -8,14 +8,17 @@
 
 /* What is shown; nothing of it is owned. out: on a terminal. */
 struct replay_of {
-	int fd;
+	struct recording *recording; /* at its start; keeps what has ended */
 	const char *name;
+	double at_s; /* what is shown when it is read; negative: how it ends */
 	uint64_t limit_bytes;
-	const struct moments *facts;
 	const struct view_request *request;
 	struct output *out;
 };
-/* Until a person has seen enough. 0, or -errno with err. */
-int replay(const struct replay_of *of, struct error *err);
+/*
+ * Until a person has seen enough. facts: what there is in the file; or, when nobody waited for all of it, in
+ * what was read. The recording is at facts->at then. 0, or -errno with err.
+ */
+int replay(const struct replay_of *of, struct moments *facts, struct error *err);
 
 #endif

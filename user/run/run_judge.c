@@ -541,6 +541,12 @@ static int write_junit(struct run_judge *j, const struct check_suite *all, struc
 	return rc;
 }
 
+/* What is traced, in a message. */
+static const char *traced_word(const struct run_judge *j, bool many)
+{
+	return j->o->pairs ? many ? "processes" : "process" : many ? "JVMs" : "JVM";
+}
+
 static void tell_checks(const struct run_judge *j, const struct check_suite *all)
 {
 	size_t held = 0;
@@ -556,8 +562,8 @@ static void tell_checks(const struct run_judge *j, const struct check_suite *all
 			c->details ?: "");
 	}
 	if (all->n)
-		fprintf(stderr, "jnitrace: %zu of %zu assertions hold, of %zu JVM%s\n", held, all->n,
-			j->jvms.n, j->jvms.n == 1 ? "" : "s");
+		fprintf(stderr, "jnitrace: %zu of %zu assertions hold, of %zu %s\n", held, all->n, j->jvms.n,
+			traced_word(j, j->jvms.n != 1));
 }
 
 /* Where a workflow of GitHub's runs this. */
@@ -608,9 +614,9 @@ enum exit_code run_judge_end(struct run_judge *j, struct error *err)
 
 	tell_suppressions(j);
 	if (!j->jvms.n) {
-		run_judge_doubt(j, "no JVM was traced");
+		run_judge_doubt(j, j->o->pairs ? "no process was traced" : "no JVM was traced");
 		if (!all.n)
-			warn("no JVM was traced");
+			warn("no %s was traced", traced_word(j, false));
 	}
 	for (size_t i = 0; i < j->jvms.n; i++)
 		all.time_s = j->jvms.v[i].time_s > all.time_s ? j->jvms.v[i].time_s : all.time_s;

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proc/proc.h"
 #include "run/privileges.h"
 
 /* As of a shell (POSIX, XCU 2.8.2). */
@@ -113,10 +114,24 @@ static int start_command(struct supervisor *s)
 
 /* --- meanwhile ----------------------------------------------------------------------------------- */
 
+/* Whoever waits for the tracer to let it go on (SUPERVISE_GO_ON). */
+static void let_all_go_on(void)
+{
+	struct pid_list pids = {0};
+
+	if (!proc_list(&pids))
+		for (size_t i = 0; i < pids.n; i++)
+			if (pids.v[i] != getpid() && proc_descends(pids.v[i], getpid(), 0))
+				kill(pids.v[i], SIGCONT);
+	free(pids.v);
+}
+
 static void on_end_of(struct supervisor *s, pid_t pid, int status)
 {
 	if (pid == s->tracer) {
 		s->tracer = 0;
+		if (s->s->stops)
+			let_all_go_on();
 		s->judged = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	} else if (pid == s->command) {
 		s->command = 0;
@@ -171,6 +186,8 @@ static int on_message(struct supervisor *s)
 		s->socket = -1;
 		return 0;
 	}
+	if (n == sizeof(m) && m.word == SUPERVISE_GO_ON && m.number > 1)
+		kill(m.number, SIGCONT);
 	return n == sizeof(m) && m.word == SUPERVISE_READY && !s->started ? start_command(s) : 0;
 }
 

@@ -22,6 +22,7 @@ enum supervise_word {
 	SUPERVISE_READY,   /* by the tracer: the command may start */
 	SUPERVISE_STARTED, /* number: its pid */
 	SUPERVISE_ENDED,   /* number: its exit code, as a shell has it; */
+	SUPERVISE_GO_ON,   /* by the tracer: this process is to go on (SIGCONT) */
 	SUPERVISE_HURRY,   /* a signal came after that: nothing is to be waited for */
 };
 struct supervise_message {
@@ -37,6 +38,7 @@ struct supervised {
 	 */
 	int (*trace)(void *of, int socket, pid_t root);
 	void *of;
+	bool stops;      /* the tracer stops its processes; should it die, they are to go on */
 	bool must_judge; /* a tracer that dies is a failure, whatever the command's code is */
 };
 /* The exit code: the command's own, or what stands against it. */

@@ -73,6 +73,18 @@ int target_find(struct target *t, struct error *err);
 void target_set_held(struct target *t, bool held);
 bool target_held(const struct target *t);
 /*
+ * From its start on it stops whenever its list of libraries changes, and is to be looked at only then. Call
+ * it before target_find().
+ */
+void target_set_stops(struct target *t);
+bool target_stops(const struct target *t);
+/* It is waited for, as it maps none of the libraries that --pair names; -ENXIO with err. 0: it is not. */
+int target_lacks_libraries(const struct target *t, struct error *err);
+/* It was waited for, and is traced now: say so. */
+void target_tell_loaded(const struct target *t);
+/* Attach to those of them that a traced one has loaded since. What fails is told, and counted as missing. */
+void target_pairs_more(struct target *t);
+/*
  * What was traced while its VM was starting is known in part: try again what could not be proven then. Call
  * it every 20 ms while it returns true.
  */
@@ -88,6 +100,12 @@ int target_start(struct target *t, struct error *err);
  */
 void target_close_families(struct target *t, uint32_t wanted);
 int target_switch(struct target *t, uint32_t wanted, struct error *err);
+/* What can be switched: it is traced, and has functions of these families. */
+uint32_t target_switchable(const struct target *t);
+/* With --budget: do its probes take more of it than they may? To be asked often. */
+bool target_over_budget(struct target *t);
+/* Seconds since the gate was opened, until it was closed. */
+double target_traced_s(const struct target *t);
 /* Close the gate; the probes are the caller's to remove. reason: for the last report. */
 void target_stop(struct target *t, enum end_reason reason);
 /* Look at the VM's tables: right before the snapshot that they are held against. */

@@ -11,6 +11,7 @@
 
 #include "bpf/border/unwind.h"
 #include "judge/findings.h"
+#include "proc/foreign.h"
 #include "proc/linker.h"
 #include "run/env_owners.h"
 #include "view/format.h"
@@ -98,7 +99,21 @@ static void fill_report(struct target *t)
 	who_tell(&t->who, &t->report.target);
 }
 
-/* Sites also of families that may be switched on; what none of the others has is no loss. */
+/* Those that are in other files than the runtime's. 0 or -ENOMEM. */
+static int add_pairs(struct probe_sites *to, const struct probe_sites *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		struct probe_site *place = from->v[i].file ? VEC_ADD(to) : NULL;
+
+		if (place)
+			*place = from->v[i];
+		else if (from->v[i].file)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Sites also of families of its runtime that may be switched on; what none of the others has is no loss. */
 static void resolve_switchable(struct target *t, struct site_request *req)
 {
 	struct probe_sites all = {0};
@@ -107,11 +122,15 @@ static void resolve_switchable(struct target *t, struct site_request *req)
 	req->families |= t->shared->switchable & runtime_families(t->at.file.runtime, t->o->catalog);
 	if (sites_resolve(req, &all, &ignored))
 		return;
+	if (add_pairs(&all, &t->sites)) {
+		sites_free(&all);
+		return;
+	}
 	all.missing = t->sites.missing;
+	all.whole = t->sites.whole;
+	all.catalog = t->o->catalog;
 	sites_free(&t->sites);
 	t->sites = all;
-	for (size_t i = 0; i < all.n; i++)
-		t->switchable |= 1U << func_family(t->o->catalog, all.v[i].func) & t->shared->switchable;
 }
 
 /* Its sites, by the runtime's file and, where it could be understood, its memory. */
@@ -134,7 +153,7 @@ static int resolve_sites(struct target *t, struct error *err)
 	rc = rc ?: target_pairs_resolve(t, err);
 	if (!rc && o->verbose && t->sites.notes.n)
 		fputs(t->sites.notes.p, stderr);
-	if (!rc && t->shared->switchable && !o->pairs)
+	if (!rc && t->shared->switchable && t->at.file.runtime)
 		resolve_switchable(t, &req);
 	return rc;
 }
@@ -162,6 +181,12 @@ int target_find(struct target *t, struct error *err)
 		error_print(&t->at.vm_why); /* its symbols may still serve */
 	t->plan.families = t->shared->families & runtime_families(t->at.file.runtime, o->catalog);
 	rc = t->at.starting ? -EAGAIN : resolve_sites(t, err);
+	t->lacks_libraries = rc == -ENXIO;
+	if (rc == -ENXIO) {
+		sites_free(&t->sites);
+		*err = (struct error){0};
+		return 0; /* it may load one of them yet */
+	}
 	if (rc == -EAGAIN && process_age(&t->id) != AGE_SETTLED) /* its VM is just starting */
 		return 0;
 	if (rc == -EAGAIN)
@@ -210,6 +235,30 @@ static void plan_walk(struct target *t)
 	}
 }
 
+const char *target_frames_refused(const struct target *t)
+{
+	if (t->plan.walk.state == PLAN_NEVER)
+		return t->plan.walk.why;
+	return t->plan.scripts.state == PLAN_NEVER ? t->plan.scripts.why : NULL;
+}
+
+const char *target_language(const struct target *t)
+{
+	return (t->at.file.runtime ? t->at.file.runtime->language : NULL) ?: "Java";
+}
+
+/* As target_touch(), for the places of the plan. */
+static int touch_places(const struct target_plan *plan, int fd)
+{
+	const struct vm_places *all[] = {&plan->walk.frees, &plan->walk.unloads, &plan->waits.places};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		for (size_t k = 0; !rc && k < all[i]->n; k++)
+			rc = foreign_touch(fd, all[i]->at[k]);
+	return rc;
+}
+
 /* Hand to the kernel what has become known. */
 static int apply_plan(struct target *t)
 {
@@ -221,7 +270,8 @@ static int apply_plan(struct target *t)
 		if (fd < 0)
 			return fd;
 	}
-	rc = tracer_apply(t->tracer, t->target_id, t->id.pid, path, &t->plan);
+	rc = (fd < 0 ? 0 : touch_places(&t->plan, fd))
+		 ?: tracer_apply(t->tracer, t->target_id, t->id.pid, path, &t->plan);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -233,19 +283,23 @@ static int apply_plan(struct target *t)
  */
 int target_tell_plan(struct target *t)
 {
-	bool refused = t->plan.walk.state == PLAN_NEVER;
+	const char *refused = target_frames_refused(t), *why;
 	int rc;
 
 	plan_walk(t);
+	if (t->o->pairs)
+		vm_plan_scripts(t->at.vm, &t->plan);
 	if (t->plan.families & catalog_families(t->report.catalog, KINDS_OF_PINS))
 		vm_plan_objects(t->at.vm, &t->plan);
 	if (t->plan.families >> FAMILY_CRITICAL & 1)
 		vm_plan_waits(t->at.vm, &t->plan);
 	rc = apply_plan(t);
-	if (!refused && t->plan.walk.state == PLAN_NEVER) {
-		symbols_set_no_java(t->symbols);
+	why = target_frames_refused(t);
+	if (!refused && why) {
+		symbols_set_refused(t->symbols,
+				    t->plan.walk.state == PLAN_NEVER ? END_JAVA_OFF : END_SCRIPT_OFF);
 		if (t->o->verbose)
-			warn("PID %d: Java frames are not shown: %s", t->id.pid, t->plan.walk.why);
+			warn("PID %d: %s frames are not shown: %s", t->id.pid, target_language(t), why);
 	}
 	return rc;
 }
@@ -264,7 +318,7 @@ static void watch_linker(struct target *t)
 		rc = -ENOENT;
 	if (!rc) {
 		fd = proc_hold_mapping(t->id.pid, m, path, sizeof(path));
-		rc = fd < 0 ? fd : 0;
+		rc = fd < 0 ? fd : foreign_touch(fd, linker.call_at - m->start + m->offset);
 	}
 	rc = rc
 		 ?: tracer_set_linker(t->tracer, t->target_id, t->id.pid, path,
@@ -357,36 +411,52 @@ static void tell_scripts(struct target *t)
 	tracer_set_script(t->tracer, t->target_id, known.function_info);
 }
 
-/* Detaching a thread exits the monitors that it holds. */
-static uint32_t links_wanted(const struct target *t)
+int target_hold_files(const struct target *t, struct held_files *h)
 {
-	uint32_t families = t->plan.families;
+	size_t n = 1 + t->nr_pair_files;
+	int rc = 0;
 
-	return families >> FAMILY_MONITOR & 1 ? families | 1U << FAMILY_THREAD : families;
+	for (h->n = 0; h->n < n && !rc; h->n += !rc) {
+		const struct vm_file *file = h->n                 ? &t->pair_files[h->n - 1]
+					     : t->at.file.runtime ? &t->at.file
+								  : t->pair_files;
+
+		h->fd[h->n] =
+		    proc_hold_mapping(t->id.pid, &file->mapping, h->path[h->n], sizeof(h->path[h->n]));
+		h->paths[h->n] = h->path[h->n];
+		rc = h->fd[h->n] < 0 ? h->fd[h->n] : 0;
+	}
+	return rc;
+}
+
+void target_let_files(struct held_files *h)
+{
+	while (h->n > 0)
+		close(h->fd[--h->n]);
+}
+
+int target_touch(const struct target *t, size_t file, int fd)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < t->sites.n; i++)
+		if (t->sites.v[i].file == file)
+			rc = foreign_touch(fd, t->sites.v[i].offset);
+	return rc;
 }
 
 /* Attach to all files that have functions of the sites. Returns its number, or -errno with err. */
 static int attach_files(struct target *t, const char *what, struct error *err)
 {
-	const struct vm_file *files[1 + PAIRS_MAX_LIBS];
-	char path[1 + PAIRS_MAX_LIBS][PROC_HELD_BYTES];
-	const char *paths[1 + PAIRS_MAX_LIBS];
-	int fd[1 + PAIRS_MAX_LIBS], rc = 0;
-	size_t n = 0, held = 0;
+	struct held_files h;
+	int rc = target_hold_files(t, &h);
 
-	files[n++] = t->at.file.runtime ? &t->at.file : t->pair_files;
-	for (size_t i = 0; i < t->nr_pair_files; i++)
-		files[n++] = &t->pair_files[i];
-	for (; held < n && !rc; held += !rc) {
-		fd[held] =
-		    proc_hold_mapping(t->id.pid, &files[held]->mapping, path[held], sizeof(path[held]));
-		paths[held] = path[held];
-		rc = fd[held] < 0 ? fd[held] : 0;
-	}
+	for (size_t i = 0; !rc && i < h.n; i++)
+		rc = target_touch(t, i, h.fd[i]);
 	rc = rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc))
-		: tracer_attach(t->tracer, &t->id, paths, n, &t->sites, links_wanted(t), err);
-	while (held > 0)
-		close(fd[--held]);
+		: tracer_attach(t->tracer, &t->id, h.paths, h.n, &t->sites,
+				catalog_with_needed(t->plan.families), err);
+	target_let_files(&h);
 	return rc;
 }
 
@@ -400,7 +470,7 @@ int target_attach(struct target *t, struct tracer *tracer, struct error *err)
 	if (!rc)
 		tell_code(t);
 	rc = rc ?: symbols_new(t->code, &t->symbols);
-	if (!rc && t->at.vm && t->at.file.runtime->frames_script)
+	if (!rc && t->at.vm && (t->at.file.runtime->frames_script || t->at.file.runtime->plan_scripts))
 		symbols_set_vm(t->symbols, t->at.vm, t->o->hidden_frames);
 	rc = rc ?: naming_new(t->report.catalog, t->symbols, &t->naming);
 	rc = rc ?: aggregate_new(t->report.catalog, t->shared->histories, &t->aggregate);
@@ -441,7 +511,7 @@ void target_look(struct target *t)
  * Tell the probes which threads native code has attached already, so that their detaching is no news. Where
  * the VM does not say who attached a thread, it may be any.
  */
-static int tell_attached(struct target *t)
+int target_tell_attached(struct target *t)
 {
 	struct proc_threads own = {0};
 	struct vm_threads vm = {0};
@@ -472,7 +542,7 @@ int target_start(struct target *t, struct error *err)
 
 	vm_counts(t->at.vm, &t->vm_counts); /* where the tables are is proven now, and only read below */
 	rc = tell_threads(t);
-	rc = rc ?: tell_attached(t);
+	rc = rc ?: target_tell_attached(t);
 	if (t->o->check)
 		rc = rc
 			 ?: env_owners_tell(t->tracer, t->target_id, t->id.pid, t->at.vm,
@@ -606,6 +676,7 @@ int target_code(struct target *t, const struct snapshot *snapshot, struct error 
 		rc = read_code(t, &now);
 	}
 	rc = rc == -ENOMEM ? rc : 0; /* what else fails is tried again */
+	target_pairs_more(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;
 }
 
@@ -653,9 +724,33 @@ void target_set_held(struct target *t, bool held)
 	t->held = held;
 }
 
+void target_set_stops(struct target *t)
+{
+	t->stops = true;
+}
+
+bool target_stops(const struct target *t)
+{
+	return t->stops;
+}
+
+int target_lacks_libraries(const struct target *t, struct error *err)
+{
+	return t->state == TARGET_WAITING && t->lacks_libraries ? target_pairs_none(t, err) : 0;
+}
+
 bool target_held(const struct target *t)
 {
 	return t->held;
+}
+
+uint32_t target_switchable(const struct target *t)
+{
+	uint32_t families = 0;
+
+	for (size_t i = 0; t->state == TARGET_TRACED && i < t->sites.n; i++)
+		families |= 1U << func_family(t->o->catalog, t->sites.v[i].func);
+	return families & t->shared->switchable;
 }
 
 bool target_asked_for(const struct target *t)

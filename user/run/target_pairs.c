@@ -2,7 +2,9 @@
 /* The part of a target that --pair asks for: files with functions, beside its runtime or without one. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "run/pair_symbols.h"
 #include "run/target_priv.h"
 
 bool target_traces_runtime(const struct target *t)
@@ -25,22 +27,42 @@ static bool has_site(const struct probe_sites *sites, int func)
 	return false;
 }
 
+/* Why a function that is there is not to be probed, of the notes; false: it is not there. */
+static bool why_refused(const struct probe_sites *sites, const char *name, char *why, size_t cap)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = sites->notes.n ? sites->notes.p : ""; *at;
+	     at += strcspn(at, "\n"), at += *at == '\n') {
+		if (strncmp(at, name, n) || strncmp(at + n, ": ", 2))
+			continue;
+		at += n + 2;
+		snprintf(why, cap, "%.*s", (int)strcspn(at, "\n"), at);
+		return strcmp(why, "not found in the library");
+	}
+	return false;
+}
+
 /* A function that was named is not there, or is another name of one that is. */
 static int check_all(const struct target *t, const struct pair_lib *lib, const struct vm_file *file,
 		     const struct probe_sites *sites, struct error *err)
 {
 	const struct catalog *c = t->o->catalog;
-	char near[128], advice[160];
+	char near[512], advice[544], why[256];
 
 	for (uint32_t f = NR_JNI_FUNCS; f < c->nr_funcs && lib->must_have && sites->missing; f++) {
 		if (!c->funcs[f].api || strcmp(c->funcs[f].api, lib->api) || has_site(sites, (int)f))
 			continue;
 		if (sites->notes.n && !strstr(sites->notes.p, c->funcs[f].name))
 			continue;
-		pairs_near(file, c->funcs[f].name, near, sizeof(near));
+		if (why_refused(sites, c->funcs[f].name, why, sizeof(why)))
+			return error_set(err, -ENOENT, EXIT_FAILED, "--pair", NULL, "column %u: %s: '%s': %s",
+					 t->o->pairs->column[f], file->mapping.path, c->funcs[f].name, why);
+		pair_symbols_near(file, c->funcs[f].name, near, sizeof(near));
 		snprintf(advice, sizeof(advice), "%s%s", near[0] ? "near it: " : "nm -D shows what it has",
 			 near);
-		return error_set(err, -ENOENT, EXIT_FAILED, "--pair", advice, "%s: no function '%s' to probe",
+		return error_set(err, -ENOENT, EXIT_FAILED, "--pair", advice,
+				 "column %u: %s: no function '%s' to probe", t->o->pairs->column[f],
 				 file->mapping.path, c->funcs[f].name);
 	}
 	return 0;
@@ -85,9 +107,11 @@ static int resolve(struct target *t, const struct pair_lib *lib, const struct vm
 
 	if (rc == -ENOENT && !lib->must_have)
 		return 0;
-	if (rc == -ENOENT)
+	if (rc == -ENOENT) {
 		sites = (struct probe_sites){.missing = 1};
-	else if (rc) {
+		buf_printf(&sites.notes, "%s\n", why.why); /* the first of them */
+	}
+	if (rc && rc != -ENOENT) {
 		*err = why;
 		return rc;
 	}
@@ -101,8 +125,7 @@ static int resolve(struct target *t, const struct pair_lib *lib, const struct vm
 	return add_sites(t, &sites, file->mapping.path);
 }
 
-/* None of its libraries is there. */
-static int none_mapped(const struct target *t, struct error *err)
+int target_pairs_none(const struct target *t, struct error *err)
 {
 	char what[64], near[128], advice[192];
 
@@ -112,8 +135,26 @@ static int none_mapped(const struct target *t, struct error *err)
 		snprintf(advice, sizeof(advice), "near it: %s", near);
 	else
 		snprintf(advice, sizeof(advice), "/proc/%d/maps shows what it maps", (int)t->id.pid);
-	return error_set(err, -ENOENT, EXIT_NO_TARGET, what, advice, "it maps no %s",
+	return error_set(err, -ENXIO, EXIT_NO_TARGET, what, advice, "it maps no %s",
 			 t->o->pairs->lib[0].name);
+}
+
+/* The library, if the process maps it and it is not open yet. 1: it is now; 0, or -errno with err. */
+static int open_library(struct target *t, size_t i, const struct proc_maps *maps, struct error *err)
+{
+	const struct pair_lib *lib = &t->o->pairs->lib[i];
+	struct vm_file *file = &t->pair_files[t->nr_pair_files];
+	int rc;
+
+	if (t->pair_opened >> i & 1)
+		return 0;
+	rc = pairs_open(lib, maps, t->shared->images, file);
+	if (rc == -ENOENT)
+		return 0;
+	t->pair_opened |= 1U << i;
+	t->nr_pair_files++;
+	rc = rc ?: resolve(t, lib, file, err);
+	return rc ?: 1;
 }
 
 int target_pairs_resolve(struct target *t, struct error *err)
@@ -122,27 +163,102 @@ int target_pairs_resolve(struct target *t, struct error *err)
 	int rc = 0;
 
 	t->sites.catalog = t->o->catalog;
-	for (size_t i = 0; p && i < p->n && !rc; i++) {
-		struct vm_file *file = &t->pair_files[t->nr_pair_files];
+	for (size_t i = 0; p && i < p->n && rc >= 0; i++)
+		rc = open_library(t, i, &t->at.maps, err);
+	if (rc < 0 || !p)
+		return rc;
+	if (!t->sites.n)
+		return target_pairs_none(t, err);
+	t->sites.whole = t->stops;
+	for (size_t i = 0; i < p->n && !t->stops; i++)
+		if (p->lib[i].must_have && !(t->pair_opened >> i & 1))
+			warn("PID %d maps no %s: its functions are traced from when it is loaded on",
+			     t->id.pid, p->lib[i].name);
+	return 0;
+}
 
-		rc = pairs_open(&p->lib[i], &t->at.maps, t->shared->images, file);
-		if (rc == -ENOENT) {
-			if (p->lib[i].must_have && p->n > 1)
-				warn("PID %d maps no %s: its functions are not traced", t->id.pid,
-				     p->lib[i].name);
-			rc = 0;
-			continue;
-		}
-		t->nr_pair_files++;
-		rc = rc ?: resolve(t, &p->lib[i], file, err);
+static void tell_loaded(const struct target *t, const char *name, size_t sites)
+{
+	warn("PID %d has loaded %s: %zu probes of its functions, which count from here on", t->id.pid, name,
+	     sites);
+}
+
+void target_tell_loaded(const struct target *t)
+{
+	const struct pairs *p = t->o->pairs;
+
+	for (size_t i = 0; i < p->n; i++) {
+		size_t n = 0;
+
+		for (size_t k = 0; k < t->sites.n; k++)
+			n += !strcmp(t->o->catalog->funcs[t->sites.v[k].func].api, p->lib[i].api);
+		if (n)
+			tell_loaded(t, p->lib[i].name, n);
 	}
-	if (!rc && p && !t->sites.n)
-		rc = none_mapped(t, err);
+}
+
+/* Hold the files from number first on, and attach the sites from number site on. 0 or -errno. */
+static int attach_more(struct target *t, size_t first, size_t site)
+{
+	const char *paths[1 + PAIRS_MAX_LIBS] = {NULL};
+	char path[1 + PAIRS_MAX_LIBS][PROC_HELD_BYTES];
+	int fd[PAIRS_MAX_LIBS], rc = 0;
+	size_t held = first;
+
+	for (size_t i = 0; i <= first; i++) /* no site is there; number 0 is the runtime's */
+		paths[i] = "";
+	for (; held < t->nr_pair_files && !rc; held += !rc) {
+		fd[held] = proc_hold_mapping(t->id.pid, &t->pair_files[held].mapping, path[held + 1],
+					     sizeof(path[held + 1]));
+		paths[held + 1] = path[held + 1];
+		rc = fd[held] < 0 ? fd[held] : 0;
+	}
+	rc = rc
+		 ?: tracer_attach_more(t->tracer, t->target_id, &t->id, paths, t->nr_pair_files + 1,
+				       &t->sites, site);
+	while (held > first)
+		close(fd[--held]);
 	return rc;
+}
+
+void target_pairs_more(struct target *t)
+{
+	const struct pairs *p = t->o->pairs;
+	size_t first = t->nr_pair_files, site = t->sites.n, added[PAIRS_MAX_LIBS] = {0};
+	struct proc_maps maps = {0};
+	int rc;
+
+	if (!p || t->state != TARGET_TRACED || t->pair_opened == (1U << p->n) - 1 ||
+	    tracer_execed(t->tracer, t->target_id))
+		return;
+	rc = proc_maps_read(t->id.pid, &maps);
+	for (size_t i = 0; i < p->n && !rc; i++) {
+		struct error why = {0};
+		size_t before = t->sites.n;
+
+		if (open_library(t, i, &maps, &why) < 0 && proc_id_alive(&t->id)) {
+			t->sites.missing++;
+			error_print(&why);
+		}
+		added[i] = t->sites.n - before;
+	}
+	proc_maps_free(&maps);
+	if (t->sites.n > site)
+		rc = attach_more(t, first, site);
+	for (size_t i = 0; i < p->n && !rc && !t->sites.whole; i++)
+		if (added[i])
+			tell_loaded(t, p->lib[i].name, added[i]);
+	t->report.nr_probes = tracer_probes(t->tracer, t->target_id);
+	if (!rc || !proc_id_alive(&t->id))
+		return;
+	t->sites.missing++;
+	warn("PID %d: the functions of a library that it has loaded are not traced: %s", t->id.pid,
+	     strerror(-rc));
 }
 
 void target_pairs_close(struct target *t)
 {
 	while (t->nr_pair_files > 0)
 		vm_file_close(&t->pair_files[--t->nr_pair_files]);
+	t->pair_opened = 0;
 }

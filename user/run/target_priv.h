@@ -5,6 +5,7 @@
 
 #include "base/strset.h"
 #include "judge/aggregate.h"
+#include "judge/allowance.h"
 #include "modules/code.h"
 #include "reconcile/account.h"
 #include "reconcile/left_frames.h"
@@ -46,10 +47,12 @@ struct target {
 	struct opening at;                         /* its runtime; at.maps is as of the last read_code() */
 	struct vm_file pair_files[PAIRS_MAX_LIBS]; /* that have functions of pairs */
 	size_t nr_pair_files;
+	uint32_t pair_opened; /* of the libraries that --pair names: bit per its number */
+	bool lacks_libraries; /* none of them is there yet */
+	bool stops;           /* it is held whenever its libraries change: see target_set_stops() */
 	struct probe_sites sites;
 	struct target_plan plan; /* what the probes know of it, and how far each part has come */
 
-	uint32_t switchable; /* families that have sites, and may be switched on and off */
 	struct {
 		double off_s, on_s; /* see report_family */
 		uint64_t let_go;
@@ -67,7 +70,9 @@ struct target {
 	struct aggregate *aggregate;
 
 	/* --- from target_start() on: the VM's own tables, as of the last look --- */
-	uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
+	struct allowance allowance;           /* of --budget; since_ns 0: not begun */
+	uint64_t allowed_calls[NR_ALL_FUNCS]; /* as of the last look at it */
+	uint64_t started_ns, stopped_ns;      /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	struct vm_counts vm_counts;
 	struct {
 		uint64_t count, marked;      /* of the last report */
@@ -92,15 +97,36 @@ struct target {
 };
 
 /* Are functions of its runtime asked for? */
+/* Why managed frames are not shown; NULL: they are. */
+const char *target_frames_refused(const struct target *t);
+/* Of its runtime; "Java" where none is known. */
+const char *target_language(const struct target *t);
 bool target_traces_runtime(const struct target *t);
 /* Open the files that have functions of --pair, and find their sites. 0, or -errno with err. */
 int target_pairs_resolve(struct target *t, struct error *err);
+/* It maps none of the libraries: -ENXIO with err. */
+int target_pairs_none(const struct target *t, struct error *err);
 /* Close them. */
 void target_pairs_close(struct target *t);
 /* Look at the VM's local references. still: the gate is closed. */
 void target_look_at_locals(struct target *t, bool still);
 /* Tell the probes what they must know of the runtime, as far as it is known now. 0 or -errno. */
 int target_tell_plan(struct target *t);
+/* The files that have functions of its sites, by the sites' file, while they are open. */
+struct held_files {
+	char path[1 + PAIRS_MAX_LIBS][PROC_HELD_BYTES];
+	const char *paths[1 + PAIRS_MAX_LIBS]; /* where the kernel finds them */
+	int fd[1 + PAIRS_MAX_LIBS];
+	size_t n;
+};
+/* 0 or -errno; target_let_files() in any case. */
+int target_hold_files(const struct target *t, struct held_files *h);
+void target_let_files(struct held_files *h);
+/* Tell the probes which threads native code has attached already. 0 or -errno. */
+int target_tell_attached(struct target *t);
+/* Have the pages of a file of its sites, fd, in memory: the kernel waits for them as it attaches. 0 or
+ * -errno. */
+int target_touch(const struct target *t, size_t file, int fd);
 /* Families that were switched off. */
 uint32_t target_families_off(const struct target *t);
 /* What a thread got in a native method that runs already we have not seen. */

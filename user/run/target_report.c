@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "judge/findings.h"
+#include "proc/foreign.h"
 #include "run/target_priv.h"
 #include "view/format.h"
 
@@ -13,7 +14,7 @@
 
 /* Of a CPU, to read classes for a screen: who looks at it sees them a little later where there are very many.
  */
-#define CLASSES_SHARE 0.003
+#define CLASSES_SHARE 0.002
 
 /* Those of a moment ago, as a part of what is outstanding now. */
 static const struct ref_classes *classes_of_late(struct target *t)
@@ -359,6 +360,10 @@ static int put_refusals(struct target *t)
 {
 	const char *text;
 
+	if (foreign_is_refused(t->id.pid)) {
+		budget_pay(t->shared->budget, t->share);
+		budget_refuse(t->shared->budget, "memory of the process", FOREIGN_NO_ANSWER);
+	}
 	while ((text = share_refusal(t->share, t->report.refusals.n))) {
 		struct report_refusal *refusal = VEC_ADD(&t->report.refusals);
 
@@ -375,14 +380,15 @@ static void put_head(struct target *t, const struct making *m)
 
 	target_count_unnamed(t);
 	r->drops[DROP_JAVA_UNNAMED] += t->java_unnamed;
-	r->drops[DROP_START_MISSED] += t->o->from_start && !t->held;
+	r->drops[DROP_START_MISSED] += t->o->from_start && !t->held && !t->stops;
 	r->drops[DROP_FILES_REFUSED] += share_refused(t->share);
 	r->drops[DROP_MODULES_FULL] += symbols_nameless(t->symbols);
 	r->sites_pending = naming_pending(t->naming);
 	r->end_reason = m->final ? t->end_reason : NOT_ENDED;
 	r->time_unix_s = clock_ns(CLOCK_REALTIME) / 1e9;
 	r->self_cpu_pct = -1;
-	r->no_java = t->plan.walk.state == PLAN_NEVER ? t->plan.walk.why : NULL;
+	r->no_java = target_frames_refused(t);
+	r->language = target_language(t);
 	t->reported = true;
 }
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "run/target_priv.h"
 
@@ -15,7 +14,7 @@ static double elapsed_s(const struct target *t)
 
 static uint32_t to_switch_off(const struct target *t, uint32_t wanted)
 {
-	return t->plan.families & ~wanted & t->switchable;
+	return t->plan.families & ~catalog_with_needed(wanted) & target_switchable(t);
 }
 
 uint32_t target_families_off(const struct target *t)
@@ -70,20 +69,24 @@ static int switch_off(struct target *t, uint32_t families)
 	return rc;
 }
 
-static int open_families(struct target *t, uint32_t families)
+/* Those that have no probes yet: a needed one may have. */
+static int attach_families(struct target *t, uint32_t families)
 {
-	char path[PROC_HELD_BYTES];
-	int fd = proc_hold_mapping(t->id.pid, &t->at.file.mapping, path, sizeof(path)), rc;
+	struct held_files h;
+	int rc = target_hold_files(t, &h);
 
-	if (fd < 0)
-		return fd;
-	rc = tracer_open_families(t->tracer, t->target_id, t->id.pid, path, &t->sites, families);
-	close(fd);
+	for (size_t i = 0; !rc && i < h.n; i++)
+		rc = target_touch(t, i, h.fd[i]);
+	rc = rc
+		 ?: tracer_attach_families(t->tracer, t->target_id, t->id.pid, h.paths, h.n, &t->sites,
+					   families);
+	target_let_files(&h);
 	return rc;
 }
 
 static int switch_on(struct target *t, uint32_t families)
 {
+	uint32_t fresh = catalog_with_needed(families) & ~tracer_families(t->tracer, t->target_id);
 	int rc;
 
 	t->plan.families |= families; /* what the probes must know, before they run */
@@ -92,15 +95,19 @@ static int switch_on(struct target *t, uint32_t families)
 		rc = left_books_new(&t->left);
 	if (families >> FAMILY_CRITICAL & 1)
 		inside_begin(t->at.vm, &t->id, &t->inside);
-	rc = rc ?: open_families(t, families);
+	rc = rc ?: attach_families(t, fresh);
+	if (!rc && fresh >> FAMILY_THREAD & 1) /* as late as can be: others may attach themselves meanwhile */
+		rc = target_tell_attached(t);
 	if (rc) {
+		tracer_detach_families(t->tracer, t->target_id, fresh);
 		t->plan.families &= ~families;
 		return rc;
 	}
+	tracer_open_families(t->tracer, t->target_id, fresh);
 	if (families >> FAMILY_CRITICAL & 1)
 		target_note_before(t);
 	for (unsigned f = 0; f < NR_FAMILIES; f++)
-		if (families >> f & 1)
+		if (families & fresh & 1U << f) /* else it was counted all along */
 			t->switched[f].on_s = elapsed_s(t);
 	forget_tables(t, families);
 	target_look(t);
@@ -110,7 +117,7 @@ static int switch_on(struct target *t, uint32_t families)
 
 int target_switch(struct target *t, uint32_t wanted, struct error *err)
 {
-	uint32_t off = to_switch_off(t, wanted), on = wanted & ~t->plan.families & t->switchable;
+	uint32_t off = to_switch_off(t, wanted), on = wanted & ~t->plan.families & target_switchable(t);
 	char what[64];
 	int rc;
 

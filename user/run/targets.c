@@ -5,10 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "proc/foreign.h"
 #include "run/owners.h"
-
-/* What a thread enters or attaches is known by its thread's books, which must have seen all of its life. */
-#define SWITCHABLE (KIND_BIT(KIND_REFERENCE) | KIND_BIT(KIND_LOCAL) | KINDS_OF_PINS)
 
 int targets_open(struct target_list *l, const struct options *o, int stop_fd, struct error *err)
 {
@@ -16,6 +14,7 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 			 ?: elf_cache_new(l->shared.budget, &l->shared.images)
 			 ?: modules_new(l->shared.images, &l->shared.modules);
 
+	foreign_heed(stop_fd);
 	rc = rc ?: owners_new(l->shared.budget, &l->shared.owners);
 
 	l->shared.options = o;
@@ -25,6 +24,8 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 		rc = targets_add(l, o->pids[i], true, NULL, err);
 	if (!rc && (o->all || o->from_start))
 		rc = discovery_new(runtime_by_name(o->runtime), &l->discovery);
+	if (!rc && l->discovery)
+		discovery_set_pairs(l->discovery, o->pairs);
 	return rc;
 }
 
@@ -51,11 +52,17 @@ void targets_remove(struct target_list *l, size_t i)
 
 void targets_may_switch(struct target_list *l)
 {
-	const struct catalog *c = l->shared.options->catalog;
+	l->shared.switchable =
+	    catalog_families(l->shared.options->catalog, ~(KIND_BIT(KIND_NONE) | KIND_BIT(KIND_USE)));
+}
 
-	if (l->shared.options->pairs) /* their probes are in several files */
-		return;
-	l->shared.switchable = catalog_families(c, SWITCHABLE) & ((1U << NR_JNI_FAMILIES) - 1);
+uint32_t targets_switchable(const struct target_list *l)
+{
+	uint32_t families = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		families |= target_switchable(l->v[i]);
+	return families;
 }
 
 int targets_switch(struct target_list *l, uint32_t families, struct error *err)

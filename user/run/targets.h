@@ -24,6 +24,8 @@ int targets_add(struct target_list *l, pid_t pid, bool asked_for, struct target 
 void targets_remove(struct target_list *l, size_t i);
 /* Families are to be switched: call it before the first target is found. */
 void targets_may_switch(struct target_list *l);
+/* Those that some target has functions of, and that can be. */
+uint32_t targets_switchable(const struct target_list *l);
 /* Trace these families from now on, of all of them and of those that are to come. 0, or -errno with err. */
 int targets_switch(struct target_list *l, uint32_t families, struct error *err);
 /* And what they share: no tracer may use its modules any more. */

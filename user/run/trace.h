@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A run of jnitrace top, or of a command that traces as it does (cmd_top.h): which processes are traced, and
- * what is said of them. For cmd_top.c, which has the loop, and the two files below it.
+ * what is said of them. For cmd_top.c, which has the loop, and the files below it.
  */
 #ifndef JNITRACE_TRACE_H
 #define JNITRACE_TRACE_H
@@ -20,6 +20,7 @@
 
 #define SEARCH_INTERVAL_S 0.02 /* for the VM of a process that is starting */
 #define NAME_INTERVAL_S   0.1  /* once all is attached: also for new stacks to name */
+#define BUDGET_INTERVAL_S 0.02 /* from look to look at what the probes take */
 #define READING_S         1.0 /* between two readings for the verdicts, whatever the interval of reports is */
 
 struct trace {
@@ -60,6 +61,18 @@ int trace_watch(struct trace *s, struct target *t, struct error *err);
 void trace_drop(struct trace *s, size_t i);
 /* Attach to whatever became ready. A process named by the user that cannot be traced ends the run. */
 int trace_attach_ready(struct trace *s, struct error *err);
+
+/* Bring one target as far as it gets. */
+int trace_advance(struct trace *s, struct target *t, struct error *err);
+/* The one of this process that has not ended; NULL: there is none. */
+struct target *trace_target_of(const struct trace *s, pid_t pid);
+
+/* --- trace_stopped.c: likewise --- */
+
+/* Look at the processes that have stopped as their libraries changed, and let them go on (trace_use.h). */
+int trace_take_stopped(struct trace *s, struct error *err);
+/* No process stops any more, and those that have go on. */
+void trace_end_hold(struct trace *s);
 
 /* --- trace_reports.c: likewise --- */
 

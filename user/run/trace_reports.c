@@ -97,6 +97,7 @@ static int give_to_browser(struct trace *s)
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (target_state(s->targets.v[i]) == TARGET_TRACED && target_report_of(s->targets.v[i]))
 			reports[n++] = target_report_of(s->targets.v[i]);
+	browser_set_families(s->browser, targets_switchable(&s->targets), s->targets.shared.families);
 	/* What is paused stays; its curves go on. */
 	rc = s->frozen ? browser_pass(s->browser, reports, n) : browser_reports(s->browser, reports, n);
 	free(reports);

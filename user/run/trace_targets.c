@@ -31,8 +31,7 @@ void trace_drop(struct trace *s, size_t i)
 	targets_remove(&s->targets, i);
 }
 
-/* NULL: there is none. */
-static struct target *target_of_pid(const struct trace *s, pid_t pid)
+struct target *trace_target_of(const struct trace *s, pid_t pid)
 {
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (target_id(s->targets.v[i])->pid == pid && target_state(s->targets.v[i]) != TARGET_ENDED)
@@ -45,7 +44,7 @@ static void add_found(struct trace *s, pid_t pid)
 {
 	struct target *t;
 
-	if (s->use && (target_of_pid(s, pid) || !s->use->wants(s->use->of, pid)))
+	if (s->use && (trace_target_of(s, pid) || !s->use->wants(s->use->of, pid)))
 		return;
 	if (targets_add(&s->targets, pid, false, &t, NULL))
 		return;
@@ -72,8 +71,7 @@ static int find_new_targets(struct trace *s, struct error *err)
 	return rc;
 }
 
-/* Bring one target as far as it gets. */
-static int advance(struct trace *s, struct target *t, struct error *err)
+int trace_advance(struct trace *s, struct target *t, struct error *err)
 {
 	char what[64];
 	int rc = target_find(t, err);
@@ -96,6 +94,17 @@ static int advance(struct trace *s, struct target *t, struct error *err)
 	return error_set(err, -ESRCH, EXIT_NO_TARGET, what, NULL, "it has exited");
 }
 
+/* It was named by the user, and none of the libraries is there: told once. */
+static void tell_waits(const struct trace *s, struct target *t)
+{
+	struct error why = {0};
+
+	if (s->announced || !target_asked_for(t) || !target_lacks_libraries(t, &why))
+		return;
+	warn("PID %d: %s yet%s%s%s: its functions are traced from when it is loaded on", target_id(t)->pid,
+	     why.why, why.advice[0] ? " (" : "", why.advice, why.advice[0] ? ")" : "");
+}
+
 int trace_attach_ready(struct trace *s, struct error *err)
 {
 	int rc = find_new_targets(s, err);
@@ -103,13 +112,19 @@ int trace_attach_ready(struct trace *s, struct error *err)
 	for (size_t i = 0; !rc && i < s->targets.n;) {
 		struct target *t = s->targets.v[i];
 		struct error why = {0};
+		bool lacked;
 
-		if (target_state(t) != TARGET_WAITING) {
+		if (target_state(t) != TARGET_WAITING || target_stops(t)) {
 			i++;
 			continue;
 		}
-		rc = advance(s, t, &why);
+		lacked = s->announced && target_asked_for(t) && target_lacks_libraries(t, &why);
+		why = (struct error){0};
+		rc = trace_advance(s, t, &why);
 		if (!rc) {
+			tell_waits(s, t);
+			if (lacked && target_state(t) == TARGET_TRACED)
+				target_tell_loaded(t);
 			if (s->use && target_state(t) == TARGET_TRACED)
 				warn("PID %d: the first %.0f ms of it were not seen: it was not held at its "
 				     "start",
@@ -135,7 +150,7 @@ int trace_attach_ready(struct trace *s, struct error *err)
 
 int trace_held(struct trace *s, pid_t pid, struct error *err)
 {
-	struct target *t = target_of_pid(s, pid);
+	struct target *t = trace_target_of(s, pid);
 	struct error why = {0};
 	int rc;
 
@@ -151,7 +166,7 @@ int trace_held(struct trace *s, pid_t pid, struct error *err)
 			return rc;
 	}
 	target_set_held(t, true);
-	rc = advance(s, t, &why);
+	rc = trace_advance(s, t, &why);
 	if (target_state(t) == TARGET_TRACED) {
 		s->catching_up = true;
 		return loop_set_timer(s->search, SEARCH_INTERVAL_S);
@@ -170,7 +185,7 @@ void trace_expect(struct trace *s, pid_t pid)
 
 bool trace_not_held(struct trace *s, pid_t pid)
 {
-	struct target *t = target_of_pid(s, pid);
+	struct target *t = trace_target_of(s, pid);
 
 	if (t)
 		target_set_held(t, false);

@@ -21,6 +21,8 @@ struct trace_use {
 	bool (*wants)(void *of, pid_t pid);
 	/* This process has a VM, and ended, or was refused, before it could be traced. */
 	void (*missed)(void *of, pid_t pid);
+	/* With --pair: this process has stopped (tracer_hold()), and is to go on. */
+	void (*go_on)(void *of, pid_t pid);
 	/* A target was reported for the last time. */
 	int (*last)(void *of, const struct report *r);
 };
@@ -29,6 +31,8 @@ struct trace_use {
  * fails is no error. 0 or -errno.
  */
 int trace_held(struct trace *s, pid_t pid, struct error *err);
+/* With --pair, from now on: go_on() is called for each process that has stopped as its libraries changed. */
+void trace_hold(struct trace *s);
 /* It will have a VM in a moment. */
 void trace_expect(struct trace *s, pid_t pid);
 /* It went on by itself, maybe before that was done. false: it is not traced, nor waited for. */

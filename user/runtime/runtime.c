@@ -38,6 +38,12 @@ void vm_plan_walk(struct vm *vm, struct target_plan *p)
 		TELL(vm, plan_walk, &p->walk);
 }
 
+void vm_plan_scripts(struct vm *vm, struct target_plan *p)
+{
+	if (p->scripts.state == PLAN_NOT_YET)
+		TELL(vm, plan_scripts, &p->scripts);
+}
+
 void vm_plan_objects(struct vm *vm, struct target_plan *p)
 {
 	if (p->objects.state == PLAN_NOT_YET)
@@ -101,6 +107,11 @@ int vm_frames_native(struct vm *vm, const struct raw_frame *raw, uint64_t *addr)
 int vm_frames_script(struct vm *vm, uint64_t function, uint64_t pc, struct frames *out)
 {
 	return vm && vm->runtime->frames_script ? vm->runtime->frames_script(vm, function, pc, out) : 0;
+}
+
+int vm_frames_remark(struct vm *vm, uint64_t pc, struct frames *out)
+{
+	return vm && vm->runtime->frames_remark ? vm->runtime->frames_remark(vm, pc, out) : 0;
 }
 
 uint64_t vm_frames_unnamed(const struct vm *vm)

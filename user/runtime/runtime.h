@@ -67,11 +67,14 @@ struct function_table {
 };
 
 struct runtime {
-	const char *name;  /* of its folder, and what --runtime takes */
-	const char *shown; /* target.vm of reports */
+	const char *name;     /* of its folder, and what --runtime takes */
+	const char *shown;    /* target.vm of reports */
+	const char *language; /* whose frames it has, as in "Java frames are not shown"; NULL: Java */
 
 	/* --- what can be traced: rows of the catalog --- */
 	const char *api; /* whose functions it has: those with this api in their rows; "jni" */
+	/* It has no functions to trace, only frames: found for those who trace other functions (--pair). */
+	bool frames_only;
 	/* Add its families and functions, once, when the tool starts; NULL: they are JNI's, which are there.
 	 */
 	int (*add_rows)(struct catalog *c);
@@ -114,6 +117,13 @@ struct runtime {
 	 * there is no nth. A name that ends in * is that of a C++ function, whose parameters would follow.
 	 */
 	bool (*symbol)(const struct vm *vm, const struct func_row *row, unsigned nth, char *name, size_t cap);
+	bool guards_exceptions; /* its functions may be thrown through: see sites/returns.h */
+	/*
+	 * Where a function is that no plain symbol tells, link-time; NULL: there are none such. 0; -ENOENT:
+	 * ask symbols; else why it is not to be probed.
+	 */
+	int (*locate)(const struct vm_file *file, const struct func_row *row, uint64_t *vaddr, char *why,
+		      size_t cap);
 	/*
 	 * Why calls to this function can only be told apart at its symbol, neither at USDT probes nor by the
 	 * function table: one function calls another of the same name. NULL: they can.
@@ -131,6 +141,7 @@ struct runtime {
 	 * and again until each part is settled.
 	 */
 	void (*plan_walk)(struct vm *vm, struct plan_walk *out);
+	void (*plan_scripts)(struct vm *vm, struct plan_scripts *out);
 	void (*plan_objects)(struct vm *vm, struct plan_objects *out);
 	void (*plan_waits)(struct vm *vm, struct plan_waits *out);
 	void (*plan_threads)(struct vm *vm, struct plan_threads *out);
@@ -140,6 +151,8 @@ struct runtime {
 			  size_t cap);
 
 	/* --- frames --- */
+	/* What plan_walk() plans is MANAGED_BY_FRAGMENTS, and handles are numbers of entries in tables. */
+	bool by_fragments;
 	/* *out is zeroed. */
 	void (*code)(const struct vm *vm, struct vm_code *out);
 	/* Get ready, once, for stacks that were walked as planned. -ENOENT with err: it lacks what it takes.
@@ -164,6 +177,11 @@ struct runtime {
 	 * 1; 0: it has no name; or -ENOMEM.
 	 */
 	int (*frames_script)(struct vm *vm, uint64_t function, uint64_t pc, struct frames *out);
+	/*
+	 * Append a frame, which is no function's, to say what a native function of the runtime is about, of
+	 * which the name, if it has one, says nothing: by the return address of its frame. 0 or -ENOMEM.
+	 */
+	int (*frames_remark)(struct vm *vm, uint64_t pc, struct frames *out);
 	uint64_t (*frames_unnamed)(
 	    const struct vm *vm); /* frames that were gone when they were to be named */
 
@@ -241,6 +259,8 @@ int vm_file_open(const struct proc_maps *maps, const struct runtime *only, struc
 void vm_file_close(struct vm_file *f);
 /* Does it map one, by name? vm_file_open() also finds an executable of another name. */
 bool vm_file_is_mapped(const struct proc_maps *maps, const struct runtime *only);
+/* Which one, of those too that only have frames; NULL: none. */
+const struct runtime *runtime_mapped(const struct proc_maps *maps);
 
 /* --- runtime.c: asking an instance. Each is the row's function of the same name --- */
 
@@ -249,6 +269,7 @@ int vm_open(pid_t pid, const struct vm_file *file, const struct proc_maps *maps,
 void vm_close(struct vm *vm);
 const char *vm_version(const struct vm *vm);
 void vm_plan_walk(struct vm *vm, struct target_plan *p);
+void vm_plan_scripts(struct vm *vm, struct target_plan *p);
 void vm_plan_objects(struct vm *vm, struct target_plan *p);
 void vm_plan_waits(struct vm *vm, struct target_plan *p);
 void vm_plan_threads(struct vm *vm, struct target_plan *p);
@@ -260,6 +281,7 @@ void vm_frames_refresh(struct vm *vm);
 int vm_frames_add(struct vm *vm, const struct raw_frame *raw, struct frames *out);
 int vm_frames_native(struct vm *vm, const struct raw_frame *raw, uint64_t *addr);
 int vm_frames_script(struct vm *vm, uint64_t function, uint64_t pc, struct frames *out);
+int vm_frames_remark(struct vm *vm, uint64_t pc, struct frames *out);
 uint64_t vm_frames_unnamed(const struct vm *vm);
 /* Zeros where the runtime says nothing. */
 void vm_limits(const struct vm *vm, struct vm_limit out[NR_FAMILIES]);

@@ -7,13 +7,15 @@
 #include "runtime/art/row.h"
 #include "runtime/hotspot/row.h"
 #include "runtime/node/row.h"
+#include "runtime/python/row.h"
+#include "runtime/ruby/row.h"
 #include "runtime/runtime.h"
 
 /* The first one's words are said of a process that has none. One array: compilers change the order of
  * several. */
 static const struct runtime *const rows[]
     __attribute__((used, retain, section("runtime_rows"), aligned(sizeof(void *)))) = {
-	&hotspot_runtime, &art_runtime, &node_runtime};
+	&hotspot_runtime, &art_runtime, &node_runtime, &ruby_runtime, &python_runtime};
 
 /* The linker's: the section of all RUNTIME_ROW()s, those of a test program too. */
 extern const struct runtime *const __start_runtime_rows[], *const __stop_runtime_rows[];
@@ -127,17 +129,18 @@ static const struct mapping *find_library(const struct runtime *r, const struct 
 	return m;
 }
 
-/* The runtime, and its file's mapping. any_name: the program itself may be its file, whatever it is called.
- */
-static const struct runtime *find(const struct proc_maps *maps, const struct runtime *only, bool any_name,
+/* Which runtimes are looked for, and where. */
+enum { BY_NAME = 0, ANY_NAME = 1 /* the program may be its file, whatever it is called */, FRAMES = 2 };
+/* The runtime, and its file's mapping. how: of these. */
+static const struct runtime *find(const struct proc_maps *maps, const struct runtime *only, unsigned how,
 				  const struct mapping **mapping)
 {
 	FOR_EACH_RUNTIME(r)
 	{
-		if (only && *r != only)
+		if (only ? *r != only : (*r)->frames_only && !(how & FRAMES))
 			continue;
 		*mapping = find_library(*r, maps);
-		if (!*mapping && any_name && (*r)->exports) {
+		if (!*mapping && (how & ANY_NAME) && (*r)->exports) {
 			*mapping = proc_maps_find_executable(maps);
 			if (*mapping && !is_file_of(*r, maps, *mapping))
 				*mapping = NULL;
@@ -152,7 +155,14 @@ bool vm_file_is_mapped(const struct proc_maps *maps, const struct runtime *only)
 {
 	const struct mapping *m;
 
-	return find(maps, only, false, &m);
+	return find(maps, only, BY_NAME, &m);
+}
+
+const struct runtime *runtime_mapped(const struct proc_maps *maps)
+{
+	const struct mapping *m;
+
+	return find(maps, NULL, BY_NAME | FRAMES, &m);
 }
 
 int vm_file_open(const struct proc_maps *maps, const struct runtime *only, struct elf_cache *images,
@@ -163,7 +173,7 @@ int vm_file_open(const struct proc_maps *maps, const struct runtime *only, struc
 	uint64_t vaddr;
 	int fd, rc;
 
-	*out = (struct vm_file){.runtime = find(maps, only, true, &m)};
+	*out = (struct vm_file){.runtime = find(maps, only, ANY_NAME, &m)};
 	if (!out->runtime)
 		return error_set(err, -ENOENT, EXIT_NO_TARGET, what, asked->absent_advice, "%s",
 				 asked->absent);

@@ -22,8 +22,9 @@ void page_of_site(struct page *p, const struct browser *b, const struct report *
 /* In few lines, with so many frames, and those that tell it from others; with a graph where there is room. */
 void page_of_site_brief(struct page *p, const struct browser *b, const struct report *r,
 			const struct row *row, int frames, int room, int columns);
-/* The same of a row that is no site. */
-void page_of_row(struct page *p, const struct browser *b, const struct row *r, int columns);
+/* The same of a row that is no site; key: of its curve. */
+void page_of_row(struct page *p, const struct browser *b, const struct row *r, struct row_key key, int room,
+		 int columns);
 void page_of_findings(struct page *p, const struct browser *b, int columns);
 
 /* A curve in one line of so many cells: eight heights. */

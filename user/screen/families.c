@@ -10,23 +10,41 @@
 
 #define NAME_CELLS 22
 
+/* Those that some process has, or had while it was traced. */
+static uint32_t here(const struct browser *b)
+{
+	uint32_t families = b->families.may;
+
+	for (size_t i = 0; i < b->reports.n; i++)
+		for (int f = 0; f < NR_FAMILIES; f++)
+			if (b->reports.v[i]->families[f].traced || b->reports.v[i]->families[f].off_s > 0)
+				families |= 1U << f;
+	return families;
+}
+
 bool families_open(struct browser *b)
 {
-	if (!b->families.may)
+	if (!b->families.may) {
+		snprintf(b->told, sizeof(b->told), "%s",
+			 !b->reports.n ? "no process is traced yet"
+			 : is_recorded(b)
+			     ? "a recording has the families that were traced when it was made"
+			     : "families cannot be switched: nothing is paired with --count-only");
 		return false;
+	}
 	b->families.wanted = b->families.on;
 	b->families.at = 0;
 	panel_open(b, PANEL_FAMILIES);
 	return true;
 }
 
-/* Those with a name, in their order; -1: there are no more. */
+/* Those that are here, in their order; -1: there are no more. */
 static int nth_family(const struct browser *b, int n)
 {
-	const struct catalog *c = b->reports.n ? b->reports.v[0]->catalog : NULL;
+	uint32_t families = b->reports.n ? here(b) : 0;
 
-	for (int f = 0; c && f < NR_FAMILIES; f++)
-		if (c->families[f].name && n-- == 0)
+	for (int f = 0; f < NR_FAMILIES; f++)
+		if (families >> f & 1 && n-- == 0)
 			return f;
 	return -1;
 }
@@ -36,16 +54,33 @@ static const char *name_of(const struct browser *b, int family)
 	return b->reports.v[0]->catalog->families[family].name;
 }
 
+/* Say which one goes with it. */
+static void tell_with(struct browser *b, int family, int with, bool on)
+{
+	snprintf(b->told, sizeof(b->told), "%s goes %s with it: %s is not exact without %s", name_of(b, with),
+		 on ? "on" : "off", name_of(b, on ? family : with), name_of(b, on ? with : family));
+}
+
+/* With those that it needs, or that need it. */
 static enum wish toggle(struct browser *b, int family)
 {
-	uint32_t bit = 1U << family, after = b->families.wanted ^ bit;
+	uint32_t bit = 1U << family, before = b->families.wanted;
+	bool on = !(before & bit);
 
 	if (!(b->families.may & bit)) {
-		snprintf(b->told, sizeof(b->told), "%s is traced from the start or not at all: -e %s",
-			 name_of(b, family), name_of(b, family));
+		snprintf(b->told, sizeof(b->told), "no process that goes on has functions of %s",
+			 name_of(b, family));
 		return WISH_DRAW;
 	}
-	b->families.wanted = after;
+	for (int f = 0; f < NR_FAMILIES; f++) {
+		bool goes = on ? catalog_with_needed(bit) >> f & 1 : catalog_with_needed(1U << f) & bit;
+
+		if (!goes || !(b->families.may >> f & 1) || (b->families.wanted >> f & 1) == on)
+			continue;
+		b->families.wanted ^= 1U << f;
+		if (f != family)
+			tell_with(b, family, f, on);
+	}
 	return WISH_DRAW;
 }
 
@@ -61,7 +96,7 @@ static enum wish apply(struct browser *b)
 	panel_back(b);
 	if (b->families.wanted == b->families.on)
 		return WISH_DRAW;
-	if (b->families.wanted)
+	if (b->families.wanted & here(b))
 		return WISH_SWITCH;
 	snprintf(b->told, sizeof(b->told), "nothing was switched: at least one family is to be traced");
 	return WISH_DRAW;
@@ -138,10 +173,29 @@ static void put_state(struct buf *out, const struct browser *b, int family, cons
 		put_time(out, b, f->off_s);
 		put_let_go(out, f);
 	} else {
-		buf_printf(out, "%s", b->families.may >> family & 1 ? "off" : "off, from the start only");
+		buf_printf(out, "off");
 	}
 	if (on != wanted)
 		buf_printf(out, "  -> %s with Enter", wanted ? "on" : "off");
+}
+
+/* What nobody has stands in one line. */
+static void add_others(const struct browser *b, struct page *p)
+{
+	const struct catalog *c = b->reports.n ? b->reports.v[0]->catalog : NULL;
+	uint32_t others = c ? catalog_families(c, ~(KIND_BIT(KIND_NONE) | KIND_BIT(KIND_USE))) & ~here(b) : 0;
+	struct buf names = {0};
+
+	for (int f = 0; f < NR_FAMILIES; f++)
+		if (others >> f & 1)
+			buf_printf(&names, "%s%s", names.n ? ", " : "", c->families[f].name);
+	if (names.n) {
+		page_add(p, STYLE_PLAIN, "%s", "");
+		page_item(p, NAME_CELLS, "  not here", STYLE_DIM, "%s: no process has functions of %s",
+			  names.p, others & (others - 1) ? "these" : "it");
+	}
+	p->failed |= names.failed;
+	buf_free(&names);
 }
 
 void families_page(const struct browser *b, struct page *p)
@@ -149,8 +203,7 @@ void families_page(const struct browser *b, struct page *p)
 	struct report pooled;
 	int family;
 
-	page_add(p, STYLE_BAR,
-		 "Families: space or the first letter switches, Enter does it, Esc leaves all as it is");
+	page_add(p, STYLE_BAR, "Families: space or a first letter switches, Enter does it, Esc leaves them");
 	report_pool(b->reports.v, b->reports.n, &pooled);
 	for (int n = 0; (family = nth_family(b, n)) >= 0; n++) {
 		bool wanted = b->families.wanted >> family & 1;
@@ -166,4 +219,5 @@ void families_page(const struct browser *b, struct page *p)
 		buf_free(&name);
 		buf_free(&state);
 	}
+	add_others(b, p);
 }

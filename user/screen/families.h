@@ -6,7 +6,7 @@
 #include "screen/key.h"
 #include "screen/state.h"
 
-/* Open it; can anything be switched? */
+/* Open it; false: nothing can be switched, and it is told why. */
 bool families_open(struct browser *b);
 /* While it is open all keys are its own, but for those that leave it. */
 enum wish families_key(struct browser *b, const struct key *key);

@@ -27,6 +27,22 @@ void filter_clear(struct filter *f)
 	compile(f);
 }
 
+void filter_set(struct filter *f, const char *literal)
+{
+	size_t n = 0;
+
+	filter_clear(f);
+	for (; *literal && n + 3 < sizeof(f->text); literal++) {
+		if (strchr(".[]{}()*+?^$|\\", *literal))
+			f->text[n++] = '\\';
+		f->text[n++] = *literal;
+	}
+	while (n && *literal && (f->text[n - 1] & 0x80)) /* no part of a character */
+		n--;
+	f->text[n] = '\0';
+	compile(f);
+}
+
 void filter_type(struct filter *f, uint32_t c)
 {
 	typing_add(f->text, sizeof(f->text), c);

@@ -18,6 +18,8 @@ struct filter { /* start zeroed */
 };
 void filter_free(struct filter *f);
 void filter_clear(struct filter *f);
+/* What has this in it, as it stands: as much of it as there is room for. */
+void filter_set(struct filter *f, const char *literal);
 /* One character more. */
 void filter_type(struct filter *f, uint32_t c);
 /* One less. */

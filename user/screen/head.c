@@ -9,6 +9,7 @@
 #include "view/cells.h"
 
 #define SPARK_CELLS 16
+#define SPARK_LEAST 6
 #define GAP         2
 
 /* Parts of a line, one behind the other as long as there is room. */
@@ -69,7 +70,8 @@ static void draw_who(const struct browser *b, struct canvas *c, int row)
 		PUT_PART(&l, STYLE_NOTE, "%s", end_word(of.v[0]) ?: "ended");
 	if (of.n != 1)
 		return;
-	PUT_PART(&l, STYLE_DIM, "%s %s", of.v[0]->target.vm ?: "VM", of.v[0]->target.vm_version ?: "?");
+	if (of.v[0]->target.vm)
+		PUT_PART(&l, STYLE_DIM, "%s %s", of.v[0]->target.vm, of.v[0]->target.vm_version ?: "?");
 	if (of.v[0]->target.user || of.v[0]->target.host)
 		PUT_PART(&l, STYLE_DIM, "%s@%s", of.v[0]->target.user ?: "?", of.v[0]->target.host ?: "?");
 	if (of.v[0]->target.container)
@@ -90,6 +92,20 @@ static void put_findings(struct line *l, const struct looked_at *of)
 		 "findings %zu", count[SEVERITY_ERROR] + count[SEVERITY_WARNING]);
 }
 
+/* Where nobody but the probes counts. */
+static void put_held(struct line *l, const struct report *pooled)
+{
+	struct buf text = {0};
+	uint64_t held = 0;
+
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		if (pooled->families[i].traced)
+			held = add_capped(held, pooled->families[i].outstanding);
+	buf_printf(&text, "live ");
+	fmt_count(&text, held);
+	put_part(l, &text, STYLE_PLAIN);
+}
+
 static void put_live(struct line *l, const struct report *pooled)
 {
 	struct buf text = {0};
@@ -106,8 +122,11 @@ static void put_live(struct line *l, const struct report *pooled)
 		own = add_capped(own, f->vm_own);
 		total += f->vm_total;
 	}
-	if (total <= 0)
+	if (total <= 0) {
+		if (!pooled->count_only)
+			put_held(l, pooled);
 		return;
+	}
 	buf_printf(&text, "live ");
 	fmt_count(&text, (uint64_t)total);
 	buf_printf(&text, " = ");
@@ -155,10 +174,36 @@ static uint64_t held_by(const struct report_family *f)
 	return f->vm_total >= 0 ? (uint64_t)f->vm_total : add_capped(f->outstanding, f->before_attach);
 }
 
+static bool is_drawn(const struct report_family *f)
+{
+	return f->traced && (f->acquired || held_by(f));
+}
+
+/* Cells of each curve, so that there is room for all of them, if that can be. */
+static int spark_cells(const struct canvas *c, const struct report *pooled)
+{
+	int width = 0, n = 0, cells = SPARK_CELLS;
+
+	for (int i = 0; i < NR_FAMILIES; i++) {
+		const struct report_family *f = &pooled->families[i];
+		struct buf text = {0};
+
+		if (!is_drawn(f))
+			continue;
+		buf_printf(&text, "%s ", family_name(pooled->catalog, i));
+		fmt_count(&text, pooled->count_only ? f->acquired : held_by(f));
+		width += (int)text.n + 1 + (n++ ? GAP : 0);
+		buf_free(&text);
+	}
+	while (cells > SPARK_LEAST && width + n * cells > c->columns)
+		cells--;
+	return cells;
+}
+
 /* "global ▁▂▃▄▅ 2,032  weak ▁▁▁▁▁ 640": as many as fit; returns whether there was one. */
 static bool draw_families(const struct browser *b, struct canvas *c, int row, const struct report *pooled)
 {
-	int column = 0;
+	int column = 0, cells = spark_cells(c, pooled);
 
 	for (int i = 0; i < NR_FAMILIES; i++) {
 		const struct report_family *f = &pooled->families[i];
@@ -167,19 +212,19 @@ static bool draw_families(const struct browser *b, struct canvas *c, int row, co
 		struct buf name = {0}, count = {0};
 		int width;
 
-		if (!f->traced || (!f->acquired && !held_by(f)))
+		if (!is_drawn(f))
 			continue;
 		buf_printf(&name, "%s ", family_name(pooled->catalog, i));
 		fmt_count(&count, pooled->count_only ? f->acquired : held_by(f));
-		width = (int)(name.n + count.n) + SPARK_CELLS + 1;
+		width = (int)(name.n + count.n) + cells + 1;
 		if (column + width <= c->columns &&
-		    trends_curve(&b->trends, key.a, key.b, now_of(b), points, SPARK_CELLS)) {
+		    trends_curve(&b->trends, key.a, key.b, now_of(b), points, cells)) {
 			int at = column;
 
 			column += width + GAP;
 			at += canvas_put_buf(c, row, at, width, &name, STYLE_DIM);
-			draw_spark(c, row, at, points, SPARK_CELLS, STYLE_GRAPH);
-			canvas_put_buf(c, row, at + SPARK_CELLS + 1, width, &count, STYLE_PLAIN);
+			draw_spark(c, row, at, points, cells, STYLE_GRAPH);
+			canvas_put_buf(c, row, at + cells + 1, width, &count, STYLE_PLAIN);
 		}
 		buf_free(&name);
 		buf_free(&count);
@@ -198,6 +243,14 @@ static bool draw_families(const struct browser *b, struct canvas *c, int row, co
 	return column > 0;
 }
 
+/* The last parts go whole where there is no room for them. */
+static void drop_parts(const struct canvas *c, struct buf *text, int width)
+{
+	for (size_t i = text->n; i-- > 1 && canvas_width(c, text->p, text->n) > width;)
+		if (text->p[i] == ' ' && text->p[i - 1] == ';')
+			text->n = i - 1;
+}
+
 static void draw_answer(const struct browser *b, struct canvas *c, int row)
 {
 	static const uint8_t styles[NR_ANSWERS] = {
@@ -210,6 +263,7 @@ static void draw_answer(const struct browser *b, struct canvas *c, int row)
 	enum answer_kind kind = view_answer(&text, of.v, of.n);
 	int used = canvas_puts(c, row, 0, c->columns, answer_words[kind], styles[kind]);
 
+	drop_parts(c, &text, c->columns - used - GAP);
 	canvas_put_buf(c, row, used + GAP, c->columns - used - GAP, &text, styles[kind]);
 }
 
@@ -227,6 +281,8 @@ static void draw_time(const struct browser *b, struct canvas *c, int row)
 		   t->wanted != t->at ? "  going"
 		   : t->playing       ? "  playing"
 				      : "");
+	if (t->part < 1)
+		buf_printf(&text, "  reading %d %%", (int)(t->part * 100));
 	bar = c->columns - 5 - (int)text.n - GAP;
 	bar = bar > 60 ? 60 : bar;
 	canvas_puts(c, row, 0, c->columns, "time", STYLE_DIM);
@@ -247,7 +303,9 @@ int draw_head(const struct browser *b, struct canvas *c, int most)
 	int row = 0;
 
 	if (of.n == 0) {
-		canvas_puts(c, 0, 0, c->columns, "jnitrace: no process is traced", STYLE_BOLD);
+		canvas_puts(c, 0, 0, c->columns,
+			    "jnitrace: no figures yet: they come with a process, and its first interval",
+			    STYLE_BOLD);
 		return 1;
 	}
 	report_pool(of.v, of.n, &pooled);

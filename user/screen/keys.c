@@ -73,11 +73,6 @@ ACT_AS(down, move_by(b, 1))
 ACT_AS(page_up, move_by(b, -lines_of_page(b)))
 ACT_AS(page_down, move_by(b, lines_of_page(b)))
 
-static bool is_recorded(const struct browser *b)
-{
-	return b->time.n > 0;
-}
-
 static enum wish go_to(struct browser *b, size_t moment)
 {
 	b->time.wanted = moment < 1 ? 1 : moment > b->time.n ? b->time.n : moment;
@@ -141,6 +136,34 @@ ACT(leap_to)
 
 /* --- opening ---------------------------------------------------------------------------------------- */
 
+/* What the sites of a row that stands for several have in them; NULL: nobody knows. */
+static const char *common_name(const struct row *r, enum group_by group)
+{
+	return r->before                 ? NULL
+	       : group == GROUP_FUNCTION ? r->func_name
+	       : group == GROUP_CLASS    ? r->of.name ?: r->class
+	       : group == GROUP_LIBRARY  ? r->module
+	       : group == GROUP_CALLER   ? r->caller
+					 : NULL;
+}
+
+/* Its sites, by a filter that can be seen. */
+static enum wish open_group(struct browser *b, const struct row *r)
+{
+	const char *name = common_name(r, b->table.group);
+
+	if (!name) {
+		snprintf(b->told, sizeof(b->told), "%s",
+			 r->before ? "acquired before attach: by whom is not known"
+				   : "which sites these are has no name to look for: see 1, the sites");
+		return WISH_DRAW;
+	}
+	filter_set(&b->filter, name);
+	b->table.group = GROUP_SITE;
+	b->table.moved = false;
+	return remade(b);
+}
+
 ACT(open_row)
 {
 	const struct row *r = table_chosen(&b->table);
@@ -155,7 +178,7 @@ ACT(open_row)
 		return remade(b);
 	}
 	if (!r->site)
-		return WISH_NOTHING;
+		return open_group(b, r);
 	b->opened = b->table.keys[b->table.at];
 	panel_open(b, PANEL_SITE);
 	return WISH_DRAW;
@@ -195,7 +218,8 @@ ACT_AS(help, toggle_panel(b, PANEL_HELP))
 ACT(families)
 {
 	(void)key;
-	return families_open(b) ? WISH_DRAW : WISH_NOTHING;
+	families_open(b);
+	return WISH_DRAW;
 }
 
 ACT(pane)
@@ -212,13 +236,20 @@ static bool has_threads(const struct browser *b)
 	return b->request->group_by == GROUP_THREAD;
 }
 
-static bool has_group(const struct browser *b, enum group_by group)
+/* NULL: there are such rows; else why not. */
+static const char *lacks_group(const struct browser *b, enum group_by group)
 {
-	if (group == GROUP_THREAD)
-		return has_threads(b);
-	if (group == GROUP_PID)
-		return b->reports.n > 1;
-	return group != GROUP_CLASS || !b->request->count_only;
+	if (group == GROUP_THREAD && !has_threads(b))
+		return "threads are told apart with --group-by thread alone";
+	if (group == GROUP_PID && b->reports.n < 2)
+		return "there is one process alone";
+	if (group == GROUP_CLASS && b->request->count_only)
+		return "classes are read of what is paired: not with --count-only";
+	if (group == GROUP_CLASS && !has_classes(b))
+		return "nothing of a JVM is traced: there are no classes";
+	if (group == GROUP_CALLER && !has_callers(b))
+		return "no runtime here has methods that call libraries";
+	return NULL;
 }
 
 static enum wish group_by(struct browser *b, enum group_by group)
@@ -238,15 +269,19 @@ ACT(next_group)
 	(void)key;
 	do
 		group = (group + 1) % NR_GROUPS;
-	while (!has_group(b, group));
+	while (lacks_group(b, group));
 	return group_by(b, group);
 }
 
 ACT(choose_group)
 {
 	enum group_by group = key->code - '1';
+	const char *why = group < NR_GROUPS ? lacks_group(b, group) : "";
 
-	return group < NR_GROUPS && has_group(b, group) ? group_by(b, group) : WISH_NOTHING;
+	if (!why)
+		return group_by(b, group);
+	snprintf(b->told, sizeof(b->told), "%s", why);
+	return WISH_DRAW;
 }
 
 static bool can_sort_by(const struct browser *b, const struct column *c)
@@ -417,7 +452,7 @@ static const struct browser_key {
 	const char *help;
 } keys[] = {
 	{{KEY_OF_ENTER}, "Enter", "open", TABLE, false, open_row,
-	 "open the row: a site with its stack, history, classes and findings; a process with its sites"},
+	 "open the row: a site with its stack, history, classes and findings; a process, library, class, function or caller with its sites"},
 	{{KEY_OF_ESCAPE, KEY_OF_BACKSPACE}, "Esc", "back", PAGES | TABLE, false, back,
 	 "back; in the table: without the filter, or to all processes"},
 	{{'/'}, "/", "filter", TABLE, false, filter,
@@ -425,9 +460,9 @@ static const struct browser_key {
 	{{'n'}, "n", NULL, TABLE, false, next_row, "the next row, behind the last one the first"},
 	{{'='}, "=", NULL, TABLE, false, next_twin, "the next row of the same name: what differs stands behind it"},
 	{{'g'}, "g", "group", TABLE, false, next_group,
-	 "rows are sites, JNI functions, processes, classes, threads (with --group-by thread), libraries or Java callers"},
+	 "rows are sites, functions, processes, classes, threads (with --group-by thread), libraries or callers: methods of Java, functions of a script"},
 	{{'1', '2', '3'}, "1-7", NULL, TABLE, false, choose_group,
-	 "rows are sites (1), functions (2), processes (3), classes (4), threads (5), libraries (6), Java callers (7)"},
+	 "rows are sites (1), functions (2), processes (3), classes (4), threads (5), libraries (6), callers (7)"},
 	{{'f'}, "f", "findings", PANELS_ALL, false, findings, "what was used wrongly, with stacks, or back"},
 	{{'e'}, "e", NULL, TABLE, false, families,
 	 "switch families on and off while the process runs; what was held when one is switched off is followed no more"},

@@ -26,7 +26,7 @@ struct cell_of {
 
 static unsigned put_row_verdict(struct buf *out, const struct cell_of *x)
 {
-	struct report_verdict of_several = {.kind = x->r->verdict};
+	struct report_verdict of_several = {.kind = x->r->verdict, .ready_in_s = x->r->ready_in_s};
 
 	if (x->r->before) {
 		buf_printf(out, "before");
@@ -284,15 +284,19 @@ static bool has_several(const struct browser *b)
 	return reports_of(b).n > 1;
 }
 
-/* Those of groups are of all targets together. */
-static bool has_curves(const struct browser *b)
-{
-	return b->table.group == GROUP_SITE || b->table.group == GROUP_PID || !b->target.a;
-}
-
 static bool is_paired(const struct browser *b)
 {
 	return !b->request->count_only;
+}
+
+static bool has_no_classes(const struct browser *b)
+{
+	return !has_classes(b);
+}
+
+static bool is_paired_with_classes(const struct browser *b)
+{
+	return is_paired(b) && has_classes(b);
 }
 
 typedef unsigned put_fn(struct buf *out, const struct cell_of *x);
@@ -337,15 +341,17 @@ static const struct list_column list_columns[] = {
 	{"COST", NULL, PID, 4, 6, false, CELLS_RIGHT, NULL, {put_cost}},
 	{"CONTAINER", NULL, PID, 6, 12, false, CELLS_LEFT, NULL, {put_place}},
 	{"ID", "id", SITE, 12, 16, false, CELLS_LEFT, NULL, {put_id}},
-	{"FUNCTION", "function", SITE, 7, 12, false, CELLS_LEFT, NULL, {put_function}},
+	{"FUNCTION", "function", SITE, 7, 12, false, CELLS_LEFT, has_classes, {put_function}},
+	{"FUNCTION", "function", SITE, 2, 12, false, CELLS_LEFT, has_no_classes, {put_function}},
 	{"FUNCTION", "function", CLASS, 3, 12, false, CELLS_LEFT, NULL, {put_function}},
-	{"CLASS", "class", SITE, 2, 10, true, CELLS_LEFT, is_paired, {put_class, put_class_short, put_class_shortest}},
+	{"CLASS", "class", SITE, 2, 10, true, CELLS_LEFT, is_paired_with_classes, {put_class, put_class_short, put_class_shortest}},
 	{"LIBRARY", NULL, SITE, 10, 10, true, CELLS_LEFT, NULL, {put_library}},
 	{"FUNCTION", "function", FUNC, 0, 20, true, CELLS_LEFT, NULL, {put_function}},
 	{"CLASS", "class", CLASS, 0, 20, true, CELLS_LEFT, NULL, {put_class, put_class_short, put_class_shortest}},
 	{"THREAD", "thread", THREAD, 0, 20, true, CELLS_LEFT, NULL, {put_thread}},
 	{"LIBRARY", "library", MODULE, 0, 20, true, CELLS_LEFT, NULL, {put_owner, put_module}},
-	{"JAVA CALLER", "caller", CALLER, 0, 20, true, CELLS_LEFT, NULL, {put_owner, put_caller_short}},
+	{"JAVA CALLER", "caller", CALLER, 0, 20, true, CELLS_LEFT, has_classes, {put_owner, put_caller_short}},
+	{"CALLER", "caller", CALLER, 0, 20, true, CELLS_LEFT, has_no_classes, {put_owner, put_caller_short}},
 	{"PROCESS", "comm", PID, 0, 20, true, CELLS_LEFT, NULL, {put_process}},
 	{"SITE", "site", SITE, 0, 20, true, CELLS_LEFT, NULL, {put_site, put_site_short, put_site_shortest}},
 };
@@ -627,7 +633,8 @@ static void draw_nothing(const struct browser *b, struct canvas *c, int row)
 	else
 		buf_printf(&text, b->table.group == GROUP_THREAD
 				      ? "threads are told apart with --group-by thread alone"
-				      : "nothing acquired since attach");
+				  : b->reports.n ? "nothing acquired since attach"
+						 : "nothing to show yet");
 	canvas_put_buf(c, row, 1, c->columns - 1, &text, STYLE_DIM);
 }
 
@@ -640,7 +647,7 @@ static void page_of_chosen(struct page *p, const struct browser *b, int frames, 
 	if (r && r->site)
 		page_of_site_brief(p, b, report_of_row(b, r), r, frames, room, columns);
 	else if (r)
-		page_of_row(p, b, r, columns);
+		page_of_row(p, b, r, b->table.keys[b->table.at], room, columns);
 }
 
 /* How many lines the pane of the chosen row takes: what the rows leave, and a part of the screen. */
@@ -658,7 +665,7 @@ static int pane_lines(const struct browser *b, const struct page *page, int rows
 void draw_table(struct browser *b, struct canvas *c, int row, int rows)
 {
 	struct table *t = &b->table;
-	struct page page = {0};
+	struct page page = {.width = c->columns};
 	struct layout l;
 	int pane, room = rows - 2 - (int)(t->rows.n < 10000 ? t->rows.n : 10000);
 

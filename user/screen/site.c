@@ -107,14 +107,13 @@ static void put_graph_line(struct buf *out, const float *points, int n, float lo
 	}
 }
 
-static void add_graph(struct page *p, const struct browser *b, const struct report *r, struct row_key key,
-		      int columns)
+static void add_graph(struct page *p, const struct browser *b, struct row_key key, int columns)
 {
 	float points[TREND_BINS], most = 0, step;
 	int n = columns - GRAPH_LABELS - 2;
 	struct buf label = {0}, line = {0};
 
-	n = n > 96 ? 96 : n;
+	n = n > TREND_BINS ? TREND_BINS : n;
 	if (n < 10 || !trends_curve(&b->trends, key.a, key.b, now_of(b), points, n))
 		return;
 	for (int i = 0; i < n; i++)
@@ -122,7 +121,7 @@ static void add_graph(struct page *p, const struct browser *b, const struct repo
 	if (most <= 0) /* it never held any when it was looked at */
 		return;
 	page_add(p, STYLE_PLAIN, " ");
-	page_add(p, STYLE_BAR, "%s over time", r->count_only ? "Acquired" : "Live references");
+	page_add(p, STYLE_BAR, "%s over time", b->request->count_only ? "Acquired" : "Live");
 	step = fmaxf(most, GRAPH_ROWS) / GRAPH_ROWS;
 	for (int row = GRAPH_ROWS - 1; row >= 0; row--) {
 		label.n = 0;
@@ -139,48 +138,6 @@ static void add_graph(struct page *p, const struct browser *b, const struct repo
 	buf_printf(&line, "%*s0s%*s", GRAPH_LABELS, "", n - 2, label.p ? label.p : "");
 	page_text(p, STYLE_DIM, &line);
 	buf_free(&label);
-}
-
-void page_of_site_brief(struct page *p, const struct browser *b, const struct report *r,
-			const struct row *row, int frames, int room, int columns)
-{
-	const struct report_site *s = row->site;
-	struct view_opts o = frame_opts(b, frames, columns);
-	struct buf text = {0}, line = {0};
-	uint64_t before = r ? before_of(r, s) : 0;
-	bool alike = row->differs[0] != NO_FRAME || row->differs[1] != NO_FRAME;
-
-	if (!r)
-		return;
-	buf_printf(&line, "%s: ", func_name(r->catalog, s->func) ?: "?");
-	put_numbers(&line, r, s);
-	if (isfinite(s->verdict.per_min)) {
-		buf_printf(&line, "; ");
-		put_growth_text(&line, &s->verdict);
-	}
-	buf_printf(&line, "; id %016llx", (unsigned long long)s->id);
-	page_text(p, STYLE_BOLD, &line);
-	if (before && s->outstanding) {
-		buf_printf(&line, "  ");
-		fmt_count(&line, before);
-		buf_printf(&line, " more %s were there before attach", s->classes.v[0].name);
-		page_text(p, STYLE_NOTE, &line);
-	}
-	view_frames(&text, &s->frames, s->truncated, alike ? row->differs : NULL, &o, o.width);
-	page_text(p, STYLE_PLAIN, &text);
-	if (room >= (int)p->lines.n + GRAPH_ROWS + 3)
-		add_graph(p, b, r, key_of_site(r, s), columns);
-}
-
-void page_of_row(struct page *p, const struct browser *b, const struct row *r, int columns)
-{
-	(void)columns;
-	(void)b;
-	if (r->of.name)
-		page_add(p, STYLE_PLAIN, "  class %s of %s%s%s", r->class ?: "?", r->of.name,
-			 r->of.loader ? ", loader " : "", r->of.loader ?: "");
-	if (r->before)
-		page_add(p, STYLE_DIM, "  acquired before attach, and still there: by whom is not known");
 }
 
 /* --- all of it -------------------------------------------------------------------------------------- */
@@ -345,8 +302,100 @@ void page_of_site(struct page *p, const struct browser *b, const struct report *
 	page_text(p, STYLE_PLAIN, &text);
 	if (!s->frames.n)
 		page_add(p, STYLE_DIM, "    no stack could be kept");
-	add_graph(p, b, r, key_of_site(r, s), columns);
+	add_graph(p, b, key_of_site(r, s), columns);
 	add_findings(p, r, s, o.width);
+}
+
+/* --- in few lines ------------------------------------------------------------------------------------ */
+
+/* What was added since has room; else it goes again. */
+static bool has_room(struct page *p, size_t *before, int room)
+{
+	if ((int)p->lines.n > room) {
+		p->lines.n = *before;
+		return false;
+	}
+	*before = p->lines.n;
+	return true;
+}
+
+/* What is worth most first, as long as there is room for more. */
+static void add_rest(struct page *p, const struct browser *b, const struct report *r,
+		     const struct report_site *s, int room, int columns)
+{
+	size_t before = p->lines.n;
+
+	page_add(p, STYLE_PLAIN, " ");
+	add_verdict(p, r, s);
+	add_limit(p, r, s);
+	if (!has_room(p, &before, room))
+		return;
+	add_classes(p, s);
+	if (!has_room(p, &before, room))
+		return;
+	add_library(p, r, s);
+	if (!has_room(p, &before, room))
+		return;
+	add_seen(p, b, r, key_of_site(r, s));
+	if (!has_room(p, &before, room))
+		return;
+	add_findings(p, r, s, columns);
+	has_room(p, &before, room);
+}
+
+void page_of_site_brief(struct page *p, const struct browser *b, const struct report *r,
+			const struct row *row, int frames, int room, int columns)
+{
+	const struct report_site *s = row->site;
+	struct view_opts o = frame_opts(b, frames, columns);
+	struct buf text = {0}, line = {0};
+	uint64_t before = r ? before_of(r, s) : 0;
+	bool alike = row->differs[0] != NO_FRAME || row->differs[1] != NO_FRAME;
+
+	if (!r)
+		return;
+	buf_printf(&line, "%s: ", func_name(r->catalog, s->func) ?: "?");
+	put_numbers(&line, r, s);
+	if (isfinite(s->verdict.per_min)) {
+		buf_printf(&line, "; ");
+		put_growth_text(&line, &s->verdict);
+	}
+	buf_printf(&line, "; id %016llx", (unsigned long long)s->id);
+	page_text(p, STYLE_BOLD, &line);
+	if (before && s->outstanding) {
+		buf_printf(&line, "  ");
+		fmt_count(&line, before);
+		buf_printf(&line, " more %s were there before attach", s->classes.v[0].name);
+		page_text(p, STYLE_NOTE, &line);
+	}
+	view_frames(&text, &s->frames, s->truncated, alike ? row->differs : NULL, &o, o.width);
+	page_text(p, STYLE_PLAIN, &text);
+	if (room < (int)p->lines.n + GRAPH_ROWS + 3)
+		return;
+	add_graph(p, b, key_of_site(r, s), columns);
+	add_rest(p, b, r, s, room, o.width);
+}
+
+void page_of_row(struct page *p, const struct browser *b, const struct row *r, struct row_key key, int room,
+		 int columns)
+{
+	if (r->of.name)
+		page_add(p, STYLE_PLAIN, "  class %s of %s%s%s", r->class ?: "?", r->of.name,
+			 r->of.loader ? ", loader " : "", r->of.loader ?: "");
+	if (!r->before && !r->site) {
+		struct buf text = {0};
+
+		buf_printf(&text, "  ");
+		fmt_count(&text, b->request->count_only ? r->acquired : r->outstanding);
+		buf_printf(&text, " %s, at %zu site%s: Enter shows %s",
+			   b->request->count_only ? "acquired" : "live", r->nr_sites,
+			   r->nr_sites == 1 ? "" : "s", r->nr_sites == 1 ? "it" : "them");
+		page_text(p, STYLE_BOLD, &text);
+	}
+	if (r->before)
+		page_add(p, STYLE_DIM, "  acquired before attach, and still there: by whom is not known");
+	if (room >= (int)p->lines.n + GRAPH_ROWS + 3 && has_curves(b))
+		add_graph(p, b, key, columns);
 }
 
 /* --- findings --------------------------------------------------------------------------------------- */

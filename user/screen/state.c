@@ -37,6 +37,28 @@ double now_of(const struct browser *b)
 	return now;
 }
 
+bool has_curves(const struct browser *b)
+{
+	return b->table.group == GROUP_SITE || b->table.group == GROUP_PID || !b->target.a;
+}
+
+bool has_classes(const struct browser *b)
+{
+	for (size_t i = 0; i < b->reports.n; i++)
+		for (int f = 0; f < NR_JNI_FAMILIES; f++)
+			if (b->reports.v[i]->families[f].traced)
+				return true;
+	return !b->reports.n;
+}
+
+bool has_callers(const struct browser *b)
+{
+	for (size_t i = 0; i < b->reports.n; i++)
+		if (b->reports.v[i]->target.vm)
+			return true;
+	return !b->reports.n;
+}
+
 /* --- keys of what may be selected ------------------------------------------------------------------ */
 
 static uint64_t add_word(uint64_t h, uint64_t word)

@@ -90,6 +90,18 @@ static inline enum panel_id panel_of(const struct browser *b)
 {
 	return b->panels[b->depth - 1];
 }
+/* Have the rows of the table curves? Those of groups are of all targets together. */
+bool has_curves(const struct browser *b);
+/* Have references classes? Not where no family of JNI is traced. */
+bool has_classes(const struct browser *b);
+/* Has some process a runtime whose methods call the libraries? */
+bool has_callers(const struct browser *b);
+/* Is it a recording, and not live? */
+static inline bool is_recorded(const struct browser *b)
+{
+	return b->time.n > 0;
+}
+
 void panel_open(struct browser *b, enum panel_id panel);
 /* false: there is none before. */
 bool panel_back(struct browser *b);

@@ -16,7 +16,8 @@ enum wish {
 };
 /* Where a recording is. Moments count from 1. */
 struct timeline {
-	size_t at, n; /* 0: it is live */
+	size_t at, n; /* n: that are known, 0: it is live */
+	double part;  /* of the file that was read, 0 to 1: all is known */
 	double first_s, last_s;
 	size_t wanted; /* which moment the keys want; the owner goes there and gives its reports */
 	bool playing;

@@ -13,6 +13,7 @@
 
 #include "arch/insn.h"
 #include "model/report.h"
+#include "sites/returns.h"
 #include "sites/site_locs.h"
 
 #define MAX_SITES_PER_FUNC 16 /* a USDT probe has one note for each way out of a function */
@@ -30,10 +31,12 @@ struct found {
 	int price_ns; /* of one call at the sites below */
 	size_t n;     /* 0: none yet */
 	struct probe_site site[MAX_SITES_PER_FUNC];
-	bool at_entry; /* of a function probed at both ends: the other end is known too */
+	bool entry_only; /* likewise, but its returns cannot be probed, and are not needed */
+	bool at_entry;   /* of a function probed at both ends: the other end is known too */
 	struct probe_site entry_site[FUNC_VARIANTS]; /* of each entry */
 	bool replaced;                               /* calls do not come to it */
 	const char *why;                             /* the last proposal was refused: why */
+	char not_there[256];                         /* why, where its runtime says so */
 };
 struct resolver {
 	const struct site_request *req;
@@ -48,6 +51,11 @@ struct resolver {
 static const struct func_row *row_of(const struct resolver *r, enum func_id func)
 {
 	return &r->req->catalog->funcs[func];
+}
+
+static const struct runtime *runtime_of(const struct resolver *r)
+{
+	return r->req->file->runtime;
 }
 
 static void note(struct resolver *r, const char *fmt, ...) JT_PRINTF(2, 3);
@@ -268,6 +276,55 @@ static void entry_sites(const struct resolver *r, enum func_id func, const struc
 	}
 }
 
+/* May an exception go through this function, which a return probe of the kernel would not let pass? */
+static bool wants_returns(const struct resolver *r, enum func_id func)
+{
+	return runtime_of(r)->guards_exceptions && !row_of(r, func)->nothrow && at_return(r, func) &&
+	       returns_may_throw(r->req->file->elf);
+}
+
+/* Its entry, and each instruction that returns. */
+static void propose_returns(struct resolver *r, enum func_id func, uint64_t vaddr, enum site_strategy by)
+{
+	struct found *f = &r->found[func];
+	struct probe_site s = {.func = func, .strategy = by, .point = POINT_ENTRY}, ret[MAX_SITES_PER_FUNC];
+	uint64_t at[MAX_SITES_PER_FUNC];
+	bool releases = row_of(r, func)->operation == OP_RELEASE || row_of(r, func)->operation == OP_UNREF;
+	int n = returns_find(r->req->file->elf, vaddr, at, MAX_SITES_PER_FUNC, &f->why);
+	struct insn insn;
+	struct loc result;
+
+	if (n < 0 && !(releases && row_of(r, func)->form == HANDLE_ITSELF))
+		return;
+	if (!place_near_entry(r, vaddr, needed_regs(r, func), &s)) {
+		f->why = "no instruction at its entry can be probed safely";
+		return;
+	}
+	if (n < 0) { /* what it releases the entry knows; what it calls then counts as if others did */
+		locs_near_entry(r, row_of(r, func), &s);
+		f->entry_only = true;
+		accept(r, func, &s, 1);
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		ret[i] = (struct probe_site){.func = func, .strategy = by, .point = POINT_RETURN};
+		if (!place(r, at[i], &ret[i], &insn))
+			return;
+		/* the stack is as at the entry, the result where a return probe finds it */
+		locs_at_uretprobe(r->machine, HANDLE_RETURN, &ret[i]);
+		result = ret[i].handle;
+		locs_at_entry(r->machine, HANDLE_ARG1, &ret[i]);
+		ret[i].handle = result;
+		ret[i].env = (struct loc){.kind = LOC_NONE};
+	}
+	if (func_at_both_ends(r->req->catalog, func) && !f->at_entry) {
+		locs_near_entry(r, row_of(r, func), &s);
+		f->entry_site[0] = s;
+		f->at_entry = true;
+	}
+	accept(r, func, ret, (size_t)n);
+}
+
 /* vaddr: of the entries of all its variants, in any order; one may be there twice. n: at most FUNC_VARIANTS
  */
 static void propose_entries(struct resolver *r, enum func_id func, uint64_t *vaddr, size_t n,
@@ -285,6 +342,10 @@ static void propose_entries(struct resolver *r, enum func_id func, uint64_t *vad
 	n -= n > 1 && vaddr[0] == vaddr[1];
 	if (!take_entries(r, func, vaddr, n, by))
 		return;
+	if (wants_returns(r, func)) {
+		propose_returns(r, func, vaddr[0], by);
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct probe_site s = {.func = func, .strategy = by, .point = POINT_ENTRY};
 
@@ -302,11 +363,6 @@ static void propose_entries(struct resolver *r, enum func_id func, uint64_t *vad
 }
 
 /* --- strategies --- */
-
-static const struct runtime *runtime_of(const struct resolver *r)
-{
-	return r->req->file->runtime;
-}
 
 static bool has_function(const struct resolver *r, int func)
 {
@@ -464,10 +520,33 @@ static int find_by_symbols(struct resolver *r, const struct elf_image *e, enum e
 	return rc < 0 ? rc : 0;
 }
 
+/* Functions that their runtime finds by itself. */
+static void locate(struct resolver *r)
+{
+	for (int f = 1; f < NR_ALL_FUNCS; f++) {
+		struct found *found = &r->found[f];
+		uint64_t vaddr = 0;
+		int rc;
+
+		if (!found->wanted || !has_function(r, f))
+			continue;
+		rc = runtime_of(r)->locate(r->req->file, row_of(r, f), &vaddr, found->not_there,
+					   sizeof(found->not_there));
+		if (!rc)
+			propose_entries(r, (enum func_id)f, &vaddr, 1, STRATEGY_SYMTAB);
+		else if (found->not_there[0])
+			found->why = found->not_there;
+	}
+}
+
 static int find_by_symtab(struct resolver *r)
 {
-	int rc = find_by_symbols(r, r->req->file->elf, ELF_SYMTAB, STRATEGY_SYMTAB);
-	int dynamic_rc = find_by_symbols(r, r->req->file->elf, ELF_DYNSYM, STRATEGY_SYMTAB);
+	int rc, dynamic_rc;
+
+	if (runtime_of(r)->locate)
+		locate(r);
+	rc = find_by_symbols(r, r->req->file->elf, ELF_SYMTAB, STRATEGY_SYMTAB);
+	dynamic_rc = find_by_symbols(r, r->req->file->elf, ELF_DYNSYM, STRATEGY_SYMTAB);
 
 	return rc < 0 ? rc : dynamic_rc;
 }
@@ -537,7 +616,7 @@ static const struct {
 /* All sites that the function needs are known. */
 static bool is_whole(const struct resolver *r, enum func_id func, const struct found *f)
 {
-	return f->n > 0 && (f->at_entry || !func_at_both_ends(r->req->catalog, func));
+	return f->n > 0 && (f->at_entry || f->entry_only || !func_at_both_ends(r->req->catalog, func));
 }
 
 /*

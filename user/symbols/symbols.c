@@ -20,7 +20,8 @@ struct symbols {
 	struct strset strings;
 	struct vm *vm; /* not owned; NULL: managed frames stay nameless */
 	bool hidden;   /* those that the runtime hides are shown */
-	bool no_java;  /* managed frames cannot be found */
+	enum stack_end
+	    refused; /* managed frames cannot be found: what their stacks lack; END_NONE: they can */
 };
 
 int symbols_new(const struct code *code, struct symbols **out)
@@ -47,9 +48,9 @@ void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden)
 	s->hidden = hidden;
 }
 
-void symbols_set_no_java(struct symbols *s)
+void symbols_set_refused(struct symbols *s, enum stack_end lacks)
 {
-	s->no_java = true;
+	s->refused = lacks;
 }
 
 void symbols_free(struct symbols *s)
@@ -114,9 +115,17 @@ static int append_gap(struct symbols *s, enum stack_end lacks, const char *why, 
 	return f->symbol ? 0 : -ENOMEM;
 }
 
+static enum frame_kind kind_of(const struct raw_frame *raw)
+{
+	return raw->a >> RAW_KIND_SHIFT;
+}
+
 static int append_java(struct symbols *s, const struct raw_frame *raw, struct frames *out)
 {
-	const struct frame unknown = {.type = FRAME_JAVA, .symbol = "[Java frame]", .lacks = END_UNNAMED};
+	bool script = kind_of(raw) == RAW_SCRIPT_WORDS;
+	const struct frame unknown = {.type = script ? FRAME_SCRIPT : FRAME_JAVA,
+				      .symbol = script ? "[script frame]" : "[Java frame]",
+				      .lacks = END_UNNAMED};
 	size_t n = out->n, kept;
 	struct frame *f;
 
@@ -195,15 +204,15 @@ static uint32_t nr_frames(const struct stack *st)
 	return st->n < JT_MAX_FRAMES ? st->n : JT_MAX_FRAMES;
 }
 
-static enum frame_kind kind_of(const struct raw_frame *raw)
-{
-	return raw->a >> RAW_KIND_SHIFT;
-}
-
 static bool is_java(const struct raw_frame *raw)
 {
 	return kind_of(raw) == RAW_INTERPRETED || kind_of(raw) == RAW_COMPILED ||
-	       kind_of(raw) == RAW_DEOPTIMIZED;
+	       kind_of(raw) == RAW_DEOPTIMIZED || kind_of(raw) == RAW_METHOD;
+}
+
+static bool is_managed(const struct raw_frame *raw)
+{
+	return is_java(raw) || kind_of(raw) == RAW_SCRIPT_WORDS;
 }
 
 /* Ends that say something of the last frame's frame pointer, if it has one. */
@@ -256,12 +265,13 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 		rc = append_frame(s, &c, &where, pc + exact, function, out);
 	for (; exact && n < out->n; n++)
 		out->v[n].offset--;
+	rc = rc ?: vm_frames_remark(s->vm, pc, out);
 	by_fp = *next < nr_frames(st) ? kind_of(&st->frame[*next]) == RAW_NATIVE_FP
 				      : kind_of(&st->frame[i]) == RAW_NATIVE_FP && is_end_of_chain(st->end);
 	if (rc || !by_fp || (c.n && c.link == LINK_PROVEN))
 		return rc;
 	*cut = link_reason(s, &c, &where);
-	while (*next < nr_frames(st) && !is_java(&st->frame[*next]))
+	while (*next < nr_frames(st) && !is_managed(&st->frame[*next]))
 		++*next;
 	return *cut ? 0 : -ENOMEM;
 }
@@ -291,6 +301,13 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 		if (is_java(raw)) {
 			rc = innermost ? append_innermost_java(s, raw, out) : append_java(s, raw, out);
 			innermost = false;
+			if (!rc && out->n && out->v[out->n - 1].lacks == END_METHOD) {
+				*end = END_METHOD; /* and so it did not lead to what follows */
+				*truncated = stack_end_rows[*end].meaning;
+				break;
+			}
+		} else if (kind_of(raw) == RAW_SCRIPT_WORDS) {
+			rc = append_java(s, raw, out);
 		} else if (kind_of(raw) == RAW_GAP)
 			rc = append_gap(s, gap, stack_end_rows[gap].meaning ?: "?", out);
 		else
@@ -312,7 +329,7 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
  */
 static bool hides_java(const struct symbols *s, enum stack_end end, const struct frames *frames)
 {
-	if (!s->no_java || end != END_BOTTOM)
+	if (!s->refused || end != END_BOTTOM)
 		return false;
 	for (size_t i = 0; i < frames->n; i++)
 		if (frames->v[i].type == FRAME_VM)
@@ -338,9 +355,9 @@ int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out,
 	out->n = 0;
 	rc = append_stack(s, st, out, &end, truncated);
 	if (hides_java(s, end, out)) {
-		end = END_JAVA_OFF;
+		end = s->refused;
 		*truncated = stack_end_rows[end].meaning;
-	} else if (end == END_JAVA_OFF && !s->no_java) { /* nobody said that there is Java */
+	} else if (end == END_JAVA_OFF && s->refused != END_JAVA_OFF) { /* nobody said that there is Java */
 		end = END_NOT_CODE;
 		*truncated = stack_end_rows[end].meaning;
 	}

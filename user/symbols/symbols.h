@@ -20,7 +20,7 @@ void symbols_free(struct symbols *s);
 /* Who names Java frames; NULL: nobody yet. It must live as long as s. hidden: also those Java hides. */
 void symbols_set_vm(struct symbols *s, struct vm *vm, bool hidden);
 /* Managed frames cannot be found in this process: no stack with frames of the VM's is complete. */
-void symbols_set_no_java(struct symbols *s);
+void symbols_set_refused(struct symbols *s, enum stack_end lacks);
 /* Call now and then: lets go of what is large and was not asked for lately. */
 void symbols_tidy(struct symbols *s);
 /* Frames that have no name because the process has more files with code than are kept. */

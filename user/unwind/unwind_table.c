@@ -107,6 +107,9 @@ static bool pack_cfa(const struct elf_frames *f, const struct cfi_state *s, stru
 	case CFA_PLT:
 		out->kind = UNWIND_PLT;
 		return true;
+	case CFA_SPILLED:
+		out->kind = UNWIND_SPILLED;
+		return true;
 	case CFA_FP_DEREF: /* only in this company is it what unwind_caller() expects */
 		out->kind = UNWIND_FP_DEREF;
 		return s->fp.where == CFI_SAVED_AT;

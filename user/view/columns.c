@@ -96,7 +96,7 @@ static int compare_verdict(const struct row *a, const struct row *b)
 
 static int compare_text(const char *a, const char *b)
 {
-	return a && b ? strcmp(a, b) : !a - !b;
+	return a == b ? 0 : a && b ? strcmp(a, b) : !a - !b;
 }
 
 static bool is_same(const char *a, const char *b)
@@ -381,8 +381,10 @@ static double finite_or_0(double d)
 
 /* Before the site is counted. Of a row of several sites the worst; unknown when one is, unless another grows.
  */
-static void add_verdict(struct row *r, enum site_verdict v)
+static void add_verdict(struct row *r, enum site_verdict v, double ready_in_s)
 {
+	if (v == VERDICT_UNKNOWN && ready_in_s > 0)
+		r->ready_in_s = r->ready_in_s > 0 ? fmin(r->ready_in_s, ready_in_s) : ready_in_s;
 	if (r->nr_sites == 0 || v == VERDICT_GROWING)
 		r->verdict = v;
 	else if (r->verdict != VERDICT_GROWING && r->verdict != VERDICT_UNKNOWN)
@@ -395,7 +397,7 @@ static void row_add(struct row *r, const struct report_site *s)
 	r->released = add_capped(r->released, s->released);
 	r->outstanding = add_capped(r->outstanding, s->outstanding);
 	r->unknown = r->unknown || s->life_unknown;
-	add_verdict(r, s->verdict.kind);
+	add_verdict(r, s->verdict.kind, s->verdict.ready_in_s);
 	r->rate_per_s += finite_or_0(s->rate_per_s);
 	r->acquired_per_s += finite_or_0(s->acquired_per_s);
 	if (s->oldest_s > r->oldest_s)
@@ -486,7 +488,7 @@ static int add_to_class(struct rows *rows, const struct report *r, const struct 
 	row->outstanding = add_capped(row->outstanding, outstanding);
 	/* Of a site with several classes nobody knows which one grows. */
 	row->rate_per_s += outstanding == s->outstanding ? s->rate_per_s : NAN;
-	add_verdict(row, s->verdict.kind);
+	add_verdict(row, s->verdict.kind, s->verdict.ready_in_s);
 	row->nr_sites++;
 	return 0;
 }
@@ -539,7 +541,7 @@ static int add_threads(struct rows *rows, const struct report *r, const struct r
 		row->outstanding = t->outstanding;
 		if (r->elapsed_s > 0)
 			row->rate_per_s = ((double)t->acquired - (double)t->released) / r->elapsed_s;
-		row->verdict = s->verdict.kind;
+		add_verdict(row, s->verdict.kind, s->verdict.ready_in_s);
 		row->nr_sites = 1;
 		row->unknown = t->life_unknown;
 	}
@@ -588,7 +590,7 @@ static void merge_row(struct row *to, const struct row *from)
 	to->peak = from->peak > to->peak ? from->peak : to->peak;
 	if (from->bytes >= 0)
 		to->bytes = (to->bytes > 0 ? to->bytes : 0) + from->bytes;
-	add_verdict(to, from->verdict);
+	add_verdict(to, from->verdict, from->ready_in_s);
 	to->nr_sites += from->nr_sites;
 	to->unknown = to->unknown || from->unknown;
 }

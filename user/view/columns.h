@@ -36,6 +36,7 @@ struct row {
 	size_t nr_sites;
 	size_t order;              /* where it came: the last tie-break */
 	enum site_verdict verdict; /* the worst of its sites' */
+	double ready_in_s;         /* while that is unknown: the nearest of theirs; 0: there is none */
 	size_t differs[2];         /* frames in which rows that look alike differ from it; NO_FRAME: none */
 };
 #define NO_FRAME SIZE_MAX

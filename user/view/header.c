@@ -365,7 +365,7 @@ static void put_no_java(struct buf *out, const struct report *r, const struct vi
 
 	if (!r->no_java)
 		return;
-	buf_printf(&text, "Java frames are not shown: %s", r->no_java);
+	buf_printf(&text, "%s frames are not shown: %s", r->language ?: "Java", r->no_java);
 	view_warning(out, &text, o, width);
 }
 

@@ -29,9 +29,23 @@ static char *written(bool openmetrics, const struct census *c)
 {
 	const struct agent_self self = {.version = "1.2.3", .commit = "", .rounds = 5, .cpu_s = 0.25};
 	static struct buf out;
+	const struct agent_seen seen = {.jvms = &c, .nr_jvms = 1};
 
 	buf_free(&out);
-	metrics_write(&out, openmetrics, &self, &c, 1);
+	metrics_write(&out, openmetrics, &self, &seen, 0);
+	buf_add(&out, "", 1);
+	assert_false(out.failed);
+	return out.p;
+}
+
+static char *written_with(const struct census *c, const struct window *w, size_t top_sites)
+{
+	const struct agent_self self = {.version = "1.2.3", .commit = "", .windows_done[WINDOW_GROWTH] = 3};
+	const struct agent_seen seen = {.jvms = &c, .nr_jvms = 1, .windows = &w, .nr_windows = 1};
+	static struct buf out;
+
+	buf_free(&out);
+	metrics_write(&out, false, &self, &seen, top_sites);
 	buf_add(&out, "", 1);
 	assert_false(out.failed);
 	return out.p;
@@ -108,12 +122,61 @@ static void test_hostile_names(void **state)
 	expect(written(false, &c), "\njnitrace_up{service=\"?\",pid=\"7\"");
 }
 
+/* What a window has said, and what it has not: nobody invents a 0 for a family that was not traced. */
+static void test_a_window(void **state)
+{
+	struct report_site sites[3] = {{.id = 0xab, .func = FUNC_NewGlobalRef, .outstanding = 5},
+				       {.id = 0xaa, .func = FUNC_NewGlobalRef, .outstanding = 7},
+				       {.id = 0xac, .func = FUNC_NewGlobalRef}};
+	struct report_finding found[3] = {
+	    {.kind = FINDING_LEAK}, {.kind = FINDING_DOUBLE_DELETE}, {.kind = FINDING_DOUBLE_DELETE}};
+	struct census c = a_census();
+	struct report r = {.catalog = &jni_catalog,
+			   .elapsed_s = 30,
+			   .families[FAMILY_GLOBAL] = {.traced = true, .outstanding = 12},
+			   .target_cpu_pct = 0.5};
+	struct window w = {.pid = 7, .state = WINDOW_DONE, .reason = WINDOW_GROWTH};
+	char *text = written_with(&c, &w, 1);
+
+	(void)state;
+	expect_none(text, "\njnitrace_outstanding{");
+	expect_none(text, "\njnitrace_site_outstanding{");
+	r.sites.v = sites;
+	r.sites.n = 3;
+	r.findings.v = found;
+	r.findings.n = 3;
+	w.report = &r;
+	w.report_unix_s = 1000;
+	w.totals.acquired[FAMILY_GLOBAL] = 1009;
+	w.totals.drops[0] = 11;
+	text = written_with(&c, &w, 1);
+	expect(text, "\njnitrace_acquired_total{service=\"shop\",pid=\"7\",family=\"global\"} 1009\n");
+	expect(text, "\njnitrace_outstanding{service=\"shop\",pid=\"7\",family=\"global\"} 12\n");
+	expect_none(text, "family=\"local\"}");
+	expect(
+	    text,
+	    "\njnitrace_findings{service=\"shop\",pid=\"7\",kind=\"double-delete\",severity=\"error\"} 2\n");
+	expect(text,
+	       "\njnitrace_findings{service=\"shop\",pid=\"7\",kind=\"leak\",severity=\"warning\"} 1\n");
+	expect(text, "\njnitrace_target_overhead_ratio{service=\"shop\",pid=\"7\"} 0.005\n");
+	expect(text, "\njnitrace_site_outstanding{service=\"shop\",pid=\"7\",site=\"00000000000000aa\","
+		     "function=\"NewGlobalRef\"} 7\n");
+	expect_none(text, "00000000000000ab");
+	expect(text, "\njnitrace_sites_left_out{service=\"shop\",pid=\"7\"} 1\n");
+	expect(text, "\njnitrace_agent_windows_total{reason=\"growth\"} 3\n");
+	r.count_only = true; /* then nobody knows what is outstanding */
+	expect_none(written_with(&c, &w, 0), "\njnitrace_outstanding{");
+	w.start_time_ticks = 5; /* another process, which had that number before */
+	expect_none(written_with(&c, &w, 1), "\njnitrace_acquired_total{");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_known_and_unknown),
 	    cmocka_unit_test(test_openmetrics),
 	    cmocka_unit_test(test_hostile_names),
+	    cmocka_unit_test(test_a_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

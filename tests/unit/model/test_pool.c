@@ -61,33 +61,33 @@ static void fill(struct report *r, uint64_t times)
 	for (EACH(i, stacks.reasons))
 		stacks.reasons[i] = (71 + i) * times;
 	*r = (struct report){
-	    &jni_catalog, {0}, /* target: none of several */
-	    73,                /* time_unix_s */
-	    79,                /* elapsed_s */
-	    true,              /* final */
-	    END_DETACHED,      /* end_reason */
-	    {0},               /* probed: below */
-	    {0},               /* calls: below */
-	    {{0}},             /* families: below */
-	    check,        {0}, /* pile: of the process with most */
-	    {0},               /* sites: of one target */
-	    {0},               /* before: likewise */
-	    {0},               /* findings: likewise */
-	    {0},               /* verdicts: below */
-	    {0},               /* libraries: of one target */
-	    {0},               /* held: likewise */
-	    stacks,       {0}, /* refusals: of one target */
-	    "no frame",        /* no_java: of any */
-	    {0},               /* drops: below */
-	    79 * times,        /* sites_pending */
-	    83 * times,        /* nr_probes */
-	    89 * times,        /* events */
-	    true,              /* count_only */
-	    97 * times,        /* events_per_s */
-	    101,               /* probe_cost_ns_per_event */
-	    103 * times,       /* target_cpu_pct */
-	    107,               /* self_cpu_pct: of this process */
-	    109,               /* map_bytes: of the whole run */
+	    &jni_catalog, {0},  /* target: none of several */
+	    73,                 /* time_unix_s */
+	    79,                 /* elapsed_s */
+	    true,               /* final */
+	    END_DETACHED,       /* end_reason */
+	    {0},                /* probed: below */
+	    {0},                /* calls: below */
+	    {{0}},              /* families: below */
+	    check,        {0},  /* pile: of the process with most */
+	    {0},                /* sites: of one target */
+	    {0},                /* before: likewise */
+	    {0},                /* findings: likewise */
+	    {0},                /* verdicts: below */
+	    {0},                /* libraries: of one target */
+	    {0},                /* held: likewise */
+	    stacks,       {0},  /* refusals: of one target */
+	    "no frame",   NULL, /* no_java, language: of any */
+	    {0},                /* drops: below */
+	    79 * times,         /* sites_pending */
+	    83 * times,         /* nr_probes */
+	    89 * times,         /* events */
+	    true,               /* count_only */
+	    97 * times,         /* events_per_s */
+	    101,                /* probe_cost_ns_per_event */
+	    103 * times,        /* target_cpu_pct */
+	    107,                /* self_cpu_pct: of this process */
+	    109,                /* map_bytes: of the whole run */
 	};
 	for (EACH(i, r->probed)) {
 		r->probed[i] = i % 2;

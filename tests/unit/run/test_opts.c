@@ -217,10 +217,11 @@ static void expect_users_named(const char *line, const struct option_row *row)
 static void test_options_of_commands(void **state)
 {
 	static const char *const values[NR_OPTION_KINDS] = {
-	    [OPTION_INT] = "1",           [OPTION_UINT64] = "1", [OPTION_SECONDS] = "1",
-	    [OPTION_BYTES] = "64M",       [OPTION_PIDS] = "1",   [OPTION_FAMILIES] = "global",
-	    [OPTION_FORMAT] = "json",     [OPTION_FILE] = "x",   [OPTION_PATH] = "x",
-	    [OPTION_ASSERT] = "drops==0", [OPTION_RECORD] = "x", [OPTION_PAIR] = "x",
+	    [OPTION_INT] = "1",           [OPTION_UINT64] = "1",        [OPTION_SECONDS] = "1",
+	    [OPTION_PERCENT] = "1%",      [OPTION_BYTES] = "64M",       [OPTION_PIDS] = "1",
+	    [OPTION_FAMILIES] = "global", [OPTION_FORMAT] = "json",     [OPTION_FILE] = "x",
+	    [OPTION_PATH] = "x",          [OPTION_ASSERT] = "drops==0", [OPTION_RECORD] = "x",
+	    [OPTION_PAIR] = "x",
 	};
 	struct options o;
 
@@ -253,9 +254,11 @@ static void test_options_of_commands(void **state)
 				     : "-p 1",
 				 row->name, value ? value : "", row->requires ? " --" : "",
 				 row->requires ? row->requires : "",
-				 row->requires && !strcmp(row->requires, "assert")     ? " drops==0"
-				 : row->requires && !strncmp(row->requires, "tls-", 4) ? " x"
-										       : "",
+				 row->requires && !strcmp(row->requires, "assert") ? " drops==0"
+				 : row->requires && (!strncmp(row->requires, "tls-", 4) ||
+						     !strcmp(row->requires, "token-file"))
+				     ? " x"
+				     : "",
 				 c == CMD_RUN ? " -- true" : "");
 			rc = parse(line, &o, &err);
 			if (!(row->commands >> c & 1))
@@ -485,7 +488,8 @@ static void test_words(void **state)
 		     "unknown kind of stack 'lava' (one of: mixed, java, native, none)");
 	expect_error("-p 1 --attach kprobe", "(one of: auto, multi, perf)");
 	expect_error("-p 1 --strategy magic", "(one of: usdt, symtab, debugfile, function-table)");
-	expect_error("-p 1 --runtime HotSpot", "unknown runtime 'HotSpot' (one of: hotspot, art, node)");
+	expect_error("-p 1 --runtime HotSpot",
+		     "unknown runtime 'HotSpot' (one of: hotspot, art, node, ruby, python)");
 	expect_error("-p 1 -s size", "unknown column 'size' (one of: ");
 	expect_error("-p 1 -s site -g pid", "a table by pid has no column 'site'");
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");

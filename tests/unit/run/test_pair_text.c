@@ -73,6 +73,17 @@ static void test_what_rules_say(void **state)
 	assert_int_equal(row(2)->operation, OP_UNREF);
 	assert_int_equal(row(3)->operation, OP_USE);
 
+	take("libc:fopen@GLIBC_2.2.5(ret)+fdopen@@GLIBC_2.2.5+0x4(ret)/"
+	     "0x12af(arg0)+free+0x3(arg0)+ns::a::~a(arg0)");
+	assert_int_equal(rule.n, 5);
+	assert_string_equal(rule.func[0].symbol, "fopen@GLIBC_2.2.5");
+	assert_string_equal(rule.func[1].symbol, "fdopen@@GLIBC_2.2.5+0x4");
+	assert_string_equal(rule.func[2].symbol, "0x12af");
+	assert_string_equal(rule.func[3].symbol, "free+0x3");
+	assert_string_equal(rule.func[4].symbol, "ns::a::~a");
+	assert_int_equal(rule.func[4].column, 86);
+	take("libc:fopen(ret)/fclose(arg0,others)");
+	assert_true(row(1)->others && !row(0)->others);
 	take("libc:dlopen(ret,counted)/dlclose(arg0)");
 	assert_true(row(0)->counted && !row(1)->counted);
 	take("libc:open(ret,okge0)+openat(ret,okge0)/close(arg0)");
@@ -116,10 +127,14 @@ static void test_errors_point_at_the_place(void **state)
 	    {"libc:malloc(ret,size=arg0*)/free(arg0)", 27, "arg0 to"},
 	    {"libc:malloc(ret,counted,size=arg0)/free(arg0)", 25, "size="},
 	    {"libc:malloc(ret)/free(arg0,counted)", 23, "counted"},
+	    {"libc:malloc(ret,others)/free(arg0)", 13, "others is for"},
 	    {"libc:malloc(arg0[arg1])/free(arg0)", 17, "array"},
 	    {"libc:malloc(*arg0[arg1)/free(arg0)", 23, "']'"},
-	    {"libc:malloc@GLIBC_2.2.5(ret)/free(arg0)", 12, "versions"},
-	    {"libc:a::b(ret)/free(arg0)", 6, "mangled"},
+	    {"libc:malloc@(ret)/free(arg0)", 13, "a version"},
+	    {"libc:malloc+7(ret)/free(arg0)", 12, "'('"},
+	    {"libc:malloc+0x(ret)/free(arg0)", 12, "'('"},
+	    {"libc:0xyz(ret)/free(arg0)", 6, "an address"},
+	    {"libc:a:b(ret)/free(arg0)", 7, "'('"},
 	    {"libc:?malloc(arg0)/free(arg0)", 14, "behind the slash"},
 	    {"libc:malloc(ret)/^up(arg0)", 27, "no function releases"},
 	    {"libc:^up(arg0)/free(arg0)", 1, "no function acquires"},

@@ -332,7 +332,7 @@ static void test_no_java(void **state)
 	resolve(&t, &st);
 	assert_null(t.truncated);
 	assert_int_equal(t.lacks, 0);
-	symbols_set_no_java(t.s);
+	symbols_set_refused(t.s, END_JAVA_OFF);
 	resolve(&t, &st);
 	assert_string_equal(t.truncated, stack_end_rows[END_JAVA_OFF].meaning);
 	assert_int_equal(t.lacks, 1U << END_JAVA_OFF);

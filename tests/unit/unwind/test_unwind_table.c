@@ -371,6 +371,10 @@ static void test_x86_forms(void **state)
 	PUT_FDE(&s, 0x4010, 0x10, "\x09\x06\x03");
 	PUT_FDE(&s, 0x4020, 0x10, "\x0e\x80\x80\x80\x01");
 	PUT_FDE(&s, 0x4030, 0x10, "\x14\x06\x02");
+	/* *(r15 - 8) + 88, rbp saved; of r14; with more behind it */
+	PUT_FDE(&s, 0x5000, 0x10, "\x86\x0c\x0f\x06\x92\x0f\x78\x06\x23\x58");
+	PUT_FDE(&s, 0x5010, 0x10, "\x0f\x06\x92\x0e\x78\x06\x23\x58");
+	PUT_FDE(&s, 0x5020, 0x10, "\x0f\x07\x92\x0f\x78\x06\x23\x58\x06");
 	assert_int_equal(compile(&s, EM_X86_64, &t), 0);
 	check_rule(&t, 0x1fff, UNWIND_NO_CFI, 0, 0, 0);
 	check_rule(&t, 0x2000, UNWIND_SP, 8, 0, 1);
@@ -389,7 +393,10 @@ static void test_x86_forms(void **state)
 	check_rule(&t, 0x4020, UNWIND_SP, 2097152, 0, 1);
 	check_rule(&t, 0x4030, UNWIND_RICH, 0, 0, 0);
 	check_rule(&t, 0x4040, UNWIND_NO_CFI, 0, 0, 0);
-	assert_int_equal(t.nr_fdes, 7);
+	check_rule(&t, 0x5000, UNWIND_SPILLED, 88, 12, 1);
+	check_rule(&t, 0x5010, UNWIND_RICH, 0, 0, 0);
+	check_rule(&t, 0x5020, UNWIND_RICH, 0, 0, 0);
+	assert_int_equal(t.nr_fdes, 10);
 	unwind_table_free(&t);
 }
 

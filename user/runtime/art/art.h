@@ -18,6 +18,7 @@
 #define ART_MAX_TABLES   8
 
 struct art_classes;
+struct art_frames;
 
 /* Tables of JNI functions in libart's data (ART: runtime/jni/jni_internal.cc, check_jni.cc). */
 struct art_tables {
@@ -46,7 +47,9 @@ struct art {
 	uint64_t env, thread, java_vm;
 	uint64_t jni_env_bytes; /* offset of the JNIEnv in a Thread */
 	struct art_layout layout;
+	char version[16];            /* of Android, as far as the layout tells; "": not proven yet */
 	struct art_classes *classes; /* NULL: not needed yet */
+	struct art_frames *frames;   /* likewise */
 };
 
 /* An error of this process; returns rc. */

@@ -23,13 +23,7 @@
 #define CLASS_BYTES     0x80 /* of a java.lang.Class, in which all fields are that are looked for */
 #define DEX_CACHE_BYTES 0x50
 #define DEX_FILE_WORDS  4 /* of a DexFile, of which one is where the file begins */
-#define DEX_HEADER      0x70
-#define AT_STRING_COUNT 0x38
-#define AT_STRINGS      0x3c
-#define AT_TYPE_COUNT   0x40
-#define AT_TYPES        0x44
 #define MAX_DIMS        255
-#define MAX_NAME_BYTES  1024
 #define MAX_CLASSES     65536
 #define MAX_TYPES_TRIED 65536
 
@@ -93,58 +87,21 @@ static uint32_t ref_in(const struct art_classes *c, const struct raw_class *clas
 
 /* --- dex files --- */
 
-struct dex {
-	uint64_t begin;
-	uint32_t header[DEX_HEADER / 4];
-};
-
-static uint32_t header(const struct dex *d, uint32_t at)
-{
-	return d->header[at / 4];
-}
-
-static bool read_dex(const struct art_classes *c, uint64_t begin, struct dex *out)
-{
-	out->begin = begin;
-	return begin && read_at(c, begin, out->header, sizeof(out->header)) &&
-	       memcmp(out->header, "dex\n", 4) == 0;
-}
-
 /* The dex file of a class, at offsets that are known. */
-static bool dex_of(const struct art_classes *c, const struct raw_class *class, struct dex *out)
+static bool dex_of(const struct art_classes *c, const struct raw_class *class, struct art_dex *out)
 {
 	uint32_t cache = ref_in(c, class, c->dex_cache);
 	uint64_t file, begin;
 
 	return cache && cache % 8 == 0 && read_at(c, (uint64_t)cache + c->dex_file, &file, sizeof(file)) &&
-	       read_at(c, file + c->dex_begin, &begin, sizeof(begin)) && read_dex(c, begin, out);
+	       read_at(c, file + c->dex_begin, &begin, sizeof(begin)) && art_dex_open(c->a, begin, out);
 }
 
-/* The descriptor of a type: "Ljava/lang/String;". A string begins with its length in UTF-16, as uleb128. */
-static bool type_name(const struct art_classes *c, const struct dex *d, uint32_t type, char *dst, size_t cap)
-{
-	uint32_t string, at;
-	uint8_t start[5];
-	size_t skip = 0;
-	int n;
-
-	if (type >= header(d, AT_TYPE_COUNT) ||
-	    !read_at(c, d->begin + header(d, AT_TYPES) + 4ull * type, &string, sizeof(string)) ||
-	    string >= header(d, AT_STRING_COUNT) ||
-	    !read_at(c, d->begin + header(d, AT_STRINGS) + 4ull * string, &at, sizeof(at)) ||
-	    !read_at(c, d->begin + at, start, sizeof(start)))
-		return false;
-	while (skip < sizeof(start) && start[skip] & 0x80)
-		skip++;
-	n = proc_read_str(c->a->pid, d->begin + at + skip + 1, dst, cap);
-	return n > 0;
-}
-
-static bool is_named(const struct art_classes *c, const struct dex *d, uint32_t type, const char *descriptor)
+static bool is_named(const struct art_dex *d, uint32_t type, const char *descriptor)
 {
 	char name[64];
 
-	return type_name(c, d, type, name, sizeof(name)) && !strcmp(name, descriptor);
+	return art_dex_type(d, type, name, sizeof(name)) && !strcmp(name, descriptor);
 }
 
 /* --- proving where things are --- */
@@ -164,7 +121,7 @@ static bool find_class_class(struct art_classes *c, uint32_t object)
 }
 
 /* The DexFile that this dex cache names. */
-static bool find_dex_file(struct art_classes *c, uint32_t cache, struct dex *out)
+static bool find_dex_file(struct art_classes *c, uint32_t cache, struct art_dex *out)
 {
 	uint64_t w[DEX_CACHE_BYTES / 8], file[DEX_FILE_WORDS];
 
@@ -174,7 +131,7 @@ static bool find_dex_file(struct art_classes *c, uint32_t cache, struct dex *out
 		if (!w[i] || w[i] % 8 || !read_at(c, w[i], file, sizeof(file)))
 			continue;
 		for (uint32_t k = 1; k < DEX_FILE_WORDS; k++) {
-			if (!read_dex(c, file[k], out))
+			if (!art_dex_open(c->a, file[k], out))
 				continue;
 			c->dex_file = i * 8;
 			c->dex_begin = k * 8;
@@ -185,7 +142,7 @@ static bool find_dex_file(struct art_classes *c, uint32_t cache, struct dex *out
 }
 
 /* A field at which java.lang.Class and the dex cache's class both have their number. */
-static bool find_dex_type(struct art_classes *c, const struct raw_class *class_class, const struct dex *d)
+static bool find_dex_type(struct art_classes *c, const struct raw_class *class_class, const struct art_dex *d)
 {
 	uint32_t cache = ref_in(c, class_class, c->dex_cache);
 	struct raw_class of_cache;
@@ -193,8 +150,8 @@ static bool find_dex_type(struct art_classes *c, const struct raw_class *class_c
 	if (!read_class(c, class_of(c, cache), &of_cache))
 		return false;
 	for (uint32_t at = c->dex_cache + 4; at < CLASS_BYTES; at += 4) {
-		if (!is_named(c, d, class_class->w[at / 4], "Ljava/lang/Class;") ||
-		    !is_named(c, d, of_cache.w[at / 4], "Ljava/lang/DexCache;"))
+		if (!is_named(d, class_class->w[at / 4], "Ljava/lang/Class;") ||
+		    !is_named(d, of_cache.w[at / 4], "Ljava/lang/DexCache;"))
 			continue;
 		c->dex_type = at;
 		return true;
@@ -205,7 +162,7 @@ static bool find_dex_type(struct art_classes *c, const struct raw_class *class_c
 static bool prove(struct art_classes *c, uint32_t object)
 {
 	struct raw_class class_class;
-	struct dex d;
+	struct art_dex d;
 
 	if (!find_class_class(c, object) || !read_class(c, c->class_class, &class_class))
 		return false;
@@ -273,35 +230,21 @@ static const char *primitive_name(const struct art_classes *c, const struct raw_
 	return NULL;
 }
 
-/* "Ljava/lang/String;" -> "java.lang.String" */
-static bool binary_name(const char *descriptor, char *dst, size_t cap)
-{
-	size_t n = strlen(descriptor);
-
-	if (n < 3 || descriptor[0] != 'L' || descriptor[n - 1] != ';')
-		return false;
-	text_clean(dst, cap, descriptor + 1, n - 2);
-	for (char *p = dst; *p; p++)
-		if (*p == '/')
-			*p = '.';
-	return true;
-}
-
 static bool plain_name(const struct art_classes *c, const struct raw_class *class, char *dst, size_t cap)
 {
-	char descriptor[MAX_NAME_BYTES];
-	struct dex d;
+	char descriptor[DEX_NAME_MAX_BYTES];
+	struct art_dex d;
 
 	return dex_of(c, class, &d) &&
-	       type_name(c, &d, class->w[c->dex_type / 4], descriptor, sizeof(descriptor)) &&
-	       binary_name(descriptor, dst, cap);
+	       art_dex_type(&d, class->w[c->dex_type / 4], descriptor, sizeof(descriptor)) &&
+	       art_binary_name(descriptor, dst, cap);
 }
 
 /* The name, and the class loader that made the class or what it is an array of; 0: the bootstrap loader. */
 static bool class_name(const struct art_classes *c, uint32_t class, struct buf *out, uint32_t *loader,
 		       bool *primitive)
 {
-	char name[MAX_NAME_BYTES];
+	char name[DEX_NAME_MAX_BYTES];
 	struct raw_class raw;
 	uint32_t component;
 	int dims = 0;
@@ -331,6 +274,18 @@ static bool class_name(const struct art_classes *c, uint32_t class, struct buf *
 	*primitive &= dims == 0;
 	while (dims-- > 0)
 		buf_add(out, "[]", 2);
+	return true;
+}
+
+bool art_class_dex(const struct art_classes *c, uint32_t class, struct art_dex *out, uint32_t *type,
+		   uint32_t *class_def)
+{
+	struct raw_class raw;
+
+	if (!read_class(c, class, &raw) || !dex_of(c, &raw, out))
+		return false;
+	*type = raw.w[c->dex_type / 4];
+	*class_def = raw.w[c->dex_type / 4 - 1];
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include "runtime/art/layout.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,6 +151,23 @@ static int prove_entries(const struct art *a, const struct art_irt *t, unsigned 
 	return rc == -ENODATA ? -EAGAIN : rc;
 }
 
+/*
+ * Nothing in libart names its version. What tells: tables of local references of their own since Android 14;
+ * entries of one reference since 13; functions for ids of methods that are indices since 11.
+ */
+static const char *version_of(const struct art *a)
+{
+	size_t plain = 0;
+
+	for (size_t i = 0; i < a->tables.n; i++)
+		plain += a->tables.plain[i];
+	if (a->layout.local_entry_bytes != a->layout.entry_bytes)
+		return "14 or later";
+	if (a->layout.entry_bytes == 8)
+		return "13";
+	return plain > 1 ? "11 or 12" : "10 or earlier";
+}
+
 int art_prove_layout(struct art *a)
 {
 	static const unsigned sizes[] = {16, 8};
@@ -187,6 +205,7 @@ int art_prove_layout(struct art *a)
 	/* the table of old is the same for all kinds; with the new one came another for local references */
 	l.local_entry_bytes = l.of[VM_GLOBAL].top < l.of[VM_GLOBAL].table ? l.entry_bytes : 4;
 	a->layout = l;
+	snprintf(a->version, sizeof(a->version), "%s", version_of(a));
 	return 0;
 }
 
@@ -218,11 +237,38 @@ uint64_t art_slot(enum vm_table table, size_t index)
 }
 
 /* A handle is { index, serial number, kind }: 2 bits of the serial number or 3, as an entry has room for. */
+static unsigned serial_bits(const struct art *a)
+{
+	return a->layout.entry_bytes == 16 ? 2 : 3;
+}
+
+/*
+ * A JNIEnv's table of local references: behind functions, self_, vm_ and a cookie (ART:
+ * runtime/jni/jni_env_ext.h). The one of old is as those of global ones; of the new one:
+ * books/indirect.bpf.h.
+ */
+#define ENV_LOCALS 0x20
+
+void art_plan_entries(const struct art *a, struct thread_config *out)
+{
+	struct words w;
+
+	for (int t = 0; t < NR_VM_TABLES; t++) {
+		if (read_words(a, &a->layout.of[t], &w))
+			continue;
+		out->entries[t] = w.table;
+		out->tops[t] = a->java_vm + a->layout.of[t].top;
+	}
+	out->entry_bytes = (u8)a->layout.entry_bytes;
+	out->serial_bits = (u8)serial_bits(a);
+	out->local_top = ENV_LOCALS;
+	if (a->layout.local_entry_bytes == a->layout.entry_bytes)
+		out->local_entries = ENV_LOCALS - OLD_TOP;
+}
+
 uint64_t art_slot_of(const struct art *a, uint64_t handle)
 {
-	unsigned serial_bits = a->layout.entry_bytes == 16 ? 2 : 3;
-
-	return (handle & KIND_BITS) << ART_SLOT_TABLE | (handle >> (2 + serial_bits)) * VM_SLOT_BYTES;
+	return (handle & KIND_BITS) << ART_SLOT_TABLE | (handle >> (2 + serial_bits(a))) * VM_SLOT_BYTES;
 }
 
 static int read_window(const struct art *a, enum vm_table t, size_t first, struct art_window *out)

@@ -33,6 +33,9 @@ struct art_window {     /* start zeroed */
 /* One entry, by its slot. *ref: 0 when it is not in use. */
 int art_read_slot(const struct art *a, uint64_t slot, struct art_window *w, uint32_t *ref);
 
+/* What the probes must know of the tables, once their layout is proven. */
+void art_plan_entries(const struct art *a, struct thread_config *out);
+
 /* The slot of a handle: its table in the bits above ART_SLOT_TABLE, its index times VM_SLOT_BYTES. */
 #define ART_SLOT_TABLE 40
 #define ART_TABLE_MAX  51200 /* entries that a table has room for */

@@ -9,6 +9,7 @@
 
 #include "runtime/art/art.h"
 #include "runtime/art/classes.h"
+#include "runtime/art/frames.h"
 #include "runtime/art/jni.h"
 #include "runtime/art/layout.h"
 #include "runtime/art/threads.h"
@@ -44,14 +45,22 @@ static int open(pid_t pid, const struct vm_file *file, const struct proc_maps *m
 		free(a);
 		return rc;
 	}
+	art_prove_layout(a); /* for the version; what it cannot prove yet is asked again */
 	*out = &a->vm;
 	return 0;
 }
 
 static void close(struct vm *vm)
 {
+	art_frames_free(of(vm)->frames);
 	art_classes_free(of(vm)->classes);
 	free(of(vm));
+}
+
+/* The text comes when the layout is proven. */
+static const char *version(const struct vm *vm)
+{
+	return ((const struct art *)vm)->version;
 }
 
 /* --- functions --- */
@@ -74,8 +83,9 @@ static int function_table(struct vm *vm, struct function_table *out, struct erro
 static void handle_kinds(const struct vm *vm, struct handle_kinds *out)
 {
 	(void)vm;
-	*out = (struct handle_kinds){
-	    .of = {[FAMILY_GLOBAL] = {.mask = 3, .bits = 2}, [FAMILY_WEAK] = {.mask = 3, .bits = 3}}};
+	*out = (struct handle_kinds){.of = {[FAMILY_GLOBAL] = {.mask = 3, .bits = 2},
+					    [FAMILY_WEAK] = {.mask = 3, .bits = 3},
+					    [FAMILY_LOCAL] = {.mask = 2, .bits = 0}}};
 }
 
 /* --- references --- */
@@ -166,6 +176,17 @@ static int threads(struct vm *vm, struct vm_threads *out)
 	return rc == -EPROTO || rc == 0 ? art_threads(of(vm), out) : rc;
 }
 
+static void plan_threads(struct vm *vm, struct plan_threads *out)
+{
+	struct art *a = of(vm);
+
+	if (art_prove_layout(a))
+		return;
+	art_plan_entries(a, &out->config);
+	out->state = PLAN_READY;
+	out->whole = true;
+}
+
 /* With the first object that tells. */
 static int open_objects(struct vm *vm, struct error *err)
 {
@@ -221,6 +242,58 @@ static void forget_classes(struct vm *vm)
 		art_classes_forget(of(vm)->classes);
 }
 
+/* --- frames --- */
+
+/* Their names need what the names of classes do. */
+static void plan_walk(struct vm *vm, struct plan_walk *out)
+{
+	struct error why = {0};
+	int rc = out->state == PLAN_NOT_YET ? art_plan_fragments(of(vm), &out->java) : 0;
+
+	if (out->state != PLAN_NOT_YET)
+		return;
+	rc = rc ?: open_objects(vm, &why);
+	if (rc == -EAGAIN)
+		return;
+	out->state = rc ? PLAN_NEVER : PLAN_READY;
+	if (rc)
+		snprintf(out->why, sizeof(out->why), "%s",
+			 why.why[0] ? why.why : "its threads are not as they are in versions that are known");
+}
+
+static int name_frames(struct vm *vm, const struct plan_walk *walk, const struct vm_unloads *unloads,
+		       struct error *err)
+{
+	struct art *a = of(vm);
+
+	(void)walk;
+	(void)unloads;
+	(void)err;
+	a->frames = a->frames ?: art_frames_new(a, a->classes);
+	return a->frames ? 0 : -ENOMEM;
+}
+
+static int frames_add(struct vm *vm, const struct raw_frame *raw, struct frames *out)
+{
+	return of(vm)->frames ? art_frames_add(of(vm)->frames, raw, out) : -EOPNOTSUPP;
+}
+
+/* A native method's function always has a frame: the runtime calls it, and has work to do when it returns. */
+static int frames_native(struct vm *vm, const struct raw_frame *raw, uint64_t *addr)
+{
+	(void)vm;
+	(void)raw;
+	*addr = 0;
+	return 0;
+}
+
+static uint64_t frames_unnamed(const struct vm *vm)
+{
+	const struct art *a = (const struct art *)vm;
+
+	return a->frames ? art_frames_unnamed(a->frames) : 0;
+}
+
 /* --- the row --- */
 
 static const char *const libraries[] = {"libart.so", "libartd.so", "libart.so.0", "libartd.so.0", NULL};
@@ -237,9 +310,17 @@ const struct runtime art_runtime = {
     .absent_advice = "name the process of an app: see ps -A",
     .open = open,
     .close = close,
+    .version = version,
     .symbol = symbol,
     .function_table = function_table,
     .handle_kinds = handle_kinds,
+    .by_fragments = true,
+    .plan_walk = plan_walk,
+    .plan_threads = plan_threads,
+    .name_frames = name_frames,
+    .frames_add = frames_add,
+    .frames_native = frames_native,
+    .frames_unnamed = frames_unnamed,
     .limits = limits,
     .slot_of = slot_of,
     .counts = counts,

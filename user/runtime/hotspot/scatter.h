@@ -11,8 +11,8 @@
 #define SCATTER_BATCH 1024 /* IOV_MAX */
 
 /*
- * n pieces of `bytes` each, into dst one behind the other. ok[i] tells of each whether it could be read. 0,
- * or -ESRCH when the process is gone.
+ * n pieces of `bytes` each, into dst one behind the other; what stands in one page in ascending order is read
+ * together. ok[i] tells of each whether it could be read. 0, -ESRCH when the process is gone, or -ENOMEM.
  */
 int scatter_read(pid_t pid, const uint64_t *addr, size_t n, size_t bytes, void *dst, bool *ok);
 /* The same for single words; neighbours, as the slots of a block are, are read in one piece. */

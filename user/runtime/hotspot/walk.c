@@ -378,6 +378,6 @@ int hotspot_walk(const struct hotspot *h, struct java_config *out, struct error 
 	if (rc)
 		return rc;
 	read_chunks(h, out);
-	out->on = 1;
+	out->on = MANAGED_BY_ANCHORS;
 	return 0;
 }

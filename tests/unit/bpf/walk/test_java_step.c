@@ -47,6 +47,10 @@ static u32 current_tid_inside(void)
 {
 	return tid_inside;
 }
+static u64 thread_pointer(void)
+{
+	return 0;
+}
 static u64 bpf_get_current_pid_tgid(void)
 {
 	return 1;

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Windows of the agent. See windows.h. */
+#include "run/windows.h"
+
+#include <errno.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "run/window_child.h"
+
+#define HOST_BYTES 256
+
+struct watched {
+	struct windows *of;
+	struct window window;
+	struct suspicion suspicion;
+	double length_s;             /* of the next one; not positive: as the others */
+	struct window_child *child;  /* NULL: none is open */
+	struct recording *recording; /* whose report the window has; NULL: none */
+	bool there;                  /* the census knows it */
+};
+struct windows {
+	struct windows_request req;
+	struct loop *loop;
+	int (*changed)(void *of, struct error *err);
+	void *of;
+	uint64_t host; /* hash of its name */
+	regex_t only;
+	bool has_only; /* that is compiled */
+	struct {
+		struct watched **v;
+		size_t n, cap;
+	} all;
+	struct {
+		const struct window **v;
+		size_t n, cap;
+	} list;
+	struct windows_counts counts;
+};
+
+static double now_s(void)
+{
+	return (double)clock_ns(CLOCK_MONOTONIC) / 1e9;
+}
+
+static double unix_s(void)
+{
+	return (double)clock_ns(CLOCK_REALTIME) / 1e9;
+}
+
+/* --- which --- */
+
+static void ignore(struct windows *w, struct watched *j)
+{
+	loop_remove(w->loop, window_child_fd(j->child));
+	loop_remove(w->loop, window_child_said_fd(j->child));
+}
+
+static void watched_free(struct windows *w, struct watched *j)
+{
+	if (!j)
+		return;
+	if (j->child)
+		ignore(w, j);
+	window_child_free(j->child);
+	recording_close(j->recording);
+	free(j);
+}
+
+static struct watched *find(const struct windows *w, int pid, uint64_t start_time_ticks)
+{
+	for (size_t i = 0; i < w->all.n; i++)
+		if (w->all.v[i]->window.pid == pid &&
+		    w->all.v[i]->window.start_time_ticks == start_time_ticks)
+			return w->all.v[i];
+	return NULL;
+}
+
+/* Its place among all JVMs of all hosts, 0 to below 1. */
+static double share(const struct windows *w, const struct report_target *t)
+{
+	uint64_t h = mix64(w->host ^ mix64(t->start_time_ticks ^ (uint64_t)t->pid << 32));
+
+	return (double)(h >> 11) / (double)(1ULL << 53);
+}
+
+/* NULL: no memory. */
+static struct watched *add(struct windows *w, const struct report_target *t)
+{
+	struct watched *j = calloc(1, sizeof(*j)), **place = j ? VEC_ADD(&w->all) : NULL;
+
+	if (!place) {
+		free(j);
+		return NULL;
+	}
+	j->of = w;
+	j->window = (struct window){.pid = t->pid, .start_time_ticks = t->start_time_ticks};
+	j->suspicion = suspicion_begin(share(w, t), now_s());
+	return *place = j;
+}
+
+static void drop_gone(struct windows *w)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->all.n; i++) {
+		struct watched *j = w->all.v[i];
+
+		if (!j->there && !j->child)
+			watched_free(w, j);
+		else
+			w->all.v[kept++] = j;
+	}
+	w->all.n = kept;
+}
+
+/* --- one --- */
+
+static void add_up(struct window_totals *t, const struct report *r)
+{
+	t->events = add_capped(t->events, r->events);
+	for (int f = 0; f < NR_FAMILIES; f++) {
+		t->acquired[f] = add_capped(t->acquired[f], r->families[f].acquired);
+		t->released[f] = add_capped(t->released[f], r->families[f].released);
+	}
+	for (int d = 0; d < NR_DROPS; d++)
+		t->drops[d] = add_capped(t->drops[d], r->drops[d]);
+}
+
+/* Keep what it has said. 0 or -ENOMEM. */
+static int keep(struct watched *j, struct recording *recording)
+{
+	struct report **reports = NULL;
+	int n = recording_last(recording, &reports);
+
+	if (n <= 0) {
+		recording_close(recording);
+		return n;
+	}
+	recording_close(j->recording);
+	j->recording = recording;
+	j->window.report = reports[n - 1];
+	j->window.report_unix_s = j->window.end_unix_s;
+	add_up(&j->window.totals, reports[n - 1]);
+	return 0;
+}
+
+static int on_end(void *agent, void *watched, struct error *err);
+
+static int on_said(void *agent, void *watched, struct error *err)
+{
+	struct watched *j = watched;
+	int heard = window_child_hear(j->child);
+
+	(void)agent;
+	if (heard < 0) { /* it says no more */
+		loop_remove(j->of->loop, window_child_said_fd(j->child));
+		return 0;
+	}
+	if (!heard || j->window.state != WINDOW_ATTACHES)
+		return 0;
+	j->window.state = WINDOW_OPEN;
+	j->window.begin_unix_s = unix_s();
+	return j->of->changed(j->of->of, err);
+}
+
+/* What cannot be started now is a window that has failed. */
+static void open_one(struct windows *w, struct watched *j, enum window_reason reason, struct error *err)
+{
+	const struct window_order order = {
+	    .target = j->window.pid,
+	    .length_s = j->length_s > 0 ? j->length_s : w->req.length_s,
+	    .budget_share = w->req.budget_share,
+	    .limit_bytes = w->req.limit_bytes,
+	};
+	int rc = window_child_start(&order, &j->child, err);
+
+	rc = rc ?: loop_add(w->loop, window_child_fd(j->child), on_end, j);
+	rc = rc ?: loop_add(w->loop, window_child_said_fd(j->child), on_said, j);
+	j->length_s = 0;
+	j->window.reason = reason;
+	j->window.begin_unix_s = unix_s();
+	suspicion_opened(&j->suspicion, now_s());
+	if (!rc) {
+		j->window.state = WINDOW_ATTACHES;
+		j->window.end_unix_s = j->window.cpu_s = 0;
+		j->window.why[0] = '\0';
+		w->counts.open++;
+		return;
+	}
+	if (j->child)
+		ignore(w, j);
+	window_child_free(j->child);
+	j->child = NULL;
+	j->window.state = WINDOW_FAILED;
+	j->window.end_unix_s = j->window.begin_unix_s;
+	snprintf(j->window.why, sizeof(j->window.why), "%s", err->why[0] ? err->why : strerror(-rc));
+	suspicion_ended(&j->suspicion, now_s());
+	w->counts.failed++;
+	*err = (struct error){0};
+}
+
+/* A request before growth, growth before the schedule; of like ones the first that the census has. */
+static void open_due(struct windows *w, const struct census *const *v, size_t n, struct error *err)
+{
+	size_t due = 0, places = w->req.at_a_time - w->counts.open;
+
+	w->counts.waiting = 0;
+	for (int reason = NR_WINDOW_REASONS - 1; reason > WINDOW_NONE; reason--) {
+		for (size_t i = 0; i < n; i++) {
+			struct watched *j = find(w, v[i]->target.pid, v[i]->target.start_time_ticks);
+
+			if (!j || j->child ||
+			    suspicion_due(&j->suspicion, &w->req.rules, now_s()) !=
+				(enum window_reason)reason)
+				continue;
+			if (due++ < places) {
+				open_one(w, j, reason, err);
+				continue;
+			}
+			j->window.state = WINDOW_WAITS;
+			j->window.reason = reason;
+			w->counts.waiting++;
+		}
+	}
+}
+
+static int on_end(void *agent, void *watched, struct error *err)
+{
+	struct watched *j = watched;
+	struct windows *w = j->of;
+	struct window_result result;
+	int rc;
+
+	(void)agent;
+	ignore(w, j);
+	rc = window_child_result(j->child, &result);
+	window_child_free(j->child);
+	j->child = NULL;
+	w->counts.open--;
+	w->counts.cpu_s += result.cpu_s;
+	suspicion_ended(&j->suspicion, now_s());
+	j->window.end_unix_s = unix_s();
+	j->window.cpu_s = result.cpu_s;
+	j->window.state = result.recording ? WINDOW_DONE : WINDOW_FAILED;
+	snprintf(j->window.why, sizeof(j->window.why), "%s", rc ? strerror(-rc) : result.why);
+	if (result.recording) {
+		w->counts.ended[j->window.reason]++;
+		rc = keep(j, result.recording);
+	} else {
+		w->counts.failed++;
+		rc = 0;
+	}
+	return rc ?: w->changed(w->of, err);
+}
+
+/* --- all --- */
+
+int windows_new(const struct windows_request *req, struct loop *loop,
+		int (*changed)(void *of, struct error *err), void *of, struct windows **out,
+		struct error *err)
+{
+	struct windows *w = calloc(1, sizeof(*w));
+	char host[HOST_BYTES] = "", why[128];
+	int bad;
+
+	if (!w)
+		return -ENOMEM;
+	gethostname(host, sizeof(host) - 1);
+	*w = (struct windows){.req = *req, .loop = loop, .changed = changed, .of = of};
+	w->host = fnv64(FNV64_INIT, host, strlen(host));
+	bad = req->only ? regcomp(&w->only, req->only, REG_EXTENDED | REG_NOSUB) : 0;
+	if (bad) {
+		regerror(bad, &w->only, why, sizeof(why));
+		free(w);
+		return error_set(err, -EINVAL, EXIT_USAGE, "--trace", "give an extended regular expression",
+				 "%s", why);
+	}
+	w->has_only = req->only;
+	*out = w;
+	return 0;
+}
+
+void windows_free(struct windows *w)
+{
+	if (!w)
+		return;
+	for (size_t i = 0; i < w->all.n; i++) /* all at once, then wait for each */
+		if (w->all.v[i]->child)
+			window_child_stop(w->all.v[i]->child);
+	for (size_t i = 0; i < w->all.n; i++)
+		watched_free(w, w->all.v[i]);
+	if (w->has_only)
+		regfree(&w->only);
+	free(w->all.v);
+	free(w->list.v);
+	free(w);
+}
+
+/* One that was refused by the census cannot be. */
+static bool may_be_traced(const struct windows *w, const struct report_target *t)
+{
+	if (!t->start_time_ticks)
+		return false;
+	return !w->has_only || (t->command && !regexec(&w->only, t->command, 0, NULL, 0));
+}
+
+static bool grows(const struct census *c)
+{
+	for (int t = 0; t < NR_VM_TABLES; t++)
+		if (c->growth[t].known && c->growth[t].alarm)
+			return true;
+	return false;
+}
+
+int windows_look(struct windows *w, const struct census *const *v, size_t n, struct error *err)
+{
+	for (size_t i = 0; i < w->all.n; i++)
+		w->all.v[i]->there = false;
+	for (size_t i = 0; i < n; i++) {
+		struct watched *j;
+
+		if (!may_be_traced(w, &v[i]->target))
+			continue;
+		j = find(w, v[i]->target.pid, v[i]->target.start_time_ticks) ?: add(w, &v[i]->target);
+		if (!j)
+			return -ENOMEM;
+		j->there = true;
+		suspicion_grows(&j->suspicion, grows(v[i]), now_s());
+	}
+	drop_gone(w);
+	if (w->req.at_a_time)
+		open_due(w, v, n, err);
+	return 0;
+}
+
+int windows_ask(struct windows *w, int pid, double length_s)
+{
+	for (size_t i = 0; i < w->all.n; i++) {
+		struct watched *j = w->all.v[i];
+
+		if (j->window.pid != pid || !j->there)
+			continue;
+		if (length_s != 0) {
+			j->suspicion.asked = true;
+			j->length_s = length_s;
+		} else if (j->child) {
+			window_child_stop(j->child);
+		}
+		return 0;
+	}
+	return -ESRCH;
+}
+
+int windows_list(struct windows *w, const struct window *const **out, size_t *n)
+{
+	w->list.n = 0;
+	for (size_t i = 0; i < w->all.n; i++) {
+		const struct window *of = &w->all.v[i]->window;
+		const struct window **place = of->reason ? VEC_ADD(&w->list) : NULL;
+
+		if (!of->reason)
+			continue;
+		if (!place)
+			return -ENOMEM;
+		*place = of;
+	}
+	*out = w->list.v;
+	*n = w->list.n;
+	return 0;
+}
+
+struct windows_counts windows_counts(const struct windows *w)
+{
+	return w->counts;
+}
