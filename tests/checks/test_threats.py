@@ -15,9 +15,10 @@ NEVER = {"ptrace", "process_vm_writev", "process_madvise", "pwrite", "pwrite64",
          "rename", "symlink", "link"}
 # Its helpers and the command of jnitrace run are its only children.
 ONLY_BY = {
-    "kill": {"user/elf/lines_helper.o", "user/run/gate.o", "user/run/supervise.o", "user/run/window_child.o"},
+    "kill": {"user/elf/lines_helper.o", "user/proc/foreign.o", "user/run/gate.o", "user/run/supervise.o", "user/run/window_child.o"},
     "execv": {"user/run/window_child.o"},  # itself
     "execvp": {"user/run/supervise.o"},
+    "process_vm_readv": {"user/proc/foreign.o"},  # which may be kept waiting by what is mapped there
     "bind": {"user/run/gate_files.o"},  # to the kernel's own, of netlink
     "fanotify_init": {"user/run/gate.o"},
     "unlink": {"user/run/write_now.o"},  # the file it has just made, when it could not be finished

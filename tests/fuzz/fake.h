@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "proc/foreign.h"
+
 #define FAKE_PID       (1 << 30) /* above every pid that Linux gives */
 #define FAKE_FILES_MAX 16
 
@@ -32,6 +34,12 @@ static struct {
 	uint64_t start; /* address of its first byte */
 	size_t memory_bytes;
 } fake;
+
+/* What is read is here, and in no process forked before. */
+__attribute__((constructor)) static void fake_in_place(void)
+{
+	foreign_in_place();
+}
 
 /* The next piece of the input, before which its length stands. */
 static inline struct fake_file fake_take(const char *name, const uint8_t **data, size_t *n)

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "elf/elf_cache.h"
+#include "proc/foreign.h"
 #include "proc/linker.h"
 #include "runtime/runtime.h"
 
@@ -100,6 +101,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	struct error err = {0};
 
 	(void)argc, (void)argv;
+	foreign_in_place(); /* what is read is made up here */
 	fuzz.pid = pid ? atoi(pid) : 0;
 	if (fuzz.pid <= 0 || proc_maps_read(fuzz.pid, &fuzz.maps) != 0 ||
 	    elf_cache_new(NULL, &fuzz.images) != 0 ||

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A file system with one file, of which reads get no answer while it is told so (linux/fuse.h)."""
+"""A file system with one file, of which some calls get no answer while it is told so (linux/fuse.h)."""
 
 import contextlib
 import ctypes
@@ -9,11 +9,12 @@ import stat
 import struct
 import threading
 
-LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, INTERRUPT, BATCH_FORGET = 1, 2, 3, 14, 15, 18, 25, 26, 36, 42
+LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS, RELEASE, FLUSH, INIT, INTERRUPT, BATCH_FORGET = 1, 2, 3, 14, 15, 17, 18, 25, 26, 36, 42
 NO_ANSWER = FORGET, BATCH_FORGET, INTERRUPT
 ROOT, FILE = 1, 2
 NAME = "it"
 MNT_FORCE, MNT_DETACH = 1, 2
+INVAL_INODE = 2  # of what a file system tells unasked
 SECONDS = 1 << 30  # what was said of it once holds for so long
 
 
@@ -28,7 +29,8 @@ class StallingFiles:
 
     def __init__(self, path, content):
         self.path, self.file, self.content = path, path / NAME, content
-        self.unanswered, self.lock = None, threading.Lock()  # reads; None: each is answered
+        self.unanswered, self.lock = None, threading.Lock()  # requests; None: each is answered
+        self.stalled = ()
         self.waits = threading.Event()  # somebody does
         device("/dev/fuse", stat.S_IFCHR, 10, 229)
         self.fd = os.open("/dev/fuse", os.O_RDWR)
@@ -42,8 +44,14 @@ class StallingFiles:
     def __enter__(self):
         return self
 
-    def stall(self):
+    def stall(self, *ops):
+        self.stalled = ops or (READ,)
+        self.waits.clear()
         self.unanswered = []
+
+    def forget(self):
+        """What the kernel has of the file it asks for anew, also where it is mapped."""
+        os.write(self.fd, struct.pack("<IiQQqq", 40, INVAL_INODE, 0, FILE, 0, 0))
 
     def resume(self):
         with self.lock:
@@ -76,6 +84,8 @@ class StallingFiles:
         if op == READ:
             _, offset, size = struct.unpack_from("<QQI", data)
             return 0, self.content[offset:offset + size]
+        if op == STATFS:
+            return 0, struct.pack("<QQQQQIIII", 1, 0, 0, 2, 0, 4096, 255, 4096, 0) + bytes(24)
         return (0, b"") if op in (RELEASE, FLUSH) else (errno.ENOSYS, b"")
 
     def _serve(self):
@@ -90,7 +100,7 @@ class StallingFiles:
             if op in NO_ANSWER:
                 continue
             with self.lock:
-                keep = op == READ and self.unanswered is not None
+                keep = op in self.stalled and self.unanswered is not None
                 if keep:
                     self.unanswered.append((op, unique, node, request[40:]))
             if keep:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from fuse import StallingFiles
 from harness import FIXTURES, SANITIZED, SLOW, TOP, Program, Tracer, jdk, run_tool, wait_until
 
 MAKE = TOP / "tests/fixtures/hostile/make.py"
@@ -313,27 +312,6 @@ def test_open_files(tmp_path):
     assert len({s["stack"][0]["module"] for s in final["sites"] if s["stack"]} & {p.name for p in paths}) == len(paths)
     assert not any(final["drops"].values()), final["drops"]
     assert len(tracer.stderr) == 1
-
-
-def test_file_system_that_does_not_answer(make, tmp_path):
-    """The kernel keeps who reads from it, whatever signal comes. The process runs on, and when it answers nothing is lost."""
-    path = make("plain")
-    with StallingFiles(tmp_path, path.read_bytes()) as files, Program(jdk("17"), "Hostile", "libhostile.so") as victim, \
-            Tracer(pids=[victim.pid], record=False) as tracer:
-        assert victim.answer() == "ready\n"
-        tracer.wait_tracing()
-        tracer.proc.send_signal(signal.SIGSTOP)
-        leak(victim, files.file)
-        files.stall()
-        tracer.proc.send_signal(signal.SIGCONT)
-        assert files.waits.wait(SLOW)
-        tracer.proc.send_signal(signal.SIGINT)
-        leak(victim, path, 11)
-        assert tracer.proc.poll() is None
-        files.resume()
-        final = tracer.end()[victim.pid]
-    assert not any(final["drops"].values())
-    assert final["calls"]["NewGlobalRef"] == 12
 
 
 def test_limit_is_checked(victim):

@@ -12,7 +12,7 @@ import pytest
 
 import pictures
 import recorded
-from harness import SLOW, TOP, run_tool
+from harness import SLOW, TOP, run_tool, wait_until
 from tmux import Tmux
 
 
@@ -320,6 +320,35 @@ def test_filter_sort_baseline(leak):
         assert re.search(r"GROWING +260 +\+10 ", t.screen()), t.screen()
         t.keys("b")
         t.until(lambda screen: "SINCE b" not in screen)
+
+
+def written(t, folder, key, wanted):
+    """What the tool writes from a key on until this is seen."""
+    file, done = folder / "written", folder / "done"
+    done.unlink(missing_ok=True)
+    t.tmux("pipe-pane", f"cat > {file}; touch {done}")
+    t.keys(key)
+    t.until(wanted)
+    t.tmux("pipe-pane")
+    wait_until(done.exists)
+    return file.read_bytes()
+
+
+def test_only_what_changes_is_written(leak, tmp_path):
+    """So that nothing flickers: cells that stay as they are are not written again, and nothing is wiped."""
+    with opened(leak, 120, 40) as t:
+        t.until("moment 71 of 71")
+        before = t.screen()
+        for key, wanted in (("Left", "moment 70 of 71"), ("Down", "2 of 6 by site")):
+            text = written(t, tmp_path, key, wanted)
+            after = t.screen()
+            changed = sum(a != b for was, now in zip(before.splitlines(), after.splitlines()) for a, b in zip(was.ljust(120), now.ljust(120)))
+            drawn = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b\(.|[\x00-\x1f]", b"", text).decode()
+            # two rows change their style, too
+            assert 0 < len(drawn) <= changed + 2 * 120, (key, len(drawn), changed, text)
+            assert not re.search(rb"\x1b\[[0-3]?J", text), text
+            before = after
+        assert not written(t, tmp_path, "F11", lambda screen: screen == before)
 
 
 def test_quit(leak):

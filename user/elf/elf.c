@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "elf/elf_internal.h"
+#include "proc/foreign.h"
 
 #define MAX_NAMES_BYTES  (1ULL << 20)   /* section names */
 #define MAX_NOTES_BYTES  (1ULL << 20)   /* one note section or segment looked at for a build-id, */
@@ -31,11 +32,11 @@ int elf_pread(int fd, void *dst, size_t n, uint64_t offset)
 
 		if (offset > INT64_MAX)
 			return -EIO;
-		got = pread(fd, dst, n, (off_t)offset);
-		if (got < 0 && errno == EINTR)
+		got = foreign_pread(fd, dst, n, offset);
+		if (got == -EINTR)
 			continue;
 		if (got < 0)
-			return -errno;
+			return (int)got;
 		if (!got)
 			return -EIO;
 		dst = (char *)dst + got;
@@ -246,8 +247,9 @@ static int read_headers(struct elf_image *e)
 	struct stat st;
 	int rc;
 
-	if (fstat(e->fd, &st))
-		return -errno;
+	rc = foreign_stat(e->fd, &st);
+	if (rc)
+		return rc;
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(eh))
 		return -ENOEXEC;
 	e->file_bytes = st.st_size;
@@ -322,7 +324,7 @@ int elf_wake(struct elf_image *e, int fd)
 	struct stat st;
 
 	if (e->fd < 0) {
-		int rc = fstat(fd, &st) ? -errno : budget_take_file(e->budget, &e->open);
+		int rc = foreign_stat(fd, &st) ?: budget_take_file(e->budget, &e->open);
 
 		if (rc) {
 			close(fd);

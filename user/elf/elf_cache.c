@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "elf/elf_internal.h"
+#include "proc/foreign.h"
 
 struct shared {
 	struct stat file;
@@ -72,7 +73,7 @@ int elf_cache_open(struct elf_cache *c, int fd, struct elf_image **out)
 	struct stat file;
 	int rc;
 
-	if (!c || fstat(fd, &file))
+	if (!c || foreign_stat(fd, &file))
 		return elf_open_within(c ? c->budget : NULL, fd, out);
 	for (size_t i = 0; i < c->images.n; i++) {
 		if (!is_same(&c->images.v[i].file, &file))

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "elf/elf_internal.h"
+#include "proc/foreign.h"
 #include "proc/proc.h"
 
 #define DEBUG_DIR          "/usr/lib/debug"
@@ -38,7 +39,7 @@ static bool same_file(int a, int b)
 {
 	struct stat x, y;
 
-	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	return !foreign_stat(a, &x) && !foreign_stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 /* 0, -ENOENT: it is another's; -EDQUOT, -EINTR. */

@@ -2,6 +2,7 @@
 #include "elf/lines_helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #include "base/util.h"
 #include "elf/elf_internal.h"
+#include "proc/foreign.h"
 
 #define MAX_LINES        32         /* a function and what is inlined in it */
 #define FUNCTION_BYTES   1025       /* kept of a name, as much as is shown */
@@ -25,7 +27,9 @@
 #define REST             50         /* then so many times as long as that it has none */
 #define PATIENCE_NS      300000000 /* a file that has had more is not waited for: it is looked at again later; */
 #define LAST_NS          500000000 /* or at the end: not any more */
-#define LOOK_MS          20        /* how often to look what it takes, while it is waited for */
+#define END_STEP_NS      1000000   /* one that is killed ends at once, but for a file that does not answer: */
+#define END_STEPS        50
+#define LOOK_MS          20 /* how often to look what it takes, while it is waited for */
 #define LEAST_ROOM_BYTES (24ULL << 20)
 #define PROBE_BYTES      (1U << 20) /* so much is always free, or memory was short */
 
@@ -111,8 +115,11 @@ static void say(int socket, struct answer *a)
 /* Nothing of the tool's stays open here: its probes end with its descriptors, not with the helper's. */
 static void keep_only(int a, int b)
 {
-	int lo = a < b ? a : b, hi = a < b ? b : a;
+	int lo = a < b ? a : b, hi = a < b ? b : a, null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	for (int fd = 0; fd <= 2; fd++)
+		if (null >= 0 ? dup2(null, fd) < 0 : close(fd))
+			_exit(1);
 	if (lo > 3)
 		close_range(3, lo - 1, 0);
 	if (hi - lo > 1)
@@ -130,7 +137,10 @@ _Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pi
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "jnitrace-lines");
 	signal(SIGPROF, SIG_DFL);
+	foreign_in_place();
 	keep_only(socket, e->fd);
+	if (foreign_take(e->fd))
+		_exit(1);
 	if (budget_limit_process(bytes))
 		_exit(1);
 	allow_cpu(step_s);
@@ -153,12 +163,17 @@ _Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pi
 /* Has it ended by its timer? */
 static bool end_process(struct lines_helper *h)
 {
+	const struct timespec step = {.tv_nsec = END_STEP_NS};
 	int status = 0;
 
 	if (h->pid > 0) {
+		pid_t ended = 0;
+
 		kill(h->pid, SIGKILL);
-		while (waitpid(h->pid, &status, 0) < 0 && errno == EINTR)
-			;
+		for (int i = 0; i < END_STEPS && !(ended = waitpid(h->pid, &status, WNOHANG)); i++)
+			nanosleep(&step, NULL);
+		if (!ended) /* its file does not answer */
+			foreign_reap_later(h->pid);
 	}
 	h->pid = 0;
 	if (h->socket >= 0)

@@ -2,6 +2,7 @@
 /* Attach and detach targets. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernel/programs.h"
+#include "proc/foreign.h"
 
 static uint64_t cookie_of(const struct attaching *a, size_t site)
 {
@@ -158,10 +160,15 @@ static int file_links_get(struct tracer *t, const char *path, const struct probe
 	struct attaching a = {.t = t, .pid = -1, .paths = &path, .nr_paths = 1, .sites = sites};
 	uint64_t hash = hash_sites(sites);
 	struct file_links *f = NULL;
+	int fd = open(path, O_PATH | O_CLOEXEC), rc;
 	struct stat st;
 
-	if (stat(path, &st))
+	if (fd < 0)
 		return -errno;
+	rc = foreign_stat(fd, &st);
+	close(fd);
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < ARRAY_LEN(t->files); i++) {
 		struct file_links *known = &t->files[i];
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "proc/foreign.h"
 #include "unwind/unwind_table.h"
 
 #define MAX_REGIONS     (4 * JT_MAX_TARGETS)
@@ -379,6 +380,8 @@ static int build_table(const struct code *code, const struct placement *p, struc
 	if (rc == -EDQUOT)
 		budget_refuse(module_budget(p->module), p->module->path,
 			      "to unwind through it takes too much");
+	if (rc == -ETIMEDOUT)
+		budget_refuse(module_budget(p->module), p->module->path, FOREIGN_NO_ANSWER);
 	return rc;
 }
 

@@ -12,6 +12,7 @@
 #include "base/strset.h"
 #include "base/util.h"
 #include "bpf/border/unwind.h"
+#include "proc/foreign.h"
 
 #define MAX_PLACEMENTS (2 * CODE_MAX_MODULES) /* of one process, whose maps may have any number */
 #define MAX_HISTORY    4096                   /* mappings that are gone and still known, */
@@ -115,7 +116,7 @@ static void read_root(struct code *c)
 	struct stat theirs, ours;
 
 	c->root_fd = proc_root_open(c->id.pid);
-	if (c->root_fd < 0 || fstat(c->root_fd, &theirs) || stat("/", &ours))
+	if (c->root_fd < 0 || foreign_stat(c->root_fd, &theirs) || stat("/", &ours))
 		return;
 	c->own_root = theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 	if (!c->own_root) {

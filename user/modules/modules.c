@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "proc/foreign.h"
 
 struct modules {
 	struct elf_cache *images;
@@ -87,7 +88,7 @@ struct module *modules_find(struct modules *b, int fd, const char *path, dev_t r
 	struct module_key key = {.root_dev = root_dev, .root_ino = root_ino};
 	struct module *m, **place;
 
-	if (fd < 0 || fstat(fd, &key.file))
+	if (fd < 0 || foreign_stat(fd, &key.file))
 		return module_new(b, path);
 	for (size_t i = 0; i < b->all.n; i++)
 		if (is_module(b->all.v[i], &key, path)) {

@@ -2,15 +2,16 @@
 /* Packages by dpkg's and apk's databases. See package.h. */
 #include "proc/package.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
+#include "proc/foreign.h"
 #include "proc/proc.h"
 
 #define MAX_LIST_BYTES (4U << 20)  /* a package's files; the largest of Debian 12 has 1.5 MB */
@@ -34,9 +35,10 @@ static bool is_over(const struct limits *l)
 struct reader {
 	int fd; /* owned; negative: there is no such file */
 	const struct limits *limits;
-	size_t left;   /* of the file, bytes: what is behind is not looked at */
-	size_t at, n;  /* of v */
-	bool too_long; /* the line that v begins with began before it */
+	uint64_t offset; /* in the file, of what is read next */
+	size_t left;     /* of the file, bytes: what is behind is not looked at */
+	size_t at, n;    /* of v */
+	bool too_long;   /* the line that v begins with began before it */
 	char v[READ_BYTES];
 };
 
@@ -46,6 +48,7 @@ static void reader_open(struct reader *r, int fd, size_t max, const struct limit
 	r->limits = l;
 	r->left = max;
 	r->at = r->n = 0;
+	r->offset = 0;
 	r->too_long = false;
 }
 
@@ -72,11 +75,12 @@ static bool fill(struct reader *r)
 	room = room < r->left ? room : r->left;
 	if (r->fd < 0 || is_over(r->limits) || budget_read(r->limits->budget, room))
 		return false;
-	got = read(r->fd, r->v + r->n, room);
+	got = foreign_pread(r->fd, r->v + r->n, room, r->offset);
 	if (got <= 0)
 		return false;
 	r->n += (size_t)got;
 	r->left -= (size_t)got;
+	r->offset += (size_t)got;
 	return true;
 }
 
@@ -170,31 +174,33 @@ static bool lists_file(int fd, const char *path, const char *other, const struct
 static bool dpkg_find(int root_fd, const char *path, const struct limits *l, struct package *out)
 {
 	int dir_fd = proc_open_dir_under(root_fd, "var/lib/dpkg/info");
-	DIR *dir = dir_fd >= 0 ? fdopendir(dir_fd) : NULL;
-	char other[PATH_MAX];
+	char other[PATH_MAX], *names = NULL, *name;
 	bool found = false;
-	struct dirent *e;
+	size_t bytes = 0;
 
-	if (!dir && dir_fd >= 0)
-		close(dir_fd);
+	if (dir_fd >= 0)
+		foreign_list(dir_fd, &names, &bytes);
 	if (!strncmp(path, "/usr/", 5))
 		snprintf(other, sizeof(other), "%s", path + 4);
 	else if (snprintf(other, sizeof(other), "/usr%s", path) >= (int)sizeof(other))
 		other[0] = '/', other[1] = '\0';
-	for (int i = 0; dir && !found && i < MAX_LISTS && !is_over(l) && (e = readdir(dir));) {
-		size_t n = strlen(e->d_name);
+	name = names;
+	for (int i = 0; name < names + bytes && !found && i < MAX_LISTS && !is_over(l);) {
+		size_t n = strlen(name);
 
-		if (n <= 5 || strcmp(e->d_name + n - 5, ".list") != 0)
-			continue;
-		i++;
-		found = lists_file(proc_open_under(dir_fd, e->d_name), path, other, l);
-		if (found) {
-			e->d_name[n - 5] = '\0';
-			dpkg_version(root_fd, e->d_name, l, out);
+		if (n > 5 && !strcmp(name + n - 5, ".list")) {
+			i++;
+			found = lists_file(proc_open_under(dir_fd, name), path, other, l);
+			if (found) {
+				name[n - 5] = '\0';
+				dpkg_version(root_fd, name, l, out);
+			}
 		}
+		name += n + 1;
 	}
-	if (dir)
-		closedir(dir);
+	free(names);
+	if (dir_fd >= 0)
+		close(dir_fd);
 	return found;
 }
 

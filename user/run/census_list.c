@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "judge/census_watch.h"
+#include "proc/foreign.h"
 #include "run/census.h"
 #include "run/discover.h"
 #include "run/who.h"
@@ -146,6 +147,8 @@ static int jvm_read(struct census_list *l, struct jvm *j, struct error *err)
 		j->gone = true;
 		return 0;
 	}
+	if (foreign_is_refused(j->pid))
+		snprintf(j->census.refused, sizeof(j->census.refused), "memory: %s", FOREIGN_NO_ANSWER);
 	if (rc == 0 && j->watch)
 		rc = census_watch_add(j->watch, &j->census);
 	if (rc < 0) {
@@ -209,6 +212,7 @@ int census_list_new(const struct options *o, struct loop *loop, const struct cen
 
 	if (l)
 		*l = (struct census_list){.o = o, .loop = loop, .req = *req};
+	foreign_heed(loop_stop_fd(loop));
 	rc = rc ?: budget_new(o->limit_bytes, loop_stop_fd(loop), &l->budget);
 	rc = rc ?: elf_cache_new(l->budget, &l->libraries);
 	for (size_t i = 0; i < o->nr_pids && rc == 0; i++)

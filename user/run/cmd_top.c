@@ -332,7 +332,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .local_capacity = (uint32_t)o->local_capacity,
 	    .depth = o->depth,
 	    .memo = o->memo,
-	    .share = o->all,
+	    .share = o->all && !o->pairs, /* of pairs they may be in several files */
 	    .by_thread = o->view.group_by == GROUP_THREAD,
 	    .count_only = o->count_only,
 	    .check = o->check,

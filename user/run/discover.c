@@ -25,6 +25,7 @@ struct discovery {
 	} seen;
 	unsigned scans;
 	const struct runtime *only;
+	const struct pairs *pairs; /* not owned; NULL: VMs are looked for */
 };
 
 int discovery_new(const struct runtime *only, struct discovery **out)
@@ -34,6 +35,11 @@ int discovery_new(const struct runtime *only, struct discovery **out)
 		return -ENOMEM;
 	(*out)->only = only;
 	return 0;
+}
+
+void discovery_set_pairs(struct discovery *d, const struct pairs *pairs)
+{
+	d->pairs = pairs;
 }
 
 void discovery_free(struct discovery *d)
@@ -69,7 +75,9 @@ static void drop_dead(struct discovery *d)
 static bool maps_vm(const struct discovery *d, pid_t pid)
 {
 	struct proc_maps maps = {0};
-	bool found = !proc_maps_read(pid, &maps) && vm_file_is_mapped(&maps, d->only);
+	bool found = !proc_maps_read(pid, &maps) &&
+		     (d->pairs ? pairs_are_mapped(d->pairs, &maps) && !proc_descends(pid, getpid(), 0)
+			       : vm_file_is_mapped(&maps, d->only));
 
 	proc_maps_free(&maps);
 	return found;

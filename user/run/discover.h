@@ -4,12 +4,15 @@
 #define JNITRACE_DISCOVER_H
 
 #include "proc/proc.h"
+#include "run/pairs.h"
 #include "runtime/runtime.h"
 
 struct discovery; /* what was seen before */
 
 /* only: NULL, or the runtime that was asked for. 0 or -ENOMEM. */
 int discovery_new(const struct runtime *only, struct discovery **out);
+/* With --pair: processes that map one of these libraries instead, but none that descends from this one. */
+void discovery_set_pairs(struct discovery *d, const struct pairs *pairs);
 void discovery_free(struct discovery *d);
 /*
  * Append to out the processes that map a VM's library and were not returned before. A process is

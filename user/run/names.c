@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proc/foreign.h"
 #include "proc/proc.h"
 #include "run/discover.h"
 
@@ -76,22 +77,12 @@ void names_main_of(const char *args, size_t n, char *out, size_t cap)
 
 static void read_main(pid_t pid, char *out, size_t cap)
 {
-	char path[64], *args = malloc(MAX_ARGS_BYTES);
-	size_t n = 0;
-	ssize_t got = 1;
-	int fd;
+	char *args = malloc(MAX_ARGS_BYTES);
+	ssize_t n = args ? foreign_cmdline(pid, args, MAX_ARGS_BYTES) : 0;
 
 	*out = '\0';
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (args && fd >= 0 && got > 0 && n < MAX_ARGS_BYTES) {
-		got = read(fd, args + n, MAX_ARGS_BYTES - n);
-		n += got > 0 ? (size_t)got : 0;
-	}
-	if (fd >= 0)
-		close(fd);
 	if (n > 0)
-		names_main_of(args, n, out, cap);
+		names_main_of(args, (size_t)n, out, cap);
 	free(args);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "proc/foreign.h"
 #include "proc/package.h"
 #include "proc/proc.h"
 
@@ -52,11 +53,15 @@ void owners_free(struct owners *o)
 
 struct root_key owners_root(pid_t pid)
 {
-	char path[64];
+	int fd = proc_root_open(pid);
+	struct root_key key = {0};
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/proc/%d/root/.", (int)pid);
-	return stat(path, &st) ? (struct root_key){0} : (struct root_key){st.st_dev, st.st_ino};
+	if (fd >= 0 && !foreign_stat(fd, &st))
+		key = (struct root_key){st.st_dev, st.st_ino};
+	if (fd >= 0)
+		close(fd);
+	return key;
 }
 
 static const struct owner *find(const struct owners *o, struct root_key root, const char *path)

@@ -160,6 +160,14 @@ static const struct mapping *find(const struct pair_lib *lib, const struct proc_
 	return NULL;
 }
 
+bool pairs_are_mapped(const struct pairs *p, const struct proc_maps *maps)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (find(&p->lib[i], maps))
+			return true;
+	return false;
+}
+
 int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
 	       struct vm_file *out)
 {

@@ -35,6 +35,8 @@ int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optiona
  */
 int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
 	       struct vm_file *out);
+/* Does a process map one of the libraries at least? */
+bool pairs_are_mapped(const struct pairs *p, const struct proc_maps *maps);
 /* Base names of files with code that are near to the library's name, "libthing.so" mostly, "": none. */
 void pairs_near_libs(const struct pair_lib *lib, const struct proc_maps *maps, char *out, size_t cap);
 

@@ -11,6 +11,7 @@
 
 #include "bpf/border/unwind.h"
 #include "judge/findings.h"
+#include "proc/foreign.h"
 #include "proc/linker.h"
 #include "run/env_owners.h"
 #include "view/format.h"
@@ -246,6 +247,18 @@ const char *target_language(const struct target *t)
 	return (t->at.file.runtime ? t->at.file.runtime->language : NULL) ?: "Java";
 }
 
+/* As target_touch(), for the places of the plan. */
+static int touch_places(const struct target_plan *plan, int fd)
+{
+	const struct vm_places *all[] = {&plan->walk.frees, &plan->walk.unloads, &plan->waits.places};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		for (size_t k = 0; !rc && k < all[i]->n; k++)
+			rc = foreign_touch(fd, all[i]->at[k]);
+	return rc;
+}
+
 /* Hand to the kernel what has become known. */
 static int apply_plan(struct target *t)
 {
@@ -257,7 +270,8 @@ static int apply_plan(struct target *t)
 		if (fd < 0)
 			return fd;
 	}
-	rc = tracer_apply(t->tracer, t->target_id, t->id.pid, path, &t->plan);
+	rc = (fd < 0 ? 0 : touch_places(&t->plan, fd))
+		 ?: tracer_apply(t->tracer, t->target_id, t->id.pid, path, &t->plan);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -304,7 +318,7 @@ static void watch_linker(struct target *t)
 		rc = -ENOENT;
 	if (!rc) {
 		fd = proc_hold_mapping(t->id.pid, m, path, sizeof(path));
-		rc = fd < 0 ? fd : 0;
+		rc = fd < 0 ? fd : foreign_touch(fd, linker.call_at - m->start + m->offset);
 	}
 	rc = rc
 		 ?: tracer_set_linker(t->tracer, t->target_id, t->id.pid, path,
@@ -421,12 +435,24 @@ void target_let_files(struct held_files *h)
 		close(h->fd[--h->n]);
 }
 
+int target_touch(const struct target *t, size_t file, int fd)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < t->sites.n; i++)
+		if (t->sites.v[i].file == file)
+			rc = foreign_touch(fd, t->sites.v[i].offset);
+	return rc;
+}
+
 /* Attach to all files that have functions of the sites. Returns its number, or -errno with err. */
 static int attach_files(struct target *t, const char *what, struct error *err)
 {
 	struct held_files h;
 	int rc = target_hold_files(t, &h);
 
+	for (size_t i = 0; !rc && i < h.n; i++)
+		rc = target_touch(t, i, h.fd[i]);
 	rc = rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc))
 		: tracer_attach(t->tracer, &t->id, h.paths, h.n, &t->sites,
 				catalog_with_needed(t->plan.families), err);

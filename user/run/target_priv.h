@@ -124,6 +124,9 @@ int target_hold_files(const struct target *t, struct held_files *h);
 void target_let_files(struct held_files *h);
 /* Tell the probes which threads native code has attached already. 0 or -errno. */
 int target_tell_attached(struct target *t);
+/* Have the pages of a file of its sites, fd, in memory: the kernel waits for them as it attaches. 0 or
+ * -errno. */
+int target_touch(const struct target *t, size_t file, int fd);
 /* Families that were switched off. */
 uint32_t target_families_off(const struct target *t);
 /* What a thread got in a native method that runs already we have not seen. */

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "judge/findings.h"
+#include "proc/foreign.h"
 #include "run/target_priv.h"
 #include "view/format.h"
 
@@ -359,6 +360,10 @@ static int put_refusals(struct target *t)
 {
 	const char *text;
 
+	if (foreign_is_refused(t->id.pid)) {
+		budget_pay(t->shared->budget, t->share);
+		budget_refuse(t->shared->budget, "memory of the process", FOREIGN_NO_ANSWER);
+	}
 	while ((text = share_refusal(t->share, t->report.refusals.n))) {
 		struct report_refusal *refusal = VEC_ADD(&t->report.refusals);
 

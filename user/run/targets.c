@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "proc/foreign.h"
 #include "run/owners.h"
 
 int targets_open(struct target_list *l, const struct options *o, int stop_fd, struct error *err)
@@ -13,6 +14,7 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 			 ?: elf_cache_new(l->shared.budget, &l->shared.images)
 			 ?: modules_new(l->shared.images, &l->shared.modules);
 
+	foreign_heed(stop_fd);
 	rc = rc ?: owners_new(l->shared.budget, &l->shared.owners);
 
 	l->shared.options = o;
@@ -22,6 +24,8 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 		rc = targets_add(l, o->pids[i], true, NULL, err);
 	if (!rc && (o->all || o->from_start))
 		rc = discovery_new(runtime_by_name(o->runtime), &l->discovery);
+	if (!rc && l->discovery)
+		discovery_set_pairs(l->discovery, o->pairs);
 	return rc;
 }
 

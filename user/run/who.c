@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proc/foreign.h"
 #include "run/names.h"
 #include "runtime/runtime.h"
 
@@ -27,7 +28,7 @@ static char *read_whole(int fd, size_t max, size_t *n)
 
 	*n = 0;
 	while (text && got > 0 && *n < max) {
-		got = read(fd, text + *n, max - *n);
+		got = foreign_pread(fd, text + *n, max - *n, *n);
 		*n += got > 0 ? (size_t)got : 0;
 	}
 	if (fd >= 0)
@@ -66,19 +67,22 @@ static bool is_launcher(pid_t pid)
 
 static void read_command(pid_t pid, struct who *out)
 {
-	size_t n;
-	char *args = read_proc(pid, "cmdline", MAX_ARGS_BYTES, &n);
+	char *args = malloc(MAX_ARGS_BYTES + 1);
+	ssize_t n = args ? foreign_cmdline(pid, args, MAX_ARGS_BYTES) : 0;
 
-	if (!args)
+	if (n <= 0) {
+		free(args);
 		return;
+	}
+	args[n] = '\0';
 	if (is_launcher(pid))
-		names_main_of(args, n, out->main, sizeof(out->main));
+		names_main_of(args, (size_t)n, out->main, sizeof(out->main));
 	while (n > 0 && args[n - 1] == '\0')
 		n--;
-	for (size_t i = 0; i < n; i++)
+	for (ssize_t i = 0; i < n; i++)
 		if (args[i] == '\0')
 			args[i] = ' ';
-	text_clean(out->command, sizeof(out->command), args, n);
+	text_clean(out->command, sizeof(out->command), args, (size_t)n);
 	free(args);
 }
 

@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "elf/elf_lines.h"
 #include "elf/lines_helper.h"
+#include "proc/foreign.h"
 #include "runtime/runtime.h"
 #include "symbols/demangle.h"
 
@@ -200,7 +201,7 @@ static void tell_unreadable(struct module_symbols *s, int rc)
 	s->told |= news;
 }
 
-int module_symbols_read(struct module_symbols *s, const struct code *code, const struct placement *p)
+static int read_file(struct module_symbols *s, const struct code *code, const struct placement *p)
 {
 	int rc;
 
@@ -214,7 +215,7 @@ int module_symbols_read(struct module_symbols *s, const struct code *code, const
 		if (rc == -EDQUOT)
 			budget_refuse(module_budget(s->module), s->module->path, "to open it takes too much");
 		tell_unreadable(s, rc);
-		return rc == -ENOMEM || rc == -EINTR ? rc : 0;
+		return rc == -ENOMEM || rc == -EINTR || rc == -ETIMEDOUT ? rc : 0;
 	}
 	budget_begin_file(module_budget(s->module));
 	rc = elf_cfi_open(s->module->image, &s->cfi);
@@ -240,6 +241,16 @@ int module_symbols_read(struct module_symbols *s, const struct code *code, const
 	}
 	module_rest(s->module);
 	return rc;
+}
+
+int module_symbols_read(struct module_symbols *s, const struct code *code, const struct placement *p)
+{
+	int rc = read_file(s, code, p);
+
+	if (rc != -ETIMEDOUT)
+		return rc;
+	budget_refuse(module_budget(s->module), s->module->path, FOREIGN_NO_ANSWER);
+	return -EINTR; /* it is read when its file system answers */
 }
 
 /* Read DWARF again that was closed. */

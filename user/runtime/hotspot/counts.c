@@ -13,9 +13,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
 
+#include "proc/foreign.h"
 #include "runtime/hotspot/blocks.h"
 #include "runtime/hotspot/chains.h"
 #include "runtime/hotspot/layout.h"
@@ -47,7 +49,7 @@ static int read_blocks(const struct hotspot *h, const uint64_t *block, struct st
 	for (size_t i = 0; i < n; i++)
 		from[i] =
 		    (struct iovec){(void *)(uintptr_t)(block[i] + STORAGE_BLOCK_BITMAP_AT), sizeof(*out)};
-	return process_vm_readv(h->pid, &to, 1, from, n, 0) == (ssize_t)to.iov_len ? 0 : -EFAULT;
+	return foreign_memory(h->pid, &to, 1, from, n) == (ssize_t)to.iov_len ? 0 : -EFAULT;
 }
 
 /* Entries in use of the storage, if array is its ActiveArray: every block must name it as owner. */
@@ -243,11 +245,13 @@ static int prove_counters(struct hotspot *h, const uint64_t addr[NR_VM_TABLES])
 static int read_counters(const struct hotspot *h, uint64_t count[NR_VM_TABLES])
 {
 	struct iovec to = {count, NR_VM_TABLES * sizeof(*count)}, from[NR_VM_TABLES];
+	ssize_t got;
 
 	for (int k = 0; k < NR_VM_TABLES; k++)
 		from[k] = (struct iovec){(void *)(uintptr_t)h->counters.addr[k], sizeof(*count)};
-	if (process_vm_readv(h->pid, &to, 1, from, NR_VM_TABLES, 0) != (ssize_t)to.iov_len)
-		return errno == ESRCH ? -ESRCH : -EFAULT;
+	got = foreign_memory(h->pid, &to, 1, from, NR_VM_TABLES);
+	if (got != (ssize_t)to.iov_len)
+		return got == -ESRCH ? -ESRCH : -EFAULT;
 	return 0;
 }
 

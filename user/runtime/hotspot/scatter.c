@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+
+#include "proc/foreign.h"
 
 /* No page is smaller: of what is in one of this size all can be read, or nothing. */
 #define PAGE_BYTES 4096
@@ -43,9 +44,9 @@ static ssize_t read_runs(pid_t pid, const uint64_t *addr, size_t n, size_t bytes
 		from[runs] = (struct iovec){(void *)(uintptr_t)addr[i], run[runs].bytes};
 		into.iov_len += run[runs].bytes;
 	}
-	len = process_vm_readv(pid, &into, 1, from, runs, 0);
-	if (len < 0 && errno != EFAULT)
-		return -errno;
+	len = foreign_memory(pid, &into, 1, from, runs);
+	if (len < 0 && len != -EFAULT)
+		return len;
 	/* it stops at the first run that is not there */
 	for (size_t r = 0; r < runs && there; at += run[r++].bytes) {
 		there = len >= 0 && at + run[r].bytes <= (size_t)len;
@@ -88,9 +89,9 @@ int scatter_read_words(pid_t pid, const uint64_t *addr, size_t n, uint64_t *dst,
 			from[pieces++] = (struct iovec){(void *)(uintptr_t)addr[i], 8};
 		}
 		into.iov_len = words * 8;
-		len = process_vm_readv(pid, &into, 1, from, pieces, 0);
-		if (len < 0 && errno != EFAULT)
-			return -errno;
+		len = foreign_memory(pid, &into, 1, from, pieces);
+		if (len < 0 && len != -EFAULT)
+			return (int)len;
 		got = len < 0 ? 0 : (size_t)len / 8;
 		for (size_t i = 0; i < got; i++)
 			ok[done + i] = true;

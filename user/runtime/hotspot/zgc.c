@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "proc/foreign.h"
+
 #define MAX_HEAP_BYTES      65536 /* of the ZHeap object */
 #define VIRTUAL_TO_PHYSICAL 16    /* ZVirtualToPhysicalRatio (JDK: gc/z/zGlobals.hpp) */
 #define MAX_ENTRIES         (1u << 20)
@@ -274,7 +276,7 @@ static void read_pieces(const struct hotspot *h, struct zgc_pieces *pieces, cons
 
 	for (size_t i = 0; i < n; i++)
 		bytes += from[i].iov_len;
-	if (process_vm_readv(h->pid, to, n, from, n, 0) != (ssize_t)bytes)
+	if (foreign_memory(h->pid, to, n, from, n) != (ssize_t)bytes)
 		memset(pieces, 0, sizeof(*pieces));
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/strset.h"
 #include "base/util.h"
+#include "proc/foreign.h"
 #include "proc/proc.h"
 #include "runtime/node/v8.h"
 
@@ -154,7 +155,7 @@ static int open_map(const struct perf_map *m)
 	fd = proc_open_in_root(m->pid, path);
 	if (fd < 0)
 		return fd;
-	if (stat(own, &process) || fstat(fd, &file) || process.st_uid != file.st_uid) {
+	if (stat(own, &process) || foreign_stat(fd, &file) || process.st_uid != file.st_uid) {
 		close(fd);
 		return -EPERM;
 	}
@@ -211,7 +212,7 @@ void perf_map_refresh(struct perf_map *m)
 	ssize_t n, used = 1;
 
 	while (piece && used > 0 && m->done < MAX_FILE_BYTES) {
-		n = pread(fd, piece, PIECE_BYTES, m->done);
+		n = foreign_pread(fd, piece, PIECE_BYTES, m->done);
 		used = n > 0 ? add_lines(m, piece, (size_t)n) : 0;
 		if (used > 0) {
 			m->done += used;

@@ -45,6 +45,10 @@ static u32 current_tid_inside(void)
 {
 	return 1;
 }
+static u64 thread_pointer(void)
+{
+	return 0;
+}
 static u64 bpf_get_current_pid_tgid(void)
 {
 	return 1;
