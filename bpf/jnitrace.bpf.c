@@ -17,6 +17,7 @@
 #include "books/pin_calls.bpf.h"
 #include "books/refs.bpf.h"
 #include "books/thread_calls.bpf.h"
+#include "books/watch.bpf.h"
 #include "border/shared.h"
 #include "maps.bpf.h"
 #include "program.bpf.h"
@@ -178,6 +179,78 @@ UPROBE(jt_pair)
 	}
 	call.site = site_of((void *)ctx, r);
 	pair_given(r, &call);
+	return 0;
+}
+
+/* The entry of a function of which findings are made: of what it is given. */
+UPROBE(jt_watch_enter)
+{
+	struct rule *r = rule_of(ctx);
+	struct func_counts *fc = r ? counts_of(r) : NULL;
+	struct pair_call call = {0};
+	u64 given = 0;
+	u32 what;
+
+	if (!fc)
+		return 0;
+	__sync_fetch_and_add(&fc->calls, 1);
+	if (r->both_ends) {
+		pair_call_begin(ctx, r, &call);
+		call.family = FAMILY_NONE; /* another rule's call at the same place is not inside it */
+		pair_call_push(r, &call);
+		return 0;
+	}
+	if (r->handle.kind != LOC_NONE && loc_read(ctx, &r->handle, &given))
+		return 0;
+	barrier_var(given);
+	what = given >> HANDLE_BITS ? 0 : watch_given(r, given);
+	if (what)
+		watch_tell(r, given, site_of((void *)ctx, r), what);
+	return 0;
+}
+
+/* Its return: of what it has done. */
+UPROBE(jt_watch)
+{
+	struct rule *r = rule_of(ctx);
+	struct pair_call call = {0};
+	u64 result = 0, handle = 0;
+	u32 inside;
+
+	if (!r || !pair_call_end(ctx, r, &call, &inside))
+		return 0; /* entered before the gate was opened */
+	loc_read(ctx, &r->handle, &result);
+	if (r->watch == WATCH_OWNER_ENDS) {
+		watch_owner_ends(r, current_tid());
+		return 0;
+	}
+	if (r->watch == WATCH_SCOPE_ESCAPED) {
+		u32 opened_at = (u32)result == r->refs ? watch_live(r, call.argument) : 0;
+
+		if (opened_at)
+			finding(r->target_id, FINDING_ESCAPED_TWICE, site_of((void *)ctx, r), opened_at, 0,
+				call.argument);
+		return 0;
+	}
+	if (!pair_succeeded(r, result) || !pair_read(r, call.argument, &handle) || handle >> HANDLE_BITS)
+		return 0;
+	switch (r->watch) {
+	case WATCH_LENT:
+		watch_lent(r, handle);
+		break;
+	case WATCH_WORK_MADE:
+		if (watch_lends(r))
+			watch_work_made(r, handle, site_of((void *)ctx, r));
+		break;
+	case WATCH_OWNED:
+		watch_owned_by(r, handle, current_tid());
+		break;
+	case WATCH_SCOPE_OPENED:
+		watch_scope_opened(r, handle);
+		break;
+	default:
+		break;
+	}
 	return 0;
 }
 

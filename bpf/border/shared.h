@@ -56,6 +56,7 @@ enum operation {
 	OP_REF,     /* pairs: one reference more to a handle */
 	OP_UNREF,   /* one less: the last one releases it */
 	OP_REPLACE, /* releases the handle it is given, and acquires the one it returns (realloc) */
+	OP_WATCH,   /* pairs: neither, but findings are made of it, see enum watch */
 	NR_OPERATIONS
 };
 enum jni_table { TABLE_ENV, TABLE_VM };
@@ -76,6 +77,22 @@ enum count_says {
 	COUNT_NEEDED, /* of an acquisition: where it is 0 nobody will release the handle, and it is none */
 	COUNT_ALL,    /* of an OP_UNREF: where it is not 0 all references end */
 	COUNT_BYTES   /* of an acquisition: how large the handle is, or what a second argument times it is */
+};
+/* Pairs: what an OP_WATCH says (books/watch.bpf.h). */
+enum watch {
+	WATCH_NONE,
+	WATCH_CALLBACK,    /* the thread begins a callback, or asks what that was given */
+	WATCH_LENT,        /* the callback is lent this handle, which is another's */
+	WATCH_WORK_MADE,   /* work for another thread is made */
+	WATCH_WORK_QUEUED, /* now it may begin */
+	WATCH_WORK_DONE,   /* it is over; another callback may follow */
+	WATCH_FINALIZED,   /* what was lent is freed */
+	WATCH_OWNED,       /* the handle is one of the thread's environment */
+	WATCH_OWNER_ENDS,
+	WATCH_SCOPE_OPENED,
+	WATCH_SCOPE_CLOSED,
+	WATCH_SCOPE_ESCAPED, /* a second time, where the result says so */
+	WATCH_ASSERTED,      /* the runtime is about to end: why is in a text */
 };
 /* Pairs: which results say that the call has succeeded. */
 enum success {
@@ -179,7 +196,7 @@ struct rule {
 	u8 kind_mask, kind_bits;
 	u8 by_books; /* those bits do not tell a global from a local one: the books may, */
 	u8 by_place; /* or where it lies */
-	u8 refs;     /* a use: which arguments are references, bit per argument, */
+	u8 refs;     /* a use: which arguments are references, bit per argument (OP_WATCH: a result), */
 	u8 nulls;    /* and which of those may be null */
 	u8 weak_bit; /* a use: set in the handles of weak references; 0: nothing is known */
 	u8 others; /* a return probe: its events reach all who have one in the file, whatever their filter */
@@ -211,6 +228,8 @@ struct rule {
 	u8 maybe;       /* a release, if the handle is live; else it is somebody else's */
 	u8 whole;       /* a release: each handle that the family's functions have ever given was seen */
 	u32 since; /* pairs, monitors, threads: how often that was switched off; what began before is over */
+	u8 watch;       /* enum watch */
+	u8 pad[3];
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
@@ -514,7 +533,7 @@ struct clocks {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 92);
+JT_ASSERT_SIZE(struct rule, 96);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);

@@ -10,6 +10,8 @@
 				       * used                                                                \
 				       */
 #define JT_PAIR_THREADS (1 << 14)     /* that are in calls of pairs at one moment, all targets */
+#define JT_OWNERS       (1 << 12)     /* environments that have or had threadsafe functions, likewise */
+#define JT_WATCHED      (1 << 16)     /* works, loans and owned handles at one moment, of each, all targets */
 #define JT_MAX_HELD     (1 << 20)     /* monitors held at one moment, all targets; memory as it is used */
 #define JT_FEW_HELD     (1 << 16)     /* likewise, where monitors may be switched on later */
 #define JT_MAX_CHURNS   4096          /* sites that attach threads again and again */
@@ -160,5 +162,27 @@ JT_ASSERT_SIZE(struct held_monitor, 24);
 JT_ASSERT_SIZE(struct life_key, 8);
 JT_ASSERT_SIZE(struct life_end, 16);
 JT_ASSERT_SIZE(struct churn, 80);
+
+/* --- what is watched (books/watch.bpf.h) --- */
+
+#define WATCH_OWNED_MAX 128 /* handles of one owner: of more nobody says that they are left */
+#define WATCH_WORKS     4   /* pending works to which one object is lent */
+/* Work that a callback has made for another thread. */
+struct watch_work {
+	u64 id; /* when it was made: others come to lie at the same place */
+	u32 site;
+	u32 queued;
+};
+/* To which works an object is lent. */
+struct watch_loan {
+	u64 work, id;
+};
+struct watch_loans {
+	struct watch_loan to[WATCH_WORKS];
+};
+/* What an owner has had last. */
+struct watch_owner {
+	u64 handle[WATCH_OWNED_MAX];
+};
 
 #endif

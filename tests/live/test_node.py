@@ -13,6 +13,7 @@ import pytest
 from harness import BUILD, ENV, FIXTURES, TOP, Tracer, assert_no_losses, assert_schema, direct_caller, probes_of, read_line, run_tool
 
 ADDON = FIXTURES / "addon.node"
+PACKAGES = TOP / "build-addons/node_modules"  # of npm's: see tests/node/package.json
 DRIVER = TOP / "tests/node/driver.js"
 REF, TSFN, WORK = "napi_create_reference", "napi_create_threadsafe_function", "napi_create_async_work"
 OLD = 101  # references that are there at attach
@@ -22,9 +23,9 @@ ACQUIRES = {"ref": {REF, "napi_wrap (result)", "napi_add_finalizer (result)"}, "
 class Node:
     """node, or another program that is one, with the addon."""
 
-    def __init__(self, *flags, node="node"):
+    def __init__(self, *flags, node="node", addon=ADDON):
         self.proc = subprocess.Popen([node, "--expose-gc", *flags, DRIVER], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     env=dict(ENV, JNITRACE_ADDON=str(ADDON)))
+                                     env=dict(ENV, JNITRACE_ADDON=str(addon), NODE_PATH=str(PACKAGES)))
         self.pid = self.proc.pid
 
     def __enter__(self):
@@ -157,6 +158,56 @@ def test_memory_is_held_until_its_finalizer_runs():
         assert sites[command, function] == [n[command] + dropped[command], dropped[command]]
 
 
+def has_frames(report, function, n, *symbols):
+    """One site of this function, acquired n times, whose innermost frames are these."""
+    [site] = [s for s in report["sites"] if s["function"] == function and s["acquired"] == n]
+    assert site["truncated"] is None
+    found = [f["symbol"] for f in site["stack"]]
+    assert [any(name in f for f in found) for name in symbols] == [True] * len(symbols), found
+    at = [next(i for i, f in enumerate(found) if name in f) for name in symbols]
+    assert at == sorted(at), found
+
+
+def test_addons_by_node_addon_api():
+    """C++ functions have their names, through the library's classes and wrappers."""
+    n = {"keep": 53, "let_go": 41, "make_till": 37, "add_up": 29, "open_tsfn": 23}
+    with Node(addon=FIXTURES / "classes.node") as node, Tracer("-e", "ref,work,tsfn,wrap", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(**n)
+        report = tracer.stop()[node.pid]
+    assert_no_losses(report)
+    assert report["findings"] == []
+    called = "Napi::details::"  # the library's own wrapper, and then Node.js
+    has_frames(report, REF, n["keep"], "shop::keep", called, "v8impl::", "Builtins_", "repeatCommand", "_start")
+    has_frames(report, REF, n["let_go"], "shop::let_go", called)
+    has_frames(report, "napi_wrap", n["make_till"], "shop::Till::Till", called, "v8impl::", "shop::make_till")
+    has_frames(report, WORK, n["add_up"], "shop::Sum::Sum", "shop::add_up", called)
+    has_frames(report, TSFN, n["open_tsfn"], "shop::open_tsfn", called)
+    assert totals(report, "tsfn") == (n["open_tsfn"], 0, n["open_tsfn"], 0)
+    assert totals(report, "work") == (n["add_up"], n["add_up"], 0, 0)
+    assert totals(report, "wrap") == (n["make_till"], 0, n["make_till"], 0)
+
+
+def test_addons_by_napi_rs():
+    """Rust functions have their names: two addons as npm has them, which their makers have built with napi-rs."""
+    n = {"hasher": 37, "compress": 29, "compress_buffer": 31}
+    with Node(addon=TOP / "tests/node/rust.js") as node, Tracer("-e", "ref,work,wrap", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(**n)
+        report = tracer.stop()[node.pid]
+    assert_no_losses(report)
+    assert report["findings"] == []
+    for function in ("napi_wrap", "napi_wrap (result)"):
+        has_frames(report, function, n["hasher"], "blake_hash_napi::__napi_impl_helper_Blake3Hasher", "v8impl::", "hasher", "repeatCommand", "_start")
+    work = "napi::async_work::run::<napi_snappy::Enc>", "napi_snappy::compress_c_callback", "v8impl::"
+    has_frames(report, WORK, n["compress"], *work)
+    has_frames(report, WORK, n["compress_buffer"], *work)
+    has_frames(report, REF, n["compress_buffer"], "from_napi_value", "napi_snappy::compress_c_callback")
+    assert totals(report, "ref") == (n["hasher"] + n["compress_buffer"], n["compress_buffer"], n["hasher"], 0)
+    assert totals(report, "work") == (n["compress"] + n["compress_buffer"],) * 2 + (0, 0)
+    assert totals(report, "wrap") == (n["hasher"], 0, n["hasher"], 0)
+
+
 @pytest.mark.parametrize("command, kind, function", [
     ("use_deleted", "stale-use", "napi_get_reference_value"),
     ("delete_twice", "double-release", "napi_delete_reference"),
@@ -174,6 +225,58 @@ def test_wrong_use_is_told(command, kind, function):
     assert (found["kind"], found["count"], found["function"]) == (kind, 1, function)
     for stack in ("stack", "acquire_stack", "release_stack"):
         assert found[stack][0]["symbol"] == command, stack
+
+
+def innermost(stack):
+    """The innermost function that has code of its own."""
+    return next((f["symbol"] for f in stack or [] if not f["inlined"]), None)
+
+
+def wrong(report):
+    """{(kind, innermost function of the stack): [count, where acquired]}"""
+    return {(f["kind"], innermost(f["stack"])): [f["count"], innermost(f["acquire_stack"])] for f in report["findings"]}
+
+
+@pytest.mark.asan
+def test_objects_of_pending_work_and_what_an_environment_leaves():
+    """The memory of an object goes while work that its unwrapping callback has made may use it; a reference keeps it. A worker
+    ends without having released its threadsafe functions."""
+    with Node() as node, Tracer("-e", "ref,tsfn,wrap,work", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.say("drop lend_to_work 7")
+        node.say("drop lend_and_hold 5")
+        node.do(leak_tsfn=2, release_tsfn=3)
+        node.say("collect 7")
+        node.do(finish_lent=1)
+        node.say("collect 12")  # those that were held are free when their work is done, and no work uses them
+        node.say("worker leak_tsfn 11")
+        node.say("worker release_tsfn 13")
+        node.say("end")
+        node.do(come_and_go=1)
+        report = tracer.stop()[node.pid]
+    assert_no_losses(report)
+    assert_schema(report)
+    assert wrong(report) == {("finalized-in-use", "lend_to_work"): [7, "lend_to_work"], ("unreleased-at-end", None): [11, "leak_tsfn"]}
+    [freed] = [f for f in report["findings"] if f["kind"] == "finalized-in-use"]
+    assert "CallFinalizer" in freed["release_stack"][0]["symbol"] or "napi" in freed["release_stack"][0]["symbol"]
+    assert totals(report, "wrap")[:3] == (12, 12, 0) and totals(report, "work")[:3] == (12, 12, 0)
+
+
+def test_scopes_are_nested_and_closed():
+    """By whoever opens them, each once, before the callback returns: Node.js aborts else."""
+    with Node() as node, Tracer("-e", "scope", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(open_and_close=41, escape_once=17, escape_twice=5, close_out_of_order=3, escape_closed=1)
+        node.proc.stdin.write(b"leave_scope_open 1\n")
+        assert read_line(node.proc.stdout) == ""
+        report = tracer.end()[node.pid]
+    assert_no_losses(report)
+    [left] = [f for f in report["findings"] if "closed one of its caller's" in f["text"]]
+    assert left["count"] == 1 and left["acquire_stack"][0]["symbol"] == "leave_scope_open"
+    report["findings"].remove(left)
+    assert wrong(report) == {("scope-misuse", "escape_twice"): [5, "escape_twice"], ("scope-misuse", "close_out_of_order"): [3, "close_out_of_order"],
+                             ("stale-use", "escape_closed"): [1, "escape_closed"]}
+    assert totals(report, "scope") == (82 + 17 + 5 + 6 + 1 + 1, 82 + 17 + 5 + 6 + 1, 1, 0)
 
 
 def test_sites_are_cheap():

@@ -6,6 +6,7 @@
  */
 #define NAPI_VERSION 8
 #include <node_api.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -312,6 +313,72 @@ static NOINLINE void add_finalizer(napi_env env, struct own *own, napi_value wit
 	expect(own, napi_add_finalizer(env, with, malloc(16), finalize, own, NULL) == napi_ok);
 }
 
+/* --- work that uses what others may free --- */
+
+/* Such work waits for the command finish_lent. */
+static sem_t may_finish;
+static unsigned lent;
+
+struct lent_job {
+	napi_async_work work;
+	napi_ref held;
+};
+
+static void lent_run(napi_env env, void *data)
+{
+	(void)env;
+	(void)data;
+	while (sem_wait(&may_finish))
+		;
+}
+
+static void lent_done(napi_env env, napi_status status, void *data)
+{
+	struct lent_job *job = data;
+
+	(void)status;
+	if (job->held)
+		napi_delete_reference(env, job->held);
+	napi_delete_async_work(env, job->work);
+	free(job);
+}
+
+/* The object's memory is for the work to use: nothing holds the object unless a reference does. */
+static inline __attribute__((always_inline)) void lend(napi_env env, struct own *own, napi_value with,
+						       bool held)
+{
+	struct lent_job *job = calloc(1, sizeof(*job));
+	void *data = NULL;
+
+	expect(own, napi_wrap(env, with, malloc(16), finalize, own, NULL) == napi_ok);
+	expect(own, napi_unwrap(env, with, &data) == napi_ok && data);
+	if (held)
+		expect(own, napi_create_reference(env, with, 1, &job->held) == napi_ok);
+	expect(own,
+	       napi_create_async_work(env, NULL, text(env), lent_run, lent_done, job, &job->work) == napi_ok);
+	expect(own, napi_queue_async_work(env, job->work) == napi_ok);
+	lent++;
+}
+
+static NOINLINE void lend_to_work(napi_env env, struct own *own, napi_value with)
+{
+	lend(env, own, with, false);
+}
+
+static NOINLINE void lend_and_hold(napi_env env, struct own *own, napi_value with)
+{
+	lend(env, own, with, true);
+}
+
+static NOINLINE void finish_lent(napi_env env, struct own *own, napi_value with)
+{
+	(void)env;
+	(void)own;
+	(void)with;
+	for (; lent > 0; lent--)
+		sem_post(&may_finish);
+}
+
 /* --- scopes --- */
 
 static NOINLINE void open_and_close(napi_env env, struct own *own, napi_value with)
@@ -324,6 +391,59 @@ static NOINLINE void open_and_close(napi_env env, struct own *own, napi_value wi
 	expect(own, napi_close_handle_scope(env, scope) == napi_ok);
 	expect(own, napi_open_escapable_handle_scope(env, &escapable) == napi_ok);
 	expect(own, napi_close_escapable_handle_scope(env, escapable) == napi_ok);
+}
+
+static NOINLINE void escape_once(napi_env env, struct own *own, napi_value with)
+{
+	napi_escapable_handle_scope scope;
+	napi_value out;
+
+	expect(own, napi_open_escapable_handle_scope(env, &scope) == napi_ok);
+	expect(own, napi_escape_handle(env, scope, with, &out) == napi_ok);
+	expect(own, napi_close_escapable_handle_scope(env, scope) == napi_ok);
+}
+
+static NOINLINE void escape_twice(napi_env env, struct own *own, napi_value with)
+{
+	napi_escapable_handle_scope scope;
+	napi_value out;
+
+	expect(own, napi_open_escapable_handle_scope(env, &scope) == napi_ok);
+	expect(own, napi_escape_handle(env, scope, with, &out) == napi_ok);
+	expect(own, napi_escape_handle(env, scope, with, &out) == napi_escape_called_twice);
+	expect(own, napi_close_escapable_handle_scope(env, scope) == napi_ok);
+}
+
+static NOINLINE void close_out_of_order(napi_env env, struct own *own, napi_value with)
+{
+	napi_handle_scope outer, inner;
+
+	(void)with;
+	expect(own, napi_open_handle_scope(env, &outer) == napi_ok);
+	expect(own, napi_open_handle_scope(env, &inner) == napi_ok);
+	expect(own, napi_close_handle_scope(env, outer) == napi_ok);
+	expect(own, napi_close_handle_scope(env, inner) == napi_ok);
+}
+
+/* Of freed memory: any result will do. */
+static NOINLINE void escape_closed(napi_env env, struct own *own, napi_value with)
+{
+	napi_escapable_handle_scope scope;
+	napi_value out;
+
+	expect(own, napi_open_escapable_handle_scope(env, &scope) == napi_ok);
+	expect(own, napi_escape_handle(env, scope, with, &out) == napi_ok);
+	expect(own, napi_close_escapable_handle_scope(env, scope) == napi_ok);
+	napi_escape_handle(env, scope, with, &out);
+}
+
+/* Node aborts when this returns. */
+static NOINLINE void leave_scope_open(napi_env env, struct own *own, napi_value with)
+{
+	napi_handle_scope scope;
+
+	(void)with;
+	expect(own, napi_open_handle_scope(env, &scope) == napi_ok);
 }
 
 /* --- the module --- */
@@ -360,7 +480,15 @@ static const struct {
     COMMAND(external_buffer),
     COMMAND(external_arraybuffer),
     COMMAND(add_finalizer),
+    COMMAND(lend_to_work),
+    COMMAND(lend_and_hold),
+    COMMAND(finish_lent),
     COMMAND(open_and_close),
+    COMMAND(escape_once),
+    COMMAND(escape_twice),
+    COMMAND(close_out_of_order),
+    COMMAND(escape_closed),
+    COMMAND(leave_scope_open),
 };
 
 /* addon.command(with) */

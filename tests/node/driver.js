@@ -12,11 +12,13 @@ const kept = [];
 const pause = () => new Promise((done) => setImmediate(done));
 
 function repeatCommand(command, n, keep) {
+	const results = [];
 	for (let i = 0; i < n; i++) {
 		const object = command.includes('tsfn') ? () => i : { i };
 		if (keep) kept.push(object);
-		addon[command](object);
+		results.push(addon[command](object));
 	}
+	return results;
 }
 
 async function collect(n) {
@@ -39,8 +41,8 @@ async function run(line) {
 	if (command === 'worker') return inWorker(rest.join(' '));
 	if (command === 'end') await worker.terminate();
 	else if (command === 'collect') await collect(+rest[0]);
-	else if (command === 'drop') repeatCommand(rest[0], +rest[1], false);
-	else repeatCommand(command, +rest[0], true);
+	else if (command === 'drop') await Promise.all(repeatCommand(rest[0], +rest[1], false));
+	else await Promise.all(repeatCommand(command, +rest[0], true));
 	await pause(); // work that was queued, or is done, has its turn
 	return 'done';
 }

@@ -41,6 +41,9 @@ union value {
 	struct held_monitor monitor;
 	struct life_end life;
 	struct churn churn;
+	struct watch_work work;
+	struct watch_loans loans;
+	struct watch_owner watch_owner;
 };
 /* Of what bpf_map_delete_elem() says. */
 static bool is_gone(int rc)
@@ -227,6 +230,10 @@ static void forget_refs(struct tracer *t, int target_id, bool *clean)
 			   forget_elements(t->skel->maps.overflow, is_ref_of, target_id, clean),
 			   __ATOMIC_SEQ_CST);
 	forget_elements(t->skel->maps.pair_mores, is_more_of, target_id, clean);
+	forget_elements(t->skel->maps.watch_works, is_ref_of, target_id, clean);
+	forget_elements(t->skel->maps.watch_loans, is_ref_of, target_id, clean);
+	forget_elements(t->skel->maps.watch_owned, is_ref_of, target_id, clean);
+	forget_elements(t->skel->maps.watch_owners, is_ref_of, target_id, clean);
 }
 
 /* Sections that are open, and who waits for them. Threads may have been killed in them. */

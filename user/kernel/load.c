@@ -64,6 +64,11 @@ static int set_pair_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
 
 	s->rodata->pairs_traced =
 	    traced ? o->families & catalog_families(o->catalog, KIND_BIT(KIND_PAIR)) : 0;
+	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_threads, traced ? JT_PAIR_THREADS : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_works, traced ? JT_WATCHED : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_loans, traced ? JT_WATCHED : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_owned, traced ? JT_WATCHED : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_owners, traced ? JT_OWNERS : 1);
 	return rc ?: bpf_map__set_max_entries(s->maps.pair_mores, traced ? o->max_refs : 1);
 }
 
@@ -130,7 +135,8 @@ static int set_up(struct tracer *t)
  * A program that was refused libbpf loads once more, to get the verifier's log: 10 seconds for a large one.
  * When nobody will read that, ask at once for a log of a few lines of statistics.
  */
-#define LOG_STATS 4 /* linux/bpf_verifier.h, BPF_LOG_STATS */
+#define LOG_STATS 4     /* linux/bpf_verifier.h, BPF_LOG_STATS */
+#define LOG_BYTES 65536 /* a line for each call of a global function that it follows, too */
 static int refuse_quickly(const struct jnitrace_bpf *s, char *log, size_t bytes)
 {
 	struct bpf_program *p;
@@ -144,7 +150,7 @@ static int refuse_quickly(const struct jnitrace_bpf *s, char *log, size_t bytes)
 static int load_programs(struct tracer *t, const struct tracer_opts *o)
 {
 	uint64_t began_ns;
-	char log[16384];
+	char log[LOG_BYTES];
 	int rc;
 
 	libbpf_set_print(o->verbose ? libbpf_print : libbpf_quiet); /* libbpf has one for the whole process */

@@ -38,6 +38,8 @@ const struct program_row program_rows[NR_PROGRAM_ROWS] = {
     {PROGRAM(jt_pair_enter),    PAIR,          OP_REPLACE,    true},
     {PROGRAM(jt_pair),          PAIR,          OP_ACQUIRE,    false},
     {PROGRAM(jt_pair_enter),    PAIR,          OP_ACQUIRE,    true},
+    {PROGRAM(jt_watch_enter),   PAIR,          OP_WATCH,      true},
+    {PROGRAM(jt_watch),         PAIR,          OP_WATCH,      false},
     {PROGRAM(jt_use),           CHECK,         OP_USE,        true},
     {PROGRAM(jt_invoke),        CHECK,         OP_INVOKE,     true},
     /* clang-format on */
@@ -101,7 +103,8 @@ void programs_choose(struct tracer *t, const struct tracer_opts *o)
 		bpf_program__set_autoload(program_of(t, &program_rows[i]), false);
 	for (size_t i = 0; i < NR_PROGRAM_ROWS; i++)
 		if (is_needed(o, &program_rows[i]) &&
-		    !(o->count_only && program_rows[i].operation == OP_RELEASE))
+		    !(o->count_only &&
+		      (program_rows[i].operation == OP_RELEASE || program_rows[i].operation == OP_WATCH)))
 			bpf_program__set_autoload(program_of(t, &program_rows[i]), true);
 	bpf_program__set_autoload(t->skel->progs.jt_thread_end, programs_see_ends(o));
 	bpf_program__set_autoload(t->skel->progs.jt_stall_begin, programs_trace(o, KIND_BIT(KIND_CRITICAL)));

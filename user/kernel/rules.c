@@ -166,6 +166,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .has_more = has_more(t->catalog, row->family),
 		    .counts = row->size != HANDLE_NONE ? COUNT_BYTES : row->counts,
 		    .maybe = row->maybe,
+		    .watch = row->watch,
 		    .whole = sites->whole && s->families >> row->family & 1 && !row->others && !row->maybe &&
 			     !row->narrow,
 		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,

@@ -43,9 +43,10 @@ struct func_row {
 	enum family_id family;
 	enum operation operation;
 	enum handle_where handle; /* where the reference, pin or object is */
-	unsigned refs;            /* bit per argument that is a reference; for --check */
-	unsigned nulls;           /* of these: one that was collected is as good as NULL */
-	unsigned allowed;         /* likewise: ALLOWED_ bits, when it may be called */
+	/* Bit per argument that is a reference; for --check. Of an OP_WATCH: the result that it waits for. */
+	unsigned refs;
+	unsigned nulls;   /* of these: one that was collected is as good as NULL */
+	unsigned allowed; /* likewise: ALLOWED_ bits, when it may be called */
 	/* Of KIND_PAIR: */
 	enum handle_form form;
 	/* Of what is done on return: an acquisition, or a release of what an argument points to then. */
@@ -63,6 +64,8 @@ struct func_row {
 	bool nothrow; /* no exception goes through it */
 	bool others;  /* likewise, but only of what is none of the handles that were ever seen */
 	bool counted; /* the same handle may be given again, and then has to be released once more: dlopen */
+	enum watch
+	    watch; /* of an OP_WATCH: what it says. A file that does not have the function does without */
 };
 struct catalog {
 	struct func_row funcs[NR_ALL_FUNCS];         /* by enum func_id */

@@ -157,6 +157,11 @@ static bool pin_locs_by_usdt(uint16_t machine, const char *args, const struct fu
 
 /* --- a function's entry, however it was found --- */
 
+static bool is_watch(const struct resolver *r, enum func_id func)
+{
+	return row_of(r, func)->operation == OP_WATCH;
+}
+
 static bool is_pair(const struct resolver *r, enum func_id func)
 {
 	return func_kind(r->req->catalog, func) == KIND_PAIR;
@@ -614,14 +619,16 @@ static bool is_whole(const struct resolver *r, enum func_id func, const struct f
 	return f->n > 0 && (f->at_entry || f->entry_only || !func_at_both_ends(r->req->catalog, func));
 }
 
-/* Of the functions below end: those that are counted are lost when they have no site, uses are just not seen.
+/*
+ * Of the functions below end: those that are counted are lost when they have no site, uses are just not seen.
+ * Of what is watched only findings are made: versions differ in what they have.
  */
 static size_t count_missing(const struct resolver *r, int end)
 {
 	size_t n = 0;
 
 	for (int f = 0; f < end; f++)
-		n += r->found[f].wanted && !is_whole(r, (enum func_id)f, &r->found[f]);
+		n += r->found[f].wanted && !is_watch(r, f) && !is_whole(r, (enum func_id)f, &r->found[f]);
 	return n;
 }
 
@@ -658,7 +665,8 @@ static void drop_shared(struct resolver *r)
 				continue;
 			if (is_pair(r, f) && is_pair(r, g)) {
 				/* in two families; or another name of the same function, in one */
-				if (row_of(r, f)->family == row_of(r, g)->family)
+				if (row_of(r, f)->family == row_of(r, g)->family && !is_watch(r, f) &&
+				    !is_watch(r, g))
 					r->found[f] = (struct found){.wanted = false};
 				continue;
 			}
@@ -792,8 +800,9 @@ int sites_resolve(const struct site_request *req, struct probe_sites *out, struc
 	r->req = req;
 	r->machine = elf_machine(req->file->elf);
 	for (int f = 0; f < NR_ALL_FUNCS; f++)
-		r->found[f].wanted = is_asked_for(req, f) && has_function(r, f) &&
-				     !(req->no_releases && row_of(r, f)->operation == OP_RELEASE);
+		r->found[f].wanted =
+		    is_asked_for(req, f) && has_function(r, f) &&
+		    !(req->no_releases && (row_of(r, f)->operation == OP_RELEASE || is_watch(r, f)));
 	rc = run_strategies(r);
 	drop_shared(r);
 	drop_jumps(r);

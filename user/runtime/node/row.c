@@ -32,16 +32,20 @@ struct instance {
 static const struct family_row family_rows[] = {
 #define NAPI_FAMILY(name, by_default) {#name, KIND_PAIR, by_default},
 #define NAPI_FUNC(...)
+#define NAPI_WATCH(...)
 #include "runtime/node/napi_funcs.def"
 #undef NAPI_FAMILY
 #undef NAPI_FUNC
+#undef NAPI_WATCH
 };
 enum {
 #define NAPI_FAMILY(name, by_default) NODE_##name,
 #define NAPI_FUNC(...)
+#define NAPI_WATCH(...)
 #include "runtime/node/napi_funcs.def"
 #undef NAPI_FAMILY
 #undef NAPI_FUNC
+#undef NAPI_WATCH
 };
 
 #define HANDLE_ARG4  (HANDLE_ARG3 + 1)
@@ -67,9 +71,22 @@ static const struct napi_row {
 	  .counts = COUNT_##its_counts,                                                                      \
 	  .maybe = (is_maybe)},                                                                              \
 	 (its_symbol)},
+#define NAPI_WATCH(shown, its_symbol, its_family, says, its_handle, its_form, result, is_maybe)              \
+	{{.name = (shown),                                                                                   \
+	  .api = API,                                                                                        \
+	  .family = (enum family_id)NODE_##its_family,                                                       \
+	  .operation = OP_WATCH,                                                                             \
+	  .handle = HANDLE_##its_handle,                                                                     \
+	  .form = HANDLE_##its_form,                                                                         \
+	  .refs = (result),                                                                                  \
+	  .success = SUCCESS_ZERO,                                                                           \
+	  .watch = WATCH_##says,                                                                             \
+	  .maybe = (is_maybe)},                                                                              \
+	 (its_symbol)},
 #include "runtime/node/napi_funcs.def"
 #undef NAPI_FAMILY
 #undef NAPI_FUNC
+#undef NAPI_WATCH
 };
 
 static int add_rows(struct catalog *c)
