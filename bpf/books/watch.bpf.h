@@ -17,8 +17,8 @@
 #include "books/pair_calls.bpf.h"
 #include "border/threads.h"
 
-#define WATCH_LENT_MAX   64 /* objects lent to one callback; a power of two, like the next */
-#define WATCH_SCOPES 32 /* scopes open in one thread */
+#define WATCH_LENT_MAX 64 /* objects lent to one callback; a power of two, like the next */
+#define WATCH_SCOPES   32 /* scopes open in one thread */
 
 struct watch_thread {
 	u32 target_id;

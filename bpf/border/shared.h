@@ -228,7 +228,7 @@ struct rule {
 	u8 maybe;       /* a release, if the handle is live; else it is somebody else's */
 	u8 whole;       /* a release: each handle that the family's functions have ever given was seen */
 	u32 since; /* pairs, monitors, threads: how often that was switched off; what began before is over */
-	u8 watch;       /* enum watch */
+	u8 watch;  /* enum watch */
 	u8 pad[3];
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
