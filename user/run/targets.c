@@ -24,7 +24,7 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 		rc = targets_add(l, o->pids[i], true, NULL, err);
 	if (!rc && (o->all || o->from_start))
 		rc = discovery_new(runtime_by_name(o->runtime), &l->discovery);
-	if (!rc && l->discovery)
+	if (!rc && o->all) /* those of jnitrace run tell by themselves when they have libraries */
 		discovery_set_pairs(l->discovery, o->pairs);
 	return rc;
 }
