@@ -258,7 +258,7 @@ def test_objects_of_pending_work_and_what_an_environment_leaves():
     assert_schema(report)
     assert wrong(report) == {("finalized-in-use", "lend_to_work"): [7, "lend_to_work"], ("unreleased-at-end", None): [11, "leak_tsfn"]}
     [freed] = [f for f in report["findings"] if f["kind"] == "finalized-in-use"]
-    assert "CallFinalizer" in freed["release_stack"][0]["symbol"] or "napi" in freed["release_stack"][0]["symbol"]
+    assert any("Finaliz" in f["symbol"] for f in freed["release_stack"])
     assert totals(report, "wrap")[:3] == (12, 12, 0) and totals(report, "work")[:3] == (12, 12, 0)
 
 
