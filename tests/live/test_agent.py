@@ -307,7 +307,8 @@ def test_a_tracer_that_dies_is_a_window_that_failed(tmp_path):
         agent.next_round()
         assert agent.order(oracle.pid, 3600) == 202
         wait_until(lambda: state_of(agent, oracle.pid) == "open")
-        [tracer] = Path(f"/proc/{agent.proc.pid}/task/{agent.proc.pid}/children").read_text().split()
+        children = Path(f"/proc/{agent.proc.pid}/task/{agent.proc.pid}/children").read_text().split()
+        [tracer] = [pid for pid in children if b"\0record\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         os.kill(int(tracer), signal.SIGKILL)
         wait_until(lambda: state_of(agent, oracle.pid) == "failed")
         assert "signal 9" in window_of(agent, oracle.pid)["failed"]
