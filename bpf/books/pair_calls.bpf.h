@@ -581,6 +581,20 @@ static __always_inline bool pair_read(const struct rule *r, u64 at, u64 *handle)
 	return !pair_is_null(r, *handle);
 }
 
+/*
+ * One handle that lies in the target's memory. 0: there is none. A global function, as it is verified once:
+ * 1,024 of an array would take most of what a program may.
+ */
+__noinline int pair_acquired_at(struct rule *r, u64 at, u32 site, u64 amount, u32 flags)
+{
+	u64 handle;
+
+	if (!r || !pair_read(r, at, &handle))
+		return 0;
+	pair_acquired(r, handle, site, amount, flags);
+	return 1;
+}
+
 /* It has handed back a handle that is nobody's any more. */
 static __always_inline void pair_given_back(struct pt_regs *ctx, struct rule *r, struct pair_call *c)
 {
@@ -628,9 +642,7 @@ static __always_inline void pair_given(struct rule *r, const struct pair_call *c
 	for (u32 i = 0; i < PAIR_ARRAY; i++) {
 		if (i >= n)
 			break;
-		if (pair_read(r, c->argument + i * bytes, &handle))
-			pair_acquired(r, handle, c->site, amount, flags);
-		else if (n == 1)
+		if (!pair_acquired_at(r, c->argument + i * bytes, c->site, amount, flags) && n == 1)
 			__sync_fetch_and_add(&fc->nulls, 1);
 	}
 }
