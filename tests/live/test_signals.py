@@ -142,8 +142,12 @@ def test_attaching(victim, delay_ms):
 
 
 def stalled(pid):
-    """It waits for whoever reads its output."""
-    return Path(f"/proc/{pid}/wchan").read_text() in ("do_poll", "do_sys_poll", "poll_schedule_timeout.constprop.0")
+    """It waits for whoever reads its output: for longer than for its own reader of memory and files, which answers at once."""
+    def polls():
+        time.sleep(0.02)
+        return Path(f"/proc/{pid}/wchan").read_text() in ("do_poll", "do_sys_poll", "poll_schedule_timeout.constprop.0")
+
+    return all(polls() for _ in range(5))
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])

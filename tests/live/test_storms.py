@@ -6,6 +6,7 @@ children. Every number is exact, what is missing is named, the target runs on, a
 `make storms` (JNITRACE_STORMS=1) runs the same with the second number of each size.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -207,8 +208,14 @@ class AtRest:
 
     def __init__(self, folder, tracer):
         pid = tracer.proc.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        wait_until(lambda: not children.read_text())  # helpers, which look for lines: they stay for some seconds
+
+        def helpers():
+            with contextlib.suppress(FileNotFoundError):
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                return [c for c in children if Path(f"/proc/{c}/comm").read_text() != "jnitrace-reader\n"]
+            return [pid]  # one has gone meanwhile
+
+        wait_until(lambda: not helpers())  # which look for lines: they stay for some seconds
         self.known = entries_in_map(pid, "stacks") + len(last_report(tracer)["sites"])
         self.bytes = min(heap.in_use(folder, pid)[0] for _ in range(1000))
         self.owners = heap.owners(folder, pid)
