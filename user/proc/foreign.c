@@ -63,6 +63,7 @@ static struct {
 	pid_t owner; /* who has it: after a fork it is the parent's */
 	pid_t pid;   /* 0: none runs */
 	int socket, stop_fd;
+	bool ends; /* see foreign_end_when_stopped() */
 	struct exchange *x;
 	bool in_place;
 	uint64_t late_left_ns; /* LATE_NS when the signal came; 0: none did, or it is used up: */
@@ -490,6 +491,8 @@ static int64_t ask(uint64_t key, int fd, int *opened)
 		drop_kept(&kept);
 		return done;
 	}
+	if (reader.ends && reader.late)
+		return -EINTR;
 	if (is_stuck(key))
 		return -ETIMEDOUT;
 	rc = reader.pid ? 0 : start();
@@ -516,6 +519,11 @@ static uint64_t key_of(enum op op, uint64_t what)
 void foreign_heed(int stop_fd)
 {
 	reader.stop_fd = stop_fd;
+}
+
+void foreign_end_when_stopped(void)
+{
+	reader.ends = true;
 }
 
 void foreign_in_place(void)

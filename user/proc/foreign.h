@@ -31,6 +31,8 @@
 
 /* stop_fd is readable from the moment that a signal asks to end, and is heeded while waiting; -1: none. */
 void foreign_heed(int stop_fd);
+/* From that moment on nothing more is to be read: -EINTR. */
+void foreign_end_when_stopped(void);
 /* This process itself may be kept waiting, as somebody waits for it who can do without: it needs no reader.
  */
 void foreign_in_place(void);

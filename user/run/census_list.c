@@ -213,6 +213,8 @@ int census_list_new(const struct options *o, struct loop *loop, const struct cen
 	if (l)
 		*l = (struct census_list){.o = o, .loop = loop, .req = *req};
 	foreign_heed(loop_stop_fd(loop));
+	if (req->ends)
+		foreign_end_when_stopped();
 	rc = rc ?: budget_new(o->limit_bytes, loop_stop_fd(loop), &l->budget);
 	rc = rc ?: elf_cache_new(l->budget, &l->libraries);
 	for (size_t i = 0; i < o->nr_pids && rc == 0; i++)
@@ -262,6 +264,10 @@ int census_list_read(struct census_list *l, struct error *err)
 
 	for (size_t i = 0; i < l->jvms.n && rc == 0; i++)
 		rc = jvm_read(l, l->jvms.v[i], err);
+	if (l->req.ends && loop_is_stopped(l->loop)) {
+		*err = (struct error){0};
+		return -EINTR;
+	}
 	drop_gone(l);
 	return rc;
 }

@@ -15,6 +15,7 @@ struct census_list; /* opaque */
 struct census_list_request {
 	bool threads; /* those of each JVM, too, where all are read */
 	bool judges;  /* whether they grow */
+	bool ends;    /* a round that a signal interrupts reads no more: census_list_read() is -EINTR */
 };
 
 /*
@@ -27,7 +28,7 @@ void census_list_free(struct census_list *l);
 
 /*
  * A round: look for new ones, read each, drop those that have ended. -errno with err, of one that was named:
- * it cannot be read.
+ * it cannot be read; -EINTR: see census_list_request.
  */
 int census_list_read(struct census_list *l, struct error *err);
 /* JVMs that are known now, those that are refused or start just now among them. */

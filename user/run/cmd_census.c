@@ -75,6 +75,8 @@ static int take_census(struct censuses *s, struct error *err)
 	loop_may_abandon(s->loop, !s->o->view.format->end);
 	rc = census_list_read(s->list, err);
 	loop_may_abandon(s->loop, false);
+	if (rc == -EINTR) /* by a signal, which the loop hears next */
+		return 0;
 	if (rc == 0 && !repeats(s->o))
 		rc = check_known(s, err); /* nothing to show */
 	return rc < 0 ? rc : show_fresh(s, err);
@@ -102,6 +104,7 @@ static int start(struct censuses *s, struct error *err)
 	const struct census_list_request req = {
 	    .threads = s->o->view.format->needs & FORMAT_THREADS,
 	    .judges = s->o->watch,
+	    .ends = repeats(s->o), /* else its only answer would be none */
 	};
 	int rc;
 
