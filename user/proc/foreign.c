@@ -27,7 +27,7 @@
 #define PIECES      1024      /* IOV_MAX */
 #define PATIENCE_NS 400000000 /* less than half an interval; a disk that is busy takes some 10 ms */
 #define LATE_NS     100000000 /* of waiting for all that does not answer, after a signal; */
-#define LATE_LEAST  5000000   /* then for each */
+#define LATE_LEAST  20000000  /* then for each; and what is answered within that counts for nothing */
 #define BUSY_NS     20000000  /* a reader that can run waits for a CPU, and for nobody else */
 #define IDLE_MS     1000      /* a file is not kept open for longer */
 #define MAX_STUCK   64        /* readers and helpers */
@@ -469,7 +469,7 @@ static int await(void)
 		}
 		end = now + BUSY_NS;
 	}
-	if (reader.late)
+	if (reader.late && (!answered || now - begin > LATE_LEAST))
 		reader.late_left_ns -= now - begin < reader.late_left_ns ? now - begin : reader.late_left_ns;
 	return answered ? 0 : -ETIMEDOUT;
 }
