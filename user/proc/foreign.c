@@ -64,6 +64,7 @@ static struct {
 	pid_t pid;   /* 0: none runs */
 	int socket, stop_fd;
 	bool ends; /* see foreign_end_when_stopped() */
+	bool memory_in_place;
 	struct exchange *x;
 	bool in_place;
 	uint64_t late_left_ns; /* LATE_NS when the signal came; 0: none did, or it is used up: */
@@ -485,7 +486,7 @@ static int64_t ask(uint64_t key, int fd, int *opened)
 
 	opened = opened ?: &none;
 	*opened = -1;
-	if (reader.in_place) {
+	if (reader.in_place || (reader.memory_in_place && reader.x->op == OP_MEMORY)) {
 		int64_t done = carry_out(reader.x, fd, &kept, opened);
 
 		drop_kept(&kept);
@@ -519,6 +520,11 @@ static uint64_t key_of(enum op op, uint64_t what)
 void foreign_heed(int stop_fd)
 {
 	reader.stop_fd = stop_fd;
+}
+
+void foreign_memory_in_place(void)
+{
+	reader.memory_in_place = true;
 }
 
 void foreign_end_when_stopped(void)
