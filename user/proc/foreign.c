@@ -567,7 +567,9 @@ static void take_pieces(struct cursor *c, struct exchange *x)
 		size_t n = left < room ? left : room;
 
 		if (n)
-			x->from[x->n_from++] = (struct iovec){(char *)c->v[c->i].iov_base + c->at, n};
+			x->from[x->n_from++] =
+			    (struct iovec){(void *)((uintptr_t)c->v[c->i].iov_base + c->at),
+					   n}; /* of the other process: may be 0 */
 		x->bytes += n;
 		c->at += n;
 		if (c->at == c->v[c->i].iov_len) {
