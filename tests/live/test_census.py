@@ -418,9 +418,10 @@ def test_watch_sees_a_leak_within_a_minute_and_no_other(tmp_path):
     last = [r for r in reports if r["target"]["pid"] == leaking.pid][-1]
     assert growth["alarm"] and last["elapsed_s"] < 61, growth
     assert abs(growth["per_min"] - 60) < 5, growth
-    # to the size the user named
+    # to the size the user named; a leak that stood still for seconds, as on a busy machine, may have no latest time
     assert growth["limit"] == 1000
-    assert growth["limit_soonest_s"] <= growth["limit_s"] <= growth["limit_latest_s"]
+    latest = growth["limit_latest_s"]
+    assert growth["limit_soonest_s"] <= growth["limit_s"] and (latest is None or growth["limit_s"] <= latest), growth
     assert abs(growth["limit_s"] - (1000 - last["families"]["global"]["vm_total"])) < 100, growth
 
 
