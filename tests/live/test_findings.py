@@ -364,6 +364,11 @@ def test_verdicts_of_real_libraries():
     [library] = [lib for lib in finals[jna.pid]["libraries"] if lib["module"].startswith("libjnidispatch")]
     assert library["verdict"] == "growing" and library["growing"] == 1
 
-    assert {lib["module"]: lib["verdict"] for lib in finals[sqlite.pid]["libraries"]}["libsqlitejdbc.so"] == "clean"
+    # of a site that was first seen a moment ago nothing can be said, and so of its library
+    judged = [s["verdict"] for s in finals[sqlite.pid]["sites"]]
+    unjudged = [v for v in judged if v["kind"] is None]
+    assert all(v["span_s"] < 10 for v in unjudged) and len(unjudged) < len(judged) / 2, unjudged
+    [library] = [lib for lib in finals[sqlite.pid]["libraries"] if lib["module"] == "libsqlitejdbc.so"]
+    assert library["verdict"] == "clean" or (library["verdict"] is None and unjudged), (library, unjudged)
     assert not finals[sqlite.pid]["findings"], finals[sqlite.pid]["findings"]
     assert finals[sqlite.pid]["calls"]["NewGlobalRef"] > 1000

@@ -374,7 +374,7 @@ def test_twenty_thousand_frames_are_named_in_time(mode, tmp_path):
     assert took_s < NAMED_S, took_s
 
 
-NAMED_S = 2.0
+NAMED_S = 6.0  # half a second on an idle machine; each frame asked for alone would be minutes
 
 
 def cpu_s(pid):
