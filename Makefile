@@ -94,7 +94,7 @@ $(O)/.commit: FORCE
 $(O)/.html: FORCE
 	@mkdir -p $(@D)
 	@echo '$(HTML)' | cmp -s - $@ || echo '$(HTML)' >$@
-$(O)/user/export/formats.o: $(O)/.html
+$(O)/user/export/formats.o $(O)/user/export/page_parts.o: $(O)/.html
 $(O)/user/run/version.o: $(O)/.commit
 $(O)/user/run/version.o: cflags += -DJNITRACE_COMMIT='"$(commit)"'
 FORCE:
@@ -127,8 +127,8 @@ $(O)/%.pb-c.o: $(O)/%.pb-c.c
 page := build-page
 page_files := $(wildcard user/export/page/*.json user/export/page/*.mjs user/export/page/src/*)
 ifneq ($(HTML),0)
-$(O)/user/export/html.o $(O)/user/export/formats.o: $(page)/page.h
-$(O)/user/export/html.o $(O)/user/export/formats.o: includes += -iquote $(page)
+$(O)/user/export/page_parts.o $(O)/user/export/formats.o: $(page)/page.h
+$(O)/user/export/page_parts.o $(O)/user/export/formats.o: includes += -iquote $(page)
 endif
 $(page)/page.h: $(page_files) $(page)/.packages $(if $(wildcard $(page)/.packages),,FORCE)
 	@cp -R user/export/page/. $(page)

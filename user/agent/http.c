@@ -191,6 +191,23 @@ static enum MHD_Result answer(void *http, struct MHD_Connection *c, const char *
 	return status == MHD_HTTP_OK ? rc : say(c, status);
 }
 
+/* No other site shows a page of ours, and no browser keeps it. */
+static bool add_headers(struct MHD_Response *r, const char *type)
+{
+	const char *const headers[][2] = {
+	    {MHD_HTTP_HEADER_CONTENT_TYPE, type},
+	    {"X-Content-Type-Options", "nosniff"},
+	    {"Content-Security-Policy", "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"},
+	    {"Referrer-Policy", "no-referrer"},
+	    {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+	};
+	bool ok = true;
+
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
+		ok &= MHD_add_response_header(r, headers[i][0], headers[i][1]) == MHD_YES;
+	return ok;
+}
+
 int http_publish(struct http *h, const struct http_document *d, struct buf *body)
 {
 	struct MHD_Response *r = NULL, *old = NULL;
@@ -203,8 +220,7 @@ int http_publish(struct http *h, const struct http_document *d, struct buf *body
 		return -ENOMEM;
 	}
 	*body = (struct buf){0};
-	if (MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, d->type) != MHD_YES ||
-	    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") != MHD_YES) {
+	if (!add_headers(r, d->type)) {
 		MHD_destroy_response(r);
 		return -ENOMEM;
 	}

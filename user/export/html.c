@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "page.h"
+#include "export/page_parts.h"
 #include "view/json.h"
 #include "view/json_out.h"
 
@@ -206,21 +206,6 @@ static void put_target(struct html *h, const struct report *r, const struct view
 	buf_printf(&h->targets, "}");
 }
 
-/* JSON as the contents of an element <script>: what is foreign must not end it. */
-static void put_script_data(struct buf *out, const struct buf *json)
-{
-	const char *at = json->p, *end = json->p + json->n;
-
-	while (at < end) {
-		const char *less = memchr(at, '<', (size_t)(end - at)) ?: end;
-
-		buf_add(out, at, (size_t)(less - at));
-		if (less < end)
-			buf_printf(out, "\\u003c");
-		at = less + (less < end);
-	}
-}
-
 /* --- the format ---------------------------------------------------------------------------------- */
 
 void html_begin(void **state, struct buf *out)
@@ -306,11 +291,11 @@ void html_end(void *state, struct buf *out)
 
 	if (!h)
 		return;
-	buf_add(out, (const char *)page_head, sizeof(page_head));
+	page_begin(out);
 	buf_printf(out, "{\"jnitrace\":\"%s\",\"targets\":[", JNITRACE_VERSION);
-	put_script_data(out, &h->targets);
+	page_data(out, h->targets.p, h->targets.n);
 	buf_printf(out, "]}");
-	buf_add(out, (const char *)page_tail, sizeof(page_tail));
+	page_end(out);
 	out->failed |= h->targets.failed;
 	free_histories(h);
 	buf_free(&h->targets);

@@ -225,3 +225,17 @@ void census_watch_judge(const struct census_watch *w, double limit, struct censu
 		judge(w, (struct key){.of = OF_THREAD, .tid = c->threads.v[i].tid}, 0,
 		      &c->threads.v[i].growth);
 }
+
+void census_watch_curve(const struct census_watch *w, enum vm_table table, struct curve *out)
+{
+	const struct key key = {.of = OF_TABLE, .table = table};
+	const struct series *s = find(w, &key);
+	struct samples samples = {0};
+
+	_Static_assert(CURVE_POINTS == FORECAST_SAMPLES, "a curve has as many points as a history gives");
+	if (s)
+		history_samples(&s->h, AGE_NONE, 0, &samples);
+	out->n = samples.n;
+	memcpy(out->t_s, samples.t_s, sizeof(out->t_s));
+	memcpy(out->count, samples.count, sizeof(out->count));
+}

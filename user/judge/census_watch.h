@@ -15,5 +15,7 @@ void census_watch_free(struct census_watch *w);
 int census_watch_add(struct census_watch *w, const struct census *c);
 /* Set all growth of c, and the time until each table and class is at limit (0: none). */
 void census_watch_judge(const struct census_watch *w, double limit, struct census *c);
+/* How a table went, by as many points as there is room for; none: n is 0. */
+void census_watch_curve(const struct census_watch *w, enum vm_table table, struct curve *out);
 
 #endif

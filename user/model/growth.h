@@ -23,4 +23,11 @@ struct growth {
 	double limit_s, limit_soonest_s, limit_latest_s;
 };
 
+/* How a count went, the oldest first. */
+#define CURVE_POINTS 32
+struct curve {
+	double t_s[CURVE_POINTS], count[CURVE_POINTS];
+	size_t n;
+};
+
 #endif

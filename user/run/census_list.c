@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -313,4 +314,13 @@ int census_list_fresh(struct census_list *l, const struct census *const **out, s
 	*out = l->fresh.v;
 	*n = l->fresh.n;
 	return 0;
+}
+
+void census_list_curve(const struct census *fresh, enum vm_table table, struct curve *out)
+{
+	const struct jvm *j = (const void *)((const char *)fresh - offsetof(struct jvm, census));
+
+	out->n = 0;
+	if (j->watch)
+		census_watch_curve(j->watch, table, out);
 }

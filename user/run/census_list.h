@@ -42,5 +42,7 @@ pid_t census_list_unknown(const struct census_list *l);
  * and until the next round. 0 or -ENOMEM.
  */
 int census_list_fresh(struct census_list *l, const struct census *const **out, size_t *n);
+/* How a table of one of those went; none where nobody judges whether they grow: n is 0. */
+void census_list_curve(const struct census *fresh, enum vm_table table, struct curve *out);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "agent/http.h"
 #include "export/formats.h"
+#include "export/host_page.h"
 #include "export/metrics.h"
 #include "export/pprof.h"
 #include "run/census_list.h"
@@ -26,8 +27,10 @@ static const struct http_document start_page = {"/", "text/plain; charset=utf-8"
 static const struct http_order order_window = {"/api/v1/windows", {"pid", "seconds", NULL}};
 #define MAX_ORDERED_S 3600.0 /* of a window that somebody asks for */
 
-#define NDJSON "application/x-ndjson"
-#define PPROF  "application/octet-stream"
+#define NDJSON  "application/x-ndjson"
+#define PPROF   "application/octet-stream"
+#define HTML    "text/html; charset=utf-8"
+#define NO_PAGE "this jnitrace was built without its pages\n"
 
 struct agent {
 	const struct options *o;
@@ -137,7 +140,7 @@ static void write_page(struct buf *out, const struct agent *a)
 	void *state = NULL;
 
 	if (!html) {
-		buf_printf(out, "this jnitrace was built without the page\n");
+		buf_printf(out, NO_PAGE);
 		return;
 	}
 	html->begin(&state, out);
@@ -145,6 +148,20 @@ static void write_page(struct buf *out, const struct agent *a)
 		if (a->seen.windows[i]->report)
 			html->reports(state, out, &a->seen.windows[i]->report, 1, &opts);
 	html->end(state, out);
+}
+
+/* All JVMs, for people. */
+static void write_host(struct buf *out, const struct agent *a)
+{
+	const struct host_page page = {
+	    .self = &a->self,
+	    .seen = &a->seen,
+	    .every_s = a->o->interval_s,
+	    .curve = census_list_curve,
+	};
+
+	if (!host_page_write(out, &page))
+		buf_printf(out, NO_PAGE);
 }
 
 static void write_outstanding(struct buf *out, const struct agent *a)
@@ -165,14 +182,12 @@ static const struct {
 } documents[] = {
     {{"/metrics", METRICS_TYPE, NULL}, false, write_metrics, "for Prometheus, OpenMetrics too"},
     {{"/metrics", OPENMETRICS_TYPE, OPENMETRICS_ACCEPT}, false, write_openmetrics, NULL},
+    {{"/", HTML, "text/html"}, false, write_host, "a page of all JVMs, for a browser"},
     {{"/api/v1/targets", NDJSON, NULL}, false, write_targets, "who they are, and whether they are traced"},
     {{"/api/v1/census", NDJSON, NULL}, false, write_census, "of each JVM, as of jnitrace census --json"},
     {{"/api/v1/sites", NDJSON, NULL}, true, write_sites, "call sites, as of the last window of each"},
     {{"/api/v1/findings", NDJSON, NULL}, true, write_findings, "what was found in it"},
-    {{"/report", "text/html; charset=utf-8", NULL},
-     true,
-     write_page,
-     "the same for a browser, with a flame graph"},
+    {{"/report", HTML, NULL}, true, write_page, "the same for a browser, with a flame graph"},
     {{"/debug/pprof/jni_outstanding", PPROF, NULL}, true, write_outstanding, "the same as a profile"},
     {{"/debug/pprof/jni_acquired", PPROF, NULL}, true, write_acquired, NULL},
 };

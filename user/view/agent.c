@@ -25,7 +25,7 @@ static void put_time(struct json_out *j, const char *key, double unix_s)
 		json_null(j, key);
 }
 
-static void put_window(struct json_out *j, const struct window *w)
+void json_window(struct json_out *j, const struct window *w)
 {
 	if (!w) {
 		json_null(j, "window");
@@ -56,7 +56,7 @@ void view_agent_targets(struct buf *out, const struct agent_seen *seen)
 		json_target(&j, &c->target);
 		json_text(&j, "refused", c->refused[0] ? c->refused : NULL);
 		json_bool(&j, "growing", grows);
-		put_window(&j, window_of(seen, &c->target));
+		json_window(&j, window_of(seen, &c->target));
 		json_close(&j, '}');
 		json_end_line(&j);
 	}

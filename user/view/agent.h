@@ -21,5 +21,8 @@ void view_agent_targets(struct buf *out, const struct agent_seen *seen);
 /* A line for each site, each finding of the last window of each. */
 void view_agent_sites(struct buf *out, const struct agent_seen *seen);
 void view_agent_findings(struct buf *out, const struct agent_seen *seen);
+/* The member "window" of one; NULL: null. */
+struct json_out;
+void json_window(struct json_out *j, const struct window *w);
 
 #endif

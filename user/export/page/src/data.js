@@ -4,6 +4,7 @@
 
 const page = JSON.parse(document.getElementById("data").textContent);
 export const version = page.jnitrace;
+export const host = page.host ?? null; // of an agent: all its JVMs
 
 // A row for each frame of a stack that a flame graph shows, outermost first.
 const name_of = (frame) => frame.symbol ?? (frame.module ? `${frame.module}+${frame.offset}` : frame.offset);

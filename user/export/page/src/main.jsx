@@ -1,51 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 import { render } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { age, bytes, count, figure, name_of, own_frame, place_of, signed, targets, version } from "./data.js";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { age, bytes, count, figure, host, name_of, own_frame, place_of, signed, targets, version } from "./data.js";
 import { Flame, matcher } from "./flame.jsx";
 import { Growth } from "./growth.jsx";
+import { Host } from "./host.jsx";
+import { Actions, Card, Choice, Keys, Verdict, moment, use_keys } from "./parts.jsx";
 import { Stack, Table } from "./table.jsx";
 
 const KEYS = [
 	["/", "search"], ["Esc", "end the search, zoom out"], ["arrow keys", "walk through the flame graph"], ["Enter", "zoom into the frame"],
 	["d", "light or dark"], ["n", "next target"], ["?", "these keys"],
 ];
-
-const verdicts = { growing: "bad", bounded: "ok", "cached-once": "ok", burst: "ok", clean: "ok" };
-function Verdict({ kind }) {
-	return kind ? <span class={`pill ${verdicts[kind] ?? ""}`}>{kind}</span> : <span class="dim">–</span>;
-}
-
-function use_theme() {
-	const system = matchMedia("(prefers-color-scheme: dark)");
-	const [dark, set_dark] = useState(system.matches);
-	useEffect(() => {
-		const follow = (e) => set_dark(e.matches);
-		system.addEventListener("change", follow);
-		return () => system.removeEventListener("change", follow);
-	}, []);
-	document.documentElement.dataset.theme = dark ? "dark" : "light";
-	return [dark, set_dark];
-}
-
-function Choice({ name, value, options, onChange }) {
-	return (
-		<div class="choice" role="group" aria-label={name}>
-			{options.map(([key, text]) => (
-				<button type="button" key={key} data-choice={key} aria-pressed={value === key} onClick={() => onChange(key)}>{text}</button>
-			))}
-		</div>
-	);
-}
-
-function Card({ id, title, note, children, tools }) {
-	return (
-		<section id={id} class="card">
-			<header><h2>{title}{note != null && <span class="note">{note}</span>}</h2>{tools}</header>
-			{children}
-		</section>
-	);
-}
 
 function Numbers({ target }) {
 	const { report } = target;
@@ -141,7 +107,7 @@ function classes_of(target) {
 	return [...by.values()];
 }
 
-function Target({ target, dark, search }) {
+function Target({ target, dark, search, site, set_site }) {
 	const { report, more } = target;
 	const [how, set_how] = useState("stacks");
 	const [value, set_value] = useState("outstanding");
@@ -153,6 +119,7 @@ function Target({ target, dark, search }) {
 		? target.sites.filter((s) => [s.name, s.module, s.function, s.class ?? "", ...s.stack.map((f) => f.symbol ?? "")].some((name) => wanted({ name })))
 		: target.sites), [target, wanted]);
 	const columns = useMemo(() => (has_bytes ? [...site_columns.slice(0, 6), bytes_column, ...site_columns.slice(6)] : site_columns), [has_bytes]);
+	const one = useMemo(() => (site ? target.sites.filter((s) => s.id === site) : target.sites), [target, site]);
 	const units = { outstanding: "outstanding", acquired: "acquired", outstanding_bytes: "bytes" };
 
 	return (
@@ -184,7 +151,8 @@ function Target({ target, dark, search }) {
 						options={[["outstanding", "outstanding"], ["acquired", "acquired"], ...(has_bytes ? [["outstanding_bytes", "bytes"]] : [])]} />
 				</div>
 			}>
-				<Flame sites={target.sites} how={how} value={value} search={search} unit={units[value]} />
+				{site && <p id="one-site">Of one call site, <code>{one[0].name}</code>. <button type="button" class="link" onClick={() => set_site(null)}>all call sites</button></p>}
+				<Flame sites={one} how={how} value={value} search={search} unit={units[value]} />
 			</Card>
 			<Card id="sites" title="Call sites" note={wanted ? `${sites.length} of ${target.sites.length}` : target.sites.length}>
 				<Table id="sites-table" columns={columns} rows={sites} by="outstanding"
@@ -200,69 +168,50 @@ function Target({ target, dark, search }) {
 	);
 }
 
+// The page of an agent leads here: "#PID-TICKS" is a process of it, "#PID-TICKS-SITE" a call site.
+function wanted_by(hash) {
+	const [, pid, ticks, site] = /^#(\d+)-(\d+)(?:-([0-9a-f]{16}))?$/.exec(hash) ?? [];
+	const at = targets.findIndex((t) => `${t.pid}` === pid && `${t.start_time_ticks}` === ticks);
+	return { at: Math.max(0, at), site: at >= 0 && targets[at].sites.some((s) => s.id === site) ? site : null };
+}
+const of_agent = location.protocol !== "file:" && location.pathname.endsWith("/report");
+
 function Page() {
-	const [at, set_at] = useState(0);
-	const [dark, set_dark] = use_theme();
-	const [search, set_search] = useState("");
-	const [help, set_help] = useState(false);
-	const box = useRef(null);
+	const [{ at, site }, set_wanted] = useState(() => wanted_by(location.hash));
+	const set_at = (next) => set_wanted((w) => ({ at: next(w.at), site: null }));
+	const keys = use_keys({ n: () => set_at((i) => (i + 1) % targets.length) });
 	const target = targets[at];
 
 	useEffect(() => {
-		const on_key = (event) => {
-			const typing = event.target.matches?.("input, textarea");
-			if (event.key === "Escape") {
-				set_help(false);
-				set_search("");
-				box.current?.blur();
-			} else if (typing || event.ctrlKey || event.metaKey || event.altKey) {
-				return;
-			} else if (event.key === "/") {
-				event.preventDefault();
-				box.current?.focus();
-			} else if (event.key === "d") {
-				set_dark((d) => !d);
-			} else if (event.key === "n") {
-				set_at((i) => (i + 1) % targets.length);
-			} else if (event.key === "?") {
-				set_help((h) => !h);
-			}
-		};
-		addEventListener("keydown", on_key);
-		return () => removeEventListener("keydown", on_key);
+		const follow = () => set_wanted(wanted_by(location.hash));
+		addEventListener("hashchange", follow);
+		return () => removeEventListener("hashchange", follow);
 	}, []);
 	useEffect(() => {
 		document.title = target ? `${target.name} (${target.pid}) – jnitrace` : "jnitrace";
 	}, [target]);
 
-	if (!target) return <p class="empty">No process was traced.</p>;
+	if (!target) return <p class="empty">No process was traced.{of_agent && <> <a href="./">All JVMs of this host</a></>}</p>;
 	const { report } = target;
 	return (
 		<>
 			<header class="top">
 				<div class="who">
-					<span class="logo">jnitrace</span>
+					<span class="logo">jnitrace</span>{of_agent && <> <a id="host" href="./">all JVMs of this host</a></>}
 					{targets.length > 1 ? (
-						<select aria-label="target" value={at} onChange={(e) => set_at(+e.target.value)}>
+						<select aria-label="target" value={at} onChange={(e) => set_at(() => +e.target.value)}>
 							{targets.map((t, i) => <option key={i} value={i}>{t.name} · PID {t.pid}</option>)}
 						</select>
 					) : <h1>{target.name}</h1>}
 					<p class="dim">
 						PID {target.pid}{target.host && <> on {target.host}</>} · {target.vm} {target.vm_version} · {age(report.elapsed_s)} until{" "}
-						<time dateTime={report.time}>{report.time?.replace("T", " ").replace(/\.\d+Z/, " UTC")}</time>{report.end_reason && ` (${report.end_reason})`}
+						<time dateTime={report.time}>{moment(report.time)}</time>{report.end_reason && ` (${report.end_reason})`}
 					</p>
 				</div>
-				<div class="actions">
-					<input ref={box} id="search" type="search" placeholder="Search  ( / )" aria-label="search frames and sites" value={search} spellcheck={false}
-						onInput={(e) => set_search(e.target.value)} />
-					<button type="button" id="theme" aria-label={dark ? "light" : "dark"} title="light or dark (d)" onClick={() => set_dark(!dark)}>{dark ? "☀" : "☾"}</button>
-					<button type="button" id="help" aria-label="keys" title="keys (?)" aria-expanded={help} onClick={() => set_help(!help)}>?</button>
-				</div>
+				<Actions keys={keys} what="search frames and sites" />
 			</header>
-			{help && (
-				<dl class="keys" id="keys">{KEYS.map(([key, does]) => <div key={key}><dt><kbd>{key}</kbd></dt><dd>{does}</dd></div>)}</dl>
-			)}
-			<Target key={at} target={target} dark={dark} search={search} />
+			<Keys keys={keys} rows={KEYS} />
+			<Target key={at} target={target} dark={keys.dark} search={keys.search} site={site} set_site={(id) => set_wanted({ at, site: id })} />
 			<footer>
 				jnitrace {version} · {count(report.overhead.events)} events, {figure(report.overhead.events_per_s)} per second · cost to the target{" "}
 				{report.overhead.target_cpu_pct == null ? "unknown" : `${figure(report.overhead.target_cpu_pct)} % of a CPU`} · drops{" "}
@@ -272,4 +221,4 @@ function Page() {
 	);
 }
 
-render(<Page />, document.getElementById("page"));
+render(host ? <Host /> : <Page />, document.getElementById("page"));
