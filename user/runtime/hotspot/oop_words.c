@@ -72,10 +72,12 @@ uint64_t oop_decode(const struct oop_reader *r, struct oop_masks *m, uint64_t wo
 	*sure = true;
 	if (word == 0 || r->colors == COLORS_NONE)
 		return word % 8 ? 0 : word;
-	addr = oop_address_bits(r, word);
-	offset = addr & m->offset;
-	if (offset == 0)
+	if (oop_is_null(r, word))
 		return 0;
+	addr = oop_address_bits(r, word);
+	if (addr == 0)
+		return 0; /* of no colour */
+	offset = addr & m->offset;
 	if (word & m->bad)
 		offset = zgc_remap(r->h, &r->zgc, &m->cache, offset, oop_stale_generations(r, m, word), sure);
 	/* every colour maps the same memory; the good one is there for sure */
@@ -83,13 +85,13 @@ uint64_t oop_decode(const struct oop_reader *r, struct oop_masks *m, uint64_t wo
 	return addr % 8 ? 0 : addr;
 }
 
-bool oop_is_null(const struct oop_reader *r, const struct oop_masks *m, uint64_t word)
+/*
+ * The first object of the heap has an offset of 0 and is not null: ZGC's null is 0, with generations in any
+ * colour (JDK: gc/z/zAddress.inline.hpp).
+ */
+bool oop_is_null(const struct oop_reader *r, uint64_t word)
 {
-	if (word == 0)
-		return true;
-	if (r->colors == COLORS_SINGLE)
-		return !(word & m->offset);
-	return r->colors == COLORS_GENERATIONAL && word >> 16 == 0;
+	return word == 0 || (r->colors == COLORS_GENERATIONAL && word >> 16 == 0);
 }
 
 uint64_t oop_klass(const struct oop_reader *r, const uint64_t header[OBJECT_HEADER_WORDS])

@@ -56,10 +56,10 @@ struct oop_reader {
 
 /* The masks of now. 0 or -EFAULT. */
 int oop_masks_read(const struct oop_reader *r, struct oop_masks *m);
-/* The address in a word, its colour taken off; with an offset of 0 it is null. */
+/* The address in a word, its colour taken off; 0: it has none. */
 uint64_t oop_address_bits(const struct oop_reader *r, uint64_t word);
 /* Is the word null, in whatever colour? */
-bool oop_is_null(const struct oop_reader *r, const struct oop_masks *m, uint64_t word);
+bool oop_is_null(const struct oop_reader *r, uint64_t word);
 /* ZGC: which generations moved objects since the word was written, bit per enum zgc_generation. */
 unsigned oop_stale_generations(const struct oop_reader *r, const struct oop_masks *m, uint64_t word);
 /*

@@ -301,10 +301,11 @@ static void prefetch_moves(const struct oop_reader *r, struct batch *b)
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->n && r->zgc.known; i++) {
-		uint64_t offset = oop_address_bits(r, b->word[i]) & b->masks.offset;
+		uint64_t addr = oop_address_bits(r, b->word[i]);
 
-		if (b->ok[i] && offset && (b->word[i] & b->masks.bad))
-			q[n++] = (struct zgc_query){offset, oop_stale_generations(r, &b->masks, b->word[i])};
+		if (b->ok[i] && !oop_is_null(r, b->word[i]) && addr && (b->word[i] & b->masks.bad))
+			q[n++] = (struct zgc_query){addr & b->masks.offset,
+						    oop_stale_generations(r, &b->masks, b->word[i])};
 	}
 	if (n > 0)
 		zgc_prefetch(r->h, &r->zgc, &b->masks.cache, &b->pieces, q, n);
@@ -390,7 +391,7 @@ static void judge(struct oop_reader *r, struct batch *b, size_t i)
 	ref->state = REF_UNREADABLE;
 	if (!b->ok[i] || !b->ok_again[i] || b->word[i] != b->again[i])
 		return;
-	if (oop_is_null(r, &b->masks, b->word[i])) {
+	if (oop_is_null(r, b->word[i])) {
 		ref->state = REF_NULL;
 		return;
 	}
