@@ -151,6 +151,12 @@ def test_file_that_answers_later(files, victim, oracle, tmp_path):
         tool.wait_report(victim.pid, lambda r: [s for s in r["sites"] if s["stack"] and s["stack"][0]["symbol"] == "site_000"
                                                 and s["stack"][0]["file"] == "victim.c"])
 
+        def whole():
+            """Its unwind table was refused, too."""
+            leak(victim, files.file)
+            return [s for s in tool.reports(victim.pid)[-1]["sites"] if not s["truncated"] and [f["symbol"] for f in s["stack"][:2]] == ["site_000", "hostile_leak"]]
+        wait_until(whole)
+
 
 @pytest.fixture(name="overlay")
 def _overlay(tmp_path):

@@ -392,6 +392,7 @@ static int module_load(struct unwinder *u, const struct code *code, const struct
 	struct compiled *c = part_of(p->module);
 	struct unwind_table t;
 	int rc = build_table(code, p, &t);
+	bool later = rc == -ETIMEDOUT; /* it is read when its file system answers */
 
 	if (!rc) {
 		c->base = t.base;
@@ -400,15 +401,15 @@ static int module_load(struct unwinder *u, const struct code *code, const struct
 		if (rc > 0)
 			u->tables[rc].refs++;
 		unwind_table_free(&t);
-	} else if (rc == -EINTR) { /* a signal ends the trace: nothing will ask for it */
+	} else if (rc == -EINTR || later) { /* a signal ends the trace: nothing will ask for it */
 		rc = 0;
 	} else if (rc != -ENOMEM && rc != -ESRCH && rc != -EMFILE && rc != -ENFILE) {
 		c->table = UNWIND_TABLE_EMPTY;
 		rc = 0;
 	}
 	c->refused = rc == -ENOSPC;
-	c->failed = rc < 0;
-	c->fresh = rc >= 0;
+	c->failed = rc < 0 || later;
+	c->fresh = rc >= 0 && !later;
 	u->build_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - started;
 	return rc < 0 ? rc : 0;
 }
