@@ -182,3 +182,28 @@ def test_file_system_that_may_not_answer(overlay, tmp_path):
         assert_exact(final, before, after)
         assert Path(final["target"]["library"]).is_relative_to(overlay.home)
         assert any(f["module"] == "libjvm.so" and f["symbol"] for s in final["sites"] for f in s["stack"])
+
+
+def test_memory(files, oracle, tmp_path):
+    """It is mapped from there, and is read again and again."""
+    env = dict(ENV, LIAR_FILE=str(files.file))
+    files.content = bytes(4096)
+    argv = [str(BUILD / "liar/liar"), str(BUILD / "liar/libjvm.so"), "5"]
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, bufsize=0) as liar:
+        try:
+            read_line(liar.stdout)
+            with Tool(tmp_path / "out", "census", "--watch", "--json", "-i", "0.5", "-p", f"{liar.pid},{oracle.pid}") as tool:
+                tool.wait_report(liar.pid, lambda r: True)
+                files.stall()
+                files.forget()
+                assert files.waits.wait(SLOW)
+                n = len(tool.reports(oracle.pid))
+                wait_until(lambda: len(tool.reports(oracle.pid)) > n + 2)
+                children = tool.readers()
+                assert Watch(tool.proc.pid).end_s() < LIMIT_S
+                assert tool.proc.wait(SLOW) == 0
+                assert tool.reports(liar.pid)[-1]["refused"] == f"memory: {NO_ANSWER}"
+                files.resume()
+                wait_until(lambda: all_gone(children))
+        finally:
+            liar.kill()

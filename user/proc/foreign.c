@@ -20,19 +20,33 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "proc/areas.h"
 #include "proc/open.h"
 
 #define DATA_BYTES  (1U << 20)
 #define PAGE_BYTES  4096
-#define PIECES      1024      /* IOV_MAX */
-#define PATIENCE_NS 400000000 /* less than half an interval; a disk that is busy takes some 10 ms */
-#define LATE_NS     100000000 /* of waiting for all that does not answer, after a signal; */
-#define LATE_LEAST  20000000  /* then for each; and what is answered within that counts for nothing */
-#define BUSY_NS     20000000  /* a reader that can run waits for a CPU, and for nobody else */
-#define IDLE_MS     1000      /* a file is not kept open for longer */
-#define MAX_STUCK   64        /* readers and helpers */
+#define PIECES      1024           /* IOV_MAX */
+#define PATIENCE_NS 400000000      /* less than half an interval; a disk that is busy takes some 10 ms */
+#define LATE_NS     100000000      /* of waiting for all that does not answer, after a signal; */
+#define LATE_LEAST  20000000       /* then for each; and what is answered within that counts for nothing */
+#define BUSY_NS     20000000       /* a reader that can run waits for a CPU, and for nobody else */
+#define IDLE_MS     1000           /* a file is not kept open for longer */
+#define MAX_STUCK   64             /* readers and helpers */
+#define HOLE_NS     20000000       /* where nothing was mapped, something may be by now; */
+#define AREAS_NS    30000000000ULL /* and elsewhere something else */
 
-enum op { OP_MEMORY, OP_CMDLINE, OP_MAPPING, OP_FILE, OP_DIR, OP_LINK, OP_PREAD, OP_TOUCH, OP_LIST };
+enum op {
+	OP_MEMORY,
+	OP_AREAS,
+	OP_CMDLINE,
+	OP_MAPPING,
+	OP_FILE,
+	OP_DIR,
+	OP_LINK,
+	OP_PREAD,
+	OP_TOUCH,
+	OP_LIST
+};
 
 /* A question and its answer, in memory that both processes have. */
 struct exchange {
@@ -49,7 +63,7 @@ struct exchange {
 
 	int64_t rc;   /* bytes or 0, or -errno */
 	bool answers; /* open_answers() */
-	uint8_t data[DATA_BYTES];
+	_Alignas(8) uint8_t data[DATA_BYTES];
 };
 
 /* Killed, and not gone yet; and what it was asked. */
@@ -64,7 +78,7 @@ static struct {
 	pid_t pid;   /* 0: none runs */
 	int socket, stop_fd;
 	bool ends; /* see foreign_end_when_stopped() */
-	bool memory_in_place;
+	struct areas_book areas;
 	struct exchange *x;
 	bool in_place;
 	uint64_t late_left_ns; /* LATE_NS when the signal came; 0: none did, or it is used up: */
@@ -177,6 +191,8 @@ static int64_t carry_out(struct exchange *x, int fd, struct kept *k, int *opened
 	switch (x->op) {
 	case OP_MEMORY:
 		return read_memory(x);
+	case OP_AREAS:
+		return areas_look(x->pid, (struct area *)(void *)x->data, DATA_BYTES / sizeof(struct area));
 	case OP_CMDLINE:
 		return read_cmdline(x);
 	case OP_MAPPING:
@@ -486,7 +502,7 @@ static int64_t ask(uint64_t key, int fd, int *opened)
 
 	opened = opened ?: &none;
 	*opened = -1;
-	if (reader.in_place || (reader.memory_in_place && reader.x->op == OP_MEMORY)) {
+	if (reader.in_place) {
 		int64_t done = carry_out(reader.x, fd, &kept, opened);
 
 		drop_kept(&kept);
@@ -520,11 +536,6 @@ static uint64_t key_of(enum op op, uint64_t what)
 void foreign_heed(int stop_fd)
 {
 	reader.stop_fd = stop_fd;
-}
-
-void foreign_memory_in_place(void)
-{
-	reader.memory_in_place = true;
 }
 
 void foreign_end_when_stopped(void)
@@ -595,12 +606,48 @@ static void put(struct cursor *c, const uint8_t *data, size_t n)
 	}
 }
 
+/* Look what is mapped where. While that gets no answer, nothing of the process is read in place. */
+static void look(struct areas *a, uint64_t now_ns)
+{
+	struct exchange *x = question(OP_AREAS);
+	int64_t n = -ENOMEM;
+
+	if (x) {
+		x->pid = a->pid;
+		n = ask(key_of(OP_AREAS, (uint64_t)a->pid), -1, NULL);
+	}
+	a->known = n >= 0 && !areas_set(a, (const struct area *)(const void *)reader.x->data, (size_t)n);
+	a->looked_ns = now_ns;
+}
+
+/* Is nobody to be waited for where these pieces are? */
+static bool answers_by_itself(pid_t pid, const struct iovec *piece, size_t n)
+{
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+	struct areas *a = areas_of(&reader.areas, pid, now_ns);
+	enum area_kind kind;
+
+	if (!a)
+		return false;
+	kind = areas_kind(a, piece, n);
+	if (!a->looked_ns || now_ns - a->looked_ns > (kind == AREA_HOLE ? HOLE_NS : AREAS_NS)) {
+		look(a, now_ns);
+		kind = areas_kind(a, piece, n);
+	}
+	return a->known && kind != AREA_WAITS;
+}
+
 ssize_t foreign_memory(pid_t pid, const struct iovec *to, size_t n_to, const struct iovec *from,
 		       size_t n_from)
 {
 	struct cursor there = {from, n_from, 0, 0}, here = {to, n_to, 0, 0};
 	ssize_t done = 0;
 
+	look_whose();
+	if (n_from <= PIECES && (reader.in_place || answers_by_itself(pid, from, n_from))) {
+		done = process_vm_readv(pid, to, n_to, from, n_from, 0);
+		return done < 0 ? -errno : done;
+	}
 	for (;;) {
 		struct exchange *x = question(OP_MEMORY);
 		int64_t got;

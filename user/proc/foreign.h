@@ -7,11 +7,14 @@
  * is when the file system answers, and the next read has another reader. Until then the same is not asked
  * again: -ETIMEDOUT.
  *
- * What a process has mapped can change at any moment, so all memory is read this way, 6 us a call and far
- * longer on a busy machine, unless foreign_memory_in_place() was called. A file that is open stays what it
- * is. So one on a file system that answers by itself (ext4, tmpfs, ...) is opened by the reader and read by
- * us; of any other we get a descriptor that names it and no more (O_PATH), which can be closed and attached
- * to without asking the file system, and is read by foreign_pread().
+ * Memory is read by us where nothing, or a file on a file system that answers by itself (ext4, tmpfs, ...),
+ * is mapped, and elsewhere by the reader, 6 us a call and far longer on a busy machine. The reader says what
+ * is where: when an address is not known, not more often than every 20 ms, and every 30 s. So a process that
+ * maps something else in between can keep us waiting (docs/threats.md).
+ *
+ * A file that is open stays what it is. So one on a file system that answers by itself is opened by the
+ * reader and read by us; of any other we get a descriptor that names it and no more (O_PATH), which can be
+ * closed and attached to without asking the file system, and is read by foreign_pread().
  *
  * One reader for a process, made when it is first needed; not for several threads.
  */
@@ -34,11 +37,6 @@
 void foreign_heed(int stop_fd);
 /* From that moment on nothing more is to be read: -EINTR. */
 void foreign_end_when_stopped(void);
-/*
- * Memory is read by this process itself, ten times as fast, for who reads much of it while the process runs
- * on: what is mapped from a file system that does not answer keeps it waiting.
- */
-void foreign_memory_in_place(void);
 /* This process itself may be kept waiting, as somebody waits for it who can do without: it needs no reader.
  */
 void foreign_in_place(void);

@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,10 +24,27 @@
 #define ZFS_MAGIC       0x2fc12fc1 /* OpenZFS, include/sys/fs/zfs.h */
 
 /* Of disks and memory, which ask no process and no other machine. An overlay may lie on any other. */
-static const uint32_t answering[] = {
-    EXT4_SUPER_MAGIC,  XFS_MAGIC,      BTRFS_SUPER_MAGIC,    TMPFS_MAGIC,       RAMFS_MAGIC,
-    F2FS_SUPER_MAGIC,  SQUASHFS_MAGIC, EROFS_SUPER_MAGIC_V1, ISOFS_SUPER_MAGIC, MSDOS_SUPER_MAGIC,
-    EXFAT_SUPER_MAGIC, ZFS_MAGIC,      PROC_SUPER_MAGIC,     HUGETLBFS_MAGIC,
+static const struct {
+	uint32_t magic;
+	const char *type;
+} answering[] = {
+    {EXT4_SUPER_MAGIC, "ext4"},
+    {EXT4_SUPER_MAGIC, "ext3"},
+    {EXT4_SUPER_MAGIC, "ext2"},
+    {XFS_MAGIC, "xfs"},
+    {BTRFS_SUPER_MAGIC, "btrfs"},
+    {TMPFS_MAGIC, "tmpfs"},
+    {RAMFS_MAGIC, "ramfs"},
+    {F2FS_SUPER_MAGIC, "f2fs"},
+    {SQUASHFS_MAGIC, "squashfs"},
+    {EROFS_SUPER_MAGIC_V1, "erofs"},
+    {ISOFS_SUPER_MAGIC, "iso9660"},
+    {MSDOS_SUPER_MAGIC, "vfat"},
+    {MSDOS_SUPER_MAGIC, "msdos"},
+    {EXFAT_SUPER_MAGIC, "exfat"},
+    {ZFS_MAGIC, "zfs"},
+    {PROC_SUPER_MAGIC, "proc"},
+    {HUGETLBFS_MAGIC, "hugetlbfs"},
 };
 
 bool open_answers(int path_fd)
@@ -36,7 +54,15 @@ bool open_answers(int path_fd)
 	if (fstatfs(path_fd, &fs))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(answering); i++)
-		if ((uint32_t)fs.f_type == answering[i])
+		if ((uint32_t)fs.f_type == answering[i].magic)
+			return true;
+	return false;
+}
+
+bool open_type_answers(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(answering); i++)
+		if (!strcmp(type, answering[i].type))
 			return true;
 	return false;
 }

@@ -17,6 +17,8 @@ int open_dir(int root_fd, const char *path);
 int open_link(const char *path);
 /* Does its file system answer by itself, whatever others do? */
 bool open_answers(int path_fd);
+/* Likewise one of this kind, as mountinfo has it. */
+bool open_type_answers(const char *type);
 /* Another fd for the contents of what an O_PATH fd names, to be read; flags: besides those of any. -errno. */
 int open_contents(int path_fd, int flags);
 

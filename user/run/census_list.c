@@ -214,7 +214,6 @@ int census_list_new(const struct options *o, struct loop *loop, const struct cen
 	if (l)
 		*l = (struct census_list){.o = o, .loop = loop, .req = *req};
 	foreign_heed(loop_stop_fd(loop));
-	foreign_memory_in_place();
 	if (req->ends)
 		foreign_end_when_stopped();
 	rc = rc ?: budget_new(o->limit_bytes, loop_stop_fd(loop), &l->budget);

@@ -15,7 +15,6 @@ int targets_open(struct target_list *l, const struct options *o, int stop_fd, st
 			 ?: modules_new(l->shared.images, &l->shared.modules);
 
 	foreign_heed(stop_fd);
-	foreign_memory_in_place();
 	rc = rc ?: owners_new(l->shared.budget, &l->shared.owners);
 
 	l->shared.options = o;
