@@ -27,7 +27,7 @@ def device(path, kind, major, minor):
 class StallingFiles:
     """With a thread that serves them, which ends when they are unmounted."""
 
-    def __init__(self, path, content):
+    def __init__(self, path, content, user=0):
         self.path, self.file, self.content = path, path / NAME, content
         self.unanswered, self.lock = None, threading.Lock()  # requests; None: each is answered
         self.stalled = ()
@@ -35,7 +35,7 @@ class StallingFiles:
         device("/dev/fuse", stat.S_IFCHR, 10, 229)
         self.fd = os.open("/dev/fuse", os.O_RDWR)
         self.libc = ctypes.CDLL(None, use_errno=True)
-        options = f"fd={self.fd},rootmode=40000,user_id=0,group_id=0,allow_other"
+        options = f"fd={self.fd},rootmode=40000,user_id={user},group_id=0,allow_other"
         if self.libc.mount(b"stalls", os.fsencode(path), b"fuse", 0, options.encode()):
             raise OSError(ctypes.get_errno(), "mount")
         self.thread = threading.Thread(target=self._serve, daemon=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fuse import OPEN, READ, STATFS, StallingFiles
-from harness import BUILD, ENV, JNITRACE, SLOW, TOP, WARM_UP, WORK, Jdk, Oracle, Program, Tracer, assert_exact, bpf_ids, bpf_objects, host_jdk17, jdk, read_line, wait_until
+from harness import BUILD, ENV, JNITRACE, SLOW, TOP, WARM_UP, WORK, Jdk, Oracle, Program, Tracer, assert_error, assert_exact, bpf_ids, bpf_objects, host_jdk17, jdk, read_line, run_tool, wait_until
 from test_signals import LIMIT_S, Watch
 
 VICTIM = TOP / "tests/fixtures/hostile/victim.c"
@@ -182,6 +182,23 @@ def test_file_system_that_may_not_answer(overlay, tmp_path):
         assert_exact(final, before, after)
         assert Path(final["target"]["library"]).is_relative_to(overlay.home)
         assert any(f["module"] == "libjvm.so" and f["symbol"] for s in final["sites"] for f in s["stack"])
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_probes_in_a_file_that_a_user_serves(library, tmp_path, user):
+    """Who could take the page back, so that the kernel waits with a lock for which every fork waits."""
+    (tmp_path / "mount").mkdir()
+    code = "import ctypes, sys; ctypes.PyDLL(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
+    with StallingFiles(tmp_path / "mount", library, user) as files, \
+         subprocess.Popen(["/usr/bin/python3", "-c", code, files.file], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdout.readline() == b"ready\n"
+        result = run_tool("-p", program.pid, "--pair", f"it={files.file}:hostile_leak(ret)/site_000(arg0)", "-n", "1", "-i", "0.1")
+        program.stdin.close()
+    if user:
+        assert_error(result, 1)
+        assert "the file to be probed is on a FUSE that a user mounted, who could hold up the kernel" in result.stderr
+    else:
+        assert result.returncode == 0, result.stderr
 
 
 def test_memory(files, oracle, tmp_path):

@@ -215,7 +215,7 @@ static int64_t carry_out(struct exchange *x, int fd, struct kept *k, int *opened
 		if (from < 0)
 			return from;
 		if (x->op == OP_TOUCH)
-			return touch(from, x->at);
+			return open_is_of_user(fd, x->pid) ? -EPERM : touch(from, x->at);
 		got = pread(from, x->data, x->bytes, (off_t)x->at);
 		return got < 0 ? -errno : got;
 	}
@@ -824,7 +824,7 @@ static bool is_named(int fd)
 	return flags >= 0 && flags & O_PATH;
 }
 
-int foreign_touch(int fd, uint64_t offset)
+int foreign_touch(pid_t pid, int fd, uint64_t offset)
 {
 	struct exchange *x;
 
@@ -833,8 +833,16 @@ int foreign_touch(int fd, uint64_t offset)
 	x = question(OP_TOUCH);
 	if (!x)
 		return -ENOMEM;
+	x->pid = pid;
 	x->at = offset;
 	return (int)ask_contents(x, fd);
+}
+
+const char *foreign_why_untouched(int rc)
+{
+	if (rc == -EPERM)
+		return "the file to be probed is on a FUSE that a user mounted, who could hold up the kernel";
+	return rc == -ETIMEDOUT ? "the file to be probed: " FOREIGN_NO_ANSWER : strerror(-rc);
 }
 
 int foreign_take(int fd)

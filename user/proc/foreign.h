@@ -66,9 +66,13 @@ ssize_t foreign_pread(int fd, void *dst, size_t n, uint64_t offset);
 int foreign_stat(int fd, struct stat *out);
 /*
  * Have the page of the file in memory that has this offset: the kernel reads it when a probe is put there,
- * and that waits, too. 0, or -errno.
+ * and that waits, too. pid: of the process that has it mapped. 0, or -errno. -EPERM: it is on a FUSE that a
+ * user mounted, who may take the page back. While the kernel waits for it then, no process of the host can
+ * fork (kernel/events/uprobes.c, register_for_each_vma() holds dup_mmap_sem).
  */
-int foreign_touch(int fd, uint64_t offset);
+int foreign_touch(pid_t pid, int fd, uint64_t offset);
+/* Why, for the user. */
+const char *foreign_why_untouched(int rc);
 /* An fd that names a file becomes one to be read by this process itself. 0 or -errno. */
 int foreign_take(int fd);
 /*

@@ -8,17 +8,20 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/util.h"
 
-#define PATH_BYTES      64         /* room for any "/proc/PID/..." made here */
-#define PAGE_BYTES      4096       /* the smallest page of any known machine */
+#define PATH_BYTES      64   /* room for any "/proc/PID/..." made here */
+#define PAGE_BYTES      4096 /* the smallest page of any known machine */
+#define MAX_MOUNTS      16384
 #define OPENAT2_RETRIES 16         /* -EAGAIN: a rename raced with ".." */
 #define XFS_MAGIC       0x58465342 /* fs/xfs/libxfs/xfs_format.h, XFS_SB_MAGIC */
 #define ZFS_MAGIC       0x2fc12fc1 /* OpenZFS, include/sys/fs/zfs.h */
@@ -65,6 +68,43 @@ bool open_type_answers(const char *type)
 		if (!strcmp(type, answering[i].type))
 			return true;
 	return false;
+}
+
+/* What the kernel says of a mount in its last field: who mounted a FUSE (fs/fuse/inode.c,
+ * fuse_show_options()). */
+static bool is_mount_of_user(const char *line)
+{
+	const char *options = strrchr(line, ' '), *id = options ? strstr(options, "user_id=") : NULL;
+
+	return id && strtoul(id + strlen("user_id="), NULL, 10) != 0;
+}
+
+bool open_is_of_user(int path_fd, pid_t pid)
+{
+	char path[PATH_BYTES], *line = NULL;
+	unsigned int major_nr, minor_nr;
+	bool found = false, of_user = true;
+	struct statfs fs;
+	struct stat st;
+	size_t cap = 0;
+	FILE *f;
+
+	if (fstatfs(path_fd, &fs) || fstat(path_fd, &st))
+		return true;
+	if ((uint32_t)fs.f_type != FUSE_SUPER_MAGIC)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
+	f = fopen(path, "re");
+	for (int n = 0; f && !found && n < MAX_MOUNTS && getline(&line, &cap, f) > 0; n++) {
+		found = sscanf(line, "%*d %*d %u:%u", &major_nr, &minor_nr) == 2 &&
+			makedev(major_nr, minor_nr) == st.st_dev;
+		if (found)
+			of_user = is_mount_of_user(line);
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return of_user;
 }
 
 int open_contents(int path_fd, int flags)

@@ -19,6 +19,11 @@ int open_link(const char *path);
 bool open_answers(int path_fd);
 /* Likewise one of this kind, as mountinfo has it. */
 bool open_type_answers(const char *type);
+/*
+ * Is the file on a FUSE that a user mounted, as far as the process tells where it has it? Of one that it has
+ * not mounted nobody knows: yes.
+ */
+bool open_is_of_user(int path_fd, pid_t pid);
 /* Another fd for the contents of what an O_PATH fd names, to be read; flags: besides those of any. -errno. */
 int open_contents(int path_fd, int flags);
 

@@ -248,14 +248,14 @@ const char *target_language(const struct target *t)
 }
 
 /* As target_touch(), for the places of the plan. */
-static int touch_places(const struct target_plan *plan, int fd)
+static int touch_places(pid_t pid, const struct target_plan *plan, int fd)
 {
 	const struct vm_places *all[] = {&plan->walk.frees, &plan->walk.unloads, &plan->waits.places};
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		for (size_t k = 0; !rc && k < all[i]->n; k++)
-			rc = foreign_touch(fd, all[i]->at[k]);
+			rc = foreign_touch(pid, fd, all[i]->at[k]);
 	return rc;
 }
 
@@ -270,7 +270,7 @@ static int apply_plan(struct target *t)
 		if (fd < 0)
 			return fd;
 	}
-	rc = (fd < 0 ? 0 : touch_places(&t->plan, fd))
+	rc = (fd < 0 ? 0 : touch_places(t->id.pid, &t->plan, fd))
 		 ?: tracer_apply(t->tracer, t->target_id, t->id.pid, path, &t->plan);
 	if (fd >= 0)
 		close(fd);
@@ -318,7 +318,7 @@ static void watch_linker(struct target *t)
 		rc = -ENOENT;
 	if (!rc) {
 		fd = proc_hold_mapping(t->id.pid, m, path, sizeof(path));
-		rc = fd < 0 ? fd : foreign_touch(fd, linker.call_at - m->start + m->offset);
+		rc = fd < 0 ? fd : foreign_touch(t->id.pid, fd, linker.call_at - m->start + m->offset);
 	}
 	rc = rc
 		 ?: tracer_set_linker(t->tracer, t->target_id, t->id.pid, path,
@@ -441,7 +441,7 @@ int target_touch(const struct target *t, size_t file, int fd)
 
 	for (size_t i = 0; !rc && i < t->sites.n; i++)
 		if (t->sites.v[i].file == file)
-			rc = foreign_touch(fd, t->sites.v[i].offset);
+			rc = foreign_touch(t->id.pid, fd, t->sites.v[i].offset);
 	return rc;
 }
 
@@ -453,7 +453,7 @@ static int attach_files(struct target *t, const char *what, struct error *err)
 
 	for (size_t i = 0; !rc && i < h.n; i++)
 		rc = target_touch(t, i, h.fd[i]);
-	rc = rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc))
+	rc = rc ? error_set(err, rc, EXIT_FAILED, what, NULL, "%s", foreign_why_untouched(rc))
 		: tracer_attach(t->tracer, &t->id, h.paths, h.n, &t->sites,
 				catalog_with_needed(t->plan.families), err);
 	target_let_files(&h);
