@@ -35,6 +35,14 @@ def test_every_claim_names_a_test_that_is_there():
     assert len(files) > 5 and [file for file in files if not (TOP / file).exists()] == []
 
 
+def test_no_claim_of_a_table_is_without_a_test():
+    text, bare = (TOP / "docs/threats.md").read_text(), []
+    for table in re.findall(r"^\|[^\n]*\| test \|\n\|[-|]+\|\n((?:\|[^\n]*\n)+)", text, re.M):
+        rows = table.splitlines()
+        bare += [row for row in rows if not re.search(r"`(test_\w+|tests/[\w/.]+)`", row)]
+    assert bare == []
+
+
 def imports(file):
     out = subprocess.run(["nm", "--undefined-only", file], capture_output=True, text=True, check=True).stdout
     return {line.split()[-1].split("@")[0] for line in out.splitlines() if line.strip()}
