@@ -28,6 +28,7 @@
 #define LAST_STRETCH   20             /* of one that nothing can be put off from */
 #define FEW_FILES      8              /* after a signal; of more, all */
 #define LATE_NS        130000000ULL   /* have this CPU time */
+#define LOOK_NS        10000000ULL    /* from look to look at who waits for an answer */
 #define MAX_REFUSALS   64             /* texts kept of a target */
 
 /* Bytes that may be read. */
@@ -50,8 +51,12 @@ struct budget {
 	unsigned int nesting; /* of budget_begin_file() */
 	/* the slice: of CLOCK_MONOTONIC; of CPU time when it began, and what others spent since */
 	uint64_t begin_ns, deadline_ns, begin_cpu_ns, spent_ns;
-	bool last, begun; /* a file was read in this slice */
-	bool impatient;   /* budget_wait() */
+	bool last, begun;         /* a file was read in this slice */
+	bool full;                /* budget_fill_slice() */
+	bool impatient;           /* budget_wait() */
+	void (*look)(void *what); /* budget_on_look() */
+	void *look_what;
+	uint64_t looked_ns;
 };
 struct share {
 	struct budget *budget;
@@ -314,6 +319,22 @@ void budget_remove_reclaimable(struct budget *b, struct reclaimable *r)
 
 /* --- time ----------------------------------------------------------------------------------------- */
 
+void budget_on_look(struct budget *b, void (*look)(void *what), void *what)
+{
+	b->look = look;
+	b->look_what = what;
+}
+
+void budget_look(struct budget *b)
+{
+	uint64_t now = b && b->look ? clock_ns(CLOCK_MONOTONIC) : 0;
+
+	if (!now || now - b->looked_ns < LOOK_NS)
+		return;
+	b->look(b->look_what);
+	b->looked_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
 static bool is_asked_to_stop(const struct budget *b)
 {
 	struct pollfd p = {.fd = b->stop_fd, .events = POLLIN};
@@ -353,6 +374,7 @@ int budget_check(struct budget *b)
 {
 	if (!b)
 		return 0;
+	budget_look(b);
 	if (is_asked_to_stop(b) || (b->heard && time_is_over(b, 0)))
 		return -EINTR;
 	if (b->file_end_ns && clock_ns(CLOCK_THREAD_CPUTIME_ID) >= b->file_end_ns)
@@ -405,20 +427,29 @@ void budget_slice(struct budget *b, uint64_t deadline_ns, bool last)
 	b->deadline_ns = deadline_ns;
 	b->last = last;
 	b->begun = false;
+	b->full = false;
 }
 
-bool budget_slice_over(const struct budget *b)
+bool budget_slice_over(struct budget *b)
 {
 	if (!b)
 		return false;
+	budget_look(b);
 	return time_is_over(b, 0) || (b->payer && !b->payer->left_ns && !b->last) || is_asked_to_stop(b);
 }
 
-bool budget_slice_full(const struct budget *b)
+void budget_fill_slice(struct budget *b)
+{
+	if (b)
+		b->full = true;
+}
+
+bool budget_slice_full(struct budget *b)
 {
 	if (!b || budget_slice_over(b))
 		return b != NULL;
-	return !b->last && b->begun && b->payer && b->payer->has_slow && time_is_over(b, SLOW_NS);
+	return b->full ||
+	       (!b->last && b->begun && b->payer && b->payer->has_slow && time_is_over(b, SLOW_NS));
 }
 
 bool budget_is_late(const struct budget *b)
@@ -434,7 +465,7 @@ void budget_wait(struct budget *b, bool may)
 
 bool budget_may_wait(const struct budget *b)
 {
-	return !b || !b->impatient;
+	return !b || !(b->impatient || b->full);
 }
 
 bool budget_slice_last(const struct budget *b)

@@ -104,16 +104,25 @@ void budget_end_file(struct budget *b);
  */
 void budget_slice(struct budget *b, uint64_t deadline_ns, bool last);
 /* Is no more time for new work? Also when who pays has used up what its share allows for now. */
-bool budget_slice_over(const struct budget *b);
+bool budget_slice_over(struct budget *b);
 /*
  * Is no time left for another file? A slice is longer by one file at most; for one there always is time, so
  * that it goes on.
  */
-bool budget_slice_full(const struct budget *b);
+bool budget_slice_full(struct budget *b);
+/* In this slice there is none for any, and none to wait: they are put off to the next. */
+void budget_fill_slice(struct budget *b);
 bool budget_slice_last(const struct budget *b);
 /* May time go by in waiting for others, as for a helper's answer? It may, until it is said otherwise. */
 void budget_wait(struct budget *b, bool may);
 bool budget_may_wait(const struct budget *b);
+/*
+ * Call look(what) about every 10 ms, wherever files are read and names are looked up, so that whoever waits
+ * for an answer gets it; NULL: no more. It may do what it likes, but reads no such files.
+ */
+void budget_on_look(struct budget *b, void (*look)(void *what), void *what);
+/* To be asked where much is done that asks none of the others. */
+void budget_look(struct budget *b);
 /* CPU time that others took, for who pays. */
 void budget_spend_ns(struct budget *b, uint64_t cpu_ns);
 

@@ -138,6 +138,8 @@ _Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pi
 	prctl(PR_SET_NAME, "jnitrace-lines");
 	signal(SIGPROF, SIG_DFL);
 	foreign_in_place();
+	if (e->budget)
+		budget_on_look(e->budget, NULL, NULL);
 	keep_only(socket, e->fd);
 	if (foreign_take(e->fd))
 		_exit(1);

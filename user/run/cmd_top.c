@@ -3,6 +3,7 @@
 #include "run/cmd_top.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -151,34 +152,67 @@ static int switch_families(struct trace *s, struct error *err)
 	return rc ?: trace_report(s, TARGET_TRACED, err);
 }
 
-/* Draw what was reported last as the keys want it now. */
-static int on_key(void *trace, void *what, struct error *err)
+/* Draw what was reported last as the keys want it now; up to one that has a wish, which is kept. */
+static int take_keys(struct trace *s, struct error *err)
 {
-	struct trace *s = trace;
 	bool changed = false;
 	struct key key;
-	int rc;
+	int rc = 0;
 
-	(void)what;
-	while ((rc = terminal_key(s->out.terminal, &key)) > 0) {
+	while (s->wish == WISH_NOTHING && (rc = terminal_key(s->out.terminal, &key)) > 0) {
 		enum wish wish = browser_key(s->browser, &key);
 
-		if (wish == WISH_QUIT) {
-			loop_end(s->loop);
-			return 0;
-		}
-		if (wish == WISH_WRITE)
-			write_now(&s->write, s->browser);
-		rc = wish == WISH_SWITCH ? switch_families(s, err) : 0;
-		if (rc)
-			return rc;
+		s->wish = wish == WISH_DRAW ? WISH_NOTHING : wish;
 		changed |= wish != WISH_NOTHING;
 		if (trace_freeze(s))
 			browser_tell(s->browser, "out of memory: what is shown will change");
 	}
 	if (rc < 0)
 		loop_remove(s->loop, STDIN_FILENO);
-	return changed ? output_draw(&s->out, s->browser, err) : 0;
+	return changed && s->wish != WISH_QUIT ? output_draw(&s->out, s->browser, err) : 0;
+}
+
+static int grant_wish(struct trace *s, struct error *err)
+{
+	enum wish wish = s->wish;
+	int rc = 0;
+
+	s->wish = WISH_NOTHING;
+	switch (wish) {
+	case WISH_NOTHING:
+	case WISH_DRAW:
+		return 0;
+	case WISH_QUIT:
+		loop_end(s->loop);
+		return 0;
+	case WISH_WRITE:
+		write_now(&s->write, s->browser);
+		break;
+	case WISH_SWITCH:
+		rc = switch_families(s, err);
+		break;
+	}
+	rc = rc ?: output_draw(&s->out, s->browser, err);
+	return rc ?: take_keys(s, err); /* those behind it */
+}
+
+static int on_key(void *trace, void *what, struct error *err)
+{
+	(void)what;
+	return take_keys(trace, err);
+}
+
+/*
+ * A key that was pressed while files are read and names are looked up: it waits for neither. Not where the
+ * reports that are shown are being made anew.
+ */
+static void on_look(void *trace)
+{
+	struct trace *s = trace;
+	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	if (s->announced && !s->remade && terminal_is_on(s->out.terminal) && poll(&p, 1, 0) > 0)
+		take_keys(s, NULL); /* what fails does so again in the next drawing */
 }
 
 /* Detach at once from what is not to be borne; its last report can wait. */
@@ -250,6 +284,8 @@ static int before_wait(void *trace, void *what, struct error *err)
 	int rc = trace_take_stopped(s, err); /* whoever heard of them */
 
 	(void)what;
+	while (!rc && s->wish != WISH_NOTHING)
+		rc = grant_wish(s, err);
 	if (!rc && !s->announced && all_live(s))
 		rc = announce(s);
 	if (s->announced && !s->targets.n && !s->targets.discovery)
@@ -290,6 +326,8 @@ static int open_output(struct trace *s, struct error *err)
 	if (rc)
 		return rc;
 	s->targets.shared.drawn = true;
+	if (terminal_has_keys(s->out.terminal))
+		budget_on_look(s->targets.shared.budget, on_look, s);
 	if (!s->o->count_only && terminal_has_keys(s->out.terminal))
 		targets_may_switch(&s->targets);
 	loop_on_leave(s->loop, terminal_leave, s->out.terminal);

@@ -73,9 +73,9 @@ static const struct owner *find(const struct owners *o, struct root_key root, co
 	return NULL;
 }
 
-static const struct owner *look_up(struct owners *o, struct root_key root, pid_t pid, const char *path)
+static void look_up(struct owners *o, struct root_key root, pid_t pid, const char *path)
 {
-	bool may = pid && o->n < MAX_FILES && !budget_slice_over(o->budget); /* else in a later report */
+	bool may = pid && o->n < MAX_FILES && !budget_slice_full(o->budget); /* else in a later report */
 	int root_fd = may ? proc_root_open(pid) : -1;
 	struct owner *w = root_fd >= 0 ? calloc(1, sizeof(*w)) : NULL, **place = NULL;
 
@@ -93,20 +93,28 @@ static const struct owner *look_up(struct owners *o, struct root_key root, pid_t
 	}
 	if (root_fd >= 0)
 		close(root_fd);
-	return place ? w : NULL;
 }
 
-void owners_tell(struct owners *o, struct root_key root, pid_t pid, struct report *r)
+void owners_look(struct owners *o, struct root_key root, pid_t pid, const struct report *r)
 {
 	uint64_t end_ns =
 	    clock_ns(CLOCK_MONOTONIC) + (budget_is_late(o->budget) ? BUDGET_LATE_FILE_NS : TELL_NS);
 
 	for (size_t i = 0; i < r->libraries.n && root.ino; i++) {
+		const char *path = r->libraries.v[i].path;
+
+		if (path && !find(o, root, path) && clock_ns(CLOCK_MONOTONIC) < end_ns)
+			look_up(o, root, pid, path);
+	}
+}
+
+void owners_tell(struct owners *o, struct root_key root, pid_t pid, struct report *r)
+{
+	owners_look(o, root, pid, r);
+	for (size_t i = 0; i < r->libraries.n && root.ino; i++) {
 		struct report_library *l = &r->libraries.v[i];
 		const struct owner *w = l->path ? find(o, root, l->path) : NULL;
 
-		if (!w && l->path && clock_ns(CLOCK_MONOTONIC) < end_ns)
-			w = look_up(o, root, pid, l->path);
 		if (w && w->package.name[0])
 			l->package = w->package.name;
 		if (w && w->package.version[0])

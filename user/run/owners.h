@@ -26,5 +26,7 @@ struct root_key owners_root(pid_t pid);
  * there is none any more.
  */
 void owners_tell(struct owners *o, struct root_key root, pid_t pid, struct report *r);
+/* Look them up alone, for a report to come. */
+void owners_look(struct owners *o, struct root_key root, pid_t pid, const struct report *r);
 
 #endif

@@ -119,6 +119,8 @@ bool target_code_changed(struct target *t);
 int target_code(struct target *t, const struct snapshot *snapshot, struct error *err);
 /* Name the call sites that are new in the snapshot, while what their stacks mean is still there. */
 int target_name(struct target *t, const struct snapshot *snapshot, struct error *err);
+/* Look up whose the libraries of its last report are, for the next one. */
+void target_look_up_owners(struct target *t);
 /* Between two reports: a reading for the verdicts, from a snapshot taken after target_look(). */
 int target_reading(struct target *t, struct snapshot *snapshot, struct error *err);
 /*

@@ -401,6 +401,12 @@ static void put_switched(struct target *t)
 	}
 }
 
+void target_look_up_owners(struct target *t)
+{
+	if (t->reported)
+		owners_look(t->shared->owners, t->root, t->id.pid, &t->report);
+}
+
 /* The order is the algorithm: each step needs what those above it did. */
 int target_report(struct target *t, struct snapshot *snapshot, struct error *err)
 {

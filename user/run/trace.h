@@ -33,6 +33,8 @@ struct trace {
 	struct record_file record;
 	struct write_now write;
 	struct browser *browser; /* NULL: not on a terminal */
+	bool remade;             /* reports that it shows are, or were, and it was not given them anew */
+	enum wish wish;          /* of a key, that waits for what is being done; WISH_NOTHING: none does */
 	struct frozen *frozen;   /* what the browser shows while it is paused; NULL: it is not */
 	const char *bottom[RUNTIMES_BOTTOM_MAX + 1]; /* what the runtimes say is at the bottom of stacks */
 

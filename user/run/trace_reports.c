@@ -13,6 +13,7 @@
 #define MAX_NAMING_S                                                                                         \
 	0.5 /* for names, before a report and in one; no more than a quarter of the interval;                \
 	     */
+#define DRAWN_NAMING_S  0.02 /* in one that is drawn, as nobody answers keys meanwhile; */
 #define CLOSED_NAMING_S 0.25 /* of what is in a library that was closed; */
 #define LAST_NAMING_S   1.0  /* of the last report; */
 #define ASKED_CLOSED_S  0.1  /* of CPU time from a signal on, for what was closed; */
@@ -38,10 +39,13 @@ static uint64_t naming_end(const struct trace *s, bool last)
 	return end_after(s, last ? LAST_NAMING_S : fmin(s->o->interval_s / 4, MAX_NAMING_S), ASKED_NAMING_S);
 }
 
-/* One of n targets that come may take its part of what is left. */
+/* One of n targets that come may take its part of what is left. Who has quit waits for no more. */
 static void name_until(const struct trace *s, uint64_t end_ns, size_t n, bool last)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (s->wish == WISH_QUIT && !last)
+		end_ns = now;
 
 	budget_slice(s->targets.shared.budget, now + (end_ns > now ? (end_ns - now) / (n ? n : 1) : 0), last);
 }
@@ -100,6 +104,7 @@ static int give_to_browser(struct trace *s)
 	browser_set_families(s->browser, targets_switchable(&s->targets), s->targets.shared.families);
 	/* What is paused stays; its curves go on. */
 	rc = s->frozen ? browser_pass(s->browser, reports, n) : browser_reports(s->browser, reports, n);
+	s->remade = rc != 0;
 	free(reports);
 	return rc;
 }
@@ -175,6 +180,20 @@ int trace_take_code(struct trace *s, struct error *err)
 	return rc;
 }
 
+/* For a screen names are looked up while keys are answered, and not amid the reports. */
+static int look_up(struct trace *s, struct error *err)
+{
+	int rc = trace_name_sites(s, err);
+	uint64_t end_ns = naming_end(s, false);
+
+	for (size_t i = 0; !rc && i < s->targets.n; i++) {
+		name_until(s, end_ns, s->targets.n - i, false);
+		if (target_state(s->targets.v[i]) == TARGET_TRACED)
+			target_look_up_owners(s->targets.v[i]);
+	}
+	return rc;
+}
+
 /* Report the targets in state: traced ones every interval, ended ones for the last time. */
 int trace_report(struct trace *s, enum target_state_kind state, struct error *err)
 {
@@ -185,6 +204,8 @@ int trace_report(struct trace *s, enum target_state_kind state, struct error *er
 	size_t n = 0, left = 0;
 	int rc = trace_take_code(s, err);
 
+	if (s->browser && !last)
+		rc = rc ?: look_up(s, err);
 	for (size_t i = 0; i < s->targets.n; i++)
 		if (target_state(s->targets.v[i]) == TARGET_TRACED && state == TARGET_TRACED)
 			target_look(s->targets.v[i]);
@@ -192,7 +213,7 @@ int trace_report(struct trace *s, enum target_state_kind state, struct error *er
 
 	for (size_t i = 0; i < s->targets.n; i++)
 		left += target_state(s->targets.v[i]) == state;
-	end_ns = naming_end(s, last);
+	end_ns = s->browser && !last ? end_after(s, DRAWN_NAMING_S, ASKED_NAMING_S) : naming_end(s, last);
 	for (size_t i = 0; !rc && i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
 		struct report *r;
@@ -200,6 +221,9 @@ int trace_report(struct trace *s, enum target_state_kind state, struct error *er
 		if (target_state(t) != state || target_number(t) < 0)
 			continue;
 		name_until(s, end_ns, left--, last);
+		if (s->browser && !last)
+			budget_fill_slice(s->targets.shared.budget);
+		s->remade = true;
 		rc = target_report(t, snapshot_of(s, t), err);
 		if (rc)
 			break;

@@ -225,6 +225,7 @@ int naming_update(struct naming *n, const struct snapshot *s)
 
 		if (site->index >= n->sites.nr_numbers || named_site_of(&n->sites, site->index))
 			continue;
+		budget_look(budget);
 		if (site->has_stack && (!site->stack || symbols_wait(n->symbols, site->stack)))
 			continue;
 		rc = name_site(n, site);

@@ -18,6 +18,7 @@
 #include "base/util.h"
 
 #define MB (1ULL << 20)
+#define MS 1000000ULL
 
 struct fixture {
 	struct budget *b;
@@ -380,6 +381,53 @@ static void test_refusals(void **state)
 	fixture_end(&fx);
 }
 
+static void count_looks(void *what)
+{
+	++*(int *)what;
+}
+
+/* Whoever waits for an answer is asked for about every 10 ms while there is work, also where it only waits.
+ */
+static void test_looks(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + 100 * MS;
+	int looks = 0;
+
+	(void)state;
+	budget_on_look(fx.b, count_looks, &looks);
+	while (clock_ns(CLOCK_MONOTONIC) < end_ns)
+		assert_int_equal(budget_check(fx.b), 0);
+	assert_in_range(looks, 2, 11);
+	looks = 0;
+	usleep(11000);
+	budget_slice(fx.b, 0, false);
+	assert_false(budget_slice_over(fx.b));
+	assert_int_equal(looks, 1);
+	budget_on_look(fx.b, NULL, NULL);
+	usleep(11000);
+	assert_int_equal(budget_check(fx.b), 0);
+	assert_int_equal(looks, 1);
+	fixture_end(&fx);
+}
+
+/* A slice for what needs no file: none is begun, and nobody is waited for. */
+static void test_full_slice(void **state)
+{
+	struct fixture fx = fixture_of(64 * MB);
+
+	(void)state;
+	budget_slice(fx.b, clock_ns(CLOCK_MONOTONIC) + 1000 * MS, false);
+	assert_true(!budget_slice_full(fx.b) && budget_may_wait(fx.b));
+	budget_fill_slice(fx.b);
+	assert_true(budget_slice_full(fx.b) && !budget_may_wait(fx.b) && !budget_slice_over(fx.b));
+	budget_slice(fx.b, clock_ns(CLOCK_MONOTONIC) + 1000 * MS, false);
+	assert_true(!budget_slice_full(fx.b) && budget_may_wait(fx.b));
+	budget_fill_slice(NULL);
+	budget_look(NULL);
+	fixture_end(&fx);
+}
+
 /* Without a budget there are no limits. */
 static void test_none(void **state)
 {
@@ -407,6 +455,7 @@ int main(void)
 	    cmocka_unit_test(test_reading),      cmocka_unit_test(test_open_files),
 	    cmocka_unit_test(test_heard),        cmocka_unit_test(test_late),
 	    cmocka_unit_test(test_many_late),    cmocka_unit_test(test_process),
+	    cmocka_unit_test(test_looks),        cmocka_unit_test(test_full_slice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
