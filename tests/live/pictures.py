@@ -23,14 +23,16 @@ STYLE = """
 text { font: 14px ui-monospace, 'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, monospace; white-space: pre; fill: #1f2328 }
 .paper { fill: #ffffff; stroke: #d0d7de }
 .bold { font-weight: bold } .under { text-decoration: underline }
-.c31 { fill: #cf222e } .c32 { fill: #1a7f37 } .c33 { fill: #9a6700 } .c36 { fill: #0969da } .grey { fill: #767676 }
+.alarm { fill: #cf222e } .good { fill: #1a7f37 } .note { fill: #9a6700 } .key { fill: #0969da } .dim { fill: #767676 }
 .turned { fill: #1f2328 } .on-turned { fill: #ffffff }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .paper { fill: #0d1117; stroke: #30363d }
-.c31 { fill: #ff7b72 } .c32 { fill: #3fb950 } .c33 { fill: #d29922 } .c36 { fill: #58a6ff } .grey { fill: #808080 }
+.alarm { fill: #ff7b72 } .good { fill: #3fb950 } .note { fill: #d29922 } .key { fill: #58a6ff } .dim { fill: #808080 }
 .turned { fill: #e6edf3 } .on-turned { fill: #0d1117 }
 }
 """
+# What the screen has of 256 colours.
+COLOURS = {28: "good", 130: "note", 196: "alarm", 30: "key", 243: "dim"}
 
 
 def leak(t):
@@ -80,14 +82,12 @@ class Look:
             elif code == 7:
                 self.turned = True
             elif code == 49:
-                pass  # no background is ever set, and no text black or white: it may be light or dark
-            elif code in (31, 32, 33, 36, 38, 39):
+                pass  # no background is ever set
+            elif code in (38, 39):
                 self.classes = {c for c in self.classes if c in ("bold", "under")}
                 if code == 38:
-                    assert codes[:2] == [5, 244], codes
-                    codes, code = codes[2:], None
-                if code != 39:
-                    self.classes.add(f"c{code}" if code else "grey")
+                    assert codes.pop(0) == 5, codes
+                    self.classes.add(COLOURS[codes.pop(0)])
             else:
                 raise AssertionError(f"SGR {code}: a colour that the screen does not have")
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import newcomer
 import pictures
 import recorded
 from harness import SLOW, TOP, run_tool, wait_until
@@ -111,33 +112,75 @@ def test_what_anyone_must_find(leak):
             assert "GROWING" in row and "Listener" in row and "+5.0/s" in row and "Server.java:25" in row, row
 
 
-def test_colours(leak):
-    """What grows is red and bold; with NO_COLOR it is bold."""
-    with opened(leak, 80, 24, env={"NO_COLOR": ""}) as t:
-        screen = t.until("moment 71 of 71", "-e")
-        assert re.search(r"\x1b\[[0-9;]*31m[^\n]*LEAK|\x1b\[1m\x1b\[31mLEAK", screen), screen
-        assert re.search(r"\x1b\[[0-9;]*32m[^\n]*clean", screen), screen
-    with opened(leak, 80, 24) as t:
-        screen = t.until("moment 71 of 71", "-e")
-        assert not re.search(r"\x1b\[([0-9;]*;)?(3[0-7]|38;[0-9;]*|4[0-7]|9[0-7])m", screen), screen
-        assert re.search(r"\x1b\[1m[^\n]*LEAK", screen), screen
-
-
 SIXTEEN = "xterm-sixteen|xterm of 16 colours, colors#16, pairs#256, use=xterm,\n"
+TERMS = ("xterm", "xterm-sixteen", "xterm-256color")
 
 
-@pytest.mark.parametrize("term", ["xterm", "xterm-sixteen", "xterm-256color"])
-def test_fewer_colours(leak, tmp_path, term):
-    """8 and 16 of them have red and green, too; what is grey among 256 is plain."""
+def luminance(colour):
+    """Of one of xterm's 256, of those that are the same on every terminal: a cube, and greys. By WCAG 2."""
+    n = colour - 16
+    levels = [8 + 10 * (n - 216)] * 3 if n >= 216 else [55 + 40 * (n // step % 6) if n // step % 6 else 0 for step in (36, 6, 1)]
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (level / 255 for level in levels))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def looks(screen):
+    """All that a terminal is told of how characters look: (colours of text, all else)."""
+    colours, others = set(), set()
+    for codes in re.findall(r"\x1b\[([0-9;]*)m", screen):
+        codes = [int(code or 0) for code in codes.split(";")]
+        while codes:
+            code = codes.pop(0)
+            if code == 38:
+                assert codes.pop(0) == 5
+                colours.add(codes.pop(0))
+            elif 30 <= code < 38:
+                colours.add(code - 30)
+            else:
+                others.add(code)
+    return colours, others
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_colours_on_light_and_dark(tmp_path, term):
+    """
+    What leaks is red and bold, what is clean green. Nobody can ask for the background, so none is set, and all can be read on
+    a white one and on a black one, that of the chosen row, too, which is turned round.
+    """
     source = tmp_path / "source"
     source.write_text(SIXTEEN)
     subprocess.run(["tic", "-x", "-o", tmp_path / "terminfo", source], check=True, capture_output=True)
-    with opened(leak, 80, 24, env={"NO_COLOR": "", "TERM": term, "TERMINFO_DIRS": f"{tmp_path}/terminfo:"}) as t:
+    red, green, screens = (196, 28, []) if term == "xterm-256color" else (1, 2, [])
+    env = {"NO_COLOR": "", "TERM": term, "TERMINFO_DIRS": f"{tmp_path}/terminfo:"}
+    code = {n: f"38;5;{n}" if n > 7 else f"3{n}" for n in (red, green)}
+    with opened(recorded.leak(tmp_path / "leak.jtr"), 120, 40, env=env) as t:
+        screens.append(t.until("moment 71 of 71", "-e"))
+        assert re.search(rf"^\x1b\[(1;{code[red]}|1m\x1b\[{code[red]})mLEAK", screens[0], re.M), screens[0]
+        assert re.search(rf"\x1b\[{code[green]}mclean", screens[0]), screens[0]
+        for key, wanted in (("Enter", "Stack, innermost"), ("f", "acquired by:"), ("?", "Keys"), ("/", "Keys")):
+            t.keys(key)
+            t.until(wanted)
+            screens.append(t.screen("-e"))
+    for make in (newcomer.cache, newcomer.held, newcomer.sick):
+        with opened(make(tmp_path / "other.jtr"), 120, 40, env=env) as t:
+            screens.append(t.until(f"moment {newcomer.SECONDS} of {newcomer.SECONDS}", "-e"))
+    colours, others = (set().union(*sets) for sets in zip(*map(looks, screens)))
+    assert others <= {0, 1, 4, 7, 39, 49} and 7 in others, others
+    if term == "xterm-256color":
+        assert len(colours) == 5, colours
+        for colour in colours:
+            on_black, on_white = (luminance(colour) + 0.05) / 0.05, 1.05 / (luminance(colour) + 0.05)
+            assert colour >= 16 and min(on_black, on_white) >= 3.9, (colour, on_black, on_white)
+    else:  # of which the terminal chooses how they look, so that they can be read, if they are not yellow
+        assert colours == {1, 2, 5, 6}, colours
+
+
+def test_no_color(leak):
+    """With NO_COLOR what grows is bold."""
+    with opened(leak, 80, 24) as t:
         screen = t.until("moment 71 of 71", "-e")
-        assert re.search(r"\x1b\[[0-9;]*31m[^\n]*LEAK", screen.replace("m\x1b[", ";")), screen
-        assert re.search(r"\x1b\[[0-9;]*32m[^\n]*clean", screen), screen
-        assert ("\x1b[38;5;244m" in screen) == (term == "xterm-256color"), screen
-        assert len(set(re.findall(r"\x1b\[([0-9;]*)m", screen))) > 4, screen
+        assert not looks(screen)[0] and looks(screen)[1] <= {0, 1, 4, 7, 39, 49}, screen
+        assert re.search(r"\x1b\[1m[^\n]*LEAK", screen), screen
 
 
 def mouse(term, button, column, row):
@@ -382,7 +425,7 @@ def test_a_long_one(leak, tmp_path):
         t.until("the next row of the same name")
         t.keys("Escape", "q")
         assert t.exit_code() == 0
-        screen = t.screen("-S", "-").replace("\n", "")
+        screen = t.screen("-S", "-", "-J")
         assert "it was left before all of it was read: this is how it was after" in screen, screen
         assert "jnitrace - PID 26708 com.acme.pay.Server" in screen, screen
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "screen/class_names.h"
 #include "screen/draw.h"
 #include "view/answer.h"
 #include "view/cells.h"
@@ -12,6 +13,7 @@
 #define PANE_ROWS     16 /* of the screen, from which on there is a pane */
 #define LITTLE_WORTH  5  /* priority from which on a column gives way to a longer name */
 #define MOST_WORDS    3  /* ways to say the same */
+#define TAIL_LEAST    4  /* cells more that are worth the end of a longer name */
 #define MOST_LEAST    32 /* cells that are kept for a name at the expense of other columns */
 
 /* --- cells ------------------------------------------------------------------------------------------ */
@@ -21,6 +23,7 @@ struct cell_of {
 	const struct browser *b;
 	const struct row *r;
 	struct row_key key;
+	struct class_parts parts;
 	const struct canvas *c;
 };
 
@@ -130,53 +133,46 @@ static unsigned put_nr_findings(struct buf *out, const struct cell_of *x)
 	return r && r->findings.n ? STYLE_NOTE : STYLE_DIM;
 }
 
-static const char *class_of(const struct row *r, size_t *more)
-{
-	*more = r->site && r->site->classes.n ? r->site->classes.n - 1 : 0;
-	return r->site ? r->site->classes.n ? r->site->classes.v[0].name : NULL : r->class;
-}
-
-static unsigned put_class(struct buf *out, const struct cell_of *x)
+/* In the words of put, which cuts it down to some of its parts; NULL: all of it. */
+static unsigned put_class_as(struct buf *out, const struct cell_of *x,
+			     void (*put)(struct buf *out, const char *name, unsigned parts))
 {
 	size_t more;
-	const char *name = class_of(x->r, &more);
+	const char *name = class_of_row(x->r, &more), *of = x->r->of.name;
 
-	buf_printf(out, "%s", name ?: x->r->before ? "?" : "-");
-	if (x->r->of.name)
-		buf_printf(out, " of %s", x->r->of.name);
-	if (more)
-		buf_printf(out, " +%zu", more);
-	return STYLE_PLAIN;
-}
-
-/* Without its package. */
-static unsigned put_class_short(struct buf *out, const struct cell_of *x)
-{
-	size_t more;
-	const char *name = class_of(x->r, &more);
-
-	name_short(out, name ?: x->r->before ? "?" : "-", 1);
-	if (x->r->of.name) {
+	if (!name)
+		buf_printf(out, x->r->before ? "?" : "-");
+	else if (put)
+		put(out, name, x->parts.class);
+	else
+		buf_printf(out, "%s", name);
+	if (of) {
 		buf_printf(out, " of ");
-		name_short(out, x->r->of.name, 1);
+		if (put)
+			put(out, of, x->parts.of);
+		else
+			buf_printf(out, "%s", of);
 	}
 	if (more)
 		buf_printf(out, " +%zu", more);
 	return STYLE_PLAIN;
 }
 
+static unsigned put_class(struct buf *out, const struct cell_of *x)
+{
+	return put_class_as(out, x, NULL);
+}
+
+/* Without its package. */
+static unsigned put_class_short(struct buf *out, const struct cell_of *x)
+{
+	return put_class_as(out, x, class_short);
+}
+
 /* Without the class that it is in, either. */
 static unsigned put_class_shortest(struct buf *out, const struct cell_of *x)
 {
-	size_t more;
-	const char *name = class_of(x->r, &more), *dollar = name ? strrchr(name, '$') : NULL;
-
-	if (!dollar || !dollar[1])
-		return put_class_short(out, x);
-	buf_printf(out, "%s", dollar + 1);
-	if (more)
-		buf_printf(out, " +%zu", more);
-	return STYLE_PLAIN;
+	return put_class_as(out, x, class_tail);
 }
 
 /* The frame in which another row that looks alike differs. */
@@ -300,13 +296,16 @@ static bool is_paired_with_classes(const struct browser *b)
 }
 
 typedef unsigned put_fn(struct buf *out, const struct cell_of *x);
+/* Does a column take more cells, where there are? BY_TAIL: and what it says in fewer words is longer by them.
+ */
+enum growing { FIXED, GROWS, BY_TAIL };
 struct list_column {
 	const char *header;
 	const char *sort; /* what it is sorted by: a column of view/columns.h; NULL: nothing */
 	uint32_t groups;
 	int priority; /* 0: always there; else the highest goes first where it is tight */
 	int least;    /* cells that it has at least; */
-	bool grows;   /* and it takes more, where there are */
+	enum growing grows;
 	enum cells_align align;
 	bool (*wanted)(const struct browser *b); /* NULL: always */
 	put_fn *put[MOST_WORDS];                 /* all of it, and what to try where that has no room */
@@ -322,38 +321,38 @@ struct list_column {
 #define EVERY  (SITE | FUNC | PID | CLASS | THREAD | OWNER)
 /* clang-format off */
 static const struct list_column list_columns[] = {
-	{"VERDICT", "verdict", EVERY & ~FUNC, 0, 8, false, CELLS_LEFT, is_paired, {put_row_verdict}},
-	{"PID", "pid", PID | THREAD, 0, 5, false, CELLS_RIGHT, NULL, {put_pid}},
-	{"PID", "pid", SITE, 3, 5, false, CELLS_RIGHT, has_several, {put_pid}},
-	{"TID", "tid", THREAD, 5, 5, false, CELLS_RIGHT, NULL, {put_tid}},
-	{"LIVE", "outstanding", EVERY, 0, 6, false, CELLS_RIGHT, is_paired, {put_outstanding}},
-	{"SINCE b", NULL, EVERY, 1, 8, false, CELLS_RIGHT, has_baseline, {put_since}},
-	{"RATE", "rate", EVERY, 1, 7, false, CELLS_RIGHT, is_paired, {put_rate}},
-	{"PER MIN", NULL, SITE, 6, 8, false, CELLS_RIGHT, is_paired, {put_growth}},
-	{"HISTORY", NULL, EVERY, 5, HISTORY_CELLS, false, CELLS_LEFT, has_curves, {NULL}},
-	{"AGE", "oldest", SITE | FUNC | PID | OWNER, 3, 6, false, CELLS_RIGHT, is_paired, {put_age}},
-	{"ACQUIRED", "acquired", SITE | FUNC | PID | THREAD | OWNER, 8, 9, false, CELLS_RIGHT, NULL, {put_acquired}},
-	{"RELEASED", "released", SITE | FUNC | PID | THREAD | OWNER, 9, 9, false, CELLS_RIGHT, is_paired, {put_released}},
-	{"ACQ-RATE", "acquired-rate", FUNC | PID | OWNER, 10, 9, false, CELLS_RIGHT, NULL, {put_acquired_rate}},
-	{"SITES", "sites", PID, 7, 5, false, CELLS_RIGHT, NULL, {put_sites}},
-	{"SITES", "sites", FUNC | CLASS | THREAD | OWNER, 4, 5, false, CELLS_RIGHT, NULL, {put_sites}},
-	{"FINDINGS", NULL, PID, 2, 8, false, CELLS_RIGHT, NULL, {put_nr_findings}},
-	{"COST", NULL, PID, 4, 6, false, CELLS_RIGHT, NULL, {put_cost}},
-	{"CONTAINER", NULL, PID, 6, 12, false, CELLS_LEFT, NULL, {put_place}},
-	{"ID", "id", SITE, 12, 16, false, CELLS_LEFT, NULL, {put_id}},
-	{"FUNCTION", "function", SITE, 7, 12, false, CELLS_LEFT, has_classes, {put_function}},
-	{"FUNCTION", "function", SITE, 2, 12, false, CELLS_LEFT, has_no_classes, {put_function}},
-	{"FUNCTION", "function", CLASS, 3, 12, false, CELLS_LEFT, NULL, {put_function}},
-	{"CLASS", "class", SITE, 2, 10, true, CELLS_LEFT, is_paired_with_classes, {put_class, put_class_short, put_class_shortest}},
-	{"LIBRARY", NULL, SITE, 10, 10, true, CELLS_LEFT, NULL, {put_library}},
-	{"FUNCTION", "function", FUNC, 0, 20, true, CELLS_LEFT, NULL, {put_function}},
-	{"CLASS", "class", CLASS, 0, 20, true, CELLS_LEFT, NULL, {put_class, put_class_short, put_class_shortest}},
-	{"THREAD", "thread", THREAD, 0, 20, true, CELLS_LEFT, NULL, {put_thread}},
-	{"LIBRARY", "library", MODULE, 0, 20, true, CELLS_LEFT, NULL, {put_owner, put_module}},
-	{"JAVA CALLER", "caller", CALLER, 0, 20, true, CELLS_LEFT, has_classes, {put_owner, put_caller_short}},
-	{"CALLER", "caller", CALLER, 0, 20, true, CELLS_LEFT, has_no_classes, {put_owner, put_caller_short}},
-	{"PROCESS", "comm", PID, 0, 20, true, CELLS_LEFT, NULL, {put_process}},
-	{"SITE", "site", SITE, 0, 20, true, CELLS_LEFT, NULL, {put_site, put_site_short, put_site_shortest}},
+	{"VERDICT", "verdict", EVERY & ~FUNC, 0, 8, FIXED, CELLS_LEFT, is_paired, {put_row_verdict}},
+	{"PID", "pid", PID | THREAD, 0, 5, FIXED, CELLS_RIGHT, NULL, {put_pid}},
+	{"PID", "pid", SITE, 3, 5, FIXED, CELLS_RIGHT, has_several, {put_pid}},
+	{"TID", "tid", THREAD, 5, 5, FIXED, CELLS_RIGHT, NULL, {put_tid}},
+	{"LIVE", "outstanding", EVERY, 0, 6, FIXED, CELLS_RIGHT, is_paired, {put_outstanding}},
+	{"SINCE b", NULL, EVERY, 1, 8, FIXED, CELLS_RIGHT, has_baseline, {put_since}},
+	{"RATE", "rate", EVERY, 1, 6, FIXED, CELLS_RIGHT, is_paired, {put_rate}},
+	{"PER MIN", NULL, SITE, 6, 8, FIXED, CELLS_RIGHT, is_paired, {put_growth}},
+	{"HISTORY", NULL, EVERY, 5, HISTORY_CELLS, FIXED, CELLS_LEFT, has_curves, {NULL}},
+	{"AGE", "oldest", SITE | FUNC | PID | OWNER, 3, 6, FIXED, CELLS_RIGHT, is_paired, {put_age}},
+	{"ACQUIRED", "acquired", SITE | FUNC | PID | THREAD | OWNER, 8, 9, FIXED, CELLS_RIGHT, NULL, {put_acquired}},
+	{"RELEASED", "released", SITE | FUNC | PID | THREAD | OWNER, 9, 9, FIXED, CELLS_RIGHT, is_paired, {put_released}},
+	{"ACQ-RATE", "acquired-rate", FUNC | PID | OWNER, 10, 9, FIXED, CELLS_RIGHT, NULL, {put_acquired_rate}},
+	{"SITES", "sites", PID, 7, 5, FIXED, CELLS_RIGHT, NULL, {put_sites}},
+	{"SITES", "sites", FUNC | CLASS | THREAD | OWNER, 4, 5, FIXED, CELLS_RIGHT, NULL, {put_sites}},
+	{"FINDINGS", NULL, PID, 2, 8, FIXED, CELLS_RIGHT, NULL, {put_nr_findings}},
+	{"COST", NULL, PID, 4, 6, FIXED, CELLS_RIGHT, NULL, {put_cost}},
+	{"CONTAINER", NULL, PID, 6, 12, FIXED, CELLS_LEFT, NULL, {put_place}},
+	{"ID", "id", SITE, 12, 16, FIXED, CELLS_LEFT, NULL, {put_id}},
+	{"FUNCTION", "function", SITE, 7, 12, FIXED, CELLS_LEFT, has_classes, {put_function}},
+	{"FUNCTION", "function", SITE, 2, 12, FIXED, CELLS_LEFT, has_no_classes, {put_function}},
+	{"FUNCTION", "function", CLASS, 3, 12, FIXED, CELLS_LEFT, NULL, {put_function}},
+	{"CLASS", "class", SITE, 2, 10, BY_TAIL, CELLS_LEFT, is_paired_with_classes, {put_class, put_class_short, put_class_shortest}},
+	{"LIBRARY", NULL, SITE, 10, 10, GROWS, CELLS_LEFT, NULL, {put_library}},
+	{"FUNCTION", "function", FUNC, 0, 20, GROWS, CELLS_LEFT, NULL, {put_function}},
+	{"CLASS", "class", CLASS, 0, 20, BY_TAIL, CELLS_LEFT, NULL, {put_class, put_class_short, put_class_shortest}},
+	{"THREAD", "thread", THREAD, 0, 20, GROWS, CELLS_LEFT, NULL, {put_thread}},
+	{"LIBRARY", "library", MODULE, 0, 20, GROWS, CELLS_LEFT, NULL, {put_owner, put_module}},
+	{"JAVA CALLER", "caller", CALLER, 0, 20, GROWS, CELLS_LEFT, has_classes, {put_owner, put_caller_short}},
+	{"CALLER", "caller", CALLER, 0, 20, GROWS, CELLS_LEFT, has_no_classes, {put_owner, put_caller_short}},
+	{"PROCESS", "comm", PID, 0, 20, GROWS, CELLS_LEFT, NULL, {put_process}},
+	{"SITE", "site", SITE, 0, 20, GROWS, CELLS_LEFT, NULL, {put_site, put_site_short, put_site_shortest}},
 };
 /* clang-format on */
 
@@ -412,7 +411,7 @@ const struct column *list_sort_named(const struct browser *b, const char *name, 
 
 static struct cell_of cell_of(const struct browser *b, const struct canvas *c, size_t row)
 {
-	return (struct cell_of){b, &b->table.rows.v[row], b->table.keys[row], c};
+	return (struct cell_of){b, &b->table.rows.v[row], b->table.keys[row], b->table.parts[row], c};
 }
 
 /* Of the rows that are shown, in the way-th words. */
@@ -474,14 +473,17 @@ static void drop_columns(const struct browser *b, struct layout *l, int priority
 	}
 }
 
-/* What is left goes to those that can use it: to the last one first, but to none for more words than others.
+/*
+ * What is left goes to those that can use it: to the last one first, but to none for more words than others.
+ * A class without its package comes before a site's file and line.
  */
 static void share_room(struct layout *l, int width)
 {
 	int left = width - total_width(l);
 
 	for (size_t way = MOST_WORDS; way-- > 0;)
-		for (size_t i = l->n; i-- > 0 && left > 0;) {
+		for (size_t k = 0; k < l->n && left > 0; k++) {
+			size_t i = way == 1 ? k : l->n - 1 - k;
 			int more = l->column[i]->grows ? l->content[i][way] - l->width[i] : 0;
 
 			more = more < left ? more : left;
@@ -543,18 +545,25 @@ static void draw_cell(struct canvas *c, int row, int column, int width, const st
 {
 	struct buf text = {0};
 	unsigned style = STYLE_PLAIN;
+	enum cut cut = CUT_MIDDLE;
 	int used = 0;
+	size_t i;
 
-	for (size_t i = 0; i < ARRAY_LEN(l->put) && l->put[i]; i++) {
+	for (i = 0; i < ARRAY_LEN(l->put) && l->put[i]; i++) {
 		text.n = 0;
 		style = l->put[i](&text, x);
 		used = text.p ? canvas_width(c, text.p, text.n) : 0;
 		if (used <= width)
 			break;
 	}
+	if (l->grows == BY_TAIL && i == ARRAY_LEN(l->put) - 1 && used + TAIL_LEAST < width) {
+		text.n = 0;
+		l->put[i - 1](&text, x);
+		cut = CUT_BEGIN;
+	}
 	if (text.p)
 		canvas_put(c, row, column + (l->align == CELLS_RIGHT && used < width ? width - used : 0),
-			   width, text.p, text.n, CUT_MIDDLE, style);
+			   width, text.p, text.n, cut, style);
 	buf_free(&text);
 }
 

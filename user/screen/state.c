@@ -143,7 +143,9 @@ static void free_rows(struct table *t)
 {
 	rows_free(&t->rows);
 	free(t->keys);
+	free(t->parts);
 	t->keys = NULL;
+	t->parts = NULL;
 }
 
 void table_free(struct table *t)
@@ -276,8 +278,12 @@ int table_make(struct browser *b)
 	if (t->reverse)
 		reverse_rows(&t->rows);
 	t->keys = calloc(t->rows.n + 1, sizeof(*t->keys));
-	if (!t->keys)
-		return -ENOMEM;
+	t->parts = calloc(t->rows.n + 1, sizeof(*t->parts));
+	rc = t->keys && t->parts ? class_parts_find(&t->rows, t->parts) : -ENOMEM;
+	if (rc) {
+		free_rows(t); /* rows without keys are nobody's */
+		return rc;
+	}
 	for (size_t i = 0; i < t->rows.n; i++)
 		t->keys[i] = row_key_of(&t->rows.v[i], t->group);
 	find_chosen(t);

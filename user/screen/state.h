@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "screen/class_names.h"
 #include "screen/filter.h"
 #include "screen/page.h"
 #include "screen/seen.h"
@@ -28,8 +29,9 @@ struct table {
 	const struct column *sort; /* NULL: what grows comes first, else the group's default */
 	bool reverse;
 	struct rows rows;     /* those that the filter lets pass, sorted */
-	struct row_key *keys; /* of each of them */
-	size_t all;           /* how many there are without the filter */
+	struct row_key *keys; /* of each of them, */
+	struct class_parts *parts;
+	size_t all; /* how many there are without the filter */
 	struct row_key chosen;
 	bool moved;                      /* by a person: until then the first row is the chosen one */
 	size_t at, top;                  /* the chosen one among the rows, and the first that is shown */

@@ -262,19 +262,30 @@ bool terminal_is_lent(const struct terminal *t)
 	return !terminal_is_on(t) && in_background(t);
 }
 
-enum { PAIR_GOOD = 1, PAIR_NOTE, PAIR_ALARM, PAIR_KEY, PAIR_DIM };
+enum { PAIR_GOOD = 1, PAIR_NOTE, PAIR_ALARM, PAIR_KEY, PAIR_DIM, NR_PAIRS };
 
+/*
+ * On the terminal's own background, light or dark, which nobody can ask for. Where there are many colors
+ * these are in the middle: none is nearer to black or to white than a contrast of 3.9. Of few the terminal
+ * says how each looks; yellow is what cannot be read on white.
+ */
 static void choose_colors(const struct terminal *t)
 {
+	static const struct {
+		short few, many; /* few: -1: none */
+	} colors[NR_PAIRS] = {
+	    [PAIR_GOOD] = {COLOR_GREEN, 28},    /* #008700 */
+	    [PAIR_NOTE] = {COLOR_MAGENTA, 130}, /* #af5f00 */
+	    [PAIR_ALARM] = {COLOR_RED, 196},    /* #ff0000 */
+	    [PAIR_KEY] = {COLOR_CYAN, 30},      /* #008787 */
+	    [PAIR_DIM] = {-1, 243},             /* #767676 */
+	};
+
 	if (!t->colors || start_color() != OK)
 		return;
 	use_default_colors();
-	init_pair(PAIR_GOOD, COLOR_GREEN, -1);
-	init_pair(PAIR_NOTE, COLOR_YELLOW, -1);
-	init_pair(PAIR_ALARM, COLOR_RED, -1);
-	init_pair(PAIR_KEY, COLOR_CYAN, -1);
-	if (t->many_colors)
-		init_pair(PAIR_DIM, 244, -1); /* a grey between light and dark backgrounds */
+	for (short pair = 1; pair < NR_PAIRS; pair++)
+		init_pair(pair, t->many_colors ? colors[pair].many : colors[pair].few, -1);
 }
 
 /* curses takes signals that nobody has taken yet; ours are waited for (run/interrupt.c). */
@@ -375,8 +386,6 @@ static attr_t look_of(const struct terminal *t, uint8_t style, short *pair)
 	attr_t attr = kind < ARRAY_LEN(looks) ? t->colors ? looks[kind].with_colors : looks[kind].without : 0;
 
 	*pair = kind < ARRAY_LEN(looks) && t->colors ? looks[kind].pair : 0;
-	if (*pair == PAIR_DIM && !t->many_colors)
-		*pair = 0;
 	return attr | (style & STYLE_CHOSEN ? A_REVERSE : 0);
 }
 
