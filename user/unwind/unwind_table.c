@@ -399,12 +399,26 @@ static int add_bodies(const struct elf_image *e, struct unwind_table *t)
 
 int unwind_table_add_fp(const struct elf_image *e, uint64_t start, uint64_t end, struct unwind_table *t)
 {
-	struct unwind_body stretch = {.start = start, .end = end, .rule = unwind_code_fp(elf_machine(e))};
-	const struct unwind_bodies bodies = {.v = &stretch, .n = 1};
-	int rc = add_known(e, &bodies, t);
+	const struct unwind_rule rule = unwind_code_fp(elf_machine(e)), behind = unwind_table_find(t, end);
+	struct unwind_table merged = {.nr_fdes = t->nr_fdes, .base = t->base};
+	struct builder b = {.t = &merged};
+	size_t next = 0;
+	int rc = start >= t->base && start < end && end - t->base <= UINT32_MAX ? 0 : -EPROTO;
 
+	for (; !rc && next < t->rows.n && t->base + t->rows.v[next].pc < start; next++)
+		rc = add_row(&b, t->base + t->rows.v[next].pc, &t->rules.v[t->rows.v[next].rule]);
+	rc = rc ?: add_row(&b, start, &rule);
+	while (next < t->rows.n && t->base + t->rows.v[next].pc <= end)
+		next++;
+	rc = rc ?: add_row(&b, end, &behind);
+	for (; !rc && next < t->rows.n; next++)
+		rc = add_row(&b, t->base + t->rows.v[next].pc, &t->rules.v[t->rows.v[next].rule]);
+	hash_free(&b.index);
+	unwind_table_free(rc ? &merged : t);
 	if (rc)
 		unwind_table_free(t);
+	else
+		*t = merged;
 	return rc;
 }
 

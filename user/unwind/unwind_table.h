@@ -32,8 +32,8 @@ struct unwind_table {
  */
 int unwind_table_build(const struct elf_image *e, struct unwind_table *t);
 /*
- * In [start, end), link-time, e keeps a frame pointer at its calls, wherever t knows nothing. 0 or -errno; t
- * is empty then.
+ * In [start, end), link-time, e keeps a frame pointer at its calls, whatever t says of it. 0 or -errno; t is
+ * empty then.
  */
 int unwind_table_add_fp(const struct elf_image *e, uint64_t start, uint64_t end, struct unwind_table *t);
 /* Of code that has no file and does so everywhere. 0 or -ENOMEM. */

@@ -19,39 +19,55 @@
 #define MAX_REST        8         /* words behind the locals in which a function's name is looked for */
 #define MAX_SOURCE      (4 << 20) /* characters before a function in which lines are counted */
 #define PIECE           4096
+#define PLACE_WORDS     2 /* where a function begins and ends */
 
 /* --- constants ------------------------------------------------------------------------------------ */
 
-void v8_read_constants(const struct elf_image *e, struct v8 *out)
-{
-	static const char *const names[] = {
-#define V8_CONSTANT(id, name) "v8dbg_" name,
+static const struct {
+	enum v8_constant id;
+	const char *name;
+} constant_names[] = {
+#define V8_CONSTANT(id, name) {V8_##id, "v8dbg_" name},
+#define V8_RENAMED(id, name)  {V8_##id, "v8dbg_" name},
 #include "runtime/node/v8_constants.def"
 #undef V8_CONSTANT
-	};
-	struct elf_wanted wanted[NR_V8_CONSTANTS] = {0};
+#undef V8_RENAMED
+};
+
+void v8_read_constants(const struct elf_image *e, struct v8 *out)
+{
+	struct elf_wanted wanted[ARRAY_LEN(constant_names)] = {0};
+	bool found[NR_V8_CONSTANTS] = {0};
 
 	*out = (struct v8){0};
-	for (size_t i = 0; i < NR_V8_CONSTANTS; i++)
-		wanted[i].name = names[i];
-	if (elf_find_symbols(e, ELF_DYNSYM, wanted, NR_V8_CONSTANTS) != NR_V8_CONSTANTS)
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		wanted[i].name = constant_names[i].name;
+	if (elf_find_symbols(e, ELF_DYNSYM, wanted, ARRAY_LEN(wanted)) < NR_V8_CONSTANTS)
 		return;
-	for (size_t i = 0; i < NR_V8_CONSTANTS; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		enum v8_constant id = constant_names[i].id;
 		int32_t value = 0; /* those of 0 have no bytes in the file */
 
-		if (wanted[i].size_bytes != sizeof(value) ||
+		if (!wanted[i].vaddr)
+			continue;
+		if (found[id] || wanted[i].size_bytes != sizeof(value) ||
 		    (elf_read(e, wanted[i].vaddr, &value, sizeof(value)) != sizeof(value) && value))
 			return;
-		out->of[i] = value;
+		out->of[id] = value;
+		found[id] = true;
 	}
+	for (size_t i = 0; i < NR_V8_CONSTANTS; i++)
+		if (!found[i])
+			return;
 	for (size_t i = V8_FUNCTION_SHARED; i <= V8_TYPE_SCOPE_INFO; i++)
 		if (out->of[i] < 0 || out->of[i] > MAX_OFFSET)
 			return;
 	/* what the walker takes for granted, too: see script_function() */
 	out->known = out->of[V8_SMI_SHIFT_BYTES] == SMI_SHIFT_BYTES && out->of[V8_FP_FUNCTION] == -16 &&
 		     out->of[V8_FP_CONTEXT] == -8 && out->of[V8_SCOPE_LOCALS] < MAX_REST &&
-		     out->of[V8_SCOPE_LOCALS] > 0 && out->of[V8_SCOPE_REST] > out->of[V8_SCOPE_LOCALS] &&
-		     out->of[V8_SCOPE_REST] < MAX_REST;
+		     out->of[V8_SCOPE_LOCALS] > 0 &&
+		     (out->of[V8_SCOPE_REST] == out->of[V8_SCOPE_LOCALS] + 1 ||
+		      out->of[V8_SCOPE_REST] == out->of[V8_SCOPE_LOCALS] + 1 + PLACE_WORDS);
 }
 
 /* --- words and objects ---------------------------------------------------------------------------- */
@@ -237,28 +253,34 @@ static bool is_place(const uint64_t word[2])
 /*
  * A ScopeInfo is a row of words: flags, numbers, names and properties of its context's variables, perhaps a
  * private class; the function's name and a number (-1: it is no variable), an inferred name, where it begins
- * and ends, another scope (v8: src/objects/scope-info.tq, 10.2 and 11.3; later ones have the place first).
+ * and ends, another scope (v8: src/objects/scope-info.tq, 10.2 to 12.4). From 13 on, of Node.js 24, where it
+ * begins and ends comes before the variables; the constants say so.
  */
 static bool read_scope(const struct reader *r, uint64_t info, struct scope *out)
 {
-	uint64_t word[2 + 2 * MAX_LOCALS + MAX_REST], n,
-	    rest = info + 8 + 8ULL * (uint64_t)r->v->of[V8_SCOPE_REST];
+	const int32_t *of = r->v->of;
+	bool place_first = of[V8_SCOPE_REST] > of[V8_SCOPE_LOCALS] + PLACE_WORDS;
+	uint64_t word[PLACE_WORDS + 2 * MAX_LOCALS + MAX_REST], n,
+	    behind = info + 8 + 8ULL * (uint64_t)(of[V8_SCOPE_LOCALS] + 1);
 	size_t at = 0, words, locals;
 
 	*out = (struct scope){.start = -1};
-	if (!read_word(r, info + 8 + 8ULL * (uint64_t)r->v->of[V8_SCOPE_LOCALS], &n) || !is_smi(n) ||
-	    smi(n) < 0)
+	if (!read_word(r, info + 8 + 8ULL * (uint64_t)of[V8_SCOPE_LOCALS], &n) || !is_smi(n) || smi(n) < 0)
 		return false;
 	locals = (size_t)smi(n);
 	if (locals >= MAX_LOCALS) /* a table of them, and their properties: what follows is too far */
-		return true;
-	words = 2 + 2 * locals + MAX_REST;
-	if (proc_read(r->pid, rest, word, words * sizeof(*word)))
+		locals = 0;
+	words = PLACE_WORDS + 2 * locals + MAX_REST;
+	if (proc_read(r->pid, behind, word, words * sizeof(*word)))
 		return false;
-	if (is_place(word)) {
+	if (place_first) {
+		if (!is_place(word))
+			return true;
 		out->start = smi(word[0]);
-		at = 2;
+		at = PLACE_WORDS;
 	}
+	if ((size_t)smi(n) >= MAX_LOCALS)
+		return true;
 	at += 2 * locals;
 	for (size_t i = at; i < at + MAX_REST && i + 1 < words; i++) {
 		uint64_t object;

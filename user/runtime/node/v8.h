@@ -19,8 +19,10 @@
 
 enum v8_constant {
 #define V8_CONSTANT(id, name) V8_##id,
+#define V8_RENAMED(id, name)
 #include "runtime/node/v8_constants.def"
 #undef V8_CONSTANT
+#undef V8_RENAMED
 	NR_V8_CONSTANTS
 };
 struct v8 {
