@@ -84,7 +84,9 @@ struct unwind_space {
 	u32 opened;     /* BPF: number of the last library in code_opened messages; 0: none yet */
 	u32 openings;   /* BPF: times that a library was opened, and given a number */
 	u32 function_info; /* loader: see script_function(); 0: there is no script engine */
-	u64 last_link;     /* BPF: a struct link_map before those that the linker adds; 0: not known */
+	u32 generates;     /* loader: see unwind_generated() */
+	u32 pad;
+	u64 last_link; /* BPF: a struct link_map before those that the linker adds; 0: not known */
 };
 #define UNWIND_LAYOUT(first, n, generation) ((u64)(first) | (u64)(n) << 20 | (u64)(generation) << 33)
 #define UNWIND_LAYOUT_FIRST(l)              ((u32)(l)&0xfffff)
@@ -162,7 +164,7 @@ JT_ASSERT_SIZE(struct unwind_rule, 8);
 JT_ASSERT_SIZE(struct unwind_row, 8);
 JT_ASSERT_SIZE(struct unwind_head, 8);
 JT_ASSERT_SIZE(struct unwind_range, 32);
-JT_ASSERT_SIZE(struct unwind_space, 56);
+JT_ASSERT_SIZE(struct unwind_space, 64);
 JT_ASSERT_SIZE(struct link_debug, 32);
 JT_ASSERT_SIZE(struct link_map, 40);
 JT_ASSERT_SIZE(struct code_held, 8);

@@ -170,6 +170,26 @@ static __always_inline u64 unwind_look_up(struct unwind_space *s, u64 layout, u6
 }
 
 /*
+ * The rule for code that is in no file that is known, where a runtime generates some: it keeps a frame
+ * pointer at its calls, as unwind_table_all_fp() has it. Where it lies the loader learns somewhat later; but
+ * it is code, as a frame that is known was called by it, and no library, as the linker would have told. Not
+ * to be remembered: it may be a library's by and by. Where nobody tells of libraries nothing is taken for
+ * generated.
+ */
+static __always_inline u64 unwind_generated(const struct unwind_space *s)
+{
+#if defined(__TARGET_ARCH_x86)
+	const u64 ra_words = 1;
+#else
+	const u64 ra_words = UNWIND_RA_AFTER_FP;
+#endif
+
+	if (!s->generates || !s->link_debug)
+		return unwind_special(UNWIND_NOT_CODE);
+	return unwind_special(UNWIND_SCRIPT) | ra_words << 48 | 2ULL << 32 | 16;
+}
+
+/*
  * The rule (struct unwind_rule) for an address of a target: pc itself, or for a return address one less,
  * as the call may be the last instruction of its function. A global function: verified once.
  */
@@ -192,6 +212,8 @@ __noinline u64 unwind_find(u32 target_id, u64 pc)
 	if ((*(volatile u64 *)&c->check ^ rule * 0xff51afd7ed558ccdULL) == id && rule)
 		return rule;
 	rule = unwind_look_up(s, layout, pc);
+	if (rule_kind(rule) == UNWIND_NOT_CODE)
+		return unwind_generated(s);
 	if (rule_kind(rule) < UNWIND_NO_TABLE && rule_kind(rule) != UNWIND_NO_CFI) {
 		*(volatile u64 *)&c->rule = rule;
 		*(volatile u64 *)&c->check = id ^ rule * 0xff51afd7ed558ccdULL;

@@ -39,8 +39,10 @@ async function inWorker(line) {
 async function run(line) {
 	const [command, ...rest] = line.split(' ');
 	if (command === 'worker') return inWorker(rest.join(' '));
-	if (command === 'end') await worker.terminate();
-	else if (command === 'collect') await collect(+rest[0]);
+	if (command === 'end') {
+		await worker.terminate();
+		worker = undefined;
+	} else if (command === 'collect') await collect(+rest[0]);
 	else if (command === 'drop') await Promise.all(repeatCommand(rest[0], +rest[1], false));
 	else await Promise.all(repeatCommand(command, +rest[0], true));
 	await pause(); // work that was queued, or is done, has its turn

@@ -146,9 +146,9 @@ int tracer_set_env_owners(struct tracer *t, int target_id, const uint64_t *envs,
 	return rc;
 }
 
-void tracer_set_script(struct tracer *t, int target_id, uint32_t function_info)
+void tracer_set_script(struct tracer *t, int target_id, uint32_t function_info, bool generates)
 {
-	unwinder_set_script(t->unwinder, (uint32_t)target_id, function_info);
+	unwinder_set_script(t->unwinder, (uint32_t)target_id, function_info, generates);
 }
 
 int tracer_set_linker(struct tracer *t, int target_id, pid_t pid, const char *path, uint64_t offset,

@@ -101,7 +101,7 @@ uint32_t tracer_families(const struct tracer *t, int target_id);
 bool tracer_execed(struct tracer *t, int target_id);
 size_t tracer_probes(const struct tracer *t, int target_id);
 /* Of a target whose runtime runs scripts: struct vm_code (model/vm.h). */
-void tracer_set_script(struct tracer *t, int target_id, uint32_t function_info);
+void tracer_set_script(struct tracer *t, int target_id, uint32_t function_info, bool generates);
 /*
  * Where the target's dynamic linker calls when libraries come and go, as an offset in its file (path), and
  * the address of its struct r_debug. Without it nobody sees that a library took the place of another until

@@ -635,8 +635,9 @@ bool unwind_moment_closed(const struct unwind_moment *m)
 	return UNWIND_IS_CLOSED(m->layout);
 }
 
-void unwinder_set_script(struct unwinder *u, uint32_t target_id, uint32_t function_info)
+void unwinder_set_script(struct unwinder *u, uint32_t target_id, uint32_t function_info, bool generates)
 {
+	__atomic_store_n(&u->spaces[target_id].generates, generates, __ATOMIC_RELEASE);
 	__atomic_store_n(&u->spaces[target_id].function_info, function_info, __ATOMIC_RELEASE);
 }
 
@@ -698,7 +699,7 @@ void unwinder_forget(struct unwinder *u, uint32_t target_id)
 	/* None of those is the next target's. */
 	__atomic_fetch_add(&space->openings, JT_OPENED, __ATOMIC_RELEASE);
 	unwinder_renumber_opened(u, target_id);
-	unwinder_set_script(u, target_id, 0);
+	unwinder_set_script(u, target_id, 0, false);
 	region_retire(u, &u->traced[target_id]);
 	target_put(&u->traced[target_id]);
 }

@@ -29,8 +29,11 @@ struct unwind_moment {
 struct unwind_moment unwinder_now(const struct unwinder *u, uint32_t target_id);
 /* Were libraries closed since the last unwinder_set_maps()? */
 bool unwind_moment_closed(const struct unwind_moment *m);
-/* function_info: see script_function() (bpf/walk/unwind.bpf.h); 0: it runs no scripts. */
-void unwinder_set_script(struct unwinder *u, uint32_t target_id, uint32_t function_info);
+/*
+ * function_info, generates: see script_function(), unwind_generated() (bpf/walk/unwind.bpf.h); 0 and false:
+ * it runs no scripts.
+ */
+void unwinder_set_script(struct unwinder *u, uint32_t target_id, uint32_t function_info, bool generates);
 /* Where the linker of that target says what it does (struct unwind_space, link_debug). */
 void unwinder_set_link_debug(struct unwinder *u, uint32_t target_id, uint64_t addr);
 

@@ -408,7 +408,7 @@ static void tell_scripts(struct target *t)
 	struct vm_code known;
 
 	vm_code(t->at.vm, &known);
-	tracer_set_script(t->tracer, t->target_id, known.function_info);
+	tracer_set_script(t->tracer, t->target_id, known.function_info, known.generates);
 }
 
 int target_hold_files(const struct target *t, struct held_files *h)
