@@ -236,10 +236,11 @@ UPROBE(jt_watch)
 		return 0;
 	switch (r->watch) {
 	case WATCH_LENT:
-		watch_lent(r, handle);
+		if (watch_in_callback(r, PT_REGS_SP(ctx)))
+			watch_lent(r, handle);
 		break;
 	case WATCH_WORK_MADE:
-		if (watch_lends(r))
+		if (watch_in_callback(r, PT_REGS_SP(ctx)) && watch_lends(r))
 			watch_work_made(r, handle, site_of((void *)ctx, r));
 		break;
 	case WATCH_OWNED:

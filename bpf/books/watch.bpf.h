@@ -5,8 +5,9 @@
  *
  *	Loans	A callback is lent objects that their finalizers will free, and makes work for another thread.
  *		While that work is pending none of these objects may be freed. Whether the work uses one is
- *not known: that would be a plain load. A callback is known by its question what it was given: with the next
- *such question of the thread the loans of the one before end.
+ *		not known: that would be a plain load. A callback is known by its question what it was given,
+ *		which is an object on the stack of its caller: while that is there, as it was, the callback
+ *		runs. What is lent or made otherwise is nobody's.
  *	Owners	A handle belongs to the environment of the thread that made it, and has to be released before
  *		that ends.
  *	Scopes	Scopes of one thread are closed in the reverse of the order in which they are opened.
@@ -20,10 +21,16 @@
 #define WATCH_LENT_MAX 64 /* objects lent to one callback; a power of two, like the next */
 #define WATCH_SCOPES   32 /* scopes open in one thread */
 
+/* Node.js 18 to 26, CallbackWrapper: this, arguments, data, the function's bundle; before 24 behind a vtable
+ */
+#define WATCH_GIVEN_WORDS 6
+
 struct watch_thread {
 	u32 target_id;
 	u32 nr_lent, nr_open;
 	u32 pad;
+	u64 given,
+	    given_hash; /* what the callback was given, and what is there; 0: none runs that is known */
 	u64 lent[WATCH_LENT_MAX];
 	u64 open[WATCH_SCOPES]; /* the innermost last */
 };
@@ -67,18 +74,48 @@ static __always_inline struct watch_thread *watch_thread_of(const struct rule *r
 	if (t && t->target_id != r->target_id) {
 		t->target_id = r->target_id;
 		t->nr_lent = t->nr_open = 0;
+		t->given = 0;
 	}
 	return t;
 }
 
 /* --- loans --------------------------------------------------------------------------------------- */
 
-static __always_inline void watch_callback(const struct rule *r)
+static __always_inline u64 watch_given_hash(u64 given)
 {
-	struct watch_thread *t = watch_thread_of(r, false);
+	u64 word[WATCH_GIVEN_WORDS] = {0}, hash = 0;
 
-	if (t)
-		t->nr_lent = 0;
+	if (bpf_probe_read_user(word, sizeof(word), (void *)given))
+		return 0;
+	for (int i = 0; i < WATCH_GIVEN_WORDS; i++)
+		hash = hash_add(hash, word[i]);
+	return hash;
+}
+
+/* A callback asks what it was given; 0: another one begins that has not asked yet. */
+static __always_inline void watch_callback(const struct rule *r, u64 given)
+{
+	struct watch_thread *t = watch_thread_of(r, given != 0);
+
+	if (!t)
+		return;
+	t->nr_lent = 0;
+	t->given = given;
+	t->given_hash = given ? watch_given_hash(given) : 0;
+}
+
+/* Does the callback that asked last still run? A global function: verified once. */
+__noinline int watch_in_callback(struct rule *r, u64 sp)
+{
+	struct watch_thread *t = r ? watch_thread_of(r, false) : NULL;
+
+	if (!t || !t->given)
+		return 0;
+	if (sp < t->given && watch_given_hash(t->given) == t->given_hash)
+		return 1;
+	t->given = 0;
+	t->nr_lent = 0;
+	return 0;
 }
 
 static __always_inline void watch_lent(const struct rule *r, u64 handle)
@@ -169,7 +206,7 @@ static __always_inline void watch_work(const struct rule *r, u64 handle)
 	}
 	bpf_map_delete_elem(&watch_works, &tag);
 	if (r->maybe) /* of any kind: its callback follows */
-		watch_callback(r);
+		watch_callback(r, 0);
 }
 
 /* Where work was made that is pending and has this object on loan; 0: there is none. */
@@ -367,7 +404,7 @@ __noinline u32 watch_given(struct rule *r, u64 given)
 		return 0;
 	switch (r->watch) {
 	case WATCH_CALLBACK:
-		watch_callback(r);
+		watch_callback(r, given);
 		return 0;
 	case WATCH_WORK_QUEUED:
 	case WATCH_WORK_DONE:

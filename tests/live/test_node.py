@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Hosts of Node-API: an addon (tests/node) does known things in known numbers, told line by line."""
+"""
+Hosts of Node-API: an addon (tests/node) does known things in known numbers, told line by line. JNITRACE_NODE: another
+Node.js than this machine's (make node-matrix).
+"""
 
 import json
 import os
@@ -13,6 +16,7 @@ import pytest
 from harness import BUILD, ENV, FIXTURES, TOP, Tracer, assert_no_losses, assert_schema, direct_caller, probes_of, read_line, run_tool
 
 ADDON = FIXTURES / "addon.node"
+NODE = os.environ.get("JNITRACE_NODE", "node")
 PACKAGES = TOP / "build-addons/node_modules"  # of npm's: see tests/node/package.json
 DRIVER = TOP / "tests/node/driver.js"
 REF, TSFN, WORK = "napi_create_reference", "napi_create_threadsafe_function", "napi_create_async_work"
@@ -23,7 +27,7 @@ ACQUIRES = {"ref": {REF, "napi_wrap (result)", "napi_add_finalizer (result)"}, "
 class Node:
     """node, or another program that is one, with the addon."""
 
-    def __init__(self, *flags, node="node", addon=ADDON):
+    def __init__(self, *flags, node=NODE, addon=ADDON):
         self.proc = subprocess.Popen([node, "--expose-gc", *flags, DRIVER], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      env=dict(ENV, JNITRACE_ADDON=str(addon), NODE_PATH=str(PACKAGES)))
         self.pid = self.proc.pid
@@ -124,7 +128,7 @@ def scripts(site):
 
 
 def node_version():
-    return subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip().lstrip("v")
+    return subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip().lstrip("v")
 
 
 def test_javascript_has_its_names():
@@ -277,6 +281,20 @@ def test_objects_of_pending_work_and_what_an_environment_leaves():
     assert totals(report, "wrap")[:3] == (12, 12, 0) and totals(report, "work")[:3] == (12, 12, 0)
 
 
+@pytest.mark.parametrize("between", [(), ("wrap 1",)])
+def test_another_callback_s_work_borrows_nothing(between):
+    """What one callback unwraps is not lent to the work that another one makes, though that does not ask what it was given."""
+    with Node() as node, Tracer("-e", "wrap,work", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.say("drop lend_to_none 7")
+        for line in ("work_unasked 2", *between, "collect 7", "finish_lent 1"):
+            node.say(line)
+        report = tracer.stop()[node.pid]
+    assert_no_losses(report)
+    assert report["findings"] == []
+    assert totals(report, "work")[0] == 2 and totals(report, "wrap")[1] == 7
+
+
 def test_scopes_are_nested_and_closed():
     """By whoever opens them, each once, before the callback returns: Node.js aborts else."""
     with Node() as node, Tracer("-e", "scope", pids=[node.pid]) as tracer:
@@ -307,7 +325,7 @@ def test_sites_are_cheap():
 def test_whatever_it_is_called(tmp_path):
     """A program that exports the functions is a host; one that is only called node is none."""
     named, fake = tmp_path / "some-editor", tmp_path / "node"
-    shutil.copy2(os.path.realpath(shutil.which("node")), named)
+    shutil.copy2(os.path.realpath(shutil.which(NODE)), named)
     shutil.copy2("/bin/sleep", fake)
     with Node(node=named) as node:
         assert run_tool("probes", "-p", node.pid).returncode == 0

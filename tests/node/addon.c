@@ -370,6 +370,14 @@ static NOINLINE void lend_and_hold(napi_env env, struct own *own, napi_value wit
 	lend(env, own, with, true);
 }
 
+static NOINLINE void lend_to_none(napi_env env, struct own *own, napi_value with)
+{
+	void *data = NULL;
+
+	expect(own, napi_wrap(env, with, malloc(16), finalize, own, NULL) == napi_ok);
+	expect(own, napi_unwrap(env, with, &data) == napi_ok && data);
+}
+
 static NOINLINE void finish_lent(napi_env env, struct own *own, napi_value with)
 {
 	(void)env;
@@ -482,6 +490,7 @@ static const struct {
     COMMAND(add_finalizer),
     COMMAND(lend_to_work),
     COMMAND(lend_and_hold),
+    COMMAND(lend_to_none),
     COMMAND(finish_lent),
     COMMAND(open_and_close),
     COMMAND(escape_once),
@@ -519,6 +528,18 @@ static napi_value finalized(napi_env env, napi_callback_info info)
 	return n;
 }
 
+/* addon.work_unasked(): work of a callback that does not ask what it was given. */
+static napi_value work_unasked(napi_env env, napi_callback_info info)
+{
+	struct lent_job *job = calloc(1, sizeof(*job));
+
+	(void)info;
+	napi_create_async_work(env, NULL, text(env), lent_run, lent_done, job, &job->work);
+	napi_queue_async_work(env, job->work);
+	lent++;
+	return NULL;
+}
+
 NAPI_MODULE_INIT()
 {
 	struct own *own = calloc(1, sizeof(*own));
@@ -533,5 +554,7 @@ NAPI_MODULE_INIT()
 	}
 	napi_create_function(env, "finalized", NAPI_AUTO_LENGTH, finalized, NULL, &f);
 	napi_set_named_property(env, exports, "finalized", f);
+	napi_create_function(env, "work_unasked", NAPI_AUTO_LENGTH, work_unasked, NULL, &f);
+	napi_set_named_property(env, exports, "work_unasked", f);
 	return exports;
 }
