@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import BUILD, ENV, FIXTURES, TOP, Tracer, assert_no_losses, assert_schema, probes_of, read_line, run_tool
+from harness import BUILD, ENV, FIXTURES, TOP, Tracer, assert_no_losses, assert_schema, lacking, probes_of, read_line, run_tool
 
 DRIVER = TOP / "tests/ruby/driver.rb"
 RULE = ("--pair", "texture=libtexture:texture_new(ret)/texture_free(arg0)+?texture_live(arg0)")
@@ -29,11 +29,12 @@ def of_suite():
 
 
 RUBIES = {"3.1": (["/usr/bin/ruby3.1"], ""), "3.3": of_suite()}
+YJIT = {"3.1": (["/usr/bin/ruby3.1", "--yjit", "--yjit-call-threshold=2"], "")}  # Debian's 3.3 is built without
 
 
 class Ruby:
-    def __init__(self, version):
-        argv, folders = RUBIES[version]
+    def __init__(self, version, rubies=RUBIES):
+        argv, folders = rubies[version]
         env = dict(ENV, JNITRACE_TEXTURES=str(FIXTURES / "libtexture.so"))
         env.update({"RUBYLIB": folders} if folders else {})
         self.proc = subprocess.Popen([*argv, str(DRIVER)], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
@@ -101,6 +102,30 @@ def test_methods_lines_and_finalizers(version):
         assert frames(finding["release_stack"]) == [("close", "texture.rb", 21), at("block (2 levels) in close_twice", "new).close"),
                                                     at("block in close_twice", "new).close")]
         assert frames(finding["acquire_stack"]) == frames(finding["release_stack"])[1:]
+
+
+def test_code_that_yjit_has_compiled():
+    """It has Ruby's frames, of which each call has its own, whole; the native ones end where it was called, and a gap says so."""
+    n = {"leak": 101, "descend": 37, "in_a_thread": 43, "come_and_go": 59, "far": 53}
+    with Ruby("3.1", YJIT) as ruby, Tracer(*RULE, pids=[ruby.pid]) as tracer:
+        tracer.wait_tracing()
+        ruby.do(*n.items())
+        tracer.wait_report(lambda r: sum(s["acquired"] for s in r["sites"]) == sum(n.values()) and not r["sites_pending"])
+        report = tracer.stop()[ruby.pid]
+    assert_no_losses(report)
+    new, sums = "Lib.texture_new", {}
+    for site in report["sites"]:
+        gaps = [f["symbol"] for f in site["stack"] if "missing" in (f["symbol"] or "")]
+        assert site["truncated"] is None and gaps in ([], ["[native frames missing: Java or generated code follows]"]), site
+        sums[tuple(frames(site["stack"]))] = sums.get(tuple(frames(site["stack"])), 0) + site["acquired"]
+    assert sums == {tuple(own): count for own, count in (
+        (called(at("block in leak", new), at("leak", "n.times do")), n["leak"]),
+        (called(at("block in descend", "n.times { Lib"), at("descend", "n.times { Lib"), *[at("descend", "return descend")] * 40), n["descend"]),
+        ([at("block in leak", new), at("leak", "n.times do"), at("block in in_a_thread", "Thread.new { leak")], n["in_a_thread"]),
+        (called(at("block in come_and_go", "new).free"), at("come_and_go", "new).free")), n["come_and_go"]),
+        (called(("block in far", "far.rb", 403), ("far", "far.rb", 403)), n["far"]))}
+    compiled = report["stacks"]["incomplete"]
+    assert lacking(report) == {"not_code": compiled} and compiled > sum(n.values()) / 2
 
 
 def assert_sites(report, kept, once):

@@ -282,6 +282,12 @@ static enum stack_end end_of(uint64_t end)
 	return end < NR_ENDS ? (enum stack_end)end : END_NONE;
 }
 
+/* What is said of it: "no Java" where nobody said that there is Java is only code that is in no file. */
+static enum stack_end end_said(const struct symbols *s, enum stack_end end)
+{
+	return end == END_JAVA_OFF && s->refused != END_JAVA_OFF ? END_NOT_CODE : end;
+}
+
 static int append_stack(struct symbols *s, const struct stack *st, struct frames *out, enum stack_end *end,
 			const char **truncated)
 {
@@ -294,7 +300,7 @@ static int append_stack(struct symbols *s, const struct stack *st, struct frames
 	*truncated = stack_end_rows[*end].meaning;
 	for (uint32_t i = 0; !rc && i < n; i = next) {
 		const struct raw_frame *raw = &st->frame[i];
-		enum stack_end gap = end_of(raw->a & RAW_ADDR_MASK);
+		enum stack_end gap = end_said(s, end_of(raw->a & RAW_ADDR_MASK));
 
 		next = i + 1;
 		cut = NULL;
@@ -357,8 +363,8 @@ int symbols_stack(struct symbols *s, const struct stack *st, struct frames *out,
 	if (hides_java(s, end, out)) {
 		end = s->refused;
 		*truncated = stack_end_rows[end].meaning;
-	} else if (end == END_JAVA_OFF && s->refused != END_JAVA_OFF) { /* nobody said that there is Java */
-		end = END_NOT_CODE;
+	} else if (end != end_said(s, end)) {
+		end = end_said(s, end);
 		*truncated = stack_end_rows[end].meaning;
 	}
 	*lacks = stack_end_rows[end].name ? 1U << end : 0;
