@@ -49,7 +49,7 @@ static bool read_string(const struct ruby_reader *r, uint64_t object, char *out,
 	} else {
 		length = flags >> LENGTH_SHIFT & LENGTH_MASK;
 	}
-	if (flags & FLAG_USER_1 && !read_word(r, object + OBJECT_POINTER, &text))
+	if (length > INT32_MAX || (flags & FLAG_USER_1 && !read_word(r, object + OBJECT_POINTER, &text)))
 		return false;
 	*n = length < cap ? length : cap;
 	return !proc_read(r->pid, text + length - *n, out, *n);
