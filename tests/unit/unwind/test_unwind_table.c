@@ -351,6 +351,40 @@ static void check_sorted(const struct unwind_table *t)
 		assert_true(t->rows.v[i].pc > t->rows.v[i - 1].pc);
 }
 
+static bool is_fp(struct unwind_rule r)
+{
+	return r.kind == UNWIND_SCRIPT && r.cfa_offset == 16 && r.fp_words == 2 && r.ra_words == 1;
+}
+
+/* Code that is known to keep a frame pointer: all of a stretch does, what is around it stays as it was. */
+static void test_stretch(void **state)
+{
+	struct unwind_table before, t;
+	struct elf_image *e;
+	uint64_t start, end, hi;
+
+	(void)state;
+	assert_int_equal(elf_open(open("/proc/self/exe", O_RDONLY | O_CLOEXEC), &e), 0);
+	assert_int_equal(unwind_table_build(e, &before), 0);
+	assert_true(before.rows.n > 64);
+	start = before.base + before.rows.v[before.rows.n / 4].pc + 1; /* not where a row begins */
+	end = before.base + before.rows.v[before.rows.n / 2].pc + 1;
+	hi = before.base + before.rows.v[before.rows.n - 1].pc + 16;
+	assert_int_equal(unwind_table_build(e, &t), 0);
+	assert_int_equal(unwind_table_add_fp(e, start, end, &t), 0);
+	for (uint64_t at = before.base; at < hi; at++) {
+		struct unwind_rule now = unwind_table_find(&t, at), was = unwind_table_find(&before, at);
+
+		assert_true(at >= start && at < end ? is_fp(now) : !memcmp(&now, &was, sizeof(now)));
+	}
+	assert_int_equal(unwind_table_add_fp(e, before.base, hi, &t), 0); /* all, where a row begins */
+	assert_true(is_fp(unwind_table_find(&t, before.base)) && is_fp(unwind_table_find(&t, end)));
+	assert_true(unwind_table_add_fp(e, end, start, &t) < 0);
+	assert_int_equal(t.rows.n, 0);
+	unwind_table_free(&before);
+	elf_close(e);
+}
+
 static void test_x86_forms(void **state)
 {
 	struct section s = {0};
@@ -603,7 +637,7 @@ int main(void)
 	    cmocka_unit_test(test_others),      cmocka_unit_test(test_x86_forms),
 	    cmocka_unit_test(test_arm64_forms), cmocka_unit_test(test_lies),
 	    cmocka_unit_test(test_limits),      cmocka_unit_test(test_fuzz),
-	    cmocka_unit_test(test_code_rule),
+	    cmocka_unit_test(test_code_rule),   cmocka_unit_test(test_stretch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
