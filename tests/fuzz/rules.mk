@@ -11,6 +11,7 @@ fuzz_wraps_package := open fopen proc_open_under proc_open_dir_under
 fuzz_wraps_perf := open fopen hotspot_read_static
 fuzz_wraps_proc := open fopen readlink proc_open_in_root
 fuzz_wraps_scopes := open fopen hotspot_field_offset hotspot_type_size
+fuzz_wraps_scripts := open fopen
 fuzz_link = $(CC) $(filter-out -MMD -MP,$(cflags)) -fsanitize=fuzzer $(fuzz_wraps_$(1):%=-Wl$(comma)--wrap=%)
 
 fuzz-programs: $(fuzz_programs)

@@ -100,6 +100,87 @@ def seeds_helper():
     yield "refuses", part(struct.pack("<i", -122))
 
 
+class Memory:
+    """Of a process, from START on: put() says where the words and bytes of an object are."""
+    START = 0x10000
+
+    def __init__(self):
+        self.bytes = b""
+
+    def put(self, *parts):
+        at = self.START + len(self.bytes)
+        data = b"".join(p if isinstance(p, bytes) else struct.pack("<Q", p & (2**64 - 1)) for p in parts)
+        self.bytes += data + b"\0" * (-len(data) % 8)
+        return at
+
+    def seed(self, which, at, place=0):
+        return struct.pack("<BHI", which, (at - self.START) // 8, place and place - self.START) + self.bytes
+
+
+def fields(size, words):
+    """An object of this size with words at these offsets: (format, value), or 8 bytes."""
+    data = bytearray(size)
+    for at, word in words.items():
+        struct.pack_into(*(("<" + word[0], data, at, word[1]) if isinstance(word, tuple) else ("<Q", data, at, word)))
+    return bytes(data)
+
+
+def v8_string(m, maps, text):
+    return m.put(maps["string"] + 1, struct.pack("<II", 0, len(text)), text) + 1
+
+
+def of_v8(which, shared_name, shared_script, types, place_first):
+    m = Memory()
+    maps = {name: m.put(0x7001, struct.pack("<IHH", 0, number, 0)) for name, number in {"string": 8, "cons": 1, "script": 167, **types}.items()}
+    script = m.put(maps["script"] + 1, v8_string(m, maps, b"\n\nfunction leak() {\n}\n"), v8_string(m, maps, b"/srv/app.js")) + 1
+    name, local = v8_string(m, maps, b"leak"), v8_string(m, maps, b"x")
+    place, variables = (2 << 32, 20 << 32), (local, 7 << 32, name, -1 << 32)
+    scope = m.put(maps["scope"] + 1, 0, 0, 1 << 32, *(place + variables if place_first else variables + place), 0, 0, *[0] * 12) + 1
+    both = m.put(maps["cons"] + 1, struct.pack("<II", 0, 8), name, name) + 1
+    for kind, what in (("plain", name), ("scope", scope), ("cons", both)):
+        shared = m.put(fields(64, {0: maps["shared"] + 1, shared_name: what, shared_script: script}))
+        yield f"v8-{which}-{kind}", m.seed(which, shared)
+
+
+def of_ruby(which, insns_info, length_in_string):
+    m = Memory()
+
+    def string(text):
+        return m.put(5, len(text), text) if length_in_string else m.put(5 | len(text) << 14, text)
+
+    label, path = string(b"block in leak"), string(b"/srv/a.rb")
+    array = m.put(7 | 1 << 13, 0, path, path)
+    entries = m.put(*[struct.pack("<iII", line, 0, 0) for line in range(3, 90)])
+    table = m.put(*[0x0123456789ABCDEF] * 6, *[3, 5, 0x5555, 1, 2, 3, 4, 5, 6, 7] * 2)
+    for n, file in ((1, path), (87, array)):
+        code = m.put(0x8000, *[0] * 99)
+        body = m.put(fields(168, {4: ("I", 100), 8: code, 64: file, 80: label, 88: ("I", 3), insns_info: entries, insns_info + 16: ("I", n), insns_info + 24: table}))
+        for place in (0, 9, 70):
+            yield f"ruby-{which}-{n}-{place}", m.seed(which, body, code + 8 * place + 8)
+
+
+def of_python(which, first_line, stack_size, instructions, ascii_bytes):
+    m = Memory()
+
+    def string(text, state=4 | 32 | 64):
+        return m.put(fields(ascii_bytes, {16: len(text), 32: ("I", state)}) + text)
+
+    name, file = string(b"Texture.__init__"), string(b"/srv/driver.py")
+    rows = m.put(fields(32, {16: 12}) + bytes([0x80 | 13 << 3 | 1, 2, 0x80 | 10 << 3, 1, 2, 0x80 | 14 << 3, 0x42, 1, 0, 1, 1, 0x80 | 15 << 3]))
+    code = m.put(fields(instructions + 64, {8: 0x7008, first_line: ("i", 7), stack_size: ("i", 3), 112: file, 128: name, 136: rows}))
+    for unit in (0, 2, 3, 20):
+        yield f"python-{which}-{unit}", m.seed(which, code, code + instructions + 2 * unit)
+
+
+def seeds_scripts():
+    yield from of_v8(0, 16, 32, {"shared": 262, "scope": 261}, False)
+    yield from of_v8(1, 24, 40, {"shared": 282, "scope": 280}, True)
+    yield from of_ruby(2, 120, False)
+    yield from of_ruby(3, 112, True)
+    yield from of_python(4, 72, 68, 184, 48)
+    yield from of_python(5, 68, 64, 200, 40)
+
+
 for name, seeds in [(n[6:], f) for n, f in globals().items() if n.startswith("seeds_")]:
     folder = Path(sys.argv[1]) / name
     if folder.is_dir():
