@@ -16,6 +16,7 @@
 # make fuzz-plants    does each fuzz target find the fault that is planted for it? (SECONDS=60 for each)
 # make faults         every call of the tool that may fail does so, told apart by three functions above it
 # make libraries      some fifty real libraries on two JDKs, traced with all checks for SECONDS=60 each
+# make node-matrix    tests of Node-API on Node.js 18 to 26, Deno and Bun (K=: only those; 900 MB by npm, minutes)
 # make builds         jnitrace run of real builds: Maven with Surefire, Gradle with its daemon (minutes)
 # make storms         what processes do seldom, in large numbers: threads, libraries, call sites, ... (20 minutes)
 # make soak           tracers of busy JVMs for HOURS=24; fails when they take more and more, or one number is wrong
@@ -221,6 +222,17 @@ faults:
 	$(Q)$(MAKE) all fixtures
 	$(Q)JNITRACE_FAULT_DEPTH=3 scripts/test-live $(O) -s tests/live/test_faults.py
 
+# The tests of Node-API on Node.js 18 to 26, as their makers and as Debian have built them, and others on Deno and Bun.
+node-matrix:
+	$(Q)scripts/setup --check test
+	$(Q)$(MAKE) all fixtures
+	$(Q)if [ "$$(id -u)" = 0 ]; then scripts/node-matrix; else sudo --preserve-env=JNITRACE_NODES_ROOT scripts/node-matrix; fi >$(O)/node-matrix
+	$(Q)failed=0; while read -r name program <&3; do \
+		case $$name in deno | bun) continue ;; esac; echo "== $$name"; \
+		JNITRACE_NODE=$$program scripts/test-live $(O) tests/live/test_node.py $(if $(K),-k '$(K)') || failed=1; \
+	done 3<$(O)/node-matrix; \
+	echo "== deno, bun" && scripts/test-live $(O) -W ignore tests/node/test_hosts.py $(if $(K),-k '$(K)') && exit $$failed
+
 builds:
 	$(Q)scripts/setup builds
 	$(Q)$(MAKE) all fixtures
@@ -315,7 +327,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE arm64 objects asan builds storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-node demo-ruby demo-art test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture demo-node-fixture demo-ruby-fixture
+.PHONY: all FORCE arm64 objects asan builds node-matrix storms soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-node demo-ruby demo-art test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture demo-node-fixture demo-ruby-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
