@@ -176,15 +176,17 @@ class Screen:
     title: str
     LIVE, RATE, SIZE = 100000, 5000, (40, 120)
     STEP_S = 0.083  # from key to key: no part of a second, so that all its moments are seen
+    KEYS = ((b"/", b"\x1b[?25h"), (b"\r", b"\x1b[?25l"))  # a filter is typed, and not: the cursor is seen, and not
 
     def press(self, terminal, seconds):
-        """Keys until the time is over. Milliseconds until something changed, of each."""
+        """Keys until the time is over. Milliseconds until each was answered, and not by what is drawn anyway."""
         took, end = [], time.monotonic() + seconds
         while time.monotonic() < end:
             terminal.drain(self.STEP_S)
+            key, shown = self.KEYS[len(took) % 2]
             start = time.monotonic()
-            os.write(terminal.fd, b"jk"[len(took) % 2:][:1])
-            terminal.wait()
+            os.write(terminal.fd, key)
+            terminal.wait(shown)
             took.append((time.monotonic() - start) * 1000)
         return took
 

@@ -194,7 +194,7 @@ def main():
     args.rounds = args.rounds or (3 if args.quick else 9)
     bench = Bench(args.build.resolve(), args)
     bench.run()
-    costs = {} if args.only else {c.key: c.measure(bench) for c in COSTS}
+    costs = {c.key: c.measure(bench) for c in COSTS if args.only in (None, c.key)}
     bench.target.end()
     rows = [bench.result(r) for r in ROWS if bench.wanted(r)]
     facts = {"rows": {(r["tracer"], r["work"]): r for r in rows}, "costs": costs,

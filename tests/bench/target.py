@@ -135,11 +135,13 @@ class Terminal(Tracer):
             self.drain(0.1)
         os.close(self.fd)
 
-    def wait(self):
-        """For something to be drawn."""
-        if not select.select([self.fd], [], [], self.LIMIT_S)[0]:
-            raise SystemExit("the screen answers no key")
-        os.read(self.fd, 65536)
+    def wait(self, wanted):
+        """For this to be drawn."""
+        seen = b""
+        while wanted not in seen:
+            if not select.select([self.fd], [], [], self.LIMIT_S)[0]:
+                raise SystemExit("the screen answers no key")
+            seen = seen[-len(wanted):] + os.read(self.fd, 65536)
 
     def drain(self, seconds):
         """All that is drawn for so long."""
