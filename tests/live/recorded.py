@@ -131,6 +131,36 @@ def leak(file, seconds=71, names=None):
 
 
 
+# What reads the same, and is not: the function that is called, the place in a line, the outer class, the package.
+ALIKE = (("NewGlobalRef", "hold", 0x1100, 7, "com.acme.a.Cache$Entry"), ("NewWeakGlobalRef", "hold", 0x1100, 7, "com.acme.b.Cache$Entry"),
+         ("NewGlobalRef", "take", 0x1200, 9, "com.acme.b.Store$Entry"), ("NewGlobalRef", "take", 0x1208, 9, "com.acme.Page"))
+
+
+def alike(file):
+    """Sites that look alike, of a process whose VM has a long version; and a script's that leaks."""
+    r = Recording()
+    r.module(LIBTHUMB, "/opt/app/lib/libthumb.so", "6458f4881181c96bd60819b11eea728394c8cb34")
+    stacks = [r.stack(native(symbol, offset, file="/src/hold.c", line=line), native("Java_com_acme_Held_op", 0x1300 + offset % 16, file="/src/op.c", line=3),
+                      native_method("com.acme.Held.op", "Held.java"), *OUTSIDE) for _, symbol, offset, line, _ in ALIKE]
+    stacks.append(r.stack({"type": "script", "symbol": "preview", "file": "gallery.rb", "line": 7}))
+    n = len(stacks)
+    r.say("report", process=1, target={**TARGET, "vm_version": "17.0.21+9-Debian-1deb12u1"}, time_unix_s=1769860861.0, elapsed_s=61.0, final=True,
+          end_reason="exited", probed={"NewGlobalRef": True, "NewWeakGlobalRef": True},
+          families={"global": {"traced": True, "acquired": 400, "outstanding": 400, "vm_total": 400, "before_known": True}},
+          verdicts={"bounded": n - 1, "growing": 1}, probes=8, events=400, events_per_s=6.6, target_cpu_pct=0.1, self_cpu_pct=0.5, sites=n, findings=1)
+    for i, stack in enumerate(stacks):
+        function, _, _, _, name = ALIKE[i] if i < n - 1 else ("NewGlobalRef", None, None, None, None)
+        held = 100 - 10 * i
+        r.say("site", process=1, site=i, id=f"{i + 1:016x}", function=function, acquired=held, outstanding=held, oldest_s=61.0, peak_per_call=None,
+              outstanding_bytes=None, stack=stack, rate_per_s=held / 61, acquired_per_s=held / 61, recent_per_s=0.0,
+              verdict=verdict("bounded", 61) if name else verdict("growing", 61, 60.0, 0.5), classes_known=bool(name),
+              **({"classes": [{"name": name, "outstanding": held, "is_class": False}]} if name else {}))
+    r.say("finding", process=1, finding=0, kind="WRONG_DEALLOCATOR", id="1ea4000000000002", count=3, function="GetStringUTFChars", first_s=1.0,
+          last_s=60.0, call={"known": False}, acquire={"known": True, "stack": stacks[2]}, text="The contents were freed.")
+    r.say("moment", skipped=0)
+    return r.end(file)
+
+
 def many(file, sites=1000, moments=3):
     """As many sites, of functions that all differ."""
     r = Recording()

@@ -94,6 +94,14 @@ def test_several_processes(tmp_path):
         t.until("2 of 2 by pid")
 
 
+def test_what_looks_alike(tmp_path):
+    """Sites that read the same are told apart by the function, or by the place in the line; classes by as much as it takes."""
+    with opened(recorded.alike(tmp_path / "alike.jtr"), 80, 24) as t:
+        t.expect("alike-80x24")
+    with opened(tmp_path / "alike.jtr", 120, 24) as t:
+        t.expect("alike-120x24")
+
+
 def test_before_the_verdict(leak):
     """The first answer is how long until there is one, and what grows fastest."""
     with opened(leak, 80, 24, "--at", "30") as t:

@@ -2,6 +2,7 @@
 /* The head of the screen: who, how it goes, and the answer. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/pool.h"
 #include "screen/draw.h"
@@ -42,6 +43,19 @@ static const char *end_word(const struct report *r)
 	return r->end_reason ? end_reason_names[r->end_reason] : NULL;
 }
 
+/* Where there is no room for all of its version, without what its packager calls it: "17.0.15+6-Debian-1". */
+static void put_vm(struct line *l, const struct report_target *t)
+{
+	const char *version = t->vm_version ?: "?";
+	struct buf text = {0};
+
+	if (!t->vm)
+		return;
+	buf_printf(&text, "%s %s", t->vm, version);
+	if (!put_part(l, &text, STYLE_DIM) && strchr(version, '-'))
+		PUT_PART(l, STYLE_DIM, "%s %.*s", t->vm, (int)strcspn(version, "-"), version);
+}
+
 static void draw_who(const struct browser *b, struct canvas *c, int row)
 {
 	struct looked_at of = reports_of(b);
@@ -70,8 +84,7 @@ static void draw_who(const struct browser *b, struct canvas *c, int row)
 		PUT_PART(&l, STYLE_NOTE, "%s", end_word(of.v[0]) ?: "ended");
 	if (of.n != 1)
 		return;
-	if (of.v[0]->target.vm)
-		PUT_PART(&l, STYLE_DIM, "%s %s", of.v[0]->target.vm, of.v[0]->target.vm_version ?: "?");
+	put_vm(&l, &of.v[0]->target);
 	if (of.v[0]->target.user || of.v[0]->target.host)
 		PUT_PART(&l, STYLE_DIM, "%s@%s", of.v[0]->target.user ?: "?", of.v[0]->target.host ?: "?");
 	if (of.v[0]->target.container)

@@ -153,6 +153,8 @@ static unsigned put_class_as(struct buf *out, const struct cell_of *x,
 		else
 			buf_printf(out, "%s", of);
 	}
+	if (x->r->more_of)
+		buf_printf(out, " +%zu", x->r->more_of);
 	if (more)
 		buf_printf(out, " +%zu", more);
 	return STYLE_PLAIN;
@@ -189,7 +191,10 @@ static void put_difference(struct buf *out, const struct row *r)
 		return;
 	}
 	f = &r->site->frames.v[at];
-	if (f->file)
+	if (f->file && r->by_offset) {
+		frame_location(out, f);
+		buf_printf(out, "+0x%llx", (unsigned long long)f->offset);
+	} else if (f->file)
 		frame_location(out, f);
 	else if (f->symbol)
 		name_short(out, f->symbol, 2);
@@ -285,6 +290,17 @@ static bool is_paired(const struct browser *b)
 	return !b->request->count_only;
 }
 
+/* Do some rows differ by their functions alone? */
+static bool is_told_by_function(const struct browser *b)
+{
+	return has_classes(b) && b->table.by_function;
+}
+
+static bool is_told_otherwise(const struct browser *b)
+{
+	return has_classes(b) && !b->table.by_function;
+}
+
 static bool has_no_classes(const struct browser *b)
 {
 	return !has_classes(b);
@@ -340,7 +356,8 @@ static const struct list_column list_columns[] = {
 	{"COST", NULL, PID, 4, 6, FIXED, CELLS_RIGHT, NULL, {put_cost}},
 	{"CONTAINER", NULL, PID, 6, 12, FIXED, CELLS_LEFT, NULL, {put_place}},
 	{"ID", "id", SITE, 12, 16, FIXED, CELLS_LEFT, NULL, {put_id}},
-	{"FUNCTION", "function", SITE, 7, 12, FIXED, CELLS_LEFT, has_classes, {put_function}},
+	{"FUNCTION", "function", SITE, 7, 12, FIXED, CELLS_LEFT, is_told_otherwise, {put_function}},
+	{"FUNCTION", "function", SITE, 2, 12, FIXED, CELLS_LEFT, is_told_by_function, {put_function}},
 	{"FUNCTION", "function", SITE, 2, 12, FIXED, CELLS_LEFT, has_no_classes, {put_function}},
 	{"FUNCTION", "function", CLASS, 3, 12, FIXED, CELLS_LEFT, NULL, {put_function}},
 	{"CLASS", "class", SITE, 2, 10, BY_TAIL, CELLS_LEFT, is_paired_with_classes, {put_class, put_class_short, put_class_shortest}},

@@ -343,6 +343,14 @@ static void add_rest(struct page *p, const struct browser *b, const struct repor
 	has_room(p, &before, room);
 }
 
+/* The last parts go whole where there is no room for them. */
+static void drop_parts(struct buf *line, int columns)
+{
+	for (size_t i = line->n; i-- > 1 && line->n > (size_t)columns;)
+		if (line->p[i] == ' ' && (line->p[i - 1] == ';' || line->p[i - 1] == ','))
+			line->n = i - 1;
+}
+
 void page_of_site_brief(struct page *p, const struct browser *b, const struct report *r,
 			const struct row *row, int frames, int room, int columns)
 {
@@ -361,6 +369,7 @@ void page_of_site_brief(struct page *p, const struct browser *b, const struct re
 		put_growth_text(&line, &s->verdict);
 	}
 	buf_printf(&line, "; id %016llx", (unsigned long long)s->id);
+	drop_parts(&line, columns);
 	page_text(p, STYLE_BOLD, &line);
 	if (before && s->outstanding) {
 		buf_printf(&line, "  ");

@@ -259,6 +259,39 @@ static void find_chosen(struct table *t)
 	table_choose(t, t->moved ? was : 0);
 }
 
+static int compare_sites(const void *va, const void *vb)
+{
+	const struct row *a = *(const struct row *const *)va, *b = *(const struct row *const *)vb;
+	const struct frame *fa = site_frame(a->site), *fb = site_frame(b->site);
+	int c = strcmp(fa->symbol, fb->symbol);
+
+	c = c ?: strcmp(fa->file ?: "", fb->file ?: "");
+	return c ?: (fa->line > fb->line) - (fa->line < fb->line);
+}
+
+/* 0 or -ENOMEM. */
+static int look_for_functions(struct table *t)
+{
+	const struct row **v = calloc(t->rows.n + 1, sizeof(*v));
+	size_t n = 0;
+
+	t->by_function = false;
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->rows.n; i++) {
+		const struct frame *f = t->rows.v[i].site ? site_frame(t->rows.v[i].site) : NULL;
+
+		if (f && f->symbol)
+			v[n++] = &t->rows.v[i];
+	}
+	if (n)
+		qsort(v, n, sizeof(*v), compare_sites);
+	for (size_t i = 1; i < n && !t->by_function; i++)
+		t->by_function = v[i - 1]->func != v[i]->func && !compare_sites(&v[i - 1], &v[i]);
+	free(v);
+	return 0;
+}
+
 int table_make(struct browser *b)
 {
 	struct table *t = &b->table;
@@ -280,6 +313,7 @@ int table_make(struct browser *b)
 	t->keys = calloc(t->rows.n + 1, sizeof(*t->keys));
 	t->parts = calloc(t->rows.n + 1, sizeof(*t->parts));
 	rc = t->keys && t->parts ? class_parts_find(&t->rows, t->parts) : -ENOMEM;
+	rc = rc ?: look_for_functions(t);
 	if (rc) {
 		free_rows(t); /* rows without keys are nobody's */
 		return rc;

@@ -31,7 +31,8 @@ struct table {
 	struct rows rows;     /* those that the filter lets pass, sorted */
 	struct row_key *keys; /* of each of them, */
 	struct class_parts *parts;
-	size_t all; /* how many there are without the filter */
+	bool by_function; /* some of their sites read the same, and differ by the function that is called */
+	size_t all;       /* how many there are without the filter */
 	struct row_key chosen;
 	bool moved;                      /* by a person: until then the first row is the chosen one */
 	size_t at, top;                  /* the chosen one among the rows, and the first that is shown */

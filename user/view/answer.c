@@ -130,6 +130,10 @@ static void put_owner(struct buf *out, const struct frames *frames)
 		name_short(out, f->symbol, 2);
 	else
 		buf_printf(out, "+0x%llx", (unsigned long long)f->offset);
+	if (!f->module && f->file) { /* a script's */
+		buf_printf(out, " ");
+		frame_location(out, f);
+	}
 }
 
 /* Those of a family that count for its limit. */
@@ -227,11 +231,11 @@ static void put_leak(struct buf *out, const struct summary *s)
 		}
 	}
 	put_when(out, s);
-	buf_printf(out, "; %zu/%zu site%s", s->growing, s->sites, s->sites == 1 ? "" : "s");
-	if (s->worst->classes.n) {
-		buf_printf(out, "; ");
+	buf_printf(out, "; %zu/%zu site%s; ", s->growing, s->sites, s->sites == 1 ? "" : "s");
+	if (s->worst->classes.n)
 		name_short(out, s->worst->classes.v[0].name, 1);
-	}
+	else
+		buf_printf(out, "%s", func_name(s->of->catalog, s->worst->func) ?: "?");
 }
 
 static void put_misuse(struct buf *out, const struct summary *s, int severity)
@@ -245,6 +249,9 @@ static void put_misuse(struct buf *out, const struct summary *s, int severity)
 	if (f->stack.known && f->stack.frames.n) {
 		buf_printf(out, " by ");
 		put_owner(out, &f->stack.frames);
+	} else if (f->acquire.known && f->acquire.frames.n) {
+		buf_printf(out, " of ");
+		put_owner(out, &f->acquire.frames);
 	}
 	if (more)
 		buf_printf(out, ", and %zu more", more);

@@ -748,6 +748,16 @@ static size_t first_difference(const struct report_site *a, const struct report_
 	return i;
 }
 
+/* Frames that read the same, but for where in a line they are. */
+static bool reads_the_same(const struct report_site *a, const struct report_site *b, size_t at)
+{
+	const struct frame *fa = at < a->frames.n ? &a->frames.v[at] : NULL,
+			   *fb = at < b->frames.n ? &b->frames.v[at] : NULL;
+
+	return fa && fb && fa->line == fb->line && is_same(fa->file, fb->file) &&
+	       is_same(fa->symbol, fb->symbol);
+}
+
 int rows_tell_apart(struct rows *rows, size_t shown)
 {
 	struct row **v = calloc(shown + 1, sizeof(*v));
@@ -760,8 +770,13 @@ int rows_tell_apart(struct rows *rows, size_t shown)
 			v[n++] = &rows->v[i];
 	if (n > 1)
 		qsort(v, n, sizeof(*v), compare_looks);
-	for (size_t i = 1; i < n; i++)
-		v[i - 1]->differs[1] = v[i]->differs[0] = first_difference(v[i - 1]->site, v[i]->site);
+	for (size_t i = 1; i < n; i++) {
+		size_t at = first_difference(v[i - 1]->site, v[i]->site);
+
+		v[i - 1]->differs[1] = v[i]->differs[0] = at;
+		if (at != NO_FRAME && reads_the_same(v[i - 1]->site, v[i]->site, at))
+			v[i - 1]->by_offset = v[i]->by_offset = true;
+	}
 	free(v);
 	return 0;
 }

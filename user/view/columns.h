@@ -38,6 +38,7 @@ struct row {
 	enum site_verdict verdict; /* the worst of its sites' */
 	double ready_in_s;         /* while that is unknown: the nearest of theirs; 0: there is none */
 	size_t differs[2];         /* frames in which rows that look alike differ from it; NO_FRAME: none */
+	bool by_offset;            /* and there by nothing but the offset */
 };
 #define NO_FRAME SIZE_MAX
 struct rows {

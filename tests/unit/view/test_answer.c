@@ -160,12 +160,35 @@ static void test_what_is_owed(void **state)
 	expect_answer(&l, ANSWER_IDLE, "nothing acquired since attach");
 }
 
+/* Whose it is: of who called, or of who had acquired what was misused otherwise; of a script its line. */
+static void test_whose(void **state)
+{
+	struct frame native = {.module = "libcodec.so", .symbol = "codec::Text::read(int)"};
+	struct frame script = {.type = FRAME_SCRIPT, .symbol = "preview", .file = "gallery.rb", .line = 7};
+	struct report_finding freed = {.kind = FINDING_WRONG_DEALLOCATOR, .count = 3};
+	struct leaking l;
+
+	(void)state;
+	make(&l, (struct vm_limit){0});
+	l.sites[1].frames = (struct frames){.v = &script, .n = 1};
+	expect(&l, "", "", "preview gallery.rb:7 +300/min; 3/3 sites; NewGlobalRef");
+	judge(&l, VERDICT_BOUNDED, 5, 0, 60);
+	l.report.findings.v = &freed;
+	l.report.findings.n = 1;
+	expect_answer(&l, ANSWER_MISUSE, "wrong-deallocator 3 times; no leak known");
+	freed.acquire = (struct report_stack){.known = true, .frames = {.v = &native, .n = 1}};
+	expect_answer(&l, ANSWER_MISUSE,
+		      "wrong-deallocator 3 times of libcodec.so Text::read; no leak known");
+	freed.stack = (struct report_stack){.known = true, .frames = {.v = &script, .n = 1}};
+	expect_answer(&l, ANSWER_MISUSE, "wrong-deallocator 3 times by preview gallery.rb:7; no leak known");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_limit),      cmocka_unit_test(test_a_limit_of_each_thread),
 	    cmocka_unit_test(test_no_limit),     cmocka_unit_test(test_unknown),
-	    cmocka_unit_test(test_what_is_owed),
+	    cmocka_unit_test(test_what_is_owed), cmocka_unit_test(test_whose),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
