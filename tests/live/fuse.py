@@ -12,7 +12,6 @@ import threading
 LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS, RELEASE, FLUSH, INIT, INTERRUPT, BATCH_FORGET = 1, 2, 3, 14, 15, 17, 18, 25, 26, 36, 42
 NO_ANSWER = FORGET, BATCH_FORGET, INTERRUPT
 ROOT, FILE = 1, 2
-NAME = "it"
 MNT_FORCE, MNT_DETACH = 1, 2
 INVAL_INODE = 2  # of what a file system tells unasked
 SECONDS = 1 << 30  # what was said of it once holds for so long
@@ -27,8 +26,8 @@ def device(path, kind, major, minor):
 class StallingFiles:
     """With a thread that serves them, which ends when they are unmounted."""
 
-    def __init__(self, path, content, user=0):
-        self.path, self.file, self.content = path, path / NAME, content
+    def __init__(self, path, content, user=0, name="it"):
+        self.path, self.file, self.content = path, path / name, content
         self.unanswered, self.lock = None, threading.Lock()  # requests; None: each is answered
         self.stalled = ()
         self.waits = threading.Event()  # somebody does
@@ -74,7 +73,7 @@ class StallingFiles:
         if op == INIT:
             return 0, struct.pack("<IIIIHHIIHHI", 7, 31, 0, 0, 16, 12, 65536, 1, 0, 0, 0) + bytes(28)
         if op == LOOKUP:
-            if data.rstrip(b"\0") != NAME.encode():
+            if data.rstrip(b"\0") != os.fsencode(self.file.name):
                 return errno.ENOENT, b""
             return 0, struct.pack("<QQQQII", FILE, 0, SECONDS, SECONDS, 0, 0) + self._attr(FILE)
         if op == GETATTR:

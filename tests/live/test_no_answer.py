@@ -201,6 +201,26 @@ def test_probes_in_a_file_that_a_user_serves(library, tmp_path, user):
         assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize("command", ["top", "census", "probes"])
+def test_memory_of_what_looks_like_a_runtime(library, tmp_path, command):
+    """Each command reads whether an ELF header is where that is mapped."""
+    (tmp_path / "mount").mkdir()
+    code = ("import mmap, sys; f = open(sys.argv[1], 'rb'); m = mmap.mmap(f.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)\n"
+            "print('ready', flush=True); sys.stdin.read()")
+    with StallingFiles(tmp_path / "mount", library, name="libjvm.so") as files, \
+         subprocess.Popen(["/usr/bin/python3", "-c", code, files.file], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdout.readline() == b"ready\n"
+        files.forget()
+        files.stall()
+        with subprocess.Popen([str(JNITRACE), command, "-p", str(program.pid)], env=ENV, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as tool:
+            try:
+                assert files.waits.wait(SLOW)
+                assert tool.wait(SLOW) == 4
+            finally:
+                files.resume()
+        program.stdin.close()
+
+
 def test_memory(files, oracle, tmp_path):
     """It is mapped from there, and is read again and again."""
     env = dict(ENV, LIAR_FILE=str(files.file))
