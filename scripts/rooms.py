@@ -48,6 +48,8 @@ LIBBPF_ROOM = "kernel"
 KNOWN_BY_ONE = {
     "curses": (re.compile(r'#\s*include\s*[<"](?:ncursesw?/)?(?:n?curses|term|panel|menu|form)\.h[>"]'), "user/screen/terminal.c"),
     "libmicrohttpd": (re.compile(r'#\s*include\s*[<"]microhttpd[\w.]*\.h[>"]'), "user/agent/http.c"),
+    "GnuTLS": (re.compile(r'#\s*include\s*[<"]gnutls/'), "user/agent/http.c"),
+    "libyaml": (re.compile(r'#\s*include\s*[<"]yaml\.h[>"]'), "user/run/config.c"),
 }
 # A runtime's own words stay in its folder, below user/runtime/ or bpf/runtime/; the table of all has a line for each.
 # Without a row here, the folder's name is the word.

@@ -33,7 +33,7 @@ static void open_standard_files(void)
 
 static int run(int argc, char **argv)
 {
-	struct options o;
+	struct options o = {0};
 	struct error err = {0};
 	enum exit_code code = EXIT_OK;
 	struct catalog *catalog = NULL;
@@ -54,6 +54,7 @@ static int run(int argc, char **argv)
 		code = commands[o.command].run(&o, &err);
 	else if (rc < 0)
 		code = err.what[0] ? err.exit_code : EXIT_FAILED;
+	opts_free(&o);
 	catalog_free(catalog);
 	if (rc > 0)
 		return rc - 1;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Documents over HTTP. See http.h. The only file that knows libmicrohttpd. */
+/* Documents over HTTP. See http.h. The only file that knows libmicrohttpd, and its GnuTLS. */
 #include "agent/http.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -13,6 +16,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -31,18 +36,30 @@ struct document {
 	struct MHD_Response *response; /* NULL: not published yet */
 };
 
+/* Which content a file has, as far as can be told without reading it. */
+struct stamp {
+	dev_t device;
+	ino_t inode;
+	off_t bytes;
+	struct timespec written;
+};
+#define NR_FILES 4
+
 struct http {
-	struct MHD_Daemon *daemon;
-	pthread_mutex_t lock; /* of what stands below */
+	struct MHD_Daemon *daemon, *old; /* old: listens no more, but may still answer; NULL: there is none */
+	uint64_t old_since_ns;
+	struct stamp files[NR_FILES]; /* that daemon was made of, or could not be */
+	pthread_mutex_t lock;         /* of what stands below */
 	struct document documents[MAX_DOCUMENTS];
 	size_t nr_documents;
 	struct http_counts counts;
 	const struct http_order *order; /* NULL: none is taken */
 	struct http_ordered ordered[MAX_ORDERS];
 	size_t nr_ordered;
-	int orders_fd; /* an eventfd, of as many; -1: none is taken */
-	/* constant since http_open() */
-	char *token;
+	int orders_fd;  /* an eventfd, of as many; -1: none is taken */
+	char *token;    /* NULL: none is needed */
+	bool certified; /* clients must have a certificate */
+	/* of the thread that opened it */
 	char url[128];
 };
 
@@ -59,10 +76,25 @@ static bool equal(const char *a, const char *b)
 	return !differs;
 }
 
+/* Signed by one that is trusted, to be a client's. */
+static bool has_certificate(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	gnutls_typed_vdata_st of_client = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+					   .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
+	unsigned int faults = 0;
+
+	return info && info->tls_session &&
+	       !gnutls_certificate_verify_peers(info->tls_session, &of_client, 1, &faults) && !faults;
+}
+
+/* With the lock. */
 static bool may_read(const struct http *h, struct MHD_Connection *c)
 {
 	const char *said;
 
+	if (h->certified && !has_certificate(c))
+		return false;
 	if (!h->token)
 		return true;
 	said = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
@@ -93,7 +125,7 @@ static enum MHD_Result say(struct MHD_Connection *c, unsigned int status)
 {
 	static const char *const challenge = "Bearer realm=\"jnitrace\"";
 	const char *text = status == MHD_HTTP_NOT_FOUND           ? "not found\n"
-			   : status == MHD_HTTP_UNAUTHORIZED      ? "no or another token\n"
+			   : status == MHD_HTTP_UNAUTHORIZED      ? "no or another token or certificate\n"
 			   : status == MHD_HTTP_ACCEPTED          ? "ordered\n"
 			   : status == MHD_HTTP_BAD_REQUEST       ? "an argument is no number\n"
 			   : status == MHD_HTTP_TOO_MANY_REQUESTS ? "too many orders at once\n"
@@ -155,7 +187,8 @@ static unsigned int status_of(struct http *h, struct MHD_Connection *c, const ch
 {
 	if (!may_read(h, c))
 		return MHD_HTTP_UNAUTHORIZED;
-	if (h->order && !strcmp(method, MHD_HTTP_METHOD_POST) && !strcmp(path, h->order->path))
+	if (h->order && (h->token || h->certified) && !strcmp(method, MHD_HTTP_METHOD_POST) &&
+	    !strcmp(path, h->order->path))
 		return order(h, c);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return MHD_HTTP_METHOD_NOT_ALLOWED;
@@ -246,7 +279,7 @@ int http_take_orders(struct http *h, const struct http_order *o, struct error *e
 {
 	int fd;
 
-	if (!h->token)
+	if (!h->token && !h->certified)
 		return error_set(err, -EINVAL, EXIT_USAGE, "orders", "give --token-file",
 				 "without a token anybody could give some");
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
@@ -390,87 +423,253 @@ static int check(const struct http_options *o, const struct address *a, struct e
 	if (o->tls_cert && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
 		return error_set(err, -EOPNOTSUPP, EXIT_FAILED, "TLS", NULL,
 				 "this libmicrohttpd was built without it");
-	if (!is_loopback(a) && (!o->tls_cert || !o->token_file))
+	if (o->client_ca && !o->tls_cert)
+		return error_set(err, -EINVAL, EXIT_USAGE, "--tls-client-ca", "give --tls-cert and --tls-key",
+				 "without TLS no client has a certificate");
+	if (!is_loopback(a) && (!o->tls_cert || (!o->token_file && !o->client_ca)))
 		return error_set(err, -EINVAL, EXIT_USAGE, "--listen",
 				 "give --tls-cert, --tls-key and --token-file, or a loopback address",
 				 "%s can be reached from outside", a->text);
 	return 0;
 }
 
-static int start(struct http *h, const struct http_options *o, const struct address *a, struct error *err)
+/* --- what it is made of --- */
+
+/* The contents of the files; without one its text is empty. */
+struct material {
+	struct buf cert, key, client_ca;
+	char *token;
+};
+
+static void material_free(struct material *m)
 {
-	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | (o->tls_cert ? MHD_USE_TLS : 0) |
+	buf_free(&m->cert);
+	buf_free(&m->key);
+	buf_free(&m->client_ca);
+	if (m->token)
+		explicit_bzero(m->token, strlen(m->token));
+	free(m->token);
+}
+
+static int read_pem(const char *path, struct buf *out, struct error *err)
+{
+	return path ? read_file(path, out, err) : 0;
+}
+
+/* GnuTLS itself says whether they can be used: libmicrohttpd does not say why they cannot. */
+static int check_pem(const struct http_options *o, const struct material *m, struct error *err)
+{
+	gnutls_datum_t cert = {(unsigned char *)m->cert.p, o->tls_cert ? (unsigned int)m->cert.n - 1 : 0};
+	gnutls_datum_t key = {(unsigned char *)m->key.p, o->tls_key ? (unsigned int)m->key.n - 1 : 0};
+	gnutls_datum_t ca = {(unsigned char *)m->client_ca.p,
+			     o->client_ca ? (unsigned int)m->client_ca.n - 1 : 0};
+	gnutls_certificate_credentials_t c;
+	const char *of = o->tls_cert;
+	int bad;
+
+	if (!o->tls_cert)
+		return 0;
+	if (gnutls_certificate_allocate_credentials(&c))
+		return -ENOMEM;
+	bad = gnutls_certificate_set_x509_key_mem(c, &cert, &key, GNUTLS_X509_FMT_PEM);
+	if (bad >= 0 && o->client_ca) {
+		of = o->client_ca;
+		bad = gnutls_certificate_set_x509_trust_mem(c, &ca, GNUTLS_X509_FMT_PEM);
+		bad = bad ?: GNUTLS_E_NO_CERTIFICATE_FOUND; /* how many there are */
+	}
+	gnutls_certificate_free_credentials(c);
+	return bad < 0 ? error_set(err, -EINVAL, EXIT_USAGE, of, "give a certificate and its key, both PEM",
+				   "%s", gnutls_strerror(bad))
+		       : 0;
+}
+
+static int read_material(const struct http_options *o, struct material *out, struct error *err)
+{
+	int rc = read_pem(o->tls_cert, &out->cert, err);
+
+	rc = rc ?: read_pem(o->tls_key, &out->key, err);
+	rc = rc ?: read_pem(o->client_ca, &out->client_ca, err);
+	if (!rc && o->token_file)
+		rc = read_token(o->token_file, &out->token, err);
+	return rc ?: check_pem(o, out, err);
+}
+
+static void look_at_files(const struct http_options *o, struct stamp out[NR_FILES])
+{
+	const char *const paths[NR_FILES] = {o->tls_cert, o->tls_key, o->client_ca, o->token_file};
+	struct stat st;
+
+	memset(out, 0, NR_FILES * sizeof(*out)); /* the padding, too */
+	for (int i = 0; i < NR_FILES; i++) {
+		if (!paths[i] || stat(paths[i], &st))
+			continue;
+		out[i].device = st.st_dev;
+		out[i].inode = st.st_ino;
+		out[i].bytes = st.st_size;
+		out[i].written = st.st_mtim;
+	}
+}
+
+/* listen_fd: to be taken over; negative: a new one at the address. */
+static int start(struct http *h, const struct http_options *o, const struct material *m,
+		 const struct address *a, int listen_fd, struct MHD_Daemon **out, struct error *err)
+{
+	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | (o->tls_cert ? MHD_USE_TLS : 0) |
 			     (a->any.sa_family == AF_INET6 ? MHD_USE_IPv6 : 0);
-	struct buf cert = {0}, key = {0};
-	struct MHD_OptionItem tls[] = {
-	    {MHD_OPTION_HTTPS_MEM_CERT, 0, NULL},
-	    {MHD_OPTION_HTTPS_MEM_KEY, 0, NULL},
-	    {MHD_OPTION_END, 0, NULL},
-	};
-	const union MHD_DaemonInfo *info;
+	struct MHD_OptionItem more[5] = {{MHD_OPTION_END, 0, NULL}}, *next = more;
 	sigset_t all, before;
 	int rc = 0;
 
+	if (listen_fd >= 0)
+		*next++ = (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL};
 	if (o->tls_cert) {
-		rc = read_file(o->tls_cert, &cert, err) ?: read_file(o->tls_key, &key, err);
-		tls[0].ptr_value = cert.p;
-		tls[1].ptr_value = key.p;
-	} else {
-		tls[0].option = MHD_OPTION_END;
+		*next++ = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, m->cert.p};
+		*next++ = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, m->key.p};
 	}
+	if (o->client_ca)
+		*next++ = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, m->client_ca.p};
+	*next = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 	/* Signals are for the thread of the loop. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	errno = 0;
-	if (!rc)
-		h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, h, MHD_OPTION_SOCK_ADDR, &a->any,
-					     MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
-					     MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
-					     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-					     MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
-	if (!rc && !h->daemon) {
+	*out = MHD_start_daemon(flags, 0, NULL, NULL, answer, h, MHD_OPTION_SOCK_ADDR, &a->any,
+				MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+				IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+				MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+	if (!*out) {
 		rc = errno ? -errno : -EINVAL;
 		error_set(err, rc, EXIT_FAILED, "--listen", "is another agent running? give --listen",
 			  "%s: %s", o->listen, strerror(-rc));
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	buf_free(&cert);
-	buf_free(&key);
-	info = rc ? NULL : MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT);
-	if (info)
-		snprintf(h->url, sizeof(h->url), "http%s://%s:%u", o->tls_cert ? "s" : "", a->text,
-			 info->port);
+	return rc;
+}
+
+/* Who has asked until now is answered by the daemon that was. */
+static void take_over(struct http *h, const struct http_options *o, struct material *m,
+		      const struct address *a, struct MHD_Daemon *daemon)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
+	unsigned int port = info ? info->port : 0;
+	char *token;
+
+	pthread_mutex_lock(&h->lock);
+	token = h->token;
+	h->token = m->token;
+	h->certified = o->client_ca != NULL;
+	pthread_mutex_unlock(&h->lock);
+	m->token = token;
+	h->daemon = daemon;
+	snprintf(h->url, sizeof(h->url), "http%s://%s:%u", o->tls_cert ? "s" : "", a->text, port);
+}
+
+static int address_and_files(const struct http_options *o, struct address *a, struct material *m,
+			     struct error *err)
+{
+	if (address_of(o->listen, a))
+		return error_set(err, -EINVAL, EXIT_USAGE, "--listen", "as in 127.0.0.1:9469 or [::1]:9469",
+				 "'%.64s' is no address and port", o->listen);
+	return check(o, a, err) ?: read_material(o, m, err);
+}
+
+int http_check(const struct http_options *o, struct error *err)
+{
+	struct material m = {0};
+	struct address a;
+	int rc = address_and_files(o, &a, &m, err);
+
+	material_free(&m);
 	return rc;
 }
 
 int http_open(const struct http_options *o, struct http **out, struct error *err)
 {
 	struct http *h = calloc(1, sizeof(*h));
+	struct material m = {0};
+	struct MHD_Daemon *daemon = NULL;
 	struct address a;
 	int rc = h ? 0 : -ENOMEM;
 
-	if (!rc && address_of(o->listen, &a))
-		rc = error_set(err, -EINVAL, EXIT_USAGE, "--listen", "as in 127.0.0.1:9469 or [::1]:9469",
-			       "'%.64s' is no address and port", o->listen);
 	if (h) {
 		h->orders_fd = -1;
 		pthread_mutex_init(&h->lock, NULL);
+		look_at_files(o, h->files);
 	}
-	rc = rc ?: check(o, &a, err);
-	if (!rc && o->token_file)
-		rc = read_token(o->token_file, &h->token, err);
-	rc = rc ?: start(h, o, &a, err);
-	if (rc)
+	rc = rc ?: address_and_files(o, &a, &m, err);
+	rc = rc ?: start(h, o, &m, &a, -1, &daemon, err);
+	if (rc) {
 		http_close(h);
-	else
+	} else {
+		take_over(h, o, &m, &a, daemon);
 		*out = h;
+	}
+	material_free(&m);
 	return rc;
+}
+
+/* --- other files --- */
+
+/* An idle connection is closed by itself after a while; what takes longer is cut off. */
+static void give_up_old(struct http *h, bool now)
+{
+	const union MHD_DaemonInfo *info =
+	    h->old ? MHD_get_daemon_info(h->old, MHD_DAEMON_INFO_CURRENT_CONNECTIONS) : NULL;
+	bool late = clock_ns(CLOCK_MONOTONIC) - h->old_since_ns > 2 * IDLE_S * 1000000000ULL;
+
+	if (!h->old || (!now && !late && info && info->num_connections))
+		return;
+	MHD_stop_daemon(h->old);
+	h->old = NULL;
+}
+
+/* Both have the socket for a moment, so that there is none without anybody who listens. */
+static int replace(struct http *h, const struct http_options *o, struct material *m, const struct address *a,
+		   struct error *err)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_LISTEN_FD);
+	struct MHD_Daemon *daemon = NULL;
+	int fd = info ? fcntl(info->listen_fd, F_DUPFD_CLOEXEC, 0) : -1, rc = fd < 0 ? -EMFILE : 0, old_fd;
+
+	if (rc)
+		return error_set(err, rc, EXIT_FAILED, "take over the socket", NULL, "%s", strerror(-rc));
+	rc = start(h, o, m, a, fd, &daemon, err);
+	if (rc)
+		return rc; /* whether libmicrohttpd has closed it depends on what has failed: it is left open
+			    */
+	give_up_old(h, true);
+	old_fd = MHD_quiesce_daemon(h->daemon);
+	if (old_fd >= 0)
+		close(old_fd);
+	h->old = h->daemon;
+	h->old_since_ns = clock_ns(CLOCK_MONOTONIC);
+	take_over(h, o, m, a, daemon);
+	return 0;
+}
+
+int http_renew(struct http *h, const struct http_options *o, bool force, struct error *err)
+{
+	struct stamp files[NR_FILES];
+	struct material m = {0};
+	struct address a;
+	int rc;
+
+	give_up_old(h, false);
+	look_at_files(o, files);
+	if (!force && !memcmp(files, h->files, sizeof(files)))
+		return 0;
+	memcpy(h->files, files, sizeof(files));
+	rc = address_and_files(o, &a, &m, err);
+	rc = rc ?: replace(h, o, &m, &a, err);
+	material_free(&m);
+	return rc ?: 1;
 }
 
 void http_close(struct http *h)
 {
 	if (!h)
 		return;
+	give_up_old(h, true);
 	if (h->daemon)
 		MHD_stop_daemon(h->daemon);
 	for (size_t i = 0; i < h->nr_documents; i++)

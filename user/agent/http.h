@@ -20,15 +20,25 @@ struct http_options {
 	const char *tls_cert; /* PEM files; NULL: no TLS */
 	const char *tls_key;
 	const char *token_file; /* requests must bear what its first line says; NULL: none */
+	const char
+	    *client_ca; /* PEM: a client must have a certificate that one of these signed; NULL: none */
 };
 
 /*
- * Begin to listen. Another address than a loopback one is refused without TLS and a token: what is served
- * names classes, files and users. 0, or -errno with err.
+ * Begin to listen. Another address than a loopback one is refused without TLS and a token or certificates of
+ * clients: what is served names classes, files and users. 0, or -errno with err.
  */
 int http_open(const struct http_options *o, struct http **out, struct error *err);
 void http_close(struct http *h);
-/* "http://127.0.0.1:9469", as long as h. */
+/* Could it be opened, but for the address being taken? 0, or -errno with err. */
+int http_check(const struct http_options *o, struct error *err);
+/*
+ * Have the files of o another content by now? Then, or with force, take them over, whatever is being answered
+ * to its end; listen stays what it was. 1: done; 0: nothing has changed; -errno with err: all is as it was. A
+ * change is tried once. Call it now and then: it also gives up what was answered with the old ones.
+ */
+int http_renew(struct http *h, const struct http_options *o, bool force, struct error *err);
+/* "http://127.0.0.1:9469", as long as h and until it is renewed. */
 const char *http_url(const struct http *h);
 
 /* A path and what may be had there. Literals. */
@@ -51,8 +61,8 @@ struct http_ordered {
 	double values[HTTP_MAX_ARGUMENTS]; /* as in http_order; -1: not given */
 };
 /*
- * Take orders, from here on, of those who bear the token: without one anybody's browser could give some. A
- * few are kept until they are fetched; more are refused. 0, or -errno with err.
+ * Take orders, from here on, of those who bear the token or have a certificate: else anybody's browser could
+ * give some. A few are kept until they are fetched; more are refused. 0, or -errno with err.
  */
 int http_take_orders(struct http *h, const struct http_order *o, struct error *err);
 /* Readable while there are some. */

@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,15 +31,29 @@ void lines_go_to(const struct line_taker *taker)
 	pthread_mutex_unlock(&lines.lock);
 }
 
+/* Where stderr goes to the journal, a line begins with how grave it is (sd-daemon(3)). */
+static const char *level_prefix(int level)
+{
+	static const char *const prefixes[] = {[LOG_ERR] = "<3>", [LOG_WARNING] = "<4>", [LOG_INFO] = "<6>"};
+	const char *journal = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	if (!journal || sscanf(journal, "%llu:%llu", &device, &inode) != 2 || fstat(STDERR_FILENO, &st) ||
+	    st.st_dev != device || st.st_ino != inode)
+		return "";
+	return prefixes[level];
+}
+
 /* One line on stderr, written at once, with nothing in it that moves a cursor. */
-static void print_line(const char *text)
+static void print_line(int level, const char *text)
 {
 	char line[LINE_MAX_BYTES];
 
 	text_clean(line, sizeof(line), text, strlen(text));
 	pthread_mutex_lock(&lines.lock);
 	if (!lines.taker || !lines.taker->take(lines.taker->of, line))
-		fprintf(stderr, "jnitrace: %s\n", line);
+		fprintf(stderr, "%sjnitrace: %s\n", level_prefix(level), line);
 	pthread_mutex_unlock(&lines.lock);
 }
 
@@ -96,7 +112,7 @@ int error_print(const struct error *e)
 
 	snprintf(line, sizeof(line), "%s%s%s (%s)", e->what[0] ? e->what : "failed", e->why[0] ? ": " : "",
 		 e->why, e->advice[0] ? e->advice : default_advice(e->exit_code));
-	print_line(line);
+	print_line(LOG_ERR, line);
 	return e->exit_code;
 }
 
@@ -118,7 +134,18 @@ void warn(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	print_line(line);
+	print_line(LOG_WARNING, line);
+}
+
+void inform(const char *fmt, ...)
+{
+	char line[LINE_MAX_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	print_line(LOG_INFO, line);
 }
 
 void *vec_grow(void **v, size_t *n, size_t *cap, size_t elem_bytes)

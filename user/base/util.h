@@ -53,8 +53,12 @@ struct line_taker {
 };
 /* NULL: nobody does any more. Outlives that. */
 void lines_go_to(const struct line_taker *taker);
-/* A warning on stderr, one line, prefixed `jnitrace: `. */
+/*
+ * A warning on stderr, one line, prefixed `jnitrace: `; inform: what is as it should be. Into the journal
+ * they go with their level.
+ */
 void warn(const char *fmt, ...) JT_PRINTF(1, 2);
+void inform(const char *fmt, ...) JT_PRINTF(1, 2);
 
 /*
  * A growing array: struct { T *v; size_t n, cap; }. Evaluates to a pointer to a

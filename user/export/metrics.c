@@ -63,12 +63,16 @@ static void put_value(struct writer *w, double value)
 }
 
 /* "/opt/app/server.jar" is the service "server", "com.example.Main" is one of that name. */
-static void put_service(struct writer *w, const struct report_target *t)
+static void put_service(struct writer *w, const struct census *c)
 {
-	const char *name = target_name_of(t), *slash = strrchr(name, '/');
+	const char *name = target_name_of(&c->target), *slash = strrchr(name, '/');
 	char text[LABEL_BYTES];
 	size_t n;
 
+	if (c->service[0]) { /* the operator's word for it */
+		put_label(w, "service", c->service);
+		return;
+	}
 	snprintf(text, sizeof(text), "%s", slash && slash[1] ? slash + 1 : name);
 	n = strlen(text);
 	if (n > 4 && !strcmp(text + n - 4, ".jar"))
@@ -82,7 +86,7 @@ static void begin_of(struct writer *w, const struct census *c)
 
 	begin(w);
 	snprintf(pid, sizeof(pid), "%d", c->target.pid);
-	put_service(w, &c->target);
+	put_service(w, c);
 	put_label(w, "pid", pid);
 	put_label(w, "container", c->target.container);
 }
@@ -418,6 +422,11 @@ SELF(rounds, s->rounds)
 SELF(round_seconds, s->round_s)
 SELF(round_time, s->round_unix_s)
 SELF(cpu_seconds, s->cpu_s)
+SELF(own_cpu_seconds, s->own_cpu_s)
+SELF(interval_seconds, s->interval_s)
+SELF(budget, s->budget_share)
+SELF(reloads, s->reloads)
+SELF(reloads_failed, s->reloads_failed)
 SELF(resident_bytes, s->resident_bytes)
 SELF(open_files, s->open_files)
 SELF(start_time, s->start_unix_s)
@@ -444,6 +453,15 @@ static const struct {
     {"jnitrace_agent_rounds", "", "Readings of all JVMs.", COUNTER, rounds},
     {"jnitrace_agent_round_seconds", "seconds", "Time that the last one took.", GAUGE, round_seconds},
     {"jnitrace_agent_round_timestamp_seconds", "seconds", "When it ended, since 1970.", GAUGE, round_time},
+    {"jnitrace_agent_interval_seconds", "seconds",
+     "Time between two readings: as asked for, or longer, to keep within the budget.", GAUGE,
+     interval_seconds},
+    {"jnitrace_agent_budget_ratio", "ratio", "CPU that the agent itself may take, without windows.", GAUGE,
+     budget},
+    {"jnitrace_agent_cpu_seconds", "seconds", "CPU time of the agent itself, without windows.", COUNTER,
+     own_cpu_seconds},
+    {"jnitrace_agent_reloads", "", "Times that options or certificates were read anew.", COUNTER, reloads},
+    {"jnitrace_agent_reloads_failed", "", "Times that they could not be used.", COUNTER, reloads_failed},
     {"jnitrace_agent_requests", "", "Requests over HTTP.", COUNTER, requests},
     {"jnitrace_agent_windows", "", "Windows that were done, by why they were opened.", COUNTER, windows},
     {"jnitrace_agent_windows_failed", "", "Windows that failed.", COUNTER, windows_failed},

@@ -11,7 +11,11 @@
 struct agent_self {
 	const char *version, *commit; /* commit: "" where it is not known */
 	double start_unix_s;
-	double cpu_s;            /* since it began, of all threads and of tracers that have ended */
+	double cpu_s;        /* since it began, of all threads and of tracers that have ended */
+	double own_cpu_s;    /* likewise, without tracers */
+	double interval_s;   /* between two readings, as it is now */
+	double budget_share; /* of a CPU that it may take, without tracers */
+	uint64_t reloads, reloads_failed;
 	uint64_t resident_bytes; /* 0: unknown */
 	uint64_t open_files;     /* likewise */
 	uint64_t rounds;         /* readings of all JVMs */

@@ -41,6 +41,7 @@ struct census_table {
 };
 
 struct census {
+	char service[128]; /* by the operator's rules; "": none fits */
 	struct report_target target;
 	double time_unix_s;
 	double elapsed_s;            /* since the first reading */

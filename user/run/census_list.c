@@ -32,6 +32,7 @@ struct jvm {
 	double first_s;
 	bool first_known;
 	bool known; /* anything of its tables, at any time */
+	bool named; /* census.service says what the rules do */
 };
 
 struct census_list {
@@ -49,7 +50,8 @@ struct census_list {
 		const struct census **v;
 		size_t n, cap;
 	} fresh;
-	bool seen; /* at least one JVM was read */
+	bool seen;                            /* at least one JVM was read */
+	const struct service_rules *services; /* NULL: nobody names them */
 };
 
 static void jvm_free(struct jvm *j)
@@ -166,6 +168,14 @@ static int jvm_read(struct census_list *l, struct jvm *j, struct error *err)
 	return 0;
 }
 
+static void name_service(const struct census_list *l, struct jvm *j)
+{
+	if (!l->services || j->named || !j->fresh)
+		return;
+	service_name(l->services, j->census.target.command, j->census.service, sizeof(j->census.service));
+	j->named = true;
+}
+
 static int find_new_jvms(struct census_list *l)
 {
 	struct pid_list pids = {0};
@@ -263,14 +273,23 @@ int census_list_read(struct census_list *l, struct error *err)
 {
 	int rc = find_new_jvms(l);
 
-	for (size_t i = 0; i < l->jvms.n && rc == 0; i++)
+	for (size_t i = 0; i < l->jvms.n && rc == 0; i++) {
 		rc = jvm_read(l, l->jvms.v[i], err);
+		name_service(l, l->jvms.v[i]);
+	}
 	if (l->req.ends && loop_is_stopped(l->loop)) {
 		*err = (struct error){0};
 		return -EINTR;
 	}
 	drop_gone(l);
 	return rc;
+}
+
+void census_list_services(struct census_list *l, const struct service_rules *rules)
+{
+	l->services = rules;
+	for (size_t i = 0; i < l->jvms.n; i++)
+		l->jvms.v[i]->named = false;
 }
 
 size_t census_list_n(const struct census_list *l)

@@ -6,6 +6,7 @@
 #ifndef JNITRACE_CENSUS_LIST_H
 #define JNITRACE_CENSUS_LIST_H
 
+#include "judge/service.h"
 #include "model/census.h"
 #include "run/loop.h"
 #include "run/options.h"
@@ -25,6 +26,9 @@ struct census_list_request {
 int census_list_new(const struct options *o, struct loop *loop, const struct census_list_request *req,
 		    struct census_list **out, struct error *err);
 void census_list_free(struct census_list *l);
+
+/* From now on services are named by these, which outlive l or the next call. */
+void census_list_services(struct census_list *l, const struct service_rules *rules);
 
 /*
  * A round: look for new ones, read each, drop those that have ended. -errno with err, of one that was named:

@@ -15,9 +15,14 @@
 #include "export/host_page.h"
 #include "export/metrics.h"
 #include "export/pprof.h"
+#include "judge/pace.h"
+#include "run/agent_options.h"
 #include "run/census_list.h"
+#include "run/config.h"
+#include "run/log_line.h"
 #include "run/loop.h"
 #include "run/privileges.h"
+#include "run/supervisor.h"
 #include "run/version.h"
 #include "run/windows.h"
 #include "view/agent.h"
@@ -25,7 +30,8 @@
 
 static const struct http_document start_page = {"/", "text/plain; charset=utf-8", NULL};
 static const struct http_order order_window = {"/api/v1/windows", {"pid", "seconds", NULL}};
-#define MAX_ORDERED_S 3600.0 /* of a window that somebody asks for */
+#define SAY_INTERVAL_S 60
+#define MAX_ORDERED_S  3600.0 /* of a window that somebody asks for */
 
 #define NDJSON  "application/x-ndjson"
 #define PPROF   "application/octet-stream"
@@ -33,7 +39,13 @@ static const struct http_order order_window = {"/api/v1/windows", {"pid", "secon
 #define NO_PAGE "this jnitrace was built without its pages\n"
 
 struct agent {
-	const struct options *o;
+	const struct options *start; /* what it began with */
+	struct options *o;           /* what holds now */
+	struct service_rules *services;
+	struct pace pace;
+	struct {
+		double interval_s, at_s;
+	} said; /* of its pace, the last time */
 	struct census_list *list;
 	struct windows *windows;
 	struct http *http;
@@ -83,6 +95,12 @@ static void look_at_self(struct agent *a, double began_s)
 	a->self.requests_answered = c.answered;
 	a->self.requests_refused = c.refused;
 	a->self.targets_known = census_list_n(a->list);
+	a->self.budget_share = a->o->budget_share;
+}
+
+static double own_cpu_s(void)
+{
+	return (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
 }
 
 /* --- documents --- */
@@ -220,7 +238,8 @@ static int tell(struct agent *a)
 	a->self.windows_failed = c.failed;
 	a->self.windows_open = c.open;
 	a->self.windows_waiting = c.waiting;
-	a->self.cpu_s = c.cpu_s + (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
+	a->self.own_cpu_s = own_cpu_s();
+	a->self.cpu_s = c.cpu_s + a->self.own_cpu_s;
 	rc = rc ?: windows_list(a->windows, &a->seen.windows, &a->seen.nr_windows);
 	return rc ?: publish(a);
 }
@@ -233,20 +252,93 @@ static int look(struct agent *a, struct error *err)
 	return rc ?: windows_look(a->windows, a->seen.jvms, a->seen.nr_jvms, err);
 }
 
-/* What is late is left out, not made up for. */
-static int on_tick(void *agent, void *what, struct error *err)
+/* That it reads more seldom than it was told to, or no more so; not at every change, and once a minute. */
+static void say_interval(struct agent *a, double now_s)
 {
-	struct agent *a = agent;
+	bool late = a->self.interval_s > a->o->interval_s;
+	struct log_line l =
+	    log_begin(late ? "reads more seldom, to keep its budget" : "reads as often as it should");
+
+	if (now_s - a->said.at_s < SAY_INTERVAL_S ||
+	    (late ? a->self.interval_s < 2 * a->said.interval_s : a->said.interval_s <= a->o->interval_s))
+		return;
+	a->said.at_s = now_s;
+	a->said.interval_s = a->self.interval_s;
+	log_number(&l, "interval_s", a->self.interval_s);
+	log_number(&l, "asked_s", a->o->interval_s);
+	log_number(&l, "budget_percent", a->o->budget_share * 100);
+	log_end(&l, late);
+}
+
+/* When the next round is due: what this one took of the budget decides. */
+static int set_pace(struct agent *a)
+{
+	double now_s = (double)clock_ns(CLOCK_MONOTONIC) / 1e9, before_s = a->self.interval_s;
+
+	a->self.interval_s = pace_wait(&a->pace, a->o->budget_share, a->o->interval_s, now_s, own_cpu_s());
+	if (a->self.interval_s == before_s)
+		return 0;
+	say_interval(a, now_s);
+	return loop_set_timer(a->tick, a->self.interval_s);
+}
+
+/* Certificates and the token are other ones now and then. What cannot be used leaves them as they were. */
+static void renew_http(struct agent *a, bool force)
+{
+	const struct http_options now = agent_http_options(a->o);
+	struct error why = {0};
+	int rc = http_renew(a->http, &now, force, &why);
+
+	a->self.reloads += rc > 0 && !force;
+	if (rc > 0 && !force) {
+		struct log_line l = log_begin("certificates and token read anew");
+
+		log_text(&l, "url", http_url(a->http));
+		log_end(&l, false);
+	}
+	if (rc < 0) {
+		a->self.reloads_failed++;
+		error_print(&why);
+	}
+}
+
+static void tell_supervisor(const struct agent *a, const char *state)
+{
+	supervisor_tell("%s\nSTATUS=%zu JVMs, read every %.3g s; %zu traced, %zu wait", state,
+			a->self.targets_known, a->self.interval_s, a->self.windows_open,
+			a->self.windows_waiting);
+}
+
+static int on_watchdog(void *agent, void *what, struct error *err)
+{
+	(void)agent, (void)what, (void)err;
+	supervisor_tell("WATCHDOG=1");
+	return 0;
+}
+
+static int read_all(struct agent *a, struct error *err)
+{
 	double began_s = (double)clock_ns(CLOCK_MONOTONIC) / 1e9;
 	int rc = census_list_read(a->list, err);
 
-	(void)what;
 	rc = rc ?: look(a, err);
 	if (rc)
 		return rc;
 	look_at_self(a, began_s);
-	rc = tell(a);
+	return tell(a);
+}
+
+/* What is late is left out, not made up for. */
+static int on_tick(void *agent, void *what, struct error *err)
+{
+	struct agent *a = agent;
+	int rc;
+
+	(void)what;
+	renew_http(a, false);
+	rc = read_all(a, err) ?: set_pace(a);
 	loop_skip(a->tick);
+	tell_supervisor(a, "WATCHDOG=1");
 	return rc;
 }
 
@@ -283,16 +375,78 @@ static int publish_start_page(struct agent *a)
 	return http_publish(a->http, &start_page, &text);
 }
 
+/* --- options --- */
+
+static int name_services(struct agent *a, struct error *err)
+{
+	struct service_rules *rules = NULL;
+	int rc = service_rules_new(a->o->service_rules, a->o->nr_service_rules, &rules, err);
+
+	if (rc)
+		return rc;
+	census_list_services(a->list, rules);
+	service_rules_free(a->services);
+	a->services = rules;
+	return 0;
+}
+
+/* The options are other ones; they were checked. */
+static int take_options(struct agent *a, struct options *fresh, struct error *err)
+{
+	const struct windows_request windows = agent_windows_request(fresh);
+	struct options before = *a->o;
+	int rc;
+
+	*a->o = *fresh;
+	rc = name_services(a, err) ?: windows_change(a->windows, &windows, err);
+	if (before.config != a->start->config)
+		config_free(before.config);
+	renew_http(a, true);
+	a->self.interval_s = a->said.interval_s = a->o->interval_s;
+	return rc ?: loop_set_timer(a->tick, a->self.interval_s);
+}
+
+/* What cannot be used is said, and all stays as it was. */
+static int reload(struct agent *a, struct error *err)
+{
+	struct buf changed = {0}, restart = {0};
+	struct error why = {0};
+	struct options fresh;
+	int rc = agent_options_again(a->start, a->o, &fresh, &changed, &restart, &why);
+
+	if (rc) {
+		a->self.reloads_failed++;
+		error_print(&why);
+	} else {
+		struct log_line l = log_begin("options read anew");
+
+		rc = take_options(a, &fresh, err);
+		a->self.reloads++;
+		log_text(&l, "file", a->o->config_path);
+		log_text(&l, "changed", changed.p ?: "none");
+		log_text(&l, "needs_restart", restart.p);
+		log_end(&l, restart.n);
+	}
+	buf_free(&changed);
+	buf_free(&restart);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+static int on_hangup(void *agent, void *what, struct error *err)
+{
+	struct agent *a = agent;
+	int rc;
+
+	(void)what;
+	tell_supervisor(a, "RELOADING=1");
+	rc = reload(a, err);
+	tell_supervisor(a, "READY=1");
+	return rc ?: tell(a);
+}
+
 static int open_windows(struct agent *a, struct error *err)
 {
-	const struct windows_request req = {
-	    .rules = {.every_s = a->o->every_s, .rest_s = a->o->rest_s, .spread_s = a->o->window_s},
-	    .length_s = a->o->window_s,
-	    .at_a_time = (size_t)a->o->windows,
-	    .limit_bytes = a->o->limit_bytes,
-	    .budget_share = a->o->budget_share,
-	    .only = a->o->trace,
-	};
+	const struct windows_request req = agent_windows_request(a->o);
 	int rc = windows_new(&req, a->loop, on_window, a, &a->windows, err);
 
 	if (rc || !a->o->allow_trigger)
@@ -301,47 +455,81 @@ static int open_windows(struct agent *a, struct error *err)
 	return rc ?: loop_add(a->loop, http_orders_fd(a->http), on_order, NULL);
 }
 
+/* --- */
+
+static int start_timers(struct agent *a)
+{
+	double watchdog_s = supervisor_watchdog_s();
+	int rc;
+
+	a->tick = rc = loop_timer(a->loop, a->o->interval_s, on_tick);
+	if (rc >= 0 && watchdog_s > 0) /* half the time, as sd_watchdog_enabled(3) has it */
+		rc = loop_timer(a->loop, watchdog_s / 2, on_watchdog);
+	if (rc >= 0 && a->o->config_path)
+		rc = loop_on_hangup(a->loop, on_hangup);
+	a->self.interval_s = a->o->interval_s;
+	a->said.interval_s = a->o->interval_s;
+	a->said.at_s = -SAY_INTERVAL_S;
+	a->pace = pace_begin((double)clock_ns(CLOCK_MONOTONIC) / 1e9, own_cpu_s());
+	loop_end_in(a->loop, a->o->duration_s);
+	return rc < 0 ? rc : 0;
+}
+
 static int start(struct agent *a, struct error *err)
 {
 	const struct census_list_request req = {.threads = false, .judges = true};
-	const struct http_options http = {
-	    .listen = a->o->listen,
-	    .tls_cert = a->o->tls_cert,
-	    .tls_key = a->o->tls_key,
-	    .token_file = a->o->token_file,
-	};
+	const struct http_options http = agent_http_options(a->o);
 	int rc = privileges_keep(a->o->windows ? PRIVILEGES_TRACE : PRIVILEGES_READ, false, err);
 
 	rc = rc ?: http_open(&http, &a->http, err);
 	rc = rc ?: loop_open(&a->loop, a);
 	rc = rc ?: census_list_new(a->o, a->loop, &req, &a->list, err);
+	rc = rc ?: name_services(a, err);
 	rc = rc ?: open_windows(a, err);
-	if (!rc)
-		a->tick = rc = loop_timer(a->loop, a->o->interval_s, on_tick);
-	if (rc < 0)
+	rc = rc ?: start_timers(a);
+	rc = rc ?: publish_start_page(a);
+	rc = rc ?: read_all(a, err);
+	if (rc)
 		return rc;
-	loop_end_in(a->loop, a->o->duration_s);
-	rc = publish_start_page(a) ?: on_tick(a, NULL, err);
-	if (!rc)
-		fprintf(stderr, "jnitrace: agent of all JVMs: %s%s\n", http_url(a->http),
-			documents[0].is.path);
-	return rc;
+	inform("agent of all JVMs: %s%s", http_url(a->http), documents[0].is.path);
+	tell_supervisor(a, "READY=1");
+	return set_pace(a);
+}
+
+static enum exit_code check_config(const struct options *o, struct error *err)
+{
+	if (agent_options_check(o, err))
+		return err->exit_code;
+	if (printf("%s: ok\n", o->config_path) < 0 || fflush(stdout)) {
+		error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s", strerror(errno));
+		return err->exit_code;
+	}
+	return EXIT_OK;
 }
 
 enum exit_code cmd_agent(const struct options *o, struct error *err)
 {
-	struct agent a = {.o = o,
+	struct options now = *o;
+	struct agent a = {.start = o,
+			  .o = &now,
 			  .windows_changed = true,
 			  .self = {.version = version,
 				   .commit = commit,
 				   .start_unix_s = (double)clock_ns(CLOCK_REALTIME) / 1e9}};
-	int rc = start(&a, err);
+	int rc;
 
+	if (o->check_config)
+		return check_config(o, err);
+	rc = start(&a, err);
 	rc = rc ?: loop_run(a.loop, NULL, err);
+	supervisor_tell("STOPPING=1");
 	http_close(a.http);
 	windows_free(a.windows);
 	census_list_free(a.list);
 	loop_close(a.loop);
+	service_rules_free(a.services);
+	if (now.config != o->config)
+		config_free(now.config);
 	if (rc < 0 && !err->what[0])
 		error_set(err, rc, EXIT_FAILED, "agent", NULL, "%s", strerror(-rc));
 	return rc < 0 ? err->exit_code : EXIT_OK;

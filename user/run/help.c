@@ -184,15 +184,55 @@ static void put_keys(struct buf *out)
 	}
 }
 
+/* In lines that begin with "# ". */
+static void put_comment(struct buf *out, const struct buf *text)
+{
+	struct buf lines = {0};
+	struct flow f = {.out = &lines, .width = WIDTH - 2};
+
+	if (text->p)
+		flow_words(&f, text->p, text->n);
+	flow_end(&f);
+	for (char *line = lines.p, *end; line && *line; line = end + 1) {
+		end = strchrnul(line, '\n');
+		buf_printf(out, "# %.*s\n", (int)(end - line), line);
+		if (!*end)
+			break;
+	}
+	out->failed |= lines.failed || text->failed;
+	buf_free(&lines);
+}
+
+/* A file that says nothing yet: what may be said in it. */
+static void put_config(struct buf *out)
+{
+	buf_printf(out, "# Options of jnitrace agent --config FILE (YAML), by their long names. Several\n"
+			"# values of one are a list: [A, B]. The command line beats the file. SIGHUP: it\n"
+			"# is read anew; what says (restart) is taken at the start only.\n");
+	for (size_t i = 0; i < nr_option_rows; i++) {
+		const struct option_row *row = &option_rows[i];
+		struct buf text = {0};
+
+		if (!option_in_file(row, CMD_AGENT))
+			continue;
+		buf_printf(&text, "%s", row->help);
+		if (row->choices && !row->brief)
+			put_words(&text, row, CMD_AGENT);
+		buf_printf(&text, "%s", row->reloads ? "" : " (restart)");
+		buf_printf(out, "\n");
+		put_comment(out, &text);
+		buf_printf(out, "#%s: %s\n", row->name, row->arg ?: "true");
+		buf_free(&text);
+	}
+}
+
 /* Beside the commands. */
 static const struct {
 	const char *name;
 	void (*put)(struct buf *out);
 } topics[] = {
-    {"all", put_all},
-    {"columns", put_columns},
-    {"keys", put_keys},
-    {"rows", help_rows},
+    {"all", put_all},   {"columns", put_columns}, {"config", put_config},
+    {"keys", put_keys}, {"rows", help_rows},
 };
 
 const char *help_topic_name(size_t i)

@@ -28,10 +28,11 @@ static const int redraws[] = {SIGWINCH, SIGCONT};
 
 struct interrupt {
 	pthread_t thread;
-	int event, redraw;
+	int event, redraw, hangup;
 	sigset_t signals, before;
 	bool closing; /* the next signal is interrupt_close()'s */
 	bool heard, may_abandon;
+	bool hangup_asks; /* for something else than the end */
 
 	pthread_mutex_t lock; /* of: */
 	void (*leave)(void *);
@@ -77,11 +78,11 @@ void interrupt_may_abandon(struct interrupt *i, bool may)
 	__atomic_store_n(&i->may_abandon, may, __ATOMIC_RELEASE);
 }
 
-static void ask_to_redraw(struct interrupt *i)
+static void ask(int event)
 {
 	uint64_t one = 1;
 
-	if (write(i->redraw, &one, sizeof(one)) < 0)
+	if (write(event, &one, sizeof(one)) < 0)
 		return; /* it was asked 2^64 - 1 times already */
 }
 
@@ -141,12 +142,16 @@ static void *wait_for_signals(void *arg)
 		if (__atomic_load_n(&i->closing, __ATOMIC_ACQUIRE))
 			return NULL;
 		if (is_redraw(sig)) {
-			ask_to_redraw(i);
+			ask(i->redraw);
+			continue;
+		}
+		if (sig == SIGHUP && __atomic_load_n(&i->hangup_asks, __ATOMIC_ACQUIRE)) {
+			ask(i->hangup);
 			continue;
 		}
 		if (!is_wish(sig)) {
 			obey(i, sig);
-			ask_to_redraw(i); /* it was stopped, and goes on */
+			ask(i->redraw); /* it was stopped, and goes on */
 			continue;
 		}
 		if (!first_ns) {
@@ -173,7 +178,8 @@ int interrupt_open(struct interrupt **out)
 		return -ENOMEM;
 	i->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	i->redraw = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = i->event < 0 || i->redraw < 0 ? -errno : 0;
+	i->hangup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = i->event < 0 || i->redraw < 0 || i->hangup < 0 ? -errno : 0;
 	sigemptyset(&i->signals);
 	for (size_t k = 0; k < ARRAY_LEN(wishes); k++)
 		sigaddset(&i->signals, wishes[k]);
@@ -192,6 +198,8 @@ int interrupt_open(struct interrupt **out)
 			close(i->event);
 		if (i->redraw >= 0)
 			close(i->redraw);
+		if (i->hangup >= 0)
+			close(i->hangup);
 		free(i);
 		return rc;
 	}
@@ -209,6 +217,7 @@ void interrupt_close(struct interrupt *i)
 	pthread_sigmask(SIG_SETMASK, &i->before, NULL);
 	close(i->event);
 	close(i->redraw);
+	close(i->hangup);
 	free(i);
 }
 
@@ -230,10 +239,8 @@ int interrupt_redraw_fd(const struct interrupt *i)
 	return i->redraw;
 }
 
-void interrupt_redrawn(struct interrupt *i)
+int interrupt_hangup_fd(struct interrupt *i)
 {
-	uint64_t times;
-
-	while (read(i->redraw, &times, sizeof(times)) > 0)
-		;
+	__atomic_store_n(&i->hangup_asks, true, __ATOMIC_RELEASE);
+	return i->hangup;
 }

@@ -27,9 +27,9 @@ void interrupt_close(struct interrupt *i);
 void interrupt_tell(struct interrupt *i, void (*leave)(void *), void *what);
 /* Becomes readable, and stays so, with the first signal. */
 int interrupt_fd(const struct interrupt *i);
-/* Readable when a terminal is to be drawn anew: its size has changed, or the process was stopped. */
+/* An eventfd: a terminal is to be drawn anew, as its size has changed, or the process was stopped. */
 int interrupt_redraw_fd(const struct interrupt *i);
-/* That will be done. */
-void interrupt_redrawn(struct interrupt *i);
+/* SIGHUP is no wish to end from here on: it makes this readable. */
+int interrupt_hangup_fd(struct interrupt *i);
 
 #endif

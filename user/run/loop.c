@@ -21,8 +21,8 @@ struct source {
 	int fd;
 	loop_fn *ready;
 	void *what;
-	bool timer;  /* fd is our own */
-	bool redraw; /* fd is that of interrupt_redraw_fd() */
+	bool timer; /* fd is our own */
+	bool asks;  /* fd is one of those of interrupt.h */
 };
 struct loop {
 	void *command;
@@ -199,13 +199,23 @@ void loop_on_leave(struct loop *l, void (*leave)(void *), void *what)
 	interrupt_tell(l->interrupt, leave, what);
 }
 
-int loop_on_redraw(struct loop *l, loop_fn *redraw)
+static int on_asked(struct loop *l, int fd, loop_fn *asked)
 {
-	int rc = loop_add(l, interrupt_redraw_fd(l->interrupt), redraw, NULL);
+	int rc = loop_add(l, fd, asked, NULL);
 
 	if (!rc)
-		l->sources.v[l->sources.n - 1]->redraw = true;
+		l->sources.v[l->sources.n - 1]->asks = true;
 	return rc;
+}
+
+int loop_on_redraw(struct loop *l, loop_fn *redraw)
+{
+	return on_asked(l, interrupt_redraw_fd(l->interrupt), redraw);
+}
+
+int loop_on_hangup(struct loop *l, loop_fn *hangup)
+{
+	return on_asked(l, interrupt_hangup_fd(l->interrupt), hangup);
 }
 
 /* Milliseconds until the end; -1: never. */
@@ -226,8 +236,8 @@ static int handle(struct loop *l, struct source *s, struct error *err)
 
 	if (s->timer && read(s->fd, &expirations, sizeof(expirations)) < 0)
 		return 0; /* taken by loop_skip(), or set anew */
-	if (s->redraw)
-		interrupt_redrawn(l->interrupt);
+	while (s->asks && read(s->fd, &expirations, sizeof(expirations)) > 0)
+		;
 	return s->ready(l->command, s->what, err);
 }
 

@@ -60,6 +60,8 @@ bool loop_pause(struct loop *l, int milliseconds);
 void loop_on_leave(struct loop *l, void (*leave)(void *), void *what);
 /* Call redraw when the terminal's size has changed, or the process was stopped and goes on. 0 or -errno. */
 int loop_on_redraw(struct loop *l, loop_fn *redraw);
+/* SIGHUP calls hangup from here on, and ends nothing. 0 or -errno. */
+int loop_on_hangup(struct loop *l, loop_fn *hangup);
 /* Until it ends. before: called before each wait; NULL: nothing. 0, or what a handler returned. */
 int loop_run(struct loop *l, loop_fn *before, struct error *err);
 

@@ -27,10 +27,12 @@ enum command {
 	NR_COMMANDS
 };
 
-#define OPTIONS_MAX      128 /* rows of options */
-#define OPTS_MAX_PIDS    256
-#define OPTS_MAX_NAMES   16
-#define OPTS_MAX_ASSERTS 64
+#define OPTIONS_MAX            128 /* rows of options */
+#define OPTS_MAX_PIDS          256
+#define OPTS_MAX_NAMES         16
+#define OPTS_MAX_ASSERTS       64
+#define OPTS_MAX_SERVICE_RULES 32
+struct config;
 struct options {
 	enum command command;
 	const struct catalog *catalog; /* families and functions to choose from; not owned */
@@ -95,6 +97,16 @@ struct options {
 	int top_sites;                    /* of a JVM, as metrics */
 	const char *trace;                /* of which JVMs; NULL: all */
 	bool allow_trigger;
+	const char *config_path;                           /* NULL: no file */
+	struct config *config;                             /* what stands in it; owned: opts_free() */
+	bool check_config;                                 /* and no more */
+	const char *service_rules[OPTS_MAX_SERVICE_RULES]; /* see judge/service.h */
+	size_t nr_service_rules;
+	const char *tls_client_ca; /* NULL: clients need no certificate */
+	int words_n;               /* the command line, to read the file anew with it; not owned */
+	char **words;
+	/* Parse them again, with the file as it is now: as opts_parse(). */
+	int (*again)(const struct options *o, struct options *out, struct error *err);
 	/* run */
 	char *const *argv; /* the command, NULL-terminated; not owned */
 	const char *asserts[OPTS_MAX_ASSERTS];

@@ -11,7 +11,9 @@
 
 #include "export/formats.h"
 #include "run/commands.h"
+#include "run/config.h"
 #include "run/help.h"
+#include "run/near.h"
 #include "run/opts_rows.h"
 #include "view/columns.h"
 
@@ -22,10 +24,11 @@
 struct parse {
 	struct options *o;
 	struct error *err;
-	const struct option_row *row; /* being set */
-	const char *next;             /* word behind it; NULL: none */
-	bool given[OPTIONS_MAX];      /* by row */
-	int done;                     /* > 0: what opts_parse returns at once */
+	const struct option_row *row;     /* being set */
+	const char *next;                 /* word behind it; NULL: none */
+	const struct config_entry *entry; /* of the file, that sets it; NULL: the command line does */
+	bool given[OPTIONS_MAX];          /* by row */
+	int done;                         /* > 0: what opts_parse returns at once */
 };
 
 /* Errors. */
@@ -35,10 +38,13 @@ static int usage_error(struct parse *p, const char *advice, const char *why_fmt,
 /* Names the option being set, if there is one. */
 static int usage_error(struct parse *p, const char *advice, const char *why_fmt, ...)
 {
-	char what[64] = "command line", why[256];
+	char what[192] = "command line", why[256];
 	va_list ap;
 
-	if (p->row)
+	if (p->entry)
+		snprintf(what, sizeof(what), "%.120s:%d: %.60s", p->o->config_path, p->entry->line,
+			 p->entry->name);
+	else if (p->row)
 		snprintf(what, sizeof(what), "--%s", p->row->name);
 	va_start(ap, why_fmt);
 	vsnprintf(why, sizeof(why), why_fmt, ap);
@@ -338,6 +344,11 @@ static int set(struct parse *p, const char *arg)
 			return usage_error(p, "give a file name", "no file name");
 		*(const char **)at = arg;
 		return 0;
+	case OPTION_SERVICE_RULE:
+		if (p->o->nr_service_rules == OPTS_MAX_SERVICE_RULES)
+			return usage_error(p, "join some with |", "more than 32 rules");
+		p->o->service_rules[p->o->nr_service_rules++] = arg;
+		return *arg ? 0 : usage_error(p, SEE_HELP, "it is empty");
 	case OPTION_ASSERT:
 		if (p->o->nr_asserts == OPTS_MAX_ASSERTS)
 			return usage_error(p, "join some with &&", "more than 64 assertions");
@@ -558,6 +569,78 @@ static int parse_options(struct parse *p, int argc, char **argv)
 	return rc;
 }
 
+/* The file. */
+
+/* The option of the file's entry; NULL, with err: there is none. */
+static const struct option_row *row_of_entry(struct parse *p)
+{
+	struct near near = {0};
+	char names[NEAR_NAMES * NEAR_SHOWN], advice[sizeof(names) + 32];
+
+	for (size_t i = 0; i < nr_option_rows; i++) {
+		const struct option_row *row = &option_rows[i];
+
+		if (!option_in_file(row, p->o->command))
+			continue;
+		if (!strcmp(row->name, p->entry->name))
+			return row;
+		near_add(&near, p->entry->name, row->name, row->name);
+	}
+	near_put(&near, names, sizeof(names));
+	snprintf(advice, sizeof(advice), *names ? "did you mean %s?" : "see jnitrace help config", names);
+	usage_error(p, advice, "no option of a file");
+	return NULL;
+}
+
+/* What stands for an option that takes no value on the command line: true, false, how many times. */
+static int set_without_value(struct parse *p, const char *value)
+{
+	uint64_t times = 0;
+	int rc = 0;
+
+	if (!strcmp(value, "true") || !strcmp(value, "false"))
+		times = *value == 't';
+	else if (p->row->kind == OPTION_REPEAT)
+		rc = parse_count(p, value, 0, 2, &times);
+	else
+		return usage_error(p, "give true or false", "'%s' is neither", value);
+	while (!rc && times--)
+		rc = set(p, NULL);
+	return rc;
+}
+
+/* What the command line gives is not taken, but looked at. */
+static int take_entry(struct parse *p, bool *taken)
+{
+	struct options *o = p->o, aside = *p->o;
+	int rc;
+
+	p->row = row_of_entry(p);
+	if (!p->row)
+		return -EINVAL;
+	if (p->given[p->row - option_rows])
+		p->o = &aside;
+	else
+		taken[p->row - option_rows] |= p->row->arg || strcmp(p->entry->value, "false");
+	rc = p->row->arg ? set(p, p->entry->value) : set_without_value(p, p->entry->value);
+	p->o = o;
+	return rc < 0 ? rc : 0;
+}
+
+static int take_file(struct parse *p)
+{
+	bool taken[OPTIONS_MAX] = {false};
+	int rc = p->o->config_path ? config_read(p->o->config_path, &p->o->config, p->err) : 0;
+
+	for (size_t i = 0; !rc && p->o->config && (p->entry = config_entry(p->o->config, i)); i++)
+		rc = take_entry(p, taken);
+	p->entry = NULL;
+	p->row = NULL;
+	for (size_t i = 0; i < OPTIONS_MAX; i++)
+		p->given[i] |= taken[i];
+	return rc;
+}
+
 /* What only the whole command line can tell. */
 
 static int check_requires(struct parse *p)
@@ -755,12 +838,20 @@ static int inherit(struct options *o, const struct recording_option *v, size_t n
 	return rc;
 }
 
+/* See struct options. */
+static int again(const struct options *o, struct options *out, struct error *err)
+{
+	return opts_parse(o->words_n, o->words, o->catalog, out, err);
+}
+
 int opts_parse(int argc, char **argv, const struct catalog *catalog, struct options *out, struct error *err)
 {
 	struct parse p = {.o = out, .err = err};
 	int rc = 0;
 
 	set_defaults(out, catalog);
+	out->words_n = argc;
+	out->words = argv;
 	if (argc > 1 && strcmp(argv[1], "help") == 0) {
 		rc = parse_help(&p, argc > 2 ? argv[2] : NULL);
 		return rc < 0 ? rc : p.done;
@@ -773,9 +864,18 @@ int opts_parse(int argc, char **argv, const struct catalog *catalog, struct opti
 	rc = rc < 0 || argc <= 0 ? rc : parse_options(&p, argc, argv);
 	if (rc < 0 || p.done > 0)
 		return rc < 0 ? rc : p.done;
-	rc = check(&p);
+	rc = take_file(&p) ?: check(&p);
 	if (rc == 0)
 		derive(&p);
+	else
+		opts_free(out);
 	out->inherit = inherit;
+	out->again = again;
 	return rc;
+}
+
+void opts_free(struct options *o)
+{
+	config_free(o->config);
+	o->config = NULL;
 }

@@ -8,8 +8,10 @@
 
 /*
  * 0: go on. > 0: done, exit with (value - 1) (--help, --version printed). < 0: a usage error, in err.
- * Strings in out point into argv; the families of -e are the catalog's.
+ * Strings in out point into argv, and into the file of --config, which out owns: opts_free(). The families of
+ * -e are the catalog's. May be called again with the same words: the file may have changed.
  */
 int opts_parse(int argc, char **argv, const struct catalog *catalog, struct options *out, struct error *err);
+void opts_free(struct options *o);
 
 #endif

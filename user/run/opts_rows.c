@@ -3,6 +3,7 @@
 #include "run/opts_rows.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/budget.h"
 #include "bpf/border/shared.h"
@@ -142,7 +143,7 @@ const struct option_row option_rows[] = {
 	  .help = "check every use of a reference; costs more" },
 	{ "count-only", 0, NULL, TRACE | PROBES, FLAG(count_only), .rare = true,
 	  .help = "count acquisitions only, without releases; cheaper" },
-	{ "interval", 'i', "TIME", TRACE | CENSUS | AGENT, SECONDS(interval_s, MIN_INTERVAL_S, MAX_INTERVAL_S),
+	{ "interval", 'i', "TIME", TRACE | CENSUS | AGENT, SECONDS(interval_s, MIN_INTERVAL_S, MAX_INTERVAL_S), .reloads = true,
 	  .help = "time between two reports (default 1s; agent: 10s)" },
 	{ "count",    'n', "N", TRACE | CENSUS, INT(count, 1, INT32_MAX),
 	  .help = "end after N intervals" },
@@ -154,31 +155,39 @@ const struct option_row option_rows[] = {
 	  .help = "growth per minute, with an alarm; runs until ended" },
 	{ "limit",     0,  "N", CENSUS, COUNT(limit, 1, MAX_LIMIT), .requires = "watch",
 	  .help = "forecast when N references will be reached" },
-	{ "limit",     0,  "N", AGENT, COUNT(limit, 1, MAX_LIMIT),
+	{ "limit",     0,  "N", AGENT, COUNT(limit, 1, MAX_LIMIT), .reloads = true,
 	  .help = "forecast when N references will be reached" },
 	{ "listen",    0,  "ADDR:PORT", AGENT, PATH(listen),
 	  .help = "where to answer (default 127.0.0.1:9469); what others reach needs TLS and a token" },
-	{ "token-file", 0, "FILE", AGENT, PATH(token_file),
+	{ "token-file", 0, "FILE", AGENT, PATH(token_file), .reloads = true,
 	  .help = "answer only who bears the token on the first line of FILE" },
-	{ "tls-cert",  0,  "FILE", AGENT, PATH(tls_cert), .requires = "tls-key",
+	{ "tls-cert",  0,  "FILE", AGENT, PATH(tls_cert), .requires = "tls-key", .reloads = true,
 	  .help = "answer over TLS, with this certificate (PEM)" },
-	{ "tls-key",   0,  "FILE", AGENT, PATH(tls_key), .requires = "tls-cert",
+	{ "tls-key",   0,  "FILE", AGENT, PATH(tls_key), .requires = "tls-cert", .reloads = true,
 	  .help = "its key (PEM)" },
-	{ "windows",   0,  "N", AGENT, INT(windows, 0, MAX_WINDOWS),
+	{ "tls-client-ca", 0, "FILE", AGENT, PATH(tls_client_ca), .requires = "tls-cert", .rare = true, .reloads = true,
+	  .help = "answer only those whose certificate one of these has signed (PEM)" },
+	{ "config",    0,  "FILE", AGENT, PATH(config_path), .typed = true,
+	  .help = "options from FILE (YAML: jnitrace help config), too; SIGHUP: read it anew" },
+	{ "check-config", 0, NULL, AGENT, FLAG(check_config), .requires = "config", .typed = true, .rare = true,
+	  .help = "only look whether the options can be used" },
+	{ "service-rule", 0, "RULE", AGENT, OWN(SERVICE_RULE), .rare = true, .reloads = true,
+	  .help = "NAME=PATTERN: the service of JVMs whose command line matches this; may be repeated, the first counts" },
+	{ "windows",   0,  "N", AGENT, INT(windows, 0, MAX_WINDOWS), .reloads = true,
 	  .help = "trace so many JVMs at a time, for a while (default 1); 0: attach to none" },
-	{ "window",    0,  "TIME", AGENT, SECONDS(window_s, MIN_INTERVAL_S, MAX_INTERVAL_S),
+	{ "window",    0,  "TIME", AGENT, SECONDS(window_s, MIN_INTERVAL_S, MAX_INTERVAL_S), .reloads = true,
 	  .help = "for how long (default 30s)" },
-	{ "rest",      0,  "TIME", AGENT, SECONDS(rest_s, 0, MAX_DURATION_S),
+	{ "rest",      0,  "TIME", AGENT, SECONDS(rest_s, 0, MAX_DURATION_S), .reloads = true,
 	  .help = "not again for growth before this time has passed (default 10m)" },
-	{ "trace",     0,  "PATTERN", AGENT, PATH(trace), .rare = true,
+	{ "trace",     0,  "PATTERN", AGENT, PATH(trace), .rare = true, .reloads = true,
 	  .help = "only JVMs whose command line matches this extended regular expression" },
-	{ "every",     0,  "TIME", AGENT, SECONDS(every_s, 1, MAX_DURATION_S),
+	{ "every",     0,  "TIME", AGENT, SECONDS(every_s, 1, MAX_DURATION_S), .reloads = true,
 	  .help = "also on schedule, each JVM once in this time" },
-	{ "top-sites", 0,  "N", AGENT, INT(top_sites, 0, MAX_TOP_SITES), .rare = true,
+	{ "top-sites", 0,  "N", AGENT, INT(top_sites, 0, MAX_TOP_SITES), .rare = true, .reloads = true,
 	  .help = "metrics of the N call sites of each JVM that hold most (default 0)" },
-	{ "allow-trigger", 0, NULL, AGENT, FLAG(allow_trigger), .requires = "token-file",
+	{ "allow-trigger", 0, NULL, AGENT, FLAG(allow_trigger), .requires = "token-file", .or_else = "tls-client-ca",
 	  .help = "also when asked by POST /api/v1/windows?pid=PID&seconds=S" },
-	{ "budget",    0,  "PERCENT", TRACE | AGENT, PERCENT(budget_share, 0.0001, 100), .rare = true,
+	{ "budget",    0,  "PERCENT", TRACE | AGENT, PERCENT(budget_share, 0.0001, 100), .rare = true, .reloads = true,
 	  .help = "detach from a process when the probes take more of a CPU from it, as 1% (agent: 1%)" },
 	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes", .rare = true,
 	  .help = "limit of a reading in milliseconds; then a sample" },
@@ -258,14 +267,65 @@ const struct option_row option_rows[] = {
 	  .help = "find probe sites with this strategy only" },
 	{ "verbose",  'v', NULL, EVERY, REPEAT(verbose), .inherited = true,
 	  .help = "more messages on stderr, nothing left out; twice: even more" },
-	{ "version",  'V', NULL, EVERY, OWN(VERSION),
+	{ "version",  'V', NULL, EVERY, OWN(VERSION), .typed = true,
 	  .help = "print the version, and of what" },
-	{ "help",     'h', NULL, EVERY, OWN(HELP),
+	{ "help",     'h', NULL, EVERY, OWN(HELP), .typed = true,
 	  .help = "print help; --help all: with the rarer options" },
 };
 /* clang-format on */
 const size_t nr_option_rows = ARRAY_LEN(option_rows);
 _Static_assert(ARRAY_LEN(option_rows) <= OPTIONS_MAX, "an option has no place in struct options");
+
+bool option_in_file(const struct option_row *row, enum command command)
+{
+	return row->commands & 1U << command && !row->typed;
+}
+
+/* Bytes of its value; 0: it is a string. */
+static size_t value_bytes(const struct option_row *row)
+{
+	switch (row->kind) {
+	case OPTION_FLAG:
+		return sizeof(bool);
+	case OPTION_REPEAT:
+	case OPTION_INT:
+	case OPTION_CHOICE:
+		return sizeof(int);
+	case OPTION_UINT64:
+	case OPTION_BYTES:
+		return sizeof(uint64_t);
+	case OPTION_SECONDS:
+	case OPTION_PERCENT:
+		return sizeof(double);
+	default:
+		return 0;
+	}
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+bool option_equal(const struct option_row *row, const struct options *a, const struct options *b)
+{
+	const char *x = (const char *)a + row->at, *y = (const char *)b + row->at;
+	bool same = true;
+
+	if (row->kind == OPTION_SERVICE_RULE) {
+		for (size_t i = 0; i < OPTS_MAX_SERVICE_RULES; i++)
+			same &= same_text(a->service_rules[i], b->service_rules[i]);
+		return same;
+	}
+	if (value_bytes(row))
+		return !memcmp(x, y, value_bytes(row));
+	return same_text(*(const char *const *)(const void *)x, *(const char *const *)(const void *)y);
+}
+
+void option_copy(const struct option_row *row, struct options *to, const struct options *from)
+{
+	memcpy((char *)to + row->at, (const char *)from + row->at, value_bytes(row) ?: sizeof(const char *));
+}
 
 bool format_serves(const struct format *f, enum command command)
 {

@@ -26,6 +26,7 @@ enum option_kind {
 	OPTION_RECORD,
 	OPTION_PATH, /* const char *: a file's name */
 	OPTION_ASSERT,
+	OPTION_SERVICE_RULE,
 	OPTION_PAIR,
 	OPTION_VERSION,
 	OPTION_HELP,
@@ -51,10 +52,18 @@ struct option_row {
 	bool brief;           /* the choices are listed elsewhere */
 	bool rare;            /* not in the short help */
 	bool inherited;       /* a report of a recording has it as the run had it */
+	bool reloads;         /* the agent takes another value of its file without a restart */
+	bool typed;           /* on a command line only: no option of a file */
 };
 /* Two rows may have one name when no command uses both. */
 extern const struct option_row option_rows[];
 extern const size_t nr_option_rows;
+
+/* May it stand in a file of options for this command? */
+bool option_in_file(const struct option_row *row, enum command command);
+/* Have both the same value? */
+bool option_equal(const struct option_row *row, const struct options *a, const struct options *b);
+void option_copy(const struct option_row *row, struct options *to, const struct options *from);
 
 struct format;
 /* Does the command write this format? */

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run/log_line.h"
 #include "run/window_child.h"
 
 #define HOST_BYTES 256
@@ -21,6 +22,7 @@ struct watched {
 	struct window_child *child;  /* NULL: none is open */
 	struct recording *recording; /* whose report the window has; NULL: none */
 	bool there;                  /* the census knows it */
+	char name[128];              /* of its service; "": no rule names it */
 };
 struct windows {
 	struct windows_request req;
@@ -167,6 +169,26 @@ static int on_said(void *agent, void *watched, struct error *err)
 	return j->of->changed(j->of->of, err);
 }
 
+static void say(const struct watched *j, const char *event)
+{
+	struct log_line l = log_begin(event);
+	const struct window *w = &j->window;
+	bool failed = w->state == WINDOW_FAILED;
+
+	log_number(&l, "pid", w->pid);
+	log_text(&l, "service", j->name);
+	log_text(&l, "reason", window_reason_names[w->reason]);
+	if (w->state == WINDOW_DONE && w->report) {
+		log_text(&l, "end", end_reason_names[w->report->end_reason]);
+		log_number(&l, "sites", (double)w->report->sites.n);
+		log_number(&l, "findings", (double)w->report->findings.n);
+	}
+	if (w->end_unix_s > 0)
+		log_number(&l, "cpu_s", w->cpu_s);
+	log_text(&l, "why", failed ? w->why : NULL);
+	log_end(&l, failed);
+}
+
 /* What cannot be started now is a window that has failed. */
 static void open_one(struct windows *w, struct watched *j, enum window_reason reason, struct error *err)
 {
@@ -189,6 +211,7 @@ static void open_one(struct windows *w, struct watched *j, enum window_reason re
 		j->window.end_unix_s = j->window.cpu_s = 0;
 		j->window.why[0] = '\0';
 		w->counts.open++;
+		say(j, "window opened");
 		return;
 	}
 	if (j->child)
@@ -200,13 +223,14 @@ static void open_one(struct windows *w, struct watched *j, enum window_reason re
 	snprintf(j->window.why, sizeof(j->window.why), "%s", err->why[0] ? err->why : strerror(-rc));
 	suspicion_ended(&j->suspicion, now_s());
 	w->counts.failed++;
+	say(j, "window failed");
 	*err = (struct error){0};
 }
 
 /* A request before growth, growth before the schedule; of like ones the first that the census has. */
 static void open_due(struct windows *w, const struct census *const *v, size_t n, struct error *err)
 {
-	size_t due = 0, places = w->req.at_a_time - w->counts.open;
+	size_t due = 0, places = w->req.at_a_time > w->counts.open ? w->req.at_a_time - w->counts.open : 0;
 
 	w->counts.waiting = 0;
 	for (int reason = NR_WINDOW_REASONS - 1; reason > WINDOW_NONE; reason--) {
@@ -254,32 +278,72 @@ static int on_end(void *agent, void *watched, struct error *err)
 		w->counts.failed++;
 		rc = 0;
 	}
+	if (!rc)
+		say(j, result.recording ? "window ended" : "window failed");
 	return rc ?: w->changed(w->of, err);
 }
 
 /* --- all --- */
+
+/* only NULL: *any stays false. 0, or -errno with err. */
+static int compile(const char *only, regex_t *out, bool *any, struct error *err)
+{
+	int bad = only ? regcomp(out, only, REG_EXTENDED | REG_NOSUB) : 0;
+	char why[128];
+
+	*any = only && !bad;
+	if (!bad)
+		return 0;
+	regerror(bad, out, why, sizeof(why));
+	return error_set(err, -EINVAL, EXIT_USAGE, "--trace", "give an extended regular expression", "%s",
+			 why);
+}
+
+int windows_check(const struct windows_request *req, struct error *err)
+{
+	regex_t only;
+	bool any;
+	int rc = compile(req->only, &only, &any, err);
+
+	if (any)
+		regfree(&only);
+	return rc;
+}
+
+int windows_change(struct windows *w, const struct windows_request *req, struct error *err)
+{
+	regex_t only;
+	bool any;
+	int rc = compile(req->only, &only, &any, err);
+
+	if (rc)
+		return rc;
+	if (w->has_only)
+		regfree(&w->only);
+	w->only = only;
+	w->has_only = any;
+	w->req = *req;
+	return 0;
+}
 
 int windows_new(const struct windows_request *req, struct loop *loop,
 		int (*changed)(void *of, struct error *err), void *of, struct windows **out,
 		struct error *err)
 {
 	struct windows *w = calloc(1, sizeof(*w));
-	char host[HOST_BYTES] = "", why[128];
-	int bad;
+	char host[HOST_BYTES] = "";
+	int rc;
 
 	if (!w)
 		return -ENOMEM;
 	gethostname(host, sizeof(host) - 1);
 	*w = (struct windows){.req = *req, .loop = loop, .changed = changed, .of = of};
 	w->host = fnv64(FNV64_INIT, host, strlen(host));
-	bad = req->only ? regcomp(&w->only, req->only, REG_EXTENDED | REG_NOSUB) : 0;
-	if (bad) {
-		regerror(bad, &w->only, why, sizeof(why));
+	rc = compile(req->only, &w->only, &w->has_only, err);
+	if (rc) {
 		free(w);
-		return error_set(err, -EINVAL, EXIT_USAGE, "--trace", "give an extended regular expression",
-				 "%s", why);
+		return rc;
 	}
-	w->has_only = req->only;
 	*out = w;
 	return 0;
 }
@@ -329,6 +393,7 @@ int windows_look(struct windows *w, const struct census *const *v, size_t n, str
 		if (!j)
 			return -ENOMEM;
 		j->there = true;
+		snprintf(j->name, sizeof(j->name), "%s", v[i]->service);
 		suspicion_grows(&j->suspicion, grows(v[i]), now_s());
 	}
 	drop_gone(w);

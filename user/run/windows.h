@@ -26,6 +26,10 @@ struct windows_request {
 int windows_new(const struct windows_request *req, struct loop *loop,
 		int (*changed)(void *of, struct error *err), void *of, struct windows **out,
 		struct error *err);
+/* From now on as req says; those that are open go on as they are. 0, or -errno with err: all is as it was. */
+int windows_change(struct windows *w, const struct windows_request *req, struct error *err);
+/* Could req be asked for? 0, or -errno with err. */
+int windows_check(const struct windows_request *req, struct error *err);
 /* Those that are open are ended, detaching. */
 void windows_free(struct windows *w);
 

@@ -214,13 +214,38 @@ static void expect_users_named(const char *line, const struct option_row *row)
 	}
 }
 
+/* Behind the option that this one requires. */
+static const char *value_for(const struct option_row *row)
+{
+	static const struct {
+		const char *required, *value;
+	} values[] = {
+	    {"assert", " drops==0"}, {"tls-cert", " x --tls-key x"},       {"tls-key", " x"},
+	    {"token-file", " x"},    {"config", " docs/agent/agent.yaml"},
+	};
+
+	for (size_t i = 0; row->requires && i < ARRAY_LEN(values); i++)
+		if (!strcmp(values[i].required, row->requires))
+			return values[i].value;
+	return "";
+}
+
 static void test_options_of_commands(void **state)
 {
 	static const char *const values[NR_OPTION_KINDS] = {
-	    [OPTION_INT] = "1",           [OPTION_UINT64] = "1",        [OPTION_SECONDS] = "1",
-	    [OPTION_PERCENT] = "1%",      [OPTION_BYTES] = "64M",       [OPTION_PIDS] = "1",
-	    [OPTION_FAMILIES] = "global", [OPTION_FORMAT] = "json",     [OPTION_FILE] = "x",
-	    [OPTION_PATH] = "x",          [OPTION_ASSERT] = "drops==0", [OPTION_RECORD] = "x",
+	    [OPTION_INT] = "1",
+	    [OPTION_UINT64] = "1",
+	    [OPTION_SECONDS] = "1",
+	    [OPTION_PERCENT] = "1%",
+	    [OPTION_BYTES] = "64M",
+	    [OPTION_PIDS] = "1",
+	    [OPTION_FAMILIES] = "global",
+	    [OPTION_FORMAT] = "json",
+	    [OPTION_FILE] = "x",
+	    [OPTION_PATH] = "x",
+	    [OPTION_ASSERT] = "drops==0",
+	    [OPTION_RECORD] = "x",
+	    [OPTION_SERVICE_RULE] = "a=b",
 	    [OPTION_PAIR] = "x",
 	};
 	struct options o;
@@ -228,7 +253,8 @@ static void test_options_of_commands(void **state)
 	(void)state;
 	for (size_t i = 0; i < nr_option_rows; i++) {
 		const struct option_row *row = &option_rows[i];
-		const char *value = !strcmp(row->name, "sort") ? "outstanding"
+		const char *value = !strcmp(row->name, "sort")     ? "outstanding"
+				    : !strcmp(row->name, "config") ? "docs/agent/agent.yaml"
 				    : row->kind == OPTION_CHOICE || row->kind == OPTION_WORD
 					? row->choices(0)
 					: values[row->kind];
@@ -253,12 +279,7 @@ static void test_options_of_commands(void **state)
 				     ? ""
 				     : "-p 1",
 				 row->name, value ? value : "", row->requires ? " --" : "",
-				 row->requires ? row->requires : "",
-				 row->requires && !strcmp(row->requires, "assert") ? " drops==0"
-				 : row->requires && (!strncmp(row->requires, "tls-", 4) ||
-						     !strcmp(row->requires, "token-file"))
-				     ? " x"
-				     : "",
+				 row->requires ? row->requires : "", value_for(row),
 				 c == CMD_RUN ? " -- true" : "");
 			rc = parse(line, &o, &err);
 			if (!(row->commands >> c & 1))
@@ -499,8 +520,7 @@ static void test_words(void **state)
 	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
 	expect_error("12,34 -b", "did you mean -p 12,34?");
 	expect_error("help frob", "unknown topic 'frob' (one of: top, census, record, report, diff, probes, "
-				  "doctor, agent, run, all, "
-				  "columns, keys, rows)");
+				  "doctor, agent, run, all, columns, config, keys, rows)");
 	expect_error("-p 1 probes", "unexpected word 'probes'");
 	expect_error("-p 1 -- x", "unexpected word 'x'");
 	expect_error("-p 1 -x", "unknown or ambiguous option '-x'");

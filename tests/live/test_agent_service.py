@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The agent as a service: its file of options, what systemd is told, certificates that change, its own budget, names of services."""
+
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from harness import ENV, JNITRACE, SLOW, TOP, Oracle, assert_error, jdk, read_line, run_tool, wait_until
+from test_agent import OURS, Agent
+
+
+def services(agent, pid):
+    return set(re.findall(rf'^jnitrace_up{{service="([^"]*)",pid="{pid}"', agent.get(), re.M))
+
+
+def test_options_are_read_anew(tmp_path):
+    """What can change does; what cannot is named; a file that cannot be used changes nothing."""
+    file = tmp_path / "agent.yaml"
+    file.write_text("interval: 100ms\ntop-sites: 1\n")
+    with Agent("--config", file) as agent, Oracle(jdk("17"), OURS) as oracle:
+        wait_until(lambda: services(agent, oracle.pid) == {"Oracle"})
+        assert agent.samples()["jnitrace_agent_interval_seconds", None] == 0.2  # the command line's
+        assert "\njnitrace_site_outstanding" not in agent.get() and "# HELP jnitrace_site_outstanding" in agent.get()
+        file.write_text("service-rule: ['told-\\1=-Dof=([0-9]+) .*Oracle']\nlimit-memory: 1G\n")
+        agent.proc.send_signal(signal.SIGHUP)
+        line = read_line(agent.proc.stderr)
+        assert line == f"jnitrace: agent: options read anew file={file} changed=service-rule,top-sites needs_restart=limit-memory\n"
+        wait_until(lambda: services(agent, oracle.pid) == {f"told-{os.getpid()}"})
+        assert "# HELP jnitrace_site_outstanding" not in agent.get()
+        file.write_text("service-rules: x\n")
+        agent.proc.send_signal(signal.SIGHUP)
+        assert read_line(agent.proc.stderr) == f"jnitrace: {file}:1: service-rules: no option of a file (did you mean service-rule?)\n"
+        agent.next_round()
+        assert services(agent, oracle.pid) == {f"told-{os.getpid()}"}
+        samples = agent.samples()
+        assert (samples["jnitrace_agent_reloads_total", None], samples["jnitrace_agent_reloads_failed_total", None]) == (1, 1)
+    checked = run_tool("agent", "--config", TOP / "docs/agent/agent.yaml", "--check-config")
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, f"{TOP}/docs/agent/agent.yaml: ok\n", "")
+    assert_error(run_tool("agent", "--config", file, "--check-config"), 2)
+    file.write_text("tls-cert: /nothing\ntls-key: /nothing\n")
+    assert_error(run_tool("agent", "--config", file, "--check-config"), 1)
+    with Agent() as agent:  # nobody has a file: as before
+        agent.proc.send_signal(signal.SIGHUP)
+        assert agent.proc.wait(SLOW) == 0
+
+
+def test_systemd_is_told(tmp_path):
+    file, path = tmp_path / "agent.yaml", tmp_path / "notify"
+    file.write_text("")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(str(path))
+        s.settimeout(SLOW)
+
+        def heard(what):
+            while True:
+                said = s.recv(4096).decode().splitlines()
+                if said[0] == what:
+                    return said
+                assert said[0] in ("WATCHDOG=1", "READY=1"), said
+
+        with Agent("--config", file, "-i", "1000", env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "100000"}) as agent:
+            [_, status] = heard("READY=1")
+            assert re.fullmatch(r"STATUS=\d+ JVMs, read every 1e\+03 s; 0 traced, 0 wait", status), status
+            for _ in range(3):  # no round is read meanwhile
+                assert s.recv(4096) == b"WATCHDOG=1"
+            agent.proc.send_signal(signal.SIGHUP)
+            heard("RELOADING=1")
+            heard("READY=1")
+            agent.proc.terminate()
+            heard("STOPPING=1")
+            assert agent.proc.wait(SLOW) == 0
+
+
+def test_journal_has_levels():
+    def lines(*args):
+        r, w = os.pipe()
+        stat = os.fstat(w)
+        proc = subprocess.Popen([JNITRACE, "agent", "--windows", "0", "-i", "1000", *args], stderr=w, stdin=subprocess.DEVNULL,
+                                env=dict(ENV, JOURNAL_STREAM=f"{stat.st_dev}:{stat.st_ino}"))
+        os.close(w)
+        with os.fdopen(r, "rb", buffering=0) as said:
+            line = read_line(said)
+            proc.kill()
+            proc.wait()
+        return line
+
+    assert lines("--listen", "127.0.0.1:0").startswith("<6>jnitrace: agent of all JVMs: http://127.0.0.1:")
+    assert lines("--trace", "(").startswith("<3>jnitrace: --trace: ")
+
+
+def wait_for_line(agent, begins):
+    """Beside others: a file that is written, and two that belong together, are looked at in between."""
+    while not read_line(agent.proc.stderr).startswith(begins):
+        pass
+
+
+class Certificates:
+    """An authority, and what it signs."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.ca = self.make("ca", "-x509", "-days", "2")
+
+    def run(self, *args):
+        subprocess.run(["openssl", *map(str, args)], capture_output=True, check=True)
+
+    def make(self, name, *args):
+        self.run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout",
+                 self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem", *args)
+        return self.folder / f"{name}.pem"
+
+    def sign(self, name, usage):
+        extensions = self.folder / "extensions"
+        extensions.write_text(f"subjectAltName=IP:127.0.0.1\nextendedKeyUsage={usage}\n")
+        request = self.make(name)
+        signed = self.folder / f"{name}.signed"
+        self.run("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.folder / "ca.key", "-CAcreateserial", "-days", "2", "-extfile",
+                 extensions, "-out", signed)
+        return signed, self.folder / f"{name}.key"
+
+
+def test_certificates_change(tmp_path):
+    """Another certificate is served, another token is asked for, and nobody who asks meanwhile is refused."""
+    of = Certificates(tmp_path)
+    cert, key, token = tmp_path / "cert", tmp_path / "key", tmp_path / "token"
+
+    def put(name):
+        for source, place in zip(of.sign(name, "serverAuth"), (cert, key)):
+            new = tmp_path / "new"
+            new.write_bytes(source.read_bytes())
+            new.rename(place)
+
+    def served():
+        with socket.create_connection(("127.0.0.1", agent.port), timeout=SLOW) as s, trusting.wrap_socket(s, server_hostname="127.0.0.1") as t:
+            return dict(x[0] for x in t.getpeercert()["subject"])["commonName"]
+
+    put("first")
+    token.write_text("one\n")
+    trusting = ssl.create_default_context(cafile=of.ca)
+    with Agent("--tls-cert", cert, "--tls-key", key, "--token-file", token) as agent:
+        assert served() == "first"
+        assert agent.status(headers={"Authorization": "Bearer one"}, context=trusting) == 200
+        put("second")
+        wait_until(lambda: served() == "second")  # every connection is accepted
+        token.write_text("two\n")
+        wait_until(lambda: agent.status(headers={"Authorization": "Bearer two"}, context=trusting) == 200)
+        assert agent.status(headers={"Authorization": "Bearer one"}, context=trusting) == 401
+        token.write_text("")
+        wait_for_line(agent, f"jnitrace: {token}: no token (write the token on its first line)\n")
+        token.write_text("two")
+        cert.write_text("no certificate")
+        wait_for_line(agent, f"jnitrace: {cert}: ")
+        assert served() == "second"
+        assert agent.status(headers={"Authorization": "Bearer two"}, context=trusting) == 200
+
+
+def test_clients_have_certificates(tmp_path):
+    of, other = Certificates(tmp_path), tmp_path / "other"
+    other.mkdir()
+    cert, key = of.sign("server", "serverAuth")
+    with Agent("--tls-cert", cert, "--tls-key", key, "--tls-client-ca", of.ca, "--allow-trigger", listen="0.0.0.0:0") as agent:
+        agent.url = f"https://127.0.0.1:{agent.port}"
+
+        def status(signed=None, method="GET", path="/metrics"):
+            context = ssl.create_default_context(cafile=of.ca)
+            if signed:
+                context.load_cert_chain(*signed)
+            return agent.status(path, method=method, context=context)
+
+        client = of.sign("client", "clientAuth")
+        assert status(client) == 200
+        assert status(client, "POST", "/api/v1/windows?pid=1") == 202
+        assert status() == 401
+        assert status((cert, key)) == 401  # a server's, of the same authority
+        stranger = Certificates(other)
+        assert status(stranger.sign("client", "clientAuth")) == 401
+        assert status(client) == 200
+    assert_error(run_tool("agent", "--tls-client-ca", of.ca), 2)
+
+
+@pytest.mark.waits
+def test_its_own_budget():
+    """It is asked to read a hundred times a second, which costs more than 1 % of a CPU: it reads more seldom, and says so."""
+    with Agent("-i", "0.01", "--budget", "1%", "--windows", "0") as agent:
+        def cpu():
+            fields = open(f"/proc/{agent.proc.pid}/stat").read().rsplit(")", 1)[1].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+        line = read_line(agent.proc.stderr)  # once what it has saved is used up
+        assert re.fullmatch(r"jnitrace: agent: reads more seldom, to keep its budget interval_s=\S+ asked_s=0.010 budget_percent=1\n", line), line
+        wait_until(lambda: agent.samples()["jnitrace_agent_interval_seconds", None] > 0.01)
+        before, began = cpu(), time.monotonic()
+        time.sleep(6)
+        assert cpu() - before <= 0.01 * (time.monotonic() - began) + 0.1  # a round more or less
