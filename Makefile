@@ -66,7 +66,7 @@ sanitize := $(if $(SANITIZE),-fsanitize=address$(comma)undefined $(static_ubsan)
 includes := -iquote $(O) -iquote . -iquote user -iquote bpf
 cflags = -std=gnu11 -D_GNU_SOURCE -DJNITRACE_VERSION='"$(VERSION)"' -DJNITRACE_HTML=$(HTML) $(CFLAGS) $(warnings) $(sanitize) $(includes) -MMD -MP
 bpf_cflags = -target bpf -mcpu=v3 -O2 -g $(warnings) -D__TARGET_ARCH_$(bpf_arch) -Ivmlinux
-libs := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo) -lmicrohttpd -lgnutls -lyaml -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
+libs := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo) -lmicrohttpd -lcurl -lgnutls -lyaml -lbpf -ldw -lelf -lyajl -ljansson -lzstd -lprotobuf-c -llzma -liberty -lz -lm
 
 bpf_sources := $(wildcard bpf/*.bpf.c)
 bpf_objects := $(bpf_sources:%.c=$(O)/%.o)

@@ -47,6 +47,7 @@ LIBBPF_ROOM = "kernel"
 # served over HTTP is, too.
 KNOWN_BY_ONE = {
     "curses": (re.compile(r'#\s*include\s*[<"](?:ncursesw?/)?(?:n?curses|term|panel|menu|form)\.h[>"]'), "user/screen/terminal.c"),
+    "libcurl": (re.compile(r'#\s*include\s*[<"]curl/'), "user/agent/client.c"),
     "libmicrohttpd": (re.compile(r'#\s*include\s*[<"]microhttpd[\w.]*\.h[>"]'), "user/agent/http.c"),
     "GnuTLS": (re.compile(r'#\s*include\s*[<"]gnutls/'), "user/agent/http.c"),
     "libyaml": (re.compile(r'#\s*include\s*[<"]yaml\.h[>"]'), "user/run/config.c"),

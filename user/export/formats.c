@@ -11,6 +11,7 @@
 #include "view/census.h"
 #include "view/diff.h"
 #include "view/doctor.h"
+#include "view/fleet.h"
 #include "view/json.h"
 #include "view/probes.h"
 #include "view/table.h"
@@ -45,11 +46,11 @@ const struct format formats[] = {
 	{ .name = "table", .help = "for people; live on a terminal",
 	  .needs = FORMAT_CLASSES, .screen = true, .losses = true,
 	  .reports = table, .census = view_census_table, .probes = view_probes_table,
-	  .doctor = view_doctor_table, .diff = view_diff_table },
+	  .doctor = view_doctor_table, .fleet = view_fleet_table, .diff = view_diff_table },
 	{ .name = "json", .help = "for scripts: an object per line, target and interval (docs/json.md)",
 	  .needs = FORMAT_CLASSES | FORMAT_THREADS,
 	  .reports = json, .census = view_census_json, .probes = view_probes_json,
-	  .doctor = view_doctor_json, .diff = view_diff_json },
+	  .doctor = view_doctor_json, .fleet = view_fleet_json, .diff = view_diff_json },
 	{ .name = "folded", .help = "for flame graphs: a line per stack, with the references outstanding at the end",
 	  .at_end = true,
 	  .reports = folded_reports },

@@ -6,6 +6,7 @@
 #include "run/cmd_census.h"
 #include "run/cmd_diff.h"
 #include "run/cmd_doctor.h"
+#include "run/cmd_fleet.h"
 #include "run/cmd_probes.h"
 #include "run/cmd_report.h"
 #include "run/cmd_run.h"
@@ -57,6 +58,11 @@ const struct command_row commands[NR_COMMANDS] = {
 		   "  jnitrace agent --every 1h --window 30s  each JVM is traced 30 s an hour, too\n"
 		   "  jnitrace agent --windows 0          attach to none: their tables alone\n",
 		   cmd_agent},
+    [CMD_FLEET] = {"fleet", "what leaks in one version alone, by several agents",
+		   ", 5 losses,\n6 changes (--fail-on)",
+		   "  jnitrace fleet diff --by version http://a:9469 http://b:9469\n"
+		   "  jnitrace fleet diff --by image --token-file t https://a:9469 https://b:9469 --json\n",
+		   cmd_fleet},
     [CMD_RUN] = {"run", "start a command, trace its JVMs, judge at the end",
 		 ";\nelse the command's own, 6 an assertion or --baseline does not hold",
 		 "  jnitrace run -- ./server             what it leaks, at its end\n"

@@ -124,6 +124,8 @@ static const char *usage_of(enum command command)
 		return "FILE [OPTION...]";
 	case CMD_DIFF:
 		return "A B | FILE --from TIME [OPTION...]";
+	case CMD_FLEET:
+		return "diff [OPTION...] URL...";
 	case CMD_AGENT:
 		return "[OPTION...]";
 	case CMD_DOCTOR:

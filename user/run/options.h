@@ -23,6 +23,7 @@ enum command {
 	CMD_PROBES,
 	CMD_DOCTOR,
 	CMD_AGENT,
+	CMD_FLEET,
 	CMD_RUN,
 	NR_COMMANDS
 };
@@ -32,6 +33,7 @@ enum command {
 #define OPTS_MAX_NAMES         16
 #define OPTS_MAX_ASSERTS       64
 #define OPTS_MAX_SERVICE_RULES 32
+#define OPTS_MAX_WORDS         1024
 struct config;
 struct options {
 	enum command command;
@@ -107,6 +109,14 @@ struct options {
 	char **words;
 	/* Parse them again, with the file as it is now: as opts_parse(). */
 	int (*again)(const struct options *o, struct options *out, struct error *err);
+	/* fleet */
+	const char *words_given[OPTS_MAX_WORDS]; /* "diff", and whom to ask; not owned */
+	size_t nr_words;
+	int fleet_by;      /* enum fleet_by */
+	const char *ca;    /* PEM file; NULL: the system's */
+	int fleet_fail_on; /* -1: nothing */
+#define FLEET_FAIL_GROWTH 0
+#define FLEET_FAIL_NEW    1
 	/* run */
 	char *const *argv; /* the command, NULL-terminated; not owned */
 	const char *asserts[OPTS_MAX_ASSERTS];

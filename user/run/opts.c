@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "export/formats.h"
+#include "model/fleet.h"
 #include "run/commands.h"
 #include "run/config.h"
 #include "run/help.h"
@@ -393,6 +394,8 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .strategy = -1,
 	    .fail_on = -1,
 	    .fail_on_change = -1,
+	    .fleet_by = FLEET_BY_VERSION,
+	    .fleet_fail_on = -1,
 	    .wait_s = 1,
 	    .at_s = -1,
 	    .from_s = -1,
@@ -502,6 +505,10 @@ static bool take_word(struct parse *p, int argc, char **argv)
 	struct options *o = p->o;
 	const char **file = o->file ? &o->other : &o->file;
 
+	if (o->command == CMD_FLEET && optind < argc && o->nr_words < OPTS_MAX_WORDS) {
+		o->words_given[o->nr_words++] = argv[optind++];
+		return true;
+	}
 	if ((o->command != CMD_REPORT && o->command != CMD_DIFF) || optind >= argc)
 		return false;
 	if (*file || (file == &o->other && o->command != CMD_DIFF))
@@ -726,6 +733,12 @@ static int check_target(struct parse *p)
 {
 	const struct options *o = p->o;
 
+	if (o->command == CMD_FLEET)
+		return o->nr_words > 1 && !strcmp(o->words_given[0], "diff")
+			   ? 0
+			   : usage_error(p,
+					 "as in jnitrace fleet diff --by version http://a:9469 http://b:9469",
+					 "no agents to ask");
 	if (o->command == CMD_RUN)
 		return *o->argv ? 0
 				: usage_error(p, "as in jnitrace run -- java -version", "no command to run");

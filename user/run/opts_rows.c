@@ -9,6 +9,7 @@
 #include "bpf/border/shared.h"
 #include "export/formats.h"
 #include "judge/compare.h"
+#include "model/fleet.h"
 #include "model/probe_site.h"
 #include "model/report.h"
 #include "runtime/runtime.h"
@@ -38,6 +39,7 @@
 	}
 WORDS(stacks_word, [STACKS_MIXED] = "mixed", [STACKS_JAVA] = "java", [STACKS_NATIVE] = "native",
       [STACKS_NONE] = "none")
+WORDS(fleet_word, [FLEET_FAIL_GROWTH] = "growth", [FLEET_FAIL_NEW] = "new")
 WORDS(attach_word, [ATTACH_AUTO] = "auto", [ATTACH_MULTI] = "multi", [ATTACH_PERF] = "perf")
 WORDS(memo_word, [MEMO_ON] = "on", [MEMO_OFF] = "off", [MEMO_CHECK] = "check")
 
@@ -70,6 +72,11 @@ static const char *strategy_word(size_t i)
 static const char *change_word(size_t i)
 {
 	return i < NR_FAIL_ON_CHANGE ? fail_on_change_names[i] : NULL;
+}
+
+static const char *by_word(size_t i)
+{
+	return i < NR_FLEET_BY ? fleet_by_names[i] : NULL;
 }
 
 static const char *per_word(size_t i)
@@ -118,11 +125,12 @@ static const char *severity_word(size_t i)
 #define PROBES (1U << CMD_PROBES)
 #define DOCTOR (1U << CMD_DOCTOR)
 #define AGENT  (1U << CMD_AGENT)
+#define FLEET  (1U << CMD_FLEET)
 #define RUN    (1U << CMD_RUN)
 #define TRACE  (TOP | RECORD)
-#define LIVE   (EVERY & ~REPORT & ~DIFF & ~RUN & ~AGENT) /* of processes that are named */
-#define VIEW   (EVERY & ~RECORD & ~AGENT)                /* what is shown */
-#define STDOUT (VIEW & ~RUN)                             /* there */
+#define LIVE   (EVERY & ~REPORT & ~DIFF & ~RUN & ~AGENT & ~FLEET) /* of processes that are named */
+#define VIEW   (EVERY & ~RECORD & ~AGENT)                         /* what is shown */
+#define STDOUT (VIEW & ~RUN)                                      /* there */
 #define EVERY  ((1U << NR_COMMANDS) - 1)
 
 /* clang-format off */
@@ -161,6 +169,12 @@ const struct option_row option_rows[] = {
 	  .help = "where to answer (default 127.0.0.1:9469); what others reach needs TLS and a token" },
 	{ "token-file", 0, "FILE", AGENT, PATH(token_file), .reloads = true,
 	  .help = "answer only who bears the token on the first line of FILE" },
+	{ "by",        0,  "KEY", FLEET, CHOICE(int, fleet_by, by_word, "key"),
+	  .help = "what is compared (default version)" },
+	{ "token-file", 0, "FILE", FLEET, PATH(token_file),
+	  .help = "bear the token on the first line of FILE" },
+	{ "ca",        0,  "FILE", FLEET, PATH(ca),
+	  .help = "trust servers for which one of these vouches (PEM; default: the system's)" },
 	{ "tls-cert",  0,  "FILE", AGENT, PATH(tls_cert), .requires = "tls-key", .reloads = true,
 	  .help = "answer over TLS, with this certificate (PEM)" },
 	{ "tls-key",   0,  "FILE", AGENT, PATH(tls_key), .requires = "tls-cert", .reloads = true,
@@ -193,7 +207,7 @@ const struct option_row option_rows[] = {
 	  .help = "limit of a reading in milliseconds; then a sample" },
 	{ "batch",    'b', NULL, TOP | CENSUS | REPORT, FLAG(view.batch),
 	  .help = "plain tables, even on a terminal" },
-	{ "rows",     'r', "N", TRACE | CENSUS | REPORT | DIFF, INT(view.rows, 0, MAX_ROWS), .inherited = true,
+	{ "rows",     'r', "N", TRACE | CENSUS | REPORT | DIFF | FLEET, INT(view.rows, 0, MAX_ROWS), .inherited = true,
 	  .help = "rows of a table; 0: all (default 20, or the screen)" },
 	{ "width",     0,  "N", VIEW, INT(view.width, 0, MAX_WIDTH), .rare = true,
 	  .help = "cells of a line; 0: cut nothing (default: as the terminal; files are not cut)" },
@@ -233,6 +247,8 @@ const struct option_row option_rows[] = {
 	  .help = "exit with 6 on findings of this severity or worse; leak: errors and leaks" },
 	{ "fail-on",   0,  "CHANGE", DIFF, CHOICE(int, fail_on_change, change_word, "change"),
 	  .help = "exit with 6 on growth, on sites or findings that A has not, or on such findings alone" },
+	{ "fail-on",   0,  "CHANGE", FLEET, CHOICE(int, fleet_fail_on, fleet_word, "change"),
+	  .help = "exit with 6 on what grows in one alone; new: or is there in one alone" },
 	{ "assert",    0,  "EXPR", RUN, OWN(ASSERT),
 	  .help = "exit with 6 unless this holds, as 'global.outstanding<=7'; may be repeated" },
 	{ "baseline",  0,  "FILE", RUN, PATH(baseline),
@@ -247,7 +263,7 @@ const struct option_row option_rows[] = {
 	  .help = "leave out what FILE names, a KIND:PATTERN a line" },
 	{ "wait",      0,  "TIME", RUN, SECONDS(wait_s, 0, MAX_DURATION_S),
 	  .help = "wait so long for JVMs that outlive the command (default 1s)" },
-	{ "allow-loss", 0, NULL, TRACE | REPORT | DIFF, FLAG(allow_loss), .rare = true, .inherited = true,
+	{ "allow-loss", 0, NULL, TRACE | REPORT | DIFF | FLEET, FLAG(allow_loss), .rare = true, .inherited = true,
 	  .help = "exit with 0, not 5, when data was lost" },
 	{ "hold",      0,  "TIME", TRACE | RUN, SECONDS(hold_s, 0, MAX_DURATION_S), .rare = true,
 	  .help = "report critical sections held longer (default 10ms)" },
@@ -336,6 +352,8 @@ bool format_serves(const struct format *f, enum command command)
 		return f->probes != NULL;
 	case CMD_DOCTOR:
 		return f->doctor != NULL;
+	case CMD_FLEET:
+		return f->fleet != NULL;
 	case CMD_DIFF:
 		return f->diff != NULL;
 	default:

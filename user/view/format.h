@@ -17,6 +17,7 @@ struct census;
 struct probes_info;
 struct comparison;
 struct diagnosis;
+struct fleet;
 
 /* What a format must be given, beside what all have: it takes time to read. */
 #define FORMAT_CLASSES 1U /* the class of each outstanding reference */
@@ -46,11 +47,12 @@ struct format {
 	void (*forget)(void *state, const struct report_target *t);
 	void (*end)(void *state, struct buf *out); /* frees state; NULL: nothing stands behind the last */
 
-	/* jnitrace census, probes and doctor; NULL: not in this format. */
+	/* jnitrace census, probes, doctor and fleet diff; NULL: not in this format. */
 	void (*census)(struct buf *out, const struct census *const *items, size_t n,
 		       const struct view_opts *o);
 	void (*probes)(struct buf *out, const struct probes_info *p, const struct view_opts *o);
 	void (*doctor)(struct buf *out, const struct diagnosis *d, const struct view_opts *o);
+	void (*fleet)(struct buf *out, const struct fleet *f, const struct view_opts *o);
 	/* jnitrace diff: all of it at once; neither begin nor end is called. Likewise. */
 	void (*diff)(struct buf *out, const struct comparison *const *v, size_t n, const struct view_opts *o);
 };
