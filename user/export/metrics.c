@@ -434,6 +434,22 @@ SELF(windows_failed, s->windows_failed)
 SELF(windows_open, s->windows_open)
 SELF(windows_waiting, s->windows_waiting)
 
+/* Of an agent that has a store. */
+#define PUSH(put, value)                                                                                     \
+	static void put(struct writer *w, const struct agent_self *s)                                        \
+	{                                                                                                    \
+		if (!s->pushes)                                                                              \
+			return;                                                                              \
+		begin(w);                                                                                    \
+		put_value(w, (double)(value));                                                               \
+	}
+PUSH(push_sent, s->push_sent)
+PUSH(push_failed, s->push_failed)
+PUSH(push_refused, s->push_refused)
+PUSH(push_dropped, s->push_dropped)
+PUSH(push_waiting, s->push_waiting)
+PUSH(push_waiting_bytes, s->push_waiting_bytes)
+
 static void windows(struct writer *w, const struct agent_self *s)
 {
 	for (int reason = WINDOW_NONE + 1; reason < NR_WINDOW_REASONS; reason++) {
@@ -468,6 +484,12 @@ static const struct {
     {"jnitrace_agent_windows_open", "", "Windows that are open now.", GAUGE, windows_open},
     {"jnitrace_agent_windows_waiting", "", "JVMs whose window waits for others to end.", GAUGE,
      windows_waiting},
+    {"jnitrace_agent_push_sent", "", "Profiles that the store has taken.", COUNTER, push_sent},
+    {"jnitrace_agent_push_failed", "", "Attempts to send one that are made again.", COUNTER, push_failed},
+    {"jnitrace_agent_push_refused", "", "Profiles that the store will not have.", COUNTER, push_refused},
+    {"jnitrace_agent_push_dropped", "", "Profiles for which the spool had no room.", COUNTER, push_dropped},
+    {"jnitrace_agent_push_waiting", "", "Profiles in the spool.", GAUGE, push_waiting},
+    {"jnitrace_agent_push_waiting_bytes", "bytes", "Their size.", GAUGE, push_waiting_bytes},
     {"process_cpu_seconds", "seconds", "CPU time of the agent and of its tracers that have ended.", COUNTER,
      cpu_seconds},
     {"process_resident_memory_bytes", "bytes", "Memory of the agent.", GAUGE, resident_bytes},

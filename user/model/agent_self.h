@@ -3,6 +3,7 @@
 #ifndef JNITRACE_AGENT_SELF_H
 #define JNITRACE_AGENT_SELF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ struct agent_self {
 	double round_unix_s;     /* when it ended */
 	uint64_t requests_answered, requests_refused;
 	uint64_t windows_done[NR_WINDOW_REASONS], windows_failed;
+	/* Profiles for a store: pushes is false where there is none. */
+	bool pushes;
+	uint64_t push_sent, push_failed, push_refused, push_dropped, push_waiting, push_waiting_bytes;
 	size_t windows_open, windows_waiting;
 	size_t targets_known; /* JVMs seen; those that were read and refused are among those of the census */
 };

@@ -35,7 +35,8 @@ struct window {
 	char why[256];                   /* failed: why. Cleaned */
 	/* Of the last one that was done, which may be another one; NULL: none was. Not owned. */
 	const struct report *report;
-	double report_unix_s; /* when that ended */
+	double report_unix_s;   /* when that ended */
+	uint64_t report_number; /* of all windows' reports, from 1 on: which one it is */
 	struct window_totals totals;
 };
 

@@ -22,6 +22,7 @@
 #include "run/log_line.h"
 #include "run/loop.h"
 #include "run/privileges.h"
+#include "run/profiles.h"
 #include "run/supervisor.h"
 #include "run/version.h"
 #include "run/windows.h"
@@ -49,6 +50,7 @@ struct agent {
 	struct census_list *list;
 	struct windows *windows;
 	struct http *http;
+	struct profiles *push; /* NULL: there is no store */
 	struct loop *loop;
 	int tick;
 	struct agent_self self;
@@ -101,6 +103,19 @@ static void look_at_self(struct agent *a, double began_s)
 static double own_cpu_s(void)
 {
 	return (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
+}
+
+static void look_at_push(struct agent *a)
+{
+	const struct pusher_counts p = profiles_counts(a->push);
+
+	a->self.pushes = a->push;
+	a->self.push_sent = p.sent;
+	a->self.push_failed = p.failed;
+	a->self.push_refused = p.refused;
+	a->self.push_dropped = p.dropped;
+	a->self.push_waiting = p.waiting;
+	a->self.push_waiting_bytes = p.waiting_bytes;
 }
 
 /* --- documents --- */
@@ -234,6 +249,7 @@ static int tell(struct agent *a)
 	const struct windows_counts c = windows_counts(a->windows);
 	int rc = census_list_fresh(a->list, &a->seen.jvms, &a->seen.nr_jvms);
 
+	look_at_push(a);
 	memcpy(a->self.windows_done, c.ended, sizeof(c.ended));
 	a->self.windows_failed = c.failed;
 	a->self.windows_open = c.open;
@@ -347,8 +363,13 @@ static int on_window(void *agent, struct error *err)
 {
 	struct agent *a = agent;
 
+	int rc = windows_list(a->windows, &a->seen.windows, &a->seen.nr_windows);
+
+	/* Before anything else: what is on disk is not lost with this process. */
+	if (!rc)
+		profiles_push(a->push, a->seen.windows, a->seen.nr_windows);
 	a->windows_changed = true;
-	return look(a, err) ?: tell(a);
+	return rc ?: look(a, err) ?: tell(a);
 }
 
 static int on_order(void *agent, void *what, struct error *err)
@@ -482,6 +503,7 @@ static int start(struct agent *a, struct error *err)
 	int rc = privileges_keep(a->o->windows ? PRIVILEGES_TRACE : PRIVILEGES_READ, false, err);
 
 	rc = rc ?: http_open(&http, &a->http, err);
+	rc = rc ?: profiles_open(a->o, &a->push, err);
 	rc = rc ?: loop_open(&a->loop, a);
 	rc = rc ?: census_list_new(a->o, a->loop, &req, &a->list, err);
 	rc = rc ?: name_services(a, err);
@@ -525,6 +547,7 @@ enum exit_code cmd_agent(const struct options *o, struct error *err)
 	supervisor_tell("STOPPING=1");
 	http_close(a.http);
 	windows_free(a.windows);
+	profiles_close(a.push);
 	census_list_free(a.list);
 	loop_close(a.loop);
 	service_rules_free(a.services);

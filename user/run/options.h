@@ -97,7 +97,9 @@ struct options {
 	double window_s, every_s, rest_s; /* of a window; between two: on schedule (0: none), of growth */
 	int windows;                      /* at a time; 0: none */
 	int top_sites;                    /* of a JVM, as metrics */
-	const char *trace;                /* of which JVMs; NULL: all */
+	const char *push, *push_headers, *spool; /* NULL: not given */
+	uint64_t spool_bytes;
+	const char *trace; /* of which JVMs; NULL: all */
 	bool allow_trigger;
 	const char *config_path;                           /* NULL: no file */
 	struct config *config;                             /* what stands in it; owned: opts_free() */

@@ -395,6 +395,7 @@ static void set_defaults(struct options *o, const struct catalog *catalog)
 	    .fail_on = -1,
 	    .fail_on_change = -1,
 	    .fleet_by = FLEET_BY_VERSION,
+	    .spool_bytes = 64 << 20,
 	    .fleet_fail_on = -1,
 	    .wait_s = 1,
 	    .at_s = -1,

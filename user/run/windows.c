@@ -41,6 +41,7 @@ struct windows {
 		size_t n, cap;
 	} list;
 	struct windows_counts counts;
+	uint64_t nr_reports;
 };
 
 static double now_s(void)
@@ -146,6 +147,7 @@ static int keep(struct watched *j, struct recording *recording)
 	j->recording = recording;
 	j->window.report = reports[n - 1];
 	j->window.report_unix_s = j->window.end_unix_s;
+	j->window.report_number = ++j->of->nr_reports;
 	add_up(&j->window.totals, reports[n - 1]);
 	return 0;
 }

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The agent and what it does not choose: a VictoriaMetrics that reads it, too many connections, a JVM that calls itself strange things."""
+
+import contextlib
+import json
+import resource
+import socket
+import subprocess
+import time
+import urllib.request
+
+from harness import SLOW, Oracle, jdk, wait_until
+from test_agent import OURS, Agent, census_of
+
+CONNECTIONS = 10000
+
+
+def test_victoria_metrics_reads_it(tmp_path):
+    with Agent() as agent, Oracle(jdk("17"), OURS) as oracle, socket.socket() as free:
+        oracle.do("run 2 3 2 3 2", "pre 173")
+        free.bind(("127.0.0.1", 0))
+        at = f"127.0.0.1:{free.getsockname()[1]}"
+        free.close()
+        config = tmp_path / "scrape.yml"
+        config.write_text("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+                          f"- {{job_name: jvms, static_configs: [{{targets: ['127.0.0.1:{agent.port}']}}]}}\n")
+        with open(tmp_path / "log", "w") as log:
+            store = subprocess.Popen(["victoria-metrics", f"-promscrape.config={config}", f"-storageDataPath={tmp_path / 'data'}",
+                                      f"-httpListenAddr={at}", "-memory.allowedBytes=64MB"], stdout=log, stderr=log)
+
+        def answer(metric):
+            query = f'{metric}{{pid="{oracle.pid}",family="global",job="jvms"}}'
+            with contextlib.suppress(OSError):
+                with urllib.request.urlopen(f"http://{at}/api/v1/query?latency_offset=0s&query={urllib.request.quote(query)}", timeout=SLOW) as got:
+                    result = json.load(got)["data"]["result"]
+                    return float(result[0]["value"][1]) if result else None
+            return None
+
+        try:
+            wait_until(lambda: answer("jnitrace_vm_references") == census_of(oracle.pid)["global"])
+        finally:
+            store.kill()
+            store.wait()
+
+
+def test_ten_thousand_idle_connections():
+    """They are bounded, and who asks after them is answered."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, CONNECTIONS + 1000), hard))
+    idle = []
+    try:
+        with Agent() as agent:
+            for _ in range(CONNECTIONS):
+                s = socket.socket()
+                s.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    s.connect(("127.0.0.1", agent.port))
+                idle.append(s)
+            wait_until(lambda: answered(agent))
+            samples = agent.samples()
+            assert samples["process_open_fds", None] < 400
+            assert samples["process_resident_memory_bytes", None] < 64 << 20
+            for s in idle:
+                s.close()
+    finally:
+        for s in idle:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def answered(agent):
+    with contextlib.suppress(OSError):
+        return agent.status() == 200
+    return False
+
+
+def test_command_line_of_control_characters():
+    """A megabyte of them, which the kernel allows in pieces: nothing of it is in an answer as it is, and all of them stay small."""
+    strange = bytes(range(1, 32)) + b"\x7f\x9b\xff\"\\<>&{}\n" + "\u202e".encode()
+    piece = (b"-Dx=" + strange * 2000)[:100000]
+    with Agent() as agent, Oracle(jdk("17"), OURS, *[piece] * 10) as oracle:
+        agent.next_round()
+        for path in ("/metrics", "/api/v1/targets", "/api/v1/census", "/"):
+            began = time.monotonic()
+            status, body = agent.ask(path, headers={"Accept": "text/html"} if path == "/" else {})
+            assert status == 200 and time.monotonic() - began < SLOW
+            assert len(body) < 2 << 20
+            text = body.decode()
+            control = {c for c in text if (ord(c) < 32 and c != "\n") or 0x7f <= ord(c) < 0xa0}
+            assert not control - ({"\t"} if path == "/" else set()), (path, control)
+        [target] = [json.loads(line) for line in agent.get("/api/v1/targets").splitlines() if f'"pid":{oracle.pid},' in line]
+        assert target["target"]["main"] == "Oracle" and len(target["target"]["command"].encode()) < 4096
+        checked = subprocess.run(["promtool", "check", "metrics"], input=agent.get(), capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Profiles that an agent pushes: each window arrives once, whoever of agent and store is killed, and Go's pprof reads it."""
+
+import contextlib
+import email
+import email.policy
+import http.server
+import subprocess
+import threading
+import urllib.parse
+
+import pytest
+
+from harness import ENV, Oracle, assert_error, jdk, run_tool, wait_until
+from test_agent import OURS, Ordering, state_of
+
+
+class Store:
+    """Records what is pushed. It answers as it is told to: with a status, or, None, not at all."""
+
+    def __init__(self, port=0, says=200):
+        self.says, self.got = says, []
+        store = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                form = email.message_from_bytes(b"Content-Type: " + self.headers["Content-Type"].encode() + b"\r\n\r\n" + body,
+                                                policy=email.policy.HTTP)
+                parts = {p.get_param("name", header="content-disposition"): p.get_payload(decode=True) for p in form.iter_parts()}
+                store.got.append((self.path, self.headers["Idempotency-Key"], parts, self.headers.get("X-Scope-OrgID")))
+                if store.says is None:
+                    self.close_connection = True
+                    return
+                self.send_response(store.says)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def keys(self):
+        return [key for _, key, _, _ in self.got]
+
+
+def window(agent, oracle, work):
+    agent.next_round()
+    assert agent.order(oracle.pid, 3600) == 202
+    wait_until(lambda: state_of(agent, oracle.pid) == "open")
+    oracle.do(work)
+    assert agent.order(oracle.pid, 0) == 202
+    wait_until(lambda: state_of(agent, oracle.pid) == "done")
+
+
+def pushed(agent):
+    samples = agent.samples()
+    return {name: samples[f"jnitrace_agent_push_{name}", None] for name in ("sent_total", "waiting", "dropped_total", "refused_total")}
+
+
+def top_of(profile, folder):
+    (folder / "profile").write_bytes(profile)
+    return subprocess.run(["go", "tool", "pprof", "-top", folder / "profile"], env=dict(ENV, GOTOOLCHAIN="local", HOME="/nonexistent"),
+                          capture_output=True, text=True, check=True).stdout
+
+
+def agent_of(folder, port, *args):
+    (folder / "headers").write_text("# of the tenant\nX-Scope-OrgID: team-a\n")
+    return Ordering(folder, "--push", f"http://127.0.0.1:{port}/ingest", "--spool", folder / "spool", "--push-headers", folder / "headers", "-i", "1", *args)
+
+
+def test_each_window_arrives_once(tmp_path):
+    """The agent is killed with a window in the spool, the store takes one and dies before it says so, an agent and a store begin anew."""
+    with contextlib.ExitStack() as stack:
+        oracle = stack.enter_context(Oracle(jdk("17"), OURS))
+        store = Store()
+        with agent_of(tmp_path, store.port) as agent:
+            window(agent, oracle, "run 1 101 7 3 5")
+            wait_until(lambda: len(store.got) == 1 and pushed(agent) == {"sent_total": 1, "waiting": 0, "dropped_total": 0, "refused_total": 0})
+            path, _, parts, tenant = store.got[0]
+            query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(path).query))
+            assert query["name"].startswith(f"Oracle{{pid={oracle.pid},host=") and query["format"] == "pprof" and tenant == "team-a"
+            assert int(query["from"]) <= int(query["until"]) and b'"outstanding"' in parts["sample_type_config"]
+            top = top_of(parts["profile"], tmp_path)
+            assert "Type: outstanding\n" in top and " of 12 total" in top, top
+            # takes it, and is gone before it says so; then nobody listens
+            store.says = None
+            window(agent, oracle, "run 1 103 1 3 1")
+            wait_until(lambda: len(store.got) >= 2)
+            store.close()
+            window(agent, oracle, "run 1 107 2 3 2")
+            wait_until(lambda: pushed(agent)["waiting"] == 2)
+            agent.proc.kill()
+            agent.proc.wait()
+        kept = sorted(f.name for f in (tmp_path / "spool").iterdir())
+        assert len(kept) == 2
+        (tmp_path / "spool/.new").write_bytes(b"half")  # as if killed while it wrote
+        again = stack.enter_context(Store(store.port, says=503))
+        agent = stack.enter_context(agent_of(tmp_path, store.port))
+        assert_error(run_tool("agent", "--listen", "127.0.0.1:0", "--push", "http://127.0.0.1:9", "--spool", tmp_path / "spool"), 1)
+        wait_until(lambda: again.got)
+        assert pushed(agent)["waiting"] == 2
+        again.says = 200
+        wait_until(lambda: pushed(agent)["waiting"] == 0)
+        # by their keys: the first arrived once, the second at both, the third here
+        first, second = store.keys()[0], set(store.keys()[1:])
+        assert len(second) == 1 and first not in again.keys() and second < set(again.keys()) and len(set(again.keys())) == 2
+        assert pushed(agent)["sent_total"] == 2
+        held = [top_of(parts["profile"], tmp_path) for _, key, parts, _ in again.got if key not in second]
+        assert all(" of 4 total" in top for top in held)
+        assert not list((tmp_path / "spool").iterdir())
+
+
+def test_the_spool_is_bounded_and_what_is_refused_goes(tmp_path):
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    for i in range(30):  # of an agent before this one
+        (spool / f"{i:020}.profile").write_bytes(b"name=a%d&from=1&until=2\n" % i + b"x" * 100000)
+    with Store(says=503) as store, agent_of(tmp_path, store.port, "--spool-limit", "1M") as agent:
+        store.says = 400
+        wait_until(lambda: pushed(agent)["waiting"] == 0)
+        assert pushed(agent)["refused_total"] == 30 == len(set(store.keys()))
+        assert not list(spool.iterdir())
+
+
+@pytest.mark.parametrize("args", (["--push", "file:///etc/passwd"], ["--spool", "x"], ["--push", "http://127.0.0.1:9", "--spool-limit", "1"]))
+def test_usage(args):
+    assert_error(run_tool("agent", "--listen", "127.0.0.1:0", *args), 2)

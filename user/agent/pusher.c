@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Documents for a store. See pusher.h. */
+#include "agent/pusher.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/client.h"
+
+#define SUFFIX          ".profile"
+#define UNFINISHED      ".new"
+#define NAME_BYTES      64
+#define MAX_URL_BYTES   8192
+#define MAX_BYTES       (64UL << 20) /* of a document */
+#define ANSWER_BYTES    (1UL << 20)
+#define PATIENCE_S      60
+#define FIRST_S         1.0 /* between two attempts; twice as long each time */
+#define LONGEST_S       300.0
+#define LONGEST_ASKED_S 3600.0 /* by the store */
+
+struct pusher {
+	char *url;
+	uint64_t most_bytes;
+	const char *config;
+	struct client *client;
+	int folder; /* locked as long as it is open */
+	pthread_t thread;
+	bool has_thread;
+	pthread_mutex_t lock; /* of what stands below */
+	pthread_cond_t changed;
+	bool stopped;
+	struct pusher_counts counts;
+	char sending[NAME_BYTES]; /* "": none */
+	uint64_t last_ns;         /* of a name: they go up, whatever the clock does */
+};
+
+/* --- the folder; with the lock --- */
+
+static bool is_document(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > sizeof(SUFFIX) - 1 && n < NAME_BYTES && !strcmp(name + n - (sizeof(SUFFIX) - 1), SUFFIX);
+}
+
+/* The oldest but not_this; and what is there in all. false: there is none. */
+static bool oldest(const struct pusher *p, const char *not_this, char *name, uint64_t *n, uint64_t *bytes)
+{
+	int fd = openat(p->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	struct stat s;
+
+	*name = '\0';
+	*n = *bytes = 0;
+	if (!d && fd >= 0)
+		close(fd);
+	while (d && (e = readdir(d))) {
+		if (!is_document(e->d_name) || fstatat(p->folder, e->d_name, &s, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISREG(s.st_mode))
+			continue;
+		++*n;
+		*bytes += (uint64_t)s.st_size;
+		if (strcmp(e->d_name, not_this) && (!*name || strcmp(e->d_name, name) < 0))
+			snprintf(name, NAME_BYTES, "%s", e->d_name);
+	}
+	if (d)
+		closedir(d);
+	return *name;
+}
+
+static void look(struct pusher *p)
+{
+	char name[NAME_BYTES];
+
+	oldest(p, "", name, &p->counts.waiting, &p->counts.waiting_bytes);
+}
+
+static void remove_one(const struct pusher *p, const char *name)
+{
+	unlinkat(p->folder, name, 0);
+	fsync(p->folder);
+}
+
+/* Room for so many bytes: the oldest goes, but the one that is being sent. */
+static void make_room(struct pusher *p, uint64_t bytes)
+{
+	uint64_t dropped = 0, n, there;
+	char name[NAME_BYTES];
+
+	while (oldest(p, p->sending, name, &n, &there) && there + bytes > p->most_bytes) {
+		remove_one(p, name);
+		dropped++;
+	}
+	p->counts.dropped += dropped;
+	if (dropped)
+		warn("the spool is full: %llu profiles were dropped (give --spool-limit, or see why they are "
+		     "not taken)",
+		     (unsigned long long)dropped);
+}
+
+/* What was not finished when a process ended is none; names go on from the last. */
+static void tidy(struct pusher *p)
+{
+	int fd = openat(p->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d && fd >= 0)
+		close(fd);
+	while (d && (e = readdir(d))) {
+		uint64_t ns = strtoull(e->d_name, NULL, 10);
+
+		if (!strcmp(e->d_name, UNFINISHED))
+			unlinkat(p->folder, e->d_name, 0);
+		else if (is_document(e->d_name) && ns > p->last_ns)
+			p->last_ns = ns;
+	}
+	if (d)
+		closedir(d);
+}
+
+/* --- a document: a line with the query, then what is sent --- */
+
+static int write_all(int fd, const char *data, size_t n)
+{
+	while (n) {
+		ssize_t written = write(fd, data, n);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		data += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
+static int write_new(const struct pusher *p, const char *query, const struct buf *document)
+{
+	int fd = openat(p->folder, UNFINISHED, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int rc = fd < 0 ? -errno : 0;
+
+	rc = rc ?: write_all(fd, query, strlen(query));
+	rc = rc ?: write_all(fd, "\n", 1);
+	rc = rc ?: write_all(fd, document->p, document->n);
+	if (!rc && fsync(fd))
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* All of it, terminated. 0 or -errno. */
+static int read_one(const struct pusher *p, const char *name, struct buf *out)
+{
+	int fd = openat(p->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc = fd < 0 ? -errno : 0;
+	char chunk[65536];
+	ssize_t n = 1;
+
+	while (!rc && n) {
+		n = read(fd, chunk, sizeof(chunk));
+		if (n < 0)
+			rc = -errno;
+		else if (out->n + (size_t)n > MAX_BYTES)
+			rc = -EFBIG;
+		else
+			buf_add(out, chunk, (size_t)n);
+		rc = rc ?: out->failed ? -ENOMEM : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int pusher_add(struct pusher *p, const char *query, const struct buf *document, struct error *err)
+{
+	uint64_t bytes = strlen(query) + 1 + document->n;
+	char name[NAME_BYTES];
+	int rc = bytes > p->most_bytes || bytes > MAX_BYTES ? -EFBIG : 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (!rc) {
+		uint64_t now_ns = clock_ns(CLOCK_REALTIME);
+
+		p->last_ns = now_ns > p->last_ns ? now_ns : p->last_ns + 1;
+		snprintf(name, sizeof(name), "%020llu" SUFFIX, (unsigned long long)p->last_ns);
+		make_room(p, bytes);
+		rc = write_new(p, query, document);
+	}
+	if (!rc && (renameat(p->folder, UNFINISHED, p->folder, name) || fsync(p->folder)))
+		rc = -errno;
+	look(p);
+	pthread_cond_signal(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	return rc ? error_set(err, rc, EXIT_FAILED, "spool a profile", "is there room on its disk?", "%s",
+			      strerror(-rc))
+		  : 0;
+}
+
+/* --- sending --- */
+
+enum outcome { SENT, REFUSED, FAILED };
+
+/* Statuses that say that it will not be taken at any time. */
+static bool is_refusal(long status)
+{
+	return status == 400 || status == 413 || status == 415 || status == 422;
+}
+
+/* Of what is in it: who gets it twice can tell. */
+static enum outcome post(struct pusher *p, const struct buf *text, double *wait_s)
+{
+	const char *eol = memchr(text->p, '\n', text->n);
+	size_t query = eol ? (size_t)(eol - text->p) : 0;
+	struct client_part parts[2] = {
+	    {"profile", "profile.pprof", eol ? eol + 1 : "", eol ? text->n - query - 1 : 0},
+	    {"sample_type_config", "config.json", p->config, p->config ? strlen(p->config) : 0},
+	};
+	char url[MAX_URL_BYTES], header[64];
+	struct error err = {0};
+	long status = 0;
+	int rc;
+
+	if (!query || strlen(p->url) + query + 2 > sizeof(url))
+		return REFUSED; /* no file of ours */
+	snprintf(url, sizeof(url), "%s%c%.*s", p->url, strchr(p->url, '?') ? '&' : '?', (int)query, text->p);
+	snprintf(header, sizeof(header), "Idempotency-Key: %016llx",
+		 (unsigned long long)fnv64(FNV64_INIT, text->p, text->n));
+	rc = client_post(p->client, url, header, parts, p->config ? 2 : 1, &status, wait_s, &err);
+	if (!rc && status >= 200 && status < 300)
+		return SENT;
+	if (!rc && is_refusal(status))
+		warn("push: the store refuses a profile with status %ld", status);
+	return !rc && is_refusal(status) ? REFUSED : FAILED;
+}
+
+/* So long until the next attempt: about s, or what the store asks for. */
+static double pause_s(double s, double asked_s)
+{
+	double chance = (double)(mix64(clock_ns(CLOCK_MONOTONIC)) >> 11) / (double)(1ULL << 53);
+
+	if (asked_s > s)
+		s = asked_s < LONGEST_ASKED_S ? asked_s : LONGEST_ASKED_S;
+	return s * (0.75 + chance / 2);
+}
+
+/* With the lock. */
+static void wait_for(struct pusher *p, double s)
+{
+	uint64_t until_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(s * 1e9);
+	const struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
+
+	while (!p->stopped && pthread_cond_timedwait(&p->changed, &p->lock, &until) != ETIMEDOUT)
+		;
+}
+
+/* With the lock, which is open meanwhile. *asked_s: so long the store asks to wait. */
+static enum outcome send_one(struct pusher *p, double *asked_s)
+{
+	struct buf text = {0};
+	enum outcome outcome;
+	int rc;
+
+	pthread_mutex_unlock(&p->lock);
+	rc = read_one(p, p->sending, &text);
+	outcome = rc == -EFBIG || (!rc && !text.n) ? REFUSED : rc ? FAILED : post(p, &text, asked_s);
+	buf_free(&text);
+	pthread_mutex_lock(&p->lock);
+	if (outcome != FAILED)
+		remove_one(p, p->sending);
+	p->counts.sent += outcome == SENT;
+	p->counts.refused += outcome == REFUSED;
+	p->counts.failed += outcome == FAILED && !p->stopped;
+	p->sending[0] = '\0';
+	look(p);
+	return outcome;
+}
+
+static void *send_all(void *pusher)
+{
+	struct pusher *p = pusher;
+	double every_s = 0;
+	uint64_t n, bytes;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->stopped) {
+		double asked_s = 0;
+
+		if (!oldest(p, "", p->sending, &n, &bytes)) {
+			pthread_cond_wait(&p->changed, &p->lock);
+			continue;
+		}
+		if (send_one(p, &asked_s) != FAILED) {
+			every_s = 0;
+			continue;
+		}
+		every_s = every_s > 0 ? every_s * 2 : FIRST_S;
+		every_s = every_s < LONGEST_S ? every_s : LONGEST_S;
+		wait_for(p, pause_s(every_s, asked_s));
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/* --- all --- */
+
+static int open_folder(struct pusher *p, const char *path, struct error *err)
+{
+	int rc = mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+
+	p->folder = rc ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!rc && p->folder < 0)
+		rc = -errno;
+	if (!rc && flock(p->folder, LOCK_EX | LOCK_NB))
+		rc = -errno;
+	return rc ? error_set(err, rc, EXIT_FAILED, path,
+			      rc == -EWOULDBLOCK ? "another agent has it: give --spool" : "give --spool DIR",
+			      "%s", strerror(-rc))
+		  : 0;
+}
+
+static int start(struct pusher *p)
+{
+	sigset_t all, before;
+	int rc;
+
+	/* Signals are for the thread of the loop. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&p->thread, NULL, send_all, p);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	p->has_thread = !rc;
+	return -rc;
+}
+
+int pusher_open(const struct pusher_options *o, struct pusher **out, struct error *err)
+{
+	const struct client_options client = {
+	    .headers = o->headers, .ca = o->ca, .most_bytes = ANSWER_BYTES, .patience_s = PATIENCE_S};
+	struct pusher *p = calloc(1, sizeof(*p));
+	pthread_condattr_t monotonic;
+	int rc;
+
+	if (!p)
+		return -ENOMEM;
+	p->folder = -1;
+	p->most_bytes = o->most_bytes;
+	p->config = o->config;
+	p->url = strdup(o->url);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	rc = p->url ? open_folder(p, o->folder, err) : -ENOMEM;
+	rc = rc ?: client_new(&client, &p->client);
+	if (!rc) {
+		tidy(p);
+		look(p);
+		rc = start(p);
+	}
+	if (rc)
+		pusher_close(p);
+	else
+		*out = p;
+	return rc;
+}
+
+void pusher_close(struct pusher *p)
+{
+	if (!p)
+		return;
+	if (p->has_thread) {
+		pthread_mutex_lock(&p->lock);
+		p->stopped = true;
+		client_stop(p->client);
+		pthread_cond_signal(&p->changed);
+		pthread_mutex_unlock(&p->lock);
+		pthread_join(p->thread, NULL);
+	}
+	client_free(p->client);
+	if (p->folder >= 0)
+		close(p->folder);
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
+	free(p->url);
+	free(p);
+}
+
+struct pusher_counts pusher_counts(struct pusher *p)
+{
+	struct pusher_counts c;
+
+	pthread_mutex_lock(&p->lock);
+	c = p->counts;
+	pthread_mutex_unlock(&p->lock);
+	return c;
+}

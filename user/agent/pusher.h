@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Documents for a store that takes them over HTTP, by way of a folder: what is added is on disk before it is
+ * sent, and goes from there when the store has said that it has it. So neither an end of this process nor of
+ * the store loses or doubles one, wherever it hits; but where the store's answer is lost, one is sent again,
+ * by the same key. A thread sends, the oldest first; who adds never waits for the store.
+ */
+#ifndef JNITRACE_PUSHER_H
+#define JNITRACE_PUSHER_H
+
+#include <stdint.h>
+
+#include "base/util.h"
+
+struct pusher; /* opaque */
+
+struct pusher_options {
+	const char *url;            /* "http://store:4040/ingest": the query of each is put behind it */
+	const char *folder;         /* made, where it is not there; of one pusher at a time */
+	uint64_t most_bytes;        /* in it; beyond, the oldest goes */
+	const char *const *headers; /* "Name: value"; NULL-terminated, or NULL */
+	const char *ca;             /* see client.h */
+	const char *config; /* a second field of each form, "sample_type_config"; a literal, or NULL */
+};
+/* What is in the folder is sent, too. 0, or -errno with err. */
+int pusher_open(const struct pusher_options *o, struct pusher **out, struct error *err);
+/* What was not sent stays in the folder. */
+void pusher_close(struct pusher *p);
+/* query: escaped, without "?". 0: it is on disk; or -errno with err. */
+int pusher_add(struct pusher *p, const char *query, const struct buf *document, struct error *err);
+
+struct pusher_counts {
+	uint64_t sent;
+	uint64_t failed;  /* attempts, which are made again */
+	uint64_t refused; /* documents that the store will not have, whenever they are sent */
+	uint64_t dropped; /* for want of room in the folder */
+	uint64_t waiting, waiting_bytes;
+};
+struct pusher_counts pusher_counts(struct pusher *p);
+
+#endif
