@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """--pair: what any library's functions give and take, in processes that have no runtime and in one that has."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
+from pathlib import Path
+
+import pytest
 
 import harness
-from harness import BUILD, Tracer, assert_no_losses, assert_schema, direct_caller, probes_of, read_line, run_tool, wait_until
-from test_run import run, run_report
+from harness import BUILD, ENV, JNITRACE, SLOW, Tracer, assert_no_losses, assert_schema, direct_caller, probes_of, read_line, run_tool, wait_until
+from test_run import children_of, helpers, run, run_report, state_of
 from test_runtime import BOXES, COUNTED, DESKS, REPLACED, WRONG, Things
 
 RULES = ("--pair", "box=libthing.so:box_make(*arg6)+box_make_by(*arg2)+box_make_many(*arg2[arg1])+~box_replace(arg0,size=arg1)"
@@ -64,6 +70,40 @@ def test_from_its_start_on_what_nobody_gave_is_told():
     result = run(*RULES, "--assert", "box.outstanding==1", "--assert", "findings==0", command=[BUILD / "test-runtime/things"], stdin=None,
                  input="foreign 1\n")
     assert result.returncode == 6 and "box.outstanding==1: it is 0" in result.stderr and "findings==0: it is 1" in result.stderr, result.stderr
+
+
+def waker_of(tool):
+    """The waker of a run, which is nobody's child, and younger."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if Path(f"/proc/{pid}/comm").read_text() == "jnitrace-waker\n" and int(pid) > tool:
+                found.append(int(pid))
+    return min(found)
+
+
+@pytest.mark.parametrize("killed, inner", [("tool", "ls / >&2"), ("tool tracer", "ls / >&2"), ("tracer", "ls / >&2"), ("waker", "ls / >&2"),
+                                           ("tool tracer waker", "exec ls / >&2")])
+def test_whoever_is_killed_leaves_no_process_stopped(killed, inner):
+    """One that loads its libraries has stopped, and the tracer is busy, as it is when it is stopped, too."""
+    command = ["sh", "-c", f"echo ready; read line; {inner}"]
+    with subprocess.Popen([str(JNITRACE), "run", *RULES, "--", *command], env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          bufsize=0, start_new_session=True) as tool:
+        assert read_line(tool.stdout) == "ready\n"
+        pids = {"tool": tool.pid, "tracer": helpers(tool)["jnitrace"], "waker": waker_of(tool.pid)}
+        (shell,) = [pid for pid, name in children_of(tool.pid).items() if name != "jnitrace"]
+        os.kill(pids["tracer"], signal.SIGSTOP)
+        tool.stdin.write(b"\n")
+        stopped = []
+        wait_until(lambda: stopped.extend(pid for pid in (shell, *children_of(shell)) if state_of(pid) == "T") or stopped)
+        for who in killed.split():
+            os.kill(pids[who], signal.SIGKILL)
+        if "tracer" not in killed:
+            os.kill(pids["tracer"], signal.SIGCONT)
+        wait_until(lambda: not Path(f"/proc/{shell}").exists() or state_of(shell) == "Z")
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() and state_of(pid) != "Z" for pid in pids.values()))
+        tool.stdin.close()
+        tool.wait(SLOW)
 
 
 def test_a_library_that_comes_later():

@@ -15,6 +15,7 @@
 #include "run/loop.h"
 #include "run/run_judge.h"
 #include "run/supervise.h"
+#include "run/waker.h"
 #include "runtime/runtime.h"
 
 #define WATCH_S   0.25 /* looks after the gate; */
@@ -24,7 +25,7 @@
 struct run {
 	struct options o;
 	struct run_judge *judge;
-	int socket; /* to the supervisor */
+	int socket, waker; /* to the supervisor; see waker.h */
 	pid_t root;
 	struct start_gate *gate; /* NULL: JVMs cannot be held */
 	struct loop *loop;
@@ -146,13 +147,21 @@ static int begin(void *run, struct trace *trace, struct loop *l, struct error *e
 	return 0;
 }
 
-/* Only the supervisor may send signals to whoever the command has become. */
+static void held(void *run, pid_t pid)
+{
+	const struct run *r = run;
+
+	waker_tell_held(r->waker, pid);
+}
+
+/* Only these two may send signals to whoever the command has become. */
 static void go_on(void *run, pid_t pid)
 {
 	const struct run *r = run;
 	const struct supervise_message m = {.word = SUPERVISE_GO_ON, .number = pid};
 
-	send(r->socket, &m, sizeof(m), MSG_NOSIGNAL);
+	if (waker_go_on(r->waker, pid))
+		send(r->socket, &m, sizeof(m), MSG_NOSIGNAL);
 }
 
 static bool wants(void *run, pid_t pid)
@@ -173,15 +182,21 @@ static int last(void *run, const struct report *report)
 }
 
 /* In the child of the supervisor. */
-static int trace(void *run, int socket, pid_t root)
+static int trace(void *run, int socket, int waker, pid_t root)
 {
 	struct run *r = run;
-	const struct trace_use use = {
-	    .of = r, .begin = begin, .wants = wants, .missed = missed, .go_on = go_on, .last = last};
+	const struct trace_use use = {.of = r,
+				      .begin = begin,
+				      .wants = wants,
+				      .missed = missed,
+				      .held = held,
+				      .go_on = go_on,
+				      .last = last};
 	struct error err = {0}, why = {0};
 	enum exit_code code;
 
 	r->socket = socket;
+	r->waker = waker;
 	r->root = root;
 	if (gate_open(root, r->o.argv, &r->gate, &why))
 		error_print(&why);

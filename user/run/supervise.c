@@ -15,6 +15,7 @@
 
 #include "proc/proc.h"
 #include "run/privileges.h"
+#include "run/waker.h"
 
 /* As of a shell (POSIX, XCU 2.8.2). */
 #define CODE_NOT_FOUND   127
@@ -26,8 +27,8 @@ static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUS
 struct supervisor {
 	const struct supervised *s;
 	sigset_t before;
-	int signals, socket;   /* -1: closed */
-	pid_t tracer, command; /* 0: not started, or gone */
+	int signals, socket, waker; /* -1: closed */
+	pid_t tracer, command;      /* 0: not started, or gone */
 	bool started;
 	int code, judged; /* of the command; of the tracer, -1: it died */
 	bool hurried;
@@ -68,9 +69,12 @@ static int start_tracer(struct supervisor *s)
 		dup2(STDERR_FILENO, STDOUT_FILENO);
 		close(pair[0]);
 		close(s->signals);
-		exit(s->s->trace(s->s->of, pair[1], root));
+		exit(s->s->trace(s->s->of, pair[1], s->waker, root));
 	}
 	close(pair[1]);
+	if (s->waker >= 0)
+		close(s->waker); /* it ends with the tracer */
+	s->waker = -1;
 	s->socket = pair[0];
 	return s->tracer < 0 ? -errno : 0;
 }
@@ -83,6 +87,8 @@ static _Noreturn void be_command(const struct supervisor *s)
 	sigprocmask(SIG_SETMASK, &s->before, NULL);
 	if (s->no_sigchld)
 		signal(SIGCHLD, SIG_IGN);
+	if (s->s->stops) /* it may have stopped just then */
+		prctl(PR_SET_PDEATHSIG, SIGCONT);
 	execvp(s->s->argv[0], s->s->argv);
 	rc = errno;
 	fprintf(stderr, "jnitrace: run %s: %s\n", s->s->argv[0], strerror(rc));
@@ -240,12 +246,15 @@ static int judge(const struct supervisor *s)
 
 int supervise(const struct supervised *what, struct error *err)
 {
-	struct supervisor s = {.s = what, .signals = -1, .socket = -1};
+	struct supervisor s = {.s = what, .signals = -1, .socket = -1, .waker = -1};
 	int rc = open_signals(&s);
 
 	/* Where it is ignored nobody is told of children's ends. */
 	s.no_sigchld = signal(SIGCHLD, SIG_DFL) == SIG_IGN;
 
+	if (!rc && what->stops) /* before it would be the waker's next parent */
+		s.waker = rc = waker_start();
+	rc = rc < 0 ? rc : 0;
 	if (!rc && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 		rc = -errno;
 	rc = rc ?: start_tracer(&s);

@@ -35,8 +35,9 @@ struct supervised {
 	/*
 	 * In the child, whose standard output is standard error: trace what descends from root, but not what
 	 * descends from itself, and return an exit code: 0, EXIT_ASSERT, or another when it could not start.
+	 * waker: see waker.h; -1: it stops nobody.
 	 */
-	int (*trace)(void *of, int socket, pid_t root);
+	int (*trace)(void *of, int socket, int waker, pid_t root);
 	void *of;
 	bool stops;      /* the tracer stops its processes; should it die, they are to go on */
 	bool must_judge; /* a tracer that dies is a failure, whatever the command's code is */

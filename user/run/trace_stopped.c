@@ -61,6 +61,7 @@ int trace_take_stopped(struct trace *s, struct error *err)
 	int rc = 0;
 
 	while ((pid = tracer_held(s->tracer))) {
+		s->use->held(s->use->of, pid);
 		rc = rc ?: look_at_stopped(s, pid, err);
 		s->use->go_on(s->use->of, pid);
 	}

@@ -21,7 +21,8 @@ struct trace_use {
 	bool (*wants)(void *of, pid_t pid);
 	/* This process has a VM, and ended, or was refused, before it could be traced. */
 	void (*missed)(void *of, pid_t pid);
-	/* With --pair: this process has stopped (tracer_hold()), and is to go on. */
+	/* With --pair: this process has stopped (tracer_hold()); and is to go on. */
+	void (*held)(void *of, pid_t pid);
 	void (*go_on)(void *of, pid_t pid);
 	/* A target was reported for the last time. */
 	int (*last)(void *of, const struct report *r);
