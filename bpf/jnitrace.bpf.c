@@ -149,6 +149,8 @@ UPROBE(jt_pair_enter)
 			call.old_bytes = pair_bytes(r, call.argument);
 		call.old_site = pair_taken(r, call.argument, site, inside);
 	}
+	if (r->finalizer.kind != LOC_NONE && !count_only)
+		finalizer_given(r, call.finalizer);
 	if (r->both_ends)
 		pair_call_push(r, &call);
 	return 0;
@@ -525,26 +527,16 @@ UPROBE(jt_libraries)
 
 /*
  * jnitrace run: the dynamic linker of one of the command's processes has changed its list of libraries. The
- * process stops, until the loader has set its probes and lets it go on: where it cannot be told it does not.
+ * process stops, until the loader has set its probes and lets it go on.
  */
 UPROBE(jt_hold)
 {
 	struct link_debug debug;
-	struct code_held *m;
 
-	if (!is_held() ||
-	    bpf_probe_read_user(&debug, sizeof(debug), (void *)(PT_REGS_IP(ctx) + (s64)hold_debug)) ||
-	    debug.state != LINK_CONSISTENT)
-		return 0;
-	m = bpf_ringbuf_reserve(&code_changes, sizeof(*m), 0);
-	if (!m)
-		return 0;
-	m->target_id = JT_MAX_TARGETS;
-	m->pid = current_tgid();
-	if (bpf_send_signal(SIGSTOP))
-		bpf_ringbuf_discard(m, 0);
-	else
-		bpf_ringbuf_submit(m, 0);
+	if (is_held() &&
+	    !bpf_probe_read_user(&debug, sizeof(debug), (void *)(PT_REGS_IP(ctx) + (s64)hold_debug)) &&
+	    debug.state == LINK_CONSISTENT)
+		hold_here();
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #ifndef JNITRACE_PAIR_CALLS_BPF_H
 #define JNITRACE_PAIR_CALLS_BPF_H
 
+#include "books/finalizers.bpf.h"
 #include "books/findings.bpf.h"
 #include "books/pairs.bpf.h"
 #include "books/refs.bpf.h"
@@ -31,6 +32,7 @@ struct pair_call {
 	u64 argument; /* the handle, or where it will be */
 	u64 count;
 	u64 result;
+	u64 finalizer; /* the address of the function that releases */
 	u64 old_bytes;
 	u32 old_site; /* of what is replaced: where it was acquired */
 	u32 site;
@@ -128,7 +130,7 @@ static __always_inline bool is_sized(const struct rule *r)
 static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rule *r, struct pair_call *c)
 {
 	struct pair_thread *t = pair_thread_of(false);
-	u64 pc = 1, argument = 0, count = 0, times = 1;
+	u64 pc = 1, argument = 0, count = 0, times = 1, finalizer = 0;
 	u32 inside = 0;
 
 	c->cfa = pair_cfa(ctx, r);
@@ -151,9 +153,13 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 		drop(r->target_id, DROP_HANDLE_UNREAD);
 	if (r->object.kind != LOC_NONE && loc_read(ctx, &r->object, &times))
 		drop(r->target_id, DROP_HANDLE_UNREAD);
+	if (r->finalizer.kind != LOC_NONE && loc_read(ctx, &r->finalizer, &finalizer))
+		drop(r->target_id, DROP_HANDLE_UNREAD);
 	barrier_var(argument); /* to the verifier the same, wherever it was */
 	barrier_var(count);
 	barrier_var(times);
+	barrier_var(finalizer);
+	c->finalizer = finalizer;
 	c->argument = r->narrow && r->form == HANDLE_ITSELF ? (u32)argument : argument;
 	c->count = r->counts == COUNT_BYTES    ? count * times
 		   : r->counts == COUNT_NUMBER ? (u32)count
@@ -284,6 +290,8 @@ static __always_inline bool pair_wants_site(const struct rule *r, const struct p
 
 	if (pair_is_null(r, c->argument) || c->argument >> HANDLE_BITS || r->operation == OP_REF)
 		return false;
+	if (r->maybe)
+		return pair_live(tag);
 	if (r->operation == OP_USE)
 		return !inside && !pair_live(tag) && pair_grave(tag, &g);
 	return !inside || pair_live(tag);
@@ -469,9 +477,10 @@ static __always_inline bool pair_counts(u64 tag, u32 site)
 
 /*
  * One handle. amount: its size in bytes, where that is known, else with how many references it begins. A
- * global function: verified once. flags: PAIR_FROM_INSIDE
+ * global function: verified once. flags: its calls inside have acquired something; its release may go unseen.
  */
 #define PAIR_FROM_INSIDE 1
+#define PAIR_UNSEEN      2
 __noinline int pair_acquired(struct rule *r, u64 handle, u32 site, u64 amount, u32 flags)
 {
 	struct func_counts *fc = r ? counts_of(r) : NULL;
@@ -500,6 +509,10 @@ __noinline int pair_acquired(struct rule *r, u64 handle, u32 site, u64 amount, u
 			pair_again(r, before, flags & PAIR_FROM_INSIDE);
 	}
 	pair_unbury(tag);
+	if (flags & PAIR_UNSEEN) {
+		drop(r->target_id, DROP_FINALIZER_UNSEEN);
+		goto unpaired;
+	}
 	if (site && !pair_put(tag, site)) {
 		m = amount > !is_sized(r) ? more_of(tag, site, true) : NULL;
 		if (m && is_sized(r))
@@ -623,6 +636,14 @@ static __always_inline void pair_given(struct rule *r, const struct pair_call *c
 			__sync_fetch_and_add(&fc->nulls, 1);
 			return;
 		}
+	}
+	if (r->by_finalizer) {
+		if (is_no_finalizer(c->finalizer)) { /* nobody will release it */
+			__sync_fetch_and_add(&fc->nulls, 1);
+			return;
+		}
+		if (!finalizer_is_probed(r, c->finalizer))
+			flags |= PAIR_UNSEEN;
 	}
 	if (r->form == HANDLE_ITSELF) {
 		if (r->by_argument)

@@ -206,6 +206,7 @@ struct rule {
 	struct loc caller_pc;  /* return address of the JNI function */
 	struct loc caller_fp;  /* the caller's frame pointer */
 	struct loc caller_cfa; /* LOC_REG: the stack pointer after return = reg + offset_bytes */
+	struct loc finalizer;  /* pairs, an acquisition: the address of the function that releases */
 	struct loc
 	    env; /* LOC_REG: the thread's JNIEnv* = reg + offset_bytes; the program fills in what it finds */
 	u8 allowed; /* a use: ALLOWED_ bits */
@@ -229,7 +230,8 @@ struct rule {
 	u8 whole;       /* a release: each handle that the family's functions have ever given was seen */
 	u32 since; /* pairs, monitors, threads: how often that was switched off; what began before is over */
 	u8 watch;  /* enum watch */
-	u8 pad[3];
+	u8 by_finalizer; /* an acquisition: a function at an address that it is given releases */
+	u8 pad[2];
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
@@ -521,6 +523,19 @@ struct finding_detail {
 	char name[16], owner_name[16]; /* of these threads, as the kernel has them; "": unknown */
 };
 
+/* A function that releases what this family has acquired, by its address in the target. */
+#define JT_FINALIZERS 4096 /* of all targets */
+struct finalizer_key {
+	u64 address;
+	u32 target_id;
+	u32 family;
+};
+enum finalizer_state { FINALIZER_ASKED, FINALIZER_PROBED, FINALIZER_REFUSED };
+struct finalizer {
+	u32 closings; /* of the target, when it was asked for: another function may be there since */
+	u32 state;    /* enum finalizer_state */
+};
+
 /* What jt_setup finds out of the kernel. */
 struct setup {
 	u64 cpu_waits; /* it counts how long threads wait for a CPU */
@@ -533,7 +548,7 @@ struct clocks {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 96);
+JT_ASSERT_SIZE(struct rule, 104);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
@@ -551,6 +566,8 @@ JT_ASSERT_SIZE(struct pair_more, 16);
 JT_ASSERT_SIZE(struct finding_key, 16);
 JT_ASSERT_SIZE(struct finding, 32);
 JT_ASSERT_SIZE(struct finding_detail, 48);
+JT_ASSERT_SIZE(struct finalizer_key, 16);
+JT_ASSERT_SIZE(struct finalizer, 8);
 JT_ASSERT_SIZE(struct setup, 8);
 JT_ASSERT_SIZE(struct clocks, 16);
 

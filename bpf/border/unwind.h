@@ -143,6 +143,17 @@ struct code_held {
 	u32 pid;
 };
 
+/*
+ * Another one: a handle is released by a function at an address (books/finalizers.bpf.h) that is not known
+ * yet. closings: as in struct unwind_space, when that was.
+ */
+#define JT_FINALIZER_ASKED (JT_MAX_TARGETS + 1)
+struct finalizer_asked {
+	u32 target_id; /* JT_FINALIZER_ASKED; whose it is says the key */
+	u32 closings;
+	struct finalizer_key key;
+};
+
 /* Another one: that much of an opened library. Others are a target's number alone. */
 #define JT_OPENED_PATH 1024 /* as the target wrote it; what is longer is cut */
 #define JT_OPENED_HEAD 1024 /* first bytes in memory: ELF header, program headers, mostly the build-id */
@@ -168,6 +179,7 @@ JT_ASSERT_SIZE(struct unwind_space, 64);
 JT_ASSERT_SIZE(struct link_debug, 32);
 JT_ASSERT_SIZE(struct link_map, 40);
 JT_ASSERT_SIZE(struct code_held, 8);
+JT_ASSERT_SIZE(struct finalizer_asked, 24);
 JT_ASSERT_SIZE(struct opened_code, 32);
 JT_ASSERT_SIZE(struct code_opened, 40 + JT_OPENED_PATH + JT_OPENED_HEAD);
 JT_ASSERT_SIZE(struct unwind_cached, 16);

@@ -8,7 +8,8 @@
 #define SIGSTOP       19 /* asm-generic/signal.h; of x86 and arm64 alike */
 #define MAX_ANCESTORS 64
 
-u64 hold_debug = 1; /* (loader) from where the linker calls to its struct r_debug, in bytes */
+const volatile bool holds; /* some process may be held */
+u64 hold_debug = 1;        /* (loader) from where the linker calls to its struct r_debug, in bytes */
 /* The command's parent, and the tracer, which is another child of it: as the kernel numbers them (jt_setup).
  */
 u32 hold_root, hold_not;
@@ -28,6 +29,21 @@ static __always_inline bool is_held(void)
 		task = BPF_CORE_READ(task, real_parent);
 	}
 	return false;
+}
+
+/* This process stops, until the loader lets it go on: where it cannot be told it does not. */
+static __always_inline void hold_here(void)
+{
+	struct code_held *m = bpf_ringbuf_reserve(&code_changes, sizeof(*m), 0);
+
+	if (!m)
+		return;
+	m->target_id = JT_MAX_TARGETS;
+	m->pid = current_tgid();
+	if (bpf_send_signal(SIGSTOP))
+		bpf_ringbuf_discard(m, 0);
+	else
+		bpf_ringbuf_submit(m, 0);
 }
 
 #endif

@@ -218,6 +218,92 @@ def test_real_libraries_in_python():
     assert report["calls"]["fopen"] == 2 * FILES + FAILED and report["findings"] == []
 
 
+LENDER = """
+import ctypes, ctypes.util, sys
+c, sql = ctypes.CDLL(None), ctypes.CDLL("libsqlite3.so.0")
+p = ctypes.c_void_p
+for f in (c.malloc, sql.sqlite3_malloc):
+    f.restype = p
+sql.sqlite3_prepare_v2.argtypes = [p, ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(p), p]
+sql.sqlite3_bind_blob.argtypes = [p, ctypes.c_int, p, ctypes.c_int, p]
+sql.sqlite3_finalize.argtypes = c.free.argtypes = sql.sqlite3_free.argtypes = [p]
+database = p()
+assert sql.sqlite3_open(b":memory:", ctypes.byref(database)) == 0
+given_back = ctypes.CFUNCTYPE(None, p)(c.free)
+takers = {"free": (c.malloc, ctypes.cast(c.free, p)), "own": (sql.sqlite3_malloc, ctypes.cast(sql.sqlite3_free, p)), "copied": (c.malloc, p(-1)),
+          "kept": (c.malloc, p(0)), "closure": (c.malloc, ctypes.cast(given_back, p))}
+def statement():
+    s = p()
+    assert sql.sqlite3_prepare_v2(database, b"select ?", -1, ctypes.byref(s), None) == 0
+    return s
+print("ready", flush=True)
+for line in sys.stdin:
+    who, n = line.split()
+    make, taker = takers[who]
+    for i in range(int(n)):
+        s = statement()
+        assert sql.sqlite3_bind_blob(s, 1, make(16), 16, taker) == 0  # goes when the next one comes
+        assert sql.sqlite3_bind_blob(s, 1, make(16), 16, taker) == 0  # goes with the statement
+        assert sql.sqlite3_bind_blob(s, 2, make(16), 16, taker) != 0  # is given back at once: there is no second one
+        if i % 2:
+            sql.sqlite3_finalize(s)
+    print("done", flush=True)
+"""
+BLOBS = ("--pair", "blob=libsqlite3:sqlite3_bind_blob(arg2,ok0,by=arg4,size=arg3)/*(arg0)")
+LENT, OWN = 13, 7
+
+
+def blobs(*lent):
+    """Of which two are acquired each time, and the first goes; every other time the second one, too."""
+    return 2 * sum(lent), sum(n + n // 2 for n in lent)
+
+
+@contextlib.contextmanager
+def lender():
+    with subprocess.Popen(["/usr/bin/python3", "-c", LENDER], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert read_line(process.stdout) == "ready\n"
+
+        def lend(who, n):
+            process.stdin.write(f"{who} {n}\n".encode())
+            assert read_line(process.stdout) == "done\n"
+
+        yield process.pid, lend
+        process.kill()
+
+
+def test_a_function_that_an_argument_names_releases():
+    """Two functions, of two libraries; -1 and 0 are none. A process that is held loses nothing."""
+    result, reports = run_report(*BLOBS, command=["/usr/bin/python3", "-c", LENDER], stdin=None,
+                                 input=f"free {LENT}\nown {OWN}\ncopied 5\nkept 3\nfree 1\n")
+    assert result.returncode == 0, result.stderr
+    report = reports[-1]
+    assert_no_losses(report)
+    acquired, released = blobs(LENT, OWN, 1)
+    assert numbers(report) == {"blob": (acquired, released, acquired - released, 0)}
+    assert sum(s["outstanding_bytes"] for s in report["sites"]) == 16 * (acquired - released)
+    assert report["calls"]["sqlite3_bind_blob"] == 3 * (LENT + OWN + 5 + 3 + 1) and report["findings"] == []
+
+
+def test_a_process_that_runs_already_loses_what_it_lends_until_the_function_is_probed():
+    """Counted by name. What lies in no file, or where no function begins, is never probed, and that is told."""
+    with lender() as (pid, lend), Tracer(*BLOBS, "-v", pids=[pid]) as tracer:
+        tracer.wait_tracing()
+        lend("free", 1)
+        wait_until(lambda: sum("is traced from here on" in line for line in tracer.stderr) == 1)
+        lend("free", LENT)
+        lend("closure", 1)
+        wait_until(lambda: sum("is not traced: " in line for line in tracer.stderr) == 1)
+        lend("closure", 2)
+        report = tracer.stop(5)[pid]
+    acquired, released = blobs(LENT)
+    unseen = report["drops"].pop("finalizer_unseen")
+    assert unseen - 2 * (1 + 2) in (0, 1, 2) and not any(report["drops"].values()), report["drops"]
+    family = report["families"]["blob"]
+    assert family["acquired"] == blobs(1, LENT, 1, 2)[0]
+    assert family["acquired"] - unseen - family["released"] == family["outstanding"]
+    assert acquired - released <= family["outstanding"] <= acquired - released + 1 and report["findings"] == []
+
+
 def test_a_jvm_keeps_its_families_when_they_are_asked_for(oracle):
     with Tracer("--pairs", "file", "-e", "global,weak", pids=[oracle.pid]) as tracer:
         tracer.wait_tracing()

@@ -214,6 +214,34 @@ void tracer_end_hold(struct tracer *t)
 	tracer_code_drain(t);
 }
 
+static void keep_asked(struct tracer *t, const struct finalizer_asked *asked)
+{
+	struct traced *s = &t->traced[asked->key.target_id % JT_MAX_TARGETS];
+	struct finalizer_asked *place = VEC_ADD(&s->asked);
+
+	if (place)
+		*place = *asked;
+	s->code_changed = true;
+}
+
+bool tracer_finalizer_asked(struct tracer *t, int target_id, struct finalizer_asked *out)
+{
+	struct traced *s = &t->traced[target_id];
+
+	if (!s->asked.n)
+		return false;
+	*out = s->asked.v[--s->asked.n];
+	return true;
+}
+
+void tracer_finalizer_known(struct tracer *t, const struct finalizer_asked *asked, bool is_probed)
+{
+	struct finalizer f = {.closings = asked->closings,
+			      .state = is_probed ? FINALIZER_PROBED : FINALIZER_REFUSED};
+
+	bpf_map_update_elem(bpf_map__fd(t->skel->maps.finalizers), &asked->key, &f, BPF_EXIST);
+}
+
 int configs_code_changed(void *arg, void *data, size_t n)
 {
 	struct tracer *t = arg;
@@ -224,6 +252,8 @@ int configs_code_changed(void *arg, void *data, size_t n)
 	memcpy(&target_id, data, sizeof(target_id));
 	if (target_id == JT_MAX_TARGETS && n >= sizeof(struct code_held))
 		keep_held(t, data);
+	if (target_id == JT_FINALIZER_ASKED && n >= sizeof(struct finalizer_asked))
+		keep_asked(t, data);
 	if (target_id >= JT_MAX_TARGETS)
 		return 0;
 	if (n >= sizeof(struct code_opened))

@@ -24,6 +24,7 @@ union key {
 	struct life_key life;
 	uint32_t site;
 	struct stalled_key stalled;
+	struct finalizer_key finalizer;
 };
 union value {
 	struct overflow_ref ref;
@@ -44,6 +45,7 @@ union value {
 	struct watch_work work;
 	struct watch_loans loans;
 	struct watch_owner watch_owner;
+	struct finalizer finalizer;
 };
 /* Of what bpf_map_delete_elem() says. */
 static bool is_gone(int rc)
@@ -94,6 +96,12 @@ static bool is_more_of(const union key *key, const union value *value, const str
 {
 	(void)value;
 	return ref_target_id(key->more.tag) == w->target_id;
+}
+
+static bool is_finalizer_of(const union key *key, const union value *value, const struct whose *w)
+{
+	(void)value;
+	return key->finalizer.target_id == w->target_id;
 }
 
 static bool is_ref_of(const union key *key, const union value *value, const struct whose *w)
@@ -230,6 +238,7 @@ static void forget_refs(struct tracer *t, int target_id, bool *clean)
 			   forget_elements(t->skel->maps.overflow, is_ref_of, target_id, clean),
 			   __ATOMIC_SEQ_CST);
 	forget_elements(t->skel->maps.pair_mores, is_more_of, target_id, clean);
+	forget_elements(t->skel->maps.finalizers, is_finalizer_of, target_id, clean);
 	forget_elements(t->skel->maps.watch_works, is_ref_of, target_id, clean);
 	forget_elements(t->skel->maps.watch_loans, is_ref_of, target_id, clean);
 	forget_elements(t->skel->maps.watch_owned, is_ref_of, target_id, clean);
@@ -300,6 +309,7 @@ void tracer_forget(struct tracer *t, int target_id)
 	unwinder_forget(t->unwinder, (uint32_t)target_id);
 	free(s->rules);
 	free(s->opened.v);
+	free(s->asked.v);
 	memset(s, 0, sizeof(*s));
 	s->used = !clean;
 }

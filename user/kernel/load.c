@@ -62,6 +62,7 @@ static int set_pair_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
 	bool traced = programs_trace(o, KIND_BIT(KIND_PAIR));
 	int rc = bpf_map__set_max_entries(s->maps.pair_threads, traced ? JT_PAIR_THREADS : 1);
 
+	s->rodata->holds = o->hold;
 	s->rodata->pairs_traced =
 	    traced ? o->families & catalog_families(o->catalog, KIND_BIT(KIND_PAIR)) : 0;
 	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_threads, traced ? JT_PAIR_THREADS : 1);
@@ -248,6 +249,7 @@ void tracer_close(struct tracer *t)
 			free(t->traced[i].links.of[f].v);
 		free(t->traced[i].rules);
 		free(t->traced[i].opened.v);
+		free(t->traced[i].asked.v);
 	}
 	for (uint32_t i = 0; t->stacks && i < t->max_sites; i++)
 		free(t->stacks[i]);

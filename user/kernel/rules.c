@@ -152,6 +152,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .handle = site->handle,
 		    .object = site->object,
 		    .extra = site->extra,
+		    .finalizer = site->finalizer,
 		    .caller_pc = site->caller_pc,
 		    .caller_fp = site->caller_fp,
 		    .caller_cfa = site->caller_cfa,
@@ -167,6 +168,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .counts = row->size != HANDLE_NONE ? COUNT_BYTES : row->counts,
 		    .maybe = row->maybe,
 		    .watch = row->watch,
+		    .by_finalizer = row->finalizer != HANDLE_NONE,
 		    .whole = sites->whole && s->families >> row->family & 1 && !row->others && !row->maybe &&
 			     !row->narrow,
 		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,

@@ -115,6 +115,13 @@ int tracer_set_linker(struct tracer *t, int target_id, pid_t pid, const char *pa
  * that linker calls; debug_bytes: from there to its struct r_debug. 0 or -errno.
  */
 int tracer_hold(struct tracer *t, const char *path, uint64_t offset, int64_t debug_bytes);
+struct finalizer_asked;
+/*
+ * The next function, as of tracer_code_drain(), by which this target releases handles, and that is to be
+ * probed; tracer_code_changed() says that there is one. false: there is none. Then: whether it is.
+ */
+bool tracer_finalizer_asked(struct tracer *t, int target_id, struct finalizer_asked *out);
+void tracer_finalizer_known(struct tracer *t, const struct finalizer_asked *asked, bool is_probed);
 /* The next that has stopped, as of tracer_code_drain(); 0: none. */
 pid_t tracer_held(struct tracer *t);
 /* No more; those who have stopped until now are told by tracer_held(). Also by tracer_close(). */

@@ -56,7 +56,11 @@ struct traced {
 	struct {
 		struct code_opened *v; /* the oldest first */
 		size_t n, cap;
-	} opened;    /* libraries, told and not yet taken */
+	} opened; /* libraries, told and not yet taken */
+	struct {
+		struct finalizer_asked *v;
+		size_t n, cap;
+	} asked;     /* functions that are to be probed */
 	bool counts; /* its gate was opened */
 };
 

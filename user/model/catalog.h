@@ -59,10 +59,13 @@ struct func_row {
 	enum count_says counts; /* what that argument says instead */
 	/* Which arguments, one or two that are multiplied, are its size in bytes; HANDLE_NONE: nothing is. */
 	enum handle_where size, times;
-	bool narrow;  /* the handle has 32 bits, and may be 0: a file descriptor */
-	bool maybe;   /* a release may be given what is none of the family's handles: that is no mistake */
-	bool nothrow; /* no exception goes through it */
-	bool others;  /* likewise, but only of what is none of the handles that were ever seen */
+	/* An acquisition: which argument is the address of the function that releases; HANDLE_NONE: none. */
+	enum handle_where finalizer;
+	bool at_address; /* a release: by the functions at such addresses, in whatever file */
+	bool narrow;     /* the handle has 32 bits, and may be 0: a file descriptor */
+	bool maybe;      /* a release may be given what is none of the family's handles: that is no mistake */
+	bool nothrow;    /* no exception goes through it */
+	bool others;     /* likewise, but only of what is none of the handles that were ever seen */
 	bool counted; /* the same handle may be given again, and then has to be released once more: dlopen */
 	enum watch
 	    watch; /* of an OP_WATCH: what it says. A file that does not have the function does without */

@@ -43,7 +43,8 @@ struct probe_site {
 	bool single_step; /* the kernel cannot emulate it: a trap there costs about ten times as much */
 	int price_ns; /* what the trap adds to a call, about; a return probe's includes the function's entry
 		       */
-	struct loc handle, object, extra, caller_pc, caller_fp, caller_cfa, env; /* see struct rule */
+	struct loc handle, object, extra, finalizer, caller_pc, caller_fp, caller_cfa,
+	    env; /* see struct rule */
 };
 /* What the user pays: "emulated", "single-step" or "uretprobe". */
 const char *probe_site_cost(const struct probe_site *s);

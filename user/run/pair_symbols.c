@@ -11,6 +11,7 @@
 #include "arch/insn.h"
 #include "elf/elf_cfi.h"
 #include "elf/elf_functions.h"
+#include "elf/elf_stubs.h"
 #include "elf/elf_versions.h"
 #include "run/near.h"
 #include "run/pair_text.h"
@@ -135,7 +136,7 @@ static bool is_beginning(const struct vm_file *file, uint64_t vaddr)
 		is = fn && is_as_at(file, fn->start, vaddr);
 	}
 	elf_functions_free(&f);
-	return is;
+	return is || elf_is_stub(file->elf, vaddr);
 }
 
 static int check_place(const struct vm_file *file, uint64_t vaddr, char why[PAIR_WHY_BYTES])

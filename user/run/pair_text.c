@@ -146,8 +146,8 @@ static int parse_where(struct parse *p, struct func_row *row)
 /* What a function is given by an option or mark; the side of the slash says the rest. */
 struct said {
 	bool success;
-	const char *init, *size; /* where the option is */
-	const char *operation;   /* likewise */
+	const char *init, *size, *finalizer; /* where the option is */
+	const char *operation;               /* likewise */
 };
 
 /* size=argN[*argM] */
@@ -192,6 +192,8 @@ static int parse_option(struct parse *p, struct func_row *row, struct said *said
 		return parse_number(p, &said->init, &row->count);
 	if (!strncmp(at, "size=", 5) && !said->size)
 		return parse_size(p, &said->size, row);
+	if (!strncmp(at, "by=", 3) && !said->finalizer)
+		return parse_number(p, &said->finalizer, &row->finalizer);
 	p->at += n;
 	for (size_t i = 0; i < ARRAY_LEN(successes); i++)
 		if (strlen(successes[i].word) == n && !strncmp(successes[i].word, at, n)) {
@@ -228,7 +230,7 @@ static int parse_option(struct parse *p, struct func_row *row, struct said *said
 	return fault(p, at,
 		     "unknown option; there are ok0, okge0, oknonnull, okany, counted, int32, nothrow, "
 		     "others, ref, unref, "
-		     "use, realloc, init=argN and size=argN");
+		     "use, realloc, init=argN, size=argN and by=argN");
 }
 
 /* --- a function --- */
@@ -262,7 +264,8 @@ static int parse_symbol(struct parse *p, struct pair_func *f)
 		rc = copy(p, at, (size_t)(bang - at), f->lib, sizeof(f->lib), "a library");
 		p->at = at = bang + 1;
 	}
-	n = name_span(at);
+	n = !rc && *at == '*' ? 1 : name_span(at);
+	f->row.at_address = f->row.maybe = n && *at == '*';
 	rc = rc ?: copy(p, at, n, f->symbol, sizeof(f->symbol), "a function");
 	if (rc)
 		return rc;
@@ -284,6 +287,12 @@ static int check_func(struct parse *p, const char *at, bool acquires, struct fun
 	if (said->size && ((row->operation != OP_ACQUIRE && row->operation != OP_REPLACE) || said->init ||
 			   row->counted || row->form == HANDLE_ARRAY))
 		return fault(p, said->size, "size= is for functions that acquire one handle, once");
+	if (said->finalizer && (row->operation != OP_ACQUIRE || row->counted || row->form == HANDLE_ARRAY))
+		return fault(p, said->finalizer, "by= is for functions that acquire one handle, once");
+	if (row->at_address && row->operation != OP_RELEASE)
+		return fault(p, at, "'*' is what by= of a function that acquires names: it releases");
+	if (row->at_address && (row->form != HANDLE_ITSELF || row->others))
+		return fault(p, at, "'*' is given the handle itself, and without options: *(argN)");
 	if (row->handle == HANDLE_RETURN && row->operation != OP_ACQUIRE)
 		return fault(p, at, "a function that does not acquire is given the handle: argN");
 	if (row->others && row->operation != OP_RELEASE && row->operation != OP_UNREF &&
@@ -391,7 +400,7 @@ static int parse_library(struct parse *p, struct pair_rule *out)
 /* Of one family all handles are of one width, and some function takes what others give. */
 static int check_rule(struct parse *p, struct pair_rule *out)
 {
-	bool narrow = false, acquires = false, releases = false;
+	bool narrow = false, acquires = false, releases = false, by = false, at_address = false;
 
 	for (size_t i = 0; i < out->n; i++) {
 		enum operation o = out->func[i].row.operation;
@@ -399,11 +408,17 @@ static int check_rule(struct parse *p, struct pair_rule *out)
 		narrow |= out->func[i].row.narrow;
 		acquires |= o == OP_ACQUIRE || o == OP_REPLACE;
 		releases |= o == OP_RELEASE || o == OP_UNREF;
+		by |= out->func[i].row.finalizer != HANDLE_NONE;
+		at_address |= out->func[i].row.at_address;
 	}
 	for (size_t i = 0; i < out->n; i++)
 		out->func[i].row.narrow = narrow;
 	if (!acquires)
 		return fault(p, p->text, "no function acquires");
+	if (by && !at_address)
+		return fault(p, p->at, "by= needs '*(argN)' behind the slash: what that function is given");
+	if (at_address && !by)
+		return fault(p, p->at, "no function says by= which one releases: '*' has no address");
 	return releases ? 0 : fault(p, p->at, "no function releases");
 }
 

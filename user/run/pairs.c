@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,43 @@ static int locate(const struct vm_file *file, const struct func_row *row, uint64
 
 	snprintf(why, cap, "%s", text);
 	return rc;
+}
+
+/* Of a function at an address nothing else is known: of the file that is asked for it. */
+static bool no_symbol(const struct vm *vm, const struct func_row *row, unsigned nth, char *name, size_t cap)
+{
+	(void)vm;
+	(void)row;
+	(void)nth;
+	(void)name;
+	(void)cap;
+	return false;
+}
+
+static int locate_at(const struct vm_file *file, const struct func_row *row, uint64_t *vaddr, char *why,
+		     size_t cap)
+{
+	const struct pair_place *place = (const struct pair_place *)file; /* its first member */
+	char name[32], text[PAIR_WHY_BYTES];
+	int rc;
+
+	(void)row;
+	snprintf(name, sizeof(name), "0x%" PRIx64, place->vaddr);
+	rc = pair_symbol_find(file, name, vaddr, text);
+	snprintf(why, cap, "%s", text);
+	return rc;
+}
+
+static const struct runtime at_addresses = {.name = "pair",
+					    .shown = "pair",
+					    .api = "pair *",
+					    .symbol = no_symbol,
+					    .locate = locate_at,
+					    .guards_exceptions = true};
+
+const struct runtime *pairs_at_addresses(void)
+{
+	return &at_addresses;
 }
 
 static struct pair_lib *lib_of(struct pairs *p, const char *name, bool optional)
@@ -60,13 +98,16 @@ static int add_funcs(struct pairs *p, struct catalog *c, const struct pair_rule 
 	for (size_t i = 0; i < rule->n; i++) {
 		const struct pair_func *f = &rule->func[i];
 		struct func_row row = f->row;
-		struct pair_lib *l = lib_of(p, f->lib[0] ? f->lib : rule->lib, optional);
+		struct pair_lib *l =
+		    row.at_address ? NULL : lib_of(p, f->lib[0] ? f->lib : rule->lib, optional);
+		char finalizer[PAIR_NAME_BYTES + 16];
 		int rc;
 
-		if (!l)
+		if (!l && !row.at_address)
 			return -E2BIG;
-		row.name = f->symbol;
-		row.api = l->api;
+		snprintf(finalizer, sizeof(finalizer), "finalizer (%s)", rule->name);
+		row.name = l ? f->symbol : finalizer;
+		row.api = l ? l->api : at_addresses.api;
 		row.family = (enum family_id)family;
 		rc = catalog_add_func(c, &row);
 		if (rc < 0)
@@ -98,10 +139,20 @@ int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optiona
 		p->families |= 1U << id;
 		rc = add_funcs(p, c, rule, id, optional);
 	}
+	if (rc == -ENOSPC && id == -ENOSPC)
+		error_set(err, rc, EXIT_USAGE, what, "trace fewer rules at a time",
+			  "no room for the family '%s': there are %d already, those of runtimes included",
+			  rule->name, JT_ADDED_FAMILIES);
+	else if (rc == -ENOSPC)
+		error_set(
+		    err, rc, EXIT_USAGE, what, "trace fewer rules at a time",
+		    "no room for the functions of '%s': there are %d already, those of runtimes included",
+		    rule->name, JT_ADDED_FUNCS);
+	else if (rc == -E2BIG)
+		error_set(err, rc, EXIT_USAGE, what, "trace fewer rules at a time",
+			  "no room for the libraries of '%s': the rules name %d already", rule->name,
+			  PAIRS_MAX_LIBS);
 	free(rule);
-	if (rc == -ENOSPC || rc == -E2BIG)
-		return error_set(err, rc, EXIT_USAGE, what, "trace fewer at a time",
-				 "too many families, functions or libraries");
 	if (rc == -ENOMEM)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "out of memory");
 	return rc < 0 ? rc : 0;
@@ -168,17 +219,17 @@ bool pairs_are_mapped(const struct pairs *p, const struct proc_maps *maps)
 	return false;
 }
 
-int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
-	       struct vm_file *out)
+/* m: where its first byte is, NULL: it is not mapped. */
+static int open_mapped(const struct runtime *runtime, const struct mapping *m, const struct proc_maps *maps,
+		       struct elf_cache *images, struct vm_file *out)
 {
-	const struct mapping *m = find(lib, maps);
 	uint64_t vaddr;
 	int fd, rc;
 
 	*out = (struct vm_file){0};
 	if (!m)
 		return -ENOENT;
-	out->runtime = &lib->functions;
+	out->runtime = runtime;
 	out->mapping = *m;
 	out->mapping.path = strdup(m->path);
 	if (!out->mapping.path)
@@ -190,6 +241,22 @@ int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct 
 	if (!rc)
 		out->bias = m->start - vaddr;
 	return rc;
+}
+
+int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
+	       struct vm_file *out)
+{
+	return open_mapped(&lib->functions, find(lib, maps), maps, images, out);
+}
+
+int pairs_open_at(uint64_t address, const struct proc_maps *maps, struct elf_cache *images,
+		  struct vm_file *out)
+{
+	const struct mapping *m = proc_maps_find(maps, address);
+	bool is_file = m && m->executable && m->path && m->ino;
+
+	return open_mapped(&at_addresses, is_file ? first_of(maps, (size_t)(m - maps->v)) : NULL, maps,
+			   images, out);
 }
 
 void pairs_near_libs(const struct pair_lib *lib, const struct proc_maps *maps, char *out, size_t cap)

@@ -10,7 +10,8 @@
 #include "run/pair_text.h"
 #include "runtime/runtime.h"
 
-#define PAIRS_MAX_LIBS 16
+#define PAIRS_MAX_LIBS  16
+#define PAIRS_MAX_FILES (PAIRS_MAX_LIBS + 16) /* of a process: those, and files of functions at addresses */
 struct pair_lib {
 	char name[PAIR_LIB_BYTES]; /* as it was given: a path, a base name, or how that begins (libssl) */
 	char api[PAIR_LIB_BYTES + 8];
@@ -35,6 +36,18 @@ int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optiona
  */
 int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
 	       struct vm_file *out);
+/*
+ * The file that is mapped at an address, opened; its runtime is the one whose functions are at such addresses
+ * (struct func_row). -ENOENT: there is no code of a file. Likewise.
+ */
+int pairs_open_at(uint64_t address, const struct proc_maps *maps, struct elf_cache *images,
+		  struct vm_file *out);
+/* With its runtime: one function of it. */
+struct pair_place {
+	struct vm_file file;
+	uint64_t vaddr;
+};
+const struct runtime *pairs_at_addresses(void);
 /* Does a process map one of the libraries at least? */
 bool pairs_are_mapped(const struct pairs *p, const struct proc_maps *maps);
 /* Base names of files with code that are near to the library's name, "libthing.so" mostly, "": none. */

@@ -68,8 +68,7 @@ static int check_all(const struct target *t, const struct pair_lib *lib, const s
 	return 0;
 }
 
-/* Add to the target's sites those of this file, which become empty. */
-static int add_sites(struct target *t, struct probe_sites *of, const char *path)
+int target_pairs_add_sites(struct target *t, struct probe_sites *of, size_t file)
 {
 	int rc = 0;
 
@@ -80,8 +79,8 @@ static int add_sites(struct target *t, struct probe_sites *of, const char *path)
 		if (!s)
 			break;
 		*s = of->v[i];
-		s->path = path;
-		s->file = (uint8_t)t->nr_pair_files; /* 0 is the runtime's */
+		s->path = t->pair_files[file].mapping.path;
+		s->file = (uint8_t)(file + 1); /* 0 is the runtime's */
 	}
 	if (of->notes.n)
 		buf_add(&t->sites.notes, of->notes.p, of->notes.n);
@@ -122,7 +121,7 @@ static int resolve(struct target *t, const struct pair_lib *lib, const struct vm
 	}
 	if (lib->must_have)
 		t->sites.missing += sites.missing;
-	return add_sites(t, &sites, file->mapping.path);
+	return target_pairs_add_sites(t, &sites, (size_t)(file - t->pair_files));
 }
 
 int target_pairs_none(const struct target *t, struct error *err)
@@ -197,15 +196,14 @@ void target_tell_loaded(const struct target *t)
 	}
 }
 
-/* Hold the files from number first on, and attach the sites from number site on. 0 or -errno. */
-static int attach_more(struct target *t, size_t first, size_t site)
+int target_pairs_attach(struct target *t, size_t file, size_t first)
 {
-	const char *paths[1 + PAIRS_MAX_LIBS] = {NULL};
-	char path[1 + PAIRS_MAX_LIBS][PROC_HELD_BYTES];
-	int fd[PAIRS_MAX_LIBS], rc = 0;
-	size_t held = first;
+	const char *paths[1 + PAIRS_MAX_FILES] = {NULL};
+	char path[1 + PAIRS_MAX_FILES][PROC_HELD_BYTES];
+	int fd[PAIRS_MAX_FILES], rc = 0;
+	size_t held = file;
 
-	for (size_t i = 0; i <= first; i++) /* no site is there; number 0 is the runtime's */
+	for (size_t i = 0; i <= file; i++) /* no site is there; number 0 is the runtime's */
 		paths[i] = "";
 	for (; held < t->nr_pair_files && !rc; held += !rc) {
 		fd[held] = proc_hold_mapping(t->id.pid, &t->pair_files[held].mapping, path[held + 1],
@@ -215,21 +213,20 @@ static int attach_more(struct target *t, size_t first, size_t site)
 	}
 	rc = rc
 		 ?: tracer_attach_more(t->tracer, t->target_id, &t->id, paths, t->nr_pair_files + 1,
-				       &t->sites, site);
-	while (held > first)
+				       &t->sites, first);
+	while (held > file)
 		close(fd[--held]);
 	return rc;
 }
 
-void target_pairs_more(struct target *t)
+void target_pairs_load(struct target *t)
 {
 	const struct pairs *p = t->o->pairs;
 	size_t first = t->nr_pair_files, site = t->sites.n, added[PAIRS_MAX_LIBS] = {0};
 	struct proc_maps maps = {0};
 	int rc;
 
-	if (!p || t->state != TARGET_TRACED || t->pair_opened == (1U << p->n) - 1 ||
-	    tracer_execed(t->tracer, t->target_id))
+	if (t->pair_opened == (1U << p->n) - 1)
 		return;
 	rc = proc_maps_read(t->id.pid, &maps);
 	for (size_t i = 0; i < p->n && !rc; i++) {
@@ -244,7 +241,7 @@ void target_pairs_more(struct target *t)
 	}
 	proc_maps_free(&maps);
 	if (t->sites.n > site)
-		rc = attach_more(t, first, site);
+		rc = target_pairs_attach(t, first, site);
 	for (size_t i = 0; i < p->n && !rc && !t->sites.whole; i++)
 		if (added[i])
 			tell_loaded(t, p->lib[i].name, added[i]);

@@ -43,10 +43,11 @@ struct target {
 
 	/* --- from target_find() on --- */
 	struct who who;
-	struct root_key root;                      /* its packages are there */
-	struct opening at;                         /* its runtime; at.maps is as of the last read_code() */
-	struct vm_file pair_files[PAIRS_MAX_LIBS]; /* that have functions of pairs */
+	struct root_key root;                       /* its packages are there */
+	struct opening at;                          /* its runtime; at.maps is as of the last read_code() */
+	struct vm_file pair_files[PAIRS_MAX_FILES]; /* that have functions of pairs */
 	size_t nr_pair_files;
+	size_t nr_finalizers; /* functions at addresses, of these */
 	uint32_t pair_opened; /* of the libraries that --pair names: bit per its number */
 	bool lacks_libraries; /* none of them is there yet */
 	bool stops;           /* it is held whenever its libraries change: see target_set_stops() */
@@ -106,6 +107,12 @@ bool target_traces_runtime(const struct target *t);
 int target_pairs_resolve(struct target *t, struct error *err);
 /* It maps none of the libraries: -ENXIO with err. */
 int target_pairs_none(const struct target *t, struct error *err);
+/* It is traced, and has loaded libraries: open those that --pair names, and trace their functions. */
+void target_pairs_load(struct target *t);
+/* Add sites of the file of this number, of the pairs', which become empty. 0 or -errno. */
+int target_pairs_add_sites(struct target *t, struct probe_sites *of, size_t file);
+/* Attach the sites from number `first` on, of files from this number on. 0 or -errno. */
+int target_pairs_attach(struct target *t, size_t file, size_t first);
 /* Close them. */
 void target_pairs_close(struct target *t);
 /* Look at the VM's local references. still: the gate is closed. */
@@ -114,9 +121,9 @@ void target_look_at_locals(struct target *t, bool still);
 int target_tell_plan(struct target *t);
 /* The files that have functions of its sites, by the sites' file, while they are open. */
 struct held_files {
-	char path[1 + PAIRS_MAX_LIBS][PROC_HELD_BYTES];
-	const char *paths[1 + PAIRS_MAX_LIBS]; /* where the kernel finds them */
-	int fd[1 + PAIRS_MAX_LIBS];
+	char path[1 + PAIRS_MAX_FILES][PROC_HELD_BYTES];
+	const char *paths[1 + PAIRS_MAX_FILES]; /* where the kernel finds them */
+	int fd[1 + PAIRS_MAX_FILES];
 	size_t n;
 };
 /* 0 or -errno; target_let_files() in any case. */

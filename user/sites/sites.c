@@ -184,7 +184,8 @@ static uint32_t needed_regs(const struct resolver *r, enum func_id func)
 	if (!is_pair(r, func))
 		return regs_of_args(r->machine);
 	return reg_of_arg(r->machine, row->handle) | reg_of_arg(r->machine, row->count) |
-	       reg_of_arg(r->machine, row->size) | reg_of_arg(r->machine, row->times);
+	       reg_of_arg(r->machine, row->size) | reg_of_arg(r->machine, row->times) |
+	       reg_of_arg(r->machine, row->finalizer);
 }
 
 /*
@@ -220,13 +221,15 @@ static void pair_locs_at_entry(const struct resolver *r, const struct func_row *
 	enum handle_where extra = row->size != HANDLE_NONE ? row->size : row->count;
 
 	s->env = (struct loc){.kind = LOC_NONE};
-	s->handle = s->extra = s->object = s->env;
+	s->handle = s->extra = s->object = s->finalizer = s->env;
 	if (row->handle >= HANDLE_ARG0)
 		s->handle = loc_of_arg(r->machine, row->handle);
 	if (extra >= HANDLE_ARG0)
 		s->extra = loc_of_arg(r->machine, extra);
 	if (row->times >= HANDLE_ARG0)
 		s->object = loc_of_arg(r->machine, row->times);
+	if (row->finalizer >= HANDLE_ARG0)
+		s->finalizer = loc_of_arg(r->machine, row->finalizer);
 }
 
 static void locs_near_entry(const struct resolver *r, const struct func_row *row, struct probe_site *s)

@@ -91,6 +91,10 @@ static void test_what_rules_say(void **state)
 	take("libnode:napi_create_threadsafe_function(*arg10,init=arg5)/"
 	     "napi_release_threadsafe_function(arg0,unref)");
 	assert_int_equal(row(0)->count, HANDLE_ARG0 + 5);
+	take("libsqlite3:sqlite3_bind_blob(arg2,ok0,by=arg4,size=arg3)/*(arg0)+sqlite3_free(arg0)");
+	assert_true(row(0)->finalizer == HANDLE_ARG0 + 4 && row(0)->size == HANDLE_ARG3);
+	assert_true(row(1)->at_address && row(1)->maybe && !row(2)->at_address && !row(2)->maybe);
+	assert_string_equal(rule.func[1].symbol, "*");
 	take("libx:_ZN1x3newEv(ret)/_ZN1x4freeEPv.isra.0(arg1)");
 	assert_string_equal(rule.func[1].symbol, "_ZN1x4freeEPv.isra.0");
 }
@@ -138,6 +142,13 @@ static void test_errors_point_at_the_place(void **state)
 	    {"libc:?malloc(arg0)/free(arg0)", 14, "behind the slash"},
 	    {"libc:malloc(ret)/^up(arg0)", 27, "no function releases"},
 	    {"libc:^up(arg0)/free(arg0)", 1, "no function acquires"},
+	    {"libc:bind(arg2,by=arg4)/free(arg0)", 35, "by= needs"},
+	    {"libc:bind(arg2)/*(arg0)", 24, "no address"},
+	    {"libc:bind(*arg2[arg1],by=arg4)/*(arg0)", 23, "by= is for"},
+	    {"libc:bind(arg2,by=arg4)/free(arg0,by=arg1)+*(arg0)", 35, "by= is for"},
+	    {"libc:bind(arg2,by=arg4)/?*(arg0)", 28, "it releases"},
+	    {"libc:bind(arg2,by=arg4)/*(*arg0)", 27, "the handle itself"},
+	    {"libc:*(ret,by=arg4)/*(arg0)", 8, "it releases"},
 	    {"libc:mal\xffloc(ret)/free(arg0)", 9, "byte ff"},
 	};
 	struct pair_fault fault;
@@ -182,12 +193,45 @@ static void test_command_lines(void **state)
 	catalog_free(c);
 }
 
+/* One too many of each: families, libraries, functions. */
+static void test_more_than_there_is_room_for(void **state)
+{
+	static struct pairs pairs;
+	struct catalog *c;
+	char text[4096];
+	size_t n;
+
+	(void)state;
+	for (int what = 0; what < 3; what++) {
+		struct error err = {0};
+		int rules = 0, rc = 0;
+
+		pairs = (struct pairs){0};
+		assert_int_equal(catalog_new(&c), 0);
+		for (; !rc && rules <= 100; rules++) {
+			n = (size_t)snprintf(text, sizeof(text), "f%d=lib%d:", rules, what == 1 ? rules : 0);
+			for (int f = 0; f < (what == 2 ? 30 : 1); f++)
+				n += (size_t)snprintf(text + n, sizeof(text) - n, "%snew%d(ret)",
+						      f ? "+" : "", f);
+			snprintf(text + n, sizeof(text) - n, "/free(arg0)");
+			rc = pairs_add(&pairs, c, text, false, "--pair", &err);
+		}
+		assert_int_equal(err.exit_code, EXIT_USAGE);
+		assert_int_equal(rules - 1, what == 0 ? JT_ADDED_FAMILIES : what == 1 ? PAIRS_MAX_LIBS : 4);
+		assert_non_null(strstr(err.why, what == 0   ? "no room for the family 'f20': there are 20"
+						: what == 1 ? "no room for the libraries of 'f16'"
+							    : "no room for the functions of 'f4'"));
+		catalog_free(c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_what_rules_say),
 	    cmocka_unit_test(test_errors_point_at_the_place),
 	    cmocka_unit_test(test_command_lines),
+	    cmocka_unit_test(test_more_than_there_is_room_for),
 	};
 
 	return cmocka_run_group_tests_name("pair_text", tests, NULL, NULL);
