@@ -62,6 +62,9 @@ struct hotspot {
 	/* Offset of JavaThread::_jni_attach_state; 0: unknown, or not looked for yet. */
 	uint32_t attach_state;
 	bool attach_state_known;
+	/* Of JavaThread::_jni_active_critical; 0: there is none that counts. It takes many reads to know. */
+	uint64_t critical;
+	bool critical_known;
 };
 
 /*

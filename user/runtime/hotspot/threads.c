@@ -375,12 +375,10 @@ uint32_t hotspot_attach_state(struct hotspot *h, const struct thread_layout *l)
  * runtime/javaThread.hpp, before 19 runtime/thread.hpp). Collectors that need not wait for critical sections
  * do not count them (JDK: gc/shared/collectedHeap.hpp, pin_object). 0: not known.
  */
-static uint64_t critical_offset(const struct hotspot *h, const struct thread_layout *l)
+static uint64_t find_critical(const struct hotspot *h, const struct thread_layout *l)
 {
 	uint64_t at;
 
-	if (hotspot_gc_waits(h) != 1)
-		return 0;
 	if (hotspot_field_offset(h, "JavaThread", "_is_method_handle_return", &at))
 		at += sizeof(int32_t);
 	else if (h->feature >= 26 && hotspot_field_offset(h, "JavaThread", "_exception_pc", &at))
@@ -388,6 +386,17 @@ static uint64_t critical_offset(const struct hotspot *h, const struct thread_lay
 	else
 		return 0;
 	return at % 4 == 0 && at + 4 <= l->thread_bytes ? at : 0;
+}
+
+/* A VM has one collector from its beginning on; until it is chosen it cannot be told. */
+static uint64_t critical_offset(struct hotspot *h, const struct thread_layout *l)
+{
+	int waits = h->critical_known ? 0 : hotspot_gc_waits(h);
+
+	if (waits == 1)
+		h->critical = find_critical(h, l);
+	h->critical_known |= waits >= 0;
+	return h->critical;
 }
 
 /* --- all of it --- */
@@ -408,7 +417,7 @@ static int read_column(const struct hotspot *h, struct vm_threads *out, struct t
 	return scatter_read(h->pid, w->addr, out->n, bytes, column, w->ok);
 }
 
-static int fill_criticals(const struct hotspot *h, const struct thread_layout *l, struct vm_threads *out,
+static int fill_criticals(struct hotspot *h, const struct thread_layout *l, struct vm_threads *out,
 			  struct thread_words *w)
 {
 	uint64_t at = critical_offset(h, l);
