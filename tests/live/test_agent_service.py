@@ -9,7 +9,9 @@ import ssl
 import subprocess
 import time
 
+import kubernetes.client
 import pytest
+import yaml
 
 from harness import ENV, JNITRACE, SLOW, TOP, Oracle, assert_error, jdk, read_line, run_tool, wait_until
 from test_agent import OURS, Agent
@@ -198,3 +200,51 @@ def test_its_own_budget():
         before, began = cpu(), time.monotonic()
         time.sleep(6)
         assert cpu() - before <= 0.01 * (time.monotonic() - began) + 0.1  # a round more or less
+
+
+def unknown_fields(data, kind, at=""):
+    """Fields that the API's type does not have, or that are of another type; the types are those of the API's schema."""
+    models = kubernetes.client.models
+    if match := re.fullmatch(r"list\[(.*)\]", kind):
+        if not isinstance(data, list):
+            return [at]
+        return [bad for i, item in enumerate(data) for bad in unknown_fields(item, match[1], f"{at}[{i}]")]
+    if match := re.fullmatch(r"dict\((\w+), (\w+)\)", kind):
+        return [f"{at}.{key}" for key, value in data.items() if not isinstance(key, str) or unknown_fields(value, match[2])]
+    if not hasattr(models, kind):
+        return [] if isinstance(data, {"str": str, "int": int, "bool": bool, "object": (str, int)}[kind]) else [at]
+    model = getattr(models, kind)
+    names = {name: field for field, name in model.attribute_map.items()}
+    return [bad for key, value in data.items()
+            for bad in (unknown_fields(value, model.openapi_types[names[key]], f"{at}.{key}") if key in names else [f"{at}.{key}"])]
+
+
+def test_kubernetes():
+    """The objects are as the API has them, fit together, and are what the unit for systemd has."""
+    folder = TOP / "docs/agent/kubernetes"
+    base = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    objects = [yaml.safe_load((folder / name).read_text()) for name in base["resources"]]
+    assert [o["kind"] for o in objects] == ["Namespace", "DaemonSet"]
+    assert objects[0]["metadata"]["name"] == base["namespace"]
+    api = kubernetes.client.ApiClient(kubernetes.client.Configuration())
+    for o in objects:
+        assert not unknown_fields(o, "V1" + o["kind"])
+        api._ApiClient__deserialize(o, "V1" + o["kind"])  # what is required is there
+    assert unknown_fields({"spec": {"template": {"spec": {"hostPid": True}}}}, "V1DaemonSet") == [".spec.template.spec.hostPid"]
+    spec = objects[1]["spec"]["template"]["spec"]
+    [container] = spec["containers"]
+    assert objects[1]["spec"]["selector"]["matchLabels"] == objects[1]["spec"]["template"]["metadata"]["labels"]
+    assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in spec["volumes"]}
+    [config] = base["configMapGenerator"]
+    assert spec["volumes"][0]["configMap"]["name"] == config["name"] and base["images"][0]["name"] == container["image"]
+    unit = (TOP / "docs/agent/jnitrace-agent.service").read_text()
+    of_unit = re.search(r"^CapabilityBoundingSet=(.*)$", unit, re.M)[1].split()
+    assert {f"CAP_{c}" for c in container["securityContext"]["capabilities"]["add"]} == set(of_unit)
+    options = yaml.safe_load((folder / "agent.yaml").read_text())
+    assert options["listen"].endswith(f":{container['ports'][0]['containerPort']}")
+    for mounted in ("tls-cert", "tls-key", "tls-client-ca"):
+        assert any(options[mounted].startswith(m["mountPath"] + "/") for m in container["volumeMounts"])
+    # its one fault here is that there is no certificate
+    checked = run_tool("agent", "--config", folder / "agent.yaml", "--check-config")
+    assert_error(checked, 1)
+    assert checked.stderr.startswith(f"jnitrace: {options['tls-cert']}: No such file")
