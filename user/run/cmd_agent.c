@@ -521,7 +521,7 @@ static int start(struct agent *a, struct error *err)
 static enum exit_code check_config(const struct options *o, struct error *err)
 {
 	if (agent_options_check(o, err))
-		return err->exit_code;
+		return err->what[0] ? err->exit_code : EXIT_FAILED;
 	if (printf("%s: ok\n", o->config_path) < 0 || fflush(stdout)) {
 		error_set(err, -errno, EXIT_FAILED, "write the output", NULL, "%s", strerror(errno));
 		return err->exit_code;
