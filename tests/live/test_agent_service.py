@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The agent as a service: its file of options, what systemd is told, certificates that change, its own budget, names of services."""
 
+import contextlib
 import os
 import re
 import signal
@@ -248,3 +249,27 @@ def test_kubernetes():
     checked = run_tool("agent", "--config", folder / "agent.yaml", "--check-config")
     assert_error(checked, 1)
     assert checked.stderr.startswith(f"jnitrace: {options['tls-cert']}: No such file")
+
+
+def test_jvms_that_come_and_go():
+    """A JVM costs no descriptor while its tables are read, and nothing once it has ended."""
+    def now():
+        status = open(f"/proc/{agent.proc.pid}/status").read()
+        return len(os.listdir(f"/proc/{agent.proc.pid}/fd")), int(re.search(r"RssAnon:\s+(\d+)", status)[1])
+
+    def batch():
+        with contextlib.ExitStack() as stack:
+            jvms = [stack.enter_context(Oracle(jdk("17"), "-Xmx16m", "-XX:+UseSerialGC", OURS)) for _ in range(5)]
+            wait_until(lambda: all(services(agent, jvm.pid) for jvm in jvms))
+            during = now()
+        wait_until(lambda: not any(services(agent, jvm.pid) for jvm in jvms))
+        return during
+
+    with Agent("--windows", "0") as agent:
+        agent.next_round()
+        before, _ = now()
+        files, kb = batch()
+        assert files <= before + 2  # the library that all of them have, and one that is open just now
+        again = [batch() for _ in range(2)]
+        assert all(n <= before + 2 for n, _ in again)
+        assert again[-1][1] <= kb + 1024, (kb, again)
