@@ -80,7 +80,7 @@ def test_names_the_site_and_the_version(tmp_path):
         assert table.returncode == 0
         row = next(line for line in table.stdout.splitlines() if "leak_global" in line)
         assert row.split()[:5] == ["1.3", "new", "28", "-", "2/2"]
-        assert diff(*token, "--fail-on", "new", *urls, code=6) == found
+        assert diff(*token, "--fail-on", "new", *urls, code=6)["sites"] == found["sites"]
         assert run_tool("fleet", "diff", *token, "--fail-on", "growth", *urls).returncode == 0
         # of services there is one alone
         assert_error(run_tool("fleet", "diff", *token, *urls, "--by", "service"), 4)

@@ -61,7 +61,7 @@ const struct command_row commands[NR_COMMANDS] = {
     [CMD_FLEET] = {"fleet", "what leaks in one version alone, by several agents",
 		   ", 5 losses,\n6 changes (--fail-on)",
 		   "  jnitrace fleet diff --by version http://a:9469 http://b:9469\n"
-		   "  jnitrace fleet diff --by image --token-file t https://a:9469 https://b:9469 --json\n",
+		   "  jnitrace fleet diff --by image --token-file t https://a:9469 https://b:9469\n",
 		   cmd_fleet},
     [CMD_RUN] = {"run", "start a command, trace its JVMs, judge at the end",
 		 ";\nelse the command's own, 6 an assertion or --baseline does not hold",

@@ -221,7 +221,7 @@ static const char *value_for(const struct option_row *row)
 		const char *required, *value;
 	} values[] = {
 	    {"assert", " drops==0"}, {"tls-cert", " x --tls-key x"},       {"tls-key", " x"},
-	    {"token-file", " x"},    {"config", " docs/agent/agent.yaml"},
+	    {"token-file", " x"},    {"config", " docs/agent/agent.yaml"}, {"push", " http://x"},
 	};
 
 	for (size_t i = 0; row->requires && i < ARRAY_LEN(values); i++)
@@ -273,9 +273,11 @@ static void test_options_of_commands(void **state)
 				 c == CMD_RECORD   ? "-o x"
 				 : c == CMD_REPORT ? "x"
 				 : c == CMD_DIFF   ? "x y"
+				 : c == CMD_FLEET  ? "diff x"
 						   : "",
 				 c == CMD_RUN || c == CMD_REPORT || c == CMD_DIFF || c == CMD_AGENT ||
-					 row->kind == OPTION_PIDS || !strcmp(row->name, "all")
+					 c == CMD_FLEET || row->kind == OPTION_PIDS ||
+					 !strcmp(row->name, "all")
 				     ? ""
 				     : "-p 1",
 				 row->name, value ? value : "", row->requires ? " --" : "",
@@ -288,9 +290,10 @@ static void test_options_of_commands(void **state)
 				fail_msg("%s: %s: %s", line, err.what, err.why);
 		}
 	}
-	expect_error("census -p 1 --fail-on error",
-		     "--fail-on: jnitrace census does not use it (it is for "
-		     "jnitrace top and jnitrace record and jnitrace report and jnitrace diff)");
+	expect_error(
+	    "census -p 1 --fail-on error",
+	    "--fail-on: jnitrace census does not use it (it is for "
+	    "jnitrace top and jnitrace record and jnitrace report and jnitrace diff and jnitrace fleet)");
 	expect_error("census -p 1 -e local",
 		     "it is for jnitrace top and jnitrace record and jnitrace probes");
 	expect_error("probes -p 1 -d 3",
@@ -516,11 +519,11 @@ static void test_words(void **state)
 	expect_error("-p 1 -s comm", "a table by site has no column 'comm'");
 	expect_error("-p 1 -s Rate", "unknown column 'Rate'");
 	expect_error("agents -p 1", "unknown command 'agents' (one of: top, census, record, report, diff, "
-				    "probes, doctor, agent, run, help)");
+				    "probes, doctor, agent, fleet, run, help)");
 	expect_error("1234", "unknown command '1234' (did you mean -p 1234?)");
 	expect_error("12,34 -b", "did you mean -p 12,34?");
 	expect_error("help frob", "unknown topic 'frob' (one of: top, census, record, report, diff, probes, "
-				  "doctor, agent, run, all, columns, config, keys, rows)");
+				  "doctor, agent, fleet, run, all, columns, config, keys, rows)");
 	expect_error("-p 1 probes", "unexpected word 'probes'");
 	expect_error("-p 1 -- x", "unexpected word 'x'");
 	expect_error("-p 1 -x", "unknown or ambiguous option '-x'");
