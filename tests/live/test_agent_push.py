@@ -83,6 +83,7 @@ def agent_of(folder, port, *args):
     return Ordering(folder, "--push", f"http://127.0.0.1:{port}/ingest", "--spool", folder / "spool", "--push-headers", folder / "headers", "-i", "1", *args)
 
 
+@pytest.mark.waits
 def test_each_window_arrives_once(tmp_path):
     """The agent is killed with a window in the spool, the store takes one and dies before it says so, an agent and a store begin anew."""
     with contextlib.ExitStack() as stack:

@@ -57,6 +57,7 @@ def diff(*args, code=0):
     return line
 
 
+@pytest.mark.waits
 def test_names_the_site_and_the_version(tmp_path):
     with contextlib.ExitStack() as stack:
         folders = [tmp_path / f"agent{i}" for i in range(3)]
