@@ -33,7 +33,7 @@ def test_a_jvm(oracle, columns, rows):
 def test_keys(oracle):
     oracle.do(*WARM_UP)
     with Tmux(120, 40, "-p", oracle.pid, "-i", "0.1") as terminal:
-        terminal.until("q quit")  # all probes are live
+        terminal.until("IDLE  nothing acquired since attach; e switches other families on")  # all probes are live
         oracle.do("run 1 7 7 0 0")
         terminal.until(lambda screen: re.search("^>.*leak_global", screen, re.M))
         terminal.keys("Enter")

@@ -61,7 +61,7 @@ struct place {
 static int compare_ends(const void *va, const void *vb)
 {
 	const struct place *a = va, *b = vb;
-	size_t least = a->n < b->n ? a->n : b->n;
+	size_t least = a->name == b->name ? 0 : a->n < b->n ? a->n : b->n; /* most are one text */
 
 	for (size_t i = 1; i <= least; i++)
 		if (a->name[a->n - i] != b->name[b->n - i])

@@ -11,7 +11,7 @@
 struct class_parts {
 	uint8_t class, of;
 };
-/* parts: of each row. 0 or -ENOMEM. */
+/* parts: of each row, start zeroed or as they were found before. 0 or -ENOMEM. */
 int class_parts_find(const struct rows *rows, struct class_parts *parts);
 
 /* What a row's references are of, and of how many classes more; NULL: unknown, or several. */

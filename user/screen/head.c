@@ -276,6 +276,8 @@ static void draw_answer(const struct browser *b, struct canvas *c, int row)
 	enum answer_kind kind = view_answer(&text, of.v, of.n);
 	int used = canvas_puts(c, row, 0, c->columns, answer_words[kind], styles[kind]);
 
+	if (kind == ANSWER_IDLE && b->families.may & ~b->families.on)
+		buf_printf(&text, "; e switches other families on");
 	drop_parts(c, &text, c->columns - used - GAP);
 	canvas_put_buf(c, row, used + GAP, c->columns - used - GAP, &text, styles[kind]);
 }

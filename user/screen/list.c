@@ -702,6 +702,7 @@ void draw_table(struct browser *b, struct canvas *c, int row, int rows)
 	for (int frames = pane; pane && frames > 0 && (int)page.lines.n > pane - 1; frames--)
 		page_of_chosen(&page, b, frames, 0, c->columns);
 	scroll(t, rows - 1 - pane);
+	table_tell_apart(t);
 	make_layout(b, c, &l, t->top,
 		    t->top + (size_t)t->shown < t->rows.n ? t->top + (size_t)t->shown : t->rows.n);
 	draw_headers(b, c, row, &l);

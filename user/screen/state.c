@@ -259,37 +259,43 @@ static void find_chosen(struct table *t)
 	table_choose(t, t->moved ? was : 0);
 }
 
-static int compare_sites(const void *va, const void *vb)
-{
-	const struct row *a = *(const struct row *const *)va, *b = *(const struct row *const *)vb;
-	const struct frame *fa = site_frame(a->site), *fb = site_frame(b->site);
-	int c = strcmp(fa->symbol, fb->symbol);
+/* What a site is named after, and what is called there. */
+struct called {
+	const struct frame *frame;
+	enum func_id func;
+};
 
-	c = c ?: strcmp(fa->file ?: "", fb->file ?: "");
-	return c ?: (fa->line > fb->line) - (fa->line < fb->line);
+static int compare_called(const void *va, const void *vb)
+{
+	const struct frame *a = ((const struct called *)va)->frame, *b = ((const struct called *)vb)->frame;
+	int c = (a->line > b->line) - (a->line < b->line);
+
+	c = c ?: a->symbol == b->symbol ? 0 : strcmp(a->symbol, b->symbol);
+	return c ?: a->file == b->file ? 0 : strcmp(a->file ?: "", b->file ?: "");
 }
 
-/* 0 or -ENOMEM. */
-static int look_for_functions(struct table *t)
+void table_tell_apart(struct table *t)
 {
-	const struct row **v = calloc(t->rows.n + 1, sizeof(*v));
-	size_t n = 0;
+	size_t left = t->rows.n - t->top, shown = t->shown < 0 ? 0 : (size_t)t->shown, n = 0;
+	struct rows rows = {.v = t->rows.n ? t->rows.v + t->top : NULL, .n = left < shown ? left : shown};
+	struct called *v = rows.n ? calloc(rows.n, sizeof(*v)) : NULL;
 
 	t->by_function = false;
-	if (!v)
-		return -ENOMEM;
-	for (size_t i = 0; i < t->rows.n; i++) {
-		const struct frame *f = t->rows.v[i].site ? site_frame(t->rows.v[i].site) : NULL;
+	if (!v || class_parts_find(&rows, t->parts + t->top)) {
+		free(v);
+		return;
+	}
+	for (size_t i = 0; i < rows.n; i++) {
+		const struct frame *f = rows.v[i].site ? site_frame(rows.v[i].site) : NULL;
 
 		if (f && f->symbol)
-			v[n++] = &t->rows.v[i];
+			v[n++] = (struct called){f, rows.v[i].func};
 	}
 	if (n)
-		qsort(v, n, sizeof(*v), compare_sites);
+		qsort(v, n, sizeof(*v), compare_called);
 	for (size_t i = 1; i < n && !t->by_function; i++)
-		t->by_function = v[i - 1]->func != v[i]->func && !compare_sites(&v[i - 1], &v[i]);
+		t->by_function = v[i - 1].func != v[i].func && !compare_called(&v[i - 1], &v[i]);
 	free(v);
-	return 0;
 }
 
 int table_make(struct browser *b)
@@ -312,11 +318,9 @@ int table_make(struct browser *b)
 		reverse_rows(&t->rows);
 	t->keys = calloc(t->rows.n + 1, sizeof(*t->keys));
 	t->parts = calloc(t->rows.n + 1, sizeof(*t->parts));
-	rc = t->keys && t->parts ? class_parts_find(&t->rows, t->parts) : -ENOMEM;
-	rc = rc ?: look_for_functions(t);
-	if (rc) {
+	if (!t->keys || !t->parts) {
 		free_rows(t); /* rows without keys are nobody's */
-		return rc;
+		return -ENOMEM;
 	}
 	for (size_t i = 0; i < t->rows.n; i++)
 		t->keys[i] = row_key_of(&t->rows.v[i], t->group);

@@ -31,7 +31,7 @@ struct table {
 	struct rows rows;     /* those that the filter lets pass, sorted */
 	struct row_key *keys; /* of each of them, */
 	struct class_parts *parts;
-	bool by_function; /* some of their sites read the same, and differ by the function that is called */
+	bool by_function; /* of those shown some sites read the same, and differ by the function they call */
 	size_t all;       /* how many there are without the filter */
 	struct row_key chosen;
 	bool moved;                      /* by a person: until then the first row is the chosen one */
@@ -122,6 +122,11 @@ double now_of(const struct browser *b);
 /* The rows anew: the reports, the group, the order or the filter have changed. 0 or -ENOMEM. */
 int table_make(struct browser *b);
 void table_free(struct table *t);
+/*
+ * Of the rows that are shown, from top on: how much of a class tells it from others, and by_function. Without
+ * memory they are as they were.
+ */
+void table_tell_apart(struct table *t);
 /* Another row is selected; the one that is nearest, when there is none so far. */
 void table_choose(struct table *t, size_t at);
 /* NULL: there is none. */
