@@ -43,7 +43,8 @@ def test_keys(oracle):
         terminal.keys("1")
         terminal.until("by site")
         terminal.keys("Space")
-        paused = terminal.until("PAUSED")
+        terminal.until("PAUSED")
+        paused = terminal.still()
         oracle.do("run 1 0 3 0 0")
         time.sleep(0.5)
         assert terminal.screen() == paused
@@ -72,7 +73,8 @@ def test_record_from_now_on(oracle, tmp_path):
 
         asked(file, f"recording from now on: {file}")
         t.keys("Space")
-        paused = t.until(lambda screen: "PAUSED" in screen and "recording from" not in screen)
+        t.until(lambda screen: "PAUSED" in screen and "recording from" not in screen)
+        paused = t.still()
         oracle.do("run 1 4 0 0 0")
         for _ in range(2):
             size = file.stat().st_size

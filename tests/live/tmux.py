@@ -61,6 +61,15 @@ class Tmux:
             time.sleep(0.05)
         return screen
 
+    def still(self):
+        """The screen, once all of it is drawn: tmux may be asked between two parts of it."""
+        end, before = time.monotonic() + SLOW, None
+        while (now := self.screen()) != before:
+            assert time.monotonic() < end, f"it never stays as it is:\n{now}"
+            before = now
+            time.sleep(0.2)
+        return now
+
     def chosen(self):
         """The row that is marked."""
         [row] = [line for line in self.screen().splitlines() if line.startswith(">")]
