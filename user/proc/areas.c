@@ -184,6 +184,16 @@ struct areas *areas_of(struct areas_book *b, pid_t pid, uint64_t now_ns)
 	return a;
 }
 
+void areas_forget(struct areas_book *b, pid_t pid)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (b->v[i].pid == pid) {
+			free(b->v[i].v);
+			b->v[i] = b->v[--b->n];
+			return;
+		}
+}
+
 int areas_set(struct areas *a, const struct area *v, size_t n)
 {
 	struct area *copy = n ? malloc(n * sizeof(*v)) : NULL;

@@ -39,6 +39,8 @@ struct areas_book {
 /* What is known of a process; at first nothing. Those that were not looked at for a minute are forgotten
  * then. Belongs to the book, until the next call. NULL: memory is exhausted. */
 struct areas *areas_of(struct areas_book *b, pid_t pid, uint64_t now_ns);
+/* Nothing is known of this one any more. */
+void areas_forget(struct areas_book *b, pid_t pid);
 /* Of n areas: a copy. 0 or -ENOMEM, and then nothing is known. */
 int areas_set(struct areas *a, const struct area *v, size_t n);
 

@@ -637,6 +637,11 @@ static bool answers_by_itself(pid_t pid, const struct iovec *piece, size_t n)
 	return a->known && kind != AREA_WAITS;
 }
 
+void foreign_forget(pid_t pid)
+{
+	areas_forget(&reader.areas, pid);
+}
+
 ssize_t foreign_memory(pid_t pid, const struct iovec *to, size_t n_to, const struct iovec *from,
 		       size_t n_from)
 {

@@ -46,6 +46,8 @@ void foreign_in_place(void);
  */
 ssize_t foreign_memory(pid_t pid, const struct iovec *to, size_t n_to, const struct iovec *from,
 		       size_t n_from);
+/* Nobody reads its memory any more: forget what is mapped there. */
+void foreign_forget(pid_t pid);
 /* /proc/PID/cmdline, which is its memory: at most n bytes. Bytes, or -errno. */
 ssize_t foreign_cmdline(pid_t pid, char *dst, size_t n);
 /* Is its memory not read now, as what is mapped there does not answer? */

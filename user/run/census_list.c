@@ -61,6 +61,7 @@ static void jvm_free(struct jvm *j)
 	census_close(j->vm);
 	census_free(&j->census);
 	census_watch_free(j->watch);
+	foreign_forget(j->pid);
 	free(j);
 }
 

@@ -80,6 +80,7 @@ void target_free(struct target *t)
 	free(t->report.libraries.v);
 	free(t->report.refusals.v);
 	findings_free(&t->report);
+	foreign_forget(t->id.pid);
 	free(t);
 }
 

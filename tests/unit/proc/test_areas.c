@@ -107,6 +107,9 @@ static void test_they_are_forgotten(void **state)
 	}
 	assert_int_equal(areas_of(&b, SOME / 2, LATER)->pid, SOME / 2);
 	assert_int_equal(b.n, SOME);
+	areas_forget(&b, SOME / 2);
+	areas_forget(&b, SOME / 2);
+	assert_int_equal(b.n, SOME - 1);
 	assert_int_equal(areas_of(&b, SOME + 1, LATER)->pid, SOME + 1);
 	assert_int_equal(b.n, 1);
 	free_book(&b);
