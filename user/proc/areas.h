@@ -29,6 +29,7 @@ struct areas {
 	pid_t pid;
 	bool known;
 	uint64_t looked_ns; /* 0: never */
+	uint64_t took_ns;   /* to look */
 	struct area *v;
 	size_t n;
 };

@@ -33,6 +33,7 @@
 #define IDLE_MS     1000           /* a file is not kept open for longer */
 #define MAX_STUCK   64             /* readers and helpers */
 #define HOLE_NS     20000000       /* where nothing was mapped, something may be by now; */
+#define HOLE_TIMES  20             /* nor for more than a twentieth of the time, where much is mapped; */
 #define AREAS_NS    30000000000ULL /* and elsewhere something else */
 
 enum op {
@@ -609,6 +610,7 @@ static void put(struct cursor *c, const uint8_t *data, size_t n)
 /* Look what is mapped where. While that gets no answer, nothing of the process is read in place. */
 static void look(struct areas *a, uint64_t now_ns)
 {
+	uint64_t began_ns = clock_ns(CLOCK_MONOTONIC);
 	struct exchange *x = question(OP_AREAS);
 	int64_t n = -ENOMEM;
 
@@ -618,6 +620,7 @@ static void look(struct areas *a, uint64_t now_ns)
 	}
 	a->known = n >= 0 && !areas_set(a, (const struct area *)(const void *)reader.x->data, (size_t)n);
 	a->looked_ns = now_ns;
+	a->took_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
 }
 
 /* Is nobody to be waited for where these pieces are? */
@@ -630,7 +633,8 @@ static bool answers_by_itself(pid_t pid, const struct iovec *piece, size_t n)
 	if (!a)
 		return false;
 	kind = areas_kind(a, piece, n);
-	if (!a->looked_ns || now_ns - a->looked_ns > (kind == AREA_HOLE ? HOLE_NS : AREAS_NS)) {
+	if (!a->looked_ns ||
+	    now_ns - a->looked_ns > (kind == AREA_HOLE ? HOLE_NS + HOLE_TIMES * a->took_ns : AREAS_NS)) {
 		look(a, now_ns);
 		kind = areas_kind(a, piece, n);
 	}

@@ -9,8 +9,9 @@
  *
  * Memory is read by us where nothing, or a file on a file system that answers by itself (ext4, tmpfs, ...),
  * is mapped, and elsewhere by the reader, 6 us a call and far longer on a busy machine. The reader says what
- * is where: when an address is not known, not more often than every 20 ms, and every 30 s. So a process that
- * maps something else in between can keep us waiting (docs/threats.md).
+ * is where: when an address is not known, not more often than every 20 ms nor for more than a twentieth of
+ * the time, and every 30 s. So a process that maps something else in between can keep us waiting
+ * (docs/threats.md).
  *
  * A file that is open stays what it is. So one on a file system that answers by itself is opened by the
  * reader and read by us; of any other we get a descriptor that names it and no more (O_PATH), which can be
