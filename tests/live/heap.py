@@ -58,3 +58,20 @@ def owners(folder, pid, deepest=DEPTH):
     for at, n in rows:
         sums[tuple(names.get(a, "?") for a in at[:deepest] if a)] += n
     return sums
+
+
+def functions(pid, names):
+    """[(first, last address)] of these functions of the tool that runs."""
+    path = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+    base = next(start - offset for start, _, offset, of in _mappings(pid) if of.removesuffix(" (deleted)") == path)
+    found = re.findall(r"^(\w+) (\w+) \w (\S+)$", subprocess.run(["nm", "-S", path], capture_output=True, text=True, check=True).stdout, re.M)
+    return [(base + int(at, 16), base + int(at, 16) + int(n, 16)) for at, n, name in found if name in names]
+
+
+def state(folder, pid, places):
+    """(bytes, blocks, of these by way of these functions: bytes, blocks) now."""
+    with open(f"{folder}/{pid}", "rb") as f:
+        taken, blocks = HEAD.unpack(f.read(HEAD.size))
+        rows = OWNER.iter_unpack(f.read(OWNER.size * OWNERS))
+    by = [row[DEPTH:] for row in rows if row[0] and row[DEPTH + 1] and any(a < at <= b for at in row[:DEPTH] if at for a, b in places)]
+    return taken, blocks, sum(n for n, _ in by), sum(n for _, n in by)
