@@ -58,9 +58,10 @@ static _Noreturn void be_waker(int socket, int supervisor, pid_t group)
 {
 	struct held held = {0};
 	struct message m;
+	ssize_t n;
 
-	while (recv(socket, &m, sizeof(m), 0) == sizeof(m))
-		if (m.pid > 1)
+	while ((n = recv(socket, &m, sizeof(m), 0)) == sizeof(m) || (n < 0 && errno == EINTR))
+		if (n > 0 && m.pid > 1)
 			hear(&held, &m);
 	for (size_t i = 0; i < held.n; i++)
 		kill(held.v[i], SIGCONT);
