@@ -179,6 +179,8 @@ UPROBE(jt_pair)
 		pair_given_back(ctx, r, &call);
 		return 0;
 	}
+	if (pair_is_owned(inside))
+		return 0;
 	call.site = site_of((void *)ctx, r);
 	pair_given(r, &call);
 	return 0;

@@ -40,7 +40,8 @@ struct pair_call {
 	u8 family;
 	u8 unread;    /* its argument is not known */
 	u8 has_inner; /* calls of the same family inside have acquired something */
-	u8 pad[3];
+	u8 owns;      /* of the rule */
+	u8 pad[2];
 	u32 since;  /* of the rule */
 	u32 inside; /* the call around it that is of the same family: its place + 1 */
 };
@@ -138,6 +139,7 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 	c->func = r->func;
 	c->family = r->family;
 	c->since = r->since;
+	c->owns = r->owns;
 	if (t && t->target_id != r->target_id)
 		t->depth = 0;
 	if (t && t->depth) {
@@ -333,7 +335,8 @@ static __always_inline void pair_unknown(const struct rule *r, struct func_count
 		finding(r->target_id, FINDING_NEVER_ACQUIRED, site, 0, 0, handle);
 	if (other)
 		return;
-	if (r->counts != COUNT_ALL) /* may be of those whose handle ended at once */
+	/* another reference may still be there, and one whose handle ended at once */
+	if (r->operation != OP_UNREF && r->counts != COUNT_ALL)
 		bury_unknown(tag, site);
 }
 
@@ -565,6 +568,14 @@ static __always_inline void pair_failed(const struct rule *r, const struct pair_
 	drop(r->target_id, DROP_REFS_FULL);
 	__sync_fetch_and_add(&sc->unpaired, 1);
 	__sync_fetch_and_add(&fc->unpaired, 1);
+}
+
+/* What it has given is the affair of the call around it. */
+static __always_inline bool pair_is_owned(u32 inside)
+{
+	struct pair_thread *t = inside ? pair_thread_of(false) : NULL;
+
+	return t && t->call[(inside - 1) & (PAIR_NESTING - 1)].owns;
 }
 
 /* Tell the call around it. */

@@ -231,7 +231,8 @@ struct rule {
 	u32 since; /* pairs, monitors, threads: how often that was switched off; what began before is over */
 	u8 watch;  /* enum watch */
 	u8 by_finalizer; /* an acquisition: a function at an address that it is given releases */
-	u8 pad[2];
+	u8 owns;         /* an acquisition: what calls inside it acquire is nobody else's */
+	u8 pad[1];
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */

@@ -168,6 +168,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .counts = row->size != HANDLE_NONE ? COUNT_BYTES : row->counts,
 		    .maybe = row->maybe,
 		    .watch = row->watch,
+		    .owns = row->owns,
 		    .by_finalizer = row->finalizer != HANDLE_NONE,
 		    .whole = sites->whole && s->families >> row->family & 1 && !row->others && !row->maybe &&
 			     !row->narrow,

@@ -61,6 +61,7 @@ struct func_row {
 	enum handle_where size, times;
 	/* An acquisition: which argument is the address of the function that releases; HANDLE_NONE: none. */
 	enum handle_where finalizer;
+	bool owns;       /* an acquisition: what calls inside it acquire is its own affair */
 	bool at_address; /* a release: by the functions at such addresses, in whatever file */
 	bool narrow;     /* the handle has 32 bits, and may be 0: a file descriptor */
 	bool maybe;      /* a release may be given what is none of the family's handles: that is no mistake */

@@ -54,8 +54,9 @@ static const struct {
 	    "/Java_com_sun_jna_Native_close(arg2)"},
     {"jna", "jna-callback=libjnidispatch:Java_com_sun_jna_Native_createNativeCallback(ret)"
 	    "/Java_com_sun_jna_Native_freeNativeCallback(arg2)"},
-    {"curl", "curl=libcurl:curl_easy_init(ret)+curl_easy_duphandle(ret)/curl_easy_cleanup(arg0)"},
-    {"curl", "curl-multi=libcurl:curl_multi_init(ret)/curl_multi_cleanup(arg0)"},
+    /* a multi handle has an easy one of its own, which it frees by another way */
+    {"curl", "curl=libcurl:curl_easy_init(ret)+curl_easy_duphandle(ret)+curl_multi_init(ret,owns)"
+	     "/curl_easy_cleanup(arg0)+curl_multi_cleanup(arg0)"},
 };
 
 /* Calls of these come by the million each second, and each costs some microseconds more. */

@@ -215,6 +215,10 @@ static int parse_option(struct parse *p, struct func_row *row, struct said *said
 		row->counted = true;
 		return 0;
 	}
+	if (n == 4 && !strncmp(at, "owns", n)) {
+		row->owns = true;
+		return 0;
+	}
 	if (n == 6 && !strncmp(at, "others", n)) {
 		row->others = true;
 		return 0;
@@ -229,7 +233,7 @@ static int parse_option(struct parse *p, struct func_row *row, struct said *said
 	}
 	return fault(p, at,
 		     "unknown option; there are ok0, okge0, oknonnull, okany, counted, int32, nothrow, "
-		     "others, ref, unref, "
+		     "others, owns, ref, unref, "
 		     "use, realloc, init=argN, size=argN and by=argN");
 }
 
@@ -298,6 +302,8 @@ static int check_func(struct parse *p, const char *at, bool acquires, struct fun
 	if (row->others && row->operation != OP_RELEASE && row->operation != OP_UNREF &&
 	    row->operation != OP_REPLACE)
 		return fault(p, at, "others is for functions that release");
+	if (row->owns && row->operation != OP_ACQUIRE)
+		return fault(p, at, "owns is for functions that acquire");
 	if (row->counted && row->operation != OP_ACQUIRE)
 		return fault(p, at, "counted is for functions that acquire");
 	if (said->init && (row->operation != OP_ACQUIRE || row->form == HANDLE_ARRAY))

@@ -84,6 +84,8 @@ static void test_what_rules_say(void **state)
 	assert_int_equal(rule.func[4].column, 86);
 	take("libc:fopen(ret)/fclose(arg0,others)");
 	assert_true(row(1)->others && !row(0)->others);
+	take("libcurl:curl_easy_init(ret)+curl_multi_init(ret,owns)/curl_easy_cleanup(arg0)");
+	assert_true(row(1)->owns && !row(0)->owns);
 	take("libc:dlopen(ret,counted)/dlclose(arg0)");
 	assert_true(row(0)->counted && !row(1)->counted);
 	take("libc:open(ret,okge0)+openat(ret,okge0)/close(arg0)");
@@ -131,6 +133,7 @@ static void test_errors_point_at_the_place(void **state)
 	    {"libc:malloc(ret,size=arg0*)/free(arg0)", 27, "arg0 to"},
 	    {"libc:malloc(ret,counted,size=arg0)/free(arg0)", 25, "size="},
 	    {"libc:malloc(ret)/free(arg0,counted)", 23, "counted"},
+	    {"libc:malloc(ret)/free(arg0,owns)", 23, "owns is for"},
 	    {"libc:malloc(ret,others)/free(arg0)", 13, "others is for"},
 	    {"libc:malloc(arg0[arg1])/free(arg0)", 17, "array"},
 	    {"libc:malloc(*arg0[arg1)/free(arg0)", 23, "']'"},
