@@ -169,7 +169,8 @@ static int take_keys(struct trace *s, struct error *err)
 	}
 	if (rc < 0)
 		loop_remove(s->loop, STDIN_FILENO);
-	return changed && s->wish != WISH_QUIT ? output_draw(&s->out, s->browser, err) : 0;
+	/* What is wished for is seen when it is done. */
+	return changed && s->wish == WISH_NOTHING ? output_draw(&s->out, s->browser, err) : 0;
 }
 
 static int grant_wish(struct trace *s, struct error *err)
