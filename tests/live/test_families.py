@@ -24,8 +24,7 @@ def switch(t, *keys):
     t.keys("e")
     t.until("Families: space")
     t.keys(*keys)
-    t.until(lambda screen: screen.count("with Enter") >= sum(key != "Down" for key in keys))
-    screen = t.still()  # one key may stand for two families, so that there are as many before the last key
+    screen = t.until(lambda screen: screen.count("with Enter") >= sum(key != "Down" for key in keys))
     wanted = re.findall(r"\[.\] (\w+) .*-> (on|off) with Enter", screen)
     t.keys("Enter")
     t.until(lambda screen: "Families: space" not in screen and all((f"{family} off" in screen) == (to == "off") for family, to in wanted))
