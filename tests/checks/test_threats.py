@@ -12,7 +12,7 @@ BUILD = TOP / os.environ.get("JNITRACE_BUILD", "build")
 NEVER = {"ptrace", "process_vm_writev", "process_madvise", "pwrite", "pwrite64", "system", "popen", "execve", "execv", "execvp", "execl", "execlp",
          "execle", "execvpe", "execveat", "fexecve", "posix_spawn", "posix_spawnp", "connect", "bind", "listen", "accept", "accept4", "sendto",
          "getaddrinfo", "pidfd_send_signal", "tgkill", "killpg", "sigqueue", "init_module", "mount", "umount", "umount2", "setns", "chroot", "unlink",
-         "rename", "symlink", "link"}
+         "rename", "renameat", "renameat2", "unlinkat", "symlink", "symlinkat", "link", "linkat", "curl_easy_perform", "curl_multi_perform"}
 # Its helpers and the command of jnitrace run are its only children.
 ONLY_BY = {
     "kill": {"user/elf/lines_helper.o", "user/proc/foreign.o", "user/run/gate.o", "user/run/supervise.o", "user/run/window_child.o"},
@@ -22,6 +22,10 @@ ONLY_BY = {
     "bind": {"user/run/gate_files.o"},  # to the kernel's own, of netlink
     "fanotify_init": {"user/run/gate.o"},
     "unlink": {"user/run/write_now.o"},  # the file it has just made, when it could not be finished
+    "unlinkat": {"user/agent/pusher.o"},  # in its spool, as renameat
+    "renameat": {"user/agent/pusher.o"},
+    "sendto": {"user/run/supervisor.o"},  # to systemd, when that started the agent
+    "curl_easy_perform": {"user/agent/client.o"},  # of fleet diff and --push
 }
 
 
