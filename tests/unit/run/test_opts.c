@@ -288,6 +288,8 @@ static void test_options_of_commands(void **state)
 				expect_users_named(line, row);
 			else if (rc)
 				fail_msg("%s: %s: %s", line, err.what, err.why);
+			if (!rc)
+				opts_free(&o);
 		}
 	}
 	expect_error(
