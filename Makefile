@@ -255,7 +255,8 @@ asan:
 	$(Q)$(MAKE) O=$(O)-asan SANITIZE=1 all
 
 # All sources for another machine. They are not linked: its libraries are not here, but their headers are the same.
-arm64_cc := clang --target=aarch64-linux-gnu -nostdlibinc -isystem /usr/aarch64-linux-gnu/include -idirafter /usr/include
+arm64_cc := clang --target=aarch64-linux-gnu -nostdlibinc -isystem /usr/aarch64-linux-gnu/include -idirafter /usr/include \
+	-idirafter /usr/include/$(shell gcc -print-multiarch)
 arm64:
 	$(Q)scripts/setup --check test
 	+$(Q)$(MAKE) O=$(O)-arm64 CC='$(arm64_cc)' machine=aarch64 HTML=0 CFLAGS='-O1 -g' objects
