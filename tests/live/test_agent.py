@@ -151,9 +151,13 @@ def test_requests_that_are_none(agent):
     assert agent.status(method="POST") == agent.status(method="DELETE") == 405
     assert agent.status(method="HEAD") == 200
     close = b"Connection: close\r\n\r\n"
-    assert raw(agent, b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + close).startswith(b"HTTP/1.1 200 ")
+    for host in (b"127.0.0.1:9469", b"[::1]:9469", b"localhost", b"LOCALHOST:1"):
+        assert raw(agent, b"GET /metrics HTTP/1.1\r\nHost: " + host + b"\r\n" + close).startswith(b"HTTP/1.1 200 "), host
+    # another name may be one that lets a page of somebody else's read what is here
+    for host in (b"evil.example", b"127.0.0.1.evil.example:9469", b"", b"a" * 5000):
+        assert raw(agent, b"GET /metrics HTTP/1.1\r\nHost: " + host + b"\r\n" + close).startswith(b"HTTP/1.1 403 "), host
     flood = b"".join(b"X-%d: %s\r\n" % (i, b"y" * 200) for i in range(1000))
-    assert not raw(agent, b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + flood + close).startswith(b"HTTP/1.1 200 ")
+    assert not raw(agent, b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n" + flood + close).startswith(b"HTTP/1.1 200 ")
     assert not raw(agent, b"\0\xff" * 5000 + b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
     half = [socket.create_connection(("127.0.0.1", agent.port), timeout=SLOW) for _ in range(300)]
     try:

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -48,6 +49,7 @@ struct stamp {
 struct http {
 	struct MHD_Daemon *daemon, *old; /* old: listens no more, but may still answer; NULL: there is none */
 	uint64_t old_since_ns;
+	int old_fd;                   /* on which old has listened: its thread may look at it; -1: none */
 	struct stamp files[NR_FILES]; /* that daemon was made of, or could not be */
 	pthread_mutex_t lock;         /* of what stands below */
 	struct document documents[MAX_DOCUMENTS];
@@ -124,8 +126,10 @@ static struct MHD_Response *document_at(const struct http *h, const char *path, 
 static enum MHD_Result say(struct MHD_Connection *c, unsigned int status)
 {
 	static const char *const challenge = "Bearer realm=\"jnitrace\"";
-	const char *text = status == MHD_HTTP_NOT_FOUND           ? "not found\n"
-			   : status == MHD_HTTP_UNAUTHORIZED      ? "no or another token or certificate\n"
+	const char *text = status == MHD_HTTP_NOT_FOUND      ? "not found\n"
+			   : status == MHD_HTTP_UNAUTHORIZED ? "no or another token or certificate\n"
+			   : status == MHD_HTTP_FORBIDDEN
+			       ? "not for other sites: ask by address, or as localhost\n"
 			   : status == MHD_HTTP_ACCEPTED          ? "ordered\n"
 			   : status == MHD_HTTP_BAD_REQUEST       ? "an argument is no number\n"
 			   : status == MHD_HTTP_TOO_MANY_REQUESTS ? "too many orders at once\n"
@@ -182,14 +186,45 @@ static unsigned int order(struct http *h, struct MHD_Connection *c)
 	return MHD_HTTP_ACCEPTED;
 }
 
+/*
+ * By an address, or as localhost? Any other name may be one that somebody lets lead here, so that a page of
+ * theirs in a browser of this host reads ours.
+ */
+static bool is_asked_by_address(struct MHD_Connection *c)
+{
+	const char *said = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	struct in6_addr address;
+	char host[64];
+	size_t n;
+
+	if (!said)
+		return true; /* no browser */
+	said += *said == '[';
+	n = strcspn(said, strchr(said, ']') ? "]" : ":");
+	if (n >= sizeof(host))
+		return false;
+	memcpy(host, said, n);
+	host[n] = '\0';
+	return !strcasecmp(host, "localhost") || inet_pton(AF_INET, host, &address) == 1 ||
+	       inet_pton(AF_INET6, host, &address) == 1;
+}
+
+/* A browser sends its certificate along with what any site asks of it, but then says where from. */
+static bool may_order(const struct http *h, struct MHD_Connection *c)
+{
+	return h->token || !MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
+}
+
 static unsigned int status_of(struct http *h, struct MHD_Connection *c, const char *path, const char *method,
 			      const struct MHD_Response *r)
 {
 	if (!may_read(h, c))
 		return MHD_HTTP_UNAUTHORIZED;
+	if (!h->token && !h->certified && !is_asked_by_address(c))
+		return MHD_HTTP_FORBIDDEN;
 	if (h->order && (h->token || h->certified) && !strcmp(method, MHD_HTTP_METHOD_POST) &&
 	    !strcmp(path, h->order->path))
-		return order(h, c);
+		return may_order(h, c) ? order(h, c) : MHD_HTTP_FORBIDDEN;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return MHD_HTTP_METHOD_NOT_ALLOWED;
 	return r ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND;
@@ -593,6 +628,7 @@ int http_open(const struct http_options *o, struct http **out, struct error *err
 
 	if (h) {
 		h->orders_fd = -1;
+		h->old_fd = -1;
 		pthread_mutex_init(&h->lock, NULL);
 		look_at_files(o, h->files);
 	}
@@ -621,6 +657,9 @@ static void give_up_old(struct http *h, bool now)
 		return;
 	MHD_stop_daemon(h->old);
 	h->old = NULL;
+	if (h->old_fd >= 0)
+		close(h->old_fd);
+	h->old_fd = -1;
 }
 
 /* Both have the socket for a moment, so that there is none without anybody who listens. */
@@ -629,7 +668,7 @@ static int replace(struct http *h, const struct http_options *o, struct material
 {
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_LISTEN_FD);
 	struct MHD_Daemon *daemon = NULL;
-	int fd = info ? fcntl(info->listen_fd, F_DUPFD_CLOEXEC, 0) : -1, rc = fd < 0 ? -EMFILE : 0, old_fd;
+	int fd = info ? fcntl(info->listen_fd, F_DUPFD_CLOEXEC, 0) : -1, rc = fd < 0 ? -EMFILE : 0;
 
 	if (rc)
 		return error_set(err, rc, EXIT_FAILED, "take over the socket", NULL, "%s", strerror(-rc));
@@ -638,9 +677,7 @@ static int replace(struct http *h, const struct http_options *o, struct material
 		return rc; /* whether libmicrohttpd has closed it depends on what has failed: it is left open
 			    */
 	give_up_old(h, true);
-	old_fd = MHD_quiesce_daemon(h->daemon);
-	if (old_fd >= 0)
-		close(old_fd);
+	h->old_fd = MHD_quiesce_daemon(h->daemon);
 	h->old = h->daemon;
 	h->old_since_ns = clock_ns(CLOCK_MONOTONIC);
 	take_over(h, o, m, a, daemon);
