@@ -79,7 +79,7 @@ def top_of(profile, folder):
 
 
 def agent_of(folder, port, *args):
-    (folder / "headers").write_text("# of the tenant\nX-Scope-OrgID: team-a\n")
+    (folder / "headers").write_text("# of the tenant\nX-Scope-OrgID: team-a")
     return Ordering(folder, "--push", f"http://127.0.0.1:{port}/ingest", "--spool", folder / "spool", "--push-headers", folder / "headers", "-i", "1", *args)
 
 

@@ -64,6 +64,10 @@ void client_stop(struct client *c)
 	c->stopped = true;
 }
 
+#ifndef CURL_WRITEFUNC_ERROR /* before libcurl 7.87: any number that was not given */
+#define CURL_WRITEFUNC_ERROR 0xffffffff
+#endif
+
 static size_t receive(char *data, size_t size, size_t n, void *answer)
 {
 	struct answer *a = answer;
@@ -142,6 +146,7 @@ static int perform(struct client *c, const char *url, const char *why, const str
 
 	*status = 0;
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, status);
+	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL); /* it ends with the caller */
 	if (!code)
 		return 0;
 	text_clean(shown, sizeof(shown), url, strnlen(url, sizeof(shown) - 1));

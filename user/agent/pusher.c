@@ -19,6 +19,7 @@
 
 #define SUFFIX          ".profile"
 #define UNFINISHED      ".new"
+#define DIGITS          20 /* of a name, before its end */
 #define NAME_BYTES      64
 #define MAX_URL_BYTES   8192
 #define MAX_BYTES       (64UL << 20) /* of a document */
@@ -41,16 +42,16 @@ struct pusher {
 	bool stopped;
 	struct pusher_counts counts;
 	char sending[NAME_BYTES]; /* "": none */
+	bool failing;             /* and why was said; of the thread alone */
 	uint64_t last_ns;         /* of a name: they go up, whatever the clock does */
 };
 
 /* --- the folder; with the lock --- */
 
+/* By its name; whose file it is, oldest() looks. */
 static bool is_document(const char *name)
 {
-	size_t n = strlen(name);
-
-	return n > sizeof(SUFFIX) - 1 && n < NAME_BYTES && !strcmp(name + n - (sizeof(SUFFIX) - 1), SUFFIX);
+	return strspn(name, "0123456789") == DIGITS && !strcmp(name + DIGITS, SUFFIX);
 }
 
 /* The oldest but not_this; and what is there in all. false: there is none. */
@@ -67,12 +68,12 @@ static bool oldest(const struct pusher *p, const char *not_this, char *name, uin
 		close(fd);
 	while (d && (e = readdir(d))) {
 		if (!is_document(e->d_name) || fstatat(p->folder, e->d_name, &s, AT_SYMLINK_NOFOLLOW) ||
-		    !S_ISREG(s.st_mode))
+		    !S_ISREG(s.st_mode) || s.st_uid != geteuid())
 			continue;
 		++*n;
 		*bytes += (uint64_t)s.st_size;
 		if (strcmp(e->d_name, not_this) && (!*name || strcmp(e->d_name, name) < 0))
-			snprintf(name, NAME_BYTES, "%s", e->d_name);
+			snprintf(name, NAME_BYTES, "%.*s", NAME_BYTES - 1, e->d_name);
 	}
 	if (d)
 		closedir(d);
@@ -86,27 +87,32 @@ static void look(struct pusher *p)
 	oldest(p, "", name, &p->counts.waiting, &p->counts.waiting_bytes);
 }
 
-static void remove_one(const struct pusher *p, const char *name)
+/* 0, or -errno: it is still there. */
+static int remove_one(const struct pusher *p, const char *name)
 {
-	unlinkat(p->folder, name, 0);
+	int rc = unlinkat(p->folder, name, 0) && errno != ENOENT ? -errno : 0;
+
 	fsync(p->folder);
+	return rc;
 }
 
-/* Room for so many bytes: the oldest goes, but the one that is being sent. */
-static void make_room(struct pusher *p, uint64_t bytes)
+/* Room for so many bytes: the oldest goes, but the one that is being sent. 0, or -errno: it cannot go. */
+static int make_room(struct pusher *p, uint64_t bytes)
 {
 	uint64_t dropped = 0, n, there;
 	char name[NAME_BYTES];
+	int rc = 0;
 
-	while (oldest(p, p->sending, name, &n, &there) && there + bytes > p->most_bytes) {
-		remove_one(p, name);
-		dropped++;
+	while (!rc && oldest(p, p->sending, name, &n, &there) && there + bytes > p->most_bytes) {
+		rc = remove_one(p, name);
+		dropped += !rc;
 	}
 	p->counts.dropped += dropped;
 	if (dropped)
 		warn("the spool is full: %llu profiles were dropped (give --spool-limit, or see why they are "
 		     "not taken)",
 		     (unsigned long long)dropped);
+	return rc;
 }
 
 /* What was not finished when a process ended is none; names go on from the last. */
@@ -149,9 +155,11 @@ static int write_all(int fd, const char *data, size_t n)
 
 static int write_new(const struct pusher *p, const char *query, const struct buf *document)
 {
-	int fd = openat(p->folder, UNFINISHED, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int rc = fd < 0 ? -errno : 0;
+	int fd, rc;
 
+	unlinkat(p->folder, UNFINISHED, 0);
+	fd = openat(p->folder, UNFINISHED, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	rc = fd < 0 ? -errno : 0;
 	rc = rc ?: write_all(fd, query, strlen(query));
 	rc = rc ?: write_all(fd, "\n", 1);
 	rc = rc ?: write_all(fd, document->p, document->n);
@@ -159,13 +167,16 @@ static int write_new(const struct pusher *p, const char *query, const struct buf
 		rc = -errno;
 	if (fd >= 0)
 		close(fd);
+	if (fd >= 0 && rc) /* a half takes no room on a full disk */
+		unlinkat(p->folder, UNFINISHED, 0);
 	return rc;
 }
 
 /* All of it, terminated. 0 or -errno. */
 static int read_one(const struct pusher *p, const char *name, struct buf *out)
 {
-	int fd = openat(p->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc = fd < 0 ? -errno : 0;
+	int fd = openat(p->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : 0;
 	char chunk[65536];
 	ssize_t n = 1;
 
@@ -196,8 +207,8 @@ int pusher_add(struct pusher *p, const char *query, const struct buf *document, 
 
 		p->last_ns = now_ns > p->last_ns ? now_ns : p->last_ns + 1;
 		snprintf(name, sizeof(name), "%020llu" SUFFIX, (unsigned long long)p->last_ns);
-		make_room(p, bytes);
-		rc = write_new(p, query, document);
+		rc = make_room(p, bytes);
+		rc = rc ?: write_new(p, query, document);
 	}
 	if (!rc && (renameat(p->folder, UNFINISHED, p->folder, name) || fsync(p->folder)))
 		rc = -errno;
@@ -219,7 +230,19 @@ static bool is_refusal(long status)
 	return status == 400 || status == 413 || status == 415 || status == 422;
 }
 
-/* Of what is in it: who gets it twice can tell. */
+/* Once, until something arrives again. Not the URL: it may hold a password. */
+static void say_failure(struct pusher *p, int rc, long status, const struct error *err)
+{
+	if (p->failing || rc == -EINTR)
+		return;
+	p->failing = true;
+	if (rc)
+		warn("push: it is tried again: %s", err->why[0] ? err->why : strerror(-rc));
+	else
+		warn("push: it is tried again: the store answers with status %ld", status);
+}
+
+/* The key is of what is in it: who gets it twice can tell. */
 static enum outcome post(struct pusher *p, const struct buf *text, double *wait_s)
 {
 	const char *eol = memchr(text->p, '\n', text->n);
@@ -239,21 +262,26 @@ static enum outcome post(struct pusher *p, const struct buf *text, double *wait_
 	snprintf(header, sizeof(header), "Idempotency-Key: %016llx",
 		 (unsigned long long)fnv64(FNV64_INIT, text->p, text->n));
 	rc = client_post(p->client, url, header, parts, p->config ? 2 : 1, &status, wait_s, &err);
-	if (!rc && status >= 200 && status < 300)
+	if (!rc && status >= 200 && status < 300) {
+		p->failing = false;
 		return SENT;
-	if (!rc && is_refusal(status))
+	}
+	if (!rc && is_refusal(status)) {
 		warn("push: the store refuses a profile with status %ld", status);
-	return !rc && is_refusal(status) ? REFUSED : FAILED;
+		return REFUSED;
+	}
+	say_failure(p, rc, status, &err);
+	return FAILED;
 }
 
-/* So long until the next attempt: about s, or what the store asks for. */
+/* So long until the next attempt: about s, or what the store asks for, and never before that. */
 static double pause_s(double s, double asked_s)
 {
 	double chance = (double)(mix64(clock_ns(CLOCK_MONOTONIC)) >> 11) / (double)(1ULL << 53);
 
-	if (asked_s > s)
-		s = asked_s < LONGEST_ASKED_S ? asked_s : LONGEST_ASKED_S;
-	return s * (0.75 + chance / 2);
+	asked_s = asked_s < LONGEST_ASKED_S ? asked_s : LONGEST_ASKED_S;
+	s *= 0.75 + chance / 2;
+	return s > asked_s ? s : asked_s * (1 + chance / 4);
 }
 
 /* With the lock. */
@@ -278,8 +306,8 @@ static enum outcome send_one(struct pusher *p, double *asked_s)
 	outcome = rc == -EFBIG || (!rc && !text.n) ? REFUSED : rc ? FAILED : post(p, &text, asked_s);
 	buf_free(&text);
 	pthread_mutex_lock(&p->lock);
-	if (outcome != FAILED)
-		remove_one(p, p->sending);
+	if (outcome != FAILED && remove_one(p, p->sending))
+		outcome = FAILED; /* else it would be sent again at once */
 	p->counts.sent += outcome == SENT;
 	p->counts.refused += outcome == REFUSED;
 	p->counts.failed += outcome == FAILED && !p->stopped;

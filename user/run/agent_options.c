@@ -6,6 +6,7 @@
 
 #include "run/config.h"
 #include "run/opts_rows.h"
+#include "run/profiles.h"
 
 struct http_options agent_http_options(const struct options *o)
 {
@@ -38,6 +39,7 @@ int agent_options_check(const struct options *o, struct error *err)
 	int rc = http_check(&http, err);
 
 	rc = rc ?: windows_check(&windows, err);
+	rc = rc ?: profiles_check(o, err);
 	rc = rc ?: service_rules_new(o->service_rules, o->nr_service_rules, &services, err);
 	service_rules_free(services);
 	return rc;

@@ -41,7 +41,7 @@ static int read_headers(const char *path, char **out, struct error *err)
 
 		if (!end || *line == '#')
 			continue;
-		if (!name || line[name] != ':' || !line[end] || n == MAX_HEADERS) {
+		if (!name || line[name] != ':' || (!line[end] && !feof(f)) || n == MAX_HEADERS) {
 			rc = error_set(err, -EINVAL, EXIT_USAGE, path,
 				       "give lines as NAME: VALUE, at most 16", "a line is no header");
 			break;
@@ -50,9 +50,36 @@ static int read_headers(const char *path, char **out, struct error *err)
 		out[n] = strdup(line);
 		rc = out[n++] ? 0 : -ENOMEM;
 	}
+	if (!rc && ferror(f))
+		rc = -EIO;
 	if (f)
 		fclose(f);
 	return rc ? error_set(err, rc, EXIT_FAILED, path, NULL, "%s", strerror(-rc)) : 0;
+}
+
+static void free_headers(char **headers)
+{
+	for (size_t i = 0; headers[i]; i++) {
+		explicit_bzero(headers[i], strlen(headers[i]));
+		free(headers[i]);
+	}
+}
+
+static int take_options(const struct options *o, char **headers, struct error *err)
+{
+	if (strncmp(o->push, "http://", 7) != 0 && strncmp(o->push, "https://", 8) != 0)
+		return error_set(err, -EINVAL, EXIT_USAGE, "--push", "as in http://pyroscope:4040/ingest",
+				 "it is no URL");
+	return o->push_headers ? read_headers(o->push_headers, headers, err) : 0;
+}
+
+int profiles_check(const struct options *o, struct error *err)
+{
+	char *headers[MAX_HEADERS + 1] = {NULL};
+	int rc = o->push ? take_options(o, headers, err) : 0;
+
+	free_headers(headers);
+	return rc;
 }
 
 int profiles_open(const struct options *o, struct profiles **out, struct error *err)
@@ -72,18 +99,10 @@ int profiles_open(const struct options *o, struct profiles **out, struct error *
 	*out = NULL;
 	if (!o->push)
 		return 0;
-	if (strncmp(o->push, "http://", 7) != 0 && strncmp(o->push, "https://", 8) != 0)
-		return error_set(err, -EINVAL, EXIT_USAGE, "--push", "as in http://pyroscope:4040/ingest",
-				 "it is no URL");
 	p = calloc(1, sizeof(*p));
-	rc = p ? 0 : -ENOMEM;
-	if (!rc && o->push_headers)
-		rc = read_headers(o->push_headers, headers, err);
+	rc = p ? take_options(o, headers, err) : -ENOMEM;
 	rc = rc ?: pusher_open(&how, &p->pusher, err);
-	for (size_t i = 0; headers[i]; i++) {
-		explicit_bzero(headers[i], strlen(headers[i]));
-		free(headers[i]);
-	}
+	free_headers(headers);
 	if (rc)
 		free(p);
 	else

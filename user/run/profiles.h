@@ -9,6 +9,8 @@
 
 struct profiles; /* opaque */
 
+/* Can what o says be used? 0, or -errno with err. */
+int profiles_check(const struct options *o, struct error *err);
 /* As o says; *out is NULL where it asks for none. 0, or -errno with err. */
 int profiles_open(const struct options *o, struct profiles **out, struct error *err);
 /* What was not sent stays in the spool. */
