@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from harness import ENV, JNITRACE, SLOW, TOP, Oracle, assert_error, jdk, read_line, run_tool, wait_until
-from test_agent import OURS, Agent
+from test_agent import OURS, Agent, lines_of
 
 
 def services(agent, pid):
@@ -35,6 +35,8 @@ def test_options_are_read_anew(tmp_path):
         line = read_line(agent.proc.stderr)
         assert line == f"jnitrace: agent: options read anew file={file} changed=service-rule,top-sites needs_restart=limit-memory\n"
         wait_until(lambda: services(agent, oracle.pid) == {f"told-{os.getpid()}"})
+        [target] = [t for t in lines_of(agent, "/api/v1/targets") if t["target"]["pid"] == oracle.pid]
+        assert target["service"] == f"told-{os.getpid()}"
         assert "# HELP jnitrace_site_outstanding" not in agent.get()
         file.write_text("service-rules: x\n")
         agent.proc.send_signal(signal.SIGHUP)
@@ -200,7 +202,7 @@ def test_its_own_budget():
         wait_until(lambda: agent.samples()["jnitrace_agent_interval_seconds", None] > 0.01)
         before, began = cpu(), time.monotonic()
         time.sleep(6)
-        assert cpu() - before <= 0.01 * (time.monotonic() - began) + 0.1  # a round more or less
+        assert cpu() - before <= 0.01 * (time.monotonic() - began) + 0.3  # some rounds more or less; without a budget it takes ten times that
 
 
 def unknown_fields(data, kind, at=""):

@@ -23,7 +23,8 @@ struct fleet_count {
 	size_t jvms; /* that have the site */
 	size_t growing;
 	uint64_t outstanding, acquired;
-	double per_min; /* of those that grow, together */
+	double per_min;            /* of those that grow, together */
+	size_t last, last_growing; /* numbers of the JVMs that were counted last, from 1 on */
 };
 #define FLEET_NONE (-1)
 struct fleet_site {

@@ -96,14 +96,18 @@ static void name_of(const json_t *target, char *service, char *version)
 	}
 }
 
-/* What it is compared by, and within what. value "": it does not tell. */
-static void place_of(const json_t *target, enum fleet_by by, char *scope, char *value)
+/* What it is compared by, and within what. value "": it does not tell. service: by its agent's rules, or
+ * NULL.
+ */
+static void place_of(const json_t *target, const char *service_said, enum fleet_by by, char *scope,
+		     char *value)
 {
 	char service[FLEET_TEXT], version[FLEET_TEXT], *tag;
 
 	name_of(target, service, version);
-	if (text_of(target, "service"))
-		copy(service, FLEET_TEXT, text_of(target, "service"));
+	service_said = service_said ?: text_of(target, "service");
+	if (service_said)
+		copy(service, FLEET_TEXT, service_said);
 	if (text_of(target, "version"))
 		copy(version, FLEET_TEXT, text_of(target, "version"));
 	*scope = *value = '\0';
@@ -130,11 +134,11 @@ static void place_of(const json_t *target, enum fleet_by by, char *scope, char *
 /* --- who --- */
 
 /* FLEET_NONE: unknown, or there is no room for more. */
-static int group_of(struct fleet *f, const json_t *target)
+static int group_of(struct fleet *f, const json_t *target, const char *service)
 {
 	struct fleet_group g = {0};
 
-	place_of(target, f->by, g.scope, g.value);
+	place_of(target, service, f->by, g.scope, g.value);
 	if (!*g.value) {
 		f->unknown++;
 		return FLEET_NONE;
@@ -151,7 +155,7 @@ static int group_of(struct fleet *f, const json_t *target)
 }
 
 /* NULL: it is none, there is no room, or *rc is -ENOMEM. */
-static struct process *process_of(struct fleet_reader *r, const json_t *target, int *rc)
+static struct process *process_of(struct fleet_reader *r, const json_t *target, const char *service, int *rc)
 {
 	const char *host = text_of(target, "host") ?: "";
 	uint64_t a = fnv64(FNV64_INIT, host, strlen(host)),
@@ -170,7 +174,7 @@ static struct process *process_of(struct fleet_reader *r, const json_t *target, 
 		*rc = -ENOMEM;
 		return NULL;
 	}
-	*p = (struct process){.group = group_of(r->f, target)};
+	*p = (struct process){.group = group_of(r->f, target, service)};
 	if (p->group >= 0)
 		r->f->groups[p->group].jvms++;
 	return p;
@@ -279,6 +283,7 @@ static int add_site(struct fleet_reader *r, const struct process *p, const json_
 	const json_t *verdict = json_object_get(site, "verdict");
 	const char *kind = text_of(verdict, "kind");
 	double per_min = json_number_value(json_object_get(verdict, "growth_per_min"));
+	size_t number = (size_t)(p - r->processes.v) + 1;
 	struct fleet_count *c;
 	struct fleet_site *s;
 	int rc = 0;
@@ -289,11 +294,13 @@ static int add_site(struct fleet_reader *r, const struct process *p, const json_
 	if (!s)
 		return rc;
 	c = &s->of[p->group];
-	c->jvms++;
+	c->jvms += c->last != number; /* lines of a process come one after the other */
+	c->last = number;
 	c->outstanding = add_capped(c->outstanding, count_of(site, "outstanding"));
 	c->acquired = add_capped(c->acquired, count_of(site, "acquired"));
 	if (kind && !strcmp(kind, "growing")) {
-		c->growing++;
+		c->growing += c->last_growing != number;
+		c->last_growing = number;
 		c->per_min += per_min;
 	}
 	return 0;
@@ -311,7 +318,7 @@ static int take(struct fleet_reader *r, size_t source, const json_t *line)
 
 	if (!json_is_object(target) || !(json_is_object(site) || window))
 		return 0;
-	p = process_of(r, target, &rc);
+	p = process_of(r, target, text_of(line, "service"), &rc);
 	if (!p || !(json_is_object(site) || text_of(window, "report")))
 		return rc ?: 1;
 	if (trace(r->f, p, source) && json_is_object(site))

@@ -229,12 +229,26 @@ static void open_one(struct windows *w, struct watched *j, enum window_reason re
 	*err = (struct error){0};
 }
 
+/* Who waited does so no more, unless it is found again. */
+static void forget_waiting(struct windows *w)
+{
+	w->counts.waiting = 0;
+	for (size_t i = 0; i < w->all.n; i++) {
+		struct window *of = &w->all.v[i]->window;
+
+		if (of->state != WINDOW_WAITS)
+			continue;
+		of->state = WINDOW_DONE;
+		if (!of->report)
+			of->reason = WINDOW_NONE; /* there is none to tell of */
+	}
+}
+
 /* A request before growth, growth before the schedule; of like ones the first that the census has. */
 static void open_due(struct windows *w, const struct census *const *v, size_t n, struct error *err)
 {
 	size_t due = 0, places = w->req.at_a_time > w->counts.open ? w->req.at_a_time - w->counts.open : 0;
 
-	w->counts.waiting = 0;
 	for (int reason = NR_WINDOW_REASONS - 1; reason > WINDOW_NONE; reason--) {
 		for (size_t i = 0; i < n; i++) {
 			struct watched *j = find(w, v[i]->target.pid, v[i]->target.start_time_ticks);
@@ -399,6 +413,7 @@ int windows_look(struct windows *w, const struct census *const *v, size_t n, str
 		suspicion_grows(&j->suspicion, grows(v[i]), now_s());
 	}
 	drop_gone(w);
+	forget_waiting(w);
 	if (w->req.at_a_time)
 		open_due(w, v, n, err);
 	return 0;

@@ -54,6 +54,7 @@ void view_agent_targets(struct buf *out, const struct agent_seen *seen)
 			grows |= c->growth[t].known && c->growth[t].alarm;
 		json_begin(&j);
 		json_target(&j, &c->target);
+		json_text(&j, "service", c->service[0] ? c->service : NULL);
 		json_text(&j, "refused", c->refused[0] ? c->refused : NULL);
 		json_bool(&j, "growing", grows);
 		json_window(&j, window_of(seen, &c->target));
