@@ -146,6 +146,8 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 		loc_read(ctx, &r->caller_pc, &pc);
 		pair_calls_tidy(t, c, pc % TRAMPOLINE_ALIGN == 0);
 		inside = pair_around(t, r);
+		if (inside && t->call[(inside - 1) & (PAIR_NESTING - 1)].owns)
+			c->owns = 1; /* as all that is called inside */
 	}
 	if (r->handle.kind != LOC_NONE && loc_read(ctx, &r->handle, &argument)) {
 		drop(r->target_id, DROP_HANDLE_UNREAD);

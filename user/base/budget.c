@@ -327,11 +327,18 @@ void budget_on_look(struct budget *b, void (*look)(void *what), void *what)
 
 void budget_look(struct budget *b)
 {
-	uint64_t now = b && b->look ? clock_ns(CLOCK_MONOTONIC) : 0;
+	uint64_t now = b && b->look ? clock_ns(CLOCK_MONOTONIC) : 0, cpu_ns;
 
 	if (!now || now - b->looked_ns < LOOK_NS)
 		return;
+	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	b->look(b->look_what);
+	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns; /* is charged to nobody */
+	if (b->file_end_ns) {
+		b->file_begin_ns += cpu_ns;
+		b->file_end_ns += cpu_ns;
+	}
+	b->begin_cpu_ns += cpu_ns;
 	b->looked_ns = clock_ns(CLOCK_MONOTONIC);
 }
 

@@ -9,8 +9,9 @@
 #include "base/util.h"
 
 /* Drops that mean that a call went unseen, so that the books are not complete. */
-static const enum drop_id calls_missed[] = {DROP_PROG_MISSED,   DROP_HANDLE_UNREAD, DROP_RELEASE_MISSED,
-					    DROP_SITES_MISSING, DROP_PINS_FULL,     DROP_CALLS_FULL};
+static const enum drop_id calls_missed[] = {DROP_PROG_MISSED,     DROP_HANDLE_UNREAD, DROP_RELEASE_MISSED,
+					    DROP_SITES_MISSING,   DROP_PINS_FULL,     DROP_CALLS_FULL,
+					    DROP_FINALIZER_UNSEEN};
 
 const char *finding_doubt(const struct report *r, enum finding_kind kind)
 {

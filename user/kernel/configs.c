@@ -207,10 +207,13 @@ int tracer_hold(struct tracer *t, const char *path, uint64_t offset, int64_t deb
 
 void tracer_end_hold(struct tracer *t)
 {
-	if (!t->hold_link)
+	if (!t->skel || !t->skel->rodata->holds || !t->skel->bss->hold_root)
 		return;
-	bpf_link__destroy(t->hold_link); /* waits for the programs that run */
+	__atomic_store_n(&t->skel->bss->hold_root, 0,
+			 __ATOMIC_RELEASE); /* from here on nobody stops: is_held() */
+	bpf_link__destroy(t->hold_link);
 	t->hold_link = NULL;
+	tracer_settle(); /* programs that run may have seen it as it was */
 	tracer_code_drain(t);
 }
 

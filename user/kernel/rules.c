@@ -127,6 +127,15 @@ static bool has_return(const struct probe_sites *sites, enum func_id func)
 	return false;
 }
 
+/* May a handle of this family go unpaired, as the function that releases it cannot be probed? */
+static bool has_finalizers(const struct catalog *c, enum family_id family)
+{
+	for (uint32_t f = NR_JNI_FUNCS; f < c->nr_funcs; f++)
+		if (c->funcs[f].family == family && c->funcs[f].finalizer != HANDLE_NONE)
+			return true;
+	return false;
+}
+
 int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 {
 	struct traced *s = &t->traced[target_id];
@@ -171,7 +180,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .owns = row->owns,
 		    .by_finalizer = row->finalizer != HANDLE_NONE,
 		    .whole = sites->whole && s->families >> row->family & 1 && !row->others && !row->maybe &&
-			     !row->narrow,
+			     !row->narrow && !has_finalizers(t->catalog, row->family),
 		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,
 		    .both_ends = func_at_both_ends(t->catalog, site->func) && has_return(sites, site->func),
 		};

@@ -41,6 +41,7 @@ struct probe_site {
 	const char *insn; /* name of the instruction there, lives for ever; NULL: unknown */
 	bool is_shared;   /* other functions jump here: their calls are counted as this one's */
 	bool single_step; /* the kernel cannot emulate it: a trap there costs about ten times as much */
+	bool refused;     /* no probe could be put there */
 	int price_ns; /* what the trap adds to a call, about; a return probe's includes the function's entry
 		       */
 	struct loc handle, object, extra, finalizer, caller_pc, caller_fp, caller_cfa,

@@ -201,6 +201,7 @@ static int trace(void *run, int socket, int waker, pid_t root)
 	if (gate_open(root, r->o.argv, &r->gate, &why))
 		error_print(&why);
 	code = trace_run(&r->o, &use, &err);
+	waker_end(r->waker);
 	gate_close(r->gate);
 	if (code == EXIT_OK)
 		code = run_judge_end(r->judge, &err);

@@ -6,42 +6,66 @@
 #include <string.h>
 
 #include "bpf/border/unwind.h"
+#include "proc/foreign.h"
 #include "run/target_priv.h"
 
-#define MAX_FINALIZERS 256 /* of a target: one that names a new one each time is to find an end */
+/* Of a target: one that names a new one each time is to find an end. */
+#define MAX_FINALIZERS 256
+#define MAX_REFUSED    256 /* from there on nobody looks, and nothing is said: finalizer_unseen counts */
 
-/* The file of the target that this is, or another one at the end. -ENOSPC, or as pairs_open_at(). */
+/*
+ * The file of the target that this is, or another one at the end; a library that was closed and opened again
+ * is what it was, wherever it is now: probes are the file's. -ENOSPC, or as pairs_open_at().
+ */
 static int file_at(struct target *t, uint64_t address, const struct proc_maps *maps, size_t *number)
 {
-	struct vm_file *file = &t->pair_files[t->nr_pair_files];
-	int rc = t->nr_pair_files < PAIRS_MAX_FILES ? 0 : -ENOSPC;
+	/* Libraries of the rules that may come yet have their places. */
+	size_t kept = t->o->pairs->n - (size_t)__builtin_popcount(t->pair_opened);
+	struct vm_file file;
+	int rc = pairs_open_at(address, maps, t->shared->images, &file);
 
-	rc = rc ?: pairs_open_at(address, maps, t->shared->images, file);
-	if (rc) {
-		if (rc != -ENOSPC)
-			vm_file_close(file);
-		return rc;
-	}
-	for (*number = 0; *number < t->nr_pair_files; ++*number) {
-		const struct vm_file *known = &t->pair_files[*number];
+	for (*number = 0; !rc && *number < t->nr_pair_files; ++*number) {
+		struct vm_file *known = &t->pair_files[*number];
 
-		if (known->mapping.dev == file->mapping.dev && known->mapping.ino == file->mapping.ino &&
-		    known->bias == file->bias) {
-			vm_file_close(file);
-			return 0;
-		}
+		if (known->mapping.dev != file.mapping.dev || known->mapping.ino != file.mapping.ino)
+			continue;
+		known->mapping.start = file.mapping.start;
+		known->mapping.end = file.mapping.end;
+		known->bias = file.bias;
+		vm_file_close(&file);
+		return 0;
 	}
-	t->nr_pair_files++;
-	return 0;
+	if (!rc && t->nr_pair_files + kept >= PAIRS_MAX_FILES)
+		rc = -ENOSPC;
+	if (rc)
+		vm_file_close(&file);
+	else
+		t->pair_files[t->nr_pair_files++] = file;
+	return rc;
 }
 
-static bool is_probed(const struct target *t, const struct probe_site *s, size_t file)
+static struct probe_site *known_site(const struct target *t, const struct probe_site *s, size_t file)
 {
 	for (size_t i = 0; i < t->sites.n; i++)
 		if (t->sites.v[i].func == s->func && t->sites.v[i].file == file + 1 &&
 		    t->sites.v[i].offset == s->offset)
-			return true;
-	return false;
+			return &t->sites.v[i];
+	return NULL;
+}
+
+/* The sites from number first on; what is not probed now is not taken for probed later. */
+static int attach(struct target *t, size_t file, size_t first, char *why, size_t cap)
+{
+	int rc = target_pairs_attach(t, file, first);
+
+	if (!rc) {
+		t->nr_finalizers++;
+		return 0;
+	}
+	snprintf(why, cap, "%s", foreign_why_untouched(rc));
+	for (size_t i = first; i < t->sites.n; i++)
+		t->sites.v[i].refused = true;
+	return rc;
 }
 
 /* why: a line of the notes, "0x1234: ..." mostly; as large as an error's. */
@@ -56,6 +80,7 @@ static int probe(struct target *t, const struct finalizer_asked *asked, const st
 				   .families = 1U << asked->key.family,
 				   .only_strategy = t->o->strategy};
 	struct error err = {0};
+	const struct probe_site *known;
 	size_t file, first = t->sites.n;
 	int rc = file_at(t, asked->key.address, maps, &file);
 
@@ -71,16 +96,14 @@ static int probe(struct target *t, const struct finalizer_asked *asked, const st
 		snprintf(why, cap, "%s", err.why);
 		return rc;
 	}
-	if (is_probed(t, &sites.v[0], file)) { /* of a library that has been closed, and opened again */
+	known = known_site(t, &sites.v[0], file);
+	if (known) { /* of a library that has been closed, and opened again */
 		sites_free(&sites);
-		return 0;
+		if (known->refused)
+			snprintf(why, cap, "it could not be probed before");
+		return known->refused ? -EAGAIN : 0;
 	}
-	rc = target_pairs_add_sites(t, &sites, file) ?: target_pairs_attach(t, file, first);
-	if (rc)
-		snprintf(why, cap, "%s", strerror(-rc));
-	else
-		t->nr_finalizers++;
-	return rc;
+	return target_pairs_add_sites(t, &sites, file) ?: attach(t, file, first, why, cap);
 }
 
 static void tell(const struct target *t, const struct finalizer_asked *asked, int rc, const char *why)
@@ -105,14 +128,21 @@ static void take_finalizers(struct target *t)
 
 	while (tracer_finalizer_asked(t->tracer, t->target_id, &asked)) {
 		char why[256] = "";
-		int rc = read ? 0 : proc_maps_read(t->id.pid, &maps);
+		int rc;
 
+		if (t->nr_refused > MAX_REFUSED) {
+			tracer_finalizer_known(t->tracer, &asked, false);
+			continue;
+		}
+		rc = read ? 0 : proc_maps_read(t->id.pid, &maps);
 		read = true;
 		if (!rc && t->nr_finalizers >= MAX_FINALIZERS) {
 			rc = -ENOSPC;
 			snprintf(why, sizeof(why), "%d others are", MAX_FINALIZERS);
 		}
 		rc = rc ?: probe(t, &asked, &maps, why, sizeof(why));
+		if (rc && t->nr_refused++ == MAX_REFUSED)
+			snprintf(why, sizeof(why), "nor is any other new one: %d could not be", MAX_REFUSED);
 		tracer_finalizer_known(t->tracer, &asked, !rc);
 		if (proc_id_alive(&t->id))
 			tell(t, &asked, rc, why[0] ? why : strerror(-rc));

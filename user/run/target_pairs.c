@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proc/foreign.h"
 #include "run/pair_symbols.h"
 #include "run/target_priv.h"
 
@@ -145,7 +146,7 @@ static int open_library(struct target *t, size_t i, const struct proc_maps *maps
 	struct vm_file *file = &t->pair_files[t->nr_pair_files];
 	int rc;
 
-	if (t->pair_opened >> i & 1)
+	if (t->pair_opened >> i & 1 || t->nr_pair_files == PAIRS_MAX_FILES)
 		return 0;
 	rc = pairs_open(lib, maps, t->shared->images, file);
 	if (rc == -ENOENT)
@@ -205,17 +206,18 @@ int target_pairs_attach(struct target *t, size_t file, size_t first)
 
 	for (size_t i = 0; i <= file; i++) /* no site is there; number 0 is the runtime's */
 		paths[i] = "";
-	for (; held < t->nr_pair_files && !rc; held += !rc) {
+	for (; held < t->nr_pair_files && !rc; held++) {
 		fd[held] = proc_hold_mapping(t->id.pid, &t->pair_files[held].mapping, path[held + 1],
 					     sizeof(path[held + 1]));
 		paths[held + 1] = path[held + 1];
-		rc = fd[held] < 0 ? fd[held] : 0;
+		rc = fd[held] < 0 ? fd[held] : target_touch(t, held + 1, fd[held]);
 	}
 	rc = rc
 		 ?: tracer_attach_more(t->tracer, t->target_id, &t->id, paths, t->nr_pair_files + 1,
 				       &t->sites, first);
 	while (held > file)
-		close(fd[--held]);
+		if (fd[--held] >= 0)
+			close(fd[held]);
 	return rc;
 }
 
@@ -250,7 +252,7 @@ void target_pairs_load(struct target *t)
 		return;
 	t->sites.missing++;
 	warn("PID %d: the functions of a library that it has loaded are not traced: %s", t->id.pid,
-	     strerror(-rc));
+	     foreign_why_untouched(rc));
 }
 
 void target_pairs_close(struct target *t)

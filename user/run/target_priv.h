@@ -48,6 +48,7 @@ struct target {
 	struct vm_file pair_files[PAIRS_MAX_FILES]; /* that have functions of pairs */
 	size_t nr_pair_files;
 	size_t nr_finalizers; /* functions at addresses, of these */
+	size_t nr_refused;    /* likewise, that cannot be probed */
 	uint32_t pair_opened; /* of the libraries that --pair names: bit per its number */
 	bool lacks_libraries; /* none of them is there yet */
 	bool stops;           /* it is held whenever its libraries change: see target_set_stops() */

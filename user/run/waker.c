@@ -17,8 +17,10 @@
 #include "base/util.h"
 #include "run/privileges.h"
 
+#define SOON_MS 5000
+
 struct message {
-	pid_t pid;
+	pid_t pid; /* 0: all were let go, and nobody stops any more */
 	bool goes_on;
 };
 
@@ -46,26 +48,30 @@ static void hear(struct held *held, const struct message *m)
 	}
 }
 
-static bool has_ended(int pidfd)
+/* Who were killed together end together, about. */
+static bool ends_soon(int pidfd)
 {
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 
-	return poll(&p, 1, 0) > 0;
+	return poll(&p, 1, SOON_MS) > 0;
 }
 
 /* group: of the supervisor, and so of the command. */
 static _Noreturn void be_waker(int socket, int supervisor, pid_t group)
 {
 	struct held held = {0};
+	bool orderly = false;
 	struct message m;
 	ssize_t n;
 
-	while ((n = recv(socket, &m, sizeof(m), 0)) == sizeof(m) || (n < 0 && errno == EINTR))
+	while ((n = recv(socket, &m, sizeof(m), 0)) == sizeof(m) || (n < 0 && errno == EINTR)) {
+		orderly |= n > 0 && !m.pid;
 		if (n > 0 && m.pid > 1)
 			hear(&held, &m);
+	}
 	for (size_t i = 0; i < held.n; i++)
 		kill(held.v[i], SIGCONT);
-	if (has_ended(supervisor)) /* nobody else is left who could */
+	if (!orderly && ends_soon(supervisor)) /* nobody else is left who could */
 		kill(-group, SIGCONT);
 	_exit(0);
 }
@@ -141,4 +147,9 @@ int waker_tell_held(int socket, pid_t pid)
 int waker_go_on(int socket, pid_t pid)
 {
 	return tell(socket, pid, true);
+}
+
+int waker_end(int socket)
+{
+	return tell(socket, 0, true);
 }

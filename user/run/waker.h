@@ -23,5 +23,7 @@ int waker_start(void);
 /* By the tracer: pid has stopped; and is to go on. 0, or -errno: there is no waker. */
 int waker_tell_held(int socket, pid_t pid);
 int waker_go_on(int socket, pid_t pid);
+/* By the tracer, when it ends as it should: all were let go. As above. */
+int waker_end(int socket);
 
 #endif

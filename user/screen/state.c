@@ -307,13 +307,14 @@ int table_make(struct browser *b)
 	free_rows(t);
 	rc = rows_make(of.v, of.n, t->group, &t->rows);
 	rc = rc ?: filter_rows(b);
-	if (rc)
-		return rc;
-	rows_sort(&t->rows, table_sort(t));
-	if (!t->sort && says_whose(t->group))
+	if (!rc)
+		rows_sort(&t->rows, table_sort(t));
+	if (!rc && !t->sort && says_whose(t->group))
 		rc = put_before_last(t);
-	if (rc)
+	if (rc) {
+		free_rows(t); /* rows without keys are nobody's */
 		return rc;
+	}
 	if (t->reverse)
 		reverse_rows(&t->rows);
 	t->keys = calloc(t->rows.n + 1, sizeof(*t->keys));
