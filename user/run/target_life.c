@@ -436,16 +436,6 @@ void target_let_files(struct held_files *h)
 		close(h->fd[--h->n]);
 }
 
-int target_touch(const struct target *t, size_t file, int fd)
-{
-	int rc = 0;
-
-	for (size_t i = 0; !rc && i < t->sites.n; i++)
-		if (t->sites.v[i].file == file)
-			rc = foreign_touch(t->id.pid, fd, t->sites.v[i].offset);
-	return rc;
-}
-
 /* Attach to all files that have functions of the sites. Returns its number, or -errno with err. */
 static int attach_files(struct target *t, const char *what, struct error *err)
 {

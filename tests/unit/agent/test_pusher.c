@@ -73,9 +73,56 @@ static void test_bounded(void **state)
 	remove_all(folder);
 }
 
+static void touch(const char *folder, const char *name)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("name=b\nof somebody else", f);
+	fclose(f);
+}
+
+static bool is_there(const char *folder, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return !access(path, F_OK);
+}
+
+/* Whatever else is in the folder is neither sent nor removed, nor counted. */
+static void test_files_of_others(void **state)
+{
+	static const char *const others[] = {"cpu.profile", "123.profile", "00000000000000000001.profile.bak",
+					     "0000000000000000000x.profile"};
+	char folder[] = "/tmp/jnitrace-pusher-XXXXXX", text[EACH];
+	const struct buf document = {.p = text, .n = sizeof(text) - 10};
+	struct error err = {0};
+	struct pusher *p;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		touch(folder, others[i]);
+	p = open_in(folder);
+	assert_int_equal(pusher_counts(p).waiting, 0);
+	for (int i = 0; i < ADDED; i++)
+		assert_int_equal(pusher_add(p, "name=a", &document, &err), 0);
+	assert_int_equal(pusher_counts(p).waiting, 10);
+	pusher_close(p);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		assert_true(is_there(folder, others[i]));
+	remove_all(folder);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounded)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounded),
+					   cmocka_unit_test(test_files_of_others)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
