@@ -201,6 +201,25 @@ def test_probes_in_a_file_that_a_user_serves(library, tmp_path, user):
         assert result.returncode == 0, result.stderr
 
 
+def test_probes_added_later_in_a_file_that_a_user_serves(library, tmp_path):
+    """Likewise when the library is loaded while the process is traced."""
+    (tmp_path / "mount").mkdir()
+    code = ("import ctypes, sys; print('ready', flush=True); sys.stdin.readline()\n"
+            "ctypes.PyDLL(sys.argv[1]); print('loaded', flush=True); sys.stdin.read()")
+    with StallingFiles(tmp_path / "mount", library, 1000) as files, \
+         subprocess.Popen(["/usr/bin/python3", "-c", code, files.file], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdout.readline() == b"ready\n"
+        with Tracer("--pairs", "dl", "--pair", f"it={files.file}:hostile_leak(ret)/site_000(arg0)", pids=[program.pid]) as tracer:
+            tracer.wait_tracing()
+            program.stdin.write(b"\n")
+            program.stdin.flush()
+            assert program.stdout.readline() == b"loaded\n"
+            wait_until(lambda: any("are not traced: the file to be probed is on a FUSE that a user mounted" in line for line in tracer.stderr))
+            report = tracer.stop(5)[program.pid]
+        program.stdin.close()
+    assert report["calls"]["dlopen"] == 1 and report["families"]["it"]["acquired"] == 0
+
+
 @pytest.mark.parametrize("command", ["top", "census", "probes"])
 def test_memory_of_what_looks_like_a_runtime(library, tmp_path, command):
     """Each command reads whether an ELF header is where that is mapped."""

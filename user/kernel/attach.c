@@ -267,8 +267,12 @@ int tracer_attach_more(struct tracer *t, int target_id, const struct proc_id *id
 		return -EOPNOTSUPP;
 	a.rules = s->rules + s->nr_sites;
 	rc = rules_make(t, target_id, &added);
-	s->sites_missing = sites->missing;
 	return rc < 0 ? rc : links_attach(&a, &s->links, s->families);
+}
+
+void tracer_tell_missing(struct tracer *t, int target_id, size_t missing)
+{
+	t->traced[target_id].sites_missing = missing;
 }
 
 static int state_of(const struct tracer *t, int target_id, struct target_state *state)

@@ -68,6 +68,8 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const 
  */
 int tracer_attach_more(struct tracer *t, int target_id, const struct proc_id *id, const char *const *paths,
 		       size_t nr_paths, const struct probe_sites *sites, size_t first);
+/* So many sites of its functions could not be found, or be attached to: its drop sites_missing. */
+void tracer_tell_missing(struct tracer *t, int target_id, size_t missing);
 /* From here on every call counts. */
 int tracer_open_gate(struct tracer *t, int target_id);
 /* Stop counting. Calls in flight may still be counted until tracer_settle() returns. */

@@ -114,6 +114,30 @@ static int on_supervisor(void *trace, void *run, struct error *err)
 	return loop_set_timer(r->timer, END_S);
 }
 
+/* number: as in struct supervise_message. */
+static void ask_to_go_on(const struct run *r, pid_t number)
+{
+	const struct supervise_message m = {.word = SUPERVISE_GO_ON, .number = number};
+
+	send(r->socket, &m, sizeof(m), MSG_NOSIGNAL);
+}
+
+/* It sends nothing: it was killed, and what it was told last it may not have done. */
+static int on_waker(void *trace, void *run, struct error *err)
+{
+	struct run *r = run;
+
+	(void)trace;
+	(void)err;
+	loop_remove(r->loop, r->waker);
+	r->waker = -1;
+	ask_to_go_on(r, 0);
+	warn("jnitrace-waker was killed: what a process that loads libraries just now calls at first may not "
+	     "be seen");
+	run_judge_doubt(r->judge, "a process may have gone on too early");
+	return 0;
+}
+
 static int on_timer(void *trace, void *run, struct error *err)
 {
 	struct run *r = run;
@@ -137,6 +161,8 @@ static int begin(void *run, struct trace *trace, struct loop *l, struct error *e
 		trace_hold(trace);
 	r->loop = l;
 	rc = rc ?: loop_add(l, r->socket, on_supervisor, r);
+	if (!rc && r->waker >= 0)
+		rc = loop_add(l, r->waker, on_waker, r);
 	if (!rc && r->gate)
 		rc = loop_add(l, gate_fd(r->gate), on_gate, r);
 	if (!rc)
@@ -158,10 +184,9 @@ static void held(void *run, pid_t pid)
 static void go_on(void *run, pid_t pid)
 {
 	const struct run *r = run;
-	const struct supervise_message m = {.word = SUPERVISE_GO_ON, .number = pid};
 
 	if (waker_go_on(r->waker, pid))
-		send(r->socket, &m, sizeof(m), MSG_NOSIGNAL);
+		ask_to_go_on(r, pid);
 }
 
 static bool wants(void *run, pid_t pid)

@@ -194,6 +194,8 @@ static int on_message(struct supervisor *s)
 	}
 	if (n == sizeof(m) && m.word == SUPERVISE_GO_ON && m.number > 1)
 		kill(m.number, SIGCONT);
+	else if (n == sizeof(m) && m.word == SUPERVISE_GO_ON)
+		let_all_go_on();
 	return n == sizeof(m) && m.word == SUPERVISE_READY && !s->started ? start_command(s) : 0;
 }
 

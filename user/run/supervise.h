@@ -22,7 +22,7 @@ enum supervise_word {
 	SUPERVISE_READY,   /* by the tracer: the command may start */
 	SUPERVISE_STARTED, /* number: its pid */
 	SUPERVISE_ENDED,   /* number: its exit code, as a shell has it; */
-	SUPERVISE_GO_ON,   /* by the tracer: this process is to go on (SIGCONT) */
+	SUPERVISE_GO_ON,   /* by the tracer: this process is to go on (SIGCONT); 0: all of the command's */
 	SUPERVISE_HURRY,   /* a signal came after that: nothing is to be waited for */
 };
 struct supervise_message {

@@ -248,11 +248,12 @@ void target_pairs_load(struct target *t)
 		if (added[i])
 			tell_loaded(t, p->lib[i].name, added[i]);
 	t->report.nr_probes = tracer_probes(t->tracer, t->target_id);
-	if (!rc || !proc_id_alive(&t->id))
-		return;
-	t->sites.missing++;
-	warn("PID %d: the functions of a library that it has loaded are not traced: %s", t->id.pid,
-	     foreign_why_untouched(rc));
+	if (rc && proc_id_alive(&t->id)) {
+		t->sites.missing++;
+		warn("PID %d: the functions of a library that it has loaded are not traced: %s", t->id.pid,
+		     foreign_why_untouched(rc));
+	}
+	tracer_tell_missing(t->tracer, t->target_id, t->sites.missing);
 }
 
 void target_pairs_close(struct target *t)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A process that lets those go on whom the tracer has stopped (jnitrace run --pair), whoever else is killed.
+ * A process that lets those go on whom the tracer has stopped (jnitrace run --pair), whoever else is killed:
  *
- *	the supervisor is killed      the tracer ends, and the waker lets go on whom it had not yet let go
- *	the tracer is killed          the supervisor lets all go on (supervise.c)
- *	both are killed               the waker does: those that the tracer has told it of, and the process
- *group the waker is killed           the tracer asks the supervisor all three are killed          the command
- *goes on when the supervisor ends (PR_SET_PDEATHSIG); a child of it that was stopped at this very moment
- *stays
+ * - The supervisor: the tracer ends, and the waker lets go on whom it had not yet let go.
+ * - The tracer: the supervisor lets all go on (supervise.c).
+ * - Both: the waker does, those that the tracer has told it of, and the process group.
+ * - The waker: the tracer asks the supervisor, also for all that the waker may not have done any more.
+ * - All three: the command goes on when the supervisor ends (PR_SET_PDEATHSIG); a child of it that was
+ *   stopped at this very moment stays.
  *
  * It is nobody's child, so that it is not taken for a process of the command, has no terminal and no open
- *file of the user's, and keeps no privilege but to send signals. It ends when the tracer has ended.
+ * file of the user's, and keeps no privilege but to send signals. It ends when the tracer has ended.
  */
 #ifndef JNITRACE_WAKER_H
 #define JNITRACE_WAKER_H
