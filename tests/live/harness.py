@@ -426,7 +426,8 @@ class Tracer:
                     return report
             assert self.proc.poll() is None, self.stderr
             time.sleep(0.05)
-        raise AssertionError(f"no such report within {seconds} s; stderr: {self.stderr}")
+        last = [{k: r.get(k) for k in ("elapsed_s", "sites_pending", "files_refused")} for r in self.reports()[-3:]]
+        raise AssertionError(f"no such report within {seconds} s; last: {last}; stderr: {self.stderr}")
 
     def end(self, code=0):
         """Wait until it ends by itself; its last reports by pid."""
