@@ -30,6 +30,9 @@ class Agent:
         self.proc = subprocess.Popen([str(JNITRACE), "agent", "-i", "0.2", "--budget", "100%", "--trace", OURS, "--listen", listen, *map(str, args)], env=dict(ENV, **(env or {})),
                                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
         said = read_line(self.proc.stderr)
+        while said.startswith("jnitrace: push: "):  # its thread may be faster
+            self.push_said = said
+            said = read_line(self.proc.stderr)
         self.url = re.fullmatch(r"jnitrace: agent of all JVMs: (https?://\S+)/metrics\n", said)[1]
         self.port = int(self.url.rsplit(":", 1)[1])
 
