@@ -52,10 +52,25 @@ static void learn(struct devices *d, uint64_t dev, bool answers)
 	d->nr_known++;
 }
 
+/*
+ * Whoever has no other user namespace than ours has not mounted an overlay himself: it is a container's, on
+ * disks of the host. In a namespace of his own a user may lay one on his FUSE.
+ */
+static bool has_our_users(pid_t pid)
+{
+	char path[64];
+	struct stat theirs, ours;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	return !stat(path, &theirs) && !stat("/proc/self/ns/user", &ours) && theirs.st_dev == ours.st_dev &&
+	       theirs.st_ino == ours.st_ino;
+}
+
 /* The kernel knows the kind of what is mounted without asking it (proc(5), /proc/PID/mountinfo). */
 static void learn_mounts(struct devices *d, pid_t pid)
 {
 	char path[64], type[32], *line = NULL;
+	bool overlays_answer = has_our_users(pid);
 	unsigned int major_nr, minor_nr;
 	size_t cap = 0;
 	FILE *f;
@@ -67,7 +82,8 @@ static void learn_mounts(struct devices *d, pid_t pid)
 
 		if (rest && sscanf(line, "%*d %*d %u:%u", &major_nr, &minor_nr) == 2 &&
 		    sscanf(rest, " - %31s", type) == 1)
-			learn(d, makedev(major_nr, minor_nr), open_type_answers(type));
+			learn(d, makedev(major_nr, minor_nr),
+			      open_type_answers(type) || (overlays_answer && !strcmp(type, "overlay")));
 	}
 	free(line);
 	if (f)

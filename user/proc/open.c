@@ -37,6 +37,8 @@ static const struct {
     {XFS_MAGIC, "xfs"},
     {BTRFS_SUPER_MAGIC, "btrfs"},
     {TMPFS_MAGIC, "tmpfs"},
+    {TMPFS_MAGIC, "rootfs"},
+    {RAMFS_MAGIC, "rootfs"},
     {RAMFS_MAGIC, "ramfs"},
     {F2FS_SUPER_MAGIC, "f2fs"},
     {SQUASHFS_MAGIC, "squashfs"},
