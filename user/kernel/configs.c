@@ -207,7 +207,10 @@ int tracer_hold(struct tracer *t, const char *path, uint64_t offset, int64_t deb
 
 void tracer_end_hold(struct tracer *t)
 {
-	if (!t->skel || !t->skel->rodata->holds || !t->skel->bss->hold_root)
+	const struct jnitrace_bpf *s = t->skel;
+
+	/* What could not be loaded has no memory that both sides see, or but a part of it. */
+	if (!s || !s->rodata || !s->bss || !s->rodata->holds || !s->bss->hold_root)
 		return;
 	__atomic_store_n(&t->skel->bss->hold_root, 0,
 			 __ATOMIC_RELEASE); /* from here on nobody stops: is_held() */
