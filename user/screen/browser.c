@@ -246,12 +246,12 @@ void browser_tell(struct browser *b, const char *line)
 void browser_set_families(struct browser *b, uint32_t may, uint32_t on)
 {
 	b->families.may = may;
-	b->families.on = on;
+	b->families.on = b->families.asked = on;
 }
 
 uint32_t browser_families(const struct browser *b)
 {
-	return b->families.wanted;
+	return b->families.asked;
 }
 
 bool browser_paused(const struct browser *b)

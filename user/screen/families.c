@@ -32,7 +32,7 @@ bool families_open(struct browser *b)
 			     : "families cannot be switched: nothing is paired with --count-only");
 		return false;
 	}
-	b->families.wanted = b->families.on;
+	b->families.wanted = b->families.asked; /* a switch may be under way */
 	b->families.at = 0;
 	panel_open(b, PANEL_FAMILIES);
 	return true;
@@ -94,10 +94,12 @@ static enum wish move_to(struct browser *b, int n)
 static enum wish apply(struct browser *b)
 {
 	panel_back(b);
-	if (b->families.wanted == b->families.on)
+	if (b->families.wanted == b->families.asked)
 		return WISH_DRAW;
-	if (b->families.wanted & here(b))
+	if (b->families.wanted & here(b)) {
+		b->families.asked = b->families.wanted;
 		return WISH_SWITCH;
+	}
 	snprintf(b->told, sizeof(b->told), "nothing was switched: at least one family is to be traced");
 	return WISH_DRAW;
 }
@@ -156,7 +158,8 @@ static void put_let_go(struct buf *out, const struct report_family *f)
 
 static void put_state(struct buf *out, const struct browser *b, int family, const struct report_family *f)
 {
-	bool on = b->families.on >> family & 1, wanted = b->families.wanted >> family & 1;
+	bool on = b->families.on >> family & 1, asked = b->families.asked >> family & 1;
+	bool wanted = b->families.wanted >> family & 1;
 
 	if (on && f->on_s > 0) {
 		buf_printf(out, "traced since ");
@@ -175,8 +178,10 @@ static void put_state(struct buf *out, const struct browser *b, int family, cons
 	} else {
 		buf_printf(out, "off");
 	}
-	if (on != wanted)
-		buf_printf(out, "  -> %s with Enter", wanted ? "on" : "off");
+	if (on != asked)
+		buf_printf(out, " -> %s in a moment", asked ? "on" : "off");
+	if (asked != wanted)
+		buf_printf(out, " -> %s with Enter", wanted ? "on" : "off");
 }
 
 /* What nobody has stands in one line. */
@@ -213,7 +218,7 @@ void families_page(const struct browser *b, struct page *p)
 			   name_of(b, family));
 		put_state(&state, b, family, &pooled.families[family]);
 		page_item(p, NAME_CELLS, name.p ?: "",
-			  wanted != (b->families.on >> family & 1) ? STYLE_NOTE : STYLE_PLAIN, "%s",
+			  wanted != (b->families.asked >> family & 1) ? STYLE_NOTE : STYLE_PLAIN, "%s",
 			  state.p ?: "");
 		p->failed |= name.failed || state.failed;
 		buf_free(&name);

@@ -79,9 +79,10 @@ struct browser {
 		char name[FILE_BYTES];
 	} by; /* the column to sort by, by its name */
 	struct {
-		uint32_t may;        /* be switched, see browser_set_families(); */
-		uint32_t on, wanted; /* as it is, and as it is to be */
-		int at;              /* the one under the cursor */
+		uint32_t may;       /* be switched, see browser_set_families(); */
+		uint32_t on, asked; /* as it is, and as it is once the last WISH_SWITCH is granted */
+		uint32_t wanted;    /* as the page has it, until Enter */
+		int at;             /* the one under the cursor */
 	} families;
 	char told[TOLD_BYTES]; /* what stands in place of the keys; empty: nothing does */
 	struct row_key opened; /* in PANEL_SITE */
