@@ -148,28 +148,21 @@ void inform(const char *fmt, ...)
 	print_line(LOG_INFO, line);
 }
 
-void *vec_grow(void **v, size_t *n, size_t *cap, size_t elem_bytes)
+bool vec_grow(void **v, size_t *cap, size_t elem_bytes)
 {
-	char *p, *elem;
+	size_t new_cap, bytes;
+	char *p;
 
-	/* *v is really a T *: copied as bytes, so that no type rule is broken. */
-	memcpy(&p, v, sizeof(p));
-	if (*n == *cap) {
-		size_t new_cap, bytes;
-
-		if (__builtin_mul_overflow(*cap ? *cap : VEC_FIRST_CAP / 2, (size_t)2, &new_cap) ||
-		    __builtin_mul_overflow(new_cap, elem_bytes, &bytes))
-			return NULL;
-		p = realloc(p, bytes);
-		if (!p)
-			return NULL;
-		memcpy(v, &p, sizeof(p));
-		*cap = new_cap;
-	}
-	elem = p + *n * elem_bytes;
-	memset(elem, 0, elem_bytes);
-	++*n;
-	return elem;
+	memcpy(&p, v, sizeof(p)); /* see vec_add() */
+	if (__builtin_mul_overflow(*cap ? *cap : VEC_FIRST_CAP / 2, (size_t)2, &new_cap) ||
+	    __builtin_mul_overflow(new_cap, elem_bytes, &bytes))
+		return false;
+	p = realloc(p, bytes);
+	if (!p)
+		return false;
+	memcpy(v, &p, sizeof(p));
+	*cap = new_cap;
+	return true;
 }
 
 /* Room for n more bytes and the terminator. */

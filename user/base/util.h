@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ARRAY_LEN(a)         (sizeof(a) / sizeof((a)[0]))
 #define JT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -64,9 +65,19 @@ void inform(const char *fmt, ...) JT_PRINTF(1, 2);
  * A growing array: struct { T *v; size_t n, cap; }. Evaluates to a pointer to a
  * new zeroed element, or NULL when memory is exhausted.
  */
-void *vec_grow(void **v, size_t *n, size_t *cap, size_t elem_bytes);
 #define VEC_ADD(vec)                                                                                         \
-	((__typeof__((vec)->v))vec_grow((void **)&(vec)->v, &(vec)->n, &(vec)->cap, sizeof(*(vec)->v)))
+	((__typeof__((vec)->v))vec_add((void **)&(vec)->v, &(vec)->n, &(vec)->cap, sizeof(*(vec)->v)))
+/* Room for at least one element more; false: memory is exhausted, and nothing has changed. */
+bool vec_grow(void **v, size_t *cap, size_t elem_bytes);
+static inline void *vec_add(void **v, size_t *n, size_t *cap, size_t elem_bytes)
+{
+	char *p;
+
+	if (*n == *cap && !vec_grow(v, cap, elem_bytes))
+		return NULL;
+	memcpy(&p, v, sizeof(p)); /* *v is really a T *: copied as bytes, so that no type rule is broken */
+	return memset(p + (*n)++ * elem_bytes, 0, elem_bytes);
+}
 
 /* A growing text buffer; p, when not NULL, is terminated. On exhausted memory it stops growing and `failed`
  * is set. */

@@ -14,7 +14,7 @@
 #define MAX_NAME_BYTES    1024           /* kept of a name: as much as is shown (SYMBOL_NAME_BYTES) */
 #define SYMBOLS_AT_ONCE   2048
 #define WINDOW_BYTES      65536
-#define FIRST_CAP         8 /* of vec_grow() */
+#define FIRST_CAP         8 /* of VEC_ADD() */
 #define FIRST_NAMES_BYTES 4096
 #define SORTED_AT_ONCE    4096 /* functions, between two looks at the time */
 

@@ -9,6 +9,7 @@
 #include "base/strset.h"
 #include "base/util.h"
 #include "judge/history_room.h"
+#include "judge/survivors.h"
 #include "judge/verdicts.h"
 
 #define MOMENT_S     0.3 /* what changes in so short a time says little of a pace */
@@ -34,7 +35,7 @@ struct counts {
 	bool life_unknown;
 	struct report_pins pins;
 	uint64_t pinned_bytes, pins_unsized;
-	uint64_t survivors[NR_AGES], kept[NR_AGES]; /* see struct reading */
+	uint32_t survivors[NR_AGES], kept[NR_AGES]; /* see survivors.h */
 	uint32_t oldest_tick;                       /* when aged */
 	bool aged;
 };
@@ -80,7 +81,7 @@ struct aggregate {
 	int64_t collections;              /* as of the last reading; -1: unknown */
 	double collected_s[2];            /* when that was last seen to have grown, and before; -1: never */
 	struct strset names;              /* of classes */
-	uint32_t survivors_born[NR_AGES]; /* ticks: see count_survivors() */
+	uint32_t survivors_born[NR_AGES]; /* ticks: see survivors_count() */
 
 	const struct catalog *catalog; /* not owned, likewise: */
 	struct history_room *room;
@@ -431,33 +432,18 @@ static int add_sites(struct aggregate *a, const struct aggregate_input *in, stru
 	return rc;
 }
 
-/* One that is outstanding since tick; born: the youngest survivors. */
-static void count_survivor(struct aggregate *a, const struct aggregate_input *in, const uint32_t *born,
-			   uint32_t site, uint32_t tick)
+static int count_survivors(struct aggregate *a, const struct aggregate_input *in)
 {
-	struct entry *e = entry_of(a, in, site);
+	struct survivors *of;
 
-	for (int k = 0; e && k < NR_AGES; k++) {
-		e->now.survivors[k] += (int32_t)(born[k] - tick) > 0;
-		e->now.kept[k] += (int32_t)(a->survivors_born[k] - tick) > 0;
+	if (survivors_count(in->names, in->snapshot, in->late_s, a->survivors_born, &of))
+		return -ENOMEM;
+	for (size_t i = 0; i < a->entries.n; i++) {
+		memcpy(a->entries.v[i].now.survivors, of[i].now, sizeof(of[i].now));
+		memcpy(a->entries.v[i].now.kept, of[i].kept, sizeof(of[i].kept));
 	}
-}
-
-/* Survivors, and those that were survivors one snapshot ago already. */
-static void count_survivors(struct aggregate *a, const struct aggregate_input *in)
-{
-	const struct snapshot *snap = in->snapshot;
-	uint32_t born[NR_AGES]; /* the youngest survivors' */
-
-	for (int k = 0; k < NR_AGES; k++)
-		born[k] = snap->now_tick - (uint32_t)((survivor_ages_s[k] + in->late_s) / snap->tick_s);
-	for (size_t i = 0; i < snap->refs.n; i++)
-		count_survivor(a, in, born, snap->refs.v[i].site, snap->refs.v[i].tick);
-	for (size_t i = 0; i < snap->pins.n; i++)
-		count_survivor(a, in, born, snap->pins.v[i].pin.site, snap->pins.v[i].pin.tick);
-	for (size_t i = 0; i < snap->held.n; i++)
-		count_survivor(a, in, born, snap->held.v[i].site, snap->held.v[i].tick);
-	memcpy(a->survivors_born, born, sizeof(born));
+	free(of);
+	return 0;
 }
 
 /* A history that begins when the site was first seen; it has held nothing since, whenever it was looked at.
@@ -559,8 +545,10 @@ static int remember(struct aggregate *a, struct entry *e, double elapsed_s)
 			return -ENOMEM;
 		e->first_s = elapsed_s;
 	}
-	memcpy(now.survivors, c->survivors, sizeof(now.survivors));
-	memcpy(now.kept, c->kept, sizeof(now.kept));
+	for (int k = 0; k < NR_AGES; k++) {
+		now.survivors[k] = c->survivors[k];
+		now.kept[k] = c->kept[k];
+	}
 	if (!e->history && c->outstanding && begin_history(a, e, elapsed_s))
 		return -ENOMEM;
 	return e->history ? history_judge(e->history, &now) : 0;
@@ -592,9 +580,8 @@ void aggregate_let_go(struct aggregate *a, const struct named_sites *names, uint
 
 static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 {
-	int rc = 0;
+	int rc = count_survivors(a, in);
 
-	count_survivors(a, in);
 	for (size_t i = 0; i < a->entries.n && !rc; i++)
 		if (a->entries.v[i].now.acquired && is_judged(a, in, in->names->v[i].func) &&
 		    (in->locals || func_kind(a->catalog, in->names->v[i].func) != KIND_LOCAL))
@@ -876,8 +863,6 @@ int aggregate_reading(struct aggregate *a, const struct aggregate_input *in)
 		struct counts *c = &a->entries.v[i].now; /* the last report points to the rest */
 
 		c->acquired = c->released = c->outstanding = 0;
-		memset(c->survivors, 0, sizeof(c->survivors));
-		memset(c->kept, 0, sizeof(c->kept));
 	}
 	for (size_t i = 0; i < in->snapshot->sites.n; i++) {
 		const struct snapshot_site *s = &in->snapshot->sites.v[i];

@@ -187,23 +187,19 @@ uint64_t account_marked(const struct account *a, enum vm_table which)
 /* The block that has the handle, or NULL. *hint: where it was last time; neighbours come together. */
 static const struct handle_block *block_of(const struct handle_blocks *b, uint64_t handle, size_t *hint)
 {
-	size_t lo = 0, hi = b->n;
+	size_t at = 0;
 
 	if (*hint < b->n && handle - b->v[*hint].addr < BLOCK_BYTES &&
 	    (*hint + 1 == b->n || handle < b->v[*hint + 1].addr))
 		return &b->v[*hint];
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (b->v[mid].addr <= handle)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == 0 || handle - b->v[lo - 1].addr >= BLOCK_BYTES)
+	/* The last one that begins at the handle or before. Nobody can foresee which half it is: no branch.
+	 */
+	for (size_t n = b->n; n > 1; n -= n / 2)
+		at += b->v[at + n / 2].addr <= handle ? n / 2 : 0;
+	if (!b->n || handle - b->v[at].addr >= BLOCK_BYTES)
 		return NULL;
-	*hint = lo - 1;
-	return &b->v[lo - 1];
+	*hint = at;
+	return &b->v[at];
 }
 
 static bool is_missed(const struct missed_list *l, const struct snapshot_ref *ref)

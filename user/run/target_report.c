@@ -14,7 +14,7 @@
 
 /* Of a CPU, to read classes for a screen: who looks at it sees them a little later where there are very many.
  */
-#define CLASSES_SHARE 0.002
+#define CLASSES_SHARE 0.001
 
 /* Those of a moment ago, as a part of what is outstanding now. */
 static const struct ref_classes *classes_of_late(struct target *t)

@@ -136,16 +136,18 @@ static void test_vec(void **state)
 
 static void test_vec_overflow(void **state)
 {
-	size_t n = SIZE_MAX / 2 + 1, cap = n;
-	void *v = NULL;
+	struct {
+		uint64_t *v;
+		size_t n, cap;
+	} vec = {NULL, SIZE_MAX / 2 + 1, SIZE_MAX / 2 + 1};
 
 	(void)state;
-	assert_null(vec_grow(&v, &n, &cap, 8)); /* twice the capacity */
-	n = cap = SIZE_MAX / 8;
-	assert_null(vec_grow(&v, &n, &cap, 8)); /* its bytes */
-	assert_int_equal(n, SIZE_MAX / 8);
-	assert_int_equal(cap, SIZE_MAX / 8);
-	assert_null(v);
+	assert_null(VEC_ADD(&vec)); /* twice the capacity */
+	vec.n = vec.cap = SIZE_MAX / 8;
+	assert_null(VEC_ADD(&vec)); /* its bytes */
+	assert_int_equal(vec.n, SIZE_MAX / 8);
+	assert_int_equal(vec.cap, SIZE_MAX / 8);
+	assert_null(vec.v);
 }
 
 static void test_buf(void **state)

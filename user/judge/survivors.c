@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Survivors. See survivors.h. They lie side by side, and so in the caches: a hundred thousand references, of
+ * any site each, are counted once a second.
+ */
+#include "judge/survivors.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct counting {
+	const struct named_sites *names;
+	uint32_t born[NR_AGES], born_before[NR_AGES];
+	struct survivors *of;
+};
+
+/* One that is outstanding since tick. */
+static void count(const struct counting *c, uint32_t site, uint32_t tick)
+{
+	struct survivors *of;
+
+	if (!named_site_of(c->names, site))
+		return;
+	of = &c->of[c->names->by_number[site].named - 1];
+	for (int k = 0; k < NR_AGES; k++) {
+		of->now[k] += (int32_t)(c->born[k] - tick) > 0;
+		of->kept[k] += (int32_t)(c->born_before[k] - tick) > 0;
+	}
+}
+
+int survivors_count(const struct named_sites *names, const struct snapshot *s, double late_s,
+		    uint32_t born[NR_AGES], struct survivors **out)
+{
+	struct counting c = {.names = names, .of = calloc(names->n + 1, sizeof(*c.of))};
+
+	if (!c.of)
+		return -ENOMEM;
+	memcpy(c.born_before, born, sizeof(c.born_before));
+	for (int k = 0; k < NR_AGES; k++)
+		c.born[k] = s->now_tick - (uint32_t)((survivor_ages_s[k] + late_s) / s->tick_s);
+	for (size_t i = 0; i < s->refs.n; i++)
+		count(&c, s->refs.v[i].site, s->refs.v[i].tick);
+	for (size_t i = 0; i < s->pins.n; i++)
+		count(&c, s->pins.v[i].pin.site, s->pins.v[i].pin.tick);
+	for (size_t i = 0; i < s->held.n; i++)
+		count(&c, s->held.v[i].site, s->held.v[i].tick);
+	memcpy(born, c.born, sizeof(c.born));
+	*out = c.of;
+	return 0;
+}
