@@ -147,7 +147,7 @@ static int on_redraw(void *trace, void *what, struct error *err)
 
 static int switch_families(struct trace *s, struct error *err)
 {
-	int rc = targets_switch(&s->targets, browser_families(s->browser), err);
+	int rc = targets_switch(&s->targets, browser_take_families(s->browser), err);
 
 	return rc ?: trace_report(s, TARGET_TRACED, err);
 }

@@ -246,11 +246,14 @@ void browser_tell(struct browser *b, const char *line)
 void browser_set_families(struct browser *b, uint32_t may, uint32_t on)
 {
 	b->families.may = may;
-	b->families.on = b->families.asked = on;
+	b->families.on = on;
+	if (!b->families.is_asked)
+		b->families.asked = on;
 }
 
-uint32_t browser_families(const struct browser *b)
+uint32_t browser_take_families(struct browser *b)
 {
+	b->families.is_asked = false;
 	return b->families.asked;
 }
 

@@ -37,8 +37,9 @@ const struct report *const *browser_shown(const struct browser *b, size_t *n);
 /* Which families can be switched on and off: bit per enum family_id (0: none, as in a recording), and which
  * are on. */
 void browser_set_families(struct browser *b, uint32_t may, uint32_t on);
-/* Those that are to be on, with WISH_SWITCH. */
-uint32_t browser_families(const struct browser *b);
+/* Those that are to be on, when WISH_SWITCH is granted. From the next browser_set_families() on it is done.
+ */
+uint32_t browser_take_families(struct browser *b);
 /* A line to be seen, in place of the keys, until a key is pressed. */
 void browser_tell(struct browser *b, const char *line);
 

@@ -98,6 +98,7 @@ static enum wish apply(struct browser *b)
 		return WISH_DRAW;
 	if (b->families.wanted & here(b)) {
 		b->families.asked = b->families.wanted;
+		b->families.is_asked = true;
 		return WISH_SWITCH;
 	}
 	snprintf(b->told, sizeof(b->told), "nothing was switched: at least one family is to be traced");

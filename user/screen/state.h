@@ -81,6 +81,7 @@ struct browser {
 	struct {
 		uint32_t may;       /* be switched, see browser_set_families(); */
 		uint32_t on, asked; /* as it is, and as it is once the last WISH_SWITCH is granted */
+		bool is_asked;      /* and that is not granted yet */
 		uint32_t wanted;    /* as the page has it, until Enter */
 		int at;             /* the one under the cursor */
 	} families;

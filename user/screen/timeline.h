@@ -11,7 +11,7 @@ enum wish {
 	WISH_NOTHING,
 	WISH_DRAW,
 	WISH_QUIT,
-	WISH_SWITCH, /* browser_families() */
+	WISH_SWITCH, /* browser_take_families() */
 	WISH_WRITE,  /* what is shown, to browser_file() */
 };
 /* Where a recording is. Moments count from 1. */
