@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import WARM_UP, WORK, Tracer, assert_exact, run_tool
+from harness import FIXTURES, WARM_UP, WORK, Tracer, assert_error, assert_exact, run_tool
 
 # Instructions that a kernel of today verifies; older ones find less to be equal.
 LIMITS = {"jt_call": 70_000, "jt_pin": 48_000, "jt_unpin": 50_000, "jt_thread_return": 56_000, "jt_use": 84_000, "jt_frame": 44_000,
@@ -53,3 +53,16 @@ def test_exact_programs_for_other_runtimes_load():
     """What is left out for HotSpot alone; likewise in scripts/kernel-matrix. Nobody need be there to be traced."""
     result = run_tool("-a", "--runtime", "art", "-e", "global,weak,local,thread", "--check", "-d", "0.1", "-v", "-v", "--json")
     assert {"jt_call", "jt_use", "jt_frame", "jt_thread_return"} < set(programs(result.stderr)), result.stderr
+
+
+def test_what_the_verifier_says_is_told_whole(oracle):
+    """A program that it refuses after a long look: with -v each line of its log, else the one line of every error."""
+    refused = ["env", "JNITRACE_REFUSED=jt_call", f"LD_PRELOAD={FIXTURES}/librefused.so"]
+    assert_error(run_tool("-p", oracle.pid, "-e", "all", "-d", "0.1", prefix=refused), 1)
+    result = run_tool("-p", oracle.pid, "-e", "all", "-d", "0.1", "-v", prefix=refused)
+    assert result.returncode == 1
+    lines = result.stderr.splitlines()
+    log = lines[lines.index("jnitrace: libbpf: prog 'jt_call': -- BEGIN PROG LOAD LOG --") + 1:lines.index("jnitrace: -- END PROG LOAD LOG --")]
+    assert all(line.startswith("jnitrace: ") for line in lines)
+    assert len(log) > 100 and "jnitrace: infinite loop detected at insn " in "\n".join(log), log
+    assert re.fullmatch(r"jnitrace: processed \d+ insns .*", log[-1]), log[-1]

@@ -17,17 +17,23 @@
 #define MAX_THROWERS (1 << 12)
 #define MAX_METHODS  16384 /* whose signatures are kept */
 
+#define PIECE_BYTES 1000 /* of a message that are told at once */
+
+/* All of it: one message has the verifier's log, which may be megabytes long. */
 static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char line[512];
-	int n = 0;
+	char *text;
 
-	if (level == LIBBPF_WARN) {
-		n = vsnprintf(line, sizeof(line), fmt, args);
-		line[strcspn(line, "\n")] = '\0';
-		warn("%s", line);
+	if (level != LIBBPF_WARN || vasprintf(&text, fmt, args) < 0)
+		return 0;
+	for (const char *at = text; *at; at += *at == '\n') {
+		size_t line = strcspn(at, "\n"), n = line < PIECE_BYTES ? line : PIECE_BYTES;
+
+		warn("%.*s", (int)n, at);
+		at += n;
 	}
-	return n;
+	free(text);
+	return 0;
 }
 
 static int libbpf_quiet(enum libbpf_print_level level, const char *fmt, va_list args)
