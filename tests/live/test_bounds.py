@@ -16,6 +16,7 @@ import pytest
 from harness import FIXTURES, SANITIZED, SLOW, TOP, Program, Tracer, jdk, run_tool, wait_until
 
 MAKE = TOP / "tests/fixtures/hostile/make.py"
+VICTIM = TOP / "tests/fixtures/hostile/victim.c"
 LIMIT_MB = 64
 SITES = 400  # of a library
 # What a terminal would obey, but for tabs and new lines.
@@ -126,6 +127,35 @@ def test_an_address_that_takes_long(victim, make):
         tracer.wait_report(lambda r: of_module(r, path) and not r["sites_pending"])
         final = tracer.stop()[victim.pid]
     assert not any(final["drops"].values()), final["drops"]
+
+
+def lines_helpers(pid):
+    """The processes that read lines for it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if Path(f"/proc/{child}/comm").read_text() == "jnitrace-lines\n"]
+
+
+@pytest.mark.waits
+def test_a_helper_that_does_not_move(victim, make, tmp_path):
+    """Who reads the lines of a file was stopped: they are lost, and counted; all others have theirs meanwhile."""
+    path, other = make("entries"), tmp_path / "libother.so"
+    java = f"{jdk('17').home}/include"
+    subprocess.run(["gcc", "-g", "-O1", "-fPIC", "-shared", f"-I{java}", f"-I{java}/linux", "-o", other, VICTIM], check=True, timeout=SLOW)
+    with Tracer("--limit-memory", "2G", pids=[victim.pid]) as tracer:  # or one may be let go for the other
+        tracer.wait_tracing()
+        leak(victim, path, SITES)  # 0.3 s for each of them
+        wait_until(lambda: lines_helpers(tracer.proc.pid))
+        [helper] = lines_helpers(tracer.proc.pid)
+        os.kill(helper, signal.SIGSTOP)
+        leak(victim, other)
+        waits = tracer.wait_report(lambda r: any(s["stack"][0]["file"] for s in of_module(r, other)))
+        tracer.wait_report(lambda r: r["drops"]["files_refused"] and not r["sites_pending"])
+        assert not Path(f"/proc/{helper}").exists()
+        final = tracer.stop(code=5)[victim.pid]
+    assert waits["sites_pending"] and not waits["drops"]["files_refused"]
+    assert {name: n for name, n in final["drops"].items() if n} == {"files_refused": 1}
+    assert f"{path}: the process that reads its lines was stopped, or the file system that it is on does not answer" in "".join(tracer.stderr)
+    assert all(s["stack"][0]["symbol"].startswith("site_") for s in of_module(final, path)) and len(of_module(final, path)) == SITES
 
 
 @pytest.mark.asan

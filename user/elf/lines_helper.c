@@ -29,7 +29,9 @@
 #define LAST_NS          500000000 /* or at the end: not any more */
 #define END_STEP_NS      1000000   /* one that is killed ends at once, but for a file that does not answer: */
 #define END_STEPS        50
-#define LOOK_MS          20 /* how often to look what it takes, while it is waited for */
+#define LOOK_MS          20          /* how often to look what it takes, while it is waited for */
+#define STILL_NS         10000000000 /* it has not moved for so long: it is stopped, or its file does not answer; */
+#define STILL_STEP_NS    1000000000 /* of that, from one look to the next: we may have been stopped, too */
 #define LEAST_ROOM_BYTES (24ULL << 20)
 #define PROBE_BYTES      (1U << 20) /* so much is always free, or memory was short */
 
@@ -59,7 +61,9 @@ struct lines_helper {
 	bool opening, asked;         /* an answer is to come: that it is open; for: */
 	uint64_t asked_vaddr;
 	struct lines_history *history;
-	uint64_t spent_ns; /* CPU time of this helper that is in history */
+	uint64_t spent_ns;  /* CPU time of this helper that is in history */
+	uint64_t still_ns;  /* how long it has neither used a CPU nor waited for one; */
+	uint64_t looked_ns; /* when that was looked at (CLOCK_MONOTONIC) */
 	struct answer answer;
 };
 
@@ -212,6 +216,13 @@ bool lines_history_rests(const struct lines_history *past)
 	return past->again_ns && clock_ns(CLOCK_MONOTONIC) < past->again_ns;
 }
 
+/* From here on it has something to do. */
+static void watch(struct lines_helper *h)
+{
+	h->still_ns = 0;
+	h->looked_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
 static int start(struct lines_helper *h, const struct elf_image *e, pid_t root_pid, uint64_t bytes)
 {
 	uint64_t spent_ns = h->history->spent_ns, most_ns = allowed_ns(h->history);
@@ -226,6 +237,7 @@ static int start(struct lines_helper *h, const struct elf_image *e, pid_t root_p
 	close(pair[1]);
 	h->socket = pair[0];
 	h->opening = true;
+	watch(h);
 	return h->pid < 0 ? -errno : 0;
 }
 
@@ -303,6 +315,21 @@ static int fail(struct lines_helper *h, int rc)
 	return h->failed = rc;
 }
 
+/* It is waited for: does it still not move? On a busy machine one that could run waits for a CPU. */
+static bool is_stuck(struct lines_helper *h)
+{
+	uint64_t cpu_ns = cpu_of(h), now_ns = clock_ns(CLOCK_MONOTONIC), gone_ns = now_ns - h->looked_ns;
+	struct proc_times t;
+
+	if (cpu_ns > h->spent_ns || proc_thread_times(h->pid, h->pid, &t) || t.ready)
+		h->still_ns = 0;
+	else
+		h->still_ns += gone_ns < STILL_STEP_NS ? gone_ns : STILL_STEP_NS;
+	h->looked_ns = now_ns;
+	note_cpu(h, cpu_ns);
+	return h->still_ns > STILL_NS;
+}
+
 static bool is_too_slow(const struct lines_helper *h)
 {
 	uint64_t most = budget_slice_last(h->budget) ? LAST_NS : PATIENCE_NS;
@@ -310,7 +337,7 @@ static bool is_too_slow(const struct lines_helper *h)
 
 	if (!h->budget)
 		return false;
-	return past->spent_ns > most ||
+	return past->spent_ns > most || h->still_ns > most ||
 	       (past->late && past->spent_ns - past->late_from_ns > BUDGET_LATE_FILE_NS);
 }
 
@@ -330,7 +357,8 @@ static int wait_answer(struct lines_helper *h)
 		if (poll(p, ARRAY_LEN(p), over ? 0 : LOOK_MS) < 0 && errno != EINTR)
 			return fail(h, -errno);
 		if (!p[0].revents) {
-			note_cpu(h, cpu_of(h));
+			if (is_stuck(h))
+				return fail(h, -ETIMEDOUT);
 			if (h->history->spent_ns > allowed_ns(h->history))
 				return fail(h, -ETIME);
 			if (over)
@@ -389,6 +417,7 @@ int lines_helper_at(struct lines_helper *h, uint64_t vaddr, struct elf_line *out
 			return -EAGAIN;
 		if (send(h->socket, &vaddr, sizeof(vaddr), MSG_NOSIGNAL) != sizeof(vaddr))
 			return fail(h, -EDQUOT);
+		watch(h);
 		h->asked = true;
 		h->asked_vaddr = vaddr;
 	}

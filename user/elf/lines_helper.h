@@ -44,7 +44,8 @@ void lines_helper_close(struct lines_helper *h);
  * (lines_helper_asked()). -EDQUOT: the file takes too much time or memory, -EPROTO: it has no lines after
  * all, -ETIME: it has had its CPU time. Then all further calls say the same. After -ETIME another helper may
  * be opened when lines_history_rests() says no more; it has twice the time, so that a file that is large is
- * read in the end, and one that never answers takes a fiftieth of a CPU.
+ * read in the end, and one that never answers takes a fiftieth of a CPU. -ETIMEDOUT: it has not run for 10 s
+ * though it could have had a CPU: it was stopped, or its file does not answer.
  */
 int lines_helper_at(struct lines_helper *h, uint64_t vaddr, struct elf_line *out, size_t max);
 /* Is an answer still to come, and for which address? */

@@ -134,6 +134,9 @@ static void give_up_lines(struct module_symbols *s, int rc)
 	s->no_lines = true;
 	if (rc == -EDQUOT)
 		budget_refuse(module_budget(s->module), s->module->path, "its files and lines take too much");
+	else if (rc == -ETIMEDOUT)
+		budget_refuse(module_budget(s->module), s->module->path,
+			      "the process that reads its lines was stopped, or " FOREIGN_NO_ANSWER);
 }
 
 static void open_lines(struct module_symbols *s, const struct elf_image *debug, pid_t root_pid)
