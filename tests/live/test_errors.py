@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -199,6 +200,36 @@ def test_without_the_right_to_look_into_processes(oracle, command):
     result = run_tool(command, "-p", oracle.pid, prefix=["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"])
     assert_error(result, 3)
     assert "needs CAP_SYS_PTRACE" in result.stderr
+
+
+# What follows is process 1 of a pid namespace, as in a container. Not --mount-proc: in a plain chroot / is no mount.
+AS_PROCESS_1 = ["unshare", "--pid", "--mount", "--propagation", "unchanged", "--fork", "--kill-child", "sh", "-c",
+                'mount --make-rprivate /proc && mount -t proc proc /proc && exec "$@"', "sh"]
+
+
+@pytest.mark.waits
+@pytest.mark.parametrize("command", ["top", "census", "probes"])
+def test_process_1(command):
+    """
+    As root: that of this machine is no JVM, or the kernel keeps it from this root, too; that of a container may be a shell, or a
+    JVM like any other.
+    """
+    args = [command, "-p", 1, *(["-n", "1", "-i", "0.1", "-b"] if command == "top" else [])]
+    try:
+        Path("/proc/1/maps").read_bytes()
+        code, why = 4, "not a JVM"
+    except PermissionError:
+        code, why = 3, "the kernel protects it, even from root"
+    result = run_tool(*args)
+    assert_error(result, code)
+    assert why in result.stderr
+    result = run_tool(*args, prefix=[*AS_PROCESS_1, "sh", "-c", '"$@"; exit $?', "sh"])
+    assert_error(result, 4)
+    assert ("PID 1 has not loaded its VM yet" if command == "probes" else "not a JVM") in result.stderr  # the others have waited
+    with Oracle(jdk("17"), prefix=AS_PROCESS_1, prefix_forks=True) as oracle:
+        assert oracle.do(*WARM_UP)["pid"] == 1
+        result = run_tool(*args, prefix=["nsenter", "--target", str(oracle.pid), "--pid", "--mount", "--root"])
+    assert result.returncode == 0 and ("NewGlobalRef" if command == "probes" else "HotSpot") in result.stdout, result
 
 
 def test_too_few_files(oracle):

@@ -448,3 +448,43 @@ def test_a_redefined_class_does_not_lend_its_methods_names(rounds, pause_ms, tmp
     unnamed = calls.pop("[unknown Java method]", 0)
     assert calls == want if pause_ms else calls.keys() <= want.keys() and all(calls[m] <= want[m] for m in calls), calls
     assert unnamed + sum(calls.values()) == sum(want.values())
+
+
+NAMELESS = "[unknown Java method]"
+
+
+@pytest.fixture(name="compiled", scope="module", params=["17", "sid-25"])
+def _compiled(request):
+    """The last report of javac in its first second, when it loads and compiles more code than most programs ever do."""
+    with Program(jdk(request.param), "Compiles", "", "-XX:MetaspaceSize=512m") as javac:  # or the collector unloads code
+        assert javac.answer() == "ready\n"
+        with Tracer("-e", "all", pids=[javac.pid]) as tracer:
+            tracer.wait_tracing()
+            javac.tell("go")
+            assert javac.answer() == "0\n"
+            tracer.wait_report(lambda r: r["calls"]["NewStringUTF"] and not r["sites_pending"])
+            yield tracer.stop()[javac.pid]
+
+
+def test_javac_at_its_start(compiled):
+    """Each Java frame has its name; what else is missing says why: libraries that were loaded then, code thrown away since."""
+    assert_no_losses(compiled)
+    frames = [f for s in compiled["sites"] for f in s["stack"] if f["type"] == "java"]
+    assert len(frames) > 10000 and len({f["symbol"] for f in frames}) > 300, len(frames)
+    assert not [f for f in frames if f["symbol"] == NAMELESS]
+    assert compiled["stacks"]["reasons"]["java_unnamed"] == 0
+    assert set(lacking(compiled)) <= {"table_not_loaded", "no_unwind_table", "code_flushed"}, lacking(compiled)
+
+
+def test_natives_that_are_the_vms_own(compiled):
+    """Class.getSuperclass is the JNI function itself, which no library calls: its row is that of libjvm.so, and none is unknown."""
+    def is_java(frame):
+        return frame["type"] == "java"
+
+    own = [s for s in compiled["sites"] if is_java(next(f for f in s["stack"] if f["type"] != "vm"))]
+    assert "java.lang.Class.getSuperclass" in {s["stack"][0]["symbol"] for s in own}
+    rows = {row["module"]: row for row in compiled["libraries"]}
+    assert None not in rows
+    assert rows["libjvm.so"]["sites"] == len(own) and rows["libjvm.so"]["path"] == compiled["target"]["library"]
+    assert rows["libjvm.so"]["build_id"] == compiled["target"]["build_id"]
+    assert sum(row["sites"] for row in rows.values()) == len(compiled["sites"])
