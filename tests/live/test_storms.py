@@ -23,7 +23,7 @@ import pytest
 
 import heap
 from harness import (FIXTURES, SANITIZED, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, by_caller,
-                     entries_in_map, jdk, lacking, wait_until)
+                     direct_caller, entries_in_map, jdk, lacking, wait_until)
 
 FULL = "JNITRACE_STORMS" in os.environ
 
@@ -174,6 +174,37 @@ def copied(on, folder):
     inside = Path(f"/tmp/{folder.name}-{os.getpid()}")
     shutil.copytree(folder, f"{on.root}{inside}")
     return inside
+
+
+def test_only_what_is_new_is_called_new(libraries):
+    """
+    Eight threads call from a library that was there, while the tracer attaches and while others are opened and call at once: each
+    stack of the old one is whole, from the first call that counts on, and of a new one only its own frame's caller may be missing.
+    """
+    n = size(53, 1009)
+    folder = libraries(n)
+    with Churn(jdk("17")) as churn:
+        churn.do("threads 2 2", "beside 2 churn 3")
+        with Tracer("--depth", "120", pids=[churn.pid]) as tracer:
+            while not tracer.tracing.is_set():
+                churn.do("beside 8 churn 101")
+            tracer.wait_tracing()
+            after = churn.do(f"beside 8 open {folder} 0 {n}")
+            tracer.wait_report(lambda r: sum("leaf_global" == direct_caller(s) for s in r["sites"]) == n and not r["sites_pending"])
+            final = tracer.stop()[churn.pid]
+        assert_well(churn, after)
+    assert_no_losses(final)
+    old, new = [], []
+    for site in final["sites"]:
+        (new if any(f["module"].startswith("libleaf") for f in site["stack"] if f["module"]) else old).append(site)
+    assert {direct_caller(s) for s in old} == {"churn_global", "churn_weak"} and len(new) == n
+    for site in old:
+        assert site["truncated"] is None and not [f for f in site["stack"] if (f["symbol"] or "").startswith("[")], site
+    for site in new:
+        gaps = [i for i, f in enumerate(site["stack"]) if (f["symbol"] or "").startswith("[")]
+        assert direct_caller(site) == "leaf_global" and gaps in ([], [1]), site
+    assert set(lacking(final)) <= {"table_not_loaded"}
+    assert lacking(final).get("table_not_loaded", 0) == sum(s["acquired"] for s in new if len(s["stack"]) > 1 and s["stack"][1]["symbol"].startswith("["))
 
 
 def test_many_libraries(libraries):
