@@ -21,6 +21,7 @@ struct named_site {
 struct site_name {
 	uint32_t named; /* index in named_sites.v, + 1; 0: not named (yet) */
 	uint32_t lacks; /* what its stack lacks: bit per enum stack_end */
+	bool put_off;   /* it was looked at, and there was no time to name it */
 };
 struct named_sites {
 	struct named_site *v; /* each id once; an index never changes its meaning */

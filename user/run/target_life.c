@@ -687,7 +687,11 @@ int target_name(struct target *t, const struct snapshot *snapshot, struct error 
 
 	if (!naming_lacks(t->naming, snapshot)) /* the new ones are another target's */
 		return 0;
-	target_refresh_maps(t);
+	/* What waits for names was there when the mappings were read: of many libraries that takes long. */
+	if (naming_has_new(t->naming, snapshot))
+		target_refresh_maps(t);
+	else
+		vm_frames_refresh(t->at.vm);
 	rc = naming_update(t->naming, snapshot);
 	target_count_unnamed(t);
 	return rc ? error_set(err, rc, EXIT_FAILED, "name the call sites", NULL, "%s", strerror(-rc)) : 0;

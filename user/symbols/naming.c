@@ -201,6 +201,18 @@ bool naming_lacks(const struct naming *n, const struct snapshot *s)
 	return n->later.n;
 }
 
+bool naming_has_new(const struct naming *n, const struct snapshot *s)
+{
+	for (size_t i = 0; i < s->sites.n; i++) {
+		uint32_t number = s->sites.v[i].index;
+
+		if (!named_site_of(&n->sites, number) &&
+		    (number >= n->sites.nr_numbers || !n->sites.by_number[number].put_off))
+			return true;
+	}
+	return false;
+}
+
 size_t naming_pending(const struct naming *n)
 {
 	return n->later.n + n->put_off;
@@ -230,6 +242,7 @@ int naming_update(struct naming *n, const struct snapshot *s)
 			continue;
 		rc = name_site(n, site);
 		if (rc == -EAGAIN || rc == -EINTR) {
+			n->sites.by_number[site->index].put_off = true;
 			n->put_off++;
 			rc = 0;
 		}

@@ -18,6 +18,8 @@ int naming_new(const struct catalog *catalog, struct symbols *symbols, struct na
 void naming_free(struct naming *n);
 /* Are there sites in the snapshot that have no name yet, or any that are pending? */
 bool naming_lacks(const struct naming *n, const struct snapshot *s);
+/* Are there any that naming_update() has not looked at yet? They may be in code that was mapped since. */
+bool naming_has_new(const struct naming *n, const struct snapshot *s);
 /*
  * Name the sites that are new in the snapshot: code of a VM's compiler is gone within seconds, and
  * the process with it when it ends. A stack that is being written is named the next time, and one for which

@@ -95,18 +95,24 @@ static inline void refresh(struct session *t, pid_t pid)
 	proc_maps_free(&maps);
 }
 
-static inline struct session session_of(pid_t pid)
+/* b may be NULL. */
+static inline struct session session_within(struct budget *b, pid_t pid)
 {
 	struct session t = {0};
 	struct proc_id id;
 
 	assert_int_equal(proc_id_read(pid, &id), 0);
-	assert_int_equal(elf_cache_new(NULL, &t.images), 0);
+	assert_int_equal(elf_cache_new(b, &t.images), 0);
 	assert_int_equal(modules_new(t.images, &t.book), 0);
 	assert_int_equal(code_new(t.book, &id, NULL, &t.code), 0);
 	assert_int_equal(symbols_new(t.code, &t.s), 0);
 	refresh(&t, pid);
 	return t;
+}
+
+static inline struct session session_of(pid_t pid)
+{
+	return session_within(NULL, pid);
 }
 
 static inline void session_end(struct session *t)

@@ -114,6 +114,42 @@ static void a_stack_that_is_being_written(void **state)
 	session_end(&t);
 }
 
+/* What waits for its name was looked at: nothing of the process is read anew for it. */
+static void what_is_put_off(void **state)
+{
+	struct stack here = stack_at(caller, 4), there = stack_at(another, 4);
+	struct snapshot s = {.nr_index = NR_INDEX};
+	struct budget *budget;
+	struct session t;
+	struct naming *n;
+
+	(void)state;
+	assert_int_equal(budget_new(BUDGET_DEFAULT_BYTES, -1, &budget), 0);
+	t = session_within(budget, getpid());
+	assert_int_equal(naming_new(&jni_catalog, t.s, &n), 0);
+	assert_false(naming_has_new(n, &s));
+	add(&s, 1, FUNC_NewGlobalRef, &here);
+	assert_true(naming_has_new(n, &s));
+	budget_slice(budget, 0, false);
+	budget_fill_slice(budget);
+	assert_int_equal(naming_update(n, &s), 0);
+	assert_null(named_site_of(naming_sites(n), 1));
+	assert_int_equal(naming_pending(n), 1);
+	assert_true(naming_lacks(n, &s));
+	assert_false(naming_has_new(n, &s));
+	add(&s, 2, FUNC_NewGlobalRef, &there);
+	assert_true(naming_has_new(n, &s));
+	budget_slice(budget, 0, false);
+	assert_int_equal(naming_update(n, &s), 0);
+	assert_non_null(named_site_of(naming_sites(n), 1));
+	assert_non_null(named_site_of(naming_sites(n), 2));
+	assert_false(naming_has_new(n, &s));
+	naming_free(n);
+	snapshot_free(&s);
+	session_end(&t);
+	budget_free(budget);
+}
+
 /* Every site keeps its name and its place, however many there are. */
 static void many_sites(void **state)
 {
@@ -148,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_one_site),
 	    cmocka_unit_test(a_stack_that_is_being_written),
+	    cmocka_unit_test(what_is_put_off),
 	    cmocka_unit_test(many_sites),
 	};
 
