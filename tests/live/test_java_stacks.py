@@ -462,7 +462,7 @@ def _compiled(request):
             tracer.wait_tracing()
             javac.tell("go")
             assert javac.answer() == "0\n"
-            tracer.wait_report(lambda r: r["calls"]["NewStringUTF"] and not r["sites_pending"])
+            tracer.wait_report(lambda r: r["calls"]["NewStringUTF"] and not r["sites_pending"], 3 * SLOW)
             yield tracer.stop()[javac.pid]
 
 

@@ -513,7 +513,7 @@ def test_what_ended_before_it_was_named(kind, tmp_path):
     """javac ends as soon as it is done, with stacks of its last 0.1 s without names: each says so, and is counted as such."""
     on = Jdk("/usr/lib/jvm/temurin-25-jdk-amd64") if kind == "25" else jdk(kind)
     (tmp_path / "Made.java").write_text("class Made { java.util.function.IntUnaryOperator twice = i -> 2 * i; }")
-    result, [report] = run_report("-e", "all", command=on.command("javac", "-d", tmp_path, tmp_path / "Made.java"))
+    result, [report] = run_report("-e", "all", command=on.command("javac", "-d", tmp_path, tmp_path / "Made.java"), timeout=3 * SLOW)
     assert result.returncode == 0 and report["end_reason"] == "exited", result
     nameless = [s for s in report["sites"] if any(f["type"] == "java" and f["symbol"].startswith("[unknown Java method") for f in s["stack"])]
     flushed = [s for s in report["sites"] if any(f["type"] == "java" and f["symbol"].startswith("[code flushed") for f in s["stack"])]
