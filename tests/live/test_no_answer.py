@@ -240,6 +240,50 @@ def test_memory_of_what_looks_like_a_runtime(library, tmp_path, command):
         program.stdin.close()
 
 
+# A page of shared memory that looks like a runtime, and that userfaultfd is to serve: nobody ever does. What is asked is told.
+SERVED = """
+import ctypes, fcntl, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, 4096)
+page = libc.mmap(None, 4096, 5, 1, fd, 0)  # PROT_READ | PROT_EXEC, MAP_SHARED
+served = libc.syscall({"x86_64": 323, "aarch64": 282}[os.uname().machine], os.O_CLOEXEC)
+assert served >= 0, os.strerror(ctypes.get_errno())
+fcntl.ioctl(served, 0xC018AA3F, bytearray(struct.pack("<QQQ", 0xAA, 0, 0)))  # UFFDIO_API
+fcntl.ioctl(served, 0xC020AA00, bytearray(struct.pack("<QQQQ", page, 4096, 1, 0)))  # UFFDIO_REGISTER, missing pages
+print("ready", flush=True)
+os.read(served, 32)
+print("asked", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(name="memory")
+def _memory(tmp_path):
+    """A file system in memory, from which code may be mapped."""
+    (tmp_path / "memory").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path / "memory"], check=True, timeout=SLOW)
+    yield tmp_path / "memory"
+    subprocess.run(["umount", "--lazy", tmp_path / "memory"], check=True, timeout=SLOW)
+
+
+@pytest.mark.parametrize("command, sig", [("top", signal.SIGINT), ("census", signal.SIGTERM), ("probes", signal.SIGHUP)])
+def test_memory_that_the_process_itself_serves(command, sig, memory):
+    """By userfaultfd, also to the kernel, for which it needs a privilege. What waits there can be ended."""
+    with subprocess.Popen(["/usr/bin/python3", "-c", SERVED, memory / "libjvm.so"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as program:
+        assert read_line(program.stdout) == "ready\n"
+        with subprocess.Popen([str(JNITRACE), command, "-p", str(program.pid)], env=ENV, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as tool:
+            try:
+                assert read_line(program.stdout) == "asked\n"
+                tool.send_signal(sig)
+                assert tool.wait(SLOW) == -sig
+            finally:
+                tool.kill()
+        program.stdin.close()
+
+
 def test_memory(files, oracle, tmp_path):
     """It is mapped from there, and is read again and again."""
     env = dict(ENV, LIAR_FILE=str(files.file))
