@@ -181,7 +181,7 @@ UPROBE(jt_pair)
 	}
 	if (pair_is_owned(inside))
 		return 0;
-	call.site = site_of((void *)ctx, r);
+	call.site = pair_follows(r, &call) ? site_of((void *)ctx, r) : 0;
 	pair_given(r, &call);
 	return 0;
 }

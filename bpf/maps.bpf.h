@@ -19,9 +19,11 @@ const volatile u32 local_capacity;    /* local references that a native frame ma
 const volatile bool checking;         /* --check: look closely, whatever it costs */
 const volatile bool criticals_traced; /* else the verifier leaves out what looks for them */
 const volatile u32 pairs_traced;      /* families of pairs that are: bit per enum family_id */
-const volatile u32 memo_mode;         /* enum memo_mode */
-const volatile bool indirect_refs;    /* handles may be numbers of entries in tables: likewise */
-const volatile bool by_fragments;     /* stacks may be MANAGED_BY_FRAGMENTS: likewise */
+const volatile u32 sampled_families;  /* likewise, of these: one handle of sample_n is followed */
+const volatile u32 sample_n;
+const volatile u32 memo_mode;      /* enum memo_mode */
+const volatile bool indirect_refs; /* handles may be numbers of entries in tables: likewise */
+const volatile bool by_fragments;  /* stacks may be MANAGED_BY_FRAGMENTS: likewise */
 
 u32 families_off[JT_MAX_TARGETS];  /* of a target: bit per enum family_id, whose events do not count */
 u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_setup */

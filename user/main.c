@@ -17,6 +17,7 @@
 #include "run/names.h"
 #include "run/opts.h"
 #include "run/pair_sets.h"
+#include "run/sampling.h"
 #include "runtime/runtime.h"
 
 #define STACK_BYTES (8UL << 20) /* as most systems allow */
@@ -49,6 +50,7 @@ static int run(int argc, char **argv)
 		o.pairs = &pairs;
 		o.families = pairs.families | (o.events_given || o.check ? o.families : 0);
 	}
+	rc = rc ?: sampling_check(&o, &err);
 	rc = rc ?: names_find(&o, &err);
 	if (!rc)
 		code = commands[o.command].run(&o, &err);

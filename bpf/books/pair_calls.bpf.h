@@ -18,6 +18,7 @@
 #include "books/pairs.bpf.h"
 #include "books/refs.bpf.h"
 #include "books/rule.bpf.h"
+#include "books/sampling.bpf.h"
 #include "books/sites.bpf.h"
 #include "border/threads.h"
 
@@ -44,6 +45,8 @@ struct pair_call {
 	u8 pad[2];
 	u32 since;  /* of the rule */
 	u32 inside; /* the call around it that is of the same family: its place + 1 */
+	u32 draw;   /* of its outermost call, see sampling.bpf.h */
+	u32 pad2;
 };
 struct pair_thread {
 	u32 depth;
@@ -148,7 +151,11 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 		inside = pair_around(t, r);
 		if (inside && t->call[(inside - 1) & (PAIR_NESTING - 1)].owns)
 			c->owns = 1; /* as all that is called inside */
+		if (inside && is_sampled(r->family))
+			c->draw = t->call[(inside - 1) & (PAIR_NESTING - 1)].draw;
 	}
+	if (!inside && is_sampled(r->family))
+		c->draw = sample_draw();
 	if (r->handle.kind != LOC_NONE && loc_read(ctx, &r->handle, &argument)) {
 		drop(r->target_id, DROP_HANDLE_UNREAD);
 		c->unread = 1;
@@ -298,6 +305,8 @@ static __always_inline bool pair_wants_site(const struct rule *r, const struct p
 		return pair_live(tag);
 	if (r->operation == OP_USE)
 		return !inside && !pair_live(tag) && pair_grave(tag, &g);
+	if (is_sampled(r->family)) /* of others nobody will ask */
+		return pair_live(tag) || pair_grave(tag, &g);
 	return !inside || pair_live(tag);
 }
 
@@ -330,6 +339,8 @@ static __always_inline void pair_unknown(const struct rule *r, struct func_count
 		finding(r->target_id, FINDING_DOUBLE_RELEASE, site, g.site, g.released_at, handle);
 		return;
 	}
+	if (is_sampled(r->family)) /* it is not followed, or was never acquired: nobody knows */
+		return;
 	other = r->narrow ? 0 : pair_elsewhere(r->target_id, r->family, handle);
 	if (other)
 		finding(r->target_id, FINDING_WRONG_FAMILY, site, other, 0, handle);
@@ -480,12 +491,28 @@ static __always_inline bool pair_counts(u64 tag, u32 site)
 	return m != NULL;
 }
 
+/* One that is not followed. What is known of an earlier one of this handle is over. */
+static __always_inline void pair_passed(const struct rule *r, u64 handle)
+{
+	u64 tag = pair_tag(r->target_id, r->family, handle);
+	u32 before;
+
+	if (count_only || handle >> HANDLE_BITS)
+		return;
+	before = pair_take(tag, 0);
+	if (before)
+		pair_again(r, before, false);
+	pair_unbury(tag);
+}
+
 /*
  * One handle. amount: its size in bytes, where that is known, else with how many references it begins. A
- * global function: verified once. flags: its calls inside have acquired something; its release may go unseen.
+ * global function: verified once. flags: its calls inside have acquired something; its release may go unseen;
+ * above these, what the call has drawn.
  */
 #define PAIR_FROM_INSIDE 1
 #define PAIR_UNSEEN      2
+#define PAIR_DRAW_SHIFT  (32 - SAMPLE_DRAW_BITS)
 __noinline int pair_acquired(struct rule *r, u64 handle, u32 site, u64 amount, u32 flags)
 {
 	struct func_counts *fc = r ? counts_of(r) : NULL;
@@ -496,6 +523,10 @@ __noinline int pair_acquired(struct rule *r, u64 handle, u32 site, u64 amount, u
 
 	if (!fc)
 		return 0;
+	if (is_sampled(r->family) && !sample_has(handle, flags >> PAIR_DRAW_SHIFT)) {
+		pair_passed(r, handle);
+		return 0;
+	}
 	__sync_fetch_and_add(&fc->handles, 1);
 	if (sc)
 		__sync_fetch_and_add(&sc->acquired, 1);
@@ -621,6 +652,16 @@ __noinline int pair_acquired_at(struct rule *r, u64 at, u32 site, u64 amount, u3
 	return 1;
 }
 
+/* May what a call gives be followed? If not, who called does not matter. A call may give several. */
+static __always_inline bool pair_follows(const struct rule *r, const struct pair_call *c)
+{
+	u64 handle = r->by_argument ? c->argument : c->result;
+
+	if (!is_sampled(r->family) || r->form != HANDLE_ITSELF)
+		return true;
+	return sample_has(r->narrow ? (u32)handle : handle, c->draw);
+}
+
 /* It has handed back a handle that is nobody's any more. */
 static __always_inline void pair_given_back(struct pt_regs *ctx, struct rule *r, struct pair_call *c)
 {
@@ -636,7 +677,8 @@ static __always_inline void pair_given_back(struct pt_regs *ctx, struct rule *r,
 static __always_inline void pair_given(struct rule *r, const struct pair_call *c)
 {
 	struct func_counts *fc = counts_of(r);
-	u32 flags = c->has_inner ? PAIR_FROM_INSIDE : 0, n = 1, bytes = r->narrow ? 4 : 8;
+	u32 flags = (c->has_inner ? PAIR_FROM_INSIDE : 0) | c->draw << PAIR_DRAW_SHIFT, n = 1,
+	    bytes = r->narrow ? 4 : 8;
 	u64 handle = r->narrow ? (u32)c->result : c->result;
 	u64 amount = is_sized(r) || r->operation == OP_ACQUIRE ? c->count : 1;
 

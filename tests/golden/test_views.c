@@ -374,7 +374,7 @@ static void test_huge_numbers(void **state)
 	trace(&s, FUNC_DeleteGlobalRef, UINT64_MAX);
 	s.report.families[FAMILY_GLOBAL] =
 	    (struct report_family){true,  most,  most - 1, UINT64_MAX, most,  INT64_MAX, NULL, false, 0, 0,
-				   1e300, 1e300, 0,        0,          false, {0},       0,    0,     0};
+				   1e300, 1e300, 0,        0,          false, {0},       0,    0,     0, 0};
 	s.report.events = UINT64_MAX;
 	s.report.events_per_s = 1e300;
 	s.report.map_bytes = UINT64_MAX;

@@ -2,7 +2,7 @@
 /*
  * Makes things in known numbers. A line "leak N" makes N that stay, "come N" N that go again, each used once,
  * "fail N" N calls that make none, "old N" lets go of N that were there when it began. It answers each with a
- * line.
+ * line. "depths N" makes things by a hundred stacks, "pace N" some every 10 ms, so often.
  */
 #include "things.h"
 
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define OLD 101
 
@@ -175,6 +176,52 @@ static __attribute__((noinline)) void jumps(long n)
 	}
 }
 
+#define DEPTHS 100
+
+/* From each depth: N that go, whose addresses come again at once, then three times the depth that stay. */
+static __attribute__((noinline)) void at_depth(long depth, long n)
+{
+	if (depth < DEPTHS) {
+		at_depth(depth + 1, n);
+		sink++;
+	}
+	for (long i = 0; i < n; i++) {
+		void *thing = thing_new(0);
+
+		sink += thing != NULL;
+		thing_free(thing);
+	}
+	for (long i = 0; i < 3 * depth; i++)
+		sink += thing_new(0) != NULL;
+}
+
+static void depths(long n)
+{
+	at_depth(1, n);
+}
+
+#define SHELF 400
+
+/* What is put there stays until its place is needed. */
+static __attribute__((noinline)) void put_on_shelf(long i)
+{
+	static void *shelf[SHELF];
+
+	thing_free(shelf[i % SHELF]);
+	shelf[i % SHELF] = thing_new(0);
+}
+
+static __attribute__((noinline)) void pace(long n)
+{
+	for (long i = 0; i < n; i++) {
+		make_leaks(3);
+		put_on_shelf(2 * i);
+		put_on_shelf(2 * i + 1);
+		come_and_go(5);
+		usleep(10000);
+	}
+}
+
 static void command(const char *what, long n)
 {
 	static const struct {
@@ -183,7 +230,8 @@ static void command(const char *what, long n)
 	} commands[] = {
 	    {"leak", make_leaks}, {"come", come_and_go}, {"fail", fail},       {"boxes", boxes},
 	    {"counted", counted}, {"wrong", wrong},      {"desks", desks},     {"replaced", replaced},
-	    {"jumps", jumps},     {"late", late},        {"foreign", foreign},
+	    {"jumps", jumps},     {"late", late},        {"foreign", foreign}, {"depths", depths},
+	    {"pace", pace},
 	};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/sample.h"
 #include "view/class_of.h"
 #include "view/columns.h"
 
@@ -135,6 +136,10 @@ FIELD(f_location, put_frame(out, l, frame_location))
 FIELD(f_module, put_frame(out, l, put_module))
 FIELD(f_build_id, put_frame(out, l, put_build_id))
 
+FIELD(f_one_in, put_count(out, true, report_one_in(l->report, l->site->func) ?: 1))
+FIELD(f_error, put_count(out, life_known(l),
+			 sample_error(l->site->outstanding, report_one_in(l->report, l->site->func))))
+
 /* The fields, a row each. New ones come last: readers may count. */
 static const struct {
 	const char *name;
@@ -163,6 +168,8 @@ static const struct {
     {"module", f_module},
     {"build_id", f_build_id},
     {"class_of", f_class_of}, /* of java.lang.Class: which, of most of them */
+    {"sampled_one_in", f_one_in},
+    {"outstanding_error", f_error},
 };
 
 void csv_begin(void **state, struct buf *out)

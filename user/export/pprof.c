@@ -404,6 +404,16 @@ static void comment_unknown(struct pprof *p, const struct report *r)
 			   (unsigned long long)r->drops[i], drop_rows[i].meaning);
 		comment(p, &words);
 	}
+	for (size_t i = 0; i < NR_FAMILIES; i++) {
+		struct buf words = {0};
+
+		if (!r->families[i].one_in)
+			continue;
+		buf_printf(&words, "PID %d: %s is sampled, one handle in %llu: its values are estimates",
+			   r->target.pid, family_name(r->catalog, i),
+			   (unsigned long long)r->families[i].one_in);
+		comment(p, &words);
+	}
 	for (size_t i = 0; i < r->sites.n; i++)
 		unknown += !outstanding_known(r, &r->sites.v[i]);
 	if (unknown) {

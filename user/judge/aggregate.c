@@ -8,6 +8,7 @@
 
 #include "base/strset.h"
 #include "base/util.h"
+#include "judge/estimate.h"
 #include "judge/history_room.h"
 #include "judge/survivors.h"
 #include "judge/verdicts.h"
@@ -387,12 +388,12 @@ static int add_thread(struct aggregate *a, const struct aggregate_input *in, siz
 }
 
 /* What the stack of these acquisitions lacks. */
-static void add_lacks(uint32_t lacks, const struct snapshot_site *s, struct counts *c,
+static void add_lacks(uint32_t lacks, const struct snapshot_site *s, uint64_t each, struct counts *c,
 		      struct report_stacks *stacks)
 {
 	c->incomplete += lacks ? s->acquired : 0;
 	for (int end = 0; lacks && end < NR_ENDS; end++)
-		stacks->reasons[end] += lacks >> end & 1 ? s->acquired : 0;
+		stacks->reasons[end] += lacks >> end & 1 ? s->acquired * each : 0;
 }
 
 static int add_site(struct aggregate *a, const struct aggregate_input *in, size_t i,
@@ -408,7 +409,7 @@ static int add_site(struct aggregate *a, const struct aggregate_input *in, size_
 	c->acquired += s->acquired;
 	c->released += s->released;
 	c->outstanding += s->acquired - s->released - s->unpaired;
-	add_lacks(in->names->by_number[s->index].lacks, s, c, stacks);
+	add_lacks(in->names->by_number[s->index].lacks, s, stands_for(in, a->catalog, s->func), c, stacks);
 	if (s->pins)
 		add_pins(&c->pins, s->pins);
 	c->pinned_bytes += s->pinned_bytes;
@@ -609,10 +610,10 @@ static double age_s(const struct aggregate_input *in, uint32_t tick)
 	return age < 0 ? 0 : age > in->elapsed_s ? in->elapsed_s : age;
 }
 
-static void sum_up_stacks(const struct counts *c, struct report_stacks *stacks)
+static void sum_up_stacks(const struct counts *c, uint64_t each, struct report_stacks *stacks)
 {
-	stacks->complete += c->acquired - c->incomplete;
-	stacks->incomplete += c->incomplete;
+	stacks->complete += (c->acquired - c->incomplete) * each;
+	stacks->incomplete += c->incomplete * each;
 	stacks->complete_sites += c->incomplete == 0;
 	stacks->incomplete_sites += c->incomplete != 0;
 }
@@ -657,6 +658,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 	for (size_t i = 0; i < a->entries.n; i++) {
 		struct entry *e = &a->entries.v[i];
 		const struct counts *c = &e->now;
+		uint64_t each = stands_for(in, a->catalog, in->names->v[i].func);
 		uint64_t acquired_before = in->final ? 0 : e->last.acquired;
 		uint64_t outstanding_before = in->final ? 0 : e->last.outstanding;
 		struct report_site *s;
@@ -666,7 +668,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		s = VEC_ADD(&r->sites);
 		if (!s)
 			return -ENOMEM;
-		sum_up_stacks(c, &r->stacks);
+		sum_up_stacks(c, each, &r->stacks);
 		fill_site(a, e, &in->names->v[i], in, s);
 		if (since_last_s > MOMENT_S)
 			e->recent_per_s =
@@ -680,6 +682,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		e->last.outstanding = c->outstanding;
 		if (!r->count_only && is_judged(a, in, s->func))
 			judge(a, e, s->func, in->elapsed_s, &s->verdict);
+		estimate_site(s, e->threads.v, each);
 	}
 	return 0;
 }
@@ -773,6 +776,7 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 		fam->outstanding -= fam->released;
 		if (a->catalog->families[f].kind == KIND_LOCAL)
 			total_locals(in, fam, &a->last_died);
+		estimate_family(fam, in->sampled >> f & 1 ? in->one_in : 1);
 	}
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
 }

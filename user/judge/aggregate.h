@@ -23,6 +23,8 @@ struct aggregate_input {
 	const struct named_sites *names; /* of the snapshot's sites; always the same of one aggregate */
 	uint32_t families;               /* traced: bit per enum family_id */
 	uint32_t off;                    /* switched off while the target is traced: nothing is judged */
+	uint64_t one_in;                 /* of these families one handle of so many is followed: */
+	uint32_t sampled;                /* bit per enum family_id */
 	bool final;
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */
@@ -31,6 +33,12 @@ struct aggregate_input {
 	const double *cost_ns; /* of one call of each function, see tracer_costs(); NULL: unknown */
 	double late_s;         /* how long after the gate was closed the snapshot was taken */
 };
+/* One handle that is counted, of this function, stands for so many. */
+static inline uint64_t stands_for(const struct aggregate_input *in, const struct catalog *c,
+				  enum func_id func)
+{
+	return in->sampled >> func_family(c, func) & 1 ? in->one_in : 1;
+}
 /*
  * Fill calls, families, sites, drops, events and rates of r. Frames are those of in->names; r->sites is used
  * again from call to call. What has no name yet is counted in the totals only. Rates are over the time since

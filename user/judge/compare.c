@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/util.h"
+#include "model/sample.h"
 
 #define TWICE 2.0 /* what comes and goes has changed beyond this factor */
 
@@ -211,9 +212,29 @@ static bool comes_and_goes(const struct report_site *s)
 	return s->verdict.kind == VERDICT_BOUNDED || s->verdict.kind == VERDICT_CLEAN;
 }
 
-static void judge_site(struct compared_site *s, double scale)
+/* How far what a side knows of a site may be off, where it is sampled; without a site: of none there. */
+static double noise_of(const struct report *r, enum func_id func, uint64_t outstanding)
+{
+	return r ? (double)sample_error(outstanding, report_one_in(r, func)) : 0;
+}
+
+/* By less than chance alone may do. */
+static bool is_chance(const struct comparison *c, const struct compared_site *s, double scale)
+{
+	enum func_id func = s->b ? s->b->func : s->a->func;
+	double noise =
+	    hypot(noise_of(c->a.report, func, s->is.a) * scale, noise_of(c->b.report, func, s->is.b));
+
+	return noise > 0 && fabs((double)s->is.delta) <= noise;
+}
+
+static void judge_site(const struct comparison *c, struct compared_site *s, double scale)
 {
 	judge(&s->is, s->a, s->b, scale);
+	if (is_chance(c, s, scale)) {
+		s->is.change = s->a && s->b ? CHANGE_SAME : s->is.change;
+		s->is.growth = false;
+	}
 	if (s->a && s->b && s->nr_a == 1 && s->nr_b == 1 && comes_and_goes(s->a) && comes_and_goes(s->b)) {
 		double old_a = (double)s->a->verdict.survivors * scale,
 		       old_b = (double)s->b->verdict.survivors;
@@ -310,7 +331,7 @@ static int take_sites(struct comparison *c, const struct item *a, size_t n_a, co
 	s->nr_b = n_b;
 	s->a = sum_up(a, n_a, &s->is.a, &calls_a, &s->is.unknown);
 	s->b = sum_up(b, n_b, &s->is.b, &calls_b, &s->is.unknown);
-	judge_site(s, scale_of(c, calls_a, calls_b));
+	judge_site(c, s, scale_of(c, calls_a, calls_b));
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "judge/findings_pins.h"
 #include "judge/findings_threads.h"
+#include "model/sample.h"
 
 /* Seconds since attach. A tick is coarse. */
 static double when(const struct findings_input *in, const struct report *r, uint32_t tick)
@@ -129,6 +130,17 @@ static enum finding_kind leak_kind(const struct catalog *catalog, enum func_id f
 	}
 }
 
+static void add_estimate(struct report_finding *f, uint64_t outstanding, uint64_t one_in)
+{
+	char text[192];
+
+	snprintf(text, sizeof(text),
+		 "Numbers are estimates: one handle in %llu is followed, and what is outstanding is true to "
+		 "+-%llu.",
+		 (unsigned long long)one_in, (unsigned long long)sample_error(outstanding, one_in));
+	finding_add_text(f, text);
+}
+
 /* A site whose references pile up is found by its history, not by a probe. */
 static int add_leak(const struct report_site *s, struct report *r)
 {
@@ -158,6 +170,8 @@ static int add_leak(const struct report_site *s, struct report *r)
 	fmt_count(&pace, s->outstanding);
 	snprintf(f.text, sizeof(f.text), "%s %s are outstanding. %s Confidence is %s: %s.", row->wrong,
 		 pace.p ?: "", row->todo, confidence_names[s->verdict.confidence], unknown.p ?: "");
+	if (report_one_in(r, s->func))
+		add_estimate(&f, s->outstanding, report_one_in(r, s->func));
 	buf_free(&unknown);
 	buf_free(&pace);
 	return finding_add(r, &f);

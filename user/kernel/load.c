@@ -71,6 +71,10 @@ static int set_pair_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
 	s->rodata->holds = o->hold;
 	s->rodata->pairs_traced =
 	    traced ? o->families & catalog_families(o->catalog, KIND_BIT(KIND_PAIR)) : 0;
+	if (o->one_in > 1) {
+		s->rodata->sample_n = (uint32_t)o->one_in;
+		s->rodata->sampled_families = o->sampled & s->rodata->pairs_traced;
+	}
 	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_threads, traced ? JT_PAIR_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_works, traced ? JT_WATCHED : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_loans, traced ? JT_WATCHED : 1);

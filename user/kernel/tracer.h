@@ -37,13 +37,15 @@ struct tracer_opts {
 	uint32_t local_capacity; /* local references that a native frame may have without asking */
 	int depth;               /* frames kept of a stack, 1..JT_MAX_FRAMES */
 	enum memo_mode memo;
-	bool share;      /* probes, by file: many processes map it */
-	bool by_thread;  /* sites are counted for each thread */
-	bool count_only; /* releases are not probed */
-	bool check;      /* uses of references are probed */
-	bool fragments;  /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
-	bool hold;       /* see tracer_hold() */
-	bool verbose;    /* what libbpf and the kernel say goes to stderr */
+	bool share;       /* probes, by file: many processes map it */
+	bool by_thread;   /* sites are counted for each thread */
+	bool count_only;  /* releases are not probed */
+	uint32_t sampled; /* likewise: one handle of so many is followed: */
+	uint64_t one_in;
+	bool check;     /* uses of references are probed */
+	bool fragments; /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
+	bool hold;      /* see tracer_hold() */
+	bool verbose;   /* what libbpf and the kernel say goes to stderr */
 };
 /* Load the programs and make the maps. err says what failed. */
 int tracer_open(const struct tracer_opts *o, const struct features *f, struct tracer **out,

@@ -56,6 +56,7 @@ static void pool_family(struct report_family *to, const struct report_family *fr
 	keep_larger(&to->off_s, from->off_s);
 	keep_larger(&to->on_s, from->on_s);
 	add(&to->let_go, from->let_go);
+	to->one_in = from->one_in > to->one_in ? from->one_in : to->one_in;
 	if (!to->limit.known)
 		to->limit = from->limit;
 }

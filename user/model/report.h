@@ -296,6 +296,10 @@ struct report_family {
 	double off_s, on_s;
 	/* Held when it was switched off, each time; they count as acquired, not as outstanding. */
 	uint64_t let_go;
+	/* Sampled: one of so many handles is followed, and all numbers of them are estimates
+	 * (model/sample.h), of its sites, too; how many were released untracked is not known. 0: each one is.
+	 */
+	uint64_t one_in;
 };
 
 /* References of one class that were there at attach and still are. */
@@ -418,5 +422,22 @@ struct report {
 	double self_cpu_pct;   /* this process, of one CPU; -1: unknown */
 	uint64_t map_bytes;    /* kernel memory of the maps */
 };
+
+/* Is any of its families? */
+static inline bool report_is_sampled(const struct report *r)
+{
+	for (int i = 0; i < NR_FAMILIES; i++)
+		if (r->families[i].one_in)
+			return true;
+	return false;
+}
+
+/* Of this function: one handle of so many is followed; 0: each one is. */
+static inline uint64_t report_one_in(const struct report *r, enum func_id func)
+{
+	enum family_id family = func_family(r->catalog, func);
+
+	return family < NR_FAMILIES ? r->families[family].one_in : 0;
+}
 
 #endif

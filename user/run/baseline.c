@@ -25,6 +25,10 @@ int baseline_new(const char *name, uint64_t limit_bytes, struct baseline **out, 
 		if (b->recorded.reports[i]->count_only)
 			rc = error_set(err, -ENODATA, EXIT_FAILED, name, "record without --count-only",
 				       "without releases nobody knows what is outstanding");
+	for (size_t i = 0; !rc && i < b->recorded.n; i++)
+		if (report_is_sampled(b->recorded.reports[i]))
+			rc = error_set(err, -ENODATA, EXIT_FAILED, name, "record without --sample",
+				       "its numbers are estimates, and a baseline needs exact ones");
 	if (rc) {
 		baseline_free(b);
 		b = NULL;

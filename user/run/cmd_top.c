@@ -12,6 +12,7 @@
 
 #include "run/opening.h"
 #include "run/privileges.h"
+#include "run/sampling.h"
 #include "run/trace.h"
 
 static void trace_close(struct trace *s)
@@ -374,6 +375,8 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .share = o->all && !o->pairs, /* of pairs they may be in several files */
 	    .by_thread = o->view.group_by == GROUP_THREAD,
 	    .count_only = o->count_only,
+	    .sampled = sampling_of(o, o->families),
+	    .one_in = o->sample,
 	    .check = o->check,
 	    .fragments = may_have_fragments(o),
 	    .hold = s->use && o->pairs,

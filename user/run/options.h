@@ -62,6 +62,7 @@ struct options {
 	uint64_t limit_bytes;    /* memory for what is read of foreign files */
 	bool allow_loss;
 	bool count_only; /* releases are not probed: who acquires, not who leaks */
+	uint64_t sample; /* one handle of so many is followed, where that can be; 0 or 1: each one */
 	bool check;      /* look closely at every use of a reference */
 	/* Which findings change the exit code: enum finding_severity: those and worse; FAIL_ON_LEAK: errors
 	 * and leaks; -1: none. */

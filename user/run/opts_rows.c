@@ -12,6 +12,7 @@
 #include "model/fleet.h"
 #include "model/probe_site.h"
 #include "model/report.h"
+#include "model/sample.h"
 #include "runtime/runtime.h"
 #include "view/columns.h"
 
@@ -151,6 +152,8 @@ const struct option_row option_rows[] = {
 	  .help = "check every use of a reference; costs more" },
 	{ "count-only", 0, NULL, TRACE | PROBES, FLAG(count_only), .rare = true,
 	  .help = "count acquisitions only, without releases; cheaper" },
+	{ "sample",    0,  "N", TRACE | RUN, COUNT(sample, 1, SAMPLE_MOST), .rare = true,
+	  .help = "of pairs, follow one of N handles only: cheaper; numbers are estimates, with their error" },
 	{ "interval", 'i', "TIME", TRACE | CENSUS | AGENT, SECONDS(interval_s, MIN_INTERVAL_S, MAX_INTERVAL_S), .reloads = true,
 	  .help = "time between two reports (default 1s; agent: 10s)" },
 	{ "count",    'n', "N", TRACE | CENSUS, INT(count, 1, INT32_MAX),

@@ -73,7 +73,8 @@ static int add_built_in(const char *name, struct catalog *c, struct pairs *out, 
 		if (!strcmp(hot[i], name))
 			warn("--pairs %s: each call costs some microseconds more: a program that does little "
 			     "else "
-			     "becomes a hundred times slower",
+			     "becomes a hundred times slower (--sample 100 follows one handle in 100, at "
+			     "three quarters of that)",
 			     name);
 	return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "judge/findings.h"
 #include "proc/foreign.h"
+#include "run/sampling.h"
 #include "run/target_priv.h"
 #include "view/format.h"
 
@@ -315,6 +316,8 @@ static int put_sites(struct target *t, const struct making *m)
 	    .counts = &m->counts,
 	    .names = naming_sites(t->naming),
 	    .families = t->plan.families,
+	    .one_in = t->o->sample,
+	    .sampled = sampling_of(t->o, t->plan.families),
 	    .off = target_families_off(t),
 	    .cost_ns = m->cost_ns,
 	    .locals = m->locals,
@@ -397,7 +400,7 @@ static void put_switched(struct target *t)
 	for (int f = 0; f < NR_FAMILIES; f++) {
 		t->report.families[f].off_s = t->switched[f].off_s;
 		t->report.families[f].on_s = t->switched[f].on_s;
-		t->report.families[f].let_go = t->switched[f].let_go;
+		t->report.families[f].let_go = t->switched[f].let_go * (t->report.families[f].one_in ?: 1);
 	}
 }
 

@@ -40,10 +40,7 @@ static unsigned put_row_verdict(struct buf *out, const struct cell_of *x)
 
 static unsigned put_outstanding(struct buf *out, const struct cell_of *x)
 {
-	if (x->r->unknown)
-		buf_printf(out, "?");
-	else
-		fmt_count(out, x->r->outstanding);
+	row_put_outstanding(out, x->r);
 	return x->r->verdict == VERDICT_GROWING ? STYLE_ALARM : STYLE_PLAIN;
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/sample.h"
 #include "screen/draw.h"
 #include "view/answer.h"
 #include "view/cells.h"
@@ -41,6 +42,7 @@ static void put_numbers(struct buf *out, const struct report *r, const struct re
 			buf_printf(out, "?");
 		else
 			fmt_count(out, s->outstanding);
+		sample_put_error(out, s->outstanding, report_one_in(r, s->func));
 		buf_printf(out, " live, ");
 		fmt_rate(out, s->rate_per_s);
 		if (s->outstanding) {

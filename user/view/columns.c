@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/sample.h"
 #include "view/class_of.h"
 
 const char *const group_names[NR_GROUPS] = {
@@ -239,7 +240,16 @@ static void put_class(struct buf *out, const struct row *r)
 		(void)width;                                                                                 \
 		call;                                                                                        \
 	}
-FORMAT(format_outstanding, r->unknown ? buf_printf(out, "?") : fmt_count(out, r->outstanding))
+void row_put_outstanding(struct buf *out, const struct row *r)
+{
+	if (r->unknown)
+		buf_printf(out, "?");
+	else
+		fmt_count(out, r->outstanding);
+	if (!r->unknown)
+		sample_put_error(out, r->estimated, r->one_in);
+}
+FORMAT(format_outstanding, row_put_outstanding(out, r))
 FORMAT(format_acquired, fmt_count(out, r->acquired))
 FORMAT(format_released, fmt_count(out, r->released))
 FORMAT(format_peak, r->peak > 0 ? fmt_count(out, (uint64_t)r->peak) : buf_printf(out, "-"))
@@ -391,8 +401,20 @@ static void add_verdict(struct row *r, enum site_verdict v, double ready_in_s)
 		r->verdict = v == VERDICT_UNKNOWN || v > r->verdict ? v : r->verdict;
 }
 
-static void row_add(struct row *r, const struct report_site *s)
+/* Of what a row holds so much is of this function. */
+static void row_estimate(struct row *row, const struct report *r, enum func_id func, uint64_t outstanding)
 {
+	uint64_t one_in = report_one_in(r, func);
+
+	if (one_in <= 1)
+		return;
+	row->one_in = one_in > row->one_in ? one_in : row->one_in;
+	row->estimated = add_capped(row->estimated, outstanding);
+}
+
+static void row_add(struct row *r, const struct report *of, const struct report_site *s)
+{
+	row_estimate(r, of, s->func, s->outstanding);
 	r->acquired = add_capped(r->acquired, s->acquired);
 	r->released = add_capped(r->released, s->released);
 	r->outstanding = add_capped(r->outstanding, s->outstanding);
@@ -486,6 +508,7 @@ static int add_to_class(struct rows *rows, const struct report *r, const struct 
 			row->of = *of;
 	}
 	row->outstanding = add_capped(row->outstanding, outstanding);
+	row_estimate(row, r, s->func, outstanding);
 	/* Of a site with several classes nobody knows which one grows. */
 	row->rate_per_s += outstanding == s->outstanding ? s->rate_per_s : NAN;
 	add_verdict(row, s->verdict.kind, s->verdict.ready_in_s);
@@ -539,6 +562,7 @@ static int add_threads(struct rows *rows, const struct report *r, const struct r
 		row->acquired = t->acquired;
 		row->released = t->released;
 		row->outstanding = t->outstanding;
+		row_estimate(row, r, s->func, t->outstanding);
 		if (r->elapsed_s > 0)
 			row->rate_per_s = ((double)t->acquired - (double)t->released) / r->elapsed_s;
 		add_verdict(row, s->verdict.kind, s->verdict.ready_in_s);
@@ -549,7 +573,7 @@ static int add_threads(struct rows *rows, const struct report *r, const struct r
 }
 
 /* A row for the site's library, or its caller in Java, to be merged. */
-static int add_owner(struct rows *rows, enum group_by by, const struct report_site *s)
+static int add_owner(struct rows *rows, enum group_by by, const struct report *r, const struct report_site *s)
 {
 	const struct frame *f = by == GROUP_LIBRARY ? site_frame(s) : frames_java_caller(&s->frames);
 	struct row *row = row_new(rows);
@@ -562,7 +586,7 @@ static int add_owner(struct rows *rows, enum group_by by, const struct report_si
 	} else if (f) {
 		row->caller = f->symbol;
 	}
-	row_add(row, s);
+	row_add(row, r, s);
 	return 0;
 }
 
@@ -584,6 +608,8 @@ static void merge_row(struct row *to, const struct row *from)
 	to->acquired = add_capped(to->acquired, from->acquired);
 	to->released = add_capped(to->released, from->released);
 	to->outstanding = add_capped(to->outstanding, from->outstanding);
+	to->one_in = from->one_in > to->one_in ? from->one_in : to->one_in;
+	to->estimated = add_capped(to->estimated, from->estimated);
 	to->rate_per_s += from->rate_per_s;
 	to->acquired_per_s += from->acquired_per_s;
 	to->oldest_s = fmax(to->oldest_s, from->oldest_s);
@@ -688,12 +714,12 @@ static int add_site(struct rows *rows, enum group_by by, const struct report *r,
 		return add_threads(rows, r, s);
 	case GROUP_LIBRARY:
 	case GROUP_CALLER:
-		return add_owner(rows, by, s);
+		return add_owner(rows, by, r, s);
 	default:
 		row = row_of(rows, by, r, s, func_rows);
 		if (!row)
 			return -ENOMEM;
-		row_add(row, s);
+		row_add(row, r, s);
 		return 0;
 	}
 }

@@ -30,8 +30,9 @@ struct row {
 	bool in_sites;           /* in a table of sites, where SITE says the class */
 	enum family_id family;   /* of those */
 	uint64_t acquired, released, outstanding;
-	double oldest_s; /* -1: nothing outstanding */
-	int64_t bytes;   /* pinned; -1: unknown, or no pins */
+	uint64_t one_in, estimated; /* of outstanding so many are an estimate, by one handle in one_in */
+	double oldest_s;            /* -1: nothing outstanding */
+	int64_t bytes;              /* pinned; -1: unknown, or no pins */
 	double rate_per_s, acquired_per_s;
 	size_t nr_sites;
 	size_t order;              /* where it came: the last tie-break */
@@ -83,6 +84,8 @@ void rows_free(struct rows *rows);
  * key, -ENOMEM. */
 int report_sort(struct report *r, const char *key);
 
+/* "130", of what is sampled with its error: "130 +-45"; "?": not known. */
+void row_put_outstanding(struct buf *out, const struct row *r);
 /* The frame a site is named after: see frames_caller(). */
 const struct frame *site_frame(const struct report_site *s);
 /* "symbol", else "module+0x11e3", else "0x7f0011e3". Not cleaned. */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/sample.h"
 #include "view/cells.h"
 #include "view/text.h"
 
@@ -198,6 +199,7 @@ static void put_fate(struct buf *out, bool dies, const struct report_family *fam
 	}
 	buf_printf(out, " = ");
 	put_known(out, !family->life_unknown, family->outstanding);
+	sample_put_error(out, family->outstanding, family->one_in);
 	buf_printf(out, " outstanding");
 }
 
@@ -232,6 +234,10 @@ static void put_remarks(struct flow *f, enum family_id id, const struct report_f
 {
 	struct buf b = {0};
 
+	if (family->one_in) {
+		buf_printf(&b, ", sampled: 1 in ");
+		fmt_count(&b, family->one_in);
+	}
 	if (family->unverified) {
 		buf_printf(&b, ", unverified ");
 		fmt_count(&b, family->unverified);

@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "model/sample.h"
 #include "view/columns.h"
 #include "view/json_out.h"
 #include "view/text.h"
@@ -74,6 +75,28 @@ static void put_switched(struct json_out *j, const struct report_family *f)
 	json_close(j, '}');
 }
 
+/* What is sampled, and how. Estimates have their errors beside them. */
+static void put_sample(struct json_out *j, const struct report *r)
+{
+	uint64_t one_in = 0;
+
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		one_in = r->families[i].one_in ?: one_in;
+	if (!one_in) {
+		json_null(j, "sample");
+		return;
+	}
+	json_open(j, "sample", '{');
+	json_count(j, "one_in", one_in);
+	json_open(j, "families", '[');
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		if (r->families[i].one_in)
+			json_text(j, NULL, family_name(r->catalog, i));
+	json_close(j, ']');
+	json_real(j, "confidence", SAMPLE_CONFIDENCE);
+	json_close(j, '}');
+}
+
 static void put_families(struct json_out *j, const struct report *r)
 {
 	json_open(j, "families", '{');
@@ -86,7 +109,12 @@ static void put_families(struct json_out *j, const struct report *r)
 		json_count(j, "acquired", f->acquired);
 		put_known(j, "released", !r->count_only, f->released);
 		put_life(j, f->outstanding, f->died, f->unverified, f->life_unknown || r->count_only);
-		put_known(j, "released_untracked", !r->count_only, f->released_untracked);
+		put_known(j, "released_untracked", !r->count_only && !f->one_in, f->released_untracked);
+		if (f->one_in) {
+			json_count(j, "acquired_error", sample_error(f->acquired, f->one_in));
+			json_count(j, "released_error", sample_error(f->released, f->one_in));
+			json_count(j, "outstanding_error", sample_error(f->outstanding, f->one_in));
+		}
 		json_known_count(j, "vm_total", f->vm_total);
 		json_text(j, "vm_note", f->vm_note);
 		put_known(j, "before_attach", f->before_known, f->before_attach);
@@ -297,6 +325,7 @@ void json_site(struct json_out *j, const char *key, const struct report *r, cons
 	       const struct view_opts *o)
 {
 	bool paired = r && !r->count_only;
+	uint64_t one_in = r && s ? report_one_in(r, s->func) : 0;
 
 	if (!s) {
 		json_null(j, key);
@@ -312,6 +341,12 @@ void json_site(struct json_out *j, const char *key, const struct report *r, cons
 	json_known_count(j, "peak_per_call", s->peak_per_call);
 	put_life(j, s->outstanding, s->died, s->unverified, s->life_unknown || !paired);
 	json_known_count(j, "outstanding_bytes", s->outstanding_bytes);
+	if (one_in) {
+		json_count(j, "acquired_error", sample_error(s->acquired, one_in));
+		json_count(j, "released_error", sample_error(s->released, one_in));
+		json_count(j, "outstanding_error", sample_error(s->outstanding, one_in));
+		json_null(j, "outstanding_bytes_error");
+	}
 	json_known(j, "oldest_s", s->oldest_s);
 	json_real(j, "rate_per_s", paired ? s->rate_per_s : NAN);
 	json_known(j, "acquired_per_s", s->acquired_per_s);
@@ -592,6 +627,7 @@ static void put_report(struct buf *out, const struct report *r, const struct vie
 	json_text(&j, "end_reason", end_reason_names[r->end_reason]);
 	json_target(&j, &r->target);
 	put_calls(&j, r);
+	put_sample(&j, r);
 	put_families(&j, r);
 	put_pile(&j, r);
 	put_check(&j, &r->check);

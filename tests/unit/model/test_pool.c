@@ -21,9 +21,9 @@
 	i++
 
 /* times: 1, or 2 where numbers are to have doubled. */
-static void fill(struct report *r, uint64_t times)
+static struct report_family family_of(uint64_t times)
 {
-	const struct report_family family = {
+	return (struct report_family){
 	    true,                       /* traced */
 	    3 * times,                  /* acquired */
 	    5 * times,                  /* released */
@@ -43,7 +43,13 @@ static void fill(struct report *r, uint64_t times)
 	    39,                         /* off_s: the latest */
 	    40,                         /* on_s: likewise */
 	    41 * times,                 /* let_go */
+	    10,                         /* one_in: the most */
 	};
+}
+
+static void fill(struct report *r, uint64_t times)
+{
+	const struct report_family family = family_of(times);
 	const struct report_check check = {
 	    true,       /* on */
 	    41 * times, /* calls */
