@@ -112,6 +112,8 @@ static void test_table(void **state)
 	(void)state;
 	init(false);
 	expect_diff("diff-80.txt", "table", PER_RUN, &o);
+	a.report.families[FAMILY_GLOBAL].one_in = b.report.families[FAMILY_GLOBAL].one_in = 10;
+	expect_diff("diff-sampled.txt", "table", PER_RUN, &o);
 	init(true);
 	expect_diff("diff-builds-80.txt", "table", PER_RUN, &o);
 	o.all = true;

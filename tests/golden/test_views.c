@@ -54,6 +54,21 @@ static void test_leaks(void **state)
 	expect_records("leaks-nostacks.json", &s, &brief);
 }
 
+/* Estimates have their errors beside them; families that are not sampled have none. */
+static void test_sampled(void **state)
+{
+	struct view_opts by_function = plain;
+	struct sample s;
+
+	(void)state;
+	init_leaks(&s);
+	s.report.families[FAMILY_WEAK].one_in = 10;
+	expect_table("sampled.txt", &s, &plain);
+	by_function.group_by = GROUP_FUNCTION;
+	expect_table("sampled-function.txt", &s, &by_function);
+	expect_records("sampled.json", &s, &plain);
+}
+
 static void test_color(void **state)
 {
 	struct view_opts color = plain;
@@ -714,6 +729,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_leaks),
+	    cmocka_unit_test(test_sampled),
 	    cmocka_unit_test(test_before_attach),
 	    cmocka_unit_test(test_color),
 	    cmocka_unit_test(test_height),

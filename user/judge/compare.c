@@ -232,7 +232,7 @@ static void judge_site(const struct comparison *c, struct compared_site *s, doub
 {
 	judge(&s->is, s->a, s->b, scale);
 	if (is_chance(c, s, scale)) {
-		s->is.change = s->a && s->b ? CHANGE_SAME : s->is.change;
+		s->is.change = CHANGE_SAME;
 		s->is.growth = false;
 	}
 	if (s->a && s->b && s->nr_a == 1 && s->nr_b == 1 && comes_and_goes(s->a) && comes_and_goes(s->b)) {

@@ -155,6 +155,15 @@ static void put_live(struct line *l, const struct report *pooled)
 	put_part(l, &text, STYLE_PLAIN);
 }
 
+/* "item sampled 1 in 10" */
+static void put_sampled(struct line *l, const struct report *pooled)
+{
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		if (pooled->families[i].one_in)
+			PUT_PART(l, STYLE_NOTE, "%s sampled 1 in %llu", family_name(pooled->catalog, i),
+				 (unsigned long long)pooled->families[i].one_in);
+}
+
 static void draw_numbers(const struct browser *b, struct canvas *c, int row, const struct report *pooled)
 {
 	struct looked_at of = reports_of(b);
@@ -166,6 +175,7 @@ static void draw_numbers(const struct browser *b, struct canvas *c, int row, con
 	for (size_t i = 0; i < NR_DROPS; i++)
 		dropped = add_capped(dropped, pooled->drops[i]);
 	put_live(&l, pooled);
+	put_sampled(&l, pooled);
 	buf_printf(&text, "drops ");
 	fmt_count(&text, dropped);
 	put_part(&l, &text, dropped ? STYLE_ALARM : STYLE_PLAIN);

@@ -425,6 +425,10 @@ static void put_side(struct buf *out, const char *name, const struct comparison_
 	FLOW_ADD(&f, DOT, "%.1f s", r->elapsed_s);
 	if (s->version)
 		FLOW_ADD(&f, DOT, "jnitrace %s", s->version);
+	for (size_t i = 0; i < NR_FAMILIES; i++)
+		if (r->families[i].one_in)
+			FLOW_ADD(&f, DOT, "%s sampled 1 in %llu: what differs by chance is the same",
+				 family_name(r->catalog, i), (unsigned long long)r->families[i].one_in);
 	if (losses(r))
 		FLOW_ADD(&f, DOT, "%llu lost: numbers are in doubt", (unsigned long long)losses(r));
 	flow_end(&f);

@@ -114,6 +114,35 @@ static void test_of_one_build(void **state)
 	comparison_free(&c);
 }
 
+/* Of a sample, what chance alone may make is no change: neither growth, nor a site that A does not have. */
+static void test_of_a_sample(void **state)
+{
+	struct comparison c;
+	struct side a, b;
+
+	(void)state;
+	init(&a);
+	init(&b);
+	a.report.families[FAMILY_GLOBAL].one_in = b.report.families[FAMILY_GLOBAL].one_in = 10;
+	add(&a, "grows", 1, 1000); /* +- 205 */
+	add(&a, "stays", 2, 1000);
+	add(&a, "goes", 3, 20);
+	add(&b, "comes", 4, 20);   /* +- 49 */
+	add(&b, "stays", 2, 1240); /* +- 226 */
+	add(&b, "grows", 1, 1400);
+	c = compare(&a, &b, PER_RUN);
+	assert_int_equal(c.sites.n, 4);
+	expect(&c.sites.v[0].is, CHANGE_GROWN, MATCHED_ID, 400, true);
+	for (size_t i = 1; i < 4; i++)
+		assert_true(c.sites.v[i].is.change == CHANGE_SAME && !c.sites.v[i].is.growth);
+	comparison_free(&c);
+	a.report.families[FAMILY_GLOBAL].one_in = b.report.families[FAMILY_GLOBAL].one_in = 0;
+	c = compare(&a, &b, PER_RUN);
+	expect(&c.sites.v[1].is, CHANGE_GROWN, MATCHED_ID, 240, true);
+	assert_true(compare_fails(&c, FAIL_ON_NEW));
+	comparison_free(&c);
+}
+
 /* Another build: offsets move, names stay. Places in one function are told apart by their order. */
 static void test_of_two_builds(void **state)
 {
@@ -386,11 +415,12 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_of_one_build),    cmocka_unit_test(test_of_two_builds),
-	    cmocka_unit_test(test_of_other_frames), cmocka_unit_test(test_names_differ),
-	    cmocka_unit_test(test_scaled),          cmocka_unit_test(test_verdicts),
-	    cmocka_unit_test(test_findings),        cmocka_unit_test(test_classes),
-	    cmocka_unit_test(test_modules),         cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_of_one_build), cmocka_unit_test(test_of_two_builds),
+	    cmocka_unit_test(test_of_a_sample),  cmocka_unit_test(test_of_other_frames),
+	    cmocka_unit_test(test_names_differ), cmocka_unit_test(test_scaled),
+	    cmocka_unit_test(test_verdicts),     cmocka_unit_test(test_findings),
+	    cmocka_unit_test(test_classes),      cmocka_unit_test(test_modules),
+	    cmocka_unit_test(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

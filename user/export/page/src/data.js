@@ -107,6 +107,8 @@ export function tree_of(sites, how, value) {
 
 const whole = new Intl.NumberFormat("en");
 export const count = (n) => (n == null ? "?" : whole.format(n));
+// what is outstanding of a site or family, with its error where that is sampled
+export const estimate = (x) => count(x.outstanding) + (x.outstanding_error == null ? "" : ` ±${count(x.outstanding_error)}`);
 export const figure = (n) => (n == null || !isFinite(n) ? "?" : Math.abs(n) >= 100 ? whole.format(Math.round(n)) : `${+n.toFixed(1)}`);
 export const signed = (n) => (n == null ? "?" : `${n > 0 ? "+" : ""}${figure(n)}`);
 export const age = (s) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 import { render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { age, bytes, count, figure, host, name_of, own_frame, place_of, signed, targets, version } from "./data.js";
+import { age, bytes, count, estimate, figure, host, name_of, own_frame, place_of, signed, targets, version } from "./data.js";
 import { Flame, matcher } from "./flame.jsx";
 import { Growth } from "./growth.jsx";
 import { Host } from "./host.jsx";
@@ -23,8 +23,8 @@ function Numbers({ target }) {
 			{target.families.map((f) => (
 				<div class="number" key={f.name}>
 					<span class="what">{f.name}</span>
-					<b>{count(f.outstanding)}</b>
-					<span class="dim">outstanding of {count(f.acquired)} acquired{f.vm_total != null && <>; the VM has {count(f.vm_total)}</>}</span>
+					<b>{estimate(f)}</b>
+					<span class="dim">outstanding of {count(f.acquired)} acquired{f.vm_total != null && <>; the VM has {count(f.vm_total)}</>}{f.outstanding_error != null && <>; sampled, 1 in {count(report.sample.one_in)}</>}</span>
 				</div>
 			))}
 			<div class={`number ${growing.length ? "bad" : ""}`}>
@@ -71,7 +71,7 @@ const site_columns = [
 	{ key: "module", title: "Library", value: (s) => s.module },
 	{ key: "function", title: "Function", value: (s) => s.function },
 	{ key: "class", title: "Class", value: (s) => s.class, show: (s) => s.class ?? <span class="dim">–</span> },
-	{ key: "outstanding", title: "Outstanding", num: true, value: (s) => s.outstanding, show: (s) => count(s.outstanding) },
+	{ key: "outstanding", title: "Outstanding", num: true, value: (s) => s.outstanding, show: estimate },
 	{ key: "acquired", title: "Acquired", num: true, value: (s) => s.acquired, show: (s) => count(s.acquired) },
 	{ key: "growth", title: "Per minute", num: true, value: (s) => s.growth, show: (s) => (s.growth == null ? "–" : signed(s.growth)) },
 	{ key: "oldest", title: "Oldest", num: true, value: (s) => s.oldest_s, show: (s) => age(s.oldest_s) },
