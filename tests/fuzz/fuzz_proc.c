@@ -58,12 +58,18 @@ static void ask_who(void)
 	fake_check_clean(who.user, sizeof(who.user));
 	fake_check_clean(who.container, sizeof(who.container));
 	fake_check_clean(who.cgroup, sizeof(who.cgroup));
+	fake_check_clean(who.deployed.service, sizeof(who.deployed.service));
+	fake_check_clean(who.deployed.version, sizeof(who.deployed.version));
+	fake_check_clean(who.deployed.image, sizeof(who.deployed.image));
+	fake_check_clean(who.deployed.pod, sizeof(who.deployed.pod));
+	fake_check_clean(who.deployed.pod_namespace, sizeof(who.deployed.pod_namespace));
+	fake_check_clean(who.deployed.pod_uid, sizeof(who.deployed.pod_uid));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const char *const files[] = {"maps",   "stat", "status",    "cgroup", "cmdline",
-					    "passwd", "comm", "schedstat", "auxv"};
+					    "passwd", "comm", "schedstat", "auxv",   "environ"};
 	char name[PROC_THREAD_NAME_MAX];
 	struct proc_times times;
 	struct proc_id id;

@@ -31,7 +31,8 @@ def auxv(*pairs):
 
 def seeds_proc():
     for i, command in enumerate(COMMANDS):
-        files = [MAPS, STAT, STATUS, CGROUP, command, PASSWD, b"pool-1-thread-1\n", b"1234567 89 3\n", auxv((3, 0x40), (5, 13))]
+        files = [MAPS, STAT, STATUS, CGROUP, command, PASSWD, b"pool-1-thread-1\n", b"1234567 89 3\n", auxv((3, 0x40), (5, 13)),
+                 b"OTEL_RESOURCE_ATTRIBUTES=service.name=a%2Fb,container.image.name=c,container.image.tags=1\0POD_NAME=d\0"]
         yield f"command{i}", b"".join(map(part, files))
 
 

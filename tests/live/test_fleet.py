@@ -20,7 +20,7 @@ LEAK, NONE = "run 2 1009 7 503 5", "run 2 1009 0 503 0"
 class Version(Oracle):
     """The fixture as a service of a version, all in a folder of its own, as in a container: no address and no path is another's."""
 
-    def __init__(self, folder, version):
+    def __init__(self, folder, version, **environment):
         folder.mkdir()
         fixtures = jdk("17").fixtures()
         self.jar, self.library = folder / f"shop-{version}.jar", folder / "liboracle.so"
@@ -29,7 +29,7 @@ class Version(Oracle):
             jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nMain-Class: Oracle\n")
             for f in fixtures.glob("Oracle*.class"):
                 jar.write(f, f.name)
-        super().__init__(jdk("17"), OURS)
+        super().__init__(jdk("17"), OURS, prefix=["env", *(f"{name}={value}" for name, value in environment.items())])
 
     def main(self, fixtures):
         return "-jar", str(self.jar), str(self.library)
@@ -94,6 +94,39 @@ def test_names_the_site_and_the_version(tmp_path):
         assert with_loss["sites"] == found["sites"] and [r["source"] for r in with_loss["refused"]] == ["http://127.0.0.1:9"]
         assert diff(*token, *urls, "http://127.0.0.1:9", "--allow-loss")["sites"] == found["sites"]
         assert run_tool("fleet", "diff", "http://127.0.0.1:9").returncode == 1
+
+
+def deployed(image, tag, pod):
+    """As Kubernetes' manifests have it; the password is nobody's business."""
+    return {"OTEL_RESOURCE_ATTRIBUTES": f"service.name=shop,service.version=7%2B{tag},container.image.name={image},container.image.tags={tag},password=secret1",
+            "POD_NAME": pod, "POD_NAMESPACE": "prod", "DB_PASSWORD": "secret2"}
+
+
+@pytest.mark.waits
+def test_names_the_site_and_the_image(tmp_path):
+    """One jar in two images; what the environment tells of them is in targets, metrics and the comparison, and nothing else of it."""
+    images = {"registry:5000/acme/shop:1.2": ("1.2", "shop-a", NONE), "registry:5000/acme/shop:1.3??[31m": ("1.3\u202e\x1b[31m", "shop-b", LEAK)}
+    with contextlib.ExitStack() as stack:
+        agent = stack.enter_context(Ordering(tmp_path, "-i", "1", "--windows", "2"))
+        services = [stack.enter_context(Version(tmp_path / pod, "1", **deployed("registry:5000/acme/shop", tag, pod)))
+                    for tag, pod, _ in images.values()]
+        traced([agent] * 2, services, [work for _, _, work in images.values()])
+        old, new = images
+        found = diff("--token-file", tmp_path / "token", "--by", "image", agent.url)
+        assert [(g["scope"], g["value"], g["traced"]) for g in found["groups"] if g["traced"]] == [("registry:5000/acme/shop", image, 1) for image in images]
+        assert {(s["name"], s["only_in"]) for s in found["sites"]} == {("leak_global", new), ("leak_weak", new)}
+        targets = {t["target"]["pid"]: t["target"] for t in map(json.loads, agent.get("/api/v1/targets").splitlines())}
+        metrics = agent.get()
+        for service, (image, (tag, pod, _)) in zip(services, images.items()):
+            told = targets[service.pid]
+            assert [told[key] for key in ("service", "image", "pod", "namespace", "pod_uid")] == ["shop", image, pod, "prod", None]
+            assert told["version"].startswith(f"7+{tag[:3]}")
+            labels = f'{{service="shop",pid="{service.pid}",pod="{pod}",image="{image}"'
+            assert f'jnitrace_up{labels}}} 1\n' in metrics
+            [info] = [line for line in metrics.splitlines() if line.startswith(f"jnitrace_vm_info{labels}")]
+            assert f'service_version="7+{tag[:3]}' in info and 'namespace="prod"' in info
+        for path in ("/metrics", "/api/v1/targets", "/api/v1/census", "/api/v1/sites", "/api/v1/findings", "/", "/report"):
+            assert "secret" not in agent.get(path) and "\x1b[31m" not in agent.get(path), path
 
 
 SITE = {"target": {"pid": 7, "start_time_ticks": 1, "host": "a", "main": "shop-1.jar"},

@@ -69,8 +69,8 @@ static void put_service(struct writer *w, const struct census *c)
 	char text[LABEL_BYTES];
 	size_t n;
 
-	if (c->service[0]) { /* the operator's word for it */
-		put_label(w, "service", c->service);
+	if (c->service[0] || c->target.service) { /* the operator's word for it, or its own */
+		put_label(w, "service", c->service[0] ? c->service : c->target.service);
 		return;
 	}
 	snprintf(text, sizeof(text), "%s", slash && slash[1] ? slash + 1 : name);
@@ -89,6 +89,8 @@ static void begin_of(struct writer *w, const struct census *c)
 	put_service(w, c);
 	put_label(w, "pid", pid);
 	put_label(w, "container", c->target.container);
+	put_label(w, "pod", c->target.pod);
+	put_label(w, "image", c->target.image);
 }
 
 /* --- of a JVM --- */
@@ -105,6 +107,9 @@ static void vm_info(struct writer *w, const struct census *c)
 	put_label(w, "vm", c->target.vm);
 	put_label(w, "version", c->target.vm_version);
 	put_label(w, "user", c->target.user);
+	put_label(w, "service_version", c->target.version);
+	put_label(w, "namespace", c->target.pod_namespace);
+	put_label(w, "pod_uid", c->target.pod_uid);
 	put_value(w, 1);
 }
 

@@ -349,6 +349,8 @@ struct report_target {
 	const char *comm, *vm, *vm_version, *library, *build_id;
 	/* Who it is to a person; see run/who.h. NULL: not known. */
 	const char *main, *command, *user, *container, *cgroup, *host;
+	/* What was deployed; see run/deployed.h. NULL: it does not tell. */
+	const char *service, *version, *image, *pod, *pod_namespace, *pod_uid;
 };
 /* What to call it: its main class or jar file, else its command. */
 static inline const char *target_name_of(const struct report_target *t)

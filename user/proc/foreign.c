@@ -36,18 +36,7 @@
 #define HOLE_TIMES  20             /* nor for more than a twentieth of the time, where much is mapped; */
 #define AREAS_NS    30000000000ULL /* and elsewhere something else */
 
-enum op {
-	OP_MEMORY,
-	OP_AREAS,
-	OP_CMDLINE,
-	OP_MAPPING,
-	OP_FILE,
-	OP_DIR,
-	OP_LINK,
-	OP_PREAD,
-	OP_TOUCH,
-	OP_LIST
-};
+enum op { OP_MEMORY, OP_AREAS, OP_TEXT, OP_MAPPING, OP_FILE, OP_DIR, OP_LINK, OP_PREAD, OP_TOUCH, OP_LIST };
 
 /* A question and its answer, in memory that both processes have. */
 struct exchange {
@@ -152,14 +141,15 @@ static int64_t list(int path_fd, struct exchange *x)
 	return (int64_t)n;
 }
 
-static int64_t read_cmdline(struct exchange *x)
+static int64_t read_text(struct exchange *x)
 {
+	static const char *const names[] = {[FOREIGN_CMDLINE] = "cmdline", [FOREIGN_ENVIRON] = "environ"};
 	char path[64];
 	size_t n = 0;
 	ssize_t got;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)x->pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)x->pid, names[x->at]);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -194,8 +184,8 @@ static int64_t carry_out(struct exchange *x, int fd, struct kept *k, int *opened
 		return read_memory(x);
 	case OP_AREAS:
 		return areas_look(x->pid, (struct area *)(void *)x->data, DATA_BYTES / sizeof(struct area));
-	case OP_CMDLINE:
-		return read_cmdline(x);
+	case OP_TEXT:
+		return read_text(x);
 	case OP_MAPPING:
 		*opened = open_mapping(x->pid, m);
 		break;
@@ -676,18 +666,21 @@ ssize_t foreign_memory(pid_t pid, const struct iovec *to, size_t n_to, const str
 	}
 }
 
-ssize_t foreign_cmdline(pid_t pid, char *dst, size_t n)
+ssize_t foreign_text(pid_t pid, enum foreign_text which, char *dst, size_t n)
 {
-	struct exchange *x = question(OP_CMDLINE);
+	struct exchange *x = question(OP_TEXT);
 	int64_t got;
 
 	if (!x)
 		return -ENOMEM;
 	x->pid = pid;
+	x->at = which;
 	x->bytes = n < DATA_BYTES ? n : DATA_BYTES;
-	got = ask(key_of(OP_CMDLINE, (uint64_t)pid), -1, NULL);
-	if (got > 0)
+	got = ask(key_of(OP_TEXT, 2 * (uint64_t)pid + which), -1, NULL);
+	if (got > 0) {
 		memcpy(dst, reader.x->data, (size_t)got);
+		explicit_bzero(reader.x->data, (size_t)got); /* an environment has secrets */
+	}
 	return got;
 }
 

@@ -49,8 +49,9 @@ ssize_t foreign_memory(pid_t pid, const struct iovec *to, size_t n_to, const str
 		       size_t n_from);
 /* Nobody reads its memory any more: forget what is mapped there. */
 void foreign_forget(pid_t pid);
-/* /proc/PID/cmdline, which is its memory: at most n bytes. Bytes, or -errno. */
-ssize_t foreign_cmdline(pid_t pid, char *dst, size_t n);
+/* /proc/PID/cmdline or environ, which are its memory: at most n bytes. Bytes, or -errno. */
+enum foreign_text { FOREIGN_CMDLINE, FOREIGN_ENVIRON };
+ssize_t foreign_text(pid_t pid, enum foreign_text which, char *dst, size_t n);
 /* Is its memory not read now, as what is mapped there does not answer? */
 bool foreign_is_refused(pid_t pid);
 

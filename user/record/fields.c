@@ -381,6 +381,12 @@ static const struct field target_rows[] = {
 	TEXT(struct report_target, container, "container"),
 	TEXT(struct report_target, cgroup, "cgroup"),
 	TEXT(struct report_target, host, "host"),
+	TEXT(struct report_target, service, "service"),
+	TEXT(struct report_target, version, "version"),
+	TEXT(struct report_target, image, "image"),
+	TEXT(struct report_target, pod, "pod"),
+	TEXT(struct report_target, pod_namespace, "namespace"),
+	TEXT(struct report_target, pod_uid, "pod_uid"),
 };
 static const struct fields target_fields = ROWS(target_rows, struct report_target);
 

@@ -78,7 +78,7 @@ void names_main_of(const char *args, size_t n, char *out, size_t cap)
 static void read_main(pid_t pid, char *out, size_t cap)
 {
 	char *args = malloc(MAX_ARGS_BYTES);
-	ssize_t n = args ? foreign_cmdline(pid, args, MAX_ARGS_BYTES) : 0;
+	ssize_t n = args ? foreign_text(pid, FOREIGN_CMDLINE, args, MAX_ARGS_BYTES) : 0;
 
 	*out = '\0';
 	if (n > 0)

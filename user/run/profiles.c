@@ -160,7 +160,7 @@ static void put_label(struct buf *out, const char *before, const char *name, con
 static void put_query(struct buf *out, const struct window *w)
 {
 	const struct report *r = w->report;
-	const char *name = target_name_of(&r->target), *slash = strrchr(name, '/');
+	const char *name = r->target.service ?: target_name_of(&r->target), *slash = strrchr(name, '/');
 	char pid[16];
 
 	snprintf(pid, sizeof(pid), "%d", w->pid);
@@ -169,6 +169,10 @@ static void put_query(struct buf *out, const struct window *w)
 	put_label(out, "{", "pid", pid);
 	put_label(out, ",", "host", r->target.host);
 	put_label(out, ",", "container", r->target.container);
+	put_label(out, ",", "namespace", r->target.pod_namespace);
+	put_label(out, ",", "pod", r->target.pod);
+	put_label(out, ",", "image", r->target.image);
+	put_label(out, ",", "version", r->target.version);
 	put_escaped(out, "}", 1);
 	buf_printf(out, "&from=%.0f&until=%.0f&format=pprof&spyName=jnitrace", r->time_unix_s - r->elapsed_s,
 		   r->time_unix_s);

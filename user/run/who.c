@@ -68,7 +68,7 @@ static bool is_launcher(pid_t pid)
 static void read_command(pid_t pid, struct who *out)
 {
 	char *args = malloc(MAX_ARGS_BYTES + 1);
-	ssize_t n = args ? foreign_cmdline(pid, args, MAX_ARGS_BYTES) : 0;
+	ssize_t n = args ? foreign_text(pid, FOREIGN_CMDLINE, args, MAX_ARGS_BYTES) : 0;
 
 	if (n <= 0) {
 		free(args);
@@ -179,6 +179,9 @@ void who_read(pid_t pid, struct who *out)
 	if (cgroup)
 		who_cgroup_of(cgroup, out);
 	free(cgroup);
+	deployed_of_cgroup(out->cgroup, &out->deployed);
+	if (*out->command) /* else its memory does not answer */
+		deployed_read(pid, &out->deployed);
 	if (gethostname(host, sizeof(host) - 1) == 0)
 		text_clean(out->host, sizeof(out->host), host, strlen(host));
 }
@@ -196,4 +199,10 @@ void who_tell(const struct who *who, struct report_target *t)
 	t->container = or_null(who->container);
 	t->cgroup = or_null(who->cgroup);
 	t->host = or_null(who->host);
+	t->service = or_null(who->deployed.service);
+	t->version = or_null(who->deployed.version);
+	t->image = or_null(who->deployed.image);
+	t->pod = or_null(who->deployed.pod);
+	t->pod_namespace = or_null(who->deployed.pod_namespace);
+	t->pod_uid = or_null(who->deployed.pod_uid);
 }

@@ -8,6 +8,7 @@
 
 #include "model/report.h"
 #include "proc/proc.h"
+#include "run/deployed.h"
 
 struct who {
 	char main[256];     /* main class or jar file, by its arguments (names_main_of()) */
@@ -16,6 +17,7 @@ struct who {
 	char container[65]; /* id: 64 hexadecimal digits in the path of its cgroup */
 	char cgroup[4352];  /* path, as this process sees it; the kernel tells none beyond PATH_MAX */
 	char host[65];      /* of this host */
+	struct deployed deployed;
 };
 
 /* Read it anew; what cannot be read is "". */

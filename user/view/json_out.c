@@ -239,5 +239,11 @@ void json_target(struct json_out *j, const struct report_target *t)
 	json_text(j, "container", or_null(t->container));
 	json_text(j, "cgroup", or_null(t->cgroup));
 	json_text(j, "host", or_null(t->host));
+	json_text(j, "service", or_null(t->service));
+	json_text(j, "version", or_null(t->version));
+	json_text(j, "image", or_null(t->image));
+	json_text(j, "pod", or_null(t->pod));
+	json_text(j, "namespace", or_null(t->pod_namespace));
+	json_text(j, "pod_uid", or_null(t->pod_uid));
 	json_close(j, '}');
 }
