@@ -138,6 +138,47 @@ def test_the_spool_is_bounded_and_what_is_refused_goes(tmp_path):
         assert not list(spool.iterdir())
 
 
+@contextlib.contextmanager
+def small_disk(path):
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "spool", path], check=True)
+    try:
+        yield lambda how: subprocess.run(["mount", "-o", f"remount,{how}", path], check=True)
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@pytest.mark.waits
+def test_the_spool_is_read_only_then_full(tmp_path):
+    """What is not on disk is counted as dropped and said. What the store has is not sent again, though it cannot be removed. Then it goes on."""
+    spool = tmp_path / "spool"
+    with small_disk(spool) as remount, Store() as store, Oracle(jdk("17"), OURS) as oracle:
+        (spool / f"{1:020}.profile").write_bytes(b"name=a&from=1&until=2\nof an agent before this one")
+        remount("ro")
+        with agent_of(tmp_path, store.port) as agent:
+            failed = lambda: agent.samples()["jnitrace_agent_push_failed_total", None]  # noqa: E731
+            wait_until(lambda: failed() >= 2)  # it is tried to remove it
+            assert len(store.got) == 1 and pushed(agent) == {"sent_total": 1, "waiting": 1, "dropped_total": 0, "refused_total": 0}
+            window(agent, oracle, "run 1 103 1 3 1")
+            wait_until(lambda: pushed(agent)["dropped_total"] == 1)
+            remount("rw")
+            wait_until(lambda: pushed(agent)["waiting"] == 0)
+            with contextlib.suppress(OSError), open(spool / "other", "wb", buffering=0) as f:  # no room is left
+                while True:
+                    f.write(bytes(4096))
+            window(agent, oracle, "run 1 103 1 3 1")
+            wait_until(lambda: pushed(agent) == {"sent_total": 1, "waiting": 0, "dropped_total": 2, "refused_total": 0})
+            assert len(store.got) == 1 and [f.name for f in spool.iterdir()] == ["other"]
+            (spool / "other").unlink()
+            window(agent, oracle, "run 1 103 2 3 2")
+            wait_until(lambda: pushed(agent) == {"sent_total": 2, "waiting": 0, "dropped_total": 2, "refused_total": 0})
+            assert len(store.got) == 2 and " of 4 total" in top_of(store.got[1][2]["profile"], tmp_path)
+            agent.proc.terminate()
+            said = getattr(agent, "push_said", "") + agent.proc.stderr.read().decode()
+            assert [said.count(what) for what in ("removed from the spool: Read-only file system", "is lost: Read-only file system",
+                                                  "is lost: No space left on device")] == [1, 1, 1], said
+
+
 @pytest.mark.parametrize("args", (["--push", "file:///etc/passwd"], ["--spool", "x"], ["--push", "http://127.0.0.1:9", "--spool-limit", "1"]))
 def test_usage(args):
     assert_error(run_tool("agent", "--listen", "127.0.0.1:0", *args), 2)

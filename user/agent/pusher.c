@@ -42,6 +42,7 @@ struct pusher {
 	bool stopped;
 	struct pusher_counts counts;
 	char sending[NAME_BYTES]; /* "": none */
+	char done[NAME_BYTES];    /* the store has it, or will not have it, but it could not be removed */
 	bool failing;             /* and why was said; of the thread alone */
 	uint64_t last_ns;         /* of a name: they go up, whatever the clock does */
 };
@@ -105,7 +106,7 @@ static int make_room(struct pusher *p, uint64_t bytes)
 
 	while (!rc && oldest(p, p->sending, name, &n, &there) && there + bytes > p->most_bytes) {
 		rc = remove_one(p, name);
-		dropped += !rc;
+		dropped += !rc && strcmp(name, p->done) != 0;
 	}
 	p->counts.dropped += dropped;
 	if (dropped)
@@ -295,7 +296,7 @@ static void wait_for(struct pusher *p, double s)
 }
 
 /* With the lock, which is open meanwhile. *asked_s: so long the store asks to wait. */
-static enum outcome send_one(struct pusher *p, double *asked_s)
+static enum outcome read_and_post(struct pusher *p, double *asked_s)
 {
 	struct buf text = {0};
 	enum outcome outcome;
@@ -306,10 +307,27 @@ static enum outcome send_one(struct pusher *p, double *asked_s)
 	outcome = rc == -EFBIG || (!rc && !text.n) ? REFUSED : rc ? FAILED : post(p, &text, asked_s);
 	buf_free(&text);
 	pthread_mutex_lock(&p->lock);
-	if (outcome != FAILED && remove_one(p, p->sending))
-		outcome = FAILED; /* else it would be sent again at once */
 	p->counts.sent += outcome == SENT;
 	p->counts.refused += outcome == REFUSED;
+	return outcome;
+}
+
+/* With the lock. It is gone from the folder, or FAILED: as long as it cannot be removed, none is sent again.
+ */
+static enum outcome send_one(struct pusher *p, double *asked_s)
+{
+	enum outcome outcome = SENT;
+	int rc = 0;
+
+	if (strcmp(p->sending, p->done))
+		outcome = read_and_post(p, asked_s);
+	if (outcome != FAILED)
+		rc = remove_one(p, p->sending);
+	if (rc && strcmp(p->sending, p->done)) {
+		memcpy(p->done, p->sending, sizeof(p->done));
+		warn("push: what the store has cannot be removed from the spool: %s", strerror(-rc));
+	}
+	outcome = rc ? FAILED : outcome;
 	p->counts.failed += outcome == FAILED && !p->stopped;
 	p->sending[0] = '\0';
 	look(p);
