@@ -2,12 +2,14 @@
 """The agent: its metrics are what the census says, a real Prometheus reads them, and no request does harm."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import time
 import urllib.error
@@ -17,7 +19,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness import (ENV, JNITRACE, NEW, SLOW, TOP, WARM_UP, Expected, Oracle, assert_error, bpf_objects, by_caller, code_is_unchanged, jdk,
+from harness import (ENV, FIXTURES, JNITRACE, NEW, SLOW, TOP, WARM_UP, Expected, Oracle, assert_error, bpf_objects, by_caller, code_is_unchanged, jdk,
                      probes_of, read_line, run_tool, wait_until)
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
@@ -226,12 +228,25 @@ def state_of(agent, pid):
     return window and window["state"]
 
 
+class Clock:
+    """The wall clock of who is started with .env."""
+
+    def __init__(self, path):
+        path.write_bytes(bytes(8))
+        self.path = path
+        self.env = {"LD_PRELOAD": str(FIXTURES / "libclock.so"), "CLOCK_OFF_BY": str(path)}
+
+    def set(self, unix_s):
+        with open(self.path, "r+b") as f:
+            f.write(struct.pack("q", int(unix_s * 1e9) - time.time_ns()))
+
+
 class Ordering(Agent):
     """It opens windows when it is told to, for whoever has the token."""
 
-    def __init__(self, folder, *args):
+    def __init__(self, folder, *args, **kwargs):
         (folder / "token").write_text("open sesame\n")
-        super().__init__("--token-file", folder / "token", "--allow-trigger", *args)
+        super().__init__("--token-file", folder / "token", "--allow-trigger", *args, **kwargs)
         self.token = {"Authorization": "Bearer open sesame"}
 
     def ask(self, path="/metrics", method="GET", headers=None, context=None):
@@ -280,18 +295,30 @@ def test_window_counts_exactly(tmp_path):
 
 
 @pytest.mark.waits
-def test_growth_opens_a_window_that_names_the_site():
-    """Nobody asks. The JVM that leaks is traced once, the one that is as busy and leaks nothing is not."""
-    with Agent("--window", "1", "--rest", "1000000") as agent, Oracle(jdk("17"), OURS) as leaks, Oracle(jdk("17"), OURS) as busy:
+def test_growth_opens_a_window_that_names_the_site(tmp_path):
+    """
+    Nobody asks. The JVM that leaks is traced once, the one that is as busy and leaks nothing is not. The wall clock is set back
+    and forth by hours meanwhile: what counts is the time that went by.
+    """
+    clock = Clock(tmp_path / "clock")
+    hours = itertools.cycle((11, -11))
+    with Agent("--window", "1", "--rest", "1000000", "--every", "8h", "--limit", "1000000000", env=clock.env) as agent, \
+            Oracle(jdk("17"), OURS) as leaks, Oracle(jdk("17"), OURS) as busy:
         agent.next_round()
+        began = time.monotonic()
 
         def done():
+            clock.set(time.time() + 3600 * next(hours))
             busy.do("run 1 1009 0 503 0")
             leaks.do("pre 1009")
             return state_of(agent, leaks.pid) == "done"
 
         wait_until(done)
         assert window_of(agent, leaks.pid)["reason"] == "growth" and window_of(agent, busy.pid) is None
+        of_leaks, of_busy = agent.samples(leaks.pid), agent.samples(busy.pid)
+        assert 1 <= of_leaks["jnitrace_window_seconds", None] <= time.monotonic() - began
+        assert 0 < of_leaks["jnitrace_forecast_seconds", "global"] < 10**9 * (time.monotonic() - began) / of_leaks["jnitrace_vm_references", "global"]
+        assert of_leaks["jnitrace_vm_references_growing", "global"] == 1 and of_busy["jnitrace_vm_references_growing", "global"] == 0
         holds = [line["site"] for line in lines_of(agent, "/api/v1/sites") if line["site"]["outstanding"]]
         assert {(line["target"]["pid"]) for line in lines_of(agent, "/api/v1/sites")} == {leaks.pid}
         assert {site["function"] for site in holds} == {"NewGlobalRef", "NewWeakGlobalRef"}

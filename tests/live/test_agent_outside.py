@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The agent and what it does not choose: a VictoriaMetrics that reads it, too many connections, a JVM that calls itself strange things."""
+"""The agent and what it does not choose: a VictoriaMetrics that reads it, too many connections, a JVM that calls itself strange things, a clock that is set."""
 
 import contextlib
 import json
+import re
 import resource
 import socket
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from harness import SLOW, Oracle, jdk, wait_until
-from test_agent import OURS, Agent, census_of
+from test_agent import OURS, Agent, Clock, Ordering, census_of, state_of
+from test_agent_push import Store
 
 CONNECTIONS = 10000
 
@@ -93,3 +96,33 @@ def test_command_line_of_control_characters():
         assert target["target"]["main"] == "Oracle" and len(target["target"]["command"].encode()) < 4096
         checked = subprocess.run(["promtool", "check", "metrics"], input=agent.get(), capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked
+
+
+@pytest.mark.waits
+def test_clock_that_is_set(tmp_path):
+    """Forth by hours, then back to the first moments of 1970, while a window is open: it ends when it should, and what it has seen arrives once."""
+    clock, spool = Clock(tmp_path / "clock"), tmp_path / "spool"
+    with Store() as store, Oracle(jdk("17"), OURS) as oracle, \
+            Ordering(tmp_path, "--push", f"http://127.0.0.1:{store.port}/ingest", "--spool", spool, env=clock.env) as agent:
+        for i, seconds in enumerate((3600, 2)):
+            agent.next_round()
+            began = time.monotonic()
+            assert agent.order(oracle.pid, seconds) == 202
+            wait_until(lambda: state_of(agent, oracle.pid) == "open")
+            clock.set([time.time() + 11 * 3600, 0.1][i])
+            oracle.do("run 1 101 7 3 5")
+            if seconds > 2:
+                agent.next_round()
+                assert state_of(agent, oracle.pid) == "open"
+                assert agent.order(oracle.pid, 0) == 202
+            wait_until(lambda: state_of(agent, oracle.pid) == "done")
+            took = time.monotonic() - began
+            [traced] = re.findall(rf'^jnitrace_window_seconds{{[^}}]*pid="{oracle.pid}"[^}}]*}} (\S+)', agent.get(), re.M)
+            assert (2 if seconds == 2 else 0) <= float(traced) <= took
+            assert seconds == 2 or agent.samples(oracle.pid)["jnitrace_outstanding", "global"] == 7
+            wait_until(lambda: len(store.got) == i + 1 and not list(spool.iterdir()))
+        assert len(set(store.keys())) == 2
+        for path, _, _, _ in store.got:
+            query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(path).query))
+            assert 0 <= int(query["from"]) <= int(query["until"]), query
+        assert int(query["until"]) < 3600

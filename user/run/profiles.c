@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,8 +175,9 @@ static void put_query(struct buf *out, const struct window *w)
 	put_label(out, ",", "image", r->target.image);
 	put_label(out, ",", "version", r->target.version);
 	put_escaped(out, "}", 1);
-	buf_printf(out, "&from=%.0f&until=%.0f&format=pprof&spyName=jnitrace", r->time_unix_s - r->elapsed_s,
-		   r->time_unix_s);
+	/* A clock that was just set to 1970 has no time before the window. */
+	buf_printf(out, "&from=%.0f&until=%.0f&format=pprof&spyName=jnitrace",
+		   fmax(0, r->time_unix_s - r->elapsed_s), r->time_unix_s);
 }
 
 static int push_one(struct profiles *p, const struct window *w, struct error *err)
