@@ -101,6 +101,22 @@ def test_what_is_found_is_true():
     assert double["acquire_stack"] and double["release_stack"]
 
 
+def test_parts_by_thread_add_up_and_a_recording_is_no_baseline(tmp_path):
+    n, file = 7, tmp_path / "sampled.jtr"
+    with Things() as things, Tracer(*ITEM, "--sample", n, "--group-by", "thread", "--record", file, pids=[things.pid]) as tracer:
+        tracer.wait_tracing()
+        things.do("come", COME * 10)
+        things.do("leak", COME * 10)
+        report = tracer.stop()[things.pid]
+    assert len(report["sites"]) == 2
+    for site in report["sites"]:
+        for key in ("acquired", "released", "outstanding"):
+            assert sum(t[key] for t in site["threads"]) == site[key]
+    result = run_tool("run", *ITEM, "--baseline", file, "true")
+    assert_error(result, 1)
+    assert "record without --sample" in result.stderr
+
+
 @pytest.mark.waits
 def test_a_leak_is_found_and_its_twin_is_not():
     """Things that stay grow. A shelf whose things are replaced holds as many as ever, of which others are followed each time."""
