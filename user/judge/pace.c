@@ -20,9 +20,10 @@ double pace_wait(struct pace *p, double share, double interval_s, double now_s, 
 	p->cpu_s = cpu_s;
 	if (share <= 0)
 		return wait_s;
-	if (p->saved_s < PACE_SAVED_S / 2) /* until it has earned what it takes each time */
+	if (p->saved_s < PACE_SAVED_S / 2 && p->begun) /* until it has earned what it takes each time */
 		wait_s = fmax(wait_s, fmin(taken_s / share, MOST_S));
 	if (p->saved_s < 0)
 		wait_s = fmax(wait_s, fmin(-p->saved_s / share, MOST_S));
+	p->begun = true;
 	return wait_s;
 }

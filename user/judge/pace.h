@@ -6,11 +6,14 @@
 #ifndef JNITRACE_PACE_H
 #define JNITRACE_PACE_H
 
+#include <stdbool.h>
+
 #define PACE_SAVED_S 1.0 /* of CPU time: so much may be taken at once, as a beginning does */
 
 struct pace {
 	double now_s, cpu_s; /* of the last time */
 	double saved_s;      /* of CPU time; negative: it took more than it may */
+	bool begun;          /* the first time is a beginning, and takes more than those that follow */
 };
 struct pace pace_begin(double now_s, double cpu_s);
 /*

@@ -275,8 +275,9 @@ static int look(struct agent *a, struct error *err)
 }
 
 /* That it reads more seldom than it was told to, or no more so; not at every change, and once a minute. */
-static void say_interval(struct agent *a, double now_s)
+static void say_interval(struct agent *a)
 {
+	double now_s = (double)clock_ns(CLOCK_MONOTONIC) / 1e9;
 	bool late = a->self.interval_s > a->o->interval_s;
 	struct log_line l =
 	    log_begin(late ? "reads more seldom, to keep its budget" : "reads as often as it should");
@@ -298,10 +299,7 @@ static int set_pace(struct agent *a)
 	double now_s = (double)clock_ns(CLOCK_MONOTONIC) / 1e9, before_s = a->self.interval_s;
 
 	a->self.interval_s = pace_wait(&a->pace, a->o->budget_share, a->o->interval_s, now_s, loop_cpu_s());
-	if (a->self.interval_s == before_s)
-		return 0;
-	say_interval(a, now_s);
-	return loop_set_timer(a->tick, a->self.interval_s);
+	return a->self.interval_s == before_s ? 0 : loop_set_timer(a->tick, a->self.interval_s);
 }
 
 /* Certificates and the token are other ones now and then. What cannot be used leaves them as they were. */
@@ -347,7 +345,8 @@ static int read_all(struct agent *a, struct error *err)
 	if (rc)
 		return rc;
 	look_at_self(a, began_s);
-	return tell(a);
+	rc = set_pace(a); /* before it is told */
+	return rc ?: tell(a);
 }
 
 /* What is late is left out, not made up for. */
@@ -358,7 +357,8 @@ static int on_tick(void *agent, void *what, struct error *err)
 
 	(void)what;
 	renew_http(a, false);
-	rc = read_all(a, err) ?: set_pace(a);
+	rc = read_all(a, err);
+	say_interval(a);
 	loop_skip(a->tick);
 	tell_supervisor(a, "WATCHDOG=1");
 	return rc;
@@ -521,7 +521,8 @@ static int start(struct agent *a, struct error *err)
 		return rc;
 	inform("agent of all JVMs: %s%s", http_url(a->http), documents[0].is.path);
 	tell_supervisor(a, "READY=1");
-	return set_pace(a);
+	say_interval(a);
+	return 0;
 }
 
 static enum exit_code check_config(const struct options *o, struct error *err)

@@ -42,12 +42,25 @@ static void test_dear(void **state)
 	assert_true(taken_s(0.01, 100, &n) <= 200);
 }
 
+/* A beginning that takes more than what was saved is waited for until that is made up for, and no longer. */
+static void test_beginning(void **state)
+{
+	struct pace p = pace_begin(0, 0);
+	double wait_s;
+
+	(void)state;
+	wait_s = pace_wait(&p, 0.01, 10, 0, 1.25);
+	assert_true(wait_s > 24.99 && wait_s < 25.01);
+	assert_true(pace_wait(&p, 0.01, 10, 25, 1.3) == 10);
+}
+
 /* What is dear once is made up for, and then all is as before. */
 static void test_once(void **state)
 {
 	struct pace p = pace_begin(0, 0);
 
 	(void)state;
+	assert_true(pace_wait(&p, 0.01, 10, 0, 0) == 10);
 	assert_true(pace_wait(&p, 0.01, 10, 0, 3) == 300);
 	assert_true(pace_wait(&p, 0.01, 10, 300, 3) == 10);
 	assert_true(pace_wait(&p, 0.01, 10, 310, 3.09) == 10);
@@ -82,8 +95,8 @@ static void test_no_share(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_cheap), cmocka_unit_test(test_dear),     cmocka_unit_test(test_once),
-	    cmocka_unit_test(test_even),  cmocka_unit_test(test_no_share),
+	    cmocka_unit_test(test_cheap), cmocka_unit_test(test_dear), cmocka_unit_test(test_beginning),
+	    cmocka_unit_test(test_once),  cmocka_unit_test(test_even), cmocka_unit_test(test_no_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
