@@ -8,12 +8,34 @@
 #define MAX_FLAGS           16384
 #define MAX_FLAG_BYTES      256
 #define MAX_FLAG_NAME_BYTES 64
+#define WINDOW_BYTES        4096
+
+/* A part of the file: names stand close together, and most behind the one before. */
+struct window {
+	uint64_t at; /* address in the file */
+	size_t n;
+	char text[WINDOW_BYTES];
+};
+
+static bool is_name(const struct hotspot *h, struct window *w, uint64_t at, const char *name)
+{
+	size_t n = strlen(name) + 1;
+
+	if (n > MAX_FLAG_NAME_BYTES)
+		return false;
+	if (at < w->at || at - w->at + MAX_FLAG_NAME_BYTES > w->n) {
+		w->at = at;
+		w->n = elf_read(h->libjvm, at, w->text, sizeof(w->text));
+	}
+	return at - w->at + n <= w->n && !memcmp(w->text + (at - w->at), name, n);
+}
 
 /* JDK 8 calls the class Flag. */
 int hotspot_bool_flag(const struct hotspot *h, const char *name, bool *value)
 {
 	const char *type = "JVMFlag";
 	uint64_t flags, count, size, at_name, at_addr, addr;
+	struct window window = {0};
 	uint8_t *v;
 	int rc = -ENOENT;
 
@@ -32,12 +54,10 @@ int hotspot_bool_flag(const struct hotspot *h, const char *name, bool *value)
 		return v ? -EFAULT : -ENOMEM;
 	}
 	for (size_t i = 0; i < count && rc == -ENOENT; i++) {
-		char text[MAX_FLAG_NAME_BYTES] = "";
 		uint8_t b;
 
 		memcpy(&addr, v + i * size + at_name, sizeof(addr));
-		elf_read(h->libjvm, addr - h->bias, text, sizeof(text) - 1);
-		if (strcmp(text, name) != 0)
+		if (!is_name(h, &window, addr - h->bias, name))
 			continue;
 		memcpy(&addr, v + i * size + at_addr, sizeof(addr));
 		rc = hotspot_data_range(h, addr) ? proc_read(h->pid, addr, &b, sizeof(b)) : -EPROTO;
