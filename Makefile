@@ -19,7 +19,7 @@
 # make node-matrix    tests of Node-API on Node.js 18 to 26, Deno and Bun (K=: only those; 900 MB by npm, minutes)
 # make builds         jnitrace run of real builds: Maven with Surefire, Gradle with its daemon (minutes)
 # make storms         what processes do seldom, in large numbers: threads, libraries, call sites, ... (20 minutes)
-# make herd           an agent and 2,000 JVMs, which may take 5 % of a CPU (8 minutes)
+# make herd           an agent of 2,000 JVMs, which may take 5 % of a CPU; a fleet of 8 hosts (9 minutes)
 # make soak           tracers of busy JVMs for HOURS=24; fails when they take more and more, or one number is wrong
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
 # make check           style: formatting, rooms (scripts/rooms.py), lengths
@@ -250,7 +250,7 @@ storms:
 herd:
 	$(Q)scripts/setup --check test
 	$(Q)$(MAKE) all fixtures
-	$(Q)JNITRACE_HERD=1 scripts/test-live $(O) -s tests/live/test_agent_herd.py
+	$(Q)JNITRACE_HERD=1 scripts/test-live $(O) -s tests/live/test_agent_herd.py tests/live/test_fleet_hosts.py
 
 soak: all
 	$(Q)scripts/setup --check test

@@ -28,8 +28,8 @@ OURS = f"-Dof={os.getpid()}"  # JVMs without it are other tests', and not to be 
 
 
 class Agent:
-    def __init__(self, *args, listen="127.0.0.1:0", env=None):
-        self.proc = subprocess.Popen([str(JNITRACE), "agent", "-i", "0.2", "--budget", "100%", "--trace", OURS, "--listen", listen, *map(str, args)], env=dict(ENV, **(env or {})),
+    def __init__(self, *args, listen="127.0.0.1:0", env=None, prefix=()):
+        self.proc = subprocess.Popen([*prefix, str(JNITRACE), "agent", "-i", "0.2", "--budget", "100%", "--trace", OURS, "--listen", listen, *map(str, args)], env=dict(ENV, **(env or {})),
                                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
         said = read_line(self.proc.stderr)
         while said.startswith("jnitrace: push: "):  # its thread may be faster

@@ -120,9 +120,9 @@ class Certificates:
                  self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem", *args)
         return self.folder / f"{name}.pem"
 
-    def sign(self, name, usage):
+    def sign(self, name, usage, address="127.0.0.1"):
         extensions = self.folder / "extensions"
-        extensions.write_text(f"subjectAltName=IP:127.0.0.1\nextendedKeyUsage={usage}\n")
+        extensions.write_text(f"subjectAltName=IP:{address}\nextendedKeyUsage={usage}\n")
         request = self.make(name)
         signed = self.folder / f"{name}.signed"
         self.run("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.folder / "ca.key", "-CAcreateserial", "-days", "2", "-extfile",

@@ -20,7 +20,7 @@ LEAK, NONE = "run 2 1009 7 503 5", "run 2 1009 0 503 0"
 class Version(Oracle):
     """The fixture as a service of a version, all in a folder of its own, as in a container: no address and no path is another's."""
 
-    def __init__(self, folder, version, **environment):
+    def __init__(self, folder, version, prefix=(), **environment):
         folder.mkdir()
         fixtures = jdk("17").fixtures()
         self.jar, self.library = folder / f"shop-{version}.jar", folder / "liboracle.so"
@@ -29,7 +29,7 @@ class Version(Oracle):
             jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nMain-Class: Oracle\n")
             for f in fixtures.glob("Oracle*.class"):
                 jar.write(f, f.name)
-        super().__init__(jdk("17"), OURS, prefix=["env", *(f"{name}={value}" for name, value in environment.items())])
+        super().__init__(jdk("17"), OURS, prefix=[*prefix, "env", *(f"{name}={value}" for name, value in environment.items())])
 
     def main(self, fixtures):
         return "-jar", str(self.jar), str(self.library)
