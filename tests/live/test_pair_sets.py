@@ -142,3 +142,48 @@ def test_a_set_counts_what_its_library_gives(sets):
     assert numbers(report) == {name: (2 * (n + 5), n + 5 + 2, n + 3, untracked.get(name, 0)) for n, name in enumerate(families.split())}
     assert report["findings"] == []
     assert {function for function, calls in report["calls"].items() if not calls} <= NOT_CALLED
+
+
+THREADS = """
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *come_and_go(void *twice)
+{
+	void *p[17];
+
+	for (int i = 0; i < 17; i++)
+		p[i] = malloc(16 * (i + 1));
+	for (int i = 0; i < 17; i++)
+		free(p[i]); /* into the thread's cache, which the C library frees once more at its end */
+	if (twice)
+		free(p[3]);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	for (int n = 0; n < 5; n++) {
+		pthread_t t;
+
+		pthread_create(&t, NULL, come_and_go, argc > 1 && n == 4 ? argv : NULL);
+		pthread_join(t, NULL);
+	}
+	return 0;
+}
+"""
+
+
+def test_what_the_c_library_does_when_a_thread_ends(tmp_path):
+    """It releases what its cache has, once more, and the cache itself, which nobody was given: no program's fault."""
+    (tmp_path / "threads.c").write_text(THREADS)
+    program = tmp_path / "threads"
+    subprocess.run(["gcc", "-g", "-O1", "-fno-builtin", "-w", "-o", program, tmp_path / "threads.c"], check=True)
+    result, [report] = run_report("--pairs", "malloc", command=[program])
+    assert result.returncode == 0, result
+    assert report["findings"] == [] and not any(report["drops"].values()), report["findings"]
+    assert report["calls"]["malloc"] >= 5 * 17 and report["calls"]["free"] >= 2 * 5 * 17, report["calls"]
+    result, [report] = run_report("--pairs", "malloc", command=[program, "twice"])
+    [finding] = report["findings"]
+    assert (finding["kind"], finding["count"]) == ("double-release", 1) and finding["stack"][0]["symbol"] == "come_and_go", finding

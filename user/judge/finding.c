@@ -23,6 +23,32 @@ const char *finding_doubt(const struct report *r, enum finding_kind kind)
 	return NULL;
 }
 
+/* The first is the name, or what it begins with. */
+static const char *const system_files[] = {"libc.so.", "libc-", "libpthread.so.", "libpthread-", "ld-linux",
+					   "ld-musl-", "ld-2.", "ld.so.",         "libc.musl-"};
+
+bool finding_is_system(const char *module)
+{
+	for (size_t i = 0; i < ARRAY_LEN(system_files); i++)
+		if (!strncmp(module, system_files[i], strlen(system_files[i])))
+			return true;
+	return false;
+}
+
+bool finding_is_system_own(const struct report_finding *f)
+{
+	const struct frames *frames = &f->stack.frames;
+
+	if ((f->kind != FINDING_DOUBLE_RELEASE && f->kind != FINDING_NEVER_ACQUIRED) || !f->stack.known ||
+	    f->stack.truncated || !frames->n)
+		return false;
+	for (size_t i = 0; i < frames->n; i++)
+		if (frames->v[i].type != FRAME_NATIVE || !frames->v[i].module ||
+		    !finding_is_system(frames->v[i].module))
+			return false;
+	return true;
+}
+
 void finding_add_text(struct report_finding *f, const char *s)
 {
 	size_t n = strlen(f->text);

@@ -22,6 +22,14 @@ struct findings_input {
 	int collector_waits;             /* see struct report_held */
 	const struct vm_insides *inside; /* critical sections from before attach; NULL: not looked at */
 };
+/* Is a file of this name the C library or the dynamic linker? */
+bool finding_is_system(const char *module);
+/*
+ * Does the C library release what it keeps itself, and no other code has called it? A thread that ends frees
+ * chunks of its cache that the program freed before, and the cache, which nobody was given (malloc.c of
+ * glibc, tcache_thread_shutdown()).
+ */
+bool finding_is_system_own(const struct report_finding *f);
 /* Add a sentence. */
 void finding_add_text(struct report_finding *f, const char *s);
 /* What is wrong and what to do, by f->kind. */

@@ -266,7 +266,7 @@ int findings_update(const struct findings_input *in, struct report *r)
 		if (s->findings.v[i].key.kind >= NR_FINDINGS)
 			continue;
 		make(in, r, &s->findings.v[i], &f);
-		if (!finding_is_void(&f))
+		if (!finding_is_passed_on(&f) && !finding_is_system_own(&f))
 			rc = finding_add(r, &f);
 	}
 	rc = rc ?: add_left(in, r);

@@ -3,28 +3,18 @@
 #include "judge/findings_threads.h"
 
 #include <math.h>
-#include <string.h>
 
 /* --- foreign detach --- */
 
-/* The first is the name, or what it begins with. */
-static const char *const own_nothing[] = {"libc.so.", "libc-", "libpthread.so.", "libpthread-", "ld-linux",
-					  "ld-musl-", "ld-2.", "ld.so.",         "libc.musl-"};
-
 static bool is_passing_on(const struct report_stack *s)
 {
-	const char *module = NULL;
-
-	for (size_t i = 0; i < s->frames.n && !module; i++)
-		if (s->frames.v[i].type == FRAME_NATIVE)
-			module = s->frames.v[i].module;
-	for (size_t i = 0; module && i < ARRAY_LEN(own_nothing); i++)
-		if (!strncmp(module, own_nothing[i], strlen(own_nothing[i])))
-			return true;
+	for (size_t i = 0; i < s->frames.n; i++)
+		if (s->frames.v[i].type == FRAME_NATIVE && s->frames.v[i].module)
+			return finding_is_system(s->frames.v[i].module);
 	return false;
 }
 
-bool finding_is_void(const struct report_finding *f)
+bool finding_is_passed_on(const struct report_finding *f)
 {
 	return f->kind == FINDING_FOREIGN_DETACH && (is_passing_on(&f->stack) || is_passing_on(&f->acquire));
 }

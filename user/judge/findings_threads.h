@@ -6,7 +6,7 @@
 #include "judge/finding.h"
 
 /* Does it accuse a library that only passes calls on: libc, which runs destructors, or the dynamic linker? */
-bool finding_is_void(const struct report_finding *f);
+bool finding_is_passed_on(const struct report_finding *f);
 /* 0 or -ENOMEM. */
 int finding_of_churn(const struct findings_input *in, const struct snapshot_churn *c, struct report *r);
 
