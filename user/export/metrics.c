@@ -62,31 +62,13 @@ static void put_value(struct writer *w, double value)
 		buf_printf(w->out, "%.9g\n", value);
 }
 
-/* "/opt/app/server.jar" is the service "server", "com.example.Main" is one of that name. */
-static void put_service(struct writer *w, const struct census *c)
-{
-	const char *name = target_name_of(&c->target), *slash = strrchr(name, '/');
-	char text[LABEL_BYTES];
-	size_t n;
-
-	if (c->service[0] || c->target.service) { /* the operator's word for it, or its own */
-		put_label(w, "service", c->service[0] ? c->service : c->target.service);
-		return;
-	}
-	snprintf(text, sizeof(text), "%s", slash && slash[1] ? slash + 1 : name);
-	n = strlen(text);
-	if (n > 4 && !strcmp(text + n - 4, ".jar"))
-		text[n - 4] = '\0';
-	put_label(w, "service", text);
-}
-
 static void begin_of(struct writer *w, const struct census *c)
 {
-	char pid[16];
+	char pid[16], service[LABEL_BYTES];
 
 	begin(w);
 	snprintf(pid, sizeof(pid), "%d", c->target.pid);
-	put_service(w, c);
+	put_label(w, "service", service_of(c->service, &c->target, service, sizeof(service)));
 	put_label(w, "pid", pid);
 	put_label(w, "container", c->target.container);
 	put_label(w, "pod", c->target.pod);
@@ -276,31 +258,43 @@ static bool is_same(const struct finding_row *a, const struct finding_row *b)
 	return a->name && b->name && !strcmp(a->name, b->name) && a->severity == b->severity;
 }
 
-static void put_findings(struct writer *w, const struct census *c, const struct report *r,
-			 const struct finding_row *kind)
+static uint64_t found(const struct window *win, enum finding_kind kind, bool in_all)
 {
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < r->findings.n; i++)
-		n += is_same(&finding_rows[r->findings.v[i].kind], kind);
-	if (!n)
-		return;
-	begin_of(w, c);
-	put_label(w, "kind", kind->name);
-	put_label(w, "severity", finding_severity_names[kind->severity]);
-	put_value(w, (double)n);
+	for (int other = 0; in_all && other < NR_FINDINGS; other++)
+		n += is_same(&finding_rows[other], &finding_rows[kind]) ? win->totals.findings[other] : 0;
+	for (size_t i = 0; !in_all && i < win->report->findings.n; i++)
+		n += is_same(&finding_rows[win->report->findings.v[i].kind], &finding_rows[kind]);
+	return n;
 }
 
-static void findings(struct writer *w, const struct census *c, const struct window *win)
+/* Of each kind and severity: of the last window, or of all. */
+static void put_findings(struct writer *w, const struct census *c, const struct window *win, bool in_all)
 {
 	for (int kind = 0; win->report && kind < NR_FINDINGS; kind++) {
+		uint64_t n = found(win, kind, in_all);
 		bool first = true;
 
 		for (int before = 0; before < kind; before++)
 			first &= !is_same(&finding_rows[before], &finding_rows[kind]);
-		if (first)
-			put_findings(w, c, win->report, &finding_rows[kind]);
+		if (!first || !n)
+			continue;
+		begin_of(w, c);
+		put_label(w, "kind", finding_rows[kind].name);
+		put_label(w, "severity", finding_severity_names[finding_rows[kind].severity]);
+		put_value(w, (double)n);
 	}
+}
+
+static void findings(struct writer *w, const struct census *c, const struct window *win)
+{
+	put_findings(w, c, win, true);
+}
+
+static void findings_of_last(struct writer *w, const struct census *c, const struct window *win)
+{
+	put_findings(w, c, win, false);
 }
 
 static void dropped(struct writer *w, const struct census *c, const struct window *win)
@@ -338,12 +332,13 @@ static const struct {
     {"jnitrace_events", "", "Calls that were seen in windows.", COUNTER, events},
     {"jnitrace_acquired", "", "Acquired in windows.", COUNTER, acquired},
     {"jnitrace_released", "", "Released in windows.", COUNTER, released},
-    {"jnitrace_outstanding", "", "Acquired in the last window and not released at its end.", GAUGE,
+    {"jnitrace_references", "", "Acquired in the last window and not released at its end.", GAUGE,
      outstanding},
-    {"jnitrace_findings", "", "Findings of the last window.", GAUGE, findings},
-    {"jnitrace_dropped", "", "What windows have lost, by reason.", COUNTER, dropped},
-    {"jnitrace_target_overhead_ratio", "ratio",
-     "CPU time that the probes took of this JVM in the last window.", GAUGE, target_overhead},
+    {"jnitrace_findings", "", "Findings of windows: one that is there in two is two.", COUNTER, findings},
+    {"jnitrace_window_findings", "", "Findings of the last window.", GAUGE, findings_of_last},
+    {"jnitrace_drops", "", "What windows have lost, by reason.", COUNTER, dropped},
+    {"jnitrace_overhead_ratio", "ratio", "CPU time that the probes took of this JVM in the last window.",
+     GAUGE, target_overhead},
     {"jnitrace_window_over_budget", "",
      "1: it was ended early, as the probes took more than --budget allows.", GAUGE, over_budget},
 };

@@ -79,4 +79,10 @@ struct census {
 	struct growth attached_growth; /* of the threads that native code has attached */
 };
 
+/*
+ * What metrics, logs and profiles call a process: by the operator's rules ("": none fits), else what it says
+ * of itself, else its main class or jar file: "/opt/app/server.jar" is "server". Returns out.
+ */
+const char *service_of(const char *by_rules, const struct report_target *t, char *out, size_t cap);
+
 #endif

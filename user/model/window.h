@@ -22,12 +22,14 @@ extern const char *const window_state_names[NR_WINDOW_STATES]; /* "waits", ... *
 /* Added up over all windows of a JVM, so that they never fall. */
 struct window_totals {
 	uint64_t events, acquired[NR_FAMILIES], released[NR_FAMILIES], drops[NR_DROPS];
+	uint64_t findings[NR_FINDINGS];
 };
 
 /* The last one of a JVM. */
 struct window {
 	int pid;
 	uint64_t start_time_ticks; /* with pid: which process */
+	char service[256];         /* see service_of() */
 	enum window_state state;
 	enum window_reason reason;
 	double begin_unix_s, end_unix_s; /* 0: not yet */

@@ -14,7 +14,7 @@
 #define FOLDER       "/var/lib/jnitrace"
 #define MAX_HEADERS  16
 #define HEADER_BYTES 4096
-#define LABEL_BYTES  128
+#define LABEL_BYTES  256
 
 /* What the store makes of each type of value; none is a rate. */
 #define TYPE(name, units)                                                                                    \
@@ -161,12 +161,11 @@ static void put_label(struct buf *out, const char *before, const char *name, con
 static void put_query(struct buf *out, const struct window *w)
 {
 	const struct report *r = w->report;
-	const char *name = r->target.service ?: target_name_of(&r->target), *slash = strrchr(name, '/');
 	char pid[16];
 
 	snprintf(pid, sizeof(pid), "%d", w->pid);
 	buf_printf(out, "name=");
-	put_word(out, slash && slash[1] ? slash + 1 : name);
+	put_word(out, w->service);
 	put_label(out, "{", "pid", pid);
 	put_label(out, ",", "host", r->target.host);
 	put_label(out, ",", "container", r->target.container);

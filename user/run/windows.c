@@ -22,7 +22,6 @@ struct watched {
 	struct window_child *child;  /* NULL: none is open */
 	struct recording *recording; /* whose report the window has; NULL: none */
 	bool there;                  /* the census knows it */
-	char name[128];              /* of its service; "": no rule names it */
 };
 struct windows {
 	struct windows_request req;
@@ -131,6 +130,8 @@ static void add_up(struct window_totals *t, const struct report *r)
 	}
 	for (int d = 0; d < NR_DROPS; d++)
 		t->drops[d] = add_capped(t->drops[d], r->drops[d]);
+	for (size_t i = 0; i < r->findings.n; i++)
+		t->findings[r->findings.v[i].kind]++;
 }
 
 /* Keep what it has said. 0 or -ENOMEM. */
@@ -178,7 +179,7 @@ static void say(const struct watched *j, const char *event)
 	bool failed = w->state == WINDOW_FAILED;
 
 	log_number(&l, "pid", w->pid);
-	log_text(&l, "service", j->name);
+	log_text(&l, "service", w->service);
 	log_text(&l, "reason", window_reason_names[w->reason]);
 	if (w->state == WINDOW_DONE && w->report) {
 		log_text(&l, "end", end_reason_names[w->report->end_reason]);
@@ -409,7 +410,7 @@ int windows_look(struct windows *w, const struct census *const *v, size_t n, str
 		if (!j)
 			return -ENOMEM;
 		j->there = true;
-		snprintf(j->name, sizeof(j->name), "%s", v[i]->service);
+		service_of(v[i]->service, &v[i]->target, j->window.service, sizeof(j->window.service));
 		suspicion_grows(&j->suspicion, grows(v[i]), now_s());
 	}
 	drop_gone(w);

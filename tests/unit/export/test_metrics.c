@@ -139,7 +139,7 @@ static void test_a_window(void **state)
 	char *text = written_with(&c, &w, 1);
 
 	(void)state;
-	expect_none(text, "\njnitrace_outstanding{");
+	expect_none(text, "\njnitrace_references{");
 	expect_none(text, "\njnitrace_site_outstanding{");
 	r.sites.v = sites;
 	r.sites.n = 3;
@@ -149,23 +149,26 @@ static void test_a_window(void **state)
 	w.report_unix_s = 1000;
 	w.totals.acquired[FAMILY_GLOBAL] = 1009;
 	w.totals.drops[0] = 11;
+	w.totals.findings[FINDING_DOUBLE_DELETE] = 13;
 	text = written_with(&c, &w, 1);
 	expect(text, "\njnitrace_acquired_total{service=\"shop\",pid=\"7\",family=\"global\"} 1009\n");
-	expect(text, "\njnitrace_outstanding{service=\"shop\",pid=\"7\",family=\"global\"} 12\n");
+	expect(text, "\njnitrace_references{service=\"shop\",pid=\"7\",family=\"global\"} 12\n");
 	expect_none(text, "family=\"local\"}");
+	expect(text, "\njnitrace_window_findings{service=\"shop\",pid=\"7\",kind=\"double-delete\",severity="
+		     "\"error\"} 2\n");
+	expect(text, "\njnitrace_findings_total{service=\"shop\",pid=\"7\",kind=\"double-delete\","
+		     "severity=\"error\"} 13\n");
 	expect(
 	    text,
-	    "\njnitrace_findings{service=\"shop\",pid=\"7\",kind=\"double-delete\",severity=\"error\"} 2\n");
-	expect(text,
-	       "\njnitrace_findings{service=\"shop\",pid=\"7\",kind=\"leak\",severity=\"warning\"} 1\n");
-	expect(text, "\njnitrace_target_overhead_ratio{service=\"shop\",pid=\"7\"} 0.005\n");
+	    "\njnitrace_window_findings{service=\"shop\",pid=\"7\",kind=\"leak\",severity=\"warning\"} 1\n");
+	expect(text, "\njnitrace_overhead_ratio{service=\"shop\",pid=\"7\"} 0.005\n");
 	expect(text, "\njnitrace_site_outstanding{service=\"shop\",pid=\"7\",site=\"00000000000000aa\","
 		     "function=\"NewGlobalRef\"} 7\n");
 	expect_none(text, "00000000000000ab");
 	expect(text, "\njnitrace_sites_left_out{service=\"shop\",pid=\"7\"} 1\n");
 	expect(text, "\njnitrace_agent_windows_total{reason=\"growth\"} 3\n");
 	r.count_only = true; /* then nobody knows what is outstanding */
-	expect_none(written_with(&c, &w, 0), "\njnitrace_outstanding{");
+	expect_none(written_with(&c, &w, 0), "\njnitrace_references{");
 	w.start_time_ticks = 5; /* another process, which had that number before */
 	expect_none(written_with(&c, &w, 1), "\njnitrace_acquired_total{");
 }
