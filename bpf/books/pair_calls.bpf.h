@@ -344,7 +344,7 @@ static __always_inline void pair_unknown(const struct rule *r, struct func_count
 	other = r->narrow ? 0 : pair_elsewhere(r->target_id, r->family, handle);
 	if (other)
 		finding(r->target_id, FINDING_WRONG_FAMILY, site, other, 0, handle);
-	else if (r->whole)
+	else if (r->whole && !is_any_sampled()) /* it may be another family's, which does not follow it */
 		finding(r->target_id, FINDING_NEVER_ACQUIRED, site, 0, 0, handle);
 	if (other)
 		return;

@@ -21,6 +21,11 @@ static __always_inline bool is_sampled(u32 family)
 	return sample_n > 1 && sampled_families >> (family & 31) & 1;
 }
 
+static __always_inline bool is_any_sampled(void)
+{
+	return sample_n > 1 && sampled_families;
+}
+
 static __always_inline u32 sample_draw(void)
 {
 	return bpf_get_prandom_u32() >> (32 - SAMPLE_DRAW_BITS);

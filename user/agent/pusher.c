@@ -304,6 +304,8 @@ static enum outcome read_and_post(struct pusher *p, double *asked_s)
 
 	pthread_mutex_unlock(&p->lock);
 	rc = read_one(p, p->sending, &text);
+	if (rc && rc != -EFBIG)
+		say_failure(p, rc, 0, &(struct error){0});
 	outcome = rc == -EFBIG || (!rc && !text.n) ? REFUSED : rc ? FAILED : post(p, &text, asked_s);
 	buf_free(&text);
 	pthread_mutex_lock(&p->lock);

@@ -236,12 +236,15 @@ static void judge_site(const struct comparison *c, struct compared_site *s, doub
 		s->is.growth = false;
 	}
 	if (s->a && s->b && s->nr_a == 1 && s->nr_b == 1 && comes_and_goes(s->a) && comes_and_goes(s->b)) {
-		double old_a = (double)s->a->verdict.survivors * scale,
-		       old_b = (double)s->b->verdict.survivors;
+		uint64_t left_a = s->a->verdict.survivors, left_b = s->b->verdict.survivors;
+		double old_a = (double)left_a * scale, old_b = (double)left_b;
+		double noise = hypot(noise_of(c->a.report, s->b->func, left_a) * scale,
+				     noise_of(c->b.report, s->b->func, left_b));
 
-		s->is.change = old_b > TWICE * old_a   ? CHANGE_GROWN
-			       : old_b * TWICE < old_a ? CHANGE_SHRUNK
-						       : CHANGE_SAME;
+		s->is.change = noise > 0 && fabs(old_b - old_a) <= noise ? CHANGE_SAME
+			       : old_b > TWICE * old_a                   ? CHANGE_GROWN
+			       : old_b * TWICE < old_a                   ? CHANGE_SHRUNK
+									 : CHANGE_SAME;
 		s->is.growth = s->is.change == CHANGE_GROWN;
 	}
 	if (s->b && s->b->verdict.kind == VERDICT_GROWING &&

@@ -11,7 +11,7 @@ enum fleet_by { FLEET_BY_SERVICE, FLEET_BY_VERSION, FLEET_BY_IMAGE, FLEET_BY_HOS
 extern const char *const fleet_by_names[NR_FLEET_BY]; /* "service", ... */
 
 #define FLEET_GROUPS 32
-#define FLEET_TEXT   192
+#define FLEET_TEXT   256
 
 /* JVMs of one version, one image, ... Cleaned text. */
 struct fleet_group {

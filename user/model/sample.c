@@ -38,8 +38,9 @@ uint32_t sample_families(const struct catalog *c, uint32_t families)
 uint64_t sample_error(uint64_t estimate, uint64_t one_in)
 {
 	double more = one_in > 1 ? (double)one_in - 1 : 0, half = Z_95 * Z_95 * more / 2;
+	double error = ceil(half + Z_95 * sqrt(more * (double)estimate + half * more / 2));
 
-	return (uint64_t)ceil(half + Z_95 * sqrt(more * (double)estimate + half * more / 2));
+	return error < 0x1p63 ? (uint64_t)error : INT64_MAX; /* a recording may say anything */
 }
 
 void sample_put_error(struct buf *out, uint64_t estimate, uint64_t one_in)

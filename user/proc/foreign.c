@@ -677,10 +677,12 @@ ssize_t foreign_text(pid_t pid, enum foreign_text which, char *dst, size_t n)
 	x->at = which;
 	x->bytes = n < DATA_BYTES ? n : DATA_BYTES;
 	got = ask(key_of(OP_TEXT, 2 * (uint64_t)pid + which), -1, NULL);
-	if (got > 0) {
+	if (got > 0)
 		memcpy(dst, reader.x->data, (size_t)got);
-		explicit_bzero(reader.x->data, (size_t)got); /* an environment has secrets */
-	}
+	/* An environment has secrets; of one that could not be read to its end nobody knows how much is
+	 * there. */
+	if (which == FOREIGN_ENVIRON && reader.x)
+		explicit_bzero(reader.x->data, got >= 0 ? (size_t)got : reader.x->bytes);
 	return got;
 }
 

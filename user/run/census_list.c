@@ -26,7 +26,8 @@ struct jvm {
 	bool refused, gone;
 	bool fresh; /* census is of this interval */
 	struct census census;
-	struct who who; /* of one that is refused; those that are open tell it themselves */
+	struct proc_id id; /* of one that is refused; those that are open tell it themselves */
+	struct who who;    /* likewise */
 	struct census_watch *watch;
 	uint64_t first_refs;
 	double first_s;
@@ -86,7 +87,9 @@ static int jvm_add(struct census_list *l, pid_t pid)
 static void refuse(struct jvm *j, const char *kind, const struct error *why)
 {
 	j->refused = true;
-	j->census.target = (struct report_target){.pid = j->pid, .comm = "", .vm = kind, .vm_version = "?"};
+	proc_id_read(j->pid, &j->id); /* or it is not known */
+	j->census.target = (struct report_target){
+	    .pid = j->pid, .comm = j->id.comm, .start_time_ticks = j->id.start_time_ticks, .vm = kind};
 	who_read(j->pid, &j->who);
 	who_tell(&j->who, &j->census.target);
 	j->census.local_refs = j->census.native_attached = j->census.gone = -1;

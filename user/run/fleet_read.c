@@ -119,10 +119,11 @@ static void place_of(const json_t *target, const char *service_said, enum fleet_
 		memcpy(scope, service, FLEET_TEXT);
 		memcpy(value, version, FLEET_TEXT);
 		break;
-	case FLEET_BY_IMAGE: /* "registry:5000/app:1.2" and "app@sha256:..." are of one name each */
+	case FLEET_BY_IMAGE: /* "registry:5000/app:1.2@sha256:...": with or without each of them */
 		copy(value, FLEET_TEXT, text_of(target, "image"));
 		memcpy(scope, value, FLEET_TEXT);
-		tag = strchr(scope, '@') ?: strrchr(strrchr(scope, '/') ?: scope, ':');
+		scope[strcspn(scope, "@")] = '\0';
+		tag = strrchr(strrchr(scope, '/') ?: scope, ':');
 		if (tag)
 			*tag = '\0';
 		break;

@@ -317,7 +317,7 @@ static int put_sites(struct target *t, const struct making *m)
 	    .names = naming_sites(t->naming),
 	    .families = t->plan.families,
 	    .one_in = t->o->sample,
-	    .sampled = sampling_of(t->o, t->plan.families),
+	    .sampled = sampling_of(t->o, t->o->families), /* also of one that is switched off */
 	    .off = target_families_off(t),
 	    .cost_ns = m->cost_ns,
 	    .locals = m->locals,
@@ -400,7 +400,9 @@ static void put_switched(struct target *t)
 	for (int f = 0; f < NR_FAMILIES; f++) {
 		t->report.families[f].off_s = t->switched[f].off_s;
 		t->report.families[f].on_s = t->switched[f].on_s;
-		t->report.families[f].let_go = t->switched[f].let_go * (t->report.families[f].one_in ?: 1);
+		if (__builtin_mul_overflow(t->switched[f].let_go, t->report.families[f].one_in ?: 1,
+					   &t->report.families[f].let_go))
+			t->report.families[f].let_go = UINT64_MAX;
 	}
 }
 

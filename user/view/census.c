@@ -346,7 +346,7 @@ static void put_jvm(struct buf *out, const struct census *c, const struct view_o
 		buf_printf(&line, ", %s@%s", c->target.user ?: "?", c->target.host ?: "?");
 	if (c->target.container)
 		buf_printf(&line, ", container %.12s", c->target.container);
-	buf_printf(&line, ", %s %s; read in %.1f ms", c->target.vm, c->target.vm_version, c->read_ms);
+	buf_printf(&line, ", %s %s; read in %.1f ms", c->target.vm, c->target.vm_version ?: "?", c->read_ms);
 	put_words(out, &line, o->width);
 	buf_free(&line);
 	if (o->all && c->target.command) {
@@ -397,7 +397,8 @@ static void put_overview_row(struct buf *out, const struct census *c, const stru
 	for (int t = 0; t < NR_VM_TABLES && c->watched; t++)
 		alarm |= c->growth[t].alarm;
 	alarm |= c->watched && (c->local_growth.alarm || c->attached_growth.alarm);
-	buf_printf(&name, "  %s%s %s", alarm ? ALARM : "", target_name_of(&c->target), c->target.vm_version);
+	buf_printf(&name, "  %s%s %s", alarm ? ALARM : "", target_name_of(&c->target),
+		   c->target.vm_version ?: "?");
 	if (c->target.container)
 		buf_printf(&name, ", container %.12s", c->target.container);
 	buf_printf(&name, "%s%s", c->refused[0] ? ": " : "", c->refused);

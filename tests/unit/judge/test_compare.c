@@ -289,6 +289,13 @@ static void test_verdicts(void **state)
 	c = compare(&a, &b, PER_RUN);
 	expect(&c.sites.v[0].is, CHANGE_SAME, MATCHED_ID, 5, false);
 	comparison_free(&c);
+	sa->verdict.survivors = 300;
+	sb->verdict.survivors = 700;
+	a.report.families[FAMILY_GLOBAL].one_in = b.report.families[FAMILY_GLOBAL].one_in = 100;
+	c = compare(&a, &b, PER_RUN); /* 3 and 7 of those that are followed */
+	assert_true(c.sites.v[0].is.change == CHANGE_SAME && !c.sites.v[0].is.growth);
+	comparison_free(&c);
+	a.report.families[FAMILY_GLOBAL].one_in = b.report.families[FAMILY_GLOBAL].one_in = 0;
 	sa->verdict.survivors = 3;
 	sb->verdict.survivors = 7;
 	c = compare(&a, &b, PER_RUN);

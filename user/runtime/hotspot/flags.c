@@ -20,14 +20,16 @@ struct window {
 static bool is_name(const struct hotspot *h, struct window *w, uint64_t at, const char *name)
 {
 	size_t n = strlen(name) + 1;
+	uint64_t from = at - w->at; /* any number: the target says where it is */
 
 	if (n > MAX_FLAG_NAME_BYTES)
 		return false;
-	if (at < w->at || at - w->at + MAX_FLAG_NAME_BYTES > w->n) {
+	if (from > w->n || w->n - from < MAX_FLAG_NAME_BYTES) {
 		w->at = at;
 		w->n = elf_read(h->libjvm, at, w->text, sizeof(w->text));
+		from = 0;
 	}
-	return at - w->at + n <= w->n && !memcmp(w->text + (at - w->at), name, n);
+	return n <= w->n - from && !memcmp(w->text + from, name, n);
 }
 
 /* JDK 8 calls the class Flag. */
