@@ -31,12 +31,17 @@ class Agent:
     def __init__(self, *args, listen="127.0.0.1:0", env=None, prefix=()):
         self.proc = subprocess.Popen([*prefix, str(JNITRACE), "agent", "-i", "0.2", "--budget", "100%", "--trace", OURS, "--listen", listen, *map(str, args)], env=dict(ENV, **(env or {})),
                                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
-        said = read_line(self.proc.stderr)
-        while said.startswith("jnitrace: push: "):  # its thread may be faster
-            self.push_said = said
-            said = read_line(self.proc.stderr)
-        self.url = re.fullmatch(r"jnitrace: agent of all JVMs: (https?://\S+)/metrics\n", said)[1]
+        try:
+            self.url = self.begun()
+        except BaseException:  # nobody would end it
+            self.__exit__()
+            raise
         self.port = int(self.url.rsplit(":", 1)[1])
+
+    def begun(self):
+        while (said := read_line(self.proc.stderr)).startswith("jnitrace: push: "):  # its thread may be faster
+            self.push_said = said
+        return re.fullmatch(r"jnitrace: agent of all JVMs: (https?://\S+)/metrics\n", said)[1]
 
     def __enter__(self):
         return self
@@ -278,8 +283,8 @@ def test_window_counts_exactly(tmp_path):
         for family, counts in want.families.items():
             assert samples["jnitrace_acquired_total", family] == counts["acquired"]
             assert samples["jnitrace_released_total", family] == counts["released"]
-            assert samples["jnitrace_outstanding", family] == counts["outstanding"]
-        assert code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
+            assert samples["jnitrace_references", family] == counts["outstanding"]
+        wait_until(lambda: code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes))  # others trace all JVMs now and then
         sites = [line["site"] for line in lines_of(agent, "/api/v1/sites") if line["target"]["pid"] == oracle.pid]
         assert by_caller({"sites": [s for s in sites if s["family"] in NEW]}) == want.sites
         page = agent.get("/report")
@@ -317,7 +322,7 @@ def test_growth_opens_a_window_that_names_the_site(tmp_path):
         assert window_of(agent, leaks.pid)["reason"] == "growth" and window_of(agent, busy.pid) is None
         of_leaks, of_busy = agent.samples(leaks.pid), agent.samples(busy.pid)
         assert 1 <= of_leaks["jnitrace_window_seconds", None] <= time.monotonic() - began
-        assert 0 < of_leaks["jnitrace_forecast_seconds", "global"] < 10**9 * (time.monotonic() - began) / of_leaks["jnitrace_vm_references", "global"]
+        assert 0 < of_leaks["jnitrace_forecast_seconds", "global"] < 3 * 10**9 * (time.monotonic() - began) / of_leaks["jnitrace_vm_references", "global"]
         assert of_leaks["jnitrace_vm_references_growing", "global"] == 1 and of_busy["jnitrace_vm_references_growing", "global"] == 0
         holds = [line["site"] for line in lines_of(agent, "/api/v1/sites") if line["site"]["outstanding"]]
         assert {(line["target"]["pid"]) for line in lines_of(agent, "/api/v1/sites")} == {leaks.pid}

@@ -104,22 +104,22 @@ def test_clock_that_is_set(tmp_path):
     clock, spool = Clock(tmp_path / "clock"), tmp_path / "spool"
     with Store() as store, Oracle(jdk("17"), OURS) as oracle, \
             Ordering(tmp_path, "--push", f"http://127.0.0.1:{store.port}/ingest", "--spool", spool, env=clock.env) as agent:
-        for i, seconds in enumerate((3600, 2)):
+        for i, seconds in enumerate((3600, 10)):
             agent.next_round()
             began = time.monotonic()
             assert agent.order(oracle.pid, seconds) == 202
             wait_until(lambda: state_of(agent, oracle.pid) == "open")
             clock.set([time.time() + 11 * 3600, 0.1][i])
             oracle.do("run 1 101 7 3 5")
-            if seconds > 2:
+            if seconds > 10:
                 agent.next_round()
                 assert state_of(agent, oracle.pid) == "open"
                 assert agent.order(oracle.pid, 0) == 202
             wait_until(lambda: state_of(agent, oracle.pid) == "done")
             took = time.monotonic() - began
             [traced] = re.findall(rf'^jnitrace_window_seconds{{[^}}]*pid="{oracle.pid}"[^}}]*}} (\S+)', agent.get(), re.M)
-            assert (2 if seconds == 2 else 0) <= float(traced) <= took
-            assert seconds == 2 or agent.samples(oracle.pid)["jnitrace_outstanding", "global"] == 7
+            assert (10 if seconds == 10 else 0) <= float(traced) <= took
+            assert seconds == 10 or agent.samples(oracle.pid)["jnitrace_references", "global"] == 7
             wait_until(lambda: len(store.got) == i + 1 and not list(spool.iterdir()))
         assert len(set(store.keys())) == 2
         for path, _, _, _ in store.got:

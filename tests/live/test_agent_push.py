@@ -11,7 +11,7 @@ import urllib.parse
 
 import pytest
 
-from harness import ENV, Oracle, assert_error, jdk, run_tool, wait_until
+from harness import ENV, SLOW, Oracle, assert_error, jdk, run_tool, wait_until
 from test_agent import OURS, Ordering, state_of
 
 
@@ -162,7 +162,7 @@ def test_the_spool_is_read_only_then_full(tmp_path):
             window(agent, oracle, "run 1 103 1 3 1")
             wait_until(lambda: pushed(agent)["dropped_total"] == 1)
             remount("rw")
-            wait_until(lambda: pushed(agent)["waiting"] == 0)
+            wait_until(lambda: pushed(agent)["waiting"] == 0, 3 * SLOW)
             with contextlib.suppress(OSError), open(spool / "other", "wb", buffering=0) as f:  # no room is left
                 while True:
                     f.write(bytes(4096))

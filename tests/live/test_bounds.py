@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A process whose files take much to read costs the tracer what its budget says, and no report, signal or other file waits for it."""
 
+import contextlib
 import json
 import os
 import re
@@ -131,8 +132,21 @@ def test_an_address_that_takes_long(victim, make):
 
 def lines_helpers(pid):
     """The processes that read lines for it."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if Path(f"/proc/{child}/comm").read_text() == "jnitrace-lines\n"]
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):  # it has ended
+            if Path(f"/proc/{child}/comm").read_text() == "jnitrace-lines\n":
+                found.append(int(child))
+    return found
+
+
+def stopped_helper(pid):
+    """Of the one that there is: it was stopped, and stays. False: there is none."""
+    with contextlib.suppress(ProcessLookupError):
+        for helper in lines_helpers(pid):
+            os.kill(helper, signal.SIGSTOP)
+            return True
+    return False
 
 
 @pytest.mark.waits
@@ -144,9 +158,8 @@ def test_a_helper_that_does_not_move(victim, make, tmp_path):
     with Tracer("--limit-memory", "2G", pids=[victim.pid]) as tracer:  # or one may be let go for the other
         tracer.wait_tracing()
         leak(victim, path, SITES)  # 0.3 s for each of them
-        wait_until(lambda: lines_helpers(tracer.proc.pid))
+        wait_until(lambda: stopped_helper(tracer.proc.pid))
         [helper] = lines_helpers(tracer.proc.pid)
-        os.kill(helper, signal.SIGSTOP)
         leak(victim, other)
         waits = tracer.wait_report(lambda r: any(s["stack"][0]["file"] for s in of_module(r, other)))
         tracer.wait_report(lambda r: r["drops"]["files_refused"] and not r["sites_pending"])

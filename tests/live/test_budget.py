@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """--budget: a process that calls too often is left alone at once, and said so; one that does not is traced as ever."""
 
-from harness import WARM_UP, Oracle, Tracer, assert_error, assert_exact, code_is_unchanged, jdk, probes_of, run_tool
+from harness import WARM_UP, Oracle, Tracer, assert_error, assert_exact, code_is_unchanged, jdk, probes_of, run_tool, wait_until
 
 
 def test_storm_is_left_alone():
@@ -17,7 +17,7 @@ def test_storm_is_left_alone():
         print(final["elapsed_s"], final["overhead"])
         assert final["elapsed_s"] < 1
         assert any("more than --budget allows" in line for line in tracer.stderr)
-        assert code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
+        wait_until(lambda: code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes))  # others trace all JVMs now and then
         oracle.do("stop")
 
 

@@ -22,7 +22,12 @@ from test_fleet import LEAK, NONE, Version, deployed, diff
 HOSTS = 8 if FULL else 2
 IMAGES = {"1.2": NONE, "1.3": LEAK}
 JVMS = ("1.2", "1.2", "1.3")  # of each host
-SUBNET = f"10.{100 + os.getpid() % 100}"
+FIRST = os.getpid() % 31 * 8
+
+
+def subnet_of(i):
+    """Of RFC 2544: nobody's network."""
+    return f"198.18.{FIRST + i}"
 
 
 def ip(*args, check=True):
@@ -32,7 +37,7 @@ def ip(*args, check=True):
 @contextlib.contextmanager
 def network(i):
     """A host's: how to start a program there, and its address."""
-    name, subnet = f"jt{os.getpid()}n{i}", f"{SUBNET}.{i}"
+    name, subnet = f"jt{os.getpid()}n{i}", subnet_of(i)
     ip("netns", "add", name)
     try:
         ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
@@ -73,7 +78,7 @@ def wait_for(pairs, state):
 def test_names_the_image_that_leaks_of_many_hosts(tmp_path):
     of = Certificates(tmp_path)
     with contextlib.ExitStack() as stack:
-        hosts = [Host(stack, tmp_path / f"host{i}", i, (*of.sign(f"host{i}", "serverAuth", f"{SUBNET}.{i}.2"), of.ca)) for i in range(HOSTS)]
+        hosts = [Host(stack, tmp_path / f"host{i}", i, (*of.sign(f"host{i}", "serverAuth", f"{subnet_of(i)}.2"), of.ca)) for i in range(HOSTS)]
         pairs = [(host.agent, version, jvm) for host in hosts for version, jvm in host.jvms[1:]]  # one of each image is traced
         for agent, _, jvm in pairs:
             assert agent.order(jvm.pid, 3600) == 202

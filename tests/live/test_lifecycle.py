@@ -35,7 +35,7 @@ def test_attach_detach_storm(kind, attach):
             assert_no_losses(final)
             for f in final["families"].values():
                 assert f["outstanding"] <= 4, "at most one a thread is held when the probes go"
-        assert code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
+        wait_until(lambda: code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes))  # others trace all JVMs now and then
         oracle.do("stop", "run 4 1009 1 503 1")
         assert oracle.quit(7) == 7
 

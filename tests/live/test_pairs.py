@@ -165,14 +165,14 @@ def test_versions_and_places_of_functions():
 def test_all_processes_that_map_the_library():
     """Whatever they are, and those that come later, too."""
     rule = ("--pair", f"door={BUILD}/test-runtime/libthing.so:door_open(ret,counted)/door_close(arg0)")
-    with Things() as first, Tracer("-a", *rule) as tracer:
+    with Things() as first, Tracer("-a", "--allow-loss", *rule) as tracer:
         tracer.wait_tracing()
         with Things() as second:
             tracer.wait_report(lambda r: r["target"]["pid"] == second.pid)
             for things, n in ((first, COUNTED), (second, 2 * COUNTED)):
                 things.do("counted", n)
             reports = tracer.stop()
-    assert reports.keys() == {first.pid, second.pid}
+    assert reports.keys() >= {first.pid, second.pid}  # and those of other tests
     for things, n in ((first, COUNTED), (second, 2 * COUNTED)):
         assert_no_losses(reports[things.pid])
         assert numbers(reports[things.pid]) == {"door": (3 * n - 4, 2 * n - 4, n, 0)}

@@ -29,9 +29,9 @@ class Things:
         self.proc.stdin.close()
         self.proc.stdout.close()
 
-    def do(self, what, n):
+    def do(self, what, n, seconds=SLOW):
         self.proc.stdin.write(f"{what} {n}\n".encode())
-        assert read_line(self.proc.stdout) == "done\n"
+        assert read_line(self.proc.stdout, seconds) == "done\n"
 
 
 @pytest.fixture
@@ -110,11 +110,12 @@ def test_only_the_runtime_that_was_asked_for(tool, oracle):
                 result = run_tool(command, "-p", other, "--runtime", name, *["-d", "1"] * (command == "top"))
                 assert result.returncode == 4 and f"maps no {wanted}" in result.stderr, (command, result.stderr)
             assert run_tool("-p", own, "--runtime", name, "-d", "0.2", "-e", "thing,global").returncode == 0
-        with Tracer("-a", "--runtime", "thing", "-e", "thing") as tracer:
+        with Tracer("-a", "--allow-loss", "--runtime", "thing", "-e", "thing") as tracer:
             tracer.wait_tracing()
             things.do("leak", LEAKED)
             reports = tracer.stop()
-    assert set(reports) == {things.pid} and reports[things.pid]["families"]["thing"]["outstanding"] == LEAKED
+    assert not any(report["target"]["vm"] != reports[things.pid]["target"]["vm"] for report in reports.values())  # but of other tests, too
+    assert reports[things.pid]["families"]["thing"]["outstanding"] == LEAKED
     unknown = run_tool("-a", "--runtime", "Thing")
     assert unknown.returncode == 2
     assert "unknown runtime 'Thing'" in unknown.stderr and all(n in unknown.stderr for n in ("hotspot", "thing"))

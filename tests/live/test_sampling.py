@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from harness import Tracer, assert_error, assert_no_losses, assert_schema, run_tool
+from harness import SLOW, Tracer, assert_error, assert_no_losses, assert_schema, run_tool
 from test_runtime import Things
 
 ITEM = ("--pair", "item=libthing.so:thing_new(ret)/thing_free(arg0)")
@@ -123,7 +123,7 @@ def test_a_leak_is_found_and_its_twin_is_not():
     n, rounds = 10, 2600
     with Things() as things, Tracer(*ITEM, "--sample", n, pids=[things.pid]) as tracer:
         tracer.wait_tracing()
-        things.do("pace", rounds)
+        things.do("pace", rounds, 3 * SLOW)
         report = tracer.stop()[things.pid]
     assert_no_losses(report)
     leak, = report["findings"]
