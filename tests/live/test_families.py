@@ -5,7 +5,7 @@ import json
 import re
 from collections import Counter
 
-from harness import JNITRACE, WARM_UP, Oracle, jdk, run_tool
+from harness import JNITRACE, WARM_UP, Oracle, jdk, run_tool, wait_until
 from test_node import Node
 from test_pairs import RULES
 from test_recording import OWN_PIDS
@@ -240,3 +240,36 @@ def test_a_jvm_by_rules(oracle, tmp_path):
         assert t.exit_code() == 0
     found, _ = last_families(file)
     assert set(found) == {"file", "global"} and found["global"] == (10, 7, 3, 0, 0), found
+
+
+def test_a_sampled_family_stays_sampled(tmp_path):
+    """While it is off, too: what was seen is an estimate, and what was let go."""
+    n, leaked, file = 10, 1009, tmp_path / "sampled.jtr"
+    with Things() as things, Tmux(140, 40, "--pair", "item=libthing.so:thing_new(ret)/thing_free(arg0)", *RULES[2:4], "--sample", n, "-p", things.pid,
+                                  "-i", "0.3", "--record", file) as t:
+        begin(t)
+        things.do("leak", leaked)
+        t.until("item sampled 1 in 10")
+        on = last_item(file, lambda f: f["calls"] == leaked)
+        switch(t, "i")
+        off = last_item(file, lambda f: f.get("switched"))
+        t.keys("q")
+        assert t.exit_code() == 0
+    assert on["acquired"] == off["acquired"] > 0 and on["acquired"] % n == 0
+    assert on["released_untracked"] is None and off["released_untracked"] is None
+    assert off["switched"]["let_go"] == on["outstanding"]
+
+
+def last_item(file, wanted):
+    """Of a recording that goes on, the last numbers of that family, once they are as wanted."""
+    last = {}
+
+    def read():
+        reports = run_tool("report", file, "--format", "json", "--allow-loss").stdout.splitlines()
+        report = json.loads(reports[-1]) if reports else {}
+        if report.get("sample") == {"one_in": 10, "families": ["item"], "confidence": 0.95}:
+            last.update(report["families"]["item"], calls=report["calls"]["thing_new"])
+        return last and wanted(last)
+
+    wait_until(read)
+    return dict(last)
