@@ -318,7 +318,7 @@ def test_growth_opens_a_window_that_names_the_site(tmp_path):
             leaks.do("pre 1009")
             return state_of(agent, leaks.pid) == "done"
 
-        wait_until(done)
+        wait_until(done, 3 * SLOW)  # a verdict takes most of a minute
         assert window_of(agent, leaks.pid)["reason"] == "growth" and window_of(agent, busy.pid) is None
         of_leaks, of_busy = agent.samples(leaks.pid), agent.samples(busy.pid)
         assert 1 <= of_leaks["jnitrace_window_seconds", None] <= time.monotonic() - began
