@@ -1,29 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * Profiles for pprof. See pprof.h. A message of protobuf may be written in pieces: repeated fields of one
- * piece follow those of the piece before. So each sample, location and text is packed as soon as it is met,
- * and only what tells them from others is kept.
- */
+/* Profiles for pprof, written in pieces. See pprof.h, profile_parts.h. */
 #include "export/pprof.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
-#include "base/hash.h"
-#include "base/strset.h"
 #include "export/marks.h"
+#include "export/profile_parts.h"
 #include "user/export/profile.pb-c.h"
 #include "view/columns.h"
 #include "view/text.h"
 
-#define GZIP_WINDOW  (15 + 16)    /* zlib.h, deflateInit2: the largest window, and a gzip header */
-#define GZIP_MEMORY  8            /* its default */
-#define MAX_AT_ONCE  (1U << 30)   /* bytes that zlib is given; it counts by 32 bits */
-#define MODULE_LIMIT (1ULL << 47) /* equal in all profiles, so that pprof takes equal modules for one */
-#define MAX_INLINED  64           /* lines of one location */
-#define SEVERAL      "several targets"
+#define SEVERAL "several targets"
 
 enum { VALUE_OUTSTANDING, VALUE_ACQUIRED, VALUE_BYTES, NR_VALUES };
 static const struct {
@@ -36,17 +25,9 @@ static const struct {
 enum { LABEL_FAMILY, LABEL_FUNCTION, LABEL_PID, LABEL_VERDICT, LABEL_CLASS, NR_LABELS };
 static const char *const label_keys[NR_LABELS] = {"family", "function", "pid", "verdict", "class"};
 
-/* Numbers from 1 on, for what is told apart by two words. */
-struct numbers {
-	struct hash hash;
-	uint32_t n;
-};
-
 struct pprof {
 	struct buf head, body; /* of the message so far; mappings of head come first */
-	struct strset texts;
-	struct hash seen;         /* text of a report: its index + 1; for as long as the report lives */
-	struct numbers strings;   /* text of texts: its index + 1 */
+	struct texts texts;
 	struct numbers mappings;  /* file, build id */
 	struct numbers functions; /* name, file */
 	struct numbers lines;     /* function, line */
@@ -62,81 +43,28 @@ struct pprof {
 
 /* --- packing ------------------------------------------------------------------------------------- */
 
-struct packer {
-	ProtobufCBuffer base;
-	struct buf *out;
-};
-
-static void append(ProtobufCBuffer *base, size_t n, const uint8_t *p)
-{
-	buf_add(((struct packer *)base)->out, (const char *)p, n);
-}
-
 static void pack(struct buf *out, const Pprof__Profile *piece)
 {
-	struct packer packer = {.base = {.append = append}, .out = out};
-
-	pprof__profile__pack_to_buffer(piece, &packer.base);
+	profile_pack(out, &piece->base);
 }
 
-/* The number of this pair; 0: out of memory. */
-static uint32_t number_of(struct pprof *p, struct numbers *numbers, uint64_t a, uint64_t b, bool *is_new)
+static void put_text(struct buf *out, char *text)
 {
-	uint32_t number = hash_find(&numbers->hash, a, b);
-
-	*is_new = !number;
-	if (number)
-		return number;
-	if (numbers->n == UINT32_MAX || hash_set(&numbers->hash, a, b, numbers->n + 1)) {
-		p->body.failed = true;
-		*is_new = false;
-		return 0;
-	}
-	return ++numbers->n;
-}
-
-/* The index of a text that is clean. */
-static int64_t clean_text(struct pprof *p, const char *s)
-{
-	const char *kept = strset_add(&p->texts, s);
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
-	char *strings[] = {(char *)kept};
-	uint32_t number;
-	bool is_new;
 
-	if (!kept) {
-		p->body.failed = true;
-		return 0;
-	}
-	number = number_of(p, &p->strings, (uintptr_t)kept, 0, &is_new);
 	piece.n_string_table = 1;
-	piece.string_table = strings;
-	if (is_new)
-		pack(&p->body, &piece);
-	return number ? number - 1 : 0;
+	piece.string_table = &text;
+	pack(out, &piece);
 }
 
-/* Of foreign text: strings of the format are UTF-8. */
 static int64_t text(struct pprof *p, const char *s)
 {
-	char clean[MARK_MAX_NAME];
-
-	return clean_text(p, text_clean(clean, sizeof(clean), s, strlen(s)));
+	return texts_add(&p->texts, s);
 }
 
-/* Of foreign text that stays where it is while the reports live. NULL: empty. */
 static int64_t report_text(struct pprof *p, const char *s)
 {
-	uint32_t known = hash_find(&p->seen, (uintptr_t)s, 0);
-	int64_t index;
-
-	if (!s)
-		return 0;
-	if (known)
-		return known - 1;
-	index = text(p, s);
-	p->body.failed |= hash_set(&p->seen, (uintptr_t)s, 0, (uint32_t)index + 1) < 0;
-	return index;
+	return texts_add_kept(&p->texts, s);
 }
 
 /* Frees words. */
@@ -182,9 +110,9 @@ static uint64_t mapping_of(struct pprof *p, const struct frame *f)
 		return p->program_id;
 	if (!f->module)
 		return 0;
-	id = number_of(p, &p->mappings, (uint64_t)file, (uint64_t)build_id, &is_new);
+	id = number_of(&p->mappings, (uint64_t)file, (uint64_t)build_id, &is_new, &p->body);
 	if (is_new)
-		pack_mapping(&p->body, id, file, build_id, MODULE_LIMIT);
+		pack_mapping(&p->body, id, file, build_id, PROFILE_MODULE_LIMIT);
 	return id;
 }
 
@@ -196,7 +124,7 @@ static uint64_t function_of(struct pprof *p, int64_t name, int64_t file)
 
 	function.name = function.system_name = name;
 	function.filename = file;
-	function.id = number_of(p, &p->functions, (uint64_t)name, (uint64_t)file, &is_new);
+	function.id = number_of(&p->functions, (uint64_t)name, (uint64_t)file, &is_new, &p->body);
 	piece.n_function = 1;
 	piece.function = functions;
 	if (is_new)
@@ -225,19 +153,19 @@ static uint64_t location_of(struct pprof *p, uint64_t mapping, uint64_t address,
 {
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	Pprof__Location location = PPROF__LOCATION__INIT, *locations[] = {&location};
-	Pprof__Line *of[MAX_INLINED + 1];
+	Pprof__Line *of[PROFILE_MAX_INLINED + 1];
 	uint64_t chain = CHAIN_OF_PLACE;
 	bool is_new;
 
-	chain |= number_of(p, &p->places, mapping, address, &is_new);
+	chain |= number_of(&p->places, mapping, address, &is_new, &p->body);
 	for (size_t i = 0; i < n; i++) {
 		uint32_t line =
-		    number_of(p, &p->lines, lines[i].function_id, (uint64_t)lines[i].line, &is_new);
+		    number_of(&p->lines, lines[i].function_id, (uint64_t)lines[i].line, &is_new, &p->body);
 
-		chain = number_of(p, &p->chains, chain, line, &is_new);
+		chain = number_of(&p->chains, chain, line, &is_new, &p->body);
 		of[i] = (Pprof__Line *)&lines[i];
 	}
-	location.id = number_of(p, &p->locations, chain, 0, &is_new);
+	location.id = number_of(&p->locations, chain, 0, &is_new, &p->body);
 	location.mapping_id = mapping;
 	location.address = address;
 	location.n_line = n;
@@ -257,18 +185,10 @@ static uint64_t location_of_mark(struct pprof *p, const char *mark)
 	return location_of(p, 0, 0, &line, 1);
 }
 
-/* Was inner inlined into outer, the next frame? */
-static bool is_inlined_in(const struct frame *inner, const struct frame *outer)
-{
-	return inner->inlined && inner->type == outer->type && inner->offset == outer->offset &&
-	       !inner->module == !outer->module &&
-	       (!inner->module || strcmp(inner->module, outer->module) == 0);
-}
-
 /* The frame at i, with those that it is inlined in, which are skipped. */
 static uint64_t location_of_frames(struct pprof *p, const struct frames *frames, size_t *i)
 {
-	Pprof__Line lines[MAX_INLINED + 1];
+	Pprof__Line lines[PROFILE_MAX_INLINED + 1];
 	const struct frame *f;
 	size_t n = 0;
 
@@ -277,7 +197,7 @@ static uint64_t location_of_frames(struct pprof *p, const struct frames *frames,
 		pprof__line__init(&lines[n]);
 		lines[n].function_id = function_of_frame(p, f);
 		lines[n++].line = f->line > 0 ? f->line : 0;
-	} while (n <= MAX_INLINED && *i < frames->n && is_inlined_in(f, &frames->v[*i]));
+	} while (n <= PROFILE_MAX_INLINED && *i < frames->n && frame_is_inlined_in(f, &frames->v[*i]));
 	return location_of(p, mapping_of(p, f), frame_is_managed(f) ? 0 : f->offset, lines, n);
 }
 
@@ -300,11 +220,6 @@ static size_t put_stack(struct pprof *p, const struct report_site *s, enum stack
 }
 
 /* --- samples ------------------------------------------------------------------------------------- */
-
-static int64_t int64_of(uint64_t n)
-{
-	return n < INT64_MAX ? (int64_t)n : INT64_MAX;
-}
 
 /* label: texts; 0: the sample has no such label. */
 static void put_sample(struct pprof *p, uint64_t *ids, size_t nr_ids, const int64_t *label, int64_t *value)
@@ -333,11 +248,6 @@ static void put_sample(struct pprof *p, uint64_t *ids, size_t nr_ids, const int6
 	pack(&p->body, &piece);
 }
 
-static bool outstanding_known(const struct report *r, const struct report_site *s)
-{
-	return !r->count_only && !s->life_unknown;
-}
-
 static void put_site(struct pprof *p, const struct report *r, const struct report_site *s,
 		     const struct view_opts *o, const char *pid)
 {
@@ -354,7 +264,7 @@ static void put_site(struct pprof *p, const struct report *r, const struct repor
 	label[LABEL_FUNCTION] = report_text(p, func_name(r->catalog, s->func));
 	label[LABEL_PID] = text(p, pid);
 	label[LABEL_VERDICT] = report_text(p, site_verdict_names[s->verdict.kind]);
-	rest = outstanding_known(r, s) ? s->outstanding : 0;
+	rest = site_outstanding_known(r, s) ? s->outstanding : 0;
 	for (size_t i = 0; i < s->classes.n && s->classes.known; i++) {
 		uint64_t of_class = s->classes.v[i].outstanding;
 		int64_t value[NR_VALUES] = {0};
@@ -415,7 +325,7 @@ static void comment_unknown(struct pprof *p, const struct report *r)
 		comment(p, &words);
 	}
 	for (size_t i = 0; i < r->sites.n; i++)
-		unknown += !outstanding_known(r, &r->sites.v[i]);
+		unknown += !site_outstanding_known(r, &r->sites.v[i]);
 	if (unknown) {
 		struct buf words = {0};
 
@@ -440,9 +350,11 @@ void pprof_begin(void **state, struct buf *out)
 		return;
 	}
 	p->empty = true;
+	p->texts.put = put_text;
+	p->texts.out = &p->body;
 	text(p, "");
 	/* no file has the empty text for its name */
-	p->program_id = number_of(p, &p->mappings, 0, 0, &is_new);
+	p->program_id = number_of(&p->mappings, 0, 0, &is_new, &p->body);
 	buf_printf(&words, "jnitrace %s", JNITRACE_VERSION);
 	comment(p, &words);
 }
@@ -476,7 +388,7 @@ void pprof_reports(void *state, struct buf *out, const struct report *const *rep
 			put_site(p, r, &r->sites.v[k], o, pid);
 	}
 	if (p)
-		hash_free(&p->seen);
+		texts_forget(&p->texts);
 	out->failed |= !p || p->body.failed;
 }
 
@@ -508,49 +420,6 @@ static void put_head(struct pprof *p, enum pprof_value value)
 	pack_mapping(&p->head, p->program_id, p->program, 0, 0);
 }
 
-/* What zlib makes of its input. */
-static int put_deflated(struct buf *out, z_stream *z, int flush)
-{
-	char chunk[16384];
-	int rc;
-
-	do {
-		z->next_out = (unsigned char *)chunk;
-		z->avail_out = sizeof(chunk);
-		rc = deflate(z, flush);
-		buf_add(out, chunk, sizeof(chunk) - z->avail_out);
-	} while (!z->avail_out);
-	return rc;
-}
-
-/* All parts, compressed. */
-static void put_gzip(struct buf *out, struct buf *const *parts, size_t n)
-{
-	z_stream z = {0};
-	int rc =
-	    deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY, Z_DEFAULT_STRATEGY);
-
-	if (rc != Z_OK) {
-		out->failed = true;
-		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		for (size_t at = 0, now; at < parts[i]->n; at += now) {
-			now = parts[i]->n - at < MAX_AT_ONCE ? parts[i]->n - at : MAX_AT_ONCE;
-			z.next_in = (unsigned char *)parts[i]->p + at;
-			z.avail_in = (unsigned)now;
-			put_deflated(out, &z, Z_NO_FLUSH);
-		}
-	rc = put_deflated(out, &z, Z_FINISH);
-	out->failed |= rc != Z_STREAM_END;
-	deflateEnd(&z);
-}
-
-static void numbers_free(struct numbers *numbers)
-{
-	hash_free(&numbers->hash);
-}
-
 void pprof_end(void *state, struct buf *out)
 {
 	const struct pprof *p = state;
@@ -567,16 +436,15 @@ void pprof_end_as(void *state, struct buf *out, enum pprof_value value)
 	put_head(p, value);
 	out->failed |= p->head.failed || p->body.failed;
 	if (!out->failed)
-		put_gzip(out, (struct buf *const[]){&p->head, &p->body}, 2);
+		profile_gzip(out, (struct buf *const[]){&p->head, &p->body}, 2);
 	buf_free(&p->head);
 	buf_free(&p->body);
-	numbers_free(&p->strings);
 	numbers_free(&p->mappings);
 	numbers_free(&p->functions);
 	numbers_free(&p->lines);
 	numbers_free(&p->places);
 	numbers_free(&p->chains);
 	numbers_free(&p->locations);
-	strset_free(&p->texts);
+	texts_free(&p->texts);
 	free(p);
 }
