@@ -26,7 +26,7 @@ ONLY_BY = {
     "unlinkat": {"user/agent/pusher.o"},  # in its spool, as renameat
     "renameat": {"user/agent/pusher.o"},
     "sendto": {"user/run/supervisor.o"},  # to systemd, when that started the agent
-    "curl_easy_perform": {"user/agent/client.o"},  # of fleet diff and --push
+    "curl_easy_perform": {"user/agent/client.o"},  # of fleet diff, --push and --otlp-profiles
 }
 
 

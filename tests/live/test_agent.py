@@ -39,8 +39,9 @@ class Agent:
         self.port = int(self.url.rsplit(":", 1)[1])
 
     def begun(self):
+        self.push_said = ""
         while (said := read_line(self.proc.stderr)).startswith("jnitrace: push: "):  # its thread may be faster
-            self.push_said = said
+            self.push_said += said
         return re.fullmatch(r"jnitrace: agent of all JVMs: (https?://\S+)/metrics\n", said)[1]
 
     def __enter__(self):

@@ -174,7 +174,7 @@ def test_the_spool_is_read_only_then_full(tmp_path):
             wait_until(lambda: pushed(agent) == {"sent_total": 2, "waiting": 0, "dropped_total": 2, "refused_total": 0})
             assert len(store.got) == 2 and " of 4 total" in top_of(store.got[1][2]["profile"], tmp_path)
             agent.proc.terminate()
-            said = getattr(agent, "push_said", "") + agent.proc.stderr.read().decode()
+            said = agent.push_said + agent.proc.stderr.read().decode()
             assert [said.count(what) for what in ("removed from the spool: Read-only file system", "is lost: Read-only file system",
                                                   "is lost: No space left on device")] == [1, 1, 1], said
 

@@ -193,40 +193,44 @@ static curl_mime *form_of(struct client *c, const struct client_part *parts, siz
 	return NULL;
 }
 
-/* The client's, and one more. NULL: no memory. */
-static struct curl_slist *headers_with(const struct client *c, const char *header)
+/* The client's, and more. NULL: no memory. */
+static struct curl_slist *headers_with(const struct client *c, const char *const *more)
 {
 	/* No "100 Continue" is waited for. */
 	struct curl_slist *all = curl_slist_append(NULL, "Expect:"), *longer = all;
 
 	for (const struct curl_slist *h = c->headers; h && longer; h = h->next)
 		longer = curl_slist_append(all, h->data);
-	if (header && longer)
-		longer = curl_slist_append(all, header);
+	for (; more && *more && longer; more++)
+		longer = curl_slist_append(all, *more);
 	if (!longer)
 		curl_slist_free_all(all);
 	return longer ? all : NULL;
 }
 
-int client_post(struct client *c, const char *url, const char *header, const struct client_part *parts,
-		size_t n, long *status, double *retry_s, struct error *err)
+int client_post(struct client *c, const struct client_post *post, struct client_answer *answer,
+		struct error *err)
 {
-	struct answer answer = {.most = c->most_bytes};
-	struct curl_slist *headers = headers_with(c, header);
+	struct answer receiving = {.out = &answer->body, .most = c->most_bytes};
+	struct curl_slist *headers = headers_with(c, post->headers);
 	char why[CURL_ERROR_SIZE] = "";
 	curl_off_t after = 0;
 	curl_mime *form;
 	int rc = -ENOMEM;
 
-	*status = 0;
-	*retry_s = 0;
-	prepare(c, url, headers, &answer, why);
-	form = headers ? form_of(c, parts, n) : NULL;
+	*answer = (struct client_answer){0};
+	prepare(c, post->url, headers, &receiving, why);
+	form = headers && post->parts ? form_of(c, post->parts, post->nr_parts) : NULL;
 	if (form) {
 		curl_easy_setopt(c->curl, CURLOPT_MIMEPOST, form);
-		rc = perform(c, url, why, &answer, status, err);
+	} else if (!post->parts) {
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body_bytes);
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, post->body); /* not copied */
+	}
+	if (headers && (form || !post->parts)) {
+		rc = perform(c, post->url, why, &receiving, &answer->status, err);
 		if (!rc && !curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &after))
-			*retry_s = (double)after;
+			answer->retry_s = (double)after;
 	}
 	curl_mime_free(form);
 	curl_slist_free_all(headers);

@@ -39,11 +39,21 @@ struct client_part {
 	const char *data;
 	size_t n;
 };
-/*
- * POST of a form. header: one more, or NULL. *status: of the answer, 0: there was none, so that it is not
- * known whether it arrived. *retry_s: so long the server asks to wait; 0: it does not. 0, or -errno with err.
- */
-int client_post(struct client *c, const char *url, const char *header, const struct client_part *parts,
-		size_t n, long *status, double *retry_s, struct error *err);
+struct client_post {
+	const char *url;
+	const char *const *headers;      /* besides the client's; NULL-terminated, or NULL */
+	const struct client_part *parts; /* a form; NULL: the body is sent as it is */
+	size_t nr_parts;
+	const char *body;
+	size_t body_bytes;
+};
+struct client_answer {
+	long status;    /* 0: there was none, so that it is not known whether the request arrived */
+	double retry_s; /* so long the server asks to wait; 0: it does not */
+	struct buf body;
+};
+/* POST. 0, or -errno with err. Either way the caller frees answer->body. */
+int client_post(struct client *c, const struct client_post *post, struct client_answer *answer,
+		struct error *err);
 
 #endif

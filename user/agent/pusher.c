@@ -17,11 +17,11 @@
 
 #include "agent/client.h"
 
-#define SUFFIX          ".profile"
 #define UNFINISHED      ".new"
 #define DIGITS          20 /* of a name, before its end */
 #define NAME_BYTES      64
 #define MAX_URL_BYTES   8192
+#define MAX_HEADERS     8            /* of a format, and the key */
 #define MAX_BYTES       (64UL << 20) /* of a document */
 #define ANSWER_BYTES    (1UL << 20)
 #define PATIENCE_S      60
@@ -32,7 +32,7 @@
 struct pusher {
 	char *url;
 	uint64_t most_bytes;
-	const char *config;
+	const struct pusher_format *format;
 	struct client *client;
 	int folder; /* locked as long as it is open */
 	pthread_t thread;
@@ -43,16 +43,16 @@ struct pusher {
 	struct pusher_counts counts;
 	char sending[NAME_BYTES]; /* "": none */
 	char done[NAME_BYTES];    /* the store has it, or will not have it, but it could not be removed */
-	bool failing;             /* and why was said; of the thread alone */
+	bool failing, rejecting;  /* and why was said; of the thread alone */
 	uint64_t last_ns;         /* of a name: they go up, whatever the clock does */
 };
 
 /* --- the folder; with the lock --- */
 
 /* By its name; whose file it is, oldest() looks. */
-static bool is_document(const char *name)
+static bool is_document(const struct pusher *p, const char *name)
 {
-	return strspn(name, "0123456789") == DIGITS && !strcmp(name + DIGITS, SUFFIX);
+	return strspn(name, "0123456789") == DIGITS && !strcmp(name + DIGITS, p->format->suffix);
 }
 
 /* The oldest but not_this; and what is there in all. false: there is none. */
@@ -68,7 +68,7 @@ static bool oldest(const struct pusher *p, const char *not_this, char *name, uin
 	if (!d && fd >= 0)
 		close(fd);
 	while (d && (e = readdir(d))) {
-		if (!is_document(e->d_name) || fstatat(p->folder, e->d_name, &s, AT_SYMLINK_NOFOLLOW) ||
+		if (!is_document(p, e->d_name) || fstatat(p->folder, e->d_name, &s, AT_SYMLINK_NOFOLLOW) ||
 		    !S_ISREG(s.st_mode) || s.st_uid != geteuid())
 			continue;
 		++*n;
@@ -122,6 +122,7 @@ static void tidy(struct pusher *p)
 	int fd = openat(p->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
+	uint64_t others = 0;
 
 	if (!d && fd >= 0)
 		close(fd);
@@ -130,11 +131,17 @@ static void tidy(struct pusher *p)
 
 		if (!strcmp(e->d_name, UNFINISHED))
 			unlinkat(p->folder, e->d_name, 0);
-		else if (is_document(e->d_name) && ns > p->last_ns)
+		else if (!is_document(p, e->d_name))
+			others += strspn(e->d_name, "0123456789") == DIGITS;
+		else if (ns > p->last_ns)
 			p->last_ns = ns;
 	}
 	if (d)
 		closedir(d);
+	if (others)
+		warn("push: %llu files in the spool are of another format: they wait for an agent that sends "
+		     "it",
+		     (unsigned long long)others);
 }
 
 /* --- a document: a line with the query, then what is sent --- */
@@ -207,7 +214,7 @@ int pusher_add(struct pusher *p, const char *query, const struct buf *document, 
 		uint64_t now_ns = clock_ns(CLOCK_REALTIME);
 
 		p->last_ns = now_ns > p->last_ns ? now_ns : p->last_ns + 1;
-		snprintf(name, sizeof(name), "%020llu" SUFFIX, (unsigned long long)p->last_ns);
+		snprintf(name, sizeof(name), "%020llu%s", (unsigned long long)p->last_ns, p->format->suffix);
 		rc = make_room(p, bytes);
 		rc = rc ?: write_new(p, query, document);
 	}
@@ -225,12 +232,6 @@ int pusher_add(struct pusher *p, const char *query, const struct buf *document, 
 
 enum outcome { SENT, REFUSED, FAILED };
 
-/* Statuses that say that it will not be taken at any time. */
-static bool is_refusal(long status)
-{
-	return status == 400 || status == 413 || status == 415 || status == 422;
-}
-
 /* Once, until something arrives again. Not the URL: it may hold a password. */
 static void say_failure(struct pusher *p, int rc, long status, const struct error *err)
 {
@@ -243,36 +244,71 @@ static void say_failure(struct pusher *p, int rc, long status, const struct erro
 		warn("push: it is tried again: the store answers with status %ld", status);
 }
 
+/* What the store has not taken of it, though it says that it has; said once, until it takes all again. */
+static bool is_rejected(struct pusher *p, const struct buf *answer)
+{
+	char why[128] = "";
+	uint64_t n = p->format->rejected ? p->format->rejected(answer->p, answer->n, why, sizeof(why)) : 0;
+
+	if (n && !p->rejecting)
+		warn("push: the store rejects %llu profiles of a window%s%s", (unsigned long long)n,
+		     *why ? ": " : "", why);
+	p->rejecting = n;
+	return n;
+}
+
+static enum outcome outcome_of(struct pusher *p, int rc, const struct client_answer *a,
+			       const struct error *err)
+{
+	if (!rc && a->status >= 200 && a->status < 300) {
+		p->failing = false;
+		return is_rejected(p, &a->body) ? REFUSED : SENT;
+	}
+	if (!rc && p->format->refuses(a->status)) {
+		warn("push: the store refuses a profile with status %ld", a->status);
+		return REFUSED;
+	}
+	say_failure(p, rc, a->status, err);
+	return FAILED;
+}
+
 /* The key is of what is in it: who gets it twice can tell. */
 static enum outcome post(struct pusher *p, const struct buf *text, double *wait_s)
 {
-	const char *eol = memchr(text->p, '\n', text->n);
-	size_t query = eol ? (size_t)(eol - text->p) : 0;
-	struct client_part parts[2] = {
-	    {"profile", "profile.pprof", eol ? eol + 1 : "", eol ? text->n - query - 1 : 0},
-	    {"sample_type_config", "config.json", p->config, p->config ? strlen(p->config) : 0},
+	const struct pusher_format *format = p->format;
+	const char *join = strchr(p->url, '?') ? "&" : "?", *eol = memchr(text->p, '\n', text->n);
+	size_t query = eol ? (size_t)(eol - text->p) : 0, n = eol ? text->n - query - 1 : 0;
+	const struct client_part parts[2] = {
+	    {"profile", "profile.pprof", eol ? eol + 1 : "", n},
+	    {"sample_type_config", "config.json", format->config,
+	     format->config ? strlen(format->config) : 0},
 	};
-	char url[MAX_URL_BYTES], header[64];
+	const char *headers[MAX_HEADERS + 1] = {NULL};
+	char url[MAX_URL_BYTES], key[64];
+	struct client_post post = {
+	    .url = url, .headers = headers, .body = eol ? eol + 1 : "", .body_bytes = n};
+	struct client_answer answer = {0};
+	enum outcome outcome;
 	struct error err = {0};
-	long status = 0;
 	int rc;
 
-	if (!query || strlen(p->url) + query + 2 > sizeof(url))
+	if (!eol || format->form != (query > 0) || strlen(p->url) + query + 2 > sizeof(url))
 		return REFUSED; /* no file of ours */
-	snprintf(url, sizeof(url), "%s%c%.*s", p->url, strchr(p->url, '?') ? '&' : '?', (int)query, text->p);
-	snprintf(header, sizeof(header), "Idempotency-Key: %016llx",
+	snprintf(url, sizeof(url), "%s%s%.*s", p->url, query ? join : "", (int)query, text->p);
+	snprintf(key, sizeof(key), "Idempotency-Key: %016llx",
 		 (unsigned long long)fnv64(FNV64_INIT, text->p, text->n));
-	rc = client_post(p->client, url, header, parts, p->config ? 2 : 1, &status, wait_s, &err);
-	if (!rc && status >= 200 && status < 300) {
-		p->failing = false;
-		return SENT;
+	headers[0] = key;
+	for (size_t i = 0; format->headers && format->headers[i] && i + 1 < MAX_HEADERS; i++)
+		headers[i + 1] = format->headers[i];
+	if (format->form) {
+		post.parts = parts;
+		post.nr_parts = format->config ? 2 : 1;
 	}
-	if (!rc && is_refusal(status)) {
-		warn("push: the store refuses a profile with status %ld", status);
-		return REFUSED;
-	}
-	say_failure(p, rc, status, &err);
-	return FAILED;
+	rc = client_post(p->client, &post, &answer, &err);
+	*wait_s = answer.retry_s;
+	outcome = outcome_of(p, rc, &answer, &err);
+	buf_free(&answer.body);
+	return outcome;
 }
 
 /* So long until the next attempt: about s, or what the store asks for, and never before that. */
@@ -405,7 +441,7 @@ int pusher_open(const struct pusher_options *o, struct pusher **out, struct erro
 		return -ENOMEM;
 	p->folder = -1;
 	p->most_bytes = o->most_bytes;
-	p->config = o->config;
+	p->format = o->format;
 	p->url = strdup(o->url);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&monotonic);

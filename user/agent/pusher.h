@@ -8,25 +8,39 @@
 #ifndef JNITRACE_PUSHER_H
 #define JNITRACE_PUSHER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/util.h"
 
 struct pusher; /* opaque */
 
+/* How documents of a kind lie in the folder and are sent. Constant. */
+struct pusher_format {
+	const char *suffix; /* of their files: others are left alone; shorter than 16 */
+	/* Without a form a document is the body. */
+	const char *const *headers;   /* NULL-terminated, or NULL */
+	bool form;                    /* it is the field "profile", and its query is put behind the URL */
+	const char *config;           /* a second field, "sample_type_config"; or NULL */
+	bool (*refuses)(long status); /* will it be taken at no time? */
+	/* How much of what was sent is not taken, though the status says so, by the answer; why: clean.
+	 * NULL: it is all taken. */
+	uint64_t (*rejected)(const char *answer, size_t n, char *why, size_t cap);
+};
+
 struct pusher_options {
-	const char *url;            /* "http://store:4040/ingest": the query of each is put behind it */
+	const struct pusher_format *format;
+	const char *url;            /* "http://store:4040/ingest" */
 	const char *folder;         /* made, where it is not there; of one pusher at a time */
 	uint64_t most_bytes;        /* in it; beyond, the oldest goes */
 	const char *const *headers; /* "Name: value"; NULL-terminated, or NULL */
 	const char *ca;             /* see client.h */
-	const char *config; /* a second field of each form, "sample_type_config"; a literal, or NULL */
 };
 /* What is in the folder is sent, too. 0, or -errno with err. */
 int pusher_open(const struct pusher_options *o, struct pusher **out, struct error *err);
 /* What was not sent stays in the folder. */
 void pusher_close(struct pusher *p);
-/* query: escaped, without "?". 0: it is on disk; or -errno with err. */
+/* query: escaped, without "?"; of a form, else "". 0: it is on disk; or -errno with err. */
 int pusher_add(struct pusher *p, const char *query, const struct buf *document, struct error *err);
 
 struct pusher_counts {

@@ -98,7 +98,7 @@ struct options {
 	double window_s, every_s, rest_s; /* of a window; between two: on schedule (0: none), of growth */
 	int windows;                      /* at a time; 0: none */
 	int top_sites;                    /* of a JVM, as metrics */
-	const char *push, *push_headers, *spool; /* NULL: not given */
+	const char *push, *otlp_profiles, *push_headers, *spool; /* NULL: not given */
 	uint64_t spool_bytes;
 	const char *trace; /* of which JVMs; NULL: all */
 	bool allow_trigger;

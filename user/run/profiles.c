@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export/otlp.h"
 #include "export/pprof.h"
 
 #define FOLDER       "/var/lib/jnitrace"
@@ -23,7 +24,48 @@
 static const char config[] = "{" TYPE("outstanding", "objects") "," TYPE("acquired", "objects") "," TYPE(
     "outstanding_bytes", "bytes") "}";
 
+static const char *const otlp_headers[] = {"Content-Type: application/x-protobuf", "Content-Encoding: gzip",
+					   NULL};
+
+/* Others, as 401 and 404, are of how the store is set up, which may change. */
+static bool ingest_refuses(long status)
+{
+	return status == 400 || status == 413 || status == 415 || status == 422;
+}
+
+/* The protocol forbids to send it again; of 429 it says when. */
+static bool otlp_refuses(long status)
+{
+	return status >= 400 && status < 500 && status != 429;
+}
+
+static int push_ingest(struct pusher *to, const struct window *w, struct error *err);
+static int push_otlp(struct pusher *to, const struct window *w, struct error *err);
+
+/* What stores speak. */
+static const struct protocol {
+	const char *option, *example;
+	size_t offset;    /* of its URL in struct options; NULL: not given */
+	const char *path; /* of a URL that has none; "": such a URL is used as it is */
+	struct pusher_format format;
+	int (*push)(struct pusher *to, const struct window *w, struct error *err);
+} protocols[] = {
+    {"--push",
+     "as in http://pyroscope:4040/ingest",
+     offsetof(struct options, push),
+     "",
+     {.suffix = ".profile", .form = true, .config = config, .refuses = ingest_refuses},
+     push_ingest},
+    {"--otlp-profiles",
+     "as in http://collector:4318",
+     offsetof(struct options, otlp_profiles),
+     OTLP_PATH,
+     {.suffix = ".otlp", .headers = otlp_headers, .refuses = otlp_refuses, .rejected = otlp_rejected},
+     push_otlp},
+};
+
 struct profiles {
+	const struct protocol *protocol;
 	struct pusher *pusher;
 	uint64_t last; /* report that was spooled */
 	uint64_t lost; /* for which there was no room */
@@ -66,19 +108,51 @@ static void free_headers(char **headers)
 	}
 }
 
-static int take_options(const struct options *o, char **headers, struct error *err)
+static const char *url_of(const struct protocol *protocol, const struct options *o)
 {
-	if (strncmp(o->push, "http://", 7) != 0 && strncmp(o->push, "https://", 8) != 0)
-		return error_set(err, -EINVAL, EXIT_USAGE, "--push", "as in http://pyroscope:4040/ingest",
-				 "it is no URL");
-	return o->push_headers ? read_headers(o->push_headers, headers, err) : 0;
+	return *(const char *const *)((const char *)o + protocol->offset);
+}
+
+/* Which one o asks for; NULL: none. 0, or -errno with err. */
+static int choose(const struct options *o, const struct protocol **out, struct error *err)
+{
+	*out = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+		const char *url = url_of(&protocols[i], o);
+
+		if (!url)
+			continue;
+		if (*out)
+			return error_set(err, -EINVAL, EXIT_USAGE, protocols[i].option, "give one of them",
+					 "there is %s already", (*out)->option);
+		*out = &protocols[i];
+		if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+			return error_set(err, -EINVAL, EXIT_USAGE, (*out)->option, (*out)->example,
+					 "it is no URL");
+	}
+	return 0;
+}
+
+/* The URL that is asked. 0 or -ENOMEM. */
+static int put_url(struct buf *out, const struct protocol *protocol, const char *url)
+{
+	const char *path = strstr(url, "://") + 3;
+
+	path += strcspn(path, "/?#");
+	buf_printf(out, "%s", url);
+	if (!*path || !strcmp(path, "/"))
+		buf_printf(out, "%s", protocol->path + (*path && *protocol->path));
+	return out->failed ? -ENOMEM : 0;
 }
 
 int profiles_check(const struct options *o, struct error *err)
 {
 	char *headers[MAX_HEADERS + 1] = {NULL};
-	int rc = o->push ? take_options(o, headers, err) : 0;
+	const struct protocol *protocol;
+	int rc = choose(o, &protocol, err);
 
+	if (!rc && protocol && o->push_headers)
+		rc = read_headers(o->push_headers, headers, err);
 	free_headers(headers);
 	return rc;
 }
@@ -86,29 +160,36 @@ int profiles_check(const struct options *o, struct error *err)
 int profiles_open(const struct options *o, struct profiles **out, struct error *err)
 {
 	char *headers[MAX_HEADERS + 1] = {NULL};
-	const struct pusher_options how = {
-	    .url = o->push,
+	struct pusher_options how = {
 	    .folder = o->spool ?: getenv("STATE_DIRECTORY") ?: FOLDER,
 	    .most_bytes = o->spool_bytes,
 	    .headers = (const char *const *)headers,
 	    .ca = o->ca,
-	    .config = config,
 	};
+	const struct protocol *protocol;
+	struct buf url = {0};
 	struct profiles *p;
-	int rc;
+	int rc = choose(o, &protocol, err);
 
 	*out = NULL;
-	if (!o->push)
-		return 0;
+	if (rc || !protocol)
+		return rc;
 	p = calloc(1, sizeof(*p));
-	rc = p ? take_options(o, headers, err) : -ENOMEM;
+	rc = p ? put_url(&url, protocol, url_of(protocol, o)) : -ENOMEM;
+	if (!rc && o->push_headers)
+		rc = read_headers(o->push_headers, headers, err);
+	how.format = &protocol->format;
+	how.url = url.p;
 	rc = rc ?: pusher_open(&how, &p->pusher, err);
 	free_headers(headers);
-	if (rc)
+	buf_free(&url);
+	if (rc) {
 		free(p);
-	else
-		*out = p;
-	return rc;
+		return rc;
+	}
+	p->protocol = protocol;
+	*out = p;
+	return 0;
 }
 
 void profiles_close(struct profiles *p)
@@ -179,7 +260,7 @@ static void put_query(struct buf *out, const struct window *w)
 		   fmax(0, r->time_unix_s - r->elapsed_s), r->time_unix_s);
 }
 
-static int push_one(struct profiles *p, const struct window *w, struct error *err)
+static int push_ingest(struct pusher *to, const struct window *w, struct error *err)
 {
 	const struct view_opts opts = {.stacks = STACKS_MIXED};
 	struct buf query = {0}, profile = {0};
@@ -190,9 +271,21 @@ static int push_one(struct profiles *p, const struct window *w, struct error *er
 	pprof_begin(&state, &profile);
 	pprof_reports(state, &profile, &w->report, 1, &opts);
 	pprof_end_as(state, &profile, PPROF_OUTSTANDING);
-	rc = query.failed || profile.failed ? -ENOMEM : pusher_add(p->pusher, query.p, &profile, err);
+	rc = query.failed || profile.failed ? -ENOMEM : pusher_add(to, query.p, &profile, err);
 	buf_free(&query);
 	buf_free(&profile);
+	return rc;
+}
+
+static int push_otlp(struct pusher *to, const struct window *w, struct error *err)
+{
+	const struct view_opts opts = {.stacks = STACKS_MIXED};
+	struct buf request = {0};
+	int rc;
+
+	otlp_write(&request, w->service, w->report, &opts);
+	rc = request.failed ? -ENOMEM : pusher_add(to, "", &request, err);
+	buf_free(&request);
 	return rc;
 }
 
@@ -207,7 +300,7 @@ void profiles_push(struct profiles *p, const struct window *const *v, size_t n)
 		if (!v[i]->report || v[i]->report_number <= p->last)
 			continue;
 		last = v[i]->report_number > last ? v[i]->report_number : last;
-		rc = push_one(p, v[i], &err);
+		rc = p->protocol->push(p->pusher, v[i], &err);
 		if (!rc)
 			continue;
 		p->lost++;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What windows have seen, as profiles for a store such as Pyroscope: POST /ingest, in pprof's format. */
+/*
+ * What windows have seen, as profiles for a store: in pprof's format for one such as Pyroscope, by POST
+ * /ingest; by OTLP for a collector of OpenTelemetry.
+ */
 #ifndef JNITRACE_PROFILES_H
 #define JNITRACE_PROFILES_H
 

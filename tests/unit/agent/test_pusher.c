@@ -32,10 +32,12 @@ static void remove_all(const char *folder)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+static const struct pusher_format format = {.suffix = ".profile", .form = true};
+
 static struct pusher *open_in(const char *folder)
 {
 	const struct pusher_options o = {
-	    .url = "http://127.0.0.1:9/ingest", .folder = folder, .most_bytes = MOST};
+	    .format = &format, .url = "http://127.0.0.1:9/ingest", .folder = folder, .most_bytes = MOST};
 	struct error err = {0};
 	struct pusher *p = NULL;
 
@@ -63,9 +65,11 @@ static void test_bounded(void **state)
 	assert_int_equal(c.dropped, ADDED - 10);
 	assert_int_equal(c.sent + c.refused, 0);
 	assert_int_equal(pusher_add(p, "name=a", &too_large, &err), -EFBIG);
-	assert_int_equal(pusher_open(&(struct pusher_options){.url = "http://127.0.0.1:9", .folder = folder},
-				     &other, &(struct error){0}),
-			 -EWOULDBLOCK);
+	assert_int_equal(
+	    pusher_open(
+		&(struct pusher_options){.format = &format, .url = "http://127.0.0.1:9", .folder = folder},
+		&other, &(struct error){0}),
+	    -EWOULDBLOCK);
 	pusher_close(p);
 	p = open_in(folder); /* all are there */
 	assert_int_equal(pusher_counts(p).waiting, 10);
