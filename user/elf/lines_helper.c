@@ -321,7 +321,8 @@ static bool is_stuck(struct lines_helper *h)
 	uint64_t cpu_ns = cpu_of(h), now_ns = clock_ns(CLOCK_MONOTONIC), gone_ns = now_ns - h->looked_ns;
 	struct proc_times t;
 
-	if (cpu_ns > h->spent_ns || proc_thread_times(h->pid, h->pid, &t) || t.ready)
+	proc_thread_times(h->pid, h->pid, &t); /* a kernel without schedstat tells but whether it is ready */
+	if (cpu_ns > h->spent_ns || t.ready)
 		h->still_ns = 0;
 	else
 		h->still_ns += gone_ns < STILL_STEP_NS ? gone_ns : STILL_STEP_NS;

@@ -438,7 +438,8 @@ static bool is_running(pid_t pid)
 {
 	struct proc_times t;
 
-	return !proc_thread_times(pid, pid, &t) && t.ready;
+	proc_thread_times(pid, pid, &t); /* a kernel without schedstat tells but whether it is ready */
+	return t.ready;
 }
 
 static uint64_t patience_ns(void)
