@@ -2,6 +2,7 @@
 """--group-by thread: which thread acquired what, exactly."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -58,23 +59,25 @@ def test_exact_by_thread(kind, how):
 
 def test_a_thread_id_that_is_used_again_is_another_thread(oracle):
     oracle.do(*WARM_UP)
-    tids = []
     with Tracer("-g", "thread", pids=[oracle.pid], interval="0.1") as tracer:
         tracer.wait_tracing()
         oracle.do("run 1 101 0 0 0")
         seen = tracer.wait_report(lambda r: r["calls"]["NewGlobalRef"] == 101)
         [(tid, _)] = by_thread(seen, "churn_global")
-        for tries in range(50):
+        tids = [tid]
+        for tries in range(1, 51):  # others may be given the number first
             Path("/proc/sys/kernel/ns_last_pid").write_text(str(tid - 1))
             oracle.do("run 1 103 0 0 0")
-            seen = tracer.wait_report(lambda r, n=tries: r["calls"]["NewGlobalRef"] == 101 + 103 * (n + 1))
-            tids = [t["tid"] for site in seen["sites"] if direct_caller(site) == "churn_global" for t in site["threads"]]
+            seen = tracer.wait_report(lambda r, n=tries: r["calls"]["NewGlobalRef"] == 101 + 103 * n)
+            now = [t["tid"] for site in seen["sites"] if direct_caller(site) == "churn_global" for t in site["threads"]]
+            [tid] = (Counter(now) - Counter(tids)).elements()
+            tids = now
             if tids.count(tid) > 1:
                 break
         final = tracer.stop()[oracle.pid]
     assert tids.count(tid) > 1, "the kernel gave the number to others each time"
     counts = [t["acquired"] for site in final["sites"] for t in site["threads"] if t["tid"] == tid]
-    assert counts == [101] + [103] * (len(counts) - 1)
+    assert sorted(counts) in ([101, 103], [103, 103])
 
 
 def test_table_and_other_groups(oracle):

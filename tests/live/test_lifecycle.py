@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from harness import (BUILD, ENV, JNITRACE, SLOW, WARM_UP, WORK, Expected, Oracle, Tracer, assert_exact, assert_no_losses, bpf_ids,
                      bpf_objects, by_caller, code_is_unchanged, copy_jdk17, jdk, probes_of, run_tool, wait_until)
 
-
+AT_PID = str(Path(__file__).with_name("at_pid.py"))
 ROUNDS = 500 if "JNITRACE_STORMS" in os.environ else 20
 
 
@@ -133,7 +134,6 @@ def test_target_killed_at_full_speed(oracle):
 
 def test_same_pid_is_not_the_same_process():
     """A new JVM that was given the dead target's pid is not the target."""
-    last_pid = Path("/proc/sys/kernel/ns_last_pid")
     with Oracle(jdk("17")) as stays, Oracle(jdk("17")) as goes:
         stays.do(*WARM_UP)
         before = goes.do(*WARM_UP)
@@ -143,18 +143,12 @@ def test_same_pid_is_not_the_same_process():
             tracer.wait_looks()
             goes.kill()
             goes.proc.wait()
-            for _ in range(50):
-                last_pid.write_text(str(goes.pid - 1))
-                again = Oracle(jdk("17"), wait=False)
-                if again.pid == goes.pid:
-                    break
-                again.__exit__()
-            assert again.pid == goes.pid, "the pid could not be had again"
-            with again:
-                again.wait_ready()
+            with Oracle(jdk("17"), prefix=(sys.executable, AT_PID, str(goes.pid)), prefix_forks=True) as again:
+                assert again.pid == goes.pid
                 again.do("run 1 1009 1009 1009 1009")
                 tracer.wait_looks()
                 finals = tracer.stop()
+                os.kill(again.pid, signal.SIGKILL)
     assert finals[goes.pid]["end_reason"] == "exited"
     want = Expected(before, after).sites
     assert by_caller(finals[goes.pid], of=want) == want

@@ -104,7 +104,7 @@ def test_in_a_shell(leak):
             if once_more == "bg":
                 t.type("bg")
                 t.keys("Enter")
-                t.until(re.compile(r"jnitrace.*&\s").search)
+                t.until(re.compile(r"\]\+ [^[]*&\s").search)  # a long path is on two lines
             t.type("fg")
             t.keys("Enter")
             screen = t.until(lambda screen: "LEAK" in screen and "1 of 6 by site" in screen)
