@@ -9,24 +9,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * How many of the ages a reference has: so many now, so many of them a snapshot ago. One who has an age has
+ * the younger ones, too.
+ */
+struct ages {
+	uint32_t n[NR_AGES + 1][NR_AGES + 1];
+};
 struct counting {
 	const struct named_sites *names;
 	uint32_t born[NR_AGES], born_before[NR_AGES];
-	struct survivors *of;
+	struct ages *of;
 };
 
 /* One that is outstanding since tick. */
 static void count(const struct counting *c, uint32_t site, uint32_t tick)
 {
-	struct survivors *of;
+	unsigned now = 0, kept = 0;
 
 	if (!named_site_of(c->names, site))
 		return;
-	of = &c->of[c->names->by_number[site].named - 1];
 	for (int k = 0; k < NR_AGES; k++) {
-		of->now[k] += (int32_t)(c->born[k] - tick) > 0;
-		of->kept[k] += (int32_t)(c->born_before[k] - tick) > 0;
+		now += (int32_t)(c->born[k] - tick) > 0;
+		kept += (int32_t)(c->born_before[k] - tick) > 0;
 	}
+	c->of[c->names->by_number[site].named - 1].n[now][kept]++;
+}
+
+static void sum_up(const struct ages *ages, struct survivors *out)
+{
+	for (int now = 0; now <= NR_AGES; now++)
+		for (int kept = 0; kept <= NR_AGES; kept++)
+			for (int k = 0; k < NR_AGES; k++) {
+				out->now[k] += k < now ? ages->n[now][kept] : 0;
+				out->kept[k] += k < kept ? ages->n[now][kept] : 0;
+			}
 }
 
 int survivors_count(const struct named_sites *names, const struct snapshot *s, double late_s,
@@ -34,8 +51,12 @@ int survivors_count(const struct named_sites *names, const struct snapshot *s, d
 {
 	struct counting c = {.names = names, .of = calloc(names->n + 1, sizeof(*c.of))};
 
-	if (!c.of)
+	*out = calloc(names->n + 1, sizeof(**out));
+	if (!c.of || !*out) {
+		free(c.of);
+		free(*out);
 		return -ENOMEM;
+	}
 	memcpy(c.born_before, born, sizeof(c.born_before));
 	for (int k = 0; k < NR_AGES; k++)
 		c.born[k] = s->now_tick - (uint32_t)((survivor_ages_s[k] + late_s) / s->tick_s);
@@ -46,6 +67,8 @@ int survivors_count(const struct named_sites *names, const struct snapshot *s, d
 	for (size_t i = 0; i < s->held.n; i++)
 		count(&c, s->held.v[i].site, s->held.v[i].tick);
 	memcpy(born, c.born, sizeof(c.born));
-	*out = c.of;
+	for (size_t i = 0; i < names->n; i++)
+		sum_up(&c.of[i], &(*out)[i]);
+	free(c.of);
 	return 0;
 }

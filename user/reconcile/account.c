@@ -9,6 +9,8 @@
 #include "base/strset.h"
 
 #define BLOCK_BYTES  (VM_SLOT_BYTES * HANDLES_PER_BLOCK_MAX)
+#define LINE_BYTES   64          /* slots that are side by side have one hint */
+#define MAX_HINTS    (1UL << 18) /* beyond, lines share them */
 #define BATCH        1024
 #define MAX_CLASSES  (UINT16_MAX - 1)
 #define CLASS_UNREAD 0          /* else its number + 1, or: */
@@ -31,6 +33,8 @@ struct table {
 	bool known, fresh;         /* fresh: looked at since it was last held against the store */
 	struct handle_blocks live; /* by address */
 	uint64_t *tracked;         /* bit per slot of each of them */
+	uint32_t *hint;            /* which of them had a slot in this line last time, by the line's number */
+	size_t nr_hints;           /* a power of two */
 	struct {
 		struct past_block *v; /* by address */
 		size_t n, cap;
@@ -97,6 +101,7 @@ void account_free(struct account *a)
 	for (int t = 0; t < NR_VM_TABLES; t++) {
 		free(a->table[t].live.v);
 		free(a->table[t].tracked);
+		free(a->table[t].hint);
 		free(a->table[t].past.v);
 		free(a->of[t].v);
 	}
@@ -184,21 +189,44 @@ uint64_t account_marked(const struct account *a, enum vm_table which)
 
 /* --- holding against --- */
 
-/* The block that has the handle, or NULL. *hint: where it was last time; neighbours come together. */
-static const struct handle_block *block_of(const struct handle_blocks *b, uint64_t handle, size_t *hint)
+/*
+ * As many hints as there are lines. References come in any order, and each would take a dozen steps to be
+ * found; with the hint of the last time it is one, as blocks seldom come and go.
+ */
+static int make_hints(struct table *t)
 {
+	size_t n = t->nr_hints ?: 1;
+	uint32_t *hint;
+
+	while (n < t->live.n * (BLOCK_BYTES / LINE_BYTES) && n < MAX_HINTS)
+		n *= 2;
+	if (n == t->nr_hints)
+		return 0;
+	hint = calloc(n, sizeof(*hint));
+	if (!hint)
+		return -ENOMEM;
+	free(t->hint);
+	t->hint = hint;
+	t->nr_hints = n;
+	return 0;
+}
+
+/* The block that has the slot, or NULL. */
+static const struct handle_block *block_of(const struct table *t, uint64_t slot)
+{
+	const struct handle_blocks *b = &t->live;
+	uint32_t *hint = &t->hint[slot / LINE_BYTES & (t->nr_hints - 1)];
 	size_t at = 0;
 
-	if (*hint < b->n && handle - b->v[*hint].addr < BLOCK_BYTES &&
-	    (*hint + 1 == b->n || handle < b->v[*hint + 1].addr))
+	if (*hint < b->n && slot - b->v[*hint].addr < BLOCK_BYTES &&
+	    (*hint + 1 == b->n || slot < b->v[*hint + 1].addr))
 		return &b->v[*hint];
-	/* The last one that begins at the handle or before. Nobody can foresee which half it is: no branch.
-	 */
+	/* The last one that begins at the slot or before. Nobody can foresee which half it is: no branch. */
 	for (size_t n = b->n; n > 1; n -= n / 2)
-		at += b->v[at + n / 2].addr <= handle ? n / 2 : 0;
-	if (!b->n || handle - b->v[at].addr >= BLOCK_BYTES)
+		at += b->v[at + n / 2].addr <= slot ? n / 2 : 0;
+	if (!b->n || slot - b->v[at].addr >= BLOCK_BYTES)
 		return NULL;
-	*hint = at;
+	*hint = (uint32_t)at;
 	return &b->v[at];
 }
 
@@ -227,10 +255,10 @@ static int compare_missed(const void *a, const void *b)
 }
 
 /* Is the slot of this reference in use? Then it is tracked. */
-static bool is_in_use(const struct account *a, struct table *t, const struct snapshot_ref *ref, size_t *hint)
+static bool is_in_use(const struct account *a, struct table *t, const struct snapshot_ref *ref)
 {
 	uint64_t at = vm_slot_of(a->vm, ref->handle), bit;
-	const struct handle_block *b = block_of(&t->live, at, hint);
+	const struct handle_block *b = block_of(t, at);
 
 	if (!b)
 		return false;
@@ -241,10 +269,10 @@ static bool is_in_use(const struct account *a, struct table *t, const struct sna
 }
 
 /* Is the slot of this reference free although it is in the store? */
-static bool is_free(const struct account *a, struct table *t, const struct snapshot_ref *ref, size_t *hint)
+static bool is_free(const struct account *a, struct table *t, const struct snapshot_ref *ref)
 {
 	/* one that was acquired after the look began may be younger than what was looked at */
-	return t->fresh && !is_in_use(a, t, ref, hint) && (int32_t)(ref->tick - t->look_tick) < 0;
+	return t->fresh && !is_in_use(a, t, ref) && (int32_t)(ref->tick - t->look_tick) < 0;
 }
 
 /* What is in use, was not acquired by a call that was seen, and was not there before. */
@@ -293,7 +321,7 @@ static int clear_tracked(struct account *a)
 
 		free(table->tracked);
 		table->tracked = calloc(table->live.n + 1, sizeof(*table->tracked));
-		if (!table->tracked)
+		if (!table->tracked || make_hints(table))
 			return -ENOMEM;
 	}
 	return 0;
@@ -303,7 +331,6 @@ static int clear_tracked(struct account *a)
 static int find_missed(struct account *a, const struct snapshot *s, struct missed_list *out,
 		       struct corrections *found)
 {
-	size_t hint[NR_VM_TABLES] = {0};
 	uint8_t *of_site = tables_of_sites(s);
 	int rc = of_site ? 0 : -ENOMEM;
 
@@ -313,9 +340,9 @@ static int find_missed(struct account *a, const struct snapshot *s, struct misse
 		struct missed *m;
 
 		for (int k = 0; k < NR_VM_TABLES && !of; k++) /* too new to be listed, but tracked */
-			is_in_use(a, &a->table[k], ref, &hint[k]);
+			is_in_use(a, &a->table[k], ref);
 		if (!of || of == IN_NO_TABLE ||
-		    (!is_missed(&a->missed, ref) && !is_free(a, &a->table[of - 1], ref, &hint[of - 1])))
+		    (!is_missed(&a->missed, ref) && !is_free(a, &a->table[of - 1], ref)))
 			continue;
 		m = VEC_ADD(out);
 		if (!m || corrections_add(found, i, REF_MISSED))

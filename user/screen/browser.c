@@ -11,9 +11,9 @@
 #include "screen/families.h"
 #include "screen/keys.h"
 
-#define MOST_GROUPED                                                                                         \
-	2048 /* sites, of which groups have curves: of more it takes too long in each interval               \
-	      */
+/* Sites, of which groups have curves: of more it takes too long in each interval. */
+#define MOST_GROUPED 2048
+#define FEW_GROUPED  256 /* of more, one kind of group after the other has its turn, besides what is shown */
 
 int browser_new(const struct view_request *request, const struct timeline *timeline, struct browser **out)
 {
@@ -91,7 +91,7 @@ static int pass_groups(struct browser *b, const struct report *const *reports, s
 {
 	static const enum group_by groups[] = {GROUP_FUNCTION, GROUP_CLASS, GROUP_THREAD, GROUP_LIBRARY,
 					       GROUP_CALLER};
-	size_t sites = 0;
+	size_t sites = 0, turn = b->turn++ % ARRAY_LEN(groups);
 	int rc = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -99,6 +99,8 @@ static int pass_groups(struct browser *b, const struct report *const *reports, s
 	for (size_t g = 0; g < ARRAY_LEN(groups) && sites <= MOST_GROUPED && !rc; g++) {
 		struct rows rows = {0};
 
+		if (sites > FEW_GROUPED && g != turn && groups[g] != b->table.group)
+			continue;
 		rc = rows_make(reports, n, groups[g], &rows);
 		for (size_t i = 0; i < rows.n && !rc; i++) {
 			const struct row *r = &rows.v[i];

@@ -151,6 +151,7 @@ static void free_rows(struct table *t)
 void table_free(struct table *t)
 {
 	free_rows(t);
+	alike_free(&t->alike);
 }
 
 /* Of a process the screen has a verdict, too. */
@@ -326,7 +327,10 @@ int table_make(struct browser *b)
 	for (size_t i = 0; i < t->rows.n; i++)
 		t->keys[i] = row_key_of(&t->rows.v[i], t->group);
 	find_chosen(t);
-	return t->group == GROUP_SITE ? rows_tell_apart(&t->rows, t->rows.n) : 0;
+	/* while a process is traced its frames stay where they are, and as they are; those of a recording
+	 * move */
+	return t->group == GROUP_SITE ? rows_tell_apart(&t->rows, t->rows.n, b->time.n ? NULL : &t->alike)
+				      : 0;
 }
 
 void table_choose(struct table *t, size_t at)

@@ -11,6 +11,7 @@
 #include "screen/seen.h"
 #include "screen/timeline.h"
 #include "screen/trends.h"
+#include "view/alike.h"
 #include "view/columns.h"
 
 enum panel_id { PANEL_TABLE, PANEL_SITE, PANEL_FINDINGS, PANEL_FAMILIES, PANEL_HELP, NR_PANELS };
@@ -31,6 +32,7 @@ struct table {
 	struct rows rows;     /* those that the filter lets pass, sorted */
 	struct row_key *keys; /* of each of them, */
 	struct class_parts *parts;
+	struct alike alike; /* as they looked the last time */
 	bool by_function; /* of those shown some sites read the same, and differ by the function they call */
 	size_t all;       /* how many there are without the filter */
 	struct row_key chosen;
@@ -68,6 +70,7 @@ struct browser {
 	bool no_pane;          /* nothing below the table of the chosen row */
 	struct filter filter;
 	struct trends trends;
+	size_t turn; /* of the groups that have curves: counts readings */
 	struct seen seen;
 	struct baseline baseline;
 	struct {

@@ -9,6 +9,7 @@
 
 #include "model/sample.h"
 #include "view/class_of.h"
+#include "view/order.h"
 
 const char *const group_names[NR_GROUPS] = {
     [GROUP_SITE] = "site",     [GROUP_FUNCTION] = "function", [GROUP_PID] = "pid",
@@ -43,8 +44,6 @@ void frame_location(struct buf *out, const struct frame *f)
 }
 
 /* Comparing: numbers from the largest down, names from A to Z. */
-
-#define MORE_FIRST(a, b) (((a) < (b)) - ((a) > (b)))
 
 #define COMPARE_NUMBER(field)                                                                                \
 	static int compare_##field(const struct row *a, const struct row *b)                                 \
@@ -93,27 +92,6 @@ static int suspicion(const struct row *r)
 static int compare_verdict(const struct row *a, const struct row *b)
 {
 	return MORE_FIRST(suspicion(a), suspicion(b));
-}
-
-static int compare_text(const char *a, const char *b)
-{
-	return a == b ? 0 : a && b ? strcmp(a, b) : !a - !b;
-}
-
-static bool is_same(const char *a, const char *b)
-{
-	return compare_text(a, b) == 0;
-}
-
-/* 0: they read the same. */
-static int compare_frames(const struct frame *a, const struct frame *b)
-{
-	int c = compare_text(a->symbol, b->symbol);
-
-	c = c ?: compare_text(a->module, b->module);
-	c = c ?: compare_text(a->file, b->file);
-	c = c ?: MORE_FIRST(b->line, a->line);
-	return c || frame_is_managed(a) ? c : MORE_FIRST(b->offset, a->offset);
 }
 
 static const char *row_comm(const struct row *r)
@@ -746,64 +724,6 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 	}
 	if (by == GROUP_THREAD || by == GROUP_LIBRARY || by == GROUP_CALLER)
 		merge_rows(out);
-	return 0;
-}
-
-/* Rows that look alike stand side by side, those with most frames in common next to each other. */
-static int compare_looks(const void *va, const void *vb)
-{
-	const struct report_site *a = (*(struct row *const *)va)->site, *b = (*(struct row *const *)vb)->site;
-	int c = MORE_FIRST(b->func, a->func);
-
-	for (size_t i = 0; c == 0 && i < a->frames.n && i < b->frames.n; i++)
-		c = compare_frames(&a->frames.v[i], &b->frames.v[i]);
-	return c ?: MORE_FIRST(b->frames.n, a->frames.n);
-}
-
-/* The first frame in which the stacks differ, and what is above the VM's reads the same; else NO_FRAME. */
-static size_t first_difference(const struct report_site *a, const struct report_site *b)
-{
-	const struct frame *fa = site_frame(a), *fb = site_frame(b);
-	size_t i = 0;
-
-	if (a->func != b->func || !fa || !fb || fa->line != fb->line || !is_same(fa->symbol, fb->symbol) ||
-	    !is_same(fa->file, fb->file) || (!fa->symbol && fa->offset != fb->offset))
-		return NO_FRAME;
-	while (i < a->frames.n && i < b->frames.n && !compare_frames(&a->frames.v[i], &b->frames.v[i]))
-		i++;
-	return i;
-}
-
-/* Frames that read the same, but for where in a line they are. */
-static bool reads_the_same(const struct report_site *a, const struct report_site *b, size_t at)
-{
-	const struct frame *fa = at < a->frames.n ? &a->frames.v[at] : NULL,
-			   *fb = at < b->frames.n ? &b->frames.v[at] : NULL;
-
-	return fa && fb && fa->line == fb->line && is_same(fa->file, fb->file) &&
-	       is_same(fa->symbol, fb->symbol);
-}
-
-int rows_tell_apart(struct rows *rows, size_t shown)
-{
-	struct row **v = calloc(shown + 1, sizeof(*v));
-	size_t n = 0;
-
-	if (!v)
-		return -ENOMEM;
-	for (size_t i = 0; i < shown; i++)
-		if (rows->v[i].site)
-			v[n++] = &rows->v[i];
-	if (n > 1)
-		qsort(v, n, sizeof(*v), compare_looks);
-	for (size_t i = 1; i < n; i++) {
-		size_t at = first_difference(v[i - 1]->site, v[i]->site);
-
-		v[i - 1]->differs[1] = v[i]->differs[0] = at;
-		if (at != NO_FRAME && reads_the_same(v[i - 1]->site, v[i]->site, at))
-			v[i - 1]->by_offset = v[i]->by_offset = true;
-	}
-	free(v);
 	return 0;
 }
 

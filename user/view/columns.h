@@ -38,7 +38,7 @@ struct row {
 	size_t order;              /* where it came: the last tie-break */
 	enum site_verdict verdict; /* the worst of its sites' */
 	double ready_in_s;         /* while that is unknown: the nearest of theirs; 0: there is none */
-	size_t differs[2];         /* frames in which rows that look alike differ from it; NO_FRAME: none */
+	size_t differs[2];         /* see rows_tell_apart(); NO_FRAME: none */
 	bool by_offset;            /* and there by nothing but the offset */
 };
 #define NO_FRAME SIZE_MAX
@@ -75,8 +75,6 @@ const struct column *column_default(enum group_by by);
 
 /* A row for each site, or group of them, of n reports; targets in the order given. 0 or -ENOMEM. */
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out);
-/* Of the first so many rows: find out in which frames those differ that look alike. 0 or -ENOMEM. */
-int rows_tell_apart(struct rows *rows, size_t shown);
 /* Sort; what is equal by this column goes by outstanding, rate, acquired, then as it came. */
 void rows_sort(struct rows *rows, const struct column *by);
 void rows_free(struct rows *rows);

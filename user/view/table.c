@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/pool.h"
+#include "view/alike.h"
 #include "view/answer.h"
 #include "view/cells.h"
 #include "view/columns.h"
@@ -320,7 +321,7 @@ static void put_rows(struct buf *out, const struct report *r, struct rows *rows,
 		buf_add(out, "\n", 1);
 		return;
 	}
-	if (rows_tell_apart(rows, shown) < 0)
+	if (rows_tell_apart(rows, shown, NULL) < 0)
 		out->failed = true;
 	layout_make(&l, rows, shown, o, width);
 	put_row(out, &l, NULL, o);
