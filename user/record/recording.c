@@ -186,7 +186,10 @@ static int begin_sites(struct subject *s)
 	return 0;
 }
 
-/* When a target was attached, seconds after the first. */
+/*
+ * When a target was attached, seconds after the first. All reports of a moment were made at once: how long
+ * the others have run tells. The wall clock, which may be set meanwhile, is asked only where there is none.
+ */
 static double start_of(struct recording *r, const struct report *report)
 {
 	double start_unix_s = report->time_unix_s - report->elapsed_s, after_s;
@@ -196,6 +199,14 @@ static double start_of(struct recording *r, const struct report *report)
 		r->start_unix_s = start_unix_s;
 	}
 	after_s = start_unix_s - r->start_unix_s;
+	for (size_t i = 0; i < r->subjects.n; i++) {
+		const struct subject *s = r->subjects.v[i];
+
+		if (s->reported && &s->saved.report != report) {
+			after_s = s->start_s + s->saved.report.elapsed_s - report->elapsed_s;
+			break;
+		}
+	}
 	return after_s > SAME_START_S ? after_s : 0;
 }
 

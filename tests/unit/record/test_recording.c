@@ -518,6 +518,44 @@ static void keeps_to_its_room(void **state)
 	buf_free(&file);
 }
 
+/* A target that comes 100 s later, when the wall clock has been set by an hour, either way. */
+static void a_clock_that_is_set(void **state)
+{
+	(void)state;
+	for (double set_s = -3600; set_s <= 3600; set_s += 3600) {
+		struct made *first = made_new(7), *later = made_new(8);
+		const struct report *both[] = {&first->report, &later->report};
+		struct recorder *w = make_recorder(NULL, 0);
+		struct recording *r;
+		struct buf file = {0};
+		struct error err = {0};
+
+		first->report.target.pid = 7;
+		later->report.target.pid = 8;
+		first->report.final = later->report.final = false;
+		first->report.elapsed_s = 1;
+		assert_int_equal(recorder_begin(w, &file), 0);
+		assert_int_equal(recorder_reports(w, both, 1, &file), 0);
+		for (int s = 1; s <= 3; s++) {
+			first->report.elapsed_s = 100 + s;
+			later->report.elapsed_s = s;
+			first->report.time_unix_s = later->report.time_unix_s += set_s + s;
+			assert_int_equal(recorder_reports(w, both, 2, &file), 0);
+		}
+		assert_int_equal(recorder_reports(w, &both[1], 1, &file), 0);
+		assert_int_equal(recorder_end(w, &file), 0);
+		r = open_bytes(&file, file.n, &err);
+		for (int moment = 0; moment < 5; moment++)
+			assert_int_equal(recording_next(r, &err), 1);
+		assert_true(recording_at_s(r) == 103);
+		recording_close(r);
+		recorder_free(w);
+		made_free(first);
+		made_free(later);
+		buf_free(&file);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -529,6 +567,7 @@ int main(void)
 	    cmocka_unit_test(lies),
 	    cmocka_unit_test(bombs),
 	    cmocka_unit_test(keeps_to_its_room),
+	    cmocka_unit_test(a_clock_that_is_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
