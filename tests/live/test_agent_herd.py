@@ -3,7 +3,8 @@
 Many JVMs on a host: copies of one, which sleep. A JVM that forks leaves all its mappings and tables to its children, so each of
 them is found and read as any other.
 
-`make herd` (JNITRACE_HERD=1) has 2,000 of them, and says what they cost: at most 5 % of a CPU.
+`make herd` (JNITRACE_HERD=1) has 2,000 of them, and says what they cost: at most 5 % of a CPU. It also has 100 of three builds, of
+which five are traced at a time, and says what agent, tracers and kernel hold.
 """
 
 import contextlib
@@ -13,21 +14,24 @@ import subprocess
 import time
 from pathlib import Path
 
-from harness import ENV, FIXTURES, SLOW, jdk, read_line, wait_until
-from test_agent import Agent, census_of
+from harness import ENV, SLOW, WARM_UP, Oracle, jdk, read_line, wait_until
+from test_agent import OURS, Agent, Ordering, census_of
 
 FULL = "JNITRACE_HERD" in os.environ
 COPIES = 2000 if FULL else 31 # other tests trace all JVMs of the host
 REFERENCES = 1000
+BUILDS = ("17", "sid-21", "sid-25")
+WATCHED, TRACED = (100, 5) if FULL else (30, 2)
 
 
 @contextlib.contextmanager
-def herd(copies):
+def herd(copies, kind="17"):
     """The pids of all of them, the first one's too."""
-    java = jdk("17").java("-Xmx16m", "-XX:+UseSerialGC", "-Xint",  # compilers hold references
-                          "-cp", str(FIXTURES), "Herd", str(FIXTURES / "libherd.so"),
-                          str(copies), str(REFERENCES))
-    proc = subprocess.Popen(java, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True)
+    on = jdk(kind)
+    fixtures = on.fixtures()
+    java = on.java("-Xmx16m", "-XX:+UseSerialGC", "-Xint",  # compilers hold references
+                   "-cp", str(fixtures), "Herd", str(fixtures / "libherd.so"), str(copies), str(REFERENCES))
+    proc = subprocess.Popen(java, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, start_new_session=True)
     try:
         assert read_line(proc.stdout) == f"{copies}\n"
         yield [proc.pid, *children_of(proc.pid)]
@@ -94,3 +98,57 @@ def costs(agent, took):
     print(f"\n{COPIES} JVMs: first reading {first_s:.1f} s of CPU time, then {share * 100:.1f} % of a CPU, {rounds:.0f} readings in 240 s; "
           f"scrape {min(took) * 1000:.0f} ms; {resident / 2**20:.0f} MB")
     assert share < 0.05 and rounds >= 4
+
+
+def resident_kb(pid):
+    """All, and what is nobody else's."""
+    status = dict(re.findall(r"^(\w+):\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M))
+    return int(status["VmRSS"]), int(status["RssAnon"])
+
+
+def map_kb(pid):
+    """What the kernel holds for its maps."""
+    found = {}
+    for file in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            fields = dict(re.findall(r"^(\w+):\s*(\d+)", file.read_text(), re.M))
+            if "map_id" in fields:
+                found[fields["map_id"]] = int(fields["memlock"])
+    return sum(found.values()) / 1024
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def tracers_of(agent):
+    return [pid for pid in children_of(agent.proc.pid) if map_kb(pid)]
+
+
+def test_what_some_traced_of_many_hold(tmp_path):
+    """Of the agent and of each tracer: memory, descriptors, and the kernel's maps, which have the size of what is traced."""
+    small = OURS, "-Xmx16m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"
+    with contextlib.ExitStack() as stack:
+        traced = [stack.enter_context(Oracle(jdk(BUILDS[i % len(BUILDS)]), *small)) for i in range(TRACED)]
+        watched = {pid for i in range(len(BUILDS)) for pid in stack.enter_context(herd((WATCHED - TRACED + i) // len(BUILDS) - 1, BUILDS[i]))}
+        watched |= {oracle.pid for oracle in traced}
+        assert len(watched) == WATCHED
+        agent = stack.enter_context(Ordering(tmp_path, "--windows", TRACED, "-i", "1"))
+        wait_until(lambda: watched <= set(references(agent)))
+        for oracle in traced:
+            oracle.do(*WARM_UP)
+            assert agent.order(oracle.pid, 3600) == 202
+        wait_until(lambda: len(tracers_of(agent)) == TRACED and agent.get("/api/v1/targets").count('"state":"open"') == TRACED)
+        for oracle in traced:
+            oracle.do("run 2 101 1 7 2", "hold 101")
+        agent.next_round()
+        tracers = tracers_of(agent)
+        assert len(tracers) == TRACED
+        rows = [("agent", agent.proc.pid), *(("tracer", pid) for pid in tracers)]
+        held = [(name, *resident_kb(pid), map_kb(pid), descriptors(pid)) for name, pid in rows]
+    print(f"\n{WATCHED} JVMs of {len(BUILDS)} builds, {TRACED} of them traced")
+    for name, resident, own, maps, files in held:
+        print(f"{name}: {resident / 1024:.1f} MB resident, {own / 1024:.1f} its own; {maps / 1024:.1f} MB of maps; {files} descriptors")
+    [(_, resident, _, maps, files), *of_tracers] = held
+    assert resident < 64 << 10 and not maps and files <= 16 + WATCHED
+    assert all(own < 24 << 10 and maps < 48 << 10 and files < 128 for _, _, own, maps, files in of_tracers), of_tracers

@@ -42,6 +42,9 @@ static int libbpf_quiet(enum libbpf_print_level level, const char *fmt, va_list 
 	return 0;
 }
 
+/* Of max_refs, what may find no room in its two buckets: far more than ever does (set_sizes()). */
+#define OVERFLOW_PART 16
+
 static uint32_t round_up_pow2(uint64_t n)
 {
 	uint32_t p = 1;
@@ -60,6 +63,29 @@ static int set_thread_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
 
 	rc = rc ?: bpf_map__set_max_entries(s->maps.life_ends, traced ? JT_MAX_THREADS : 1);
 	return rc ?: bpf_map__set_max_entries(s->maps.churns, traced ? JT_MAX_CHURNS : 1);
+}
+
+/* Likewise what is kept of pinned contents, and of local references. */
+static int set_pin_and_frame_sizes(struct tracer *t, const struct tracer_opts *o)
+{
+	const struct jnitrace_bpf *s = t->skel;
+	const struct {
+		struct bpf_map *map;
+		unsigned kinds; /* without which it is empty */
+	} rows[] = {
+	    {s->maps.pins, KINDS_OF_PINS},
+	    {s->maps.pin_calls, KINDS_OF_PINS},
+	    {s->maps.pin_stats, KINDS_OF_PINS},
+	    {s->maps.frames, KIND_BIT(KIND_LOCAL)},
+	    {s->maps.frame_sites, KIND_BIT(KIND_LOCAL)},
+	    {s->maps.pushes, KIND_BIT(KIND_LOCAL)},
+	};
+	int rc = bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && !rc; i++)
+		if (!programs_trace(o, rows[i].kinds))
+			rc = bpf_map__set_max_entries(rows[i].map, 1);
+	return rc;
 }
 
 /* Likewise what the books of pairs keep. */
@@ -110,7 +136,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.nr_cpus);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs / OVERFLOW_PART + 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_ids, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.sites, t->max_sites);
@@ -119,7 +145,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->by_thread ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_places, s->rodata->by_frame ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.pin_stats, t->max_sites);
+	rc = rc ?: set_pin_and_frame_sizes(t, o);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.use_counts, o->check ? JT_MAX_TARGETS * NR_USE_FUNCS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.owners, o->check ? MAX_OWNERS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.env_owners, o->check ? JT_MAX_THREADS : 1);

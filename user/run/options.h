@@ -56,7 +56,7 @@ struct options {
 	double hold_s; /* a critical section held longer is a finding */
 	int depth;     /* frames kept, 1..JT_MAX_FRAMES */
 	int verbose;
-	uint64_t max_refs;       /* live references that can be paired; default 1,000,000 */
+	uint64_t max_refs; /* live references that can be paired; default 1,000,000, of the agent 250,000 */
 	uint64_t local_capacity; /* local references a native frame may have without asking; default 512 */
 	uint64_t max_stacks;     /* distinct stacks; default 20,000 */
 	uint64_t limit_bytes;    /* memory for what is read of foreign files */

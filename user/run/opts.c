@@ -797,6 +797,7 @@ static void take_ending(struct options *o, const char *path)
 
 #define AGENT_INTERVAL_S   10
 #define AGENT_BUDGET_SHARE 0.01
+#define AGENT_MAX_REFS     250000 /* a window is short, and has a budget */
 #define AGENT_LISTEN       "127.0.0.1:9469"
 
 /* What follows from several options. */
@@ -818,6 +819,8 @@ static void derive(struct parse *p)
 		o->interval_s = AGENT_INTERVAL_S;
 	if (o->command == CMD_AGENT && !was_given(p, "budget"))
 		o->budget_share = AGENT_BUDGET_SHARE;
+	if (o->command == CMD_AGENT && !was_given(p, "max-refs"))
+		o->max_refs = AGENT_MAX_REFS;
 	if (!o->listen)
 		o->listen = AGENT_LISTEN;
 	if (o->report && !was_given(p, "format"))

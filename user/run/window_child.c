@@ -40,9 +40,9 @@ static _Noreturn void be_tracer(const struct window_child *c, pid_t agent, const
 {
 	const struct rlimit most = {MOST_BYTES, MOST_BYTES};
 	char pid[ARG_MAX_LEN], length[ARG_MAX_LEN], file[ARG_MAX_LEN], limit[ARG_MAX_LEN],
-	    budget[ARG_MAX_LEN];
-	char *argv[] = {"jnitrace", "record",         "-p",  pid,        "-d",   length, "-o",
-			file,       "--limit-memory", limit, "--budget", budget, NULL};
+	    budget[ARG_MAX_LEN], refs[ARG_MAX_LEN];
+	char *argv[] = {"jnitrace",       "record", "-p",       pid,    "-d",         length, "-o", file,
+			"--limit-memory", limit,    "--budget", budget, "--max-refs", refs,   NULL};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
@@ -53,6 +53,7 @@ static _Noreturn void be_tracer(const struct window_child *c, pid_t agent, const
 	snprintf(length, sizeof(length), "%.3f", o->length_s);
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", c->file);
 	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)o->limit_bytes);
+	snprintf(refs, sizeof(refs), "%llu", (unsigned long long)o->max_refs);
 	snprintf(budget, sizeof(budget), "%.4f%%", o->budget_share * 100);
 	if (fcntl(c->file, F_SETFD, 0) || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    dup2(c->said[1], STDERR_FILENO) < 0 || setrlimit(RLIMIT_FSIZE, &most) || privileges_pass_on())

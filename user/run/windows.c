@@ -200,6 +200,7 @@ static void open_one(struct windows *w, struct watched *j, enum window_reason re
 	    .length_s = j->length_s > 0 ? j->length_s : w->req.length_s,
 	    .budget_share = w->req.budget_share,
 	    .limit_bytes = w->req.limit_bytes,
+	    .max_refs = w->req.max_refs,
 	};
 	int rc = window_child_start(&order, &j->child, err);
 
