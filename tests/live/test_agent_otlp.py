@@ -15,7 +15,7 @@ import pytest
 
 from harness import WARM_UP, Expected, Oracle, assert_error, jdk, run_tool, wait_until
 from test_agent import OURS, Ordering, lines_of
-from test_agent_push import pushed, window
+from test_agent_push import failures, pushed, window
 
 SCHEMA = Path(__file__).parent / "otlp_profiles.proto"
 
@@ -229,7 +229,10 @@ def test_each_window_arrives_once(tmp_path):
 
 
 def test_what_the_store_answers(tmp_path):
-    """It is asked again as late as it says; what it rejects or refuses is counted and goes; of another format nothing is sent."""
+    """
+    It is asked again as late as it says; what it rejects or refuses is counted and goes, but not by a wrong token or path; of
+    another format nothing is sent.
+    """
     spool = tmp_path / "spool"
     spool.mkdir()
     for i in range(6):  # of an agent before this one
@@ -238,16 +241,19 @@ def test_what_the_store_answers(tmp_path):
     (spool / f"{8:020}.otlp").write_bytes(b"none of an agent's")
     partly = protoc("encode", "ExportProfilesServiceResponse", b'partial_success { rejected_profiles: 3 error_message: "no\\033 room" }')
     warned = protoc("encode", "ExportProfilesServiceResponse", b'partial_success { error_message: "soon no room" }')
-    said = [(429, 2, b""), (503, None, b""), (200, None, partly), (200, None, partly), (200, None, warned), (404, None, b""), (401, None, b""), Collector.TAKEN]
+    said = [(429, 2, b""), (503, None, b""), (200, None, partly), (200, None, partly), (200, None, warned), (404, None, b""), (401, None, b""), (410, None, b""),
+            (400, None, b""), Collector.TAKEN]
     with Collector(says=said) as store, agent_of(tmp_path, store.port, "/otlp/v1?of=7") as agent:
         wait_until(lambda: pushed(agent) == {"sent_total": 2, "waiting": 0, "dropped_total": 0, "refused_total": 5})
-        assert [(path, body) for path, _, body, _, _ in store.got] == [("/otlp/v1?of=7", b"profile %d" % i) for i in (0, 0, 0, 1, 2, 3, 4, 5)]
+        assert [(path, body) for path, _, body, _, _ in store.got] == [("/otlp/v1?of=7", b"profile %d" % i) for i in (0, 0, 0, 1, 2, 3, 3, 3, 4, 5)]
+        assert failures(agent) == {"failed_total": 4, "denied_total": 2}
         assert store.got[1][4] - store.got[0][4] >= 2
         assert [f.name for f in spool.iterdir()] == [f"{7:020}.profile"]
         agent.proc.terminate()
         text = agent.push_said + agent.proc.stderr.read().decode()
         assert text.count("the store rejects 3 profiles of a window: no? room") == 1 and "soon" not in text, text
-        assert text.count("refuses a profile with status 404") == text.count("refuses a profile with status 401") == 1, text
+        assert text.count("refuses a profile with status 410") == text.count("refuses a profile with status 400") == 1, text
+        assert text.count("status 404 (see the path of its URL)") == text.count("status 401 (see the token in --push-headers, and the store's)") == 1, text
 
 
 @pytest.mark.parametrize("args", (["--otlp-profiles", "file:///etc/passwd"], ["--otlp-profiles", "http://127.0.0.1:9", "--push", "http://127.0.0.1:9"],

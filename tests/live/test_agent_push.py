@@ -72,6 +72,11 @@ def pushed(agent):
     return {name: samples[f"jnitrace_agent_push_{name}", None] for name in ("sent_total", "waiting", "dropped_total", "refused_total")}
 
 
+def failures(agent):
+    samples = agent.samples()
+    return {name: samples[f"jnitrace_agent_push_{name}", None] for name in ("failed_total", "denied_total")}
+
+
 def top_of(profile, folder):
     (folder / "profile").write_bytes(profile)
     return subprocess.run(["go", "tool", "pprof", "-top", folder / "profile"], env=dict(ENV, GOTOOLCHAIN="local", HOME="/nonexistent"),
@@ -136,6 +141,27 @@ def test_the_spool_is_bounded_and_what_is_refused_goes(tmp_path):
         wait_until(lambda: pushed(agent)["waiting"] == 0)
         assert pushed(agent)["refused_total"] == 30 == len(set(store.keys()))
         assert not list(spool.iterdir())
+
+
+def test_a_wrong_token_loses_nothing(tmp_path):
+    """What is spooled waits until the store lets it in, over a restart of the agent with another token."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    for i in range(3):  # of an agent before this one
+        (spool / f"{i:020}.profile").write_bytes(b"name=a%d&from=1&until=2\nx" % i)
+    with Store(says=401) as store:
+        with agent_of(tmp_path, store.port) as agent:
+            wait_until(lambda: failures(agent)["denied_total"] >= 2)
+            assert failures(agent)["denied_total"] <= failures(agent)["failed_total"] and len(set(store.keys())) == 1
+            assert pushed(agent) == {"sent_total": 0, "waiting": 3, "dropped_total": 0, "refused_total": 0}
+            agent.proc.terminate()
+            said = agent.push_said + agent.proc.stderr.read().decode()
+            assert said.count("status 401 (see the token in --push-headers, and the store's)") == 1, said
+        store.says = 200
+        with agent_of(tmp_path, store.port) as agent:
+            wait_until(lambda: pushed(agent) == {"sent_total": 3, "waiting": 0, "dropped_total": 0, "refused_total": 0})
+            assert failures(agent) == {"failed_total": 0, "denied_total": 0}
+    assert len(set(store.keys())) == 3
 
 
 @contextlib.contextmanager

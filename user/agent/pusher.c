@@ -28,6 +28,7 @@
 #define FIRST_S         1.0 /* between two attempts; twice as long each time */
 #define LONGEST_S       300.0
 #define LONGEST_ASKED_S 3600.0 /* by the store */
+#define NO_ANSWER       (-1)
 
 struct pusher {
 	char *url;
@@ -43,8 +44,10 @@ struct pusher {
 	struct pusher_counts counts;
 	char sending[NAME_BYTES]; /* "": none */
 	char done[NAME_BYTES];    /* the store has it, or will not have it, but it could not be removed */
-	bool failing, rejecting;  /* and why was said; of the thread alone */
-	uint64_t last_ns;         /* of a name: they go up, whatever the clock does */
+	long failing; /* by which status, or NO_ANSWER; 0: not. It was said, as of the next; of the thread
+			 alone */
+	bool rejecting;
+	uint64_t last_ns; /* of a name: they go up, whatever the clock does */
 };
 
 /* --- the folder; with the lock --- */
@@ -232,16 +235,52 @@ int pusher_add(struct pusher *p, const char *query, const struct buf *document, 
 
 enum outcome { SENT, REFUSED, FAILED };
 
-/* Once, until something arrives again. Not the URL: it may hold a password. */
+/* RFC 9110: answers to who asks, or to what place, and not to the document. */
+static const struct {
+	long status;
+	const char *advice;
+} denials[] = {
+    {401, "see the token in --push-headers, and the store's"},
+    {403, "see the token in --push-headers, and the store's"},
+    {404, "see the path of its URL"},
+    {405, "see the path of its URL"},
+    {407, "see the proxy's password in its URL"},
+};
+
+/* NULL: it is none of them. */
+static const char *advice_of(long status)
+{
+	for (size_t i = 0; i < ARRAY_LEN(denials); i++)
+		if (denials[i].status == status)
+			return denials[i].advice;
+	return NULL;
+}
+
+/*
+ * The store will not have the document whenever it is sent. OTLP has all others but 429 refused, too, lest
+ * clients that are set up wrong ask without end. But that is mended in minutes, and what is lost until then
+ * is lost for good: it is kept, as for a store that is down, and asked no more often than that.
+ */
+static bool refuses(long status)
+{
+	return status >= 400 && status < 500 && status != 408 && status != 421 && status != 425 &&
+	       status != 429 && !advice_of(status);
+}
+
+/* Once, until it is another reason, or something arrives again. Not the URL: it may hold a password. */
 static void say_failure(struct pusher *p, int rc, long status, const struct error *err)
 {
-	if (p->failing || rc == -EINTR)
+	long reason = rc ? NO_ANSWER : status;
+	const char *advice = advice_of(reason);
+
+	if (p->failing == reason || rc == -EINTR)
 		return;
-	p->failing = true;
+	p->failing = reason;
 	if (rc)
 		warn("push: it is tried again: %s", err->why[0] ? err->why : strerror(-rc));
 	else
-		warn("push: it is tried again: the store answers with status %ld", status);
+		warn("push: it is tried again: the store answers with status %ld%s%s%s", status,
+		     advice ? " (" : "", advice ?: "", advice ? ")" : "");
 }
 
 /* What the store has not taken of it, though it says that it has; said once, until it takes all again. */
@@ -261,10 +300,10 @@ static enum outcome outcome_of(struct pusher *p, int rc, const struct client_ans
 			       const struct error *err)
 {
 	if (!rc && a->status >= 200 && a->status < 300) {
-		p->failing = false;
+		p->failing = 0;
 		return is_rejected(p, &a->body) ? REFUSED : SENT;
 	}
-	if (!rc && p->format->refuses(a->status)) {
+	if (!rc && refuses(a->status)) {
 		warn("push: the store refuses a profile with status %ld", a->status);
 		return REFUSED;
 	}
@@ -346,6 +385,7 @@ static enum outcome read_and_post(struct pusher *p, double *asked_s)
 	buf_free(&text);
 	pthread_mutex_lock(&p->lock);
 	p->counts.sent += outcome == SENT;
+	p->counts.denied += outcome == FAILED && advice_of(p->failing);
 	p->counts.refused += outcome == REFUSED;
 	return outcome;
 }

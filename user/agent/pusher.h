@@ -19,10 +19,9 @@ struct pusher; /* opaque */
 struct pusher_format {
 	const char *suffix; /* of their files: others are left alone; shorter than 16 */
 	/* Without a form a document is the body. */
-	const char *const *headers;   /* NULL-terminated, or NULL */
-	bool form;                    /* it is the field "profile", and its query is put behind the URL */
-	const char *config;           /* a second field, "sample_type_config"; or NULL */
-	bool (*refuses)(long status); /* will it be taken at no time? */
+	const char *const *headers; /* NULL-terminated, or NULL */
+	bool form;                  /* it is the field "profile", and its query is put behind the URL */
+	const char *config;         /* a second field, "sample_type_config"; or NULL */
 	/* How much of what was sent is not taken, though the status says so, by the answer; why: clean.
 	 * NULL: it is all taken. */
 	uint64_t (*rejected)(const char *answer, size_t n, char *why, size_t cap);
@@ -46,6 +45,7 @@ int pusher_add(struct pusher *p, const char *query, const struct buf *document, 
 struct pusher_counts {
 	uint64_t sent;
 	uint64_t failed;  /* attempts, which are made again */
+	uint64_t denied;  /* of these: by 401, 403, 404, 405 or 407, as for a wrong token or URL */
 	uint64_t refused; /* documents that the store will not have, whenever they are sent */
 	uint64_t dropped; /* for want of room in the folder */
 	uint64_t waiting, waiting_bytes;

@@ -445,6 +445,7 @@ SELF(windows_waiting, s->windows_waiting)
 	}
 PUSH(push_sent, s->push_sent)
 PUSH(push_failed, s->push_failed)
+PUSH(push_denied, s->push_denied)
 PUSH(push_refused, s->push_refused)
 PUSH(push_dropped, s->push_dropped)
 PUSH(push_waiting, s->push_waiting)
@@ -486,6 +487,8 @@ static const struct {
      windows_waiting},
     {"jnitrace_agent_push_sent", "", "Profiles that the store has taken.", COUNTER, push_sent},
     {"jnitrace_agent_push_failed", "", "Attempts to send one that are made again.", COUNTER, push_failed},
+    {"jnitrace_agent_push_denied", "", "Of these: its token or its URL is wrong, says the store.", COUNTER,
+     push_denied},
     {"jnitrace_agent_push_refused", "", "Profiles that the store will not have.", COUNTER, push_refused},
     {"jnitrace_agent_push_dropped", "", "Profiles for which the spool had no room.", COUNTER, push_dropped},
     {"jnitrace_agent_push_waiting", "", "Profiles in the spool.", GAUGE, push_waiting},

@@ -26,7 +26,8 @@ struct agent_self {
 	uint64_t windows_done[NR_WINDOW_REASONS], windows_failed;
 	/* Profiles for a store: pushes is false where there is none. */
 	bool pushes;
-	uint64_t push_sent, push_failed, push_refused, push_dropped, push_waiting, push_waiting_bytes;
+	uint64_t push_sent, push_failed, push_denied, push_refused, push_dropped, push_waiting,
+	    push_waiting_bytes;
 	size_t windows_open, windows_waiting;
 	size_t targets_known; /* JVMs seen; those that were read and refused are among those of the census */
 };

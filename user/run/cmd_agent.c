@@ -118,6 +118,7 @@ static void look_at_push(struct agent *a)
 	a->self.pushes = a->push;
 	a->self.push_sent = p.sent;
 	a->self.push_failed = p.failed;
+	a->self.push_denied = p.denied;
 	a->self.push_refused = p.refused;
 	a->self.push_dropped = p.dropped;
 	a->self.push_waiting = p.waiting;

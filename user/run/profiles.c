@@ -27,18 +27,6 @@ static const char config[] = "{" TYPE("outstanding", "objects") "," TYPE("acquir
 static const char *const otlp_headers[] = {"Content-Type: application/x-protobuf", "Content-Encoding: gzip",
 					   NULL};
 
-/* Others, as 401 and 404, are of how the store is set up, which may change. */
-static bool ingest_refuses(long status)
-{
-	return status == 400 || status == 413 || status == 415 || status == 422;
-}
-
-/* The protocol forbids to send it again; of 429 it says when. */
-static bool otlp_refuses(long status)
-{
-	return status >= 400 && status < 500 && status != 429;
-}
-
 static int push_ingest(struct pusher *to, const struct window *w, struct error *err);
 static int push_otlp(struct pusher *to, const struct window *w, struct error *err);
 
@@ -54,13 +42,13 @@ static const struct protocol {
      "as in http://pyroscope:4040/ingest",
      offsetof(struct options, push),
      "",
-     {.suffix = ".profile", .form = true, .config = config, .refuses = ingest_refuses},
+     {.suffix = ".profile", .form = true, .config = config},
      push_ingest},
     {"--otlp-profiles",
      "as in http://collector:4318",
      offsetof(struct options, otlp_profiles),
      OTLP_PATH,
-     {.suffix = ".otlp", .headers = otlp_headers, .refuses = otlp_refuses, .rejected = otlp_rejected},
+     {.suffix = ".otlp", .headers = otlp_headers, .rejected = otlp_rejected},
      push_otlp},
 };
 
