@@ -48,11 +48,13 @@ static void ask_maps(void)
 	proc_maps_free(&maps);
 }
 
-static void ask_who(void)
+static void ask_who(const struct fake_file *podinfo)
 {
 	struct who who;
 
-	who_read(FAKE_PID, &who);
+	who_read(FAKE_PID, NULL, &who);
+	deployed_of_podinfo("annotations", (const char *)podinfo->p, podinfo->n, &who.deployed);
+	deployed_of_podinfo("labels", (const char *)podinfo->p, podinfo->n, &who.deployed);
 	fake_check_clean(who.main, sizeof(who.main));
 	fake_check_clean(who.command, sizeof(who.command));
 	fake_check_clean(who.user, sizeof(who.user));
@@ -68,8 +70,8 @@ static void ask_who(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const char *const files[] = {"maps",   "stat", "status",    "cgroup", "cmdline",
-					    "passwd", "comm", "schedstat", "auxv",   "environ"};
+	static const char *const files[] = {"maps", "stat",      "status", "cgroup",  "cmdline", "passwd",
+					    "comm", "schedstat", "auxv",   "environ", "podinfo"};
 	char name[PROC_THREAD_NAME_MAX];
 	struct proc_times times;
 	struct proc_id id;
@@ -87,6 +89,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		abort();
 	for (uint64_t type = 0; type < 8; type++)
 		proc_auxv(FAKE_PID, type);
-	ask_who();
+	ask_who(&fake.file[fake.nr_files - 1]);
 	return 0;
 }

@@ -2,6 +2,7 @@
 """The agent as a service: its file of options, what systemd is told, certificates that change, its own budget, names of services."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from harness import ENV, JNITRACE, SLOW, TOP, Oracle, assert_error, jdk, read_line, run_tool, wait_until
-from test_agent import OURS, Agent, lines_of
+from test_agent import OURS, Agent, Ordering, lines_of
 
 
 def services(agent, pid):
@@ -284,3 +285,50 @@ def test_jvms_that_come_and_go():
         again = [batch() for _ in range(3)]
         assert all(n <= before + 2 for n, _ in again)
         assert min(kb for _, kb in again[1:]) <= kb + 1024, (kb, again)
+
+
+# In a mount namespace of its own, whose /etc has a folder as Kubernetes makes it: files are links, and so is the folder they are in.
+PODINFO = """
+set -e
+mkdir -p $1; mount -t tmpfs etc $1; mkdir $1/upper $1/work
+mount -t overlay -o lowerdir=/etc,upperdir=$1/upper,workdir=$1/work etc /etc
+mkdir -p /etc/podinfo/..1
+cp $2/annotations $2/labels /etc/podinfo/..1
+ln -s ..1 /etc/podinfo/..data; ln -s ..data/annotations ..data/labels /etc/podinfo
+cp -r /etc/podinfo /etc/elsewhere
+if [ "$3" = hostile ]; then
+  rm /etc/podinfo/labels; ln -s ../elsewhere/labels /etc/podinfo/labels
+  rm /etc/podinfo/annotations; mkfifo /etc/podinfo/annotations
+fi
+shift 3
+exec "$@"
+"""
+
+
+def in_pod(folder, kind, version):
+    (folder / "files").mkdir(exist_ok=True)
+    (folder / "files/labels").write_text('app="x"\napp.kubernetes.io/name="shop"\napp.kubernetes.io/version="9"\n')
+    (folder / "files/annotations").write_text('password="secret"\nresource.opentelemetry.io/container.image.name="registry:5000/shop"\n'
+                                              f'resource.opentelemetry.io/container.image.tags="{version}"\n')
+    return Oracle(jdk("17"), OURS, prefix=["unshare", "--mount", "sh", "-c", PODINFO, "sh", folder / kind, folder / "files", kind])
+
+
+def test_what_a_pod_says_of_itself(tmp_path):
+    """By the downward API's folder in the JVM's own root; links lead nowhere out of it, and what is no file is not waited for."""
+    with in_pod(tmp_path, "honest", "1.3") as honest, in_pod(tmp_path, "hostile", "6.6") as hostile, \
+            Ordering(tmp_path, "--podinfo", "/etc/elsewhere") as agent:
+        told = {}
+        for pid, args in ((honest.pid, ()), (hostile.pid, ()), (hostile.pid, ("--podinfo", "/etc/elsewhere")), (honest.pid, ("--podinfo", "/none"))):
+            target = json.loads(run_tool("census", "-p", pid, *args, "--json").stdout)["target"]
+            told[pid, args] = [target[of] for of in ("service", "version", "image")]
+        nothing = [None] * 3
+        assert list(told.values()) == [["shop", "9", "registry:5000/shop:1.3"], nothing, ["shop", "9", "registry:5000/shop:6.6"], nothing], told
+        agent.next_round()
+        assert agent.order(honest.pid, 3600) == 202  # its tracer is told, too
+        wait_until(lambda: '"state":"open"' in agent.get("/api/v1/targets"))
+        honest.do("run 1 101 1 7 2")
+        assert agent.order(honest.pid, 0) == 202
+        wait_until(lambda: '"state":"done"' in agent.get("/api/v1/targets"))
+        targets = [line["target"] for line in lines_of(agent, "/api/v1/sites") if line["target"]["pid"] == honest.pid]
+        assert targets and {(t["service"], t["image"]) for t in targets} == {("shop", "registry:5000/shop:1.3")}
+        assert "secret" not in agent.get() + agent.get("/api/v1/targets")

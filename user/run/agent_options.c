@@ -27,6 +27,7 @@ struct windows_request agent_windows_request(const struct options *o)
 	    .at_a_time = (size_t)o->windows,
 	    .limit_bytes = o->limit_bytes,
 	    .max_refs = o->max_refs,
+	    .podinfo = o->podinfo,
 	    .budget_share = o->budget_share,
 	    .only = o->trace,
 	};

@@ -26,8 +26,8 @@ struct census_vm {
 	bool read_once; /* all that was asked for */
 };
 
-int census_open(pid_t pid, const struct runtime *only, struct elf_cache *libraries, struct census_vm **out,
-		const char **kind, struct error *err)
+int census_open(pid_t pid, const struct runtime *only, const char *podinfo, struct elf_cache *libraries,
+		struct census_vm **out, const char **kind, struct error *err)
 {
 	struct census_vm *vm = calloc(1, sizeof(*vm));
 	struct vm_counts counts;
@@ -54,7 +54,7 @@ int census_open(pid_t pid, const struct runtime *only, struct elf_cache *librari
 		census_close(vm);
 		return rc;
 	}
-	who_read(pid, &vm->who);
+	who_read(pid, podinfo, &vm->who);
 	*out = vm;
 	return 0;
 }

@@ -26,13 +26,13 @@ struct census_request {
 };
 
 /*
- * Open the JVM of a process. only: NULL, or the runtime that was asked for. libraries: opened so far,
- * outlives the result; NULL: none. -ESRCH no such process, -ENOENT no JVM, -EAGAIN its VM is just starting,
- * -EPROTO with the reason when it cannot be read. *kind: the shown name of its runtime, also on failure; "?"
- * where it has none.
+ * Open the JVM of a process. only: NULL, or the runtime that was asked for. podinfo: see who.h. libraries:
+ * opened so far, outlives the result; NULL: none. -ESRCH no such process, -ENOENT no JVM, -EAGAIN its VM is
+ * just starting, -EPROTO with the reason when it cannot be read. *kind: the shown name of its runtime, also
+ * on failure; "?" where it has none.
  */
-int census_open(pid_t pid, const struct runtime *only, struct elf_cache *libraries, struct census_vm **out,
-		const char **kind, struct error *err);
+int census_open(pid_t pid, const struct runtime *only, const char *podinfo, struct elf_cache *libraries,
+		struct census_vm **out, const char **kind, struct error *err);
 void census_close(struct census_vm *vm);
 /* A reading; out is overwritten, its memory used again. -ESRCH: the process is gone. */
 int census_read(struct census_vm *vm, const struct census_request *req, struct census *out,

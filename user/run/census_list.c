@@ -84,13 +84,13 @@ static int jvm_add(struct census_list *l, pid_t pid)
 }
 
 /* What is known of a JVM that is refused: who it is, and why. */
-static void refuse(struct jvm *j, const char *kind, const struct error *why)
+static void refuse(struct jvm *j, const char *podinfo, const char *kind, const struct error *why)
 {
 	j->refused = true;
 	proc_id_read(j->pid, &j->id); /* or it is not known */
 	j->census.target = (struct report_target){
 	    .pid = j->pid, .comm = j->id.comm, .start_time_ticks = j->id.start_time_ticks, .vm = kind};
-	who_read(j->pid, &j->who);
+	who_read(j->pid, podinfo, &j->who);
 	who_tell(&j->who, &j->census.target);
 	j->census.local_refs = j->census.native_attached = j->census.gone = -1;
 	j->census.growth_per_min = NAN;
@@ -103,13 +103,14 @@ static int jvm_open(struct census_list *l, struct jvm *j, struct error *err)
 {
 	struct error why = {0};
 	const char *kind;
-	int rc = census_open(j->pid, runtime_by_name(l->o->runtime), l->libraries, &j->vm, &kind, &why);
+	int rc = census_open(j->pid, runtime_by_name(l->o->runtime), l->o->podinfo, l->libraries, &j->vm,
+			     &kind, &why);
 
 	if (rc == 0)
 		return 0;
 	if (l->o->all) {
 		if (rc == -EPROTO || rc == -ENOEXEC)
-			refuse(j, kind, &why);
+			refuse(j, l->o->podinfo, kind, &why);
 		j->gone = !j->refused && rc != -EAGAIN;
 		return rc == -ENOMEM ? rc : 0;
 	}

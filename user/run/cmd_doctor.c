@@ -54,7 +54,7 @@ static int see_stranger(struct doctor *d, pid_t pid, const struct error *why)
 	p = VEC_ADD(&d->seen);
 	if (!p)
 		return -ENOMEM;
-	who_read(pid, &s->who);
+	who_read(pid, NULL, &s->who);
 	*p = (struct seen_process){
 	    .target = {.pid = pid, .start_time_ticks = s->id.start_time_ticks, .comm = s->id.comm}};
 	who_tell(&s->who, &p->target);

@@ -18,33 +18,39 @@
 
 /*
  * Where it is told. An attribute is one of OpenTelemetry's (semantic conventions: service, container, k8s) in
- * OTEL_RESOURCE_ATTRIBUTES; else a variable: of OpenTelemetry, the Downward API's example, the agents of
- * Datadog and Elastic, Knative.
+ * OTEL_RESOURCE_ATTRIBUTES, or an annotation of the pod that gives it; else a variable: of OpenTelemetry, the
+ * Downward API's example, the agents of Datadog and Elastic, Knative; or a label that Kubernetes recommends.
  */
 static const struct row {
-	const char *variable, *attribute; /* one of them */
+	const char *variable, *attribute, *label; /* one of them */
 	size_t at, cap;
 } rows[] = {
-    {"OTEL_SERVICE_NAME", NULL, FIELD(service)},
-    {NULL, "service.name", FIELD(service)},
-    {"DD_SERVICE", NULL, FIELD(service)},
-    {"ELASTIC_APM_SERVICE_NAME", NULL, FIELD(service)},
-    {"K_SERVICE", NULL, FIELD(service)},
-    {NULL, "service.version", FIELD(version)},
-    {"DD_VERSION", NULL, FIELD(version)},
-    {"ELASTIC_APM_SERVICE_VERSION", NULL, FIELD(version)},
-    {"K_REVISION", NULL, FIELD(version)},
-    {NULL, "container.image.name", FIELD(image)},
-    {"CONTAINER_IMAGE", NULL, FIELD(image)},
-    {NULL, "k8s.pod.name", FIELD(pod)},
-    {"POD_NAME", NULL, FIELD(pod)},
-    {NULL, "k8s.namespace.name", FIELD(pod_namespace)},
-    {"POD_NAMESPACE", NULL, FIELD(pod_namespace)},
-    {NULL, "k8s.pod.uid", FIELD(pod_uid)},
-    {"POD_UID", NULL, FIELD(pod_uid)},
+    {"OTEL_SERVICE_NAME", NULL, NULL, FIELD(service)},
+    {NULL, "service.name", NULL, FIELD(service)},
+    {"DD_SERVICE", NULL, NULL, FIELD(service)},
+    {"ELASTIC_APM_SERVICE_NAME", NULL, NULL, FIELD(service)},
+    {"K_SERVICE", NULL, NULL, FIELD(service)},
+    {NULL, NULL, "app.kubernetes.io/instance", FIELD(service)},
+    {NULL, NULL, "app.kubernetes.io/name", FIELD(service)},
+    {NULL, "service.version", NULL, FIELD(version)},
+    {"DD_VERSION", NULL, NULL, FIELD(version)},
+    {"ELASTIC_APM_SERVICE_VERSION", NULL, NULL, FIELD(version)},
+    {"K_REVISION", NULL, NULL, FIELD(version)},
+    {NULL, NULL, "app.kubernetes.io/version", FIELD(version)},
+    {NULL, "container.image.name", NULL, FIELD(image)},
+    {"CONTAINER_IMAGE", NULL, NULL, FIELD(image)},
+    {NULL, "k8s.pod.name", NULL, FIELD(pod)},
+    {"POD_NAME", NULL, NULL, FIELD(pod)},
+    {NULL, NULL, "statefulset.kubernetes.io/pod-name", FIELD(pod)},
+    {NULL, "k8s.namespace.name", NULL, FIELD(pod_namespace)},
+    {"POD_NAMESPACE", NULL, NULL, FIELD(pod_namespace)},
+    {NULL, "k8s.pod.uid", NULL, FIELD(pod_uid)},
+    {"POD_UID", NULL, NULL, FIELD(pod_uid)},
 };
 /* Of an image that is told without one; the second is the older name. */
 static const char *const tag_attributes[] = {"container.image.tags", "container.image.tag"};
+/* Before an attribute's name, where it is a pod's annotation (semantic conventions: k8s attributes). */
+#define ANNOTATION "resource.opentelemetry.io/"
 
 struct span {
 	const char *p; /* NULL: it is not there */
@@ -100,54 +106,106 @@ static int digit_of(char c)
 					    : -1;
 }
 
-/* Cleaned; of an attribute, "%2F" is "/". */
-static void take(char *out, size_t cap, struct span s, bool encoded)
+/* As it is; "%2F" is "/"; a Go string's, where "\\xff" is a byte, and other letters that are not shown have
+ * "\\". */
+enum coding { PLAIN, PERCENT, QUOTED };
+
+/* The letter that begins at *at; *at becomes where it ends. */
+static char letter_of(struct span s, size_t *at, enum coding coding)
+{
+	size_t digits = *at + (coding == QUOTED ? 2 : 1);
+	char c = s.p[*at];
+
+	if ((coding != PERCENT || c != '%') && (coding != QUOTED || c != '\\'))
+		return c;
+	if (digits + 1 < s.n && digit_of(s.p[digits]) >= 0 && digit_of(s.p[digits + 1]) >= 0 &&
+	    (coding == PERCENT || s.p[*at + 1] == 'x')) {
+		*at = digits + 1;
+		return (char)(digit_of(s.p[digits]) * 16 + digit_of(s.p[digits + 1]));
+	}
+	if (coding == PERCENT || *at + 1 == s.n)
+		return c;
+	c = s.p[++*at];
+	return c == '"' || c == '\\' ? c : '?';
+}
+
+/* Cleaned. */
+static void take(char *out, size_t cap, struct span s, enum coding coding)
 {
 	char plain[MAX_VALUE_BYTES];
 	size_t n = 0;
 
-	for (size_t i = 0; i < s.n && n < sizeof(plain); i++) {
-		bool code = encoded && s.p[i] == '%' && i + 2 < s.n && digit_of(s.p[i + 1]) >= 0 &&
-			    digit_of(s.p[i + 2]) >= 0;
-
-		plain[n++] = code ? (char)(digit_of(s.p[i + 1]) * 16 + digit_of(s.p[i + 2])) : s.p[i];
-		i += code ? 2 : 0;
-	}
+	for (size_t i = 0; i < s.n && n < sizeof(plain); i++)
+		plain[n++] = letter_of(s, &i, coding);
 	text_clean(out, cap, plain, n);
 }
 
 /* "shop" of the tag "1.2" is "shop:1.2"; "registry:5000/shop" has none, "shop@sha256:..." needs none. */
-static void add_tag(struct deployed *d, struct span attributes)
+static void add_tag(struct deployed *d, struct span tag, enum coding coding)
 {
 	const char *slash = strrchr(d->image, '/'), *base = slash ? slash + 1 : d->image;
-	struct span tag = {0};
 	size_t n = strlen(d->image);
 
-	if (!n || strpbrk(base, ":@"))
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(tag_attributes) && !tag.n; i++)
-		tag = attribute_of(attributes, tag_attributes[i]);
-	if (!tag.n || n + 1 >= sizeof(d->image))
+	if (!n || strpbrk(base, ":@") || !tag.n || n + 1 >= sizeof(d->image))
 		return;
 	d->image[n] = ':';
-	take(d->image + n + 1, sizeof(d->image) - n - 1, tag, true);
+	take(d->image + n + 1, sizeof(d->image) - n - 1, tag, coding);
 }
 
 void deployed_of_environ(const char *text, size_t n, struct deployed *out)
 {
-	struct span attributes = variable_of(text, n, ATTRIBUTES);
+	struct span attributes = variable_of(text, n, ATTRIBUTES), tag = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
 		char *field = (char *)out + r->at;
 		struct span s;
 
-		if (*field)
+		if (*field || r->label)
 			continue;
 		s = r->variable ? variable_of(text, n, r->variable) : attribute_of(attributes, r->attribute);
-		take(field, r->cap, s, r->attribute);
+		take(field, r->cap, s, r->attribute ? PERCENT : PLAIN);
 	}
-	add_tag(out, attributes);
+	for (size_t i = 0; i < ARRAY_LEN(tag_attributes) && !tag.n; i++)
+		tag = attribute_of(attributes, tag_attributes[i]);
+	add_tag(out, tag, PERCENT);
+}
+
+/* Of lines prefix-and-name="value". What is between the quotes. */
+static struct span quoted_of(const char *text, size_t n, const char *prefix, const char *name)
+{
+	const char *end = text + n, *next;
+	size_t prefix_n = strlen(prefix), name_n = strlen(name);
+
+	for (const char *line = text; line < end; line = next) {
+		const char *eol = memchr(line, '\n', (size_t)(end - line)) ?: end;
+		size_t bytes = (size_t)(eol - line), key = prefix_n + name_n;
+
+		next = eol + 1;
+		if (bytes >= key + 3 && !memcmp(line, prefix, prefix_n) &&
+		    !memcmp(line + prefix_n, name, name_n) && !memcmp(line + key, "=\"", 2) &&
+		    line[bytes - 1] == '"')
+			return (struct span){line + key + 2, bytes - key - 3};
+	}
+	return (struct span){0};
+}
+
+void deployed_of_podinfo(const char *file, const char *text, size_t n, struct deployed *out)
+{
+	bool annotations = !strcmp(file, "annotations"), had_image = *out->image;
+	struct span tag = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *name = annotations ? rows[i].attribute : rows[i].label;
+		char *field = (char *)out + rows[i].at;
+
+		if (name && !*field)
+			take(field, rows[i].cap, quoted_of(text, n, annotations ? ANNOTATION : "", name),
+			     QUOTED);
+	}
+	for (size_t i = 0; annotations && !had_image && i < ARRAY_LEN(tag_attributes) && !tag.n; i++)
+		tag = quoted_of(text, n, ANNOTATION, tag_attributes[i]);
+	add_tag(out, tag, QUOTED);
 }
 
 /* "pod2c8ef3ad-....", of systemd's slices with "_" for "-". */

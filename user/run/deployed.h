@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What was deployed as a process: service, version, image, pod, as its environment and its cgroup tell. All
- * of it is the target's to choose: bounded, cleaned for a terminal, "" where it is not told.
+ * What was deployed as a process: service, version, image, pod, as its environment, its cgroup and its pod's
+ * files tell. All of it is the target's to choose: bounded, cleaned for a terminal, "" where it is not told.
  */
 #ifndef JNITRACE_DEPLOYED_H
 #define JNITRACE_DEPLOYED_H
@@ -25,6 +25,12 @@ struct deployed {
 void deployed_read(pid_t pid, struct deployed *out);
 /* Of n bytes of such an environment. What is told already stays. */
 void deployed_of_environ(const char *text, size_t n, struct deployed *out);
+/*
+ * Of n bytes of a file of Kubernetes' downward API, "annotations" or "labels" by its name: lines
+ * key="value", as Go quotes. What is told already stays.
+ */
+#define DEPLOYED_PODINFO "/etc/podinfo" /* where its documentation mounts them */
+void deployed_of_podinfo(const char *file, const char *text, size_t n, struct deployed *out);
 /* The pod's uid in the path of a cgroup, where that has one. */
 void deployed_of_cgroup(const char *path, struct deployed *out);
 

@@ -100,7 +100,8 @@ struct options {
 	int top_sites;                    /* of a JVM, as metrics */
 	const char *push, *otlp_profiles, *push_headers, *spool; /* NULL: not given */
 	uint64_t spool_bytes;
-	const char *trace; /* of which JVMs; NULL: all */
+	const char *podinfo; /* folder of a pod's files, in the process's own root; NULL: not given */
+	const char *trace;   /* of which JVMs; NULL: all */
 	bool allow_trigger;
 	const char *config_path;                           /* NULL: no file */
 	struct config *config;                             /* what stands in it; owned: opts_free() */

@@ -142,6 +142,8 @@ const struct option_row option_rows[] = {
 	  .help = "every JVM of this host, also later ones" },
 	{ "runtime",   0,  "NAME", LIVE | RUN | AGENT, WORD(runtime, runtime_name, "runtime"), .rare = true,
 	  .help = "processes of this runtime only" },
+	{ "podinfo",   0,  "DIR", TRACE | CENSUS | AGENT, PATH(podinfo), .rare = true,
+	  .help = "folder of its pod's labels and annotations, in a process's own root (default /etc/podinfo)" },
 	{ "events",   'e', "FAMILY[,..]", TRACE | RUN | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
 	  .help = "what to trace (default global,weak)" },
 	{ "pair",      0,  "RULE", TRACE | RUN | PROBES, OWN(PAIR), .rare = true,

@@ -198,7 +198,7 @@ int target_find(struct target *t, struct error *err)
 		return error_set(err, rc, EXIT_FAILED, what, NULL, "%s", strerror(-rc));
 	}
 	proc_id_read(t->id.pid, &t->id); /* exec gave it another name */
-	who_read(t->id.pid, &t->who);
+	who_read(t->id.pid, t->o->podinfo, &t->who);
 	t->root = owners_root(t->id.pid);
 	fill_report(t);
 	t->state = TARGET_FOUND;

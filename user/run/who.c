@@ -18,7 +18,9 @@
 #define MAX_CGROUP_BYTES (1U << 17) /* 16 hierarchies of version 1, each with PATH_MAX, and more */
 #define MAX_STATUS_BYTES (1U << 14)
 #define MAX_PASSWD_BYTES (1U << 20)
-#define ID_DIGITS        64
+#define MAX_PODINFO_BYTES                                                                                    \
+	(1U << 19) /* all annotations of an object are 256 KiB at most, before they are quoted */
+#define ID_DIGITS 64
 
 /* Takes fd (or a negative errno). What was read, with a NUL behind it; NULL: nothing. The caller frees. */
 static char *read_whole(int fd, size_t max, size_t *n)
@@ -167,7 +169,33 @@ void who_cgroup_of(const char *text, struct who *out)
 	}
 }
 
-void who_read(pid_t pid, struct who *out)
+/*
+ * Annotations, then labels. The files are links, from one folder there to another, and lead nowhere else:
+ * what is outside may be a file that its owner must not read. Nor is anything told of one but the value of a
+ * known key, lest it is another file, mounted there.
+ */
+static void read_podinfo(pid_t pid, const char *folder, struct deployed *out)
+{
+	static const char *const files[] = {"annotations", "labels"};
+	int root_fd = proc_root_open(pid),
+	    dir_fd = root_fd < 0 ? root_fd : foreign_open_dir(root_fd, folder ?: DEPLOYED_PODINFO);
+
+	for (size_t i = 0; i < ARRAY_LEN(files) && dir_fd >= 0; i++) {
+		size_t n;
+		char *text =
+		    read_whole(foreign_open_under(pid, dir_fd, files[i], NULL), MAX_PODINFO_BYTES, &n);
+
+		if (text)
+			deployed_of_podinfo(files[i], text, n, out);
+		free(text);
+	}
+	if (dir_fd >= 0)
+		close(dir_fd);
+	if (root_fd >= 0)
+		close(root_fd);
+}
+
+void who_read(pid_t pid, const char *podinfo, struct who *out)
 {
 	char host[sizeof(out->host)] = "", *cgroup;
 	size_t n;
@@ -182,6 +210,8 @@ void who_read(pid_t pid, struct who *out)
 	deployed_of_cgroup(out->cgroup, &out->deployed);
 	if (*out->command) /* else its memory does not answer */
 		deployed_read(pid, &out->deployed);
+	if (*out->command)
+		read_podinfo(pid, podinfo, &out->deployed);
 	if (gethostname(host, sizeof(host) - 1) == 0)
 		text_clean(out->host, sizeof(out->host), host, strlen(host));
 }

@@ -20,8 +20,10 @@ struct who {
 	struct deployed deployed;
 };
 
-/* Read it anew; what cannot be read is "". */
-void who_read(pid_t pid, struct who *out);
+/* Read it anew; what cannot be read is "". podinfo: the folder of its pod's files, in its own root; NULL:
+ * DEPLOYED_PODINFO.
+ */
+void who_read(pid_t pid, const char *podinfo, struct who *out);
 /* Let t say it; who lives as long as t. */
 void who_tell(const struct who *who, struct report_target *t);
 

@@ -41,14 +41,19 @@ static _Noreturn void be_tracer(const struct window_child *c, pid_t agent, const
 	const struct rlimit most = {MOST_BYTES, MOST_BYTES};
 	char pid[ARG_MAX_LEN], length[ARG_MAX_LEN], file[ARG_MAX_LEN], limit[ARG_MAX_LEN],
 	    budget[ARG_MAX_LEN], refs[ARG_MAX_LEN];
-	char *argv[] = {"jnitrace",       "record", "-p",       pid,    "-d",         length, "-o", file,
-			"--limit-memory", limit,    "--budget", budget, "--max-refs", refs,   NULL};
+	char *argv[] = {
+	    "jnitrace", "record",   "-p",   pid,          "-d", length, "-o", file, "--limit-memory",
+	    limit,      "--budget", budget, "--max-refs", refs, NULL,   NULL, NULL};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != agent) /* it has ended since */
 		_exit(PARENT_ENDED);
+	if (o->podinfo) {
+		argv[ARRAY_LEN(argv) - 3] = "--podinfo";
+		argv[ARRAY_LEN(argv) - 2] = (char *)o->podinfo;
+	}
 	snprintf(pid, sizeof(pid), "%d", (int)o->target);
 	snprintf(length, sizeof(length), "%.3f", o->length_s);
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", c->file);

@@ -18,6 +18,7 @@ struct window_order {
 	double budget_share;  /* as --budget */
 	uint64_t limit_bytes; /* as --limit-memory */
 	uint64_t max_refs;    /* as --max-refs */
+	const char *podinfo;  /* as --podinfo; NULL: not given */
 };
 /* 0, or -errno with err. */
 int window_child_start(const struct window_order *o, struct window_child **out, struct error *err);

@@ -201,6 +201,7 @@ static void open_one(struct windows *w, struct watched *j, enum window_reason re
 	    .budget_share = w->req.budget_share,
 	    .limit_bytes = w->req.limit_bytes,
 	    .max_refs = w->req.max_refs,
+	    .podinfo = w->req.podinfo,
 	};
 	int rc = window_child_start(&order, &j->child, err);
 

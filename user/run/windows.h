@@ -18,6 +18,7 @@ struct windows_request {
 	size_t at_a_time; /* 0: none is opened */
 	uint64_t limit_bytes;
 	uint64_t max_refs;   /* of a window */
+	const char *podinfo; /* NULL: not given; not owned */
 	double budget_share; /* of a CPU that probes may take of a JVM */
 	const char
 	    *only; /* of JVMs whose command line matches this extended regular expression; NULL: of all */

@@ -18,10 +18,11 @@ static void test_no_jvm(void **state)
 	const char *kind;
 
 	(void)state;
-	assert_true(census_open(1 << 22, NULL, NULL, &vm, &kind, &err) < 0);
+	assert_true(census_open(1 << 22, NULL, "/none", NULL, &vm, &kind, &err) < 0);
 	assert_int_equal(err.exit_code, EXIT_NO_TARGET);
 	err = (struct error){0};
-	assert_int_equal(census_open(getpid(), NULL, NULL, &vm, &kind, &err), -EAGAIN); /* it is young */
+	assert_int_equal(census_open(getpid(), NULL, "/none", NULL, &vm, &kind, &err),
+			 -EAGAIN); /* it is young */
 	assert_string_equal(kind, "?");
 	assert_null(vm);
 }

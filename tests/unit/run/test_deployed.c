@@ -41,6 +41,73 @@ static void test_attributes(void **state)
 	assert_string_equal(d.pod_uid, "");
 }
 
+#define POD(file, text, d) pod(file, "" text, sizeof(text) - 1, d)
+static void pod(const char *file, const char *text, size_t n, struct deployed *d)
+{
+	char *exact = malloc(n ?: 1); /* no byte beyond is read */
+
+	memcpy(exact, text, n);
+	deployed_of_podinfo(file, exact, n, d);
+	free(exact);
+}
+
+static void test_podinfo(void **state)
+{
+	struct deployed d = {0}, told = OF("OTEL_SERVICE_NAME=mine\0CONTAINER_IMAGE=own\0");
+
+	(void)state;
+	POD("annotations",
+	    "password=\"secret\"\nresource.opentelemetry.io/service.version=\"1.2\\\"\\\\\\x2b\\n3\"\n"
+	    "resource.opentelemetry.io/container.image.name=\"registry:5000/shop\"\n"
+	    "resource.opentelemetry.io/container.image.tags=\"1.2\"\napp.kubernetes.io/name=\"no label\"",
+	    &d);
+	assert_string_equal(d.service, "");
+	assert_string_equal(d.version, "1.2\"\\+?3");
+	assert_string_equal(d.image, "registry:5000/shop:1.2");
+	POD("labels",
+	    "app=\"x\"\napp.kubernetes.io/name=\"shop\"\napp.kubernetes.io/instance=\"shop-eu\"\n"
+	    "app.kubernetes.io/version=\"9\"\nstatefulset.kubernetes.io/pod-name=\"shop-0\"\n",
+	    &d);
+	assert_string_equal(d.service, "shop-eu");
+	assert_string_equal(d.version, "1.2\"\\+?3"); /* an annotation was first */
+	assert_string_equal(d.pod, "shop-0");
+	/* the process's own word is first, and its image has no other's tag */
+	POD("annotations",
+	    "resource.opentelemetry.io/service.name=\"a\"\nresource.opentelemetry.io/"
+	    "container.image.tag=\"1\"\n",
+	    &told);
+	assert_string_equal(told.service, "mine");
+	assert_string_equal(told.image, "own");
+}
+
+/* Of no other file is anything told, nor is a byte read that is not there. */
+static void test_no_podinfo(void **state)
+{
+	static const char *const texts[] = {
+	    "root:$y$j9T:19000:0:::",
+	    "app.kubernetes.io/name=shop\n",
+	    "app.kubernetes.io/name=\"",
+	    "app.kubernetes.io/name=\"shop",
+	    "xapp.kubernetes.io/name=\"shop\"",
+	    "app.kubernetes.io/name2=\"shop\"",
+	    "app.kubernetes.io/name",
+	    "\n\n",
+	    "",
+	};
+	struct deployed d = {0}, none = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		pod("labels", texts[i], strlen(texts[i]), &d);
+		pod("annotations", texts[i], strlen(texts[i]), &d);
+		assert_memory_equal(&d, &none, sizeof(d));
+	}
+	POD("labels", "app.kubernetes.io/name=\"\\\"", &d);
+	assert_string_equal(d.service, "\\");
+	POD("labels", "app.kubernetes.io/version=\"a\\x4\"", &d);
+	assert_string_equal(d.version, "a?4");
+}
+
 static void test_order(void **state)
 {
 	struct deployed d = OF("DD_SERVICE=c\0OTEL_RESOURCE_ATTRIBUTES=service.name=b\0OTEL_SERVICE_NAME=a\0"
@@ -120,8 +187,9 @@ static void test_cgroups(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_attributes), cmocka_unit_test(test_order),   cmocka_unit_test(test_tags),
-	    cmocka_unit_test(test_hostile),    cmocka_unit_test(test_cgroups),
+	    cmocka_unit_test(test_attributes), cmocka_unit_test(test_order), cmocka_unit_test(test_podinfo),
+	    cmocka_unit_test(test_no_podinfo), cmocka_unit_test(test_tags),  cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_cgroups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

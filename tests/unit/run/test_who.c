@@ -88,13 +88,13 @@ static void test_self(void **state)
 	struct who who;
 
 	(void)state;
-	who_read(getpid(), &who);
+	who_read(getpid(), "/none", &who);
 	who_tell(&who, &t);
 	assert_null(t.main);
 	assert_non_null(strstr(t.command, "test_who"));
 	assert_non_null(t.user);
 	assert_non_null(t.host);
-	who_read(0x7ffffffe, &who);
+	who_read(0x7ffffffe, "/none", &who);
 	who_tell(&who, &t);
 	assert_null(t.command);
 	assert_null(t.user);
