@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Tracers for hours, on JVMs whose threads, libraries, mappings and children come and go: what do the tracers take more and more of?
 
-Each row is so many tracers of one JVM, or one tracer of all JVMs of which one comes and goes after another. Rows run beside
-each other, each in a pid namespace of its own with a JDK of its own: no probe of theirs is in a file that others run. At the end every number of every tracer must equal what its JVM did, nothing
+Each row is so many tracers of one JVM, or one tracer of all JVMs of which one comes and goes after another, or an agent of such
+JVMs, of which it traces each fifth for a moment. Rows run beside each other, each in a pid namespace of its own with a JDK of its own: no probe of theirs is in a file that others run. At the end every number of every tracer must equal what its JVM did, nothing
 may be left behind, and what was sampled may not grow.
 
-Usage: soak.py BUILD [--hours H] [--rows 1 2 5 all] [--out FOLDER]
+Usage: soak.py BUILD [--hours H] [--rows 1 2 5 all agent] [--out FOLDER]
 """
 
 import argparse
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
@@ -42,7 +43,7 @@ LEARNT = "strset_add", "owners_tell"
 NOISE = {"learnt_blocks": 100, "anon_kb": 256, "rss_kb": 1024, "cpu_pct": 0.5, "fds": 3, "helpers": 3}
 AT_REST = "heap_bytes", "heap_blocks"  # what is in use is the least of so many samples: reports and helpers come and go in between
 AT_REST_SAMPLES = 12
-ROWS = ("1", "2", "5", "all")
+ROWS = ("1", "2", "5", "all", "agent")
 
 
 def harness():
@@ -58,11 +59,12 @@ def heap():
 
 class SoakTracer:
     """jnitrace whose reports are read at once, and of which the last one of each target is kept."""
+    form, begins = ("--json",), b"jnitrace: tracing "
 
     def __init__(self, counts, *args):
         h = harness()
         self.counts = counts
-        self.proc = subprocess.Popen(["env", *heap().counting(counts), str(h.JNITRACE), "--json", *map(str, args)], env=h.ENV, stdin=subprocess.DEVNULL,
+        self.proc = subprocess.Popen(["env", *heap().counting(counts), str(h.JNITRACE), *self.form, *map(str, args)], env=h.ENV, stdin=subprocess.DEVNULL,
                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.pid, self.last, self.finals, self.stderr, self.held = self.proc.pid, {}, {}, [], set()
         self.tracing, self.learnt = threading.Event(), None
@@ -79,7 +81,7 @@ class SoakTracer:
     def _read_stderr(self):
         for line in self.proc.stderr:
             self.stderr.append(line.decode(errors="replace"))
-            if line.startswith(b"jnitrace: tracing "):
+            if line.startswith(self.begins):
                 self.tracing.set()
         self.tracing.set()
 
@@ -125,6 +127,36 @@ class SoakTracer:
         for kind in ("prog", "map", "link"):
             taken[f"bpf_{kind}s"] = sum(k == kind for k, _ in held)
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK"), taken
+
+
+class SoakAgent(SoakTracer):
+    """jnitrace agent, which opens windows when it is told to."""
+    form, begins = ("agent",), b"jnitrace: agent of all JVMs: "
+
+    def __init__(self, counts, folder):
+        (folder / "token").write_text("open sesame\n")
+        super().__init__(counts, "-i", "1", "--budget", "100%", "--listen", "127.0.0.1:0", "--token-file", folder / "token", "--allow-trigger")
+        assert self.tracing.wait(harness().SLOW) and self.proc.poll() is None, self.stderr
+        self.url = re.search(r"https?://[^/]+", self.stderr[-1])[0]
+
+    def ask(self, path, method="GET"):
+        request = urllib.request.Request(self.url + path, method=method, headers={"Authorization": "Bearer open sesame"})
+        with urllib.request.urlopen(request, timeout=harness().SLOW) as answer:
+            return answer.read().decode()
+
+    def knows(self, pid):
+        return f'pid="{pid}"' in self.ask("/metrics")
+
+    def window(self, pid):
+        """What the last one of this process has become; None: there was none."""
+        [line] = [t for t in map(json.loads, self.ask("/api/v1/targets").splitlines()) if t["target"]["pid"] == pid]
+        return line["window"] and line["window"]["state"]
+
+    def forget_counts(self):
+        """Of what it has started and is gone."""
+        for file in Path(self.counts).iterdir():
+            if not Path(f"/proc/{file.name}").exists():
+                file.unlink(missing_ok=True)
 
 
 def churn_jvm(on, jvm_args=("-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")):
@@ -312,6 +344,40 @@ def row_of_all(on, seconds, out, counts):
     return [tracer], samples, [(json.loads(tracer.finals[stays.pid]), first, last)]
 
 
+def row_of_agent(on, seconds, out, counts):
+    """One JVM comes and goes after another; each fifth is traced, and what its window counted is exact."""
+    h, rounds = harness(), []
+    agent = SoakAgent(counts, out)
+    exact = 0
+
+    def come_and_go(k):
+        nonlocal exact
+        with churn_jvm(on) as jvm:
+            h.wait_until(lambda: agent.knows(jvm.pid))
+            if k % 5 == 0:
+                agent.ask(f"/api/v1/windows?pid={jvm.pid}&seconds=600", "POST")
+                h.wait_until(lambda: agent.window(jvm.pid) == "open")
+            before = jvm.do("totals")
+            after = jvm.do("churn 1009")
+            jvm.wait_ended()
+            if k % 5 == 0:
+                agent.ask(f"/api/v1/windows?pid={jvm.pid}&seconds=0", "POST")
+                h.wait_until(lambda: agent.window(jvm.pid) == "done")
+                sites = [s["site"] for s in map(json.loads, agent.ask("/api/v1/sites").splitlines()) if s["target"]["pid"] == jvm.pid]
+                want = h.Expected(before, after).sites
+                assert h.by_caller({"sites": sites}, of=want) == want, (sites, want)
+                exact += 1
+        h.wait_until(lambda: not agent.knows(jvm.pid))
+        agent.forget_counts()
+        rounds.append(k)
+
+    samples = [Samples(agent, out / "agent-0.csv")]
+    sample_until(time.monotonic() + seconds, samples, 5, come_and_go)
+    agent.stop()
+    print(f"agent: {len(rounds)} JVMs came and went, {exact} of them traced, each exact")
+    return [agent], samples, []
+
+
 def run_row(name, seconds, out):
     """In a pid namespace of its own. Prints the fits; false when one grows or a number is wrong."""
     jdk = out / f"jdk-{name}"
@@ -319,7 +385,8 @@ def run_row(name, seconds, out):
     on = harness().copy_jdk17(jdk)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as counts:
         rest = (on, seconds, out, counts)
-        tracers, samples, results = row_of_all(*rest) if name == "all" else row_of_tracers(int(name), *rest)
+        row = {"all": row_of_all, "agent": row_of_agent}.get(name)
+        tracers, samples, results = row(*rest) if row else row_of_tracers(int(name), *rest)
     shutil.rmtree(jdk)
     unnamed = [assert_exact(*result) for result in results]
     good = True
@@ -328,8 +395,9 @@ def run_row(name, seconds, out):
             print(f"{name}\t{i + 1}\t{what}\t{a}\t{b}\t{slope:+.2f}\t{low:+.2f} to {high:+.2f}\t{'GROWS' if grows else 'zero'}", flush=True)
             good &= not grows
     rest = left_behind(tracers)
-    events = sum(results[0][0]["calls"].values())
-    print(f"{name}: {events:,} calls counted exactly by each tracer, of which without native frames {unnamed}; left behind: {sorted(rest) or 'nothing'}")
+    if results:
+        print(f"{name}: {sum(results[0][0]['calls'].values()):,} calls counted exactly by each tracer, of which without native frames {unnamed}")
+    print(f"{name}: left behind: {sorted(rest) or 'nothing'}")
     return good and not rest
 
 
