@@ -237,19 +237,4 @@ static __always_inline struct site_counts *site_counts_of(u32 site)
 	return bpf_map_lookup_elem(&site_counts, &site);
 }
 
-/* The JNIEnv of the running thread, for the walks to come. */
-static __always_inline void thread_env_keep(u64 env)
-{
-	u64 thread = bpf_get_current_pid_tgid(), *known, *at_hand = thread_at_hand(thread);
-	u64 word = env | (u64)((u32)thread >> THREAD_PLACE_BITS) << 48;
-
-	if (at_hand && *at_hand == word)
-		return;
-	known = bpf_map_lookup_elem(&thread_envs, &thread);
-	if (!known || *known != env)
-		bpf_map_update_elem(&thread_envs, &thread, &env, BPF_ANY);
-	if (at_hand && !(env >> 48))
-		*(volatile u64 *)at_hand = word;
-}
-
 #endif

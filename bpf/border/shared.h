@@ -276,6 +276,13 @@ enum java_oops { OOPS_WIDE, OOPS_NARROW, OOPS_ZGC /* generational ZGC's coloured
 struct java_heap {
 	u64 start, end, segmap;
 };
+/* Where a VM keeps its threads. */
+struct java_thread_list {
+	u64 at;              /* the address of an array's, or of the first one's; 0: not known */
+	u32 length, threads; /* JDK 12 and later: ThreadsList::_length, _threads, an array of JavaThread* */
+	u32 next;            /* earlier: JavaThread::_next; 0: an array */
+	u32 pad;
+};
 struct java_config {
 	u64 generation; /* changes when code is freed (jt_code_freed) */
 	u64 unloads;    /* classes unloaded so far (jt_class_unloaded): a Method* may be another one since */
@@ -312,6 +319,7 @@ struct java_config {
 				    virtual threads */
 	u64 return_barrier;
 	struct java_heap heap[JAVA_MAX_HEAPS];
+	struct java_thread_list list;
 	/* MANAGED_BY_FRAGMENTS: in the thread that a JNIEnv names, its first fragment and the JNIEnv. */
 	u32 fragment_in_thread, env_at_in_thread;
 };
@@ -553,7 +561,8 @@ JT_ASSERT_SIZE(struct rule, 104);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
-JT_ASSERT_SIZE(struct java_config, 304);
+JT_ASSERT_SIZE(struct java_thread_list, 24);
+JT_ASSERT_SIZE(struct java_config, 328);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 24);
 JT_ASSERT_SIZE(struct thread_key, 16);

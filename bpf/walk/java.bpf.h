@@ -54,6 +54,21 @@ static __always_inline u64 thread_env_known(void)
 	return known ? *known : 0;
 }
 
+/* The JNIEnv of the running thread, for the walks to come. */
+static __always_inline void thread_env_keep(u64 env)
+{
+	u64 thread = bpf_get_current_pid_tgid(), *known, *at_hand = thread_at_hand(thread);
+	u64 word = env | (u64)((u32)thread >> THREAD_PLACE_BITS) << 48;
+
+	if (at_hand && *at_hand == word)
+		return;
+	known = bpf_map_lookup_elem(&thread_envs, &thread);
+	if (!known || *known != env)
+		bpf_map_update_elem(&thread_envs, &thread, &env, BPF_ANY);
+	if (at_hand && !(env >> 48))
+		*(volatile u64 *)at_hand = word;
+}
+
 #define READ_USER(dst, addr) bpf_probe_read_user(&(dst), sizeof(dst), (void *)(addr))
 
 static __always_inline int java_end(struct scratch *sc, enum stack_end end)
@@ -137,6 +152,12 @@ static __always_inline void rule_env_set(struct rule *r, struct loc found)
 	*(volatile u64 *)&r->env = w.word;
 }
 
+/* A pair's function is given no JNIEnv. Its caller may have one in a register. */
+static __always_inline bool given_none(const struct rule *r)
+{
+	return r->family >= NR_JNI_FAMILIES;
+}
+
 /*
  * Which register holds the JNIEnv or the JavaThread is the compiler's choice: try, and keep what is proven.
  * Where none does this is not tried with every call.
@@ -157,10 +178,84 @@ static __noinline bool java_thread_search(const struct pt_regs *ctx, struct rule
 			if (!java_thread_try(sc, j, v + (s64)j->env_in_thread))
 				continue;
 		}
-		rule_env_set(r, found);
+		if (given_none(r)) /* of other callers it says nothing, but of the thread */
+			thread_env_keep(sc->env);
+		else
+			rule_env_set(r, found);
 		return true;
 	}
 	return false;
+}
+
+/* The next threads of the VM's list, into sc->block. How many; 0: no more. A global function: verified once.
+ */
+__noinline u32 threads_next(struct scratch *sc, const struct java_config *j)
+{
+	u32 n = 0;
+
+	if (!sc || !j)
+		return 0;
+	if (!j->list.next) { /* JDK 12 and later: an array that is replaced, never changed */
+		n = sc->threads.left;
+		n = n < JAVA_BLOCK_WORDS ? n : JAVA_BLOCK_WORDS;
+		if (bpf_probe_read_user(sc->block, n * sizeof(u64), (void *)sc->threads.at))
+			return 0;
+		sc->threads.left -= n;
+		sc->threads.at += n * sizeof(u64);
+		return n;
+	}
+	for (; n < JAVA_BLOCK_WORDS; n++) {
+		if (READ_USER(sc->block[n], sc->threads.at) || !sc->block[n])
+			break;
+		sc->threads.at = sc->block[n] + j->list.next;
+	}
+	return n;
+}
+
+/* Is the running thread one of these, by its stack? Then its anchor is taken over. Likewise. */
+__noinline int thread_is_among(struct scratch *sc, const struct java_config *j, u32 n)
+{
+	if (!sc || !j)
+		return 0;
+	for (u32 i = 0; i < JAVA_BLOCK_WORDS && i < n; i++) {
+		u64 env = sc->block[i] + (s64)j->env_in_thread, base = 0;
+
+		if (!READ_USER(base, env + (s64)j->thread_from + (u64)j->stack_base_word * 8) &&
+		    base - sc->w.sp < STACK_SPAN_BYTES && java_thread_try(sc, j, env))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Native frames led to Java's code, so the running thread is one of the VM's, but no register and no earlier
+ * call has told its JNIEnv: look for it. Likewise.
+ */
+#define MAX_THREADS_LISTED 4096
+__noinline int java_thread_find(struct scratch *sc, const struct java_config *j)
+{
+	u64 list = 0;
+
+	if (!sc || !j || !j->list.at)
+		return 0;
+	sc->threads.at = j->list.at;
+	if (!j->list.next &&
+	    (READ_USER(list, j->list.at) || READ_USER(sc->threads.left, list + j->list.length) ||
+	     READ_USER(sc->threads.at, list + j->list.threads)))
+		return 0;
+	for (u32 i = 0; i < MAX_THREADS_LISTED / JAVA_BLOCK_WORDS; i++) {
+		u32 n = threads_next(sc, j);
+
+		if (!n)
+			return 0;
+		if (thread_is_among(sc, j, n)) {
+			thread_env_keep(sc->env);
+			sc->no_java = END_NONE;
+			sc->w.notes.lost = 1; /* the stack alone does not tell this */
+			return 1;
+		}
+	}
+	return 0;
 }
 
 /* How many classes were unloaded until now. 0, or -1: not to be read. */
@@ -200,10 +295,8 @@ static __always_inline enum stack_end java_start(const struct pt_regs *ctx, stru
 		env = thread_env_known();
 	if (java_thread(sc, j, env))
 		return END_NONE;
-	/* a pair's function was given none, but its caller may have it in a register */
-	return (at.kind != LOC_NONE || r->family >= NR_JNI_FAMILIES) && java_thread_search(ctx, r, sc, j)
-		   ? END_NONE
-		   : END_NO_ENV;
+	return (at.kind != LOC_NONE || given_none(r)) && java_thread_search(ctx, r, sc, j) ? END_NONE
+											   : END_NO_ENV;
 }
 
 /* Does the anchor name a frame on the thread's stack, above sp if that lies there? */
@@ -621,7 +714,16 @@ static __always_inline void java_called(struct scratch *sc, const struct java_co
 {
 	struct walk *w = &sc->w;
 
-	if (sc->java.sp || sc->no_java != END_NONE || !on_stack(sc, w->sp) || !in_code_heaps(j, w->pc))
+	if (sc->java.sp || !in_code_heaps(j, w->pc))
+		return;
+	if (pairs_traced && sc->no_java == END_NO_ENV && java_thread_find(sc, j)) {
+		if (on_stack(sc, w->sp) && sc->java.sp - w->sp <= VM_CALL_BYTES) {
+			java_enter(sc, j);
+			return;
+		}
+		sc->java.sp = 0; /* of frames further out, whose callers' anchors will tell */
+	}
+	if (sc->no_java != END_NONE || !on_stack(sc, w->sp))
 		return;
 	sc->unextended_sp = w->sp;
 	sc->in_java = 1;

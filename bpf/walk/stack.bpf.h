@@ -111,7 +111,12 @@ struct scratch {
 	u64 unextended_sp, chunk;
 	struct fragment fragment;    /* what is left of the one in hand; all 0: there are none */
 	struct java_code code;       /* of the frame in hand, when it was not known yet */
-	u64 block[JAVA_BLOCK_WORDS]; /* its block in the code heap, the beginning */
+	u64 block[JAVA_BLOCK_WORDS]; /* its block in the code heap, the beginning; or some of the VM's threads
+				      */
+	struct {
+		u64 at;
+		u32 left;
+	} threads; /* where the next ones are */
 	struct interpreter_frame frame;
 	struct script_walk script;
 	struct memo memo;

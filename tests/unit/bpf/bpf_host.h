@@ -78,6 +78,24 @@ static inline void *bpf_map_lookup_elem(const void *map, const void *key)
 	return m->inner ? (void *)m->inner[i] : (char *)m->values + i * m->value_bytes;
 }
 
+enum { BPF_ANY };
+
+/* 0, or -1: it has no such place. */
+static inline long bpf_map_update_elem(const void *map, const void *key, const void *value, uint64_t flags)
+{
+	const struct host_map *m = NULL;
+	void *at = bpf_map_lookup_elem(map, key);
+
+	(void)flags;
+	for (size_t k = 0; k < nr_host_maps; k++)
+		if (host_maps[k].map == map)
+			m = &host_maps[k];
+	if (!m || !at)
+		return -1;
+	memcpy(at, value, m->value_bytes);
+	return 0;
+}
+
 static inline long bpf_probe_read_kernel(void *dst, uint32_t n, const void *addr)
 {
 	memcpy(dst, addr, n);

@@ -57,24 +57,17 @@ static bool reader_init(struct reader *r, struct hotspot *h, struct vm_locals *o
 	       r->wrapper_anchor % 8 == 0 && r->wrapper_anchor >= 16 && r->wrapper_anchor <= 256;
 }
 
-/* Where all threads are found, in one of two ways (threads.c). */
-static bool find_list(const struct hotspot *h, const struct thread_layout *l, struct thread_config *out)
+/* As hotspot_list_at(). */
+static bool find_list(const struct hotspot *h, struct thread_config *out)
 {
-	uint64_t length, threads, next;
+	struct java_thread_list list;
 
-	if (hotspot_static_addr(h, "ThreadsSMRSupport", "_java_thread_list", &out->list)) {
-		if (!hotspot_field_offset(h, "ThreadsList", "_length", &length) ||
-		    !hotspot_field_offset(h, "ThreadsList", "_threads", &threads) || length >= 4096 ||
-		    threads >= 4096)
-			return false;
-		out->list_length = (uint32_t)length;
-		out->list_threads = (uint32_t)threads;
-		return true;
-	}
-	if (!hotspot_static_addr(h, "Threads", "_thread_list", &out->list) ||
-	    !hotspot_field_offset(h, "JavaThread", "_next", &next) || !next || next >= l->thread_bytes)
+	if (!hotspot_list_at(h, &list))
 		return false;
-	out->list_next = (uint32_t)next;
+	out->list = list.at;
+	out->list_length = list.length;
+	out->list_threads = list.threads;
+	out->list_next = list.next;
 	return true;
 }
 
@@ -84,7 +77,7 @@ static void find_owners(const struct hotspot *h, const struct thread_layout *l, 
 	uint64_t base, size;
 
 	if (hotspot_thread_field(h, "_stack_base", &base) && hotspot_thread_field(h, "_stack_size", &size) &&
-	    base < l->thread_bytes && size == base + 8 && find_list(h, l, out))
+	    base < l->thread_bytes && size == base + 8 && find_list(h, out))
 		out->stack_base = (int32_t)base - out->env;
 	else
 		out->list = 0;

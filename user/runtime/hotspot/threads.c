@@ -64,6 +64,27 @@ static int add_thread(struct vm_threads *out, uint64_t addr)
 	return 0;
 }
 
+bool hotspot_list_at(const struct hotspot *h, struct java_thread_list *out)
+{
+	uint64_t length, threads, next;
+
+	*out = (struct java_thread_list){0};
+	if (hotspot_static_addr(h, "ThreadsSMRSupport", "_java_thread_list", &out->at)) {
+		if (!hotspot_field_offset(h, "ThreadsList", "_length", &length) ||
+		    !hotspot_field_offset(h, "ThreadsList", "_threads", &threads) || length >= 4096 ||
+		    threads >= 4096)
+			return false;
+		out->length = (uint32_t)length;
+		out->threads = (uint32_t)threads;
+		return true;
+	}
+	if (!hotspot_static_addr(h, "Threads", "_thread_list", &out->at) ||
+	    !hotspot_field_offset(h, "JavaThread", "_next", &next) || !next || next >= MAX_THREAD_BYTES)
+		return false;
+	out->next = (uint32_t)next;
+	return true;
+}
+
 /* JDK 10 and later: an array that is replaced, never changed; the old one is freed. */
 static int read_array(const struct hotspot *h, struct vm_threads *out)
 {

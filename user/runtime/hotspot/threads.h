@@ -3,6 +3,7 @@
 #ifndef JNITRACE_HOTSPOT_THREADS_H
 #define JNITRACE_HOTSPOT_THREADS_H
 
+#include "bpf/border/shared.h"
 #include "runtime/hotspot/hotspot.h"
 
 /* Where a thread has what belongs to its local references; offsets in bytes. */
@@ -15,6 +16,8 @@ struct thread_layout {
 bool hotspot_thread_layout(const struct hotspot *h, struct thread_layout *l);
 /* Offset of a field of JavaThread or of its base class. */
 bool hotspot_thread_field(const struct hotspot *h, const char *field, uint64_t *offset);
+/* Where the VM keeps its JavaThreads, in one of two ways. false: not known. */
+bool hotspot_list_at(const struct hotspot *h, struct java_thread_list *out);
 /* The addresses of all JavaThreads, nothing else of them; the caller frees out->v. */
 int hotspot_thread_list(const struct hotspot *h, struct vm_threads *out);
 /* Offset of JavaThread::_jni_attach_state; 0: it could not be proven (yet). */

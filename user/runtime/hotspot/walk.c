@@ -122,6 +122,8 @@ static int thread_piece(const struct hotspot *h, struct java_config *c, struct e
 	if (hotspot_thread_field(h, "_osthread", &os_thread) &&
 	    field(h, "OSThread", "_thread_id", &c->os_thread_id))
 		c->os_thread_from_env = (int32_t)os_thread - (int32_t)env.offset_bytes;
+	if (!hotspot_list_at(h, &c->list))
+		c->list.at = 0;
 	if (field(h, "JavaThread", "_cont_entry", &cont))
 		c->cont_entry_from_env = (int32_t)cont - (int32_t)env.offset_bytes;
 	return 0;
