@@ -7,6 +7,7 @@ import json
 import pytest
 
 from harness import Program, Tracer, assert_no_losses, jdk
+from test_pairs import numbers
 
 # By how: memory, files of zlib's, both and references; primes, of which half go again, rounded down.
 WORK = {"thread": {"memory": 13, "files": 29, "all": 17}, "plain": {"memory": 101, "files": 41, "all": 7}, "up": {"memory": 53, "files": 23, "all": 11}}
@@ -56,3 +57,35 @@ def test_stacks_go_on_through_java(kind, flags):
                 wanted[maker, "malloc", said[how], "acquired"] = BLOCKS * acquired
                 wanted[maker, "malloc", said[how], "released"] = BLOCKS * released
     assert found == wanted
+
+
+def frame_of(name, stack):
+    """The innermost one of a class."""
+    return next((f["symbol"], f["line"]) for f in stack if f["symbol"].startswith(f"{name}."))
+
+
+MEMORY, TWIN, CALLBACKS, LIBRARIES = 29, 53, 13, 7
+
+
+def test_what_jna_holds():
+    """Debian's JNA: what is kept by the line that made it, what is closed not, and a double free before it is the end of the process."""
+    with Program(jdk("17"), "Handles", "-", jars=":/usr/share/java/jna.jar") as program:
+        assert program.answer() == "ready\n"
+        with Tracer("--pairs", "jna", pids=[program.pid]) as tracer:
+            tracer.wait_tracing()
+            line = {}
+            for what, n in (("leak", MEMORY), ("twin", TWIN), ("callbacks", CALLBACKS), ("libraries", LIBRARIES), ("twice", 24)):
+                program.tell(f"{what} {n}")
+                line[what] = int(program.answer())
+            assert int(program.answer()) == line["twice"]
+            report = tracer.stop()[program.pid]  # which may have ended by then
+    assert_no_losses(report)
+    assert numbers(report) == {"jna": (MEMORY + TWIN + 1, TWIN + 1, MEMORY, 1), "jna-callback": (CALLBACKS, 0, CALLBACKS, 0),
+                               "jna-library": (LIBRARIES, LIBRARIES, 0, 0)}
+    held = {(s["family"], *frame_of("Handles", s["stack"])): (s["outstanding"], s["outstanding_bytes"]) for s in report["sites"] if s["outstanding"]}
+    assert held == {("jna", "Handles.leak", line["leak"]): (MEMORY, 24 * MEMORY),
+                    ("jna-callback", "Handles.callbacks", line["callbacks"]): (CALLBACKS, None)}
+    [finding] = report["findings"]
+    assert (finding["kind"], finding["count"]) == ("double-release", 1), finding
+    assert frame_of("Handles", finding["stack"]) == frame_of("Handles", finding["release_stack"]) == ("Handles.twice", line["twice"]), finding
+    assert frame_of("Handles", finding["acquire_stack"])[0] == "Handles.twice", finding

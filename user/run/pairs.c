@@ -161,12 +161,12 @@ int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optiona
 /* --- libraries of a process --- */
 
 /*
- * The name itself, or its beginning up to where a version may follow: libssl is libssl.so.3 and libssl-1.so,
- * libz.so.1 is libz.so.1.2.13.
+ * The name itself, or its beginning up to where a version or a word may follow: libssl is libssl.so.3 and
+ * libssl-1.so, libz.so.1 is libz.so.1.2.13, libjnidispatch is libjnidispatch.system.so.
  */
 static bool is_named(const char *path, const char *name)
 {
-	const char *base = strrchr(path, '/');
+	const char *base = strrchr(path, '/'), *rest, *word;
 	size_t n = strlen(name);
 
 	if (strchr(name, '/'))
@@ -174,9 +174,11 @@ static bool is_named(const char *path, const char *name)
 	base = base ? base + 1 : path;
 	if (strncmp(base, name, n))
 		return false;
-	return !base[n] || (base[n] == '.' && !strncmp(base + n, ".so", 3)) ||
-	       (base[n] == '.' && isdigit((unsigned char)base[n + 1]) && strstr(name, ".so")) ||
-	       (base[n] == '-' && isdigit((unsigned char)base[n + 1]));
+	rest = base + n;
+	word = *rest == '.' ? rest + 1 + strspn(rest + 1, "abcdefghijklmnopqrstuvwxyz") : rest;
+	return !*rest || !strncmp(rest, ".so", 3) || !strncmp(word, ".so", 3) ||
+	       (*rest == '.' && isdigit((unsigned char)rest[1]) && strstr(name, ".so")) ||
+	       (*rest == '-' && isdigit((unsigned char)rest[1]));
 }
 
 /* Where a mapping's file is mapped from its first byte on, nearest below it; NULL: nowhere. */
