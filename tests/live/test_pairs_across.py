@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A function of one library that calls one of another to acquire what it gives: who owns it."""
+
+import subprocess
+
+import pytest
+
+from harness import assert_no_losses, direct_caller
+from test_pairs import numbers
+from test_run import run_report
+
+LOWER = """
+#include <stddef.h>
+
+static char places[1 << 16]; /* handles are addresses of these, each given once */
+static size_t given;
+
+__attribute__((noinline)) void *low_new(int fails)
+{
+	return fails ? NULL : &places[given++];
+}
+
+__attribute__((noinline)) void low_free(void *what)
+{
+	__asm__ volatile("" : : "r"(what) : "memory");
+}
+
+/* The hook may not come back. */
+__attribute__((noinline)) void *low_new_by(void (*hook)(void *), void *arg)
+{
+	hook(arg);
+	return low_new(0);
+}
+"""
+UPPER = """
+#include <stddef.h>
+
+void *low_new(int fails);
+void low_free(void *what);
+void *low_new_by(void (*hook)(void *), void *arg);
+
+static volatile int sink;
+
+__attribute__((noinline)) void *high_new(int fails)
+{
+	void *got = low_new(fails);
+
+	sink++;
+	return got;
+}
+
+__attribute__((noinline)) void *high_new_by(void (*hook)(void *), void *arg)
+{
+	void *got = low_new_by(hook, arg);
+
+	sink++;
+	return got;
+}
+
+/* What it got from below is there already when it jumps. */
+__attribute__((noinline)) void *high_new_then(void (*hook)(void *), void *arg)
+{
+	void *got = low_new(0);
+
+	hook(arg);
+	return got;
+}
+
+__attribute__((noinline)) void high_free(void *what)
+{
+	low_free(what);
+	sink++;
+}
+
+/* Another one for it; NULL: there is none, and the old one stays. */
+__attribute__((noinline)) void *high_change(void *what, int fails)
+{
+	void *got = low_new(fails);
+
+	if (got && what)
+		low_free(what);
+	return got;
+}
+"""
+PROGRAM = """
+#include <setjmp.h>
+#include <stddef.h>
+
+void *low_new(int fails);
+void low_free(void *what);
+void *high_new(int fails);
+void *high_new_by(void (*hook)(void *), void *arg);
+void *high_new_then(void (*hook)(void *), void *arg);
+void high_free(void *what);
+void *high_change(void *what, int fails);
+
+static volatile int sink;
+#define DONE sink++ /* so that no call is the last thing done, and the frame is there */
+
+static void jump(void *to)
+{
+	longjmp(to, 1);
+}
+
+static void stay(void *to)
+{
+	(void)to;
+	DONE;
+}
+
+static __attribute__((noinline)) void below(int n)
+{
+	for (int i = 0; i < n; i++) {
+		void *kept = low_new(0);
+
+		sink += kept != NULL;
+		low_free(low_new(0));
+		sink += low_new(1) != NULL;
+	}
+	DONE;
+}
+
+static __attribute__((noinline)) void above(int n)
+{
+	for (int i = 0; i < n; i++) {
+		sink += high_new(0) != NULL;
+		high_free(high_new(0));
+		low_free(high_new(0)); /* by the other one's */
+		sink += high_new(1) != NULL;
+	}
+	DONE;
+}
+
+static __attribute__((noinline)) void changed(int n)
+{
+	for (int i = 0; i < n; i++) {
+		void *what = high_change(NULL, 0);
+
+		what = high_change(what, 0);
+		what = high_change(what, 0);
+		sink += high_change(what, 1) != NULL; /* stays */
+	}
+	DONE;
+}
+
+/* The inner call does not return, nor does the outer one; then one that does, from the same place. */
+static __attribute__((noinline)) void jumped(int n)
+{
+	jmp_buf here;
+
+	for (volatile int i = 0; i < n; i++) {
+		if (!setjmp(here))
+			sink += high_new_by(jump, here) != NULL;
+		sink += high_new_by(stay, here) != NULL;
+		if (!setjmp(here))
+			sink += high_new_then(jump, here) != NULL; /* the inner one has given it */
+		sink += high_new_then(stay, here) != NULL;
+	}
+	DONE;
+}
+
+int main(void)
+{
+	below(BELOW);
+	above(ABOVE);
+	changed(CHANGED);
+	jumped(JUMPED);
+	return 0;
+}
+"""
+BELOW, ABOVE, CHANGED, JUMPED = 7, 11, 13, 17
+CALLS = {"high_new": 4 * ABOVE, "high_new_by": 2 * JUMPED, "high_new_then": 2 * JUMPED, "high_change": 4 * CHANGED, "high_free": ABOVE,
+         "low_new": 3 * BELOW + 4 * ABOVE + 4 * CHANGED + 3 * JUMPED, "low_new_by": 2 * JUMPED, "low_free": BELOW + 2 * ABOVE + 2 * CHANGED}
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("across")
+    for name, text in (("lower", LOWER), ("upper", UPPER), ("program", PROGRAM)):
+        (folder / f"{name}.c").write_text(text)
+    gcc = ["gcc", "-g", "-O1", "-fno-optimize-sibling-calls", f"-Wl,-rpath,{folder}", f"-L{folder}"]
+    for name, *libraries in (("lower",), ("upper", "-llower")):
+        subprocess.run([*gcc, "-shared", "-fPIC", "-o", folder / f"lib{name}.so", folder / f"{name}.c", *libraries], check=True)
+    values = [f"-DBELOW={BELOW}", f"-DABOVE={ABOVE}", f"-DCHANGED={CHANGED}", f"-DJUMPED={JUMPED}"]
+    subprocess.run([*gcc, *values, "-o", folder / "program", folder / "program.c", "-lupper", "-llower"], check=True)
+    return folder / "program"
+
+
+def by_place(report):
+    return sorted((s["family"], s["function"], direct_caller(s), s["acquired"], s["outstanding"]) for s in report["sites"])
+
+
+def test_of_one_rule_the_outermost_call_owns(program):
+    """Counted once, at the place that called the outermost one; what a jump has left owns nothing that comes later."""
+    rule = ("own=libupper:high_new(ret)+high_new_by(ret)+high_new_then(ret)+~high_change(arg0)+liblower!low_new(ret)+liblower!low_new_by(ret)"
+            "/high_free(arg0)+liblower!low_free(arg0)")
+    result, [report] = run_report("--pair", rule, command=[program])
+    assert result.returncode == 0, result
+    assert_no_losses(report)
+    assert by_place(report) == [
+        ("own", "high_change", "changed", CHANGED, 0), ("own", "high_change", "changed", CHANGED, 0), ("own", "high_change", "changed", CHANGED, CHANGED),
+        ("own", "high_new", "above", ABOVE, 0), ("own", "high_new", "above", ABOVE, 0), ("own", "high_new", "above", ABOVE, ABOVE),
+        ("own", "high_new_by", "jumped", JUMPED, JUMPED), ("own", "high_new_then", "jumped", JUMPED, JUMPED),
+        ("own", "low_new", "below", BELOW, 0), ("own", "low_new", "below", BELOW, BELOW), ("own", "low_new", "high_new_then", JUMPED, JUMPED)]
+    acquired, released = 2 * BELOW + 3 * ABOVE + 3 * CHANGED + 3 * JUMPED, BELOW + 2 * ABOVE + 2 * CHANGED
+    assert numbers(report) == {"own": (acquired, released, acquired - released, 0)} and report["findings"] == []
+    assert report["calls"] == CALLS
+
+
+def test_of_two_rules_each_has_its_own(program):
+    """A handle of both is in the books of both: by the one's functions, and by the other's inside."""
+    result, [report] = run_report("--pair", "high=libupper:high_new(ret)+high_new_by(ret)+high_new_then(ret)+~high_change(arg0)/high_free(arg0)",
+                                  "--pair", "low=liblower:low_new(ret)+low_new_by(ret)/low_free(arg0)", command=[program])
+    assert result.returncode == 0, result
+    assert_no_losses(report)
+    low = (2 * BELOW + 3 * ABOVE + 3 * CHANGED + 3 * JUMPED, BELOW + 2 * ABOVE + 2 * CHANGED)
+    high = (3 * ABOVE + 3 * CHANGED + 2 * JUMPED, ABOVE + 2 * CHANGED)
+    assert numbers(report) == {name: (n, gone, n - gone, 0) for name, (n, gone) in (("high", high), ("low", low))}
+    assert report["findings"] == [] and report["calls"] == CALLS
