@@ -8,7 +8,8 @@
  * outermost one has acquired the handle, and what a release does with it inside is its own affair.
  *
  * A call that an exception or longjmp() ended has no return. What is remembered of it lies on a part of the
- * stack that has been left: the next call of the thread that is above it takes it away.
+ * stack that has been left: the next call of the thread that is above it takes it away. A handler of a signal
+ * may have a stack of its own: what is called there is inside what it has interrupted, until that goes on.
  */
 #ifndef JNITRACE_PAIR_CALLS_BPF_H
 #define JNITRACE_PAIR_CALLS_BPF_H
@@ -42,7 +43,8 @@ struct pair_call {
 	u8 unread;    /* its argument is not known */
 	u8 has_inner; /* calls of the same family inside have acquired something */
 	u8 owns;      /* of the rule */
-	u8 pad[2];
+	u8 on_alt;    /* it lies on the stack that the thread has for signals */
+	u8 pad;
 	u32 since;  /* of the rule */
 	u32 inside; /* the call around it that is of the same family: its place + 1 */
 	u32 draw;   /* of its outermost call, see sampling.bpf.h */
@@ -84,6 +86,14 @@ static __always_inline u64 pair_cfa(const struct pt_regs *ctx, const struct rule
 	return reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes;
 }
 
+/* sigaltstack(): what runs there has interrupted what is on the thread's own stack. */
+static __always_inline bool is_on_alt(u64 sp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return sp - task->sas_ss_sp - 1 < task->sas_ss_size;
+}
+
 /* Is this function at this place already? */
 static __always_inline bool pair_calls_have(const struct pair_thread *t, const struct pair_call *c)
 {
@@ -106,9 +116,9 @@ static __always_inline void pair_calls_tidy(struct pair_thread *t, const struct 
 		u32 top = t->depth - 1;
 		u64 above;
 
-		if (top >= PAIR_NESTING)
+		if (top >= PAIR_NESTING || c->on_alt > t->call[top].on_alt)
 			break;
-		above = t->call[top].cfa - c->cfa;
+		above = t->call[top].on_alt > c->on_alt ? -1 : t->call[top].cfa - c->cfa;
 		if (above < PAIR_STACK_BYTES && (above || (same && (jumped_to || t->call[top].pc == c->pc))))
 			break;
 		t->depth = top;
@@ -138,6 +148,7 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 	u32 inside = 0;
 
 	c->cfa = pair_cfa(ctx, r);
+	c->on_alt = is_on_alt(c->cfa);
 	c->pc = PT_REGS_IP(ctx);
 	c->func = r->func;
 	c->family = r->family;
@@ -202,6 +213,7 @@ static __always_inline bool pair_call_end(struct pt_regs *ctx, const struct rule
 {
 	struct pair_thread *t = pair_thread_of(false);
 	u64 cfa = pair_cfa(ctx, r);
+	bool on_alt = is_on_alt(cfa);
 
 	*inside = 0;
 	if (!t || t->target_id != r->target_id)
@@ -211,7 +223,8 @@ static __always_inline bool pair_call_end(struct pt_regs *ctx, const struct rule
 
 		if (top >= PAIR_NESTING)
 			return false;
-		if (t->call[top].cfa - cfa < PAIR_STACK_BYTES)
+		if (on_alt > t->call[top].on_alt ||
+		    (on_alt == t->call[top].on_alt && t->call[top].cfa - cfa < PAIR_STACK_BYTES))
 			break;
 		t->depth = top;
 	}

@@ -168,7 +168,7 @@ int main(void)
 	return 0;
 }
 """
-BELOW, ABOVE, CHANGED, JUMPED = 7, 11, 13, 17
+BELOW, ABOVE, CHANGED, JUMPED, SIGNALS = 7, 11, 13, 17, 19
 CALLS = {"high_new": 4 * ABOVE, "high_new_by": 2 * JUMPED, "high_new_then": 2 * JUMPED, "high_change": 4 * CHANGED, "high_free": ABOVE,
          "low_new": 3 * BELOW + 4 * ABOVE + 4 * CHANGED + 3 * JUMPED, "low_new_by": 2 * JUMPED, "low_free": BELOW + 2 * ABOVE + 2 * CHANGED}
 
@@ -217,3 +217,60 @@ def test_of_two_rules_each_has_its_own(program):
     high = (3 * ABOVE + 3 * CHANGED + 2 * JUMPED, ABOVE + 2 * CHANGED)
     assert numbers(report) == {name: (n, gone, n - gone, 0) for name, (n, gone) in (("high", high), ("low", low))}
     assert report["findings"] == [] and report["calls"] == CALLS
+
+
+SIGNALLED = """
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+
+void *low_new(int fails);
+void *low_new_by(void (*hook)(void *), void *arg);
+
+static volatile int sink;
+static sigjmp_buf here;
+
+static void handle(int signal)
+{
+	sink += low_new(0) != NULL; /* stays */
+	if (signal == SIGUSR2)
+		siglongjmp(here, 1);
+}
+
+static void interrupt(void *signal)
+{
+	raise((int)(long)signal);
+	sink++;
+}
+
+int main(void)
+{
+	stack_t other = {.ss_sp = malloc(1 << 16), .ss_size = 1 << 16}; /* below the thread's */
+	struct sigaction action = {.sa_handler = handle, .sa_flags = SA_ONSTACK};
+
+	sigaltstack(&other, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGUSR2, &action, NULL);
+	for (volatile int i = 0; i < SIGNALS; i++) {
+		sink += low_new_by(interrupt, (void *)SIGUSR1) != NULL; /* stays */
+		if (!sigsetjmp(here, 1))
+			low_new_by(interrupt, (void *)SIGUSR2);
+		sink += low_new(0) != NULL; /* stays */
+	}
+	return 0;
+}
+"""
+
+
+def test_a_signal_that_is_handled_on_another_stack(program):
+    """What the handler calls has not ended what it interrupts, and what it has left by a jump is over."""
+    folder = program.parent
+    (folder / "signalled.c").write_text(SIGNALLED)
+    subprocess.run(["gcc", "-g", "-O1", f"-DSIGNALS={SIGNALS}", f"-Wl,-rpath,{folder}", f"-L{folder}", "-o", folder / "signalled", folder / "signalled.c",
+                    "-llower"], check=True)
+    result, [report] = run_report("--pair", "low=liblower:low_new(ret)+low_new_by(ret)/low_free(arg0)", command=[folder / "signalled"])
+    assert result.returncode == 0, result
+    assert_no_losses(report)
+    assert report["calls"] == {"low_new": 4 * SIGNALS, "low_new_by": 2 * SIGNALS, "low_free": 0}
+    assert by_place(report) == [("low", "low_new", "handle", SIGNALS, SIGNALS), ("low", "low_new", "handle", SIGNALS, SIGNALS),
+                                ("low", "low_new", "main", SIGNALS, SIGNALS), ("low", "low_new_by", "main", SIGNALS, SIGNALS)]
