@@ -219,6 +219,19 @@ def test_of_two_rules_each_has_its_own(program):
     assert report["findings"] == [] and report["calls"] == CALLS
 
 
+def test_a_function_of_two_rules_has_sites_of_both(program):
+    """One of them releases by another function, too."""
+    rule = "=liblower:low_new(ret)+low_new_by(ret)/low_free(arg0)"
+    result, [report] = run_report("--pair", "one" + rule, "--pair", f"two{rule}+libupper!high_free(arg0)", command=[program])
+    assert result.returncode == 0, result
+    acquired, released = 2 * BELOW + 3 * ABOVE + 3 * CHANGED + 3 * JUMPED, BELOW + 2 * ABOVE + 2 * CHANGED
+    for family in ("one", "two"):
+        assert numbers(report)[family] == (acquired, released, acquired - released, 0)
+        sites = [s for s in report["sites"] if s["family"] == family]
+        assert (sum(s["acquired"] for s in sites), sum(s["outstanding"] for s in sites)) == (acquired, acquired - released)
+    assert len({s["id"] for s in report["sites"]}) == len(report["sites"])
+
+
 SIGNALLED = """
 #include <setjmp.h>
 #include <signal.h>

@@ -63,10 +63,23 @@ static uint64_t hash_str(uint64_t h, const char *s)
 	return s ? fnv64(h, s, strlen(s) + 1) : fnv64(h, "", 1);
 }
 
-/* Only what is equal on every host that runs the same build: build-id and offset, or the names of Java. */
-static uint64_t site_id(const char *func, const struct frames *frames)
+/* Is this function another family's, too, of a rule before this one's? */
+static bool is_shared(const struct catalog *c, uint32_t func)
 {
-	uint64_t h = hash_str(FNV64_INIT, func);
+	for (uint32_t i = 0; i < func && func_kind(c, func) == KIND_PAIR; i++)
+		if (func_kind(c, i) == KIND_PAIR && func_family(c, i) != func_family(c, func) &&
+		    !strcmp(func_name(c, i), func_name(c, func)))
+			return true;
+	return false;
+}
+
+/* Only what is equal on every host that runs the same build: build-id and offset, or the names of Java. */
+static uint64_t site_id(const struct catalog *c, uint32_t func, const struct frames *frames)
+{
+	uint64_t h = hash_str(FNV64_INIT, func_name(c, func));
+
+	if (is_shared(c, func))
+		h = hash_str(h, c->families[func_family(c, func)].name);
 
 	for (size_t i = 0; i < frames->n; i++) {
 		const struct frame *f = &frames->v[i];
@@ -171,7 +184,7 @@ static int name_site(struct naming *n, const struct snapshot_site *s)
 
 	if (s->stack)
 		rc = symbols_stack(n->symbols, s->stack, &frames, &truncated, &lacks);
-	i = rc ? rc : named_of(n, site_id(func, &frames), &is_new);
+	i = rc ? rc : named_of(n, site_id(n->catalog, s->func, &frames), &is_new);
 	if (is_new)
 		n->sites.v[i] = (struct named_site){
 		    .id = n->sites.v[i].id,
