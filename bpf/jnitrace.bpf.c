@@ -182,6 +182,8 @@ UPROBE(jt_pair)
 	if (pair_is_owned(inside))
 		return 0;
 	call.site = pair_follows(r, &call) ? site_of((void *)ctx, r) : 0;
+	if (is_sampled(r))
+		call.site = level_site(r->target_id, call.site, call.level);
 	pair_given(r, &call);
 	return 0;
 }

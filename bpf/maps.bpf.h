@@ -19,13 +19,15 @@ const volatile u32 local_capacity;    /* local references that a native frame ma
 const volatile bool checking;         /* --check: look closely, whatever it costs */
 const volatile bool criticals_traced; /* else the verifier leaves out what looks for them */
 const volatile u32 pairs_traced;      /* families of pairs that are: bit per enum family_id */
-const volatile u32 sampled_families;  /* likewise, of these: one handle of sample_n is followed */
-const volatile u32 sample_n;
-const volatile u32 memo_mode;      /* enum memo_mode */
-const volatile bool indirect_refs; /* handles may be numbers of entries in tables: likewise */
-const volatile bool by_fragments;  /* stacks may be MANAGED_BY_FRAGMENTS: likewise */
+const volatile u32 sampled_families;  /* likewise, that may be sampled: */
+const volatile u32 sample_n;          /* one handle of so many is followed, at level 0 */
+const volatile u32 memo_mode;         /* enum memo_mode */
+const volatile bool indirect_refs;    /* handles may be numbers of entries in tables: likewise */
+const volatile bool by_fragments;     /* stacks may be MANAGED_BY_FRAGMENTS: likewise */
 
 u32 families_off[JT_MAX_TARGETS];  /* of a target: bit per enum family_id, whose events do not count */
+u8 sample_level[JT_MAX_TARGETS];   /* of a target: sample_n is doubled so often */
+u8 sample_begun[JT_MAX_TARGETS];   /* it was ever: there may be handles that are not followed */
 u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_setup */
 u64 pid_ns;                        /* which one of that depth: its address */
 u64 sites_made;                    /* grows with each new site: there is a stack to name */
@@ -74,6 +76,7 @@ MAP_ARRAY(site_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct site_counts); /* (lo
 MAP_ARRAY(site_places, BPF_MAP_TYPE_ARRAY, 1, u64); /* (loader) by site, see native_place(); by_frame only */
 
 MAP_HASH(thread_sites, 1, struct thread_key, u32);                  /* (loader) */
+MAP_HASH(level_sites, 1, struct level_key, u32);                    /* (loader) */
 MAP_ARRAY(site_threads, BPF_MAP_TYPE_ARRAY, 1, struct site_thread); /* (loader) by site */
 
 struct {

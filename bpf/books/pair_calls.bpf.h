@@ -44,7 +44,7 @@ struct pair_call {
 	u8 has_inner; /* calls of the same family inside have acquired something */
 	u8 owns;      /* of the rule */
 	u8 on_alt;    /* it lies on the stack that the thread has for signals */
-	u8 pad;
+	u8 level;     /* as draw */
 	u32 since;  /* of the rule */
 	u32 inside; /* the call around it that is of the same family: its place + 1 */
 	u32 draw;   /* of its outermost call, see sampling.bpf.h */
@@ -162,11 +162,15 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 		inside = pair_around(t, r);
 		if (inside && t->call[(inside - 1) & (PAIR_NESTING - 1)].owns)
 			c->owns = 1; /* as all that is called inside */
-		if (inside && is_sampled(r->family))
+		if (inside && is_sampled(r)) {
 			c->draw = t->call[(inside - 1) & (PAIR_NESTING - 1)].draw;
+			c->level = t->call[(inside - 1) & (PAIR_NESTING - 1)].level;
+		}
 	}
-	if (!inside && is_sampled(r->family))
+	if (!inside && is_sampled(r)) {
 		c->draw = sample_draw();
+		c->level = sample_level_of(r->target_id);
+	}
 	if (r->handle.kind != LOC_NONE && loc_read(ctx, &r->handle, &argument)) {
 		drop(r->target_id, DROP_HANDLE_UNREAD);
 		c->unread = 1;
@@ -318,7 +322,7 @@ static __always_inline bool pair_wants_site(const struct rule *r, const struct p
 		return pair_live(tag);
 	if (r->operation == OP_USE)
 		return !inside && !pair_live(tag) && pair_grave(tag, &g);
-	if (is_sampled(r->family)) /* of others nobody will ask */
+	if (is_sampled(r)) /* of others nobody will ask */
 		return pair_live(tag) || pair_grave(tag, &g);
 	return !inside || pair_live(tag);
 }
@@ -352,12 +356,12 @@ static __always_inline void pair_unknown(const struct rule *r, struct func_count
 		finding(r->target_id, FINDING_DOUBLE_RELEASE, site, g.site, g.released_at, handle);
 		return;
 	}
-	if (is_sampled(r->family)) /* it is not followed, or was never acquired: nobody knows */
+	if (is_sampled(r)) /* it is not followed, or was never acquired: nobody knows */
 		return;
 	other = r->narrow ? 0 : pair_elsewhere(r->target_id, r->family, handle);
 	if (other)
 		finding(r->target_id, FINDING_WRONG_FAMILY, site, other, 0, handle);
-	else if (r->whole && !is_any_sampled()) /* it may be another family's, which does not follow it */
+	else if (r->whole && !is_any_sampled(r)) /* it may be another family's, which does not follow it */
 		finding(r->target_id, FINDING_NEVER_ACQUIRED, site, 0, 0, handle);
 	if (other)
 		return;
@@ -521,11 +525,14 @@ static __always_inline void pair_passed(const struct rule *r, u64 handle)
 /*
  * One handle. amount: its size in bytes, where that is known, else with how many references it begins. A
  * global function: verified once. flags: its calls inside have acquired something; its release may go unseen;
- * above these, what the call has drawn.
+ * above these, the call's level, and what it has drawn.
  */
 #define PAIR_FROM_INSIDE 1
 #define PAIR_UNSEEN      2
-#define PAIR_DRAW_SHIFT  (32 - SAMPLE_DRAW_BITS)
+#define PAIR_LEVEL_SHIFT 2
+#define PAIR_DRAW_SHIFT  (PAIR_LEVEL_SHIFT + SAMPLE_LEVEL_BITS)
+_Static_assert(PAIR_DRAW_SHIFT + SAMPLE_DRAW_BITS == 32, "no bit is lost");
+_Static_assert(JT_SAMPLE_LEVELS <= 1 << SAMPLE_LEVEL_BITS, "likewise");
 __noinline int pair_acquired(struct rule *r, u64 handle, u32 site, u64 amount, u32 flags)
 {
 	struct func_counts *fc = r ? counts_of(r) : NULL;
@@ -536,7 +543,7 @@ __noinline int pair_acquired(struct rule *r, u64 handle, u32 site, u64 amount, u
 
 	if (!fc)
 		return 0;
-	if (is_sampled(r->family) && !sample_has(handle, flags >> PAIR_DRAW_SHIFT)) {
+	if (is_sampled(r) && !sample_has(handle, flags >> PAIR_DRAW_SHIFT, flags >> PAIR_LEVEL_SHIFT)) {
 		pair_passed(r, handle);
 		return 0;
 	}
@@ -670,9 +677,9 @@ static __always_inline bool pair_follows(const struct rule *r, const struct pair
 {
 	u64 handle = r->by_argument ? c->argument : c->result;
 
-	if (!is_sampled(r->family) || r->form != HANDLE_ITSELF)
+	if (!is_sampled(r) || r->form != HANDLE_ITSELF)
 		return true;
-	return sample_has(r->narrow ? (u32)handle : handle, c->draw);
+	return sample_has(r->narrow ? (u32)handle : handle, c->draw, c->level);
 }
 
 /* It has handed back a handle that is nobody's any more. */
@@ -690,8 +697,9 @@ static __always_inline void pair_given_back(struct pt_regs *ctx, struct rule *r,
 static __always_inline void pair_given(struct rule *r, const struct pair_call *c)
 {
 	struct func_counts *fc = counts_of(r);
-	u32 flags = (c->has_inner ? PAIR_FROM_INSIDE : 0) | c->draw << PAIR_DRAW_SHIFT, n = 1,
-	    bytes = r->narrow ? 4 : 8;
+	u32 flags = (c->has_inner ? PAIR_FROM_INSIDE : 0) | (u32)c->level << PAIR_LEVEL_SHIFT |
+		    c->draw << PAIR_DRAW_SHIFT,
+	    n = 1, bytes = r->narrow ? 4 : 8;
 	u64 handle = r->narrow ? (u32)c->result : c->result;
 	u64 amount = is_sized(r) || r->operation == OP_ACQUIRE ? c->count : 1;
 

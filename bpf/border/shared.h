@@ -354,7 +354,7 @@ struct site {
 			u8 has_stack;
 			u8 suspect; /* references of it were released twice: where they are first is kept from
 				       now on */
-			u8 pad;
+			u8 level;   /* see struct level_key */
 		};
 		u32 word; /* the same, to be made suspect by one program only */
 	};
@@ -368,6 +368,16 @@ struct thread_key {
 	u32 site; /* that of the stack; 0: no thread's */
 	u32 tid;  /* in the first pid namespace */
 	u64 start_ns;
+};
+/*
+ * Of what is sampled one handle in N is followed, and N may be doubled, so often, while a target is traced.
+ * What is acquired at a higher level than 0 has a site of its own beside it, with the same stack: each handle
+ * stands for as many as when it was acquired, whatever N is when it is released.
+ */
+#define JT_SAMPLE_LEVELS 7
+struct level_key {
+	u32 site; /* that of level 0 */
+	u32 level;
 };
 struct site_thread {
 	struct thread_key key;
@@ -566,6 +576,7 @@ JT_ASSERT_SIZE(struct java_config, 328);
 JT_ASSERT_SIZE(struct java_code, 48);
 JT_ASSERT_SIZE(struct site, 24);
 JT_ASSERT_SIZE(struct thread_key, 16);
+JT_ASSERT_SIZE(struct level_key, 8);
 JT_ASSERT_SIZE(struct site_thread, 40);
 JT_ASSERT_SIZE(struct site_counts, 40);
 JT_ASSERT_SIZE(struct func_counts, 40);

@@ -63,6 +63,7 @@ static void test_sampled(void **state)
 	(void)state;
 	init_leaks(&s);
 	s.report.families[FAMILY_WEAK].one_in = 10;
+	s.report.families[FAMILY_WEAK].one_in_now = 5;
 	expect_table("sampled.txt", &s, &plain);
 	by_function.group_by = GROUP_FUNCTION;
 	expect_table("sampled-function.txt", &s, &by_function);
@@ -387,9 +388,9 @@ static void test_huge_numbers(void **state)
 	init_sample(&s);
 	trace(&s, FUNC_NewGlobalRef, most);
 	trace(&s, FUNC_DeleteGlobalRef, UINT64_MAX);
-	s.report.families[FAMILY_GLOBAL] =
-	    (struct report_family){true,  most,  most - 1, UINT64_MAX, most,  INT64_MAX, NULL, false, 0, 0,
-				   1e300, 1e300, 0,        0,          false, {0},       0,    0,     0, 0};
+	s.report.families[FAMILY_GLOBAL] = (struct report_family){
+	    true,  most, most - 1, UINT64_MAX, most, INT64_MAX, NULL, false, 0, 0, 1e300,
+	    1e300, 0,    0,        false,      {0},  0,         0,    0,     0, 0};
 	s.report.events = UINT64_MAX;
 	s.report.events_per_s = 1e300;
 	s.report.map_bytes = UINT64_MAX;

@@ -267,7 +267,7 @@ def last_item(file, wanted):
     def read():
         reports = run_tool("report", file, "--format", "json", "--allow-loss").stdout.splitlines()
         report = json.loads(reports[-1]) if reports else {}
-        if report.get("sample") == {"one_in": 10, "families": ["item"], "confidence": 0.95}:
+        if report.get("sample") == {"one_in": 10, "one_in_now": 10, "families": ["item"], "confidence": 0.95}:
             last.update(report["families"]["item"], calls=report["calls"]["thing_new"])
         return last and wanted(last)
 

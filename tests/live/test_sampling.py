@@ -42,7 +42,7 @@ def test_estimates_are_within_their_error():
     assert_schema(report)
     stay = sum(3 * d for d in range(1, DEPTHS + 1))
     assert report["calls"] == {"thing_new": stay + COME * DEPTHS, "thing_free": COME * DEPTHS}  # these are exact
-    assert report["sample"] == {"one_in": n, "families": ["item"], "confidence": 0.95}
+    assert report["sample"] == {"one_in": n, "one_in_now": n, "families": ["item"], "confidence": 0.95}
     family = report["families"]["item"]
     assert family["released_untracked"] is None  # those that are not followed look the same
     assert_near(family["acquired"], stay + COME * DEPTHS, n)

@@ -3,6 +3,7 @@
  * Makes things in known numbers. A line "leak N" makes N that stay, "come N" N that go again, each used once,
  * "fail N" N calls that make none, "old N" lets go of N that were there when it began. It answers each with a
  * line. "depths N" makes things by a hundred stacks, "pace N" some every 10 ms, so often.
+ * "deep N" makes N by one deep stack, of which the last 400 stay.
  */
 #include "things.h"
 
@@ -211,6 +212,24 @@ static __attribute__((noinline)) void put_on_shelf(long i)
 	shelf[i % SHELF] = thing_new(0);
 }
 
+/* N, from a place that takes long to walk from. */
+static __attribute__((noinline)) void below(long depth, long n)
+{
+	static long next;
+
+	if (depth > 0)
+		below(depth - 1, n);
+	else
+		for (; n > 0; n--)
+			put_on_shelf(next++);
+	sink++;
+}
+
+static void deep(long n)
+{
+	below(DEPTHS, n);
+}
+
 static __attribute__((noinline)) void pace(long n)
 {
 	for (long i = 0; i < n; i++) {
@@ -231,7 +250,7 @@ static void command(const char *what, long n)
 	    {"leak", make_leaks}, {"come", come_and_go}, {"fail", fail},       {"boxes", boxes},
 	    {"counted", counted}, {"wrong", wrong},      {"desks", desks},     {"replaced", replaced},
 	    {"jumps", jumps},     {"late", late},        {"foreign", foreign}, {"depths", depths},
-	    {"pace", pace},
+	    {"pace", pace},       {"deep", deep},
 	};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)

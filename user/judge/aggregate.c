@@ -11,6 +11,7 @@
 #include "judge/estimate.h"
 #include "judge/history_room.h"
 #include "judge/survivors.h"
+#include "judge/totals.h"
 #include "judge/verdicts.h"
 
 #define MOMENT_S     0.3 /* what changes in so short a time says little of a pace */
@@ -79,6 +80,7 @@ struct aggregate {
 	uint32_t *thread_by_site; /* site number -> thread of its entry + 1 */
 	double last_elapsed_s;
 	uint64_t last_events, last_died;
+	unsigned most_level;              /* as of the last input */
 	int64_t collections;              /* as of the last reading; -1: unknown */
 	double collected_s[2];            /* when that was last seen to have grown, and before; -1: never */
 	struct strset names;              /* of classes */
@@ -376,10 +378,10 @@ static int add_thread(struct aggregate *a, const struct aggregate_input *in, siz
 	t = thread_of(a, e, s);
 	if (!t)
 		return -ENOMEM;
-	t->acquired += s->acquired;
-	t->released += s->released;
+	t->acquired += s->acquired << s->level;
+	t->released += s->released << s->level;
 	if (func_kind(a->catalog, s->func) != KIND_LOCAL) {
-		t->outstanding += s->acquired - s->released - s->unpaired;
+		t->outstanding += (s->acquired - s->released - s->unpaired) << s->level;
 	} else {
 		t->outstanding += l ? l->live : 0;
 		t->life_unknown |= !l;
@@ -387,13 +389,21 @@ static int add_thread(struct aggregate *a, const struct aggregate_input *in, siz
 	return 0;
 }
 
+/* Each stands for as many as when it was acquired. */
+static void add_counts(const struct snapshot_site *s, struct counts *c)
+{
+	c->acquired += s->acquired << s->level;
+	c->released += s->released << s->level;
+	c->outstanding += (s->acquired - s->released - s->unpaired) << s->level;
+}
+
 /* What the stack of these acquisitions lacks. */
 static void add_lacks(uint32_t lacks, const struct snapshot_site *s, uint64_t each, struct counts *c,
 		      struct report_stacks *stacks)
 {
-	c->incomplete += lacks ? s->acquired : 0;
+	c->incomplete += lacks ? s->acquired << s->level : 0;
 	for (int end = 0; lacks && end < NR_ENDS; end++)
-		stacks->reasons[end] += lacks >> end & 1 ? s->acquired * each : 0;
+		stacks->reasons[end] += lacks >> end & 1 ? (s->acquired << s->level) * each : 0;
 }
 
 static int add_site(struct aggregate *a, const struct aggregate_input *in, size_t i,
@@ -406,13 +416,11 @@ static int add_site(struct aggregate *a, const struct aggregate_input *in, size_
 	if (!e)
 		return 0;
 	c = &e->now;
-	c->acquired += s->acquired;
-	c->released += s->released;
-	c->outstanding += s->acquired - s->released - s->unpaired;
+	add_counts(s, c);
 	add_lacks(in->names->by_number[s->index].lacks, s, stands_for(in, a->catalog, s->func), c, stacks);
 	if (s->pins)
 		add_pins(&c->pins, s->pins);
-	c->pinned_bytes += s->pinned_bytes;
+	c->pinned_bytes += s->pinned_bytes << s->level;
 	c->pins_unsized += s->pins_unsized;
 	if (func_kind(a->catalog, s->func) == KIND_LOCAL)
 		add_life(in, i, c);
@@ -535,11 +543,16 @@ bool aggregate_weak_grow(const struct aggregate *a, const struct named_sites *na
 	return false;
 }
 
-/* Take what an entry holds now into its history, which begins when it is first found to hold something. */
-static int remember(struct aggregate *a, struct entry *e, double elapsed_s)
+/*
+ * Take what an entry holds now into its history, which begins when it is first found to hold something.
+ * shift: it is judged by as many handles as are followed of the most that one stands for: their chance is the
+ * largest.
+ */
+static int remember(struct aggregate *a, struct entry *e, double elapsed_s, unsigned shift)
 {
 	const struct counts *c = &e->now;
-	struct reading now = {elapsed_s, c->acquired, c->released, c->outstanding, {0}, {0}, true};
+	struct reading now = {
+	    elapsed_s, c->acquired >> shift, c->released >> shift, c->outstanding >> shift, {0}, {0}, true};
 
 	if (e->first_s < 0) {
 		if (history_room_enter(a->room))
@@ -547,10 +560,10 @@ static int remember(struct aggregate *a, struct entry *e, double elapsed_s)
 		e->first_s = elapsed_s;
 	}
 	for (int k = 0; k < NR_AGES; k++) {
-		now.survivors[k] = c->survivors[k];
-		now.kept[k] = c->kept[k];
+		now.survivors[k] = c->survivors[k] >> shift;
+		now.kept[k] = c->kept[k] >> shift;
 	}
-	if (!e->history && c->outstanding && begin_history(a, e, elapsed_s))
+	if (!e->history && now.outstanding && begin_history(a, e, elapsed_s))
 		return -ENOMEM;
 	return e->history ? history_judge(e->history, &now) : 0;
 }
@@ -560,33 +573,50 @@ static bool is_judged(const struct aggregate *a, const struct aggregate_input *i
 	return verdicts_judge(a->catalog, func) && !(in->off >> func_family(a->catalog, func) & 1);
 }
 
-void aggregate_let_go(struct aggregate *a, const struct named_sites *names, uint32_t families)
+static bool is_sampled(const struct aggregate *a, const struct aggregate_input *in, enum func_id func)
+{
+	return in->sampled >> func_family(a->catalog, func) & 1;
+}
+
+/* Their histories. */
+static void begin_anew(struct aggregate *a, const struct named_sites *names, uint32_t families)
 {
 	for (size_t i = 0; i < a->entries.n; i++) {
 		struct entry *e = &a->entries.v[i];
 
 		if (!(families >> func_family(a->catalog, names->v[i].func) & 1))
 			continue;
-		if (e->history)
-			history_free(e->history);
-		free(e->history);
+		if (e->first_s >= 0)
+			history_room_leave(a->room, e->history);
 		e->history = NULL;
 		e->first_s = -1;
-		e->recent_per_s = NAN;
-		e->last.outstanding = 0;
 		e->vain = 0;
 		e->piles = false;
 	}
+}
+
+void aggregate_let_go(struct aggregate *a, const struct named_sites *names, uint32_t families)
+{
+	begin_anew(a, names, families);
+	for (size_t i = 0; i < a->entries.n; i++)
+		if (families >> func_family(a->catalog, names->v[i].func) & 1) {
+			a->entries.v[i].recent_per_s = NAN;
+			a->entries.v[i].last.outstanding = 0;
+		}
 }
 
 static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 {
 	int rc = count_survivors(a, in);
 
+	if (in->most_level != a->most_level) /* their unit is another from now on */
+		begin_anew(a, in->names, in->sampled);
+	a->most_level = in->most_level;
 	for (size_t i = 0; i < a->entries.n && !rc; i++)
 		if (a->entries.v[i].now.acquired && is_judged(a, in, in->names->v[i].func) &&
 		    (in->locals || func_kind(a->catalog, in->names->v[i].func) != KIND_LOCAL))
-			rc = remember(a, &a->entries.v[i], in->elapsed_s);
+			rc = remember(a, &a->entries.v[i], in->elapsed_s,
+				      is_sampled(a, in, in->names->v[i].func) ? in->most_level : 0);
 	judge_weak(a, in);
 	return rc;
 }
@@ -682,7 +712,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		e->last.outstanding = c->outstanding;
 		if (!r->count_only && is_judged(a, in, s->func))
 			judge(a, e, s->func, in->elapsed_s, &s->verdict);
-		estimate_site(s, e->threads.v, each);
+		estimate_site(s, e->threads.v, each, is_sampled(a, in, s->func) ? in->most_level : 0);
 	}
 	return 0;
 }
@@ -707,27 +737,6 @@ static void total_locals(const struct aggregate_input *in, struct report_family 
 	f->unverified = c.unverified;
 }
 
-/* One call may acquire several handles, or one that another call inside has acquired: they are counted. */
-static void total_pair(const struct func_row *row, const struct func_counts *c, struct report_family *f)
-{
-	switch (row->operation) {
-	case OP_REPLACE:
-		f->released += c->moved;
-		__attribute__((fallthrough));
-	case OP_ACQUIRE:
-		f->acquired += c->handles;
-		f->outstanding += less(c->handles, c->unpaired + c->replaced);
-		break;
-	case OP_RELEASE:
-	case OP_UNREF:
-		f->released += c->handles;
-		f->released_untracked += c->unpaired;
-		break;
-	default:
-		break;
-	}
-}
-
 static void total(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	r->events = 0;
@@ -745,18 +754,9 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 		r->probed[i] = in->counts->probed[i];
 		r->calls[i] = c->calls;
 		r->events += c->calls;
-		if (a->catalog->families[row->family].kind == KIND_PAIR) {
-			total_pair(row, c, f);
-		} else if (row->operation == OP_ACQUIRE || row->operation == OP_FRAME_POP) {
-			f->acquired += less(c->calls, c->nulls);
-			f->outstanding += less(c->calls, c->nulls + c->unpaired + c->replaced);
-			if (a->catalog->families[row->family].kind == KIND_LOCAL)
-				f->died += c->replaced;
-		} else if (row->operation == OP_RELEASE) {
-			f->released += less(c->calls, c->nulls + c->unpaired + c->kept);
-			f->released_untracked += c->unpaired;
-		}
+		totals_add(a->catalog, row, c, f);
 	}
+	estimate_totals(in->snapshot, a->catalog, in->sampled, r->families);
 	r->check = (struct report_check){0};
 	for (int i = NR_FUNCS; i < NR_ALL_FUNCS; i++) {
 		r->probed[i] = in->counts->probed[i];
@@ -776,7 +776,8 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 		fam->outstanding -= fam->released;
 		if (a->catalog->families[f].kind == KIND_LOCAL)
 			total_locals(in, fam, &a->last_died);
-		estimate_family(fam, in->sampled >> f & 1 ? in->one_in : 1);
+		if (in->sampled >> f & 1)
+			estimate_family(fam, in->one_in ?: 1, in->level, in->most_level);
 	}
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
 }
@@ -871,15 +872,15 @@ int aggregate_reading(struct aggregate *a, const struct aggregate_input *in)
 	for (size_t i = 0; i < in->snapshot->sites.n; i++) {
 		const struct snapshot_site *s = &in->snapshot->sites.v[i];
 		struct entry *e = entry_of(a, in, s->index);
+		uint64_t held;
 
 		if (!e)
 			continue;
-		e->now.acquired += s->acquired;
-		e->now.released += s->released;
+		held = e->now.outstanding;
+		add_counts(s, &e->now);
 		if (func_kind(a->catalog, s->func) == KIND_LOCAL)
-			e->now.outstanding += in->locals && i < in->locals->n ? in->locals->v[i].live : 0;
-		else
-			e->now.outstanding += s->acquired - s->released - s->unpaired;
+			e->now.outstanding =
+			    held + (in->locals && i < in->locals->n ? in->locals->v[i].live : 0);
 	}
 	return remember_all(a, in);
 }

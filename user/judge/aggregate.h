@@ -23,8 +23,9 @@ struct aggregate_input {
 	const struct named_sites *names; /* of the snapshot's sites; always the same of one aggregate */
 	uint32_t families;               /* traced: bit per enum family_id */
 	uint32_t off;                    /* switched off while the target is traced: nothing is judged */
-	uint64_t one_in;                 /* of these families one handle of so many is followed: */
-	uint32_t sampled;                /* bit per enum family_id */
+	uint64_t one_in;           /* of these families one handle of so many is followed, at level 0: */
+	uint32_t sampled;          /* bit per enum family_id */
+	uint8_t level, most_level; /* now, and the highest that ever was: each is 1 << level as many */
 	bool final;
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */
@@ -37,7 +38,7 @@ struct aggregate_input {
 static inline uint64_t stands_for(const struct aggregate_input *in, const struct catalog *c,
 				  enum func_id func)
 {
-	return in->sampled >> func_family(c, func) & 1 ? in->one_in : 1;
+	return in->sampled >> func_family(c, func) & 1 && in->one_in ? in->one_in : 1;
 }
 /*
  * Fill calls, families, sites, drops, events and rates of r. Frames are those of in->names; r->sites is used

@@ -18,9 +18,19 @@ struct ages {
 };
 struct counting {
 	const struct named_sites *names;
+	const struct snapshot *snapshot;
+	bool levels; /* some site is of a higher level than 0 */
 	uint32_t born[NR_AGES], born_before[NR_AGES];
 	struct ages *of;
 };
+
+/* A handle of this site stands for so many, of those that are followed at level 0. */
+static uint32_t each_is(const struct counting *c, uint32_t site)
+{
+	const struct snapshot_site *s = c->levels ? snapshot_site_of(c->snapshot, site) : NULL;
+
+	return s ? 1U << s->level : 1;
+}
 
 /* One that is outstanding since tick. */
 static void count(const struct counting *c, uint32_t site, uint32_t tick)
@@ -33,7 +43,7 @@ static void count(const struct counting *c, uint32_t site, uint32_t tick)
 		now += (int32_t)(c->born[k] - tick) > 0;
 		kept += (int32_t)(c->born_before[k] - tick) > 0;
 	}
-	c->of[c->names->by_number[site].named - 1].n[now][kept]++;
+	c->of[c->names->by_number[site].named - 1].n[now][kept] += each_is(c, site);
 }
 
 static void sum_up(const struct ages *ages, struct survivors *out)
@@ -49,7 +59,7 @@ static void sum_up(const struct ages *ages, struct survivors *out)
 int survivors_count(const struct named_sites *names, const struct snapshot *s, double late_s,
 		    uint32_t born[NR_AGES], struct survivors **out)
 {
-	struct counting c = {.names = names, .of = calloc(names->n + 1, sizeof(*c.of))};
+	struct counting c = {.names = names, .snapshot = s, .of = calloc(names->n + 1, sizeof(*c.of))};
 
 	*out = calloc(names->n + 1, sizeof(**out));
 	if (!c.of || !*out) {
@@ -57,6 +67,8 @@ int survivors_count(const struct named_sites *names, const struct snapshot *s, d
 		free(*out);
 		return -ENOMEM;
 	}
+	for (size_t i = 0; i < s->sites.n && !c.levels; i++)
+		c.levels = s->sites.v[i].level;
 	memcpy(c.born_before, born, sizeof(c.born_before));
 	for (int k = 0; k < NR_AGES; k++)
 		c.born[k] = s->now_tick - (uint32_t)((survivor_ages_s[k] + late_s) / s->tick_s);

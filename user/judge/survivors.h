@@ -7,7 +7,8 @@
 #include "model/named_site.h"
 #include "model/snapshot.h"
 
-/* Of a site, for each of the ages: those that are so old, and of these, those that were one snapshot ago. */
+/* Of a site, for each of the ages: those that are so old, and of these, those that were one snapshot ago.
+ * Each counts for 1 << level of its site. */
 struct survivors {
 	uint32_t now[NR_AGES], kept[NR_AGES];
 };

@@ -7,17 +7,19 @@ static double add_known(double a, double b)
 	return a < 0 || b < 0 ? -1 : a + b;
 }
 
+typedef double (*run_ns_fn)(const struct overhead *o, const struct bpf_program *p);
+
 /* Of one call of a function at one kind of place, without the trap. */
-static double programs_ns(const struct tracer *t, const struct probe_site *site)
+static double programs_ns(const struct tracer *t, const struct probe_site *site, run_ns_fn run_ns)
 {
 	double ns = 0;
 
 	for (size_t i = 0; i < NR_PROGRAM_ROWS; i++)
 		if (program_serves(t, &program_rows[i], site))
-			ns = add_known(ns, overhead_run_ns(t->overhead, program_of(t, &program_rows[i])));
+			ns = add_known(ns, run_ns(t->overhead, program_of(t, &program_rows[i])));
 	if (site->point == POINT_URETPROBE &&
 	    !func_at_both_ends(t->catalog, site->func)) /* see attach_entries() */
-		ns = add_known(ns, overhead_run_ns(t->overhead, t->skel->progs.jt_enter));
+		ns = add_known(ns, run_ns(t->overhead, t->skel->progs.jt_enter));
 	return ns;
 }
 
@@ -42,7 +44,7 @@ static double traps_ns(const struct tracer *t, const struct traced *s, enum func
 	return ns;
 }
 
-void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
+static void costs(const struct tracer *t, int target_id, run_ns_fn run_ns, double ns[NR_ALL_FUNCS])
 {
 	const struct traced *s = &t->traced[target_id];
 
@@ -51,8 +53,32 @@ void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]
 		for (int point = 0; point < NR_POINTS; point++)
 			if (s->points[f] & 1U << point)
 				ns[f] = add_known(
-				    ns[f], programs_ns(t, &(struct probe_site){.func = f, .point = point}));
+				    ns[f],
+				    programs_ns(t, &(struct probe_site){.func = f, .point = point}, run_ns));
 	}
+}
+
+void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
+{
+	costs(t, target_id, overhead_run_ns, ns);
+}
+
+void tracer_usual_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
+{
+	costs(t, target_id, overhead_usual_ns, ns);
+}
+
+void tracer_trap_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
+{
+	const struct traced *s = &t->traced[target_id];
+
+	for (int f = 0; f < NR_ALL_FUNCS; f++)
+		ns[f] = s->points[f] ? traps_ns(t, s, f) : -1;
+}
+
+bool tracer_costs_are_new(const struct tracer *t)
+{
+	return overhead_is_new(t->overhead);
 }
 
 void tracer_poll(struct tracer *t)

@@ -161,9 +161,18 @@ int tracer_forget_families(struct tracer *t, int target_id, uint32_t families, u
 			continue;
 		t->let_go[i] += held[i];
 		t->traced[target_id].let_go[site.func] += held[i];
-		live[family[i]] += held[i];
+		live[family[i]] += held[i] << site.level;
 	}
 	free(held);
 	free(family);
 	return rc;
+}
+
+void tracer_set_sampling(struct tracer *t, int target_id, unsigned level)
+{
+	/* first: who is not followed is never taken for one who was never acquired */
+	if (level)
+		__atomic_store_n(&t->skel->bss->sample_begun[target_id], 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&t->skel->bss->sample_level[target_id], level, __ATOMIC_SEQ_CST);
+	overhead_forget(t->overhead);
 }

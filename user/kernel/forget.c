@@ -191,6 +191,20 @@ static bool forget_thread(struct tracer *t, uint32_t site)
 	return zero_array_element(t->skel->maps.site_threads, site, sizeof(thread));
 }
 
+/* Its parts of other levels are sites of their own. false: some are left. */
+static bool forget_levels(struct tracer *t, uint32_t site)
+{
+	int fd = bpf_map__fd(t->skel->maps.level_sites);
+	bool clean = true;
+
+	for (uint32_t level = 1; level < JT_SAMPLE_LEVELS; level++) {
+		const struct level_key key = {.site = site, .level = level};
+
+		clean &= is_gone(bpf_map_delete_elem(fd, &key));
+	}
+	return clean;
+}
+
 /* A site's number is free again only when nothing is left of what was counted for it. */
 static void forget_sites(struct tracer *t, int target_id, bool *clean)
 {
@@ -216,6 +230,8 @@ static void forget_sites(struct tracer *t, int target_id, bool *clean)
 		free_again &= is_gone(bpf_map_delete_elem(bpf_map__fd(t->skel->maps.pin_stats), &i));
 		if (t->by_thread)
 			free_again &= forget_thread(t, i);
+		if (t->skel->bss->sample_begun[target_id] && !site.level)
+			free_again &= forget_levels(t, i);
 		free_again &= zero_array_element(t->skel->maps.site_counts, i, counts_bytes);
 		/* last: what keeps its target is none that the next one has */
 		free_again = free_again && zero_array_element(t->skel->maps.sites, i, sizeof(site));
@@ -307,6 +323,8 @@ void tracer_forget(struct tracer *t, int target_id)
 	clean &= zero_array_element(t->skel->maps.object_configs, target_id, sizeof(struct object_config));
 	clean &= zero_array_element(t->skel->maps.thread_configs, target_id, sizeof(struct thread_config));
 	unwinder_forget(t->unwinder, (uint32_t)target_id);
+	__atomic_store_n(&t->skel->bss->sample_level[target_id], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->skel->bss->sample_begun[target_id], 0, __ATOMIC_RELAXED);
 	free(s->rules);
 	free(s->opened.v);
 	free(s->asked.v);

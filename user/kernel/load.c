@@ -89,18 +89,21 @@ static int set_pin_and_frame_sizes(struct tracer *t, const struct tracer_opts *o
 }
 
 /* Likewise what the books of pairs keep. */
-static int set_pair_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
+static int set_pair_sizes(struct tracer *t, const struct tracer_opts *o)
 {
 	bool traced = programs_trace(o, KIND_BIT(KIND_PAIR));
+	struct jnitrace_bpf *s = t->skel;
 	int rc = bpf_map__set_max_entries(s->maps.pair_threads, traced ? JT_PAIR_THREADS : 1);
 
 	s->rodata->holds = o->hold;
 	s->rodata->pairs_traced =
 	    traced ? o->families & catalog_families(o->catalog, KIND_BIT(KIND_PAIR)) : 0;
-	if (o->one_in > 1) {
-		s->rodata->sample_n = (uint32_t)o->one_in;
-		s->rodata->sampled_families = o->sampled & s->rodata->pairs_traced;
-	}
+	s->rodata->sample_n = o->one_in > 1 ? (uint32_t)o->one_in : 1;
+	s->rodata->sampled_families = o->sampled & s->rodata->pairs_traced;
+	if (!s->rodata->sampled_families)
+		rc = rc ?: bpf_map__set_max_entries(s->maps.level_sites, 1);
+	else
+		rc = rc ?: bpf_map__set_max_entries(s->maps.level_sites, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_threads, traced ? JT_PAIR_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_works, traced ? JT_WATCHED : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.watch_loans, traced ? JT_WATCHED : 1);
@@ -153,7 +156,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.last_calls, o->check ? JT_MAX_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.method_kinds, o->check ? MAX_METHODS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.throwers, o->check ? MAX_THROWERS : 1);
-	rc = rc ?: set_pair_sizes(s, o);
+	rc = rc ?: set_pair_sizes(t, o);
 	return rc ?: set_thread_sizes(s, o);
 }
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,12 +18,16 @@
 #define CALLS         100           /* of a probed instruction in one round */
 #define ENOUGH_RUNS   1000          /* of programs: then the clock around them stops */
 #define PAUSE_NS      1000000000ULL /* until it goes on again */
+#define SOME          7             /* averages that a median is taken of */
+#define SOME_RUNS     20            /* in each */
 #define REMEMBER_RUNS 20000         /* of one program: beyond, older ones count less and less */
 
 struct program {
 	const struct bpf_program *program;
 	uint64_t ns_read, runs_read; /* the kernel's sums when they were read last */
 	double ns, runs;             /* lately */
+	double some_ns[SOME];        /* of one run on average, from poll to poll; a ring: */
+	size_t nr_some;              /* that were ever */
 };
 
 struct overhead {
@@ -33,6 +38,7 @@ struct overhead {
 	int stats;     /* while open, the kernel measures every run of every BPF program; -1: closed */
 	bool no_stats; /* it cannot */
 	uint64_t window_runs, closed_ns;
+	uint64_t new_runs; /* since overhead_forget() */
 	size_t n;
 	struct program program[];
 };
@@ -149,6 +155,8 @@ static uint64_t read_program(struct program *p)
 	p->runs_read = info.run_cnt;
 	p->ns += ns;
 	p->runs += runs;
+	if (runs >= SOME_RUNS)
+		p->some_ns[p->nr_some++ % SOME] = (double)ns / (double)runs;
 	if (p->runs > REMEMBER_RUNS) {
 		p->ns /= 2;
 		p->runs /= 2;
@@ -158,7 +166,7 @@ static uint64_t read_program(struct program *p)
 
 void overhead_poll(struct overhead *o)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), runs = 0;
 
 	if (!o->started || o->no_stats)
 		return;
@@ -171,12 +179,59 @@ void overhead_poll(struct overhead *o)
 		return;
 	}
 	for (size_t i = 0; i < o->n; i++)
-		o->window_runs += read_program(&o->program[i]);
+		runs += read_program(&o->program[i]);
+	o->window_runs += runs;
+	o->new_runs += runs;
 	if (o->window_runs < ENOUGH_RUNS)
 		return;
 	close(o->stats);
 	o->stats = -1;
 	o->closed_ns = now;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double overhead_usual_ns(const struct overhead *o, const struct bpf_program *p)
+{
+	double some_ns[SOME];
+
+	for (size_t i = 0; i < o->n; i++) {
+		const struct program *of = &o->program[i];
+		size_t n = of->nr_some < SOME ? of->nr_some : SOME;
+
+		if (of->program != p || !n)
+			continue;
+		memcpy(some_ns, of->some_ns, sizeof(some_ns));
+		qsort(some_ns, n, sizeof(some_ns[0]), compare_doubles);
+		return some_ns[n / 2];
+	}
+	return overhead_run_ns(o, p);
+}
+
+void overhead_forget(struct overhead *o)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		struct program *p = &o->program[i];
+
+		if (o->stats >= 0) /* what has run since then is of before */
+			read_program(p);
+		if (p->runs > 1) {
+			p->ns /= p->runs;
+			p->runs = 1;
+		}
+		p->nr_some = 0;
+	}
+	o->closed_ns = o->window_runs = o->new_runs = 0;
+}
+
+bool overhead_is_new(const struct overhead *o)
+{
+	return o->new_runs >= ENOUGH_RUNS / 2 || o->no_stats;
 }
 
 double overhead_run_ns(const struct overhead *o, const struct bpf_program *p)

@@ -33,6 +33,18 @@ void overhead_poll(struct overhead *o);
 /* Nanoseconds of one event, without the program. -1: not known (yet). */
 double overhead_trap_ns(const struct overhead *o, enum trap trap);
 /* Nanoseconds of one run of the program, lately. -1: it has not run while the clock was on. */
+/*
+ * The same, the median of a few moments' averages: the kernel's clock goes on while a program is preempted,
+ * which on a busy machine is most of an average, and nothing that it takes.
+ */
+double overhead_usual_ns(const struct overhead *o, const struct bpf_program *p);
+/*
+ * What the programs do has changed: what was measured of their runs until now counts no more than one run of
+ * those to come, and is measured again from the next overhead_poll() on.
+ */
+void overhead_forget(struct overhead *o);
+/* Has that been done since? Or it cannot be. */
+bool overhead_is_new(const struct overhead *o);
 double overhead_run_ns(const struct overhead *o, const struct bpf_program *p);
 /* Waits for the thread. */
 void overhead_free(struct overhead *o);

@@ -105,7 +105,7 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 			rc = -ENOMEM;
 			break;
 		}
-		*v = (struct snapshot_site){.index = i, .func = site[i].func};
+		*v = (struct snapshot_site){.index = i, .func = site[i].func, .level = site[i].level};
 		v->has_stack = site[i].has_stack;
 		rc = stack_of(t, i, &site[i], &v->stack);
 		if (t->by_thread && all->threads[i].key.site)

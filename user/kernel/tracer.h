@@ -40,12 +40,12 @@ struct tracer_opts {
 	bool share;       /* probes, by file: many processes map it */
 	bool by_thread;   /* sites are counted for each thread */
 	bool count_only;  /* releases are not probed */
-	uint32_t sampled; /* likewise: one handle of so many is followed: */
-	uint64_t one_in;
-	bool check;     /* uses of references are probed */
-	bool fragments; /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
-	bool hold;      /* see tracer_hold() */
-	bool verbose;   /* what libbpf and the kernel say goes to stderr */
+	uint32_t sampled; /* families that may be: bit per enum family_id */
+	uint64_t one_in;  /* of these one handle of so many is followed, at level 0; 0 or 1: each one */
+	bool check;       /* uses of references are probed */
+	bool fragments;   /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
+	bool hold;        /* see tracer_hold() */
+	bool verbose;     /* what libbpf and the kernel say goes to stderr */
 };
 /* Load the programs and make the maps. err says what failed. */
 int tracer_open(const struct tracer_opts *o, const struct features *f, struct tracer **out,
@@ -89,9 +89,9 @@ void tracer_forget(struct tracer *t, int target_id);
  * To switch off: close, tracer_settle(), tracer_detach_families(), tracer_forget_families(). What was held
  * then is let go: nobody will see its release. It counts as acquired, and as held no more; live: how many, by
  * family, added to what is there. What was released is forgotten, too, as its handles may be given out and
- * taken back unseen. Findings stay. To switch on: tracer_attach_families(), with the files and the sites of
- * tracer_attach(), all or none of them; then what the probes must know; then tracer_open_families(). 0 or
- * -errno.
+ * taken back unseen; each counts for 1 << level of its site. Findings stay. To switch on:
+ * tracer_attach_families(), with the files and the sites of tracer_attach(), all or none of them; then what
+ * the probes must know; then tracer_open_families(). 0 or -errno.
  */
 void tracer_close_families(struct tracer *t, int target_id, uint32_t families);
 void tracer_detach_families(struct tracer *t, int target_id, uint32_t families);
@@ -186,6 +186,11 @@ void tracer_bury(struct tracer *t, const struct snapshot_ref *ref, enum func_id 
 bool tracer_holds_push(const struct tracer *t, int target_id, const struct snapshot_push *p);
 /* It will never be popped, and is told: take it out of the books. */
 void tracer_bury_push(struct tracer *t, int target_id, const struct snapshot_push *p);
+/*
+ * From here on one handle is followed of 2^level times as many as at level 0, which is where a target begins;
+ * of the families that may be sampled. level < JT_SAMPLE_LEVELS. What is followed already stays so.
+ */
+void tracer_set_sampling(struct tracer *t, int target_id, unsigned level);
 /* The clock of the references. */
 int tracer_tick(struct tracer *t, uint32_t *tick);
 /* A number that changes when there are sites that no snapshot had yet. */
@@ -202,6 +207,12 @@ int tracer_counts(struct tracer *t, int target_id, struct target_counts *out, st
  * program lately (user/kernel/overhead.h). -1: not probed, or not known (yet).
  */
 void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]);
+/* The same as it usually is, where the machine is not busy: see overhead_usual_ns(). */
+void tracer_usual_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]);
+/* The traps alone, likewise: no less can it be. */
+void tracer_trap_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]);
+/* Are they of programs as they are since the last tracer_set_sampling()? */
+bool tracer_costs_are_new(const struct tracer *t);
 /* Call every 0.1 s: keeps those up to date. */
 void tracer_poll(struct tracer *t);
 

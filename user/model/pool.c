@@ -57,6 +57,7 @@ static void pool_family(struct report_family *to, const struct report_family *fr
 	keep_larger(&to->on_s, from->on_s);
 	add(&to->let_go, from->let_go);
 	to->one_in = from->one_in > to->one_in ? from->one_in : to->one_in;
+	to->one_in_now = from->one_in_now > to->one_in_now ? from->one_in_now : to->one_in_now;
 	if (!to->limit.known)
 		to->limit = from->limit;
 }

@@ -298,8 +298,10 @@ struct report_family {
 	uint64_t let_go;
 	/* Sampled: one of so many handles is followed, and all numbers of them are estimates
 	 * (model/sample.h), of its sites, too; how many were released untracked is not known. 0: each one is.
+	 * one_in may change while the target is traced: this is the most that one handle stands for, by which
+	 * errors are told, and now that of those which are acquired now.
 	 */
-	uint64_t one_in;
+	uint64_t one_in, one_in_now;
 };
 
 /* References of one class that were there at attach and still are. */

@@ -16,6 +16,7 @@
 struct snapshot_site {
 	uint32_t index; /* of the site, below snapshot.nr_index */
 	enum func_id func;
+	uint8_t level; /* each handle stands for 1 << level, as struct level_key */
 	bool has_stack;
 	const struct stack
 	    *stack; /* NULL: none, or just being written; owned by the tracer until tracer_forget() */

@@ -342,6 +342,7 @@ static const struct field family_rows[] = {
 	REAL(struct report_family, on_s, "on_s"),
 	U64(struct report_family, let_go, "let_go"),
 	U64(struct report_family, one_in, "one_in"),
+	U64(struct report_family, one_in_now, "one_in_now"),
 	STRUCT(struct report_family, limit, "limit", limit_fields),
 };
 static const struct fields family_fields = ROWS(family_rows, struct report_family);

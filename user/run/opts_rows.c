@@ -217,7 +217,7 @@ const struct option_row option_rows[] = {
 	{ "allow-trigger", 0, NULL, AGENT, FLAG(allow_trigger), .requires = "token-file", .or_else = "tls-client-ca",
 	  .help = "also when asked by POST /api/v1/windows?pid=PID&seconds=S" },
 	{ "budget",    0,  "PERCENT", TRACE | AGENT, PERCENT(budget_share, 0.0001, 100), .rare = true, .reloads = true,
-	  .help = "detach from a process when the probes take more of a CPU from it, as 1% (agent: 1%)" },
+	  .help = "what probes may take of a CPU from a process, as 1% (agent: 1%): else pairs are sampled, then all detached" },
 	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes", .rare = true,
 	  .help = "limit of a reading in milliseconds; then a sample" },
 	{ "batch",    'b', NULL, TOP | CENSUS | REPORT, FLAG(view.batch),

@@ -8,7 +8,9 @@
 
 uint32_t sampling_of(const struct options *o, uint32_t families)
 {
-	return o->sample > 1 && o->pairs ? sample_families(o->catalog, families & o->pairs->families) : 0;
+	return (o->sample > 1 || o->budget_share > 0) && o->pairs
+		   ? sample_families(o->catalog, families & o->pairs->families)
+		   : 0;
 }
 
 int sampling_check(const struct options *o, struct error *err)

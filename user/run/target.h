@@ -102,7 +102,10 @@ void target_close_families(struct target *t, uint32_t wanted);
 int target_switch(struct target *t, uint32_t wanted, struct error *err);
 /* What can be switched: it is traced, and has functions of these families. */
 uint32_t target_switchable(const struct target *t);
-/* With --budget: do its probes take more of it than they may? To be asked often. */
+/*
+ * With --budget: do its probes take more of it than they may? Of what can be sampled fewer handles are
+ * followed before they do, and more when there is room. To be asked often.
+ */
 bool target_over_budget(struct target *t);
 /* Seconds since the gate was opened, until it was closed. */
 double target_traced_s(const struct target *t);

@@ -5,7 +5,7 @@
 
 #include "base/strset.h"
 #include "judge/aggregate.h"
-#include "judge/allowance.h"
+#include "judge/regulator.h"
 #include "modules/code.h"
 #include "reconcile/account.h"
 #include "reconcile/left_frames.h"
@@ -72,7 +72,8 @@ struct target {
 	struct aggregate *aggregate;
 
 	/* --- from target_start() on: the VM's own tables, as of the last look --- */
-	struct allowance allowance;           /* of --budget; since_ns 0: not begun */
+	struct regulator regulator;           /* of --budget; levels 0: not begun */
+	unsigned most_level;                  /* that it ever had */
 	uint64_t allowed_calls[NR_ALL_FUNCS]; /* as of the last look at it */
 	uint64_t started_ns, stopped_ns;      /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	struct vm_counts vm_counts;

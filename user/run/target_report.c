@@ -191,6 +191,12 @@ static const struct weak_look *look_at_weak(struct target *t, const struct snaps
 	return w;
 }
 
+/* Families of which some handles are not followed; of what is switched off, too. */
+static uint32_t target_sampled(const struct target *t)
+{
+	return t->o->sample > 1 || t->most_level ? sampling_of(t->o, t->o->families) : 0;
+}
+
 int target_reading(struct target *t, struct snapshot *snapshot, struct error *err)
 {
 	struct corrections found = {0};
@@ -198,6 +204,8 @@ int target_reading(struct target *t, struct snapshot *snapshot, struct error *er
 	struct aggregate_input in = {
 	    .snapshot = snapshot,
 	    .names = naming_sites(t->naming),
+	    .sampled = target_sampled(t),
+	    .most_level = t->most_level,
 	    .off = target_families_off(t),
 	    .elapsed_s = (clock_ns(CLOCK_MONOTONIC) - t->started_ns) / 1e9,
 	};
@@ -317,7 +325,9 @@ static int put_sites(struct target *t, const struct making *m)
 	    .names = naming_sites(t->naming),
 	    .families = t->plan.families,
 	    .one_in = t->o->sample,
-	    .sampled = sampling_of(t->o, t->o->families), /* also of one that is switched off */
+	    .sampled = target_sampled(t),
+	    .level = t->regulator.level,
+	    .most_level = t->most_level,
 	    .off = target_families_off(t),
 	    .cost_ns = m->cost_ns,
 	    .locals = m->locals,
@@ -400,8 +410,9 @@ static void put_switched(struct target *t)
 	for (int f = 0; f < NR_FAMILIES; f++) {
 		t->report.families[f].off_s = t->switched[f].off_s;
 		t->report.families[f].on_s = t->switched[f].on_s;
-		if (__builtin_mul_overflow(t->switched[f].let_go, t->report.families[f].one_in ?: 1,
-					   &t->report.families[f].let_go))
+		uint64_t each = t->report.families[f].one_in ? t->o->sample ?: 1 : 1; /* of level 0 */
+
+		if (__builtin_mul_overflow(t->switched[f].let_go, each, &t->report.families[f].let_go))
 			t->report.families[f].let_go = UINT64_MAX;
 	}
 }

@@ -155,13 +155,21 @@ static void put_live(struct line *l, const struct report *pooled)
 	put_part(l, &text, STYLE_PLAIN);
 }
 
-/* "item sampled 1 in 10" */
+/* "item sampled 1 in 10", "item sampled 1 in 8, now 1 in 2" */
 static void put_sampled(struct line *l, const struct report *pooled)
 {
-	for (size_t i = 0; i < NR_FAMILIES; i++)
-		if (pooled->families[i].one_in)
-			PUT_PART(l, STYLE_NOTE, "%s sampled 1 in %llu", family_name(pooled->catalog, i),
-				 (unsigned long long)pooled->families[i].one_in);
+	for (size_t i = 0; i < NR_FAMILIES; i++) {
+		const struct report_family *f = &pooled->families[i];
+		struct buf text = {0};
+
+		if (!f->one_in)
+			continue;
+		buf_printf(&text, "%s sampled 1 in %llu", family_name(pooled->catalog, i),
+			   (unsigned long long)f->one_in);
+		if (f->one_in_now && f->one_in_now != f->one_in)
+			buf_printf(&text, ", now 1 in %llu", (unsigned long long)f->one_in_now);
+		put_part(l, &text, STYLE_NOTE);
+	}
 }
 
 static void draw_numbers(const struct browser *b, struct canvas *c, int row, const struct report *pooled)

@@ -237,6 +237,10 @@ static void put_remarks(struct flow *f, enum family_id id, const struct report_f
 	if (family->one_in) {
 		buf_printf(&b, ", sampled: 1 in ");
 		fmt_count(&b, family->one_in);
+		if (family->one_in_now && family->one_in_now != family->one_in) {
+			buf_printf(&b, ", now 1 in ");
+			fmt_count(&b, family->one_in_now);
+		}
 	}
 	if (family->unverified) {
 		buf_printf(&b, ", unverified ");

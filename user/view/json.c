@@ -78,16 +78,19 @@ static void put_switched(struct json_out *j, const struct report_family *f)
 /* What is sampled, and how. Estimates have their errors beside them. */
 static void put_sample(struct json_out *j, const struct report *r)
 {
-	uint64_t one_in = 0;
+	uint64_t one_in = 0, now = 0;
 
-	for (size_t i = 0; i < NR_FAMILIES; i++)
+	for (size_t i = 0; i < NR_FAMILIES; i++) {
 		one_in = r->families[i].one_in ?: one_in;
+		now = r->families[i].one_in_now ?: now;
+	}
 	if (!one_in) {
 		json_null(j, "sample");
 		return;
 	}
 	json_open(j, "sample", '{');
 	json_count(j, "one_in", one_in);
+	json_known_count(j, "one_in_now", now ? (int64_t)now : -1);
 	json_open(j, "families", '[');
 	for (size_t i = 0; i < NR_FAMILIES; i++)
 		if (r->families[i].one_in)

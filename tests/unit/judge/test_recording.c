@@ -3,6 +3,7 @@
  * A recording is a counted snapshot and named sites, plain data: all that is told of it is made here from
  * such data written by hand, without a process, without maps and without root.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,6 +44,9 @@ struct recording {
 	struct report report;
 	enum func_id leak;            /* what leaks */
 	const struct weak_look *weak; /* what the VM tells then */
+	uint8_t
+	    again_level; /* at which LEAK_AGAIN acquires; level 1 is now, and 3 is the highest there was */
+	uint64_t one_in; /* 0: all are followed */
 	uint64_t churn_held; /* by the site that holds nothing when it is looked at, but now and then */
 };
 
@@ -135,7 +139,7 @@ static void record(struct recording *r, int t)
 	r->counts = (struct target_counts){0};
 	r->counts.probed[FUNC_NewGlobalRef] = r->counts.probed[FUNC_DeleteGlobalRef] = true;
 	add_site(r, LEAK, r->leak, leaked - leaked / 4, 0);
-	add_site(r, LEAK_AGAIN, r->leak, leaked / 4, 0);
+	add_site(r, LEAK_AGAIN, r->leak, leaked / 4, 0)->level = r->again_level;
 	add_site(r, CHURN, FUNC_NewGlobalRef, (uint64_t)t * 1000, (uint64_t)t * 1000 - r->churn_held);
 	add_site(r, LOCALS, FUNC_NewLocalRef, (uint64_t)t * 5, 0)->died = (uint64_t)t * 4;
 	add_site(r, NEW, FUNC_NewGlobalRef, 1, 0); /* it has no name yet */
@@ -168,6 +172,10 @@ static void report(struct recording *r, int t, bool final)
 	    .counts = &r->counts,
 	    .names = &r->names,
 	    .families = 1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK | 1U << FAMILY_LOCAL,
+	    .one_in = r->one_in,
+	    .sampled = r->one_in ? 1U << FAMILY_GLOBAL : 0,
+	    .level = r->again_level ? 1 : 0,
+	    .most_level = r->again_level ? 3 : 0,
 	    .final = final,
 	    .elapsed_s = t,
 	    .locals = &r->locals,
@@ -258,6 +266,55 @@ static void all_is_counted_anew(void **state)
 	report(r, 80, true); /* the whole run */
 	assert_true(site(r, NAMED_CHURN)->acquired_per_s == 1000);
 	assert_true(r->report.events_per_s == (double)r->report.events / 80);
+}
+
+/*
+ * Sampled, at another level now: what was acquired at level 2 stands for four, wherever it is counted; a
+ * verdict is by as many as are followed at the highest level.
+ */
+static void levels(void **state)
+{
+	struct recording *r = *state;
+	const struct report_family *global = &r->report.families[FAMILY_GLOBAL];
+	uint64_t level_0 = 75 * LEAKED_PER_S, level_2 = 4 * 25 * LEAKED_PER_S;
+	const struct report_site *s;
+
+	r->snapshot.threads = r->threads;
+	r->again_level = 2;
+	r->one_in = 3;
+	for (int t = 1; t <= 100; t++)
+		report(r, t, false);
+	s = site(r, NAMED_LEAK);
+	assert_int_equal(s->acquired, 3 * (level_0 + level_2));
+	assert_int_equal(s->outstanding, 3 * (level_0 + level_2));
+	assert_int_equal(s->threads.v[0].outstanding, 3 * level_0);
+	assert_int_equal(s->threads.v[1].outstanding, 3 * level_2);
+	assert_true(s->rate_per_s == 3 * (15 + 4 * 5));
+	assert_int_equal(s->verdict.kind, VERDICT_GROWING);
+	assert_true(fabs(s->verdict.per_min - 3 * 60 * (15 + 4 * 5)) < 60);
+	assert_int_equal(global->acquired, 3 * (level_0 + level_2 + 100000 + 1));
+	assert_int_equal(global->released, 3 * 100000);
+	assert_int_equal(global->outstanding, 3 * (level_0 + level_2 + 1));
+	assert_int_equal(global->released_untracked, 0);
+	assert_int_equal(global->one_in, 3 * 8); /* the highest it ever had was 3 */
+	assert_int_equal(global->one_in_now, 3 * 2);
+	assert_int_equal(r->report.stacks.complete, 3 * (level_0 + 100000) + 500);
+	assert_int_equal(r->report.stacks.incomplete, 3 * level_2);
+	assert_int_equal(r->report.stacks.reasons[END_DEPTH], 3 * level_2);
+}
+
+/* When the level rises, histories begin anew: they are of another unit then. */
+static void levels_rise(void **state)
+{
+	struct recording *r = *state;
+
+	r->one_in = 1;
+	for (int t = 1; t <= 100; t++) {
+		r->again_level = t > 50 ? 3 : 0;
+		report(r, t, false);
+		if (t == 50 || t == 51 || t == 100)
+			assert_int_equal(site(r, NAMED_LEAK)->verdict.kind == VERDICT_GROWING, t != 51);
+	}
 }
 
 static void play(struct recording *r)
@@ -410,7 +467,8 @@ int main(void)
 	    TEST(sites_and_totals),    TEST(all_is_counted_anew), TEST(verdicts_and_findings),
 	    TEST(caught_late),         TEST(weak_that_wait),      TEST(weak_in_pairs),
 	    TEST(weak_to_few_objects), TEST(weak_of_the_dead),    TEST(weak_that_outlast),
-	    TEST(weak_unknown),        TEST(the_views),
+	    TEST(weak_unknown),        TEST(the_views),           TEST(levels),
+	    TEST(levels_rise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

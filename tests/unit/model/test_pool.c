@@ -44,6 +44,7 @@ static struct report_family family_of(uint64_t times)
 	    40,                         /* on_s: likewise */
 	    41 * times,                 /* let_go */
 	    10,                         /* one_in: the most */
+	    5,                          /* one_in_now: likewise */
 	};
 }
 

@@ -104,20 +104,20 @@ static void every_member_has_a_row(void **state)
 	COVERED(report_refusal, inner(report, "refusals"), T);
 	COVERED(vm_limit, inner(inner(report, "families"), "limit"), true, 1, T, true, 1);
 	COVERED(report_family, inner(report, "families"), true, 1, 1, 1, 1, 1, T, true, 1, 1, 1, 1, 1, 1,
-		true, {true, 1, T, true, 1}, 1, 1, 1, 1);
+		true, {true, 1, T, true, 1}, 1, 1, 1, 1, 1);
 	COVERED(report_check, inner(report, "check"), true, 1, 1, 1);
 	COVERED(report_pile, inner(report, "local_pile"), true, 1, 1, T, 1, 1, true, true, 1);
 	COVERED(report_target, inner(report, "target"), 1, 1, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T,
 		T);
 	COVERED(report_stacks, inner(report, "stacks"), 1, 1, 1, 1, {1, 1});
-	COVERED(report, report, NULL /* catalog: the recording's */,
-		{1, 1, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T}, 1, 1, true, END_EXITED, {true},
-		{1},
-		{{true, 1, 1, 1, 1, 1, T, true, 1, 1, 1, 1, 1, 1, true, {true, 1, T, true, 1}, 1, 1, 1, 1}},
-		{true, 1, 1, 1}, {true, 1, 1, T, 1, 1, true, true, 1},
-		{0} /* sites: lines of their own, likewise */, {0} /* before */, {0} /* findings */, {1}, L3,
-		{0} /* held: the memory of findings */, {1, 1, 1, 1, {1, 1}}, L3, T, T, {1}, 1, 1, 1, true, 1,
-		1, 1, 1, 1);
+	COVERED(
+	    report, report, NULL /* catalog: the recording's */,
+	    {1, 1, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T, T}, 1, 1, true, END_EXITED, {true}, {1},
+	    {{true, 1, 1, 1, 1, 1, T, true, 1, 1, 1, 1, 1, 1, true, {true, 1, T, true, 1}, 1, 1, 1, 1, 1}},
+	    {true, 1, 1, 1}, {true, 1, 1, T, 1, 1, true, true, 1},
+	    {0} /* sites: lines of their own, likewise */, {0} /* before */, {0} /* findings */, {1}, L3,
+	    {0} /* held: the memory of findings */, {1, 1, 1, 1, {1, 1}}, L3, T, T, {1}, 1, 1, 1, true, 1, 1,
+	    1, 1, 1);
 }
 
 /* --- round trips --------------------------------------------------------------------------------- */
