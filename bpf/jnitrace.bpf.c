@@ -147,7 +147,7 @@ UPROBE(jt_pair_enter)
 			inside |= PAIR_ALL;
 		if (r->operation == OP_REPLACE)
 			call.old_bytes = pair_bytes(r, call.argument);
-		call.old_site = pair_taken(r, call.argument, site, inside);
+		call.old_site = pair_taken(r, call.argument, site, inside, (void *)ctx);
 	}
 	if (r->finalizer.kind != LOC_NONE && !count_only)
 		finalizer_given(r, call.finalizer);

@@ -45,14 +45,15 @@ struct pair_call {
 	u8 owns;      /* of the rule */
 	u8 on_alt;    /* it lies on the stack that the thread has for signals */
 	u8 level;     /* as draw */
-	u32 since;  /* of the rule */
-	u32 inside; /* the call around it that is of the same family: its place + 1 */
-	u32 draw;   /* of its outermost call, see sampling.bpf.h */
+	u32 since;    /* of the rule */
+	u32 inside;   /* the call around it that is of the same family: its place + 1 */
+	u32 draw;     /* of its outermost call, see sampling.bpf.h */
 	u32 pad2;
 };
 struct pair_thread {
 	u32 depth;
 	u32 target_id;
+	u64 began_anew; /* when the thread began, if pair_began_anew() was true of it */
 	struct pair_call call[PAIR_NESTING];
 };
 /* The oldest give way: threads end, and nothing says so here. */
@@ -344,15 +345,52 @@ __noinline u32 pair_elsewhere(u32 target_id, u32 family, u64 handle)
 	return 0;
 }
 
+/*
+ * glibc 2.42 and later: the first free() of a thread makes the thread's cache, and jumps to its own beginning
+ * (malloc/malloc.c, tcache_free_init()). To a probe there it is a second call, of the same handle from the
+ * same place. It is none where a call that has just returned left its return address below the stack pointer,
+ * and the code there jumps here: `push; call; mov; pop; jmp`. Once for each thread, as that word may stay
+ * there. A global function: verified once.
+ */
+__noinline int pair_began_anew(struct bpf_user_pt_regs_t *regs)
+{
+	bool jumps = false;
+#if defined(__TARGET_ARCH_x86)
+	struct pt_regs *ctx = (void *)regs;
+	u64 began = ((struct task_struct *)bpf_get_current_task_btf())->start_time, from = 0;
+	struct pair_thread *t;
+	u8 code[16];
+
+	if (bpf_probe_read_user(&from, sizeof(from), (void *)(PT_REGS_SP(ctx) - 16)) ||
+	    bpf_probe_read_user(code, sizeof(code), (void *)from))
+		return 0;
+#pragma unroll
+	for (u32 i = 0; i + 5 <= sizeof(code); i++) {
+		s32 by = code[i + 1] | code[i + 2] << 8 | code[i + 3] << 16 | (u32)code[i + 4] << 24;
+
+		/* the probe may be behind a test of the argument */
+		jumps |= code[i] == 0xe9 && PT_REGS_IP(ctx) - (from + i + 5 + (s64)by) < 16;
+	}
+	t = jumps ? pair_thread_of(true) : NULL;
+	jumps = t && t->began_anew != began;
+	if (jumps)
+		t->began_anew = began;
+#endif
+	return jumps;
+}
+
 static __always_inline void pair_unknown(const struct rule *r, struct func_counts *fc, u64 tag, u64 handle,
-					 u32 site)
+					 u32 site, struct bpf_user_pt_regs_t *regs)
 {
 	struct grave g = {0};
+	bool again = pair_grave(tag, &g);
 	u32 other;
 
+	if (again && site && g.released_at == site && pair_began_anew(regs))
+		return;
 	if (r->operation != OP_REPLACE)
 		__sync_fetch_and_add(&fc->unpaired, 1);
-	if (pair_grave(tag, &g)) {
+	if (again) {
 		finding(r->target_id, FINDING_DOUBLE_RELEASE, site, g.site, g.released_at, handle);
 		return;
 	}
@@ -408,7 +446,7 @@ static __always_inline bool pair_stays(const struct rule *r, struct func_counts 
  * once.
  */
 #define PAIR_ALL (1U << 31)
-__noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside)
+__noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside, struct bpf_user_pt_regs_t *regs)
 {
 	struct func_counts *fc = r ? counts_of(r) : NULL;
 	struct pair_more *m;
@@ -449,7 +487,7 @@ __noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside)
 	if (acquired_at)
 		site_released(acquired_at, fc, r->operation == OP_REPLACE);
 	else if (!inside && !r->maybe)
-		pair_unknown(r, fc, tag, handle, site);
+		pair_unknown(r, fc, tag, handle, site, regs);
 	return acquired_at;
 }
 
@@ -690,7 +728,8 @@ static __always_inline void pair_given_back(struct pt_regs *ctx, struct rule *r,
 	if (!pair_read(r, c->argument, &handle))
 		return;
 	c->argument = handle;
-	pair_taken(r, handle, pair_wants_site(r, c, c->inside) ? site_of((void *)ctx, r) : 0, c->inside);
+	pair_taken(r, handle, pair_wants_site(r, c, c->inside) ? site_of((void *)ctx, r) : 0, c->inside,
+		   (void *)ctx);
 }
 
 /* The call has succeeded. */
