@@ -60,6 +60,7 @@ def heap():
 class SoakTracer:
     """jnitrace whose reports are read at once, and of which the last one of each target is kept."""
     form, begins = ("--json",), b"jnitrace: tracing "
+    cpu_fields = slice(11, 15)  # of proc_pid_stat(5), with those of helpers that have ended
 
     def __init__(self, counts, *args):
         h = harness()
@@ -126,12 +127,13 @@ class SoakTracer:
                  "helpers": len(children)}
         for kind in ("prog", "map", "link"):
             taken[f"bpf_{kind}s"] = sum(k == kind for k, _ in held)
-        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK"), taken
+        return sum(map(int, fields[self.cpu_fields])) / os.sysconf("SC_CLK_TCK"), taken
 
 
 class SoakAgent(SoakTracer):
     """jnitrace agent, which opens windows when it is told to."""
     form, begins = ("agent",), b"jnitrace: agent of all JVMs: "
+    cpu_fields = slice(11, 13)  # windows are not its own
 
     def __init__(self, counts, folder):
         (folder / "token").write_text("open sesame\n")
