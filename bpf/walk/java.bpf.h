@@ -232,11 +232,12 @@ __noinline int thread_is_among(struct scratch *sc, const struct java_config *j, 
  * call has told its JNIEnv: look for it. Likewise.
  */
 #define MAX_THREADS_LISTED 4096
+#define IN_VAIN_SHIFT      34 /* of nanoseconds: one that was not found is looked for again after 17 s */
 __noinline int java_thread_find(struct scratch *sc, const struct java_config *j)
 {
-	u64 list = 0;
+	u64 list = 0, in_vain = bpf_ktime_get_ns() >> IN_VAIN_SHIFT << 3 | 1; /* no JNIEnv has this bit */
 
-	if (!sc || !j || !j->list.at)
+	if (!sc || !j || !j->list.at || thread_env_known() == in_vain)
 		return 0;
 	sc->threads.at = j->list.at;
 	if (!j->list.next &&
@@ -247,7 +248,7 @@ __noinline int java_thread_find(struct scratch *sc, const struct java_config *j)
 		u32 n = threads_next(sc, j);
 
 		if (!n)
-			return 0;
+			break;
 		if (thread_is_among(sc, j, n)) {
 			thread_env_keep(sc->env);
 			sc->no_java = END_NONE;
@@ -255,6 +256,7 @@ __noinline int java_thread_find(struct scratch *sc, const struct java_config *j)
 			return 1;
 		}
 	}
+	thread_env_keep(in_vain);
 	return 0;
 }
 

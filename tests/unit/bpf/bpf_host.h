@@ -96,6 +96,11 @@ static inline long bpf_map_update_elem(const void *map, const void *key, const v
 	return 0;
 }
 
+static inline uint64_t bpf_ktime_get_ns(void)
+{
+	return 0;
+}
+
 static inline long bpf_probe_read_kernel(void *dst, uint32_t n, const void *addr)
 {
 	memcpy(dst, addr, n);
