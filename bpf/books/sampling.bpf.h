@@ -76,6 +76,9 @@ static __noinline u32 level_site_new(const struct level_key *key)
 	if (bpf_map_update_elem(&level_sites, key, &id, BPF_NOEXIST)) {
 		u32 *winner = bpf_map_lookup_elem(&level_sites, key); /* another CPU was first */
 
+		s->level = 0;
+		if (by_thread && t)
+			t->key.site = 0;
 		bpf_map_push_elem(&free_sites, &id, 0);
 		return winner ? *winner : 0;
 	}

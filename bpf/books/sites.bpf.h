@@ -67,6 +67,7 @@ static __noinline u32 site_new(const struct rule *r, u64 stack_id, u64 key, cons
 	s->func = r->func;
 	s->family = r->family;
 	s->has_stack = stack != NULL;
+	s->level = 0; /* the number may have been another's, who came too late (level_site_new()) */
 	s->made_of = stack_id;
 	if (by_frame)
 		place_set(id, native_place(stack, r->func));
@@ -170,6 +171,7 @@ static __noinline u32 thread_site_new(const struct thread_key *key)
 	s->func = of->func;
 	s->family = of->family;
 	s->has_stack = of->has_stack;
+	s->level = 0;             /* as in site_new() */
 	s->made_of = of->made_of; /* not stack_id: another CPU may be about to write that */
 	if (by_frame) {
 		u64 *place = bpf_map_lookup_elem(&site_places, &from);

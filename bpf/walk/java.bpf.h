@@ -232,7 +232,7 @@ __noinline int thread_is_among(struct scratch *sc, const struct java_config *j, 
  * call has told its JNIEnv: look for it. Likewise.
  */
 #define MAX_THREADS_LISTED 4096
-#define IN_VAIN_SHIFT      34 /* of nanoseconds: one that was not found is looked for again after 17 s */
+#define IN_VAIN_SHIFT      34 /* of nanoseconds: a walk looks for one that was not found again after 17 s */
 __noinline int java_thread_find(struct scratch *sc, const struct java_config *j)
 {
 	u64 list = 0, in_vain = bpf_ktime_get_ns() >> IN_VAIN_SHIFT << 3 | 1; /* no JNIEnv has this bit */
@@ -719,7 +719,7 @@ static __always_inline void java_called(struct scratch *sc, const struct java_co
 	if (sc->java.sp || !in_code_heaps(j, w->pc))
 		return;
 	if (pairs_traced && sc->no_java == END_NO_ENV && java_thread_find(sc, j)) {
-		if (on_stack(sc, w->sp) && sc->java.sp - w->sp <= VM_CALL_BYTES) {
+		if (on_stack(sc, w->sp) && sc->java.sp - w->sp <= VM_CALL_BYTES && anchor_ok(sc, w->sp)) {
 			java_enter(sc, j);
 			return;
 		}

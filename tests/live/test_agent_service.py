@@ -15,6 +15,7 @@ import kubernetes.client
 import pytest
 import yaml
 
+from fuse import LOOKUP, StallingFiles
 from harness import ENV, JNITRACE, SLOW, TOP, Oracle, assert_error, jdk, read_line, run_tool, wait_until
 from test_agent import OURS, Agent, Ordering, lines_of
 
@@ -300,6 +301,9 @@ if [ "$3" = hostile ]; then
   rm /etc/podinfo/labels; ln -s ../elsewhere/labels /etc/podinfo/labels
   rm /etc/podinfo/annotations; mkfifo /etc/podinfo/annotations
 fi
+if [ "$3" = stalling ]; then
+  rm -r /etc/podinfo; ln -s "${1%/*}/stalls/it" /etc/podinfo
+fi
 shift 3
 exec "$@"
 """
@@ -332,3 +336,14 @@ def test_what_a_pod_says_of_itself(tmp_path):
         targets = [line["target"] for line in lines_of(agent, "/api/v1/sites") if line["target"]["pid"] == honest.pid]
         assert targets and {(t["service"], t["image"]) for t in targets} == {("shop", "registry:5000/shop:1.3")}
         assert "secret" not in agent.get() + agent.get("/api/v1/targets")
+
+
+def test_a_pod_whose_files_do_not_answer(tmp_path):
+    """Nothing is known of it, and of the others all is, though theirs are read after."""
+    (tmp_path / "stalls").mkdir()
+    with StallingFiles(tmp_path / "stalls", b"") as files, in_pod(tmp_path, "stalling", "6.6") as stalling, in_pod(tmp_path, "honest", "1.3") as honest:
+        files.stall(LOOKUP)
+        done = run_tool("census", "-p", f"{stalling.pid},{honest.pid}", "--json")
+        assert files.waits.is_set()
+        targets = [json.loads(line)["target"] for line in done.stdout.splitlines()]
+        assert [(t["pid"], t["service"]) for t in targets] == [(stalling.pid, None), (honest.pid, "shop")], done

@@ -241,10 +241,12 @@ static const struct {
 	const char *advice;
 } denials[] = {
     {401, "see the token in --push-headers, and the store's"},
+    {402, "see what the store's account may do"},
     {403, "see the token in --push-headers, and the store's"},
     {404, "see the path of its URL"},
     {405, "see the path of its URL"},
     {407, "see the proxy's password in its URL"},
+    {431, "see --push-headers"},
 };
 
 /* NULL: it is none of them. */

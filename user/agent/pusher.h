@@ -45,7 +45,7 @@ int pusher_add(struct pusher *p, const char *query, const struct buf *document, 
 struct pusher_counts {
 	uint64_t sent;
 	uint64_t failed;  /* attempts, which are made again */
-	uint64_t denied;  /* of these: by 401, 403, 404, 405 or 407, as for a wrong token or URL */
+	uint64_t denied;  /* of these: by 401 to 405, 407 or 431, as for a wrong token or URL */
 	uint64_t refused; /* documents that the store will not have, whenever they are sent */
 	uint64_t dropped; /* for want of room in the folder */
 	uint64_t waiting, waiting_bytes;

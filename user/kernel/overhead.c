@@ -218,8 +218,8 @@ void overhead_forget(struct overhead *o)
 	for (size_t i = 0; i < o->n; i++) {
 		struct program *p = &o->program[i];
 
-		if (o->stats >= 0) /* what has run since then is of before */
-			read_program(p);
+		read_program(
+		    p); /* what has run until now is of before, also where another has the clock on */
 		if (p->runs > 1) {
 			p->ns /= p->runs;
 			p->runs = 1;

@@ -33,6 +33,7 @@ void overhead_poll(struct overhead *o);
 /* Nanoseconds of one event, without the program. -1: not known (yet). */
 double overhead_trap_ns(const struct overhead *o, enum trap trap);
 /* Nanoseconds of one run of the program, lately. -1: it has not run while the clock was on. */
+double overhead_run_ns(const struct overhead *o, const struct bpf_program *p);
 /*
  * The same, the median of a few moments' averages: the kernel's clock goes on while a program is preempted,
  * which on a busy machine is most of an average, and nothing that it takes.
@@ -45,7 +46,6 @@ double overhead_usual_ns(const struct overhead *o, const struct bpf_program *p);
 void overhead_forget(struct overhead *o);
 /* Has that been done since? Or it cannot be. */
 bool overhead_is_new(const struct overhead *o);
-double overhead_run_ns(const struct overhead *o, const struct bpf_program *p);
 /* Waits for the thread. */
 void overhead_free(struct overhead *o);
 

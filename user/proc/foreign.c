@@ -764,16 +764,17 @@ int foreign_open_under(pid_t whose, int root_fd, const char *path, const struct 
 	return finish(rc, fd, 0);
 }
 
-int foreign_open_dir(int root_fd, const char *path)
+int foreign_open_dir(pid_t whose, int root_fd, const char *path)
 {
 	struct exchange *x = question(OP_DIR);
+	uint64_t what = whose ? (uint64_t)whose : fnv64(FNV64_INIT, path, strlen(path));
 	int64_t rc;
 	int fd = -1;
 
 	if (!x)
 		return -ENOMEM;
 	rc = set_path(x, path, NULL);
-	rc = rc ?: ask(key_of(OP_DIR, fnv64(FNV64_INIT, path, strlen(path))), root_fd, &fd);
+	rc = rc ?: ask(key_of(OP_DIR, what), root_fd, &fd);
 	return finish(rc, fd, O_DIRECTORY);
 }
 

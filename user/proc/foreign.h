@@ -62,7 +62,7 @@ bool foreign_is_refused(pid_t pid);
  */
 int foreign_open_mapping(pid_t pid, const struct mapping *m);
 int foreign_open_under(pid_t whose, int root_fd, const char *path, const struct mapping *m);
-int foreign_open_dir(int root_fd, const char *path);
+int foreign_open_dir(pid_t whose, int root_fd, const char *path);
 int foreign_open_executable(pid_t pid);
 
 /* As pread(2) and fstat(2), of any fd. Bytes, or -errno. stat: what the kernel knows of it already. */

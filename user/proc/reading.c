@@ -37,7 +37,7 @@ int proc_open_under(int root_fd, const char *path)
 
 int proc_open_dir_under(int root_fd, const char *path)
 {
-	return foreign_open_dir(root_fd, path);
+	return foreign_open_dir(0, root_fd, path);
 }
 
 int proc_open_in_root(pid_t pid, const char *path)

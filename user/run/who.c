@@ -178,15 +178,17 @@ static void read_podinfo(pid_t pid, const char *folder, struct deployed *out)
 {
 	static const char *const files[] = {"annotations", "labels"};
 	int root_fd = proc_root_open(pid),
-	    dir_fd = root_fd < 0 ? root_fd : foreign_open_dir(root_fd, folder ?: DEPLOYED_PODINFO);
+	    dir_fd = root_fd < 0 ? root_fd : foreign_open_dir(pid, root_fd, folder ?: DEPLOYED_PODINFO);
 
 	for (size_t i = 0; i < ARRAY_LEN(files) && dir_fd >= 0; i++) {
 		size_t n;
 		char *text =
 		    read_whole(foreign_open_under(pid, dir_fd, files[i], NULL), MAX_PODINFO_BYTES, &n);
 
-		if (text)
+		if (text) {
 			deployed_of_podinfo(files[i], text, n, out);
+			explicit_bzero(text, n);
+		}
 		free(text);
 	}
 	if (dir_fd >= 0)

@@ -13,7 +13,8 @@
 
 /* Sites, of which groups have curves: of more it takes too long in each interval. */
 #define MOST_GROUPED 2048
-#define FEW_GROUPED  256 /* of more, one kind of group after the other has its turn, besides what is shown */
+#define FEW_GROUPED                                                                                          \
+	256 /* of more, live, one kind of group after the other has its turn, besides what is shown */
 
 int browser_new(const struct view_request *request, const struct timeline *timeline, struct browser **out)
 {
@@ -99,7 +100,7 @@ static int pass_groups(struct browser *b, const struct report *const *reports, s
 	for (size_t g = 0; g < ARRAY_LEN(groups) && sites <= MOST_GROUPED && !rc; g++) {
 		struct rows rows = {0};
 
-		if (sites > FEW_GROUPED && g != turn && groups[g] != b->table.group)
+		if (sites > FEW_GROUPED && !is_recorded(b) && g != turn && groups[g] != b->table.group)
 			continue;
 		rc = rows_make(reports, n, groups[g], &rows);
 		for (size_t i = 0; i < rows.n && !rc; i++) {
