@@ -375,6 +375,8 @@ __noinline int pair_began_anew(struct bpf_user_pt_regs_t *regs)
 	jumps = t && t->began_anew != began;
 	if (jumps)
 		t->began_anew = began;
+#else
+	(void)regs;
 #endif
 	return jumps;
 }

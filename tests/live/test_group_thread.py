@@ -62,13 +62,13 @@ def test_a_thread_id_that_is_used_again_is_another_thread(oracle):
     with Tracer("-g", "thread", pids=[oracle.pid], interval="0.1") as tracer:
         tracer.wait_tracing()
         oracle.do("run 1 101 0 0 0")
-        seen = tracer.wait_report(lambda r: r["calls"]["NewGlobalRef"] == 101)
+        seen = tracer.wait_report(lambda r: r["calls"]["NewGlobalRef"] == 101 and not r["sites_pending"])
         [(tid, _)] = by_thread(seen, "churn_global")
         tids = [tid]
         for tries in range(1, 51):  # others may be given the number first
             Path("/proc/sys/kernel/ns_last_pid").write_text(str(tid - 1))
             oracle.do("run 1 103 0 0 0")
-            seen = tracer.wait_report(lambda r, n=tries: r["calls"]["NewGlobalRef"] == 101 + 103 * n)
+            seen = tracer.wait_report(lambda r, n=tries: r["calls"]["NewGlobalRef"] == 101 + 103 * n and not r["sites_pending"])
             now = [t["tid"] for site in seen["sites"] if direct_caller(site) == "churn_global" for t in site["threads"]]
             [tid] = (Counter(now) - Counter(tids)).elements()
             tids = now
