@@ -195,6 +195,7 @@ __noinline u32 threads_next(struct scratch *sc, const struct java_config *j)
 
 	if (!sc || !j)
 		return 0;
+	sc->threads.n = sc->threads.i = 0;
 	if (!j->list.next) { /* JDK 12 and later: an array that is replaced, never changed */
 		n = sc->threads.left;
 		n = n < JAVA_BLOCK_WORDS ? n : JAVA_BLOCK_WORDS;
@@ -202,6 +203,7 @@ __noinline u32 threads_next(struct scratch *sc, const struct java_config *j)
 			return 0;
 		sc->threads.left -= n;
 		sc->threads.at += n * sizeof(u64);
+		sc->threads.n = n;
 		return n;
 	}
 	for (; n < JAVA_BLOCK_WORDS; n++) {
@@ -209,54 +211,67 @@ __noinline u32 threads_next(struct scratch *sc, const struct java_config *j)
 			break;
 		sc->threads.at = sc->block[n] + j->list.next;
 	}
+	sc->threads.n = n;
 	return n;
 }
 
-/* Is the running thread one of these, by its stack? Then its anchor is taken over. Likewise. */
-__noinline int thread_is_among(struct scratch *sc, const struct java_config *j, u32 n)
+/* Of these, from sc->threads.i on: one that may be the running one, by its stack. Its JNIEnv; 0: none.
+ * Likewise. */
+__noinline u64 thread_nearby(struct scratch *sc, const struct java_config *j)
 {
 	if (!sc || !j)
 		return 0;
-	for (u32 i = 0; i < JAVA_BLOCK_WORDS && i < n; i++) {
-		u64 env = sc->block[i] + (s64)j->env_in_thread, base = 0;
+	for (u32 i = 0; i < JAVA_BLOCK_WORDS && sc->threads.i < sc->threads.n; i++) {
+		u64 env = sc->block[sc->threads.i++ & (JAVA_BLOCK_WORDS - 1)] + (s64)j->env_in_thread,
+		    base = 0;
 
 		if (!READ_USER(base, env + (s64)j->thread_from + (u64)j->stack_base_word * 8) &&
-		    base - sc->w.sp < STACK_SPAN_BYTES && java_thread_try(sc, j, env))
-			return 1;
+		    base - sc->w.sp < STACK_SPAN_BYTES)
+			return env;
 	}
+	return 0;
+}
+
+/* As a global function, whose stack is its own. */
+__noinline int thread_env_note(u64 env)
+{
+	thread_env_keep(env);
 	return 0;
 }
 
 /*
  * Native frames led to Java's code, so the running thread is one of the VM's, but no register and no earlier
- * call has told its JNIEnv: look for it. Likewise.
+ * call has told its JNIEnv: look for it. Likewise. Nothing here calls deeper than it must: with what called
+ * this all stacks have exactly the 512 bytes that a kernel before 6.13 allows.
  */
 #define MAX_THREADS_LISTED 4096
+#define MAX_THREADS_TRIED  64
 #define IN_VAIN_SHIFT      34 /* of nanoseconds: a walk looks for one that was not found again after 17 s */
 __noinline int java_thread_find(struct scratch *sc, const struct java_config *j)
 {
-	u64 list = 0, in_vain = bpf_ktime_get_ns() >> IN_VAIN_SHIFT << 3 | 1; /* no JNIEnv has this bit */
+	u64 in_vain = bpf_ktime_get_ns() >> IN_VAIN_SHIFT << 3 | 1; /* no JNIEnv has this bit */
 
 	if (!sc || !j || !j->list.at || thread_env_known() == in_vain)
 		return 0;
 	sc->threads.at = j->list.at;
-	if (!j->list.next &&
-	    (READ_USER(list, j->list.at) || READ_USER(sc->threads.left, list + j->list.length) ||
-	     READ_USER(sc->threads.at, list + j->list.threads)))
+	sc->threads.n = sc->threads.i = 0;
+	if (!j->list.next && (READ_USER(sc->threads.list, j->list.at) ||
+			      READ_USER(sc->threads.left, sc->threads.list + j->list.length) ||
+			      READ_USER(sc->threads.at, sc->threads.list + j->list.threads)))
 		return 0;
-	for (u32 i = 0; i < MAX_THREADS_LISTED / JAVA_BLOCK_WORDS; i++) {
-		u32 n = threads_next(sc, j);
+	for (u32 i = 0; i < MAX_THREADS_LISTED / JAVA_BLOCK_WORDS + MAX_THREADS_TRIED; i++) {
+		u64 env = thread_nearby(sc, j);
 
-		if (!n)
+		if (!env && !threads_next(sc, j))
 			break;
-		if (thread_is_among(sc, j, n)) {
-			thread_env_keep(sc->env);
+		if (env && java_thread_try(sc, j, env)) {
+			thread_env_note(sc->env);
 			sc->no_java = END_NONE;
 			sc->w.notes.lost = 1; /* the stack alone does not tell this */
 			return 1;
 		}
 	}
-	thread_env_keep(in_vain);
+	thread_env_note(in_vain);
 	return 0;
 }
 

@@ -114,9 +114,10 @@ struct scratch {
 	u64 block[JAVA_BLOCK_WORDS]; /* its block in the code heap, the beginning; or some of the VM's threads
 				      */
 	struct {
-		u64 at;
-		u32 left;
-	} threads; /* where the next ones are */
+		u64 list, at; /* where the next ones are, */
+		u32 left;     /* and how many; */
+		u32 n, i;     /* of those in block, the next to be looked at */
+	} threads;
 	struct interpreter_frame frame;
 	struct script_walk script;
 	struct memo memo;
