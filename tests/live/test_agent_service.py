@@ -341,9 +341,10 @@ def test_what_a_pod_says_of_itself(tmp_path):
 def test_a_pod_whose_files_do_not_answer(tmp_path):
     """Nothing is known of it, and of the others all is, though theirs are read after."""
     (tmp_path / "stalls").mkdir()
-    with StallingFiles(tmp_path / "stalls", b"") as files, in_pod(tmp_path, "stalling", "6.6") as stalling, in_pod(tmp_path, "honest", "1.3") as honest:
-        files.stall(LOOKUP)
-        done = run_tool("census", "-p", f"{stalling.pid},{honest.pid}", "--json")
-        assert files.waits.is_set()
-        targets = [json.loads(line)["target"] for line in done.stdout.splitlines()]
-        assert [(t["pid"], t["service"]) for t in targets] == [(stalling.pid, None), (honest.pid, "shop")], done
+    with StallingFiles(tmp_path / "stalls", b"") as files:
+        files.stall(LOOKUP)  # before anybody, such as an agent of another test, asks: the kernel keeps an answer
+        with in_pod(tmp_path, "stalling", "6.6") as stalling, in_pod(tmp_path, "honest", "1.3") as honest:
+            done = run_tool("census", "-p", f"{stalling.pid},{honest.pid}", "--json")
+            assert files.waits.is_set()
+            targets = [json.loads(line)["target"] for line in done.stdout.splitlines()]
+            assert [(t["pid"], t["service"]) for t in targets] == [(stalling.pid, None), (honest.pid, "shop")], done
