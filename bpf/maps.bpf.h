@@ -72,7 +72,14 @@ struct {
 	__type(key, u32);
 	__type(value, struct site);
 } sites SEC(".maps");
-MAP_ARRAY(site_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, struct site_counts); /* (loader) */
+/* By CPU and site: a per-CPU array that is read without a call for each element. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* (loader) */
+	__type(key, u32);
+	__type(value, struct site_counts);
+} site_counts SEC(".maps");
 MAP_ARRAY(site_places, BPF_MAP_TYPE_ARRAY, 1, u64); /* (loader) by site, see native_place(); by_frame only */
 
 MAP_HASH(thread_sites, 1, struct thread_key, u32);                  /* (loader) */

@@ -13,6 +13,7 @@
 #ifndef JNITRACE_FRAMES_BPF_H
 #define JNITRACE_FRAMES_BPF_H
 
+#include "books/sites.bpf.h"
 #include "books/threads.bpf.h"
 
 #define MAX_FRAMES_SEEN (1 << 16) /* blocks that begin a frame, all targets; memory as it is used */
@@ -262,7 +263,7 @@ static __always_inline void frame_acquire(const struct pt_regs *ctx, const struc
 	if (here.end.top == 1 && handle == here.block + c->block_slots)
 		frame_begins(c, env, f, p);
 	place = bpf_map_lookup_elem(&site_places, &site);
-	sc = bpf_map_lookup_elem(&site_counts, &site);
+	sc = site_counts_of(site);
 	key.frame = ref_tag(target_id, here.block);
 	key.place = place ? *place : 0;
 	fs = bpf_map_lookup_elem(&frame_sites, &key);

@@ -234,9 +234,12 @@ static __always_inline u32 site_known(struct pt_regs *ctx, struct rule *r)
 	return site;
 }
 
+/* On this CPU; NULL: there is no such site. */
 static __always_inline struct site_counts *site_counts_of(u32 site)
 {
-	return bpf_map_lookup_elem(&site_counts, &site);
+	u32 place = bpf_get_smp_processor_id() * (max_sites + 1) + site;
+
+	return site <= max_sites ? bpf_map_lookup_elem(&site_counts, &place) : NULL;
 }
 
 #endif

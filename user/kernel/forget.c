@@ -209,7 +209,6 @@ static bool forget_levels(struct tracer *t, uint32_t site)
 static void forget_sites(struct tracer *t, int target_id, bool *clean)
 {
 	uint32_t n = sites_in_use(t);
-	size_t counts_bytes = sizeof(struct site_counts) * t->features.nr_cpus;
 
 	for (uint32_t i = 1; i < n; i++) {
 		struct site site;
@@ -232,7 +231,8 @@ static void forget_sites(struct tracer *t, int target_id, bool *clean)
 			free_again &= forget_thread(t, i);
 		if (t->skel->bss->sample_begun[target_id] && !site.level)
 			free_again &= forget_levels(t, i);
-		free_again &= zero_array_element(t->skel->maps.site_counts, i, counts_bytes);
+		for (int cpu = 0; cpu < t->features.nr_cpus; cpu++)
+			*site_counts_of(t, i, cpu) = (struct site_counts){0};
 		/* last: what keeps its target is none that the next one has */
 		free_again = free_again && zero_array_element(t->skel->maps.sites, i, sizeof(site));
 		*clean &= free_again;

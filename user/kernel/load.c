@@ -143,7 +143,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_ids, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.sites, t->max_sites);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites * t->features.nr_cpus);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.thread_sites, t->by_thread ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->by_thread ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_places, s->rodata->by_frame ? t->max_sites : 1);

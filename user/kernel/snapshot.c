@@ -80,12 +80,31 @@ static void copy_site(struct site *to, const struct site *from)
 	to->stack_id = stack_id;
 }
 
+/* All CPUs' counts. */
+static void add_counts(struct snapshot_site *v, const struct tracer *t)
+{
+	for (int cpu = 0; cpu < t->features.nr_cpus; cpu++) {
+		const volatile struct site_counts *c = site_counts_of(t, v->index, cpu);
+		uint64_t peak = c->peak;
+
+		v->acquired += c->acquired;
+		v->released += c->released;
+		v->unpaired += c->unpaired;
+		v->died += c->died;
+		if (peak > v->peak)
+			v->peak = peak;
+	}
+	v->died += t->buried[v->index];
+	v->unpaired += t->given_back[v->index] + t->let_go[v->index];
+	/* The CPUs are not read at one moment; but what was released had been acquired. */
+	if (v->acquired < v->released + v->unpaired + v->died)
+		v->acquired = v->released + v->unpaired + v->died;
+}
+
 static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 {
-	size_t per_cpu = t->features.nr_cpus;
 	struct site *site = malloc(n * sizeof(*site));
-	struct site_counts *counts = calloc(n * per_cpu, sizeof(*counts));
-	int rc = site && counts ? 0 : -ENOMEM;
+	int rc = site ? 0 : -ENOMEM;
 
 	/* Counts after sites: what is counted for a site that is listed is complete. */
 	for (uint32_t i = 0; !rc && i < n; i++)
@@ -94,7 +113,6 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 	if (!rc && t->by_thread)
 		rc = read_array(bpf_map__fd(t->skel->maps.site_threads), n, sizeof(*all->threads),
 				all->threads);
-	rc = rc ?: read_array(bpf_map__fd(t->skel->maps.site_counts), n, sizeof(*counts) * per_cpu, counts);
 	for (uint32_t i = 1; !rc && i < n; i++) {
 		struct snapshot_site *v;
 
@@ -110,22 +128,9 @@ static int read_sites(struct tracer *t, struct snapshots *all, uint32_t n)
 		rc = stack_of(t, i, &site[i], &v->stack);
 		if (t->by_thread && all->threads[i].key.site)
 			v->thread = &all->threads[i];
-		for (size_t cpu = 0; cpu < per_cpu; cpu++) {
-			v->acquired += counts[i * per_cpu + cpu].acquired;
-			v->released += counts[i * per_cpu + cpu].released;
-			v->unpaired += counts[i * per_cpu + cpu].unpaired;
-			v->died += counts[i * per_cpu + cpu].died;
-			if (counts[i * per_cpu + cpu].peak > v->peak)
-				v->peak = counts[i * per_cpu + cpu].peak;
-		}
-		v->died += t->buried[i];
-		v->unpaired += t->given_back[i] + t->let_go[i];
-		/* The CPUs are not read at one moment; but what was released had been acquired. */
-		if (v->acquired < v->released + v->unpaired + v->died)
-			v->acquired = v->released + v->unpaired + v->died;
+		add_counts(v, t);
 	}
 	free(site);
-	free(counts);
 	return rc;
 }
 

@@ -22,10 +22,15 @@ int store_map(struct tracer *t)
 {
 	t->buckets_bytes = (size_t)t->nr_buckets * sizeof(struct bucket);
 	t->sites_bytes = (size_t)t->max_sites * sizeof(struct site);
+	t->site_counts_bytes = (size_t)t->max_sites * t->features.nr_cpus * sizeof(struct site_counts);
 	/* Written only to free places that no probe will, see store_forget() and tracer_bury(). */
 	t->buckets = map_array(t->skel->maps.buckets, t->buckets_bytes, PROT_READ | PROT_WRITE);
 	t->sites = t->buckets ? map_array(t->skel->maps.sites, t->sites_bytes, PROT_READ) : NULL;
-	return t->sites ? 0 : -errno;
+	/* Written only to forget what was counted for a target without probes. */
+	t->site_counts =
+	    t->sites ? map_array(t->skel->maps.site_counts, t->site_counts_bytes, PROT_READ | PROT_WRITE)
+		     : NULL;
+	return t->site_counts ? 0 : -errno;
 }
 
 void store_unmap(struct tracer *t)
@@ -34,6 +39,8 @@ void store_unmap(struct tracer *t)
 		munmap(t->buckets, t->buckets_bytes);
 	if (t->sites)
 		munmap((void *)t->sites, t->sites_bytes);
+	if (t->site_counts)
+		munmap(t->site_counts, t->site_counts_bytes);
 }
 
 /* The references of a site. They are counted here, where those of all sites are near to each other. */

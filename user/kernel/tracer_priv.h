@@ -83,9 +83,10 @@ struct tracer {
 	uint32_t families_seen;        /* that any target was traced for: what others keep is empty */
 	const struct catalog *catalog; /* not owned */
 	uint32_t nr_buckets, max_sites;
-	struct bucket *buckets;   /* the pairing store, mapped */
-	const struct site *sites; /* by number, mapped */
-	size_t buckets_bytes, sites_bytes;
+	struct bucket *buckets;          /* the pairing store, mapped */
+	const struct site *sites;        /* by number, mapped */
+	struct site_counts *site_counts; /* by CPU and number, mapped: see site_counts_of() */
+	size_t buckets_bytes, sites_bytes, site_counts_bytes;
 	struct traced traced[JT_MAX_TARGETS];
 	bool rule_used[JT_MAX_RULES];
 	uint64_t java_epochs; /* Java configurations made: no two targets share a generation */
@@ -122,6 +123,12 @@ static inline uint32_t sites_in_use(const struct tracer *t)
 	uint32_t n = *(volatile uint32_t *)&t->skel->data->next_site;
 
 	return n < t->max_sites ? n : t->max_sites;
+}
+
+/* As the probes find it. */
+static inline struct site_counts *site_counts_of(const struct tracer *t, uint32_t site, int cpu)
+{
+	return &t->site_counts[(size_t)cpu * t->max_sites + site];
 }
 
 /* Of the map use_counts. */
