@@ -219,7 +219,7 @@ static int make_books(struct tracer *t, const struct tracer_opts *o)
 	rc = rc
 		 ?: unwinder_new(bpf_map__fd(s->maps.unwind_spaces), bpf_map__fd(s->maps.unwind_ranges),
 				 bpf_map__fd(s->maps.unwind_tables), o->bottom, &t->unwinder);
-	rc = rc ?: overhead_new(s->obj, s->progs.jt_nothing, t->use_multi, &t->overhead);
+	rc = rc ?: overhead_new(s->obj, s->progs.jt_nothing, t->use_multi, o->budgeted, &t->overhead);
 	if (rc)
 		return rc;
 	t->code_changes = ring_buffer__new(bpf_map__fd(s->maps.code_changes), configs_code_changed, t, NULL);

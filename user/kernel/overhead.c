@@ -17,10 +17,11 @@
 #define ROUNDS        7
 #define CALLS         100           /* of a probed instruction in one round */
 #define ENOUGH_RUNS   1000          /* of programs: then the clock around them stops */
-#define PAUSE_NS      1000000000ULL /* until it goes on again */
-#define SOME          7             /* averages that a median is taken of */
-#define SOME_RUNS     20            /* in each */
-#define REMEMBER_RUNS 20000         /* of one program: beyond, older ones count less and less */
+#define PAUSE_NS      1000000000ULL /* until it goes on again; the switch costs, so each time longer, up to */
+#define LONGEST_NS    8000000000ULL
+#define SOME          7     /* averages that a median is taken of */
+#define SOME_RUNS     20    /* in each */
+#define REMEMBER_RUNS 20000 /* of one program: beyond, older ones count less and less */
 
 struct program {
 	const struct bpf_program *program;
@@ -32,12 +33,12 @@ struct program {
 
 struct overhead {
 	const struct bpf_program *nothing;
-	bool use_multi, step, started;
+	bool use_multi, steady, step, started;
 	pthread_t thread;
 	double trap_ns[NR_TRAPS]; /* written by the thread, each once */
 	int stats;     /* while open, the kernel measures every run of every BPF program; -1: closed */
 	bool no_stats; /* it cannot */
-	uint64_t window_runs, closed_ns;
+	uint64_t window_runs, closed_ns, pause_ns;
 	uint64_t new_runs; /* since overhead_forget() */
 	size_t n;
 	struct program program[];
@@ -171,7 +172,7 @@ void overhead_poll(struct overhead *o)
 	if (!o->started || o->no_stats)
 		return;
 	if (o->stats < 0) {
-		if (o->closed_ns && now - o->closed_ns < PAUSE_NS)
+		if (o->closed_ns && now - o->closed_ns < o->pause_ns)
 			return;
 		o->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		o->no_stats = o->stats < 0;
@@ -187,6 +188,8 @@ void overhead_poll(struct overhead *o)
 	close(o->stats);
 	o->stats = -1;
 	o->closed_ns = now;
+	if (!o->steady && o->pause_ns < LONGEST_NS)
+		o->pause_ns *= 2;
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -227,6 +230,7 @@ void overhead_forget(struct overhead *o)
 		p->nr_some = 0;
 	}
 	o->closed_ns = o->window_runs = o->new_runs = 0;
+	o->pause_ns = PAUSE_NS;
 }
 
 bool overhead_is_new(const struct overhead *o)
@@ -244,7 +248,7 @@ double overhead_run_ns(const struct overhead *o, const struct bpf_program *p)
 
 /* --- both ---------------------------------------------------------------------------------------- */
 
-int overhead_new(const struct bpf_object *obj, const struct bpf_program *nothing, bool use_multi,
+int overhead_new(const struct bpf_object *obj, const struct bpf_program *nothing, bool use_multi, bool steady,
 		 struct overhead **out)
 {
 	struct bpf_program *p;
@@ -262,7 +266,9 @@ int overhead_new(const struct bpf_object *obj, const struct bpf_program *nothing
 		o->trap_ns[i] = -1;
 	o->nothing = nothing;
 	o->use_multi = use_multi;
+	o->steady = steady;
 	o->stats = -1;
+	o->pause_ns = PAUSE_NS;
 	*out = o;
 	return 0;
 }

@@ -20,8 +20,11 @@ enum trap {
 
 struct overhead; /* opaque */
 
-/* obj: loaded; nothing: its empty program. Borrowed for the overhead's life. 0 or -errno. */
-int overhead_new(const struct bpf_object *obj, const struct bpf_program *nothing, bool use_multi,
+/*
+ * obj: loaded; nothing: its empty program. Borrowed for the overhead's life. steady: the clock goes on every
+ * second, and not ever more seldom. 0 or -errno.
+ */
+int overhead_new(const struct bpf_object *obj, const struct bpf_program *nothing, bool use_multi, bool steady,
 		 struct overhead **out);
 /*
  * Begin to measure; later calls do nothing. The traps are measured once, by a thread of its own in some

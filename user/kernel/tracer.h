@@ -44,6 +44,7 @@ struct tracer_opts {
 	uint64_t one_in;  /* of these one handle of so many is followed, at level 0; 0 or 1: each one */
 	bool check;       /* uses of references are probed */
 	bool fragments;   /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
+	bool budgeted;    /* what the probes take is asked for all the time */
 	bool hold;        /* see tracer_hold() */
 	bool verbose;     /* what libbpf and the kernel say goes to stderr */
 };

@@ -379,6 +379,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .one_in = o->sample,
 	    .check = o->check,
 	    .fragments = may_have_fragments(o),
+	    .budgeted = o->budget_share > 0,
 	    .hold = s->use && o->pairs,
 	    .verbose = o->verbose > 0,
 	};
