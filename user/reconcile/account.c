@@ -359,8 +359,14 @@ static int find_missed(struct account *a, const struct snapshot *s, struct misse
 int account_compare(struct account *a, const struct snapshot *s, struct corrections *found)
 {
 	struct missed_list missed = {0};
-	int rc = clear_tracked(a);
+	bool fresh = false;
+	int rc;
 
+	for (int t = 0; t < NR_VM_TABLES; t++)
+		fresh |= a->table[t].fresh;
+	if (!fresh && !a->missed.n)
+		return 0;
+	rc = clear_tracked(a);
 	rc = rc ?: find_missed(a, s, &missed, found);
 	free(a->missed.v);
 	a->missed = missed;

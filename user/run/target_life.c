@@ -488,14 +488,19 @@ static int tell_threads(struct target *t)
 
 void target_look(struct target *t)
 {
+	uint64_t start_ns;
 	uint32_t tick;
 
 	if (!t->at.vm || tracer_execed(t->tracer, t->target_id))
 		return;
 	vm_counts(t->at.vm, &t->vm_counts);
 	tell_threads(t);
-	if (t->account && !tracer_tick(t->tracer, &tick))
-		account_look(t->account, tick); /* what could not be seen stays as it was known */
+	t->tables_looked_at = !t->shared->drawn || seldom_is_due(&t->looking_at_tables);
+	if (!t->account || !t->tables_looked_at || tracer_tick(t->tracer, &tick))
+		return;
+	start_ns = clock_ns(CLOCK_MONOTONIC);
+	account_look(t->account, tick); /* what could not be seen stays as it was known */
+	seldom_took(&t->looking_at_tables, start_ns, TABLES_PART);
 }
 
 /*
@@ -599,6 +604,7 @@ void target_look_at_locals(struct target *t, bool still)
 void target_stop(struct target *t, enum end_reason reason)
 {
 	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
+	t->looking_at_tables = (struct seldom){0};
 	if (!end_is_gone(reason))
 		target_look(t);
 	/* And what is popped then likewise: what is left behind must be known before. */

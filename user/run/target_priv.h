@@ -18,11 +18,15 @@
 #include "run/owners.h"
 #include "run/pairs.h"
 #include "run/pile.h"
+#include "run/seldom.h"
 #include "run/target.h"
 #include "run/who.h"
 #include "sites/sites.h"
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
+
+/* Of a CPU, for a screen, to hold the references against the VM's tables. */
+#define TABLES_PART 0.0005
 
 /* The classes of what is outstanding as they were read last, with --assert 'class(...)' and on a screen. */
 struct kept_classes {
@@ -90,7 +94,9 @@ struct target {
 	struct pile_watch pile;
 	struct ref_classes classes;
 	struct kept_classes kept;
-	uint64_t classes_due_ns; /* on a screen: when they are read again */
+	/* On a screen, which is drawn anew before long: */
+	struct seldom reading_classes, looking_at_tables;
+	bool tables_looked_at; /* for the next report */
 	struct weak_look weak;
 	struct vm_insides inside; /* critical sections from before attach */
 

@@ -13,9 +13,8 @@
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
 
-/* Of a CPU, to read classes for a screen: who looks at it sees them a little later where there are very many.
- */
-#define CLASSES_SHARE 0.001
+/* Of a CPU, for a screen: who looks at it sees them a little later where there are very many references. */
+#define CLASSES_PART 0.001
 
 /* Those of a moment ago, as a part of what is outstanding now. */
 static const struct ref_classes *classes_of_late(struct target *t)
@@ -34,11 +33,10 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS &&
 			      !o->record && !o->classes))
 		return NULL;
-	if (t->shared->drawn && !final && t->kept.known && start_ns < t->classes_due_ns)
+	if (t->shared->drawn && !final && t->kept.known && !seldom_is_due(&t->reading_classes))
 		return classes_of_late(t);
 	rc = ref_classes_read(t->at.vm, snapshot, &t->classes);
-	t->classes_due_ns =
-	    start_ns + (uint64_t)((double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / CLASSES_SHARE);
+	seldom_took(&t->reading_classes, start_ns, CLASSES_PART);
 	return rc == 0 ? &t->classes : NULL;
 }
 
@@ -144,6 +142,16 @@ static int read_pushes(struct target *t, const struct snapshot *s)
 	return t->left ? left_books_update(t->left, look, s, &store) : 0;
 }
 
+/* 0 or -ENOMEM. */
+static int hold_against_tables(struct target *t, const struct snapshot *s, struct corrections *found)
+{
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+	int rc = t->account ? account_compare(t->account, s, found) : 0;
+
+	seldom_took(&t->looking_at_tables, start_ns, TABLES_PART);
+	return rc;
+}
+
 /* Hold the snapshot against the VM's tables, and put it right. Which local references are alive: see
  * read_locals(). 0 or -ENOMEM. */
 static int reconcile(struct target *t, struct snapshot *s, struct target_counts *counts,
@@ -154,8 +162,7 @@ static int reconcile(struct target *t, struct snapshot *s, struct target_counts 
 
 	*locals = t->plan.families >> FAMILY_LOCAL & 1 ? read_locals(t, s, &found) : NULL;
 	rc = read_pushes(t, s);
-	if (t->account)
-		rc = rc ?: account_compare(t->account, s, &found);
+	rc = rc ?: hold_against_tables(t, s, &found);
 	bury(t, s, &found);
 	corrections_apply(&found, s, counts);
 	corrections_free(&found);
@@ -215,8 +222,7 @@ int target_reading(struct target *t, struct snapshot *snapshot, struct error *er
 		return rc;
 	if (t->plan.families >> FAMILY_LOCAL & 1)
 		in.locals = read_locals(t, snapshot, &found);
-	if (t->account)
-		rc = account_compare(t->account, snapshot, &found);
+	rc = hold_against_tables(t, snapshot, &found);
 	bury(t, snapshot, &found);
 	corrections_apply(&found, snapshot, &counts);
 	corrections_free(&found);
@@ -290,7 +296,7 @@ static void put_vm_notes(struct target *t)
 		bool again = t->count_notes[i].count == count && t->count_notes[i].marked == marked;
 		char *text = t->count_notes[i].text;
 
-		if (!t->vm_counts.known || end_is_gone(t->end_reason)) {
+		if (!t->vm_counts.known || !t->tables_looked_at || end_is_gone(t->end_reason)) {
 			/* as it was */
 		} else if (t->vm_counts.by_marks) {
 			count_note_marks(text);

@@ -110,6 +110,7 @@ static int switch_on(struct target *t, uint32_t families)
 		if (families & fresh & 1U << f) /* else it was counted all along */
 			t->switched[f].on_s = elapsed_s(t);
 	forget_tables(t, families);
+	t->looking_at_tables = (struct seldom){0};
 	target_look(t);
 	t->report.nr_probes = tracer_probes(t->tracer, t->target_id);
 	return 0;
