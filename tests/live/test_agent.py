@@ -2,6 +2,7 @@
 """The agent: its metrics are what the census says, a real Prometheus reads them, and no request does harm."""
 
 import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -116,6 +117,20 @@ def test_metrics_are_the_census(agent):
         assert oracle.pid in [line["target"]["pid"] for line in lines]
     agent.next_round()
     assert not agent.samples(oracle.pid)  # gone, and so are its series
+
+
+def test_all_is_of_one_moment():
+    """Who has read one document, and another one then, is not shown what that was before: a window that is done has its sites."""
+    with Agent("-i", "0.01") as agent, contextlib.closing(http.client.HTTPConnection("127.0.0.1", agent.port, timeout=SLOW)) as kept:
+        def cpu_s(pattern, path, **headers):
+            kept.request("GET", path, headers=headers)
+            return float(re.search(pattern, kept.getresponse().read().decode(), re.M)[1])
+
+        first = agent.rounds()
+        while agent.rounds() < first + 80:
+            for _ in range(10):
+                metrics = cpu_s(r"^jnitrace_agent_cpu_seconds_total (\S+)", "/metrics")
+                assert cpu_s(r'"cpu_s":([\d.]+)', "/", Accept="text/html") > metrics - 1e-4
 
 
 def test_prometheus_reads_it(agent, tmp_path):

@@ -276,38 +276,59 @@ static bool add_headers(struct MHD_Response *r, const char *type)
 	return ok;
 }
 
-int http_publish(struct http *h, const struct http_document *d, struct buf *body)
+/* Takes body over. NULL: no memory. */
+static struct MHD_Response *response_of(const char *type, struct buf *body)
 {
-	struct MHD_Response *r = NULL, *old = NULL;
-	struct document *place = NULL;
+	struct MHD_Response *r = NULL;
 
 	if (!body->failed)
 		r = MHD_create_response_from_buffer(body->n, body->p, MHD_RESPMEM_MUST_FREE);
-	if (!r) {
+	if (!r)
 		buf_free(body);
-		return -ENOMEM;
-	}
 	*body = (struct buf){0};
-	if (!add_headers(r, d->type)) {
+	if (r && !add_headers(r, type)) {
 		MHD_destroy_response(r);
-		return -ENOMEM;
+		return NULL;
+	}
+	return r;
+}
+
+/* With the lock. Its place; NULL: there is no room. */
+static struct document *place_of(struct http *h, const struct http_document *d)
+{
+	for (size_t i = 0; i < h->nr_documents; i++)
+		if (!strcmp(h->documents[i].is.path, d->path) && h->documents[i].is.type == d->type)
+			return &h->documents[i];
+	return h->nr_documents < MAX_DOCUMENTS ? &h->documents[h->nr_documents++] : NULL;
+}
+
+int http_publish(struct http *h, struct http_page *pages, size_t n)
+{
+	struct MHD_Response *r[MAX_DOCUMENTS] = {NULL}; /* the new ones, then those that they replace */
+	int rc = n > MAX_DOCUMENTS ? -ENOMEM : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (rc)
+			buf_free(&pages[i].body);
+		else if (!(r[i] = response_of(pages[i].is->type, &pages[i].body)))
+			rc = -ENOMEM;
 	}
 	pthread_mutex_lock(&h->lock);
-	for (size_t i = 0; i < h->nr_documents && !place; i++)
-		if (!strcmp(h->documents[i].is.path, d->path) && h->documents[i].is.type == d->type)
-			place = &h->documents[i];
-	if (!place && h->nr_documents < MAX_DOCUMENTS)
-		place = &h->documents[h->nr_documents++];
-	if (place) {
-		old = place->response;
-		*place = (struct document){.is = *d, .response = r};
+	for (size_t i = 0; i < n && !rc; i++) {
+		struct document *place = place_of(h, pages[i].is);
+		struct MHD_Response *old = place ? place->response : r[i];
+
+		if (place)
+			*place = (struct document){.is = *pages[i].is, .response = r[i]};
+		else
+			rc = -ENOMEM;
+		r[i] = old;
 	}
 	pthread_mutex_unlock(&h->lock);
-	if (!place)
-		old = r;
-	if (old)
-		MHD_destroy_response(old);
-	return place ? 0 : -ENOMEM;
+	for (size_t i = 0; i < n && i < MAX_DOCUMENTS; i++)
+		if (r[i])
+			MHD_destroy_response(r[i]);
+	return rc;
 }
 
 int http_take_orders(struct http *h, const struct http_order *o, struct error *err)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Documents over HTTP. Each is published whole and served as it is until the next one takes its place, from a
- * thread of its own: who reads them never waits for who makes them, nor the other way round. Nothing but GET
- * and HEAD of what was published is answered, and POST of what may be ordered; of a request nothing is kept
- * but the numbers of an order.
+ * Documents over HTTP. They are published whole and served as they are until the next take their place, from
+ * a thread of its own: who reads them never waits for who makes them, nor the other way round. Nothing but
+ * GET and HEAD of what was published is answered, and POST of what may be ordered; of a request nothing is
+ * kept but the numbers of an order.
  */
 #ifndef JNITRACE_HTTP_H
 #define JNITRACE_HTTP_H
@@ -48,8 +48,15 @@ struct http_document {
 	/* Serve this one where Accept names this; NULL: where nothing else fits. */
 	const char *accept;
 };
-/* Takes body over, also on failure. 0 or -ENOMEM. */
-int http_publish(struct http *h, const struct http_document *d, struct buf *body);
+struct http_page {
+	const struct http_document *is;
+	struct buf body;
+};
+/*
+ * All at once: who has seen one of them is not shown what another was before. Takes their bodies over, also
+ * on failure. 0 or -ENOMEM.
+ */
+int http_publish(struct http *h, struct http_page *pages, size_t n);
 
 /* What may be ordered by POST: a path with arguments, which are numbers. Literals. */
 #define HTTP_MAX_ARGUMENTS 4

@@ -232,20 +232,20 @@ static const struct {
     {{"/debug/pprof/jni_acquired", PPROF, NULL}, true, write_acquired, NULL},
 };
 
+/* A window that is done, as targets and metrics have it, is in the sites at the same time. */
 static int publish(struct agent *a)
 {
-	int rc = 0;
+	struct http_page pages[ARRAY_LEN(documents)] = {0};
+	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(documents) && !rc; i++) {
-		struct buf text = {0};
-
+	for (size_t i = 0; i < ARRAY_LEN(documents); i++) {
 		if (documents[i].of_windows && !a->windows_changed)
 			continue;
-		documents[i].write(&text, a);
-		rc = http_publish(a->http, &documents[i].is, &text);
+		pages[n].is = &documents[i].is;
+		documents[i].write(&pages[n++].body, a);
 	}
 	a->windows_changed = false;
-	return rc;
+	return http_publish(a->http, pages, n);
 }
 
 /* --- rounds --- */
@@ -394,13 +394,13 @@ static int on_order(void *agent, void *what, struct error *err)
 
 static int publish_start_page(struct agent *a)
 {
-	struct buf text = {0};
+	struct http_page page = {.is = &start_page};
 
-	buf_printf(&text, "jnitrace agent %s\n\n", a->self.version);
+	buf_printf(&page.body, "jnitrace agent %s\n\n", a->self.version);
 	for (size_t i = 0; i < ARRAY_LEN(documents); i++)
 		if (documents[i].help)
-			buf_printf(&text, "%-32s %s\n", documents[i].is.path, documents[i].help);
-	return http_publish(a->http, &start_page, &text);
+			buf_printf(&page.body, "%-32s %s\n", documents[i].is.path, documents[i].help);
+	return http_publish(a->http, &page, 1);
 }
 
 /* --- options --- */
