@@ -41,13 +41,16 @@ enum bpf_map_type {
 };
 enum { BPF_F_NO_PREALLOC = 1U << 0, BPF_F_MMAPABLE = 1U << 10, BPF_F_INNER_MAP = 1U << 12 };
 
-/* An array. */
+/* An array; with keys: a hash. */
 struct host_map {
 	const void *map; /* its name in BPF; an inner map is its own */
 	void *values;
 	uint32_t n;
 	size_t value_bytes;
 	struct host_map **inner; /* array of maps: instead of values */
+	char *keys;
+	size_t key_bytes;
+	uint32_t used; /* of a hash or a stack */
 };
 static struct host_map host_maps[16];
 static size_t nr_host_maps;
@@ -55,44 +58,94 @@ static size_t nr_host_maps;
 static inline void host_map_add(const void *map, void *values, uint32_t n, size_t value_bytes)
 {
 	assert(nr_host_maps < 16);
-	host_maps[nr_host_maps++] = (struct host_map){map, values, n, value_bytes, NULL};
+	host_maps[nr_host_maps++] =
+	    (struct host_map){.map = map, .values = values, .n = n, .value_bytes = value_bytes};
+}
+
+static inline void host_hash_add(const void *map, void *keys, size_t key_bytes, void *values, uint32_t n,
+				 size_t value_bytes)
+{
+	host_map_add(map, values, n, value_bytes);
+	host_maps[nr_host_maps - 1].keys = keys;
+	host_maps[nr_host_maps - 1].key_bytes = key_bytes;
 }
 
 static inline void host_map_of_maps_add(const void *map, struct host_map **inner, uint32_t n)
 {
 	assert(nr_host_maps < 16);
-	host_maps[nr_host_maps++] = (struct host_map){map, NULL, n, 0, inner};
+	host_maps[nr_host_maps++] = (struct host_map){.map = map, .n = n, .inner = inner};
+}
+
+static inline struct host_map *host_map_of(const void *map)
+{
+	for (size_t k = 0; k < nr_host_maps; k++)
+		if (host_maps[k].map == map)
+			return &host_maps[k];
+	return NULL;
 }
 
 static inline void *bpf_map_lookup_elem(const void *map, const void *key)
 {
-	const struct host_map *m = map; /* an inner one, unless it is known by name */
-	uint32_t i;
+	const struct host_map *m = host_map_of(map) ?: map; /* an inner one, unless it is known by name */
+	uint32_t i = 0;
 
-	for (size_t k = 0; k < nr_host_maps; k++)
-		if (host_maps[k].map == map)
-			m = &host_maps[k];
-	memcpy(&i, key, sizeof(i));
-	if (i >= m->n)
+	if (m->keys)
+		while (i < m->used && memcmp(m->keys + i * m->key_bytes, key, m->key_bytes))
+			i++;
+	else
+		memcpy(&i, key, sizeof(i));
+	if (i >= (m->keys ? m->used : m->n))
 		return NULL;
 	return m->inner ? (void *)m->inner[i] : (char *)m->values + i * m->value_bytes;
 }
 
-enum { BPF_ANY };
+enum { BPF_ANY, BPF_NOEXIST };
 
-/* 0, or -1: it has no such place. */
+/* What another CPU does at the last moment before an update; NULL: nothing. It is called once. */
+static void (*host_meanwhile)(void);
+
+/* 0, or -1: it has no such place, or has one already. */
 static inline long bpf_map_update_elem(const void *map, const void *key, const void *value, uint64_t flags)
 {
-	const struct host_map *m = NULL;
-	void *at = bpf_map_lookup_elem(map, key);
+	void (*meanwhile)(void) = host_meanwhile;
+	struct host_map *m = host_map_of(map);
+	void *at;
 
-	(void)flags;
-	for (size_t k = 0; k < nr_host_maps; k++)
-		if (host_maps[k].map == map)
-			m = &host_maps[k];
+	host_meanwhile = NULL;
+	if (meanwhile)
+		meanwhile();
+	at = bpf_map_lookup_elem(map, key);
+	if (m && m->keys && !at && m->used < m->n) {
+		memcpy(m->keys + m->used * m->key_bytes, key, m->key_bytes);
+		at = (char *)m->values + m->used++ * m->value_bytes;
+	} else if (flags == BPF_NOEXIST) {
+		return -1;
+	}
 	if (!m || !at)
 		return -1;
 	memcpy(at, value, m->value_bytes);
+	return 0;
+}
+
+/* A stack. */
+static inline long bpf_map_push_elem(const void *map, const void *value, uint64_t flags)
+{
+	struct host_map *m = host_map_of(map);
+
+	(void)flags;
+	if (!m || m->used == m->n)
+		return -1;
+	memcpy((char *)m->values + m->used++ * m->value_bytes, value, m->value_bytes);
+	return 0;
+}
+
+static inline long bpf_map_pop_elem(const void *map, void *value)
+{
+	struct host_map *m = host_map_of(map);
+
+	if (!m || !m->used)
+		return -1;
+	memcpy(value, (char *)m->values + --m->used * m->value_bytes, m->value_bytes);
 	return 0;
 }
 

@@ -123,7 +123,8 @@ static int set_up(void **state)
 	memcpy(&table_words[0], &head, sizeof(head));
 	memcpy(&table_words[1], rules, sizeof(rules));
 	memcpy(&table_words[4], rows, sizeof(rows));
-	table = (struct host_map){&table, table_words, ARRAY_LEN(table_words), 8, NULL};
+	table = (struct host_map){
+	    .map = &table, .values = table_words, .n = ARRAY_LEN(table_words), .value_bytes = 8};
 	tables[1] = &table;
 	spaces[SLOT] = (struct unwind_space){.layout = UNWIND_LAYOUT(0, 1, 1)};
 	ranges[0] = (struct unwind_range){.start = CODE, .end = CODE + (1 << 20), .base = CODE, .table = 1};

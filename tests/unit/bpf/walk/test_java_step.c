@@ -218,7 +218,7 @@ static int set_up(void **state)
 	memcpy(&table_words[0], &head, 8);
 	memcpy(&table_words[1], &rule, 8);
 	memcpy(&table_words[2], &row, 8);
-	table = (struct host_map){&table, table_words, 3, 8, NULL};
+	table = (struct host_map){.map = &table, .values = table_words, .n = 3, .value_bytes = 8};
 	tables[1] = &table;
 	host_map_add(&unwind_spaces, spaces, JT_MAX_TARGETS, sizeof(spaces[0]));
 	host_map_add(&unwind_ranges, ranges, ARRAY_LEN(ranges), sizeof(ranges[0]));

@@ -72,8 +72,10 @@ static void add_range(const struct code *code, const struct placement *p)
 		    unwind_table_place(p->module->image, t.base, p->start, p->end, p->offset, &r->base));
 		words = malloc(8 * unwind_table_words(&t));
 		unwind_table_write(&t, words);
-		tables[nr_ranges] =
-		    (struct host_map){&tables[nr_ranges], words, (uint32_t)unwind_table_words(&t), 8, NULL};
+		tables[nr_ranges] = (struct host_map){.map = &tables[nr_ranges],
+						      .values = words,
+						      .n = (uint32_t)unwind_table_words(&t),
+						      .value_bytes = 8};
 		table_at[nr_ranges] = &tables[nr_ranges];
 		r->table = nr_ranges;
 		unwind_table_free(&t);
