@@ -19,17 +19,17 @@ SHELF = 400  # so many are held, by any number of calls
 
 
 class Load(threading.Thread):
-    """So many things each 50 ms, by one deep stack, until it is told to end."""
+    """So many things each 50 ms, by one deep stack, until it is told to end; a crowd: by four threads at once."""
 
-    def __init__(self, things):
+    def __init__(self, things, how="deep"):
         super().__init__(daemon=True)
-        self.things, self.at_once, self.made, self.ends = things, 40, 0, threading.Event()
+        self.things, self.how, self.at_once, self.made, self.ends = things, how, 40, 0, threading.Event()
         self.start()
 
     def run(self):
         while not self.ends.wait(0.05):
-            n = self.at_once
-            self.things.do("deep", n)
+            n = self.at_once // 4 * 4
+            self.things.do(self.how, n)
             self.made += n
 
     def end(self):
@@ -107,6 +107,23 @@ def test_what_is_told_while_fewer_are_followed(more):
     if "thread" in more:
         thread, = report["sites"][0]["threads"]
         assert thread["acquired"] == report["sites"][0]["acquired"] and thread["outstanding"] == report["sites"][0]["outstanding"]
+
+
+@pytest.mark.waits
+def test_threads_at_one_site_while_fewer_are_followed():
+    """They acquire and release beside each other while the level changes; unit/bpf/books/test_level_sites.c has two that come first at once."""
+    with Things() as things, Tracer(*ITEM, *WALKED, "--budget", "3%", pids=[things.pid], interval="0.25") as tracer:
+        tracer.wait_tracing()
+        load = Load(things, "crowd")
+        too_much(tracer, load)
+        too_much(tracer, load, now(tracer))  # once more
+        load.end()
+        report = tracer.stop()[things.pid]
+    assert report["sample"]["one_in"] in (4, 8, 16, 32, 64)
+    assert_no_losses(report)
+    assert_schema(report)
+    assert_true(report, load.made, report["sample"]["one_in"])
+    assert report["end_reason"] == "detached"
 
 
 def test_a_storm_is_left_alone_all_the_same():

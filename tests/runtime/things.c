@@ -3,11 +3,13 @@
  * Makes things in known numbers. A line "leak N" makes N that stay, "come N" N that go again, each used once,
  * "fail N" N calls that make none, "old N" lets go of N that were there when it began. It answers each with a
  * line. "depths N" makes things by a hundred stacks, "pace N" some every 10 ms, so often.
- * "deep N" makes N by one deep stack, of which the last 400 stay.
+ * "deep N" makes N by one deep stack, of which the last 400 stay; "crowd N" likewise, by four threads at
+ * once.
  */
 #include "things.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,6 +232,50 @@ static void deep(long n)
 	below(DEPTHS, n);
 }
 
+#define CROWD 4
+
+/* Each has a part of a shelf for itself. */
+struct one_of_crowd {
+	void *shelf[SHELF / CROWD];
+	long next, n;
+	pthread_t thread;
+};
+
+static __attribute__((noinline)) void below_in_crowd(struct one_of_crowd *c, long depth)
+{
+	if (depth > 0) {
+		below_in_crowd(c, depth - 1);
+		sink++;
+		return;
+	}
+	for (long i = 0; i < c->n; i++, c->next++) {
+		void **place = &c->shelf[c->next % (SHELF / CROWD)];
+
+		thing_free(*place);
+		*place = thing_new(0);
+	}
+}
+
+static void *one_of_crowd(void *c)
+{
+	below_in_crowd(c, DEPTHS);
+	sink++;
+	return NULL;
+}
+
+static void crowd(long n)
+{
+	static struct one_of_crowd all[CROWD];
+
+	for (int i = 0; i < CROWD; i++) {
+		all[i].n = n / CROWD;
+		if (pthread_create(&all[i].thread, NULL, one_of_crowd, &all[i]))
+			abort();
+	}
+	for (int i = 0; i < CROWD; i++)
+		pthread_join(all[i].thread, NULL);
+}
+
 static __attribute__((noinline)) void pace(long n)
 {
 	for (long i = 0; i < n; i++) {
@@ -250,7 +296,7 @@ static void command(const char *what, long n)
 	    {"leak", make_leaks}, {"come", come_and_go}, {"fail", fail},       {"boxes", boxes},
 	    {"counted", counted}, {"wrong", wrong},      {"desks", desks},     {"replaced", replaced},
 	    {"jumps", jumps},     {"late", late},        {"foreign", foreign}, {"depths", depths},
-	    {"pace", pace},       {"deep", deep},
+	    {"pace", pace},       {"deep", deep},        {"crowd", crowd},
 	};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
