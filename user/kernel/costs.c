@@ -7,19 +7,17 @@ static double add_known(double a, double b)
 	return a < 0 || b < 0 ? -1 : a + b;
 }
 
-typedef double (*run_ns_fn)(const struct overhead *o, const struct bpf_program *p);
-
 /* Of one call of a function at one kind of place, without the trap. */
-static double programs_ns(const struct tracer *t, const struct probe_site *site, run_ns_fn run_ns)
+static double programs_ns(const struct tracer *t, const struct probe_site *site)
 {
 	double ns = 0;
 
 	for (size_t i = 0; i < NR_PROGRAM_ROWS; i++)
 		if (program_serves(t, &program_rows[i], site))
-			ns = add_known(ns, run_ns(t->overhead, program_of(t, &program_rows[i])));
+			ns = add_known(ns, overhead_run_ns(t->overhead, program_of(t, &program_rows[i])));
 	if (site->point == POINT_URETPROBE &&
 	    !func_at_both_ends(t->catalog, site->func)) /* see attach_entries() */
-		ns = add_known(ns, run_ns(t->overhead, t->skel->progs.jt_enter));
+		ns = add_known(ns, overhead_run_ns(t->overhead, t->skel->progs.jt_enter));
 	return ns;
 }
 
@@ -44,7 +42,7 @@ static double traps_ns(const struct tracer *t, const struct traced *s, enum func
 	return ns;
 }
 
-static void costs(const struct tracer *t, int target_id, run_ns_fn run_ns, double ns[NR_ALL_FUNCS])
+void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
 {
 	const struct traced *s = &t->traced[target_id];
 
@@ -53,19 +51,8 @@ static void costs(const struct tracer *t, int target_id, run_ns_fn run_ns, doubl
 		for (int point = 0; point < NR_POINTS; point++)
 			if (s->points[f] & 1U << point)
 				ns[f] = add_known(
-				    ns[f],
-				    programs_ns(t, &(struct probe_site){.func = f, .point = point}, run_ns));
+				    ns[f], programs_ns(t, &(struct probe_site){.func = f, .point = point}));
 	}
-}
-
-void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
-{
-	costs(t, target_id, overhead_run_ns, ns);
-}
-
-void tracer_usual_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
-{
-	costs(t, target_id, overhead_usual_ns, ns);
 }
 
 void tracer_trap_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "kernel/run_cost.h"
 #include "kernel/uprobe.h"
 #include "proc/proc.h"
 
@@ -19,16 +21,15 @@
 #define ENOUGH_RUNS   1000          /* of programs: then the clock around them stops */
 #define PAUSE_NS      1000000000ULL /* until it goes on again; the switch costs, so each time longer, up to */
 #define LONGEST_NS    8000000000ULL
-#define SOME          7     /* averages that a median is taken of */
-#define SOME_RUNS     20    /* in each */
-#define REMEMBER_RUNS 20000 /* of one program: beyond, older ones count less and less */
+#define MOMENTS       3        /* that are looked at where programs run too often for longer */
+#define MOMENT_RUN_NS 300000.0 /* so long do they run in one */
+#define MOMENT_MIN_NS 200000.0
+#define MOMENT_MAX_NS 4000000.0
 
 struct program {
 	const struct bpf_program *program;
 	uint64_t ns_read, runs_read; /* the kernel's sums when they were read last */
-	double ns, runs;             /* lately */
-	double some_ns[SOME];        /* of one run on average, from poll to poll; a ring: */
-	size_t nr_some;              /* that were ever */
+	struct run_cost cost;
 };
 
 struct overhead {
@@ -39,6 +40,7 @@ struct overhead {
 	int stats;     /* while open, the kernel measures every run of every BPF program; -1: closed */
 	bool no_stats; /* it cannot */
 	uint64_t window_runs, closed_ns, pause_ns;
+	uint64_t read_ns;  /* when it was, while stats is open */
 	uint64_t new_runs; /* since overhead_forget() */
 	size_t n;
 	struct program program[];
@@ -141,33 +143,57 @@ double overhead_trap_ns(const struct overhead *o, enum trap trap)
 
 /* --- the programs -------------------------------------------------------------------------------- */
 
-/* What the program's runs took since the last time, to what is remembered. */
-static uint64_t read_program(struct program *p)
+/* What runs took since the last time. */
+struct sum {
+	uint64_t runs;
+	uint64_t most_ns; /* of one program */
+	bool too_long;    /* of a program: to be of use */
+};
+
+static void read_program(struct program *p, struct sum *sum)
 {
 	struct bpf_prog_info info = {0};
 	__u32 n = sizeof(info);
 	uint64_t ns, runs;
 
 	if (bpf_program__fd(p->program) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(p->program), &info, &n))
-		return 0;
+		return;
 	ns = info.run_time_ns - p->ns_read;
 	runs = info.run_cnt - p->runs_read;
 	p->ns_read = info.run_time_ns;
 	p->runs_read = info.run_cnt;
-	p->ns += ns;
-	p->runs += runs;
-	if (runs >= SOME_RUNS)
-		p->some_ns[p->nr_some++ % SOME] = (double)ns / (double)runs;
-	if (p->runs > REMEMBER_RUNS) {
-		p->ns /= 2;
-		p->runs /= 2;
+	sum->too_long |= run_cost_add(&p->cost, ns, runs);
+	sum->most_ns = ns > sum->most_ns ? ns : sum->most_ns;
+	sum->runs += runs;
+}
+
+static struct sum read_all(struct overhead *o)
+{
+	struct sum sum = {0};
+
+	for (size_t i = 0; i < o->n; i++)
+		read_program(&o->program[i], &sum);
+	o->window_runs += sum.runs;
+	o->new_runs += sum.runs;
+	return sum;
+}
+
+/* A few milliseconds: so short that mostly nobody else has a turn in between. */
+static void read_moments(struct overhead *o, double ran_ns, double elapsed_ns)
+{
+	double ns = fmin(fmax(elapsed_ns * MOMENT_RUN_NS / ran_ns, MOMENT_MIN_NS), MOMENT_MAX_NS);
+	const struct timespec moment = {0, (long)ns};
+
+	for (int i = 0; i < MOMENTS; i++) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+		read_all(o);
 	}
-	return runs;
 }
 
 void overhead_poll(struct overhead *o)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), runs = 0;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	struct sum sum;
 
 	if (!o->started || o->no_stats)
 		return;
@@ -177,57 +203,30 @@ void overhead_poll(struct overhead *o)
 		o->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		o->no_stats = o->stats < 0;
 		o->window_runs = 0;
+		o->read_ns = now;
 		return;
 	}
-	for (size_t i = 0; i < o->n; i++)
-		runs += read_program(&o->program[i]);
-	o->window_runs += runs;
-	o->new_runs += runs;
+	sum = read_all(o);
+	if (sum.too_long)
+		read_moments(o, (double)sum.most_ns, (double)(now - o->read_ns));
+	o->read_ns = clock_ns(CLOCK_MONOTONIC);
 	if (o->window_runs < ENOUGH_RUNS)
 		return;
 	close(o->stats);
 	o->stats = -1;
-	o->closed_ns = now;
+	o->closed_ns = o->read_ns;
 	if (!o->steady && o->pause_ns < LONGEST_NS)
 		o->pause_ns *= 2;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-double overhead_usual_ns(const struct overhead *o, const struct bpf_program *p)
-{
-	double some_ns[SOME];
-
-	for (size_t i = 0; i < o->n; i++) {
-		const struct program *of = &o->program[i];
-		size_t n = of->nr_some < SOME ? of->nr_some : SOME;
-
-		if (of->program != p || !n)
-			continue;
-		memcpy(some_ns, of->some_ns, sizeof(some_ns));
-		qsort(some_ns, n, sizeof(some_ns[0]), compare_doubles);
-		return some_ns[n / 2];
-	}
-	return overhead_run_ns(o, p);
 }
 
 void overhead_forget(struct overhead *o)
 {
 	for (size_t i = 0; i < o->n; i++) {
-		struct program *p = &o->program[i];
+		struct sum before = {0};
 
-		read_program(
-		    p); /* what has run until now is of before, also where another has the clock on */
-		if (p->runs > 1) {
-			p->ns /= p->runs;
-			p->runs = 1;
-		}
-		p->nr_some = 0;
+		/* what has run until now is of before, also where another has the clock on */
+		read_program(&o->program[i], &before);
+		run_cost_forget(&o->program[i].cost);
 	}
 	o->closed_ns = o->window_runs = o->new_runs = 0;
 	o->pause_ns = PAUSE_NS;
@@ -241,8 +240,8 @@ bool overhead_is_new(const struct overhead *o)
 double overhead_run_ns(const struct overhead *o, const struct bpf_program *p)
 {
 	for (size_t i = 0; i < o->n; i++)
-		if (o->program[i].program == p && o->program[i].runs > 0)
-			return o->program[i].ns / o->program[i].runs;
+		if (o->program[i].program == p)
+			return run_cost_ns(&o->program[i].cost);
 	return -1;
 }
 

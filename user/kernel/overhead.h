@@ -31,17 +31,16 @@ int overhead_new(const struct bpf_object *obj, const struct bpf_program *nothing
  * milliseconds: nobody waits for it. step: also the single-stepped one, which takes ten times as long.
  */
 void overhead_start(struct overhead *o, bool step);
-/* Call every 0.1 s or so: the clock around the programs goes on and off here, and is read. */
+/*
+ * Call every 0.1 s or so: the clock around the programs goes on and off here, and is read; where they run so
+ * much that it must be read at shorter moments, it takes some milliseconds.
+ */
 void overhead_poll(struct overhead *o);
 /* Nanoseconds of one event, without the program. -1: not known (yet). */
 double overhead_trap_ns(const struct overhead *o, enum trap trap);
-/* Nanoseconds of one run of the program, lately. -1: it has not run while the clock was on. */
-double overhead_run_ns(const struct overhead *o, const struct bpf_program *p);
-/*
- * The same, the median of a few moments' averages: the kernel's clock goes on while a program is preempted,
- * which on a busy machine is most of an average, and nothing that it takes.
+/* Nanoseconds of one run of the program, lately: see run_cost.h. -1: it has not run while the clock was on.
  */
-double overhead_usual_ns(const struct overhead *o, const struct bpf_program *p);
+double overhead_run_ns(const struct overhead *o, const struct bpf_program *p);
 /*
  * What the programs do has changed: what was measured of their runs until now counts no more than one run of
  * those to come, and is measured again from the next overhead_poll() on.

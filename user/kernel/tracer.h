@@ -204,12 +204,10 @@ int tracer_snapshot(struct tracer *t, struct snapshots *all, struct error *err);
 int tracer_counts(struct tracer *t, int target_id, struct target_counts *out, struct error *err);
 
 /*
- * What one call of each function costs the target, in nanoseconds: the trap and the average run of its
+ * What one call of each function costs the target, in nanoseconds: the trap and a run of its
  * program lately (user/kernel/overhead.h). -1: not probed, or not known (yet).
  */
 void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]);
-/* The same as it usually is, where the machine is not busy: see overhead_usual_ns(). */
-void tracer_usual_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]);
 /* The traps alone, likewise: no less can it be. */
 void tracer_trap_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]);
 /* Are they of programs as they are since the last tracer_set_sampling()? */

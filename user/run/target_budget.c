@@ -21,7 +21,7 @@ static struct taken taken_ns(struct target *t, const struct target_counts *count
 	double ns[NR_ALL_FUNCS], trap_ns[NR_ALL_FUNCS];
 	struct taken sum = {.known = tracer_costs_are_new(t->tracer)};
 
-	tracer_usual_costs(t->tracer, t->target_id, ns);
+	tracer_costs(t->tracer, t->target_id, ns);
 	tracer_trap_costs(t->tracer, t->target_id, trap_ns);
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
 		bool may = sampled >> func_family(t->o->catalog, f) & 1;
