@@ -5,8 +5,10 @@ import contextlib
 import email
 import email.policy
 import http.server
+import math
 import subprocess
 import threading
+import time
 import urllib.parse
 
 import pytest
@@ -16,10 +18,10 @@ from test_agent import OURS, Ordering, state_of
 
 
 class Store:
-    """Records what is pushed. It answers as it is told to: with a status, or, None, not at all."""
+    """Records what is pushed. It answers as it is told to: with a status, or, None, not at all; some it forbids, by what is in their path."""
 
     def __init__(self, port=0, says=200):
-        self.says, self.got = says, []
+        self.says, self.got, self.forbids = says, [], ()
         store = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -35,7 +37,7 @@ class Store:
                 if store.says is None:
                     self.close_connection = True
                     return
-                self.send_response(store.says)
+                self.send_response(403 if any(f"name={what}&" in self.path for what in store.forbids) else store.says)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -150,9 +152,13 @@ def test_a_wrong_token_loses_nothing(tmp_path):
     for i in range(3):  # of an agent before this one
         (spool / f"{i:020}.profile").write_bytes(b"name=a%d&from=1&until=2\nx" % i)
     with Store(says=401) as store:
+        began = time.monotonic()
         with agent_of(tmp_path, store.port) as agent:
             wait_until(lambda: failures(agent)["denied_total"] >= 2)
-            assert failures(agent)["denied_total"] <= failures(agent)["failed_total"] and len(set(store.keys())) == 1
+            assert failures(agent)["denied_total"] <= failures(agent)["failed_total"]
+            tries = len(store.got)
+            # the second is tried at once, as it may be the first one's fault; then all wait, twice as long each time
+            assert tries <= 3 + math.log2(1 + (time.monotonic() - began) / 0.75)
             assert pushed(agent) == {"sent_total": 0, "waiting": 3, "dropped_total": 0, "refused_total": 0}
             agent.proc.terminate()
             said = agent.push_said + agent.proc.stderr.read().decode()
@@ -162,6 +168,31 @@ def test_a_wrong_token_loses_nothing(tmp_path):
             wait_until(lambda: pushed(agent) == {"sent_total": 3, "waiting": 0, "dropped_total": 0, "refused_total": 0})
             assert failures(agent) == {"failed_total": 0, "denied_total": 0}
     assert len(set(store.keys())) == 3
+
+
+def test_what_is_denied_does_not_stand_in_the_way(tmp_path):
+    """Two of many are forbidden: the others arrive, those that come later too; and these two when they are let in. Each once."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    for i in range(9):  # of an agent before this one
+        (spool / f"{i:020}.profile").write_bytes(b"name=a%d&from=1&until=2\nx" % i)
+    with Store() as store, Oracle(jdk("17"), OURS) as oracle:
+        store.forbids = "a0", "a4"
+        with agent_of(tmp_path, store.port) as agent:
+            wait_until(lambda: pushed(agent) == {"sent_total": 7, "waiting": 2, "dropped_total": 0, "refused_total": 0})
+            window(agent, oracle, "run 1 103 1 3 1")
+            wait_until(lambda: pushed(agent)["sent_total"] == 8)
+            assert sorted(f.name for f in spool.iterdir()) == [f"{i:020}.profile" for i in (0, 4)]
+            wait_until(lambda: failures(agent)["denied_total"] >= 4)  # they are tried again
+            assert failures(agent)["denied_total"] <= failures(agent)["failed_total"]
+            store.forbids = ()
+            wait_until(lambda: pushed(agent) == {"sent_total": 10, "waiting": 0, "dropped_total": 0, "refused_total": 0})
+            agent.proc.terminate()
+            said = agent.push_said + agent.proc.stderr.read().decode()
+            assert 1 <= said.count("status 403 (see the token in --push-headers, and the store's)") <= 2, said
+    forbidden = [key for path, key, _, _ in store.got if "name=a0&" in path or "name=a4&" in path]
+    others = [key for key in store.keys() if key not in forbidden]
+    assert len(set(forbidden)) == 2 and len(forbidden) >= 6 and len(others) == len(set(others)) == 8
 
 
 @contextlib.contextmanager

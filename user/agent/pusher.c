@@ -29,6 +29,14 @@
 #define LONGEST_S       300.0
 #define LONGEST_ASKED_S 3600.0 /* by the store */
 #define NO_ANSWER       (-1)
+#define MOST_HELD       16
+
+/* A document that was denied: tried again by itself, and does not stand in the way of others. */
+struct held {
+	char name[NAME_BYTES]; /* "": none */
+	double every_s;
+	uint64_t due_ns;
+};
 
 struct pusher {
 	char *url;
@@ -47,6 +55,9 @@ struct pusher {
 	long failing; /* by which status, or NO_ANSWER; 0: not. It was said, as of the next; of the thread
 			 alone */
 	bool rejecting;
+	bool again; /* what is being sent was denied before */
+	struct held held[MOST_HELD];
+	unsigned denied;  /* documents, since the store has let in one: of two it is none of theirs */
 	uint64_t last_ns; /* of a name: they go up, whatever the clock does */
 };
 
@@ -58,8 +69,34 @@ static bool is_document(const struct pusher *p, const char *name)
 	return strspn(name, "0123456789") == DIGITS && !strcmp(name + DIGITS, p->format->suffix);
 }
 
-/* The oldest but not_this; and what is there in all. false: there is none. */
-static bool oldest(const struct pusher *p, const char *not_this, char *name, uint64_t *n, uint64_t *bytes)
+static struct held *held_of(const struct pusher *p, const char *name)
+{
+	for (size_t i = 0; i < MOST_HELD; i++)
+		if (!strcmp(p->held[i].name, name))
+			return (struct held *)&p->held[i];
+	return NULL;
+}
+
+static bool is_not_held(const struct pusher *p, const char *name)
+{
+	return !held_of(p, name);
+}
+
+static bool is_due(const struct pusher *p, const char *name)
+{
+	const struct held *h = held_of(p, name);
+
+	return !h || h->due_ns <= clock_ns(CLOCK_MONOTONIC);
+}
+
+static bool is_not_sent(const struct pusher *p, const char *name)
+{
+	return strcmp(p->sending, name) != 0;
+}
+
+/* The oldest that may be; and what is there in all. NULL: any. false: there is none. */
+static bool oldest(const struct pusher *p, bool (*may)(const struct pusher *p, const char *name), char *name,
+		   uint64_t *n, uint64_t *bytes)
 {
 	int fd = openat(p->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -76,7 +113,7 @@ static bool oldest(const struct pusher *p, const char *not_this, char *name, uin
 			continue;
 		++*n;
 		*bytes += (uint64_t)s.st_size;
-		if (strcmp(e->d_name, not_this) && (!*name || strcmp(e->d_name, name) < 0))
+		if ((!*name || strcmp(e->d_name, name) < 0) && (!may || may(p, e->d_name)))
 			snprintf(name, NAME_BYTES, "%.*s", NAME_BYTES - 1, e->d_name);
 	}
 	if (d)
@@ -88,14 +125,17 @@ static void look(struct pusher *p)
 {
 	char name[NAME_BYTES];
 
-	oldest(p, "", name, &p->counts.waiting, &p->counts.waiting_bytes);
+	oldest(p, NULL, name, &p->counts.waiting, &p->counts.waiting_bytes);
 }
 
 /* 0, or -errno: it is still there. */
-static int remove_one(const struct pusher *p, const char *name)
+static int remove_one(struct pusher *p, const char *name)
 {
 	int rc = unlinkat(p->folder, name, 0) && errno != ENOENT ? -errno : 0;
+	struct held *h = rc ? NULL : held_of(p, name);
 
+	if (h)
+		*h = (struct held){0};
 	fsync(p->folder);
 	return rc;
 }
@@ -107,7 +147,7 @@ static int make_room(struct pusher *p, uint64_t bytes)
 	char name[NAME_BYTES];
 	int rc = 0;
 
-	while (!rc && oldest(p, p->sending, name, &n, &there) && there + bytes > p->most_bytes) {
+	while (!rc && oldest(p, is_not_sent, name, &n, &there) && there + bytes > p->most_bytes) {
 		rc = remove_one(p, name);
 		dropped += !rc && strcmp(name, p->done) != 0;
 	}
@@ -233,7 +273,7 @@ int pusher_add(struct pusher *p, const char *query, const struct buf *document, 
 
 /* --- sending --- */
 
-enum outcome { SENT, REFUSED, FAILED };
+enum outcome { SENT, REFUSED, FAILED, DENIED };
 
 /* RFC 9110: answers to who asks, or to what place, and not to the document. */
 static const struct {
@@ -309,8 +349,9 @@ static enum outcome outcome_of(struct pusher *p, int rc, const struct client_ans
 		warn("push: the store refuses a profile with status %ld", a->status);
 		return REFUSED;
 	}
-	say_failure(p, rc, a->status, err);
-	return FAILED;
+	if (rc || !p->again) /* else it was said */
+		say_failure(p, rc, a->status, err);
+	return !rc && advice_of(a->status) ? DENIED : FAILED;
 }
 
 /* The key is of what is in it: who gets it twice can tell. */
@@ -379,6 +420,7 @@ static enum outcome read_and_post(struct pusher *p, double *asked_s)
 	enum outcome outcome;
 	int rc;
 
+	p->again = held_of(p, p->sending);
 	pthread_mutex_unlock(&p->lock);
 	rc = read_one(p, p->sending, &text);
 	if (rc && rc != -EFBIG)
@@ -387,13 +429,31 @@ static enum outcome read_and_post(struct pusher *p, double *asked_s)
 	buf_free(&text);
 	pthread_mutex_lock(&p->lock);
 	p->counts.sent += outcome == SENT;
-	p->counts.denied += outcome == FAILED && advice_of(p->failing);
+	p->counts.denied += outcome == DENIED;
 	p->counts.refused += outcome == REFUSED;
 	return outcome;
 }
 
-/* With the lock. It is gone from the folder, or FAILED: as long as it cannot be removed, none is sent again.
+/*
+ * Was it denied for the first time? Then others are tried before it is again. There is room for a few: what
+ * is denied beyond stands in the way.
  */
+static bool hold(struct pusher *p, const char *name, double asked_s)
+{
+	struct held *h = held_of(p, name), *place = h ?: held_of(p, "");
+	double every_s;
+
+	if (!place)
+		return true;
+	every_s = h ? h->every_s * 2 : FIRST_S;
+	place->every_s = every_s < LONGEST_S ? every_s : LONGEST_S;
+	place->due_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(pause_s(place->every_s, asked_s) * 1e9);
+	snprintf(place->name, sizeof(place->name), "%s", name);
+	return !h;
+}
+
+/* With the lock. It is gone from the folder, or FAILED or DENIED: as long as it cannot be removed, none is
+ * sent again. */
 static enum outcome send_one(struct pusher *p, double *asked_s)
 {
 	enum outcome outcome = SENT;
@@ -401,34 +461,63 @@ static enum outcome send_one(struct pusher *p, double *asked_s)
 
 	if (strcmp(p->sending, p->done))
 		outcome = read_and_post(p, asked_s);
-	if (outcome != FAILED)
+	if (outcome == DENIED)
+		p->denied += hold(p, p->sending, *asked_s);
+	else if (outcome != FAILED)
 		rc = remove_one(p, p->sending);
 	if (rc && strcmp(p->sending, p->done)) {
 		memcpy(p->done, p->sending, sizeof(p->done));
 		warn("push: what the store has cannot be removed from the spool: %s", strerror(-rc));
 	}
 	outcome = rc ? FAILED : outcome;
-	p->counts.failed += outcome == FAILED && !p->stopped;
+	p->counts.failed += (outcome == FAILED || outcome == DENIED) && !p->stopped;
 	p->sending[0] = '\0';
 	look(p);
 	return outcome;
+}
+
+/* With the lock. Who was denied waits until no other is left. */
+static bool choose(struct pusher *p)
+{
+	uint64_t n, bytes;
+
+	return oldest(p, is_not_held, p->sending, &n, &bytes) || oldest(p, is_due, p->sending, &n, &bytes);
+}
+
+/* With the lock, while there is none to send: until there is one, or one that was denied is due. */
+static void wait_for_one(struct pusher *p)
+{
+	uint64_t due_ns = UINT64_MAX;
+	struct timespec until;
+
+	for (size_t i = 0; i < MOST_HELD; i++)
+		if (p->held[i].name[0] && p->held[i].due_ns < due_ns)
+			due_ns = p->held[i].due_ns;
+	until = (struct timespec){(time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000)};
+	if (due_ns == UINT64_MAX)
+		pthread_cond_wait(&p->changed, &p->lock);
+	else
+		pthread_cond_timedwait(&p->changed, &p->lock, &until);
 }
 
 static void *send_all(void *pusher)
 {
 	struct pusher *p = pusher;
 	double every_s = 0;
-	uint64_t n, bytes;
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->stopped) {
 		double asked_s = 0;
+		enum outcome outcome;
 
-		if (!oldest(p, "", p->sending, &n, &bytes)) {
-			pthread_cond_wait(&p->changed, &p->lock);
+		if (!choose(p)) {
+			wait_for_one(p);
 			continue;
 		}
-		if (send_one(p, &asked_s) != FAILED) {
+		outcome = send_one(p, &asked_s);
+		if (outcome == SENT || outcome == REFUSED)
+			p->denied = 0;
+		if (outcome != FAILED && p->denied < 2) { /* of one alone the next tells whose fault it is */
 			every_s = 0;
 			continue;
 		}

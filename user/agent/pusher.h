@@ -3,7 +3,9 @@
  * Documents for a store that takes them over HTTP, by way of a folder: what is added is on disk before it is
  * sent, and goes from there when the store has said that it has it. So neither an end of this process nor of
  * the store loses or doubles one, wherever it hits; but where the store's answer is lost, one is sent again,
- * by the same key. A thread sends, the oldest first; who adds never waits for the store.
+ * by the same key. A thread sends, the oldest first; who adds never waits for the store. One that is denied
+ * is tried again later, at last every five minutes, and the others are sent before it; when two are, none is
+ * let in, and all wait.
  */
 #ifndef JNITRACE_PUSHER_H
 #define JNITRACE_PUSHER_H
