@@ -75,6 +75,19 @@ struct signal_struct {
 	unsigned int flags;
 };
 
+struct sigaction {
+	void *sa_handler;
+	unsigned long sa_flags;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+};
+
 struct sched_entity {
 	u64 sum_exec_runtime;
 };
@@ -102,6 +115,7 @@ struct task_struct {
 	int tgid;
 	int exit_code;
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
 	unsigned long nvcsw;
 	u64 start_time;
 	struct sched_entity se;

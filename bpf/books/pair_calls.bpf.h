@@ -20,6 +20,7 @@
 #include "books/refs.bpf.h"
 #include "books/rule.bpf.h"
 #include "books/sampling.bpf.h"
+#include "books/signal_stacks.bpf.h"
 #include "books/sites.bpf.h"
 #include "border/threads.h"
 
@@ -87,14 +88,6 @@ static __always_inline u64 pair_cfa(const struct pt_regs *ctx, const struct rule
 	return reg_read(ctx, r->caller_cfa.reg) + (s64)r->caller_cfa.offset_bytes;
 }
 
-/* sigaltstack(): what runs there has interrupted what is on the thread's own stack. */
-static __always_inline bool is_on_alt(u64 sp)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return sp - task->sas_ss_sp - 1 < task->sas_ss_size;
-}
-
 /* Is this function at this place already? */
 static __always_inline bool pair_calls_have(const struct pair_thread *t, const struct pair_call *c)
 {
@@ -150,6 +143,8 @@ static __always_inline u32 pair_call_begin(struct pt_regs *ctx, const struct rul
 
 	c->cfa = pair_cfa(ctx, r);
 	c->on_alt = is_on_alt(c->cfa);
+	if (r->by_kernel)
+		signal_stack_look(r->target_id, c->cfa);
 	c->pc = PT_REGS_IP(ctx);
 	c->func = r->func;
 	c->family = r->family;

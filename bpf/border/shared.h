@@ -232,7 +232,7 @@ struct rule {
 	u8 watch;  /* enum watch */
 	u8 by_finalizer; /* an acquisition: a function at an address that it is given releases */
 	u8 owns;         /* an acquisition: what calls inside it acquire is nobody else's */
-	u8 pad[1];
+	u8 by_kernel;    /* the kernel puts an address of its own in the place of the return address */
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */

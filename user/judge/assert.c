@@ -308,7 +308,8 @@ static void note_losses(struct assert_part *p, const struct report *r, bool by_s
 {
 	static const enum drop_id counted[] = {DROP_START_MISSED, DROP_REFS_FULL,     DROP_RELEASE_MISSED,
 					       DROP_HANDLE_RANGE, DROP_HANDLE_UNREAD, DROP_RULE_BAD,
-					       DROP_PROG_MISSED,  DROP_SITES_MISSING, DROP_FINALIZER_UNSEEN};
+					       DROP_PROG_MISSED,  DROP_SITES_MISSING, DROP_FINALIZER_UNSEEN,
+					       DROP_SIGNAL_STACK};
 	static const enum drop_id sites[] = {DROP_STACKS_FULL, DROP_CALLER_UNREAD, DROP_WALKERS_BUSY};
 
 	for (size_t i = 0; i < ARRAY_LEN(counted); i++)

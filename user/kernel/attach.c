@@ -150,6 +150,18 @@ static uint64_t hash_sites(const struct probe_sites *sites)
 	return h;
 }
 
+/* May they have to be removed from one process, and not from others? See tracer_endangers(). */
+static bool may_endanger(const struct tracer *t, const struct probe_sites *sites)
+{
+	for (size_t i = 0; i < sites->n; i++)
+		if (sites->v[i].point == POINT_URETPROBE &&
+		    catalog_families(t->catalog, KIND_BIT(KIND_PAIR)) >>
+			    func_family(t->catalog, sites->v[i].func) &
+			1)
+			return true;
+	return false;
+}
+
 /*
  * The probes of this file with these sites, for all processes, attached on first use. With a process filter
  * each event would ask every target of the file, 30 ns each. 0: out is a user of them, or -errno.
@@ -209,7 +221,9 @@ static int attach_all(struct tracer *t, int target_id, pid_t pid, const char *co
 		return first;
 	__atomic_store_n(&t->skel->bss->families_off[target_id], ~families, __ATOMIC_RELEASE);
 	/* of several files, each would say which process it is for */
-	rc = t->share && nr_paths == 1 ? file_links_get(t, paths[0], sites, families, &s->file) : 0;
+	rc = t->share && nr_paths == 1 && !may_endanger(t, sites)
+		 ? file_links_get(t, paths[0], sites, families, &s->file)
+		 : 0;
 	if (rc)
 		return rc;
 	state.first_rule = (uint32_t)first;

@@ -168,6 +168,11 @@ int tracer_forget_families(struct tracer *t, int target_id, uint32_t families, u
 	return rc;
 }
 
+bool tracer_endangers(const struct tracer *t, int target_id)
+{
+	return __atomic_load_n(&t->skel->bss->signal_stack[target_id], __ATOMIC_RELAXED);
+}
+
 void tracer_set_sampling(struct tracer *t, int target_id, unsigned level)
 {
 	/* first: who is not followed is never taken for one who was never acquired */

@@ -325,6 +325,7 @@ void tracer_forget(struct tracer *t, int target_id)
 	unwinder_forget(t->unwinder, (uint32_t)target_id);
 	__atomic_store_n(&t->skel->bss->sample_level[target_id], 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->skel->bss->sample_begun[target_id], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->skel->bss->signal_stack[target_id], 0, __ATOMIC_RELAXED);
 	free(s->rules);
 	free(s->opened.v);
 	free(s->asked.v);

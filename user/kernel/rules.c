@@ -127,6 +127,15 @@ static bool has_return(const struct probe_sites *sites, enum func_id func)
 	return false;
 }
 
+/* Does the kernel put an address of its own in the place of its return address? */
+static bool has_return_probe(const struct probe_sites *sites, enum func_id func)
+{
+	for (size_t i = 0; i < sites->n; i++)
+		if (sites->v[i].func == func && sites->v[i].point == POINT_URETPROBE)
+			return true;
+	return false;
+}
+
 /* May a handle of this family go unpaired, as the function that releases it cannot be probed? */
 static bool has_finalizers(const struct catalog *c, enum family_id family)
 {
@@ -183,6 +192,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 			     !row->narrow && !has_finalizers(t->catalog, row->family),
 		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,
 		    .both_ends = func_at_both_ends(t->catalog, site->func) && has_return(sites, site->func),
+		    .by_kernel = has_return_probe(sites, site->func),
 		};
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;

@@ -188,6 +188,11 @@ bool tracer_holds_push(const struct tracer *t, int target_id, const struct snaps
 /* It will never be popped, and is told: take it out of the books. */
 void tracer_bury_push(struct tracer *t, int target_id, const struct snapshot_push *p);
 /*
+ * May a signal that the target handles on a stack of its own (sigaltstack) end it, as returns are probed?
+ * They are to be removed then. See bpf/books/signal_stacks.bpf.h.
+ */
+bool tracer_endangers(const struct tracer *t, int target_id);
+/*
  * From here on one handle is followed of 2^level times as many as at level 0, which is where a target begins;
  * of the families that may be sampled. level < JT_SAMPLE_LEVELS. What is followed already stays so.
  */

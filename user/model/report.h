@@ -361,7 +361,15 @@ static inline const char *target_name_of(const struct report_target *t)
 }
 
 /* Why a target's last report is its last. */
-enum end_reason { NOT_ENDED, END_EXITED, END_EXECED, END_DETACHED, END_OVER_BUDGET, NR_END_REASONS };
+enum end_reason {
+	NOT_ENDED,
+	END_EXITED,
+	END_EXECED,
+	END_DETACHED,
+	END_OVER_BUDGET,
+	END_SIGNAL_STACK,
+	NR_END_REASONS
+};
 extern const char *const end_reason_names[NR_END_REASONS]; /* "exited", ...; not ended: NULL */
 /* Is the process that was traced gone? It ended, or runs another program now. */
 static inline bool end_is_gone(enum end_reason reason)

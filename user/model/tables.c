@@ -31,6 +31,7 @@ const char *const end_reason_names[NR_END_REASONS] = {
     [END_EXECED] = "execed",
     [END_DETACHED] = "detached",
     [END_OVER_BUDGET] = "over-budget",
+    [END_SIGNAL_STACK] = "signal-stack",
 };
 const char *const site_verdict_names[NR_VERDICTS] = {
     [VERDICT_CLEAN] = "clean", [VERDICT_CACHED] = "cached-once", [VERDICT_BOUNDED] = "bounded",

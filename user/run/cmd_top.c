@@ -20,6 +20,7 @@ static void trace_close(struct trace *s)
 	while (s->targets.n)
 		targets_remove(&s->targets, s->targets.n - 1);
 	tracer_close(s->tracer);
+	free(s->left.v);
 	targets_free(&s->targets); /* its modules, which the tracer uses */
 	snapshots_free(&s->snapshots);
 	if (s->loop)
@@ -226,14 +227,32 @@ static int on_budget(void *trace, void *what, struct error *err)
 	(void)what;
 	for (size_t i = 0; i < s->targets.n; i++) {
 		struct target *t = s->targets.v[i];
-		int number = target_number(t);
 
 		if (!target_over_budget(t))
 			continue;
-		target_stop(t, END_OVER_BUDGET);
-		tracer_detach(s->tracer, &number, 1);
+		trace_leave(s, t, END_OVER_BUDGET);
 		warn("PID %d: the probes took more than --budget allows, and were removed after %.1f s",
 		     target_id(t)->pid, target_traced_s(t));
+		any = true;
+	}
+	return any ? trace_let_go(s, err) : 0;
+}
+
+/* And from what may end the process, before it does. */
+static int leave_endangered(struct trace *s, struct error *err)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->targets.n; i++) {
+		struct target *t = s->targets.v[i];
+
+		if (target_state(t) != TARGET_TRACED || !tracer_endangers(s->tracer, target_number(t)))
+			continue;
+		trace_leave(s, t, END_SIGNAL_STACK);
+		warn("PID %d: it handles a signal on a stack above that of a thread (sigaltstack): a handler "
+		     "that calls "
+		     "a traced function might have ended it, and the probes were removed",
+		     target_id(t)->pid);
 		any = true;
 	}
 	return any ? trace_let_go(s, err) : 0;
@@ -283,9 +302,10 @@ static int on_search(void *trace, void *what, struct error *err)
 static int before_wait(void *trace, void *what, struct error *err)
 {
 	struct trace *s = trace;
-	int rc = trace_take_stopped(s, err); /* whoever heard of them */
+	int rc = leave_endangered(s, err);
 
 	(void)what;
+	rc = rc ?: trace_take_stopped(s, err); /* whoever heard of them */
 	while (!rc && s->wish != WISH_NOTHING)
 		rc = grant_wish(s, err);
 	if (!rc && !s->announced && all_live(s))

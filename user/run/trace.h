@@ -42,6 +42,11 @@ struct trace {
 	loop_fn *on_exit; /* of a target, which is given; for trace_watch() */
 	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
+	struct {
+		struct proc_id *v;
+		size_t n, cap;
+	} left; /* that may run on, and are not traced again */
+
 	bool catching_up; /* some VM is starting, and was attached to before */
 	bool announced;   /* the `tracing` line is out */
 	bool ends;        /* no target is to come, and none is traced any more; */
@@ -66,6 +71,10 @@ int trace_attach_ready(struct trace *s, struct error *err);
 
 /* Bring one target as far as it gets. */
 int trace_advance(struct trace *s, struct target *t, struct error *err);
+/* Remove its probes at once; what it was is reported by trace_let_go(). */
+void trace_leave(struct trace *s, struct target *t, enum end_reason reason);
+/* Was this process left so, and runs the same program (by its name) as then? */
+bool trace_has_left(const struct trace *s, pid_t pid);
 /* The one of this process that has not ended; NULL: there is none. */
 struct target *trace_target_of(const struct trace *s, pid_t pid);
 

@@ -20,7 +20,8 @@ static int look_at_stopped(struct trace *s, pid_t pid, struct error *err)
 		t = NULL;
 	}
 	if (!rc && !t) {
-		if (targets_add(&s->targets, pid, false, &t, NULL)) /* it is gone */
+		if (trace_has_left(s, pid) ||
+		    targets_add(&s->targets, pid, false, &t, NULL)) /* or it is gone */
 			return 0;
 		target_set_stops(t);
 		rc = trace_watch(s, t, err);

@@ -31,6 +31,29 @@ void trace_drop(struct trace *s, size_t i)
 	targets_remove(&s->targets, i);
 }
 
+void trace_leave(struct trace *s, struct target *t, enum end_reason reason)
+{
+	struct proc_id *left = VEC_ADD(&s->left);
+	int number = target_number(t);
+
+	if (left)
+		*left = *target_id(t);
+	target_stop(t, reason);
+	tracer_detach(s->tracer, &number, 1);
+}
+
+bool trace_has_left(const struct trace *s, pid_t pid)
+{
+	struct proc_id id;
+
+	for (size_t i = 0; i < s->left.n; i++)
+		if (s->left.v[i].pid == pid && !proc_id_read(pid, &id) &&
+		    id.start_time_ticks == s->left.v[i].start_time_ticks &&
+		    !strcmp(id.comm, s->left.v[i].comm))
+			return true;
+	return false;
+}
+
 struct target *trace_target_of(const struct trace *s, pid_t pid)
 {
 	for (size_t i = 0; i < s->targets.n; i++)
