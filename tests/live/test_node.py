@@ -185,6 +185,45 @@ def test_memory_is_held_until_its_finalizer_runs():
         assert sites[command, function] == [n[command] + dropped[command], dropped[command]]
 
 
+def test_promises_that_nobody_settles():
+    """They stay, and those that are resolved or rejected do not, in whichever environment."""
+    n = {"leak_deferred": 37, "resolve_deferred": 41, "reject_deferred": 43}
+    with Node() as node, Tracer("-e", "deferred", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(**n)
+        node.say("worker leak_deferred 5")
+        node.say("worker reject_deferred 7")
+        report = stop(tracer, node)
+    assert_no_losses(report)
+    assert_schema(report)
+    assert report["findings"] == [] and set(report["families"]) == {"deferred"}
+    assert report["calls"] == {"napi_create_promise": sum(n.values()) + 12, "napi_resolve_deferred": 41, "napi_reject_deferred": 50}
+    assert by_site(report) == {("leak_deferred", "napi_create_promise"): [42, 0], ("resolve_deferred", "napi_create_promise"): [41, 41],
+                               ("reject_deferred", "napi_create_promise"): [50, 50]}
+    assert totals(report, "deferred") == (133, 91, 42, 0)
+
+
+def test_what_lasts_as_long_as_its_environment():
+    """Until a worker ends: its data, and its hooks, but not what was replaced, of which no finalizer is called."""
+    with Node() as node, Tracer("-e", "env", pids=[node.pid]) as tracer:
+        tracer.wait_tracing()
+        node.do(leave_hook=11, remove_hook=13, replace_data=3)
+        node.say("worker leave_hook 5")
+        node.say("worker remove_hook 7")
+        tracer.wait_report(lambda r: totals(r, "env") == (40, 20, 20, 0))
+        node.say("end")
+        node.say("worker replace_data 2")
+        node.say("end")
+        report = stop(tracer, node)
+    assert_no_losses(report)
+    assert_schema(report)
+    assert report["findings"] == [] and set(report["families"]) == {"env"}
+    hook, data = "napi_add_async_cleanup_hook", "napi_set_instance_data"
+    assert by_site(report) == {("leave_hook", hook): [16, 5], ("remove_hook", hook): [20, 20], ("replace_data", data): [5, 1],
+                               ("napi_register_module_v1", data): [2, 1]}
+    assert totals(report, "env") == (43, 27, 16, 0)
+
+
 def has_frames(report, function, n, *symbols):
     """One site of this function, acquired n times, whose innermost frames are these."""
     [site] = [s for s in report["sites"] if s["function"] == function and s["acquired"] == n]

@@ -27,6 +27,14 @@ struct own {
 	unsigned finalized;
 	bool failed; /* a call that ought to succeed has not, or the other way round */
 };
+/* Finalizers of objects, which count in it, may come later. */
+static void end_data(napi_env env, void *data, void *hint)
+{
+	(void)env;
+	(void)data;
+	(void)hint;
+}
+
 typedef void command_fn(napi_env env, struct own *own, napi_value with);
 
 static void expect(struct own *own, bool holds)
@@ -454,6 +462,69 @@ static NOINLINE void leave_scope_open(napi_env env, struct own *own, napi_value 
 	expect(own, napi_open_handle_scope(env, &scope) == napi_ok);
 }
 
+/* --- promises --- */
+
+static inline __attribute__((always_inline)) napi_deferred deferred_new(napi_env env, struct own *own)
+{
+	napi_deferred deferred = NULL;
+	napi_value promise;
+
+	expect(own, napi_create_promise(env, &deferred, &promise) == napi_ok);
+	return deferred;
+}
+
+static NOINLINE void leak_deferred(napi_env env, struct own *own, napi_value with)
+{
+	(void)with;
+	keep(own, deferred_new(env, own));
+}
+
+static NOINLINE void resolve_deferred(napi_env env, struct own *own, napi_value with)
+{
+	expect(own, napi_resolve_deferred(env, deferred_new(env, own), with) == napi_ok);
+}
+
+static NOINLINE void reject_deferred(napi_env env, struct own *own, napi_value with)
+{
+	expect(own, napi_reject_deferred(env, deferred_new(env, own), with) == napi_ok);
+}
+
+/* --- what lasts as long as the environment --- */
+
+static void end_hook(napi_async_cleanup_hook_handle handle, void *data)
+{
+	(void)data;
+	napi_remove_async_cleanup_hook(handle);
+}
+
+static NOINLINE void leave_hook(napi_env env, struct own *own, napi_value with)
+{
+	napi_async_cleanup_hook_handle handle;
+
+	(void)with;
+	expect(own, napi_add_async_cleanup_hook(env, end_hook, own, &handle) == napi_ok);
+	keep(own, handle);
+}
+
+static NOINLINE void remove_hook(napi_env env, struct own *own, napi_value with)
+{
+	napi_async_cleanup_hook_handle handle;
+
+	(void)with;
+	expect(own, napi_add_async_cleanup_hook(env, end_hook, own, &handle) == napi_ok);
+	expect(own, napi_remove_async_cleanup_hook(handle) == napi_ok);
+}
+
+/* The environment's data are replaced: Node.js calls no finalizer of the old ones. */
+static NOINLINE void replace_data(napi_env env, struct own *own, napi_value with)
+{
+	struct own *another = malloc(sizeof(*another));
+
+	(void)with;
+	*another = *own;
+	expect(another, napi_set_instance_data(env, another, end_data, NULL) == napi_ok);
+}
+
 /* --- the module --- */
 
 #define COMMAND(name)                                                                                        \
@@ -498,6 +569,12 @@ static const struct {
     COMMAND(close_out_of_order),
     COMMAND(escape_closed),
     COMMAND(leave_scope_open),
+    COMMAND(leak_deferred),
+    COMMAND(resolve_deferred),
+    COMMAND(reject_deferred),
+    COMMAND(leave_hook),
+    COMMAND(remove_hook),
+    COMMAND(replace_data),
 };
 
 /* addon.command(with) */
@@ -545,7 +622,7 @@ NAPI_MODULE_INIT()
 	struct own *own = calloc(1, sizeof(*own));
 	napi_value f;
 
-	napi_set_instance_data(env, own, NULL, NULL);
+	napi_set_instance_data(env, own, end_data, NULL);
 	for (; own->nr_old < OLD; own->nr_old++)
 		napi_create_reference(env, exports, 1, &own->old[own->nr_old]);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -9,6 +9,7 @@
 const { Worker, isMainThread, parentPort } = require('node:worker_threads');
 const addon = require(process.env.JNITRACE_ADDON);
 const kept = [];
+process.on('unhandledRejection', () => {}); // of promises that the addon rejects
 const pause = () => new Promise((done) => setImmediate(done));
 
 function repeatCommand(command, n, keep) {
