@@ -23,7 +23,7 @@ public class Bench {
 	static native long cpu();
 
 	static final String[] FAMILIES = {"global", "weak", "local", "string", "array", "critical", "monitor",
-		"thread"};
+		"handle", "thread"};
 	static final int FRAMES_ABOVE = 3; // main, execute and the native method itself
 	static final int THREADS = 4;
 

@@ -36,6 +36,7 @@ WORK = {
     "threads": Work("threads sites 20", 5000),
     "live": Work("compiled global 20", before=("keep 100000",), after=("letgo",)),
     "thread": Work("compiled thread 20", 300),
+    "handles": Work("compiled handle 20"),
 }
 WORK.update({f: Work(f"compiled {f} 20") for f in FAMILIES if f not in WORK})
 
@@ -74,6 +75,7 @@ def bpftrace(script):
     return lambda tool, build, pid, library, sites: ["bpftrace", "-p", pid, "-e", script.replace("LIB", library)]
 
 
+HANDLES = "handle=libbench:bench_take(ret)/bench_leave(arg0)"
 DELETE = "uprobe:LIB:jni_DeleteGlobalRef { delete(@live[arg1]); }"
 TRACERS = {
     "none": Traced("nothing", None, families=()),
@@ -92,6 +94,8 @@ TRACERS = {
         "uretprobe:LIB:jni_NewGlobalRef { @live[retval] = ustack; } " + DELETE), "slower", needs="bpftrace"),
     "bpftrace usdt": Traced("bpftrace leak, USDT", bpftrace(
         "usdt:LIB:hotspot_jni:NewGlobalRef__return { @live[arg0] = ustack; } " + DELETE), "slower", needs="bpftrace"),
+    "followed": Traced("jnitrace --pair", ours("--pair", HANDLES), families=()),
+    "sampled": Traced("jnitrace --pair --sample 100", ours("--pair", HANDLES, "--sample", "100"), families=()),
     "census": Traced("jnitrace census", lambda tool, build, pid, library, sites:
                      [tool, "census", "-p", pid, "-i", "0.05", "--json", "-o", "/dev/null"], 0.5),
 }
@@ -129,6 +133,8 @@ ROWS = [
     Row("first visit (no memo), depth 50 + 4 native", "walk", "depth 50"),
     Row("first visit (no memo), depth 20, only the method", "walk", "plain"),
     *[Row(f"pair, -e {f}", f, f, f"floor {f}") for f in FAMILIES],
+    Row("--pair, depth 20 + 4 native (to the untraced target)", "followed", "handles", None),
+    Row("--pair --sample 100 (to --pair)", "sampled", "handles", "followed"),
     Row("census every 50 ms (to the untraced target)", "census", "plain", None),
     Row("bpftrace @[ustack]=count() on New", "bpftrace count", "hot", "floor new"),
     Row("bpftrace leak script, uretprobe", "bpftrace leak", "hot"),
