@@ -29,6 +29,7 @@ u32 families_off[JT_MAX_TARGETS];  /* of a target: bit per enum family_id, whose
 u8 sample_level[JT_MAX_TARGETS];   /* of a target: sample_n is doubled so often */
 u8 sample_begun[JT_MAX_TARGETS];   /* it was ever: there may be handles that are not followed */
 u8 signal_stack[JT_MAX_TARGETS];   /* of a target: see signal_stacks.bpf.h */
+u32 signals_tick[JT_MAX_TARGETS];  /* likewise: when its handlers were looked at, jiffies >> JT_TICK_SHIFT */
 u32 pid_ns_level;                  /* depth of the tracer's pid namespace, 0 is the first; set by jt_setup */
 u64 pid_ns;                        /* which one of that depth: its address */
 u64 sites_made;                    /* grows with each new site: there is a stack to name */

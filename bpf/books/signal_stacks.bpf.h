@@ -59,11 +59,22 @@ __noinline int handles_on_alt(void)
 	return 0;
 }
 
-/* A function begins whose return the kernel probes; sp: as its caller has it. */
+/*
+ * A function begins whose return the kernel probes; sp: as its caller has it. The handlers are looked at once
+ * in a tick: there are many.
+ */
 static __always_inline void signal_stack_look(u32 target_id, u64 sp)
 {
+	u32 tick;
+
 	target_id &= JT_MAX_TARGETS - 1;
-	if (signal_stack[target_id] || !is_below_alt(sp) || !handles_on_alt())
+	if (signal_stack[target_id] || !is_below_alt(sp))
+		return;
+	tick = bpf_jiffies64() >> JT_TICK_SHIFT;
+	if (signals_tick[target_id] == tick)
+		return;
+	signals_tick[target_id] = tick;
+	if (!handles_on_alt())
 		return;
 	signal_stack[target_id] = 1;
 	drop(target_id, DROP_SIGNAL_STACK);
