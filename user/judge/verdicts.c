@@ -25,6 +25,7 @@
 #define RISE_Z_COUNTS    2.0  /* is worth a closer look, */
 #define SURELY           1.6  /* half widths of its interval must the growth be */
 #define LOOKS            30
+#define FLAT_LONGER      2.0 /* of a count that never moved: so much longer must it be seen for another figure */
 #define SURELY_UNSTEADY  2.2
 #define RECENTLY         3    /* the whole time, its later half, quarter: has it slowed down? */
 #define UNSURE           0.4  /* half widths of its interval: may be none */
@@ -511,6 +512,17 @@ int history_judge(struct history *h, const struct reading *r)
 	return 0;
 }
 
+/*
+ * Of a count that has never moved more time is no news: the figure is as it was, but for an error that would
+ * be smaller now. So it is made anew when twice as much was seen. Most tables of most processes are such.
+ */
+static bool is_no_news(const struct history *h, int age, double limit, const struct samples *s)
+{
+	return age == AGE_NONE && s->moves == 0 && h->growth.known && !h->growth_moved &&
+	       age == h->growth_age && limit == h->growth_limit &&
+	       s->t_s[s->n - 1] - s->t_s[0] < FLAT_LONGER * h->growth.span_s;
+}
+
 /* Growth as a figure. It takes time, and so it is made anew when there is news: a second, or a sixteenth of
  * what was seen. */
 static void figure(struct history *h, int age, double from_s, double limit)
@@ -521,7 +533,12 @@ static void figure(struct history *h, int age, double from_s, double limit)
 	if (h->last_s < h->growth_until_s && age == h->growth_age && limit == h->growth_limit)
 		return;
 	history_samples(h, age, from_s, &samples);
-	forecast(&samples, limit, &h->growth);
+	if (is_no_news(h, age, limit, &samples)) {
+		h->growth.samples = samples.n;
+	} else {
+		forecast(&samples, limit, &h->growth);
+		h->growth_moved = samples.moves > 0;
+	}
 	h->growth_until_s = h->last_s + fmax(h->spacing_s, span_s / 16);
 	h->growth_age = age;
 	h->growth_limit = limit;

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "base/util.h"
 #include "judge/census_watch.h"
 
@@ -63,6 +65,43 @@ static void test_all_that_grows_is_told_within_a_minute(void **state)
 	census_watch_free(w);
 }
 
+/* Of a table that has 500 and, from a time on, ten more each second; judged each second, or at the end alone.
+ */
+static struct growth growth_of_table(int seconds, int from, bool each)
+{
+	struct census_watch *w;
+	struct census c = {.refs_known = true, .native_attached = -1};
+
+	assert_int_equal(census_watch_new(&w), 0);
+	for (int t = 0; t <= seconds; t++) {
+		c.elapsed_s = t;
+		c.refs[VM_GLOBAL] = 500 + 10 * (uint64_t)(t > from ? t - from : 0);
+		assert_int_equal(census_watch_add(w, &c), 0);
+		if (each || t == seconds)
+			census_watch_judge(w, 0, &c);
+	}
+	census_watch_free(w);
+	return c.growth[VM_GLOBAL];
+}
+
+/* Its figure is made more seldom, and is no less true; that it moves is told as soon as of any other. */
+static void test_a_table_that_never_moves(void **state)
+{
+	const struct growth now = growth_of_table(1000, 1000, true),
+			    alone = growth_of_table(1000, 1000, false),
+			    half = growth_of_table(500, 1000, false);
+	const struct growth moves = growth_of_table(1000 + 1000 / 16 + 2, 1000, true);
+
+	(void)state;
+	assert_true(now.known && !now.alarm);
+	assert_int_equal(now.samples, alone.samples);
+	assert_true(now.span_s == alone.span_s);
+	assert_true(fabs(now.per_min) <= now.error_per_min);
+	assert_true(now.error_per_min >= alone.error_per_min &&
+		    now.error_per_min <= 1.1 * half.error_per_min);
+	assert_true(moves.per_min > 10 * now.error_per_min);
+}
+
 /* Threads that come by the thousand leave nothing behind. */
 static void test_threads_that_end_are_forgotten(void **state)
 {
@@ -88,6 +127,7 @@ static void test_threads_that_end_are_forgotten(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_table_that_never_moves),
 	    cmocka_unit_test(test_all_that_grows_is_told_within_a_minute),
 	    cmocka_unit_test(test_threads_that_end_are_forgotten),
 	};
