@@ -166,7 +166,7 @@ static void expect_dump(const char *name, const struct report *r, const struct v
 	assert_int_equal(u.request->n_resource_profiles, 1);
 	of_target = u.request->resource_profiles[0];
 	for (size_t i = 0; i < of_target->resource->n_attributes; i++) {
-		buf_printf(&out, "%s=", of_target->resource->attributes[i]->key);
+		buf_printf(&out, "%s=", text(&u, of_target->resource->attributes[i]->key_strindex));
 		dump_value(&out, of_target->resource->attributes[i]->value);
 		buf_printf(&out, "\n");
 	}

@@ -54,7 +54,10 @@ class Decoded:
         self.tables = one(request["dictionary"])
         self.texts = [text.decode() for text in self.tables["string_table"]]
         of_target = one(request["resource_profiles"])
-        self.resource = {one(a["key"]).decode(): self.value(one(a["value"])) for a in one(of_target["resource"])["attributes"]}
+        attributes = one(of_target["resource"])["attributes"]
+        assert not any(a["key"] for a in attributes)  # by the schema either it is there or key_strindex
+        self.resource = {self.texts[one(a["key_strindex"])]: self.value(one(a["value"])) for a in attributes}
+        assert len(self.resource) == len(attributes) and "" not in self.resource
         scope = one(of_target["scope_profiles"])
         assert one(one(scope["scope"])["name"]) == b"jnitrace"
         self.profiles = {self.texts[one(one(p["sample_type"])["type_strindex"])]: p for p in scope["profiles"]}

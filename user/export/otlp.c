@@ -448,20 +448,20 @@ struct resource {
 	size_t n;
 };
 
-static Otlp__AnyValue *add_attribute(struct resource *to, const char *key)
+static Otlp__AnyValue *add_attribute(struct otlp *p, struct resource *to, const char *key)
 {
 	size_t i = to->n++;
 
 	otlp__key_value__init(&to->attribute[i]);
 	otlp__any_value__init(&to->value[i]);
-	to->attribute[i].key = (char *)key;
+	to->attribute[i].key_strindex = text(p, key);
 	to->attribute[i].value = &to->value[i];
 	to->of[i] = &to->attribute[i];
 	return &to->value[i];
 }
 
 /* NULL, "": it is not known. */
-static void add_text(struct resource *to, const char *key, const char *s)
+static void add_text(struct otlp *p, struct resource *to, const char *key, const char *s)
 {
 	char *clean = to->text[to->n];
 	Otlp__AnyValue *value;
@@ -469,20 +469,21 @@ static void add_text(struct resource *to, const char *key, const char *s)
 	if (!s || !*s)
 		return;
 	text_clean(clean, sizeof(to->text[0]), s, strlen(s));
-	value = add_attribute(to, key);
+	value = add_attribute(p, to, key);
 	value->value_case = OTLP__ANY_VALUE__VALUE_STRING_VALUE;
 	value->string_value = clean;
 }
 
-static void fill_resource(struct resource *to, const char *service, const struct report_target *t)
+static void fill_resource(struct otlp *p, struct resource *to, const char *service,
+			  const struct report_target *t)
 {
 	Otlp__AnyValue *pid;
 
-	add_text(to, "service.name", service);
+	add_text(p, to, "service.name", service);
 	for (size_t i = 0; i < ARRAY_LEN(resource_rows); i++)
-		add_text(to, resource_rows[i].key,
+		add_text(p, to, resource_rows[i].key,
 			 *(const char *const *)((const char *)t + resource_rows[i].offset));
-	pid = add_attribute(to, "process.pid");
+	pid = add_attribute(p, to, "process.pid");
 	pid->value_case = OTLP__ANY_VALUE__VALUE_INT_VALUE;
 	pid->int_value = t->pid;
 }
@@ -501,7 +502,7 @@ static void put_request(struct otlp *p, const char *service, const struct report
 		out->failed = true;
 		return;
 	}
-	fill_resource(attributes, service, &r->target);
+	fill_resource(p, attributes, service, &r->target);
 	resource.n_attributes = attributes->n;
 	resource.attributes = attributes->of;
 	scope.name = "jnitrace";
