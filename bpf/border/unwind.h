@@ -60,13 +60,14 @@ struct unwind_head {
 };
 
 /* A mapped piece of code. The ranges of a target are sorted and disjoint. */
-#define UNWIND_TABLE_NONE  0           /* not loaded (yet) */
-#define UNWIND_TABLE_EMPTY 0xffffffffU /* there is no CFI in that file */
+#define UNWIND_TABLE_NONE  0      /* not loaded (yet) */
+#define UNWIND_TABLE_EMPTY 0xffff /* there is no CFI in that file */
 struct unwind_range {
 	u64 start, end; /* addresses in the target */
 	u64 base;       /* address in the target of its table's base */
-	u32 table;      /* index into unwind_tables, or UNWIND_TABLE_* */
-	u32 wanted;     /* set by BPF: a frame lay in it while there was no table */
+	u16 table;      /* index into unwind_tables, or UNWIND_TABLE_* */
+	u16 wanted;     /* set by BPF: a frame lay in it while there was no table */
+	u32 code;       /* which code its addresses mean, see placement_code() */
 };
 
 /*
@@ -79,7 +80,7 @@ struct unwind_space {
 	u32 closings;   /* BPF: times that code may have gone */
 	u32 added;      /* BPF: times that code may have come */
 	u32 added_seen; /* loader: of those, in the layout */
-	u32 replaced;   /* loader: times that code of one file came where another's had been */
+	u32 turn;       /* loader: how many targets have had this number before */
 	u32 linker;     /* BPF: enum link_state, when it last called */
 	u32 opened;     /* BPF: number of the last library in code_opened messages; 0: none yet */
 	u32 openings;   /* BPF: times that a library was opened, and given a number */
@@ -165,10 +166,12 @@ struct code_opened {
 	u8 head[JT_OPENED_HEAD];
 };
 
-/* A remembered rule. Believed only when check fits rule, address and layout: no lock, no torn reads. */
+/* A remembered rule. Believed only when check fits rule, code, address and layout: no lock, no torn reads. */
 struct unwind_cached {
 	u64 rule;
 	u64 check;
+	u32 code; /* of the range */
+	u32 pad;
 };
 
 JT_ASSERT_SIZE(struct unwind_rule, 8);
@@ -182,6 +185,6 @@ JT_ASSERT_SIZE(struct code_held, 8);
 JT_ASSERT_SIZE(struct finalizer_asked, 24);
 JT_ASSERT_SIZE(struct opened_code, 32);
 JT_ASSERT_SIZE(struct code_opened, 40 + JT_OPENED_PATH + JT_OPENED_HEAD);
-JT_ASSERT_SIZE(struct unwind_cached, 16);
+JT_ASSERT_SIZE(struct unwind_cached, 24);
 
 #endif

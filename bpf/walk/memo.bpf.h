@@ -85,7 +85,6 @@ static __always_inline void memo_tables(const struct scratch *sc, const struct j
 	k->layout = s ? *(volatile u64 *)&s->layout : 0;
 	k->closings = s ? s->closings : 0;
 	k->added = s ? s->added : 0;
-	k->replaced = s ? s->replaced : 0;
 	k->generation = *(volatile const u64 *)&j->generation;
 	k->unloads = *(volatile const u64 *)&j->unloads;
 }
@@ -173,7 +172,7 @@ static __always_inline struct memo_entry *memo_entry_of(u64 number)
 static __always_inline bool memo_tables_equal(const struct memo_key *a, const struct memo_key *b)
 {
 	return a->layout == b->layout && a->generation == b->generation && a->closings == b->closings &&
-	       a->added == b->added && a->replaced == b->replaced;
+	       a->added == b->added;
 }
 
 static __always_inline bool memo_key_equal(const struct memo_entry *e, const struct scratch *sc)

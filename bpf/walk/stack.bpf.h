@@ -42,7 +42,7 @@
  * site. */
 struct memo_key {
 	u64 layout, generation, unloads; /* of the tables: they change when a table does */
-	u32 closings, added, replaced;   /* as in struct unwind_space */
+	u32 closings, added;             /* as in struct unwind_space */
 	u32 id;                          /* target, function */
 	u64 pc, start_fp;
 	struct memo_anchor {
@@ -280,6 +280,7 @@ static __always_inline int native_frame(struct scratch *sc, const struct java_co
 	emit(sc, sc->native_kind, pc, w->exact);
 	sc->native_kind = RAW_NATIVE;
 	end = native_step(w, sc->target_id);
+	sc->hash = hash_add(sc->hash, w->code); /* the address may have meant other code, and may again */
 	native_script(sc);
 	if (end == END_NONE && return_is_probed(w))
 		w->notes.lost = 1; /* the word on the stack does not tell it */
@@ -440,7 +441,7 @@ static __always_inline u64 stack_walk(struct scratch *sc, const struct java_conf
 	if (!space)
 		return 0;
 	sc->stack.n = 0;
-	sc->hash = mix(target_id + 1 + ((u64)space->replaced << 32));
+	sc->hash = mix(target_id + 1 + ((u64)space->turn << 32));
 	sc->closing = UNWIND_IS_CLOSED(*(volatile u64 *)&space->layout);
 	sc->in_java = sc->in_chunk = 0;
 	sc->native_kind = RAW_NATIVE;

@@ -147,28 +147,6 @@ static __always_inline u32 unwind_closings(u32 target_id)
 	return s ? s->closings : 0;
 }
 
-/* The rule for pc, searched. What is not there is asked of the loader. */
-static __always_inline u64 unwind_look_up(struct unwind_space *s, u64 layout, u64 pc)
-{
-	u32 at = unwind_range_of(layout, pc), table;
-	struct unwind_range *r = bpf_map_lookup_elem(&unwind_ranges, &at);
-	void *words;
-
-	if (UNWIND_IS_CLOSED(layout))
-		return unwind_special(UNWIND_CLOSING);
-	if (!r) /* code that came just now has no range yet */
-		return unwind_special(s->added != s->added_seen ? UNWIND_NO_TABLE : UNWIND_NOT_CODE);
-	table = *(volatile u32 *)&r->table;
-	if (table == UNWIND_TABLE_EMPTY)
-		return unwind_special(UNWIND_NO_CFI);
-	words = table ? bpf_map_lookup_elem(&unwind_tables, &table) : NULL;
-	if (!words) {
-		r->wanted = 1;
-		return unwind_special(UNWIND_NO_TABLE);
-	}
-	return unwind_search(words, pc - r->base);
-}
-
 /*
  * The rule for code that is in no file that is known, where a runtime generates some: it keeps a frame
  * pointer at its calls, as unwind_table_all_fp() has it. Where it lies the loader learns somewhat later; but
@@ -189,34 +167,66 @@ static __always_inline u64 unwind_generated(const struct unwind_space *s)
 	return unwind_special(UNWIND_SCRIPT) | ra_words << 48 | 2ULL << 32 | 16;
 }
 
+/* The rule for pc, searched, and *code, which only files have. What is not there is asked of the loader. */
+static __always_inline u64 unwind_look_up(struct unwind_space *s, u64 layout, u64 pc, u32 *code)
+{
+	u32 at = unwind_range_of(layout, pc); /* of the range, then of its table: the stack is short */
+	struct unwind_range *r = bpf_map_lookup_elem(&unwind_ranges, &at);
+	void *words;
+
+	if (UNWIND_IS_CLOSED(layout))
+		return unwind_special(UNWIND_CLOSING);
+	if (!r) /* code that came just now has no range yet */
+		return s->added != s->added_seen ? unwind_special(UNWIND_NO_TABLE) : unwind_generated(s);
+	*code = r->code;
+	at = *(volatile u16 *)&r->table;
+	if (at == UNWIND_TABLE_EMPTY)
+		return unwind_special(UNWIND_NO_CFI);
+	words = at ? bpf_map_lookup_elem(&unwind_tables, &at) : NULL;
+	if (!words) {
+		r->wanted = 1;
+		return unwind_special(UNWIND_NO_TABLE);
+	}
+	return unwind_search(words, pc - r->base);
+}
+
+static __always_inline u64 unwind_check(u64 id, u64 rule, u32 code)
+{
+	return id ^ rule * 0xff51afd7ed558ccdULL ^ code * 0xc4ceb9fe1a85ec53ULL;
+}
+
 /*
  * The rule (struct unwind_rule) for an address of a target: pc itself, or for a return address one less,
- * as the call may be the last instruction of its function. A global function: verified once.
+ * as the call may be the last instruction of its function. w->code: which code that address means, 0 where
+ * none is known. A global function: verified once.
  */
-__noinline u64 unwind_find(u32 target_id, u64 pc)
+__noinline u64 unwind_find(struct walk *w, u32 target_id)
 {
 	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
-	u64 layout, id, rule;
+	u64 layout, id, rule, pc;
 	struct unwind_cached *c;
 	u32 at;
 
-	if (!s)
+	if (!w || !s)
 		return unwind_special(UNWIND_NOT_CODE);
+	pc = w->pc - !w->exact;
 	layout = *(volatile u64 *)&s->layout;
 	id = mix(pc + layout * 0x9e3779b97f4a7c15ULL);
+	w->key = id;
 	at = id & (JT_UNWIND_CACHE - 1);
 	c = bpf_map_lookup_elem(&unwind_cache, &at);
 	if (!c)
 		return unwind_special(UNWIND_NOT_CODE);
 	rule = *(volatile u64 *)&c->rule;
-	if ((*(volatile u64 *)&c->check ^ rule * 0xff51afd7ed558ccdULL) == id && rule)
+	w->code = *(volatile u32 *)&c->code;
+	if (*(volatile u64 *)&c->check == unwind_check(id, rule, w->code) && rule)
 		return rule;
-	rule = unwind_look_up(s, layout, pc);
-	if (rule_kind(rule) == UNWIND_NOT_CODE)
-		return unwind_generated(s);
-	if (rule_kind(rule) < UNWIND_NO_TABLE && rule_kind(rule) != UNWIND_NO_CFI) {
+	w->code = 0;
+	rule = unwind_look_up(s, layout, w->pc - !w->exact, &w->code);
+	if (w->code && rule_kind(rule) < UNWIND_NO_TABLE && rule_kind(rule) != UNWIND_NO_CFI) {
 		*(volatile u64 *)&c->rule = rule;
-		*(volatile u64 *)&c->check = id ^ rule * 0xff51afd7ed558ccdULL;
+		*(volatile u32 *)&c->code = w->code;
+		*(volatile u64 *)&c->check = unwind_check(*(volatile u64 *)&w->key, rule, w->code);
 	}
 	return rule;
 }
@@ -363,7 +373,8 @@ __noinline u64 unwind_spilled(struct walk *w, u32 offset_bytes)
 /*
  * From the frame in hand to its caller: w->pc, sp, fp. END_NONE: there is one; else why not, with w of no
  * more use. END_NOT_CODE says that the frame in hand is none: its pc lies outside all files' code.
- * w: all fields initialised; window empty at first. A global function: verified once.
+ * w->code: of the frame that was in hand. w: all fields initialised; window empty at first. A global
+ * function: verified once.
  */
 __noinline int native_step(struct walk *w, u32 target_id)
 {
@@ -371,7 +382,7 @@ __noinline int native_step(struct walk *w, u32 target_id)
 
 	if (!w)
 		return END_BAD_FRAME;
-	rule = unwind_find(target_id, w->pc - !w->exact);
+	rule = unwind_find(w, target_id);
 	switch (rule_kind(rule)) {
 	case UNWIND_SPILLED:
 		if (!by_fragments)

@@ -41,8 +41,9 @@ struct walk {
 	u64 lr;         /* arm64: the return address while it is still in its register */
 	u64 function;   /* of the frame in hand, when its caller was found: see script_function(); 0: none */
 	u64 executes;   /* of that, when it is a method: b of RAW_METHOD; else 0 */
+	u64 key;        /* unwind_find()'s own: the stack has no room for it */
 	u32 exact;      /* pc is an interrupted instruction, no return address */
-	u32 pad;
+	u32 code;       /* of the frame in hand, when its caller was looked for: see struct unwind_range */
 	struct notes notes;
 	struct window win;
 };

@@ -16,6 +16,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -169,6 +170,42 @@ def test_library_that_is_opened_again(kind, libraries):
     assert_no_losses(final)
     assert by_caller(final) == Expected(before, after).sites == {"leaf_global": ("NewGlobalRef", n, 0)}
     assert {s["stack"][0]["module"] for s in final["sites"]} == {"libleaf0.so"}
+
+
+def test_libraries_in_each_others_place(libraries):
+    """
+    One after another stays for a while where another was. Each is known by its name, and what all else calls from is the same as
+    before: whoever takes plug-ins in and out for ever has no more stacks than when he had all of them once.
+    """
+    plugins = 3
+    folder = libraries(plugins)
+
+    def take_turns(rounds):
+        for i in range(rounds * plugins):
+            churn.do(f"stay {folder} {i % plugins}", "again 1")
+            time.sleep(0.3)  # it looks at the mappings ten times a second
+            last = churn.do("again 2", "paths 0 7", "churn 3")
+        return last
+
+    with Churn(jdk("17"), "-Xint") as churn:  # what is compiled has stacks of its own
+        churn.do(f"stay {folder} 0", "again 1", "paths 0 1", "churn 3", "letgo")
+        with Tracer(pids=[churn.pid]) as tracer:
+            tracer.wait_tracing()
+            before = churn.do("totals")
+            take_turns(2)
+            known = entries_in_map(tracer.proc.pid, "stacks")
+            after = take_turns(size(3, 300))
+            tracer.wait_looks()
+            assert entries_in_map(tracer.proc.pid, "stacks") == known
+            final = tracer.stop()[churn.pid]
+        assert_well(churn, after)
+    assert_exact(final, before, after)
+    calls = {}
+    for site in final["sites"]:
+        if direct_caller(site) == "leaf_global":
+            module = site["stack"][0]["module"]
+            calls[module] = calls.get(module, 0) + site["acquired"]
+    assert calls == {f"libleaf{i}.so": 3 * (2 + size(3, 300)) for i in range(plugins)}
 
 
 def copied(on, folder):

@@ -75,7 +75,6 @@ struct unwinder {
 		struct layout *layout;   /* NULL: none yet; the first n of it are in the ranges */
 		uint32_t first, n;       /* in ranges */
 		uint64_t shown;          /* what BPF sees of it: UNWIND_LAYOUT() */
-		uint64_t since;          /* of the code's history: what stacks may speak of */
 		bool lacks;              /* some of its modules were not compiled for want of time */
 	} traced[JT_MAX_TARGETS];
 	size_t nr_words; /* of all tables */
@@ -475,7 +474,7 @@ static void publish(struct unwind_range *r, const struct placement *p)
 	else if (table != UNWIND_TABLE_NONE && table != UNWIND_TABLE_EMPTY &&
 		 !unwind_table_place(p->module->image, c->base, p->start, p->end, p->offset, &r->base))
 		table = UNWIND_TABLE_EMPTY;
-	__atomic_store_n(&r->table, table, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->table, (uint16_t)table, __ATOMIC_RELEASE);
 }
 
 /* Show the module's table in every range of every target that has it. */
@@ -536,7 +535,7 @@ static int install(struct unwinder *u, uint32_t target_id, struct target_code *n
 		struct unwind_range *r = &u->ranges[next->first + i];
 		const struct placement *p = &next->layout->v[i];
 
-		*r = (struct unwind_range){.start = p->start, .end = p->end};
+		*r = (struct unwind_range){.start = p->start, .end = p->end, .code = placement_code(p)};
 		publish(r, p);
 	}
 	next->shown = UNWIND_LAYOUT(next->first, next->n, ++u->generation);
@@ -651,7 +650,6 @@ int unwinder_set_code(struct unwinder *u, uint32_t target_id, const struct code 
 		      const struct unwind_moment *when, uint64_t budget_ns)
 {
 	struct target_code *now = &u->traced[target_id], next;
-	bool replaced;
 	int rc, full;
 
 	if (same_layout(now->layout, layout))
@@ -666,12 +664,6 @@ int unwinder_set_code(struct unwinder *u, uint32_t target_id, const struct code 
 		rc = 0;
 	}
 	rc = rc ?: show_tables(u);
-	/* An address that means other code than it did: no stack may be taken for one that was seen before.
-	 */
-	replaced = code_replaces(code, layout, now->since);
-	if (!rc && replaced)
-		__atomic_fetch_add(&u->spaces[target_id].replaced, 1, __ATOMIC_RELEASE);
-	next.since = replaced ? code_moment(code, layout) : now->since;
 	rc = rc ?: install(u, target_id, &next, when);
 	if (rc) {
 		target_put(&next);
@@ -695,7 +687,7 @@ void unwinder_forget(struct unwinder *u, uint32_t target_id)
 	__atomic_store_n(&space->layout, UNWIND_LAYOUT(0, 0, ++u->generation), __ATOMIC_RELEASE);
 	__atomic_store_n(&space->added_seen, __atomic_load_n(&space->added, __ATOMIC_RELAXED),
 			 __ATOMIC_RELEASE);
-	__atomic_fetch_add(&space->replaced, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&space->turn, 1, __ATOMIC_RELEASE);
 	/* None of those is the next target's. */
 	__atomic_fetch_add(&space->openings, JT_OPENED, __ATOMIC_RELEASE);
 	unwinder_renumber_opened(u, target_id);

@@ -32,11 +32,9 @@ struct code {
 	ino_t root_ino;
 	struct layout *now;
 	struct {
-		struct past *v; /* oldest first; each placement once */
+		struct placement *v; /* mappings that are gone, oldest first; each once */
 		size_t n, cap;
 	} history;
-	uint64_t nr_gone;        /* mappings that went so far: the moment of the next one */
-	uint64_t forgotten_from; /* of what went before that moment some are forgotten */
 	struct {
 		struct opened *v; /* oldest first */
 		size_t n, cap;
@@ -46,12 +44,6 @@ struct code {
 	struct module *generated;              /* NULL: code is not generated, or none was found yet */
 	bool generates;
 	struct strset build_ids; /* of those: copies of a placement may outlive it */
-};
-
-/* A mapping that is gone. */
-struct past {
-	struct placement at;
-	uint64_t moment; /* when it went last */
 };
 
 /* A library told by the dynamic linker. */
@@ -90,6 +82,13 @@ static const struct placement *layout_find(const struct layout *l, uint64_t addr
 			hi = mid;
 	}
 	return lo < l->n && addr >= l->v[lo].start ? &l->v[lo] : NULL;
+}
+
+uint32_t placement_code(const struct placement *p)
+{
+	uint32_t code = (uint32_t)mix64(placement_origin(p) ^ (uint64_t)p->module->what << 32);
+
+	return code ?: 1;
 }
 
 bool layout_has(const struct layout *l, const struct placement *p)
@@ -167,7 +166,7 @@ void code_free(struct code *c)
 		module_put(c->generated);
 	layout_put(c->now);
 	for (size_t i = 0; i < c->history.n; i++)
-		module_put(c->history.v[i].at.module);
+		module_put(c->history.v[i].module);
 	free(c->history.v);
 	if (c->root_fd >= 0)
 		close(c->root_fd);
@@ -511,8 +510,7 @@ static void forget_half(struct code *c)
 	size_t gone = c->history.n / 2;
 
 	for (size_t i = 0; i < gone; i++)
-		module_put(c->history.v[i].at.module);
-	c->forgotten_from = c->history.v[gone - 1].moment + 1;
+		module_put(c->history.v[i].module);
 	c->history.n -= gone;
 	memmove(c->history.v, c->history.v + gone, c->history.n * sizeof(*c->history.v));
 }
@@ -523,7 +521,7 @@ static void forget_same(struct code *c, const struct placement *p)
 	size_t i = c->history.n, end = i > MAX_SAME ? i - MAX_SAME : 0;
 
 	while (i-- > end) {
-		const struct placement *old = &c->history.v[i].at;
+		const struct placement *old = &c->history.v[i];
 
 		if (old->start != p->start || old->end != p->end || old->offset != p->offset ||
 		    old->module != p->module)
@@ -538,7 +536,7 @@ static void forget_same(struct code *c, const struct placement *p)
 /* 0 or -ENOMEM. */
 static int remember(struct code *c, const struct placement *p)
 {
-	struct past *old;
+	struct placement *old;
 
 	module_get(p->module);
 	forget_same(c, p);
@@ -549,7 +547,7 @@ static int remember(struct code *c, const struct placement *p)
 		module_put(p->module);
 		return -ENOMEM;
 	}
-	*old = (struct past){*p, c->nr_gone++};
+	*old = *p;
 	return 0;
 }
 
@@ -577,47 +575,12 @@ const struct placement *code_once_at(const struct code *c, uint64_t addr)
 	const struct placement *p = code_at(c, addr);
 
 	for (size_t i = c->history.n; !p && i-- > 0;) {
-		const struct placement *old = &c->history.v[i].at;
+		const struct placement *old = &c->history.v[i];
 
 		if (addr >= old->start && addr < old->end && old->module->path)
 			p = old;
 	}
 	return p;
-}
-
-/* Does something of next lie there, and is no piece of that file at that origin? */
-static bool is_replaced(const struct placement *old, const struct layout *next)
-{
-	for (size_t i = 0; i < next->n; i++) {
-		const struct placement *p = &next->v[i];
-
-		if (old->start < p->end && p->start < old->end &&
-		    (old->module != p->module || placement_origin(old) != placement_origin(p)))
-			return true;
-	}
-	return false;
-}
-
-bool code_replaces(const struct code *c, const struct layout *next, uint64_t since)
-{
-	if (since < c->forgotten_from)
-		return true;
-	for (size_t i = c->history.n; i-- > 0 && c->history.v[i].moment >= since;)
-		if (is_replaced(&c->history.v[i].at, next))
-			return true;
-	for (size_t i = 0; i < c->now->n; i++)
-		if (!layout_has(next, &c->now->v[i]) && is_replaced(&c->now->v[i], next))
-			return true;
-	return false;
-}
-
-uint64_t code_moment(const struct code *c, const struct layout *next)
-{
-	uint64_t n = c->nr_gone;
-
-	for (size_t i = 0; i < c->now->n; i++)
-		n += !layout_has(next, &c->now->v[i]);
-	return n;
 }
 
 /* --- libraries that were opened ------------------------------------------------------------------- */

@@ -34,6 +34,12 @@ static inline uint64_t placement_origin(const struct placement *p)
 	return p->start - p->offset;
 }
 
+/*
+ * Which code its addresses mean: a hash of the file and of the origin, equal whenever that file lies there
+ * again. Never 0.
+ */
+uint32_t placement_code(const struct placement *p);
+
 #define CODE_MAX_MODULES (1 << 14) /* different files of one process that are kept */
 
 struct layout {
@@ -89,13 +95,6 @@ int code_opened(struct code *c, const struct code_opened *o);
 const struct placement *code_opened_at(const struct code *c, uint32_t number, uint64_t addr);
 /* The number of the last one that was told; 0: none. */
 uint32_t code_opened_last(const struct code *c);
-/*
- * Would something in next lie where another file's code has been since that moment (0: ever)? Of what is
- * too long ago to be known, the answer is yes.
- */
-bool code_replaces(const struct code *c, const struct layout *next, uint64_t since);
-/* The moment when next is taken. */
-uint64_t code_moment(const struct code *c, const struct layout *next);
 
 /*
  * Have the contents of p's module readable until module_rest(): by the mapping while the process lives, else

@@ -50,6 +50,7 @@ static struct module *module_new(struct modules *b, const char *path)
 	}
 	if (m) {
 		m->id = ++b->made;
+		m->what = (uint32_t)mix64(m->id);
 		m->book = b;
 		m->references = 1;
 	}
@@ -83,6 +84,23 @@ static bool is_module(const struct module *m, const struct module_key *key, cons
 	       same_file(&m->key.file, &key->file) && !strcmp(m->path, path);
 }
 
+/* Of what is_module() compares. */
+static uint32_t hash_of(const struct module_key *key, const char *path)
+{
+	const struct stat *f = &key->file;
+	const uint64_t words[] = {key->root_dev,
+				  key->root_ino,
+				  f->st_dev,
+				  f->st_ino,
+				  (uint64_t)f->st_size,
+				  (uint64_t)f->st_mtim.tv_sec,
+				  (uint64_t)f->st_mtim.tv_nsec,
+				  (uint64_t)f->st_ctim.tv_sec,
+				  (uint64_t)f->st_ctim.tv_nsec};
+
+	return (uint32_t)mix64(fnv64(fnv64(FNV64_INIT, words, sizeof(words)), path, strlen(path)));
+}
+
 struct module *modules_find(struct modules *b, int fd, const char *path, dev_t root_dev, ino_t root_ino)
 {
 	struct module_key key = {.root_dev = root_dev, .root_ino = root_ino};
@@ -105,6 +123,7 @@ struct module *modules_find(struct modules *b, int fd, const char *path, dev_t r
 	*place = m;
 	m->shared = true;
 	m->key = key;
+	m->what = hash_of(&key, path);
 	return m;
 }
 

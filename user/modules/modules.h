@@ -31,8 +31,9 @@ enum module_part { MODULE_UNWIND, MODULE_SYMBOLS, NR_MODULE_PARTS };
  * the same path of the same root: what belongs to a file, as its separate debug file, is looked for there.
  */
 struct module {
-	uint32_t id; /* in its book; never used again */
-	char *path;  /* as the targets see it; NULL: the vdso */
+	uint32_t id;   /* in its book; never used again */
+	uint32_t what; /* a hash: equal when the same file is met again, even if it was forgotten meanwhile */
+	char *path;    /* as the targets see it; NULL: the vdso */
 	struct elf_image
 	    *image; /* NULL: not read yet. Its contents can be read between module_use() and module_rest() */
 	void *part[NR_MODULE_PARTS];

@@ -213,42 +213,39 @@ static void test_history(void **state)
 	struct fixture *fx = *state;
 	struct code *c = fx->code[0];
 	void *p = map_code(fx->a, NULL);
-	uint64_t addr = (uint64_t)p, since = 0;
+	uint64_t addr = (uint64_t)p;
 	struct layout *next;
 	struct module *a, *b;
+	uint32_t code;
 
 	take(c, false);
 	a = module_at(c, p);
+	code = placement_code(code_at(c, addr));
 	munmap(p, 2 * PAGE);
 	next = read_layout(c, true);
-	assert_false(code_replaces(c, next, since));
-	since = code_moment(c, next);
 	assert_int_equal(code_take(c, next), 0);
 	assert_null(code_at(c, addr));
 	assert_non_null(code_once_at(c, addr));
 	assert_ptr_equal(code_once_at(c, addr)->module, a);
-	/* the same file at the same place replaces nothing */
-	map_code(fx->a, p);
+	map_code(fx->a, p); /* the same file at the same place is the same code */
 	next = read_layout(c, true);
-	assert_false(code_replaces(c, next, 0));
 	assert_int_equal(code_take(c, next), 0);
+	assert_int_equal(placement_code(code_at(c, addr)), code);
 	munmap(p, 2 * PAGE);
 	map_code(fx->b, p);
 	next = read_layout(c, true);
-	assert_true(code_replaces(c, next, since)); /* a library was closed and another mapped in its place */
-	since = code_moment(c, next);
 	assert_int_equal(code_take(c, next), 0);
+	assert_int_not_equal(placement_code(code_at(c, addr)), code); /* another one in its place is not */
 	b = module_at(c, p);
 	assert_ptr_not_equal(a, b);
 	assert_ptr_equal(code_once_at(c, addr)->module, b);
 	munmap(p, 2 * PAGE);
 	next = read_layout(c, true);
-	assert_false(code_replaces(c, next, since)); /* what was before that is not asked for any more */
 	assert_int_equal(code_take(c, next), 0);
 	assert_ptr_equal(code_once_at(c, addr)->module, b);
 }
 
-/* Mappings that come and go for ever: some thousands stay known, and what is not is taken for replaced. */
+/* Mappings that come and go for ever: some thousands stay known. */
 static void test_long_history(void **state)
 {
 	struct fixture *fx = *state;
@@ -268,13 +265,9 @@ static void test_long_history(void **state)
 		known += code_once_at(c, (i + 1) * PAGE) != NULL;
 	assert_in_range(known, 2048, 4097);
 	assert_non_null(code_once_at(c, 9999 * PAGE));
-	assert_int_equal(code_read(c, &maps, false, &next), 0);
-	assert_true(code_replaces(c, next, 0));
-	assert_false(code_replaces(c, next, code_moment(c, next)));
-	layout_put(next);
 }
 
-/* The same ones for ever take no more of the room than the first time, and when they went last is known. */
+/* The same ones for ever take no more of the room than the first time. */
 static void test_same_history(void **state)
 {
 	struct fixture *fx = *state;
@@ -283,7 +276,6 @@ static void test_same_history(void **state)
 	struct proc_maps maps = {.v = &map, .n = 1, .pid = getpid()};
 	struct layout *next;
 	struct stat st;
-	uint64_t since = 0;
 
 	assert_int_equal(stat(fx->a, &st), 0);
 	map.dev = st.st_dev;
@@ -292,23 +284,9 @@ static void test_same_history(void **state)
 		map.start = i ? (2 + i % 100) * PAGE : PAGE;
 		map.end = map.start + PAGE;
 		assert_int_equal(code_read(c, &maps, false, &next), 0);
-		since = code_moment(c, next);
 		assert_int_equal(code_take(c, next), 0);
 	}
 	assert_non_null(code_once_at(c, PAGE));
-	map.path = fx->b; /* where two of them were */
-	map.start = (2 + 9998 % 100) * PAGE;
-	map.end = map.start + 2 * PAGE;
-	assert_int_equal(code_read(c, &maps, false, &next), 0);
-	assert_true(code_replaces(c, next, 0));
-	assert_true(code_replaces(c, next, since)); /* one is there yet, */
-	layout_put(next);
-	map.end -= PAGE;
-	assert_int_equal(code_read(c, &maps, false, &next), 0);
-	assert_false(code_replaces(c, next, since)); /* the other went before, */
-	assert_true(code_replaces(c, next, since - 1));
-	assert_true(code_replaces(c, next, since - 9000)); /* for the last time */
-	layout_put(next);
 }
 
 /* What the dynamic linker tells of a library in a file: as it lies in memory at bias. */

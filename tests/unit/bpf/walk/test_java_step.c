@@ -642,7 +642,7 @@ static void test_signal_stack(void **state)
 		struct unwind_cached *c = &cached[id & (JT_UNWIND_CACHE - 1)];
 
 		memcpy(&word, &restore, 8);
-		*c = (struct unwind_cached){word, id ^ word * 0xff51afd7ed558ccdULL};
+		*c = (struct unwind_cached){.rule = word, .check = id ^ word * 0xff51afd7ed558ccdULL};
 		h.n = b.n;
 		h.want[h.n - 1].b = 1; /* the interrupted instruction itself */
 		h.sp = BASE(OTHER_STACK) + 0x4000;

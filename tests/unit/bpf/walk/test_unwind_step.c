@@ -64,7 +64,8 @@ static void add_range(const struct code *code, const struct placement *p)
 	uint64_t *words;
 
 	assert_true(nr_ranges + 1 < MAX_MODULES);
-	*r = (struct unwind_range){.start = p->start, .end = p->end, .table = UNWIND_TABLE_EMPTY};
+	*r = (struct unwind_range){
+	    .start = p->start, .end = p->end, .table = UNWIND_TABLE_EMPTY, .code = placement_code(p)};
 	nr_ranges++;
 	assert_int_equal(code_use(code, p), 0);
 	if (!unwind_table_build(p->module->image, &t)) {
@@ -353,30 +354,45 @@ static void test_signal(void **state)
 	free(other.ss_sp);
 }
 
-/* A remembered rule is not believed once the ranges are others. */
+static uint32_t code_found; /* by the last find() */
+
+static uint64_t find(uint64_t pc)
+{
+	struct walk w = {.pc = pc, .exact = 1, .code = 7};
+	uint64_t rule = unwind_find(&w, SLOT);
+
+	code_found = w.code;
+	return rule;
+}
+
+/* A remembered rule is not believed once the ranges are others. Only a file's code has a number. */
 static void test_cache_generation(void **state)
 {
 	uint64_t pc = (uint64_t)(uintptr_t)__builtin_return_address(0) - 1, first;
-	uint32_t n = nr_ranges;
+	uint32_t n = nr_ranges, code;
 
 	(void)state;
-	first = unwind_find(SLOT, pc);
+	first = find(pc);
 	assert_true(rule_kind(first) > UNWIND_NO_CFI && rule_kind(first) < UNWIND_NO_TABLE);
 	assert_true(unwind_is_code(SLOT, pc));
 	assert_false(unwind_is_code(SLOT, (uint64_t)(uintptr_t)&pc));
 	assert_false(unwind_is_code(SLOT + 1, pc));
 	assert_false(unwind_is_code(JT_MAX_TARGETS, pc));
-	assert_true(unwind_find(SLOT, pc) == first);
+	assert_true(code_found);
+	code = code_found;
+	assert_true(find(pc) == first);
+	assert_int_equal(code_found, code);
 	for (uint32_t i = 0; i + 1 < n; i++)
 		if (ranges[i].end != ranges[i + 1].start)
-			assert_int_equal(rule_kind(unwind_find(SLOT, ranges[i].end)), UNWIND_NOT_CODE);
+			assert_int_equal(rule_kind(find(ranges[i].end)), UNWIND_NOT_CODE);
 	spaces[SLOT].layout = UNWIND_LAYOUT(0, 0, 2);
-	assert_int_equal(rule_kind(unwind_find(SLOT, pc)), UNWIND_NOT_CODE);
+	assert_int_equal(rule_kind(find(pc)), UNWIND_NOT_CODE);
+	assert_int_equal(code_found, 0);
 	spaces[SLOT].added++; /* it may be code that the loader has not seen yet */
-	assert_int_equal(rule_kind(unwind_find(SLOT, pc)), UNWIND_NO_TABLE);
+	assert_int_equal(rule_kind(find(pc)), UNWIND_NO_TABLE);
 	spaces[SLOT].added_seen++;
 	spaces[SLOT].layout = UNWIND_CLOSED(7);
-	assert_int_equal(rule_kind(unwind_find(SLOT, pc)), UNWIND_CLOSING);
+	assert_int_equal(rule_kind(find(pc)), UNWIND_CLOSING);
 	assert_false(unwind_is_code(SLOT, pc));
 	spaces[SLOT].layout = UNWIND_LAYOUT(0, n, 3);
 	for (uint32_t i = 0; i < n; i++) { /* the table goes: it is asked for */
@@ -385,11 +401,19 @@ static void test_cache_generation(void **state)
 		if (pc < ranges[i].start || pc >= ranges[i].end)
 			continue;
 		ranges[i].table = UNWIND_TABLE_NONE;
-		assert_int_equal(rule_kind(unwind_find(SLOT, pc)), UNWIND_NO_TABLE);
+		assert_int_equal(rule_kind(find(pc)), UNWIND_NO_TABLE);
+		assert_int_equal(code_found, code);
 		assert_int_equal(ranges[i].wanted, 1);
 		ranges[i].table = table;
 	}
-	assert_true(unwind_find(SLOT, pc) == first);
+	assert_true(find(pc) == first);
+	spaces[SLOT].layout = UNWIND_LAYOUT(0, n, 4); /* another file lies there, with the same table */
+	for (uint32_t i = 0; i < n; i++)
+		ranges[i].code++;
+	assert_true(find(pc) == first);
+	assert_int_equal(code_found, code + 1);
+	assert_true(find(pc) == first);
+	assert_int_equal(code_found, code + 1);
 }
 
 /* --- corrupted stacks ----------------------------------------------------------------------------- */
@@ -414,7 +438,7 @@ static void check_no_progress(struct walk w)
 	size_t tried = 0;
 
 	for (int i = 0; i < MAX_FRAMES; i++) {
-		uint64_t rule = unwind_find(SLOT, w.pc - 1);
+		uint64_t rule = find(w.pc - 1);
 
 		if (rule_kind(rule) == UNWIND_FP) {
 			struct walk same = w;
