@@ -516,7 +516,7 @@ UPROBE(jt_libraries)
 		return 0;
 	}
 	if (debug.state == LINK_CONSISTENT && before == LINK_ADD)
-		opened_behind(target_id, s->last_link);
+		opened_behind(target_id, s, s->last_link);
 	s->last_link = 0;
 	/* with more than one namespace this is the state of the first, whichever changes */
 	if (debug.state == LINK_DELETE || before == LINK_DELETE || debug.version > 1) {

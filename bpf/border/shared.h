@@ -156,7 +156,7 @@ enum frame_kind {
 	RAW_DEOPTIMIZED,  /* the same, of a frame that waits for its deoptimization */
 	RAW_GAP,          /* native frames are missing here; a: enum stack_end, why */
 	RAW_SCRIPT,       /* a: return address, b: what the script engine has of the function it is in */
-	RAW_OPENED,       /* a: return address, b: number of the opened library that it is in (unwind.h) */
+	RAW_OPENED,       /* a: return address, b: id << 32 | what of the library that it is in (unwind.h) */
 	RAW_METHOD,       /* a: the runtime's record of a method, b: where it executes, see below */
 	RAW_SCRIPT_WORDS, /* a: what an interpreter has of the code, b: where in it, and see scripts.h */
 };

@@ -122,9 +122,10 @@ struct link_map {
  * A library that was opened, as it was mapped then: it may be closed again before the loader has read the
  * mappings, and what it called meanwhile is still to be named. The last few openings of each target.
  *
- * What is closed and opened again, the same build by the same path at the same place, has the number that it
- * had, so that its stacks are the same: a program that does so for ever has no more of them each time. Unless
- * JT_OPENED_KNOWN others have had numbers since, as the loader has then forgotten it.
+ * What is closed and opened again, the same build by the same path at the same place, is the same to stacks,
+ * which are told by what: a program that does so for ever has no more of them each time. It has the number,
+ * too, that it had, unless JT_OPENED_KNOWN others have had numbers since, as the loader has then forgotten
+ * it.
  */
 #define JT_OPENED       32
 #define JT_OPENED_KNOWN 512
@@ -133,6 +134,8 @@ struct opened_code {
 	u64 bias;       /* as addr above */
 	u32 id;         /* in its target, from 1; 0: not in use */
 	u32 opening;    /* of the target's openings */
+	u32 what;       /* a hash of build, path and place; of a library that has no build-id, its number's */
+	u32 pad;
 };
 
 /*
@@ -183,8 +186,8 @@ JT_ASSERT_SIZE(struct link_debug, 32);
 JT_ASSERT_SIZE(struct link_map, 40);
 JT_ASSERT_SIZE(struct code_held, 8);
 JT_ASSERT_SIZE(struct finalizer_asked, 24);
-JT_ASSERT_SIZE(struct opened_code, 32);
-JT_ASSERT_SIZE(struct code_opened, 40 + JT_OPENED_PATH + JT_OPENED_HEAD);
+JT_ASSERT_SIZE(struct opened_code, 40);
+JT_ASSERT_SIZE(struct code_opened, 48 + JT_OPENED_PATH + JT_OPENED_HEAD);
 JT_ASSERT_SIZE(struct unwind_cached, 24);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define LINK_RUN      32 /* entries of the list, and */
 #define LINK_RUNS     32 /* as many of these: libraries of a process; with more the new ones are not known */
-#define LINKS_AT_ONCE 5  /* an old one, a library, and what it needs */
+#define LINKS_AT_ONCE 16 /* an old one, a library, and what it needs */
 #define MAX_PHDRS     16 /* a library has about 10 */
 #define EHDR_BYTES    64
 #define PT_LOAD       1
@@ -186,9 +186,21 @@ static __always_inline void opened_place(struct unwind_space *s, struct opened_c
 	place->end = o->end;
 	place->bias = o->bias;
 	place->opening = o->opening;
+	place->what = o->what;
 	barrier();
 	*(volatile u32 *)&place->id = o->id;
 	*(volatile u32 *)&s->openings = o->opening;
+}
+
+/* A library was added of which nothing is known, or nobody can be told: it may lie where one did that was. */
+static __always_inline int opened_unknown(u32 target_id, struct unwind_space *s)
+{
+	struct opened_code o = {.end = ~0ULL, .opening = s->openings + 1};
+	struct opened_code *place = opened_of(target_id, o.opening);
+
+	if (place)
+		opened_place(s, place, &o);
+	return 0;
 }
 
 /* A library was added to the list. What the loader cannot be told of has no number. */
@@ -206,14 +218,15 @@ __noinline int opened_note(u32 target_id, const struct link_map *link)
 	place = opened_of(target_id, o.opening);
 	m = place ? bpf_ringbuf_reserve(&code_changes, sizeof(*m), 0) : NULL;
 	if (!m)
-		return 0;
+		return opened_unknown(target_id, s);
 	o.bias = link->addr;
 	n = bpf_probe_read_user_str(m->path, sizeof(m->path), (void *)link->name);
 	if (bpf_probe_read_user(m->head, sizeof(m->head), (void *)o.bias) || !opened_range(m, &o) || n <= 1) {
 		bpf_ringbuf_discard(m, 0);
-		return 0;
+		return n == 1 ? 0 : opened_unknown(target_id, s); /* the program itself has no name */
 	}
 	what = opened_what(m, n, target_id, o.bias);
+	o.what = mix(what ?: s->opened + 1);
 	o.id = number_before(s, what);
 	if (o.id) {
 		opened_place(s, place, &o);
@@ -233,17 +246,18 @@ __noinline int opened_note(u32 target_id, const struct link_map *link)
 }
 
 /* The linker has added libraries behind this one; the first that is told may be an old one. */
-static __always_inline void opened_behind(u32 target_id, u64 last)
+static __always_inline void opened_behind(u32 target_id, struct unwind_space *s, u64 last)
 {
 	struct link_map link;
+	bool known = last && !bpf_probe_read_user(&link, sizeof(link), (void *)last);
 
-	if (!last || bpf_probe_read_user(&link, sizeof(link), (void *)last))
-		return;
-	for (int i = 0; i < LINKS_AT_ONCE; i++) {
-		if (!link.next || bpf_probe_read_user(&link, sizeof(link), (void *)link.next))
-			break;
-		opened_note(target_id, &link);
+	for (int i = 0; i < LINKS_AT_ONCE && known && link.next; i++) {
+		known = !bpf_probe_read_user(&link, sizeof(link), (void *)link.next);
+		if (known)
+			opened_note(target_id, &link);
 	}
+	if (!known || link.next)
+		opened_unknown(target_id, s);
 }
 
 #endif

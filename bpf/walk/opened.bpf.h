@@ -23,24 +23,29 @@ static __always_inline struct opened_code *opened_of(u32 target_id, u32 opening)
 }
 
 /*
- * The number of the library that pc is in; 0: of none that was opened lately. The latest counts: nothing is
- * mapped over code that runs. What was closed may have made room for code of another kind. A global function:
- * verified once.
+ * id << 32 | what of the library that pc is in; 0: of none that was opened lately. The latest counts: nothing
+ * is mapped over code that runs. What was closed may have made room for code of another kind. A global
+ * function: verified once.
  */
-__noinline u32 opened_at(u32 target_id, u64 pc)
+__noinline u64 opened_at(u32 target_id, u64 pc)
 {
 	struct unwind_space *s = bpf_map_lookup_elem(&unwind_spaces, &target_id);
 	u32 last = s ? *(volatile u32 *)&s->openings : 0;
 
 	for (u32 i = 0; i < JT_OPENED && i < last; i++) {
 		struct opened_code *o = opened_of(target_id, last - i);
-		u32 id = o ? *(volatile u32 *)&o->id : 0, magic = 0;
+		u32 id = o ? *(volatile u32 *)&o->id : 0, magic = 0, what;
 
-		if (!id || o->opening != last - i || pc - o->start >= o->end - o->start)
+		if (!o || o->opening != last - i || pc - o->start >= o->end - o->start)
 			continue;
+		if (!id)
+			return 0;
 		if (bpf_probe_read_user(&magic, sizeof(magic), (void *)o->bias) || magic != ELF_MAGIC)
 			return 0;
-		return *(volatile u32 *)&o->id == id && *(volatile u32 *)&o->opening == last - i ? id : 0;
+		what = *(volatile u32 *)&o->what;
+		if (*(volatile u32 *)&o->id != id || *(volatile u32 *)&o->opening != last - i)
+			return 0;
+		return (u64)id << 32 | what;
 	}
 	return 0;
 }

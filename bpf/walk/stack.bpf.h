@@ -210,23 +210,26 @@ static __always_inline void anchor_proven(struct scratch *sc)
  */
 static __always_inline void native_opened(struct scratch *sc)
 {
-	u32 id = sc->stack.n ? 0 : opened_at(sc->target_id, sc->w.pc - 1);
+	u64 opened = sc->stack.n ? 0 : opened_at(sc->target_id, sc->w.pc - 1);
 
-	if (id)
-		emit(sc, RAW_OPENED, sc->w.pc, id);
+	if (!opened)
+		return;
+	emit(sc, RAW_OPENED, sc->w.pc, (u32)opened); /* its number may be another one the next time */
+	sc->stack.frame[0].b = opened;
 }
 
 /* The frame at hand is kept, and the loader may not know yet whose its pc is. */
 static __always_inline void native_unknown(struct scratch *sc, u64 pc)
 {
-	u32 id = opened_at(sc->target_id, pc - 1), at = sc->stack.n - 1;
+	u64 opened = opened_at(sc->target_id, pc - 1);
+	u32 at = sc->stack.n - 1;
 
-	sc->hash ^= mix(id ? (u64)id << 32 : unwind_closings(sc->target_id));
-	if (!id || at >= JT_MAX_FRAMES || sc->stack.frame[at].a >> RAW_KIND_SHIFT != RAW_NATIVE ||
+	sc->hash ^= mix(opened ? opened << 32 : unwind_closings(sc->target_id));
+	if (!opened || at >= JT_MAX_FRAMES || sc->stack.frame[at].a >> RAW_KIND_SHIFT != RAW_NATIVE ||
 	    sc->stack.frame[at].b)
 		return;
 	sc->stack.frame[at].a = (pc & RAW_ADDR_MASK) | (u64)RAW_OPENED << RAW_KIND_SHIFT;
-	sc->stack.frame[at].b = id;
+	sc->stack.frame[at].b = opened;
 }
 
 /* The return address at hand may be the kernel's own, in the place of the true one. Is it? */

@@ -237,6 +237,12 @@ static int append_frame(struct symbols *s, const struct symbolized *c, const str
 	return rc;
 }
 
+/* Of the library that the frame is in, as its openings are numbered; 0: the mappings tell. */
+static uint32_t opened_number(const struct raw_frame *f)
+{
+	return kind_of(f) == RAW_OPENED ? (uint32_t)(f->b >> 32) : 0;
+}
+
 /*
  * A native frame. *next: the frame to go on with, which is not the next one when that was found by a frame
  * pointer which c does not keep: then all of that chain is cut. *cut: why, or NULL.
@@ -245,7 +251,7 @@ static int append_native(struct symbols *s, const struct stack *st, uint32_t i, 
 			 uint32_t *next, const char **cut)
 {
 	uint64_t pc = st->frame[i].a & RAW_ADDR_MASK;
-	uint32_t opened = kind_of(&st->frame[i]) == RAW_OPENED ? (uint32_t)st->frame[i].b : 0;
+	uint32_t opened = opened_number(&st->frame[i]);
 	uint64_t function = kind_of(&st->frame[i]) == RAW_SCRIPT ? st->frame[i].b : 0;
 	uint64_t exact = !opened && !function &&
 			 st->frame[i].b != 0; /* an interrupted instruction, not one before the return */
@@ -347,7 +353,7 @@ bool symbols_wait(const struct symbols *s, const struct stack *st)
 {
 	for (uint32_t i = 0; i < nr_frames(st); i++)
 		if (kind_of(&st->frame[i]) == RAW_OPENED &&
-		    !natives_know_opened(s->natives, (uint32_t)st->frame[i].b))
+		    !natives_know_opened(s->natives, opened_number(&st->frame[i])))
 			return true;
 	return false;
 }
