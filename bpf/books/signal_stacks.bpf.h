@@ -7,13 +7,14 @@
  * arch/arm64/kernel/probes/uprobes.c), and forgets where it returns to: what it has put in the place of the
  * return address ends the process. So does a handler, on a stack above the thread's, that calls such a
  * function while the thread is inside one. No program can prevent that then. So the loader is told as soon as
- * a thread calls such a function that may be interrupted so, and removes the probes.
+ * a thread calls such a function that may be interrupted so, and removes the probes; a process of jnitrace
+ * run stops until then.
  */
 #ifndef JNITRACE_SIGNAL_STACKS_BPF_H
 #define JNITRACE_SIGNAL_STACKS_BPF_H
 
 #include "maps.bpf.h"
-#include "walk/task.bpf.h"
+#include "walk/hold.bpf.h"
 
 #define NR_SIGNALS 64
 #define SA_ONSTACK 0x08000000 /* asm-generic/signal-defs.h; of x86 and arm64 alike */
@@ -79,6 +80,8 @@ static __always_inline void signal_stack_look(u32 target_id, u64 sp)
 	signal_stack[target_id] = 1;
 	drop(target_id, DROP_SIGNAL_STACK);
 	bpf_ringbuf_output(&code_changes, &target_id, sizeof(target_id), 0); /* the loader wakes */
+	if (holds && is_held())
+		hold_here(); /* until they are removed */
 }
 
 #endif

@@ -180,9 +180,10 @@ def test_who_cannot_be_is_traced(programs, program, stack, handler):
     assert numbers(report) == {"low": (n, n, 0, 0)} and report["findings"] == []
 
 
-def test_nor_is_it_traced_again(programs):
-    """Of a command: when it loads a library, for which it stops. What was asserted is not known then."""
+def test_a_command_stops_until_it_is_left(programs):
+    """So that the first call of all may be interrupted; and it is not traced again when it loads a library. What was asserted is not known then."""
     result, reports = run_report(*rule(programs["plain"]), "--assert", "low.outstanding==0", command=[programs["plain"], "above", "usr"], stdin=None,
-                                 input="call\nload\nload\n")
+                                 input="signal\nload\nsignal\nload\n")
     assert len(reports) == 1 and reports[0]["end_reason"] == "signal-stack"
+    assert result.stdout.splitlines().count("done") == 4, result
     assert result.returncode == 6 and "its probes were removed" in result.stderr, result
