@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Work that is done more seldom the longer it takes, so that it takes no more than a part of a CPU. */
+/*
+ * Work that is done more seldom the more of a CPU it takes, so that it takes no more than a part of one; but
+ * at least every so often. By one thread.
+ */
 #ifndef JNITRACE_SELDOM_H
 #define JNITRACE_SELDOM_H
 
@@ -9,9 +12,11 @@
 
 #include "base/util.h"
 
+#define SELDOM_MOST_NS 5000000000ULL
+
 /* Starts with zeros: it is due. */
 struct seldom {
-	uint64_t due_ns; /* CLOCK_MONOTONIC */
+	uint64_t began_ns, due_ns; /* CLOCK_MONOTONIC */
 };
 
 static inline bool seldom_is_due(const struct seldom *s)
@@ -19,12 +24,21 @@ static inline bool seldom_is_due(const struct seldom *s)
 	return clock_ns(CLOCK_MONOTONIC) >= s->due_ns;
 }
 
-/* A piece of it began at start_ns, and ended now. part: of a CPU that it may take, above 0. */
-static inline void seldom_took(struct seldom *s, uint64_t start_ns, double part)
+/* It is done now. */
+static inline void seldom_begin(struct seldom *s)
 {
-	uint64_t took_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
+	s->began_ns = s->due_ns = clock_ns(CLOCK_MONOTONIC);
+}
 
-	s->due_ns = (s->due_ns > start_ns ? s->due_ns : start_ns) + (uint64_t)((double)took_ns / part);
+/* What was done since seldom_begin(), or a piece of it, took so much of a CPU, of which it may take this part
+ * (above 0). */
+static inline void seldom_took(struct seldom *s, uint64_t cpu_ns, double part)
+{
+	uint64_t latest_ns = s->began_ns + SELDOM_MOST_NS;
+
+	s->due_ns += (uint64_t)((double)cpu_ns / part);
+	if (s->due_ns > latest_ns)
+		s->due_ns = latest_ns;
 }
 
 #endif

@@ -488,7 +488,7 @@ static int tell_threads(struct target *t)
 
 void target_look(struct target *t)
 {
-	uint64_t start_ns;
+	uint64_t cpu_ns;
 	uint32_t tick;
 
 	if (!t->at.vm || tracer_execed(t->tracer, t->target_id))
@@ -498,9 +498,10 @@ void target_look(struct target *t)
 	t->tables_looked_at = !t->shared->drawn || seldom_is_due(&t->looking_at_tables);
 	if (!t->account || !t->tables_looked_at || tracer_tick(t->tracer, &tick))
 		return;
-	start_ns = clock_ns(CLOCK_MONOTONIC);
+	seldom_begin(&t->looking_at_tables);
+	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	account_look(t->account, tick); /* what could not be seen stays as it was known */
-	seldom_took(&t->looking_at_tables, start_ns, TABLES_PART);
+	seldom_took(&t->looking_at_tables, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, TABLES_PART);
 }
 
 /*

@@ -27,7 +27,7 @@ static const struct ref_classes *classes_of_late(struct target *t)
 static const struct ref_classes *read_classes(struct target *t, const struct snapshot *snapshot, bool final)
 {
 	const struct options *o = t->o;
-	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t cpu_ns;
 	int rc;
 
 	if (o->count_only || (!(o->view.format->needs & FORMAT_CLASSES) && o->view.group_by != GROUP_CLASS &&
@@ -35,8 +35,10 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 		return NULL;
 	if (t->shared->drawn && !final && t->kept.known && !seldom_is_due(&t->reading_classes))
 		return classes_of_late(t);
+	seldom_begin(&t->reading_classes);
+	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	rc = ref_classes_read(t->at.vm, snapshot, &t->classes);
-	seldom_took(&t->reading_classes, start_ns, CLASSES_PART);
+	seldom_took(&t->reading_classes, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, CLASSES_PART);
 	return rc == 0 ? &t->classes : NULL;
 }
 
@@ -145,10 +147,11 @@ static int read_pushes(struct target *t, const struct snapshot *s)
 /* 0 or -ENOMEM. */
 static int hold_against_tables(struct target *t, const struct snapshot *s, struct corrections *found)
 {
-	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	int rc = t->account ? account_compare(t->account, s, found) : 0;
 
-	seldom_took(&t->looking_at_tables, start_ns, TABLES_PART);
+	if (t->tables_looked_at)
+		seldom_took(&t->looking_at_tables, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, TABLES_PART);
 	return rc;
 }
 
