@@ -11,6 +11,7 @@ import pytest
 
 from harness import TOP, Tracer, wait_until
 from test_census import STEADY, Fixture, ids
+from tmux import Tmux
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
 MANY = [("17", []), ("17", ["-XX:+UseParallelGC"]), ("17-stripped", []), ("sid-8", []), ("sid-21", ["-XX:+UseZGC"]), ("sid-25", []),
@@ -128,6 +129,18 @@ def test_a_missed_delete_is_no_leak(kind):
         assert not any(final["drops"].values())
         assert final["families"]["global"]["outstanding"] == 506 + 307 - 101
         assert sum(s["outstanding"] for s in final["sites"] if s["family"] == "global") == 506 + 307 - 101
+
+
+def test_missed_deletes_of_very_many_on_a_screen():
+    """The VM's tables are looked at more seldom there, but are: once some were missed, too."""
+    with Fixture("17", *STEADY) as target:
+        address = destroy_global(target)
+        with Tmux(120, 30, "-p", target.pid) as screen:
+            screen.until("q quit")
+            target.do("hold string 100003 1009")
+            for unseen, sum_of in ((503, "503"), (20011, "20,514")):
+                target.do(f"dropunseen {address} {unseen}")
+                screen.until(f"drops {sum_of} ")
 
 
 @pytest.mark.parametrize("kind", ["17", "sid-25"])
