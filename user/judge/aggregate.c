@@ -14,6 +14,8 @@
 #include "judge/totals.h"
 #include "judge/verdicts.h"
 
+#define FIGURES_PER_S                                                                                        \
+	12 /* of growth: for a thousand sites that hold something they would take a tenth of a CPU */
 #define MOMENT_S     0.3 /* what changes in so short a time says little of a pace */
 #define WEAK_CLEARED 0.5 /* of weak references: so many whose objects are gone are no accident, */
 #define WEAK_IN_VAIN 0.8 /* nor those and others to one object; a few to each are the library's way */
@@ -81,6 +83,7 @@ struct aggregate {
 	double last_elapsed_s;
 	uint64_t last_events, last_died;
 	unsigned most_level;              /* as of the last input */
+	size_t figures_from;              /* entry whose turn it is to have its figure made anew */
 	int64_t collections;              /* as of the last reading; -1: unknown */
 	double collected_s[2];            /* when that was last seen to have grown, and before; -1: never */
 	struct strset names;              /* of classes */
@@ -622,10 +625,10 @@ static int remember_all(struct aggregate *a, const struct aggregate_input *in)
 }
 
 static void judge(const struct aggregate *a, struct entry *e, enum func_id func, double elapsed_s,
-		  struct report_verdict *out)
+		  struct figures *figures, struct report_verdict *out)
 {
 	if (e->history)
-		history_verdict(e->history, out);
+		history_verdict(e->history, figures, out);
 	else
 		verdict_of_none(elapsed_s - e->first_s, out);
 	if (out->kind == VERDICT_GROWING && func_family(a->catalog, func) == FAMILY_WEAK && !e->piles)
@@ -683,7 +686,11 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 {
 	double since_last_s = in->elapsed_s - a->last_elapsed_s;
 	double interval_s = in->final ? in->elapsed_s : since_last_s;
+	struct figures none = {.first = in->drawn},
+		       some = {(unsigned)(FIGURES_PER_S * fmax(since_last_s, 1)), in->drawn};
+	size_t from = a->figures_from;
 
+	a->figures_from = 0;
 	r->sites.n = 0;
 	for (size_t i = 0; i < a->entries.n; i++) {
 		struct entry *e = &a->entries.v[i];
@@ -711,7 +718,13 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		e->last.acquired = c->acquired;
 		e->last.outstanding = c->outstanding;
 		if (!r->count_only && is_judged(a, in, s->func))
-			judge(a, e, s->func, in->elapsed_s, &s->verdict);
+			judge(a, e, s->func, in->elapsed_s,
+			      in->final   ? NULL
+			      : i >= from ? &some
+					  : &none,
+			      &s->verdict);
+		if (!some.left && !a->figures_from)
+			a->figures_from = i + 1;
 		estimate_site(s, e->threads.v, each, is_sampled(a, in, s->func) ? in->most_level : 0);
 	}
 	return 0;

@@ -27,6 +27,7 @@ struct aggregate_input {
 	uint32_t sampled;          /* bit per enum family_id */
 	uint8_t level, most_level; /* now, and the highest that ever was: each is 1 << level as many */
 	bool final;
+	bool drawn; /* for a screen: figures that take time may come a little later */
 	double elapsed_s;
 	const struct ref_classes *classes; /* NULL: not looked at */
 	const struct local_refs *locals;   /* NULL: which are alive is not known */

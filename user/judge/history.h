@@ -86,7 +86,8 @@ struct history {
 	struct growth growth; /* as told last; until then: */
 	double growth_until_s, growth_limit;
 	int growth_age;
-	bool growth_moved; /* the count, as far as that was made of it */
+	bool growth_moved;  /* the count, as far as that was made of it */
+	bool growth_rising; /* it was found to grow then */
 };
 
 /* h starts with zeros, or out of a room. Readings in the order of their time. 0 or -ENOMEM. */

@@ -523,14 +523,26 @@ static bool is_no_news(const struct history *h, int age, double limit, const str
 	       s->t_s[s->n - 1] - s->t_s[0] < FLAT_LONGER * h->growth.span_s;
 }
 
+static bool may_make(struct figures *f, bool made, bool grows)
+{
+	if (!f || !(made || (f->first && !grows)))
+		return true;
+	if (!f->left)
+		return false;
+	f->left--;
+	return true;
+}
+
 /* Growth as a figure. It takes time, and so it is made anew when there is news: a second, or a sixteenth of
  * what was seen. */
-static void figure(struct history *h, int age, double from_s, double limit)
+static void figure(struct history *h, int age, double from_s, double limit, struct figures *figures)
 {
+	bool made = h->growth_until_s > 0 && age == h->growth_age && limit == h->growth_limit &&
+		    h->rise.on == h->growth_rising;
 	double span_s = h->last_s - from_s;
 	struct samples samples;
 
-	if (h->last_s < h->growth_until_s && age == h->growth_age && limit == h->growth_limit)
+	if ((made && h->last_s < h->growth_until_s) || !may_make(figures, made, h->rise.on))
 		return;
 	history_samples(h, age, from_s, &samples);
 	if (is_no_news(h, age, limit, &samples)) {
@@ -542,6 +554,7 @@ static void figure(struct history *h, int age, double from_s, double limit)
 	h->growth_until_s = h->last_s + fmax(h->spacing_s, span_s / 16);
 	h->growth_age = age;
 	h->growth_limit = limit;
+	h->growth_rising = h->rise.on;
 }
 
 /* Might it grow? Then it is not said to be bounded. */
@@ -606,7 +619,7 @@ static double grown_s(const struct history *h)
 	return h->last_s - h->rise.since_s + survivor_ages_s[h->rise.age];
 }
 
-void history_verdict(struct history *h, struct report_verdict *out)
+void history_verdict(struct history *h, struct figures *figures, struct report_verdict *out)
 {
 	double seen_s = h->last_s - h->first_s;
 	int age = h->rise.on ? h->rise.age : 0;
@@ -618,7 +631,7 @@ void history_verdict(struct history *h, struct report_verdict *out)
 		return;
 	/* Most sites have none, and nothing to tell. */
 	if (h->rise.on || h->survivors[0] > 0)
-		figure(h, age, h->rise.on ? h->rise.since_s : 0, 0);
+		figure(h, age, h->rise.on ? h->rise.since_s : 0, 0, figures);
 	if (g->known && (h->rise.on || h->survivors[0] > 0)) {
 		out->per_min = g->per_min;
 		out->error_per_min = g->error_per_min;
@@ -640,7 +653,7 @@ void verdict_of_none(double seen_s, struct report_verdict *out)
 {
 	struct history h = {.readings = 2, .last_s = seen_s};
 
-	history_verdict(&h, out);
+	history_verdict(&h, NULL, out);
 }
 
 void verdict_wait(struct report_verdict *v)
@@ -654,7 +667,7 @@ void verdict_wait(struct report_verdict *v)
 void history_growth(struct history *h, double limit, struct growth *out)
 {
 	if (h->n > 0)
-		figure(h, AGE_NONE, 0, limit);
+		figure(h, AGE_NONE, 0, limit, NULL);
 	*out = h->n > 0 ? h->growth
 			: (struct growth){.limit_s = -1, .limit_soonest_s = -1, .limit_latest_s = -1};
 	out->span_s = h->last_s - h->first_s;

@@ -24,8 +24,16 @@
 /* Take a reading over and judge anew. h starts with zeros; readings in the order of their time. 0 or -ENOMEM.
  */
 int history_judge(struct history *h, const struct reading *r);
-/* What was found by the readings so far. Changes h only to remember a figure that took time. */
-void history_verdict(struct history *h, struct report_verdict *out);
+/* How many figures of growth may be made now: each takes a few tenths of a millisecond. */
+struct figures {
+	unsigned left; /* of those that were made before, and are due again; */
+	bool first;    /* and of others, but of what is found to grow */
+};
+/*
+ * What was found by the readings so far. Changes h only to remember a figure that took time. figures: NULL:
+ * each that is due is made; else one that may not be stays as it was.
+ */
+void history_verdict(struct history *h, struct figures *figures, struct report_verdict *out);
 /* Of a site that held nothing whenever it was looked at, and was seen for so long. */
 void verdict_of_none(double seen_s, struct report_verdict *out);
 /* What grows may do so only because the collector has not come yet: it is not called growing. */

@@ -12,8 +12,10 @@
 
 #include "base/util.h"
 
-#define SELDOM_MOST_NS 5000000000ULL
-
+/* What part of a CPU it may take, above 0, and how long to wait for it at the most. */
+struct seldom_rule {
+	double part, most_s;
+};
 /* Starts with zeros: it is due. */
 struct seldom {
 	uint64_t began_ns, due_ns; /* CLOCK_MONOTONIC */
@@ -30,13 +32,12 @@ static inline void seldom_begin(struct seldom *s)
 	s->began_ns = s->due_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
-/* What was done since seldom_begin(), or a piece of it, took so much of a CPU, of which it may take this part
- * (above 0). */
-static inline void seldom_took(struct seldom *s, uint64_t cpu_ns, double part)
+/* What was done since seldom_begin(), or a piece of it, took so much of a CPU. */
+static inline void seldom_took(struct seldom *s, uint64_t cpu_ns, const struct seldom_rule *rule)
 {
-	uint64_t latest_ns = s->began_ns + SELDOM_MOST_NS;
+	uint64_t latest_ns = s->began_ns + (uint64_t)(rule->most_s * 1e9);
 
-	s->due_ns += (uint64_t)((double)cpu_ns / part);
+	s->due_ns += (uint64_t)((double)cpu_ns / rule->part);
 	if (s->due_ns > latest_ns)
 		s->due_ns = latest_ns;
 }

@@ -501,7 +501,7 @@ void target_look(struct target *t)
 	seldom_begin(&t->looking_at_tables);
 	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	account_look(t->account, tick); /* what could not be seen stays as it was known */
-	seldom_took(&t->looking_at_tables, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, TABLES_PART);
+	seldom_took(&t->looking_at_tables, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, &tables_rule);
 }
 
 /*

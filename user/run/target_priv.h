@@ -25,8 +25,8 @@
 #include "symbols/naming.h"
 #include "symbols/symbols.h"
 
-/* Of a CPU, for a screen, to hold the references against the VM's tables. */
-#define TABLES_PART 0.0005
+/* To hold the references against the VM's tables, for a screen. */
+static const struct seldom_rule tables_rule = {.part = 0.0005, .most_s = 5};
 
 /* The classes of what is outstanding as they were read last, with --assert 'class(...)' and on a screen. */
 struct kept_classes {

@@ -13,8 +13,8 @@
 /* To read the classes of what was there at attach, in each report until all are read. */
 #define CLASS_BUDGET_MS 50
 
-/* Of a CPU, for a screen: who looks at it sees them a little later where there are very many references. */
-#define CLASSES_PART 0.001
+/* For a screen: who looks at it sees them a little later where there are very many references. */
+static const struct seldom_rule classes_rule = {.part = 0.001, .most_s = 60};
 
 /* Those of a moment ago, as a part of what is outstanding now. */
 static const struct ref_classes *classes_of_late(struct target *t)
@@ -38,7 +38,7 @@ static const struct ref_classes *read_classes(struct target *t, const struct sna
 	seldom_begin(&t->reading_classes);
 	cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	rc = ref_classes_read(t->at.vm, snapshot, &t->classes);
-	seldom_took(&t->reading_classes, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, CLASSES_PART);
+	seldom_took(&t->reading_classes, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, &classes_rule);
 	return rc == 0 ? &t->classes : NULL;
 }
 
@@ -151,7 +151,7 @@ static int hold_against_tables(struct target *t, const struct snapshot *s, struc
 	int rc = t->account ? account_compare(t->account, s, found) : 0;
 
 	if (t->tables_looked_at)
-		seldom_took(&t->looking_at_tables, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, TABLES_PART);
+		seldom_took(&t->looking_at_tables, clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, &tables_rule);
 	return rc;
 }
 
@@ -343,6 +343,7 @@ static int put_sites(struct target *t, const struct making *m)
 	    .classes = m->classes,
 	    .weak = look_at_weak(t, m->snapshot),
 	    .final = m->final,
+	    .drawn = t->shared->drawn,
 	    .elapsed_s = m->elapsed_s,
 	};
 

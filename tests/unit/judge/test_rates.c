@@ -69,7 +69,7 @@ static void measure(const struct shape *s, bool ages, int histories, int seconds
 			was = h.rise.on;
 			out->told += r[i].t_s == s->told_s && h.rise.on;
 		}
-		history_verdict(&h, &v);
+		history_verdict(&h, NULL, &v);
 		out->bounded += v.kind == VERDICT_BOUNDED && v.confidence == CONFIDENCE_HIGH;
 		rest += lost;
 		history_free(&h);

@@ -49,7 +49,7 @@ static struct told judge(struct model *m, double seconds, double every_s, bool a
 			told.last_off_s = r[i].t_s;
 		}
 	}
-	history_verdict(&h, &told.last);
+	history_verdict(&h, NULL, &told.last);
 	history_free(&h);
 	free(r);
 	model_free(m);
@@ -106,7 +106,7 @@ static void test_time_until_growth_is_told(void **state)
 			if (!r[i].outstanding)
 				continue;
 			history_judge(&h, &r[i]);
-			history_verdict(&h, &v);
+			history_verdict(&h, NULL, &v);
 			if (h.readings == 3) /* as soon as the interval is known */
 				ready_s = r[i].t_s + v.ready_in_s;
 			assert_true(h.readings <= 3 || v.kind == VERDICT_GROWING ||
@@ -194,7 +194,7 @@ static void check_end(const struct history *until, const struct reading *now, co
 	last.t_s += 0.05;
 	memcpy(last.kept, last.survivors, sizeof(last.kept));
 	assert_int_equal(history_judge(&h, &last), 0);
-	history_verdict(&h, &v);
+	history_verdict(&h, NULL, &v);
 	history_growth(&h, 0, &g);
 	if (v.kind != VERDICT_GROWING || !g.alarm)
 		fail_msg("%s: not told at the end of %g s", what, now->t_s);
@@ -343,7 +343,7 @@ static void test_too_early_is_unknown(void **state)
 	struct told told;
 
 	(void)state;
-	history_verdict(&h, &v);
+	history_verdict(&h, NULL, &v);
 	assert_int_equal(v.kind, VERDICT_UNKNOWN);
 	assert_true(isnan(v.per_min));
 	poisson(m, 0, 9, 10, NEVER);
@@ -374,7 +374,7 @@ static void test_history_is_bounded(void **state)
 		assert_true(h.n <= HISTORY_BINS);
 	}
 	assert_true(h.bins[0].t_s < 50000 / BINS_EACH && h.bins[h.n - 1].t_s > 45000);
-	history_verdict(&h, &v);
+	history_verdict(&h, NULL, &v);
 	assert_int_equal(v.kind, VERDICT_GROWING);
 	assert_true(fabs(v.per_min - 60) < 0.1);
 	assert_int_equal(v.survivors, 49994);
@@ -430,6 +430,56 @@ static void test_libraries(void **state)
 	free(r.libraries.v);
 }
 
+/* A second of one that holds a hundred, and more from then on: so many a second. */
+static void grow(struct history *h, int t, int from, int per_s)
+{
+	int n = 100 + (t > from ? (t - from) * per_s : 0);
+	struct reading r = {.t_s = t, .acquired = n, .outstanding = n, .ages_known = true};
+
+	for (int a = 0; a < NR_AGES; a++)
+		r.survivors[a] = r.kept[a] = t > survivor_ages_s[a] ? 100 : 0;
+	if (t - 5 > from)
+		r.survivors[0] = r.kept[0] = 100 + (t - 5 - from) * per_s;
+	assert_int_equal(history_judge(h, &r), 0);
+}
+
+/* Of many sites not all have their figures made at once; but who is found to grow has one. */
+static void test_figures_have_turns(void **state)
+{
+	struct figures none = {0, .first = true}, one = {1, .first = true}, old = {0};
+	struct report_verdict v;
+	struct history h = {0};
+	double before;
+
+	(void)state;
+	for (int t = 0; t < 40; t++)
+		grow(&h, t, 100, 0);
+	history_verdict(&h, &none, &v);
+	assert_true(isnan(v.per_min));
+	history_verdict(&h, &one, &v);
+	assert_false(isnan(v.per_min));
+	assert_int_equal(one.left, 0);
+	before = v.error_per_min;
+	for (int t = 40; t < 80; t++)
+		grow(&h, t, 100, 0);
+	history_verdict(&h, &one, &v);
+	assert_true(v.error_per_min == before);
+	history_verdict(&h, NULL, &v);
+	assert_true(v.error_per_min < before);
+	for (int t = 80; t < 200; t++)
+		grow(&h, t, 100, 5);
+	history_verdict(&h, &none, &v);
+	assert_int_equal(v.kind, VERDICT_GROWING);
+	assert_true(v.per_min > 250);
+	history_free(&h);
+	/* where nobody waits for keys each has its first one */
+	for (int t = 0; t < 40; t++)
+		grow(&h, t, 100, 0);
+	history_verdict(&h, &old, &v);
+	assert_false(isnan(v.per_min));
+	history_free(&h);
+}
+
 /* A call that goes on holds something at that moment: the verdict is no other for it. */
 static void test_clean_does_not_flicker(void **state)
 {
@@ -443,7 +493,7 @@ static void test_clean_does_not_flicker(void **state)
 
 		r.released = r.acquired - r.outstanding;
 		assert_int_equal(history_judge(&h, &r), 0);
-		history_verdict(&h, &v);
+		history_verdict(&h, NULL, &v);
 		if (t >= 12)
 			assert_int_equal(v.kind, VERDICT_CLEAN);
 	}
@@ -456,7 +506,7 @@ static void test_clean_does_not_flicker(void **state)
 		r.released = r.acquired - r.outstanding;
 		assert_int_equal(history_judge(&h, &r), 0);
 	}
-	history_verdict(&h, &v);
+	history_verdict(&h, NULL, &v);
 	assert_int_not_equal(v.kind, VERDICT_CLEAN);
 	history_free(&h);
 }
@@ -476,6 +526,7 @@ int main(void)
 	    cmocka_unit_test(test_history_is_bounded),
 	    cmocka_unit_test(test_libraries),
 	    cmocka_unit_test(test_clean_does_not_flicker),
+	    cmocka_unit_test(test_figures_have_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
