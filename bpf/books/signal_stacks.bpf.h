@@ -62,26 +62,27 @@ __noinline int handles_on_alt(void)
 
 /*
  * A function begins whose return the kernel probes; sp: as its caller has it. The handlers are looked at once
- * in a tick: there are many.
+ * in a tick: there are many. A global function: its stack is not that of what walks.
  */
-static __always_inline void signal_stack_look(u32 target_id, u64 sp)
+__noinline int signal_stack_look(u32 target_id, u64 sp)
 {
 	u32 tick;
 
 	target_id &= JT_MAX_TARGETS - 1;
 	if (signal_stack[target_id] || !is_below_alt(sp))
-		return;
+		return 0;
 	tick = bpf_jiffies64() >> JT_TICK_SHIFT;
 	if (signals_tick[target_id] == tick)
-		return;
+		return 0;
 	signals_tick[target_id] = tick;
 	if (!handles_on_alt())
-		return;
+		return 0;
 	signal_stack[target_id] = 1;
 	drop(target_id, DROP_SIGNAL_STACK);
 	bpf_ringbuf_output(&code_changes, &target_id, sizeof(target_id), 0); /* the loader wakes */
 	if (holds && is_held())
 		hold_here(); /* until they are removed */
+	return 0;
 }
 
 #endif
