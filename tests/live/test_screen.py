@@ -9,7 +9,7 @@ import time
 import pytest
 
 import recorded
-from harness import WARM_UP, bpf_ids, bpf_objects, run_tool, wait_until
+from harness import WARM_UP, Oracle, bpf_ids, bpf_objects, jdk, run_tool, wait_until
 from terminal import ENTER, LEAVE, Terminal
 from tmux import Tmux
 
@@ -53,6 +53,23 @@ def test_keys(oracle):
         terminal.keys("q")
         assert terminal.exit_code() == 0
         assert "global: +17 -7 = 10 outstanding" in terminal.screen("-S", "-")
+
+
+def test_an_opened_process_ends(oracle):
+    """It is told, and what is left has its own screen."""
+    with Oracle(jdk("17")) as other:
+        for o in (oracle, other):
+            o.do(*WARM_UP)
+        with Tmux(120, 40, "-p", f"{oracle.pid},{other.pid}", "-i", "0.2") as t:
+            t.until(lambda screen: all(re.search(rf"^[> ].* {o.pid} ", screen, re.M) for o in (oracle, other)))
+            t.keys("Enter")
+            head = t.until(lambda screen: re.match(r"jnitrace \d+ ", screen)).split()[1]
+            ended, left = (oracle, other) if head == str(oracle.pid) else (other, oracle)
+            ended.kill()
+            screen = t.until(f"PID {ended.pid} (")
+            assert re.search(rf"^PID {ended.pid} \(.*\) exited$", screen, re.M) and screen.startswith(f"jnitrace {left.pid} "), screen
+            t.keys("q")
+            assert t.exit_code() == 0
 
 
 def test_record_from_now_on(oracle, tmp_path):

@@ -271,6 +271,8 @@ int trace_let_go(struct trace *s, struct error *err)
 		last = target_report_of(s->targets.v[i]);
 		if (last) {
 			outcome_add(&s->outcome, s->o, last);
+			if (s->browser)
+				browser_ended(s->browser, last);
 			if (s->use)
 				rc = rc ?: s->use->last(s->use->of, last);
 		}

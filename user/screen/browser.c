@@ -144,6 +144,7 @@ int browser_reports(struct browser *b, const struct report *const *reports, size
 			return -ENOMEM;
 		*place = reports[i];
 	}
+	target_gone(b);
 	if (n > 1 && !b->overview) { /* one begins with the processes */
 		b->overview = true;
 		if (b->table.group == GROUP_SITE && !b->target.a)
@@ -151,6 +152,11 @@ int browser_reports(struct browser *b, const struct report *const *reports, size
 	}
 	rc = browser_pass(b, reports, n);
 	return rc ?: table_make(b);
+}
+
+void browser_ended(struct browser *b, const struct report *last)
+{
+	target_ended(b, &last->target, last->end_reason);
 }
 
 enum wish browser_key(struct browser *b, const struct key *key)

@@ -24,6 +24,8 @@ void browser_free(struct browser *b);
 
 /* Reports of one moment, which live until others come. 0 or -ENOMEM. */
 int browser_reports(struct browser *b, const struct report *const *reports, size_t n);
+/* The last report of a target, which will not be among those that come. */
+void browser_ended(struct browser *b, const struct report *last);
 /* For curves alone: of a moment that is passed by. 0 or -ENOMEM. */
 int browser_pass(struct browser *b, const struct report *const *reports, size_t n);
 enum wish browser_key(struct browser *b, const struct key *key);

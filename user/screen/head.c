@@ -234,11 +234,13 @@ static int spark_cells(const struct canvas *c, const struct report *pooled)
 /* "global ▁▂▃▄▅ 2,032  weak ▁▁▁▁▁ 640": as many as fit; returns whether there was one. */
 static bool draw_families(const struct browser *b, struct canvas *c, int row, const struct report *pooled)
 {
+	struct looked_at of = reports_of(b);
 	int column = 0, cells = spark_cells(c, pooled);
 
 	for (int i = 0; i < NR_FAMILIES; i++) {
 		const struct report_family *f = &pooled->families[i];
-		struct row_key key = key_of_family(i, b->target);
+		struct row_key key =
+		    key_of_family(i, of.n == 1 ? key_of_target(&of.v[0]->target) : (struct row_key){0});
 		float points[SPARK_CELLS];
 		struct buf name = {0}, count = {0};
 		int width;

@@ -172,9 +172,7 @@ ACT(open_row)
 	if (panel_of(b) != PANEL_TABLE || !r)
 		return WISH_NOTHING;
 	if (b->table.group == GROUP_PID && r->target) {
-		b->target = key_of_target(r->target);
-		b->table.group = GROUP_SITE;
-		b->table.moved = false;
+		target_open(b, r->target);
 		return remade(b);
 	}
 	if (!r->site)

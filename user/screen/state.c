@@ -137,6 +137,83 @@ const struct report_site *site_opened(const struct browser *b, const struct repo
 	return NULL;
 }
 
+/* "PID 4711 (java) ..." */
+static const char *const end_words[NR_END_REASONS] = {
+    [NOT_ENDED] = "is traced no more",
+    [END_EXITED] = "exited",
+    [END_EXECED] = "runs another program now",
+    [END_DETACHED] = "was left: it is traced no more",
+    [END_OVER_BUDGET] = "was left: its probes cost more than the budget",
+    [END_SIGNAL_STACK] = "was left: it handles signals on a stack above that of a thread",
+};
+
+static bool is_there(const struct browser *b, struct row_key target)
+{
+	for (size_t i = 0; i < b->reports.n; i++)
+		if (is_same_row(key_of_target(&b->reports.v[i]->target), target))
+			return true;
+	return false;
+}
+
+void target_open(struct browser *b, const struct report_target *t)
+{
+	b->target = key_of_target(t);
+	b->opened_target.pid = t->pid;
+	b->opened_target.reason = NOT_ENDED;
+	text_clean(b->opened_target.name, sizeof(b->opened_target.name), target_name_of(t),
+		   strlen(target_name_of(t)));
+	b->table.group = GROUP_SITE;
+	b->table.moved = false;
+}
+
+/* Panels that show what is of one process are closed; the others stay as they are. */
+static void close_panels(struct browser *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->depth; i++)
+		if (b->panels[i] != PANEL_SITE && b->panels[i] != PANEL_FINDINGS)
+			b->panels[n++] = b->panels[i];
+	if (n != b->depth)
+		b->page_top = 0;
+	b->depth = n;
+}
+
+static void tell_gone(struct browser *b, int pid, const char *name, enum end_reason reason)
+{
+	snprintf(b->told, sizeof(b->told), "PID %d (%s) %s", pid, name,
+		 is_recorded(b) ? "is not there at this moment" : end_words[reason]);
+}
+
+void target_ended(struct browser *b, const struct report_target *t, enum end_reason reason)
+{
+	char name[NAME_BYTES];
+
+	if (is_same_row(key_of_target(t), b->target)) { /* told when it is no more looked at */
+		b->opened_target.reason = reason;
+		return;
+	}
+	if (b->reports.n > 2 || b->paused) /* the screen goes on as before */
+		return;
+	text_clean(name, sizeof(name), target_name_of(t), strlen(target_name_of(t)));
+	tell_gone(b, t->pid, name, reason);
+}
+
+void target_gone(struct browser *b)
+{
+	if (!b->target.a || is_there(b, b->target))
+		return;
+	tell_gone(b, b->opened_target.pid, b->opened_target.name, b->opened_target.reason);
+	close_panels(b);
+	if (!b->filter.typing)
+		filter_clear(&b->filter);
+	b->target = (struct row_key){0};
+	b->table.group = GROUP_PID;
+	b->table.moved = false;
+	if (b->reports.n == 1)
+		target_open(b, &b->reports.v[0]->target);
+}
+
 /* --- the table --------------------------------------------------------------------------------------- */
 
 static void free_rows(struct table *t)

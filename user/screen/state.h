@@ -21,6 +21,7 @@ enum panel_id { PANEL_TABLE, PANEL_SITE, PANEL_FINDINGS, PANEL_FAMILIES, PANEL_H
 
 #define FILE_BYTES 256
 #define TOLD_BYTES 512
+#define NAME_BYTES 128
 /* What a row of the table is, whatever its numbers are now. */
 struct row_key {
 	uint64_t a, b;
@@ -67,7 +68,12 @@ struct browser {
 	struct table table;
 	bool overview;         /* several targets: a row each is where one begins */
 	struct row_key target; /* the one that was opened there; 0: all */
-	bool no_pane;          /* nothing below the table of the chosen row */
+	struct {
+		int pid;
+		char name[NAME_BYTES];
+		enum end_reason reason; /* it has ended; NOT_ENDED: that is not known */
+	} opened_target;                /* who that is, as it may be gone */
+	bool no_pane;                   /* nothing below the table of the chosen row */
 	struct filter filter;
 	struct trends trends;
 	size_t turn; /* of the groups that have curves: counts readings */
@@ -121,6 +127,12 @@ struct looked_at {
 };
 struct looked_at reports_of(const struct browser *b);
 struct row_key key_of_target(const struct report_target *t);
+/* Look at this one alone, by its sites. */
+void target_open(struct browser *b, const struct report_target *t);
+/* Its last report was made. Of one that is looked at, or beside which there is only one, it is told. */
+void target_ended(struct browser *b, const struct report_target *t, enum end_reason reason);
+/* The one that is looked at is not among the reports: look at what there is, and tell it. */
+void target_gone(struct browser *b);
 
 /* Seconds since attach, of all reports the most. */
 double now_of(const struct browser *b);
