@@ -178,12 +178,37 @@ static void test_overview(void **state)
 	end(&s);
 }
 
+/* What is no regular expression filters nothing: Enter does not take it. */
+static void test_filter(void **state)
+{
+	struct shown s;
+
+	(void)state;
+	begin(&s);
+	give(&s, 1, 1);
+	press(&s, '/');
+	press(&s, '[');
+	press(&s, KEY_OF_ENTER);
+	expect_on_screen(&s, "/[  is no regular expression yet");
+	press(&s, '@');
+	press(&s, ']');
+	expect_on_screen(&s, "/[@]  0 of 3 rows");
+	press(&s, KEY_OF_ENTER);
+	expect_on_screen(&s, "Enter open");
+	press(&s, '/');
+	press(&s, '[');
+	press(&s, KEY_OF_ESCAPE);
+	expect_on_screen(&s, "1 of 3 by site");
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_opened_of_three),
 	    cmocka_unit_test(test_opened_of_two),
 	    cmocka_unit_test(test_overview),
+	    cmocka_unit_test(test_filter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

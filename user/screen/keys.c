@@ -523,7 +523,7 @@ static enum wish type_filter(struct browser *b, const struct key *key)
 	case 3: /* Ctrl-C, where the terminal makes no signal of it */
 		return WISH_QUIT;
 	case KEY_OF_ENTER:
-		b->filter.typing = false;
+		b->filter.typing = b->filter.bad; /* which filters nothing: it is to be mended, or left */
 		return WISH_DRAW;
 	case KEY_OF_ESCAPE:
 		b->filter.typing = false;
