@@ -154,6 +154,8 @@ static unsigned put_class_as(struct buf *out, const struct cell_of *x,
 		buf_printf(out, " +%zu", x->r->more_of);
 	if (more)
 		buf_printf(out, " +%zu", more);
+	if (x->r->before && x->r->family != FAMILY_GLOBAL) /* as in tables */
+		buf_printf(out, " (%s)", x->r->family_name);
 	return STYLE_PLAIN;
 }
 
