@@ -199,6 +199,16 @@ def two(file):
     return file
 
 
+def cut(file, moments):
+    """A recording that ends amid the moment behind so many: the run was killed."""
+    text = subprocess.run(["zstdcat", leak(file)], capture_output=True, text=True, check=True).stdout
+    lines = text.splitlines(keepends=True)
+    ends = [i for i, line in enumerate(lines) if json.loads(line)["record"] == "moment"]
+    begun = "".join(lines[:ends[moments] - 1])
+    subprocess.run(["zstd", "-q", "-f", "--check", "-o", file], input=begun.encode(), check=True)
+    return file
+
+
 if __name__ == "__main__":
     import sys
     (many if sys.argv[2:] else leak)(sys.argv[1])

@@ -338,6 +338,18 @@ def test_time_line(leak):
         t.until(lambda screen: "moment 71 of 71" in screen and "playing" not in screen)
 
 
+def test_a_recording_that_ends_early(tmp_path):
+    """It is told, and the moment that is not whole is not shown."""
+    with opened(recorded.cut(tmp_path / "cut.jtr", 41), 80, 24) as t:
+        screen = t.until("moment 41 of 41, ends early")
+        assert " 41.0s of 41.0s  moment" in screen, screen
+        assert screen.splitlines()[-1].rstrip() == "the recording ends early, after 41.0 s: what came behind is not known", screen
+        t.keys("Left")
+        t.until(" 40.0s of 41.0s  moment 40 of 41, ends early")
+        t.keys("Right")
+        t.until(" 41.0s of 41.0s  moment 41 of 41, ends early")
+
+
 def test_the_chosen_row_stays_chosen(leak):
     """While the leak climbs above it, and while rows are sorted anew."""
     with opened(leak, 80, 24, "--at", "44") as t:

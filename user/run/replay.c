@@ -156,11 +156,31 @@ static void tell_time(struct replay *p)
 	t->n = p->facts->n;
 	t->first_s = p->facts->first_s;
 	t->last_s = p->facts->last_s;
+	t->early = !p->reading && !p->facts->whole;
 	t->part = p->reading ? fmin(recording_part(p->recording), 0.99) : 1;
 	if (!p->waiting || (p->reading && (p->at_s < 0 || p->facts->at == p->facts->n)))
 		return;
 	t->wanted = p->at_s < 0 ? p->facts->n : p->facts->at;
 	p->waiting = false;
+}
+
+/*
+ * All was read. Of a file that ends amid a moment the reader has a part of that, which is nothing to be
+ * shown: back to a moment that is whole.
+ */
+static int end_reading(struct replay *p)
+{
+	const struct mark *last = marks_find(&p->marks, p->passed);
+	char told[96];
+
+	p->facts->whole = recording_is_whole(p->recording);
+	if (p->facts->whole || !last)
+		return keep_place(p);
+	snprintf(told, sizeof(told), "the recording ends early, after %.1f s: what came behind is not known",
+		 p->facts->last_s);
+	browser_tell(p->browser, told);
+	p->at = last->at;
+	return recording_go(p->recording, last->mark);
 }
 
 /*
@@ -177,10 +197,9 @@ static int read_on(struct replay *p, uint64_t end_ns, struct error *err)
 		p->at += rc > 0;
 		rc = rc > 0 ? pass(p) : rc;
 	}
-	rc = rc ?: keep_place(p);
+	rc = rc ?: p->reading ? keep_place(p) : end_reading(p);
 	if (rc)
 		return rc;
-	p->facts->whole = recording_is_whole(p->recording);
 	tell_time(p);
 	if (!p->reading || clock_ns(CLOCK_MONOTONIC) - p->told_ns > TELL_NS) {
 		p->told_ns = clock_ns(CLOCK_MONOTONIC);

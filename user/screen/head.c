@@ -316,6 +316,8 @@ static void draw_time(const struct browser *b, struct canvas *c, int row)
 		   t->wanted != t->at ? "  going"
 		   : t->playing       ? "  playing"
 				      : "");
+	if (t->early)
+		buf_printf(&text, ", ends early");
 	if (t->part < 1)
 		buf_printf(&text, "  reading %d %%", (int)(t->part * 100));
 	bar = c->columns - 5 - (int)text.n - GAP;

@@ -19,6 +19,7 @@ struct timeline {
 	size_t at, n; /* n: that are known, 0: it is live */
 	double part;  /* of the file that was read, 0 to 1: all is known */
 	double first_s, last_s;
+	bool early;    /* it ends amid a moment, or nobody ended it: what came behind is not known */
 	size_t wanted; /* which moment the keys want; the owner goes there and gives its reports */
 	bool playing;
 };
