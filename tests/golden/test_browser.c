@@ -202,13 +202,28 @@ static void test_filter(void **state)
 	end(&s);
 }
 
+/* The panel of families says what its keys do there. */
+static void test_families(void **state)
+{
+	struct shown s;
+
+	(void)state;
+	begin(&s);
+	give(&s, 1, 1);
+	browser_set_families(s.browser, 1U << FAMILY_GLOBAL | 1U << FAMILY_WEAK, 1U << FAMILY_GLOBAL);
+	press(&s, 'e');
+	expect_on_screen(&s, "Families: space");
+	expect_on_screen(&s, "space switch  Enter do it  Esc leave them");
+	expect_not_on_screen(&s, "pause");
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_opened_of_three),
-	    cmocka_unit_test(test_opened_of_two),
-	    cmocka_unit_test(test_overview),
-	    cmocka_unit_test(test_filter),
+	    cmocka_unit_test(test_opened_of_three), cmocka_unit_test(test_opened_of_two),
+	    cmocka_unit_test(test_overview),        cmocka_unit_test(test_filter),
+	    cmocka_unit_test(test_families),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -711,6 +711,26 @@ static int draw_place(const struct browser *b, struct canvas *c, int row)
 	return width;
 }
 
+/* A key and what it does, when there is room. */
+static bool draw_key(struct canvas *c, int row, int *column, int end, const char *name, const char *label)
+{
+	if (*column + (int)(strlen(name) + strlen(label)) + 1 > end)
+		return false;
+	*column += canvas_puts(c, row, *column, end - *column, name, STYLE_KEY) + 1;
+	*column += canvas_puts(c, row, *column, end - *column, label, STYLE_PLAIN) + GAP;
+	return true;
+}
+
+/* That panel has all keys for itself. */
+static void draw_families_keys(struct canvas *c, int row, int end)
+{
+	static const char *const own[][2] = {{"space", "switch"}, {"Enter", "do it"}, {"Esc", "leave them"}};
+	int column = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		draw_key(c, row, &column, end, own[i][0], own[i][1]);
+}
+
 void keys_footer(const struct browser *b, struct canvas *c, int row)
 {
 	int column = 0, end;
@@ -732,17 +752,14 @@ void keys_footer(const struct browser *b, struct canvas *c, int row)
 		return;
 	}
 	end = c->columns - draw_place(b, c, row) - GAP;
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		int width;
-
-		if (!keys[i].label || !serves(b, &keys[i]) || !label_of(b, &keys[i]))
-			continue;
-		width = (int)(strlen(keys[i].name) + strlen(label_of(b, &keys[i]))) + 1;
-		if (column + width > end)
-			break;
-		column += canvas_puts(c, row, column, end - column, keys[i].name, STYLE_KEY) + 1;
-		column += canvas_puts(c, row, column, end - column, label_of(b, &keys[i]), STYLE_PLAIN) + GAP;
+	if (panel_of(b) == PANEL_FAMILIES) {
+		draw_families_keys(c, row, end);
+		return;
 	}
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (keys[i].label && serves(b, &keys[i]) && label_of(b, &keys[i]) &&
+		    !draw_key(c, row, &column, end, keys[i].name, label_of(b, &keys[i])))
+			break;
 }
 
 void keys_page(const struct browser *b, struct page *p)
