@@ -317,7 +317,7 @@ const struct column columns[] = {
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 22, has_bytes, compare_bytes, .format = format_bytes },
 	{ "peak", "PEAK", "local references: most alive at once in one native call, or one frame of PushLocalFrame",
 	  CELLS_RIGHT, ALL | COLUMN_PAIRED, 0, 25, has_peak, compare_peak, .format = format_peak },
-	{ "verdict", "VERDICT", "what becomes of them: growing (a leak), burst, bounded, cached-once, clean; -: too early. Sorted by it: what grows, then what has no verdict yet, before attach last",
+	{ "verdict", "VERDICT", "what becomes of them: growing (a leak), burst, bounded, cached-once, clean; -: too early. On the screen also in 48s (so long until it can be told), unclear (it may grow, but not steadily), slowed, before (attach). Sorted by it: what grows, then what has no verdict yet, before attach last",
 	  CELLS_LEFT, SITE | CLASS | THREAD | MODULE | CALLER | COLUMN_PAIRED, 0, 16, NULL, compare_verdict, .format = format_verdict, .min = 11 },
 	{ "sites", "SITES", "distinct call sites",
 	  CELLS_RIGHT, FUNC | PID | CLASS | THREAD | MODULE | CALLER, 0, 30, NULL, compare_nr_sites, .format = format_sites },
