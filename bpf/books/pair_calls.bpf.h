@@ -100,12 +100,16 @@ static __always_inline bool pair_calls_have(const struct pair_thread *t, const s
 /*
  * Take away calls that have ended without a return that was seen. Two may be at the same place on the stack:
  * of which the first ended by jumping to the second (the kernel has put its own address in the place of the
- * return address then); or one call, of a function that is in two families.
+ * return address then); or one call, of a function that is in two families. A global function: verified once,
+ * and not for each number of calls that it may leave.
  */
-static __always_inline void pair_calls_tidy(struct pair_thread *t, const struct pair_call *c, bool jumped_to)
+__noinline int pair_calls_tidy(struct pair_thread *t, const struct pair_call *c, u32 jumped_to)
 {
-	bool same = jumped_to || !pair_calls_have(t, c);
+	bool same;
 
+	if (!t || !c)
+		return 0;
+	same = jumped_to || !pair_calls_have(t, c);
 	for (u32 i = 0; i < PAIR_NESTING; i++) {
 		u32 top = t->depth - 1;
 		u64 above;
@@ -117,11 +121,15 @@ static __always_inline void pair_calls_tidy(struct pair_thread *t, const struct 
 			break;
 		t->depth = top;
 	}
+	return 0;
 }
 
-/* The innermost call around this one that is of the same family: its place + 1; 0: there is none. */
-static __always_inline u32 pair_around(const struct pair_thread *t, const struct rule *r)
+/* The innermost call around this one that is of the same family: its place + 1; 0: there is none. A global
+ * function, likewise. */
+__noinline u32 pair_around(const struct pair_thread *t, const struct rule *r)
 {
+	if (!t || !r)
+		return 0;
 	for (u32 i = PAIR_NESTING; i > 0; i--)
 		if (i <= t->depth && t->call[i - 1].family == r->family && t->call[i - 1].since == r->since)
 			return i;

@@ -29,11 +29,10 @@
 #define LONGEST_S       300.0
 #define LONGEST_ASKED_S 3600.0 /* by the store */
 #define NO_ANSWER       (-1)
-#define MOST_HELD       16
 
 /* A document that was denied: tried again by itself, and does not stand in the way of others. */
 struct held {
-	char name[NAME_BYTES]; /* "": none */
+	char name[NAME_BYTES];
 	double every_s;
 	uint64_t due_ns;
 };
@@ -56,25 +55,39 @@ struct pusher {
 			 alone */
 	bool rejecting;
 	bool again; /* what is being sent was denied before */
-	struct held held[MOST_HELD];
+	struct {
+		struct held *v;
+		size_t n, cap;
+	} held;
 	unsigned denied;  /* documents, since the store has let in one: of two it is none of theirs */
 	uint64_t last_ns; /* of a name: they go up, whatever the clock does */
 };
 
 /* --- the folder; with the lock --- */
 
-/* By its name; whose file it is, oldest() looks. */
+/* By its name; whose file it is, is_ours() looks. */
 static bool is_document(const struct pusher *p, const char *name)
 {
 	return strspn(name, "0123456789") == DIGITS && !strcmp(name + DIGITS, p->format->suffix);
 }
 
+static bool is_ours(const struct pusher *p, const char *name, struct stat *s)
+{
+	return !fstatat(p->folder, name, s, AT_SYMLINK_NOFOLLOW) && S_ISREG(s->st_mode) &&
+	       s->st_uid == geteuid();
+}
+
 static struct held *held_of(const struct pusher *p, const char *name)
 {
-	for (size_t i = 0; i < MOST_HELD; i++)
-		if (!strcmp(p->held[i].name, name))
-			return (struct held *)&p->held[i];
+	for (size_t i = 0; i < p->held.n; i++)
+		if (!strcmp(p->held.v[i].name, name))
+			return &p->held.v[i];
 	return NULL;
+}
+
+static void forget_held(struct pusher *p, struct held *h)
+{
+	*h = p->held.v[--p->held.n];
 }
 
 static bool is_not_held(const struct pusher *p, const char *name)
@@ -108,8 +121,7 @@ static bool oldest(const struct pusher *p, bool (*may)(const struct pusher *p, c
 	if (!d && fd >= 0)
 		close(fd);
 	while (d && (e = readdir(d))) {
-		if (!is_document(p, e->d_name) || fstatat(p->folder, e->d_name, &s, AT_SYMLINK_NOFOLLOW) ||
-		    !S_ISREG(s.st_mode) || s.st_uid != geteuid())
+		if (!is_document(p, e->d_name) || !is_ours(p, e->d_name, &s))
 			continue;
 		++*n;
 		*bytes += (uint64_t)s.st_size;
@@ -135,7 +147,7 @@ static int remove_one(struct pusher *p, const char *name)
 	struct held *h = rc ? NULL : held_of(p, name);
 
 	if (h)
-		*h = (struct held){0};
+		forget_held(p, h);
 	fsync(p->folder);
 	return rc;
 }
@@ -349,7 +361,7 @@ static enum outcome outcome_of(struct pusher *p, int rc, const struct client_ans
 		warn("push: the store refuses a profile with status %ld", a->status);
 		return REFUSED;
 	}
-	if (rc || !p->again) /* else it was said */
+	if (rc || !p->again || !advice_of(a->status)) /* else it was said */
 		say_failure(p, rc, a->status, err);
 	return !rc && advice_of(a->status) ? DENIED : FAILED;
 }
@@ -434,13 +446,10 @@ static enum outcome read_and_post(struct pusher *p, double *asked_s)
 	return outcome;
 }
 
-/*
- * Was it denied for the first time? Then others are tried before it is again. There is room for a few: what
- * is denied beyond stands in the way.
- */
+/* Was it denied for the first time? Then others are tried before it is again. */
 static bool hold(struct pusher *p, const char *name, double asked_s)
 {
-	struct held *h = held_of(p, name), *place = h ?: held_of(p, "");
+	struct held *h = held_of(p, name), *place = h ?: VEC_ADD(&p->held);
 	double every_s;
 
 	if (!place)
@@ -476,23 +485,32 @@ static enum outcome send_one(struct pusher *p, double *asked_s)
 	return outcome;
 }
 
-/* With the lock. Who was denied waits until no other is left. */
+/* With the lock. First what only has to be removed; who was denied waits until no other is left. */
 static bool choose(struct pusher *p)
 {
 	uint64_t n, bytes;
+	struct stat s;
 
+	if (*p->done && is_ours(p, p->done, &s)) {
+		memcpy(p->sending, p->done, sizeof(p->sending));
+		return true;
+	}
 	return oldest(p, is_not_held, p->sending, &n, &bytes) || oldest(p, is_due, p->sending, &n, &bytes);
 }
 
 /* With the lock, while there is none to send: until there is one, or one that was denied is due. */
 static void wait_for_one(struct pusher *p)
 {
-	uint64_t due_ns = UINT64_MAX;
+	uint64_t due_ns = UINT64_MAX, soon_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(FIRST_S * 1e9);
 	struct timespec until;
+	struct stat s;
 
-	for (size_t i = 0; i < MOST_HELD; i++)
-		if (p->held[i].name[0] && p->held[i].due_ns < due_ns)
-			due_ns = p->held[i].due_ns;
+	for (size_t i = p->held.n; i-- > 0;) /* somebody else may have removed it */
+		if (!is_ours(p, p->held.v[i].name, &s))
+			forget_held(p, &p->held.v[i]);
+		else if (p->held.v[i].due_ns < due_ns)
+			due_ns = p->held.v[i].due_ns;
+	due_ns = due_ns < soon_ns ? soon_ns : due_ns; /* one may not be read just now */
 	until = (struct timespec){(time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000)};
 	if (due_ns == UINT64_MAX)
 		pthread_cond_wait(&p->changed, &p->lock);
@@ -610,6 +628,7 @@ void pusher_close(struct pusher *p)
 		close(p->folder);
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
+	free(p->held.v);
 	free(p->url);
 	free(p);
 }

@@ -534,8 +534,8 @@ static bool may_make(struct figures *f, bool made, bool grows)
 }
 
 /* Growth as a figure. It takes time, and so it is made anew when there is news: a second, or a sixteenth of
- * what was seen. */
-static void figure(struct history *h, int age, double from_s, double limit, struct figures *figures)
+ * what was seen. false: there is none yet, as its turn has not come. */
+static bool figure(struct history *h, int age, double from_s, double limit, struct figures *figures)
 {
 	bool made = h->growth_until_s > 0 && age == h->growth_age && limit == h->growth_limit &&
 		    h->rise.on == h->growth_rising;
@@ -543,7 +543,7 @@ static void figure(struct history *h, int age, double from_s, double limit, stru
 	struct samples samples;
 
 	if ((made && h->last_s < h->growth_until_s) || !may_make(figures, made, h->rise.on))
-		return;
+		return made;
 	history_samples(h, age, from_s, &samples);
 	if (is_no_news(h, age, limit, &samples)) {
 		h->growth.samples = samples.n;
@@ -555,6 +555,7 @@ static void figure(struct history *h, int age, double from_s, double limit, stru
 	h->growth_age = age;
 	h->growth_limit = limit;
 	h->growth_rising = h->rise.on;
+	return true;
 }
 
 /* Might it grow? Then it is not said to be bounded. */
@@ -624,6 +625,7 @@ void history_verdict(struct history *h, struct figures *figures, struct report_v
 	double seen_s = h->last_s - h->first_s;
 	int age = h->rise.on ? h->rise.age : 0;
 	const struct growth *g = &h->growth;
+	bool figured = true;
 
 	*out = (struct report_verdict){
 	    .span_s = seen_s, .per_min = NAN, .error_per_min = NAN, .ready_in_s = NAN};
@@ -631,8 +633,8 @@ void history_verdict(struct history *h, struct figures *figures, struct report_v
 		return;
 	/* Most sites have none, and nothing to tell. */
 	if (h->rise.on || h->survivors[0] > 0)
-		figure(h, age, h->rise.on ? h->rise.since_s : 0, 0, figures);
-	if (g->known && (h->rise.on || h->survivors[0] > 0)) {
+		figured = figure(h, age, h->rise.on ? h->rise.since_s : 0, 0, figures);
+	if (g->known && figured && (h->rise.on || h->survivors[0] > 0)) {
 		out->per_min = g->per_min;
 		out->error_per_min = g->error_per_min;
 	}
@@ -643,7 +645,7 @@ void history_verdict(struct history *h, struct figures *figures, struct report_v
 		out->same_life_s = grown_s(h);
 	} else if (seen_s >= EARLY_S) {
 		h->clean = !h->outstanding || (h->clean && h->ages_known && h->survivors[0] == 0);
-		out->kind = h->clean ? VERDICT_CLEAN : shape_of(h, g);
+		out->kind = h->clean ? VERDICT_CLEAN : figured ? shape_of(h, g) : VERDICT_UNKNOWN;
 	}
 	out->confidence = sure_of(out->kind, seen_s, out->same_life_s);
 	out->slowed = out->kind == VERDICT_UNKNOWN && h->rise.slowed;

@@ -556,6 +556,7 @@ int target_start(struct target *t, struct error *err)
 		return error_set(err, rc, EXIT_FAILED, "start counting", NULL, "%s", strerror(-rc));
 	t->started_ns = clock_ns(CLOCK_MONOTONIC);
 	target_look(t);
+	t->looking_at_tables = (struct seldom){0}; /* and again with the first snapshot */
 	t->report.nr_probes = tracer_probes(t->tracer, t->target_id);
 	t->report.map_bytes = tracer_map_bytes(t->tracer);
 	t->state = TARGET_TRACED;

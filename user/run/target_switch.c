@@ -112,6 +112,7 @@ static int switch_on(struct target *t, uint32_t families)
 	forget_tables(t, families);
 	t->looking_at_tables = (struct seldom){0};
 	target_look(t);
+	t->looking_at_tables = (struct seldom){0}; /* and again with the next snapshot */
 	t->report.nr_probes = tracer_probes(t->tracer, t->target_id);
 	return 0;
 }
