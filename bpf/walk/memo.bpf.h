@@ -310,7 +310,9 @@ static __always_inline u64 memo_content(const struct scratch *sc, u32 site)
 	u32 n = sc->w.notes.n, links = sc->w.notes.links;
 	u64 h = k->id + site;
 
+	/* the whole state of the tables: an entry of another one is never believed again */
 	h = hash_add(hash_add(hash_add(h, k->layout), k->generation), k->unloads);
+	h = hash_add(h, (u64)k->closings << 32 | k->added);
 	h = hash_add(hash_add(hash_add(h, k->pc), k->anchor.pc), k->anchor.sp);
 	for (u32 at = 0; at < NOTES && at < n; at += MEMO_CHUNK)
 		h = memo_hash(sc, h, at, n);

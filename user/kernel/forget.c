@@ -231,7 +231,7 @@ static void forget_sites(struct tracer *t, int target_id, bool *clean)
 			free_again &= forget_thread(t, i);
 		if (t->skel->bss->sample_begun[target_id] && !site.level)
 			free_again &= forget_levels(t, i);
-		for (int cpu = 0; cpu < t->features.nr_cpus; cpu++)
+		for (int cpu = 0; cpu < t->features.cpu_ids; cpu++)
 			*site_counts_of(t, i, cpu) = (struct site_counts){0};
 		/* last: what keeps its target is none that the next one has */
 		free_again = free_again && zero_array_element(t->skel->maps.sites, i, sizeof(site));

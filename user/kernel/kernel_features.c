@@ -5,6 +5,8 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -89,6 +91,24 @@ int features_check_uprobes(struct error *err)
 			 "use a kernel built with CONFIG_UPROBE_EVENTS=y", "%s", strerror(errno));
 }
 
+/* The last number of a list such as "0-2,4-7", + 1; 0: not known. */
+static int possible_ids(void)
+{
+	FILE *f = fopen("/sys/devices/system/cpu/possible", "re");
+	char list[4096] = "";
+	const char *last = list;
+
+	if (f) {
+		if (!fgets(list, sizeof(list), f))
+			*list = 0;
+		fclose(f);
+	}
+	for (const char *p = list; *p; p++)
+		if (*p == '-' || *p == ',')
+			last = p + 1;
+	return *last >= '0' && *last <= '9' ? (int)strtoul(last, NULL, 10) + 1 : 0;
+}
+
 int features_detect(struct features *out, struct error *err)
 {
 	int rc = features_check_bpf(err);
@@ -100,6 +120,9 @@ int features_detect(struct features *out, struct error *err)
 		return rc;
 	out->uprobe_multi = have_uprobe_multi();
 	out->nr_cpus = libbpf_num_possible_cpus();
+	out->cpu_ids = possible_ids();
+	if (out->cpu_ids < out->nr_cpus)
+		out->cpu_ids = out->nr_cpus;
 	return out->nr_cpus > 0 ? 0 : error_set(err, out->nr_cpus, EXIT_FAILED, "count CPUs", NULL, "sysfs");
 }
 

@@ -10,6 +10,7 @@
 struct features {
 	bool uprobe_multi; /* links of many probes, with a process filter that covers all threads */
 	int nr_cpus;       /* possible CPUs: how many values a per-CPU map element has */
+	int cpu_ids;       /* their numbers are below it: some may be of none */
 };
 /* 0, or -errno with err: no permission for BPF (exit 3), no BTF, no uprobes. */
 int features_detect(struct features *out, struct error *err);

@@ -137,13 +137,14 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	s->rodata->memo_mode = o->memo;
 	s->rodata->by_fragments = s->rodata->indirect_refs = o->fragments;
 	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.nr_cpus);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.cpu_ids);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs / OVERFLOW_PART + 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_ids, t->max_sites);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.sites, t->max_sites);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites * t->features.nr_cpus);
+	rc = rc ?: (uint64_t)t->max_sites * t->features.cpu_ids > UINT32_MAX ? -EOVERFLOW : 0;
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites * t->features.cpu_ids);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.thread_sites, t->by_thread ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->by_thread ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_places, s->rodata->by_frame ? t->max_sites : 1);

@@ -150,6 +150,7 @@ struct sum {
 	bool too_long;    /* of a program: to be of use */
 };
 
+/* sum: NULL: what they took is of no interest. */
 static void read_program(struct program *p, struct sum *sum)
 {
 	struct bpf_prog_info info = {0};
@@ -162,6 +163,8 @@ static void read_program(struct program *p, struct sum *sum)
 	runs = info.run_cnt - p->runs_read;
 	p->ns_read = info.run_time_ns;
 	p->runs_read = info.run_cnt;
+	if (!sum)
+		return;
 	sum->too_long |= run_cost_add(&p->cost, ns, runs);
 	sum->most_ns = ns > sum->most_ns ? ns : sum->most_ns;
 	sum->runs += runs;
@@ -203,6 +206,8 @@ void overhead_poll(struct overhead *o)
 		o->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		o->no_stats = o->stats < 0;
 		o->window_runs = 0;
+		for (size_t i = 0; i < o->n; i++) /* another may have had the clock on */
+			read_program(&o->program[i], NULL);
 		o->read_ns = now;
 		return;
 	}
@@ -222,10 +227,8 @@ void overhead_poll(struct overhead *o)
 void overhead_forget(struct overhead *o)
 {
 	for (size_t i = 0; i < o->n; i++) {
-		struct sum before = {0};
-
 		/* what has run until now is of before, also where another has the clock on */
-		read_program(&o->program[i], &before);
+		read_program(&o->program[i], NULL);
 		run_cost_forget(&o->program[i].cost);
 	}
 	o->closed_ns = o->window_runs = o->new_runs = 0;

@@ -6,6 +6,7 @@
 
 #define ENOUGH_RUNS   8        /* in a sum, or: */
 #define ENOUGH_NS     200000.0 /* of runs that take long */
+#define LONG_AGO      50       /* sums */
 #define REMEMBER_RUNS 20000    /* beyond, older ones count less and less */
 
 bool run_cost_add(struct run_cost *c, uint64_t ns, uint64_t runs)
@@ -18,8 +19,13 @@ bool run_cost_add(struct run_cost *c, uint64_t ns, uint64_t runs)
 		c->ns /= 2;
 		c->runs /= 2;
 	}
-	if ((double)ns > RUN_COST_MOST_NS)
+	if ((double)ns > RUN_COST_MOST_NS) {
+		if (++c->nr_long >=
+		    LONG_AGO) /* there are no others any more: the average of all is all there is */
+			c->nr_some = 0;
 		return true;
+	}
+	c->nr_long = 0;
 	if (runs >= ENOUGH_RUNS || (double)ns >= ENOUGH_NS)
 		c->some_ns[c->nr_some++ % RUN_COST_SOME] = (double)ns / (double)runs;
 	return false;

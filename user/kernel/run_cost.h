@@ -18,7 +18,8 @@
 struct run_cost {
 	double ns, runs;               /* of all sums, lately */
 	double some_ns[RUN_COST_SOME]; /* of one run on average, by each short sum; a ring: */
-	uint64_t nr_some;              /* that there ever were */
+	uint64_t nr_some;              /* that there ever were; */
+	unsigned nr_long;              /* sums since the last of them that were too long */
 };
 
 /* So many runs have taken so long. Is the sum too long to count, so that a shorter one is wanted? */

@@ -83,7 +83,7 @@ static void copy_site(struct site *to, const struct site *from)
 /* All CPUs' counts. */
 static void add_counts(struct snapshot_site *v, const struct tracer *t)
 {
-	for (int cpu = 0; cpu < t->features.nr_cpus; cpu++) {
+	for (int cpu = 0; cpu < t->features.cpu_ids; cpu++) {
 		const volatile struct site_counts *c = site_counts_of(t, v->index, cpu);
 		uint64_t peak = c->peak;
 

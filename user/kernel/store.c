@@ -22,7 +22,7 @@ int store_map(struct tracer *t)
 {
 	t->buckets_bytes = (size_t)t->nr_buckets * sizeof(struct bucket);
 	t->sites_bytes = (size_t)t->max_sites * sizeof(struct site);
-	t->site_counts_bytes = (size_t)t->max_sites * t->features.nr_cpus * sizeof(struct site_counts);
+	t->site_counts_bytes = (size_t)t->max_sites * t->features.cpu_ids * sizeof(struct site_counts);
 	/* Written only to free places that no probe will, see store_forget() and tracer_bury(). */
 	t->buckets = map_array(t->skel->maps.buckets, t->buckets_bytes, PROT_READ | PROT_WRITE);
 	t->sites = t->buckets ? map_array(t->skel->maps.sites, t->sites_bytes, PROT_READ) : NULL;
