@@ -82,3 +82,31 @@ def test_a_wrong_memo_is_seen(monkeypatch, mutant, mode):
     _, final, walked, found = traced(*MODES[mode])
     print(f"{mutant}: {final['drops']['memo_wrong']} of {found} wrong, {walked} walks")
     assert final["drops"]["memo_wrong"] > 0
+
+
+LISTS = """
+use DynaLoader; $| = 1; print "0\\n";
+while (my $n = <STDIN>) {
+    for (1 .. $n) { opendir(my $d, $ARGV[1]); closedir($d); }
+    DynaLoader::dl_unload_file(DynaLoader::dl_load_file($ARGV[0], 0));
+    print "0\\n";
+}
+"""
+
+
+def test_a_library_that_is_there_for_a_moment_does_not_end_it(tmp_path):
+    """The mappings are as before when they are looked at; what was known before is believed no more, and is known anew."""
+    argv = ["/usr/bin/perl", "-e", LISTS, harness.FIXTURES / "libleaf.so", tmp_path]
+    with subprocess.Popen(argv, bufsize=0, env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as target:
+        assert read_line(target.stdout) == "0\n"
+        with Tracer("-vv", "--pairs", "dir", "--memo", "on", pids=[target.pid]) as tracer:
+            tracer.wait_tracing()
+            for n in (307, 2003, 2011):
+                target.stdin.write(f"{n}\n".encode())
+                assert read_line(target.stdout) == "0\n"
+                tracer.wait_looks(3)
+            report = tracer.stop()[target.pid]
+            walked, _ = walks(tracer)
+        target.stdin.close()
+    assert report["calls"]["opendir"] == report["calls"]["closedir"] == 307 + 2003 + 2011
+    assert walked < 300, walked
