@@ -21,8 +21,9 @@
 #define ENOUGH_RUNS   1000          /* of programs: then the clock around them stops */
 #define PAUSE_NS      1000000000ULL /* until it goes on again; the switch costs, so each time longer, up to */
 #define LONGEST_NS    8000000000ULL
-#define MOMENTS       3        /* that are looked at where programs run too often for longer */
-#define MOMENT_RUN_NS 300000.0 /* so long do they run in one */
+#define IDLE_NS       1000000000ULL /* until it is read again while no program runs */
+#define MOMENTS       3             /* that are looked at where programs run too often for longer */
+#define MOMENT_RUN_NS 300000.0      /* so long do they run in one */
 #define MOMENT_MIN_NS 200000.0
 #define MOMENT_MAX_NS 4000000.0
 
@@ -41,6 +42,7 @@ struct overhead {
 	bool no_stats; /* it cannot */
 	uint64_t window_runs, closed_ns, pause_ns;
 	uint64_t read_ns;  /* when it was, while stats is open */
+	bool idle;         /* nothing had run then */
 	uint64_t new_runs; /* since overhead_forget() */
 	size_t n;
 	struct program program[];
@@ -206,12 +208,16 @@ void overhead_poll(struct overhead *o)
 		o->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		o->no_stats = o->stats < 0;
 		o->window_runs = 0;
+		o->idle = false;
 		for (size_t i = 0; i < o->n; i++) /* another may have had the clock on */
 			read_program(&o->program[i], NULL);
 		o->read_ns = now;
 		return;
 	}
+	if (o->idle && now - o->read_ns < IDLE_NS)
+		return;
 	sum = read_all(o);
+	o->idle = !sum.runs;
 	if (sum.too_long)
 		read_moments(o, (double)sum.most_ns, (double)(now - o->read_ns));
 	o->read_ns = clock_ns(CLOCK_MONOTONIC);
@@ -232,6 +238,7 @@ void overhead_forget(struct overhead *o)
 		run_cost_forget(&o->program[i].cost);
 	}
 	o->closed_ns = o->window_runs = o->new_runs = 0;
+	o->idle = false;
 	o->pause_ns = PAUSE_NS;
 }
 
