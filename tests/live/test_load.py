@@ -55,6 +55,14 @@ def test_exact_programs_for_other_runtimes_load():
     assert {"jt_call", "jt_use", "jt_frame", "jt_thread_return"} < set(programs(result.stderr)), result.stderr
 
 
+@pytest.mark.parametrize("args", [(), ("--sample", "2")], ids=["each", "sampled"])
+def test_exact_programs_for_pairs_load(oracle, args):
+    """Likewise."""
+    result = run_tool("-p", oracle.pid, "--pair", "libc.so.6:malloc(ret)/free(arg0)", *args, "-d", "0.1", "-v", "-v", "--json", "--allow-loss")
+    assert {"jt_pair_enter", "jt_pair"} < set(programs(result.stderr)), result.stderr
+    assert result.returncode == 0, result.stderr
+
+
 def test_what_the_verifier_says_is_told_whole(oracle):
     """A program that it refuses after a long look: with -v each line of its log, else the one line of every error."""
     refused = ["env", "JNITRACE_REFUSED=jt_call", f"LD_PRELOAD={FIXTURES}/librefused.so"]
