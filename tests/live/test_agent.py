@@ -323,7 +323,8 @@ def test_growth_opens_a_window_that_names_the_site(tmp_path):
     """
     clock = Clock(tmp_path / "clock")
     hours = itertools.cycle((11, -11))
-    with Agent("--window", "1", "--rest", "1000000", "--every", "8h", "--limit", "1000000000", env=clock.env) as agent, \
+    # a window long enough for a leak that this process makes, whoever else has the CPUs
+    with Agent("--window", "5", "--rest", "1000000", "--every", "8h", "--limit", "1000000000", env=clock.env) as agent, \
             Oracle(jdk("17"), OURS) as leaks, Oracle(jdk("17"), OURS) as busy:
         agent.next_round()
         began = time.monotonic()

@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import WARM_UP, Jdk, Oracle, Tracer, assert_exact, host_jdk17, jdk
+from harness import WARM_UP, Expected, Jdk, Oracle, Tracer, assert_exact, host_jdk17, jdk
 
 TRACE_ALL = ["-a", "--allow-loss", "-e", "global,weak"]  # other JVMs of this machine are none of ours
+
+
+def wait_named(tracer, before, after):
+    """After a signal there is little time for names: where others have the CPUs, or there are many other JVMs, it is not enough."""
+    for pid, later in after.items():
+        calls = Expected(before[pid], later).calls["NewGlobalRef"]
+        tracer.wait_report(lambda r, pid=pid, calls=calls: r["target"]["pid"] == pid and (r["final"] or (
+            r["calls"]["NewGlobalRef"] >= calls and not r["sites_pending"])))
 
 
 def test_each_jvm_of_one_library_exactly():
@@ -30,6 +38,7 @@ def test_each_jvm_of_one_library_exactly():
                 after[late.pid] = late.do("run 3 1013 11 509 3")
                 after[third.pid] = third.do("run 4 1019 13 521 2")
                 after[busy.pid] = busy.do("stop", "run 1 10007 3 0 0")
+                wait_named(tracer, before, after)
                 finals = tracer.stop()
     for pid in after:
         if pid != late.pid:  # that one was attached to while it started
@@ -68,6 +77,7 @@ def test_files_that_are_one_to_the_kernel_count_once(overlays):
         with Tracer(*TRACE_ALL) as tracer:
             tracer.wait_tracing()
             after = [a.do("run 2 1009 7 503 5"), b.do("run 2 1013 11 509 3")]
+            wait_named(tracer, {o.pid: was for o, was in zip((a, b), before)}, {o.pid: now for o, now in zip((a, b), after)})
             finals = tracer.stop()
     for o, earlier, later in zip((a, b), before, after):
         assert_exact(finals[o.pid], earlier, later)
