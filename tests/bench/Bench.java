@@ -17,7 +17,9 @@ public class Bench {
 	static native long plain(int n);
 	/** Once NewGlobalRef and DeleteGlobalRef, below 4 native frames. */
 	static native void pair();
+	/** Room for n references to be kept. */
 	static native void keep(int n);
+	static native void keepOne();
 	static native void letgo();
 	/** CPU time of this thread in nanoseconds. */
 	static native long cpu();
@@ -107,12 +109,25 @@ public class Bench {
 
 	/** A way of 12 turns: 4,096 stacks; of 10: 1,024. */
 	static void way(int turns, int bits) {
-		if (turns == 0)
+		if (turns == 0 && keeps)
+			keepOne();
+		else if (turns == 0)
 			pair();
 		else if ((bits & 1) != 0)
 			way(turns - 1, bits >> 1);
 		else
 			way(turns - 1, bits >> 1);
+	}
+
+	static boolean keeps;
+
+	/** From so many stacks in turn, a power of two. */
+	static void keep(int n, int stacks) {
+		keep(n);
+		keeps = true;
+		for (int i = 0; i < n; i++)
+			way(Integer.numberOfTrailingZeros(stacks), i);
+		keeps = false;
 	}
 
 	/** One after the other, also where each portion of the work is small. */
@@ -180,12 +195,12 @@ public class Bench {
 
 	/**
 	 * compiled|interpreted|threads WORK DEPTH N: nanoseconds a pair; pace WORK PER_SECOND SECONDS;
-	 * keep N; letgo.
+	 * keep N STACKS; letgo.
 	 */
 	static String execute(String[] w) throws Exception {
 		switch (w[0]) {
 		case "keep":
-			keep(Integer.parseInt(w[1]));
+			keep(Integer.parseInt(w[1]), Integer.parseInt(w[2]));
 			return "kept";
 		case "letgo":
 			letgo();

@@ -10,23 +10,17 @@
 #include "base/util.h"
 #include "judge/estimate.h"
 #include "judge/history_room.h"
+#include "judge/probe_costs.h"
 #include "judge/survivors.h"
 #include "judge/totals.h"
 #include "judge/verdicts.h"
 
 #define FIGURES_PER_S                                                                                        \
-	12 /* of growth: for a thousand sites that hold something they would take a tenth of a CPU */
+	6 /* of what grows, and of the rest: all of a thousand sites' would take a tenth of a CPU */
 #define MOMENT_S     0.3 /* what changes in so short a time says little of a pace */
 #define WEAK_CLEARED 0.5 /* of weak references: so many whose objects are gone are no accident, */
 #define WEAK_IN_VAIN 0.8 /* nor those and others to one object; a few to each are the library's way */
 #define WEAK_LOOKS   3   /* so often, as those whose objects are gone may be released just now */
-
-/* What some events took of the target's time. */
-struct cost {
-	double ns;
-	uint64_t events;
-	bool unknown; /* there were others, whose cost is not known (yet) */
-};
 
 /* What is counted anew from every snapshot. */
 struct counts {
@@ -71,9 +65,6 @@ struct entry {
 	struct history *history; /* NULL: none yet */
 };
 
-/* By family, of --check's probes, and of all. */
-enum { COST_CHECK = FAMILY_CHECK, COST_ALL, NR_COSTS };
-
 struct aggregate {
 	struct {
 		struct entry *v;
@@ -82,27 +73,24 @@ struct aggregate {
 	uint32_t *thread_by_site; /* site number -> thread of its entry + 1 */
 	double last_elapsed_s;
 	uint64_t last_events, last_died;
-	unsigned most_level;              /* as of the last input */
-	size_t figures_from;              /* entry whose turn it is to have its figure made anew */
-	int64_t collections;              /* as of the last reading; -1: unknown */
-	double collected_s[2];            /* when that was last seen to have grown, and before; -1: never */
-	struct strset names;              /* of classes */
+	unsigned most_level;    /* as of the last input */
+	size_t figures_from[2]; /* whose turn it is to have its figure made anew; of those that grow */
+	int64_t collections;    /* as of the last reading; -1: unknown */
+	double collected_s[2];  /* when that was last seen to have grown, and before; -1: never */
+	struct strset names;    /* of classes */
 	uint32_t survivors_born[NR_AGES]; /* ticks: see survivors_count() */
 
 	const struct catalog *catalog; /* not owned, likewise: */
 	struct history_room *room;
-	uint64_t costed[NR_ALL_FUNCS]; /* calls whose cost is in spent */
-	struct cost spent[NR_COSTS];   /* since attach */
-	double last_cost_ns[NR_COSTS]; /* of one event, of the last interval that had some */
+	struct probe_costs costs;
 };
 
 int aggregate_new(const struct catalog *catalog, struct history_room *room, struct aggregate **out)
 {
 	struct aggregate *a = calloc(1, sizeof(*a));
 
-	for (int f = 0; a && f < NR_COSTS; f++)
-		a->last_cost_ns[f] = -1;
 	if (a) {
+		probe_costs_begin(&a->costs);
 		a->catalog = catalog;
 		a->room = room;
 		a->collections = -1;
@@ -682,15 +670,38 @@ static void fill_site(const struct aggregate *a, struct entry *e, const struct n
 	c->pins.cpu_waits_known = pins && in->snapshot->cpu_waits;
 }
 
+/* Figures of growth that may be made now, by whether it was found to grow: each kind has its own turns. */
+struct turns {
+	struct figures none, some[2];
+	size_t next[2]; /* whose turn it is then; 0: all had theirs */
+};
+
+static void begin_turns(const struct aggregate_input *in, double since_last_s, struct turns *t)
+{
+	const struct figures some = {(unsigned)(FIGURES_PER_S * fmax(since_last_s, 1)), in->drawn};
+
+	*t = (struct turns){{0, in->drawn}, {some, some}, {0, 0}};
+}
+
+static void judge_in_turn(const struct aggregate *a, struct turns *t, size_t i, enum func_id func,
+			  const struct aggregate_input *in, struct report_verdict *out)
+{
+	struct entry *e = &a->entries.v[i];
+	bool grows = e->history && e->history->rise.on;
+	struct figures *f = in->final ? NULL : i >= a->figures_from[grows] ? &t->some[grows] : &t->none;
+
+	judge(a, e, func, in->elapsed_s, f, out);
+	if (!t->some[grows].left && !t->next[grows])
+		t->next[grows] = i + 1;
+}
+
 static int list_sites(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	double since_last_s = in->elapsed_s - a->last_elapsed_s;
 	double interval_s = in->final ? in->elapsed_s : since_last_s;
-	struct figures none = {.first = in->drawn},
-		       some = {(unsigned)(FIGURES_PER_S * fmax(since_last_s, 1)), in->drawn};
-	size_t from = a->figures_from;
+	struct turns turns;
 
-	a->figures_from = 0;
+	begin_turns(in, since_last_s, &turns);
 	r->sites.n = 0;
 	for (size_t i = 0; i < a->entries.n; i++) {
 		struct entry *e = &a->entries.v[i];
@@ -718,15 +729,10 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		e->last.acquired = c->acquired;
 		e->last.outstanding = c->outstanding;
 		if (!r->count_only && is_judged(a, in, s->func))
-			judge(a, e, s->func, in->elapsed_s,
-			      in->final   ? NULL
-			      : i >= from ? &some
-					  : &none,
-			      &s->verdict);
-		if (!some.left && !a->figures_from)
-			a->figures_from = i + 1;
+			judge_in_turn(a, &turns, i, s->func, in, &s->verdict);
 		estimate_site(s, e->threads.v, each, is_sampled(a, in, s->func) ? in->most_level : 0);
 	}
+	memcpy(a->figures_from, turns.next, sizeof(a->figures_from));
 	return 0;
 }
 
@@ -795,60 +801,6 @@ static void total(struct aggregate *a, const struct aggregate_input *in, struct 
 	memcpy(r->drops, in->counts->drops, sizeof(r->drops));
 }
 
-static void cost_add(struct cost *c, uint64_t events, double ns_each)
-{
-	c->unknown |= ns_each < 0;
-	c->ns += ns_each < 0 ? 0 : events * ns_each;
-	c->events += ns_each < 0 ? 0 : events;
-}
-
-/* Nanoseconds an event and share of a CPU, as the report has them. */
-static void cost_report(const struct cost *c, double seconds, double *ns_each, double *pct)
-{
-	if (c->events)
-		*ns_each = c->ns / c->events;
-	*pct = c->unknown || seconds <= 0 ? -1 : c->ns / seconds / 1e7;
-}
-
-/* What the probes cost the target: the calls of each function by what one costs now. */
-static void costs(struct aggregate *a, const struct aggregate_input *in, struct report *r, double interval_s)
-{
-	struct cost now[NR_COSTS] = {0};
-
-	for (int i = 0; i < NR_ALL_FUNCS; i++) {
-		uint64_t events = in->counts->funcs[i].calls - a->costed[i];
-		double ns = in->cost_ns ? in->cost_ns[i] : -1;
-		int of[] = {func_family(a->catalog, i), COST_ALL};
-
-		if (!events)
-			continue;
-		for (size_t k = 0; k < ARRAY_LEN(of); k++) {
-			cost_add(&now[of[k]], events, ns);
-			if (ns >= 0)
-				cost_add(&a->spent[of[k]], events, ns);
-		}
-		if (ns >= 0)
-			a->costed[i] += events;
-	}
-	for (int f = 0; f < NR_COSTS; f++) {
-		struct cost *c = in->final ? &a->spent[f] : &now[f];
-		double *ns_each = &a->last_cost_ns[f], pct;
-
-		c->unknown = now[f].unknown;
-		cost_report(c, interval_s, ns_each, &pct);
-		if (f < NR_FAMILIES) {
-			r->families[f].cost_ns_per_event = *ns_each;
-			r->families[f].target_cpu_pct = pct;
-		} else if (f == COST_CHECK) {
-			r->check.cost_ns_per_event = *ns_each;
-			r->check.target_cpu_pct = pct;
-		} else {
-			r->probe_cost_ns_per_event = *ns_each;
-			r->target_cpu_pct = pct;
-		}
-	}
-}
-
 int aggregate_update(struct aggregate *a, const struct aggregate_input *in, struct report *r)
 {
 	double interval_s = in->final ? in->elapsed_s : in->elapsed_s - a->last_elapsed_s;
@@ -866,7 +818,7 @@ int aggregate_update(struct aggregate *a, const struct aggregate_input *in, stru
 	total(a, in, r);
 	r->elapsed_s = in->elapsed_s;
 	r->final = in->final;
-	costs(a, in, r, interval_s);
+	probe_costs_report(&a->costs, a->catalog, in->counts, in->cost_ns, interval_s, r);
 	r->events_per_s = interval_s > 0 ? (r->events - (in->final ? 0 : a->last_events)) / interval_s : 0;
 	a->last_events = r->events;
 	a->last_elapsed_s = in->elapsed_s;

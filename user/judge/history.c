@@ -31,7 +31,8 @@ static void join(struct history *h, size_t i)
 	h->n--;
 }
 
-/* Where there are too many bins of one width, the oldest two become one. */
+/* Where there are too many bins of one width, the oldest two become one; of the next width, there may be now.
+ */
 static void thin_out(struct history *h)
 {
 	size_t end = h->n;
@@ -43,9 +44,9 @@ static void thin_out(struct history *h)
 		while (start > 0 && h->bins[start - 1].doublings <= width)
 			start--;
 		if (end - start <= BINS_EACH)
-			end = start;
-		else
-			join(h, start), end = start + 1;
+			break;
+		join(h, start);
+		end = start + 1;
 	}
 }
 
