@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which processes are traced: found, attached to, held at their start, dropped. See trace.h. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "run/progress.h"
 #include "run/trace.h"
 
 #define SCAN_INTERVAL_S 0.5 /* for new processes, with --all */
@@ -128,44 +130,58 @@ static void tell_waits(const struct trace *s, struct target *t)
 	     why.why, why.advice[0] ? " (" : "", why.advice, why.advice[0] ? ")" : "");
 }
 
+/* The i-th, if it waits; i goes on to the next. */
+static int attach_if_waiting(struct trace *s, size_t *i, struct error *err)
+{
+	struct target *t = s->targets.v[*i];
+	struct error why = {0};
+	bool lacked;
+	int rc;
+
+	if (target_state(t) != TARGET_WAITING || target_stops(t)) {
+		++*i;
+		return 0;
+	}
+	lacked = s->announced && target_asked_for(t) && target_lacks_libraries(t, &why);
+	why = (struct error){0};
+	rc = trace_advance(s, t, &why);
+	if (!rc) {
+		tell_waits(s, t);
+		if (lacked && target_state(t) == TARGET_TRACED)
+			target_tell_loaded(t);
+		if (s->use && target_state(t) == TARGET_TRACED)
+			warn("PID %d: the first %.0f ms of it were not seen: it was not held at its start",
+			     target_id(t)->pid, proc_age_s(target_id(t)) * 1000);
+		++*i;
+		return 0;
+	}
+	if (target_asked_for(t)) {
+		*err = why;
+		return rc;
+	}
+	if (s->o->verbose)
+		error_print(&why);
+	if (s->use)
+		s->use->missed(s->use->of, target_id(t)->pid);
+	trace_drop(s, *i);
+	return 0;
+}
+
 int trace_attach_ready(struct trace *s, struct error *err)
 {
+	struct progress progress = {0};
+	char name[32];
 	int rc = find_new_targets(s, err);
 
-	for (size_t i = 0; !rc && i < s->targets.n;) {
-		struct target *t = s->targets.v[i];
-		struct error why = {0};
-		bool lacked;
-
-		if (target_state(t) != TARGET_WAITING || target_stops(t)) {
-			i++;
-			continue;
-		}
-		lacked = s->announced && target_asked_for(t) && target_lacks_libraries(t, &why);
-		why = (struct error){0};
-		rc = trace_advance(s, t, &why);
-		if (!rc) {
-			tell_waits(s, t);
-			if (lacked && target_state(t) == TARGET_TRACED)
-				target_tell_loaded(t);
-			if (s->use && target_state(t) == TARGET_TRACED)
-				warn("PID %d: the first %.0f ms of it were not seen: it was not held at its "
-				     "start",
-				     target_id(t)->pid, proc_age_s(target_id(t)) * 1000);
-			i++;
-			continue;
-		}
-		if (target_asked_for(t)) {
-			*err = why;
-			return rc;
-		}
-		if (s->o->verbose)
-			error_print(&why);
-		if (s->use)
-			s->use->missed(s->use->of, target_id(t)->pid);
-		trace_drop(s, i);
-		rc = 0;
+	if (!s->announced && s->targets.n > 1) {
+		snprintf(name, sizeof(name), "%zu processes", s->targets.n);
+		progress = progress_begin("attaching to", name);
 	}
+	for (size_t i = 0; !rc && i < s->targets.n;) {
+		progress_tell(&progress, (double)i / (double)s->targets.n);
+		rc = attach_if_waiting(s, &i, err);
+	}
+	progress_end(&progress);
 	return rc;
 }
 

@@ -123,7 +123,10 @@ static void add_graph(struct page *p, const struct browser *b, struct row_key ke
 	if (most <= 0) /* it never held any when it was looked at */
 		return;
 	page_add(p, STYLE_PLAIN, " ");
-	page_add(p, STYLE_BAR, "%s over time", b->request->count_only ? "Acquired" : "Live");
+	page_add(p, STYLE_BAR, "%s over time",
+		 b->request->count_only ? "Acquired"
+		 : key.b == GROUP_PID   ? "Live, acquired since attach,"
+					: "Live");
 	step = fmaxf(most, GRAPH_ROWS) / GRAPH_ROWS;
 	for (int row = GRAPH_ROWS - 1; row >= 0; row--) {
 		label.n = 0;
@@ -398,9 +401,14 @@ void page_of_row(struct page *p, const struct browser *b, const struct row *r, s
 
 		buf_printf(&text, "  ");
 		fmt_count(&text, b->request->count_only ? r->acquired : r->outstanding);
-		buf_printf(&text, " %s, at %zu site%s: Enter shows %s",
-			   b->request->count_only ? "acquired" : "live", r->nr_sites,
-			   r->nr_sites == 1 ? "" : "s", r->nr_sites == 1 ? "it" : "them");
+		buf_printf(&text, " %s", b->request->count_only ? "acquired" : "live");
+		if (!b->request->count_only && r->held_before) {
+			buf_printf(&text, ", ");
+			fmt_count(&text, r->outstanding - r->held_before);
+			buf_printf(&text, " of them acquired since attach");
+		}
+		buf_printf(&text, ", at %zu site%s: Enter shows %s", r->nr_sites, r->nr_sites == 1 ? "" : "s",
+			   r->nr_sites == 1 ? "it" : "them");
 		page_text(p, STYLE_BOLD, &text);
 	}
 	if (r->before)

@@ -702,6 +702,16 @@ static int add_site(struct rows *rows, enum group_by by, const struct report *r,
 	}
 }
 
+/* A row of a process has all that it holds: others have rows of their own for what was there at attach. */
+static uint64_t held_before(const struct report *r)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < r->before.n; i++)
+		n = add_capped(n, r->before.v[i].outstanding);
+	return n;
+}
+
 int rows_make(const struct report *const *reports, size_t n, enum group_by by, struct rows *out)
 {
 	size_t func_rows[NR_FUNCS] = {0};
@@ -715,6 +725,7 @@ int rows_make(const struct report *const *reports, size_t n, enum group_by by, s
 			if (!row)
 				return -ENOMEM;
 			row->target = &r->target;
+			row->held_before = row->outstanding = held_before(r);
 		}
 		for (size_t j = 0; j < r->sites.n; j++)
 			if (add_site(out, by, r, &r->sites.v[j], func_rows) < 0)

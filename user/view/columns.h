@@ -30,6 +30,7 @@ struct row {
 	bool in_sites;           /* in a table of sites, where SITE says the class */
 	enum family_id family;   /* of those */
 	uint64_t acquired, released, outstanding;
+	uint64_t held_before;       /* of outstanding, where rows are processes: there already at attach */
 	uint64_t one_in, estimated; /* of outstanding so many are an estimate, by one handle in one_in */
 	double oldest_s;            /* -1: nothing outstanding */
 	int64_t bytes;              /* pinned; -1: unknown, or no pins */
