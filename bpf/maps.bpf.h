@@ -12,7 +12,7 @@ const volatile u32 nr_funcs;    /* function numbers in use: of none, JNI's, and 
 const volatile u32 max_stacks;  /* sites with a stack */
 const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
 const volatile u32 max_depth = JT_MAX_FRAMES;
-const volatile bool by_thread;        /* sites are told apart by thread, too */
+const volatile bool may_tell_threads; /* sites may be told apart by thread, too: by_thread */
 const volatile bool by_frame;         /* local references are counted by native frame */
 const volatile bool count_only;       /* releases are not probed: nothing is paired */
 const volatile u32 local_capacity;    /* local references that a native frame may have without asking */
@@ -25,6 +25,7 @@ const volatile u32 memo_mode;         /* enum memo_mode */
 const volatile bool indirect_refs;    /* handles may be numbers of entries in tables: likewise */
 const volatile bool by_fragments;     /* stacks may be MANAGED_BY_FRAGMENTS: likewise */
 
+bool by_thread;                    /* they are, from when it is set on */
 u32 families_off[JT_MAX_TARGETS];  /* of a target: bit per enum family_id, whose events do not count */
 u8 sample_level[JT_MAX_TARGETS];   /* of a target: sample_n is doubled so often */
 u8 sample_begun[JT_MAX_TARGETS];   /* it was ever: there may be handles that are not followed */

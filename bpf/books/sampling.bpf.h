@@ -65,7 +65,7 @@ static __noinline u32 level_site_new(const struct level_key *key)
 
 	if (!id || !s || !of)
 		return 0;
-	if (by_thread && t && whose)
+	if (may_tell_threads && t && whose)
 		*t = *whose;
 	s->target_id = of->target_id;
 	s->func = of->func;
@@ -77,7 +77,7 @@ static __noinline u32 level_site_new(const struct level_key *key)
 		u32 *winner = bpf_map_lookup_elem(&level_sites, key); /* another CPU was first */
 
 		s->level = 0;
-		if (by_thread && t)
+		if (may_tell_threads && t)
 			t->key.site = 0;
 		bpf_map_push_elem(&free_sites, &id, 0);
 		return winner ? *winner : 0;

@@ -187,6 +187,11 @@ static __noinline u32 thread_site_new(const struct thread_key *key)
 	return id;
 }
 
+static __always_inline bool is_by_thread(void)
+{
+	return may_tell_threads && *(volatile bool *)&by_thread;
+}
+
 /* The running thread's own part of a site; the site itself when there is no room. */
 static __always_inline u32 thread_site(u32 target_id, u32 site)
 {
@@ -215,13 +220,13 @@ __noinline int site_of(struct bpf_user_pt_regs_t *regs, struct rule *r)
 	if (!r)
 		return 0;
 	site = stack_site(ctx, r);
-	return by_thread && r->operation == OP_ACQUIRE ? thread_site(r->target_id, site) : site;
+	return is_by_thread() && r->operation == OP_ACQUIRE ? thread_site(r->target_id, site) : site;
 }
 
 /* The same without a call, where the stack is known; else 0. */
 static __always_inline u32 site_known(struct pt_regs *ctx, struct rule *r)
 {
-	struct scratch *sc = memo_mode == MEMO_ON && !by_thread ? scratch_take(r->target_id) : NULL;
+	struct scratch *sc = memo_mode == MEMO_ON && !is_by_thread() ? scratch_take(r->target_id) : NULL;
 	u32 target_id = r->target_id, site;
 	const struct java_config *j;
 

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from harness import TOP, WARM_UP, Expected, Oracle, Tracer, assert_no_losses, direct_caller, jdk, run_tool
+from tmux import Tmux
 
 SCHEMA = json.loads((TOP / "docs/jnitrace-1.schema.json").read_text())
 # pairs, leaks: each done by a new thread
@@ -78,6 +79,29 @@ def test_a_thread_id_that_is_used_again_is_another_thread(oracle):
     assert tids.count(tid) > 1, "the kernel gave the number to others each time"
     counts = [t["acquired"] for site in final["sites"] for t in site["threads"] if t["tid"] == tid]
     assert sorted(counts) in ([101, 103], [103, 103])
+
+
+def test_the_screen_asks_for_threads_later(oracle):
+    """What was acquired before the key stays, and is of no thread."""
+    oracle.do(*WARM_UP)
+    with Tmux(120, 30, "-p", oracle.pid) as t:
+        t.until("q quit")
+        oracle.do("run 1 503 7 0 0")
+        t.until(" 7 new")
+        t.keys("5")
+        t.until("threads are told apart from now on")
+        oracle.do("run 3 1009 11 0 0")
+        screen = t.until(lambda screen: " 40 new" in screen and screen.count("Thread-") == 3)
+        counts = [line.split()[-4:-2] for line in screen.splitlines() if "Thread-" in line]
+        assert counts == 3 * [["1,020", "1,009"]], screen
+        [line] = [line for line in screen.splitlines() if line.endswith("not told apart")]
+        assert " 510 " in line and " 503 " in line, line
+        t.keys("g")
+        t.until("LIBRARY")
+        t.keys("5")
+        t.until("Thread-")
+        t.keys("q")
+        assert t.exit_code() == 0
 
 
 def test_table_and_other_groups(oracle):

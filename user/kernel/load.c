@@ -131,7 +131,8 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	s->rodata->by_frame = programs_trace(o, KIND_BIT(KIND_LOCAL));
 	s->rodata->local_capacity = o->local_capacity;
 	s->rodata->count_only = o->count_only;
-	t->by_thread = s->rodata->by_thread = o->by_thread;
+	t->by_thread = s->bss->by_thread = o->by_thread;
+	t->may_tell_threads = s->rodata->may_tell_threads = o->may_tell_threads || o->by_thread;
 	s->rodata->checking = o->check;
 	s->rodata->criticals_traced = programs_trace(o, KIND_BIT(KIND_CRITICAL));
 	s->rodata->memo_mode = o->memo;
@@ -145,8 +146,8 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.sites, t->max_sites);
 	rc = rc ?: (uint64_t)t->max_sites * t->features.cpu_ids > UINT32_MAX ? -EOVERFLOW : 0;
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_counts, t->max_sites * t->features.cpu_ids);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.thread_sites, t->by_thread ? t->max_sites : 1);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->by_thread ? t->max_sites : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.thread_sites, t->may_tell_threads ? t->max_sites : 1);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->may_tell_threads ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_places, s->rodata->by_frame ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
 	rc = rc ?: set_pin_and_frame_sizes(t, o);

@@ -157,6 +157,12 @@ static int take_finding(const void *key, const void *value, void *of)
 	return 0;
 }
 
+void tracer_tell_threads(struct tracer *t)
+{
+	t->by_thread = t->may_tell_threads;
+	__atomic_store_n(&t->skel->bss->by_thread, t->by_thread, __ATOMIC_SEQ_CST);
+}
+
 uint64_t tracer_sites_made(const struct tracer *t)
 {
 	return *(volatile uint64_t *)&t->skel->bss->sites_made;

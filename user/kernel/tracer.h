@@ -37,16 +37,17 @@ struct tracer_opts {
 	uint32_t local_capacity; /* local references that a native frame may have without asking */
 	int depth;               /* frames kept of a stack, 1..JT_MAX_FRAMES */
 	enum memo_mode memo;
-	bool share;       /* probes, by file: many processes map it */
-	bool by_thread;   /* sites are counted for each thread */
-	bool count_only;  /* releases are not probed */
-	uint32_t sampled; /* families that may be: bit per enum family_id */
-	uint64_t one_in;  /* of these one handle of so many is followed, at level 0; 0 or 1: each one */
-	bool check;       /* uses of references are probed */
-	bool fragments;   /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
-	bool budgeted;    /* what the probes take is asked for all the time */
-	bool hold;        /* see tracer_hold() */
-	bool verbose;     /* what libbpf and the kernel say goes to stderr */
+	bool share;            /* probes, by file: many processes map it */
+	bool by_thread;        /* sites are counted for each thread, from the start; */
+	bool may_tell_threads; /* or from tracer_tell_threads() on */
+	bool count_only;       /* releases are not probed */
+	uint32_t sampled;      /* families that may be: bit per enum family_id */
+	uint64_t one_in;       /* of these one handle of so many is followed, at level 0; 0 or 1: each one */
+	bool check;            /* uses of references are probed */
+	bool fragments; /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
+	bool budgeted;  /* what the probes take is asked for all the time */
+	bool hold;      /* see tracer_hold() */
+	bool verbose;   /* what libbpf and the kernel say goes to stderr */
 };
 /* Load the programs and make the maps. err says what failed. */
 int tracer_open(const struct tracer_opts *o, const struct features *f, struct tracer **out,
@@ -55,6 +56,12 @@ int tracer_open(const struct tracer_opts *o, const struct features *f, struct tr
 void tracer_close(struct tracer *t);
 /* Bytes of kernel memory the maps hold from the start; what grows with use is not in it. */
 uint64_t tracer_map_bytes(const struct tracer *t);
+
+/*
+ * From now on sites are counted for each thread; what was counted before is of a thread that is not known.
+ * Only where it may be asked for.
+ */
+void tracer_tell_threads(struct tracer *t);
 
 /*
  * Attach all sites of one target that are of these families (the others can be switched on): releases first,

@@ -75,7 +75,7 @@ struct tracer {
 		size_t n, cap;
 	} held; /* have stopped, and were not taken yet */
 	struct overhead *overhead;
-	bool use_multi, by_thread;
+	bool use_multi, may_tell_threads, by_thread;
 	bool share; /* probes, by file */
 	struct file_links files[JT_MAX_TARGETS];
 	bool single_step;              /* some site of some target is */

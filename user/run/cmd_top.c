@@ -194,6 +194,10 @@ static int grant_wish(struct trace *s, struct error *err)
 	case WISH_SWITCH:
 		rc = switch_families(s, err);
 		break;
+	case WISH_THREADS:
+		tracer_tell_threads(s->tracer);
+		browser_tell(s->browser, "threads are told apart from now on");
+		break;
 	}
 	rc = rc ?: output_draw(&s->out, s->browser, err);
 	return rc ?: take_keys(s, err); /* those behind it */
@@ -394,6 +398,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .memo = o->memo,
 	    .share = o->all && !o->pairs, /* of pairs they may be in several files */
 	    .by_thread = o->view.group_by == GROUP_THREAD,
+	    .may_tell_threads = s->browser != NULL,
 	    .count_only = o->count_only,
 	    .sampled = sampling_of(o, o->families),
 	    .one_in = o->sample,

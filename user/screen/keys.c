@@ -231,14 +231,20 @@ ACT(pane)
 
 static bool has_threads(const struct browser *b)
 {
-	return b->request->group_by == GROUP_THREAD;
+	bool known = b->request->group_by == GROUP_THREAD;
+
+	for (size_t i = 0; i < b->reports.n && !known; i++)
+		for (size_t k = 0; k < b->reports.v[i]->sites.n && !known; k++)
+			known = b->reports.v[i]->sites.v[k].threads.known;
+	return known;
 }
 
 /* NULL: there are such rows; else why not. */
 static const char *lacks_group(const struct browser *b, enum group_by group)
 {
 	if (group == GROUP_THREAD && !has_threads(b))
-		return "threads are told apart with --group-by thread alone";
+		return is_recorded(b) ? "it was recorded without --group-by thread"
+				      : "threads are told apart from when their key is pressed on";
 	if (group == GROUP_PID && b->reports.n < 2)
 		return "there is one process alone";
 	if (group == GROUP_CLASS && b->request->count_only)
@@ -276,6 +282,10 @@ ACT(choose_group)
 	enum group_by group = key->code - '1';
 	const char *why = group < NR_GROUPS ? lacks_group(b, group) : "";
 
+	if (group == GROUP_THREAD && why && !is_recorded(b)) {
+		group_by(b, group);
+		return WISH_THREADS;
+	}
 	if (!why)
 		return group_by(b, group);
 	snprintf(b->told, sizeof(b->told), "%s", why);

@@ -99,7 +99,11 @@ PUT(released, fmt_count(out, x->r->released))
 PUT(sites, fmt_count(out, x->r->nr_sites))
 PUT(acquired_rate, fmt_rate(out, x->r->acquired_per_s))
 PUT(function, buf_printf(out, "%s", x->r->before ? "before attach" : x->r->func_name ?: "?"))
-PUT(thread, buf_printf(out, "%s", x->r->before ? "before attach" : x->r->thread ?: "?"))
+PUT(thread, buf_printf(out, "%s",
+		       x->r->before   ? "before attach"
+		       : x->r->thread ? x->r->thread
+		       : x->r->tid    ? "?"
+				      : "not told apart"))
 PUT(tid, x->r->tid ? buf_printf(out, "%d", x->r->tid) : buf_printf(out, "-"))
 PUT(pid, x->r->target ? buf_printf(out, "%d", x->r->target->pid) : buf_printf(out, "-"))
 PUT(process, buf_printf(out, "%s", x->r->target ? target_name_of(x->r->target) : "?"))
@@ -657,7 +661,7 @@ static void draw_nothing(const struct browser *b, struct canvas *c, int row)
 		buf_printf(&text, "none of %zu rows matches: %s", b->table.all, b->filter.text);
 	else
 		buf_printf(&text, b->table.group == GROUP_THREAD
-				      ? "threads are told apart with --group-by thread alone"
+				      ? "nothing acquired since threads are told apart"
 				  : b->reports.n ? "nothing acquired since attach"
 						 : "nothing to show yet");
 	canvas_put_buf(c, row, 1, c->columns - 1, &text, STYLE_DIM);

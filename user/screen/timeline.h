@@ -11,8 +11,9 @@ enum wish {
 	WISH_NOTHING,
 	WISH_DRAW,
 	WISH_QUIT,
-	WISH_SWITCH, /* browser_take_families() */
-	WISH_WRITE,  /* what is shown, to browser_file() */
+	WISH_SWITCH,  /* browser_take_families() */
+	WISH_WRITE,   /* what is shown, to browser_file() */
+	WISH_THREADS, /* to be told apart, from now on */
 };
 /* Where a recording is. Moments count from 1. */
 struct timeline {
