@@ -98,6 +98,21 @@ def test_recursion_through_java_and_c(kind):
     assert set(lacking(final)) == {"depth_limit"}
 
 
+def test_classes_of_what_is_acquired_in_turns(churn):
+    """Of so many references a part is read; were it each fourth, it would be all of one site and none of another."""
+    sites, times = 1000, 101
+    churn.do("letgo")
+    with Tracer(pids=[churn.pid]) as tracer:
+        tracer.wait_tracing()
+        for _ in range(times):
+            churn.do(f"paths 0 {sites}")
+        tracer.wait_looks()
+        final = tracer.stop()[churn.pid]
+        churn.do("letgo")
+    classes = [[(c["name"], c["outstanding"]) for c in site["classes"]] for site in final["sites"] if direct_caller(site) == "path_global"]
+    assert classes == sites * [[("java.lang.Object", times)]]
+
+
 def test_thread_without_java_while_a_library_closes(churn, libraries):
     """Nothing of its stack can be known; that is a site all the same, which says why."""
     folder = libraries(1)

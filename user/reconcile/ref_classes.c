@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
+
 /* A reference that was read: of which site, of which class; of java.lang.Class, which. */
 struct found {
 	uint32_t site;
@@ -47,28 +49,57 @@ static int add_found(struct ref_classes *out, const struct found *f, size_t n)
 	return 0;
 }
 
+/*
+ * Choose at most REF_CLASSES_MAX references, and where they are more than that the first of each site and by
+ * chance of the rest: what was acquired in turns lies in turns, and each n-th might be of one site alone.
+ * 0 or -ENOMEM.
+ */
+static int choose(const struct snapshot *s, struct vm *vm, struct vm_ref *refs, struct found *found,
+		  size_t *n, bool *sampled)
+{
+	uint64_t one_in;
+	bool *met = calloc(s->nr_index + 1, sizeof(*met));
+	size_t all = 0, sites = 0, firsts;
+
+	if (!met)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->refs.n; i++) {
+		uint32_t site = s->refs.v[i].site;
+
+		if (!site || site >= s->nr_index)
+			continue;
+		all++;
+		sites += !met[site];
+		met[site] = true;
+	}
+	*sampled = all > REF_CLASSES_MAX;
+	firsts = sites < REF_CLASSES_MAX / 2 ? sites : REF_CLASSES_MAX / 2;
+	one_in = *sampled ? all / (REF_CLASSES_MAX - firsts) + 1 : 1;
+	memset(met, 0, s->nr_index * sizeof(*met));
+	for (size_t i = 0; i < s->refs.n && *n < REF_CLASSES_MAX; i++) {
+		uint32_t site = s->refs.v[i].site;
+
+		if (!site || site >= s->nr_index || (met[site] && mix64(s->refs.v[i].handle) % one_in))
+			continue;
+		met[site] = true;
+		found[*n].site = site;
+		refs[(*n)++].slot = vm_slot_of(vm, s->refs.v[i].handle);
+	}
+	free(met);
+	return 0;
+}
+
 int ref_classes_read(struct vm *vm, const struct snapshot *s, struct ref_classes *out)
 {
 	struct vm_ref *refs = calloc(REF_CLASSES_MAX, sizeof(*refs));
 	struct found *found = calloc(REF_CLASSES_MAX, sizeof(*found));
-	size_t n = 0, kept = 0, all = 0, stride;
+	size_t n = 0, kept = 0;
 	int rc = refs && found ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < s->refs.n; i++)
-		all += s->refs.v[i].site != 0;
-	stride = all / REF_CLASSES_MAX + 1;
 	out->classes.n = 0;
-	out->sampled = stride > 1;
 	vm_forget_classes(vm); /* a class may have been unloaded since */
-	all = 0;
-	for (size_t i = 0; i < s->refs.n && rc == 0; i++) {
-		if (!s->refs.v[i].site || all++ % stride)
-			continue;
-		found[n].site = s->refs.v[i].site;
-		refs[n++].slot = vm_slot_of(vm, s->refs.v[i].handle);
-	}
-	if (rc == 0)
-		rc = vm_read_refs(vm, refs, n);
+	rc = rc ?: choose(s, vm, refs, found, &n, &out->sampled);
+	rc = rc ?: vm_read_refs(vm, refs, n);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		if (refs[i].state == REF_READ)
 			found[kept++] =
