@@ -177,3 +177,20 @@ def test_the_terminal_goes_away(oracle):
     terminal.close()
     wait_until(lambda: not held & bpf_ids())
     assert oracle.do("run 1 2 1 2 1")
+
+
+@pytest.mark.parametrize("how", ["stopped", "unread"])
+def test_a_terminal_that_takes_nothing(oracle, how):
+    """Ctrl-S, or a connection that broke: a signal is obeyed all the same, and the probes go."""
+    oracle.do(*WARM_UP)
+    terminal = Terminal("-p", oracle.pid, "-i", "0.1", rows=100, columns=300)
+    terminal.wait(ENTER)  # the rest of the first drawing may be under way
+    held = bpf_objects(terminal.pid)
+    terminal.key("\x13" if how == "stopped" else "?\x1b" * 500)  # each of these draws the whole screen
+    time.sleep(2)  # until it writes no more, whether it waits in write() or before
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.ended() in (0, 1)
+    os.close(terminal.fd)
+    terminal.close()
+    wait_until(lambda: not held & bpf_ids())
+    assert oracle.do("run 1 2 1 2 1")

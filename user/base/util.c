@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+#define TAKES_MS 300 /* for a terminal to take a line */
 
 #define VEC_FIRST_CAP  8
 #define BUF_FIRST_CAP  256
@@ -45,6 +48,14 @@ static const char *level_prefix(int level)
 	return prefixes[level];
 }
 
+/* A terminal that was stopped (Ctrl-S), or whose other end is gone, takes nothing for ever. */
+static bool takes_lines(void)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return !isatty(STDERR_FILENO) || poll(&p, 1, TAKES_MS) > 0;
+}
+
 /* One line on stderr, written at once, with nothing in it that moves a cursor. */
 static void print_line(int level, const char *text)
 {
@@ -52,7 +63,7 @@ static void print_line(int level, const char *text)
 
 	text_clean(line, sizeof(line), text, strlen(text));
 	pthread_mutex_lock(&lines.lock);
-	if (!lines.taker || !lines.taker->take(lines.taker->of, line))
+	if ((!lines.taker || !lines.taker->take(lines.taker->of, line)) && takes_lines())
 		fprintf(stderr, "%sjnitrace: %s\n", level_prefix(level), line);
 	pthread_mutex_unlock(&lines.lock);
 }

@@ -15,12 +15,11 @@
 #include "judge/totals.h"
 #include "judge/verdicts.h"
 
-#define FIGURES_PER_S                                                                                        \
-	6 /* of what grows, and of the rest: all of a thousand sites' would take a tenth of a CPU */
-#define MOMENT_S     0.3 /* what changes in so short a time says little of a pace */
-#define WEAK_CLEARED 0.5 /* of weak references: so many whose objects are gone are no accident, */
-#define WEAK_IN_VAIN 0.8 /* nor those and others to one object; a few to each are the library's way */
-#define WEAK_LOOKS   3   /* so often, as those whose objects are gone may be released just now */
+#define FIGURES_PER_S 6   /* of each kind: all of a thousand sites' would take a tenth of a CPU */
+#define MOMENT_S      0.3 /* what changes in so short a time says little of a pace */
+#define WEAK_CLEARED  0.5 /* of weak references: so many whose objects are gone are no accident, */
+#define WEAK_IN_VAIN  0.8 /* nor those and others to one object; a few to each are the library's way */
+#define WEAK_LOOKS    3   /* so often, as those whose objects are gone may be released just now */
 
 /* What is counted anew from every snapshot. */
 struct counts {
@@ -36,6 +35,13 @@ struct counts {
 	uint32_t survivors[NR_AGES], kept[NR_AGES]; /* see survivors.h */
 	uint32_t oldest_tick;                       /* when aged */
 	bool aged;
+};
+
+/* What a thread held at the beginning of this part of its time, and of the part before. */
+#define PACE_S 15
+struct thread_pace {
+	uint64_t held[2];
+	double at_s[2];
 };
 
 /* A named site. */
@@ -54,6 +60,10 @@ struct entry {
 		size_t n, cap;
 	} threads; /* the numbers likewise */
 	struct {
+		struct thread_pace *v;
+		size_t n, cap;
+	} paces; /* of each of them */
+	struct {
 		uint64_t acquired, outstanding;
 		uint64_t died; /* a moment may pass between its two counts, and it must not go down */
 	} last;                /* of the snapshot before */
@@ -65,6 +75,9 @@ struct entry {
 	struct history *history; /* NULL: none yet */
 };
 
+/* Those that grow, those of them that grow otherwise than their figure says, and the rest. */
+enum turn { TURN_OTHERS, TURN_GROWS, TURN_STRAYS, NR_TURNS };
+
 struct aggregate {
 	struct {
 		struct entry *v;
@@ -73,11 +86,11 @@ struct aggregate {
 	uint32_t *thread_by_site; /* site number -> thread of its entry + 1 */
 	double last_elapsed_s;
 	uint64_t last_events, last_died;
-	unsigned most_level;    /* as of the last input */
-	size_t figures_from[2]; /* whose turn it is to have its figure made anew; of those that grow */
-	int64_t collections;    /* as of the last reading; -1: unknown */
-	double collected_s[2];  /* when that was last seen to have grown, and before; -1: never */
-	struct strset names;    /* of classes */
+	unsigned most_level;              /* as of the last input */
+	size_t figures_from[NR_TURNS];    /* whose turn it is to have its figure made anew */
+	int64_t collections;              /* as of the last reading; -1: unknown */
+	double collected_s[2];            /* when that was last seen to have grown, and before; -1: never */
+	struct strset names;              /* of classes */
 	uint32_t survivors_born[NR_AGES]; /* ticks: see survivors_count() */
 
 	const struct catalog *catalog; /* not owned, likewise: */
@@ -116,6 +129,7 @@ void aggregate_free(struct aggregate *a)
 	for (size_t i = 0; i < a->entries.n; i++) {
 		forget_classes(&a->entries.v[i]);
 		free(a->entries.v[i].threads.v);
+		free(a->entries.v[i].paces.v);
 		if (a->entries.v[i].first_s >= 0)
 			history_room_leave(a->room, a->entries.v[i].history);
 	}
@@ -332,6 +346,7 @@ static struct report_thread *thread_of(struct aggregate *a, struct entry *e, con
 {
 	uint32_t *known = &a->thread_by_site[s->index];
 	struct report_thread *t, who = {0};
+	struct thread_pace *p;
 	char name[sizeof(s->thread->name) * 3];
 
 	if (*known)
@@ -350,8 +365,10 @@ static struct report_thread *thread_of(struct aggregate *a, struct entry *e, con
 			*known = i + 1;
 	if (*known)
 		return &e->threads.v[*known - 1];
-	t = VEC_ADD(&e->threads);
+	p = VEC_ADD(&e->paces);
+	t = p ? VEC_ADD(&e->threads) : NULL;
 	if (t) {
+		*p = (struct thread_pace){{0, 0}, {a->last_elapsed_s, a->last_elapsed_s}};
 		*t = who;
 		*known = e->threads.n;
 	}
@@ -670,29 +687,51 @@ static void fill_site(const struct aggregate *a, struct entry *e, const struct n
 	c->pins.cpu_waits_known = pins && in->snapshot->cpu_waits;
 }
 
-/* Figures of growth that may be made now, by whether it was found to grow: each kind has its own turns. */
+/* How fast each thread's part grows: of late, or at the end all the time. each: stands for so many. */
+static void pace_threads(struct entry *e, const struct aggregate_input *in, uint64_t each)
+{
+	for (size_t i = 0; i < e->threads.n; i++) {
+		struct report_thread *t = &e->threads.v[i];
+		struct thread_pace *p = &e->paces.v[i];
+		double held = in->final ? 0 : (double)p->held[0], at_s = in->final ? 0 : p->at_s[0];
+
+		t->rate_per_s = in->elapsed_s > at_s
+				    ? ((double)t->outstanding - held) * (double)each / (in->elapsed_s - at_s)
+				    : 0;
+		if (in->elapsed_s - p->at_s[1] < PACE_S)
+			continue;
+		p->held[0] = p->held[1];
+		p->at_s[0] = p->at_s[1];
+		p->held[1] = t->outstanding;
+		p->at_s[1] = in->elapsed_s;
+	}
+}
+
+/* Figures of growth that may be made now: each kind of sites has its own turns. */
 struct turns {
-	struct figures none, some[2];
-	size_t next[2]; /* whose turn it is then; 0: all had theirs */
+	struct figures none, some[NR_TURNS];
+	size_t next[NR_TURNS]; /* whose turn it is then; 0: all had theirs */
 };
 
 static void begin_turns(const struct aggregate_input *in, double since_last_s, struct turns *t)
 {
 	const struct figures some = {(unsigned)(FIGURES_PER_S * fmax(since_last_s, 1)), in->drawn};
 
-	*t = (struct turns){{0, in->drawn}, {some, some}, {0, 0}};
+	*t = (struct turns){{0, in->drawn}, {some, some, some}, {0}};
 }
 
 static void judge_in_turn(const struct aggregate *a, struct turns *t, size_t i, enum func_id func,
 			  const struct aggregate_input *in, struct report_verdict *out)
 {
 	struct entry *e = &a->entries.v[i];
-	bool grows = e->history && e->history->rise.on;
-	struct figures *f = in->final ? NULL : i >= a->figures_from[grows] ? &t->some[grows] : &t->none;
+	enum turn turn = !e->history || !e->history->rise.on ? TURN_OTHERS
+			 : history_strays(e->history)        ? TURN_STRAYS
+							     : TURN_GROWS;
+	struct figures *f = in->final ? NULL : i >= a->figures_from[turn] ? &t->some[turn] : &t->none;
 
 	judge(a, e, func, in->elapsed_s, f, out);
-	if (!t->some[grows].left && !t->next[grows])
-		t->next[grows] = i + 1;
+	if (!t->some[turn].left && !t->next[turn])
+		t->next[turn] = i + 1;
 }
 
 static int list_sites(struct aggregate *a, const struct aggregate_input *in, struct report *r)
@@ -730,6 +769,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		e->last.outstanding = c->outstanding;
 		if (!r->count_only && is_judged(a, in, s->func))
 			judge_in_turn(a, &turns, i, s->func, in, &s->verdict);
+		pace_threads(e, in, each);
 		estimate_site(s, e->threads.v, each, is_sampled(a, in, s->func) ? in->most_level : 0);
 	}
 	memcpy(a->figures_from, turns.next, sizeof(a->figures_from));

@@ -85,6 +85,7 @@ struct history {
 	double look_s;        /* when to look again for one; where ages are not known */
 	struct growth growth; /* as told last; until then: */
 	double growth_until_s, growth_limit;
+	double growth_made_s, growth_count; /* when it was made, and the count then */
 	int growth_age;
 	bool growth_moved;  /* the count, as far as that was made of it */
 	bool growth_rising; /* it was found to grow then */

@@ -31,6 +31,7 @@
 #define UNSURE           0.4  /* half widths of its interval: may be none */
 #define UNSTEADY_S       90.0 /* so long, where noise hides whether the floor rises all the time */
 #define NOISY            3.0 /* changes from reading to reading against growth: more hides whether it slows */
+#define STRAY_S          5.0 /* so long a count may go otherwise than a figure says */
 #define STILL            0.6 /* of its growth goes on in its later half */
 #define FLOOR_AGE        1   /* the floor of this while tells a fall from noise, */
 #define FELL_JITTERS     6.0 /* with so many usual changes from reading to reading */
@@ -523,6 +524,27 @@ static bool is_no_news(const struct history *h, int age, double limit, const str
 	       s->t_s[s->n - 1] - s->t_s[0] < FLAT_LONGER * h->growth.span_s;
 }
 
+static double counted(const struct history *h, int age)
+{
+	return age == AGE_NONE ? (double)h->outstanding : h->survivors[age];
+}
+
+/* By how much the count went otherwise, a minute, since the figure was made that is due again; 0: it is not.
+ */
+static double stray_per_min(const struct history *h)
+{
+	double since_s = h->last_s - h->growth_made_s;
+
+	if (!h->growth.known || h->last_s < h->growth_until_s || since_s < STRAY_S)
+		return 0;
+	return fabs((counted(h, h->growth_age) - h->growth_count) / since_s * 60 - h->growth.per_min);
+}
+
+bool history_strays(const struct history *h)
+{
+	return stray_per_min(h) > 2 * h->growth.error_per_min;
+}
+
 static bool may_make(struct figures *f, bool made, bool grows)
 {
 	if (!f || !(made || (f->first && !grows)))
@@ -551,6 +573,8 @@ static bool figure(struct history *h, int age, double from_s, double limit, stru
 		forecast(&samples, limit, &h->growth);
 		h->growth_moved = samples.moves > 0;
 	}
+	h->growth_made_s = h->last_s;
+	h->growth_count = counted(h, age);
 	h->growth_until_s = h->last_s + fmax(h->spacing_s, span_s / 16);
 	h->growth_age = age;
 	h->growth_limit = limit;
@@ -636,7 +660,7 @@ void history_verdict(struct history *h, struct figures *figures, struct report_v
 		figured = figure(h, age, h->rise.on ? h->rise.since_s : 0, 0, figures);
 	if (g->known && figured && (h->rise.on || h->survivors[0] > 0)) {
 		out->per_min = g->per_min;
-		out->error_per_min = g->error_per_min;
+		out->error_per_min = fmax(g->error_per_min, stray_per_min(h));
 	}
 	out->ready_in_s = h->rise.on ? 0 : ready_in(h);
 	out->survivors = (uint64_t)h->survivors[0];

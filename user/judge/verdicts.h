@@ -34,6 +34,8 @@ struct figures {
  * each that is due is made; else one that may not be stays as it was.
  */
 void history_verdict(struct history *h, struct figures *figures, struct report_verdict *out);
+/* Is its figure due again, and speaks what was counted since against it? */
+bool history_strays(const struct history *h);
 /* Of a site that held nothing whenever it was looked at, and was seen for so long. */
 void verdict_of_none(double seen_s, struct report_verdict *out);
 /* What grows may do so only because the collector has not come yet: it is not called growing. */

@@ -196,7 +196,9 @@ static int grant_wish(struct trace *s, struct error *err)
 		break;
 	case WISH_THREADS:
 		tracer_tell_threads(s->tracer);
-		browser_tell(s->browser, "threads are told apart from now on");
+		browser_tell(s->browser,
+			     "threads are told apart from now on, which makes calls a little dearer");
+		rc = trace_report(s, TARGET_TRACED, err);
 		break;
 	}
 	rc = rc ?: output_draw(&s->out, s->browser, err);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ static const int deadly[] = {SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM};
 static const int redraws[] = {SIGWINCH, SIGCONT};
 
 struct interrupt {
-	pthread_t thread;
+	pthread_t thread, main;
 	int event, redraw, hangup;
 	sigset_t signals, before;
 	bool closing; /* the next signal is interrupt_close()'s */
@@ -102,6 +103,26 @@ static bool is_wish(int sig)
 	return false;
 }
 
+static void on_nothing(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * Whoever should hear may be writing to a terminal that takes nothing: it was stopped (Ctrl-S), or its other
+ * end is gone, as of a connection that broke. It goes on, what it has not taken is thrown away, and the
+ * write() begins anew.
+ */
+static void unstick(const struct interrupt *i)
+{
+	if (tcgetpgrp(STDOUT_FILENO) != getpgrp()) /* no terminal, or another's */
+		return;
+	tcflow(STDOUT_FILENO, TCOOFF); /* without, TCOON does nothing against Ctrl-S */
+	tcflow(STDOUT_FILENO, TCOON);
+	tcflush(STDOUT_FILENO, TCOFLUSH);
+	pthread_kill(i->main, SIGURG);
+}
+
 /* On a terminal that shows lines: a script has no second Ctrl-C. true: nothing more is to be said. */
 static bool tell(struct interrupt *i)
 {
@@ -110,6 +131,8 @@ static bool tell(struct interrupt *i)
 	pthread_mutex_lock(&i->lock);
 	drawn_on = i->leave != NULL;
 	pthread_mutex_unlock(&i->lock);
+	if (!heard)
+		unstick(i);
 	if (!heard || drawn_on)
 		return false;
 	if (isatty(STDERR_FILENO))
@@ -189,6 +212,8 @@ int interrupt_open(struct interrupt **out)
 		sigaddset(&i->signals, redraws[k]);
 	sigaddset(&i->signals, SIGTSTP);
 	pthread_mutex_init(&i->lock, NULL);
+	i->main = pthread_self();
+	sigaction(SIGURG, &(struct sigaction){.sa_handler = on_nothing}, NULL);
 	pthread_sigmask(SIG_BLOCK, &i->signals, &i->before);
 	if (!rc)
 		rc = -pthread_create(&i->thread, NULL, wait_for_signals, i);

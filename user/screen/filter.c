@@ -2,18 +2,53 @@
 /* A filter of rows. See filter.h. */
 #include "screen/filter.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "screen/typing.h"
 
-#define MOST_BYTES 4096 /* of a text that is looked at: it is foreign, and matching takes time */
+#define MOST_BYTES  16384 /* of a text that is looked at: it is foreign, and matching takes time */
+#define MOST_COPIES 255   /* that {n} makes of what is before it, one inside the other */
+
+/*
+ * Nothing that takes much longer than it is to read: no back-reference, for which all ways to match are
+ * tried, and no copies of copies of copies.
+ */
+static bool is_quick(const char *text)
+{
+	unsigned long copies = 1;
+
+	for (const char *p = text; *p; p++) {
+		if (*p == '\\' && p[1] >= '1' && p[1] <= '9')
+			return false;
+		if (*p == '\\' && p[1])
+			p++;
+		else if (*p == '{')
+			for (p++; *p && *p != '}'; p++) {
+				char *end;
+				unsigned long n = *p >= '0' && *p <= '9' ? strtoul(p, &end, 10) : 0;
+
+				if (!n)
+					continue;
+				copies *= n > MOST_COPIES ? MOST_COPIES + 1 : n;
+				p = end - 1;
+				if (copies > MOST_COPIES)
+					return false;
+			}
+		if (!*p)
+			break;
+	}
+	return true;
+}
 
 static void compile(struct filter *f)
 {
-	if (f->on && !f->bad)
+	if (f->on && !f->bad && !f->of_row)
 		regfree(&f->regex);
+	f->of_row = false;
 	f->on = f->text[0] != '\0';
-	f->bad = f->on && regcomp(&f->regex, f->text, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0;
+	f->bad = f->on && (!is_quick(f->text) ||
+			   regcomp(&f->regex, f->text, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0);
 }
 
 void filter_free(struct filter *f)
@@ -27,20 +62,11 @@ void filter_clear(struct filter *f)
 	compile(f);
 }
 
-void filter_set(struct filter *f, const char *literal)
+void filter_set_row(struct filter *f, const char *name)
 {
-	size_t n = 0;
-
 	filter_clear(f);
-	for (; *literal && n + 3 < sizeof(f->text); literal++) {
-		if (strchr(".[]{}()*+?^$|\\", *literal))
-			f->text[n++] = '\\';
-		f->text[n++] = *literal;
-	}
-	while (n && *literal && (f->text[n - 1] & 0x80)) /* no part of a character */
-		n--;
-	f->text[n] = '\0';
-	compile(f);
+	text_clean(f->text, sizeof(f->text), name, strlen(name));
+	f->on = f->of_row = true;
 }
 
 void filter_type(struct filter *f, uint32_t c)
@@ -59,7 +85,7 @@ bool filter_passes(const struct filter *f, const struct buf *text)
 {
 	char looked_at[MOST_BYTES];
 
-	if (!f->on || f->bad)
+	if (!f->on || f->bad || f->of_row)
 		return true;
 	snprintf(looked_at, sizeof(looked_at), "%s", text->p ? text->p : "");
 	return regexec(&f->regex, looked_at, 0, NULL, 0) == 0;

@@ -136,29 +136,38 @@ ACT(leap_to)
 
 /* --- opening ---------------------------------------------------------------------------------------- */
 
-/* What the sites of a row that stands for several have in them; NULL: nobody knows. */
-static const char *common_name(const struct row *r, enum group_by group)
+/* What a row that stands for several sites is called. */
+static void put_name(struct buf *out, const struct row *r, enum group_by group)
 {
-	return r->before                 ? NULL
-	       : group == GROUP_FUNCTION ? r->func_name
-	       : group == GROUP_CLASS    ? r->of.name ?: r->class
-	       : group == GROUP_LIBRARY  ? r->module
-	       : group == GROUP_CALLER   ? r->caller
-					 : NULL;
+	switch (group) {
+	case GROUP_FUNCTION:
+		buf_printf(out, "%s", r->func_name ?: "?");
+		break;
+	case GROUP_CLASS:
+		buf_printf(out, "%s%s%s", r->class ?: "no class", r->of.name ? " of " : "", r->of.name ?: "");
+		break;
+	case GROUP_THREAD:
+		buf_printf(out, "%s", r->thread ? r->thread : r->tid ? "a thread" : "threads not told apart");
+		break;
+	default:
+		buf_printf(out, "%s", r->module ?: r->caller ?: "no owner");
+	}
 }
 
 /* Its sites, by a filter that can be seen. */
 static enum wish open_group(struct browser *b, const struct row *r)
 {
-	const char *name = common_name(r, b->table.group);
+	struct buf name = {0};
 
-	if (!name) {
-		snprintf(b->told, sizeof(b->told), "%s",
-			 r->before ? "acquired before attach: by whom is not known"
-				   : "which sites these are has no name to look for: see 1, the sites");
+	if (r->before) {
+		snprintf(b->told, sizeof(b->told), "acquired before attach: by whom is not known");
 		return WISH_DRAW;
 	}
-	filter_set(&b->filter, name);
+	put_name(&name, r, b->table.group);
+	filter_set_row(&b->filter, name.p ?: "?");
+	buf_free(&name);
+	b->within = b->table.keys[b->table.at];
+	b->within_group = b->table.group;
 	b->table.group = GROUP_SITE;
 	b->table.moved = false;
 	return remade(b);
@@ -243,7 +252,7 @@ static bool has_threads(const struct browser *b)
 static const char *lacks_group(const struct browser *b, enum group_by group)
 {
 	if (group == GROUP_THREAD && !has_threads(b))
-		return is_recorded(b) ? "it was recorded without --group-by thread"
+		return is_recorded(b) ? "at this moment of the recording threads were not told apart"
 				      : "threads are told apart from when their key is pressed on";
 	if (group == GROUP_PID && b->reports.n < 2)
 		return "there is one process alone";
@@ -261,6 +270,8 @@ static enum wish group_by(struct browser *b, enum group_by group)
 	b->table.group = group;
 	b->table.moved = false;
 	b->table.top = 0;
+	if (b->filter.of_row)
+		filter_clear(&b->filter);
 	if (group == GROUP_PID)
 		b->target = (struct row_key){0};
 	return remade(b);
@@ -324,6 +335,8 @@ ACT(reverse)
 ACT(filter)
 {
 	(void)key;
+	if (b->filter.of_row)
+		filter_clear(&b->filter);
 	b->filter.typing = true;
 	return WISH_DRAW;
 }
@@ -468,9 +481,9 @@ static const struct browser_key {
 	{{'n'}, "n", NULL, TABLE, false, next_row, "the next row, behind the last one the first"},
 	{{'='}, "=", NULL, TABLE, false, next_twin, "the next row of the same name: what differs stands behind it"},
 	{{'g'}, "g", "group", TABLE, false, next_group,
-	 "rows are sites, functions, processes, classes, threads (with --group-by thread), libraries or callers: methods of Java, functions of a script"},
+	 "rows are sites, functions, processes, classes, threads (where they are told apart), libraries or callers: methods of Java, functions of a script"},
 	{{'1', '2', '3'}, "1-7", NULL, TABLE, false, choose_group,
-	 "rows are sites (1), functions (2), processes (3), classes (4), threads (5), libraries (6), callers (7)"},
+	 "rows are sites (1), functions (2), processes (3), classes (4), threads (5: told apart from then on), libraries (6), callers (7)"},
 	{{'f'}, "f", "findings", PANELS_ALL, false, findings, "what was used wrongly, with stacks, or back"},
 	{{'e'}, "e", NULL, TABLE, false, families,
 	 "switch families on and off while the process runs; what was held when one is switched off is followed no more"},
@@ -704,7 +717,7 @@ static int draw_place(const struct browser *b, struct canvas *c, int row)
 	if (panel_of(b) != PANEL_TABLE) {
 		buf_printf(&text, "line %d of %zu", b->page_top + 1, b->page.lines.n);
 	} else if (b->filter.on) {
-		buf_printf(&text, "/%s  ", b->filter.text);
+		buf_printf(&text, b->filter.of_row ? "of %s  " : "/%s  ", b->filter.text);
 		put_matching(&text, t);
 	} else if (t->rows.n) {
 		fmt_count(&text, t->at + 1);

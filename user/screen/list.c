@@ -60,7 +60,8 @@ static unsigned put_growth(struct buf *out, const struct cell_of *x)
 {
 	const struct report_verdict *v = x->r->site ? &x->r->site->verdict : NULL;
 
-	if (!v || !isfinite(v->per_min)) {
+	/* one that may as well be none is no figure */
+	if (!v || !isfinite(v->per_min) || v->error_per_min > fabs(v->per_min)) {
 		buf_printf(out, "-");
 		return STYLE_DIM;
 	}
@@ -341,8 +342,8 @@ struct list_column {
 /* clang-format off */
 static const struct list_column list_columns[] = {
 	{"VERDICT", "verdict", EVERY & ~FUNC, 0, 8, FIXED, CELLS_LEFT, is_paired, {put_row_verdict}},
-	{"PID", "pid", PID | THREAD, 0, 5, FIXED, CELLS_RIGHT, NULL, {put_pid}},
-	{"PID", "pid", SITE, 3, 5, FIXED, CELLS_RIGHT, has_several, {put_pid}},
+	{"PID", "pid", PID, 0, 5, FIXED, CELLS_RIGHT, NULL, {put_pid}},
+	{"PID", "pid", SITE | THREAD, 3, 5, FIXED, CELLS_RIGHT, has_several, {put_pid}},
 	{"TID", "tid", THREAD, 5, 5, FIXED, CELLS_RIGHT, NULL, {put_tid}},
 	{"LIVE", "outstanding", EVERY, 0, 6, FIXED, CELLS_RIGHT, is_paired, {put_outstanding}},
 	{"SINCE b", NULL, EVERY, 1, 8, FIXED, CELLS_RIGHT, has_baseline, {put_since}},

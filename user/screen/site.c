@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What is known of one site: below the table in few lines, and on a panel of its own all of it. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/sample.h"
@@ -221,15 +222,37 @@ static void add_classes(struct page *p, const struct report_site *s)
 		page_item(p, LABEL, "", STYLE_DIM, "and %zu classes more", s->classes.n - MOST_CLASSES);
 }
 
+/* Those that hold most first. */
+static int compare_held(const void *a, const void *b)
+{
+	const struct report_thread *x = *(const struct report_thread *const *)a,
+				   *y = *(const struct report_thread *const *)b;
+	int c = (x->outstanding < y->outstanding) - (x->outstanding > y->outstanding);
+
+	return c ?: (x->acquired < y->acquired) - (x->acquired > y->acquired);
+}
+
 static void add_threads(struct page *p, const struct report_site *s)
 {
-	for (size_t i = 0; i < s->threads.n && i < MOST_THREADS; i++) {
-		const struct report_thread *t = &s->threads.v[i];
+	const struct report_thread **sorted = calloc(s->threads.n + 1, sizeof(*sorted));
 
-		page_item(p, LABEL, i ? "" : "threads", STYLE_PLAIN, "%7d  %s: %llu live of %llu acquired",
-			  t->tid, t->name ?: "?", (unsigned long long)t->outstanding,
-			  (unsigned long long)t->acquired);
+	for (size_t i = 0; sorted && i < s->threads.n; i++)
+		sorted[i] = &s->threads.v[i];
+	if (sorted && s->threads.n > 1)
+		qsort(sorted, s->threads.n, sizeof(*sorted), compare_held);
+	for (size_t i = 0; i < s->threads.n && i < MOST_THREADS; i++) {
+		const struct report_thread *t = sorted ? sorted[i] : &s->threads.v[i];
+		struct buf who = {0};
+
+		if (t->tid)
+			buf_printf(&who, "%7d  %s", t->tid, t->name ?: "?");
+		else
+			buf_printf(&who, "%7s  not told apart", "-");
+		page_item(p, LABEL, i ? "" : "threads", STYLE_PLAIN, "%s: %llu live of %llu acquired",
+			  who.p ?: "", (unsigned long long)t->outstanding, (unsigned long long)t->acquired);
+		buf_free(&who);
 	}
+	free(sorted);
 	if (s->threads.n > MOST_THREADS)
 		page_item(p, LABEL, "", STYLE_DIM, "and %zu threads more", s->threads.n - MOST_THREADS);
 }

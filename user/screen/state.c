@@ -164,6 +164,7 @@ void target_open(struct browser *b, const struct report_target *t)
 		   strlen(target_name_of(t)));
 	b->table.group = GROUP_SITE;
 	b->table.moved = false;
+	filter_clear(&b->filter); /* the process was looked for, and found */
 }
 
 /* Panels that show what is of one process are closed; the others stay as they are. */
@@ -256,16 +257,41 @@ static void put_words(struct buf *out, const struct row *r)
 		   site_verdict_names[r->verdict] ?: "");
 	if (r->target && !s)
 		buf_printf(out, " %d %s", r->target->pid, target_name_of(r->target));
-	for (size_t i = 0; s && i < s->classes.n; i++)
-		buf_printf(out, " %s", s->classes.v[i].name);
 	for (size_t i = 0; s && i < s->frames.n; i++) {
 		const struct frame *f = &s->frames.v[i];
 
 		buf_printf(out, " %s %s ", f->module ?: "", f->symbol ?: "");
 		frame_location(out, f);
 	}
+	/* There may be many of them. */
+	for (size_t i = 0; s && i < s->classes.n; i++)
+		buf_printf(out, " %s", s->classes.v[i].name);
+	for (size_t i = 0; s && i < s->threads.n; i++)
+		buf_printf(out, " %s", s->threads.v[i].name ?: "");
 	if (r->before)
 		buf_printf(out, " before attach");
+}
+
+/* Is this row of a site part of the row that was opened? Its own rows of that group tell. -ENOMEM. */
+static int is_within(const struct browser *b, const struct row *row)
+{
+	const struct report *of = row->site ? report_of_row(b, row) : NULL;
+	struct rows rows = {0};
+	struct report one;
+	const struct report *only = &one;
+	int rc;
+
+	if (!of)
+		return 0;
+	one = *of;
+	one.sites.v = (struct report_site *)row->site;
+	one.sites.n = 1;
+	one.before.n = 0;
+	rc = rows_make(&only, 1, b->within_group, &rows);
+	for (size_t i = 0; i < rows.n && !rc; i++)
+		rc = is_same_row(row_key_of(&rows.v[i], b->within_group), b->within);
+	rows_free(&rows);
+	return rc;
 }
 
 static int filter_rows(struct browser *b)
@@ -277,10 +303,13 @@ static int filter_rows(struct browser *b)
 
 	b->table.all = rows->n;
 	for (size_t i = 0; b->filter.on && i < rows->n; i++) {
+		int within = b->filter.of_row ? is_within(b, &rows->v[i]) : 1;
+
 		words.n = 0;
-		put_words(&words, &rows->v[i]);
-		failed |= words.failed;
-		if (filter_passes(&b->filter, &words))
+		if (!b->filter.of_row)
+			put_words(&words, &rows->v[i]);
+		failed |= words.failed || within < 0;
+		if (within > 0 && filter_passes(&b->filter, &words))
 			rows->v[n++] = rows->v[i];
 	}
 	if (b->filter.on)

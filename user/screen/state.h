@@ -75,6 +75,8 @@ struct browser {
 	} opened_target;                /* who that is, as it may be gone */
 	bool no_pane;                   /* nothing below the table of the chosen row */
 	struct filter filter;
+	struct row_key within; /* where filter.of_row: the row whose sites are shown, */
+	enum group_by within_group;
 	struct trends trends;
 	size_t turn; /* of the groups that have curves: counts readings */
 	struct seen seen;

@@ -464,12 +464,21 @@ static int draw(struct terminal *t, const struct canvas *c)
 	return doupdate() == OK ? 0 : -EIO;
 }
 
+/* One that was stopped (Ctrl-S), or whose reader is gone, takes nothing: it is shown what there is then
+ * later. */
+static bool takes_something(const struct terminal *t)
+{
+	struct pollfd p = {.fd = t->fd, .events = POLLOUT};
+
+	return poll(&p, 1, 0) != 0;
+}
+
 int terminal_show(struct terminal *t, const struct canvas *c)
 {
 	struct termios now;
 	int rc = 0;
 
-	if (in_background(t))
+	if (in_background(t) || !takes_something(t))
 		return 0;
 	if (tcgetattr(t->fd, &now))
 		return -EIO;

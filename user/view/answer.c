@@ -44,6 +44,7 @@ void name_short(struct buf *out, const char *name, int parts)
 /* What was found, over all targets. */
 struct summary {
 	size_t reports, sites, growing, waiting, waiting_held, unclear, unjudged, held;
+	uint64_t held_refs;
 	size_t wrong[NR_SEVERITIES]; /* findings, but of leaks: */
 	bool some_judged, final;
 	double ready_in_s; /* the nearest verdict */
@@ -67,6 +68,7 @@ static void add_site(struct summary *s, const struct report *r, const struct rep
 
 	s->sites++;
 	s->held += site->outstanding > 0;
+	s->held_refs = add_capped(s->held_refs, site->outstanding);
 	s->seen_s = fmax(s->seen_s, isfinite(v->span_s) ? v->span_s : 0);
 	if (v->kind == VERDICT_GROWING) {
 		s->growing++;
@@ -216,6 +218,7 @@ static void put_when(struct buf *out, const struct summary *s)
 static void put_leak(struct buf *out, const struct summary *s)
 {
 	const struct report_verdict *v = &s->worst->verdict;
+	double all;
 
 	if (s->reports > 1)
 		buf_printf(out, "PID %d: ", s->of->target.pid);
@@ -229,6 +232,12 @@ static void put_leak(struct buf *out, const struct summary *s)
 			fmt_figure(out, v->error_per_min);
 			buf_printf(out, ")");
 		}
+	}
+	all = growth_beside(s->of, s->worst, false);
+	if (s->growing > 1 && all > growth_of(s->worst)) {
+		buf_printf(out, " of +");
+		fmt_figure(out, all);
+		buf_printf(out, "/min in all");
 	}
 	put_when(out, s);
 	buf_printf(out, "; %zu/%zu site%s; ", s->growing, s->sites, s->sites == 1 ? "" : "s");
@@ -273,8 +282,10 @@ static void put_wait(struct buf *out, const struct summary *s)
 static void put_clean(struct buf *out, const struct summary *s)
 {
 	buf_printf(out, "nothing grows: %zu site%s", s->sites, s->sites == 1 ? "" : "s");
-	if (s->held)
-		buf_printf(out, ", %zu still hold%s some", s->held, s->held == 1 ? "s" : "");
+	if (s->held) {
+		buf_printf(out, ", %zu still hold%s ", s->held, s->held == 1 ? "s" : "");
+		fmt_count(out, s->held_refs);
+	}
 	if (s->seen_s > 0) {
 		buf_printf(out, ", seen for ");
 		fmt_age(out, s->seen_s);

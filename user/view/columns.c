@@ -303,7 +303,7 @@ const struct column columns[] = {
 	  CELLS_RIGHT, THREAD, 0, 0, NULL, compare_tid, .format = format_tid },
 	{ "outstanding", "OUTSTANDING", "acquired since attach and not released yet; in rows before attach: still there",
 	  CELLS_RIGHT, ALL | CLASS | THREAD | COLUMN_PAIRED, 0, 0, NULL, compare_outstanding, .format = format_outstanding },
-	{ "rate", "RATE", "growth: acquired minus released per second, in the last interval; at the end, and of threads, over the whole run",
+	{ "rate", "RATE", "growth: acquired minus released per second, in the last interval (of threads in the last half a minute); at the end over the whole run",
 	  CELLS_RIGHT, ALL | CLASS | THREAD | COLUMN_PAIRED, 0, 10, NULL, compare_rate_per_s, .format = format_rate, .min = 8 },
 	{ "acquired-rate", "ACQ-RATE", "acquired per second, in the last interval; at the end, over the whole run",
 	  CELLS_RIGHT, ALL, 0, 50, NULL, compare_acquired_per_s, .format = format_acquired_rate, .min = 9 },
@@ -524,6 +524,15 @@ static int add_classes(struct rows *rows, const struct report *r, const struct r
 /* A row for each thread of each site, to be merged. */
 static int add_threads(struct rows *rows, const struct report *r, const struct report_site *s)
 {
+	if (!s->threads.known) {
+		struct row *row = row_new(rows);
+
+		if (!row)
+			return -ENOMEM;
+		row->target = &r->target;
+		row_add(row, r, s);
+		return 0;
+	}
 	for (size_t i = 0; i < s->threads.n; i++) {
 		const struct report_thread *t = &s->threads.v[i];
 		struct row *row;
@@ -541,9 +550,12 @@ static int add_threads(struct rows *rows, const struct report *r, const struct r
 		row->released = t->released;
 		row->outstanding = t->outstanding;
 		row_estimate(row, r, s->func, t->outstanding);
-		if (r->elapsed_s > 0)
-			row->rate_per_s = ((double)t->acquired - (double)t->released) / r->elapsed_s;
-		add_verdict(row, s->verdict.kind, s->verdict.ready_in_s);
+		row->rate_per_s = t->rate_per_s;
+		/* That a site grows says nothing of a thread that does not. */
+		add_verdict(row,
+			    s->verdict.kind == VERDICT_GROWING && t->rate_per_s <= 0 ? VERDICT_UNKNOWN
+										     : s->verdict.kind,
+			    s->verdict.ready_in_s);
 		row->nr_sites = 1;
 		row->unknown = t->life_unknown;
 	}
@@ -621,10 +633,10 @@ static void merge_rows(struct rows *rows)
 }
 
 /* Is it the row that these references from before attach belong to? */
-static bool holds_before(const struct row *row, enum group_by by, const struct report_before *b,
-			 const struct report_of *of)
+static bool holds_before(const struct row *row, enum group_by by, const struct report_target *target,
+			 const struct report_before *b, const struct report_of *of)
 {
-	if (!row->before || by == GROUP_SITE)
+	if (!row->before || by == GROUP_SITE || (by == GROUP_THREAD && row->target != target))
 		return false;
 	return by != GROUP_CLASS || (row->family == b->family && is_same(row->class, b->class) &&
 				     is_same(row->of.name, of ? of->name : NULL));
@@ -635,12 +647,14 @@ static int add_past(struct rows *rows, enum group_by by, const struct report *r,
 		    const struct report_before *b, const struct report_of *of, uint64_t n)
 {
 	struct row *row = NULL;
+	bool several;
 
 	for (size_t k = 0; k < rows->n && !row; k++)
-		if (holds_before(&rows->v[k], by, b, of))
+		if (holds_before(&rows->v[k], by, &r->target, b, of))
 			row = &rows->v[k];
 	if (row && of)
 		merge_of(&row->of, of);
+	several = row && row->target != &r->target;
 	row = row ?: row_new(rows);
 	if (!row)
 		return -ENOMEM;
@@ -651,7 +665,7 @@ static int add_past(struct rows *rows, enum group_by by, const struct report *r,
 	row->family = b->family;
 	row->family_name = family_name(r->catalog, b->family);
 	row->class = by == GROUP_SITE || by == GROUP_CLASS ? b->class : NULL;
-	row->target = &r->target;
+	row->target = several ? NULL : &r->target;
 	row->outstanding = add_capped(row->outstanding, n);
 	return 0;
 }
