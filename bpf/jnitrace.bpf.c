@@ -140,12 +140,13 @@ UPROBE(jt_pair_enter)
 		return 0;
 	__sync_fetch_and_add(&fc->calls, 1);
 	inside = pair_call_begin(ctx, r, &call);
-	if (r->operation != OP_ACQUIRE && r->form == HANDLE_ITSELF && !call.unread) {
+	call.later = r->both_ends && !call.unread && pair_waits(r, call.argument);
+	if (r->operation != OP_ACQUIRE && r->form == HANDLE_ITSELF && !call.unread && !call.later) {
 		if (pair_wants_site(r, &call, inside))
 			site = site_of((void *)ctx, r);
 		if (r->counts == COUNT_ALL && call.count)
 			inside |= PAIR_ALL;
-		if (r->operation == OP_REPLACE)
+		if (r->operation == OP_REPLACE || r->may_fail)
 			call.old_bytes = pair_bytes(r, call.argument);
 		call.old_site = pair_taken(r, call.argument, site, inside, (void *)ctx);
 	}
@@ -166,7 +167,8 @@ UPROBE(jt_pair)
 
 	if (!r || !pair_call_end(ctx, r, &call, &inside))
 		return 0; /* entered before the gate was opened */
-	if (r->form == HANDLE_ITSELF && r->operation != OP_ACQUIRE && r->operation != OP_REPLACE)
+	if (r->form == HANDLE_ITSELF && r->operation != OP_ACQUIRE && r->operation != OP_REPLACE &&
+	    !r->may_fail)
 		return 0; /* was done at the entry */
 	loc_read(ctx, &r->handle, &result);
 	if (!pair_succeeded(r, result)) {
@@ -176,7 +178,8 @@ UPROBE(jt_pair)
 	call.result = result;
 	call.inside = inside;
 	if (r->operation != OP_ACQUIRE && r->operation != OP_REPLACE) {
-		pair_given_back(ctx, r, &call);
+		if (r->form != HANDLE_ITSELF || call.later)
+			pair_given_back(ctx, r, &call);
 		return 0;
 	}
 	if (pair_is_owned(inside))

@@ -49,7 +49,7 @@ struct pair_call {
 	u32 since;    /* of the rule */
 	u32 inside;   /* the call around it that is of the same family: its place + 1 */
 	u32 draw;     /* of its outermost call, see sampling.bpf.h */
-	u32 pad2;
+	u32 later;    /* its handle is taken when it has succeeded */
 };
 struct pair_thread {
 	u32 depth;
@@ -258,6 +258,8 @@ static __always_inline bool pair_succeeded(const struct rule *r, u64 result)
 		return r->form == HANDLE_ITSELF ? result && result != ~0ULL : (u32)result != 0;
 	case SUCCESS_ZERO:
 		return !(u32)result;
+	case SUCCESS_ZERO_OR:
+		return !(u32)result || (u32)result == r->refs;
 	case SUCCESS_NOT_NEGATIVE:
 		return (s32)result >= 0;
 	default:
@@ -496,6 +498,23 @@ __noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside, stru
 	return acquired_at;
 }
 
+/*
+ * May the call fail, and has nobody the handle anew before it returns? Then what it does is done on return:
+ * the handle has more references than that, or nobody knows it. Not what was released before, which is told
+ * at once.
+ */
+static __always_inline bool pair_waits(const struct rule *r, u64 handle)
+{
+	u64 tag = pair_tag(r->target_id, r->family, handle);
+	u32 site = r->may_fail && !(handle >> HANDLE_BITS) ? pair_live(tag) : 0;
+	struct pair_more *m = site && r->has_more ? more_of(tag, site, false) : NULL;
+	struct grave g;
+
+	if (!r->may_fail || pair_is_null(r, handle))
+		return false;
+	return site ? r->operation == OP_REF || (m && (m->refs || m->acquired)) : !pair_grave(tag, &g);
+}
+
 /* --- what a call gives --------------------------------------------------------------------------- */
 
 /*
@@ -628,17 +647,21 @@ unpaired:
 	return 0;
 }
 
-/* Of what is to be replaced: its size, which goes with it. */
+/* Of what may be live again, or is to be replaced: its size, which goes with it. */
 static __always_inline u64 pair_bytes(const struct rule *r, u64 handle)
 {
 	u64 tag = pair_tag(r->target_id, r->family, handle);
-	u32 site = is_sized(r) && !(handle >> HANDLE_BITS) ? pair_live(tag) : 0;
+	u32 site =
+	    (is_sized(r) || (r->may_fail && r->has_more)) && !(handle >> HANDLE_BITS) ? pair_live(tag) : 0;
 	struct pair_more *m = site ? more_of(tag, site, false) : NULL;
 
 	return m ? m->bytes : 0;
 }
 
-/* The call has acquired nothing; what it was to replace stays, unless by nothing: realloc(p, 0) frees. */
+/*
+ * The call has acquired nothing, or not released what it was given. That stays, as what it was to replace
+ * does, unless by nothing: realloc(p, 0) frees.
+ */
 static __always_inline void pair_failed(const struct rule *r, const struct pair_call *c)
 {
 	struct func_counts *fc = counts_of(r);
@@ -653,7 +676,7 @@ static __always_inline void pair_failed(const struct rule *r, const struct pair_
 	if (!c->old_site || !sc || (is_sized(r) && !c->count))
 		return;
 	__sync_fetch_and_add(&sc->released, -1);
-	__sync_fetch_and_add(&fc->moved, -1);
+	__sync_fetch_and_add(r->operation == OP_REPLACE ? &fc->moved : &fc->handles, -1);
 	pair_unbury(tag);
 	if (!pair_put(tag, c->old_site)) {
 		more = c->old_bytes ? more_of(tag, c->old_site, true) : NULL;
@@ -725,12 +748,12 @@ static __always_inline bool pair_follows(const struct rule *r, const struct pair
 	return sample_has(r->narrow ? (u32)handle : handle, c->draw, c->level);
 }
 
-/* It has handed back a handle that is nobody's any more. */
+/* It has succeeded, and what its entry could not do is done. */
 static __always_inline void pair_given_back(struct pt_regs *ctx, struct rule *r, struct pair_call *c)
 {
-	u64 handle;
+	u64 handle = c->argument;
 
-	if (!pair_read(r, c->argument, &handle))
+	if (r->form != HANDLE_ITSELF && !pair_read(r, c->argument, &handle))
 		return;
 	c->argument = handle;
 	pair_taken(r, handle, pair_wants_site(r, c, c->inside) ? site_of((void *)ctx, r) : 0, c->inside,

@@ -98,6 +98,7 @@ enum watch {
 enum success {
 	SUCCESS_NOT_NULL,     /* nor -1 */
 	SUCCESS_ZERO,         /* 32 bits */
+	SUCCESS_ZERO_OR,      /* likewise, or what the row says */
 	SUCCESS_NOT_NEGATIVE, /* 32 bits */
 	SUCCESS_ANY
 };
@@ -196,7 +197,8 @@ struct rule {
 	u8 kind_mask, kind_bits;
 	u8 by_books; /* those bits do not tell a global from a local one: the books may, */
 	u8 by_place; /* or where it lies */
-	u8 refs;     /* a use: which arguments are references, bit per argument (OP_WATCH: a result), */
+	/* a use: which arguments are references, bit per argument (OP_WATCH, SUCCESS_ZERO_OR: a result), */
+	u8 refs;
 	u8 nulls;    /* and which of those may be null */
 	u8 weak_bit; /* a use: set in the handles of weak references; 0: nothing is known */
 	u8 others; /* a return probe: its events reach all who have one in the file, whatever their filter */
@@ -233,6 +235,7 @@ struct rule {
 	u8 by_finalizer; /* an acquisition: a function at an address that it is given releases */
 	u8 owns;         /* an acquisition: what calls inside it acquire is nobody else's */
 	u8 by_kernel;    /* the kernel puts an address of its own in the place of the return address */
+	u8 may_fail;     /* what it is given: then the handle stays as it was */
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
@@ -567,7 +570,7 @@ struct clocks {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 104);
+JT_ASSERT_SIZE(struct rule, 108);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);

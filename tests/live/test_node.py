@@ -186,21 +186,27 @@ def test_memory_is_held_until_its_finalizer_runs():
 
 
 def test_promises_that_nobody_settles():
-    """They stay, and those that are resolved or rejected do not, in whichever environment."""
-    n = {"leak_deferred": 37, "resolve_deferred": 41, "reject_deferred": 43}
+    """
+    They stay, and those that are resolved or rejected do not, in whichever environment. A call that fails settles nothing, unless the
+    thread ended in it.
+    """
+    n = {"leak_deferred": 37, "resolve_deferred": 41, "reject_deferred": 43, "resolve_with_nothing": 19, "reject_at_last": 23}
     with Node() as node, Tracer("-e", "deferred", pids=[node.pid]) as tracer:
         tracer.wait_tracing()
         node.do(**n)
         node.say("worker leak_deferred 5")
         node.say("worker reject_deferred 7")
+        node.say("worker resolve_and_exit 1")
         report = stop(tracer, node)
     assert_no_losses(report)
     assert_schema(report)
     assert report["findings"] == [] and set(report["families"]) == {"deferred"}
-    assert report["calls"] == {"napi_create_promise": sum(n.values()) + 12, "napi_resolve_deferred": 41, "napi_reject_deferred": 50}
-    assert by_site(report) == {("leak_deferred", "napi_create_promise"): [42, 0], ("resolve_deferred", "napi_create_promise"): [41, 41],
-                               ("reject_deferred", "napi_create_promise"): [50, 50]}
-    assert totals(report, "deferred") == (133, 91, 42, 0)
+    assert report["calls"] == {"napi_create_promise": sum(n.values()) + 13, "napi_resolve_deferred": 41 + 19 + 1,
+                               "napi_reject_deferred": 50 + 4 * 23}
+    assert by_site(report) == {(name, "napi_create_promise"): counts for name, counts in
+                               {"leak_deferred": [42, 0], "resolve_deferred": [41, 41], "reject_deferred": [50, 50],
+                                "resolve_with_nothing": [19, 0], "reject_at_last": [23, 23], "resolve_and_exit": [1, 1]}.items()}
+    assert totals(report, "deferred") == (176, 115, 61, 0)
 
 
 def test_what_lasts_as_long_as_its_environment():

@@ -184,6 +184,15 @@ libc = ctypes.CDLL(None)
 libc.fopen.restype = ctypes.c_void_p
 libc.fclose.argtypes = [ctypes.c_void_p]
 keep = []
+sql, p = ctypes.CDLL("libsqlite3.so.0"), ctypes.c_void_p
+def busy(goes):
+    # not closed while there is a statement
+    database, statement = p(), p()
+    assert sql.sqlite3_open(b":memory:", ctypes.byref(database)) == 0
+    assert sql.sqlite3_prepare_v2(database, b"select 1", -1, ctypes.byref(statement), None) == 0
+    assert sql.sqlite3_close(database) == 5
+    if goes:
+        assert sql.sqlite3_finalize(statement) == 0 and sql.sqlite3_close(database) == 0
 print("ready", flush=True)
 for line in sys.stdin:
     files, failed, databases, opened, closed = map(int, line.split())
@@ -195,6 +204,7 @@ for line in sys.stdin:
     for i in range(databases):
         keep.append(sqlite3.connect(":memory:"))
         sqlite3.connect(":memory:").close()
+        busy(i)
     handles = [_ctypes.dlopen("libm.so.6", 2) for i in range(opened)]
     for handle in handles[:closed]:
         _ctypes.dlclose(handle)
@@ -203,7 +213,7 @@ for line in sys.stdin:
 
 
 def test_real_libraries_in_python():
-    """The same handle from dlopen, failed calls, a database that is handed out by an argument."""
+    """The same handle from dlopen, failed calls, a database that is handed out by an argument, and one that is busy when it is closed."""
     process = subprocess.Popen(["/usr/bin/python3", "-c", SCRIPT], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert read_line(process.stdout) == "ready\n"
@@ -219,7 +229,7 @@ def test_real_libraries_in_python():
         process.stdout.close()
     assert_no_losses(report)
     assert numbers(report) == {"file": (2 * FILES, FILES, FILES, 0), "dl": (OPENED, CLOSED, OPENED - CLOSED, 0),
-                               "sqlite": (2 * DATABASES, DATABASES, DATABASES, 0)}
+                               "sqlite": (3 * DATABASES, 2 * DATABASES - 1, DATABASES + 1, 0), "sqlite-stmt": (DATABASES, DATABASES - 1, 1, 0)}
     assert report["calls"]["fopen"] == 2 * FILES + FAILED and report["findings"] == []
 
 

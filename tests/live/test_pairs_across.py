@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A function of one library that calls one of another to acquire what it gives: who owns it."""
+"""A function of one library that calls one of another to acquire what it gives: who owns it. And calls that fail."""
 
 import subprocess
 
@@ -287,3 +287,63 @@ def test_a_signal_that_is_handled_on_another_stack(program):
     assert report["calls"] == {"low_new": 4 * SIGNALS, "low_new_by": 2 * SIGNALS, "low_free": 0}
     assert by_place(report) == [("low", "low_new", "handle", SIGNALS, SIGNALS), ("low", "low_new", "handle", SIGNALS, SIGNALS),
                                 ("low", "low_new", "main", SIGNALS, SIGNALS), ("low", "low_new_by", "main", SIGNALS, SIGNALS)]
+
+
+BUSY = """
+#include <stddef.h>
+
+static char places[1 << 16]; /* handles are addresses of these, each given once */
+static size_t given;
+static volatile int sink;
+
+#define CALL(name) __attribute__((noinline)) int name(void *what, int fails) { sink += what == NULL; return fails ? 5 : 0; }
+#define NEW(name)  __attribute__((noinline)) void *name(size_t bytes) { sink += bytes == 0; return &places[given++]; }
+NEW(thing_new) CALL(thing_free)
+NEW(shared_new) CALL(shared_ref) CALL(shared_unref)
+__attribute__((noinline)) void *door_open(void) { sink++; return places; }
+CALL(door_close)
+
+int main(void)
+{
+	for (int i = 0; i < BUSY; i++) {
+		void *gone = thing_new(16), *stays = thing_new(100), *shared = shared_new(1), *saturated = shared_new(1);
+
+		thing_free(stays, 1);
+		thing_free(gone, 1);
+		thing_free(gone, 1);
+		thing_free(gone, 0);
+		thing_free(&given, 1); /* nobody's, and it stays so */
+		thing_free(NULL, 1);
+		shared_ref(shared, 0);
+		shared_unref(shared, 0);
+		shared_unref(shared, 1);
+		shared_ref(shared, 1);
+		shared_unref(shared, 0);
+		shared_ref(saturated, 1);
+		shared_ref(saturated, 0);
+		shared_unref(saturated, 1);
+		shared_unref(saturated, 0); /* stays, by the first one */
+		for (int n = 0; n < 3; n++)
+			door_open();
+		door_close(places, 1);
+		door_close(places, 0);
+	}
+	thing_free(thing_new(1), 0);
+	return 0;
+}
+"""
+
+
+def test_a_release_that_fails_keeps_the_handle(tmp_path):
+    """And its size, and its references. Nor has it released what nobody has given."""
+    n = 11
+    (tmp_path / "busy.c").write_text(BUSY)
+    subprocess.run(["gcc", "-g", "-O1", f"-DBUSY={n}", "-o", tmp_path / "busy", tmp_path / "busy.c"], check=True)
+    rules = ("thing=busy:thing_new(ret,size=arg0)/thing_free(arg0,ok0)", "shared=busy:shared_new(ret)/^shared_ref(arg0,ok0)+v:shared_unref(arg0,ok0)",
+             "door=busy:door_open(ret,counted)/door_close(arg0,ok0)")
+    result, [report] = run_report(*(word for rule in rules for word in ("--pair", rule)), command=[tmp_path / "busy"])
+    assert result.returncode == 0, result
+    assert_no_losses(report)
+    assert numbers(report) == {"thing": (2 * n + 1, n + 1, n, 0), "shared": (2 * n, n, n, 0), "door": (3 * n, n, 2 * n, 0)}
+    assert sum(s["outstanding_bytes"] or 0 for s in report["sites"]) == 100 * n and report["findings"] == []
+    assert report["calls"]["thing_free"] == 6 * n + 1 and report["calls"]["shared_unref"] == 5 * n

@@ -489,6 +489,36 @@ static NOINLINE void reject_deferred(napi_env env, struct own *own, napi_value w
 	expect(own, napi_reject_deferred(env, deferred_new(env, own), with) == napi_ok);
 }
 
+/* Nothing to resolve it with: it stays. */
+static NOINLINE void resolve_with_nothing(napi_env env, struct own *own, napi_value with)
+{
+	napi_deferred deferred = deferred_new(env, own);
+
+	(void)with;
+	expect(own, napi_resolve_deferred(env, deferred, NULL) == napi_invalid_arg);
+	keep(own, deferred);
+}
+
+/* Not while an exception is pending, but then. */
+static NOINLINE void reject_at_last(napi_env env, struct own *own, napi_value with)
+{
+	napi_deferred deferred = deferred_new(env, own);
+	napi_value exception;
+
+	expect(own, napi_throw_error(env, NULL, "pending") == napi_ok);
+	for (int i = 0; i < 3; i++)
+		expect(own, napi_reject_deferred(env, deferred, with) == napi_pending_exception);
+	expect(own, napi_get_and_clear_last_exception(env, &exception) == napi_ok);
+	expect(own, napi_reject_deferred(env, deferred, with) == napi_ok);
+}
+
+/* The thread is ended by what looks at the object: the call fails, and it is gone. */
+static NOINLINE void resolve_and_exit(napi_env env, struct own *own, napi_value with)
+{
+	if (napi_resolve_deferred(env, deferred_new(env, own), with) != napi_generic_failure)
+		abort();
+}
+
 /* --- what lasts as long as the environment --- */
 
 static void end_hook(napi_async_cleanup_hook_handle handle, void *data)
@@ -572,6 +602,9 @@ static const struct {
     COMMAND(leak_deferred),
     COMMAND(resolve_deferred),
     COMMAND(reject_deferred),
+    COMMAND(resolve_with_nothing),
+    COMMAND(reject_at_last),
+    COMMAND(resolve_and_exit),
     COMMAND(leave_hook),
     COMMAND(remove_hook),
     COMMAND(replace_data),

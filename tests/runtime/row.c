@@ -50,16 +50,16 @@ static int add_rows(struct catalog *c)
 	    PAIR("box_make_many", box, OP_ACQUIRE, HANDLE_ARG2, .form = HANDLE_ARRAY, .success = SUCCESS_ZERO,
 		 .count = HANDLE_ARG1),
 	    PAIR("box_replace", box, OP_REPLACE, HANDLE_ARG0, .size = HANDLE_ARG1),
-	    PAIR("box_free", box, OP_RELEASE, HANDLE_ARG0),
-	    PAIR("box_close", box, OP_RELEASE, HANDLE_ARG0),
-	    PAIR("box_ref", box, OP_REF, HANDLE_ARG0),
-	    PAIR("box_unref", box, OP_UNREF, HANDLE_ARG0),
+	    PAIR("box_free", box, OP_RELEASE, HANDLE_ARG0, .success = SUCCESS_ANY),
+	    PAIR("box_close", box, OP_RELEASE, HANDLE_ARG0, .success = SUCCESS_ANY),
+	    PAIR("box_ref", box, OP_REF, HANDLE_ARG0, .success = SUCCESS_ANY),
+	    PAIR("box_unref", box, OP_UNREF, HANDLE_ARG0, .success = SUCCESS_ANY),
 	    PAIR("box_look", box, OP_USE, HANDLE_ARG0),
 	    PAIR("door_open", door, OP_ACQUIRE, HANDLE_RETURN, .counted = true),
-	    PAIR("door_close", door, OP_RELEASE, HANDLE_ARG0),
+	    PAIR("door_close", door, OP_RELEASE, HANDLE_ARG0, .success = SUCCESS_ANY),
 	    PAIR("desk_take", desk, OP_ACQUIRE, HANDLE_RETURN, .narrow = true,
 		 .success = SUCCESS_NOT_NEGATIVE),
-	    PAIR("desk_leave", desk, OP_RELEASE, HANDLE_ARG0, .narrow = true),
+	    PAIR("desk_leave", desk, OP_RELEASE, HANDLE_ARG0, .success = SUCCESS_ANY, .narrow = true),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows) && rc >= 0; i++)

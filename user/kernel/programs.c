@@ -34,6 +34,7 @@ const struct program_row program_rows[NR_PROGRAM_ROWS] = {
     {PROGRAM(jt_pair_enter),    PAIR,          OP_USE,        true},
     {PROGRAM(jt_pair),          PAIR,          OP_RELEASE,    false},
     {PROGRAM(jt_pair),          PAIR,          OP_UNREF,      false},
+    {PROGRAM(jt_pair),          PAIR,          OP_REF,        false},
     {PROGRAM(jt_pair),          PAIR,          OP_REPLACE,    false},
     {PROGRAM(jt_pair_enter),    PAIR,          OP_REPLACE,    true},
     {PROGRAM(jt_pair),          PAIR,          OP_ACQUIRE,    false},

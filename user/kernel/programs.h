@@ -12,7 +12,7 @@ struct program_row {
 	bool entry; /* at the function's entry, or its return */
 };
 /* Releases first: an acquisition must not be counted before its release can be seen. */
-#define NR_PROGRAM_ROWS 28
+#define NR_PROGRAM_ROWS 29
 extern const struct program_row program_rows[NR_PROGRAM_ROWS];
 
 struct bpf_program *program_of(const struct tracer *t, const struct program_row *row);

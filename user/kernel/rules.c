@@ -193,6 +193,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .by_argument = row->handle != HANDLE_RETURN && row->operation != OP_REPLACE,
 		    .both_ends = func_at_both_ends(t->catalog, site->func) && has_return(sites, site->func),
 		    .by_kernel = has_return_probe(sites, site->func),
+		    .may_fail = func_may_fail(row),
 		};
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;

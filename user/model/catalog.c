@@ -177,6 +177,12 @@ static bool has_one_taker(const struct catalog *c, enum family_id family)
 	return n < 2;
 }
 
+bool func_may_fail(const struct func_row *row)
+{
+	return row->form == HANDLE_ITSELF && row->success != SUCCESS_ANY &&
+	       (row->operation == OP_RELEASE || row->operation == OP_REF || row->operation == OP_UNREF);
+}
+
 bool func_at_both_ends(const struct catalog *c, enum func_id func)
 {
 	switch (func_kind(c, func)) {
@@ -190,7 +196,7 @@ bool func_at_both_ends(const struct catalog *c, enum func_id func)
 		return true;
 	case KIND_PAIR:
 		return c->funcs[func].operation == OP_ACQUIRE || c->funcs[func].operation == OP_REPLACE ||
-		       c->funcs[func].form != HANDLE_ITSELF ||
+		       c->funcs[func].form != HANDLE_ITSELF || func_may_fail(&c->funcs[func]) ||
 		       ((c->funcs[func].operation == OP_RELEASE || c->funcs[func].operation == OP_UNREF) &&
 			!has_one_taker(c, c->funcs[func].family));
 	default:

@@ -43,13 +43,19 @@ struct func_row {
 	enum family_id family;
 	enum operation operation;
 	enum handle_where handle; /* where the reference, pin or object is */
-	/* Bit per argument that is a reference; for --check. Of an OP_WATCH: the result that it waits for. */
+	/*
+	 * Bit per argument that is a reference; for --check. Of an OP_WATCH: the result that it waits for; of
+	 * SUCCESS_ZERO_OR: the other result that says so.
+	 */
 	unsigned refs;
 	unsigned nulls;   /* of these: one that was collected is as good as NULL */
 	unsigned allowed; /* likewise: ALLOWED_ bits, when it may be called */
 	/* Of KIND_PAIR: */
 	enum handle_form form;
-	/* Of what is done on return: an acquisition, or a release of what an argument points to then. */
+	/*
+	 * Of what is done on return: an acquisition, or a release of what an argument points to then. Of what
+	 * is done to the handle that a call is given: whether that holds.
+	 */
 	enum success success;
 	/*
 	 * HANDLE_ARRAY: which argument is its length. Else which one is the number of references that the
@@ -135,12 +141,14 @@ uint32_t catalog_with_needed(uint32_t families);
 uint32_t catalog_defaults(const struct catalog *c);
 /* The family of this name, or FAMILY_NONE. */
 enum family_id catalog_find_family(const struct catalog *c, const char *name);
+/* Of pairs: may a call fail, so that the handle that it is given stays as it was? Its result says so then. */
+bool func_may_fail(const struct func_row *row);
 /*
  * Must both the entry and the return of this function be probed? Where it takes both an argument and the
  * result to tell what a call did: pins (which array, which pointer), monitors and threads (did it succeed),
  * frames that are popped (which one, what is handed down). Of pairs those that acquire, as one may call
  * another: the outermost one has acquired the handle. And, where the family has more than one function that
- * is given handles, those that release, too: such calls inside are no mistakes.
+ * is given handles, those that release, too: such calls inside are no mistakes. And those that may fail.
  */
 bool func_at_both_ends(const struct catalog *c, enum func_id func);
 

@@ -27,7 +27,7 @@ static const struct {
     {"dir", "dir=libc:opendir(ret)+fdopendir(ret)/closedir(arg0)"},
     {"dl", "dl=libc:dlopen(ret,counted)+dlmopen(ret,counted)/dlclose(arg0)"},
     {"sqlite", "sqlite=libsqlite3:sqlite3_open(*arg1,okany)+sqlite3_open16(*arg1,okany)"
-	       "+sqlite3_open_v2(*arg1,okany)/sqlite3_close(arg0)+sqlite3_close_v2(arg0)"},
+	       "+sqlite3_open_v2(*arg1,okany)/sqlite3_close(arg0,ok0)+sqlite3_close_v2(arg0)"},
     {"sqlite", "sqlite-stmt=libsqlite3:sqlite3_prepare(*arg3)+sqlite3_prepare_v2(*arg3)"
 	       "+sqlite3_prepare_v3(*arg4)+sqlite3_prepare16(*arg3)+sqlite3_prepare16_v2(*arg3)"
 	       "/sqlite3_finalize(arg0)"},

@@ -295,7 +295,7 @@ static int check_func(struct parse *p, const char *at, bool acquires, struct fun
 		return fault(p, said->finalizer, "by= is for functions that acquire one handle, once");
 	if (row->at_address && row->operation != OP_RELEASE)
 		return fault(p, at, "'*' is what by= of a function that acquires names: it releases");
-	if (row->at_address && (row->form != HANDLE_ITSELF || row->others))
+	if (row->at_address && (row->form != HANDLE_ITSELF || row->others || said->success))
 		return fault(p, at, "'*' is given the handle itself, and without options: *(argN)");
 	if (row->handle == HANDLE_RETURN && row->operation != OP_ACQUIRE)
 		return fault(p, at, "a function that does not acquire is given the handle: argN");

@@ -297,7 +297,7 @@ static void propose_returns(struct resolver *r, enum func_id func, uint64_t vadd
 	struct insn insn;
 	struct loc result;
 
-	if (n < 0 && !(releases && row_of(r, func)->form == HANDLE_ITSELF))
+	if (n < 0 && (!releases || row_of(r, func)->form != HANDLE_ITSELF || func_may_fail(row_of(r, func))))
 		return;
 	if (!place_near_entry(r, vaddr, needed_regs(r, func), &s)) {
 		f->why = "no instruction at its entry can be probed safely";

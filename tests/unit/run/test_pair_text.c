@@ -151,6 +151,7 @@ static void test_errors_point_at_the_place(void **state)
 	    {"libc:bind(arg2,by=arg4)/free(arg0,by=arg1)+*(arg0)", 35, "by= is for"},
 	    {"libc:bind(arg2,by=arg4)/?*(arg0)", 28, "it releases"},
 	    {"libc:bind(arg2,by=arg4)/*(*arg0)", 27, "the handle itself"},
+	    {"libc:bind(arg2,by=arg4)/*(arg0,ok0)", 27, "without options"},
 	    {"libc:*(ret,by=arg4)/*(arg0)", 8, "it releases"},
 	    {"libc:mal\xffloc(ret)/free(arg0)", 9, "byte ff"},
 	};

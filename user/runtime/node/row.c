@@ -32,19 +32,23 @@ struct instance {
 static const struct family_row family_rows[] = {
 #define NAPI_FAMILY(name, by_default) {#name, KIND_PAIR, by_default},
 #define NAPI_FUNC(...)
+#define NAPI_TRY(...)
 #define NAPI_WATCH(...)
 #include "runtime/node/napi_funcs.def"
 #undef NAPI_FAMILY
 #undef NAPI_FUNC
+#undef NAPI_TRY
 #undef NAPI_WATCH
 };
 enum {
 #define NAPI_FAMILY(name, by_default) NODE_##name,
 #define NAPI_FUNC(...)
+#define NAPI_TRY(...)
 #define NAPI_WATCH(...)
 #include "runtime/node/napi_funcs.def"
 #undef NAPI_FAMILY
 #undef NAPI_FUNC
+#undef NAPI_TRY
 #undef NAPI_WATCH
 };
 
@@ -66,11 +70,22 @@ static const struct napi_row {
 	  .operation = OP_##its_operation,                                                                   \
 	  .handle = HANDLE_##its_handle,                                                                     \
 	  .form = HANDLE_##its_form,                                                                         \
-	  .success = SUCCESS_ZERO,                                                                           \
+	  .success = OP_##its_operation == OP_ACQUIRE || HANDLE_##its_form != HANDLE_ITSELF ? SUCCESS_ZERO   \
+											    : SUCCESS_ANY,   \
 	  .count = HANDLE_##its_count,                                                                       \
 	  .counts = COUNT_##its_counts,                                                                      \
 	  .maybe = (is_maybe)},                                                                              \
 	 (its_symbol)},
+#define NAPI_TRY(shown, its_family, its_handle, gone)                                                        \
+	{{.name = (shown),                                                                                   \
+	  .api = API,                                                                                        \
+	  .family = (enum family_id)NODE_##its_family,                                                       \
+	  .operation = OP_RELEASE,                                                                           \
+	  .handle = HANDLE_##its_handle,                                                                     \
+	  .refs = (gone),                                                                                    \
+	  .success = SUCCESS_ZERO_OR,                                                                        \
+	  .maybe = true},                                                                                    \
+	 NULL},
 #define NAPI_WATCH(shown, its_symbol, its_family, says, its_handle, its_form, result, is_maybe)              \
 	{{.name = (shown),                                                                                   \
 	  .api = API,                                                                                        \
@@ -86,6 +101,7 @@ static const struct napi_row {
 #include "runtime/node/napi_funcs.def"
 #undef NAPI_FAMILY
 #undef NAPI_FUNC
+#undef NAPI_TRY
 #undef NAPI_WATCH
 };
 
