@@ -38,7 +38,7 @@ struct stat_line {
 	char state;
 	int parent;
 	unsigned int flags;
-	uint64_t start_time_ticks;
+	uint64_t start_time_ticks, stack_start;
 };
 
 /* A process that is gone has no directory; one that goes while it is read says ESRCH itself. */
@@ -72,9 +72,10 @@ static int stat_line_read(pid_t pid, struct stat_line *out)
 	if (!name || !name_end || name_end < name)
 		return -EPROTO;
 	fields = sscanf(name_end + 1,
-			" %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-			&out->state, &out->parent, &out->flags, &out->start_time_ticks);
-	if (fields != 4)
+			" %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64
+			" %*u %*d %*u %*u %*u %" SCNu64,
+			&out->state, &out->parent, &out->flags, &out->start_time_ticks, &out->stack_start);
+	if (fields != 5)
 		return -EPROTO;
 	text_clean(out->comm, sizeof(out->comm), name + 1, name_end - name - 1);
 	return 0;
@@ -113,6 +114,13 @@ int proc_id_read(pid_t pid, struct proc_id *out)
 	_Static_assert(sizeof(out->comm) == sizeof(st.comm), "comm");
 	memcpy(out->comm, st.comm, sizeof(st.comm));
 	return 0;
+}
+
+uint64_t proc_program(pid_t pid)
+{
+	struct stat_line s;
+
+	return stat_line_read(pid, &s) ? 0 : s.stack_start;
 }
 
 pid_t proc_parent(pid_t pid)

@@ -26,6 +26,11 @@ bool proc_descends(pid_t pid, pid_t root, pid_t except);
 /* By a signal, or by a tracer (ptrace(2)). */
 bool proc_is_stopped(pid_t pid);
 bool proc_id_alive(const struct proc_id *id);
+/*
+ * Where the stack of the program that it runs begins (field 28 of /proc/PID/stat): each exec makes another
+ * one, which the kernel puts where chance wants it. 0: it is gone, or nobody may know.
+ */
+uint64_t proc_program(pid_t pid);
 /* Seconds since the process started. */
 double proc_age_s(const struct proc_id *id);
 

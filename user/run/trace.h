@@ -23,6 +23,11 @@
 #define BUDGET_INTERVAL_S 0.02 /* from look to look at what the probes take */
 #define READING_S         1.0 /* between two readings for the verdicts, whatever the interval of reports is */
 
+/* A process that may run on, and is not traced again while it runs this program. */
+struct left {
+	struct proc_id id;
+	uint64_t program; /* proc_program() then */
+};
 struct trace {
 	const struct options *o;
 	const struct trace_use *use; /* NULL: of jnitrace top itself */
@@ -43,9 +48,9 @@ struct trace {
 	int tick, search; /* timers: reports; until all is attached VMs, then new processes and stacks */
 
 	struct {
-		struct proc_id *v;
+		struct left *v;
 		size_t n, cap;
-	} left; /* that may run on, and are not traced again */
+	} left;
 
 	bool catching_up; /* some VM is starting, and was attached to before */
 	bool announced;   /* the `tracing` line is out */
@@ -73,7 +78,7 @@ int trace_attach_ready(struct trace *s, struct error *err);
 int trace_advance(struct trace *s, struct target *t, struct error *err);
 /* Remove its probes at once; what it was is reported by trace_let_go(). */
 void trace_leave(struct trace *s, struct target *t, enum end_reason reason);
-/* Was this process left so, and runs the same program (by its name) as then? */
+/* Was this process left so, and runs the same program as then, whatever it calls itself? */
 bool trace_has_left(const struct trace *s, pid_t pid);
 /* The one of this process that has not ended; NULL: there is none. */
 struct target *trace_target_of(const struct trace *s, pid_t pid);

@@ -35,25 +35,37 @@ void trace_drop(struct trace *s, size_t i)
 
 void trace_leave(struct trace *s, struct target *t, enum end_reason reason)
 {
-	struct proc_id *left = VEC_ADD(&s->left);
+	struct left *left = VEC_ADD(&s->left);
 	int number = target_number(t);
 
 	if (left)
-		*left = *target_id(t);
+		*left = (struct left){.id = *target_id(t), .program = proc_program(target_id(t)->pid)};
 	target_stop(t, reason);
 	tracer_detach(s->tracer, &number, 1);
 }
 
+static bool is_left(const struct left *l)
+{
+	return proc_id_alive(&l->id) && proc_program(l->id.pid) == l->program;
+}
+
 bool trace_has_left(const struct trace *s, pid_t pid)
 {
-	struct proc_id id;
-
 	for (size_t i = 0; i < s->left.n; i++)
-		if (s->left.v[i].pid == pid && !proc_id_read(pid, &id) &&
-		    id.start_time_ticks == s->left.v[i].start_time_ticks &&
-		    !strcmp(id.comm, s->left.v[i].comm))
+		if (s->left.v[i].id.pid == pid && is_left(&s->left.v[i]))
 			return true;
 	return false;
+}
+
+/* Those that have ended, or run another program since, which may be found again. */
+static void forget_left(struct trace *s)
+{
+	for (size_t i = s->left.n; i-- > 0;) {
+		if (is_left(&s->left.v[i]))
+			continue;
+		discovery_forget(s->targets.discovery, &s->left.v[i].id);
+		s->left.v[i] = s->left.v[--s->left.n];
+	}
 }
 
 struct target *trace_target_of(const struct trace *s, pid_t pid)
@@ -71,6 +83,8 @@ static void add_found(struct trace *s, pid_t pid)
 
 	if (s->use && (trace_target_of(s, pid) || !s->use->wants(s->use->of, pid)))
 		return;
+	if (trace_has_left(s, pid))
+		return;
 	if (targets_add(&s->targets, pid, false, &t, NULL))
 		return;
 	if (trace_watch(s, t, NULL))
@@ -87,6 +101,7 @@ static int find_new_targets(struct trace *s, struct error *err)
 	if (!s->targets.discovery || (s->last_scan_ns && now - s->last_scan_ns < SCAN_INTERVAL_S * 1e9))
 		return 0;
 	s->last_scan_ns = now;
+	forget_left(s);
 	rc = discovery_scan(s->targets.discovery, &pids);
 	if (rc)
 		error_set(err, rc, EXIT_FAILED, "look for JVMs", NULL, "%s", strerror(-rc));
@@ -193,7 +208,7 @@ int trace_held(struct trace *s, pid_t pid, struct error *err)
 	struct error why = {0};
 	int rc;
 
-	if (t && target_state(t) != TARGET_WAITING) /* it opens that file once more */
+	if (t ? target_state(t) != TARGET_WAITING /* it opens that file once more */ : trace_has_left(s, pid))
 		return 0;
 	if (!t) {
 		if (targets_add(&s->targets, pid, false, &t, NULL)) { /* it is gone */
