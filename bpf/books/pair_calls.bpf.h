@@ -350,6 +350,19 @@ __noinline u32 pair_elsewhere(u32 target_id, u32 family, u64 handle)
 	return 0;
 }
 
+/* Is it, or was it, a handle of one of these families? A global function: verified once. */
+__noinline int pair_is_of(u32 target_id, u32 families, u64 handle)
+{
+	for (u32 f = NR_JNI_FAMILIES; f < NR_FAMILIES; f++) {
+		u64 tag = pair_tag(target_id, f, handle);
+		struct grave g;
+
+		if (families >> f & 1 && (pair_live(tag) || pair_grave(tag, &g)))
+			return 1;
+	}
+	return 0;
+}
+
 /*
  * glibc 2.42 and later: the first free() of a thread makes the thread's cache, and jumps to its own beginning
  * (malloc/malloc.c, tcache_free_init()). To a probe there it is a second call, of the same handle from the
@@ -394,6 +407,8 @@ static __always_inline void pair_unknown(const struct rule *r, struct func_count
 	u32 other;
 
 	if (again && site && g.released_at == site && pair_began_anew(regs))
+		return;
+	if (r->also && pair_is_of(r->target_id, r->also, handle))
 		return;
 	if (r->operation != OP_REPLACE)
 		__sync_fetch_and_add(&fc->unpaired, 1);

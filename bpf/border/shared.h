@@ -236,6 +236,7 @@ struct rule {
 	u8 owns;         /* an acquisition: what calls inside it acquire is nobody else's */
 	u8 by_kernel;    /* the kernel puts an address of its own in the place of the return address */
 	u8 may_fail;     /* what it is given: then the handle stays as it was */
+	u32 also;        /* a release: by the same function, of these families, too */
 };
 enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue* */
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
@@ -570,7 +571,7 @@ struct clocks {
 
 #define JT_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 JT_ASSERT_SIZE(struct loc, 8);
-JT_ASSERT_SIZE(struct rule, 108);
+JT_ASSERT_SIZE(struct rule, 112);
 JT_ASSERT_SIZE(struct target_state, 16);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);

@@ -347,3 +347,79 @@ def test_a_release_that_fails_keeps_the_handle(tmp_path):
     assert numbers(report) == {"thing": (2 * n + 1, n + 1, n, 0), "shared": (2 * n, n, n, 0), "door": (3 * n, n, 2 * n, 0)}
     assert sum(s["outstanding_bytes"] or 0 for s in report["sites"]) == 100 * n and report["findings"] == []
     assert report["calls"]["thing_free"] == 6 * n + 1 and report["calls"]["shared_unref"] == 5 * n
+
+
+TWO = """
+#include <stddef.h>
+
+static char places[1 << 16];
+static size_t given;
+
+__attribute__((noinline)) int two_new(void **left, void **right, int fails)
+{
+	if (fails)
+		return -1;
+	*left = &places[given++];
+	*right = &places[given++];
+	return 0;
+}
+
+__attribute__((noinline)) void two_free(void *what)
+{
+	__asm__ volatile("" : : "r"(what) : "memory");
+}
+
+static int chosen(int fails)
+{
+	return fails;
+}
+
+static int (*choose(void))(int)
+{
+	return chosen;
+}
+__attribute__((ifunc("choose"))) int indirect(int fails);
+
+int main(void)
+{
+	void *left, *right;
+
+	for (int i = indirect(0); i < TWO; i++) {
+		two_new(&left, &right, 1);
+		two_new(&left, &right, 0);
+		two_free(left);
+		two_new(&left, &right, 0);
+		two_free(right);
+		two_new(&left, &right, 0);
+		two_free(left);
+		two_free(right);
+		given--; /* what was a right one is a left one now */
+		two_new(&left, &right, 0);
+		two_free(left);
+		two_free(right);
+	}
+	two_free(right); /* once more */
+	return 0;
+}
+"""
+
+
+def test_one_call_gives_two_handles(tmp_path):
+    """To one family, or to two which the same function releases: what is the other's is no mistake of either. What is one is told."""
+    n = 17
+    (tmp_path / "two.c").write_text(TWO)
+    subprocess.run(["gcc", "-g", "-O1", f"-DTWO={n}", "-o", tmp_path / "two", tmp_path / "two.c"], check=True)
+
+    def of(*rules):
+        return run_report(*(word for rule in rules for word in ("--pair", rule)), command=[tmp_path / "two"])
+
+    for rules, truth in (({"both": "two_new(*arg0)+two_new(*arg1)"}, (8 * n, 6 * n, 2 * n)),
+                         ({"left": "two_new(*arg0)", "right": "two_new(*arg1)"}, (4 * n, 3 * n, n))):
+        result, [report] = of(*(f"{name}=two:{acquire}/two_free(arg0)" for name, acquire in rules.items()))
+        assert result.returncode == 0, result
+        assert_no_losses(report)
+        assert numbers(report) == {name: (*truth, name != "left") for name in rules}
+        assert [(f["kind"], f["count"]) for f in report["findings"]] == [("double-release", 1)]
+        assert report["calls"].get("two_new (*arg1)", 5 * n) == report["calls"]["two_new"] == 5 * n
+    result, reports = of("both=two:indirect(ret)/two_free(arg0)")
+    assert not reports and "'indirect': it only chooses at run time" in result.stderr, result

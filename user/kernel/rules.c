@@ -118,6 +118,29 @@ static bool has_more(const struct catalog *c, enum family_id family)
 	return false;
 }
 
+static bool releases(enum operation o)
+{
+	return o == OP_RELEASE || o == OP_UNREF || o == OP_REPLACE;
+}
+
+/* Which other families' handles does the function at this place release, too? */
+static uint32_t also_of(const struct tracer *t, const struct probe_sites *sites,
+			const struct probe_site *site)
+{
+	const struct func_row *row = &t->catalog->funcs[site->func];
+	uint32_t families = 0;
+
+	for (size_t i = 0; i < sites->n && releases(row->operation); i++) {
+		const struct probe_site *s = &sites->v[i];
+		const struct func_row *other = &t->catalog->funcs[s->func];
+
+		if (s->file == site->file && s->offset == site->offset && s->point == site->point &&
+		    releases(other->operation))
+			families |= 1U << other->family;
+	}
+	return families & ~(1U << row->family);
+}
+
 /* Is it probed where it returns? */
 static bool has_return(const struct probe_sites *sites, enum func_id func)
 {
@@ -194,6 +217,7 @@ int rules_make(struct tracer *t, int target_id, const struct probe_sites *sites)
 		    .both_ends = func_at_both_ends(t->catalog, site->func) && has_return(sites, site->func),
 		    .by_kernel = has_return_probe(sites, site->func),
 		    .may_fail = func_may_fail(row),
+		    .also = also_of(t, sites, site),
 		};
 		uint32_t number = (uint32_t)first + (uint32_t)i;
 		int rc;

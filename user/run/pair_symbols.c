@@ -151,6 +151,19 @@ static int check_place(const struct vm_file *file, uint64_t vaddr, char why[PAIR
 		      vaddr);
 }
 
+/* Is there a symbol of this name that is no function's? */
+static bool is_indirect(const struct vm_file *file, const char *name)
+{
+	struct elf_functions f = {0};
+	bool is = false;
+
+	if (load_functions(file, &f) >= 0)
+		for (size_t i = 0; i < f.n && !is; i++)
+			is = !strcmp(elf_function_name(&f, &f.v[i]), name);
+	elf_functions_free(&f);
+	return is;
+}
+
 int pair_symbol_find(const struct vm_file *file, const char *text, uint64_t *vaddr, char why[PAIR_WHY_BYTES])
 {
 	struct parts p;
@@ -168,6 +181,11 @@ int pair_symbol_find(const struct vm_file *file, const char *text, uint64_t *vad
 		rc = elf_find_version(file->elf, p.name, p.version[0] ? p.version : NULL, vaddr);
 	if (rc == -ENOENT && p.has_offset && !p.version[0])
 		rc = find_plain(file, p.name, vaddr);
+	if (rc == -ENOENT && !*why && !p.version[0] && is_indirect(file, p.name))
+		return refuse(
+		    why, -EINVAL,
+		    "it only chooses at run time which function is called (IFUNC), or its symbol has "
+		    "no type: give that function, or its address, as 0x1234");
 	if (rc || !p.has_offset)
 		return rc;
 	if (p.offset && is_as_at(file, *vaddr, *vaddr + p.offset)) {

@@ -347,7 +347,8 @@ static int parse_func(struct parse *p, bool acquires, struct pair_func *f)
 
 static bool is_same(const struct pair_func *a, const struct pair_func *b)
 {
-	return !strcmp(a->symbol, b->symbol) && !strcmp(a->lib, b->lib);
+	return !strcmp(a->symbol, b->symbol) && !strcmp(a->lib, b->lib) && a->row.handle == b->row.handle &&
+	       a->row.form == b->row.form;
 }
 
 /* FUNCTION[+FUNCTION...] */

@@ -17,16 +17,18 @@
 static bool symbol(const struct vm *vm, const struct func_row *row, unsigned nth, char *name, size_t cap)
 {
 	(void)vm;
-	snprintf(name, cap, "%s", row->name);
-	return nth == 0 && !strpbrk(row->name, "@+:") && strncmp(row->name, "0x", 2);
+	snprintf(name, cap, "%.*s", (int)strcspn(row->name, " "), row->name);
+	return nth == 0 && !strpbrk(name, "@+:") && strncmp(name, "0x", 2);
 }
 
 static int locate(const struct vm_file *file, const struct func_row *row, uint64_t *vaddr, char *why,
 		  size_t cap)
 {
-	char text[PAIR_WHY_BYTES];
-	int rc = pair_symbol_find(file, row->name, vaddr, text);
+	char name[PAIR_SYMBOL_BYTES], text[PAIR_WHY_BYTES];
+	int rc;
 
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(row->name, " "), row->name);
+	rc = pair_symbol_find(file, name, vaddr, text);
 	snprintf(why, cap, "%s", text);
 	return rc;
 }
@@ -92,6 +94,24 @@ static struct pair_lib *lib_of(struct pairs *p, const char *name, bool optional)
 	return l;
 }
 
+/* Its name, and where the handle is if the rule has the function already. */
+static const char *name_of(const struct pair_rule *rule, size_t i, char *out, size_t cap)
+{
+	const struct pair_func *f = &rule->func[i];
+
+	for (size_t k = 0; k < i; k++) {
+		if (strcmp(rule->func[k].symbol, f->symbol))
+			continue;
+		if (f->row.handle == HANDLE_RETURN)
+			snprintf(out, cap, "%s (ret)", f->symbol);
+		else
+			snprintf(out, cap, "%s (%sarg%d)", f->symbol, f->row.form == HANDLE_ITSELF ? "" : "*",
+				 (int)f->row.handle - HANDLE_ARG0);
+		return out;
+	}
+	return f->symbol;
+}
+
 static int add_funcs(struct pairs *p, struct catalog *c, const struct pair_rule *rule, int family,
 		     bool optional)
 {
@@ -100,13 +120,13 @@ static int add_funcs(struct pairs *p, struct catalog *c, const struct pair_rule 
 		struct func_row row = f->row;
 		struct pair_lib *l =
 		    row.at_address ? NULL : lib_of(p, f->lib[0] ? f->lib : rule->lib, optional);
-		char finalizer[PAIR_NAME_BYTES + 16];
+		char finalizer[PAIR_NAME_BYTES + 16], name[PAIR_SYMBOL_BYTES + 16];
 		int rc;
 
 		if (!l && !row.at_address)
 			return -E2BIG;
 		snprintf(finalizer, sizeof(finalizer), "finalizer (%s)", rule->name);
-		row.name = l ? f->symbol : finalizer;
+		row.name = l ? name_of(rule, i, name, sizeof(name)) : finalizer;
 		row.api = l ? l->api : at_addresses.api;
 		row.family = (enum family_id)family;
 		rc = catalog_add_func(c, &row);

@@ -54,6 +54,7 @@ struct trace {
 
 	bool catching_up; /* some VM is starting, and was attached to before */
 	bool announced;   /* the `tracing` line is out */
+	bool told_why;    /* a process that was held could not be traced */
 	bool ends;        /* no target is to come, and none is traced any more; */
 	bool asked;       /* that was asked for by a signal */
 	long intervals;

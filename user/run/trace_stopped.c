@@ -31,8 +31,10 @@ static int look_at_stopped(struct trace *s, pid_t pid, struct error *err)
 		return rc;
 	}
 	rc = trace_advance(s, t, &why);
-	if (rc && s->o->verbose)
+	if (rc && (s->o->verbose || (rc != -ESRCH && !s->told_why))) {
 		error_print(&why);
+		s->told_why = true; /* a rule that no process can be traced by is wrong in each */
+	}
 	return 0;
 }
 

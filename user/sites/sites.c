@@ -655,6 +655,11 @@ static int run_strategies(struct resolver *r)
 	return 0;
 }
 
+static bool is_same_handle(const struct func_row *a, const struct func_row *b)
+{
+	return a->family == b->family && a->handle == b->handle && a->form == b->form;
+}
+
 /*
  * A linker may give two functions with equal code one address: a call there cannot be told apart, so
  * the later one in the table goes without. A function that is counted and its use are the same one.
@@ -667,8 +672,9 @@ static void drop_shared(struct resolver *r)
 			    r->found[f].site[0].offset != r->found[g].site[0].offset)
 				continue;
 			if (is_pair(r, f) && is_pair(r, g)) {
-				/* in two families; or another name of the same function, in one */
-				if (row_of(r, f)->family == row_of(r, g)->family && !is_watch(r, f) &&
+				/* in two families; or another name of the same function, in one, or
+				 * another handle of the same call */
+				if (is_same_handle(row_of(r, f), row_of(r, g)) && !is_watch(r, f) &&
 				    !is_watch(r, g))
 					r->found[f] = (struct found){.wanted = false};
 				continue;
