@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A function of one library that calls one of another to acquire what it gives: who owns it. And calls that fail."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -423,3 +424,51 @@ def test_one_call_gives_two_handles(tmp_path):
         assert report["calls"].get("two_new (*arg1)", 5 * n) == report["calls"]["two_new"] == 5 * n
     result, reports = of("both=two:indirect(ret)/two_free(arg0)")
     assert not reports and "'indirect': it only chooses at run time" in result.stderr, result
+
+
+RELOADED = """
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ARGUMENT, a library that stays open; ARGUMENT=ARGUMENT: that is renamed to the second one first, and closed after. */
+int main(int argc, char **argv)
+{
+	for (int k = 1; k < argc; k++) {
+		char *name = strchr(argv[k], '=');
+
+		if (name) {
+			*name++ = 0;
+			rename(argv[k], name);
+		}
+		void *library = dlopen(name ? name : argv[k], RTLD_NOW | RTLD_LOCAL);
+		void *(*make)(int) = (void *(*)(int))dlsym(library, "low_new");
+		void (*drop)(void *) = (void (*)(void *))dlsym(library, "low_free");
+
+		for (int i = 0; i < RELOADED; i++)
+			drop(make(0));
+		if (name)
+			dlclose(library);
+		else
+			make(0);
+	}
+	return 0;
+}
+"""
+
+
+def test_all_files_of_one_name(program):
+    """One library by two paths; one that is replaced while it is closed, again and again."""
+    folder, n, times = program.parent, 7, 3
+    (folder / "reloaded.c").write_text(RELOADED)
+    subprocess.run(["gcc", "-g", "-O1", f"-DRELOADED={n}", "-o", folder / "reloaded", folder / "reloaded.c", "-ldl"], check=True)
+    opened = []
+    for name in ("first/libsame.so", "second/libsame.so", *(f"libplugin.{i}" for i in range(times))):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "liblower.so", folder / name)
+        opened.append(f"{folder}/{name}={folder}/libplugin.so" if "plugin" in name else folder / name)
+    result, [report] = run_report("--pair", "same=libsame:low_new(ret)/low_free(arg0)", "--pair", f"plugin={folder}/libplugin.so:low_new(ret)/low_free(arg0)",
+                                  command=[folder / "reloaded", *opened])
+    assert result.returncode == 0, result
+    assert_no_losses(report)
+    assert numbers(report) == {"same": (2 * (n + 1), 2 * n, 2, 0), "plugin": (times * n, times * n, 0, 0)} and report["findings"] == []

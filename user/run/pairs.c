@@ -212,19 +212,31 @@ static const struct mapping *first_of(const struct proc_maps *maps, size_t code)
 	return NULL;
 }
 
-static const struct mapping *find(const struct pair_lib *lib, const struct proc_maps *maps)
+static bool is_known(const struct pair_lib *lib, const struct mapping *m, const struct vm_file *known,
+		     size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (known[i].runtime == &lib->functions && known[i].mapping.dev == m->dev &&
+		    known[i].mapping.ino == m->ino)
+			return true;
+	return false;
+}
+
+static const struct mapping *find(const struct pair_lib *lib, const struct proc_maps *maps,
+				  const struct vm_file *known, size_t nr_known)
 {
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct mapping *m = &maps->v[i];
 
-		if (m->executable && m->path && m->ino && is_named(m->path, lib->name))
+		if (m->executable && m->path && m->ino && is_named(m->path, lib->name) &&
+		    !is_known(lib, m, known, nr_known))
 			return first_of(maps, i);
 	}
 	/* a path may lead to what is mapped by another name */
 	for (size_t i = 0; i < maps->n && strchr(lib->name, '/'); i++) {
 		const struct mapping *m = &maps->v[i];
 		char *real = m->executable && m->path && m->ino ? realpath(lib->name, NULL) : NULL;
-		bool same = real && !strcmp(real, m->path);
+		bool same = real && !strcmp(real, m->path) && !is_known(lib, m, known, nr_known);
 
 		free(real);
 		if (same)
@@ -236,7 +248,7 @@ static const struct mapping *find(const struct pair_lib *lib, const struct proc_
 bool pairs_are_mapped(const struct pairs *p, const struct proc_maps *maps)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (find(&p->lib[i], maps))
+		if (find(&p->lib[i], maps, NULL, 0))
 			return true;
 	return false;
 }
@@ -266,9 +278,9 @@ static int open_mapped(const struct runtime *runtime, const struct mapping *m, c
 }
 
 int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
-	       struct vm_file *out)
+	       const struct vm_file *known, size_t nr_known, struct vm_file *out)
 {
-	return open_mapped(&lib->functions, find(lib, maps), maps, images, out);
+	return open_mapped(&lib->functions, find(lib, maps, known, nr_known), maps, images, out);
 }
 
 int pairs_open_at(uint64_t address, const struct proc_maps *maps, struct elf_cache *images,

@@ -31,11 +31,12 @@ int pairs_add(struct pairs *p, struct catalog *c, const char *text, bool optiona
 	      struct error *err);
 
 /*
- * The library as a process maps it, opened. -ENOENT: it maps none of this name. End with vm_file_close(),
- * also on failure.
+ * The library as a process maps it, opened: the first that is none of those that are known already, as a
+ * process may map several of one name. -ENOENT: it maps no other of this name. End with vm_file_close(), also
+ * on failure.
  */
 int pairs_open(const struct pair_lib *lib, const struct proc_maps *maps, struct elf_cache *images,
-	       struct vm_file *out);
+	       const struct vm_file *known, size_t nr_known, struct vm_file *out);
 /*
  * The file that is mapped at an address, opened; its runtime is the one whose functions are at such addresses
  * (struct func_row). -ENOENT: there is no code of a file. Likewise.

@@ -89,7 +89,8 @@ int target_pairs_add_sites(struct target *t, struct probe_sites *of, size_t file
 	return rc;
 }
 
-static int resolve(struct target *t, const struct pair_lib *lib, const struct vm_file *file,
+/* must: what it lacks is an error. Of a second file of that name it is not: that may be another version. */
+static int resolve(struct target *t, const struct pair_lib *lib, const struct vm_file *file, bool must,
 		   struct error *err)
 {
 	const struct options *o = t->o;
@@ -105,7 +106,7 @@ static int resolve(struct target *t, const struct pair_lib *lib, const struct vm
 	struct error why = {0};
 	int rc = sites_resolve(&req, &sites, &why);
 
-	if (rc == -ENOENT && !lib->must_have)
+	if (rc == -ENOENT && !must)
 		return 0;
 	if (rc == -ENOENT) {
 		sites = (struct probe_sites){.missing = 1};
@@ -115,12 +116,12 @@ static int resolve(struct target *t, const struct pair_lib *lib, const struct vm
 		*err = why;
 		return rc;
 	}
-	rc = check_all(t, lib, file, &sites, err);
+	rc = must ? check_all(t, lib, file, &sites, err) : 0;
 	if (rc) {
 		sites_free(&sites);
 		return rc;
 	}
-	if (lib->must_have)
+	if (must)
 		t->sites.missing += sites.missing;
 	return target_pairs_add_sites(t, &sites, (size_t)(file - t->pair_files));
 }
@@ -139,22 +140,43 @@ int target_pairs_none(const struct target *t, struct error *err)
 			 t->o->pairs->lib[0].name);
 }
 
-/* The library, if the process maps it and it is not open yet. 1: it is now; 0, or -errno with err. */
+/* Is there room for one file more? Libraries of which there is none yet have their places. */
+static bool has_room(const struct target *t, bool more)
+{
+	size_t kept = more ? t->o->pairs->n - (size_t)__builtin_popcount(t->pair_opened) : 0;
+
+	return t->nr_pair_files + kept < PAIRS_MAX_FILES;
+}
+
+/*
+ * The files of the library that the process maps, and that are not open yet: by another path, or in the place
+ * of one that was closed. 0, or -errno with err.
+ */
 static int open_library(struct target *t, size_t i, const struct proc_maps *maps, struct error *err)
 {
 	const struct pair_lib *lib = &t->o->pairs->lib[i];
-	struct vm_file *file = &t->pair_files[t->nr_pair_files];
-	int rc;
+	int rc = 0;
 
-	if (t->pair_opened >> i & 1 || t->nr_pair_files == PAIRS_MAX_FILES)
-		return 0;
-	rc = pairs_open(lib, maps, t->shared->images, file);
-	if (rc == -ENOENT)
-		return 0;
-	t->pair_opened |= 1U << i;
-	t->nr_pair_files++;
-	rc = rc ?: resolve(t, lib, file, err);
-	return rc ?: 1;
+	while (!rc) {
+		struct vm_file file;
+		bool more = t->pair_opened >> i & 1;
+
+		rc = pairs_open(lib, maps, t->shared->images, t->pair_files, t->nr_pair_files, &file);
+		if (rc == -ENOENT)
+			return 0;
+		if (!has_room(t, more)) {
+			t->sites.missing++;
+			warn("PID %d maps more than %d files that rules name: %s is not traced", t->id.pid,
+			     PAIRS_MAX_FILES, file.mapping.path ? file.mapping.path : lib->name);
+			vm_file_close(&file);
+			return 0;
+		}
+		t->pair_opened |= 1U << i;
+		t->pair_files[t->nr_pair_files++] = file;
+		rc =
+		    rc ?: resolve(t, lib, &t->pair_files[t->nr_pair_files - 1], lib->must_have && !more, err);
+	}
+	return rc;
 }
 
 int target_pairs_resolve(struct target *t, struct error *err)
@@ -163,9 +185,9 @@ int target_pairs_resolve(struct target *t, struct error *err)
 	int rc = 0;
 
 	t->sites.catalog = t->o->catalog;
-	for (size_t i = 0; p && i < p->n && rc >= 0; i++)
+	for (size_t i = 0; p && i < p->n && !rc; i++)
 		rc = open_library(t, i, &t->at.maps, err);
-	if (rc < 0 || !p)
+	if (rc || !p)
 		return rc;
 	if (!t->sites.n)
 		return target_pairs_none(t, err);
@@ -228,14 +250,12 @@ void target_pairs_load(struct target *t)
 	struct proc_maps maps = {0};
 	int rc;
 
-	if (t->pair_opened == (1U << p->n) - 1)
-		return;
 	rc = proc_maps_read(t->id.pid, &maps);
 	for (size_t i = 0; i < p->n && !rc; i++) {
 		struct error why = {0};
 		size_t before = t->sites.n;
 
-		if (open_library(t, i, &maps, &why) < 0 && proc_id_alive(&t->id)) {
+		if (open_library(t, i, &maps, &why) && proc_id_alive(&t->id)) {
 			t->sites.missing++;
 			error_print(&why);
 		}
