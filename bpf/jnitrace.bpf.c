@@ -16,6 +16,7 @@
 #include "books/pair_calls.bpf.h"
 #include "books/pin_calls.bpf.h"
 #include "books/refs.bpf.h"
+#include "books/spending.bpf.h"
 #include "books/thread_calls.bpf.h"
 #include "books/watch.bpf.h"
 #include "border/shared.h"
@@ -121,7 +122,7 @@ UPROBE(jt_count)
 	struct func_counts *fc = r ? counts_of(r) : NULL;
 
 	if (fc)
-		__sync_fetch_and_add(&fc->calls, 1);
+		count_call(r, &fc->calls);
 	return 0;
 }
 
@@ -138,7 +139,7 @@ UPROBE(jt_pair_enter)
 
 	if (!fc)
 		return 0;
-	__sync_fetch_and_add(&fc->calls, 1);
+	count_call(r, &fc->calls);
 	inside = pair_call_begin(ctx, r, &call);
 	call.later = r->both_ends && !call.unread && pair_waits(r, call.argument);
 	if (r->operation != OP_ACQUIRE && r->form == HANDLE_ITSELF && !call.unread && !call.later) {
@@ -202,7 +203,7 @@ UPROBE(jt_watch_enter)
 
 	if (!fc)
 		return 0;
-	__sync_fetch_and_add(&fc->calls, 1);
+	count_call(r, &fc->calls);
 	if (r->both_ends) {
 		pair_call_begin(ctx, r, &call);
 		call.family = FAMILY_NONE; /* another rule's call at the same place is not inside it */
@@ -279,7 +280,7 @@ UPROBE(jt_frame)
 		frame_pop(ctx, r);
 		return 0; /* is counted when it returns */
 	}
-	__sync_fetch_and_add(&fc->calls, 1);
+	count_call(r, &fc->calls);
 	loc_read(ctx, &r->handle, &asked);
 	capacity = asked;
 	if (capacity < 0)
@@ -402,7 +403,7 @@ UPROBE(jt_thread_return)
 	if (!fc)
 		return 0;
 	thread_call_end(ctx, r, &call);
-	__sync_fetch_and_add(&fc->calls, 1);
+	count_call(r, &fc->calls);
 	loc_read(ctx, &r->handle, &result);
 	failed = (u32)result != 0;
 	is_monitor = r->family == FAMILY_MONITOR;

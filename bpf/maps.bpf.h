@@ -24,6 +24,7 @@ const volatile u32 sample_n;          /* one handle of so many is followed, at l
 const volatile u32 memo_mode;         /* enum memo_mode */
 const volatile bool indirect_refs;    /* handles may be numbers of entries in tables: likewise */
 const volatile bool by_fragments;     /* stacks may be MANAGED_BY_FRAGMENTS: likewise */
+const volatile bool budgeted;         /* what the probes take is held against --budget */
 
 bool by_thread;                    /* they are, from when it is set on */
 u32 families_off[JT_MAX_TARGETS];  /* of a target: bit per enum family_id, whose events do not count */
@@ -63,6 +64,10 @@ MAP_ARRAY(targets, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct target_state);
 MAP_ARRAY(func_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1,
 	  struct func_counts);                            /* (loader) by target and function */
 MAP_ARRAY(use_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u64); /* (loader) calls, by target and use */
+struct spending spending[JT_MAX_TARGETS];
+/* (loader) By target and function, uses behind those that are counted: microseconds in which CHARGED_CALLS
+ * calls are earned again. */
+MAP_ARRAY(charges, BPF_MAP_TYPE_ARRAY, 1, u32);
 MAP_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, JT_MAX_TARGETS *NR_DROPS, u64);
 MAP_HASH(target_ids, JT_MAX_TARGETS, u32, u32); /* tgid -> target, for exec */
 

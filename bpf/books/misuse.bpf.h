@@ -14,6 +14,7 @@
 #include "books/handles.bpf.h"
 #include "books/indirect.bpf.h"
 #include "books/pairs.bpf.h"
+#include "books/spending.bpf.h"
 
 /* Generational ZGC's null has a colour, in 16 bits (JDK: gc/z/zAddress.hpp). No object is down there. */
 #define NULL_BITS 16
@@ -203,7 +204,7 @@ static __always_inline void count_use(const struct rule *r)
 	u64 *calls = bpf_map_lookup_elem(&use_counts, &key);
 
 	if (calls)
-		__sync_fetch_and_add(calls, 1);
+		count_call(r, calls);
 }
 
 /* site: of the call. */

@@ -8,6 +8,7 @@
 #include "books/pairs.bpf.h"
 #include "books/rule.bpf.h"
 #include "books/sites.bpf.h"
+#include "books/spending.bpf.h"
 #include "walk/arch.bpf.h"
 
 /*
@@ -50,7 +51,7 @@ static __always_inline bool call_begin(struct pt_regs *ctx, struct rule *r, stru
 	c->fc = counts_of(r);
 	if (!c->fc)
 		return false;
-	__sync_fetch_and_add(&c->fc->calls, 1);
+	count_call(r, &c->fc->calls);
 	if (loc_read(ctx, &r->handle, &handle)) {
 		drop(r->target_id, DROP_HANDLE_UNREAD);
 		__sync_fetch_and_add(&c->fc->unpaired, 1);

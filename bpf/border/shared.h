@@ -242,13 +242,27 @@ enum call_args { ARGS_VARIABLE, ARGS_LIST, ARGS_ARRAY }; /* ..., va_list, jvalue
 #define ALLOWED_PENDING  1                               /* to be called while an exception is pending */
 #define ALLOWED_CRITICAL 2                               /* inside a critical section */
 
-/* A target is open when all its probes are live, and closed before they are removed. */
-enum gate { GATE_CLOSED, GATE_OPEN, GATE_EXECED };
+/* A target is open when all its probes are live, and closed before they are removed. GATE_OVER: by the
+ * programs. */
+enum gate { GATE_CLOSED, GATE_OPEN, GATE_EXECED, GATE_OVER };
 struct target_state {
 	u32 tgid;       /* as seen in the tracer's pid namespace */
 	u32 gate;       /* enum gate */
 	u32 first_rule; /* its rules, in the order of its probe sites */
 	u32 file;       /* whose probes are its, see COOKIE_FILE; 0: it has its own */
+};
+
+/*
+ * With --budget: what the probes have taken of a target. What they take is earned again in time, at the share
+ * that they may have. No more may be left to be earned than takes window_ns, or the gate is closed.
+ */
+#define CHARGED_CALLS 64                   /* of a function on a CPU: are charged together */
+#define JT_OVER_SPENT (JT_MAX_TARGETS + 2) /* a message of code_changes: look at over_ns */
+struct spending {
+	u64 until_ns; /* when all will be earned again; these are of CLOCK_MONOTONIC */
+	u64 window_ns;
+	u64 since_ns; /* since when there has always been something to be earned */
+	u64 over_ns;  /* when it was too much; 0: never */
 };
 
 /*
@@ -573,6 +587,7 @@ struct clocks {
 JT_ASSERT_SIZE(struct loc, 8);
 JT_ASSERT_SIZE(struct rule, 112);
 JT_ASSERT_SIZE(struct target_state, 16);
+JT_ASSERT_SIZE(struct spending, 32);
 JT_ASSERT_SIZE(struct raw_frame, 16);
 JT_ASSERT_SIZE(struct stack, 8 + 16 * JT_MAX_FRAMES);
 JT_ASSERT_SIZE(struct java_thread_list, 24);

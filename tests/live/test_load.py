@@ -56,8 +56,8 @@ def test_exact_programs_for_other_runtimes_load():
 
 
 def test_exact_programs_for_pairs_load(oracle):
-    """Likewise, with all of them that sampling adds."""
-    result = run_tool("-p", oracle.pid, "--pair", "libc.so.6:malloc(ret)/free(arg0)", "--sample", "2", "-d", "0.1", "-v", "-v", "--json",
+    """Likewise, with all that sampling and a budget add."""
+    result = run_tool("-p", oracle.pid, "--pair", "libc.so.6:malloc(ret)/free(arg0)", "--sample", "2", "--budget", "100%", "-d", "0.1", "-v", "-v", "--json",
                       "--allow-loss")
     assert {"jt_pair_enter", "jt_pair"} < set(programs(result.stderr)), result.stderr
     assert result.returncode == 0, result.stderr

@@ -158,6 +158,12 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.last_calls, o->check ? JT_MAX_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.method_kinds, o->check ? MAX_METHODS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.throwers, o->check ? MAX_THROWERS : 1);
+	s->rodata->budgeted = o->budgeted;
+	rc = rc
+		 ?: bpf_map__set_max_entries(
+			s->maps.charges,
+			o->budgeted ? JT_MAX_TARGETS * (o->catalog->nr_funcs + (o->check ? NR_USE_FUNCS : 0))
+				    : 1);
 	rc = rc ?: set_pair_sizes(t, o);
 	return rc ?: set_thread_sizes(s, o);
 }

@@ -224,6 +224,18 @@ void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]
 void tracer_trap_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]);
 /* Are they of programs as they are since the last tracer_set_sampling()? */
 bool tracer_costs_are_new(const struct tracer *t);
+/*
+ * The programs themselves hold what they take of a target against its budget (tracer_opts.budgeted): this
+ * share of a CPU, and so much CPU time at once. At more they count no call of it any more, whatever the
+ * loader does meanwhile. Before the gate is opened, and before it is told what calls are reckoned to take.
+ */
+void tracer_may_spend(struct tracer *t, int target_id, double share, double at_once_ns);
+/* One call of this function is reckoned to take so many nanoseconds from here on. */
+void tracer_charge(struct tracer *t, int target_id, enum func_id f, double ns);
+/* Has that happened? */
+bool tracer_has_overspent(const struct tracer *t, int target_id);
+/* Since when they have taken more than the share, until that, or until now. CLOCK_MONOTONIC; 0: never. */
+uint64_t tracer_spends_since(const struct tracer *t, int target_id, uint64_t *until_ns);
 /* Call every 0.1 s: keeps those up to date. */
 void tracer_poll(struct tracer *t);
 

@@ -52,6 +52,7 @@ struct traced {
 	uint64_t let_go[NR_FUNCS]; /* when their families were switched off, see tracer_forget_families() */
 	uint64_t findings_lost;    /* see snapshot_ends() */
 	uint32_t monitors_since;   /* as its rules say: struct rule */
+	double may_take;           /* of a CPU: see tracer_may_spend() */
 	bool code_changed;         /* it said so */
 	struct {
 		struct code_opened *v; /* the oldest first */

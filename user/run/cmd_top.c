@@ -224,6 +224,18 @@ static void on_look(void *trace)
 		take_keys(s, NULL); /* what fails does so again in the next drawing */
 }
 
+static void leave_over_budget(struct trace *s, struct target *t)
+{
+	double ms = target_overspent_ms(t);
+	char bore[64] = "";
+
+	if (ms >= 0)
+		snprintf(bore, sizeof(bore), ": of too many calls those of %.1f ms were counted", ms);
+	trace_leave(s, t, END_OVER_BUDGET);
+	warn("PID %d: the probes took more than --budget allows, and were removed after %.1f s%s",
+	     target_id(t)->pid, target_traced_s(t), bore);
+}
+
 /* Detach at once from what is not to be borne; its last report can wait. */
 static int on_budget(void *trace, void *what, struct error *err)
 {
@@ -232,13 +244,9 @@ static int on_budget(void *trace, void *what, struct error *err)
 
 	(void)what;
 	for (size_t i = 0; i < s->targets.n; i++) {
-		struct target *t = s->targets.v[i];
-
-		if (!target_over_budget(t))
+		if (!target_has_overspent(s->targets.v[i]) && !target_over_budget(s->targets.v[i]))
 			continue;
-		trace_leave(s, t, END_OVER_BUDGET);
-		warn("PID %d: the probes took more than --budget allows, and were removed after %.1f s",
-		     target_id(t)->pid, target_traced_s(t));
+		leave_over_budget(s, s->targets.v[i]);
 		any = true;
 	}
 	return any ? trace_let_go(s, err) : 0;
@@ -264,10 +272,12 @@ static int leave_endangered(struct trace *s, struct error *err)
 	return any ? trace_let_go(s, err) : 0;
 }
 
+/* Code has changed, or the programs have stopped counting: that comes first. */
 static int on_code(void *trace, void *what, struct error *err)
 {
-	(void)what;
-	return trace_take_code(trace, err);
+	int rc = ((struct trace *)trace)->o->budget_share > 0 ? on_budget(trace, what, err) : 0;
+
+	return rc ?: trace_take_code(trace, err);
 }
 
 /* VMs that were attached to while they started. */
@@ -398,7 +408,8 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .local_capacity = (uint32_t)o->local_capacity,
 	    .depth = o->depth,
 	    .memo = o->memo,
-	    .share = o->all && !o->pairs, /* of pairs they may be in several files */
+	    /* of pairs they may be in several files, and over the budget they go from one target alone */
+	    .share = o->all && !o->pairs && o->budget_share <= 0,
 	    .by_thread = o->view.group_by == GROUP_THREAD,
 	    .may_tell_threads = s->browser != NULL,
 	    .count_only = o->count_only,

@@ -107,6 +107,11 @@ uint32_t target_switchable(const struct target *t);
  * followed before they do, and more when there is room. To be asked often.
  */
 bool target_over_budget(struct target *t);
+/* Have its probes taken so much that the programs stopped counting by themselves? */
+bool target_has_overspent(const struct target *t);
+/* While it is traced: for how many milliseconds they have taken more than their share, or had then; -1: not
+ * known. */
+double target_overspent_ms(const struct target *t);
 /* Seconds since the gate was opened, until it was closed. */
 double target_traced_s(const struct target *t);
 /* Close the gate; the probes are the caller's to remove. reason: for the last report. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the probes take of a target, held against --budget. See target.h. */
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -7,7 +8,27 @@
 #include "run/sampling.h"
 #include "run/target_priv.h"
 
-#define UNKNOWN_NS 2000.0 /* of a call, in the first moments: more than it costs, so that a storm is seen */
+#define CHARGE_EXACT 0.1    /* of what the programs are told */
+#define UNKNOWN_NS   2000.0 /* of a call, in the first moments: more than it costs, so that a storm is seen */
+
+/* The programs hold the least that calls can take against the budget, too. */
+static void charge(struct target *t, enum func_id f, double ns)
+{
+	if (fabs(ns - t->charged_ns[f]) <= t->charged_ns[f] * CHARGE_EXACT)
+		return;
+	t->charged_ns[f] = ns;
+	tracer_charge(t->tracer, t->target_id, f, ns);
+}
+
+void target_may_spend(struct target *t)
+{
+	if (t->o->budget_share <= 0)
+		return;
+	tracer_may_spend(t->tracer, t->target_id, t->o->budget_share, ALLOWANCE_BURST_NS);
+	for (int f = 0; f < NR_ALL_FUNCS; f++)
+		if (f < (int)t->o->catalog->nr_funcs || (t->o->check && f >= NR_FUNCS))
+			charge(t, f, UNKNOWN_NS);
+}
 
 /* Nanoseconds since the last time, and the least that it could have been. */
 struct taken {
@@ -32,6 +53,8 @@ static struct taken taken_ns(struct target *t, const struct target_counts *count
 		sum.all += (double)calls * each;
 		sum.least += (double)calls * least;
 		sum.known &= !calls || ns[f] >= 0;
+		if (counts->probed[f])
+			charge(t, f, least);
 		t->allowed_calls[f] = counts->funcs[f].calls;
 	}
 	return sum;
@@ -84,6 +107,23 @@ bool target_over_budget(struct target *t)
 	if (what == REGULATED_CHANGED)
 		take_level(t);
 	return what == REGULATED_OVER;
+}
+
+bool target_has_overspent(const struct target *t)
+{
+	return t->state == TARGET_TRACED && t->o->budget_share > 0 &&
+	       tracer_has_overspent(t->tracer, t->target_id);
+}
+
+double target_overspent_ms(const struct target *t)
+{
+	uint64_t until_ns, since_ns = tracer_spends_since(t->tracer, t->target_id, &until_ns);
+
+	/* the programs know the least that it can take, which is not what is too much where fewer are
+	 * followed */
+	if (!since_ns || (levels_of(t) > 1 && !target_has_overspent(t)))
+		return -1;
+	return (double)(until_ns - since_ns) / 1e6;
 }
 
 double target_traced_s(const struct target *t)

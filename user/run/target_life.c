@@ -546,6 +546,7 @@ int target_start(struct target *t, struct error *err)
 					    &t->plan.threads.config);
 	if (t->plan.families >> FAMILY_CRITICAL & 1)
 		inside_begin(t->at.vm, &t->id, &t->inside);
+	target_may_spend(t);
 	rc = rc ?: tracer_open_gate(t->tracer, t->target_id);
 	target_note_before(t);
 	if (!rc && t->plan.families >> FAMILY_LOCAL & 1)

@@ -79,6 +79,7 @@ struct target {
 	struct regulator regulator;           /* of --budget; levels 0: not begun */
 	unsigned most_level;                  /* that it ever had */
 	uint64_t allowed_calls[NR_ALL_FUNCS]; /* as of the last look at it */
+	double charged_ns[NR_ALL_FUNCS];      /* what the programs take a call to cost; 0: not told */
 	uint64_t started_ns, stopped_ns;      /* CLOCK_MONOTONIC: gate opened, closed (0: not yet) */
 	struct vm_counts vm_counts;
 	struct {
@@ -123,6 +124,8 @@ int target_pairs_add_sites(struct target *t, struct probe_sites *of, size_t file
 int target_pairs_attach(struct target *t, size_t file, size_t first);
 /* Close them. */
 void target_pairs_close(struct target *t);
+/* With --budget: tell the programs what the target may be charged with, before the gate is opened. */
+void target_may_spend(struct target *t);
 /* Look at the VM's local references. still: the gate is closed. */
 void target_look_at_locals(struct target *t, bool still);
 /* Tell the probes what they must know of the runtime, as far as it is known now. 0 or -errno. */
