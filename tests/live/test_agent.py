@@ -277,6 +277,24 @@ class Ordering(Agent):
         return self.status(f"/api/v1/windows?pid={pid}" + (f"&seconds={seconds}" if seconds is not None else ""), method="POST", headers=headers)
 
 
+def counted_in_a_window(agent, oracle):
+    """One of its own, in which all that the JVM does is counted, and nothing else. What it did."""
+    assert agent.order(oracle.pid, 3600) == 202
+    wait_until(lambda: state_of(agent, oracle.pid) == "open")
+    before = oracle.now
+    after = oracle.do("run 2 1009 7 503 5")
+    assert agent.order(oracle.pid, 0) == 202
+    wait_until(lambda: state_of(agent, oracle.pid) != "open")
+    assert state_of(agent, oracle.pid) == "done", window_of(agent, oracle.pid)
+    want = Expected(before, after)
+    samples = agent.samples(oracle.pid)
+    for family, counts in want.families.items():
+        assert samples["jnitrace_acquired_total", family] == counts["acquired"]
+        assert samples["jnitrace_released_total", family] == counts["released"]
+        assert samples["jnitrace_references", family] == counts["outstanding"]
+    return want
+
+
 def test_window_counts_exactly(tmp_path):
     """What happens while it is open is in metrics, sites and profiles; behind it no probe is left, and nothing of the agent grows."""
     with Ordering(tmp_path, "--top-sites", "1") as agent, Oracle(jdk("17"), OURS) as oracle:
@@ -286,20 +304,7 @@ def test_window_counts_exactly(tmp_path):
         assert window_of(agent, oracle.pid) is None
         assert agent.order(oracle.pid, 3600, headers={}) == 401
         assert agent.order(oracle.pid, "1e9") == agent.order("-1") == 400
-        assert agent.order(oracle.pid, 3600) == 202
-        wait_until(lambda: state_of(agent, oracle.pid) == "open")
-        assert not code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
-        before = oracle.now
-        after = oracle.do("run 2 1009 7 503 5")
-        assert agent.order(oracle.pid, 0) == 202
-        wait_until(lambda: state_of(agent, oracle.pid) != "open")
-        assert state_of(agent, oracle.pid) == "done", window_of(agent, oracle.pid)
-        want = Expected(before, after)
-        samples = agent.samples(oracle.pid)
-        for family, counts in want.families.items():
-            assert samples["jnitrace_acquired_total", family] == counts["acquired"]
-            assert samples["jnitrace_released_total", family] == counts["released"]
-            assert samples["jnitrace_references", family] == counts["outstanding"]
+        want = counted_in_a_window(agent, oracle)
         wait_until(lambda: code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes))  # others trace all JVMs now and then
         sites = [line["site"] for line in lines_of(agent, "/api/v1/sites") if line["target"]["pid"] == oracle.pid]
         assert by_caller({"sites": [s for s in sites if s["family"] in NEW]}) == want.sites
@@ -352,15 +357,27 @@ def test_growth_opens_a_window_that_names_the_site(tmp_path):
 
 
 def test_killed_agent_leaves_nothing(tmp_path):
+    """Nor does a JVM that is killed amid a window: the next one counts exactly, of the same JVM or of another."""
     with Ordering(tmp_path) as agent, Oracle(jdk("17"), OURS) as oracle:
         probes = probes_of(oracle.pid)
         agent.next_round()
         assert agent.order(oracle.pid, 3600) == 202
         wait_until(lambda: state_of(agent, oracle.pid) == "open")
         assert not code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes)
+        oracle.do("run 1 101 1 1 1")
         agent.proc.kill()
         wait_until(lambda: code_is_unchanged(oracle.pid, oracle.jdk.libjvm, probes))
         oracle.do("run 1 101 1 1 1")
+        with Ordering(tmp_path) as again, Oracle(jdk("17"), OURS) as killed:
+            again.next_round()
+            assert again.order(killed.pid, 3600) == 202
+            wait_until(lambda: state_of(again, killed.pid) == "open")
+            killed.do("run 1 101 1 1 1")
+            killed.kill()
+            killed.proc.wait()
+            wait_until(lambda: not again.samples(killed.pid))
+            counted_in_a_window(again, oracle)
+            assert again.samples()["jnitrace_agent_windows_failed_total", None] == 0
 
 
 def test_a_tracer_that_dies_is_a_window_that_failed(tmp_path):
