@@ -19,6 +19,7 @@
 # make node-matrix    tests of Node-API on Node.js 18 to 26, Deno and Bun (K=: only those; 900 MB by npm, minutes)
 # make builds         jnitrace run of real builds: Maven with Surefire, Gradle with its daemon (minutes)
 # make storms         what processes do seldom, in large numbers: threads, libraries, call sites, ... (20 minutes)
+# make estimates      a hundred runs with --sample: how many are within the error that they state (3 minutes)
 # make herd           an agent of 2,000 JVMs, which may take 5 % of a CPU; a fleet of 8 hosts (9 minutes)
 # make soak           tracers of busy JVMs for HOURS=24; fails when they take more and more, or one number is wrong
 # make verdict-table how often verdicts are wrong, measured anew for docs/verdicts.md (minutes)
@@ -247,6 +248,11 @@ storms:
 	$(Q)JNITRACE_STORMS=1 scripts/test-live $(O) -s --durations=0 tests/live/test_storms.py
 	$(Q)JNITRACE_STORMS=1 scripts/test-live $(O) tests/live/test_lifecycle.py -k 'attach_detach_storm and 17 and multi'
 
+estimates:
+	$(Q)scripts/setup --check test
+	$(Q)$(MAKE) all fixtures
+	$(Q)JNITRACE_ESTIMATES=1 scripts/test-live $(O) -s tests/live/test_sampling.py -k hundred
+
 herd:
 	$(Q)scripts/setup --check test
 	$(Q)$(MAKE) all fixtures
@@ -334,7 +340,7 @@ install: all
 clean:
 	rm -rf $(O) $(O)-arm64 $(O)-asan $(O)-clang $(O)-fuzz $(page) $(readers)
 
-.PHONY: all FORCE arm64 objects asan builds node-matrix storms herd soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-node demo-ruby demo-art test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture demo-node-fixture demo-ruby-fixture
+.PHONY: all FORCE arm64 objects asan builds node-matrix storms estimates herd soak faults fuzz fuzz-build fuzz-corpus fuzz-plants bench bench-many libraries demo demo-node demo-ruby demo-art test test-unit run-unit test-live kernels-preempt check docs pictures format install clean unit-programs fixtures bench-programs demo-fixture demo-node-fixture demo-ruby-fixture
 .DELETE_ON_ERROR:
 .SECONDARY:
 
