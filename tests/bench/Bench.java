@@ -193,9 +193,38 @@ public class Bench {
 		}
 	}
 
+	static volatile long sink;
+
+	/** Some work without a call. */
+	static void compute() {
+		long x = 88172645463325252L;
+
+		for (int i = 0; i < 80_000; i++) {
+			x ^= x << 13;
+			x ^= x >>> 7;
+			x ^= x << 17;
+		}
+		sink = x;
+	}
+
+	/** A hundred units of work a second, each with a hundredth of the pairs; who is late catches up. CPU time of one, in microseconds. */
+	static String units(int pairsPerSecond, int units) throws Exception {
+		long next = System.nanoTime(), start = cpu();
+
+		for (int i = 0; i < units; i++) {
+			compute();
+			at(20 - FRAMES_ABOVE, work("global"), pairsPerSecond / 100);
+			next += 10_000_000;
+			long left = next - System.nanoTime();
+			if (left > 0)
+				Thread.sleep(left / 1_000_000, (int)(left % 1_000_000));
+		}
+		return Double.toString((cpu() - start) / 1e3 / units);
+	}
+
 	/**
 	 * compiled|interpreted|threads WORK DEPTH N: nanoseconds a pair; pace WORK PER_SECOND SECONDS;
-	 * keep N STACKS; letgo.
+	 * units PAIRS_PER_SECOND UNITS; keep N STACKS; letgo.
 	 */
 	static String execute(String[] w) throws Exception {
 		switch (w[0]) {
@@ -208,6 +237,8 @@ public class Bench {
 		case "pace":
 			pace(work(w[1]), Integer.parseInt(w[2]), Integer.parseInt(w[3]));
 			return "paced";
+		case "units":
+			return units(Integer.parseInt(w[1]), Integer.parseInt(w[2]));
 		default:
 			int depth = Integer.parseInt(w[2]) - FRAMES_ABOVE, n = Integer.parseInt(w[3]);
 			long ns = w[0].equals("compiled") ? at(depth, work(w[1]), n)

@@ -9,6 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+from budget import RATES, SHARE, Budget, beyond
 from target import Terminal, Tracer, probes
 
 FAMILIES = ("weak", "string", "array", "critical", "local", "monitor", "thread")
@@ -301,6 +302,7 @@ COSTS = [
     Cost("own sites", "the same with 4,096 sites", "ways"),
     Screen("screen", "The screen at 1 Hz, 1,024 sites, 100,000 references live, nearly all of one", 1, "ways1024"),
     Screen("screen held", "the same where each of 1,024 sites holds 100 of them", 1024, "sites"),
+    Budget("budget", f"--budget {SHARE * 100:.0f}% by the target's own clock"),
     Recorded("recorded", "`record` at 10,000 events/s, 1,024 sites"),
     Hour("hour", "An hour that nothing can compress, 1,000 sites"),
     Cost("own live", "the same with 64 sites, 100,000 references live", "sites", 100000),
@@ -375,5 +377,6 @@ GATES = [
     Gate("`record` takes more of one CPU than `-b`, %", lambda facts: facts["costs"].get("recorded", {}).get("more_pct"), 0.5),
     Gate("an hour of `record` at 10,000 events/s, 1,024 sites, MB", lambda facts: facts["costs"].get("recorded", {}).get("hour_mb"), 20),
     Gate("an hour of `record` that nothing can compress, MB", lambda facts: facts["costs"].get("hour", {}).get("mb"), 20),
+    *[Gate(f"--budget {SHARE * 100:.0f}%, {name}: % of a CPU more, less what is uncertain of it", beyond(name), SHARE * 100) for name in RATES],
     Gate("the target's speed beside a census every 50 ms", ratio("census", "plain"), 1.03),
 ]
