@@ -4,10 +4,11 @@ Many JVMs on a host: copies of one, which sleep. A JVM that forks leaves all its
 them is found and read as any other.
 
 `make herd` (JNITRACE_HERD=1) has 2,000 of them, and says what they cost: at most 5 % of a CPU. It also has 100 of three builds, of
-which five are traced at a time, and says what agent, tracers and kernel hold.
+which five are traced at a time, and says what agent, tracers and kernel hold; and how long it takes until the one that leaks is found.
 """
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -132,6 +133,53 @@ def tracers_of(agent):
     return [pid for pid in children_of(agent.proc.pid) if map_kb(pid)]
 
 
+READING_S, READINGS = 10, 24  # a verdict on counts takes so many, user/judge/verdicts.c
+WINDOW_S = 5
+BUDGET = 0.01
+
+
+def lines_of(agent, path, pid):
+    """What it says of a JVM; not held against the schema, which takes longer than what is measured."""
+    return [line for line in map(json.loads, agent.get(path).splitlines()) if line["target"]["pid"] == pid]
+
+
+def goes_on(leaks, busy, began, leaked):
+    """As fast a leak however busy the machine is. How many times it has leaked."""
+    while leaks and leaked < 20 * (time.monotonic() - began):
+        leaks.do("pre 101")
+        leaked += 1
+    for oracle in busy:
+        oracle.do("run 1 101 0 11 0")
+    return leaked
+
+
+def the_leak_is_found(leaks, busy, watched):
+    """One of all leaks. What the agent takes before it does, and how long after that the site is named."""
+    with Agent("--window", WINDOW_S, "-i", READING_S, "--budget", f"{BUDGET * 100}%", "--top-sites", 1) as agent:
+        wait_until(lambda: watched <= set(references(agent)))
+        agent.next_round()
+        cpu, began = cpu_s(agent.proc.pid), time.monotonic()
+        while time.monotonic() < began + 6 * READING_S:
+            goes_on(None, busy, began, 0)
+            agent.get()
+            time.sleep(READING_S)
+        share = (cpu_s(agent.proc.pid) - cpu) / (time.monotonic() - began)
+        seen = {"growth": lambda: agent.samples(leaks.pid)["jnitrace_vm_references_growing", "global"] == 1,
+                "window": lambda: lines_of(agent, "/api/v1/targets", leaks.pid)[0]["window"],
+                "/api/v1/sites": lambda: any(line["site"]["outstanding"] for line in lines_of(agent, "/api/v1/sites", leaks.pid)),
+                "/metrics": lambda: re.search(rf'^jnitrace_site_outstanding\{{[^}}]*pid="{leaks.pid}"', agent.get(), re.M)}
+        began, leaked, after = time.monotonic(), 0, {}
+        while len(after) < len(seen) and time.monotonic() < began + 5 * SLOW:
+            leaked = goes_on(leaks, busy, began, leaked)
+            after.update({what: time.monotonic() - began for what, is_seen in seen.items() if what not in after and is_seen()})
+            time.sleep(0.2)
+        others = {line["target"]["pid"] for line in map(json.loads, agent.get("/api/v1/sites").splitlines())} - {leaks.pid}
+    most = READINGS * READING_S + 2 * WINDOW_S + 2 * READING_S  # a window begins up to its length later, and then is as long
+    print(f"\nagent of {WATCHED} JVMs: {share * 100:.2f} % of a CPU, with a reading each {READING_S} s and a scrape as often; after the leak began: "
+          + ", ".join(f"{what} {s:.0f} s" for what, s in after.items()) + f" (at most {most} s)", flush=True)
+    assert share < BUDGET and len(after) == len(seen) and max(after.values()) < most and not others
+
+
 def test_what_some_traced_of_many_hold(tmp_path):
     """Of the agent and of each tracer: memory, descriptors, and the kernel's maps, which have the size of what is traced."""
     small = OURS, "-Xmx16m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"
@@ -153,6 +201,9 @@ def test_what_some_traced_of_many_hold(tmp_path):
         assert len(tracers) == TRACED
         rows = [("agent", agent.proc.pid), *(("tracer", pid) for pid in tracers)]
         held = [(name, *resident_kb(pid), map_kb(pid), descriptors(pid)) for name, pid in rows]
+        agent.__exit__()
+        if FULL:
+            the_leak_is_found(traced[0], traced[1:], watched)
     print(f"\n{WATCHED} JVMs of {len(BUILDS)} builds, {TRACED} of them traced")
     for name, resident, own, maps, files in held:
         print(f"{name}: {resident / 1024:.1f} MB resident, {own / 1024:.1f} its own; {maps / 1024:.1f} MB of maps; {files} descriptors")
