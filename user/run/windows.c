@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "run/log_line.h"
 #include "run/window_child.h"
 
@@ -35,6 +36,7 @@ struct windows {
 		struct watched **v;
 		size_t n, cap;
 	} all;
+	struct hash places; /* in all, from 1: by pid and start time */
 	struct {
 		const struct window **v;
 		size_t n, cap;
@@ -74,11 +76,17 @@ static void watched_free(struct windows *w, struct watched *j)
 
 static struct watched *find(const struct windows *w, int pid, uint64_t start_time_ticks)
 {
-	for (size_t i = 0; i < w->all.n; i++)
-		if (w->all.v[i]->window.pid == pid &&
-		    w->all.v[i]->window.start_time_ticks == start_time_ticks)
-			return w->all.v[i];
-	return NULL;
+	uint32_t place = hash_find(&w->places, (uint64_t)pid, start_time_ticks);
+
+	return place ? w->all.v[place - 1] : NULL;
+}
+
+/* The last one of all can be found. 0 or -ENOMEM. */
+static int note_place(struct windows *w)
+{
+	const struct window *last = &w->all.v[w->all.n - 1]->window;
+
+	return hash_set(&w->places, (uint64_t)last->pid, last->start_time_ticks, (uint32_t)w->all.n);
 }
 
 /* Its place among all JVMs of all hosts, 0 to below 1. */
@@ -98,25 +106,45 @@ static struct watched *add(struct windows *w, const struct report_target *t)
 		free(j);
 		return NULL;
 	}
+	*place = j;
 	j->of = w;
 	j->window = (struct window){.pid = t->pid, .start_time_ticks = t->start_time_ticks};
 	j->suspicion = suspicion_begin(share(w, t), now_s());
-	return *place = j;
+	if (!note_place(w))
+		return j;
+	w->all.n--;
+	free(j);
+	return NULL;
 }
 
-static void drop_gone(struct windows *w)
+static bool is_gone(const struct watched *j)
 {
-	size_t kept = 0;
+	return !j->there && !j->child;
+}
 
-	for (size_t i = 0; i < w->all.n; i++) {
+/* Those behind one that is gone have another place then. 0 or -ENOMEM. */
+static int drop_gone(struct windows *w)
+{
+	size_t n = w->all.n, i = 0;
+	int rc = 0;
+
+	while (i < n && !is_gone(w->all.v[i]))
+		i++;
+	if (i == n)
+		return 0;
+	hash_free(&w->places);
+	w->all.n = 0;
+	for (i = 0; i < n; i++) {
 		struct watched *j = w->all.v[i];
 
-		if (!j->there && !j->child)
+		if (is_gone(j)) {
 			watched_free(w, j);
-		else
-			w->all.v[kept++] = j;
+			continue;
+		}
+		w->all.v[w->all.n++] = j;
+		rc = rc ?: note_place(w);
 	}
-	w->all.n = kept;
+	return rc;
 }
 
 /* --- one --- */
@@ -379,6 +407,7 @@ void windows_free(struct windows *w)
 	if (w->has_only)
 		regfree(&w->only);
 	free(w->all.v);
+	hash_free(&w->places);
 	free(w->list.v);
 	free(w);
 }
@@ -415,7 +444,8 @@ int windows_look(struct windows *w, const struct census *const *v, size_t n, str
 		service_of(v[i]->service, &v[i]->target, j->window.service, sizeof(j->window.service));
 		suspicion_grows(&j->suspicion, grows(v[i]), now_s());
 	}
-	drop_gone(w);
+	if (drop_gone(w))
+		return -ENOMEM;
 	forget_waiting(w);
 	if (w->req.at_a_time)
 		open_due(w, v, n, err);
