@@ -200,29 +200,33 @@ int census_watch_add(struct census_watch *w, const struct census *c)
 	return rc;
 }
 
-static void judge(const struct census_watch *w, struct key key, double limit, struct growth *out)
+static void judge(const struct census_watch *w, struct key key, double limit, struct flat *flat,
+		  struct growth *out)
 {
 	struct series *s = find(w, &key);
 	struct history none = {0};
 
-	history_growth(s ? &s->h : &none, limit, out);
+	history_growth(s ? &s->h : &none, limit, flat, out);
 }
 
 void census_watch_judge(const struct census_watch *w, double limit, struct census *c)
 {
+	struct flat flat = {0};
+
 	c->watched = true;
 	c->limit = limit;
 	for (int t = 0; t < NR_VM_TABLES; t++)
-		judge(w, (struct key){.of = OF_TABLE, .table = (enum vm_table)t}, limit, &c->growth[t]);
+		judge(w, (struct key){.of = OF_TABLE, .table = (enum vm_table)t}, limit, &flat,
+		      &c->growth[t]);
 	for (size_t i = 0; i < c->classes.n; i++) {
 		struct census_class *class = &c->classes.v[i];
 
-		judge(w, (struct key){OF_CLASS, class->table, class->name, 0}, limit, &class->growth);
+		judge(w, (struct key){OF_CLASS, class->table, class->name, 0}, limit, &flat, &class->growth);
 	}
-	judge(w, (struct key){.of = OF_LOCALS}, 0, &c->local_growth);
-	judge(w, (struct key){.of = OF_ATTACHED}, 0, &c->attached_growth);
+	judge(w, (struct key){.of = OF_LOCALS}, 0, &flat, &c->local_growth);
+	judge(w, (struct key){.of = OF_ATTACHED}, 0, &flat, &c->attached_growth);
 	for (size_t i = 0; i < c->threads.n; i++)
-		judge(w, (struct key){.of = OF_THREAD, .tid = c->threads.v[i].tid}, 0,
+		judge(w, (struct key){.of = OF_THREAD, .tid = c->threads.v[i].tid}, 0, &flat,
 		      &c->threads.v[i].growth);
 }
 

@@ -597,3 +597,15 @@ void forecast(const struct samples *s, double limit, struct growth *out)
 	tell(f, span_s, scale, limit > 0 ? limit - s->count[n - 1] : NAN, out);
 	free(f);
 }
+
+void forecast_flat(struct flat *flat, const struct samples *s, struct growth *out)
+{
+	size_t bytes = s->n * sizeof(*s->t_s);
+
+	if (!s->n || flat->n != s->n || memcmp(flat->t_s, s->t_s, bytes) != 0) {
+		forecast(s, 0, &flat->growth);
+		flat->n = flat->growth.known ? s->n : 0;
+		memcpy(flat->t_s, s->t_s, bytes);
+	}
+	*out = flat->growth;
+}

@@ -31,4 +31,16 @@ struct samples {
  */
 void forecast(const struct samples *s, double limit, struct growth *out);
 
+/*
+ * Of counts that never moved, without a limit: what is said of them depends on nothing but when they were
+ * looked at. Start with zeros, for counts that are read together: those of the same times share a figure.
+ */
+struct flat {
+	size_t n; /* 0: none was made yet */
+	double t_s[FORECAST_SAMPLES];
+	struct growth growth;
+};
+/* As forecast(). */
+void forecast_flat(struct flat *flat, const struct samples *s, struct growth *out);
+
 #endif

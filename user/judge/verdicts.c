@@ -557,7 +557,8 @@ static bool may_make(struct figures *f, bool made, bool grows)
 
 /* Growth as a figure. It takes time, and so it is made anew when there is news: a second, or a sixteenth of
  * what was seen. false: there is none yet, as its turn has not come. */
-static bool figure(struct history *h, int age, double from_s, double limit, struct figures *figures)
+static bool figure(struct history *h, int age, double from_s, double limit, struct figures *figures,
+		   struct flat *flat)
 {
 	bool made = h->growth_until_s > 0 && age == h->growth_age && limit == h->growth_limit &&
 		    h->rise.on == h->growth_rising;
@@ -570,7 +571,10 @@ static bool figure(struct history *h, int age, double from_s, double limit, stru
 	if (is_no_news(h, age, limit, &samples)) {
 		h->growth.samples = samples.n;
 	} else {
-		forecast(&samples, limit, &h->growth);
+		if (flat && samples.moves == 0 && limit <= 0)
+			forecast_flat(flat, &samples, &h->growth);
+		else
+			forecast(&samples, limit, &h->growth);
 		h->growth_moved = samples.moves > 0;
 	}
 	h->growth_made_s = h->last_s;
@@ -657,7 +661,7 @@ void history_verdict(struct history *h, struct figures *figures, struct report_v
 		return;
 	/* Most sites have none, and nothing to tell. */
 	if (h->rise.on || h->survivors[0] > 0)
-		figured = figure(h, age, h->rise.on ? h->rise.since_s : 0, 0, figures);
+		figured = figure(h, age, h->rise.on ? h->rise.since_s : 0, 0, figures, NULL);
 	if (g->known && figured && (h->rise.on || h->survivors[0] > 0)) {
 		out->per_min = g->per_min;
 		out->error_per_min = fmax(g->error_per_min, stray_per_min(h));
@@ -690,10 +694,10 @@ void verdict_wait(struct report_verdict *v)
 	v->waits = true;
 }
 
-void history_growth(struct history *h, double limit, struct growth *out)
+void history_growth(struct history *h, double limit, struct flat *flat, struct growth *out)
 {
 	if (h->n > 0)
-		figure(h, AGE_NONE, 0, limit, NULL);
+		figure(h, AGE_NONE, 0, limit, NULL, flat);
 	*out = h->n > 0 ? h->growth
 			: (struct growth){.limit_s = -1, .limit_soonest_s = -1, .limit_latest_s = -1};
 	out->span_s = h->last_s - h->first_s;

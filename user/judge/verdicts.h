@@ -40,8 +40,11 @@ bool history_strays(const struct history *h);
 void verdict_of_none(double seen_s, struct report_verdict *out);
 /* What grows may do so only because the collector has not come yet: it is not called growing. */
 void verdict_wait(struct report_verdict *v);
-/* Growth of the count itself, and when it is at the limit; 0: none. */
-void history_growth(struct history *h, double limit, struct growth *out);
+/*
+ * Growth of the count itself, and when it is at the limit; 0: none. flat: of those that were read at the same
+ * moments; NULL: of none.
+ */
+void history_growth(struct history *h, double limit, struct flat *flat, struct growth *out);
 
 /* Can what is acquired by functions of this family pile up, and is each known by its age? */
 bool verdicts_judge(const struct catalog *catalog, enum func_id func);

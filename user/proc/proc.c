@@ -97,6 +97,14 @@ static bool is_thread_only(pid_t pid)
 	return false;
 }
 
+static void id_of_stat(pid_t pid, const struct stat_line *st, struct proc_id *out)
+{
+	out->pid = pid;
+	out->start_time_ticks = st->start_time_ticks;
+	_Static_assert(sizeof(out->comm) == sizeof(st->comm), "comm");
+	memcpy(out->comm, st->comm, sizeof(st->comm));
+}
+
 int proc_id_read(pid_t pid, struct proc_id *out)
 {
 	struct stat_line st;
@@ -109,10 +117,7 @@ int proc_id_read(pid_t pid, struct proc_id *out)
 		return rc;
 	if (stat_is_gone(&st) || is_thread_only(pid))
 		return -ESRCH;
-	out->pid = pid;
-	out->start_time_ticks = st.start_time_ticks;
-	_Static_assert(sizeof(out->comm) == sizeof(st.comm), "comm");
-	memcpy(out->comm, st.comm, sizeof(st.comm));
+	id_of_stat(pid, &st, out);
 	return 0;
 }
 
@@ -397,33 +402,56 @@ uint64_t proc_auxv(pid_t pid, uint64_t type)
 	return value;
 }
 
-int proc_list(struct pid_list *out)
+int proc_ids(struct proc_ids *out)
 {
 	struct dirent *de;
 	struct stat_line st;
 	DIR *dir;
 	int rc = 0;
 
-	*out = (struct pid_list){0};
+	*out = (struct proc_ids){0};
 	dir = opendir("/proc");
 	if (!dir)
 		return -errno;
-	while ((de = readdir(dir))) {
-		pid_t pid, *slot;
+	while ((de = readdir(dir))) { /* which lists no threads */
+		struct proc_id *id;
+		pid_t pid;
 
 		if (!isdigit((unsigned char)de->d_name[0]))
 			continue;
 		pid = atoi(de->d_name);
 		if (stat_line_read(pid, &st) || stat_is_gone(&st) || (st.flags & PF_KTHREAD))
 			continue;
-		slot = VEC_ADD(out);
-		if (!slot) {
+		id = VEC_ADD(out);
+		if (!id) {
 			rc = -ENOMEM;
 			break;
 		}
-		*slot = pid;
+		id_of_stat(pid, &st, id);
 	}
 	closedir(dir);
+	if (rc) {
+		free(out->v);
+		*out = (struct proc_ids){0};
+	}
+	return rc;
+}
+
+int proc_list(struct pid_list *out)
+{
+	struct proc_ids ids;
+	int rc = proc_ids(&ids);
+
+	*out = (struct pid_list){0};
+	for (size_t i = 0; i < ids.n && !rc; i++) {
+		pid_t *slot = VEC_ADD(out);
+
+		if (slot)
+			*slot = ids.v[i].pid;
+		else
+			rc = -ENOMEM;
+	}
+	free(ids.v);
 	if (rc) {
 		free(out->v);
 		*out = (struct pid_list){0};

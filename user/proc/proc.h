@@ -113,6 +113,12 @@ struct pid_list {
 	size_t n, cap;
 };
 int proc_list(struct pid_list *out);
+/* The same, and who each of them is. */
+struct proc_ids {
+	struct proc_id *v;
+	size_t n, cap;
+};
+int proc_ids(struct proc_ids *out);
 
 /* The threads of a process, by their ids here and in its own pid namespace, in the order of the latter. The
  * caller frees out->v. 0 or -errno. */

@@ -23,6 +23,8 @@ struct discovery {
 		struct seen *v;
 		size_t n, cap;
 	} seen;
+	size_t
+	    next; /* of seen: what is probably asked for next, as /proc lists in the same order each time */
 	unsigned scans;
 	const struct runtime *only;
 	const struct pairs *pairs; /* not owned; NULL: VMs are looked for */
@@ -53,9 +55,14 @@ static struct seen *seen_of(struct discovery *d, const struct proc_id *id)
 {
 	struct seen *s;
 
-	for (size_t i = 0; i < d->seen.n; i++)
-		if (d->seen.v[i].pid == id->pid && d->seen.v[i].start_time_ticks == id->start_time_ticks)
+	for (size_t k = 0; k < d->seen.n; k++) {
+		size_t i = (d->next + k) % d->seen.n;
+
+		if (d->seen.v[i].pid == id->pid && d->seen.v[i].start_time_ticks == id->start_time_ticks) {
+			d->next = i + 1;
 			return &d->seen.v[i];
+		}
+	}
 	s = VEC_ADD(&d->seen);
 	if (s)
 		*s = (struct seen){.pid = id->pid, .start_time_ticks = id->start_time_ticks};
@@ -83,45 +90,44 @@ static bool maps_vm(const struct discovery *d, pid_t pid)
 	return found;
 }
 
-static int scan_pid(struct discovery *d, pid_t pid, struct pid_list *out)
+static int scan_one(struct discovery *d, const struct proc_id *id, struct pid_list *out)
 {
-	struct proc_id id;
 	struct seen *s;
 	pid_t *p;
 
-	if (pid == getpid() || proc_id_read(pid, &id))
+	if (id->pid == getpid())
 		return 0;
-	s = seen_of(d, &id);
+	s = seen_of(d, id);
 	if (!s)
 		return -ENOMEM;
 	s->alive = true;
 	if (s->returned)
 		return 0;
-	if (process_age(&id) != AGE_YOUNG && d->scans % OLD_EVERY)
+	if (process_age(id) != AGE_YOUNG && d->scans % OLD_EVERY)
 		return 0;
-	if (!maps_vm(d, pid))
+	if (!maps_vm(d, id->pid))
 		return 0;
 	p = VEC_ADD(out);
 	if (!p)
 		return -ENOMEM;
-	*p = pid;
+	*p = id->pid;
 	s->returned = true;
 	return 0;
 }
 
 int discovery_scan(struct discovery *d, struct pid_list *out)
 {
-	struct pid_list pids = {0};
-	int rc = proc_list(&pids);
+	struct proc_ids ids;
+	int rc = proc_ids(&ids);
 
 	for (size_t i = 0; i < d->seen.n; i++)
 		d->seen.v[i].alive = false;
-	for (size_t i = 0; !rc && i < pids.n; i++)
-		rc = scan_pid(d, pids.v[i], out);
+	for (size_t i = 0; !rc && i < ids.n; i++)
+		rc = scan_one(d, &ids.v[i], out);
 	if (!rc)
 		drop_dead(d);
 	d->scans++;
-	free(pids.v);
+	free(ids.v);
 	return rc;
 }
 

@@ -124,11 +124,37 @@ static void test_threads_that_end_are_forgotten(void **state)
 	census_watch_free(w);
 }
 
+/* A figure that is shared says the same as one that was made. */
+static void test_flat_counts_share_a_figure(void **state)
+{
+	static const double begins_s[] = {10, 10, 30, 10}, counts[] = {5, 7000, 5, 5};
+	static const size_t nr_samples[] = {8, 8, 8, 12};
+	struct flat flat = {0};
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(counts); k++) {
+		struct samples s = {.n = nr_samples[k]};
+		struct growth made, shared;
+
+		for (size_t i = 0; i < s.n; i++) {
+			s.t_s[i] = begins_s[k] + (double)(i * i + 3 * i);
+			s.count[i] = counts[k];
+		}
+		forecast(&s, 0, &made);
+		forecast_flat(&flat, &s, &shared);
+		assert_true(shared.known && shared.samples == s.n && shared.limit_s < 0);
+		assert_true(shared.per_min == made.per_min && shared.error_per_min == made.error_per_min &&
+			    shared.span_s == made.span_s);
+		assert_int_equal(flat.n, s.n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_table_that_never_moves),
 	    cmocka_unit_test(test_all_that_grows_is_told_within_a_minute),
+	    cmocka_unit_test(test_flat_counts_share_a_figure),
 	    cmocka_unit_test(test_threads_that_end_are_forgotten),
 	};
 

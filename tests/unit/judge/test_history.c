@@ -136,24 +136,24 @@ static void test_line_and_forecast(void **state)
 	struct growth g;
 
 	(void)state;
-	history_growth(&h, 100, &g);
+	history_growth(&h, 100, NULL, &g);
 	assert_false(g.known);
 	assert_true(g.limit_s == -1);
 	for (int t = 0; t < 100; t++)
 		add(&h, t * 2, 100 + t);
-	history_growth(&h, 0, &g);
+	history_growth(&h, 0, NULL, &g);
 	assert_true(g.known && fabs(g.per_min - 30) < 0.01 && g.error_per_min < 1);
 	assert_true(g.limit_s == -1);
-	history_growth(&h, 299, &g);
+	history_growth(&h, 299, NULL, &g);
 	assert_true(fabs(g.limit_s - 200) < 2);
 	assert_true(g.limit_soonest_s <= g.limit_s && g.limit_s <= g.limit_latest_s);
-	history_growth(&h, 150, &g);
+	history_growth(&h, 150, NULL, &g);
 	assert_true(g.limit_s == 0);
 	/* thinned out, it keeps its span and its line */
 	for (int t = 100; t < 5000; t++)
 		add(&h, t * 2, 100 + t);
 	assert_true(h.n <= HISTORY_BINS);
-	history_growth(&h, 0, &g);
+	history_growth(&h, 0, NULL, &g);
 	assert_true(fabs(g.per_min - 30) < 0.01 && g.alarm);
 	assert_true(g.span_s == 4999 * 2);
 	history_free(&h);
@@ -232,7 +232,7 @@ static void test_shrinking_never_reaches_the_limit(void **state)
 	(void)state;
 	for (int t = 0; t < 50; t++)
 		add(&h, t, 1000 - t);
-	history_growth(&h, 5000, &g);
+	history_growth(&h, 5000, NULL, &g);
 	assert_true(isinf(g.limit_s) && isinf(g.limit_latest_s));
 	history_free(&h);
 }

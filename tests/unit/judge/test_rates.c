@@ -138,7 +138,7 @@ static void measure_forecast(const struct growing *g, size_t seen, int histories
 		limit = count[seen - 1] + ceil(grown * (0.25 + 1.75 * uniform(m)));
 		for (when = seen; when < n && count[when] < limit; when++)
 			;
-		history_growth(&h, limit, &told);
+		history_growth(&h, limit, NULL, &told);
 		held[0] += told.known && fabs(told.per_min - per_min) <= told.error_per_min;
 		width[0] += told.error_per_min / per_min;
 		/* Between two readings it goes straight. */

@@ -195,7 +195,7 @@ static void check_end(const struct history *until, const struct reading *now, co
 	memcpy(last.kept, last.survivors, sizeof(last.kept));
 	assert_int_equal(history_judge(&h, &last), 0);
 	history_verdict(&h, NULL, &v);
-	history_growth(&h, 0, &g);
+	history_growth(&h, 0, NULL, &g);
 	if (v.kind != VERDICT_GROWING || !g.alarm)
 		fail_msg("%s: not told at the end of %g s", what, now->t_s);
 	history_free(&h);
