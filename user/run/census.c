@@ -23,7 +23,9 @@ struct census_vm {
 	struct opening at;
 	struct error refused; /* why objects cannot be read */
 	uint64_t first_ns;
-	bool read_once; /* all that was asked for */
+	bool read_once;       /* all that was asked for */
+	bool namespace_known; /* that is: */
+	int renumbered;       /* 1: it has other ids in its own pid namespace, which it never leaves */
 };
 
 int census_open(pid_t pid, const struct runtime *only, const char *podinfo, struct elf_cache *libraries,
@@ -166,12 +168,20 @@ static int64_t add_known(int64_t sum, int64_t n)
 	return sum < 0 || n < 0 ? -1 : sum + n;
 }
 
+static bool is_renumbered(struct census_vm *vm)
+{
+	if (!vm->namespace_known)
+		vm->renumbered = proc_is_renumbered(vm->id.pid);
+	vm->namespace_known = vm->renumbered >= 0;
+	return vm->renumbered > 0;
+}
+
 /* The VM has the ids that the process itself sees; a person looks for those of this host. */
-static void renumber(pid_t pid, struct census *out)
+static void renumber(struct census_vm *vm, struct census *out)
 {
 	struct proc_threads own = {0};
 
-	if (out->threads.n && proc_is_renumbered(pid) > 0 && !proc_threads(pid, &own))
+	if (out->threads.n && is_renumbered(vm) && !proc_threads(vm->id.pid, &own))
 		for (size_t i = 0; i < out->threads.n; i++)
 			out->threads.v[i].tid =
 			    proc_tid_here(&own, out->threads.v[i].tid) ?: out->threads.v[i].tid;
@@ -200,7 +210,7 @@ static int fill_threads(struct census_vm *vm, const struct vm_threads *threads, 
 					    .criticals = from->criticals,
 					    .gone = gone[i]};
 	}
-	renumber(vm->id.pid, out);
+	renumber(vm, out);
 	for (size_t i = 0; i < out->threads.n && names; i++)
 		if (!out->threads.v[i].gone)
 			thread_name(vm->id.pid, &out->threads.v[i]);
