@@ -213,6 +213,18 @@ void buf_add(struct buf *b, const char *s, size_t n)
 	b->p[b->n] = '\0';
 }
 
+size_t decimal(uint64_t n, char out[DECIMAL_BYTES])
+{
+	size_t digits = 1;
+
+	for (uint64_t rest = n / 10; rest; rest /= 10)
+		digits++;
+	out[digits] = '\0';
+	for (size_t i = digits; i-- > 0; n /= 10)
+		out[i] = (char)('0' + n % 10);
+	return digits;
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap, again;

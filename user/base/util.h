@@ -87,6 +87,10 @@ struct buf {
 	bool failed;
 };
 void buf_add(struct buf *b, const char *s, size_t n);
+/* n in decimal digits, terminated. How many. For what is written by the million: printf(3) takes ten times as
+ * long. */
+#define DECIMAL_BYTES 21
+size_t decimal(uint64_t n, char out[DECIMAL_BYTES]);
 void buf_printf(struct buf *b, const char *fmt, ...) JT_PRINTF(2, 3);
 void buf_free(struct buf *b);
 /* 1234567 -> 1,234,567 */

@@ -25,18 +25,36 @@ struct writer {
 
 /* --- labels and values --- */
 
+static void put(struct buf *out, const char *text)
+{
+	buf_add(out, text, strlen(text));
+}
+
+static bool is_plain(char c)
+{
+	return (unsigned char)c >= ' ' && c != 0x7f && c != '\\' && c != '"';
+}
+
 /* Escaped as both formats want it; control characters have no place in a label. */
 static void put_label(struct writer *w, const char *name, const char *value)
 {
-	size_t n = 0;
+	size_t n = 0, plain;
 
 	if (!value || !*value)
 		return;
-	buf_printf(w->out, "%s%s=\"", w->any ? "," : "{", name);
-	for (; *value && n < LABEL_BYTES; value++, n++) {
+	buf_add(w->out, w->any ? "," : "{", 1);
+	put(w->out, name);
+	buf_add(w->out, "=\"", 2);
+	for (; *value && n < LABEL_BYTES; value += plain, n += plain) {
+		for (plain = 0; n + plain < LABEL_BYTES && is_plain(value[plain]); plain++)
+			;
+		buf_add(w->out, value, plain);
+		if (plain)
+			continue;
+		plain = 1;
 		if (*value == '\\' || *value == '"')
 			buf_add(w->out, "\\", 1);
-		buf_add(w->out, (unsigned char)*value < ' ' || *value == 0x7f ? "?" : value, 1);
+		buf_add(w->out, *value == '\\' || *value == '"' ? value : "?", 1);
 	}
 	/* Not in the middle of a character of several bytes. */
 	while (n == LABEL_BYTES && *value && ((unsigned char)*value & 0xc0) == 0x80)
@@ -47,14 +65,20 @@ static void put_label(struct writer *w, const char *name, const char *value)
 
 static void begin(struct writer *w)
 {
-	buf_printf(w->out, "%s%s", w->name, w->suffix);
+	put(w->out, w->name);
+	put(w->out, w->suffix);
 	w->any = false;
 }
 
 static void put_value(struct writer *w, double value)
 {
-	buf_printf(w->out, "%s ", w->any ? "}" : "");
-	if (isinf(value))
+	char digits[DECIMAL_BYTES];
+
+	put(w->out, w->any ? "} " : " ");
+	if (value >= 0 && value < 1e15 && value == floor(value)) {
+		buf_add(w->out, digits, decimal((uint64_t)value, digits));
+		buf_add(w->out, "\n", 1);
+	} else if (isinf(value))
 		buf_printf(w->out, "%s\n", value > 0 ? "+Inf" : "-Inf");
 	else if (value == floor(value) && fabs(value) < 1e15)
 		buf_printf(w->out, "%.0f\n", value);
@@ -64,10 +88,10 @@ static void put_value(struct writer *w, double value)
 
 static void begin_of(struct writer *w, const struct census *c)
 {
-	char pid[16], service[LABEL_BYTES];
+	char pid[DECIMAL_BYTES], service[LABEL_BYTES];
 
 	begin(w);
-	snprintf(pid, sizeof(pid), "%d", c->target.pid);
+	decimal((uint64_t)c->target.pid, pid);
 	put_label(w, "service", service_of(c->service, &c->target, service, sizeof(service)));
 	put_label(w, "pid", pid);
 	put_label(w, "container", c->target.container);

@@ -128,9 +128,9 @@ void json_text(struct json_out *j, const char *key, const char *s)
 
 void json_count(struct json_out *j, const char *key, uint64_t n)
 {
-	char digits[24];
+	char digits[DECIMAL_BYTES];
 
-	snprintf(digits, sizeof(digits), "%llu", (unsigned long long)(n > INT64_MAX ? INT64_MAX : n));
+	decimal(n > INT64_MAX ? INT64_MAX : n, digits);
 	number(j, key, digits);
 }
 
@@ -142,17 +142,44 @@ void json_known_count(struct json_out *j, const char *key, int64_t n)
 		json_count(j, key, (uint64_t)n);
 }
 
+#define MILLION    1000000
+#define SMALL_REAL 1e9 /* has at most 15 digits, of which six are behind the point */
+
+/* So many millionths, as printf's %.15g has them, which knows no point without digits behind it. */
+static void put_millionths(int64_t n, char out[DECIMAL_BYTES + 2])
+{
+	uint64_t size = (uint64_t)(n < 0 ? -n : n), rest = size % MILLION;
+	size_t at = 0;
+
+	if (n < 0)
+		out[at++] = '-';
+	at += decimal(size / MILLION, out + at);
+	out[at++] = '.';
+	for (uint64_t place = MILLION / 10; place && (rest || out[at - 1] == '.'); place /= 10) {
+		out[at++] = (char)('0' + rest / place);
+		rest %= place;
+	}
+	out[at] = '\0';
+}
+
 void json_real(struct json_out *j, const char *key, double d)
 {
+	double millionths = round(d * MILLION);
 	char digits[40];
 
 	if (!isfinite(d)) {
 		json_null(j, key);
 		return;
 	}
+	/* With an exponent only what is less than a ten thousandth. */
+	if (fabs(d) < SMALL_REAL && (millionths == 0 || fabs(millionths) >= 100)) {
+		put_millionths((int64_t)millionths, digits);
+		number(j, key, digits);
+		return;
+	}
 	/* + 0.0: what rounds to nothing is 0, not -0. 15 digits: a decimal fraction stays as it was rounded.
 	 */
-	snprintf(digits, sizeof(digits) - 2, "%.15g", fabs(d) < 1e9 ? round(d * 1e6) / 1e6 + 0.0 : d);
+	snprintf(digits, sizeof(digits) - 2, "%.15g", fabs(d) < SMALL_REAL ? millionths / MILLION + 0.0 : d);
 	if (!strpbrk(digits, ".e"))
 		strcat(digits, ".0");
 	number(j, key, digits);
