@@ -138,13 +138,15 @@ _Noreturn static void serve(int socket, const struct elf_image *e, pid_t root_pi
 	struct elf_lines *l;
 	uint64_t vaddr;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "jnitrace-lines");
 	signal(SIGPROF, SIG_DFL);
 	foreign_in_place();
 	if (e->budget)
 		budget_on_look(e->budget, NULL, NULL);
 	keep_only(socket, e->fd);
+	/* Not before: who is killed while it closes the last descriptor of a probe leaves it in the target.
+	 */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (foreign_take(e->fd))
 		_exit(1);
 	if (budget_limit_process(bytes))

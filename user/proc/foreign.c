@@ -298,13 +298,15 @@ _Noreturn static void serve(int socket, struct exchange *x, pid_t parent)
 	struct kept kept = {.fd = -1};
 	int fd, opened;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "jnitrace-reader");
-	if (getppid() != parent)
-		_exit(1);
 	keep_only(socket);
 	while (unmap_of_bpf())
 		;
+	/* Not before: who is killed while it closes the last descriptor of a probe leaves it in the target.
+	 */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
 	for (;;) {
 		struct pollfd p = {.fd = socket, .events = POLLIN};
 
