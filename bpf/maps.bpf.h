@@ -12,6 +12,10 @@ const volatile u32 nr_funcs;    /* function numbers in use: of none, JNI's, and 
 const volatile u32 max_stacks;  /* sites with a stack */
 const volatile u32 max_sites;   /* those, and one without a stack for each function of each target */
 const volatile u32 max_depth = JT_MAX_FRAMES;
+const volatile u32 cpu_ids;           /* numbers of CPUs are below it */
+const volatile u32 scratch_shared;    /* stack walks that may be preempted by others on their CPU, not 0 */
+const volatile u32 memo_entry_mask;   /* stacks that the memo keeps, a power of two, less one; */
+const volatile u32 memo_place_mask;   /* and likewise places where stacks begin */
 const volatile bool may_tell_threads; /* sites may be told apart by thread, too: by_thread */
 const volatile bool by_frame;         /* local references are counted by native frame */
 const volatile bool count_only;       /* releases are not probed: nothing is paired */

@@ -17,7 +17,7 @@
 MAP_ARRAY(object_configs, BPF_MAP_TYPE_ARRAY, JT_MAX_TARGETS, struct object_config);
 /* Klass* of arrays of primitive types, which are never unloaded, -> layout helper. By ref_tag(slot, Klass*).
  */
-MAP_HASH(array_klasses, JT_MAX_TARGETS * 8, u64, u32);
+MAP_HASH(array_klasses, JT_MAX_TARGETS *JT_ARRAY_KLASSES, u64, u32);
 
 struct object {
 	u64 address;

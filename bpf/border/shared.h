@@ -16,10 +16,10 @@ typedef int32_t s32;
 typedef int64_t s64;
 #endif
 
-#define JT_MAX_TARGETS 256   /* targets of one run; a target's number is below it */
-#define JT_MAX_RULES   32768 /* probe sites of one run */
-#define SCRATCH_SHARED 256   /* stack walks that were preempted by others on their CPU, at one moment */
-#define JT_MAX_FRAMES  128   /* frames kept of one stack */
+#define JT_MAX_TARGETS   256   /* targets of one run; a target's number is below it */
+#define JT_MAX_RULES     32768 /* probe sites of one run */
+#define JT_ARRAY_KLASSES 8     /* classes of arrays of primitive types that a target has */
+#define JT_MAX_FRAMES    128   /* frames kept of one stack */
 /* Room for what is no JNI function: rows that another runtime, or the command line, brings (model/catalog.h).
  */
 #define JT_ADDED_FUNCS    128

@@ -19,9 +19,6 @@
 #ifndef JNITRACE_MEMO_BPF_H
 #define JNITRACE_MEMO_BPF_H
 
-#define MEMO_ENTRIES (1 << 12)
-#define MEMO_ROOTS   (1 << 16)
-#define MEMO_HINTS   (1 << 16)
 #define MEMO_PICKS   12
 #define MEMO_CHUNK   48 /* of NOTES: more than most stacks have */
 #define MEMO_GROUP   4  /* words compared without a branch between them */
@@ -45,7 +42,7 @@ struct memo_entry {
 	u64 value[NOTES];
 	u16 where[NOTES];
 };
-MAP_ARRAY(memo_entries, BPF_MAP_TYPE_ARRAY, MEMO_ENTRIES, struct memo_entry);
+MAP_ARRAY(memo_entries, BPF_MAP_TYPE_ARRAY, 1, struct memo_entry); /* (loader) */
 
 struct memo_root {
 	u32 tag;   /* the rest of the hash that chose this place */
@@ -54,10 +51,10 @@ struct memo_root {
 	u16 where[MEMO_PICKS]; /* as in struct notes: the words that tell its entries apart */
 	u64 top;               /* the end of the stack then: not worth a read beyond */
 };
-MAP_ARRAY(memo_roots, BPF_MAP_TYPE_ARRAY, MEMO_ROOTS, struct memo_root);
+MAP_ARRAY(memo_roots, BPF_MAP_TYPE_ARRAY, 1, struct memo_root); /* (loader) */
 
 /* By the hash of the root and its words, or of a whole entry: a number. */
-MAP_ARRAY(memo_hints, BPF_MAP_TYPE_ARRAY, MEMO_HINTS, u64);
+MAP_ARRAY(memo_hints, BPF_MAP_TYPE_ARRAY, 1, u64); /* (loader) as many as roots */
 
 u64 memo_next = MEMO_FIRST;
 
@@ -68,7 +65,7 @@ static __always_inline u32 memo_tag(const struct memo *m)
 
 static __always_inline struct memo_root *memo_root_of(const struct memo *m)
 {
-	u32 at = m->hash & (MEMO_ROOTS - 1);
+	u32 at = m->hash & memo_place_mask;
 
 	return bpf_map_lookup_elem(&memo_roots, &at);
 }
@@ -154,7 +151,7 @@ static __always_inline u64 memo_pick(const struct scratch *sc, const struct memo
 
 static __always_inline u64 *memo_hint(u64 hash)
 {
-	u32 at = hash >> 32 & (MEMO_HINTS - 1);
+	u32 at = hash >> 32 & memo_place_mask;
 
 	return bpf_map_lookup_elem(&memo_hints, &at);
 }
@@ -162,7 +159,7 @@ static __always_inline u64 *memo_hint(u64 hash)
 /* The entry that was written under this number, if it still is there. */
 static __always_inline struct memo_entry *memo_entry_of(u64 number)
 {
-	u32 at = number & (MEMO_ENTRIES - 1);
+	u32 at = number & memo_entry_mask;
 	struct memo_entry *e = bpf_map_lookup_elem(&memo_entries, &at);
 
 	return e && number >= MEMO_FIRST && *(volatile u64 *)&e->number == number ? e : NULL;
@@ -343,7 +340,7 @@ static __always_inline u64 memo_write(struct scratch *sc, u32 site, u64 hash)
 {
 	struct notes *notes = &sc->w.notes;
 	u64 number = __sync_fetch_and_add(&memo_next, 1), old;
-	u32 at = number & (MEMO_ENTRIES - 1);
+	u32 at = number & memo_entry_mask;
 	struct memo_entry *e = bpf_map_lookup_elem(&memo_entries, &at);
 
 	if (!e)

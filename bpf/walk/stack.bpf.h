@@ -123,7 +123,7 @@ struct scratch {
 	struct memo memo;
 	struct stack stack;
 };
-MAP_ARRAY(scratch, BPF_MAP_TYPE_ARRAY, 1, struct scratch); /* (loader) SCRATCH_SHARED, and one for each CPU */
+MAP_ARRAY(scratch, BPF_MAP_TYPE_ARRAY, 1, struct scratch); /* (loader) one for each CPU, and scratch_shared */
 
 static __always_inline void emit(struct scratch *sc, enum frame_kind kind, u64 a, u64 b)
 {
@@ -354,7 +354,7 @@ __noinline u32 scratch_claim_shared(void)
 	u32 from = bpf_get_current_pid_tgid();
 
 	for (u32 i = 0; i < SCRATCH_TRIES; i++) {
-		u32 place = (from + i) % SCRATCH_SHARED;
+		u32 place = cpu_ids + (from + i) % scratch_shared;
 
 		if (scratch_claim(place))
 			return place;
@@ -364,7 +364,7 @@ __noinline u32 scratch_claim_shared(void)
 
 static __always_inline struct scratch *scratch_take(u32 target_id)
 {
-	u32 place = SCRATCH_SHARED + bpf_get_smp_processor_id();
+	u32 place = bpf_get_smp_processor_id();
 	struct scratch *sc;
 
 	if (!scratch_claim(place))

@@ -77,7 +77,7 @@ static int set_target(struct tracer *t, int target_id, const struct target_state
 
 static int free_target_id(const struct tracer *t)
 {
-	for (int i = 0; i < JT_MAX_TARGETS; i++)
+	for (int i = 0; i < (int)t->max_targets; i++)
 		if (!t->traced[i].used)
 			return i;
 	return -ENOSPC;
@@ -248,7 +248,7 @@ int tracer_attach(struct tracer *t, const struct proc_id *id, const char *const 
 				 probe_site_operation(lost));
 	if (target_id < 0)
 		return error_set(err, target_id, EXIT_FAILED, what, "trace fewer processes",
-				 "all %d target slots are in use", JT_MAX_TARGETS);
+				 "all %u target slots are in use", t->max_targets);
 	t->traced[target_id].used = t->traced[target_id].attached = true;
 	t->traced[target_id].sites_missing = sites->missing;
 	rc = attach_all(t, target_id, id->pid, paths, nr_paths, sites, families);

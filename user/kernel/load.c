@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "bpf/border/threads.h"
+#include "bpf/border/unwind.h"
 #include "kernel/configs.h"
 #include "kernel/programs.h"
 #include "kernel/store.h"
@@ -16,6 +17,16 @@
 #define MAX_OWNERS   (1 << 16)
 #define MAX_THROWERS (1 << 12)
 #define MAX_METHODS  16384 /* whose signatures are kept */
+
+/* Stack walks that may be preempted by others on their CPU at one moment; with few_walks. */
+#define SCRATCH_SHARED 256
+#define SCRATCH_FEW    64
+
+/* Stacks that the memo keeps, a power of two; with few_walks; and for each so many places where stacks begin.
+ */
+#define MEMO_ENTRIES     (1 << 12)
+#define MEMO_FEW_ENTRIES (1 << 10)
+#define MEMO_PLACES      16
 
 #define PIECE_BYTES 1000 /* of a message that are told at once */
 
@@ -65,8 +76,8 @@ static int set_thread_sizes(struct jnitrace_bpf *s, const struct tracer_opts *o)
 	return rc ?: bpf_map__set_max_entries(s->maps.churns, traced ? JT_MAX_CHURNS : 1);
 }
 
-/* Likewise what is kept of pinned contents, and of local references. */
-static int set_pin_and_frame_sizes(struct tracer *t, const struct tracer_opts *o)
+/* Likewise what is kept of pinned contents, of local references, and of functions that are arguments. */
+static int set_book_sizes(struct tracer *t, const struct tracer_opts *o)
 {
 	const struct jnitrace_bpf *s = t->skel;
 	const struct {
@@ -76,6 +87,14 @@ static int set_pin_and_frame_sizes(struct tracer *t, const struct tracer_opts *o
 	    {s->maps.pins, KINDS_OF_PINS},
 	    {s->maps.pin_calls, KINDS_OF_PINS},
 	    {s->maps.pin_stats, KINDS_OF_PINS},
+	    {s->maps.pin_graves, KINDS_OF_PINS},
+	    {s->maps.before_native, KINDS_OF_PINS},
+	    {s->maps.criticals, KIND_BIT(KIND_CRITICAL)},
+	    {s->maps.stalls, KIND_BIT(KIND_CRITICAL)},
+	    {s->maps.stalled, KIND_BIT(KIND_CRITICAL)},
+	    {s->maps.threads, KINDS_OF_BOOKS},
+	    {s->maps.thread_calls, KINDS_OF_BOOKS},
+	    {s->maps.finalizers, KIND_BIT(KIND_PAIR)},
 	    {s->maps.frames, KIND_BIT(KIND_LOCAL)},
 	    {s->maps.frame_sites, KIND_BIT(KIND_LOCAL)},
 	    {s->maps.pushes, KIND_BIT(KIND_LOCAL)},
@@ -112,15 +131,77 @@ static int set_pair_sizes(struct tracer *t, const struct tracer_opts *o)
 	return rc ?: bpf_map__set_max_entries(s->maps.pair_mores, traced ? o->max_refs : 1);
 }
 
+#define RANGES_OF_A_TARGET (8 * JT_UNWIND_RANGES_MAX) /* those of before rest for a second */
+#define RULES_OF_A_TARGET                                                                                    \
+	2048 /* of a runtime's own functions; those of pairs have more, and are added to                     \
+	      */
+
+/* What there is of each target. */
+static int set_target_sizes(struct tracer *t, const struct tracer_opts *o)
+{
+	const struct jnitrace_bpf *s = t->skel;
+	uint32_t n = o->max_targets && o->max_targets < JT_MAX_TARGETS ? o->max_targets : JT_MAX_TARGETS;
+	const struct {
+		struct bpf_map *map;
+		uint32_t each, most; /* of one, of all; most 0: no matter */
+	} rows[] = {
+	    {s->maps.targets, 1, 0},
+	    {s->maps.target_ids, 1, 0},
+	    {s->maps.func_counts, o->catalog->nr_funcs, 0},
+	    {s->maps.use_counts, NR_USE_FUNCS, o->check ? 0 : 1},
+	    {s->maps.drops, NR_DROPS, 0},
+	    {s->maps.opened, JT_OPENED, 0},
+	    {s->maps.java_configs, 1, 0},
+	    {s->maps.script_configs, 1, 0},
+	    {s->maps.thread_configs, 1, 0},
+	    {s->maps.object_configs, 1, 0},
+	    {s->maps.array_klasses, JT_ARRAY_KLASSES, 0},
+	    {s->maps.unwind_spaces, 1, 0},
+	    {s->maps.unwind_ranges, RANGES_OF_A_TARGET, JT_UNWIND_RANGES},
+	    {s->maps.rules,
+	     o->check || programs_trace(o, KIND_BIT(KIND_PAIR)) ? JT_MAX_RULES : RULES_OF_A_TARGET,
+	     JT_MAX_RULES},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && !rc; i++) {
+		uint32_t all = n * rows[i].each;
+
+		rc = bpf_map__set_max_entries(rows[i].map,
+					      rows[i].most && all > rows[i].most ? rows[i].most : all);
+	}
+	t->max_targets = n;
+	t->max_rules = bpf_map__max_entries(s->maps.rules);
+	return rc;
+}
+
+/* Of stack walks: under way at one moment, and remembered. A memo that forgets costs walks, nothing else. */
+static int set_walk_sizes(struct tracer *t, const struct tracer_opts *o)
+{
+	struct jnitrace_bpf *s = t->skel;
+	uint32_t entries = o->few_walks ? MEMO_FEW_ENTRIES : MEMO_ENTRIES;
+	uint32_t places = entries * MEMO_PLACES;
+	int rc;
+
+	s->rodata->cpu_ids = t->features.cpu_ids;
+	s->rodata->scratch_shared = o->few_walks ? SCRATCH_FEW : SCRATCH_SHARED;
+	s->rodata->memo_entry_mask = entries - 1;
+	s->rodata->memo_place_mask = places - 1;
+	rc = bpf_map__set_max_entries(s->maps.scratch, s->rodata->cpu_ids + s->rodata->scratch_shared);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.memo_entries, entries);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.memo_roots, places);
+	return rc ?: bpf_map__set_max_entries(s->maps.memo_hints, places);
+}
+
 static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 {
 	struct jnitrace_bpf *s = t->skel;
-	int rc;
+	int rc = set_target_sizes(t, o);
 
 	/* Half full at the wanted number: one reference in a thousand then needs its second bucket. */
 	t->nr_buckets = round_up_pow2((o->max_refs * 2 + JT_BUCKET_WAYS - 1) / JT_BUCKET_WAYS);
 	/* Beside the sites with stacks, one without for each function that acquires. */
-	t->max_sites = o->max_stacks + 1 + JT_MAX_TARGETS * 4;
+	t->max_sites = o->max_stacks + 1 + t->max_targets * 4;
 	s->rodata->bucket_mask = t->nr_buckets - 1;
 	while (t->nr_buckets >> s->rodata->part_shift > JT_STORE_PARTS)
 		s->rodata->part_shift++;
@@ -137,9 +218,8 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	s->rodata->criticals_traced = programs_trace(o, KIND_BIT(KIND_CRITICAL));
 	s->rodata->memo_mode = o->memo;
 	s->rodata->by_fragments = s->rodata->indirect_refs = o->fragments;
-	rc = bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.scratch, SCRATCH_SHARED + t->features.cpu_ids);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.func_counts, JT_MAX_TARGETS * o->catalog->nr_funcs);
+	rc = rc ?: set_walk_sizes(t, o);
+	rc = rc ?: bpf_map__set_max_entries(s->maps.buckets, t->nr_buckets);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.overflow, o->max_refs / OVERFLOW_PART + 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_ids, t->max_sites);
@@ -150,8 +230,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_threads, t->may_tell_threads ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.site_places, s->rodata->by_frame ? t->max_sites : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.free_sites, t->max_sites);
-	rc = rc ?: set_pin_and_frame_sizes(t, o);
-	rc = rc ?: bpf_map__set_max_entries(s->maps.use_counts, o->check ? JT_MAX_TARGETS * NR_USE_FUNCS : 1);
+	rc = rc ?: set_book_sizes(t, o);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.owners, o->check ? MAX_OWNERS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.env_owners, o->check ? JT_MAX_THREADS : 1);
 	rc = rc ?: bpf_map__set_max_entries(s->maps.own_envs, o->check ? JT_MAX_THREADS : 1);
@@ -222,11 +301,15 @@ static int load_programs(struct tracer *t, const struct tracer_opts *o)
 static int make_books(struct tracer *t, const struct tracer_opts *o)
 {
 	const struct jnitrace_bpf *s = t->skel;
-	int rc = store_map(t);
+	const struct unwind_fds unwind = {
+	    .spaces = bpf_map__fd(s->maps.unwind_spaces),
+	    .ranges = bpf_map__fd(s->maps.unwind_ranges),
+	    .tables = bpf_map__fd(s->maps.unwind_tables),
+	    .nr_spaces = bpf_map__max_entries(s->maps.unwind_spaces),
+	    .nr_ranges = bpf_map__max_entries(s->maps.unwind_ranges),
+	};
+	int rc = store_map(t) ?: unwinder_new(&unwind, o->bottom, &t->unwinder);
 
-	rc = rc
-		 ?: unwinder_new(bpf_map__fd(s->maps.unwind_spaces), bpf_map__fd(s->maps.unwind_ranges),
-				 bpf_map__fd(s->maps.unwind_tables), o->bottom, &t->unwinder);
 	rc = rc ?: overhead_new(s->obj, s->progs.jt_nothing, t->use_multi, o->budgeted, &t->overhead);
 	if (rc)
 		return rc;

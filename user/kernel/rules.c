@@ -72,7 +72,7 @@ static int free_rules(const struct tracer *t, size_t n)
 {
 	size_t run = 0;
 
-	for (size_t i = 0; i < JT_MAX_RULES; i++) {
+	for (size_t i = 0; i < t->max_rules; i++) {
 		run = t->rule_used[i] ? 0 : run + 1;
 		if (run == n)
 			return (int)(i + 1 - n);

@@ -34,6 +34,7 @@ struct tracer_opts {
 	uint32_t at_once;        /* of these, from the start */
 	uint64_t max_refs;       /* live references that can be paired */
 	uint64_t max_stacks;     /* distinct ones */
+	size_t max_targets;      /* at one moment, up to JT_MAX_TARGETS; 0: as many as that */
 	uint32_t local_capacity; /* local references that a native frame may have without asking */
 	int depth;               /* frames kept of a stack, 1..JT_MAX_FRAMES */
 	enum memo_mode memo;
@@ -45,7 +46,8 @@ struct tracer_opts {
 	uint64_t one_in;       /* of these one handle of so many is followed, at level 0; 0 or 1: each one */
 	bool check;            /* uses of references are probed */
 	bool fragments; /* stacks may be MANAGED_BY_FRAGMENTS, and handles numbers of entries in tables */
-	bool budgeted;  /* what the probes take is asked for all the time */
+	bool budgeted;  /* what the probes take is asked for all the time, */
+	bool few_walks; /* and is at most a small part of a CPU: few are under way at one moment */
 	bool hold;      /* see tracer_hold() */
 	bool verbose;   /* what libbpf and the kernel say goes to stderr */
 };

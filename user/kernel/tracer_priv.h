@@ -83,7 +83,7 @@ struct tracer {
 	uint32_t families;             /* that may be traced: bit per enum family_id */
 	uint32_t families_seen;        /* that any target was traced for: what others keep is empty */
 	const struct catalog *catalog; /* not owned */
-	uint32_t nr_buckets, max_sites;
+	uint32_t nr_buckets, max_sites, max_targets, max_rules;
 	struct bucket *buckets;          /* the pairing store, mapped */
 	const struct site *sites;        /* by number, mapped */
 	struct site_counts *site_counts; /* by CPU and number, mapped: see site_counts_of() */

@@ -56,10 +56,11 @@ struct region {
 
 struct unwinder {
 	int tables_fd;
+	uint32_t nr_spaces, nr_ranges;
 	const char *const *bottom;   /* not owned */
 	int empty_fd;                /* stands where a table was */
-	struct unwind_space *spaces; /* mapped, JT_MAX_TARGETS */
-	struct unwind_range *ranges; /* mapped, JT_UNWIND_RANGES */
+	struct unwind_space *spaces; /* mapped, nr_spaces */
+	struct unwind_range *ranges; /* mapped, nr_ranges */
 	uint32_t generation;
 	struct table tables[JT_UNWIND_TABLES]; /* 0 is not used */
 	struct {
@@ -111,8 +112,7 @@ static int table_create(const uint64_t *words, size_t n)
 	return fd;
 }
 
-int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const *bottom,
-		 struct unwinder **out)
+int unwinder_new(const struct unwind_fds *fds, const char *const *bottom, struct unwinder **out)
 {
 	struct unwinder *u = calloc(1, sizeof(*u));
 	int rc = 0;
@@ -122,7 +122,9 @@ int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const 
 		return -ENOMEM;
 	for (size_t i = 0; i < JT_UNWIND_TABLES; i++)
 		u->tables[i].fd = -1;
-	u->tables_fd = tables_fd;
+	u->tables_fd = fds->tables;
+	u->nr_spaces = fds->nr_spaces;
+	u->nr_ranges = fds->nr_ranges;
 	u->bottom = bottom;
 	u->empty_fd = table_create((const uint64_t[]){0}, 1);
 	if (u->empty_fd < 0) {
@@ -130,8 +132,8 @@ int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const 
 		free(u);
 		return rc;
 	}
-	u->spaces = map_array(spaces_fd, JT_MAX_TARGETS * sizeof(*u->spaces));
-	u->ranges = u->spaces ? map_array(ranges_fd, JT_UNWIND_RANGES * sizeof(*u->ranges)) : NULL;
+	u->spaces = map_array(fds->spaces, u->nr_spaces * sizeof(*u->spaces));
+	u->ranges = u->spaces ? map_array(fds->ranges, u->nr_ranges * sizeof(*u->ranges)) : NULL;
 	if (!u->ranges) {
 		rc = -errno;
 		unwinder_free(u);
@@ -436,7 +438,7 @@ static int region_alloc(struct unwinder *u, uint32_t n, uint32_t *first)
 	*first = 0;
 	while (overlaps(u, *first, n, first))
 		;
-	if (*first + n > JT_UNWIND_RANGES || u->regions.n >= MAX_REGIONS)
+	if (*first + n > u->nr_ranges || u->regions.n >= MAX_REGIONS)
 		return -ENOSPC;
 	r = VEC_ADD(&u->regions);
 	if (!r)
@@ -776,9 +778,9 @@ void unwinder_free(struct unwinder *u)
 			close(u->tables[i].fd);
 	close(u->empty_fd);
 	if (u->spaces)
-		munmap(u->spaces, JT_MAX_TARGETS * sizeof(*u->spaces));
+		munmap(u->spaces, u->nr_spaces * sizeof(*u->spaces));
 	if (u->ranges)
-		munmap(u->ranges, JT_UNWIND_RANGES * sizeof(*u->ranges));
+		munmap(u->ranges, u->nr_ranges * sizeof(*u->ranges));
 	free(u->modules.v);
 	free(u->regions.v);
 	free(u);

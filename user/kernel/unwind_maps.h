@@ -10,12 +10,16 @@
 
 struct unwinder; /* opaque */
 
+/* The maps of bpf/walk/unwind.bpf.h, and how many elements they have. */
+struct unwind_fds {
+	int spaces, ranges, tables;
+	uint32_t nr_spaces, nr_ranges;
+};
 /*
- * fds of the maps of bpf/walk/unwind.bpf.h, borrowed for the unwinder's life, as is bottom: base names of
- * files at the bottom of most stacks, NULL-terminated, whose tables come first. 0 or -errno.
+ * fds are borrowed for the unwinder's life, as is bottom: base names of files at the bottom of most stacks,
+ * NULL-terminated, whose tables come first. 0 or -errno.
  */
-int unwinder_new(int spaces_fd, int ranges_fd, int tables_fd, const char *const *bottom,
-		 struct unwinder **out);
+int unwinder_new(const struct unwind_fds *fds, const char *const *bottom, struct unwinder **out);
 void unwinder_free(struct unwinder *u);
 
 /*

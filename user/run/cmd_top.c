@@ -393,6 +393,14 @@ static bool may_have_fragments(const struct options *o)
 	return may && (!only || only->by_fragments);
 }
 
+/* As many as were named; of others it is not known. */
+static size_t most_targets(const struct trace *s)
+{
+	return s->o->all || s->use ? 0 : s->o->nr_pids;
+}
+
+#define FEW_WALKS 0.1 /* of a CPU: with as many threads as a JVM has, few of them are in a walk at once */
+
 static int open_tracer(struct trace *s, const struct features *features, struct error *err)
 {
 	const struct options *o = s->o;
@@ -405,6 +413,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .at_once = o->families,
 	    .max_refs = o->max_refs,
 	    .max_stacks = o->max_stacks,
+	    .max_targets = most_targets(s),
 	    .local_capacity = (uint32_t)o->local_capacity,
 	    .depth = o->depth,
 	    .memo = o->memo,
@@ -418,6 +427,7 @@ static int open_tracer(struct trace *s, const struct features *features, struct 
 	    .check = o->check,
 	    .fragments = may_have_fragments(o),
 	    .budgeted = o->budget_share > 0,
+	    .few_walks = o->budget_share > 0 && o->budget_share <= FEW_WALKS,
 	    .hold = s->use && o->pairs,
 	    .verbose = o->verbose > 0,
 	};
