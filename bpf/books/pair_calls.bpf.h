@@ -49,7 +49,7 @@ struct pair_call {
 	u32 since;    /* of the rule */
 	u32 inside;   /* the call around it that is of the same family: its place + 1 */
 	u32 draw;     /* of its outermost call, see sampling.bpf.h */
-	u32 later;    /* its handle is taken when it has succeeded */
+	u32 later;    /* its handle is taken when it has succeeded: enum pair_later */
 };
 struct pair_thread {
 	u32 depth;
@@ -518,7 +518,8 @@ __noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside, stru
  * the handle has more references than that, or nobody knows it. Not what was released before, which is told
  * at once.
  */
-static __always_inline bool pair_waits(const struct rule *r, u64 handle)
+enum pair_later { PAIR_AT_ONCE, PAIR_LATER, PAIR_LATER_UNKNOWN };
+static __always_inline u32 pair_waits(const struct rule *r, u64 handle)
 {
 	u64 tag = pair_tag(r->target_id, r->family, handle);
 	u32 site = r->may_fail && !(handle >> HANDLE_BITS) ? pair_live(tag) : 0;
@@ -526,8 +527,10 @@ static __always_inline bool pair_waits(const struct rule *r, u64 handle)
 	struct grave g;
 
 	if (!r->may_fail || pair_is_null(r, handle))
-		return false;
-	return site ? r->operation == OP_REF || (m && (m->refs || m->acquired)) : !pair_grave(tag, &g);
+		return PAIR_AT_ONCE;
+	if (site)
+		return r->operation == OP_REF || (m && (m->refs || m->acquired)) ? PAIR_LATER : PAIR_AT_ONCE;
+	return pair_grave(tag, &g) ? PAIR_AT_ONCE : PAIR_LATER_UNKNOWN;
 }
 
 /* --- what a call gives --------------------------------------------------------------------------- */
@@ -771,6 +774,13 @@ static __always_inline void pair_given_back(struct pt_regs *ctx, struct rule *r,
 	if (r->form != HANDLE_ITSELF && !pair_read(r, c->argument, &handle))
 		return;
 	c->argument = handle;
+	if (c->later == PAIR_LATER_UNKNOWN && pair_live(pair_tag(r->target_id, r->family, handle))) {
+		struct func_counts *fc = counts_of(r);
+
+		if (fc) /* another thread has been given the handle meanwhile */
+			__sync_fetch_and_add(&fc->unpaired, 1);
+		return;
+	}
 	pair_taken(r, handle, pair_wants_site(r, c, c->inside) ? site_of((void *)ctx, r) : 0, c->inside,
 		   (void *)ctx);
 }

@@ -31,19 +31,13 @@ static const struct report_thread churners[] = {
      .name = "worker-1",
      .acquired = 100000,
      .released = 99990,
-     .outstanding = 10,
-     .rate_per_s = 0.8},
+     .outstanding = 10},
     {.tid = 78, .start_ns = 2000, .name = "worker-\303\251", .acquired = 19812, .released = 19812},
 };
 static const struct report_thread leakers[] = {
-    {.tid = 78, .start_ns = 9000, .name = "later", .acquired = 7, .outstanding = 7, .rate_per_s = 0.6},
-    {.tid = 77,
-     .start_ns = 1000,
-     .name = "worker-1",
-     .acquired = 1190,
-     .outstanding = 1190,
-     .rate_per_s = 99.2},
-    {.acquired = 5, .outstanding = 5, .life_unknown = true, .rate_per_s = 0.4},
+    {.tid = 78, .start_ns = 9000, .name = "later", .acquired = 7, .outstanding = 7},
+    {.tid = 77, .start_ns = 1000, .name = "worker-1", .acquired = 1190, .outstanding = 1190},
+    {.acquired = 5, .outstanding = 5, .life_unknown = true},
 };
 static struct report_site sites[] = {
     {.id = 0x1234567890abcdf0,

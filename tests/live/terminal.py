@@ -81,7 +81,9 @@ class Terminal:
 
     def ended(self):
         """Wait for the tool's end. Its exit code; of a signal its negative number."""
-        self.status = self.status if self.status is not None else int(self.told.readline())
+        if self.status is None:
+            assert select.select([self.told], [], [], SLOW)[0], "it does not end"
+            self.status = int(self.told.readline())
         return os.waitstatus_to_exitcode(self.status)
 
     def read(self, seconds):

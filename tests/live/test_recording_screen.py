@@ -295,6 +295,10 @@ def test_rows_of_several_sites(leak):
             t.until(lambda screen: filtered in screen and re.search("^>GROWING .* Registry::add", screen, re.M))
             t.keys("Escape")
             t.until("1 of 6 by site")
+        t.keys("6", "Enter")
+        t.until("of libthumb.so  2 of 6 rows")
+        t.keys("/", "Enter")  # what is typed begins anew
+        t.until("1 of 6 by site")
         t.keys(*["Down"] * 5)
         t.until("6 of 6 by site")
         t.keys("Enter")

@@ -347,6 +347,8 @@ static struct report_thread *thread_of(struct aggregate *a, struct entry *e, con
 	uint32_t *known = &a->thread_by_site[s->index];
 	struct report_thread *t, who = {0};
 	struct thread_pace *p;
+	/* What is of no thread was there before threads were told apart. */
+	uint64_t held = s->thread || e->threads.n ? 0 : e->last.outstanding;
 	char name[sizeof(s->thread->name) * 3];
 
 	if (*known)
@@ -368,7 +370,7 @@ static struct report_thread *thread_of(struct aggregate *a, struct entry *e, con
 	p = VEC_ADD(&e->paces);
 	t = p ? VEC_ADD(&e->threads) : NULL;
 	if (t) {
-		*p = (struct thread_pace){{0, 0}, {a->last_elapsed_s, a->last_elapsed_s}};
+		*p = (struct thread_pace){{held, held}, {a->last_elapsed_s, a->last_elapsed_s}};
 		*t = who;
 		*known = e->threads.n;
 	}
@@ -610,6 +612,9 @@ void aggregate_let_go(struct aggregate *a, const struct named_sites *names, uint
 		if (families >> func_family(a->catalog, names->v[i].func) & 1) {
 			a->entries.v[i].recent_per_s = NAN;
 			a->entries.v[i].last.outstanding = 0;
+			for (size_t k = 0; k < a->entries.v[i].paces.n; k++)
+				memset(a->entries.v[i].paces.v[k].held, 0,
+				       sizeof(a->entries.v[i].paces.v[k].held));
 		}
 }
 
@@ -695,6 +700,7 @@ static void pace_threads(struct entry *e, const struct aggregate_input *in, uint
 		struct thread_pace *p = &e->paces.v[i];
 		double held = in->final ? 0 : (double)p->held[0], at_s = in->final ? 0 : p->at_s[0];
 
+		t->paced = !t->life_unknown;
 		t->rate_per_s = in->elapsed_s > at_s
 				    ? ((double)t->outstanding - held) * (double)each / (in->elapsed_s - at_s)
 				    : 0;

@@ -31,10 +31,11 @@
 #define UNSURE           0.4  /* half widths of its interval: may be none */
 #define UNSTEADY_S       90.0 /* so long, where noise hides whether the floor rises all the time */
 #define NOISY            3.0 /* changes from reading to reading against growth: more hides whether it slows */
-#define STRAY_S          5.0 /* so long a count may go otherwise than a figure says */
-#define STILL            0.6 /* of its growth goes on in its later half */
-#define FLOOR_AGE        1   /* the floor of this while tells a fall from noise, */
-#define FELL_JITTERS     6.0 /* with so many usual changes from reading to reading */
+#define TURN_S           10.0 /* until its figure is made, or longer where there are many */
+#define STRAY_S          5.0  /* so long a count may go otherwise than a figure says */
+#define STILL            0.6  /* of its growth goes on in its later half */
+#define FLOOR_AGE        1    /* the floor of this while tells a fall from noise, */
+#define FELL_JITTERS     6.0  /* with so many usual changes from reading to reading */
 #define RISE_COUNT       38.5
 #define RISE_POWER       0.69 /* then 50 a second take 9 s */
 #define RISE_LEAST       8.0  /* survivors */
@@ -533,11 +534,12 @@ static double counted(const struct history *h, int age)
  */
 static double stray_per_min(const struct history *h)
 {
-	double since_s = h->last_s - h->growth_made_s;
+	double since_s = h->last_s - h->growth_made_s, change = counted(h, h->growth_age) - h->growth_count;
+	double chance = 2 * sqrt(fabs(change)) + h->jitter + 1;
 
 	if (!h->growth.known || h->last_s < h->growth_until_s || since_s < STRAY_S)
 		return 0;
-	return fabs((counted(h, h->growth_age) - h->growth_count) / since_s * 60 - h->growth.per_min);
+	return fmax(0, fabs(change / since_s * 60 - h->growth.per_min) - chance / since_s * 60);
 }
 
 bool history_strays(const struct history *h)
@@ -673,7 +675,11 @@ void history_verdict(struct history *h, struct figures *figures, struct report_v
 		out->same_life_s = grown_s(h);
 	} else if (seen_s >= EARLY_S) {
 		h->clean = !h->outstanding || (h->clean && h->ages_known && h->survivors[0] == 0);
-		out->kind = h->clean ? VERDICT_CLEAN : figured ? shape_of(h, g) : VERDICT_UNKNOWN;
+		out->kind = h->clean ? VERDICT_CLEAN : shape_of(h, g);
+	}
+	if (out->kind == VERDICT_BOUNDED && !figured) {
+		out->kind = VERDICT_UNKNOWN; /* its turn is to come */
+		out->ready_in_s = fmax(out->ready_in_s, TURN_S);
 	}
 	out->confidence = sure_of(out->kind, seen_s, out->same_life_s);
 	out->slowed = out->kind == VERDICT_UNKNOWN && h->rise.slowed;

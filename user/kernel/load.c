@@ -201,7 +201,7 @@ static int set_sizes(struct tracer *t, const struct tracer_opts *o)
 	/* Half full at the wanted number: one reference in a thousand then needs its second bucket. */
 	t->nr_buckets = round_up_pow2((o->max_refs * 2 + JT_BUCKET_WAYS - 1) / JT_BUCKET_WAYS);
 	/* Beside the sites with stacks, one without for each function that acquires. */
-	t->max_sites = o->max_stacks + 1 + t->max_targets * 4;
+	t->max_sites = o->max_stacks + 1 + JT_MAX_TARGETS * 4;
 	s->rodata->bucket_mask = t->nr_buckets - 1;
 	while (t->nr_buckets >> s->rodata->part_shift > JT_STORE_PARTS)
 		s->rodata->part_shift++;

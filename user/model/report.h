@@ -129,6 +129,7 @@ struct report_thread {
 	const char *name;  /* NULL: unknown */
 	uint64_t acquired, released, outstanding;
 	bool life_unknown; /* see report_site */
+	bool paced;        /* this is known: */
 	double rate_per_s; /* of outstanding: over the last half a minute, at the end over the whole run */
 };
 /* What becomes of a site's references, from its history (verdicts.c). The worst comes last. */

@@ -66,7 +66,10 @@ static const struct report_site *site_of(const struct report *r, const struct re
 static bool since_site(struct report_site *s, const struct report_site *then, double seconds)
 {
 	double was = then ? (double)then->outstanding : 0;
+	struct report_thread *threads = (struct report_thread *)s->threads.v;
 
+	for (size_t i = 0; i < s->threads.n; i++)
+		threads[i].paced = false; /* of another time */
 	if (then) {
 		take(&s->acquired, then->acquired);
 		take(&s->released, then->released);

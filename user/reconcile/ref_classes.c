@@ -74,7 +74,7 @@ static int choose(const struct snapshot *s, struct vm *vm, struct vm_ref *refs, 
 	}
 	*sampled = all > REF_CLASSES_MAX;
 	firsts = sites < REF_CLASSES_MAX / 2 ? sites : REF_CLASSES_MAX / 2;
-	one_in = *sampled ? all / (REF_CLASSES_MAX - firsts) + 1 : 1;
+	one_in = *sampled ? all / (REF_CLASSES_MAX / 8 * 7 - firsts) + 1 : 1;
 	memset(met, 0, s->nr_index * sizeof(*met));
 	for (size_t i = 0; i < s->refs.n && *n < REF_CLASSES_MAX; i++) {
 		uint32_t site = s->refs.v[i].site;

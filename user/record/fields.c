@@ -182,6 +182,7 @@ static const struct field thread_rows[] = {
 	U64(struct report_thread, released, "released"),
 	U64(struct report_thread, outstanding, "outstanding"),
 	BOOL(struct report_thread, life_unknown, "life_unknown"),
+	BOOL(struct report_thread, paced, "paced"),
 	REAL(struct report_thread, rate_per_s, "rate_per_s"),
 };
 static const struct fields thread_fields = ROWS(thread_rows, struct report_thread);

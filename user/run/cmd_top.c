@@ -244,9 +244,14 @@ static int on_budget(void *trace, void *what, struct error *err)
 
 	(void)what;
 	for (size_t i = 0; i < s->targets.n; i++) {
-		if (!target_has_overspent(s->targets.v[i]) && !target_over_budget(s->targets.v[i]))
+		struct target *t = s->targets.v[i];
+
+		/* What it has become by exec has taken nothing. */
+		if (target_state(t) == TARGET_TRACED && tracer_execed(s->tracer, target_number(t)))
 			continue;
-		leave_over_budget(s, s->targets.v[i]);
+		if (!target_has_overspent(t) && !target_over_budget(t))
+			continue;
+		leave_over_budget(s, t);
 		any = true;
 	}
 	return any ? trace_let_go(s, err) : 0;

@@ -2,6 +2,7 @@
 #include "run/interrupt.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -115,7 +116,11 @@ static void on_nothing(int sig)
  */
 static void unstick(const struct interrupt *i)
 {
+	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
 	if (tcgetpgrp(STDOUT_FILENO) != getpgrp()) /* no terminal, or another's */
+		return;
+	if (poll(&p, 1, 0) != 0) /* it takes something, or is gone */
 		return;
 	tcflow(STDOUT_FILENO, TCOOFF); /* without, TCOON does nothing against Ctrl-S */
 	tcflow(STDOUT_FILENO, TCOON);
@@ -131,8 +136,7 @@ static bool tell(struct interrupt *i)
 	pthread_mutex_lock(&i->lock);
 	drawn_on = i->leave != NULL;
 	pthread_mutex_unlock(&i->lock);
-	if (!heard)
-		unstick(i);
+	unstick(i);
 	if (!heard || drawn_on)
 		return false;
 	if (isatty(STDERR_FILENO))

@@ -491,7 +491,9 @@ void target_look(struct target *t)
 	uint64_t cpu_ns;
 	uint32_t tick;
 
-	if (!t->at.vm || tracer_execed(t->tracer, t->target_id))
+	/* What happened since the programs closed the gate went unseen: the tables would say that it was the
+	 * VM's. */
+	if (!t->at.vm || tracer_execed(t->tracer, t->target_id) || target_has_overspent(t))
 		return;
 	vm_counts(t->at.vm, &t->vm_counts);
 	tell_threads(t);
@@ -606,17 +608,24 @@ void target_look_at_locals(struct target *t, bool still)
 
 void target_stop(struct target *t, enum end_reason reason)
 {
+	bool over = target_has_overspent(t); /* the programs closed the gate: then it is as it was then */
+	uint64_t over_ns;
+
+	if (over && !end_is_gone(reason))
+		reason = END_OVER_BUDGET;
 	/* Now: what is released when the gate is closed goes unseen, and removing the probes takes long. */
 	t->looking_at_tables = (struct seldom){0};
 	if (!end_is_gone(reason))
 		target_look(t);
 	/* And what is popped then likewise: what is left behind must be known before. */
-	if (!end_is_gone(reason)) {
+	if (!end_is_gone(reason) && !over) {
 		target_look_at_locals(t, false);
 		t->push_look = t->local_look;
 		t->local_look.vm = (struct vm_locals){0};
 	}
 	t->stopped_ns = clock_ns(CLOCK_MONOTONIC);
+	if (over && tracer_spends_since(t->tracer, t->target_id, &over_ns))
+		t->stopped_ns = over_ns;
 	if (t->target_id >= 0)
 		tracer_close_gate(t->tracer, t->target_id);
 	/* Which local references are alive now, before others take their slots unseen. */

@@ -165,9 +165,13 @@ static int open_library(struct target *t, size_t i, const struct proc_maps *maps
 		if (rc == -ENOENT)
 			return 0;
 		if (!has_room(t, more)) {
-			t->sites.missing++;
-			warn("PID %d maps more than %d files that rules name: %s is not traced", t->id.pid,
-			     PAIRS_MAX_FILES, file.mapping.path ? file.mapping.path : lib->name);
+			if (!t->pairs_refused) {
+				t->sites.missing++;
+				warn("PID %d maps more than %d files that rules name: %s is not traced",
+				     t->id.pid, PAIRS_MAX_FILES,
+				     file.mapping.path ? file.mapping.path : lib->name);
+			}
+			t->pairs_refused = true;
 			vm_file_close(&file);
 			return 0;
 		}

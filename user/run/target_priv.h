@@ -53,6 +53,7 @@ struct target {
 	size_t nr_pair_files;
 	size_t nr_finalizers; /* functions at addresses, of these */
 	size_t nr_refused;    /* likewise, that cannot be probed */
+	bool pairs_refused;   /* some of their files: told once */
 	uint32_t pair_opened; /* of the libraries that --pair names: bit per its number */
 	bool lacks_libraries; /* none of them is there yet */
 	bool stops;           /* it is held whenever its libraries change: see target_set_stops() */

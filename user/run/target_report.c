@@ -99,7 +99,7 @@ static const struct local_refs *read_locals(struct target *t, const struct snaps
 	if (end_is_gone(t->end_reason))
 		look->known = look->gone = true;
 	else if (!t->stopped_ns)
-		target_look_at_locals(t, false);
+		target_look_at_locals(t, target_has_overspent(t));
 	/* Its total changes with every native call: of a process that has gone the last one says nothing. */
 	*total = look->known && !look->gone && look->vm.complete ? (int64_t)look->vm.live : -1;
 	if (local_refs_read(look, snapshot, &t->locals, found) < 0)

@@ -2,13 +2,42 @@
 /* A filter of rows. See filter.h. */
 #include "screen/filter.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "screen/typing.h"
 
 #define MOST_BYTES  16384 /* of a text that is looked at: it is foreign, and matching takes time */
 #define MOST_COPIES 255   /* that {n} makes of what is before it, one inside the other */
+
+/* The last byte of "[...]", in which nothing has a meaning of its own; NULL: it has no end. */
+static const char *end_of_set(const char *p)
+{
+	p += p[1] == '^';
+	p += p[1] == ']';
+	for (p++; *p && *p != ']'; p++)
+		if (*p == '[' && p[1] && strchr(":.=", p[1])) {
+			const char end[] = {p[1], ']', '\0'};
+
+			p = strstr(p + 2, end);
+			if (!p)
+				return NULL;
+			p++;
+		}
+	return *p ? p : NULL;
+}
+
+/* What "{n,m}" makes of what is before it, one at least; p: behind the brace. */
+static unsigned long most_copies(const char *p)
+{
+	unsigned long most = 1, n = 0;
+
+	for (; (*p >= '0' && *p <= '9') || *p == ','; p++) {
+		n = *p == ',' ? 0 : n * 10 + (unsigned long)(*p - '0');
+		n = n > MOST_COPIES ? MOST_COPIES + 1 : n;
+		most = n > most ? n : most;
+	}
+	return most;
+}
 
 /*
  * Nothing that takes much longer than it is to read: no back-reference, for which all ways to match are
@@ -19,24 +48,19 @@ static bool is_quick(const char *text)
 	unsigned long copies = 1;
 
 	for (const char *p = text; *p; p++) {
-		if (*p == '\\' && p[1] >= '1' && p[1] <= '9')
-			return false;
-		if (*p == '\\' && p[1])
-			p++;
-		else if (*p == '{')
-			for (p++; *p && *p != '}'; p++) {
-				char *end;
-				unsigned long n = *p >= '0' && *p <= '9' ? strtoul(p, &end, 10) : 0;
-
-				if (!n)
-					continue;
-				copies *= n > MOST_COPIES ? MOST_COPIES + 1 : n;
-				p = end - 1;
-				if (copies > MOST_COPIES)
-					return false;
-			}
-		if (!*p)
-			break;
+		if (*p == '\\') {
+			if (p[1] >= '1' && p[1] <= '9')
+				return false;
+			p += p[1] != 0;
+		} else if (*p == '[') {
+			p = end_of_set(p);
+			if (!p)
+				break;
+		} else if (*p == '{') {
+			copies *= most_copies(p + 1);
+			if (copies > MOST_COPIES)
+				return false;
+		}
 	}
 	return true;
 }

@@ -335,10 +335,13 @@ ACT(reverse)
 ACT(filter)
 {
 	(void)key;
-	if (b->filter.of_row)
-		filter_clear(&b->filter);
+	if (!b->filter.of_row) {
+		b->filter.typing = true;
+		return WISH_DRAW;
+	}
+	filter_clear(&b->filter);
 	b->filter.typing = true;
-	return WISH_DRAW;
+	return remade(b);
 }
 
 ACT(next_row)

@@ -164,7 +164,8 @@ void target_open(struct browser *b, const struct report_target *t)
 		   strlen(target_name_of(t)));
 	b->table.group = GROUP_SITE;
 	b->table.moved = false;
-	filter_clear(&b->filter); /* the process was looked for, and found */
+	if (!b->filter.typing)
+		filter_clear(&b->filter); /* the process was looked for, and found */
 }
 
 /* Panels that show what is of one process are closed; the others stay as they are. */

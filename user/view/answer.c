@@ -45,6 +45,7 @@ void name_short(struct buf *out, const char *name, int parts)
 struct summary {
 	size_t reports, sites, growing, waiting, waiting_held, unclear, unjudged, held;
 	uint64_t held_refs;
+	double per_min;              /* of all that grows */
 	size_t wrong[NR_SEVERITIES]; /* findings, but of leaks: */
 	bool some_judged, final;
 	double ready_in_s; /* the nearest verdict */
@@ -72,6 +73,7 @@ static void add_site(struct summary *s, const struct report *r, const struct rep
 	s->seen_s = fmax(s->seen_s, isfinite(v->span_s) ? v->span_s : 0);
 	if (v->kind == VERDICT_GROWING) {
 		s->growing++;
+		s->per_min += growth_of(site);
 		if (!s->worst || growth_of(site) > growth_of(s->worst)) {
 			s->worst = site;
 			s->of = r;
@@ -218,7 +220,6 @@ static void put_when(struct buf *out, const struct summary *s)
 static void put_leak(struct buf *out, const struct summary *s)
 {
 	const struct report_verdict *v = &s->worst->verdict;
-	double all;
 
 	if (s->reports > 1)
 		buf_printf(out, "PID %d: ", s->of->target.pid);
@@ -232,12 +233,11 @@ static void put_leak(struct buf *out, const struct summary *s)
 			fmt_figure(out, v->error_per_min);
 			buf_printf(out, ")");
 		}
-	}
-	all = growth_beside(s->of, s->worst, false);
-	if (s->growing > 1 && all > growth_of(s->worst)) {
-		buf_printf(out, " of +");
-		fmt_figure(out, all);
-		buf_printf(out, "/min in all");
+		if (s->growing > 1) {
+			buf_printf(out, " of +");
+			fmt_figure(out, s->per_min);
+			buf_printf(out, "/min in all");
+		}
 	}
 	put_when(out, s);
 	buf_printf(out, "; %zu/%zu site%s; ", s->growing, s->sites, s->sites == 1 ? "" : "s");

@@ -522,6 +522,18 @@ static int add_classes(struct rows *rows, const struct report *r, const struct r
 }
 
 /* A row for each thread of each site, to be merged. */
+/* That a site grows says nothing of a thread that does not, while others do. */
+static enum site_verdict verdict_of_thread(const struct report_site *s, const struct report_thread *t)
+{
+	bool others = false;
+
+	if (s->verdict.kind != VERDICT_GROWING || !t->paced || t->rate_per_s > 0)
+		return s->verdict.kind;
+	for (size_t i = 0; i < s->threads.n && !others; i++)
+		others = s->threads.v[i].rate_per_s > 0;
+	return others || !t->outstanding ? VERDICT_UNKNOWN : s->verdict.kind;
+}
+
 static int add_threads(struct rows *rows, const struct report *r, const struct report_site *s)
 {
 	if (!s->threads.known) {
@@ -550,12 +562,11 @@ static int add_threads(struct rows *rows, const struct report *r, const struct r
 		row->released = t->released;
 		row->outstanding = t->outstanding;
 		row_estimate(row, r, s->func, t->outstanding);
-		row->rate_per_s = t->rate_per_s;
-		/* That a site grows says nothing of a thread that does not. */
-		add_verdict(row,
-			    s->verdict.kind == VERDICT_GROWING && t->rate_per_s <= 0 ? VERDICT_UNKNOWN
-										     : s->verdict.kind,
-			    s->verdict.ready_in_s);
+		if (t->paced)
+			row->rate_per_s = t->rate_per_s;
+		else if (r->elapsed_s > 0) /* of a recording of then */
+			row->rate_per_s = ((double)t->acquired - (double)t->released) / r->elapsed_s;
+		add_verdict(row, verdict_of_thread(s, t), s->verdict.ready_in_s);
 		row->nr_sites = 1;
 		row->unknown = t->life_unknown;
 	}

@@ -86,7 +86,7 @@ static void every_member_has_a_row(void **state)
 	COVERED(report_of, inner(class, "of"), T, T, 1, 1, 1);
 	COVERED(report_class, class, T, 1, true, L2);
 	COVERED(report_pins, pins, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, true, {1, 1});
-	COVERED(report_thread, inner(site, "threads"), 1, 1, T, 1, 1, 1, true, 1);
+	COVERED(report_thread, inner(site, "threads"), 1, 1, T, 1, 1, 1, true, true, 1);
 	COVERED(report_verdict, inner(site, "verdict"), VERDICT_BURST, CONFIDENCE_HIGH, 1, 1, 1, 1, 1, 1,
 		true, true);
 	COVERED(report_site, site, 1, FUNC_NewGlobalRef, 1, 1, 1, 1, 1, 1, true, 1, 1, 1, 1, L3, T, true, 1,

@@ -45,6 +45,9 @@ static void test_expressions(void **state)
 	assert_false(finds("^a{2,3}$", "aaaa"));
 	assert_true(finds("\\\\1", "\\1"));
 	assert_true(finds("\\{1000}", "{1000}"));
+	assert_true(finds("[{]300", "{300"));
+	assert_true(finds("[]{]3", "]3"));
+	assert_true(finds("[^[:alpha:]]{8}", "12345678"));
 }
 
 /* Those that a matcher tries all ways for, or that it makes copies of copies for, would take minutes. */
@@ -55,6 +58,8 @@ static void test_what_takes_long_is_refused(void **state)
 					  "((a{1,99}){1,99}){1,99}",
 					  "a{256}",
 					  "a{1,99999999999999999999}",
+					  "[{]*(.*)(.*)\\1\\2x#",
+					  "[[:alpha:]{](.*)\\1",
 					  "(",
 					  "[",
 					  "a{1,2"};

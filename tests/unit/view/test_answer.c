@@ -68,7 +68,7 @@ static void test_a_limit(void **state)
 	make(&l, (struct vm_limit){.known = true, .most = 51200, .then = "it aborts", .slot_bytes = 16});
 	expect(&l, "51,200 in 2h19m",
 	       "ART has room for 51,200 global references, 1,000 are taken; beyond that it aborts",
-	       "+300/min of +360/min in all, 51,200 in 2h19m; 3/3 sites");
+	       "+300/min of +369/min in all, 51,200 in 2h19m; 3/3 sites");
 	/* It has been passed: of another count than ours. */
 	l.report.families[FAMILY_GLOBAL].vm_total = 60000;
 	expect(&l, "51,200 in 0.0s",
@@ -95,9 +95,9 @@ static void test_no_limit(void **state)
 	expect(&l, "168.8 KB/h + objects",
 	       "ART has no limit of global references, each takes 8 bytes, all 7.8 KB; how large their "
 	       "objects are is not known",
-	       "+300/min of +360/min in all, 168.8 KB/h + objects; 3/3 sites");
+	       "+300/min of +369/min in all, 168.8 KB/h + objects; 3/3 sites");
 	make(&l, (struct vm_limit){.known = true});
-	expect(&l, "", "ART has no limit of global references", "+300/min of +360/min in all; 3/3 sites");
+	expect(&l, "", "ART has no limit of global references", "+300/min of +369/min in all; 3/3 sites");
 }
 
 /* Nothing is invented. */
@@ -107,7 +107,7 @@ static void test_unknown(void **state)
 
 	(void)state;
 	make(&l, (struct vm_limit){0});
-	expect(&l, "", "", "+300/min of +360/min in all; 3/3 sites");
+	expect(&l, "", "", "+300/min of +369/min in all; 3/3 sites");
 }
 
 static void expect_answer(const struct leaking *l, enum answer_kind kind, const char *text)
@@ -171,7 +171,7 @@ static void test_whose(void **state)
 	(void)state;
 	make(&l, (struct vm_limit){0});
 	l.sites[1].frames = (struct frames){.v = &script, .n = 1};
-	expect(&l, "", "", "preview gallery.rb:7 +300/min of +360/min in all; 3/3 sites; NewGlobalRef");
+	expect(&l, "", "", "preview gallery.rb:7 +300/min of +369/min in all; 3/3 sites; NewGlobalRef");
 	judge(&l, VERDICT_BOUNDED, 5, 0, 60);
 	l.report.findings.v = &freed;
 	l.report.findings.n = 1;
