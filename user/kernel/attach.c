@@ -96,7 +96,7 @@ static int attach_entries(const struct attaching *a)
 
 	for (size_t i = 0; !rc && i < sites->n; i++) {
 		where.path = a->paths[sites->v[i].file];
-		if (func_family(a->t->catalog, sites->v[i].func) == a->family &&
+		if (where.path && func_family(a->t->catalog, sites->v[i].func) == a->family &&
 		    sites->v[i].point == POINT_URETPROBE &&
 		    !func_at_both_ends(a->t->catalog, sites->v[i].func))
 			rc =
@@ -118,7 +118,7 @@ static int attach_family(const struct attaching *a)
 	rc = attach_entries(a);
 	for (size_t i = 0; !rc && i < 2 * NR_PROGRAM_ROWS; i++)
 		for (size_t file = 0; !rc && file < a->nr_paths; file++)
-			rc = attach_row(a, &program_rows[i / 2], file, i % 2);
+			rc = a->paths[file] ? attach_row(a, &program_rows[i / 2], file, i % 2) : 0;
 	return rc;
 }
 

@@ -149,9 +149,15 @@ static int on_redraw(void *trace, void *what, struct error *err)
 
 static int switch_families(struct trace *s, struct error *err)
 {
-	int rc = targets_switch(&s->targets, browser_take_families(s->browser), err);
+	struct error why = {0};
+	int rc = targets_switch(&s->targets, browser_take_families(s->browser), &why);
+	char told[512];
 
-	return rc ?: trace_report(s, TARGET_TRACED, err);
+	if (rc) { /* what was traced goes on */
+		snprintf(told, sizeof(told), "%s: %s", why.what, why.why);
+		browser_tell(s->browser, told);
+	}
+	return trace_report(s, TARGET_TRACED, err);
 }
 
 /* Draw what was reported last as the keys want it now; up to one that has a wish, which is kept. */

@@ -412,7 +412,7 @@ static void tell_scripts(struct target *t)
 	tracer_set_script(t->tracer, t->target_id, known.function_info, known.generates);
 }
 
-int target_hold_files(const struct target *t, struct held_files *h)
+int target_hold_files(const struct target *t, bool may_lack, struct held_files *h)
 {
 	size_t n = 1 + t->nr_pair_files;
 	int rc = 0;
@@ -424,23 +424,24 @@ int target_hold_files(const struct target *t, struct held_files *h)
 
 		h->fd[h->n] =
 		    proc_hold_mapping(t->id.pid, &file->mapping, h->path[h->n], sizeof(h->path[h->n]));
-		h->paths[h->n] = h->path[h->n];
-		rc = h->fd[h->n] < 0 ? h->fd[h->n] : 0;
+		h->paths[h->n] = h->fd[h->n] < 0 ? NULL : h->path[h->n];
+		rc = h->fd[h->n] < 0 && !(may_lack && h->n) ? h->fd[h->n] : 0;
 	}
 	return rc;
 }
 
 void target_let_files(struct held_files *h)
 {
-	while (h->n > 0)
-		close(h->fd[--h->n]);
+	for (; h->n > 0; h->n--)
+		if (h->fd[h->n - 1] >= 0)
+			close(h->fd[h->n - 1]);
 }
 
 /* Attach to all files that have functions of the sites. Returns its number, or -errno with err. */
 static int attach_files(struct target *t, const char *what, struct error *err)
 {
 	struct held_files h;
-	int rc = target_hold_files(t, &h);
+	int rc = target_hold_files(t, false, &h);
 
 	for (size_t i = 0; !rc && i < h.n; i++)
 		rc = target_touch(t, i, h.fd[i]);

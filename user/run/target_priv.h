@@ -134,12 +134,12 @@ int target_tell_plan(struct target *t);
 /* The files that have functions of its sites, by the sites' file, while they are open. */
 struct held_files {
 	char path[1 + PAIRS_MAX_FILES][PROC_HELD_BYTES];
-	const char *paths[1 + PAIRS_MAX_FILES]; /* where the kernel finds them */
+	const char *paths[1 + PAIRS_MAX_FILES]; /* where the kernel finds them; NULL: closed, and gone */
 	int fd[1 + PAIRS_MAX_FILES];
 	size_t n;
 };
-/* 0 or -errno; target_let_files() in any case. */
-int target_hold_files(const struct target *t, struct held_files *h);
+/* may_lack: those of pairs. 0 or -errno; target_let_files() in any case. */
+int target_hold_files(const struct target *t, bool may_lack, struct held_files *h);
 void target_let_files(struct held_files *h);
 /* Tell the probes which threads native code has attached already. 0 or -errno. */
 int target_tell_attached(struct target *t);

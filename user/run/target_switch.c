@@ -73,10 +73,10 @@ static int switch_off(struct target *t, uint32_t families)
 static int attach_families(struct target *t, uint32_t families)
 {
 	struct held_files h;
-	int rc = target_hold_files(t, &h);
+	int rc = target_hold_files(t, true, &h); /* a plugin may have been replaced */
 
 	for (size_t i = 0; !rc && i < h.n; i++)
-		rc = target_touch(t, i, h.fd[i]);
+		rc = h.paths[i] ? target_touch(t, i, h.fd[i]) : 0;
 	rc = rc
 		 ?: tracer_attach_families(t->tracer, t->target_id, t->id.pid, h.paths, h.n, &t->sites,
 					   families);
