@@ -21,7 +21,22 @@ static double programs_ns(const struct tracer *t, const struct probe_site *site)
 	return ns;
 }
 
-static double traps_ns(const struct tracer *t, const struct traced *s, enum func_id f)
+/*
+ * Each event of a file asks all targets that have probes of their own in it, whose it is. In which file is
+ * not looked at: at most it is so much.
+ */
+#define ASKED_NS 30
+static double asked_ns(const struct tracer *t, const struct traced *s)
+{
+	double ns = 0;
+
+	for (uint32_t i = 0; i < t->max_targets && !s->file; i++)
+		ns += t->traced[i].attached && !t->traced[i].file && &t->traced[i] != s ? ASKED_NS : 0;
+	return ns;
+}
+
+/* asked: of each event, see above. */
+static double traps_ns(const struct tracer *t, const struct traced *s, enum func_id f, double asked)
 {
 	const struct overhead *o = t->overhead;
 	double entry = overhead_trap_ns(o, TRAP_ENTRY), at_return = overhead_trap_ns(o, TRAP_RETURN), ns = 0;
@@ -39,15 +54,16 @@ static double traps_ns(const struct tracer *t, const struct traced *s, enum func
 		ns += here;
 	if (uretprobe && at_return > entry)
 		ns += at_return - entry;
-	return ns;
+	return ns + asked;
 }
 
 void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
 {
 	const struct traced *s = &t->traced[target_id];
+	double asked = asked_ns(t, s);
 
 	for (int f = 0; f < NR_ALL_FUNCS; f++) {
-		ns[f] = s->points[f] ? traps_ns(t, s, f) : -1;
+		ns[f] = s->points[f] ? traps_ns(t, s, f, asked) : -1;
 		for (int point = 0; point < NR_POINTS; point++)
 			if (s->points[f] & 1U << point)
 				ns[f] = add_known(
@@ -58,9 +74,10 @@ void tracer_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS]
 void tracer_trap_costs(const struct tracer *t, int target_id, double ns[NR_ALL_FUNCS])
 {
 	const struct traced *s = &t->traced[target_id];
+	double asked = asked_ns(t, s);
 
 	for (int f = 0; f < NR_ALL_FUNCS; f++)
-		ns[f] = s->points[f] ? traps_ns(t, s, f) : -1;
+		ns[f] = s->points[f] ? traps_ns(t, s, f, asked) : -1;
 }
 
 bool tracer_costs_are_new(const struct tracer *t)
