@@ -343,14 +343,15 @@ def test_growth_opens_a_window_that_names_the_site(tmp_path):
             while leaked < due:
                 leaks.do("pre 1009")
                 leaked += 1
-            return state_of(agent, leaks.pid) == "done"
+            # a leak that stopped for as long as this process had no CPU is none until it is seen again
+            return state_of(agent, leaks.pid) == "done" and agent.samples(leaks.pid)["jnitrace_vm_references_growing", "global"] == 1
 
         wait_until(done, 3 * SLOW)  # a verdict takes most of a minute
         assert window_of(agent, leaks.pid)["reason"] == "growth" and window_of(agent, busy.pid) is None
         of_leaks, of_busy = agent.samples(leaks.pid), agent.samples(busy.pid)
         assert 0 < of_leaks["jnitrace_window_seconds", None] <= time.monotonic() - began
         assert 0 < of_leaks["jnitrace_forecast_seconds", "global"] < 3 * 10**9 * (time.monotonic() - began) / of_leaks["jnitrace_vm_references", "global"]
-        assert of_leaks["jnitrace_vm_references_growing", "global"] == 1 and of_busy["jnitrace_vm_references_growing", "global"] == 0
+        assert of_busy["jnitrace_vm_references_growing", "global"] == 0
         holds = [line["site"] for line in lines_of(agent, "/api/v1/sites") if line["site"]["outstanding"]]
         assert {(line["target"]["pid"]) for line in lines_of(agent, "/api/v1/sites")} == {leaks.pid}
         assert {site["function"] for site in holds} == {"NewGlobalRef", "NewWeakGlobalRef"}
