@@ -364,6 +364,7 @@ def test_held_critical(kind, collector, waits):
         before = pins.do("stall 65536 1 1000")
         with Tracer("-e", "critical", pids=[pins.pid], interval="0.1") as tracer:
             tracer.wait_tracing()
+            tracer.wait_report(lambda _: True)  # the first one takes long on a busy machine, perhaps as long as what follows
             after = pins.do("stall 65536 3 400000", "critical 1 1 1009 101 0 0 0 0")
             final = tracer.stop()[pins.pid]
             reports = tracer.reports()
