@@ -379,16 +379,3 @@ def test_killed_agent_leaves_nothing(tmp_path):
             wait_until(lambda: not again.samples(killed.pid))
             counted_in_a_window(again, oracle)
             assert again.samples()["jnitrace_agent_windows_failed_total", None] == 0
-
-
-def test_a_tracer_that_dies_is_a_window_that_failed(tmp_path):
-    with Ordering(tmp_path) as agent, Oracle(jdk("17"), OURS) as oracle:
-        agent.next_round()
-        assert agent.order(oracle.pid, 3600) == 202
-        wait_until(lambda: state_of(agent, oracle.pid) == "open")
-        children = Path(f"/proc/{agent.proc.pid}/task/{agent.proc.pid}/children").read_text().split()
-        [tracer] = [pid for pid in children if b"\0record\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        os.kill(int(tracer), signal.SIGKILL)
-        wait_until(lambda: state_of(agent, oracle.pid) == "failed")
-        assert "signal 9" in window_of(agent, oracle.pid)["failed"]
-        assert agent.samples()["jnitrace_agent_windows_failed_total", None] == 1

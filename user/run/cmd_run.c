@@ -53,10 +53,11 @@ static bool has_vm(pid_t pid)
 }
 
 /* Told once: the rest is like it. */
-static void missed(void *run, pid_t pid)
+static void missed(void *run, pid_t pid, const struct error *why)
 {
 	struct run *r = run;
 
+	(void)why;
 	warn("PID %d: a %s that could not be traced", (int)pid, r->o.pairs ? "process" : "JVM");
 	run_judge_doubt(r->judge, r->o.pairs ? "a process could not be traced" : "a JVM could not be traced");
 }
@@ -79,7 +80,7 @@ static int on_gate(void *trace, void *run, struct error *err)
 			break;
 		case GATE_LATE:
 			if (!trace_not_held(trace, e.pid))
-				missed(r, e.pid);
+				missed(r, e.pid, NULL);
 			break;
 		case GATE_LOST:
 			warn("JVMs are not held any more while they start: the gate has ended");
@@ -196,6 +197,13 @@ static bool wants(void *run, pid_t pid)
 	return proc_descends(pid, r->root, getpid());
 }
 
+static void began(void *run, const struct proc_id *id)
+{
+	(void)run;
+	warn("PID %d: the first %.0f ms of it were not seen: it was not held at its start", id->pid,
+	     proc_age_s(id) * 1000);
+}
+
 static int last(void *run, const struct report *report)
 {
 	struct run *r = run;
@@ -211,6 +219,8 @@ static int trace(void *run, int socket, int waker, pid_t root)
 {
 	struct run *r = run;
 	const struct trace_use use = {.of = r,
+				      .brief = true,
+				      .began = began,
 				      .begin = begin,
 				      .wants = wants,
 				      .missed = missed,

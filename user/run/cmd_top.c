@@ -54,11 +54,10 @@ static int start_browser(struct trace *s)
 	return rc ?: terminal_has_keys(s->out.terminal) ? loop_add(s->loop, STDIN_FILENO, on_key, NULL) : 0;
 }
 
-/* From one look at new processes and stacks to the next. A command's JVM may be gone in a moment, with names.
- */
+/* From one look at new processes and stacks to the next. */
 static double look_interval_s(const struct trace *s)
 {
-	return s->use ? SEARCH_INTERVAL_S : NAME_INTERVAL_S;
+	return s->use && s->use->brief ? SEARCH_INTERVAL_S : NAME_INTERVAL_S;
 }
 
 /* The one line scripts wait for. */
@@ -114,6 +113,7 @@ static int on_exit_of(void *trace, void *target, struct error *err)
 {
 	struct trace *s = trace;
 	struct target *t = target;
+	struct error gone = {0};
 	char what[64];
 
 	loop_remove(s->loop, target_pidfd(t));
@@ -130,8 +130,9 @@ static int on_exit_of(void *trace, void *target, struct error *err)
 					 "it has exited before its %s was loaded",
 					 target_lacks_libraries(t, &(struct error){0}) ? "library" : "VM");
 		}
+		error_set(&gone, -ESRCH, EXIT_NO_TARGET, "trace it", NULL, "it has exited");
 		if (s->use && !target_lacks_libraries(t, &(struct error){0}))
-			s->use->missed(s->use->of, target_id(t)->pid);
+			s->use->missed(s->use->of, target_id(t)->pid, &gone);
 		trace_drop(s, i);
 		break;
 	}
@@ -337,7 +338,7 @@ static int before_wait(void *trace, void *what, struct error *err)
 		rc = grant_wish(s, err);
 	if (!rc && !s->announced && all_live(s))
 		rc = announce(s);
-	if (s->announced && !s->targets.n && !s->targets.discovery)
+	if (s->announced && !s->targets.n && !s->targets.discovery && !s->use)
 		loop_end(s->loop);
 	return rc;
 }
@@ -386,7 +387,8 @@ static int open_output(struct trace *s, struct error *err)
 /* Programs for other runtimes than those of the processes that were named are not loaded. */
 static uint32_t may_be_traced(const struct options *o)
 {
-	uint32_t families = o->all || !o->nr_pids ? ~0U : 0;
+	const struct runtime *only = runtime_by_name(o->runtime);
+	uint32_t families = o->all || !o->nr_pids ? only ? runtime_families(only, o->catalog) : ~0U : 0;
 
 	for (size_t i = 0; i < o->nr_pids; i++)
 		families |= opening_families(o->pids[i], o->catalog);
@@ -404,10 +406,12 @@ static bool may_have_fragments(const struct options *o)
 	return may && (!only || only->by_fragments);
 }
 
-/* As many as were named; of others it is not known. */
+/* As many as were named, or the command has; of others it is not known. */
 static size_t most_targets(const struct trace *s)
 {
-	return s->o->all || s->use ? 0 : s->o->nr_pids;
+	if (s->use)
+		return s->use->most_targets;
+	return s->o->all ? 0 : s->o->nr_pids;
 }
 
 #define FEW_WALKS 0.1 /* of a CPU: with as many threads as a JVM has, few of them are in a walk at once */
@@ -513,14 +517,6 @@ static int tell_lacking(const struct trace *s, struct error *err)
 	return 0;
 }
 
-/* A process that is gone is so, though the signal was heard before its end was. */
-static enum end_reason reason_at_end(const struct trace *s, const struct target *t)
-{
-	if (tracer_execed(s->tracer, target_number(t)))
-		return END_EXECED;
-	return proc_id_alive(target_id(t)) ? END_DETACHED : END_EXITED;
-}
-
 /* A signal asked to end. One that comes later ends what takes long. */
 static void hear(struct trace *s)
 {
@@ -550,7 +546,7 @@ enum exit_code trace_run(const struct options *o, const struct trace_use *use, s
 	if (!rc) {
 		for (size_t i = 0; i < s.targets.n; i++)
 			if (target_state(s.targets.v[i]) == TARGET_TRACED)
-				target_stop(s.targets.v[i], reason_at_end(&s, s.targets.v[i]));
+				target_stop(s.targets.v[i], trace_end_reason(&s, s.targets.v[i]));
 		s.ends = true;
 		rc = trace_let_go(&s, err);
 		rc = rc ?: tell_lacking(&s, err);

@@ -11,8 +11,9 @@
 #include "run/cmd_report.h"
 #include "run/cmd_run.h"
 #include "run/cmd_top.h"
+#include "run/cmd_windows.h"
 
-const struct command_row commands[NR_COMMANDS] = {
+const struct command_row commands[NR_ALL_COMMANDS] = {
     [CMD_TOP] = {"top", "tables of the leaking call sites, live (the default)",
 		 ", 5 losses,\n6 findings (--fail-on), 7 too short to tell leaks",
 		 "  jnitrace -p $(pgrep -n java)        live, as top does\n"
@@ -70,4 +71,5 @@ const struct command_row commands[NR_COMMANDS] = {
 		 "  jnitrace run --baseline old.jtr -- ./test.sh   what is new since then\n"
 		 "  jnitrace run --assert 'site(\"libfoo.so\").outstanding==0' -- ./test.sh\n",
 		 cmd_run},
+    [CMD_WINDOWS] = {"windows", "the tracer of an agent, which starts it", "", "", cmd_windows},
 };

@@ -14,6 +14,6 @@ struct command_row {
 	/* Returns the exit code; err is set where there is more to say. */
 	enum exit_code (*run)(const struct options *o, struct error *err);
 };
-extern const struct command_row commands[NR_COMMANDS];
+extern const struct command_row commands[NR_ALL_COMMANDS];
 
 #endif

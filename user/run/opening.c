@@ -118,6 +118,19 @@ uint32_t opening_families(pid_t pid, const struct catalog *c)
 	return families ?: ~0U;
 }
 
+const char *opening_runtime(pid_t pid)
+{
+	struct proc_maps maps = {0};
+	bool none = proc_maps_read(pid, &maps);
+	const char *name = NULL;
+
+	for (size_t i = 0;
+	     !none && (name = runtime_name(i)) && !vm_file_is_mapped(&maps, runtime_by_name(name));)
+		i++;
+	proc_maps_free(&maps);
+	return name;
+}
+
 bool opening_by_fragments(pid_t pid)
 {
 	struct proc_maps maps = {0};

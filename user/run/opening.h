@@ -38,6 +38,8 @@ int opening_look_at_any(struct opening *o, const struct proc_id *id, struct elf_
 			const char *what, struct error *err);
 /* What can be traced in a process by the runtimes that it has, a bit mask; all families while it has none. */
 uint32_t opening_families(pid_t pid, const struct catalog *c);
+/* The runtime that it has mapped, as --runtime has it; NULL: none. Lives as long as the program. */
+const char *opening_runtime(pid_t pid);
 /* May the stacks of this process be MANAGED_BY_FRAGMENTS? Also while it has no runtime. */
 bool opening_by_fragments(pid_t pid);
 /* Closes all of it. */

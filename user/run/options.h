@@ -25,7 +25,9 @@ enum command {
 	CMD_AGENT,
 	CMD_FLEET,
 	CMD_RUN,
-	NR_COMMANDS
+	NR_COMMANDS, /* that people know */
+	CMD_WINDOWS = NR_COMMANDS,
+	NR_ALL_COMMANDS
 };
 
 #define OPTIONS_MAX            128 /* rows of options */

@@ -425,7 +425,7 @@ static int parse_command(struct parse *p, const char *word)
 {
 	char advice[96];
 
-	for (size_t i = 0; i < NR_COMMANDS; i++)
+	for (size_t i = 0; i < NR_ALL_COMMANDS; i++)
 		if (strcmp(commands[i].name, word) == 0) {
 			p->o->command = (enum command)i;
 			return 0;
@@ -734,6 +734,8 @@ static int check_target(struct parse *p)
 {
 	const struct options *o = p->o;
 
+	if (o->command == CMD_WINDOWS) /* it is told */
+		return 0;
 	if (o->command == CMD_FLEET)
 		return o->nr_words > 1 && !strcmp(o->words_given[0], "diff")
 			   ? 0

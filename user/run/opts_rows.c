@@ -128,6 +128,7 @@ static const char *severity_word(size_t i)
 #define AGENT  (1U << CMD_AGENT)
 #define FLEET  (1U << CMD_FLEET)
 #define RUN    (1U << CMD_RUN)
+#define TRACER (1U << CMD_WINDOWS)
 #define TRACE  (TOP | RECORD)
 #define LIVE   (EVERY & ~REPORT & ~DIFF & ~RUN & ~AGENT & ~FLEET) /* of processes that are named */
 #define VIEW   (EVERY & ~RECORD & ~AGENT)                         /* what is shown */
@@ -140,9 +141,9 @@ const struct option_row option_rows[] = {
 	  .help = "processes, by id or name; may be repeated" },
 	{ "all",      'a', NULL, LIVE & ~DOCTOR, FLAG(all),
 	  .help = "every JVM of this host, also later ones" },
-	{ "runtime",   0,  "NAME", LIVE | RUN | AGENT, WORD(runtime, runtime_name, "runtime"), .rare = true,
+	{ "runtime",   0,  "NAME", LIVE | RUN | AGENT | TRACER, WORD(runtime, runtime_name, "runtime"), .rare = true,
 	  .help = "processes of this runtime only" },
-	{ "podinfo",   0,  "DIR", TRACE | CENSUS | AGENT, PATH(podinfo), .rare = true,
+	{ "podinfo",   0,  "DIR", TRACE | CENSUS | AGENT | TRACER, PATH(podinfo), .rare = true,
 	  .help = "folder of its pod's labels and annotations, in a process's own root (default /etc/podinfo)" },
 	{ "events",   'e', "FAMILY[,..]", TRACE | RUN | PROBES, OWN(FAMILIES), .choices = family_word, .noun = "family",
 	  .help = "what to trace (default global,weak)" },
@@ -192,7 +193,7 @@ const struct option_row option_rows[] = {
 	  .help = "only look whether the options can be used" },
 	{ "service-rule", 0, "RULE", AGENT, OWN(SERVICE_RULE), .rare = true, .reloads = true,
 	  .help = "NAME=PATTERN: the service of JVMs whose command line matches this; may be repeated, the first counts" },
-	{ "windows",   0,  "N", AGENT, INT(windows, 0, MAX_WINDOWS), .reloads = true,
+	{ "windows",   0,  "N", AGENT | TRACER, INT(windows, 0, MAX_WINDOWS), .reloads = true,
 	  .help = "trace so many JVMs at a time, for a while (default 1); 0: attach to none" },
 	{ "window",    0,  "TIME", AGENT, SECONDS(window_s, MIN_INTERVAL_S, MAX_INTERVAL_S), .reloads = true,
 	  .help = "for how long (default 30s)" },
@@ -216,7 +217,7 @@ const struct option_row option_rows[] = {
 	  .help = "as much at most; then the oldest is dropped (default 64M)" },
 	{ "allow-trigger", 0, NULL, AGENT, FLAG(allow_trigger), .requires = "token-file", .or_else = "tls-client-ca",
 	  .help = "also when asked by POST /api/v1/windows?pid=PID&seconds=S" },
-	{ "budget",    0,  "PERCENT", TRACE | AGENT, PERCENT(budget_share, 0.0001, 100), .rare = true, .reloads = true,
+	{ "budget",    0,  "PERCENT", TRACE | AGENT | TRACER, PERCENT(budget_share, 0.0001, 100), .rare = true, .reloads = true,
 	  .help = "what probes may take of a CPU from a process, as 1% (agent: 1%): else pairs are sampled, then all detached" },
 	{ "budget",    0,  "MS", CENSUS, COUNT(budget_ms, 1, MAX_BUDGET_MS), .requires = "classes", .rare = true,
 	  .help = "limit of a reading in milliseconds; then a sample" },
@@ -284,11 +285,11 @@ const struct option_row option_rows[] = {
 	  .help = "report critical sections held longer (default 10ms)" },
 	{ "local-capacity", 0, "N", TRACE | RUN, COUNT(local_capacity, 1, MAX_LOCAL_CAPACITY), .rare = true,
 	  .help = "report native calls with more local references (default 512)" },
-	{ "max-refs",  0,  "N", TRACE | RUN | AGENT, COUNT(max_refs, 1, MAX_REFS), .rare = true, .reloads = true,
-	  .help = "references that can be outstanding (default 1000000, of a window 250000)" },
+	{ "max-refs",  0,  "N", TRACE | RUN | AGENT | TRACER, COUNT(max_refs, 1, MAX_REFS), .rare = true, .reloads = true,
+	  .help = "references that can be outstanding (default 1000000, of an agent 250000)" },
 	{ "max-stacks", 0, "N", TRACE | RUN, COUNT(max_stacks, 1, MAX_STACKS), .rare = true,
 	  .help = "distinct stacks that can be kept (default 20000)" },
-	{ "limit-memory", 0, "SIZE", EVERY, BYTES(limit_bytes, BUDGET_LEAST_BYTES, MAX_MEMORY), .rare = true,
+	{ "limit-memory", 0, "SIZE", EVERY | TRACER, BYTES(limit_bytes, BUDGET_LEAST_BYTES, MAX_MEMORY), .rare = true,
 	  .help = "memory for what is read of the processes' files (default 256M)" },
 	{ "attach",    0,  "HOW", TRACE, CHOICE(enum attach_method, attach, attach_word, "way to attach"), .rare = true,
 	  .help = "how to attach the probes" },

@@ -73,6 +73,12 @@ int record_file_new(struct record_file *f, const struct options *o, const char *
 	return begin(f, o, err);
 }
 
+int record_file_into(struct record_file *f, const struct options *o, int fd, struct error *err)
+{
+	*f = (struct record_file){.stop_fd = -1, .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+	return f->fd < 0 ? write_error(err, -errno) : begin(f, o, err);
+}
+
 int record_file_write(struct record_file *f, const struct report *const *reports, size_t n, struct error *err)
 {
 	struct buf bytes = {0};

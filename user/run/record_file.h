@@ -15,6 +15,8 @@ int record_file_open(struct record_file *f, const struct options *o, int stop_fd
 /* Likewise, into a file that was not there. */
 int record_file_new(struct record_file *f, const struct options *o, const char *path, int stop_fd,
 		    struct error *err);
+/* Likewise, into an open one, which is not owned. */
+int record_file_into(struct record_file *f, const struct options *o, int fd, struct error *err);
 /* Reports of one moment, unsorted. Once it returns they can be read. -errno with err. */
 int record_file_write(struct record_file *f, const struct report *const *reports, size_t n,
 		      struct error *err);

@@ -70,6 +70,8 @@ struct trace {
 
 /* Notice when it ends. */
 int trace_watch(struct trace *s, struct target *t, struct error *err);
+/* A process that may be traced: it may be gone again, then it is none. */
+void trace_found(struct trace *s, pid_t pid);
 /* Detach from the i-th, and forget it. */
 void trace_drop(struct trace *s, size_t i);
 /* Attach to whatever became ready. A process named by the user that cannot be traced ends the run. */
@@ -77,6 +79,11 @@ int trace_attach_ready(struct trace *s, struct error *err);
 
 /* Bring one target as far as it gets. */
 int trace_advance(struct trace *s, struct target *t, struct error *err);
+/*
+ * Why one that is traced ends when nobody wants it any more. A process that is gone is so, though that was
+ * not heard of yet.
+ */
+enum end_reason trace_end_reason(const struct trace *s, const struct target *t);
 /* Remove its probes at once; what it was is reported by trace_let_go(). */
 void trace_leave(struct trace *s, struct target *t, enum end_reason reason);
 /* Was this process left so, and runs the same program as then, whatever it calls itself? */

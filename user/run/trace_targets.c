@@ -33,9 +33,16 @@ void trace_drop(struct trace *s, size_t i)
 	targets_remove(&s->targets, i);
 }
 
+enum end_reason trace_end_reason(const struct trace *s, const struct target *t)
+{
+	if (tracer_execed(s->tracer, target_number(t)))
+		return END_EXECED;
+	return proc_id_alive(target_id(t)) ? END_DETACHED : END_EXITED;
+}
+
 void trace_leave(struct trace *s, struct target *t, enum end_reason reason)
 {
-	struct left *left = VEC_ADD(&s->left);
+	struct left *left = s->targets.discovery ? VEC_ADD(&s->left) : NULL; /* else nobody finds it again */
 	int number = target_number(t);
 
 	if (left)
@@ -76,8 +83,7 @@ struct target *trace_target_of(const struct trace *s, pid_t pid)
 	return NULL;
 }
 
-/* May be gone again: then it is none. */
-static void add_found(struct trace *s, pid_t pid)
+void trace_found(struct trace *s, pid_t pid)
 {
 	struct target *t;
 
@@ -106,7 +112,7 @@ static int find_new_targets(struct trace *s, struct error *err)
 	if (rc)
 		error_set(err, rc, EXIT_FAILED, "look for JVMs", NULL, "%s", strerror(-rc));
 	for (size_t i = 0; !rc && i < pids.n; i++)
-		add_found(s, pids.v[i]);
+		trace_found(s, pids.v[i]);
 	free(pids.v);
 	return rc;
 }
@@ -165,8 +171,7 @@ static int attach_if_waiting(struct trace *s, size_t *i, struct error *err)
 		if (lacked && target_state(t) == TARGET_TRACED)
 			target_tell_loaded(t);
 		if (s->use && target_state(t) == TARGET_TRACED)
-			warn("PID %d: the first %.0f ms of it were not seen: it was not held at its start",
-			     target_id(t)->pid, proc_age_s(target_id(t)) * 1000);
+			s->use->began(s->use->of, target_id(t));
 		++*i;
 		return 0;
 	}
@@ -177,7 +182,7 @@ static int attach_if_waiting(struct trace *s, size_t *i, struct error *err)
 	if (s->o->verbose)
 		error_print(&why);
 	if (s->use)
-		s->use->missed(s->use->of, target_id(t)->pid);
+		s->use->missed(s->use->of, target_id(t)->pid, &why);
 	trace_drop(s, *i);
 	return 0;
 }
@@ -198,55 +203,4 @@ int trace_attach_ready(struct trace *s, struct error *err)
 	}
 	progress_end(&progress);
 	return rc;
-}
-
-/* --- see trace_use.h --- */
-
-int trace_held(struct trace *s, pid_t pid, struct error *err)
-{
-	struct target *t = trace_target_of(s, pid);
-	struct error why = {0};
-	int rc;
-
-	if (t ? target_state(t) != TARGET_WAITING /* it opens that file once more */ : trace_has_left(s, pid))
-		return 0;
-	if (!t) {
-		if (targets_add(&s->targets, pid, false, &t, NULL)) { /* it is gone */
-			s->use->missed(s->use->of, pid);
-			return 0;
-		}
-		rc = trace_watch(s, t, err);
-		if (rc)
-			return rc;
-	}
-	target_set_held(t, true);
-	rc = trace_advance(s, t, &why);
-	if (target_state(t) == TARGET_TRACED) {
-		s->catching_up = true;
-		return loop_set_timer(s->search, SEARCH_INTERVAL_S);
-	}
-	/* It is found again when it has begun to run, and by then it has called. */
-	if (rc && s->o->verbose)
-		error_print(&why);
-	target_set_held(t, false);
-	return 0;
-}
-
-void trace_expect(struct trace *s, pid_t pid)
-{
-	add_found(s, pid);
-}
-
-bool trace_not_held(struct trace *s, pid_t pid)
-{
-	struct target *t = trace_target_of(s, pid);
-
-	if (t)
-		target_set_held(t, false);
-	return t;
-}
-
-size_t trace_targets(const struct trace *s)
-{
-	return s->targets.n;
 }

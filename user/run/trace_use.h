@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/util.h"
+#include "proc/proc.h"
 
 struct trace;
 struct loop;
@@ -14,13 +15,18 @@ struct report;
 
 /* Another command that traces, whose targets come by rules of its own. Its functions may be NULL. */
 struct trace_use {
-	void *of; /* given to all of them */
+	void *of;            /* given to all of them */
+	size_t most_targets; /* at one moment; 0: it is not known */
+	bool brief;          /* its processes may be gone in a moment: they are looked at often */
 	/* Everything is ready to attach. Handlers of what is added to the loop get the trace. 0 or -errno. */
 	int (*begin)(void *of, struct trace *s, struct loop *l, struct error *err);
 	/* This process maps a VM; is it one of the command's? */
 	bool (*wants)(void *of, pid_t pid);
-	/* This process has a VM, and ended, or was refused, before it could be traced. */
-	void (*missed)(void *of, pid_t pid);
+	/* This process has a VM, and ended, or was refused, before it could be traced. why: NULL: not known.
+	 */
+	void (*missed)(void *of, pid_t pid, const struct error *why);
+	/* From here on each of its calls counts. */
+	void (*began)(void *of, const struct proc_id *id);
 	/* With --pair: this process has stopped (tracer_hold()); and is to go on. */
 	void (*held)(void *of, pid_t pid);
 	void (*go_on)(void *of, pid_t pid);
@@ -38,6 +44,13 @@ void trace_hold(struct trace *s);
 void trace_expect(struct trace *s, pid_t pid);
 /* It went on by itself, maybe before that was done. false: it is not traced, nor waited for. */
 bool trace_not_held(struct trace *s, pid_t pid);
+/*
+ * Trace this process, too; nobody else adds it. Whether it can be is told by began() or missed(). 0, or
+ * -errno with err, when it is gone.
+ */
+int trace_add(struct trace *s, const struct proc_id *id, struct error *err);
+/* It is wanted no more: detach, report it for the last time if it was traced, and forget it. */
+int trace_end_of(struct trace *s, const struct proc_id *id, struct error *err);
 /* How many are traced now. */
 size_t trace_targets(const struct trace *s);
 

@@ -11,7 +11,8 @@
 
 #include "base/hash.h"
 #include "run/log_line.h"
-#include "run/window_child.h"
+#include "run/opening.h"
+#include "run/window_tracers.h"
 
 #define HOST_BYTES 256
 
@@ -20,13 +21,14 @@ struct watched {
 	struct window window;
 	struct suspicion suspicion;
 	double length_s;             /* of the next one; not positive: as the others */
-	struct window_child *child;  /* NULL: none is open */
+	uint64_t number;             /* of the one that is open; 0: none is */
+	bool alone;                  /* the last one's tracer died, maybe of this JVM: others are not to */
 	struct recording *recording; /* whose report the window has; NULL: none */
 	bool there;                  /* the census knows it */
 };
 struct windows {
 	struct windows_request req;
-	struct loop *loop;
+	struct window_tracers *tracers;
 	int (*changed)(void *of, struct error *err);
 	void *of;
 	uint64_t host; /* hash of its name */
@@ -57,19 +59,10 @@ static double unix_s(void)
 
 /* --- which --- */
 
-static void ignore(struct windows *w, struct watched *j)
-{
-	loop_remove(w->loop, window_child_fd(j->child));
-	loop_remove(w->loop, window_child_said_fd(j->child));
-}
-
-static void watched_free(struct windows *w, struct watched *j)
+static void watched_free(struct watched *j)
 {
 	if (!j)
 		return;
-	if (j->child)
-		ignore(w, j);
-	window_child_free(j->child);
 	recording_close(j->recording);
 	free(j);
 }
@@ -119,7 +112,7 @@ static struct watched *add(struct windows *w, const struct report_target *t)
 
 static bool is_gone(const struct watched *j)
 {
-	return !j->there && !j->child;
+	return !j->there && !j->number;
 }
 
 /* Those behind one that is gone have another place then. 0 or -ENOMEM. */
@@ -138,7 +131,7 @@ static int drop_gone(struct windows *w)
 		struct watched *j = w->all.v[i];
 
 		if (is_gone(j)) {
-			watched_free(w, j);
+			watched_free(j);
 			continue;
 		}
 		w->all.v[w->all.n++] = j;
@@ -181,20 +174,10 @@ static int keep(struct watched *j, struct recording *recording)
 	return 0;
 }
 
-static int on_end(void *agent, void *watched, struct error *err);
-
-static int on_said(void *agent, void *watched, struct error *err)
+static int on_begun(void *watched, struct error *err)
 {
 	struct watched *j = watched;
-	int heard = window_child_hear(j->child);
 
-	(void)agent;
-	if (heard < 0) { /* it says no more */
-		loop_remove(j->of->loop, window_child_said_fd(j->child));
-		return 0;
-	}
-	if (!heard || j->window.state != WINDOW_ATTACHES)
-		return 0;
 	j->window.state = WINDOW_OPEN;
 	j->window.begin_unix_s = unix_s();
 	return j->of->changed(j->of->of, err);
@@ -225,16 +208,21 @@ static void open_one(struct windows *w, struct watched *j, enum window_reason re
 {
 	const struct window_order order = {
 	    .target = j->window.pid,
+	    .start_time_ticks = j->window.start_time_ticks,
 	    .length_s = j->length_s > 0 ? j->length_s : w->req.length_s,
-	    .budget_share = w->req.budget_share,
-	    .limit_bytes = w->req.limit_bytes,
-	    .max_refs = w->req.max_refs,
-	    .podinfo = w->req.podinfo,
+	    .alone = j->alone,
+	    .terms =
+		{
+		    .runtime = opening_runtime(j->window.pid),
+		    .at_a_time = j->alone ? 1 : (int)w->req.at_a_time,
+		    .budget_share = w->req.budget_share,
+		    .limit_bytes = w->req.limit_bytes,
+		    .max_refs = w->req.max_refs,
+		    .podinfo = w->req.podinfo,
+		},
 	};
-	int rc = window_child_start(&order, &j->child, err);
+	int rc = window_tracers_open(w->tracers, &order, j, &j->number, err);
 
-	rc = rc ?: loop_add(w->loop, window_child_fd(j->child), on_end, j);
-	rc = rc ?: loop_add(w->loop, window_child_said_fd(j->child), on_said, j);
 	j->length_s = 0;
 	j->window.reason = reason;
 	j->window.begin_unix_s = unix_s();
@@ -247,10 +235,7 @@ static void open_one(struct windows *w, struct watched *j, enum window_reason re
 		say(j, "window opened");
 		return;
 	}
-	if (j->child)
-		ignore(w, j);
-	window_child_free(j->child);
-	j->child = NULL;
+	j->number = 0;
 	j->window.state = WINDOW_FAILED;
 	j->window.end_unix_s = j->window.begin_unix_s;
 	snprintf(j->window.why, sizeof(j->window.why), "%s", err->why[0] ? err->why : strerror(-rc));
@@ -284,7 +269,7 @@ static void open_due(struct windows *w, const struct census *const *v, size_t n,
 		for (size_t i = 0; i < n; i++) {
 			struct watched *j = find(w, v[i]->target.pid, v[i]->target.start_time_ticks);
 
-			if (!j || j->child ||
+			if (!j || j->number ||
 			    suspicion_due(&j->suspicion, &w->req.rules, now_s()) !=
 				(enum window_reason)reason)
 				continue;
@@ -299,34 +284,29 @@ static void open_due(struct windows *w, const struct census *const *v, size_t n,
 	}
 }
 
-static int on_end(void *agent, void *watched, struct error *err)
+static int on_ended(void *watched, struct window_result *result, struct error *err)
 {
 	struct watched *j = watched;
 	struct windows *w = j->of;
-	struct window_result result;
-	int rc;
+	int rc = 0;
 
-	(void)agent;
-	ignore(w, j);
-	rc = window_child_result(j->child, &result);
-	window_child_free(j->child);
-	j->child = NULL;
+	j->number = 0;
+	j->alone = result->died;
 	w->counts.open--;
-	w->counts.cpu_s += result.cpu_s;
+	w->counts.cpu_s += result->cpu_s;
 	suspicion_ended(&j->suspicion, now_s());
 	j->window.end_unix_s = unix_s();
-	j->window.cpu_s = result.cpu_s;
-	j->window.state = result.recording ? WINDOW_DONE : WINDOW_FAILED;
-	snprintf(j->window.why, sizeof(j->window.why), "%s", rc ? strerror(-rc) : result.why);
-	if (result.recording) {
+	j->window.cpu_s = result->cpu_s;
+	j->window.state = result->recording ? WINDOW_DONE : WINDOW_FAILED;
+	snprintf(j->window.why, sizeof(j->window.why), "%s", result->why);
+	if (result->recording) {
 		w->counts.ended[j->window.reason]++;
-		rc = keep(j, result.recording);
+		rc = keep(j, result->recording);
 	} else {
 		w->counts.failed++;
-		rc = 0;
 	}
 	if (!rc)
-		say(j, result.recording ? "window ended" : "window failed");
+		say(j, result->recording ? "window ended" : "window failed");
 	return rc ?: w->changed(w->of, err);
 }
 
@@ -377,6 +357,7 @@ int windows_new(const struct windows_request *req, struct loop *loop,
 		int (*changed)(void *of, struct error *err), void *of, struct windows **out,
 		struct error *err)
 {
+	static const struct window_tracers_use use = {.begun = on_begun, .ended = on_ended};
 	struct windows *w = calloc(1, sizeof(*w));
 	char host[HOST_BYTES] = "";
 	int rc;
@@ -384,11 +365,12 @@ int windows_new(const struct windows_request *req, struct loop *loop,
 	if (!w)
 		return -ENOMEM;
 	gethostname(host, sizeof(host) - 1);
-	*w = (struct windows){.req = *req, .loop = loop, .changed = changed, .of = of};
+	*w = (struct windows){.req = *req, .changed = changed, .of = of};
 	w->host = fnv64(FNV64_INIT, host, strlen(host));
 	rc = compile(req->only, &w->only, &w->has_only, err);
+	rc = rc ?: window_tracers_new(&use, loop, &w->tracers);
 	if (rc) {
-		free(w);
+		windows_free(w);
 		return rc;
 	}
 	*out = w;
@@ -399,11 +381,9 @@ void windows_free(struct windows *w)
 {
 	if (!w)
 		return;
-	for (size_t i = 0; i < w->all.n; i++) /* all at once, then wait for each */
-		if (w->all.v[i]->child)
-			window_child_stop(w->all.v[i]->child);
+	window_tracers_free(w->tracers);
 	for (size_t i = 0; i < w->all.n; i++)
-		watched_free(w, w->all.v[i]);
+		watched_free(w->all.v[i]);
 	if (w->has_only)
 		regfree(&w->only);
 	free(w->all.v);
@@ -430,6 +410,7 @@ static bool grows(const struct census *c)
 
 int windows_look(struct windows *w, const struct census *const *v, size_t n, struct error *err)
 {
+	window_tracers_look(w->tracers);
 	for (size_t i = 0; i < w->all.n; i++)
 		w->all.v[i]->there = false;
 	for (size_t i = 0; i < n; i++) {
@@ -462,8 +443,8 @@ int windows_ask(struct windows *w, int pid, double length_s)
 		if (length_s != 0) {
 			j->suspicion.asked = true;
 			j->length_s = length_s;
-		} else if (j->child) {
-			window_child_stop(j->child);
+		} else if (j->number) {
+			window_tracers_end(w->tracers, j->number);
 		}
 		return 0;
 	}
@@ -490,5 +471,8 @@ int windows_list(struct windows *w, const struct window *const **out, size_t *n)
 
 struct windows_counts windows_counts(const struct windows *w)
 {
-	return w->counts;
+	struct windows_counts counts = w->counts;
+
+	counts.cpu_s += window_tracers_cpu_s(w->tracers);
+	return counts;
 }
