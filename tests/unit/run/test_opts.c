@@ -259,7 +259,7 @@ static void test_options_of_commands(void **state)
 					? row->choices(0)
 					: values[row->kind];
 
-		assert_true(row->commands && !(row->commands >> NR_COMMANDS));
+		assert_true(row->commands && !(row->commands >> NR_ALL_COMMANDS));
 		assert_int_equal(!row->arg, row->kind != OPTION_CHOICE && row->kind != OPTION_WORD &&
 						!values[row->kind]);
 		for (int c = 0; c < NR_COMMANDS; c++) {
