@@ -107,3 +107,21 @@ def test_what_is_set_anew_is_of_the_next_tracer(tmp_path):
         for oracle in (one, other):
             assert agent.order(oracle.pid, 0) == 202
         counted_in_a_window(agent, one)
+
+
+def test_a_storm_is_left_alone_and_the_rest_goes_on(tmp_path):
+    with Ordering(tmp_path, "--windows", "2", "--budget", "1%") as agent, Oracle(jdk("17"), OURS) as quiet, Oracle(jdk("17"), OURS) as storms:
+        for oracle in (quiet, storms):
+            oracle.do(*WARM_UP)
+        probes = probes_of(storms.pid)
+        agent.next_round()
+        opened(agent, quiet)
+        before = quiet.now
+        quiet.do("run 1 101 1 7 1")
+        storms.do("spin 2")
+        assert agent.order(storms.pid, 3600) == 202
+        wait_until(lambda: state_of(agent, storms.pid) == "done")
+        assert window_of(agent, storms.pid)["end_reason"] == "over-budget"
+        wait_until(lambda: code_is_unchanged(storms.pid, storms.jdk.libjvm, probes))
+        storms.do("stop")
+        ended(agent, quiet, before, quiet.do("run 1 101 1 7 1"))
