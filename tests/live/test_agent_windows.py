@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from harness import WARM_UP, Expected, Oracle, code_is_unchanged, jdk, probes_of, wait_until
 from test_agent import OURS, Ordering, counted_in_a_window, state_of, window_of
 
@@ -39,6 +41,7 @@ def ended(agent, oracle, before, after, earlier=None):
     return want
 
 
+@pytest.mark.asan
 def test_windows_share_a_tracer(tmp_path):
     with Ordering(tmp_path, "--windows", "2") as agent, Oracle(jdk("17"), OURS) as one, Oracle(jdk("sid-25"), OURS) as other:
         for oracle in (one, other):
@@ -74,6 +77,7 @@ def test_a_jvm_that_ends_takes_no_other_window_along(tmp_path):
         assert agent.samples()["jnitrace_agent_windows_failed_total", None] == 0
 
 
+@pytest.mark.asan
 def test_a_tracer_that_dies_is_windows_that_failed(tmp_path):
     """One of their JVMs may be why: the next time each has a tracer of its own."""
     with Ordering(tmp_path, "--windows", "2") as agent, Oracle(jdk("17"), OURS) as one, Oracle(jdk("17"), OURS) as other:
@@ -106,6 +110,7 @@ def test_what_is_set_anew_is_of_the_next_tracer(tmp_path):
         assert {Path(f"/proc/{pid}/cmdline").read_bytes().split(b"--max-refs\0")[1].split(b"\0")[0] for pid in tracers_of(agent)} == {b"1009", b"2003"}
         for oracle in (one, other):
             assert agent.order(oracle.pid, 0) == 202
+        wait_until(lambda: state_of(agent, one.pid) == state_of(agent, other.pid) == "done")
         counted_in_a_window(agent, one)
 
 
