@@ -135,7 +135,7 @@ UPROBE(jt_pair_enter)
 	struct rule *r = rule_of(ctx);
 	struct func_counts *fc = r ? counts_of(r) : NULL;
 	struct pair_call call = {0};
-	u32 inside, site = 0;
+	u32 inside;
 
 	if (!fc)
 		return 0;
@@ -144,12 +144,14 @@ UPROBE(jt_pair_enter)
 	call.later = r->both_ends && !call.unread && pair_waits(r, call.argument);
 	if (r->operation != OP_ACQUIRE && r->form == HANDLE_ITSELF && !call.unread && !call.later) {
 		if (pair_wants_site(r, &call, inside))
-			site = site_of((void *)ctx, r);
+			call.site = site_of((void *)ctx, r);
 		if (r->counts == COUNT_ALL && call.count)
 			inside |= PAIR_ALL;
+		if (r->may_fail && r->both_ends)
+			inside |= PAIR_UNDER_WAY;
 		if (r->operation == OP_REPLACE || r->may_fail)
 			call.old_bytes = pair_bytes(r, call.argument);
-		call.old_site = pair_taken(r, call.argument, site, inside, (void *)ctx);
+		pair_taken(r, &call, call.site, inside, (void *)ctx);
 	}
 	if (r->finalizer.kind != LOC_NONE && !count_only)
 		finalizer_given(r, call.finalizer);
@@ -179,8 +181,7 @@ UPROBE(jt_pair)
 	call.result = result;
 	call.inside = inside;
 	if (r->operation != OP_ACQUIRE && r->operation != OP_REPLACE) {
-		if (r->form != HANDLE_ITSELF || call.later)
-			pair_given_back(ctx, r, &call);
+		pair_given_back(ctx, r, &call);
 		return 0;
 	}
 	if (pair_is_owned(inside))

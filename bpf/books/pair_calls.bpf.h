@@ -37,8 +37,10 @@ struct pair_call {
 	u64 result;
 	u64 finalizer; /* the address of the function that releases */
 	u64 old_bytes;
-	u32 old_site; /* of what is replaced: where it was acquired */
-	u32 site;
+	u32 old_site; /* of what is replaced, or released if the call succeeds: where it was acquired, and
+			 when */
+	u32 old_tick;
+	u32 site; /* where it acquires, or releases */
 	u16 func;
 	u8 family;
 	u8 unread;    /* its argument is not known */
@@ -406,6 +408,10 @@ static __always_inline void pair_unknown(const struct rule *r, struct func_count
 	bool again = pair_grave(tag, &g);
 	u32 other;
 
+	if (again && g.released_at == RELEASE_UNDER_WAY) { /* which fails now, if all is well */
+		pair_released(tag, site);
+		return;
+	}
 	if (again && site && g.released_at == site && pair_began_anew(regs))
 		return;
 	if (r->also && pair_is_of(r->target_id, r->also, handle))
@@ -462,22 +468,25 @@ static __always_inline bool pair_stays(const struct rule *r, struct func_counts 
 }
 
 /*
- * A call is given this handle; site: of the call, or 0; inside: it is made by a call of the same family, or
- * PAIR_ALL: references to the handle end at once, and those who had one may yet say so.
- * Returns where a handle that it releases was acquired; 0: it releases none. A global function: verified
- * once.
+ * A call is given its argument, a handle; site: of the call, or 0; inside: it is made by a call of the same
+ * family; PAIR_ALL: references to the handle end at once, and those who had one may yet say so;
+ * PAIR_UNDER_WAY: the call may yet fail.
+ * Sets old_site and old_tick, if it releases the handle. A global function: verified once.
  */
-#define PAIR_ALL (1U << 31)
-__noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside, struct bpf_user_pt_regs_t *regs)
+#define PAIR_ALL       (1U << 31)
+#define PAIR_UNDER_WAY (1U << 30)
+__noinline int pair_taken(struct rule *r, struct pair_call *c, u32 site, u32 inside,
+			  struct bpf_user_pt_regs_t *regs)
 {
 	struct func_counts *fc = r ? counts_of(r) : NULL;
 	struct pair_more *m;
 	struct grave g = {0};
 	u32 acquired_at;
-	u64 tag;
+	u64 tag, handle;
 
-	if (!fc)
+	if (!fc || !c)
 		return 0;
+	handle = c->argument;
 	if (pair_is_null(r, handle)) {
 		if (r->operation == OP_RELEASE || r->operation == OP_UNREF)
 			__sync_fetch_and_add(&fc->nulls, 1);
@@ -490,7 +499,7 @@ __noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside, stru
 		return 0;
 	}
 	if (r->operation == OP_USE) {
-		if (site && !pair_live(tag) && pair_grave(tag, &g))
+		if (site && !pair_live(tag) && pair_grave(tag, &g) && g.released_at != RELEASE_UNDER_WAY)
 			finding(r->target_id, FINDING_RELEASED_USE, site, g.site, g.released_at, handle);
 		return 0;
 	}
@@ -503,20 +512,20 @@ __noinline u32 pair_taken(struct rule *r, u64 handle, u32 site, u32 inside, stru
 	}
 	if (pair_stays(r, fc, tag, inside & PAIR_ALL))
 		return 0;
-	acquired_at = pair_take(tag, site);
+	c->old_site = pair_take_when(tag, inside & PAIR_UNDER_WAY ? RELEASE_UNDER_WAY : site, &c->old_tick);
 	if (inside & PAIR_ALL)
 		pair_unbury(tag);
-	if (acquired_at)
-		site_released(acquired_at, fc, r->operation == OP_REPLACE);
-	else if (!inside && !r->maybe)
+	if (c->old_site)
+		site_released(c->old_site, fc, r->operation == OP_REPLACE);
+	else if (!(inside & ~PAIR_UNDER_WAY) && !r->maybe)
 		pair_unknown(r, fc, tag, handle, site, regs);
-	return acquired_at;
+	return 0;
 }
 
 /*
  * May the call fail, and has nobody the handle anew before it returns? Then what it does is done on return:
- * the handle has more references than that, or nobody knows it. Not what was released before, which is told
- * at once.
+ * the handle has more references than that, or nobody knows it, or another thread's release is under way. Not
+ * what was released before, which is told at once.
  */
 enum pair_later { PAIR_AT_ONCE, PAIR_LATER, PAIR_LATER_UNKNOWN };
 static __always_inline u32 pair_waits(const struct rule *r, u64 handle)
@@ -530,7 +539,9 @@ static __always_inline u32 pair_waits(const struct rule *r, u64 handle)
 		return PAIR_AT_ONCE;
 	if (site)
 		return r->operation == OP_REF || (m && (m->refs || m->acquired)) ? PAIR_LATER : PAIR_AT_ONCE;
-	return pair_grave(tag, &g) ? PAIR_AT_ONCE : PAIR_LATER_UNKNOWN;
+	if (!pair_grave(tag, &g))
+		return PAIR_LATER_UNKNOWN;
+	return g.released_at == RELEASE_UNDER_WAY ? PAIR_LATER : PAIR_AT_ONCE;
 }
 
 /* --- what a call gives --------------------------------------------------------------------------- */
@@ -676,9 +687,19 @@ static __always_inline u64 pair_bytes(const struct rule *r, u64 handle)
 	return m ? m->bytes : 0;
 }
 
+/* Has another thread released what this release was given, or has it anew? One that may be live more than
+ * once is taken for what it was. */
+static __always_inline bool pair_is_over(const struct rule *r, u64 tag)
+{
+	struct grave g;
+
+	return r->may_fail && !r->has_more &&
+	       (pair_live(tag) || (pair_grave(tag, &g) && g.released_at != RELEASE_UNDER_WAY));
+}
+
 /*
- * The call has acquired nothing, or not released what it was given. That stays, as what it was to replace
- * does, unless by nothing: realloc(p, 0) frees.
+ * The call has acquired nothing, or not released what it was given. That stays, as old as it is, as what it
+ * was to replace does, unless by nothing: realloc(p, 0) frees.
  */
 static __always_inline void pair_failed(const struct rule *r, const struct pair_call *c)
 {
@@ -691,12 +712,12 @@ static __always_inline void pair_failed(const struct rule *r, const struct pair_
 		return;
 	if (r->operation == OP_ACQUIRE)
 		__sync_fetch_and_add(&fc->nulls, 1);
-	if (!c->old_site || !sc || (is_sized(r) && !c->count))
+	if (!c->old_site || !sc || (is_sized(r) && !c->count) || pair_is_over(r, tag))
 		return;
 	__sync_fetch_and_add(&sc->released, -1);
 	__sync_fetch_and_add(r->operation == OP_REPLACE ? &fc->moved : &fc->handles, -1);
 	pair_unbury(tag);
-	if (!pair_put(tag, c->old_site)) {
+	if (!pair_put_when(tag, c->old_site, c->old_tick)) {
 		more = c->old_bytes ? more_of(tag, c->old_site, true) : NULL;
 		if (more)
 			more->bytes = c->old_bytes;
@@ -771,6 +792,11 @@ static __always_inline void pair_given_back(struct pt_regs *ctx, struct rule *r,
 {
 	u64 handle = c->argument;
 
+	if (r->form == HANDLE_ITSELF && !c->later) {
+		if (c->old_site)
+			pair_released(pair_tag(r->target_id, r->family, handle), c->site);
+		return;
+	}
 	if (r->form != HANDLE_ITSELF && !pair_read(r, c->argument, &handle))
 		return;
 	c->argument = handle;
@@ -781,7 +807,7 @@ static __always_inline void pair_given_back(struct pt_regs *ctx, struct rule *r,
 			__sync_fetch_and_add(&fc->unpaired, 1);
 		return;
 	}
-	pair_taken(r, handle, pair_wants_site(r, c, c->inside) ? site_of((void *)ctx, r) : 0, c->inside,
+	pair_taken(r, c, pair_wants_site(r, c, c->inside) ? site_of((void *)ctx, r) : 0, c->inside,
 		   (void *)ctx);
 }
 

@@ -51,7 +51,7 @@ static __always_inline void use_part(u32 index)
 }
 
 /* The first free place is taken, so of two dead ones of a handle the one found first is the younger. */
-static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
+static __always_inline int bucket_put(u32 index, u64 tag, u32 site, u32 tick)
 {
 	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
 
@@ -67,7 +67,7 @@ static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
 		    __sync_val_compare_and_swap(&b->tag[way], free, TAG_BUSY) != free)
 			continue;
 		b->site[way] = site;
-		b->tick[way] = now_tick();
+		b->tick[way] = tick;
 		barrier();
 		*(volatile u64 *)&b->tag[way] = tag;
 		return 0;
@@ -75,11 +75,15 @@ static __always_inline int bucket_put(u32 index, u64 tag, u32 site)
 	return -1;
 }
 
+/* In the place of the site of a release: it may yet fail. */
+#define RELEASE_UNDER_WAY (~0U)
+
 /*
- * Returns the site and frees the place, or 0. released_at: the site that does, or 0. It is written when the
- * place is free already, and claimed like one: the loader reads along, and must not take it for a time.
+ * Returns the site and frees the place, or 0. released_at: the site that does, RELEASE_UNDER_WAY, or 0. It is
+ * written when the reference is not live any more: the loader reads along, and must not take it for a time.
+ * *tick: when it was acquired.
  */
-static __always_inline u32 bucket_take(u32 index, u64 tag, u32 released_at)
+static __always_inline u32 bucket_take(u32 index, u64 tag, u32 released_at, u32 *tick)
 {
 	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
 	u64 dead = tag | TAG_DEAD;
@@ -93,10 +97,11 @@ static __always_inline u32 bucket_take(u32 index, u64 tag, u32 released_at)
 		if (b->tag[way] == tag) {
 			u32 site = b->site[way];
 
-			if (__sync_val_compare_and_swap(&b->tag[way], tag, dead) != tag)
+			*tick = b->tick[way];
+			if (__sync_val_compare_and_swap(&b->tag[way], tag, released_at ? TAG_BUSY : dead) !=
+			    tag)
 				continue; /* the loader was first */
-			if (released_at &&
-			    __sync_val_compare_and_swap(&b->tag[way], dead, TAG_BUSY) == dead) {
+			if (released_at) {
 				b->tick[way] = released_at;
 				barrier();
 				*(volatile u64 *)&b->tag[way] = dead | TAG_TOLD;
@@ -107,19 +112,19 @@ static __always_inline u32 bucket_take(u32 index, u64 tag, u32 released_at)
 	return 0;
 }
 
-static __always_inline u32 second_take(u64 tag, u32 released_at)
+static __always_inline u32 second_take(u64 tag, u32 released_at, u32 *tick)
 {
 	u32 site;
 
 	if (!*(volatile u64 *)&second_refs)
 		return 0;
-	site = bucket_take(bucket_second(tag), tag, released_at);
+	site = bucket_take(bucket_second(tag), tag, released_at, tick);
 	if (site)
 		__sync_fetch_and_sub(&second_refs, 1);
 	return site;
 }
 
-static __always_inline u32 overflow_take(u64 tag)
+static __always_inline u32 overflow_take(u64 tag, u32 *tick)
 {
 	struct overflow_ref *o;
 	u32 site;
@@ -130,36 +135,46 @@ static __always_inline u32 overflow_take(u64 tag)
 	if (!o)
 		return 0;
 	site = o->site;
+	*tick = o->tick;
 	if (bpf_map_delete_elem(&overflow, &tag))
 		return 0;
 	__sync_fetch_and_sub(&overflow_refs, 1);
 	return site;
 }
 
-/* The site that acquired it; it is not live any more. 0: not known. released_at: see bucket_take(). */
-static __always_inline u32 pair_take(u64 tag, u32 released_at)
+/* The site that acquired it; it is not live any more. 0: not known. released_at, *tick: see bucket_take(). */
+static __always_inline u32 pair_take_when(u64 tag, u32 released_at, u32 *tick)
 {
-	u32 site = bucket_take(bucket_first(tag), tag, released_at);
+	u32 site = bucket_take(bucket_first(tag), tag, released_at, tick);
 
 	if (!site)
-		site = second_take(tag, released_at);
+		site = second_take(tag, released_at, tick);
 	if (!site)
-		site = overflow_take(tag);
+		site = overflow_take(tag, tick);
 	return site;
 }
 
-/* 0, or -1 when there is no room. The counters grow before the entry is there: a release must look for it. */
-static __always_inline int pair_put(u64 tag, u32 site)
+static __always_inline u32 pair_take(u64 tag, u32 released_at)
 {
-	struct overflow_ref o = {.site = site};
+	u32 tick;
 
-	if (!bucket_put(bucket_first(tag), tag, site))
+	return pair_take_when(tag, released_at, &tick);
+}
+
+/*
+ * Acquired at that tick. 0, or -1 when there is no room. The counters grow before the entry is there: a
+ * release must look for it.
+ */
+static __always_inline int pair_put_when(u64 tag, u32 site, u32 tick)
+{
+	struct overflow_ref o = {.site = site, .tick = tick};
+
+	if (!bucket_put(bucket_first(tag), tag, site, tick))
 		return 0;
 	__sync_fetch_and_add(&second_refs, 1);
-	if (!bucket_put(bucket_second(tag), tag, site))
+	if (!bucket_put(bucket_second(tag), tag, site, tick))
 		return 0;
 	__sync_fetch_and_sub(&second_refs, 1);
-	o.tick = now_tick();
 	__sync_fetch_and_add(&overflow_refs, 1);
 	if (!bpf_map_update_elem(&overflow, &tag, &o, BPF_NOEXIST))
 		return 0;
@@ -167,10 +182,15 @@ static __always_inline int pair_put(u64 tag, u32 site)
 	return -1;
 }
 
+static __always_inline int pair_put(u64 tag, u32 site)
+{
+	return pair_put_when(tag, site, now_tick());
+}
+
 /* A reference that is dead, as long as nobody needed its place. */
 struct grave {
 	u32 site;        /* that acquired it; 0: before attach */
-	u32 released_at; /* 0: not known */
+	u32 released_at; /* 0: not known; or RELEASE_UNDER_WAY */
 };
 
 static __always_inline bool bucket_grave(u32 index, u64 tag, struct grave *out)
@@ -199,13 +219,32 @@ static __always_inline bool pair_grave(u64 tag, struct grave *out)
 	return bucket_grave(bucket_first(tag), tag, out) || bucket_grave(bucket_second(tag), tag, out);
 }
 
+static __always_inline void bucket_released(u32 index, u64 tag, u32 released_at)
+{
+	struct bucket *b = bpf_map_lookup_elem(&buckets, &index);
+
+	if (!b)
+		return;
+#pragma unroll
+	for (u32 i = 0; i < JT_BUCKET_WAYS; i++)
+		if (b->tag[i] == (tag | TAG_DEAD | TAG_TOLD))
+			__sync_val_compare_and_swap(&b->tick[i], RELEASE_UNDER_WAY, released_at);
+}
+
+/* If a release of this reference was under way, it has succeeded: at this site, or 0. */
+static __always_inline void pair_released(u64 tag, u32 released_at)
+{
+	bucket_released(bucket_first(tag), tag, released_at);
+	bucket_released(bucket_second(tag), tag, released_at);
+}
+
 /* Keep in mind that a reference which is not in the store was released, if there is room. */
 static __always_inline void pair_bury(u64 tag, u32 released_at)
 {
-	u32 index = bucket_first(tag);
+	u32 index = bucket_first(tag), tick = now_tick();
 
-	if (!bucket_put(index, tag, 0))
-		bucket_take(index, tag, released_at);
+	if (!bucket_put(index, tag, 0, tick))
+		bucket_take(index, tag, released_at, &tick);
 }
 
 static __always_inline void bucket_unbury(u32 index, u64 tag)
