@@ -69,6 +69,27 @@ static int check_all(const struct target *t, const struct pair_lib *lib, const s
 	return 0;
 }
 
+/* Likewise of one more file of that name, which may be another version: named and counted. */
+static void tell_lacking(struct target *t, const struct pair_lib *lib, const struct vm_file *file,
+			 const struct probe_sites *sites)
+{
+	const struct catalog *c = t->o->catalog;
+	struct buf names = {0};
+	char why[256];
+
+	for (uint32_t f = NR_JNI_FUNCS; f < c->nr_funcs; f++) {
+		if (!c->funcs[f].api || strcmp(c->funcs[f].api, lib->api) || has_site(sites, (int)f))
+			continue;
+		if (!why_refused(sites, c->funcs[f].name, why, sizeof(why)))
+			snprintf(why, sizeof(why), "not found");
+		buf_printf(&names, "%s'%s': %s", names.n ? ", " : "", c->funcs[f].name, why);
+		t->sites.missing++;
+	}
+	if (names.n)
+		warn("PID %d: %s: not traced in this file: %s", t->id.pid, file->mapping.path, names.p);
+	buf_free(&names);
+}
+
 int target_pairs_add_sites(struct target *t, struct probe_sites *of, size_t file)
 {
 	int rc = 0;
@@ -89,8 +110,8 @@ int target_pairs_add_sites(struct target *t, struct probe_sites *of, size_t file
 	return rc;
 }
 
-/* must: what it lacks is an error. Of a second file of that name it is not: that may be another version. */
-static int resolve(struct target *t, const struct pair_lib *lib, const struct vm_file *file, bool must,
+/* more: it is not the first file of that name. What the first one lacks is an error. */
+static int resolve(struct target *t, const struct pair_lib *lib, const struct vm_file *file, bool more,
 		   struct error *err)
 {
 	const struct options *o = t->o;
@@ -106,7 +127,7 @@ static int resolve(struct target *t, const struct pair_lib *lib, const struct vm
 	struct error why = {0};
 	int rc = sites_resolve(&req, &sites, &why);
 
-	if (rc == -ENOENT && !must)
+	if (rc == -ENOENT && !lib->must_have)
 		return 0;
 	if (rc == -ENOENT) {
 		sites = (struct probe_sites){.missing = 1};
@@ -116,12 +137,14 @@ static int resolve(struct target *t, const struct pair_lib *lib, const struct vm
 		*err = why;
 		return rc;
 	}
-	rc = must ? check_all(t, lib, file, &sites, err) : 0;
+	rc = more ? 0 : check_all(t, lib, file, &sites, err);
 	if (rc) {
 		sites_free(&sites);
 		return rc;
 	}
-	if (must)
+	if (lib->must_have && more)
+		tell_lacking(t, lib, file, &sites);
+	else if (lib->must_have)
 		t->sites.missing += sites.missing;
 	return target_pairs_add_sites(t, &sites, (size_t)(file - t->pair_files));
 }
@@ -162,8 +185,10 @@ static int open_library(struct target *t, size_t i, const struct proc_maps *maps
 		bool more = t->pair_opened >> i & 1;
 
 		rc = pairs_open(lib, maps, t->shared->images, t->pair_files, t->nr_pair_files, &file);
-		if (rc == -ENOENT)
+		if (rc == -ENOENT || rc == -ESTALE) { /* there is none, or it has just been closed */
+			vm_file_close(&file);
 			return 0;
+		}
 		if (!has_room(t, more)) {
 			if (!t->pairs_refused) {
 				t->sites.missing++;
@@ -177,10 +202,63 @@ static int open_library(struct target *t, size_t i, const struct proc_maps *maps
 		}
 		t->pair_opened |= 1U << i;
 		t->pair_files[t->nr_pair_files++] = file;
-		rc =
-		    rc ?: resolve(t, lib, &t->pair_files[t->nr_pair_files - 1], lib->must_have && !more, err);
+		rc = rc ?: resolve(t, lib, &t->pair_files[t->nr_pair_files - 1], more, err);
 	}
 	return rc;
+}
+
+/* The i-th, of which nothing is probed: what is mapped from here on may be that file, too. */
+static void forget_file(struct target *t, size_t i)
+{
+	const struct runtime *functions = t->pair_files[i].runtime;
+	size_t kept = 0;
+
+	for (size_t k = 0; k < t->sites.n; k++) {
+		struct probe_site s = t->sites.v[k];
+
+		if (s.file == i + 1)
+			continue;
+		s.file -= s.file > i + 1;
+		t->sites.v[kept++] = s;
+	}
+	t->sites.n = kept;
+	vm_file_close(&t->pair_files[i]);
+	memmove(&t->pair_files[i], &t->pair_files[i + 1],
+		(--t->nr_pair_files - i) * sizeof(t->pair_files[0]));
+	for (i = 0; i < t->nr_pair_files && t->pair_files[i].runtime != functions; i++)
+		;
+	for (size_t l = 0; l < t->o->pairs->n && i == t->nr_pair_files; l++)
+		if (functions == &t->o->pairs->lib[l].functions)
+			t->pair_opened &= ~(1U << l);
+}
+
+/*
+ * Before they are attached to, those from the first on: while their functions were looked for, files may have
+ * been closed, and be gone. Told once, as what they were called has not been counted. false: none was.
+ */
+static bool forget_gone(struct target *t, size_t first)
+{
+	size_t before = t->nr_pair_files;
+	char path[PROC_HELD_BYTES];
+
+	for (size_t i = first; i < t->nr_pair_files;) {
+		int fd = proc_hold_mapping(t->id.pid, &t->pair_files[i].mapping, path, sizeof(path));
+
+		if (fd >= 0)
+			close(fd);
+		if (fd != -ENOENT && fd != -ESTALE) {
+			i++;
+			continue;
+		}
+		if (!t->pairs_gone && proc_id_alive(&t->id))
+			warn("PID %d has closed %s before its functions were traced: what was called there "
+			     "is not "
+			     "counted",
+			     t->id.pid, t->pair_files[i].mapping.path);
+		t->pairs_gone = true;
+		forget_file(t, i);
+	}
+	return t->nr_pair_files < before;
 }
 
 int target_pairs_resolve(struct target *t, struct error *err)
@@ -193,6 +271,7 @@ int target_pairs_resolve(struct target *t, struct error *err)
 		rc = open_library(t, i, &t->at.maps, err);
 	if (rc || !p)
 		return rc;
+	forget_gone(t, 0);
 	if (!t->sites.n)
 		return target_pairs_none(t, err);
 	t->sites.whole = t->stops;
@@ -203,24 +282,25 @@ int target_pairs_resolve(struct target *t, struct error *err)
 	return 0;
 }
 
-static void tell_loaded(const struct target *t, const char *name, size_t sites)
-{
-	warn("PID %d has loaded %s: %zu probes of its functions, which count from here on", t->id.pid, name,
-	     sites);
-}
-
-void target_tell_loaded(const struct target *t)
+/* Of the sites from the first on. */
+static void tell_all_loaded(const struct target *t, size_t first)
 {
 	const struct pairs *p = t->o->pairs;
 
 	for (size_t i = 0; i < p->n; i++) {
 		size_t n = 0;
 
-		for (size_t k = 0; k < t->sites.n; k++)
+		for (size_t k = first; k < t->sites.n; k++)
 			n += !strcmp(t->o->catalog->funcs[t->sites.v[k].func].api, p->lib[i].api);
 		if (n)
-			tell_loaded(t, p->lib[i].name, n);
+			warn("PID %d has loaded %s: %zu probes of its functions, which count from here on",
+			     t->id.pid, p->lib[i].name, n);
 	}
+}
+
+void target_tell_loaded(const struct target *t)
+{
+	tell_all_loaded(t, 0);
 }
 
 int target_pairs_attach(struct target *t, size_t file, size_t first)
@@ -250,27 +330,26 @@ int target_pairs_attach(struct target *t, size_t file, size_t first)
 void target_pairs_load(struct target *t)
 {
 	const struct pairs *p = t->o->pairs;
-	size_t first = t->nr_pair_files, site = t->sites.n, added[PAIRS_MAX_LIBS] = {0};
+	size_t first = t->nr_pair_files, site = t->sites.n;
 	struct proc_maps maps = {0};
 	int rc;
 
 	rc = proc_maps_read(t->id.pid, &maps);
 	for (size_t i = 0; i < p->n && !rc; i++) {
 		struct error why = {0};
-		size_t before = t->sites.n;
 
 		if (open_library(t, i, &maps, &why) && proc_id_alive(&t->id)) {
 			t->sites.missing++;
 			error_print(&why);
 		}
-		added[i] = t->sites.n - before;
 	}
 	proc_maps_free(&maps);
-	if (t->sites.n > site)
-		rc = target_pairs_attach(t, first, site);
-	for (size_t i = 0; i < p->n && !rc && !t->sites.whole; i++)
-		if (added[i])
-			tell_loaded(t, p->lib[i].name, added[i]);
+	forget_gone(t, first);
+	do
+		rc = t->sites.n > site ? target_pairs_attach(t, first, site) : rc;
+	while ((rc == -ENOENT || rc == -ESTALE) && forget_gone(t, first));
+	if (!rc && !t->sites.whole)
+		tell_all_loaded(t, site);
 	t->report.nr_probes = tracer_probes(t->tracer, t->target_id);
 	if (rc && proc_id_alive(&t->id)) {
 		t->sites.missing++;

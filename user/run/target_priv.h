@@ -54,6 +54,7 @@ struct target {
 	size_t nr_finalizers; /* functions at addresses, of these */
 	size_t nr_refused;    /* likewise, that cannot be probed */
 	bool pairs_refused;   /* some of their files: told once */
+	bool pairs_gone;      /* likewise: some were closed before they were probed */
 	uint32_t pair_opened; /* of the libraries that --pair names: bit per its number */
 	bool lacks_libraries; /* none of them is there yet */
 	bool stops;           /* it is held whenever its libraries change: see target_set_stops() */
