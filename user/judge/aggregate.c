@@ -12,6 +12,7 @@
 #include "judge/history_room.h"
 #include "judge/probe_costs.h"
 #include "judge/survivors.h"
+#include "judge/thread_pace.h"
 #include "judge/totals.h"
 #include "judge/verdicts.h"
 
@@ -35,13 +36,6 @@ struct counts {
 	uint32_t survivors[NR_AGES], kept[NR_AGES]; /* see survivors.h */
 	uint32_t oldest_tick;                       /* when aged */
 	bool aged;
-};
-
-/* What a thread held at the beginning of this part of its time, and of the part before. */
-#define PACE_S 15
-struct thread_pace {
-	uint64_t held[2];
-	double at_s[2];
 };
 
 /* A named site. */
@@ -370,7 +364,7 @@ static struct report_thread *thread_of(struct aggregate *a, struct entry *e, con
 	p = VEC_ADD(&e->paces);
 	t = p ? VEC_ADD(&e->threads) : NULL;
 	if (t) {
-		*p = (struct thread_pace){{held, held}, {a->last_elapsed_s, a->last_elapsed_s}};
+		*p = thread_pace_begin(held, a->last_elapsed_s);
 		*t = who;
 		*known = e->threads.n;
 	}
@@ -692,27 +686,6 @@ static void fill_site(const struct aggregate *a, struct entry *e, const struct n
 	c->pins.cpu_waits_known = pins && in->snapshot->cpu_waits;
 }
 
-/* How fast each thread's part grows: of late, or at the end all the time. each: stands for so many. */
-static void pace_threads(struct entry *e, const struct aggregate_input *in, uint64_t each)
-{
-	for (size_t i = 0; i < e->threads.n; i++) {
-		struct report_thread *t = &e->threads.v[i];
-		struct thread_pace *p = &e->paces.v[i];
-		double held = in->final ? 0 : (double)p->held[0], at_s = in->final ? 0 : p->at_s[0];
-
-		t->paced = !t->life_unknown;
-		t->rate_per_s = in->elapsed_s > at_s
-				    ? ((double)t->outstanding - held) * (double)each / (in->elapsed_s - at_s)
-				    : 0;
-		if (in->elapsed_s - p->at_s[1] < PACE_S)
-			continue;
-		p->held[0] = p->held[1];
-		p->at_s[0] = p->at_s[1];
-		p->held[1] = t->outstanding;
-		p->at_s[1] = in->elapsed_s;
-	}
-}
-
 /* Figures of growth that may be made now: each kind of sites has its own turns. */
 struct turns {
 	struct figures none, some[NR_TURNS];
@@ -775,7 +748,7 @@ static int list_sites(struct aggregate *a, const struct aggregate_input *in, str
 		e->last.outstanding = c->outstanding;
 		if (!r->count_only && is_judged(a, in, s->func))
 			judge_in_turn(a, &turns, i, s->func, in, &s->verdict);
-		pace_threads(e, in, each);
+		thread_paces(e->threads.v, e->paces.v, e->threads.n, in->elapsed_s, in->final, each);
 		estimate_site(s, e->threads.v, each, is_sampled(a, in, s->func) ? in->most_level : 0);
 	}
 	memcpy(a->figures_from, turns.next, sizeof(a->figures_from));
