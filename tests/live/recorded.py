@@ -161,6 +161,22 @@ def alike(file):
     return r.end(file)
 
 
+def before_rates(file):
+    """Made by a tool whose threads had no rates: one that holds 40 after 20 s, and one that gave all back."""
+    r = Recording()
+    r.module(LIBTHUMB, "/opt/app/lib/libthumb.so", "6458f4881181c96bd60819b11eea728394c8cb34")
+    stack = add_stack(r, 25)
+    r.say("report", process=1, target=TARGET, time_unix_s=1769860820.0, elapsed_s=20.0, final=True, end_reason="detached",
+          probed={"NewGlobalRef": True, "DeleteGlobalRef": True}, families={"global": {"traced": True, "acquired": 70, "released": 30, "outstanding": 40}},
+          verdicts={"growing": 1}, probes=8, events=100, sites=1)
+    r.say("site", process=1, site=0, id="3a6483532f868887", function="NewGlobalRef", acquired=70, released=30, outstanding=40, oldest_s=20.0,
+          peak_per_call=None, outstanding_bytes=None, stack=stack, verdict=verdict("growing", 20, 120.0, 0.1), threads_known=True,
+          threads=[{"tid": 7, "start_ns": 1, "name": "holds", "acquired": 40, "released": 0, "outstanding": 40},
+                   {"tid": 8, "start_ns": 2, "name": "gives back", "acquired": 30, "released": 30, "outstanding": 0}])
+    r.say("moment", skipped=0)
+    return r.end(file)
+
+
 def many(file, sites=1000, moments=3):
     """As many sites, of functions that all differ."""
     r = Recording()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import recorded
 from harness import BUILD, ENV, JNITRACE, SLOW, WARM_UP, Oracle, Tracer, assert_error, assert_exact, by_caller, jdk, run_tool, wait_until
 
 
@@ -448,3 +449,9 @@ def test_long_work_shows_how_far_it_is(oracle, tmp_path):
     os.close(terminal)
     assert re.fullmatch(r"((\r\x1b\[Kjnitrace: (checking|reading) \S*large.jtr: \d+ %)+\r\x1b\[K)*", seen), seen
     assert report(large, "--at", "90000").stderr == ""
+
+
+def test_one_of_before_threads_had_rates(tmp_path):
+    """It opens, and a thread's rate is what it says of the whole run."""
+    groups = json.loads(report(recorded.before_rates(tmp_path / "old.jtr"), "--json", "-g", "thread").stdout)["groups"]
+    assert [(g["thread"], g["outstanding"], g["rate_per_s"], g["verdict"]) for g in groups] == [("holds", 40, 2, "growing"), ("gives back", 0, 0, "growing")]
