@@ -273,21 +273,27 @@ static void put_words(struct buf *out, const struct row *r)
 		buf_printf(out, " before attach");
 }
 
+/* A report as if it had one site: copied once for all of them. */
+struct alone {
+	const struct report *of;
+	struct report only;
+};
+
 /* Is this row of a site part of the row that was opened? Its own rows of that group tell. -ENOMEM. */
-static int is_within(const struct browser *b, const struct row *row)
+static int is_within(const struct browser *b, const struct row *row, struct alone *alone)
 {
-	const struct report *of = row->site ? report_of_row(b, row) : NULL;
+	const struct report *of = row->site ? report_of_row(b, row) : NULL, *only = &alone->only;
 	struct rows rows = {0};
-	struct report one;
-	const struct report *only = &one;
 	int rc;
 
 	if (!of)
 		return 0;
-	one = *of;
-	one.sites.v = (struct report_site *)row->site;
-	one.sites.n = 1;
-	one.before.n = 0;
+	if (alone->of != of) {
+		*alone = (struct alone){of, *of};
+		alone->only.sites.n = 1;
+		alone->only.before.n = 0;
+	}
+	alone->only.sites.v = (struct report_site *)row->site;
 	rc = rows_make(&only, 1, b->within_group, &rows);
 	for (size_t i = 0; i < rows.n && !rc; i++)
 		rc = is_same_row(row_key_of(&rows.v[i], b->within_group), b->within);
@@ -298,13 +304,14 @@ static int is_within(const struct browser *b, const struct row *row)
 static int filter_rows(struct browser *b)
 {
 	struct rows *rows = &b->table.rows;
+	struct alone alone = {0};
 	struct buf words = {0};
 	bool failed = false;
 	size_t n = 0;
 
 	b->table.all = rows->n;
 	for (size_t i = 0; b->filter.on && i < rows->n; i++) {
-		int within = b->filter.of_row ? is_within(b, &rows->v[i]) : 1;
+		int within = b->filter.of_row ? is_within(b, &rows->v[i], &alone) : 1;
 
 		words.n = 0;
 		if (!b->filter.of_row)
