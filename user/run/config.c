@@ -78,12 +78,15 @@ static int add(struct reader *r, const char *name)
 
 static int add_all(struct reader *r, const char *name)
 {
+	size_t first = r->config->all.n;
 	int rc = next(r);
 
 	if (rc || r->event.type != YAML_SEQUENCE_START_EVENT)
 		return rc ?: add(r, name);
 	for (rc = next(r); !rc && r->event.type != YAML_SEQUENCE_END_EVENT; rc = rc ?: next(r))
 		rc = add(r, name);
+	for (size_t i = first; r->config->all.n - first > 1 && i < r->config->all.n; i++)
+		r->config->all.v[i].several = true;
 	return rc;
 }
 

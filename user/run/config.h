@@ -15,6 +15,7 @@ struct config; /* opaque */
 struct config_entry {
 	char *name, *value; /* as they stand in the file, without its quotes */
 	int line;           /* from 1 */
+	bool several;       /* it is one of a list of some */
 };
 
 /*

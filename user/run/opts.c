@@ -577,8 +577,6 @@ static int parse_options(struct parse *p, int argc, char **argv)
 	return rc;
 }
 
-/* The file. */
-
 /* The option of the file's entry; NULL, with err: there is none. */
 static const struct option_row *row_of_entry(struct parse *p)
 {
@@ -626,6 +624,8 @@ static int take_entry(struct parse *p, bool *taken)
 	p->row = row_of_entry(p);
 	if (!p->row)
 		return -EINVAL;
+	if (p->entry->several && p->row->kind != OPTION_SERVICE_RULE)
+		return usage_error(p, "give one value", "a list, and it takes one value");
 	if (p->given[p->row - option_rows])
 		p->o = &aside;
 	else

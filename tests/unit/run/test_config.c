@@ -164,6 +164,8 @@ static void test_faults(void **state)
 	expect_error("allow-trigger: yes\n", ":1: allow-trigger", "'yes' is neither");
 	expect_error("verbose: 3\n", ":1: verbose", "bad number '3'");
 	expect_error("rest: 1\n\nrest: 2\n", ":3", "an option for the second time");
+	expect_error("rest: 1\ninterval: [1, 2]\n", ":2: interval", "a list, and it takes one value");
+	expect_error("allow-trigger: [true, false]\n", ":1: allow-trigger", "a list, and it takes one value");
 	expect_error("rest: {a: b}\n", ":1", "neither a value nor a list of values");
 	expect_error("rest: &a 1\n", ":1", "anchors and tags mean nothing here");
 	expect_error("rest: 1\ntrace: *a\n", ":2", "neither a value nor a list of values");
