@@ -170,6 +170,21 @@ def test_a_wrong_token_loses_nothing(tmp_path):
     assert len(set(store.keys())) == 3
 
 
+@pytest.mark.waits
+def test_a_store_that_is_elsewhere(tmp_path):
+    """A redirect is not followed: nothing is lost, and the line says what to do."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    (spool / f"{1:020}.profile").write_bytes(b"name=a&from=1&until=2\nx")  # of an agent before this one
+    with Store(says=308) as store, agent_of(tmp_path, store.port, "--windows", "0") as agent:
+        wait_until(lambda: failures(agent)["denied_total"] >= 1)
+        store.says = 200
+        wait_until(lambda: pushed(agent) == {"sent_total": 1, "waiting": 0, "dropped_total": 0, "refused_total": 0})
+        agent.proc.terminate()
+        said = agent.push_said + agent.proc.stderr.read().decode()
+        assert said.count("status 308 (give the URL that it leads to)") == 1, said
+
+
 def test_what_is_denied_does_not_stand_in_the_way(tmp_path):
     """Two of many are forbidden: the others arrive, those that come later too; and these two when they are let in. Each once."""
     spool = tmp_path / "spool"

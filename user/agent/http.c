@@ -449,7 +449,8 @@ static int read_file(const char *path, struct buf *out, struct error *err)
 	buf_add(out, "", 1);
 	if (!rc && out->failed)
 		rc = -ENOMEM;
-	return rc ? error_set(err, rc, EXIT_FAILED, path, NULL, "%s", strerror(-rc)) : 0;
+	return rc ? error_set(err, rc, EXIT_FAILED, path, "name a file that can be read", "%s", strerror(-rc))
+		  : 0;
 }
 
 static int read_token(const char *path, char **out, struct error *err)

@@ -292,6 +292,10 @@ static const struct {
 	long status;
 	const char *advice;
 } denials[] = {
+    {301, "give the URL that it leads to"},
+    {302, "give the URL that it leads to"},
+    {307, "give the URL that it leads to"},
+    {308, "give the URL that it leads to"},
     {401, "see the token in --push-headers, and the store's"},
     {402, "see what the store's account may do"},
     {403, "see the token in --push-headers, and the store's"},

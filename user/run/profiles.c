@@ -85,7 +85,8 @@ static int read_headers(const char *path, char **out, struct error *err)
 		rc = -EIO;
 	if (f)
 		fclose(f);
-	return rc ? error_set(err, rc, EXIT_FAILED, path, NULL, "%s", strerror(-rc)) : 0;
+	return rc ? error_set(err, rc, EXIT_FAILED, path, "name a file that can be read", "%s", strerror(-rc))
+		  : 0;
 }
 
 static void free_headers(char **headers)
