@@ -16,8 +16,8 @@ NEVER = {"ptrace", "process_vm_writev", "process_madvise", "pwrite", "pwrite64",
 # Its helpers and the command of jnitrace run are its only children.
 ONLY_BY = {
     "kill": {"user/elf/lines_helper.o", "user/proc/foreign.o", "user/run/gate.o", "user/run/supervise.o", "user/run/waker.o",
-             "user/run/window_child.o"},
-    "execv": {"user/run/window_child.o"},  # itself
+             "user/run/window_tracers.o"},
+    "execv": {"user/run/window_tracers.o"},  # itself
     "execvp": {"user/run/supervise.o"},
     "process_vm_readv": {"user/proc/foreign.o"},  # which may be kept waiting by what is mapped there
     "bind": {"user/run/gate_files.o"},  # to the kernel's own, of netlink
