@@ -185,6 +185,15 @@ def test_a_store_that_is_elsewhere(tmp_path):
         assert said.count("status 308 (give the URL that it leads to)") == 1, said
 
 
+def test_a_file_that_is_missing_is_told_by_check_config(tmp_path):
+    """Not by the first profile that cannot be sent, hours later."""
+    for option in ("ca", "push-headers"):
+        (tmp_path / "agent.yaml").write_text(f"push: http://127.0.0.1:9/ingest\n{option}: /nonexistent\n")
+        checked = run_tool("agent", "--config", tmp_path / "agent.yaml", "--check-config")
+        assert_error(checked, 1)
+        assert checked.stderr == "jnitrace: /nonexistent: No such file or directory (name a file that can be read)\n"
+
+
 def test_what_is_denied_does_not_stand_in_the_way(tmp_path):
     """Two of many are forbidden: the others arrive, those that come later too; and these two when they are let in. Each once."""
     spool = tmp_path / "spool"

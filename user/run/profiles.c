@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "export/otlp.h"
 #include "export/pprof.h"
@@ -142,6 +143,9 @@ int profiles_check(const struct options *o, struct error *err)
 
 	if (!rc && protocol && o->push_headers)
 		rc = read_headers(o->push_headers, headers, err);
+	if (!rc && protocol && o->ca && access(o->ca, R_OK))
+		rc = error_set(err, -errno, EXIT_FAILED, o->ca, "name a file that can be read", "%s",
+			       strerror(errno));
 	free_headers(headers);
 	return rc;
 }
