@@ -119,6 +119,24 @@ def test_metrics_are_the_census(agent):
     assert not agent.samples(oracle.pid)  # gone, and so are its series
 
 
+def test_a_jvm_that_ends_is_gone_at_once():
+    """However long it is until the next reading."""
+    with Oracle(jdk("17")) as stays:
+        with Oracle(jdk("17")) as ends, Agent("-i", "3600") as agent:
+            assert agent.samples(stays.pid) and agent.samples(ends.pid)
+            ends.kill()
+            ends.proc.wait()
+            wait_until(lambda: not agent.samples(ends.pid))
+            assert agent.rounds() == 1 and agent.samples(stays.pid)
+
+
+def test_what_it_lacks_is_told():
+    for without, said in (("sys_ptrace", "jnitrace: agent: sees no JVMs of other users lacks=CAP_SYS_PTRACE"),
+                          ("bpf,-sys_admin", "jnitrace: agent: windows will fail lacks=CAP_BPF")):
+        with Agent(prefix=("setpriv", f"--bounding-set=-{without}", f"--inh-caps=-{without}")) as agent:
+            assert read_line(agent.proc.stderr).startswith(said)
+
+
 def test_all_is_of_one_moment():
     """Who has read one document, and another one then, is not shown what that was before: a window that is done has its sites."""
     with Agent("-i", "0.01") as agent, contextlib.closing(http.client.HTTPConnection("127.0.0.1", agent.port, timeout=SLOW)) as kept:

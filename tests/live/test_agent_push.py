@@ -20,8 +20,8 @@ from test_agent import OURS, Ordering, state_of
 class Store:
     """Records what is pushed. It answers as it is told to: with a status, or, None, not at all; some it forbids, by what is in their path."""
 
-    def __init__(self, port=0, says=200):
-        self.says, self.got, self.forbids = says, [], ()
+    def __init__(self, port=0, says=200, text=b""):
+        self.says, self.text, self.got, self.forbids = says, text, [], ()
         store = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,8 +38,10 @@ class Store:
                     self.close_connection = True
                     return
                 self.send_response(403 if any(f"name={what}&" in self.path for what in store.forbids) else store.says)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(store.text)))
                 self.end_headers()
+                with contextlib.suppress(ConnectionError):
+                    self.wfile.write(store.text)
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
@@ -183,6 +185,16 @@ def test_a_store_that_is_elsewhere(tmp_path):
         agent.proc.terminate()
         said = agent.push_said + agent.proc.stderr.read().decode()
         assert said.count("status 308 (give the URL that it leads to)") == 1, said
+
+
+def test_a_store_that_says_too_much(tmp_path):
+    """It has taken it all the same: once."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    (spool / f"{1:020}.profile").write_bytes(b"name=a&from=1&until=2\nx")
+    with Store(text=bytes(4 << 20)) as store, agent_of(tmp_path, store.port, "--windows", "0") as agent:
+        wait_until(lambda: pushed(agent) == {"sent_total": 1, "waiting": 0, "dropped_total": 0, "refused_total": 0})
+        assert len(store.keys()) == 1 and not failures(agent)["denied_total"]
 
 
 def test_a_file_that_is_missing_is_told_by_check_config(tmp_path):

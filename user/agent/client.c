@@ -229,6 +229,13 @@ int client_post(struct client *c, const struct client_post *post, struct client_
 	}
 	if (headers && (form || !post->parts)) {
 		rc = perform(c, post->url, why, &receiving, &answer->status, err);
+		if (rc == -EFBIG &&
+		    answer->status / 100 == 2) { /* it has been taken, whatever else is said */
+			buf_free(&answer->body);
+			answer->body = (struct buf){0};
+			*err = (struct error){0};
+			rc = 0;
+		}
 		if (!rc && !curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &after))
 			answer->retry_s = (double)after;
 	}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "judge/census_watch.h"
 #include "proc/foreign.h"
@@ -288,6 +289,23 @@ int census_list_read(struct census_list *l, struct error *err)
 	}
 	drop_gone(l);
 	return rc;
+}
+
+/* Without a look into /proc: it is asked often. A pid that is another process by now, or a zombie's, is found
+ * out when it is read. */
+static bool has_ended(pid_t pid)
+{
+	return getpgid(pid) < 0 && errno == ESRCH;
+}
+
+size_t census_list_drop_ended(struct census_list *l)
+{
+	size_t before = l->jvms.n;
+
+	for (size_t i = 0; i < l->jvms.n; i++)
+		l->jvms.v[i]->gone |= has_ended(l->jvms.v[i]->pid);
+	drop_gone(l);
+	return before - l->jvms.n;
 }
 
 void census_list_services(struct census_list *l, const struct service_rules *rules)

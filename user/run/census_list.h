@@ -35,6 +35,9 @@ void census_list_services(struct census_list *l, const struct service_rules *rul
  * it cannot be read; -EINTR: see census_list_request.
  */
 int census_list_read(struct census_list *l, struct error *err);
+/* Between two rounds: drop those that have ended since. How many; census_list_fresh() is to be called then.
+ */
+size_t census_list_drop_ended(struct census_list *l);
 /* JVMs that are known now, those that are refused or start just now among them. */
 size_t census_list_n(const struct census_list *l);
 /* Was a JVM read at any time? */

@@ -32,6 +32,8 @@
 static const struct http_document start_page = {"/", "text/plain; charset=utf-8", NULL};
 static const struct http_order order_window = {"/api/v1/windows", {"pid", "seconds", NULL}};
 #define SAY_INTERVAL_S 60
+#define ENDED_LOOK_S   1.0    /* from one look after JVMs that have ended to the next, at least; */
+#define ENDED_SHARE    0.01   /* and so long that telling it takes no more of a CPU */
 #define MAX_ORDERED_S  3600.0 /* of a window that somebody asks for */
 
 #define NDJSON  "application/x-ndjson"
@@ -56,6 +58,7 @@ struct agent {
 	struct agent_self self;
 	struct agent_seen seen; /* of the last round; windows: as of now */
 	bool windows_changed;   /* since they were published */
+	uint64_t ended_look_ns; /* CLOCK_MONOTONIC: not before */
 };
 
 /* --- of itself --- */
@@ -365,6 +368,23 @@ static int on_tick(void *agent, void *what, struct error *err)
 	return rc;
 }
 
+/* Who ends has no series any more, however long it is until the next round. */
+static int on_ended_look(void *agent, void *what, struct error *err)
+{
+	struct agent *a = agent;
+	uint64_t began_ns = clock_ns(CLOCK_MONOTONIC), now_ns;
+	int rc;
+
+	(void)what;
+	if (began_ns < a->ended_look_ns || !census_list_drop_ended(a->list))
+		return 0;
+	a->self.targets_known = census_list_n(a->list);
+	rc = look(a, err) ?: tell(a);
+	now_ns = clock_ns(CLOCK_MONOTONIC);
+	a->ended_look_ns = now_ns + (uint64_t)((double)(now_ns - began_ns) / ENDED_SHARE);
+	return rc;
+}
+
 /* A window has ended: its place is free. */
 static int on_window(void *agent, struct error *err)
 {
@@ -491,6 +511,8 @@ static int start_timers(struct agent *a)
 	int rc;
 
 	a->tick = rc = loop_timer(a->loop, a->o->interval_s, on_tick);
+	if (rc >= 0)
+		rc = loop_timer(a->loop, ENDED_LOOK_S, on_ended_look);
 	if (rc >= 0 && watchdog_s > 0) /* half the time, as sd_watchdog_enabled(3) has it */
 		rc = loop_timer(a->loop, watchdog_s / 2, on_watchdog);
 	if (rc >= 0 && a->o->config_path)
@@ -501,6 +523,28 @@ static int start_timers(struct agent *a)
 	a->pace = pace_begin((double)clock_ns(CLOCK_MONOTONIC) / 1e9, loop_cpu_s());
 	loop_end_in(a->loop, a->o->duration_s);
 	return rc < 0 ? rc : 0;
+}
+
+/* What it cannot see or do, and would not tell by anything that it shows. */
+static void say_lacking(const struct agent *a)
+{
+	struct privileges_lacking lacking;
+	struct log_line l;
+
+	if (privileges_lacking(&lacking))
+		return;
+	if (lacking.others) {
+		l = log_begin("sees no JVMs of other users");
+		log_text(&l, "lacks", "CAP_SYS_PTRACE");
+		log_text(&l, "advice", "run it as root");
+		log_end(&l, true);
+	}
+	if (a->o->windows && lacking.needed[0]) {
+		l = log_begin("windows will fail");
+		log_text(&l, "lacks", lacking.needed);
+		log_text(&l, "advice", "run it as root, or give --windows 0");
+		log_end(&l, true);
+	}
 }
 
 static int start(struct agent *a, struct error *err)
@@ -521,6 +565,7 @@ static int start(struct agent *a, struct error *err)
 	if (rc)
 		return rc;
 	inform("agent of all JVMs: %s%s", http_url(a->http), documents[0].is.path);
+	say_lacking(a);
 	tell_supervisor(a, "READY=1");
 	say_interval(a);
 	return 0;

@@ -51,6 +51,7 @@ int privileges_lacking(struct privileges_lacking *out)
 	if (syscall(SYS_capget, &head, now))
 		return -errno;
 	have = now[0].effective | (uint64_t)now[1].effective << 32;
+	out->others = !(have & BIT(CAP_SYS_PTRACE));
 	for (size_t i = 0; i < ARRAY_LEN(of_tracing); i++) {
 		char *to = of_tracing[i].needed ? out->needed : out->helpful;
 		size_t n = strlen(to);

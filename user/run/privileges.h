@@ -27,6 +27,7 @@ int privileges_pass_on(void);
  */
 struct privileges_lacking {
 	char needed[128], helpful[128];
+	bool others; /* processes of other users are not to be looked into */
 };
 int privileges_lacking(struct privileges_lacking *out);
 
