@@ -136,7 +136,7 @@ __noinline int unpin_judge(struct bpf_user_pt_regs_t *regs, struct unpin *u)
 	u->inside = r->family == FAMILY_CRITICAL ? 0 : critical_site();
 	if (!(u->pointer >> HANDLE_BITS)) {
 		p = pin_find(u->tag, &key);
-		u->wrong = p ? pin_judge(ctx, r, p, u->pointer)
+		u->wrong = p ? pin_judge(ctx, r, p, u->pointer, key.owner != JT_PIN_NOBODY)
 			     : pin_judge_unknown(ctx, r, u->tag, u->pointer, &grave);
 		u->got_at = p ? p->site : grave.site;
 		u->released_at = p ? 0 : grave.released_at;

@@ -267,13 +267,19 @@ static __always_inline enum finding_kind pin_judge_unknown(struct pt_regs *ctx, 
 	return pointer >= sp && pointer < top ? FINDING_RELEASED_UNKNOWN : NR_FINDINGS;
 }
 
-/* Is this pin released as it should be? Neither class nor length of an object ever changes. */
+/*
+ * Is this pin released as it should be? Neither class nor length of an object ever changes. shares: its
+ * pointer may be that of several.
+ */
 static __always_inline enum finding_kind pin_judge(struct pt_regs *ctx, const struct rule *r,
-						   const struct pin *p, u64 pointer)
+						   const struct pin *p, u64 pointer, bool shares)
 {
 	struct object o;
 	u64 object = 0;
 
+	/* of arrays without elements nobody knows which one is meant */
+	if (shares && p->family == FAMILY_ARRAY && r->family == FAMILY_ARRAY)
+		return NR_FINDINGS;
 	/* a Release stands behind its Get in jni_funcs.def */
 	if (p->is_shared ? p->family != r->family : p->func + 1 != r->func)
 		return FINDING_RELEASED_BY_OTHER;

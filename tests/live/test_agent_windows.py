@@ -79,12 +79,18 @@ def test_a_jvm_that_ends_takes_no_other_window_along(tmp_path):
 
 @pytest.mark.asan
 def test_a_tracer_that_dies_is_windows_that_failed(tmp_path):
-    """One of their JVMs may be why: the next time each has a tracer of its own."""
-    with Ordering(tmp_path, "--windows", "2") as agent, Oracle(jdk("17"), OURS) as one, Oracle(jdk("17"), OURS) as other:
+    """One of their JVMs may be why: the next time each has a tracer of its own. One that waited has a new one."""
+    with Ordering(tmp_path, "--windows", "2") as agent, Oracle(jdk("17"), OURS) as one, Oracle(jdk("17"), OURS) as other, \
+            Oracle(jdk("17"), OURS) as waits:
         agent.next_round()
         opened(agent, one, other)
         [tracer] = tracers_of(agent)
+        assert agent.order(waits.pid, 3600) == 202
+        wait_until(lambda: state_of(agent, waits.pid) == "waits")
         os.kill(tracer, signal.SIGKILL)
+        wait_until(lambda: state_of(agent, waits.pid) != "waits")
+        wait_until(lambda: state_of(agent, waits.pid) == "open")
+        ended(agent, waits, waits.now, waits.do("run 1 101 1 7 1"))
         wait_until(lambda: state_of(agent, one.pid) == state_of(agent, other.pid) == "failed")
         assert all("signal 9" in window_of(agent, oracle.pid)["failed"] for oracle in (one, other))
         assert agent.samples()["jnitrace_agent_windows_failed_total", None] == 2

@@ -188,7 +188,8 @@ UNMATCHED, AT_END = "unmatched-release", "critical-held-at-end"
 def test_unmatched_releases(kind, jvm_args, check):
     with Pins(jdk(kind), *jvm_args) as pins:
         final = traced(pins, "misuse 1 0 101 211 0", "misuse 1 1 103 64 0", "misuse 1 2 107 23 29", "misuse 1 3 109 11 0",
-                       "misuse 1 4 13 17 0", "misuse 1 5 113 31 0", args=["-e", FAMILIES] + ["--check"] * check, end_it=True)
+                       "misuse 1 4 13 17 0", "misuse 1 5 113 31 0", "misuse 1 10 127 0 0",
+                       args=["-e", FAMILIES] + ["--check"] * check, end_it=True)
     release = "ReleaseByteArrayElements"
     first = {} if check else {(UNMATCHED, release, "released_again", "got_twice", None): 1}
     again = {(UNMATCHED, release, "released_again", "got_twice", "released_first"): 101 if check else 100}

@@ -229,8 +229,7 @@ int client_post(struct client *c, const struct client_post *post, struct client_
 	}
 	if (headers && (form || !post->parts)) {
 		rc = perform(c, post->url, why, &receiving, &answer->status, err);
-		if (rc == -EFBIG &&
-		    answer->status / 100 == 2) { /* it has been taken, whatever else is said */
+		if (rc == -EFBIG && answer->status && !answer->body.failed) { /* the status tells enough */
 			buf_free(&answer->body);
 			answer->body = (struct buf){0};
 			*err = (struct error){0};

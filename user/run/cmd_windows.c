@@ -20,6 +20,7 @@
 
 #define READY_S 60.0 /* for a VM that is starting: then it is not waited for any more */
 #define LOOK_S  1.0  /* from one look at the clock to the next, at most */
+#define SPARE   1    /* places for targets: one may be slow to be free again */
 
 struct open_window {
 	uint64_t number;
@@ -99,7 +100,8 @@ static void ended(struct windows_of_agent *w, struct open_window *of, const char
 {
 	charge(w);
 	tell(of, WORD_ENDED, why);
-	close(of->file);
+	if (of->file >= 0)
+		close(of->file);
 	*of = w->open.v[--w->open.n];
 }
 
@@ -137,10 +139,9 @@ static int last(void *windows, const struct report *r)
 
 	if (!of)
 		return 0;
-	if (!record_file_into(&file, &w->o, of->file, &why)) {
+	if (!record_file_into(&file, &w->o, of->file, &why))
 		(void)(record_file_write(&file, &r, 1, &why) ?: record_file_end(&file, &why));
-		record_file_close(&file);
-	}
+	record_file_close(&file);
 	ended(w, of, why.why);
 	return 0;
 }
@@ -165,21 +166,32 @@ static int open_one(struct windows_of_agent *w, struct trace *trace, const struc
 	    .end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(READY_S * 1e9),
 	    .file = file,
 	};
-	if (trace_add(trace, &of->id, &why))
+	if (file < 0)
+		ended(w, of, "it got no file to record into (raise ulimit -n)");
+	else if (trace_add(trace, &of->id, &why))
 		ended(w, of, why.why);
 	return 0;
 }
 
-static int end_one(struct windows_of_agent *w, struct trace *trace, size_t i, const char *why,
-		   struct error *err)
+/* Those whose end has come, all in one: to detach takes time. why: of those that had not begun. */
+static int end_due(struct windows_of_agent *w, struct trace *trace, const char *why, struct error *err)
 {
-	const uint64_t number = w->open.v[i].number;
-	const struct proc_id id = w->open.v[i].id;
-	int rc = trace_end_of(trace, &id, err);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	int rc;
 
-	for (i = 0; !rc && i < w->open.n; i++)
-		if (w->open.v[i].number == number) /* it was not reported */
-			ended(w, &w->open.v[i], why);
+	for (size_t i = w->open.n; i-- > 0;) {
+		struct open_window *of = &w->open.v[i];
+
+		if (of->end_ns > now)
+			continue;
+		trace_unwant(trace, &of->id);
+		if (!of->begun)
+			ended(w, of, why);
+	}
+	rc = trace_end_unwanted(trace, err);
+	for (size_t i = w->open.n; !rc && i-- > 0;)
+		if (w->open.v[i].end_ns <= now) /* it was not reported */
+			ended(w, &w->open.v[i], "it has no report");
 	return rc;
 }
 
@@ -216,21 +228,21 @@ static int on_agent(void *trace, void *windows, struct error *err)
 		return 0;
 	if (m.word == WORD_OPEN)
 		return open_one(w, trace, &m, file);
+	if (file >= 0)
+		close(file);
 	for (size_t i = 0; i < w->open.n; i++)
 		if (m.word == WORD_END && w->open.v[i].number == m.number)
-			return end_one(w, trace, i, "it was ended before its VM was ready", err);
-	return 0;
+			w->open.v[i].end_ns = 0;
+	rc = end_due(w, trace, "it was ended before its VM was ready", err);
+	set_timer(w);
+	return rc;
 }
 
 static int on_timer(void *trace, void *windows, struct error *err)
 {
 	struct windows_of_agent *w = windows;
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	int rc = 0;
+	int rc = end_due(w, trace, "its VM did not get ready", err);
 
-	for (size_t i = w->open.n; i-- > 0 && !rc;)
-		if (i < w->open.n && w->open.v[i].end_ns <= now)
-			rc = end_one(w, trace, i, "its VM did not get ready", err);
 	set_timer(w);
 	return rc;
 }
@@ -252,7 +264,7 @@ enum exit_code cmd_windows(const struct options *o, struct error *err)
 {
 	struct windows_of_agent w = {.o = *o};
 	const struct trace_use use = {.of = &w,
-				      .most_targets = (size_t)o->windows,
+				      .most_targets = (size_t)o->windows + SPARE,
 				      .begin = begin,
 				      .missed = missed,
 				      .began = began,
@@ -271,7 +283,8 @@ enum exit_code cmd_windows(const struct options *o, struct error *err)
 	w.o.allow_loss = true;
 	code = trace_run(&w.o, &use, err);
 	for (size_t i = 0; i < w.open.n; i++)
-		close(w.open.v[i].file);
+		if (w.open.v[i].file >= 0)
+			close(w.open.v[i].file);
 	free(w.open.v);
 	return code;
 }

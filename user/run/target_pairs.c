@@ -345,9 +345,10 @@ void target_pairs_load(struct target *t)
 	}
 	proc_maps_free(&maps);
 	forget_gone(t, first);
-	do
-		rc = t->sites.n > site ? target_pairs_attach(t, first, site) : rc;
-	while ((rc == -ENOENT || rc == -ESTALE) && forget_gone(t, first));
+	if (t->sites.n > site)
+		rc = target_pairs_attach(t, first, site);
+	while ((rc == -ENOENT || rc == -ESTALE) && forget_gone(t, first))
+		rc = t->sites.n > site ? target_pairs_attach(t, first, site) : 0;
 	if (!rc && !t->sites.whole)
 		tell_all_loaded(t, site);
 	t->report.nr_probes = tracer_probes(t->tracer, t->target_id);

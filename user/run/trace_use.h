@@ -49,8 +49,13 @@ bool trace_not_held(struct trace *s, pid_t pid);
  * -errno with err, when it is gone.
  */
 int trace_add(struct trace *s, const struct proc_id *id, struct error *err);
-/* It is wanted no more: detach, report it for the last time if it was traced, and forget it. */
-int trace_end_of(struct trace *s, const struct proc_id *id, struct error *err);
+/*
+ * It is wanted no more: it counts no longer, and trace_end_unwanted() detaches from it; or, if it was not
+ * traced yet, it is forgotten at once.
+ */
+void trace_unwant(struct trace *s, const struct proc_id *id);
+/* Report those for the last time, and forget them. 0, or -errno with err. */
+int trace_end_unwanted(struct trace *s, struct error *err);
 /* How many are traced now. */
 size_t trace_targets(const struct trace *s);
 

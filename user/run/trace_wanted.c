@@ -74,20 +74,26 @@ int trace_add(struct trace *s, const struct proc_id *id, struct error *err)
 	return rc;
 }
 
-int trace_end_of(struct trace *s, const struct proc_id *id, struct error *err)
+void trace_unwant(struct trace *s, const struct proc_id *id)
 {
 	struct target *t = trace_target_of(s, id->pid);
 
 	if (!t || target_id(t)->start_time_ticks != id->start_time_ticks)
-		return 0;
+		return;
 	if (target_state(t) == TARGET_TRACED) {
 		target_stop(t, trace_end_reason(s, t));
-		return trace_let_go(s, err);
+		return;
 	}
 	for (size_t i = 0; i < s->targets.n; i++)
-		if (s->targets.v[i] == t)
+		if (s->targets.v[i] == t) {
 			trace_drop(s, i);
-	return 0;
+			return;
+		}
+}
+
+int trace_end_unwanted(struct trace *s, struct error *err)
+{
+	return trace_let_go(s, err);
 }
 
 size_t trace_targets(const struct trace *s)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@
 #define MOST_BYTES   (64UL << 20) /* of a recording: kept in memory while it is made */
 #define MOST_WINDOWS 256          /* of one tracer: what a long life has left behind is given back */
 #define LATE_S       120.0        /* than its length, at most, a window ends; else its tracer is killed */
-#define STOP_S       10           /* for the kernel to remove its probes; then it is killed */
+#define STOP_S       25           /* for the kernel to remove its probes; then it is killed */
 #define LINE_BYTES   512
 #define CANNOT_EXEC  127
 #define ARG_MAX_LEN  32
@@ -48,6 +49,7 @@ struct open_window {
 	void *window;
 	int file;
 	uint64_t latest_ns; /* it has ended by then */
+	bool ends;          /* its tracer was told that it is to */
 	uint64_t limit_bytes;
 };
 struct window_tracers {
@@ -80,6 +82,7 @@ static _Noreturn void be_tracer(const struct window_terms *t, pid_t agent, int s
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	setpgid(0, 0);          /* who ends the agent by the terminal ends it alone, and it us: once */
 	if (getppid() != agent) /* it has ended since */
 		_exit(PARENT_ENDED);
 	if (t->podinfo) {
@@ -120,8 +123,8 @@ static void end_tracer(struct tracer *t)
 	t->ends_ns = t->ends_ns ?: clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Waits for its end, killing it if need be. */
-static void tracer_free(struct tracer *t)
+/* Waits for its end until then (CLOCK_MONOTONIC), and kills it. */
+static void tracer_free(struct tracer *t, uint64_t until_ns)
 {
 	if (t->socket >= 0)
 		loop_remove(t->of->loop, t->socket);
@@ -130,10 +133,11 @@ static void tracer_free(struct tracer *t)
 	if (t->pidfd >= 0)
 		loop_remove(t->of->loop, t->pidfd);
 	end_tracer(t);
-	for (int i = 0; t->pid > 0 && i < STOP_S * 100 && !waitpid(t->pid, NULL, WNOHANG); i++)
+	while (t->pid > 0 && !waitpid(t->pid, NULL, WNOHANG)) {
+		if (clock_ns(CLOCK_MONOTONIC) > until_ns)
+			kill(t->pid, SIGKILL);
 		usleep(10000);
-	if (t->pid > 0 && !kill(t->pid, SIGKILL))
-		waitpid(t->pid, NULL, 0);
+	}
 	close_fd(&t->pidfd);
 	close_fd(&t->socket);
 	close_fd(&t->said);
@@ -164,9 +168,10 @@ static int spawn(struct tracer *t)
 	close_fd(&said[1]);
 	t->socket = pair[0];
 	t->said = said[0];
-	if (!rc)
-		t->pidfd = rc = (int)syscall(SYS_pidfd_open, t->pid, 0);
-	return rc < 0 ? -errno : 0;
+	if (rc)
+		return rc;
+	t->pidfd = (int)syscall(SYS_pidfd_open, t->pid, 0);
+	return t->pidfd < 0 ? -errno : 0;
 }
 
 static int tracer_new(struct window_tracers *p, const struct window_terms *terms, struct tracer **out)
@@ -186,7 +191,7 @@ static int tracer_new(struct window_tracers *p, const struct window_terms *terms
 	rc = rc ?: loop_add(p->loop, t->pidfd, on_end, t);
 	if (rc) {
 		p->all.n--;
-		tracer_free(t);
+		tracer_free(t, 0); /* it has attached to nothing */
 		return rc;
 	}
 	*place = *out = t;
@@ -267,25 +272,30 @@ static void read_recording(const struct open_window *of, struct window_result *o
 static int tell_ended(struct window_tracers *p, size_t i, struct window_result *r, struct error *err)
 {
 	struct open_window of = p->open.v[i];
+	int rc;
 
 	p->open.v[i] = p->open.v[--p->open.n];
 	of.tracer->open--;
 	close(of.file);
-	if (!of.tracer->open)
+	rc = p->use.ended(of.window, r, err);
+	if (!of.tracer->open) /* nor was one opened just now */
 		end_tracer(of.tracer);
-	return p->use.ended(of.window, r, err);
+	return rc;
 }
 
-static int hear(struct window_tracers *p, const struct window_message *m, struct error *err)
+static int hear(struct tracer *t, const struct window_message *m, struct error *err)
 {
+	struct window_tracers *p = t->of;
 	struct window_result r = {.cpu_s = m->cpu_s};
 	int i = find(p, m->number);
 
-	if (i < 0)
+	if (i < 0 || p->open.v[i].tracer != t)
 		return 0;
 	if (m->word == WORD_BEGUN)
 		return p->use.begun(p->open.v[i].window, err);
-	p->open.v[i].tracer->charged_cpu_s += m->cpu_s;
+	if (m->word != WORD_ENDED || !isfinite(m->cpu_s) || m->cpu_s < 0)
+		return 0;
+	t->charged_cpu_s += m->cpu_s;
 	if (m->why[0])
 		text_clean(r.why, sizeof(r.why), m->why, strnlen(m->why, sizeof(m->why)));
 	else
@@ -301,9 +311,11 @@ static int on_word(void *agent, void *tracer, struct error *err)
 
 	(void)agent;
 	if (n == sizeof(m))
-		return hear(t->of, &m, err);
-	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
-		loop_remove(t->of->loop, t->socket); /* it ends */
+		return hear(t, &m, err);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	loop_remove(t->of->loop, t->socket);
+	end_tracer(t); /* if it does not end by itself */
 	return 0;
 }
 
@@ -311,9 +323,11 @@ static int on_word(void *agent, void *tracer, struct error *err)
 
 static void why_it_ended(const struct tracer *t, int status, struct window_result *r)
 {
-	r->died = true;
+	r->died = WIFSIGNALED(status) || WEXITSTATUS(status) != EXIT_OK;
 	if (WIFSIGNALED(status))
 		snprintf(r->why, sizeof(r->why), "the tracer was ended by signal %d", WTERMSIG(status));
+	else if (!r->died)
+		fail(r, "the tracer was ended");
 	else
 		text_clean(r->why, sizeof(r->why), t->line, t->line_n);
 	if (!r->why[0])
@@ -333,8 +347,9 @@ static int on_end(void *agent, void *tracer, struct error *err)
 	if (wait4(t->pid, &status, WNOHANG, &used) == 0)
 		return 0;
 	t->pid = 0;
+	t->takes = false;
 	while (!rc && recv(t->socket, &m, sizeof(m), MSG_DONTWAIT) == sizeof(m))
-		rc = hear(p, &m, err);
+		rc = hear(t, &m, err);
 	while (read_said(t))
 		;
 	rest_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
@@ -351,7 +366,7 @@ static int on_end(void *agent, void *tracer, struct error *err)
 	for (size_t i = 0; i < p->all.n; i++)
 		if (p->all.v[i] == t)
 			p->all.v[i] = p->all.v[--p->all.n];
-	tracer_free(t);
+	tracer_free(t, 0);
 	return rc;
 }
 
@@ -415,6 +430,10 @@ int window_tracers_open(struct window_tracers *p, const struct window_order *o, 
 		rc = tracer_new(p, &o->terms, &t);
 	if (!rc)
 		rc = ask(t, &m, file);
+	if (rc == -EPIPE) { /* it ends just now */
+		end_tracer(t);
+		rc = tracer_new(p, &o->terms, &t) ?: ask(t, &m, file);
+	}
 	if (rc) {
 		p->open.n -= of != NULL;
 		close_fd(&file);
@@ -439,8 +458,8 @@ void window_tracers_end(struct window_tracers *p, uint64_t number)
 	const struct window_message m = {.word = WORD_END, .number = number};
 	int i = find(p, number);
 
-	if (i >= 0)
-		ask(p->open.v[i].tracer, &m, -1);
+	if (i >= 0 && !p->open.v[i].ends)
+		p->open.v[i].ends = !ask(p->open.v[i].tracer, &m, -1);
 }
 
 void window_tracers_look(struct window_tracers *p)
@@ -448,8 +467,8 @@ void window_tracers_look(struct window_tracers *p)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	for (size_t i = 0; i < p->open.n; i++)
-		if (p->open.v[i].latest_ns < now && p->open.v[i].tracer->pid > 0)
-			kill(p->open.v[i].tracer->pid, SIGKILL);
+		if (p->open.v[i].latest_ns < now)
+			end_tracer(p->open.v[i].tracer);
 	for (size_t i = 0; i < p->all.n; i++) {
 		const struct tracer *t = p->all.v[i];
 
@@ -474,12 +493,14 @@ int window_tracers_new(const struct window_tracers_use *use, struct loop *loop, 
 
 void window_tracers_free(struct window_tracers *p)
 {
+	uint64_t until_ns = clock_ns(CLOCK_MONOTONIC) + STOP_S * 1000000000ULL;
+
 	if (!p)
 		return;
 	for (size_t i = 0; i < p->all.n; i++) /* all at once, then wait for each */
 		end_tracer(p->all.v[i]);
 	for (size_t i = 0; i < p->all.n; i++)
-		tracer_free(p->all.v[i]);
+		tracer_free(p->all.v[i], until_ns);
 	for (size_t i = 0; i < p->open.n; i++)
 		close(p->open.v[i].file);
 	free(p->all.v);
